@@ -1,0 +1,26 @@
+# make demo | test | bench | lint: each sets up what it needs first
+PYTHON ?= python3
+BIN = .venv/bin
+
+demo: .venv/ready
+	$(BIN)/assay demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+bench: .venv/ready
+	$(BIN)/python -m tests.benchmarks
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+.venv/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf .venv demo
+
+.PHONY: demo test bench lint clean

@@ -1,0 +1,296 @@
+"""Intervals and tests for data versions x architectures x seeds that are all judged on one test set.
+
+Seeds are a sample of all seeds and test samples of all samples, so both widen an interval (crossed variance components, seeds
+unmatched). A cell is one (S, m) array: row s holds what the model of seed s got right (1) or wrong (0) on the m test samples.
+Everything is a fraction: 0.013 is 1.3 points. Coverage is measured in tests/benchmarks/coverage.py."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+PAIR, DATA_EFFECT, INTERACTION = (1, -1), (-0.5, -0.5, 0.5, 0.5), (1, -1, -1, 1)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An accuracy or a difference of accuracies with what its interval is made of, so that `at` can give any other level."""
+
+    estimate: float
+    v_items: float  # V_I: variance from the test samples
+    v_seeds: float  # V_a: variance from the seeds
+    df: float | None  # of V_a; None where V_a is 0
+    n: int  # m, test samples (or groups of them)
+    seeds: list  # S_c, one a cell
+    seed_spread: list  # sigma_s of each cell, in accuracy; None where a cell has one seed
+    seeds_known: bool  # False: one seed everywhere, so the interval speaks of these trained models only, not of the recipe
+    cap: float | None = None  # an accuracy: the most independent answers that n_eff may stand for; a difference: None
+    span: tuple = (0.0, 1.0)  # the values that are possible at all
+    level: float = 0.95
+
+    def width(self, alpha):
+        """Half width at level 1 - alpha on the plain scale: sqrt(z^2 V_I + t_df^2 V_a)."""
+        from scipy.special import ndtri, stdtrit
+
+        t = stdtrit(self.df, alpha / 2) if self.v_seeds else 0.0
+        return math.hypot(ndtri(alpha / 2) * math.sqrt(self.v_items), t * math.sqrt(self.v_seeds))
+
+    def limits(self):
+        """(low, high). An accuracy gets Wilson's with n_eff = p (1 - p) / (half / z)^2, which stays inside 0 to 1."""
+        half = self.width(1 - self.level)
+        if self.cap is None:
+            return max(self.span[0], self.estimate - half), min(self.span[1], self.estimate + half)
+        p, z = self.estimate, normal(0.5 + self.level / 2)
+        n_eff = min(self.cap, p * (1 - p) * (z / half) ** 2) if half and 0 < p < 1 else self.cap
+        return wilson(p * n_eff, n_eff, self.level)
+
+    @property
+    def low(self):
+        return self.limits()[0]
+
+    @property
+    def high(self):
+        return self.limits()[1]
+
+    @property
+    def half(self):
+        return self.width(1 - self.level) if self.cap is None else (self.high - self.low) / 2
+
+    @property
+    def p(self):
+        """p-value of a difference: the alpha at which its interval touches zero. An accuracy has none."""
+        if self.cap is not None:
+            return None
+        low, high = -300.0, 0.0  # log10 alpha; the width falls as alpha grows
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.width(10**middle) > abs(self.estimate) else (low, middle)
+        return 10**high
+
+    def at(self, level):
+        """The same estimate with an interval of another level."""
+        return replace(self, level=level)
+
+
+def wilson(k, n, level=0.95):
+    """Wilson's interval for k out of n, (low, high); both may be fractions of a sample. [Wilson 1927]"""
+    if n <= 0:
+        return 0.0, 1.0
+    p, z2 = k / n, normal(0.5 + level / 2) ** 2
+    middle, half = p + z2 / (2 * n), math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n)))
+    return max(0.0, (middle - half) / (1 + z2 / n)), min(1.0, (middle + half) / (1 + z2 / n))
+
+
+def cell(Y, level=0.95, others=(), group_size=None):
+    """Accuracy of one cell, Y (S, m), with Wilson's interval at its effective n. Columns may be means of `group_size` samples.
+
+    `others`: cells that should vary as much from seed to seed (the same architecture on other data), to lend phi: two seeds that
+    agree by luck hide their spread, and alone they cover less than they should."""
+    return balanced_accuracy(Y, np.zeros(np.shape(Y)[-1]), level, others, group_size)
+
+
+def balanced_accuracy(Y, labels, level=0.95, others=(), group_size=None):
+    """Mean over the K classes of the accuracy within the class: Y (S, m), labels (m,); the rest as in `cell`.
+
+    Classes are strata of n_k samples. At 0 or 1 n_eff is K^2 / sum 1 / n_k: m for equal classes, about K^2 n_k if one is tiny."""
+    cells, labels = [matrix(cell) for cell in (Y, *others)], np.asarray(labels)
+    assert {cell.shape[1] for cell in cells} == {len(labels)}, "all on the same test samples"
+    S, m, n = np.array([len(cell) for cell in cells]), len(labels), np.unique(labels, return_counts=True)[1]
+    accuracies, v_items, ms_s, ms_e = np.array([by_class(cell, labels) for cell in cells]).T  # one value a cell
+    v_seeds, df = seed_variance(np.eye(len(cells))[0], S, m, ms_s, ms_e)
+    p, cap, sigma_s = float(accuracies[0]), float(len(n) ** 2 / (1 / n).sum()), spread(S, m, ms_s, ms_e)[:1]
+    if cap * p * (1 - p) >= 5:  # with fewer errors, seeds that repeat them add no evidence
+        cap *= int(S[0]) * (group_size or 1)
+    known = bool(S.max() > 1)
+    return Estimate(p, float(v_items[0]), v_seeds, df, m, S[:1].tolist(), sigma_s, known, cap, level=level)
+
+
+def by_class(Y, labels):
+    """p, V_I (no floor: Wilson brings his own), MS_s and MS_e of a cell's balanced accuracy; with one class, of its accuracy."""
+    names, n = np.unique(labels, return_counts=True)
+    K, m, seeds, v_items, ms_e = len(n), len(labels), np.zeros(len(Y)), 0.0, 0.0
+    for name, n_k in zip(names, n):
+        part = Y[:, labels == name]
+        seeds += part.mean(1)
+        part = part if n_k > 1 else Y  # a class of one sample has no variance of its own
+        v_items += variance(part.mean(0)) / n_k / K**2
+        ms_e += m * mean_squares(part)[1] / n_k / K**2
+    return seeds.mean() / K, v_items, m * variance(seeds / K), ms_e
+
+
+def contrast(cells, weights, level=0.95, group_size=None):
+    """Weighted sum of accuracies: PAIR, DATA_EFFECT, INTERACTION or any other weights, one a cell.
+
+    cells: list of (S_c, m) over the same m test samples; S_c may differ. Where test samples come in correlated groups, columns
+    are means over groups of `group_size`. A cell of one seed borrows the seed spread of the others, where there are any."""
+    cells, w = [matrix(Y) for Y in cells], np.asarray(weights, float)
+    assert len(w) == len(cells) and len({Y.shape[1] for Y in cells}) == 1, "one weight a cell, all on the same test samples"
+    m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])
+    L = sum(w_c * Y.mean(0) for w_c, Y in zip(w, cells))  # L_i
+    floor = (w**2 / np.minimum(S, 2)).sum()  # few samples differ: the plain variance would be too sure
+    if m > 1:
+        v_items = (((L - L.mean()) ** 2).sum() + floor / (group_size or 1) ** 2) / (m * (m - 1))
+    else:
+        v_items = floor  # one sample or group says next to nothing
+    ms_s, ms_e = np.array([mean_squares(Y) for Y in cells]).T
+    v_seeds, df = seed_variance(w, S, m, ms_s, ms_e)
+    sigma_s, span = spread(S, m, ms_s, ms_e), (float(w[w < 0].sum()), float(w[w > 0].sum()))
+    known = bool(S.max() > 1)
+    return Estimate(float(L.mean()), float(v_items), v_seeds, df, m, S.tolist(), sigma_s, known, span=span, level=level)
+
+
+def seed_variance(w, S, m, ms_s, ms_e):
+    """V_a and its degrees of freedom (Satterthwaite, on the seed part alone); arrays hold one value a cell."""
+    free = S - 1
+    if not free.any():
+        return 0.0, None
+    ms_e = np.where(free > 0, ms_e, (free * ms_e).sum() / free.sum())  # a cell of one seed cannot know its own
+    total = (free * ms_e).sum()
+    share = ms_e / total if total else 1 / free.sum()  # phi MS_e,c = share_c sum (S-1) MS_s: no 0/0 where MS_e is 0
+    a = w**2 / (S * m)
+    u = (a * free / S + free * (a / S * share).sum()) * ms_s  # u_c; the second term comes through phi
+    v_seeds = u.sum() - (a * ms_e).sum()
+    if v_seeds <= 0:
+        return 0.0, None
+    return float(v_seeds), float(u.sum() ** 2 / (u[free > 0] ** 2 / free[free > 0]).sum())
+
+
+def spread(S, m, ms_s, ms_e):
+    """sigma_s of each cell: sigma_s^2 = (MS_s - MS_e) / m."""
+    return [math.sqrt(max(0.0, s - e) / m) if k > 1 else None for k, s, e in zip(S, ms_s, ms_e)]
+
+
+def mean_squares(Y):
+    """MS_s, between seeds, and MS_e, the two-way residual, of one cell (S, m); zeros where there is one seed."""
+    S, m = Y.shape
+    if S == 1:
+        return 0.0, 0.0
+    rows, columns, mean = Y.mean(1), Y.mean(0), Y.mean()
+    residual = (Y**2).sum() - m * (rows**2).sum() - S * (columns**2).sum() + S * m * mean**2  # sum (Y - row - column + mean)^2
+    found = m * rows.var(ddof=1), residual / ((S - 1) * max(m - 1, 1))
+    return tuple(float(ms) if ms > 1e-12 else 0.0 for ms in found)  # rounding dust is not spread
+
+
+def holm(p_values):
+    """Holm's adjusted p-values, in the order given. [Holm 1979]"""
+    p = np.asarray(p_values, float)
+    order = p.argsort(kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+    return adjusted
+
+
+def holm_intervals(estimates, level=0.95):
+    """The same differences, each at the level at which Holm tests it: one excludes zero exactly where holm(p) <= 1 - level."""
+    left, out, p = len(estimates), list(estimates), [e.p for e in estimates]
+    for i in np.argsort(p, kind="stable"):
+        out[i] = estimates[i].at(1 - (1 - level) / left)
+        left -= p[i] <= (1 - level) / left  # from the first that fails on, all are judged as strictly as that one
+    return out
+
+
+def verdict(estimate, margin=None):
+    """What a difference says in words: `margin` is the effect too small to matter (None: never say so, as with unaudited labels).
+
+    Helps or hurts: its own interval, Holm's if it comes from `holm_intervals`, excludes zero. Too small to matter: its 90 %
+    interval lies inside +-margin (TOST). One seed everywhere says nothing about a recipe, and under six samples not even a sign
+    test reaches 5 %."""
+    if not estimate.seeds_known or estimate.n < 6:
+        return "no evidence either way"
+    close = estimate.at(0.90)
+    small = margin is not None and -margin < close.low and close.high < margin
+    effect = "helps" if estimate.low > 0 else "hurts" if estimate.high < 0 else ""
+    if effect:
+        return f"{effect} (too small to matter)" if small else effect
+    return "too small to matter" if small else "no evidence either way"
+
+
+def smallest_effect(cells, weights, power=0.8, group_size=None):
+    """The true effect that these samples and seeds would show with `power`: Phi((delta - half) / sqrt(V_I + V_a)) = power."""
+    e = contrast(cells, weights, group_size=group_size)
+    return e.half + normal(power) * math.sqrt(e.v_items + e.v_seeds)
+
+
+def needed(cells, delta, power=0.8, weights=PAIR):
+    """What would show a true effect `delta`: {"m": test samples with these seeds, "seeds": seeds a cell with this test set}.
+
+    m None: no test set is large enough, add seeds. seeds None: 1,000 are too few, add samples. Both None: add both; or there is
+    one seed a cell, or one sample, and nothing is known."""
+    assert delta > 0
+    cells, w = [matrix(Y) for Y in cells], np.asarray(weights, float)
+    m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])
+    free = S - 1
+    if m == 1 or not free.any():
+        return {"m": None, "seeds": None}
+    ms_s, ms_e = free @ np.array([mean_squares(Y) for Y in cells]) / free.sum()
+    sigma2_s, sigma2_e = max(0.0, ms_s - ms_e) / m, ms_e
+    L = sum(w_c * Y.mean(0) for w_c, Y in zip(w, cells))
+    omega2 = max(0.0, variance(L) - (w**2 / S).sum() * sigma2_e)
+
+    def samples(S):
+        from scipy.special import stdtrit
+
+        per_seed, t, z = (w**2 / S).sum(), stdtrit((S - 1).sum(), 0.975), normal(power)  # per_seed: 2 / S for a pair
+        r = delta**2 - (t + z) ** 2 * sigma2_s * per_seed
+        if r <= 0:
+            return math.inf
+        return math.ceil(1.2 * (normal(0.975) + z) ** 2 * (omega2 + sigma2_e * per_seed) / r + 1.5 / delta)
+
+    now = samples(S)
+    enough = (s for s in range(2, 1001) if samples(np.full(len(S), s)) <= m)
+    return {"m": None if math.isinf(now) else now, "seeds": next(enough, None)}
+
+
+def diverged(Y):
+    """Seeds of one cell whose run looks diverged: far worse than the better half of the runs, Y (S, m)."""
+    Y = matrix(Y)
+    S, m = Y.shape
+    height = np.arcsin(np.sqrt(Y.mean(1)))  # on this scale the same noise has the same size at 0.6 and at 0.98
+    below = np.sort(height)[S // 2] - height  # under the upper median: up to half of the runs may have failed
+    robust = 1.4826 * np.sort(abs(below))[(S - 1) // 2]  # MAD as a standard deviation
+    spread = max(robust, 0.03, 0.5 / math.sqrt(m))  # two runs may agree by luck: at least 1.8 points at 0.9, and binomial noise
+    return np.flatnonzero(below > 5 * spread).tolist()
+
+
+precision_interval = wilson  # (hits, looks)
+
+
+def errors_left(hits, looks, population, level=0.95):
+    """Errors among the population - looks samples nobody looked at: (estimate, low, high), or None under 30 looks.
+
+    `looks` were drawn uniformly out of `population`, and `hits` of them were wrong. The interval is exact: all numbers of errors
+    under which so few and so many hits are each likelier than alpha / 2, by the hypergeometric distribution."""
+    from scipy.stats import hypergeom
+
+    assert 0 <= hits <= looks <= population
+    if looks < 30:
+        return None
+    alpha, rest = (1 - level) / 2, population - looks
+    few = first(rest, lambda left: hypergeom.sf(hits - 1, population, hits + left, looks) > alpha)
+    many = first(rest + 1, lambda left: hypergeom.cdf(hits, population, hits + left, looks) <= alpha) - 1
+    return rest * hits / looks, few, many
+
+
+def first(high, holds):
+    """The smallest whole number from which on `holds` is true, by bisection; `high` if there is none below it."""
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def variance(x):
+    return x.var(ddof=1) if len(x) > 1 else 0.0
+
+
+def normal(probability):
+    from scipy.special import ndtri
+
+    return float(ndtri(probability))
+
+
+def matrix(Y):
+    Y = np.atleast_2d(np.asarray(Y, float))
+    assert Y.ndim == 2 and Y.size and np.isfinite(Y).all(), "expected (seeds, samples) without gaps"
+    return Y

@@ -1,0 +1,210 @@
+"""What the probe makes of a version's labels: out-of-sample probabilities, which labels they doubt, and why in words."""
+
+import json
+
+import numpy as np
+
+from curation import probe as probes
+from curation.arrays import Shards, load, save
+from curation.errors import UserError
+
+
+def settings(bench):
+    """What the last scan was asked for: {embedder, folder, effort, probabilities}; UserError where there was none."""
+    found = bench.rows("select value from meta where key = 'scan'")
+    if not found:
+        raise UserError("expected a scanned bench, found none of its images judged", f"run: assay scan -b {bench.path}")
+    return json.loads(found[0][0])
+
+
+def judged(state):
+    """The samples that are fitted or predicted: all but test and guard, which no score may read."""
+    return state[~state.split.isin(("test", "guard"))]
+
+
+def targets(state, classes=None):
+    """(classes, y): the lexicographic classes of kept, labelled train samples, and each row's class index, -1 unless it is one of those."""
+    fitted = (state.keep & (state.split == "train") & state.label.notna()).to_numpy()
+    classes = sorted(set(state.label[fitted])) if classes is None else classes
+    index = {c: i for i, c in enumerate(classes)}
+    return classes, np.array([index.get(c, -1) if f else -1 for c, f in zip(state.label, fitted)], int)
+
+
+def nodes(bench, state):
+    """(graph arrays, each sample's node in the graph): equal images share a node."""
+    graph = load(bench.arrays / "graph.npz")
+    hashes = np.asarray(state.content_hash, "S32")
+    at = np.searchsorted(graph["hashes"], hashes).clip(max=len(graph["hashes"]) - 1)
+    if not (graph["hashes"][at] == hashes).all():
+        raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.path}")
+    return graph, at
+
+
+def fit(bench, state):
+    """(classes, the judged part of the state, X, a probe fitted to it)."""
+    part = judged(state)
+    classes, y = targets(part)
+    if len(classes) < 2:
+        raise UserError(f"expected at least two classes among the kept train samples, found {len(classes)}", "label or restore samples first")
+    graph, at = nodes(bench, part)
+    X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)
+    return classes, part, X, probes.fit(X, y, graph["groups"][at], len(classes))
+
+
+def judge(bench, state, classes, probs, few):
+    """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, score (probability of the label
+    it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
+    import pandas as pd
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    index = {c: i for i, c in enumerate(classes) if not few[i]}
+    y = np.array([index.get(c, -1) if k and s in ("train", "val") else -1 for c, k, s in zip(state.label, state.keep, state.split)], int)
+    rows = np.flatnonzero(y >= 0)
+    out = pd.DataFrame(index=state.index[rows])
+    out["label"] = state.label.iloc[rows]
+    if not len(rows):
+        return out.assign(score=0.0, suggestion="", confidence=0.0, flagged=False)
+    p = np.ascontiguousarray(probs[rows], "f8")
+    p[:, few] = 0  # too few to judge is too few to suggest
+    p /= p.sum(1, keepdims=True)
+    best = p.argmax(1)
+    seen = np.unique(np.r_[y[rows], best])  # cleanlab wants labels 0..k-1 that occur
+    narrow = np.searchsorted(seen, y[rows])
+    out["score"] = get_label_quality_scores(narrow, p[:, seen], method="self_confidence") if len(seen) > 1 else 1.0
+    out["suggestion"] = np.array(classes, dtype=object)[best]
+    out["confidence"] = p[np.arange(len(rows)), best]
+    out["flagged"] = find_label_issues(narrow, p[:, seen], filter_by="predicted_neq_given", n_jobs=1) if len(seen) > 1 else False
+    return out
+
+
+def suspects(bench, version):
+    """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
+    classes, part, X, probe = fit(bench, bench.state(version))
+    found = judge(bench, part, classes, probe.pred_probs(X), probe.few())
+    return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]
+
+
+# ---- the standing opinion, kept beside the bench so that an edit re-scores in a moment
+
+
+def write_opinion(bench, state):
+    """Fit the probe to the present labels, and publish what it finds."""
+    classes, part, X, probe = fit(bench, state)
+    save(
+        bench.arrays / "probe.npz",
+        ids=np.asarray(part.index, "S32"),
+        classes=np.array(json.dumps(classes)),
+        **{name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS},
+    )
+    return publish(bench, state, classes, part, X, probe)
+
+
+def rescore(bench):
+    """Bring the standing opinion to the present labels without embedding or fitting anew; None where no scan stands."""
+    kept = load(bench.arrays / "probe.npz")
+    if kept is None:
+        return None
+    state = bench.state()
+    part = judged(state)
+    classes = json.loads(str(kept["classes"]))
+    if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
+        return None  # samples came or went: only a scan can tell
+    now, _ = targets(part)
+    if not set(now) <= set(classes):
+        return write_opinion(bench, state)  # a class that the probe has never seen
+    _, y = targets(part, classes)
+    probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
+    for name in probes.Probe.ARRAYS:
+        setattr(probe, name, kept[name])
+    X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)
+    if not np.array_equal(y, probe.y):
+        probe.update(X, y)
+        save(bench.arrays / "probe.npz", **(kept | {name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS}))
+    return publish(bench, state, classes, part, X, probe)
+
+
+def publish(bench, state, classes, part, X, probe):
+    """Write probabilities and scores to arrays/opinion.npz and the flagged labels to `issues`; returns the judgement."""
+    from curation.versions import position
+
+    asked = settings(bench)
+    probs = probe.pred_probs(X)
+    second = load(bench.arrays / "second.npz")  # a trained network's out-of-fold probabilities, or a person's own
+    if second is not None and json.loads(str(second["classes"])) == classes:
+        at = {s: i for i, s in enumerate(second["ids"])}
+        rows = [(i, at[s]) for i, s in enumerate(np.asarray(part.index, "S32")) if s in at]
+        mine, theirs = np.array(rows, int).reshape(-1, 2).T
+        probs[mine] = second["probs"][theirs] if asked["probabilities"] == "own" else (probs[mine] + second["probs"][theirs]) / 2
+    found = judge(bench, part, classes, probs, probe.few())
+    upto = position(bench, "HEAD")
+    flagged = found[found.flagged].sort_values("score", kind="stable")
+    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged), upto=upto)
+    with bench.transaction() as con:
+        con.execute("delete from issues where kind = 'label'")
+        con.register("found", rows)
+        con.execute("insert into issues by name select * from found")
+    save(
+        bench.arrays / "opinion.npz",
+        upto=np.array(upto),
+        classes=np.array(json.dumps(classes)),
+        ids=np.asarray(part.index, "S32"),
+        pred_probs=probs.astype("f4"),
+        few=probe.few(),
+        suspects=np.asarray(found.index, "S32"),
+        score=found.score.to_numpy("f8"),
+        suggestion=np.array([classes.index(c) if c in classes else -1 for c in found.suggestion], int),
+        confidence=found.confidence.to_numpy("f8"),
+        flagged=found.flagged.to_numpy(bool),
+    )
+    return found
+
+
+def opinion(bench):
+    """The standing judgement as a frame (see judge), brought up to date first if edits came since it was written."""
+    import pandas as pd
+
+    from curation.versions import position
+
+    kept = load(bench.arrays / "opinion.npz")
+    settings(bench)
+    if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
+        found = rescore(bench)
+        if found is None:
+            raise UserError("expected a scan of the samples as they are, found samples imported since", f"run: assay scan -b {bench.path}")
+        return found
+    classes = np.array(json.loads(str(kept["classes"])), dtype=object)
+    state = bench.state()
+    ids = kept["suspects"].astype(str)
+    return pd.DataFrame(
+        dict(
+            label=state.label.reindex(ids).to_numpy(),
+            score=kept["score"],
+            suggestion=classes[kept["suggestion"]],
+            confidence=kept["confidence"],
+            flagged=kept["flagged"],
+        ),
+        index=pd.Index(ids, name="sample"),
+    )
+
+
+def reasons(bench, state, rows):
+    """A sentence for each row of a judgement: what the model says without having seen it, and what its nearest neighbours are labelled."""
+    if not len(rows):
+        return []
+    graph, at = nodes(bench, state)
+    usable = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test label
+    names = sorted(set(state.label[usable]))
+    code = {c: i for i, c in enumerate(names)}
+    label_of = np.full(len(graph["hashes"]), -1)
+    label_of[at[usable][::-1]] = [code[c] for c in state.label[usable]][::-1]  # of copies, the first
+    near = graph["neighbours"][at[state.index.get_indexer(rows.index)]]  # (m, k)
+    seen = np.where(near >= 0, label_of[near], -1)
+    theirs = (seen == np.array([code.get(c, -2) for c in rows.suggestion])[:, None]).sum(1)
+    total = (seen >= 0).sum(1)
+    return [
+        f"{p:.0%} {s} out of sample, {q:.0%} {g}; {a} of {n} nearest neighbours labelled {s}"
+        if s != g
+        else f"{p:.0%} {s} out of sample, as labelled; {a} of {n} nearest neighbours labelled {s}"
+        for p, s, q, g, a, n in zip(rows.confidence, rows.suggestion, rows.score, rows.label, theirs, total)
+    ]

@@ -1,0 +1,371 @@
+"""The command line: one function a verb. `assay VERB` and `python -m pipelines VERB` are the same."""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import curation
+from curation import UserError
+
+
+def demo(a):
+    """real solar cells, reviewed by a simulated expert, with a report"""
+    from pipelines.demo import demo
+
+    done(a, *demo(Path(a.folder), say=say(a), progress=progress))
+
+
+def import_(a):
+    """SRC into a new or an existing bench: class folders, split/class folders, CSV, Parquet"""
+    from pipelines.ingest import ingest
+
+    columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
+    new = not (bench_path(a) / "assay.duckdb").exists()
+    bench = curation.create(bench_path(a))
+    try:
+        with progress("decoding") as step:
+            out = ingest(
+                bench, a.source, a.who, a.as_, columns, split_map(a.split_map), a.skip_bad, a.audited_test, a.yes, a.refreeze_test, step
+            )
+    except UserError:
+        if new:  # a bench that holds nothing should not be left behind; decoded pixels may stay for the next try
+            for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
+                (bench.path / file).unlink(missing_ok=True)
+        raise
+    splits = ", ".join(f"{n:,} {s}" for s, n in out["splits"].items())
+    more = "".join(f"; {out[k]:,} {word}" for k, word in (("removed", "removed"), ("relabelled", "relabelled by the source"), ("left_alone", "changed in the source but reviewed here, left alone"), ("left_out", "left out")) if out[k])
+    say(a)(f"{out['source']}: {out['added']:,} samples added{more}; the bench holds {out['samples']:,} in {out['classes']} classes ({splits})")
+    for note in out["notes"]:
+        say(a)(f"note: {note}")
+    done(a, out, f"assay scan -b {bench.path}")
+
+
+def scan(a):
+    """embed -> neighbours -> probe -> issues; resumable, with progress"""
+    from pipelines.scan import read_own, scan
+
+    bench = open_bench(a)
+    own = None
+    if a.pred_probs or a.embeddings:
+        if a.pred_probs and a.out_of_sample is None:
+            raise UserError("expected to know whether your probabilities are out of sample, found no word", "say --out-of-sample yes or no")
+        own = [a.pred_probs and read_own(a.pred_probs, bench, "probabilities"), a.embeddings and read_own(a.embeddings, bench, "embeddings"), a.out_of_sample != "no"]
+    with progress("scanning") as step:
+        found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step)
+    done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.path}")
+
+
+def status(a):
+    """what is in the bench, what is flagged, what to do next"""
+    from curation.history import rate
+
+    out, tell = open_bench(a).status(), say(a)
+    tell(f"bench    {out['bench']}")
+    tell(f"samples  {out['samples']:,} kept, {out['dropped']:,} out: " + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items()))
+    tell("classes  " + ", ".join(f"{c} {n:,}" for c, n in list(out["classes"].items())[:12]) + (" ..." if len(out["classes"]) > 12 else ""))
+    if out["test"]:
+        tell(f"test     {out['test']['n']:,} samples, frozen, labels {'declared audited' if out['test']['audited'] else 'unaudited'}")
+    if out["left_out"]:
+        tell(f"left out {len(out['left_out']):,} rows at import, first {out['left_out'][0]['key']}: {out['left_out'][0]['reason']}")
+    if out["issues"] is not None:
+        tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
+    review = out["review"]
+    tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
+    tell(f"random   {rate(review['hits'], review['looks'])} wrong in the random stratum" + left_words(review))
+    tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
+    done(a, out, out["next"])
+
+
+def left_words(review):
+    if review["errors_left"] is None:
+        return "; errors left: not yet known, 30 random looks are the least"
+    left, low, high = review["errors_left"]
+    return f"; errors left among {review['population'] - review['reviewed']:,} labels nobody reviewed: {left:,.0f} [{low:,.0f}, {high:,.0f}]"
+
+
+def queue(a):
+    """what to look at next, worst first, with a random stratum mixed in"""
+    bench = open_bench(a)
+    rows = bench.queue(a.n, a.random)
+    file = a.csv or f"queue.csv -b {bench.path}"
+    table(a, rows, ["given_label", "suggested_label", "score", "random", "source_id", "reason"], f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file} --who {a.who}")
+
+
+def issues(a):
+    """what the scan found, one row a sample; --kind for one kind"""
+    bench = open_bench(a)
+    table(a, bench.issues(a.kind), ["kind", "split", "label", "suggestion", "score", "source_id", "why"], f"assay queue -n 200 --csv queue.csv -b {bench.path}")
+
+
+def edit(a):
+    """apply decisions from a CSV as one batch: sample,label|keep|split|tag|verdict[,why]"""
+    from curation.edits import read_decisions
+
+    bench = open_bench(a)
+    out = bench.edit(read_decisions(a.file), a.who, a.why, a.new_class)
+    if out["batch"] is None:
+        say(a)("no row decides anything: the bench stays as it was")
+        return done(a, out, "fill in the columns label, keep, split, tag or verdict")
+    say(a)(f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}, {out['confirmed']:,} of them confirmations, {out['unsure']:,} unsure; {scored(out)}")
+    done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.path}, or assay commit -m '...' -b {bench.path}")
+
+
+def scored(out):
+    return "the queue is re-scored" if out["rescored"] else "no scan yet, so no queue to re-score"
+
+
+def undo(a):
+    """put back what stood before a batch (the last one by default)"""
+    back(a, open_bench(a).undo(a.batch, a.who))
+
+
+def redo(a):
+    """undo the last undo"""
+    back(a, open_bench(a).redo(a.who))
+
+
+def back(a, out):
+    alone = f"; {out['left_alone']:,} left alone, edited by others since" if out["left_alone"] else ""
+    say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values as they were before {out['undone']}{alone}")
+    done(a, out, "assay redo takes it back, assay log shows it")
+
+
+def commit(a):
+    """name the present state v1, v2, ..."""
+    bench = open_bench(a)
+    out = bench.commit(a.message, a.who, a.name)
+    say(a)(f"{out['name']}: tree {out['tree']}" if out["new"] else f"nothing changed since {out['name']}, tree {out['tree']}")
+    done(a, out, f"assay experiment PLAN.toml -b {bench.path}")
+
+
+def log(a):
+    """batches and commits, oldest first"""
+    bench = open_bench(a)
+    table(a, bench.log(), ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "dropped", "why"], f"assay undo BATCH -b {bench.path} puts one back")
+
+
+def experiment(a):
+    """data versions x architectures x seeds from PLAN.toml, trained where missing"""
+    from pipelines import experiment as ex
+    from pipelines.report import write
+
+    bench, plan = open_bench(a), ex.read_plan(a.plan)
+    with progress("training") as step:
+        trained = ex.run(bench, plan, say(a), step)
+    data = ex.report_data(bench, plan)
+    (bench.path / "plan.json").write_text(json.dumps(plan))
+    where = write(bench, data, Path(a.output or "report.html"))
+    summary(data, say(a))
+    done(a, data | dict(trained=trained), f"open {where}")
+
+
+def report(a):
+    """the last experiment as a self-contained HTML page, or --json"""
+    from pipelines import experiment as ex
+    from pipelines.report import write
+
+    bench = open_bench(a)
+    if a.plan is None and not (bench.path / "plan.json").exists():
+        raise UserError("expected an experiment to report on, found none", "run: assay experiment PLAN.toml")
+    data = ex.report_data(bench, ex.read_plan(a.plan) if a.plan else json.loads((bench.path / "plan.json").read_text()))
+    where = write(bench, data, Path(a.output or "report.html"))
+    summary(data, say(a))
+    done(a, data, f"open {where}")
+
+
+def summary(data, tell):
+    """An experiment on the terminal: the verdict, the matrix, what each change was worth."""
+    from pipelines.experiment import interval, points
+
+    tell(data["verdict"])
+    for c in data["cells"]:
+        acc, bal = c["accuracy"], c["balanced"]
+        text = f"{points(acc['estimate'], False)} % [{points(acc['low'], False)}, {points(acc['high'], False)}], balanced {points(bal['estimate'], False)} [{points(bal['low'], False)}, {points(bal['high'], False)}]"
+        tell(f"  {c['version']:<10} {c['arch']:<10} {text}  ({c['n_train']:,} train, {len(data['seeds'])} seeds, {data['n_test']:,} test)")
+    for e in data["effects"]:
+        tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}  {e['verdict']}")
+    for b in data["beside"]:
+        tell(f"  {b['kind']:<12} {b['name']:<34} {interval(b)}")
+    if not data["control"]:
+        tell(f"  {data['control_reason']}")
+
+
+def export(a):
+    """a version as manifest, class folders, or in its source's layout"""
+    from curation.export import export
+
+    bench = open_bench(a)
+    out = export(bench, a.output, a.version, a.format, a.copy)
+    say(a)(f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), tree {out['tree']}")
+    done(a, out, f"assay import {out['folder']}/manifest.csv -b OTHER reproduces the tree" if a.format == "manifest" else "train on it")
+
+
+# ---- what every verb shares
+
+
+def bench_path(a):
+    return Path(a.bench or os.environ.get("ASSAY_BENCH") or ".")
+
+
+def open_bench(a):
+    return curation.open(bench_path(a))
+
+
+def say(a):
+    """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
+    return lambda line: print(line, file=sys.stderr if a.json else sys.stdout, flush=True)
+
+
+def done(a, out, next=None):
+    if a.json:
+        print(json.dumps(out, default=str, indent=1))
+    elif next:
+        print(f"next: {next}")
+
+
+def table(a, rows, columns, next):
+    """A frame as --json, as --csv FILE, or drawn on the terminal."""
+    if a.csv:
+        rows.to_csv(a.csv, index=False)
+        say(a)(f"{len(rows):,} rows in {a.csv}")
+    if a.json:
+        print(rows.to_json(orient="records", date_format="iso"))
+        return
+    if not a.csv:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(box=None, pad_edge=False)
+        for column in columns:
+            grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why"))
+        for row in rows[columns].head(50).itertuples(index=False):
+            grid.add_row(*(Text(cell(v)) for v in row))
+        Console(width=None if sys.stdout.isatty() else 160).print(grid)
+        if len(rows) > 50:
+            print(f"... and {len(rows) - 50:,} more (--csv FILE or --json for all)")
+    print(f"next: {next}")
+
+
+def cell(value):
+    """One value of a table, on one line and not too long."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:%Y-%m-%d %H:%M}" if isinstance(value, pd.Timestamp) else " ".join(str(value).split())[:120]
+
+
+@contextmanager
+def progress(text):
+    """A progress bar on standard error for work that takes longer than a moment; yields step(done, total) or step(share, text)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    with bar:
+        task = bar.add_task(text, total=None)
+
+        def step(done, total):
+            share = isinstance(total, str)
+            bar.update(task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text)
+
+        yield step
+
+
+def split_map(text):
+    try:
+        return dict(pair.split("=") for pair in text.split(",")) if text else {}
+    except ValueError:
+        raise UserError(f"expected --split-map NAME=SPLIT,..., found {text!r}", "for example --split-map label_book=pool") from None
+
+
+def parser():
+    p = argparse.ArgumentParser(prog="assay", description="Find what is wrong in a labelled image set, fix it, and prove what the fix was worth.")
+    verbs = p.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(function, *, who=False, csv=False):
+        name = function.__name__.rstrip("_")
+        v = verbs.add_parser(name, help=function.__doc__, description=function.__doc__)
+        v.set_defaults(run=function)
+        v.add_argument("-b", "--bench", help="bench folder; else $ASSAY_BENCH, else the current folder")
+        v.add_argument("--json", action="store_true", help="print the same as data")
+        if who:
+            v.add_argument("--who", default=getpass.getuser(), help="who decides; recorded in the log (default: %(default)s)")
+        if csv:
+            v.add_argument("--csv", metavar="FILE", help="write the rows to FILE")
+        return v
+
+    v = verb(demo)
+    v.add_argument("folder", nargs="?", default="demo", help="where bench and report go (default: demo)")
+    v = verb(import_, who=True)
+    v.add_argument("source")
+    v.add_argument("--as", dest="as_", metavar="NAME", help="name of the source (default: its file or folder name)")
+    for column in ("image", "label", "split", "id", "group"):
+        v.add_argument(f"--{column}-column", metavar="NAME")
+    v.add_argument("--split-map", metavar="NAME=SPLIT,...", help="what other split names mean, such as label_book=pool")
+    v.add_argument("--skip-bad", action="store_true", help="leave bad rows out, and list them in `assay status --json`")
+    v.add_argument("--audited-test", action="store_true", help="declare the test labels verified, by --who")
+    v.add_argument("--refreeze-test", action="store_true", help="let this import change the frozen test split")
+    v.add_argument("--yes", action="store_true", help="really remove over a tenth of the source")
+    v = verb(scan)
+    v.add_argument("--effort", type=int, choices=(1, 2, 3), default=1, help="1 the probe; 2 and 3 add a trained network (default: 1)")
+    v.add_argument("--embedder", default="lite0", help="lite0, pixels (tiny images) or package.module:function (default: lite0)")
+    v.add_argument("--pred-probs", metavar="FILE", help="your model's probabilities, .npy or Parquet by sample id")
+    v.add_argument("--embeddings", metavar="FILE", help="your model's embeddings, .npy or Parquet by sample id")
+    v.add_argument("--out-of-sample", choices=("yes", "no"), help="are --pred-probs from models that did not see the sample?")
+    v.add_argument("--keep-leakage", action="store_true", help="do not hold out train samples that equal a val or test sample")
+    verb(status)
+    v = verb(queue, who=True, csv=True)
+    v.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")
+    v.add_argument("--random", type=float, default=0.05, help="share of uniformly drawn samples beside them (default: %(default)s)")
+    v = verb(issues, csv=True)
+    v.add_argument("--kind", help="label, leakage, outlier, near_duplicate, exact_duplicates, conflicting_duplicates")
+    v = verb(edit, who=True)
+    v.add_argument("file")
+    v.add_argument("--why", default="")
+    v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
+    v = verb(undo, who=True)
+    v.add_argument("batch", nargs="?")
+    verb(redo, who=True)
+    v = verb(commit, who=True)
+    v.add_argument("-m", "--message", default="")
+    v.add_argument("--name", help="a name other than the next v1, v2, ...")
+    verb(log, csv=True)
+    v = verb(experiment)
+    v.add_argument("plan")
+    v.add_argument("-o", "--output", help="the report (default: report.html)")
+    v = verb(report)
+    v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")
+    v.add_argument("-o", "--output", help="the report (default: report.html)")
+    v = verb(export)
+    v.add_argument("--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312, seed=0)', 'half(v1)' (default: HEAD)")
+    v.add_argument("-o", "--output", required=True)
+    v.add_argument("--format", choices=("manifest", "folders", "source"), default="manifest")
+    v.add_argument("--copy", action="store_true", help="copy images instead of linking them")
+    return p
+
+
+def main(arguments=None):
+    a = parser().parse_args(arguments)
+    try:
+        a.run(a)
+    except UserError as e:
+        print(e, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def entry():
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

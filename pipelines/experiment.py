@@ -1,0 +1,310 @@
+"""Data versions x architectures x seeds on one locked test set: trains what is missing, and sets each change beside its interval."""
+
+import json
+import time
+import tomllib
+from hashlib import blake2b, sha256
+from pathlib import Path
+
+import numpy as np
+
+from curation import history, queue, stats, suspects, versions
+from curation.arrays import Shards, load, save
+from curation.errors import UserError
+from curation.store import now
+
+RECIPE = 1  # raise it by hand when training changes what it means: old runs are then trained again
+KEYS = dict(question=str, versions=list, architectures=list, seeds=(int, list), control=str, ceiling=str, margin=(int, float), epochs=int)
+
+
+def read_plan(path):
+    """A plan from TOML, checked: question, versions, architectures, seeds, and where given control, ceiling, margin (points), epochs."""
+    try:
+        plan = tomllib.loads(Path(path).read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise UserError(f"expected a plan in TOML, found {path}: {e}", 'the least: versions = ["v1", "v2"]') from None
+    plan = dict(question="Did the change of labels help?", architectures=["probe", "mlp"], seeds=5, margin=0.5) | plan
+    unknown = [k for k in plan if k not in KEYS]
+    wrong = [k for k, kind in KEYS.items() if k in plan and not isinstance(plan[k], kind)]
+    if unknown or wrong or not plan.get("versions"):
+        raise UserError(
+            f"expected versions = [...] and only known keys of the right type in {path}, found {', '.join(unknown + wrong) or 'no versions'}",
+            f"keys: {', '.join(KEYS)}",
+        )
+    plan["seeds"] = list(range(plan["seeds"])) if isinstance(plan["seeds"], int) else [int(s) for s in plan["seeds"]]
+    if not plan["seeds"] or len(set(plan["seeds"])) < len(plan["seeds"]):
+        raise UserError(f"expected one seed or more, each once, found {plan['seeds']}", "for example seeds = 5")
+    return plan
+
+
+def rows_of(plan):
+    """The versions of a plan in order: those asked for, then the random control and the ceiling where named."""
+    return list(dict.fromkeys([*plan["versions"], *(plan[k] for k in ("control", "ceiling") if plan.get(k))]))
+
+
+def training_set(bench, version):
+    """(kept, labelled train samples of a version sorted by id, its train_tree)."""
+    frame = bench.frame(version, "train")
+    frame = frame[frame.label.notna()].sort_index()
+    return frame, versions.tree(frame)
+
+
+def code_hash():
+    """Hash of the code that trains: a report whose cells differ in it says so."""
+    here = Path(__file__).parent
+    files = [here / "train.py", here / "embed.py", here.parent / "curation" / "probe.py"]
+    return sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+
+
+def bootstrap(frame, names, seed):
+    """Row numbers of a grouped bootstrap: each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every
+    architecture and every version draws the same."""
+    from scipy.stats import poisson
+
+    lots = {g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56 for g in set(names)}
+    times = dict(zip(lots, poisson.ppf(np.array(list(lots.values())), 1).astype(int)))
+    rows = np.repeat(np.arange(len(frame)), [times[g] for g in names])
+    return rows if len(rows) else np.arange(len(frame))
+
+
+def run_key(train_tree, arch, seed, config):
+    return sha256(json.dumps([train_tree, arch, seed, config, RECIPE], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def cells(bench, plan):
+    """One dict for each run that the plan asks for: version, arch, seed, config, key, and whether it is there already."""
+    embedding = suspects.settings(bench)["folder"]
+    config = dict(embedding=embedding, epochs=plan.get("epochs"))
+    there = {k for (k,) in bench.rows("select key from runs")}
+    state = bench.state()
+    ids = judged_ids(state)
+    out = []
+    for version in rows_of(plan):
+        frame, tree = training_set(bench, version)
+        if frame.label.nunique() < 2:
+            raise UserError(f"expected two classes or more to train on in {version}, found {frame.label.nunique()}", "choose another version")
+        for arch in plan["architectures"]:
+            for seed in plan["seeds"]:
+                key = run_key(tree, arch, seed, config)
+                done = key in there and covers(bench, key, ids)
+                out.append(dict(version=version, arch=arch, seed=seed, config=config, key=key, train_tree=tree, done=done))
+    return out
+
+
+def judged_ids(state):
+    """Samples that every run predicts, never trains on: kept val and test, sorted."""
+    return sorted(state.index[state.keep & state.split.isin(("val", "test"))])
+
+
+def covers(bench, key, ids):
+    """Has the run predicted all of `ids`? A test split frozen anew has samples that an old run never saw."""
+    try:
+        have = np.load(bench.arrays / "runs" / f"{key}.ids.npy", allow_pickle=False)
+    except FileNotFoundError:
+        return False
+    return bool(np.isin(np.asarray(ids, "S32"), have).all())
+
+
+def run(bench, plan, say=print, progress=None):
+    """Train every missing cell, one after another; each is stored when it is done. Returns how many were trained."""
+    from pipelines import train
+
+    todo = {}
+    wanted = cells(bench, plan)
+    for cell in wanted:
+        if not cell["done"]:
+            todo.setdefault(cell["key"], cell)
+    say(f"experiment  {len(wanted)} cells, {len(todo)} to train")
+    if not todo:
+        return 0
+    state = bench.state()
+    if not (state.keep & (state.split == "test")).any():
+        raise UserError("expected a test split to judge on, found none", "import test samples, or import anew so that a split is made")
+    graph, at = suspects.nodes(bench, state)
+    names = dict(zip(state.index, graph["hashes"][graph["groups"][at]].astype(str)))
+    ids = judged_ids(state)
+    hashes = state.content_hash
+    pixels, vectors = Shards(bench.arrays / "pixels"), Shards(bench.arrays / "embeddings" / wanted[0]["config"]["embedding"])
+    code = code_hash()
+
+    def inputs(arch, samples):
+        if train.INPUTS.get(arch, "pixels") == "embedding":
+            return vectors.rows(hashes[samples])
+        from curation.images import Pixels
+        from pipelines.scan import side_of
+
+        return Pixels(pixels, hashes[samples], side_of(bench, state))
+
+    for n, cell in enumerate(todo.values()):
+        start = time.perf_counter()
+        frame, _ = training_set(bench, cell["version"])
+        rows = bootstrap(frame, [names[s] for s in frame.index], cell["seed"])
+        classes = sorted(set(frame.label))
+        samples = frame.index.to_numpy()[rows]
+        y = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
+        groups = np.unique([names[s] for s in samples], return_inverse=True)[1]
+        probs = train.fit_predict(
+            cell["arch"], inputs(cell["arch"], list(samples)), y, inputs(cell["arch"], ids), len(classes), cell["seed"], groups, cell["config"]["epochs"]
+        )
+        seconds = time.perf_counter() - start
+        folder = bench.arrays / "runs"
+        save(folder / f"{cell['key']}.classes.npy", np.array(json.dumps(classes)))
+        save(folder / f"{cell['key']}.npy", probs.astype("f4"))
+        save(folder / f"{cell['key']}.ids.npy", np.asarray(ids, "S32"))
+        with bench.transaction() as con:  # the row comes last: a run that has one is complete
+            con.execute(
+                "insert or replace into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [cell["key"], cell["train_tree"], cell["arch"], cell["seed"], json.dumps(cell["config"]), RECIPE, code, seconds, now()],
+            )
+        if progress:
+            progress(n + 1, len(todo))
+    return len(todo)
+
+
+def right(bench, key, truth):
+    """0/1 (m,): did this run predict the label that each sample of `truth` (Series id -> label) has?"""
+    folder = bench.arrays / "runs"
+    ids = np.load(folder / f"{key}.ids.npy", allow_pickle=False)
+    probs = np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False)
+    classes = np.array(json.loads(str(np.load(folder / f"{key}.classes.npy", allow_pickle=False))), dtype=object)
+    at = np.searchsorted(ids, np.asarray(truth.index, "S32"))
+    return (classes[probs[at].argmax(1)] == truth.to_numpy(dtype=object)).astype("u1")
+
+
+def compare(bench, plan, split="test"):
+    """The plan's matrix judged on the locked test set, as one dict of plain numbers (fractions; the report prints points): cells, effects,
+    control, interaction, interval, verdict and what is needed to run it again."""
+    wanted = cells(bench, plan)
+    missing = [c for c in wanted if not c["done"]]
+    if missing:
+        raise UserError(f"expected {len(wanted)} finished runs, found {len(missing)} missing", "run: assay experiment PLAN.toml")
+    state = bench.state()
+    test = state[state.keep & (state.split == split) & state.label.notna()].sort_index()
+    if not len(test):
+        raise UserError("expected labelled test samples, found none", "import a test split")
+    truth, rule = test.label, bench.rules().get("test") or {}
+    Y, archs, rows, seeds = {}, plan["architectures"], rows_of(plan), plan["seeds"]
+    for c in wanted:
+        Y.setdefault((c["version"], c["arch"]), []).append(right(bench, c["key"], truth))
+    Y = {k: np.array(v, float) for k, v in Y.items()}
+    margin = plan["margin"] / 100 if rule.get("audited") else None  # against unaudited labels nothing is too small to matter
+
+    def contrast(weights):
+        use = [c for c in Y if weights.get(c)]
+        return stats.contrast([Y[c] for c in use], [weights[c] for c in use])
+
+    def data(version, against, over=archs):
+        return contrast({(version, a): 1 / len(over) for a in over} | {(against, a): -1 / len(over) for a in over})
+
+    first, later = plan["versions"][0], plan["versions"][1:]
+    effects, estimates = [], []
+
+    def effect(kind, name, e, **more):
+        effects.append(dict(kind=kind, name=name, **more))
+        estimates.append(e)
+
+    for v in later:
+        if train_trees(wanted, v) != train_trees(wanted, first):
+            effect("data", f"{v} against {first}", data(v, first), version=v, against=first)
+    for a in archs[1:]:
+        w = {(v, a): 1 / len(plan["versions"]) for v in plan["versions"]} | {(v, archs[0]): -1 / len(plan["versions"]) for v in plan["versions"]}
+        effect("architecture", f"{a} against {archs[0]}", contrast(w), version=a, against=archs[0])
+    for v in later:
+        for a in archs[1:]:
+            w = {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
+            effect("interaction", f"{v} against {first}, {a} against {archs[0]}", contrast(w), version=v, against=first)
+    adjusted = stats.holm([e.p for e in estimates]) if estimates else []
+    for out, e, wide, p in zip(effects, estimates, stats.holm_intervals(estimates) if estimates else [], adjusted):
+        out |= numbers(e) | dict(p=e.p, p_holm=float(p), verdict=stats.verdict(wide, margin))
+    beside = [dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **numbers(data(plan[k], first))) for k in ("control", "ceiling") if plan.get(k)]
+    per_arch = [dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **numbers(data(v, first, [a]))) for v in rows if v != first for a in archs]
+    primary = next((e for e in effects if e["kind"] == "data"), None)
+    v = later[-1] if later else None
+    control = next((b for b in beside if b["kind"] == "control"), None)
+    if control and v:
+        control = control | dict(beyond=numbers(data(v, plan["control"])))
+    some = {(x, a): s / len(archs) for x, s in ((v, 1), (first, -1)) for a in archs} if v else {}
+    smallest = stats.smallest_effect([Y[c] for c in some], list(some.values())) if v else None
+    review = queue.progress(bench, state)
+    interaction = next((e for e in effects if e["kind"] == "interaction"), None)
+    return dict(
+        question=plan["question"],
+        verdict=sentence(primary, rule, smallest, len(seeds), review),
+        interval=primary,
+        interval_reason=None if primary else "no version whose training labels differ from the first",
+        interaction=interaction,
+        interaction_reason=None if interaction else "needs two versions and two architectures",
+        control=control,
+        control_reason=None if control else "no random control: nobody reviewed at random, and the plan names no control version",
+        n_test=len(test),
+        seeds=seeds,
+        seeds_note=None if len(seeds) > 1 else "one seed: these trained models only, not the recipe",
+        tree={r: versions.tree(bench.state(r)) for r in rows},
+        cells=[cell_of(r, a, Y[r, a], truth, wanted, bench) for r in rows for a in archs],
+        effects=effects,
+        beside=beside,
+        per_architecture=per_arch,
+        smallest_effect=smallest,
+        margin=plan["margin"] / 100,
+        test=dict(n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited")), noise=history.rate(review["hits"], review["looks"])),
+        review=review,
+        code=sorted({c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}),
+        plan=plan,
+    )
+
+
+def train_trees(wanted, version):
+    return {c["train_tree"] for c in wanted if c["version"] == version}
+
+
+def numbers(e):
+    """An Estimate as plain numbers."""
+    return dict(estimate=e.estimate, low=e.low, high=e.high, n=e.n, seeds=list(map(int, e.seeds)))
+
+
+def cell_of(version, arch, Y, truth, wanted, bench):
+    own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
+    e = stats.cell(Y)
+    seconds = bench.rows("select sum(seconds) from runs where key in (select unnest(?))", [[c["key"] for c in own]])[0][0]
+    return dict(
+        version=version,
+        arch=arch,
+        train_tree=own[0]["train_tree"],
+        n_train=len(training_set(bench, version)[0]),
+        accuracy=numbers(e),
+        balanced=numbers(stats.balanced_accuracy(Y, truth.to_numpy(dtype=str))),
+        seed_spread=e.seed_spread[0],
+        diverged=[own[i]["seed"] for i in stats.diverged(Y)],
+        seconds=seconds,
+    )
+
+
+def points(x, sign=True):
+    """A fraction as points: 0.013 -> '+1.3'."""
+    return f"{100 * x:+.1f}" if sign else f"{100 * x:.1f}"
+
+
+def interval(e):
+    return f"{points(e['estimate'])} points [{points(e['low'])}, {points(e['high'])}]"
+
+
+def sentence(primary, rule, smallest, seeds, review):
+    """The verdict in one sentence, with what it rests on."""
+    start = "" if rule.get("audited") else f"test labels unaudited (their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+    if primary is None:
+        return start + "nothing to compare: the versions have the same training labels."
+    scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
+    why = ""
+    if primary["verdict"] == "no evidence either way":
+        why = f"; {primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)} would show an effect of {points(smallest, False)} points or more"
+    return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}."
+
+
+def report_data(bench, plan):
+    """compare(), and what the report shows beside it: the worst suspects that were reviewed, with their pictures' samples."""
+    data = compare(bench, plan)
+    log = history.log(bench)
+    data["log"] = json.loads(log.tail(50).to_json(orient="records", date_format="iso"))
+    return data
+
+

@@ -1,0 +1,145 @@
+"""A source into a bench: read, decoded once, and compared with what the source held before, so that importing again is a set of edits."""
+
+import json
+from hashlib import blake2b
+
+from curation.arrays import Shards
+from curation.errors import UserError
+from curation.images import decode_source
+from curation.sources import make_splits, read_source
+from curation.store import new_batch
+from curation.versions import tree
+
+SIDE = 128  # pixels are kept at the smaller of their own and this resolution
+
+
+def ingest(bench, path, who, name=None, columns=None, split_map=None, skip_bad=False, audited_test=False, yes=False, refreeze_test=False, progress=None):
+    """Import `path` into `bench` as the source `name`. Returns a dict of what happened; raises UserError before anything is written."""
+    source = read_source(path, split_map=split_map, **(columns or {}))
+    name, frame = name or source.name, source.frame
+    hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress)
+    left_out = [*source.left_out, *bad]
+    if left_out and not skip_bad:
+        shown = "\n  ".join(f"{key}: {reason}" for key, reason in left_out[:10])
+        more = f"\n  ... and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
+        raise UserError(
+            f"expected {len(frame) + len(source.left_out):,} usable rows in {source.name}, found {len(left_out):,} that are not:\n  {shown}{more}",
+            "mend them, or import the others with --skip-bad",
+        )
+    good = [h is not None for h in hashes]
+    frame = frame[good].assign(content_hash=[h for h in hashes if h], size=[s for s, g in zip(sizes, good) if g]).reset_index(drop=True)
+    if not len(frame):
+        raise UserError(f"expected at least one usable image in {source.name}, found none of {len(good):,}", "mend the files")
+    frame.index = [row.id if "id" in frame else sample_id(name, row.key, row.content_hash) for row in frame.itertuples()]
+    state = bench.state()
+    old = state[state.source == name]
+    foreign = [i for i in frame.index if i in state.index and i not in old.index]
+    if foreign:
+        raise UserError(
+            f"expected new samples from {source.name}, found {len(foreign):,} that source {state.source[foreign[0]]} brought already",
+            f"import it as that source: --as {state.source[foreign[0]]}",
+        )
+    stay = old[old.keep | old.reviewed]
+    fixed = {row.key: row.split for row in stay.itertuples()}  # a sample keeps the split that it has
+    frame["split"] = [s or fixed.get(k) for k, s in zip(frame.key, frame.split)]
+    frame["split"] = make_splits(frame, list(frame.content_hash))
+    return append(bench, source, name, frame, state, old, left_out, who, audited_test, yes, refreeze_test)
+
+
+def sample_id(source, key, content_hash):
+    return blake2b(json.dumps([source, key, content_hash]).encode(), digest_size=16).hexdigest()
+
+
+def append(bench, source, name, frame, state, old, left_out, who, audited_test, yes, refreeze_test):
+    import pandas as pd
+
+    new = frame[~frame.index.isin(old.index)]
+    parents = {row.key: i for i, row in old.iterrows()}  # the last sample that had the key
+    gone = old[old.keep & ~old.index.isin(frame.index)]
+    if len(gone) - sum(k in parents for k in new.key) > len(old[old.keep]) / 10 and not yes:
+        raise UserError(
+            f"expected most samples of source {name} to be there still, found {len(gone):,} of {old.keep.sum():,} gone",
+            "if that is meant, pass --yes; to add another source beside this one, pass --as NAME",
+        )
+    edits, left_alone = [], 0
+    for i, row in new.iterrows():
+        if row.label is not None:
+            edits.append((i, "label", row.label, "set", f"import of {name}"))
+        edits += [(i, "keep", True, "set", f"import of {name}"), (i, "split", row.split, "set", f"import of {name}")]
+        before = parents.get(row.key)
+        if before and old.label[before] not in (None, row.label) and old.reviewed[before]:
+            edits.append((i, "label", old.label[before], "set", f"carried over from {before}, whose bytes changed: unconfirmed"))
+    for i, row in frame[frame.index.isin(old.index)].iterrows():
+        was = old.loc[i]
+        if not was.keep and not was.reviewed and was.split == row.split:
+            edits.append((i, "keep", True, "set", f"import of {name}: it is back"))
+        if row.label is not None and row.label != was.given_label:
+            if was.reviewed:
+                left_alone += 1
+            else:
+                edits.append((i, "label", row.label, "set", f"import of {name}: the source changed it"))
+    edits += [(i, "keep", False, "set", f"import of {name}: it is gone") for i in gone.index]
+    edits = pd.DataFrame(edits, columns=["sample", "field", "value", "verdict", "why"])
+    edits["value"] = [json.dumps(v) for v in edits["value"]]
+
+    after = pd.concat([state[~state.index.isin(gone.index)], frame[frame.index.isin(new.index)].assign(keep=True)])
+    rule = freeze(bench, state, after, audited_test, refreeze_test)
+    if rule:
+        edits.loc[len(edits)] = ["", "rule", json.dumps(rule), "set", f"import of {name}" + (": test labels declared audited" if audited_test else "")]
+    batch = new_batch("import")
+    samples = pd.DataFrame(
+        dict(
+            id=new.index,
+            source=name,
+            key=new.key.to_numpy(),
+            uri=new.uri.to_numpy(),
+            content_hash=new.content_hash.to_numpy(),
+            width=[s[0] for s in new["size"]],
+            height=[s[1] for s in new["size"]],
+            meta=[json.dumps(m, ensure_ascii=False) for m in new.meta],
+            parent=[parents.get(k) for k in new.key],
+        )
+    )
+    moved = frame[frame.index.isin(old.index)]
+    with bench.transaction() as con:
+        if len(samples):
+            con.register("new_samples", samples)
+            con.execute("insert into samples by name select * from new_samples")
+        if len(moved):  # where a sample lies is no fact about it: a moved folder is found again
+            con.register("places", pd.DataFrame(dict(id=moved.index, uri=moved.uri.to_numpy())))
+            con.execute("update samples set uri = places.uri from places where samples.id = places.id and samples.uri <> places.uri")
+        if len(edits):
+            bench.append(con, edits, batch, who)
+        con.execute("delete from left_out where source = ?", [name])
+        if left_out:
+            con.register("lost", pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name))
+            con.execute("insert into left_out by name select * from lost")
+    kept = after[after.keep]
+    return dict(
+        source=name,
+        kind=source.kind,
+        batch=batch if len(edits) else None,
+        added=len(new),
+        removed=len(gone),
+        relabelled=int(((edits.field == "label") & ~edits["sample"].isin(new.index)).sum()),
+        left_alone=left_alone,
+        left_out=len(left_out),
+        samples=len(kept),
+        classes=int(kept.label.nunique()),
+        splits={s: int(n) for s, n in kept.split.value_counts().items()},
+        notes=source.notes,
+    )
+
+
+def freeze(bench, state, after, audited, refreeze):
+    """The rule that freezes the test split, if this import brings one; UserError where it would change a frozen one unasked."""
+    members = lambda frame: frame[frame.keep & (frame.split == "test")].assign(label=None)  # noqa: E731 - membership, not labels
+    frozen = bench.rules().get("test") if len(state) else None
+    now = members(after)
+    rule = dict(name="test", hash=tree(now), n=len(now), audited=audited or bool(frozen and frozen["audited"] and frozen["hash"] == tree(now)))
+    if frozen and frozen["hash"] != rule["hash"] and not refreeze:
+        raise UserError(
+            f"expected the frozen test split to stay as it is ({frozen['n']:,} samples), found {len(now):,} after this import",
+            "send new rows elsewhere (--split-map test=pool), or freeze a new test split with --refreeze-test: reports before and after do not compare",
+        )
+    return rule if len(now) and rule != frozen else None

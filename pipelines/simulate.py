@@ -1,0 +1,58 @@
+"""A reviewer who knows the truth: for the demo, the benchmarks and the tests, where what a review finds can be counted."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+
+def decisions(samples, truth, seconds=2.0):
+    """What a reviewer who knows `truth` (Series or dict id -> label) decides about `samples`: a frame sample, label, seconds. A label that
+    is right already becomes a confirmation when it is applied."""
+    import pandas as pd
+
+    samples = list(samples)
+    return pd.DataFrame(dict(sample=samples, label=[truth[s] for s in samples], seconds=seconds))
+
+
+def review(bench, truth, n, random=0.05, who="simulated expert", why="review in queue order"):
+    """Review n suspects in queue order and the random stratum beside them, as one batch. Returns (queue frame, edit summary)."""
+    rows = bench.queue(n, random)
+    asked = decisions(rows["sample"], truth).assign(
+        suggested_label=rows.suggested_label, score=rows.score, random=rows.random.map({True: "true", False: ""})
+    )
+    return rows, bench.edit(asked, who, why)
+
+
+def hurried(probability, seed):
+    """One annotator's label for each cell: defective with the experts' probability. (n,) floats -> (n,) bool."""
+    return np.random.default_rng(seed).random(len(probability)) < probability
+
+
+def solar_cells(folder, seed=0):
+    """The solar cells of the elpv-dataset wheel as a manifest in `folder`: train and val carry a hurried annotator's label, test the experts'
+    majority. Returns (manifest path, {key: expert majority}). Images stay in the wheel: links, not copies."""
+    import elpv_dataset
+
+    from curation.sources import make_splits
+
+    root = Path(elpv_dataset.__file__).parent / "data"
+    table = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()]
+    paths, doubt, module = [r[0] for r in table], np.array([float(r[1]) for r in table]), [r[2] for r in table]
+    name = np.array(["functional", "defective"])
+    truth = name[(doubt > 0.5).astype(int)]
+    import pandas as pd
+
+    frame = pd.DataFrame(dict(key=paths, label=truth, split=None, meta=None))
+    split = np.array(make_splits(frame, paths, seed=seed, val=0.1, test=0.2))
+    label = np.where(split == "test", truth, name[hurried(doubt, seed).astype(int)])
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / "images"
+    if not link.is_symlink():
+        link.symlink_to(root / "images")
+    manifest = folder / "solar-cells.csv"
+    with open(manifest, "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["id", "path", "label", "split", "module"])
+        out.writerows(zip(paths, paths, label, split, module))
+    return manifest, dict(zip(paths, truth))

@@ -1,0 +1,91 @@
+"""What several stories need: where the real data lie, and a small real bench of handwritten digits."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture
+def data():
+    """The folder of real data sets; skips where it is absent."""
+    if not (DATA / "cifar10n.parquet").exists():
+        pytest.skip(f"no data sets in {DATA}; say where they are with ASSAY_DATA")
+    return DATA
+
+
+def png(pixels):
+    """An image file's bytes: uint8 (h, w) or (h, w, 3)."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, "u1")).save(out, "PNG")
+    return out.getvalue()
+
+
+def digits(n=600, wrong=0.08, seed=0):
+    """scikit-learn's handwritten digits as a table id, image, label, split, truth: `wrong` of the train and val labels are planted errors."""
+    import pandas as pd
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(found.target))[:n]
+    truth = found.target[rows]
+    split = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
+    label = truth.copy()
+    planted = (rng.random(n) < wrong) & (split != "test")
+    label[planted] = (truth[planted] + rng.integers(1, 10, planted.sum())) % 10
+    image = [png(found.images[r] * 15.9) for r in rows]
+    return pd.DataFrame(dict(id=[f"d{r:04d}" for r in rows], image=image, label=label.astype(str), split=split, truth=truth.astype(str)))
+
+
+def bench_of(table, folder, **options):
+    """A bench imported from a table such as `digits()`."""
+    import curation
+    from pipelines.ingest import ingest
+
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "digits.parquet"
+    table.to_parquet(source)
+    bench = curation.create(folder / "bench")
+    ingest(bench, source, "tester", columns=dict(label="label"), **options)
+    return bench
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """600 digits, 8 % of the train and val labels wrong, not scanned."""
+    return bench_of(digits(), tmp_path, audited_test=True)
+
+
+@pytest.fixture(scope="session")
+def scanned_once(tmp_path_factory):
+    from pipelines.scan import scan
+
+    bench = bench_of(digits(), tmp_path_factory.mktemp("digits"), audited_test=True)
+    scan(bench, embedder="pixels", say=lambda line: None)
+    return bench
+
+
+@pytest.fixture
+def scanned(scanned_once, tmp_path):
+    """The same, scanned with raw pixels; every test gets a copy of its own."""
+    import shutil
+
+    import curation
+
+    shutil.copytree(scanned_once.path, tmp_path / "scanned")
+    return curation.open(tmp_path / "scanned")
+
+
+def truth_of(bench):
+    """What each sample of a digits bench really shows: its metadata says so, and no score may read metadata."""
+    import json
+
+    return bench.state().meta.map(lambda m: json.loads(m)["truth"])

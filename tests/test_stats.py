@@ -1,0 +1,474 @@
+"""Intervals and tests against hand-worked tables, scipy, brute force, and simulations in which the truth is known."""
+
+import subprocess
+import sys
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from curation.stats import (
+    DATA_EFFECT,
+    INTERACTION,
+    PAIR,
+    Estimate,
+    balanced_accuracy,
+    cell,
+    contrast,
+    diverged,
+    errors_left,
+    holm,
+    holm_intervals,
+    needed,
+    precision_interval,
+    smallest_effect,
+    verdict,
+    wilson,
+)
+from tests.benchmarks.coverage import offset, simulate
+
+A = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])  # two seeds, four test samples
+B = np.array([[1, 0, 1, 0], [1, 0, 0, 0]])
+Z = scipy_stats.norm.isf(0.025)
+
+
+def draw(rng, accuracies, seeds, m, spread=0.6, correlation=0.6):
+    return simulate(rng, [offset(a, spread) for a in accuracies], seeds, m, [spread] * len(accuracies), correlation)
+
+
+def test_a_pair_worked_by_hand():
+    # A: row means 1, 1/2, so MS_s = 4 * 1/8 = 1/2; residuals +-1/4 everywhere, so MS_e = 8/16 / 3 = 1/6
+    # B: row means 1/2, 1/4, so MS_s = 1/8; residuals 3/8 twice and 1/8 six times, so MS_e = 3/8 / 3 = 1/8
+    # L = 0, 1, 0, 1/2 around 3/8: sum of squares 11/16; floor 1/2 + 1/2; V_I = 27/16 / 12
+    # phi = 5/8 / 7/24 = 15/7; V_a = 1/8 (1/4 + 5/28 - 1/6 + 1/16 + 15/112 - 1/8) = 1/24
+    # u = 1/8 * 1/2, 1/8 * 1/8; df = (5/64)^2 / ((1/16)^2 + (1/64)^2) = 25/17
+    e = contrast([A, B], PAIR)
+    assert (e.estimate, e.n, e.seeds, e.seeds_known) == (0.375, 4, [2, 2], True)
+    assert (e.v_items, e.v_seeds, e.df) == pytest.approx((27 / 192, 1 / 24, 25 / 17))
+    assert e.seed_spread == pytest.approx([np.sqrt((1 / 2 - 1 / 6) / 4), 0])
+    t = scipy_stats.t.isf(0.025, 25 / 17)
+    assert e.half == pytest.approx(np.sqrt(Z**2 * 27 / 192 + t**2 / 24))
+    assert (e.low, e.high) == (max(-1, 0.375 - e.half), min(1, 0.375 + e.half))
+
+
+def test_a_cell_worked_by_hand():
+    # sample means 1, 1, 1/2, 1/2: V_I = 1/12 / 4; V_a = (1/2 - 1/6) / (4 * 2); n_eff is under the cap of 4 = m, for 4 * 3/16 < 5
+    t = scipy_stats.t.isf(0.025, 1)
+    n_eff = 3 / 16 / (1 / 48 + (t / Z) ** 2 / 24)
+    e = cell(A)
+    assert n_eff < 4 and (e.low, e.high) == pytest.approx(wilson(0.75 * n_eff, n_eff))
+    assert e.p is None and e.df == 1 and e.half == pytest.approx((e.high - e.low) / 2)
+
+
+def by_the_letter(cells, w):
+    """V_I, V_a and df as statistics are written down: loops, residuals one by one, phi in the open."""
+    m, ms_s, ms_e, S = cells[0].shape[1], [], [], [len(Y) for Y in cells]
+    for Y in cells:
+        ms_s.append(m * np.var([np.mean(row) for row in Y], ddof=1))
+        left = [Y[s, i] - Y[s].mean() - Y[:, i].mean() + Y.mean() for s in range(len(Y)) for i in range(m)]
+        ms_e.append(sum(x * x for x in left) / ((len(Y) - 1) * (m - 1)))
+    below = sum((k - 1) * e for k, e in zip(S, ms_e))
+    phi = sum((k - 1) * s for k, s in zip(S, ms_s)) / below
+    L = [sum(w[c] * Y[:, i].mean() for c, Y in enumerate(cells)) for i in range(m)]
+    v_items = (sum((x - np.mean(L)) ** 2 for x in L) + sum(w[c] ** 2 / min(S[c], 2) for c in range(len(S)))) / (m * (m - 1))
+
+    def v_seeds(ms_s, phi):
+        return sum(v * v / (k * m) * ((k - 1) / k * s + phi * e / k - e) for v, k, s, e in zip(w, S, ms_s, ms_e))
+
+    u = []  # V_a is linear in every MS_s: raise one by 1 and see what it does, phi and all
+    for c in range(len(S)):
+        raised = [s + (i == c) for i, s in enumerate(ms_s)]
+        slope = v_seeds(raised, sum((k - 1) * s for k, s in zip(S, raised)) / below) - v_seeds(ms_s, phi)
+        u.append(slope * ms_s[c])
+    return v_items, v_seeds(ms_s, phi), sum(u) ** 2 / sum(x * x / (k - 1) for x, k in zip(u, S))
+
+
+@pytest.mark.parametrize("seeds", [(2, 2), (2, 5), (4, 3), (2, 3, 4, 5), (3, 3, 3, 3)])
+def test_any_contrast_is_what_the_formulas_say(seeds):
+    rng, positive = np.random.default_rng(3), 0
+    for weights in [PAIR] if len(seeds) == 2 else [DATA_EFFECT, INTERACTION]:
+        for _ in range(10):
+            cells = draw(rng, [0.8] * len(seeds), seeds, 60, spread=1.5)
+            e, (v_items, v_seeds, df) = contrast(cells, weights), by_the_letter(cells, weights)
+            assert e.v_items == pytest.approx(v_items) and e.v_seeds == pytest.approx(max(0, v_seeds))
+            assert e.df == (pytest.approx(df) if v_seeds > 0 else None)
+            positive += v_seeds > 0
+    assert positive >= 5
+
+
+def test_wilson_is_scipys():
+    for n in (1, 2, 7, 100, 5000):
+        for k, level in product({0, 1, n // 3, n - 1, n}, (0.9, 0.95, 0.999)):
+            low, high = scipy_stats.binomtest(k, n).proportion_ci(level, method="wilson")
+            assert wilson(k, n, level) == pytest.approx((low, high), abs=1e-12)
+    assert wilson(0, 0) == (0.0, 1.0) == pytest.approx(wilson(1e-9, 2e-9), abs=1e-4)
+    assert wilson(7, 10)[0] < wilson(7.35, 10.5)[0] < wilson(7.7, 11)[0]
+    assert precision_interval(48, 96) == wilson(48, 96)
+
+
+def test_one_seed_each_is_a_paired_test_plus_the_floor():
+    rng = np.random.default_rng(0)
+    a, b = draw(rng, [0.9, 0.8], [1, 1], 300)
+    e, found = contrast([a, b], PAIR), scipy_stats.ttest_rel(a[0], b[0])
+    assert e.v_items - 2 / (300 * 299) == pytest.approx((e.estimate / found.statistic) ** 2)
+    assert e.p == pytest.approx(2 * scipy_stats.norm.sf(e.estimate / np.sqrt(e.v_items)))
+    assert found.pvalue < e.p and (e.v_seeds, e.df, e.seed_spread, e.seeds_known) == (0, None, [None, None], False)
+
+
+def test_seeds_alone_are_a_welch_test():
+    # where every sample says the same, only seeds vary: what is left is the t-test on S accuracies against S accuracies
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0.8, 0.02, 4), rng.normal(0.74, 0.03, 4)
+    e = contrast([np.repeat(a[:, None], 20_000, 1), np.repeat(b[:, None], 20_000, 1)], PAIR)
+    found = scipy_stats.ttest_ind(a, b, equal_var=False)
+    assert e.df == pytest.approx(found.df) and e.p == pytest.approx(found.pvalue, rel=1e-3)
+    assert (e.low, e.high) == pytest.approx(tuple(found.confidence_interval()), rel=1e-3)
+
+
+def test_order_does_not_matter_and_swapping_turns_the_sign():
+    rng = np.random.default_rng(2)
+    a, b = draw(rng, [0.9, 0.8], [3, 5], 200)
+    e, mix = contrast([a, b], PAIR), rng.permutation(200)
+    swapped, wrong = contrast([b, a], PAIR), contrast([1 - a, 1 - b], PAIR)
+    shuffled = contrast([rng.permutation(a)[:, mix], rng.permutation(b)[:, mix]], PAIR)
+    assert e.estimate > 0 and (e.low, e.high, e.p) == pytest.approx((shuffled.low, shuffled.high, shuffled.p))
+    for other in (swapped, wrong):
+        assert (other.estimate, other.low, other.high, other.p) == pytest.approx((-e.estimate, -e.high, -e.low, e.p))
+    assert contrast([a, rng.permutation(b, axis=1)], PAIR).half > e.half  # pairing by sample is what makes it narrow
+    one, flipped = cell(a), cell(1 - a)
+    assert (one.low, one.high) == pytest.approx((1 - flipped.high, 1 - flipped.low))
+
+
+def test_an_interval_of_another_level_needs_no_data():
+    a, b = draw(np.random.default_rng(4), [0.9, 0.8], [3, 3], 300)
+    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell(a).at(0.99) == cell(a, level=0.99)
+    for e in (contrast([a, b], PAIR), cell(a)):
+        assert e.at(0.9).half < e.half < e.at(0.99).half and e.at(0.95) == e
+    e = contrast([a, b], PAIR)
+    assert e.at(1 - e.p).low == pytest.approx(0, abs=1e-9)  # the p-value is where it touches zero
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 40])
+@pytest.mark.parametrize("seeds", [(1, 1), (1, 3), (2, 2), (3, 5)])
+def test_degenerate_cells_stay_finite_and_humble(m, seeds):
+    for a, b in product((0, 1), (0, 1)):
+        e = contrast([np.full((seeds[0], m), a), np.full((seeds[1], m), b)], PAIR)
+        assert e.estimate == a - b and -1 <= e.low <= e.estimate <= e.high <= 1 and np.isfinite(e.half)
+        assert e.low < e.high and 0 < e.p <= 1
+        assert e.low <= 0 <= e.high or (a != b and m > 1)
+        assert m == 40 or verdict(e, margin=1.5) == "no evidence either way"  # even if every sample differs
+        sure = cell(np.full((seeds[1], m), a))
+        assert (sure.low, sure.high) == pytest.approx(wilson(a * m, m))  # many seeds that agree are still m samples
+        assert sure.low <= a <= sure.high
+    rng = np.random.default_rng(m)
+    for _ in range(20):
+        cells = [(rng.random((S, m)) < 0.5) for S in seeds]
+        e = contrast(cells, PAIR)
+        assert np.isfinite([e.low, e.high, e.half, e.p]).all() and e.low <= e.estimate <= e.high
+        assert 0 <= cell(cells[0]).low <= cells[0].mean() <= cell(cells[0]).high <= 1
+
+
+def test_seeds_that_are_all_right_or_all_wrong():
+    # no residual at all: MS_e is 0 and phi has no denominator
+    e = cell([[1] * 50, [0] * 50])
+    assert e.df == 1 and e.seed_spread == pytest.approx([np.sqrt(0.5)]) and e.low < 0.05 and e.high > 0.95
+    e = contrast([[[1] * 50, [0] * 50], [[1] * 50, [1] * 50]], PAIR)
+    assert e.v_seeds == pytest.approx(0.25) and e.low == -1
+
+
+def test_a_cell_may_borrow_seed_spread_too():
+    rng = np.random.default_rng(20)
+    a, b = draw(rng, [0.9, 0.9], [2, 5], 1000, spread=1.0)
+    alone, helped = cell(a), cell(a, others=[b])
+    assert helped.v_seeds == pytest.approx(contrast([a, b], (1, 0)).v_seeds) != alone.v_seeds
+    for name in ("estimate", "v_items", "seeds", "seed_spread"):  # nothing else is borrowed
+        assert getattr(helped, name) == getattr(alone, name)
+    assert 1 < helped.df <= 5 and alone.df in (1, None)
+    assert cell(a[:1], others=[b]).seeds_known and not cell(a[:1]).seeds_known
+    assert cell(a[:1], others=[b]).half > cell(a[:1]).half
+    assert cell(a, others=[a]).v_seeds == pytest.approx(alone.v_seeds)
+
+
+def test_two_seeds_that_agree_by_luck_need_a_lender():
+    rng, offsets, held = np.random.default_rng(21), [offset(0.9, 0.6)] * 2, np.zeros(2)
+    for _ in range(600):
+        a, b = simulate(rng, offsets, [2, 2], 1500, [0.6] * 2, 0.5)
+        held += [e.low <= 0.9 <= e.high for e in (cell(a), cell(a, others=[b]))]
+    alone, helped = held / 600
+    assert 0.9 < alone < helped and helped > 0.94
+
+
+def test_a_small_seed_spread_is_not_rounded_away():
+    Y = np.repeat([[0.9], [0.901]], 4, 1)
+    assert cell(Y).seed_spread == pytest.approx([0.001 / np.sqrt(2)])
+    assert contrast([Y, Y], PAIR).seed_spread == pytest.approx([0.001 / np.sqrt(2)] * 2)
+    assert contrast([np.full((2, 4), 0.1), np.full((3, 4), 0.1)], PAIR).v_seeds == 0  # but rounding errors are
+
+
+def test_a_cell_of_one_seed_borrows_the_seed_spread_of_the_other():
+    rng = np.random.default_rng(5)
+    a, b = draw(rng, [0.9, 0.9], [1, 5], 2000)
+    e = contrast([a, b], PAIR)
+    assert e.seeds_known and e.seed_spread[0] is None and e.df == pytest.approx(4)
+    assert e.v_seeds == pytest.approx(e.seed_spread[1] ** 2 * (1 + 1 / 5))
+
+
+def test_cells_must_share_their_samples():
+    for cells, weights in (([A, B[:, :3]], PAIR), ([A, B], INTERACTION), ([A, np.full((2, 4), np.nan)], PAIR)):
+        with pytest.raises(AssertionError):
+            contrast(cells, weights)
+
+
+def test_holm_by_hand_and_by_closed_testing():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]).size == 0 and holm([0.7, 0.9]).tolist() == [1, 1]
+    rng = np.random.default_rng(6)
+    for k in (1, 2, 3, 6):
+        p = rng.random(k) ** 3
+        closed = [  # an effect counts when Bonferroni rejects every set of effects that it is in
+            max(min(1, len(s) * p[list(s)].min()) for size in range(1, k + 1) for s in combinations(range(k), size) if i in s)
+            for i in range(k)
+        ]
+        assert holm(p) == pytest.approx(closed)
+
+
+def difference(estimate, sd, seeds=(5, 5)):
+    return Estimate(estimate, sd**2, 0.0, None, 1000, list(seeds), [0.0, 0.0], max(seeds) > 1, span=(-1.0, 1.0))
+
+
+def test_holm_intervals_exclude_zero_exactly_where_holm_rejects():
+    rng, rejected = np.random.default_rng(7), []
+    for _ in range(60):
+        family = [difference(z, 1 / 3) for z in rng.normal(rng.uniform(0, 1.5), 0.4, 5)]
+        found = [e.low > 0 or e.high < 0 for e in holm_intervals(family)]
+        assert found == (holm([e.p for e in family]) <= 0.05).tolist()
+        rejected.append(sum(found))
+    assert len(set(rejected)) == 6 and holm_intervals([]) == []
+    strict = holm_intervals([difference(0.1, 0.1), difference(0.5, 0.1)])
+    assert [e.level for e in strict] == pytest.approx([0.95, 0.975])
+
+
+@pytest.mark.parametrize(
+    "estimate, sd, margin, word",
+    [
+        (0.05, 0.01, 0.02, "helps"),
+        (-0.05, 0.01, 0.02, "hurts"),
+        (0.01, 0.004, 0.02, "helps (too small to matter)"),
+        (-0.01, 0.004, 0.02, "hurts (too small to matter)"),
+        (0.002, 0.004, 0.02, "too small to matter"),
+        (0.002, 0.02, 0.02, "no evidence either way"),
+        (0.0182, 0.0105, 0.036, "too small to matter"),  # the 90 % interval reaches 0.0355, the 95 % one 0.0388
+        (0.002, 0.004, None, "no evidence either way"),  # test labels unaudited
+        (0.01, 0.004, None, "helps"),
+    ],
+)
+def test_the_words_of_a_verdict(estimate, sd, margin, word):
+    assert verdict(difference(estimate, sd), margin) == word
+    assert verdict(difference(estimate, sd, seeds=(1, 1)), margin) == "no evidence either way"  # checkpoints, not recipes
+
+
+def test_a_verdict_listens_to_holm():
+    family = [difference(0.021, 0.01)] * 5  # p = 0.036 each: alone it helps, among five it does not
+    assert verdict(family[0], 0.001) == "helps"
+    assert {verdict(e, 0.001) for e in holm_intervals(family)} == {"no evidence either way"}
+
+
+def coverage(experiments, S, m, spread=0.6, methods=None):
+    """Share of experiments without an effect in which each method's interval for a pair holds 0, and cell's the accuracy."""
+    rng, hits = np.random.default_rng([8, S, m]), np.zeros(4)
+    offsets = [offset(0.9, spread)] * 2
+    for _ in range(experiments):
+        a, b = simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6)
+        e, one = contrast([a, b], PAIR), cell(a, others=[b])
+        pick = rng.integers(S, size=(2, 200, S))  # nested bootstrap: draw seeds, then for every seed its own samples,
+        means = (a.mean(1)[pick[0]] - b.mean(1)[pick[1]]).mean(1)  # whose mean is as good as normal
+        low, high = np.quantile(means + rng.normal(0, np.sqrt((a - b).var(1).mean() / m / S), 200), [0.025, 0.975])
+        hits += e.low <= 0 <= e.high, one.low <= 0.9 <= one.high, abs(e.estimate) <= Z * np.sqrt(e.v_items), low <= 0 <= high
+    return hits / experiments
+
+
+@pytest.mark.parametrize("S", [2, 3, 5])
+def test_intervals_hold_the_truth_where_simpler_ones_do_not(S):
+    count = 600
+    error = 2.5 * np.sqrt(0.95 * 0.05 / count)
+    pair, one, items_only, nested = coverage(count, S, 1000)
+    assert pair > 0.93 - error and one > 0.93 - error
+    assert items_only < 0.85 and nested < 0.9
+
+
+def test_variances_add_up_to_the_variance_that_is_there():
+    rng, offsets, found = np.random.default_rng(9), [offset(0.9, 0.6)] * 2, []
+    for _ in range(1200):
+        a, b = simulate(rng, offsets, [3, 3], 500, [0.6] * 2, 0.6)
+        e = contrast([a, b], PAIR)
+        found.append((e.estimate, e.v_items - 1 / (500 * 499), e.v_seeds))
+    estimates, v_items, v_seeds = np.array(found).T
+    assert estimates.var() == pytest.approx(v_items.mean() + v_seeds.mean(), rel=0.16)  # 4 standard errors of a variance
+    assert v_seeds.mean() > v_items.mean()
+
+
+def test_few_false_verdicts_in_a_table_without_effects():
+    rng, offsets, false = np.random.default_rng(10), [offset(0.9, 0.6)] * 4, 0
+    for _ in range(400):
+        first, *others = simulate(rng, offsets, [3] * 4, 300, [0.6] * 4, 0.6)
+        words = [verdict(e) for e in holm_intervals([contrast([Y, first], PAIR) for Y in others])]
+        false += any(word != "no evidence either way" for word in words)
+    assert 0 < false <= 400 * 0.05 + 2.5 * np.sqrt(400 * 0.05 * 0.95)
+
+
+def test_correlated_test_samples_need_group_means():
+    # ten frames of one film: 60 groups whose ten samples share most of their difficulty
+    rng, offsets, held = np.random.default_rng(11), [offset(0.9, 0.1)] * 2, np.zeros(2)
+    for _ in range(300):
+        a, b = (np.repeat(Y, 10, 1) for Y in simulate(rng, offsets, [3, 3], 60, [0.1] * 2, 0.6))
+        a, b = (np.where(rng.random(Y.shape) < 0.2, rng.permutation(Y, axis=1), Y) for Y in (a, b))
+        groups = contrast([Y.reshape(3, 60, 10).mean(2) for Y in (a, b)], PAIR, group_size=10)
+        ignored = contrast([a, b], PAIR)
+        held += ignored.low <= 0 <= ignored.high, groups.low <= 0 <= groups.high
+    assert held[0] < 0.85 * 300 and held[1] > 0.92 * 300
+
+
+def test_the_floor_of_group_means():
+    a = np.ones((2, 5))
+    assert contrast([a, a], PAIR).v_items == pytest.approx(1 / 20)
+    assert contrast([a, a], PAIR, group_size=10).v_items == pytest.approx(1 / 2000)
+    means = np.tile([0.8, 0.9], (3, 500))
+    assert cell(means).cap == 3000 and cell(means, group_size=4).cap == 12000
+
+
+def power(rng, delta, S, m, spread, count):
+    """Share of simulated experiments with a true difference `delta` around 0.9 that say helps."""
+    offsets = [offset(0.9 + delta / 2, spread), offset(0.9 - delta / 2, spread)]
+    return np.mean([contrast(simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6), PAIR).low > 0 for _ in range(count)])
+
+
+def test_planned_experiments_have_the_power_they_were_planned_for():
+    rng, offsets = np.random.default_rng(12), [offset(0.9, 0.1)] * 2
+    pilots = [simulate(rng, offsets, [3, 3], 1000, [0.1] * 2, 0.6) for _ in range(20)]
+    delta = np.median([smallest_effect(cells, PAIR) for cells in pilots])
+    assert 0.7 < power(rng, delta, 3, 1000, 0.1, 200) < 0.93
+    m = int(np.median([needed(cells, 0.03)["m"] for cells in pilots]))
+    assert 0.75 < power(rng, 0.03, 3, m, 0.1, 200) < 0.97
+    assert 0.1 < power(rng, 0.03, 3, m // 4, 0.1, 200) < 0.6  # and a quarter of the samples would not do
+
+
+def test_more_power_needs_a_larger_effect():
+    cells = draw(np.random.default_rng(13), [0.9, 0.9], [3, 3], 500)
+    e = contrast(cells, PAIR)
+    assert smallest_effect(cells, PAIR, power=0.5) == pytest.approx(e.half)  # at the half width it is a coin flip
+    assert e.half < smallest_effect(cells, PAIR) < smallest_effect(cells, PAIR, power=0.95)
+
+
+def test_what_is_needed_samples_or_seeds():
+    # seeds spread by 10 points: no test set shows 1 point with 3 seeds; MS_s is what we plant, MS_e nothing, omega^2 nothing
+    a = np.repeat([[0.7], [0.8], [0.9]], 400, 1)
+    assert needed([a, a], 0.01)["m"] is None
+    S = needed([a, a], 0.2)["seeds"]  # by the formula: delta^2 > (t + .84)^2 2 sigma^2 / S, with sigma = 0.1
+    t = scipy_stats.t.isf(0.025, [2 * (S - 2), 2 * (S - 1)])
+    assert (0.2**2 > (t + 0.8416) ** 2 * 2 * 0.01 / [S - 1, S]).tolist() == [False, True]
+    noisy = draw(np.random.default_rng(14), [0.9, 0.9], [5, 5], 100, spread=0.1, correlation=0.5)
+    assert needed(noisy, 0.01)["seeds"] is None and needed(noisy, 0.01)["m"] > needed(noisy, 0.02)["m"] > 100
+    assert needed([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
+
+
+def test_needed_is_the_formula():
+    a, b = draw(np.random.default_rng(15), [0.9, 0.9], [5, 5], 1000, spread=0.3)
+    e = contrast([a, b], PAIR)
+    residual = [Y - Y.mean(1, keepdims=True) - Y.mean(0) + Y.mean() for Y in (a, b)]
+    ms_e = np.mean([(r**2).sum() / (4 * 999) for r in residual])
+    ms_s = np.mean([1000 * Y.mean(1).var(ddof=1) for Y in (a, b)])
+    omega2 = (a.mean(0) - b.mean(0)).var(ddof=1) - 2 * ms_e / 5
+    r = 0.03**2 - (2.306 + 0.8416) ** 2 * 2 * (ms_s - ms_e) / 1000 / 5
+    assert r > 0 and e.n == 1000
+    assert needed([a, b], 0.03)["m"] == pytest.approx(1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01)
+
+
+def test_balanced_accuracy_is_the_mean_over_classes():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(16)
+    labels = np.repeat(["a", "b", "c"], [200, 30, 8])
+    guess = np.where(rng.random((2, 238)) < 0.8, labels, "a")
+    e = balanced_accuracy(guess == labels, labels)
+    assert e.estimate == pytest.approx(np.mean([sklearn.balanced_accuracy_score(labels, g) for g in guess]))
+    assert e.n == 238 and e.high - e.low > cell(guess == labels).high - cell(guess == labels).low
+    Y = draw(rng, [0.9], [3], 300, spread=1.5)[0]
+    one, plain = balanced_accuracy(Y, np.zeros(300)), cell(Y)  # one class: nothing to balance
+    for name in ("estimate", "low", "high", "df", "cap", "seed_spread"):
+        assert getattr(one, name) == pytest.approx(getattr(plain, name))
+
+
+def test_three_of_three_is_no_certainty():
+    labels = np.repeat([0, 1], [3, 1000])
+    Y = np.ones((1, 1003))
+    e = balanced_accuracy(Y, labels)
+    assert e.cap == pytest.approx(4 / (1 / 3 + 1 / 1000)) and e.low == pytest.approx(wilson(e.cap, e.cap)[0]) and e.low < 0.8
+    Y[0, 3:503] = 0
+    alone = balanced_accuracy(Y[:, 2:], labels[2:])  # a class of one sample: the variance of all stands in for its own
+    assert alone.v_items == pytest.approx((Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4)
+    lonely = balanced_accuracy(np.ones((2, 3)), [0, 1, 2])
+    assert lonely.low == pytest.approx(wilson(3, 3)[0]) and lonely.high == 1
+
+
+def test_balanced_accuracy_holds_the_truth_under_imbalance():
+    sizes, accuracies = (200, 60, 20, 12), (0.95, 0.9, 0.8, 0.6)
+    labels, rng, held, plain = np.repeat(range(4), sizes), np.random.default_rng(17), 0, 0
+    mean = np.array([offset(a, 0.3) for a in accuracies])[labels]
+    for _ in range(400):
+        logit = mean + 5.5 * rng.standard_normal(len(labels)) + 0.3 * rng.standard_normal((3, 1))
+        Y = rng.random(logit.shape) < 1 / (1 + np.exp(-logit))
+        e, c = balanced_accuracy(Y, labels), cell(Y)
+        held += e.low <= np.mean(accuracies) <= e.high
+        plain += abs(e.estimate - np.mean(accuracies)) <= (c.high - c.low) / 2  # as if it were as sure as accuracy
+    assert held > 0.92 * 400 and plain < 0.85 * 400
+
+
+def test_a_run_at_chance_is_named():
+    rng = np.random.default_rng(18)
+    chance = rng.random(1000) < 0.1
+    Y = draw(rng, [0.9], [5], 1000)[0]
+    assert diverged(Y) == []
+    Y[3] = chance
+    assert diverged(Y) == [3]
+    assert diverged(Y[[0, 3]]) == [1] and diverged(Y[[3, 1, 2]]) == [0] and diverged(Y[:1]) == []
+    Y[0] = chance
+    assert diverged(Y[:4]) == [0, 3]  # up to half of the runs
+    assert diverged(np.ones((3, 5))) == diverged(np.zeros((2, 1))) == []
+
+
+def test_ordinary_seed_spread_is_not_called_diverged():
+    rng, offsets = np.random.default_rng(19), [offset(0.9, 0.6)]
+    accused = sum(bool(diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0])) for S in (2, 3, 5) for _ in range(200))
+    assert accused <= 6  # of 600 cells
+
+
+def test_errors_left_against_counting_every_case():
+    population, looks, hits, fits = 60, 30, 4, []
+    for errors in range(hits, population - looks + hits + 1):
+        chance = scipy_stats.hypergeom.pmf(range(looks + 1), population, errors, looks)
+        if chance[: hits + 1].sum() > 0.025 and chance[hits:].sum() > 0.025:
+            fits.append(errors - hits)
+    assert errors_left(hits, looks, population) == (4.0, fits[0], fits[-1])
+
+
+def test_errors_left_holds_the_truth_for_every_truth():
+    population, looks = 200, 40
+    for errors in (0, 1, 5, 37, 100, 199, 200):
+        chance = scipy_stats.hypergeom.pmf(range(looks + 1), population, errors, looks)
+        held = 0.0
+        for hits in np.flatnonzero(chance):
+            _, low, high = errors_left(int(hits), looks, population)
+            held += chance[hits] * (low <= errors - hits <= high)
+        assert held >= 0.95
+
+
+def test_errors_left_says_nothing_before_thirty_looks():
+    assert errors_left(3, 29, 1000) is None and errors_left(3, 30, 1000) is not None
+    assert errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
+    estimate, low, high = errors_left(0, 50, 50_000)
+    assert estimate == low == 0 and high == pytest.approx(50_000 * (1 - 0.025 ** (1 / 50)), rel=0.01)  # rule of three, two-sided
+
+
+def test_importing_it_imports_no_scipy():
+    code = "import sys, curation.stats; assert not any(m.startswith('scipy') for m in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

