@@ -5,8 +5,8 @@ import json
 from curation.errors import UserError
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
-CONTEXT = ("why", "suggested_label", "score", "random", "seconds")  # travel with a decision into the log
-QUEUE = ("source_id", "path", "given_label", "reason", "rank", "kinds", "line")  # a queue's columns that say nothing to decide
+CONTEXT = ("why", "suggested_label", "score", "rank", "random", "seconds")  # travel with a decision into the log
+QUEUE = ("source_id", "path", "given_label", "reason", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
 TRUTH = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False}
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
@@ -55,7 +55,7 @@ def plan(state, decisions, new_classes=()):
     standing = state.reindex([str(s) for s in decisions["sample"]])
     edits, bad, seen = [], [], set()
     for line, row, now in zip(lines, decisions.to_dict("records"), standing.itertuples()):
-        given = {k: "" if v is None or v != v else v for k, v in row.items()}
+        given = {k: "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]).strip() if k != "label" else str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
         if not asked:
             continue
@@ -121,8 +121,8 @@ def fields(asked, now, classes):
 
 
 def hint_of(given):
-    """What suggested a decision, as JSON: the suggestion, its score, and whether the sample came from the random stratum."""
-    hint = {k: given[k] for k in ("suggested_label", "score", "random") if str(given.get(k, "")) != ""}
+    """What suggested a decision, as JSON: the suggestion, its score, its rank in the queue, and whether it was drawn at random."""
+    hint = {k: given[k] for k in ("suggested_label", "score", "rank", "random") if str(given.get(k, "")) != ""}
     return json.dumps(hint, default=str) if hint else None
 
 

@@ -4,7 +4,7 @@ from curation import stats, suspects, versions
 from curation.errors import UserError
 
 SEED = 0  # of the one random order of a bench; it depends on sample ids alone, so an import does not reshuffle it
-COLUMNS = "sample source_id path given_label suggested_label score reason random".split()
+COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
 def issues(bench, kind=None):
@@ -34,16 +34,19 @@ def random_order(state):
 
 
 def queue(bench, n=200, random=0.05):
-    """The n worst labels that nobody has reviewed, mixed with random * n samples drawn uniformly (`random` True): frame sample, source_id,
-    path, given_label, suggested_label, score, reason, random."""
+    """The n worst labels that nobody has reviewed, mixed with random * n samples drawn uniformly (`random` True; some may be among the
+    worst): frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score, reason, random."""
     if n < 1 or not 0 <= random <= 1:
         raise UserError(f"expected n of at least 1 and random from 0 to 1, found {n} and {random}", "for example: -n 200 --random 0.05")
+    import pandas as pd
+
     state = bench.state()
     found = suspects.opinion(bench)
     found = found[~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
     worst = list(found.index[:n])
+    rank = {s: i + 1 for i, s in enumerate(worst)}
     drawn = [s for s in random_order(state) if not state.reviewed[s]][: round(n * random)]
-    order, extra = [], [s for s in drawn if s not in set(worst)]
+    order, extra = [], [s for s in drawn if s not in rank]
     for i, sample in enumerate(worst):
         order.append(sample)
         if len(extra) and (i + 1) % max(1, round(len(worst) / max(1, len(extra)))) == 0:
@@ -56,6 +59,7 @@ def queue(bench, n=200, random=0.05):
     taken = state.loc[order]
     rows = rows.assign(
         sample=order,
+        rank=pd.array([rank.get(s) for s in order], "Int64"),
         source_id=taken.key.to_numpy(),
         path=taken.uri.to_numpy(),
         given_label=rows.label,

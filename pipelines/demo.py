@@ -41,8 +41,8 @@ def demo(folder, say, progress):
         rehearse(bench, truth, labelled)
         rows, _ = review(bench, truth, REVIEWS, who=WHO, why=WHY)
         bench.commit(f"{len(rows)} labels reviewed", WHO, "v2")
-    seen = bench.query(f"select sample, suggested ->> 'random' as random from edits where why = '{WHY}'")
-    asked = seen["sample"][seen.random != "true"]
+    seen = bench.query(f"select sample, suggested ->> 'rank' is not null as queued from edits where why = '{WHY}'")
+    asked = seen["sample"][seen.queued]
     found, chance, drawn = int(wrong[asked].sum()), len(asked) * wrong.mean(), len(seen) - len(asked)
     say(f"\nThe expert looked at {len(asked)} labels in queue order and found {found} of the {wrong.sum()} wrong ones; {len(asked)} labels at random hold {chance:.1f} on average.")
     say(f"{drawn} more were drawn at random, so that what the queue did not show can be estimated; 30 are needed before a rate is given.")

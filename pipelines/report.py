@@ -13,23 +13,28 @@ from pathlib import Path
 
 from curation import history, images, queue
 from curation.errors import UserError
-from curation.store import now
 from pipelines.experiment import KEYS, RECIPE
 
 SHEET = 24  # pictures on a contact sheet
 PACKAGES = "numpy torch scikit-learn scipy cleanlab pandas duckdb pillow".split()
-ABOUT = dict(data="other labels, same architectures", architecture="same labels, another architecture")
-ABOUT |= dict(interaction="does the gain from labels depend on the architecture?")
-ABOUT |= dict(control="random control: as many labels, picked at random", ceiling="ceiling: all labels as clean as they can be")
+ABOUT = dict(
+    data="data: other labels, same architectures",
+    architecture="architecture: same labels, another model",
+    interaction="interaction: is the data effect another there?",
+    control="random control: as many labels, by chance",
+    ceiling="ceiling: every label clean",
+)
 
 
 def write(bench, data, path):
     """Write the page of `data` (experiment.report_data) to `path`; returns it, absolute. Nobody ever meets half a page."""
-    path = Path(path).absolute()
-    text = page(data | dict(made=surroundings(bench, data["plan"])), pictures(bench, data["plan"]))
+    path, plan = Path(path).absolute(), data["plan"]
+    packages = {"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+    at_random = queue.progress(bench, bench.state(plan["control"])) if plan.get("control") else None
+    made = dict(bench=bench.path.name, packages=packages, at_random=at_random)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        half.write_bytes(text.encode("utf-8", "replace"))
+        half.write_bytes(page(data | dict(made=made), pictures(bench, plan)).encode("utf-8", "replace"))
         os.replace(half, path)
     except OSError as e:
         with suppress(OSError):
@@ -38,39 +43,31 @@ def write(bench, data, path):
     return path
 
 
-def surroundings(bench, plan):
-    """What a review at random found, where the plan names a control; and what one needs to know to run the plan again."""
-    at_random = queue.progress(bench, bench.state(plan["control"])) if plan.get("control") else None
-    packages = {"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
-    written = f"{now():%Y-%m-%d %H:%M} UTC on {platform.system()} {platform.machine()}"
-    return dict(at_random=at_random, bench=bench.path.name, recipe=RECIPE, packages=packages, written=written)
-
-
 def pictures(bench, plan):
-    """Two contact sheets of train and val samples (those of test stay unseen), `changed` and `open`: lists of dict(jpeg, name, was, now,
-    text), with how many there are of each."""
+    """Contact sheets `changed` and `open` of train and val samples (test stays unseen): lists of dict(jpeg, name, was, now, text)."""
     fixed, dropped = changes(bench, plan["versions"][0], plan["versions"][-1])
     out = dict(changed=sheet(fixed), n_changed=len(fixed), n_dropped=dropped, who=sorted(set(fixed.who.dropna())), no_queue=None)
     try:
         doubted = bench.issues("label")
     except UserError as e:  # the experiment stands without a queue
         return out | dict(open=[], n_open=0, no_queue=e.problem)
-    doubted = doubted[doubted.split.isin(("train", "val"))].rename(columns=dict(path="uri", source_id="key", label="was", suggestion="now", why="text"))
+    names = dict(path="uri", source_id="key", label="was", suggestion="now", why="text")
+    doubted = doubted[doubted.split.isin(("train", "val"))].rename(columns=names)
     return out | dict(open=sheet(doubted), n_open=len(doubted))
 
 
 def changes(bench, first, last):
-    """Train and val labels that differ between two versions, worst score first: frame uri, key, was, now, who, text (what had been
-    suggested). And how many samples were dropped."""
+    """(frame uri, key, was, now, who, text of train and val labels that differ between versions, worst score first; samples dropped)."""
     before, after = bench.state(first), bench.state(last)
     before = before.reindex(after.index)  # what was imported in between has no label before
     seen = before.split.isin(("train", "val")) & after.split.isin(("train", "val"))
     moved = seen & after.keep & before.label.notna() & after.label.notna() & (before.label != after.label)
     frame = after.assign(was=before.label, now=after.label)[moved].reset_index(names="id")[["id", "uri", "key", "was", "now"]]
-    edits = bench.query("""select sample as id, value ->> '$' as now, who, try_cast(suggested ->> 'score' as double) as score,
-        concat_ws(', ', if(suggested ->> 'suggested_label' = value ->> '$', 'as suggested', 'suggested: ' || (suggested ->> 'suggested_label')),
-            'score ' || printf('%.2f', score), if(suggested ->> 'random' = 'true', 'drawn at random', null)) as text
-        from edits where field = 'label' and verdict = 'set' and batch like 'edit-%' order by seq""")
+    edits = bench.query("""with e as (select *, value ->> '$' as now, suggested ->> 'suggested_label' as hint from edits)
+        select sample as id, now, who, try_cast(suggested ->> 'score' as double) as score, concat_ws(', ',
+            if(hint = now, 'as suggested', 'suggested: ' || hint), printf('score %.2f', score),
+            if(suggested ->> 'random' = 'true', 'drawn at random', null)) as text
+        from e where field = 'label' and verdict = 'set' and batch like 'edit-%' order by seq""")
     frame = frame.merge(edits.drop_duplicates(["id", "now"], keep="last"), "left", ["id", "now"]).sort_values("score", kind="stable")
     return frame.assign(text=frame.text.fillna("")), int((seen & before.keep.eq(True) & ~after.keep).sum())
 
@@ -87,12 +84,9 @@ def sheet(frame):
     return out
 
 
-# ---- words and numbers as the page has them
-
-
 def words(text, most=120):
     """Text from outside, or a list of such: cut to a length that no layout breaks on, and escaped."""
-    text = ", ".join(map(str, text)) if isinstance(text, list) else str(text)
+    text = ", ".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
     return escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
@@ -104,35 +98,23 @@ def count(n, noun):
     return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
-def gain(e, sign="+", unit=""):
-    """A difference in points with its interval."""
+def shown(e, sign="+", unit=""):
+    """A difference in points with its interval; an accuracy without a sign."""
     value, low, high = ("0.0" if abs(e[k]) < 1e-9 else f"{100 * e[k]:{sign}.1f}".replace("-", "−") for k in ("estimate", "low", "high"))
     return f'<b>{value}{unit}</b> <span class="range">[{low}, {high}]</span>'
-
-
-def share(e):
-    """An accuracy in percent with its interval."""
-    return gain(e, "", "&nbsp;%")
 
 
 def section(title, about, body):
     return f'<section><h2>{title}</h2><p class="about">{about}</p>{body}</section>'
 
 
-def table(kind, body, heads=()):
-    top = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    return f'<div class="wide"><table class="{kind}">{top and f"<thead><tr>{top}</tr></thead>"}<tbody>{body}</tbody></table></div>'
-
-
 def terms(kind, pairs):
     return f'<dl class="{kind}">{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs)}</dl>'
 
 
-def plot(rows, margin, unseen=None, heads=()):
-    """Intervals under one another on one axis of points. rows: (name, about, estimate or None for the range that cannot be seen, class,
-    further cells). `margin` and `unseen`: half widths of the band too small to matter and of that range, or None."""
-    ends = [x for _, _, e, _, _ in rows if e for x in (e["low"], e["high"])]
-    ends += [x for half in (margin, unseen) if half for x in (-half, half)]
+def plot(kind, rows, margin, unseen=None):
+    """Intervals on one axis. rows: (name, estimate or None for the unseen range, about, class, cells); margin, unseen: half widths or None."""
+    ends = [x for _, e, *_ in rows if e for x in (e["low"], e["high"])] + [x for half in (margin, unseen) if half for x in (-half, half)]
     low, high = 1.07 * min(0, *ends) - 0.07 * max(0, *ends) - 1e-4, 1.07 * max(0, *ends) - 0.07 * min(0, *ends) + 1e-4
     power = 10 ** math.floor(math.log10(100 * (high - low) / 7))
     step = next(k * power for k in (1, 2, 5, 10) if 7 * k * power >= 100 * (high - low))  # at most seven ticks, round ones
@@ -140,39 +122,33 @@ def plot(rows, margin, unseen=None, heads=()):
     def at(x):
         return 100 * (x - low) / (high - low)
 
-    def around_zero(kind, half, more):
-        return f'<rect class="{kind}" x="{at(-half):.2f}%" width="{at(half) - at(-half):.2f}%" {more}/>'
+    def bar(kind, a, b, y, height):
+        return f'<rect class="{kind}" x="{at(a):.2f}%" width="{at(b) - at(a):.2f}%" y="{y}%" height="{height}%"/>'
 
-    ground = around_zero("band", margin, 'height="100%"') if margin else ""
-    ground += f'<line class="zero" x1="{at(0):.2f}%" x2="{at(0):.2f}%" y2="100%"/>'
+    ground = bar("band", -margin, margin, 0, 100) if margin else ""
+    ground += f'<line x1="{at(0):.2f}%" x2="{at(0):.2f}%" y2="100%"/>'
     body = marks = ""
-    for name, about, e, kind, cells in rows:
-        if e:
-            mark = f'<line class="bar" x1="{at(e["low"]):.2f}%" x2="{at(e["high"]):.2f}%" y1="50%" y2="50%"/>'
-            mark += f'<circle cx="{at(e["estimate"]):.2f}%" cy="50%"/>'
-        else:
-            mark = around_zero("unseen", unseen, 'y="35%" height="30%"')
-        body += f'<tr class="{kind}"><th scope="row">{name}<small>{about}</small></th>'
+    for name, e, about, weight, cells in rows:
+        y, r = (44, 9) if weight else (47, 6)
+        mark = bar("unseen", -unseen, unseen, 35, 30) if e is None else bar("bar", e["low"], e["high"], y, 2 * (50 - y))
+        mark += f'<circle cx="{at(e["estimate"]):.2f}%" cy="50%" r="{r}"/>' if e else ""
+        body += f'<tr class="{weight}"><th scope="row">{name}<small>{about}</small></th>'
         body += f'<td class="draw"><svg aria-hidden="true">{ground}{mark}</svg></td>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
     for k in range(math.ceil(100 * low / step), math.floor(100 * high / step) + 1):
-        marks += f'<text x="{at(k * step / 100):.2f}%" y="1.1em">{f"{k * step:+.4g}".replace("-", "−") if k else 0}</text>'
-    axis = f'<tr class="axis"><td></td><td class="draw"><svg aria-hidden="true">{marks}</svg></td><td>points</td></tr>'
-    return table("plot", body + axis, heads)
-
-
-# ---- the page, from top to bottom
+        marks += f'<text x="{at(k * step / 100):.2f}%" y="1em">{f"{k * step:+.4g}".replace("-", "−") if k else "0 points"}</text>'
+    axis = f'<tr><th></th><td class="draw"><svg aria-hidden="true">{marks}</svg></td></tr>'
+    return f'<table class="plot {kind}"><tbody>{body}{axis}</tbody></table>'
 
 
 def page(data, pictures):
-    """The whole page. `data`: experiment.report_data, and `made` (see surroundings); `pictures`: see pictures."""
+    """The whole page. `data`: experiment.report_data, and `made` (see write); `pictures`: see pictures."""
     parts = [hero(data), found(data), matrix(data), effects(data), *sheets(data["plan"], pictures), again(data)]
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # what slipped through as a script would still not run
     hatch = '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line y2="6"/></pattern>'
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{words(data["question"])} - Assay</title><style>{STYLE}</style></head>
-<body><svg class="defs" aria-hidden="true">{hatch}</svg><main>{"".join(parts)}</main></body></html>
+<body><svg class="hatch" aria-hidden="true">{hatch}</svg><main>{"".join(parts)}</main></body></html>
 """
 
 
@@ -183,19 +159,19 @@ def hero(data):
     verdict = re.sub(r"(\[[^\]]*\])", r'<span class="range">\1</span>', re.sub(r"(?<!\w)-(?=\d)", "−", sentence(data["verdict"])))
     if first:
         verdict = re.sub(f'(?i)({re.escape(first["verdict"])})', r"<em>\1</em>", verdict, count=1)
-    shown = [e for e in data["effects"] if e["kind"] == "data"] + data["beside"]
-    rows = [(words(e["name"]), ABOUT[e["kind"]], e, "main" if e is first else "", [gain(e)]) for e in shown]
+    drawn = [e for e in data["effects"] if e["kind"] == "data"] + data["beside"]
+    rows = [(words(e["name"]), e, ABOUT[e["kind"]], "main" if e is first else "", [shown(e)]) for e in drawn]
     notes = ["Dot: the gain on the test set. Bar: its 95 % interval."] if rows else []
     if rows and margin:
         notes.append(f"Grey: under ±{100 * margin:.1f} points, which the plan calls too small to matter.")
     if rows and unseen:
-        rows.append(("cannot be seen", f"with {n}", None, "", [f"within <b>±{100 * unseen:.1f}</b>"]))
+        rows.append(("cannot be seen", None, f"with {n}", "", [f"within <b>±{100 * unseen:.1f}</b>"]))
         notes.append(f"Hatched: gains that {n} would miss more than one time in five.")
     if not data["test"]["audited"]:
         notes.append("The test labels are unaudited, so no gain is called too small to matter.")
     notes += [sentence(data[k]) for k in ("interval_reason", "seeds_note") if data[k]]
     top = f'<p class="about">{words(data["question"], 300)}</p><h1 class="{"long" * (len(data["verdict"]) > 140)}">{verdict}</h1>'
-    return f'<header>{top}{plot(rows, margin, unseen) if rows else ""}<p class="about">{" ".join(notes)}</p></header>'
+    return f'<header>{top}{plot("gains", rows, margin, unseen) if rows else ""}<p class="about">{" ".join(notes)}</p></header>'
 
 
 def found(data):
@@ -205,7 +181,7 @@ def found(data):
         return section("What was found", "Nobody has reviewed a label yet.", "")
     cards = [(f'reviewed labels were wrong; {review["unsure"]:,} left unsure', f'{review["wrong"]:,} of {review["reviewed"]:,}')]
     if chance and chance["reviewed"]:
-        cards.append(("were wrong when chance picked them, for the control", f'{chance["wrong"]:,} of {chance["reviewed"]:,}'))
+        cards.append(("were wrong where chance picked them, for the control", f'{chance["wrong"]:,} of {chance["reviewed"]:,}'))
     cards.append(("wrong in the random stratum of the review", words(history.rate(review["hits"], review["looks"]))))
     wait = "" if left else f'; that takes 30 random looks, there are {review["looks"]:,}'
     rest = f'errors left among {review["population"] - review["reviewed"]:,} labels that nobody reviewed{wait}'
@@ -216,41 +192,39 @@ def found(data):
 
 def matrix(data):
     """Every version x architecture: accuracy and balanced accuracy, each with its interval and n."""
-    gains, rows, body = {(e["version"], e["arch"]): e for e in data["per_architecture"]}, {}, ""
+    gains, rows = {(e["version"], e["arch"]): e for e in data["per_architecture"]}, {}
     for c in data["cells"]:
-        rows.setdefault(c["version"], []).append(c)
-    for version, row in rows.items():
-        body += f'<tr><th scope="row">{words(version)}<small>{count(row[0]["n_train"], "training label")}</small></th>'
-        body += "".join(f'<td data-name="{words(c["arch"])}">{cell(c, gains.get((version, c["arch"])))}</td>' for c in row) + "</tr>"
-    about = f'Accuracy on the same {count(data["n_test"], "locked test sample")}; 95 % intervals over test samples and seeds.'
-    return section("Every cell", about, table("matrix", body, ["", *map(words, data["plan"]["architectures"])]))
+        head = f'<th scope="row">{words(c["version"])}<small>{count(c["n_train"], "training label")}</small></th>'
+        rows.setdefault(c["version"], [head]).append(f'<td>{cell(c, gains.get((c["version"], c["arch"])))}</td>')
+    body = "".join(f'<tr>{"".join(row)}</tr>' for row in rows.values())
+    about = f'Accuracy on the same {count(data["n_test"], "locked test sample")}, gain in points over {words(data["plan"]["versions"][0])}.'
+    about += " Intervals of 95 %, over test samples and seeds."
+    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table>')
 
 
 def cell(c, against):
     e, spread = c["accuracy"], "unknown" if c["seed_spread"] is None else f'{100 * c["seed_spread"]:.1f}'
-    out = f'<p class="big">{share(e)}</p><p>balanced {share(c["balanced"])}</p>'
-    out += f'<p>gain {gain(against)} over {words(against["against"])}</p>' if against else ""
-    out += f'<p class="small">{count(e["n"], "test sample")}, {count(e["seeds"][0], "seed")}, seed spread {spread}</p>'
+    out = f'<p>{words(c["arch"])}</p><p class="big">{shown(e, "", "&nbsp;%")}</p><p>balanced {shown(c["balanced"], "", "&nbsp;%")}</p>'
+    out += f"<p>gain {shown(against)}</p>" if against else ""
+    out += f'<small>{count(e["n"], "test sample")}, {count(e["seeds"][0], "seed")}, seed spread {spread}</small>'
     return out + (f'<p><b>diverged, but counted: seed {words(c["diverged"])}</b></p>' if c["diverged"] else "")
 
 
 def effects(data):
-    """Data, architecture and their interaction, each with its interval, Holm's p and a verdict; then the random control."""
+    """Data, architecture and interaction, each with its interval, Holm's p and a verdict; then the random control."""
     rows, c = [], data["control"]
     for e in data["effects"]:
-        p = "&lt; 0.001" if e["p_holm"] < 0.001 else f'{e["p_holm"]:.3f}'
-        cells = [gain(e), f"<i>Holm p </i>{p}", words(e["verdict"])]
-        rows.append((words(e["name"]), f'{e["kind"]}: {ABOUT[e["kind"]]}', e, "main" if e is data["interval"] else "", cells))
-    body = "" if data["interaction"] else f'<p class="about">No interaction: {words(data["interaction_reason"])}.</p>'
-    if c:
-        beyond = f'; {words(data["plan"]["versions"][-1])} against it {gain(c["beyond"])} points' if c.get("beyond") else ""
-        body += f'<p class="about">Random control, what as many labels are worth when chance picks them: {gain(c)} points{beyond}.</p>'
-    else:
-        body += f'<p class="about">{sentence(data["control_reason"])}</p>'
-    if not rows:
-        return section("Effects", "None to show: it takes two versions with different training labels, or two architectures.", body)
-    drawing = plot(rows, data["margin"] if data["test"]["audited"] else None, heads=["", "", "gain", "Holm p", "verdict"])
-    return section("Effects", "In points, with 95 % intervals. p and verdict, by Holm, allow for how many effects are looked at.", drawing + body)
+        p = "p &lt; 0.001" if e["p_holm"] < 0.001 else f'p {e["p_holm"]:.3f}'
+        cells = [shown(e), f'<small class="range">Holm {p}</small>', words(e["verdict"])]
+        rows.append((words(e["name"]), e, ABOUT[e["kind"]], "main" if e is data["interval"] else "", cells))
+    body = plot("effects", rows, data["margin"] if data["test"]["audited"] else None) if rows else ""
+    body += "" if data["interaction"] else f'<p class="about">No interaction: {words(data["interaction_reason"])}.</p>'
+    beyond = f'; {words(data["plan"]["versions"][-1])} against it {shown(c["beyond"])} points' if c and c.get("beyond") else ""
+    chance = f"Random control, what as many labels are worth when chance picks them: {shown(c)} points{beyond}." if c else ""
+    body += f'<p class="about">{chance or sentence(data["control_reason"])}</p>'
+    about = "In points, with 95 % intervals. p and verdict, by Holm, allow for how many effects are looked at."
+    none = "None to show: it takes two versions with different training labels, or two architectures."
+    return section("Effects", about if rows else none, body)
 
 
 def sheets(plan, pictures):
@@ -263,7 +237,7 @@ def sheets(plan, pictures):
     about = about if len(plan["versions"]) > 1 else "None to show: the plan has one version."
     yield section("Labels that were changed", about, figures(pictures["changed"], "<s>{}</s> <em>→&nbsp;{}</em>"))
     about = f'{len(pictures["open"])} of {count(more, "label")} that nobody has reviewed and the model would choose otherwise, worst first.'
-    none = f'No queue: {words(pictures["no_queue"], 300)}.' if pictures["no_queue"] else "None: the model doubts no label that is not reviewed."
+    none = "None: the model doubts no label that is not reviewed." if not pictures["no_queue"] else sentence(pictures["no_queue"])
     yield section("Most suspect labels still open", about if more else none, figures(pictures["open"], "{}, or&nbsp;<em>{}?</em>"))
 
 
@@ -288,9 +262,8 @@ def again(data):
         trees="<br>".join(f"{words(v)} <code>{words(t)}</code>" for v, t in data["tree"].items()),
         commits="<br>".join(commits) or "none",
         test=f'{count(test["n"], "sample")} <code>{words(test["hash"])}</code>, labels {audit}',
-        recipe=f'{made["recipe"]}, code {words(data["code"])}' + " <b>(cells were trained by different code)</b>" * (len(data["code"]) > 1),
+        recipe=f'{RECIPE}, code {words(data["code"])}' + " <b>(cells were trained by different code)</b>" * (len(data["code"]) > 1),
         packages=words([f"{k} {v}" for k, v in made["packages"].items()], 400),
-        written=words(made["written"]),
     )
     body = f'<pre>{escape(toml)}</pre><pre>assay experiment plan.toml -b {words(made["bench"])}</pre>{terms("facts", facts.items())}'
     return section("Run it again", "Save the plan as plan.toml. Runs that the bench still has are not trained again.", body)
@@ -300,42 +273,33 @@ STYLE = """
 :root { --paper: #fbfaf8; --sheet: #fff; --ink: #1e1d1b; --soft: #67635c; --line: #e5e1da; --band: #edebe6; --accent: #0b6b72 }
 @media screen and (prefers-color-scheme: dark) { :root { color-scheme: dark; --paper: #151617; --sheet: #1c1e1f; --ink: #eceae6;
   --soft: #a6a29a; --line: #323435; --band: #26292a; --accent: #62c6cc } }
-* { box-sizing: border-box; margin: 0 }
+* { box-sizing: border-box; margin: 0; padding: 0 }
 body { background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; -webkit-text-size-adjust: 100%; print-color-adjust: exact }
 main { max-width: 66rem; margin: 0 auto; padding: clamp(2rem, 5vw, 5rem) clamp(1rem, 4vw, 3rem) }
-h1 { font-size: clamp(1.5rem, 1rem + 2vw, 2.25rem); line-height: 1.25; font-weight: 600; letter-spacing: -.015em; margin: .5rem 0 2.5rem }
-h1.long { font-size: clamp(1.25rem, 1rem + 1vw, 1.625rem); line-height: 1.35 } h1, .about { max-width: 50rem; text-wrap: pretty }
-h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600 } b, th { font-weight: 600 } em { font-style: normal; color: var(--accent) }
-.about, small, .small, dt, s, i, .range, thead { color: var(--soft) } h1 .range { color: inherit } .range { white-space: nowrap }
-.about, .matrix p { font-size: .9375rem } .about { margin-top: .25rem } .wide + .about, .about + .about { margin-top: 1rem }
-small, .matrix .small, figcaption, thead, .axis, text, code, pre { font-size: .8125rem }
 section { margin-top: clamp(3rem, 6vw, 4.5rem); padding-top: 1.5rem; border-top: 1px solid var(--line) }
-.wide, .cards, .sheet, pre, .facts { margin-top: 1.25rem } .wide { overflow-x: auto } pre + pre { margin-top: .75rem }
-table { width: 100%; border-collapse: collapse } th { text-align: left; line-height: 1.35 } th:first-child { width: 16rem }
-small { display: block; font-weight: 400 } .plot { table-layout: fixed } .plot :is(th, td) { padding: .625rem 0 .625rem 1.5rem }
-.plot :is(th:nth-child(3), td:nth-child(3)) { width: 12rem } .plot th:nth-child(4) { width: 6rem } .plot th:nth-child(5) { width: 10rem }
-.plot th:first-child, .plot .draw, .matrix th { padding-left: 0 } .plot .draw { position: relative; padding: 0 } .plot i { display: none }
-.draw svg { position: absolute; inset: 0; width: 100%; height: 100% } .defs { position: absolute; width: 0; height: 0 }
-.plot .axis td { height: 1.75rem; padding-block: 0; color: var(--soft) } text { fill: var(--soft); text-anchor: middle }
-.band { fill: var(--band) } .unseen { fill: url(#hatch) } .zero { stroke: var(--soft); stroke-dasharray: 2 3 } .draw circle { r: 5px }
-.bar, #hatch line { stroke: var(--soft); stroke-width: 1.5 } .draw .bar { stroke-width: 3; stroke-linecap: round } circle { fill: var(--soft) }
-.main .draw .bar { stroke: var(--accent); stroke-width: 7 } .main .draw circle { r: 9px; fill: var(--accent); stroke: var(--paper);
-  stroke-width: 3 } .main td b { color: var(--accent) } .matrix :is(td, tbody th) { vertical-align: top; padding: 1rem 1.5rem 1rem 0 }
-.matrix thead th { padding: 0 0 .5rem } .matrix tbody tr { border-top: 1px solid var(--line) } .matrix .big { font-size: 1.1875rem }
-.cards, .sheet { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem } dt { font-size: .875rem }
-.cards div { display: flex; flex-flow: column-reverse; justify-content: flex-end; gap: .25rem; padding: 1rem 1.125rem }
-.cards dd { font-size: 1.25rem; font-weight: 600; line-height: 1.3 } .cards div, pre { background: var(--sheet); border-radius: 10px;
-  border: 1px solid var(--line) } .sheet { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); row-gap: 1.5rem }
+h1 { font-size: clamp(1.5rem, 1rem + 2vw, 2.25rem); line-height: 1.25; letter-spacing: -.015em; margin: .5rem 0 2.5rem }
+h1.long { font-size: clamp(1.25rem, 1rem + 1vw, 1.625rem) } h1, .about { max-width: 50rem; text-wrap: pretty }
+h2, .cards dd { font-size: 1.25rem; line-height: 1.3 } h1, h2, b, th, .cards dd { font-weight: 600 }
+.about, small, dt, s, figcaption, p .range, td .range { color: var(--soft) } em, .main td b { font-style: normal; color: var(--accent) }
+.range { white-space: nowrap } .about, .matrix p { font-size: .9375rem } .matrix .big { font-size: 1.1875rem }
+small, figcaption, code, pre, text { font-size: .8125rem } small { display: block; font-weight: 400 } dt, .facts { font-size: .875rem }
+.about { margin-top: .25rem } table, .cards, .sheet, pre, .facts { margin-top: 1.25rem } .about:not(h2 + *) { margin-top: 1rem }
+table, tbody { display: block; text-align: left } th { line-height: 1.35 } .matrix tr { border-top: 1px solid var(--line); padding: 1rem 0 }
+.cards, .sheet, .matrix tr { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem }
+.cards div { display: flex; flex-flow: column-reverse; justify-content: flex-end; gap: .25rem }
+.cards div, pre { padding: 1rem; background: var(--sheet); border-radius: 10px; border: 1px solid var(--line); white-space: pre-wrap }
+.sheet { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); row-gap: 1.5rem } figcaption { line-height: 1.4; margin-top: .5rem }
 img, figure p { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--band); border-radius: 6px }
-figure p { padding: .75rem } figcaption { line-height: 1.4; color: var(--soft); margin-top: .5rem } figcaption b { display: block;
-  color: var(--ink) } s { font-weight: 400 } pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
-pre { padding: 1rem; white-space: pre-wrap } .facts div { display: grid; grid-template-columns: 7rem 1fr; padding: .375rem 0; font-size: .875rem }
-@media (max-width: 44rem) { .plot, tbody, .matrix, .matrix :is(tr, th, td) { display: block } thead, .axis td:not(.draw) { display: none }
-  .plot tr { display: grid; grid-template-columns: 1fr auto; column-gap: 1rem; align-items: baseline; padding: .75rem 0 }
-  .plot tr > :is(th, td):is(*) { padding: 0; width: auto } .plot tr .draw { grid-area: 2 / 1 / 3 / 3; height: 2rem } .plot i { display: inline }
-  .matrix tbody tr { padding: 1rem 0 .25rem } .matrix tbody tr > * { padding: 0 0 .75rem; width: auto } .plot .axis { padding: 0 }
-  .matrix td::before { content: attr(data-name); color: var(--soft) } .sheet { grid-template-columns: 1fr 1fr } .facts div { display: block } }
+figcaption b { display: block; color: var(--ink) } s { font-weight: 400 } pre, code { font-family: ui-monospace, Menlo, monospace }
+.facts div { display: grid; grid-template-columns: minmax(5rem, 10%) 1fr; padding: .375rem 0 }
+.plot tr { display: grid; grid-template-columns: 1fr auto; column-gap: 1.5rem; align-items: center } .plot th { padding: .625rem 0 }
+.draw { position: relative; grid-area: 2 / 1 / 3 / 3; align-self: stretch; min-height: 2rem } .hatch { height: 0 }
+svg { position: absolute; left: 0; width: 100%; height: 100%; overflow: visible } line { stroke: var(--soft); stroke-dasharray: 2 3 } .hatch line { stroke-width: 1.5; stroke-dasharray: 9 }
+.band { fill: var(--band) } .unseen { fill: url(#hatch) } .bar, circle, text { fill: var(--soft) } text { text-anchor: middle }
+.main :is(.bar, circle) { fill: var(--accent) } circle { stroke: var(--paper); stroke-width: 2 }
+@media (min-width: 40rem) { .draw { grid-area: auto } .gains tr { grid-template-columns: 15rem 1fr 10rem }
+  .effects tr { grid-template-columns: 15rem 1fr 9.5rem 6rem 8rem } }
 @media print { :root { --paper: #fff } body { font-size: 12px } main { padding: 0; max-width: none } h2, .about { break-after: avoid }
   figure, tr, .cards div, pre { break-inside: avoid } .sheet { grid-template-columns: repeat(6, 1fr) } section { margin-top: 2rem } }
 """

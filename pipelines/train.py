@@ -90,21 +90,21 @@ def cost(arch, n, shape, k, epochs=None):
             times.append(time.perf_counter())
     seconds = np.diff(times)
     seconds = seconds[1:] if len(seconds) > 1 else seconds  # the first step warms up
-    return float(np.median(seconds)) * schedule(arch, n, epochs)[2]
+    return float(np.median(seconds)) * schedule(arch, n, epochs)[1]
 
 
 def schedule(arch, n, epochs=None):
-    """(epochs, batch, steps) for n rows: a small set needs many passes and small batches, or it is over before it has learnt."""
+    """(batch, steps) for n rows: a small set needs many passes and small batches, or it is over before it has learnt."""
     epochs = epochs or max(2, round(RECIPES.get(arch, CUSTOM).passes * (1000 / max(n, 250)) ** 0.5))
     batch = int(np.clip(2 ** round(np.log2(max(n, 1) / 24)), 16, 128))
-    return epochs, batch, max(1, epochs * n // batch)
+    return batch, epochs * max(n, batch) // batch
 
 
 def train(model, arch, x, y, flips, epochs, device):
     """The loop. Yields (share done, loss) after every step; the caller stops where the loss is no number."""
     recipe = RECIPES.get(arch, CUSTOM)
-    epochs, batch, steps = schedule(arch, len(x), epochs)
-    order = torch.cat([torch.randperm(len(x)) for _ in range(epochs)])  # a batch may span two epochs, so none is small
+    batch, steps = schedule(arch, len(x), epochs)
+    order = torch.cat([torch.randperm(len(x)) for _ in range(steps * batch // len(x) + 1)])  # batches span epochs: none is small
     y = torch.as_tensor(np.asarray(y), dtype=torch.long)
     learnt = [(p, "pretrained" in name) for name, p in model.named_parameters() if p.requires_grad]
     slow, fast = [p for p, old in learnt if old], [p for p, old in learnt if not old]
@@ -252,8 +252,8 @@ def cnn(k, side, width=32):
 class Group(nn.Module):
     def __init__(self, before, after):
         super().__init__()
-        self.conv1, self.norm1 = nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after)
-        self.conv2, self.norm2 = nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after)
+        self.conv1, self.norm1 = nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.3)
+        self.conv2, self.norm2 = nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.3)
 
     def forward(self, x):
         x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2, ceil_mode=True)))  # ceil: one pixel stays one pixel

@@ -76,10 +76,10 @@ def test_random_labels_stay_at_chance_out_of_fold_unless_copies_leak():
     rng = np.random.default_rng(0)
     once, label = rng.normal(size=(150, 64)).astype("f4"), rng.integers(0, 4, 150)
     x, y, family = np.repeat(once, 4, axis=0), np.repeat(label, 4), np.repeat(np.arange(150), 4)
-    kept = train.out_of_fold("mlp", x, y, family, 4, seed=0, epochs=30)
-    leaked = train.out_of_fold("mlp", x, y, np.arange(600), 4, seed=0, epochs=30)
-    unique = train.out_of_fold("mlp", once, label, np.arange(150), 4, seed=0, epochs=30)
-    assert accuracy(leaked, y) > 0.9  # so the test can fail
+    kept = train.out_of_fold("mlp", x, y, family, 4, seed=0, epochs=12)
+    leaked = train.out_of_fold("mlp", x, y, np.arange(600), 4, seed=0, epochs=12)
+    unique = train.out_of_fold("mlp", once, label, np.arange(150), 4, seed=0, epochs=8)
+    assert accuracy(leaked, y) > 0.6  # so the test can fail
     chance = 0.25 + 3 * np.sqrt(0.25 * 0.75 / 150)
     assert accuracy(kept, y) < chance and accuracy(unique, label) < chance
     assert kept.shape == (600, 4) and np.allclose(kept.sum(1), 1, atol=1e-5)
@@ -132,7 +132,7 @@ def test_progress_runs_from_fold_to_fold_up_to_one(digits):
 
 
 def test_moved_images_are_shifted_reflected_and_mirrored_as_numpy_would():
-    x = np.random.default_rng(0).integers(0, 256, (40, 16, 20, 3), dtype="u1")
+    x = np.random.default_rng(0).integers(0, 256, (200, 16, 20, 3), dtype="u1")
     cpu, seen = torch.device("cpu"), set()
     for flips in (False, True):
         moved = train.tensor(x, "cnn", cpu, moved=True, flips=flips).permute(0, 2, 3, 1).numpy()
@@ -146,7 +146,7 @@ def test_moved_images_are_shifted_reflected_and_mirrored_as_numpy_would():
 
 
 def test_large_images_are_shrunk_as_pillow_shrinks_them():
-    x = np.asarray(Image.fromarray(noise(1, 12)[0] * 4).resize((128, 96), Image.BICUBIC))
+    x = np.asarray(Image.fromarray(noise(1, 12)[0] * 4).resize((128, 96), Image.BICUBIC)).copy()
     ours = train.tensor(x[None], "cnn", torch.device("cpu"))[0].permute(1, 2, 0).numpy()
     assert ours.shape == (48, 64, 3)
     assert np.abs(ours - np.asarray(Image.fromarray(x).resize((64, 48), Image.BILINEAR), float)).max() <= 1
@@ -213,10 +213,10 @@ def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
 
 def test_small_sets_get_steps_and_large_sets_end():
     for arch in train.RECIPES:
-        steps = {n: train.schedule(arch, n)[2] for n in (100, 1500, 10_000, 50_000)}
+        steps = {n: train.schedule(arch, n)[1] for n in (100, 1500, 10_000, 50_000)}
         assert steps[100] < steps[1500] < steps[10_000] < steps[50_000] < 10 * steps[1500]
-    assert train.schedule("cnn", 1500, epochs=4) == (4, 64, 93)
-    assert train.schedule("cnn", 1)[2] >= 1
+    assert train.schedule("cnn", 1500, epochs=4) == (64, 93)
+    assert train.schedule("cnn", 3, epochs=5) == (16, 5)  # no epoch without a step
 
 
 def test_cost_foresees_what_training_takes(digits):
