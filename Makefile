@@ -6,7 +6,7 @@ demo: .venv/ready
 	$(BIN)/assay demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks

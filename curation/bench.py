@@ -57,8 +57,8 @@ class Bench(Store):
         return queue(self, n, random)
 
     def suspects(self, version="HEAD"):
-        """Label issues of any version, recomputed from the embeddings where no scan stands: frame sample -> label, suggestion."""
-        from curation.issues import suspects
+        """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
+        from curation.suspects import suspects
 
         return suspects(self, version)
 

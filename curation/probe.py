@@ -60,25 +60,30 @@ class Probe:
         """(b, d) raw -> (b, d + 1) standardised in fp64, with a bias column."""
         Z = np.empty((len(block), block.shape[1] + 1))
         np.subtract(block, self.mean, out=Z[:, :-1])
-        Z[:, :-1] /= self.scale
+        Z[:, :-1] *= 1 / self.scale
         Z[:, -1] = 1
         return Z
 
     def leverage(self, X):
-        """h (n,) = diag(X A^-1 X'), fp64."""
-        h = np.empty(len(X))
+        """h (n,) = diag(X A^-1 X') as the squared length of F'z with A^-1 = F F', fp64: a triangular product is half of a full one."""
+        from scipy.linalg.blas import dtrmm
+
+        F, h = np.asfortranarray(np.linalg.cholesky(self.inverse)), np.empty(len(X))
         for rows in blocks(len(X)):
-            Z = self.standard(X[rows])
-            h[rows] = np.einsum("ij,ij->i", Z @ self.inverse, Z)
+            U = dtrmm(1.0, F, self.standard(X[rows]).T, lower=1, trans_a=1, overwrite_b=1)
+            h[rows] = np.einsum("ji,ji->i", U, U)
         return h
 
     def raw(self, X):
-        """In-sample scores (m, k) of any X; the standardisation is folded into W, so this is one product in the dtype of X."""
-        W = self.inverse @ self.XtY
+        """In-sample scores (m, k) of any X."""
+        return self.project(X, self.inverse @ self.XtY)
+
+    def project(self, X, W):
+        """Standardised X times W (d + 1, j) -> (n, j), without standardising X: that is folded into W."""
         V = (W[:-1] / self.scale[:, None]).astype("f4")
         shift = W[-1] - (self.mean / self.scale) @ W[:-1]
-        out = np.empty((len(X), self.k))
-        for rows in blocks(len(X), 8 * BLOCK):
+        out = np.empty((len(X), W.shape[1]))
+        for rows in blocks(len(X), 2 * BLOCK):
             out[rows] = X[rows] @ V + shift
         return out
 
@@ -165,8 +170,7 @@ class Probe:
                 v = self.inverse @ z
                 U[:, j] = v / np.sqrt(abs(1 + sign * (z @ v)))
                 self.inverse -= sign * np.outer(U[:, j], U[:, j])
-            for rows in blocks(len(X)):
-                self.h[rows] -= (self.standard(X[rows]) @ U) ** 2 @ signs
+            self.h -= self.project(X, U) ** 2 @ signs
         if len(changed):
             Z = self.standard(X[changed])
             self.XtY += Z.T @ (onehot(y[changed], self.k) - onehot(self.y[changed], self.k))
@@ -180,8 +184,8 @@ class Probe:
         self.sizes = np.bincount(pairs[1], minlength=self.k)
 
 
-def choose_lambda(X, probe, s, Q, most=8192):
-    """The multiple of trace / d with the least squared error of out-of-group scores, on up to 8,192 rows (whole groups)."""
+def choose_lambda(X, probe, s, Q, most=4096):
+    """The multiple of trace / d with the least squared error of out-of-group scores, on about 4,096 rows (whole groups)."""
     unit, YQ = s.sum() / len(Q), Q.T @ probe.XtY
     rows = whole_groups(probe, most)
     T, Y, G = probe.standard(X[rows]) @ Q, onehot(probe.y[rows], probe.k), probe.groups[rows]
@@ -224,7 +228,7 @@ def onehot(y, k):
 
 
 def blocks(n, size=BLOCK):
-    return (np.arange(i, min(i + size, n)) for i in range(0, n, size))
+    return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
 
 def leave_out(Z, inverse, p, Y):

@@ -85,7 +85,7 @@ def cell(Y, level=0.95, others=(), group_size=None):
     """Accuracy of one cell, Y (S, m), with Wilson's interval at its effective n. Columns may be means of `group_size` samples.
 
     `others`: cells that should vary as much from seed to seed (the same architecture on other data), to lend phi: two seeds that
-    agree by luck hide their spread, and alone they cover less than they should."""
+    agree by luck hide their spread, and where that is large they cover 92 to 94 % alone."""
     return balanced_accuracy(Y, np.zeros(np.shape(Y)[-1]), level, others, group_size)
 
 
@@ -93,10 +93,10 @@ def balanced_accuracy(Y, labels, level=0.95, others=(), group_size=None):
     """Mean over the K classes of the accuracy within the class: Y (S, m), labels (m,); the rest as in `cell`.
 
     Classes are strata of n_k samples. At 0 or 1 n_eff is K^2 / sum 1 / n_k: m for equal classes, about K^2 n_k if one is tiny."""
-    cells, labels = [matrix(cell) for cell in (Y, *others)], np.asarray(labels)
-    assert {cell.shape[1] for cell in cells} == {len(labels)}, "all on the same test samples"
-    S, m, n = np.array([len(cell) for cell in cells]), len(labels), np.unique(labels, return_counts=True)[1]
-    accuracies, v_items, ms_s, ms_e = np.array([by_class(cell, labels) for cell in cells]).T  # one value a cell
+    cells, labels = [matrix(Z) for Z in (Y, *others)], np.asarray(labels)
+    assert {Z.shape[1] for Z in cells} == {len(labels)}, "all on the same test samples"
+    S, m, n = np.array([len(Z) for Z in cells]), len(labels), np.unique(labels, return_counts=True)[1]
+    accuracies, v_items, ms_s, ms_e = np.array([by_class(Z, labels) for Z in cells]).T  # one value a cell
     v_seeds, df = seed_variance(np.eye(len(cells))[0], S, m, ms_s, ms_e)
     p, cap, sigma_s = float(accuracies[0]), float(len(n) ** 2 / (1 / n).sum()), spread(S, m, ms_s, ms_e)[:1]
     if cap * p * (1 - p) >= 5:  # with fewer errors, seeds that repeat them add no evidence

@@ -53,7 +53,8 @@ def state(bench, version="HEAD"):
     keep split verdict who reviewed tags. Unlabelled is None."""
     if m := EXPRESSION.match(str(version)):
         frame = state(bench, m["base"])
-        flagged = bench.suspects(m["base"])  # frame sample -> label, suggestion of the label issues
+        flagged = bench.suspects(m["base"])  # frame sample -> label, suggestion
+        flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
         if m["what"] != "flagged":
             flagged = random_alike(frame, flagged, int(m["n"]), int(m["seed"] or 0))
         if m["op"] == "-":

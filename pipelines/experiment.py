@@ -240,7 +240,7 @@ def compare(bench, plan, split="test"):
         seeds=seeds,
         seeds_note=None if len(seeds) > 1 else "one seed: these trained models only, not the recipe",
         tree={r: versions.tree(bench.state(r)) for r in rows},
-        cells=[cell_of(r, a, Y[r, a], truth, wanted, bench) for r in rows for a in archs],
+        cells=[cell_of(r, a, Y, truth, wanted, bench) for r in rows for a in archs],
         effects=effects,
         beside=beside,
         per_architecture=per_arch,
@@ -264,7 +264,9 @@ def numbers(e):
 
 def cell_of(version, arch, Y, truth, wanted, bench):
     own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
-    e = stats.cell(Y)
+    lenders = [y for (v, a), y in Y.items() if a == arch and v != version]  # cells of one architecture lend each other their seed spread
+    Y = Y[version, arch]
+    e = stats.cell(Y, others=lenders)
     seconds = bench.rows("select sum(seconds) from runs where key in (select unnest(?))", [[c["key"] for c in own]])[0][0]
     return dict(
         version=version,
@@ -272,7 +274,7 @@ def cell_of(version, arch, Y, truth, wanted, bench):
         train_tree=own[0]["train_tree"],
         n_train=len(training_set(bench, version)[0]),
         accuracy=numbers(e),
-        balanced=numbers(stats.balanced_accuracy(Y, truth.to_numpy(dtype=str))),
+        balanced=numbers(stats.balanced_accuracy(Y, truth.to_numpy(dtype=str), others=lenders)),
         seed_spread=e.seed_spread[0],
         diverged=[own[i]["seed"] for i in stats.diverged(Y)],
         seconds=seconds,

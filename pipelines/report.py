@@ -17,13 +17,9 @@ from pipelines.experiment import KEYS, RECIPE
 
 SHEET = 24  # pictures on a contact sheet
 PACKAGES = "numpy torch scikit-learn scipy cleanlab pandas duckdb pillow".split()
-ABOUT = dict(
-    data="data: other labels, same architectures",
-    architecture="architecture: same labels, another model",
-    interaction="interaction: is the data effect another there?",
-    control="random control: as many labels, by chance",
-    ceiling="ceiling: every label clean",
-)
+ABOUT = dict(data="data: other labels, same architectures", architecture="architecture: same labels, another model")
+ABOUT |= dict(interaction="interaction: is the data effect another there?", control="random control: as many labels, by chance")
+ABOUT |= dict(ceiling="ceiling: every label clean")
 
 
 def write(bench, data, path):
@@ -113,7 +109,7 @@ def terms(kind, pairs):
 
 
 def plot(kind, rows, margin, unseen=None):
-    """Intervals on one axis. rows: (name, estimate or None for the unseen range, about, class, cells); margin, unseen: half widths or None."""
+    """Intervals on one axis. rows: (name, estimate or None for the unseen range, about, class, cells); margin, unseen: half widths."""
     ends = [x for _, e, *_ in rows if e for x in (e["low"], e["high"])] + [x for half in (margin, unseen) if half for x in (-half, half)]
     low, high = 1.07 * min(0, *ends) - 0.07 * max(0, *ends) - 1e-4, 1.07 * max(0, *ends) - 0.07 * min(0, *ends) + 1e-4
     power = 10 ** math.floor(math.log10(100 * (high - low) / 7))
@@ -197,9 +193,8 @@ def matrix(data):
         head = f'<th scope="row">{words(c["version"])}<small>{count(c["n_train"], "training label")}</small></th>'
         rows.setdefault(c["version"], [head]).append(f'<td>{cell(c, gains.get((c["version"], c["arch"])))}</td>')
     body = "".join(f'<tr>{"".join(row)}</tr>' for row in rows.values())
-    about = f'Accuracy on the same {count(data["n_test"], "locked test sample")}, gain in points over {words(data["plan"]["versions"][0])}.'
-    about += " Intervals of 95 %, over test samples and seeds."
-    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table>')
+    about = f'Accuracy on {count(data["n_test"], "locked test sample")} with 95 % intervals; gain in points over'
+    return section("Every cell", f'{about} {words(data["plan"]["versions"][0])}.', f'<table class="matrix"><tbody>{body}</tbody></table>')
 
 
 def cell(c, against):
@@ -229,7 +224,7 @@ def effects(data):
 
 def sheets(plan, pictures):
     """Labels that were changed, and labels that are still under suspicion, as pictures."""
-    between, n, more = f'{words(plan["versions"][0])} and {words(plan["versions"][-1])}', pictures["n_changed"], pictures["n_open"]
+    n, more, between = pictures["n_changed"], pictures["n_open"], f'{words(plan["versions"][0])} and {words(plan["versions"][-1])}'
     about = f'{len(pictures["changed"])} of {count(n, "label")} that differ between {between}, worst score first'
     about = about if n else f"No train or validation label differs between {between}"
     about += f'; {count(pictures["n_dropped"], "sample")} dropped' if pictures["n_dropped"] else ""
@@ -258,7 +253,6 @@ def again(data):
     commits = [f'{words(r["name"])}: {words(r["why"])} ({words(r["who"])}, {r["ts"][:10]})' for r in data["log"] if r["kind"] == "commit"]
     audit = "declared audited" if test["audited"] else f'unaudited; in the random stratum of train and val {words(test["noise"])} wrong'
     facts = dict(
-        seeds=words(data["seeds"]),
         trees="<br>".join(f"{words(v)} <code>{words(t)}</code>" for v, t in data["tree"].items()),
         commits="<br>".join(commits) or "none",
         test=f'{count(test["n"], "sample")} <code>{words(test["hash"])}</code>, labels {audit}',
@@ -272,9 +266,8 @@ def again(data):
 STYLE = """
 :root { --paper: #fbfaf8; --sheet: #fff; --ink: #1e1d1b; --soft: #67635c; --line: #e5e1da; --band: #edebe6; --accent: #0b6b72 }
 @media screen and (prefers-color-scheme: dark) { :root { color-scheme: dark; --paper: #151617; --sheet: #1c1e1f; --ink: #eceae6;
-  --soft: #a6a29a; --line: #323435; --band: #26292a; --accent: #62c6cc } }
-* { box-sizing: border-box; margin: 0; padding: 0 }
-body { background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, sans-serif;
+  --soft: #a6a29a; --line: #323435; --band: #26292a; --accent: #62c6cc } } * { box-sizing: border-box; margin: 0; padding: 0 }
+body { background: var(--paper); color: var(--ink); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; -webkit-text-size-adjust: 100%; print-color-adjust: exact }
 main { max-width: 66rem; margin: 0 auto; padding: clamp(2rem, 5vw, 5rem) clamp(1rem, 4vw, 3rem) }
 section { margin-top: clamp(3rem, 6vw, 4.5rem); padding-top: 1.5rem; border-top: 1px solid var(--line) }
@@ -285,21 +278,22 @@ h2, .cards dd { font-size: 1.25rem; line-height: 1.3 } h1, h2, b, th, .cards dd 
 .range { white-space: nowrap } .about, .matrix p { font-size: .9375rem } .matrix .big { font-size: 1.1875rem }
 small, figcaption, code, pre, text { font-size: .8125rem } small { display: block; font-weight: 400 } dt, .facts { font-size: .875rem }
 .about { margin-top: .25rem } table, .cards, .sheet, pre, .facts { margin-top: 1.25rem } .about:not(h2 + *) { margin-top: 1rem }
-table, tbody { display: block; text-align: left } th { line-height: 1.35 } .matrix tr { border-top: 1px solid var(--line); padding: 1rem 0 }
+table, tbody { display: block; text-align: left } th { line-height: 1.35 } .matrix th { grid-area: 1 / 1 / span 9 / 2 }
 .cards, .sheet, .matrix tr { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem }
-.cards div { display: flex; flex-flow: column-reverse; justify-content: flex-end; gap: .25rem }
-.cards div, pre { padding: 1rem; background: var(--sheet); border-radius: 10px; border: 1px solid var(--line); white-space: pre-wrap }
+.matrix tr { gap: 0 1rem; border-top: 1px solid var(--line); padding-top: 1rem } .matrix tr > * { padding-bottom: 1rem }
+.cards div { display: flex; flex-flow: column-reverse; justify-content: flex-end; gap: .25rem } pre { white-space: pre-wrap }
+.cards div, pre { padding: 1rem; background: var(--sheet); border-radius: 10px; border: 1px solid var(--line) }
 .sheet { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); row-gap: 1.5rem } figcaption { line-height: 1.4; margin-top: .5rem }
 img, figure p { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--band); border-radius: 6px }
 figcaption b { display: block; color: var(--ink) } s { font-weight: 400 } pre, code { font-family: ui-monospace, Menlo, monospace }
-.facts div { display: grid; grid-template-columns: minmax(5rem, 10%) 1fr; padding: .375rem 0 }
 .plot tr { display: grid; grid-template-columns: 1fr auto; column-gap: 1.5rem; align-items: center } .plot th { padding: .625rem 0 }
-.draw { position: relative; grid-area: 2 / 1 / 3 / 3; align-self: stretch; min-height: 2rem } .hatch { height: 0 }
-svg { position: absolute; left: 0; width: 100%; height: 100%; overflow: visible } line { stroke: var(--soft); stroke-dasharray: 2 3 } .hatch line { stroke-width: 1.5; stroke-dasharray: 9 }
-.band { fill: var(--band) } .unseen { fill: url(#hatch) } .bar, circle, text { fill: var(--soft) } text { text-anchor: middle }
-.main :is(.bar, circle) { fill: var(--accent) } circle { stroke: var(--paper); stroke-width: 2 }
-@media (min-width: 40rem) { .draw { grid-area: auto } .gains tr { grid-template-columns: 15rem 1fr 10rem }
-  .effects tr { grid-template-columns: 15rem 1fr 9.5rem 6rem 8rem } }
-@media print { :root { --paper: #fff } body { font-size: 12px } main { padding: 0; max-width: none } h2, .about { break-after: avoid }
+.draw { position: relative; grid-area: 2 / 1 / 3 / 3; align-self: stretch; min-height: 2rem } text { text-anchor: middle }
+svg { position: absolute; left: 0; width: 100%; height: 100%; overflow: visible } .facts div { padding: .375rem 0 }
+.hatch { height: 0 } .hatch line { stroke-width: 1.5 } line { stroke: var(--soft) } .draw line { stroke-dasharray: 2 3 }
+.band { fill: var(--band) } .unseen { fill: url(#hatch) }
+.bar, circle, text { fill: var(--soft) } .main :is(.bar, circle) { fill: var(--accent) } circle { stroke: var(--paper); stroke-width: 2 }
+@media (min-width: 40rem) { .gains .draw { grid-area: auto } .gains tr { grid-template-columns: 16rem 1fr 10rem } }
+@media (min-width: 60rem) { .effects .draw { grid-area: auto } .effects tr { grid-template-columns: 16rem 1fr 9.5rem 6rem 8rem } }
+@media print { :root { --paper: #fff; font-size: 80% } main { padding: 0; max-width: none } h2, .about { break-after: avoid }
   figure, tr, .cards div, pre { break-inside: avoid } .sheet { grid-template-columns: repeat(6, 1fr) } section { margin-top: 2rem } }
 """

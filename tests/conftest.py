@@ -4,8 +4,11 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
-import pytest
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # two workers share two cores
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")

@@ -398,6 +398,12 @@ def test_balanced_accuracy_is_the_mean_over_classes():
         assert getattr(one, name) == pytest.approx(getattr(plain, name))
 
 
+def test_balanced_accuracy_spreads_as_its_seeds_do():
+    # seeds 0.8 and 0.9 on every sample of three unequal classes: nothing varies but the seed
+    e = balanced_accuracy(np.repeat([[0.8], [0.9]], 90, 1), np.repeat([0, 1, 2], [60, 20, 10]))
+    assert e.seed_spread == pytest.approx([0.1 / np.sqrt(2)]) and e.v_seeds == pytest.approx(0.005 / 2) and e.df == 1
+
+
 def test_three_of_three_is_no_certainty():
     labels = np.repeat([0, 1], [3, 1000])
     Y = np.ones((1, 1003))

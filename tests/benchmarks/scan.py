@@ -1,0 +1,90 @@
+"""CIFAR-10N, 60,000 images: from Parquet to a ranked queue, and how well the queue finds the known human label errors.
+
+Yardstick for average precision, from the same features: scikit-learn's 5-fold logistic regression, on `aggre`."""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import curation
+from curation import suspects
+from curation.arrays import Shards, load
+from pipelines.ingest import ingest
+from pipelines.scan import scan
+from tests.benchmarks.tools import clock, need, peak
+
+
+def average_precision(bench, truth, found):
+    from sklearn.metrics import average_precision_score
+
+    score = found.score.reindex(truth.index)
+    labels = bench.state().label[truth.index]
+    return average_precision_score(labels != truth, -score.fillna(1))
+
+
+def label_set(source, name, work, shared):
+    """A bench of one label set that shares pixels and embeddings with the first."""
+    bench = curation.create(work / name)
+    if shared is not None:
+        bench.arrays.mkdir()
+        for part in ("pixels", "embeddings"):
+            (bench.arrays / part).symlink_to(shared.arrays / part)
+    ingest(bench, source, "benchmark", columns=dict(label=name))
+    return bench
+
+
+def main(folds=5):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score
+    from sklearn.model_selection import cross_val_predict
+
+    source, work = need("cifar10n.parquet"), Path(tempfile.mkdtemp())
+    floors, first = dict(aggre=0.57, rand1=0.76, worst=0.89), None
+    for name, floor in floors.items():
+        if first is None:
+            with clock("import + scan at effort 1, Parquet to ranked queue (limit 180 s, 3 GB)"):
+                with clock("  import 60,000 images"):
+                    bench = label_set(source, name, work, None)
+                with clock("  scan"):
+                    found = scan(bench, say=lambda line: print("   ", line, flush=True))
+                with clock("  queue"):
+                    bench.queue(200)
+            first = bench
+        else:
+            bench = label_set(source, name, work, first)
+            found = scan(bench, say=lambda line: None)
+        state = bench.state()
+        train = state[state["split"].isin(("train", "val"))]
+        truth = train.meta.map(lambda m: json.loads(m)["true_label"])
+        ap = average_precision(bench, truth, found)
+        flagged = found.flagged.reindex(truth.index).fillna(False).to_numpy(bool)
+        wrong = (train.label != truth).to_numpy()
+        print(f"{name}: average precision {ap:.3f} (floor {floor}); {wrong.sum():,} wrong; {flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}", flush=True)
+
+    bench = first
+    part = suspects.judged(bench.state())
+    sample = part.index[:1]
+    import pandas as pd
+
+    other = "cat" if part.label.iloc[0] != "cat" else "dog"
+    with clock("edit one label, stored and everything re-scored and published"):
+        bench.edit(pd.DataFrame(dict(sample=sample, label=[other])), "benchmark")
+    X = Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(part.content_hash)
+    X = X[np.arange(len(X))]
+    X = (X - X.mean(0)) / X.std(0)
+    truth = part.meta.map(lambda m: json.loads(m)["true_label"])
+    labels = part.label.to_numpy(dtype=str)
+    with clock(f"yardstick: scikit-learn logistic regression, {folds} folds, same features"):
+        probs = cross_val_predict(LogisticRegression(C=0.01, max_iter=100), X, labels, cv=folds, method="predict_proba")
+    p = probs[np.arange(len(labels)), np.searchsorted(sorted(set(labels)), labels)]
+    print(f"yardstick's average precision on aggre (with one label edited): {average_precision_score(labels != truth.to_numpy(dtype=str), -p):.3f}")
+    print(f"peak memory {peak():.2f} GB; opinion {load(bench.arrays / 'opinion.npz')['pred_probs'].shape}")
+    shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,237 @@
+"""The command line as a person meets it: one sample's story from folder to report, and every bad input refused in plain words."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, digits, png
+from PIL import Image
+
+from pipelines.__main__ import main
+
+
+def assay(*arguments):
+    """(exit status, standard output, standard error) of a verb, in this process; `run_alone` starts a real one."""
+    from contextlib import redirect_stderr, redirect_stdout
+
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main([str(a) for a in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def folders(root, table, splits=True):
+    """A table of images as class folders, inside split folders or not."""
+    for row in table.itertuples():
+        place = root / row.split / row.label if splits else root / row.label
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{row.id}.png").write_bytes(row.image)
+    return root
+
+
+def test_the_story_of_one_sample(tmp_path):
+    """A three that was filed under eight: imported, suspected, corrected, committed, retrained on, reported, exported, imported elsewhere."""
+    table = digits(500, wrong=0)
+    victim = table[(table.truth == "3") & (table["split"] == "train")].index[0]
+    table.loc[victim, "label"] = "8"
+    name = f"train/8/{table.id[victim]}.png"
+    src, bench = folders(tmp_path / "digits", table), tmp_path / "bench"
+    status, out, _ = assay("import", src, "-b", bench, "--who", "ann", "--audited-test")
+    assert status == 0 and out == f"digits: 500 samples added; the bench holds 500 in 10 classes (300 train, 100 val, 100 test)\nnext: assay scan -b {bench}\n"
+    assert assay("scan", "-b", bench, "--embedder", "pixels")[0] == 0
+
+    queue = tmp_path / "queue.csv"
+    assert assay("queue", "-n", "20", "--csv", queue, "-b", bench)[0] == 0
+    rows = list(csv.DictReader(queue.open()))
+    mine = next(r for r in rows if r["source_id"] == name)
+    assert (mine["given_label"], mine["suggested_label"]) == ("8", "3") and int(mine["rank"]) <= 3 and "3 out of sample" in mine["reason"]
+
+    with queue.open("w", newline="") as f:  # as a spreadsheet saves it: a column label, filled for one row
+        out = csv.DictWriter(f, [*rows[0], "label"])
+        out.writeheader()
+        out.writerows(r | dict(label="3" if r is mine else "") for r in rows)
+    status, out, _ = assay("edit", queue, "--who", "ann", "--why", "it is a three", "-b", bench)
+    assert status == 0 and "1 edits on 1 samples by ann" in out and "re-scored" in out
+    assert assay("commit", "-m", "one fixed", "--who", "ann", "-b", bench)[1].startswith("v2: tree ")
+    log = json.loads(assay("log", "--json", "-b", bench)[1])
+    assert [r["kind"] for r in log] == ["batch", "commit", "batch", "commit"] and log[2]["why"] == "it is a three"
+
+    plan = tmp_path / "plan.toml"
+    plan.write_text('versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 2\n')
+    status, out, _ = assay("experiment", plan, "-o", tmp_path / "report.html", "-b", bench)
+    assert status == 0 and "no evidence either way" in out and "100 test" in out
+    assert "no evidence either way" in (tmp_path / "report.html").read_text()
+    found = json.loads(assay("report", "--json", "-o", tmp_path / "report.html", "-b", bench)[1])
+    assert {"interval", "interaction", "control", "verdict", "n_test", "seeds", "tree"} <= set(found) and found["n_test"] == 100
+
+    out = tmp_path / "out"
+    tree = json.loads(assay("export", "--version", "v2", "-o", out, "--json", "-b", bench)[1])["tree"]
+    assert tree == found["tree"]["v2"]
+    line = next(r for r in csv.DictReader((out / "manifest.csv").open()) if r["key"] == name)
+    assert (line["label"], line["given_label"]) == ("3", "8") and list(line)[0] == "sample_id"
+    assert assay("import", out / "manifest.csv", "-b", tmp_path / "elsewhere")[0] == 0
+    again = json.loads(assay("export", "-o", tmp_path / "out2", "--json", "-b", tmp_path / "elsewhere")[1])
+    assert again["tree"] == tree, "the same data elsewhere have the same tree"
+    assay("export", "--format", "source", "-o", tmp_path / "fixed", "-b", bench)
+    fixed = tmp_path / "fixed" / "digits" / "train" / "3" / f"{table.id[victim]}.png"
+    assert fixed.read_bytes() == table.image[victim], "its own layout, with the file in the right folder"
+    assay("export", "--format", "folders", "-o", tmp_path / "classes", "--copy", "-b", bench)
+    assert len(list((tmp_path / "classes" / "train").glob("*/*.png"))) == 300
+    status, out, _ = assay("status", "-b", bench)
+    assert status == 0 and "reviewed 1, of which 1 were wrong" in out
+
+
+def test_importing_again_is_a_set_of_edits(tmp_path):
+    table = digits(100, wrong=0)
+    src, bench = folders(tmp_path / "src", table), tmp_path / "bench"
+    assay("import", src, "-b", bench)
+    assert "0 samples added" in assay("import", src, "-b", bench)[1]
+    first = table[table["split"] == "train"].iloc[0]
+    file = src / "train" / first.label / f"{first.id}.png"
+    file.write_bytes(png(255 - np.asarray(Image.open(io.BytesIO(first.image)))))  # changed bytes at a known key
+    removed = table[table["split"] == "train"].iloc[1]
+    (src / "train" / removed.label / f"{removed.id}.png").unlink()
+    status, out, _ = assay("import", src, "-b", bench, "--json")
+    found = json.loads(out)
+    assert (found["added"], found["removed"], found["samples"]) == (1, 2, 99)
+    import curation
+
+    state = curation.open(bench).state()
+    new = state[state.parent.notna()].iloc[0]
+    assert new.label == first.label and not state.keep[new.parent]
+    other = folders(tmp_path / "other" / "src", table.head(30))
+    assert assay("import", other, "-b", bench, "--as", "second", "--refreeze-test")[0] == 0
+    assert curation.open(bench).state().keep.sum() == 129, "the same names in another source are other samples"
+    for split in ("val", "train"):
+        for path in list((src / split).rglob("*.png"))[:15]:
+            path.unlink()
+    status, _, err = assay("import", src, "-b", bench)
+    assert status == 2 and "gone" in err and "--yes" in err
+    assert assay("import", src, "-b", bench, "--yes")[0] == 0
+
+
+def test_a_correction_survives_a_new_import(tmp_path):
+    """A person relabelled a sample; the source says something new about it: the person's word stands, and is reported."""
+    table = digits(60, wrong=0)
+    (tmp_path / "img").mkdir()
+    for row in table.itertuples():
+        (tmp_path / "img" / f"{row.id}.png").write_bytes(row.image)
+    manifest, bench = tmp_path / "m.csv", tmp_path / "bench"
+    rows = table.assign(path="img/" + table.id + ".png")[["id", "path", "label", "split"]]
+    rows.to_csv(manifest, index=False)
+    assay("import", manifest, "-b", bench)
+    import curation
+
+    b = curation.open(bench)
+    train = b.state().query("split == 'train'")
+    mine, theirs = train.index[0], train.index[1]
+    b.edit(pd.DataFrame([dict(sample=mine, label=train.label.iloc[2])]), "ann")
+    rows.loc[rows.id.isin([train.key[mine], train.key[theirs]]), "label"] = "9"
+    rows.to_csv(manifest, index=False)
+    out = json.loads(assay("import", manifest, "-b", bench, "--json")[1])
+    state = b.state()
+    assert state.label[mine] == train.label.iloc[2] and state.label[theirs] == "9"
+    assert out["relabelled"] + out["left_alone"] == 2 - (train.label[theirs] == "9") - (train.label[mine] == "9")
+
+
+BAD = {
+    "an empty folder": (lambda d: (d / "x").mkdir() or d / "x", "expected images"),
+    "no such path": (lambda d: d / "nowhere", "nothing at"),
+    "one class only": (lambda d: folders(d / "x", digits(20).assign(label="a")), "two classes"),
+    "a broken image": (lambda d: spoil(d, lambda f: f.write_bytes(b"no image")), "is not an image"),
+    "a truncated image": (lambda d: spoil(d, lambda f: f.write_bytes(f.read_bytes()[:60])), "truncated"),
+    "an empty file": (lambda d: spoil(d, lambda f: f.write_bytes(b"")), "is empty"),
+    "a zip bomb of a picture": (lambda d: spoil(d, bomb), "megapixels"),
+    "no label column": (lambda d: table_in(d, "path,colour\na.png,red\nb.png,blue\n"), "label"),
+    "two rows with one id": (lambda d: table_in(d, "id,path,label\n1,a.png,x\n1,b.png,y\n2,c.png,y\n"), "same id"),
+    "a path that leaves the folder": (lambda d: table_in(d, "path,label\n../../etc/passwd,x\na.png,y\nb.png,x\n"), "leaves"),
+    "another encoding": (lambda d: table_in(d, "path,label\na.png,Käse\nb.png,x\n".encode("latin-1")), "UTF-8"),
+    "a missing file": (lambda d: table_in(d, "path,label\na.png,x\nb.png,y\nmissing.png,x\n"), "not there"),
+}
+
+
+def spoil(d, how):
+    root = folders(d / "x", digits(30, wrong=0))
+    how(next((root / "train").rglob("*.png")))
+    return root
+
+
+def bomb(file):
+    """A PNG of a few kilobytes that declares 30,000 x 30,000 pixels."""
+    Image.new("1", (30_000, 30_000)).save(file)
+
+
+def table_in(d, text):
+    for name in "abc":
+        Image.fromarray(np.full((9, 9), ord(name), "u1")).save(d / f"{name}.png")
+    (d / "m.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return d / "m.csv"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_whole(tmp_path, name):
+    make, word = BAD[name]
+    status, out, err = assay("import", make(tmp_path), "-b", tmp_path / "bench")
+    assert status == 2 and word in err and err.startswith("error: ") and "\nhint: " in err and not out, err
+    assert "Traceback" not in err and not (tmp_path / "bench" / "assay.duckdb").exists(), "nothing half-made stays behind"
+
+
+def test_the_good_part_can_be_imported_and_what_was_left_out_is_kept(tmp_path):
+    src, bench = spoil(tmp_path, lambda f: f.write_bytes(b"no image")), tmp_path / "bench"
+    assert assay("import", src, "-b", bench, "--skip-bad")[0] == 0
+    found = json.loads(assay("status", "--json", "-b", bench)[1])
+    assert found["samples"] == 29 and len(found["left_out"]) == 1 and "is not an image" in found["left_out"][0]["reason"]
+
+
+def test_errors_before_there_is_anything(tmp_path):
+    for verb in (["status"], ["queue"], ["log"], ["undo"], ["commit"], ["scan"], ["report"], ["edit", "x.csv"]):
+        status, _, err = assay(*verb, "-b", tmp_path)
+        assert status == 2 and "found no assay.duckdb" in err and "assay import" in err, verb
+    src = folders(tmp_path / "src", digits(60, wrong=0))
+    assay("import", src, "-b", tmp_path / "bench")
+    status, _, err = assay("queue", "-b", tmp_path / "bench")
+    assert status == 2 and f"assay scan -b {tmp_path / 'bench'}" in err
+    assert assay("edit", tmp_path / "missing.csv", "-b", tmp_path / "bench")[0] == 2
+    status, _, err = assay("export", "-o", src, "-b", tmp_path / "bench")
+    assert status == 2 and "empty folder" in err
+
+
+def test_a_killed_import_leaves_nothing_half_done_and_resumes(tmp_path):
+    import signal
+    import time
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(dict(image=[png(rng.integers(0, 255, (64, 64, 3))) for _ in range(9000)], label=["a", "b"] * 4500))
+    table.to_parquet(tmp_path / "t.parquet")
+    bench = tmp_path / "bench"
+    command = [sys.executable, "-m", "pipelines", "import", str(tmp_path / "t.parquet"), "-b", str(bench)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not list((bench / "arrays" / "pixels").glob("*.index.npy")) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    import curation
+
+    assert len(curation.open(bench).state()) == 0, "an import is visible whole or not at all"
+    kept = {p.name for p in (bench / "arrays" / "pixels").glob("*.index.npy")}
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "9,000 samples added" in out.stdout, out.stderr
+    files = list((bench / "arrays" / "pixels").glob("*.index.npy"))
+    assert kept < {p.name for p in files} and sum(len(np.load(p)) for p in files) == 9000, "what was decoded is not decoded again"
+
+
+def test_real_data_with_other_split_names(data, tmp_path):
+    """Roman numerals: label_book to the pool, test_hidden to test; cifar10n lists its four label columns."""
+    status, _, err = assay("import", data / "cifar10n.parquet", "-b", tmp_path / "c")
+    assert status == 2 and all(c in err for c in ("true_label", "aggre", "rand1", "worst", "--label-column"))
+    status, _, err = assay("import", data / "roman_numerals.parquet", "-b", tmp_path / "r")
+    assert status == 2 and "label_book" in err and "--split-map" in err
+    status, out, _ = assay("import", data / "roman_numerals.parquet", "-b", tmp_path / "r", "--split-map", "label_book=pool,test_hidden=test", "--json")
+    assert status == 0 and json.loads(out)["splits"] == dict(train=2067, val=813, test=2420, pool=52)
