@@ -22,7 +22,9 @@ def create(path):
 
 
 class Bench(Store):
-    cached = None  # (upto, state) of the last state asked for
+    def __init__(self, path):
+        super().__init__(path)
+        self.states = {}  # log position -> state, the last few asked for: what was can never change
 
     def __repr__(self):
         return f"Bench({str(self.path)!r})"
@@ -83,9 +85,7 @@ class Bench(Store):
         import json
 
         upto = versions.position(self, version)
-        found = self.rows(
-            "select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1", [upto]
-        )
+        found = self.rows("select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1", [upto])
         return {name: json.loads(value) for name, value in found}
 
     # ---- what changes it

@@ -5,8 +5,8 @@ import json
 from curation.errors import UserError
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
-CONTEXT = ("why", "suggested_label", "score", "rank", "random", "seconds")  # travel with a decision into the log
-QUEUE = ("source_id", "path", "given_label", "reason", "line")  # a queue's columns that say nothing to decide
+CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
+QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
 TRUTH = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False}
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
@@ -28,7 +28,9 @@ def read_decisions(path):
                     rows.append((line, row))
                 line = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UserError(f"expected a CSV of decisions in UTF-8, found {path}: {e}", "write it as: sample,label|keep|split|tag|verdict[,why]") from None
+        raise UserError(
+            f"expected a CSV of decisions in UTF-8, found {path}: {e}", "write it as: sample,label|keep|split|tag|verdict[,why]"
+        ) from None
     bad = [line for line, row in rows if len(row) != len(header)]
     if not header or bad:
         raise UserError(
@@ -69,7 +71,9 @@ def plan(state, decisions, new_classes=()):
                 raise ValueError("a second decision on this sample")
             seen.add(sample)
             for field, value, verdict in fields(asked, now, classes):
-                edits.append((sample, field, json.dumps(value), verdict, str(given.get("why", "")), hint_of(given), number(given.get("seconds", ""))))
+                edits.append(
+                    (sample, field, json.dumps(value), verdict, str(given.get("why", "")), hint_of(given), number(given.get("seconds", "")))
+                )
         except ValueError as e:
             bad.append(f"line {line} ({sample[:32]}): {e}")
     if bad:
@@ -121,8 +125,8 @@ def fields(asked, now, classes):
 
 
 def hint_of(given):
-    """What suggested a decision, as JSON: the suggestion, its score, its rank in the queue, and whether it was drawn at random."""
-    hint = {k: given[k] for k in ("suggested_label", "score", "rank", "random") if str(given.get(k, "")) != ""}
+    """What suggested a decision, as JSON: the suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
+    hint = {k: given[k] for k in ("suggested_label", "score", "rank", "random", "reason") if str(given.get(k, "")) != ""}
     return json.dumps(hint, default=str) if hint else None
 
 

@@ -9,6 +9,7 @@ from curation.arrays import Shards
 from curation.errors import UserError
 from curation.images import Pixels, read_bytes
 
+MAGIC = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"BM": ".bmp", b"II*": ".tif", b"MM\0*": ".tif", b"GIF8": ".gif"}
 MANIFEST = ["sample_id", "path", "label", "split", "source", "key", "content_hash", "given_label", "tags", "meta"]
 
 
@@ -25,7 +26,12 @@ def export(bench, folder, version="HEAD", format="manifest", copy=False):
     if not len(frame):
         raise UserError(f"expected samples in {version}, found none", "choose another version")
     upto = bench.commits().query("name == @version").upto if version in set(bench.commits().name) else None
-    about = dict(version=str(version), tree=versions.tree(frame.set_index("sample_id")), commit=version if upto is not None else None, samples=len(frame))
+    about = dict(
+        version=str(version),
+        tree=versions.tree(frame.set_index("sample_id")),
+        commit=version if upto is not None else None,
+        samples=len(frame),
+    )
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
@@ -57,14 +63,12 @@ def folders(folder, frame, copy):
 
 
 def put(uri, target, copy):
-    if os.path.isfile(uri):
-        target = target.with_name(target.name + Path(uri).suffix.lower())
-        if not copy:
-            return target.symlink_to(uri)
+    """Link or copy an image to `target` with its ending; what lies in a Parquet file is always copied."""
+    if os.path.isfile(uri) and not copy:
+        return target.with_name(target.name + Path(uri).suffix.lower()).symlink_to(uri)
     blob = read_bytes(uri)
-    if not target.suffix or target.suffix not in (".png", ".jpg"):
-        target = target.with_name(target.name + (".png" if blob[:4] == b"\x89PNG" else ".jpg" if blob[:2] == b"\xff\xd8" else ".img")) if not os.path.isfile(uri) else target
-    target.write_bytes(blob)
+    ending = next((e for start, e in MAGIC.items() if blob.startswith(start)), ".img")
+    target.with_name(target.name + ending).write_bytes(blob)
 
 
 def safe(name):
@@ -73,33 +77,41 @@ def safe(name):
 
 
 def source(folder, frame, copy):
-    """What was imported, with the labels of this version: key, label, split and the metadata columns of each source's table."""
+    """What was imported, with the labels of this version: class folders again, or a table id, path or image, label, split, and metadata."""
+    for name, part in frame.groupby("source"):
+        if part.key.str.contains("/").all() and all(os.path.isfile(u) and u.endswith(k) for u, k in zip(part.uri, part.key)):
+            refile(folder / safe(name), part, copy)
+        else:
+            table(folder, name, part)
+
+
+def refile(root, part, copy):
+    """Class folders with every image in the folder of its label; a name that is taken there gets the sample id."""
+    for row in part.itertuples():
+        parts = list(Path(row.key).parts)
+        at = parts.index(row.given_label) if row.given_label in parts[:-1] else max(0, len(parts) - 2)
+        parts[at] = row.label or parts[at]
+        place = root / Path(*map(safe, parts))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(place):
+            place = place.with_name(f"{place.stem}-{row.sample_id[:8]}{place.suffix}")
+        place.write_bytes(read_bytes(row.uri)) if copy else place.symlink_to(row.uri)
+
+
+def table(folder, name, part):
+    """A CSV where a CSV was imported, else Parquet, with image bytes where it held them."""
     import pandas as pd
 
-    for name, part in frame.groupby("source"):
-        meta = pd.DataFrame([json.loads(m) for m in part.meta], index=part.index)
-        table = pd.concat([part[["key", "uri", "label", "split"]].rename(columns={"key": "id", "uri": "path"}), meta.drop(columns=["id", "path", "label", "split"], errors="ignore")], axis=1)
-        if ((part.key + "\0") .map(lambda k: "/" in k)).all() and all(os.path.isfile(u) for u in part.uri):  # a folder of class folders
-            for row in part.itertuples():
-                parts = [safe(p) for p in Path(row.key).parts]
-                spot = next((i for i, p in enumerate(Path(row.key).parts[:-1]) if p == row.given_label), len(parts) - 2)
-                if row.label is not None:
-                    parts[spot] = safe(row.label)
-                place = folder / safe(name) / Path(*parts)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if place.exists():
-                    place = place.with_name(f"{place.stem}-{row.sample_id[:8]}{place.suffix}")
-                place.write_bytes(read_bytes(row.uri)) if copy else place.symlink_to(row.uri)
-        else:
-            suffix = ".csv" if name.endswith((".csv", ".tsv")) else ".parquet"
-            target = folder / (safe(Path(name).stem) + suffix)
-            if suffix == ".csv":
-                table.to_csv(target, index=False)
-            else:
-                if any("::" in u and not os.path.isfile(u) for u in part.uri):
-                    table["image"] = [read_bytes(u) for u in part.uri]
-                    table = table.drop(columns="path")
-                table.to_parquet(target, index=False)
+    rows = [
+        json.loads(m) | dict(id=k, path=u, label=c, split=s) for m, k, u, c, s in zip(part.meta, part.key, part.uri, part.label, part.split)
+    ]
+    rows = pd.DataFrame(rows)
+    rows = rows[["id", "path", "label", "split", *(c for c in rows if c not in ("id", "path", "label", "split"))]]
+    if name.endswith((".csv", ".tsv")):
+        return rows.to_csv(folder / (safe(Path(name).stem) + ".csv"), index=False)
+    if not all(map(os.path.isfile, part.uri)):
+        rows = rows.drop(columns="path").assign(image=[read_bytes(u) for u in part.uri])
+    rows.to_parquet(folder / (safe(Path(name).stem) + ".parquet"), index=False)
 
 
 class TorchDataset:

@@ -5,7 +5,7 @@ from curation.errors import UserError
 
 LOG = """
 select 'batch' as kind, batch as name, who, min(ts) as ts, count(distinct sample) as samples, count(*) as edits,
-    count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
+    count(*) filter (field = 'label' and verdict = 'set' and batch like 'edit-%') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
     sum(seconds) as seconds, max(seq) as upto, mode(why) as why
 from edits group by batch, who
@@ -32,7 +32,9 @@ def status(bench):
         splits={s: int((kept.split == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept.split == s).any()},
         classes={c: int(n) for c, n in kept[kept.split != "test"].label.value_counts().sort_index().items()},
         test=bench.rules().get("test"),
-        left_out=[dict(source=s, key=k, reason=r) for s, k, r in bench.rows("select source, key, reason from left_out order by source, key")],
+        left_out=[
+            dict(source=s, key=k, reason=r) for s, k, r in bench.rows("select source, key, reason from left_out order by source, key")
+        ],
         version=commits.iloc[-1]["name"] if len(commits) else None,
         open_edits=int(bench.rows("select count(*) from edits where seq > ?", [int(commits.upto.max()) if len(commits) else 0])[0][0]),
         runs=bench.rows("select count(*) from runs")[0][0],

@@ -14,13 +14,13 @@ from itertools import islice, repeat
 
 import numpy as np
 
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]   # no others: Pillow also opens EPS, by running ghostscript
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]  # no others: Pillow also opens EPS, by running ghostscript
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 30
-CHUNK = 64 << 20   # bytes read ahead, and bytes in a shard: what a killed import loses
-IN_PARQUET = re.compile(r"(.+)::(\d+)(?:::(.+))?", re.DOTALL)   # file::row, and ::column where image_column would not guess it
-TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}   # EXIF orientation -> PIL.Image.Transpose
-logging.getLogger("PIL").setLevel(logging.CRITICAL)   # what Pillow dislikes reaches a person as BadImage, not on stderr
+CHUNK = 64 << 20  # bytes read ahead, and bytes in a shard: what a killed import loses
+IN_PARQUET = re.compile(r"(.+)::(\d+)(?:::(.+))?", re.DOTALL)  # file::row, and ::column where image_column would not guess it
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> PIL.Image.Transpose
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow dislikes reaches a person as BadImage, not on stderr
 
 
 class BadImage(Exception):
@@ -65,7 +65,7 @@ def iter_bytes(uris):
 
 def _read_file(path):
     try:
-        if not os.path.isfile(path):   # nor a pipe, which would wait for ever
+        if not os.path.isfile(path):  # nor a pipe, which would wait for ever
             return BadImage("there is no such file")
         if os.path.getsize(path) > MAX_BYTES:
             return BadImage(f"is larger than {MAX_BYTES >> 20} MB")
@@ -82,19 +82,19 @@ def _iter_parquet(path, column, wanted):
     done = start = 0
     reason = f"{path} has no such row"
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:   # or a whole row group is held in memory
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:  # or a whole row group is held in memory
             column = column or image_column(file.schema_arrow)
             if column not in byte_columns(file.schema_arrow):
                 raise OSError(f"no column {column or ''} of image bytes")
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
-                if done < len(wanted) and wanted[done][0] < stop:   # row groups that nobody asked for are not read
+                if done < len(wanted) and wanted[done][0] < stop:  # row groups that nobody asked for are not read
                     for batch in file.iter_batches(256, row_groups=[group], columns=[column]):
                         cells = batch.column(0)
                         cells = cells.field("bytes") if pa.types.is_struct(cells.type) else cells
                         while done < len(wanted) and wanted[done][0] < start + len(cells):
                             (row, i), done = wanted[done], done + 1
-                            blob = cells[row - start].as_py() if row >= start else None   # else its group was cut short
+                            blob = cells[row - start].as_py() if row >= start else None  # else its group was cut short
                             yield i, BadImage("its row has no image bytes") if blob is None else blob
                         start += len(cells)
                         if done == len(wanted):
@@ -111,9 +111,9 @@ def _plain_words():
     """Whatever a hostile file makes Pillow raise comes out as BadImage."""
     from PIL import Image, UnidentifiedImageError
 
-    if ("ignore", None, Warning, re.compile("PIL"), 0) not in warnings.filters:   # catch_warnings would race between threads
+    if ("ignore", None, Warning, re.compile("PIL"), 0) not in warnings.filters:  # catch_warnings would race between threads
         warnings.filterwarnings("ignore", module="PIL")
-        with suppress(AttributeError, OSError):   # libtiff writes to stderr by itself
+        with suppress(AttributeError, OSError):  # libtiff writes to stderr by itself
             libtiff = ctypes.CDLL(Image.core.__file__)
             libtiff.TIFFSetErrorHandler(None), libtiff.TIFFSetWarningHandler(None)
     try:
@@ -135,11 +135,11 @@ def _open(blob):
     if not blob:
         raise BadImage("is empty (0 bytes)")
     image = Image.open(io.BytesIO(blob), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:   # from the header: a zip bomb is never unpacked
+    if image.width * image.height > MAX_PIXELS:  # from the header: a zip bomb is never unpacked
         raise BadImage(f"declares {image.width} x {image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
     turn = None
-    if "exif" in image.info and image.format != "TIFF":   # Pillow turns TIFFs itself
-        with suppress(Exception):   # damaged metadata do not spoil a good picture
+    if "exif" in image.info and image.format != "TIFF":  # Pillow turns TIFFs itself
+        with suppress(Exception):  # damaged metadata do not spoil a good picture
             turn = TURNS.get(image.getexif().get(0x0112))
     return image, turn, image.size[::-1] if turn in (2, 4, 5, 6) else image.size
 
@@ -149,7 +149,7 @@ def _rgb(image, turn, size):
     from PIL import Image
 
     if image.size != size:
-        image.draft(None, (2 * size[0], 2 * size[1]))   # JPEG: decode at 1/2, 1/4 or 1/8
+        image.draft(None, (2 * size[0], 2 * size[1]))  # JPEG: decode at 1/2, 1/4 or 1/8
     if image.mode.startswith("I;16") or image.mode == "I" and image.format in ("PNG", "PPM"):
         # the high byte, the same for every file: stretching each image by its own range would hide that one is dark
         image = Image.fromarray((np.asarray(image) >> 8).astype("u1"))
@@ -202,9 +202,9 @@ def decode_source(frame, shards, side, progress=None):
 
     -> hashes [str or None], sizes [(width, height) of the upright original, or None], bad [(key, reason)]. A killed run keeps the
     shards it finished. `progress(done, total)` is called after every chunk."""
-    hashes, bad, known = [None] * len(frame), {}, {}   # known: hash -> size or BadImage, so that equal bytes are decoded once
-    reads, fresh, done = iter_bytes(frame["uri"]), [], 0   # fresh: (hash, pixels) not yet on disk
-    with ThreadPoolExecutor(os.cpu_count()) as pool:   # Pillow decodes without the GIL
+    hashes, bad, known = [None] * len(frame), {}, {}  # known: hash -> size or BadImage, so that equal bytes are decoded once
+    reads, fresh, done = iter_bytes(frame["uri"]), [], 0  # fresh: (hash, pixels) not yet on disk
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         while chunk := _read_ahead(reads, min(1024, 1 + CHUNK // (3 * side * side))):
             for i, blob in chunk:
                 if isinstance(blob, BadImage):
@@ -213,7 +213,7 @@ def decode_source(frame, shards, side, progress=None):
                     hashes[i] = content_hash(blob)
             new = {hashes[i]: blob for i, blob in chunk if hashes[i] and hashes[i] not in known}
             tasks = new.values(), repeat(side), shards.find(list(new)) >= 0
-            spread = pool.map if sum(map(len, new.values())) > 4096 * len(new) else map   # tiny ones are mostly Python
+            spread = pool.map if sum(map(len, new.values())) > 4096 * len(new) else map  # tiny ones are mostly Python
             for h, (size, decoded) in zip(new, spread(measure, *tasks), strict=True):
                 known[h] = size
                 fresh += [] if decoded is None else [(h, decoded)]
@@ -282,7 +282,7 @@ class Pixels:
         ready = (part.index["height"] == height) & (part.index["width"] == width)
         for s in np.unique(part.shard[ready]):
             mine = np.flatnonzero(ready & (part.shard == s))
-            windows = np.lib.stride_tricks.sliding_window_view(self.arrays[s], height * width * 3)   # an image may start anywhere
+            windows = np.lib.stride_tricks.sliding_window_view(self.arrays[s], height * width * 3)  # an image may start anywhere
             out.reshape(len(out), -1)[mine] = windows[part.index["row"][mine]]
         for i in np.flatnonzero(~ready):
             row, h, w = (int(part.index[name][i]) for name in ("row", "height", "width"))

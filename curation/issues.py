@@ -62,7 +62,9 @@ def find(state, graph, at):
             for i in members:
                 others = sorted({label[j] for j in members if label[j] not in (None, label[i])})
                 if label[i] is not None and others:
-                    out.append(("conflicting_duplicates", ids[i], 0.0, others[0], f"labelled {label[i]}, a copy of it {' and '.join(others)}"))
+                    out.append(
+                        ("conflicting_duplicates", ids[i], 0.0, others[0], f"labelled {label[i]}, a copy of it {' and '.join(others)}")
+                    )
     mean, z = isolation(graph["distances"])
     for i in np.flatnonzero(state.keep & ~state.split.isin(("test", "guard"))):
         if z[at[i]] > OUTLIER:

@@ -5,7 +5,7 @@ import numpy as np
 K = 10  # neighbours of a sample
 DIMENSIONS = 128  # principal components that the graph is built on
 EXACT = 20_000  # up to here every pair is compared
-NEAR = 0.13  # near duplicates: closer than this share of the median nearest distance (cleanlab's near_duplicate rule)
+NEAR = 0.25  # near duplicates: closer than this share of the median nearest distance
 
 
 def graph(X, k=K):

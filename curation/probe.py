@@ -129,7 +129,9 @@ class Probe:
             return -(logp * Y).sum() / len(S) + prior, step
 
         bounds = [(np.log(0.5), np.log(50))] * self.k + [(-8, 8)] * self.k
-        w = minimize(loss, np.r_[np.full(self.k, np.log(5)), np.zeros(self.k)], jac=True, bounds=bounds, method="L-BFGS-B", options=dict(maxiter=60)).x
+        w = minimize(
+            loss, np.r_[np.full(self.k, np.log(5)), np.zeros(self.k)], jac=True, bounds=bounds, method="L-BFGS-B", options=dict(maxiter=60)
+        ).x
         self.slope, self.offset = np.exp(w[: self.k]), w[self.k :]
 
     def probabilities(self, scores):

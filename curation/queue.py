@@ -90,5 +90,11 @@ def progress(bench, state=None):
     if left is not None:  # of those outside the stratum; what the queue found there is no longer left
         left = tuple(max(0.0, x + hits - found) for x in left)
     return dict(
-        reviewed=len(reviewed), wrong=found, unsure=int((reviewed.verdict == "unsure").sum()), population=len(order), looks=looks, hits=hits, errors_left=left
+        reviewed=len(reviewed),
+        wrong=found,
+        unsure=int((reviewed.verdict == "unsure").sum()),
+        population=len(order),
+        looks=looks,
+        hits=hits,
+        errors_left=left,
     )

@@ -14,15 +14,27 @@ import numpy as np
 from curation.errors import UserError
 from curation.images import IN_PARQUET, SUFFIXES, byte_columns, image_column
 
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
-          "testing": "test", "pool": "pool", "unlabeled": "pool", "unlabelled": "pool", "guard": "guard"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "pool": "pool",
+    "unlabeled": "pool",
+    "unlabelled": "pool",
+    "guard": "guard",
+}
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
-PATHS = ("path", "filepath", "image_path", "image", "img", "file", "filename")   # the first that is there
+PATHS = ("path", "filepath", "image_path", "image", "img", "file", "filename")  # the first that is there
 LABELS = ("label", "class", "target", "category")
 SAMPLE_ID = re.compile("[0-9a-f]{32}")
 
-Source = namedtuple("Source", "frame left_out kind name notes")   # what read_source returns
-Table = namedtuple("Table", "columns at left_out held guess")   # {name: values}, "line 7" ..., columns of bytes, the likely one
+Source = namedtuple("Source", "frame left_out kind name notes")  # what read_source returns
+Table = namedtuple("Table", "columns at left_out held guess")  # {name: values}, "line 7" ..., columns of bytes, the likely one
 
 
 def read_source(path, image=None, label=None, split=None, id=None, group=None, split_map=None):
@@ -44,13 +56,17 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
     except OSError as e:
         raise UserError(f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?") from e
     if not rows:
-        raise UserError(f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
-                        "paths are relative to the manifest's folder; --image-column says which column holds them")
+        raise UserError(
+            f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
+            "paths are relative to the manifest's folder; --image-column says which column holds them",
+        )
     _map_splits(rows, split_map or {}, notes)
     classes = {row["label"] for row in rows} - {None}
     if len(classes) == 1:
-        raise UserError(f"expected at least two classes in {path.name}, found one: {classes.pop()}",
-                        "are the class folders one level deeper? import that folder; --label-column names another column")
+        raise UserError(
+            f"expected at least two classes in {path.name}, found one: {classes.pop()}",
+            "are the class folders one level deeper? import that folder; --label-column names another column",
+        )
     import pandas as pd
 
     return Source(pd.DataFrame(rows, dtype=object), left_out, kind, path.name, notes)
@@ -61,7 +77,7 @@ def _read_folder(root, asked, split_map):
     images = [f for f in found if f.lower().endswith(SUFFIXES)]
     tops = {f.split("/")[0] for f in images if "/" in f}
     named = {t for t in tops if t in split_map or t.lower() in SPLITS}
-    by_split = named and (named == tops or any(f.count("/") > 1 and f.split("/")[0] in named for f in images))   # or a class
+    by_split = named and (named == tops or any(f.count("/") > 1 and f.split("/")[0] in named for f in images))  # or a class
     rows, left_out = [], []
     for file in images:
         *folders, _ = file.split("/")
@@ -78,8 +94,10 @@ def _read_folder(root, asked, split_map):
             return *_list_table(root / tables[0], table, asked), [f"no class folders in {root.name}: read {tables[0]} in it"]
     if not images:
         endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in found).most_common(3)
-        raise UserError(f"expected images in {root.name}, found {', '.join(f'{n:,} {e}' for e, n in endings) or 'nothing'}",
-                        f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path")
+        raise UserError(
+            f"expected images in {root.name}, found {', '.join(f'{n:,} {e}' for e, n in endings) or 'nothing'}",
+            f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path",
+        )
     for option in (o for o, column in asked.items() if column):
         raise UserError(f"--{option}-column: {root.name} is a folder of images, without columns", "pass a CSV or Parquet file")
     return "split folders" if by_split else "class folders" if tops else "unlabelled images", rows, left_out, []
@@ -103,8 +121,8 @@ def _read_table(path):
     rows, start = [], 1
     try:
         for cells in lines:
-            rows += [(start, cells)] if cells else []   # blank lines are none
-            start = lines.line_num + 1   # a quoted cell may hold line breaks
+            rows += [(start, cells)] if cells else []  # blank lines are none
+            start = lines.line_num + 1  # a quoted cell may hold line breaks
     except csv.Error as e:
         raise UserError(f"{path.name}, line {start}: {e}", 'close the quote that opens there; write a quote in it as ""') from e
     header = [name.strip() for name in rows[0][1]] if rows else []
@@ -123,12 +141,14 @@ def _read_text(path):
         text = blob.decode(encoding)
         if "\0" not in text:
             return text
-        bad = blob.index(0)   # UTF-16 without its mark is valid UTF-8, full of zeros
+        bad = blob.index(0)  # UTF-16 without its mark is valid UTF-8, full of zeros
     except UnicodeDecodeError as e:
         bad = e.start
     line = blob[:bad].decode(encoding, "replace").count("\n") + 1
-    raise UserError(f"expected UTF-8 (or UTF-16 with its mark) in {path.name}, found byte 0x{blob[bad]:02x} on line {line}",
-                    f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, with the encoding that it has, then import utf8.csv")
+    raise UserError(
+        f"expected UTF-8 (or UTF-16 with its mark) in {path.name}, found byte 0x{blob[bad]:02x} on line {line}",
+        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, with the encoding that it has, then import utf8.csv",
+    )
 
 
 def _read_parquet(path):
@@ -166,7 +186,7 @@ def _label_column(table, asked, taken):
     named = [c for c in free if any(word in c.lower() for word in LABELS)]
     if len(named) == 1 and named[0].lower() in LABELS:
         return named[0]
-    few = [c for c, values in free.items() if 2 <= len(set(map(str, values))) <= min(1000, len(values) / 2)]   # twice each, or so
+    few = [c for c, values in free.items() if 2 <= len(set(map(str, values))) <= min(1000, len(values) / 2)]  # twice each, or so
     odd = [c for c in few if any(isinstance(v, list | dict) or isinstance(v, float) and not v.is_integer() for v in free[c])]
     could = [c for c in free if c in named or c in few and c not in odd]
     if len(could) == 1:
@@ -182,8 +202,10 @@ def _list_table(path, table, asked):
         raise UserError(f"expected rows in {path.name}, found {'a header only' if columns else 'nothing'}", "add rows")
     image = _image_column(table, asked["image"])
     if image is None:
-        raise UserError(f"expected a column of image paths or bytes in {path.name}, found {', '.join([*columns, *table.held])}",
-                        f"--image-column NAME; found without it: {', '.join(PATHS)}, or the only column of bytes")
+        raise UserError(
+            f"expected a column of image paths or bytes in {path.name}, found {', '.join([*columns, *table.held])}",
+            f"--image-column NAME; found without it: {', '.join(PATHS)}, or the only column of bytes",
+        )
     ours = next(iter(columns), "") == "sample_id" and any(map(SAMPLE_ID.fullmatch, map(str, columns["sample_id"])))
     id = _column(table, "id", asked["id"], ("key", "id") if ours else ("id",))
     split, group = _column(table, "split", asked["split"], ("split",)), _column(table, "group", asked["group"])
@@ -200,7 +222,7 @@ def _list_table(path, table, asked):
         row = {"key": key, "uri": uri, "label": labels[i], "split": splits[i]}
         row["meta"] = {c: values[i] for c, values in meta.items() if values[i] is not None}
         row |= ({"group": groups[i]} if group else {}) | ({"id": columns["sample_id"][i]} if ours else {})
-        if ours and ("key", key) in first:   # two sources of one bench may have the same key
+        if ours and ("key", key) in first:  # two sources of one bench may have the same key
             row["key"] = row["id"]
         names = [(c, row[c]) for c in ("key", "id") if c in row]
         if key is None:
@@ -235,7 +257,7 @@ def _texts(values, column):
         raise UserError(f"expected text or numbers in the column {column}, found lists or structs", "name another column")
     texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
     texts = [None if v is None or not t.strip() or t.lower() == "nan" else t for v, t in zip(values, texts, strict=True)]
-    floats = all(t is None or re.fullmatch(r"-?\d+\.0+", t) for t in texts)   # what pandas makes of whole numbers with a gap
+    floats = all(t is None or re.fullmatch(r"-?\d+\.0+", t) for t in texts)  # what pandas makes of whole numbers with a gap
     return [t and t.split(".")[0] for t in texts] if floats else texts
 
 
@@ -243,8 +265,10 @@ def _map_splits(rows, split_map, notes):
     names = Counter(row["split"] for row in rows if row["split"])
     meant = {name: SPLITS.get(split_map.get(name, name).strip().lower()) for name in names}
     if unknown := [name for name in names if meant[name] is None]:
-        raise UserError(f"expected train, val, test, pool or guard, found {', '.join(f'{u} ({names[u]:,})' for u in unknown)}",
-                        "say what they are: --split-map " + ",".join(f"{u}=pool" for u in unknown))
+        raise UserError(
+            f"expected train, val, test, pool or guard, found {', '.join(f'{u} ({names[u]:,})' for u in unknown)}",
+            "say what they are: --split-map " + ",".join(f"{u}=pool" for u in unknown),
+        )
     moved = Counter(meant.get(row["split"]) for row in rows if row["label"] is None)
     for row in rows:
         row["split"] = "pool" if row["label"] is None else meant.get(row["split"])
@@ -260,13 +284,13 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
     splits = [split if isinstance(label, str) else "pool" for label, split in zip(labels, frame["split"], strict=True)]
     families = _families([i for i, split in enumerate(splits) if split != "pool"], content_hash, frame.get("group", content_hash))
     named, rest = set(splits), 1
-    for family in families:   # a copy of a placed image goes where that one is
+    for family in families:  # a copy of a placed image goes where that one is
         there = next((split for split in ("test", "val", "guard", "train") if any(splits[i] == split for i in family)), None)
         for i in family:
             splits[i] = splits[i] or there
-    left = Counter(label for label, split in zip(labels, splits, strict=True) if split in (None, "train"))   # what train keeps
-    families.sort(key=lambda family: blake2b(f"{seed} {min(keys[i] for i in family)}".encode()).digest())   # by lot
-    families.sort(key=lambda family: Counter(sorted(labels[i] for i in family)).most_common(1)[0][0])   # and by class
+    left = Counter(label for label, split in zip(labels, splits, strict=True) if split in (None, "train"))  # what train keeps
+    families.sort(key=lambda family: blake2b(f"{seed} {min(keys[i] for i in family)}".encode()).digest())  # by lot
+    families.sort(key=lambda family: Counter(sorted(labels[i] for i in family)).most_common(1)[0][0])  # and by class
     for split, share, out_of in (("test", test, {None}), ("val", val, {None, "train"})):
         if split not in named and share:
             free = [family for family in families if {splits[i] for i in family} <= out_of]
@@ -276,7 +300,7 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
                 classes = Counter(labels[i] for i in family)
                 if all(left[c] > n for c, n in classes.items()):
                     seen += len(family)
-                    if 2 * (rate * seen - taken) >= len(family):   # taken when due: classes and whole get their share
+                    if 2 * (rate * seen - taken) >= len(family):  # taken when due: classes and whole get their share
                         taken += len(family)
                         left.subtract(classes)
                         for i in family:

@@ -45,7 +45,9 @@ def fit(bench, state):
     part = judged(state)
     classes, y = targets(part)
     if len(classes) < 2:
-        raise UserError(f"expected at least two classes among the kept train samples, found {len(classes)}", "label or restore samples first")
+        raise UserError(
+            f"expected at least two classes among the kept train samples, found {len(classes)}", "label or restore samples first"
+        )
     graph, at = nodes(bench, part)
     X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)
     return classes, part, X, probes.fit(X, y, graph["groups"][at], len(classes))
@@ -93,6 +95,7 @@ def write_opinion(bench, state):
     classes, part, X, probe = fit(bench, state)
     save(
         bench.arrays / "probe.npz",
+        folder=np.array(settings(bench)["folder"]),
         ids=np.asarray(part.index, "S32"),
         classes=np.array(json.dumps(classes)),
         **{name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS},
@@ -103,8 +106,8 @@ def write_opinion(bench, state):
 def rescore(bench):
     """Bring the standing opinion to the present labels without embedding or fitting anew; None where no scan stands."""
     kept = load(bench.arrays / "probe.npz")
-    if kept is None:
-        return None
+    if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
+        return None  # a scan with another embedder began and has not ended
     state = bench.state()
     part = judged(state)
     classes = json.loads(str(kept["classes"]))
@@ -139,7 +142,9 @@ def publish(bench, state, classes, part, X, probe):
     found = judge(bench, part, classes, probs, probe.few())
     upto = position(bench, "HEAD")
     flagged = found[found.flagged].sort_values("score", kind="stable")
-    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged), upto=upto)
+    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(
+        kind="label", why=reasons(bench, state, flagged), upto=upto
+    )
     with bench.transaction() as con:
         con.execute("delete from issues where kind = 'label'")
         con.register("found", rows)

@@ -28,7 +28,9 @@ TAGS = """
 select sample, list(name order by name) as tags from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
     from edits where field = 'tag' and seq <= $upto group by all) where state = 'true' group by sample"""
-EXPRESSION = re.compile(r"^\s*(?P<base>.+?)\s+(?P<op>[-~])\s+(?P<what>flagged|random\(\s*(?P<n>\d+)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\))\s*$")
+EXPRESSION = re.compile(
+    r"^\s*(?P<base>.+?)\s+(?P<op>[-~])\s+(?P<what>flagged|random\(\s*(?P<n>\d+)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\))\s*$"
+)
 HALF = re.compile(r"^\s*half\(\s*(?P<base>.+?)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\)\s*$")
 
 
@@ -44,7 +46,8 @@ def position(bench, version):
     if str(version).isdigit() and 0 < int(version) <= last:
         return int(version)
     raise UserError(
-        f"expected a version, found {version!r}", f"there are HEAD, {', '.join(sorted(commits, key=commits.get)) or 'no commits yet'}, and expressions such as 'v1 - flagged'"
+        f"expected a version, found {version!r}",
+        f"there are HEAD, {', '.join(sorted(commits, key=commits.get)) or 'no commits yet'}, and expressions such as 'v1 - flagged'",
     )
 
 
@@ -71,9 +74,9 @@ def state(bench, version="HEAD"):
 
 
 def state_at(bench, upto):
-    """The state at a position in the log; it can never change, so the last one asked for is kept."""
-    if bench.cached and bench.cached[0] == upto:
-        return bench.cached[1].copy()
+    """The state at a position in the log; it can never change, so the last few are kept."""
+    if upto in bench.states:
+        return bench.states[upto].copy()
     with bench.connect() as con:
         frame = con.execute(STATE, dict(upto=upto)).df().set_index("sample")
         tags = con.execute(TAGS, dict(upto=upto)).df()
@@ -81,7 +84,7 @@ def state_at(bench, upto):
         frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     named = {s: tuple(t) for s, t in zip(tags["sample"], tags["tags"])} if len(tags) else {}
     frame["tags"] = [named.get(s, ()) for s in frame.index]
-    bench.cached = (upto, frame)
+    bench.states = dict([*bench.states.items(), (upto, frame)][-4:])
     return frame.copy()
 
 

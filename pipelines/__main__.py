@@ -37,8 +37,19 @@ def import_(a):
                 (bench.path / file).unlink(missing_ok=True)
         raise
     splits = ", ".join(f"{n:,} {s}" for s, n in out["splits"].items())
-    more = "".join(f"; {out[k]:,} {word}" for k, word in (("removed", "removed"), ("relabelled", "relabelled by the source"), ("left_alone", "changed in the source but reviewed here, left alone"), ("left_out", "left out")) if out[k])
-    say(a)(f"{out['source']}: {out['added']:,} samples added{more}; the bench holds {out['samples']:,} in {out['classes']} classes ({splits})")
+    more = "".join(
+        f"; {out[k]:,} {word}"
+        for k, word in (
+            ("removed", "removed"),
+            ("relabelled", "relabelled by the source"),
+            ("left_alone", "changed in the source but reviewed here, left alone"),
+            ("left_out", "left out"),
+        )
+        if out[k]
+    )
+    say(a)(
+        f"{out['source']}: {out['added']:,} samples added{more}; the bench holds {out['samples']:,} in {out['classes']} classes ({splits})"
+    )
     for note in out["notes"]:
         say(a)(f"note: {note}")
     done(a, out, f"assay scan -b {bench.path}")
@@ -53,7 +64,11 @@ def scan(a):
     if a.pred_probs or a.embeddings:
         if a.pred_probs and a.out_of_sample is None:
             raise UserError("expected to know whether your probabilities are out of sample, found no word", "say --out-of-sample yes or no")
-        own = [a.pred_probs and read_own(a.pred_probs, bench, "probabilities"), a.embeddings and read_own(a.embeddings, bench, "embeddings"), a.out_of_sample != "no"]
+        own = [
+            a.pred_probs and read_own(a.pred_probs, bench, "probabilities"),
+            a.embeddings and read_own(a.embeddings, bench, "embeddings"),
+            a.out_of_sample != "no",
+        ]
     with progress("scanning") as step:
         found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step)
     done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.path}")
@@ -84,7 +99,9 @@ def left_words(review):
     if review["errors_left"] is None:
         return "; errors left: not yet known, 30 random looks are the least"
     left, low, high = review["errors_left"]
-    return f"; errors left among {review['population'] - review['reviewed']:,} labels nobody reviewed: {left:,.0f} [{low:,.0f}, {high:,.0f}]"
+    return (
+        f"; errors left among {review['population'] - review['reviewed']:,} labels nobody reviewed: {left:,.0f} [{low:,.0f}, {high:,.0f}]"
+    )
 
 
 def queue(a):
@@ -92,13 +109,23 @@ def queue(a):
     bench = open_bench(a)
     rows = bench.queue(a.n, a.random)
     file = a.csv or f"queue.csv -b {bench.path}"
-    table(a, rows, ["given_label", "suggested_label", "score", "random", "source_id", "reason"], f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file} --who {a.who}")
+    table(
+        a,
+        rows,
+        ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
+        f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file} --who {a.who}",
+    )
 
 
 def issues(a):
     """what the scan found, one row a sample; --kind for one kind"""
     bench = open_bench(a)
-    table(a, bench.issues(a.kind), ["kind", "split", "label", "suggestion", "score", "source_id", "why"], f"assay queue -n 200 --csv queue.csv -b {bench.path}")
+    table(
+        a,
+        bench.issues(a.kind),
+        ["kind", "split", "label", "suggestion", "score", "source_id", "why"],
+        f"assay queue -n 200 --csv queue.csv -b {bench.path}",
+    )
 
 
 def edit(a):
@@ -110,7 +137,10 @@ def edit(a):
     if out["batch"] is None:
         say(a)("no row decides anything: the bench stays as it was")
         return done(a, out, "fill in the columns label, keep, split, tag or verdict")
-    say(a)(f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}, {out['confirmed']:,} of them confirmations, {out['unsure']:,} unsure; {scored(out)}")
+    say(a)(
+        f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}"
+        f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {scored(out)}"
+    )
     done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.path}, or assay commit -m '...' -b {bench.path}")
 
 
@@ -145,7 +175,12 @@ def commit(a):
 def log(a):
     """batches and commits, oldest first"""
     bench = open_bench(a)
-    table(a, bench.log(), ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "dropped", "why"], f"assay undo BATCH -b {bench.path} puts one back")
+    table(
+        a,
+        bench.log(),
+        ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "dropped", "why"],
+        f"assay undo BATCH -b {bench.path} puts one back",
+    )
 
 
 def experiment(a):
@@ -183,9 +218,12 @@ def summary(data, tell):
 
     tell(data["verdict"])
     for c in data["cells"]:
-        acc, bal = c["accuracy"], c["balanced"]
-        text = f"{points(acc['estimate'], False)} % [{points(acc['low'], False)}, {points(acc['high'], False)}], balanced {points(bal['estimate'], False)} [{points(bal['low'], False)}, {points(bal['high'], False)}]"
-        tell(f"  {c['version']:<10} {c['arch']:<10} {text}  ({c['n_train']:,} train, {len(data['seeds'])} seeds, {data['n_test']:,} test)")
+        accuracy, balanced = (
+            f"{points(e['estimate'], False)} [{points(e['low'], False)}, {points(e['high'], False)}]"
+            for e in (c["accuracy"], c["balanced"])
+        )
+        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {len(data['seeds'])} seeds"
+        tell(f"  {c['version']:<10} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
     for e in data["effects"]:
         tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}  {e['verdict']}")
     for b in data["beside"]:
@@ -257,7 +295,13 @@ def cell(value):
 
     if pd.isna(value):
         return ""
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:%Y-%m-%d %H:%M}" if isinstance(value, pd.Timestamp) else " ".join(str(value).split())[:120]
+    return (
+        f"{value:.3f}"
+        if isinstance(value, float)
+        else f"{value:%Y-%m-%d %H:%M}"
+        if isinstance(value, pd.Timestamp)
+        else " ".join(str(value).split())[:120]
+    )
 
 
 @contextmanager
@@ -266,13 +310,23 @@ def progress(text):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
     with bar:
         task = bar.add_task(text, total=None)
 
         def step(done, total):
             share = isinstance(total, str)
-            bar.update(task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text)
+            bar.update(
+                task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text
+            )
 
         yield step
 
@@ -285,7 +339,9 @@ def split_map(text):
 
 
 def parser():
-    p = argparse.ArgumentParser(prog="assay", description="Find what is wrong in a labelled image set, fix it, and prove what the fix was worth.")
+    p = argparse.ArgumentParser(
+        prog="assay", description="Find what is wrong in a labelled image set, fix it, and prove what the fix was worth."
+    )
     verbs = p.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(function, *, who=False, csv=False):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from curation import history, queue, stats, suspects, versions
-from curation.arrays import Shards, load, save
+from curation.arrays import Shards, save
 from curation.errors import UserError
 from curation.store import now
 
@@ -82,7 +82,9 @@ def cells(bench, plan):
     for version in rows_of(plan):
         frame, tree = training_set(bench, version)
         if frame.label.nunique() < 2:
-            raise UserError(f"expected two classes or more to train on in {version}, found {frame.label.nunique()}", "choose another version")
+            raise UserError(
+                f"expected two classes or more to train on in {version}, found {frame.label.nunique()}", "choose another version"
+            )
         for arch in plan["architectures"]:
             for seed in plan["seeds"]:
                 key = run_key(tree, arch, seed, config)
@@ -107,8 +109,6 @@ def covers(bench, key, ids):
 
 def run(bench, plan, say=print, progress=None):
     """Train every missing cell, one after another; each is stored when it is done. Returns how many were trained."""
-    from pipelines import train
-
     todo = {}
     wanted = cells(bench, plan)
     for cell in wanted:
@@ -117,6 +117,8 @@ def run(bench, plan, say=print, progress=None):
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train")
     if not todo:
         return 0
+    from pipelines import train
+
     state = bench.state()
     if not (state.keep & (state.split == "test")).any():
         raise UserError("expected a test split to judge on, found none", "import test samples, or import anew so that a split is made")
@@ -144,7 +146,14 @@ def run(bench, plan, say=print, progress=None):
         y = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
         groups = np.unique([names[s] for s in samples], return_inverse=True)[1]
         probs = train.fit_predict(
-            cell["arch"], inputs(cell["arch"], list(samples)), y, inputs(cell["arch"], ids), len(classes), cell["seed"], groups, cell["config"]["epochs"]
+            cell["arch"],
+            inputs(cell["arch"], list(samples)),
+            y,
+            inputs(cell["arch"], ids),
+            len(classes),
+            cell["seed"],
+            groups,
+            cell["config"]["epochs"],
         )
         seconds = time.perf_counter() - start
         folder = bench.arrays / "runs"
@@ -207,7 +216,9 @@ def compare(bench, plan, split="test"):
         if train_trees(wanted, v) != train_trees(wanted, first):
             effect("data", f"{v} against {first}", data(v, first), version=v, against=first)
     for a in archs[1:]:
-        w = {(v, a): 1 / len(plan["versions"]) for v in plan["versions"]} | {(v, archs[0]): -1 / len(plan["versions"]) for v in plan["versions"]}
+        w = {(v, a): 1 / len(plan["versions"]) for v in plan["versions"]} | {
+            (v, archs[0]): -1 / len(plan["versions"]) for v in plan["versions"]
+        }
         effect("architecture", f"{a} against {archs[0]}", contrast(w), version=a, against=archs[0])
     for v in later:
         for a in archs[1:]:
@@ -216,13 +227,22 @@ def compare(bench, plan, split="test"):
     adjusted = stats.holm([e.p for e in estimates]) if estimates else []
     for out, e, wide, p in zip(effects, estimates, stats.holm_intervals(estimates) if estimates else [], adjusted):
         out |= numbers(e) | dict(p=e.p, p_holm=float(p), verdict=stats.verdict(wide, margin))
-    beside = [dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **numbers(data(plan[k], first))) for k in ("control", "ceiling") if plan.get(k)]
-    per_arch = [dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **numbers(data(v, first, [a]))) for v in rows if v != first for a in archs]
-    primary = next((e for e in effects if e["kind"] == "data"), None)
-    v = later[-1] if later else None
+    beside = [
+        dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **numbers(data(plan[k], first)))
+        for k in ("control", "ceiling")
+        if plan.get(k)
+    ]
+    per_arch = [
+        dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **numbers(data(v, first, [a])))
+        for v in rows
+        if v != first
+        for a in archs
+    ]
+    primary = next((e for e in effects[::-1] if e["kind"] == "data"), None)  # the last version against the first
+    v = primary and primary["version"]
     control = next((b for b in beside if b["kind"] == "control"), None)
     if control and v:
-        control = control | dict(beyond=numbers(data(v, plan["control"])))
+        control = control | dict(beyond=numbers(data(v, plan["control"])), review=queue.progress(bench, bench.state(plan["control"])))
     some = {(x, a): s / len(archs) for x, s in ((v, 1), (first, -1)) for a in archs} if v else {}
     smallest = stats.smallest_effect([Y[c] for c in some], list(some.values())) if v else None
     review = queue.progress(bench, state)
@@ -246,9 +266,13 @@ def compare(bench, plan, split="test"):
         per_architecture=per_arch,
         smallest_effect=smallest,
         margin=plan["margin"] / 100,
-        test=dict(n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited")), noise=history.rate(review["hits"], review["looks"])),
+        test=dict(
+            n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited")), noise=history.rate(review["hits"], review["looks"])
+        ),
         review=review,
-        code=sorted({c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}),
+        code=sorted(
+            {c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}
+        ),
         plan=plan,
     )
 
@@ -282,8 +306,9 @@ def cell_of(version, arch, Y, truth, wanted, bench):
 
 
 def points(x, sign=True):
-    """A fraction as points: 0.013 -> '+1.3'."""
-    return f"{100 * x:+.1f}" if sign else f"{100 * x:.1f}"
+    """A fraction as points: 0.013 -> '+1.3'; what rounds to nothing is 0.0 and never -0.0."""
+    x = round(100 * x, 1) + 0.0
+    return f"{x:+.1f}" if sign and x else f"{x:.1f}"
 
 
 def interval(e):
@@ -292,21 +317,24 @@ def interval(e):
 
 def sentence(primary, rule, smallest, seeds, review):
     """The verdict in one sentence, with what it rests on."""
-    start = "" if rule.get("audited") else f"test labels unaudited (their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+    start = (
+        ""
+        if rule.get("audited")
+        else f"test labels unaudited (their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+    )
     if primary is None:
         return start + "nothing to compare: the versions have the same training labels."
     scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
     why = ""
     if primary["verdict"] == "no evidence either way":
-        why = f"; {primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)} would show an effect of {points(smallest, False)} points or more"
+        if primary["low"] > 0 or primary["high"] < 0:
+            why = f"; its own interval excludes zero, but not after Holm's correction for all effects that were tested (p {primary['p_holm']:.2f})"
+        why += f"; {primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)} would show an effect of {points(smallest, False)} points or more"
     return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}."
 
 
 def report_data(bench, plan):
-    """compare(), and what the report shows beside it: the worst suspects that were reviewed, with their pictures' samples."""
-    data = compare(bench, plan)
+    """compare(), with the commits and the last batches of the log."""
     log = history.log(bench)
-    data["log"] = json.loads(log.tail(50).to_json(orient="records", date_format="iso"))
-    return data
-
-
+    log = log[(log.kind == "commit") | (log.index >= len(log) - 50)]
+    return compare(bench, plan) | dict(log=json.loads(log.to_json(orient="records", date_format="iso")))

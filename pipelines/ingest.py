@@ -13,7 +13,19 @@ from curation.versions import tree
 SIDE = 128  # pixels are kept at the smaller of their own and this resolution
 
 
-def ingest(bench, path, who, name=None, columns=None, split_map=None, skip_bad=False, audited_test=False, yes=False, refreeze_test=False, progress=None):
+def ingest(
+    bench,
+    path,
+    who,
+    name=None,
+    columns=None,
+    split_map=None,
+    skip_bad=False,
+    audited_test=False,
+    yes=False,
+    refreeze_test=False,
+    progress=None,
+):
     """Import `path` into `bench` as the source `name`. Returns a dict of what happened; raises UserError before anything is written."""
     source = read_source(path, split_map=split_map, **(columns or {}))
     name, frame = name or source.name, source.frame
@@ -85,7 +97,13 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
     after = pd.concat([state[~state.index.isin(gone.index)], frame[frame.index.isin(new.index)].assign(keep=True)])
     rule = freeze(bench, state, after, audited_test, refreeze_test)
     if rule:
-        edits.loc[len(edits)] = ["", "rule", json.dumps(rule), "set", f"import of {name}" + (": test labels declared audited" if audited_test else "")]
+        edits.loc[len(edits)] = [
+            "",
+            "rule",
+            json.dumps(rule),
+            "set",
+            f"import of {name}" + (": test labels declared audited" if audited_test else ""),
+        ]
     batch = new_batch("import")
     samples = pd.DataFrame(
         dict(
@@ -114,6 +132,7 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
         if left_out:
             con.register("lost", pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name))
             con.execute("insert into left_out by name select * from lost")
+    bench.states.clear()  # they may tell the old places
     kept = after[after.keep]
     return dict(
         source=name,
@@ -136,7 +155,9 @@ def freeze(bench, state, after, audited, refreeze):
     members = lambda frame: frame[frame.keep & (frame.split == "test")].assign(label=None)  # noqa: E731 - membership, not labels
     frozen = bench.rules().get("test") if len(state) else None
     now = members(after)
-    rule = dict(name="test", hash=tree(now), n=len(now), audited=audited or bool(frozen and frozen["audited"] and frozen["hash"] == tree(now)))
+    rule = dict(
+        name="test", hash=tree(now), n=len(now), audited=audited or bool(frozen and frozen["audited"] and frozen["hash"] == tree(now))
+    )
     if frozen and frozen["hash"] != rule["hash"] and not refreeze:
         raise UserError(
             f"expected the frozen test split to stay as it is ({frozen['n']:,} samples), found {len(now):,} after this import",

@@ -11,7 +11,7 @@ from html import escape
 from importlib import metadata
 from pathlib import Path
 
-from curation import history, images, queue
+from curation import history, images
 from curation.errors import UserError
 from pipelines.experiment import KEYS, RECIPE
 
@@ -26,8 +26,7 @@ def write(bench, data, path):
     """Write the page of `data` (experiment.report_data) to `path`; returns it, absolute. Nobody ever meets half a page."""
     path, plan = Path(path).absolute(), data["plan"]
     packages = {"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
-    at_random = queue.progress(bench, bench.state(plan["control"])) if plan.get("control") else None
-    made = dict(bench=bench.path.name, packages=packages, at_random=at_random)
+    made = dict(bench=bench.path.name, packages=packages)
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         half.write_bytes(page(data | dict(made=made), pictures(bench, plan)).encode("utf-8", "replace"))
@@ -151,10 +150,10 @@ def page(data, pictures):
 def hero(data):
     """The verdict, and the gain drawn beside its control, its ceiling and what this test cannot see."""
     first, unseen, margin = data["interval"], data["smallest_effect"], data["margin"] if data["test"]["audited"] else None
-    n = f'{count(data["n_test"], "test sample")} and {count(len(data["seeds"]), "seed")}'
+    n = f"{count(data['n_test'], 'test sample')} and {count(len(data['seeds']), 'seed')}"
     verdict = re.sub(r"(\[[^\]]*\])", r'<span class="range">\1</span>', re.sub(r"(?<!\w)-(?=\d)", "−", sentence(data["verdict"])))
     if first:
-        verdict = re.sub(f'(?i)({re.escape(first["verdict"])})', r"<em>\1</em>", verdict, count=1)
+        verdict = re.sub(f"(?i)({re.escape(first['verdict'])})", r"<em>\1</em>", verdict, count=1)
     drawn = [e for e in data["effects"] if e["kind"] == "data"] + data["beside"]
     rows = [(words(e["name"]), e, ABOUT[e["kind"]], "main" if e is first else "", [shown(e)]) for e in drawn]
     notes = ["Dot: the gain on the test set. Bar: its 95 % interval."] if rows else []
@@ -172,15 +171,15 @@ def hero(data):
 
 def found(data):
     """What people found wrong, beside what chance would have found."""
-    review, chance, left = data["review"], data["made"]["at_random"], data["review"]["errors_left"]
+    review, chance, left = data["review"], (data["control"] or {}).get("review"), data["review"]["errors_left"]
     if not review["reviewed"]:
         return section("What was found", "Nobody has reviewed a label yet.", "")
-    cards = [(f'reviewed labels were wrong; {review["unsure"]:,} left unsure', f'{review["wrong"]:,} of {review["reviewed"]:,}')]
+    cards = [(f"reviewed labels were wrong; {review['unsure']:,} left unsure", f"{review['wrong']:,} of {review['reviewed']:,}")]
     if chance and chance["reviewed"]:
-        cards.append(("were wrong where chance picked them, for the control", f'{chance["wrong"]:,} of {chance["reviewed"]:,}'))
+        cards.append(("were wrong where chance picked them, for the control", f"{chance['wrong']:,} of {chance['reviewed']:,}"))
     cards.append(("wrong in the random stratum of the review", words(history.rate(review["hits"], review["looks"]))))
-    wait = "" if left else f'; that takes 30 random looks, there are {review["looks"]:,}'
-    rest = f'errors left among {review["population"] - review["reviewed"]:,} labels that nobody reviewed{wait}'
+    wait = "" if left else f"; that takes 30 random looks, there are {review['looks']:,}"
+    rest = f"errors left among {review['population'] - review['reviewed']:,} labels that nobody reviewed{wait}"
     cards.append((rest, "{:,.0f} [{:,.0f}, {:,.0f}]".format(*left) if left else "not yet known"))
     about = "All reviews so far. Wrong is what a reviewer relabelled or dropped; only random looks say how much is wrong in all."
     return section("What was found", about, terms("cards", cards))
@@ -191,30 +190,30 @@ def matrix(data):
     gains, rows = {(e["version"], e["arch"]): e for e in data["per_architecture"]}, {}
     for c in data["cells"]:
         head = f'<th scope="row">{words(c["version"])}<small>{count(c["n_train"], "training label")}</small></th>'
-        rows.setdefault(c["version"], [head]).append(f'<td>{cell(c, gains.get((c["version"], c["arch"])))}</td>')
-    body = "".join(f'<tr>{"".join(row)}</tr>' for row in rows.values())
-    about = f'Accuracy on {count(data["n_test"], "locked test sample")} with 95 % intervals; gain in points over'
-    return section("Every cell", f'{about} {words(data["plan"]["versions"][0])}.', f'<table class="matrix"><tbody>{body}</tbody></table>')
+        rows.setdefault(c["version"], [head]).append(f"<td>{cell(c, gains.get((c['version'], c['arch'])))}</td>")
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows.values())
+    about = f"Accuracy on {count(data['n_test'], 'locked test sample')} with 95 % intervals; gain in points over"
+    return section("Every cell", f"{about} {words(data['plan']['versions'][0])}.", f'<table class="matrix"><tbody>{body}</tbody></table>')
 
 
 def cell(c, against):
-    e, spread = c["accuracy"], "unknown" if c["seed_spread"] is None else f'{100 * c["seed_spread"]:.1f}'
+    e, spread = c["accuracy"], "unknown" if c["seed_spread"] is None else f"{100 * c['seed_spread']:.1f}"
     out = f'<p>{words(c["arch"])}</p><p class="big">{shown(e, "", "&nbsp;%")}</p><p>balanced {shown(c["balanced"], "", "&nbsp;%")}</p>'
     out += f"<p>gain {shown(against)}</p>" if against else ""
-    out += f'<small>{count(e["n"], "test sample")}, {count(e["seeds"][0], "seed")}, seed spread {spread}</small>'
-    return out + (f'<p><b>diverged, but counted: seed {words(c["diverged"])}</b></p>' if c["diverged"] else "")
+    out += f"<small>{count(e['n'], 'test sample')}, {count(e['seeds'][0], 'seed')}, seed spread {spread}</small>"
+    return out + (f"<p><b>diverged, but counted: seed {words(c['diverged'])}</b></p>" if c["diverged"] else "")
 
 
 def effects(data):
     """Data, architecture and interaction, each with its interval, Holm's p and a verdict; then the random control."""
     rows, c = [], data["control"]
     for e in data["effects"]:
-        p = "p &lt; 0.001" if e["p_holm"] < 0.001 else f'p {e["p_holm"]:.3f}'
+        p = "p &lt; 0.001" if e["p_holm"] < 0.001 else f"p {e['p_holm']:.3f}"
         cells = [shown(e), f'<small class="range">Holm {p}</small>', words(e["verdict"])]
         rows.append((words(e["name"]), e, ABOUT[e["kind"]], "main" if e is data["interval"] else "", cells))
     body = plot("effects", rows, data["margin"] if data["test"]["audited"] else None) if rows else ""
     body += "" if data["interaction"] else f'<p class="about">No interaction: {words(data["interaction_reason"])}.</p>'
-    beyond = f'; {words(data["plan"]["versions"][-1])} against it {shown(c["beyond"])} points' if c and c.get("beyond") else ""
+    beyond = f"; {words(data['plan']['versions'][-1])} against it {shown(c['beyond'])} points" if c and c.get("beyond") else ""
     chance = f"Random control, what as many labels are worth when chance picks them: {shown(c)} points{beyond}." if c else ""
     body += f'<p class="about">{chance or sentence(data["control_reason"])}</p>'
     about = "In points, with 95 % intervals. p and verdict, by Holm, allow for how many effects are looked at."
@@ -224,14 +223,14 @@ def effects(data):
 
 def sheets(plan, pictures):
     """Labels that were changed, and labels that are still under suspicion, as pictures."""
-    n, more, between = pictures["n_changed"], pictures["n_open"], f'{words(plan["versions"][0])} and {words(plan["versions"][-1])}'
-    about = f'{len(pictures["changed"])} of {count(n, "label")} that differ between {between}, worst score first'
+    n, more, between = pictures["n_changed"], pictures["n_open"], f"{words(plan['versions'][0])} and {words(plan['versions'][-1])}"
+    about = f"{len(pictures['changed'])} of {count(n, 'label')} that differ between {between}, worst score first"
     about = about if n else f"No train or validation label differs between {between}"
-    about += f'; {count(pictures["n_dropped"], "sample")} dropped' if pictures["n_dropped"] else ""
-    about += f'. Changed by {words(pictures["who"])}.' if pictures["who"] else "."
+    about += f"; {count(pictures['n_dropped'], 'sample')} dropped" if pictures["n_dropped"] else ""
+    about += f". Changed by {words(pictures['who'])}." if pictures["who"] else "."
     about = about if len(plan["versions"]) > 1 else "None to show: the plan has one version."
     yield section("Labels that were changed", about, figures(pictures["changed"], "<s>{}</s> <em>→&nbsp;{}</em>"))
-    about = f'{len(pictures["open"])} of {count(more, "label")} that nobody has reviewed and the model would choose otherwise, worst first.'
+    about = f"{len(pictures['open'])} of {count(more, 'label')} that nobody has reviewed and the model would choose otherwise, worst first."
     none = "None: the model doubts no label that is not reviewed." if not pictures["no_queue"] else sentence(pictures["no_queue"])
     yield section("Most suspect labels still open", about if more else none, figures(pictures["open"], "{}, or&nbsp;<em>{}?</em>"))
 
@@ -241,7 +240,7 @@ def figures(sheet, labels):
     for s in sheet:
         name, jpeg = words(s["name"], 300), base64.b64encode(s["jpeg"] or b"").decode()
         picture = f'<img alt="{name}" src="data:image/jpeg;base64,{jpeg}">' if jpeg else "<p>cannot be read now</p>"
-        caption = f'<b>{labels.format(words(s["was"], 60), words(s["now"], 60))}</b> {words(s["text"], 160)}'
+        caption = f"<b>{labels.format(words(s['was'], 60), words(s['now'], 60))}</b> {words(s['text'], 160)}"
         out += f'<figure title="{name}">{picture}<figcaption>{caption}</figcaption></figure>'
     return f'<div class="sheet">{out}</div>'
 
@@ -250,16 +249,16 @@ def again(data):
     """Everything that is needed to run it again."""
     plan, made, test = data["plan"], data["made"], data["test"]
     toml = "\n".join(f"{k} = {json.dumps(plan[k], ensure_ascii=False)}" for k in KEYS if plan.get(k) is not None)
-    commits = [f'{words(r["name"])}: {words(r["why"])} ({words(r["who"])}, {r["ts"][:10]})' for r in data["log"] if r["kind"] == "commit"]
-    audit = "declared audited" if test["audited"] else f'unaudited; in the random stratum of train and val {words(test["noise"])} wrong'
+    commits = [f"{words(r['name'])}: {words(r['why'])} ({words(r['who'])}, {r['ts'][:10]})" for r in data["log"] if r["kind"] == "commit"]
+    audit = "declared audited" if test["audited"] else f"unaudited; in the random stratum of train and val {words(test['noise'])} wrong"
     facts = dict(
         trees="<br>".join(f"{words(v)} <code>{words(t)}</code>" for v, t in data["tree"].items()),
         commits="<br>".join(commits) or "none",
-        test=f'{count(test["n"], "sample")} <code>{words(test["hash"])}</code>, labels {audit}',
-        recipe=f'{RECIPE}, code {words(data["code"])}' + " <b>(cells were trained by different code)</b>" * (len(data["code"]) > 1),
+        test=f"{count(test['n'], 'sample')} <code>{words(test['hash'])}</code>, labels {audit}",
+        recipe=f"{RECIPE}, code {words(data['code'])}" + " <b>(cells were trained by different code)</b>" * (len(data["code"]) > 1),
         packages=words([f"{k} {v}" for k, v in made["packages"].items()], 400),
     )
-    body = f'<pre>{escape(toml)}</pre><pre>assay experiment plan.toml -b {words(made["bench"])}</pre>{terms("facts", facts.items())}'
+    body = f"<pre>{escape(toml)}</pre><pre>assay experiment plan.toml -b {words(made['bench'])}</pre>{terms('facts', facts.items())}"
     return section("Run it again", "Save the plan as plan.toml. Runs that the bench still has are not trained again.", body)
 
 

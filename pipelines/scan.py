@@ -30,7 +30,13 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file")
     if own_probs is None:
         (bench.arrays / "second.npz").unlink(missing_ok=True) if effort == 1 else None
-    asked = dict(embedder=embedder, folder=folder, effort=effort, probabilities="own" if own_probs is not None else "probe", out_of_sample=out_of_sample)
+    asked = dict(
+        embedder=embedder,
+        folder=folder,
+        effort=effort,
+        probabilities="own" if own_probs is not None else "probe",
+        out_of_sample=out_of_sample,
+    )
     with bench.transaction() as con:
         con.execute("insert or replace into meta values ('scan', ?)", [json.dumps(asked)])
 
@@ -38,11 +44,15 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
     held = hold_out_leakage(bench, state, graph, who) if hold_out else 0
     if held:
-        say(f"leakage     held out {held:,} train samples that (nearly) equal a val or test sample (keep them: --keep-leakage, or edit keep)")
+        say(
+            f"leakage     held out {held:,} train samples that (nearly) equal a val or test sample (keep them: --keep-leakage, or edit keep)"
+        )
         state = bench.state()
     if own_probs is not None:
         store_second(bench, suspects.judged(state), own_probs, suspects.targets(suspects.judged(state))[0])
-        say(f"probs       took yours for {len(own_probs):,} samples; {'out of sample, you say' if out_of_sample else 'NOT out of sample: scores flatter'}")
+        say(
+            f"probs       took yours for {len(own_probs):,} samples; {'out of sample, you say' if out_of_sample else 'NOT out of sample: scores flatter'}"
+        )
     elif effort > 1:
         network(bench, state, graph, effort, say, progress)
     found = suspects.write_opinion(bench, state)
@@ -53,7 +63,9 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     counts = others.kind.value_counts()
     say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage or outliers"))
     if not len(bench.commits()):
-        say(f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now")
+        say(
+            f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now"
+        )
     return found
 
 
@@ -142,7 +154,11 @@ def network(bench, state, graph, effort, say, progress):
     probs = np.zeros((len(part), len(classes)), "f4")
     probs[rows] = train.out_of_fold("cnn", X.take(rows), y[rows], graph["groups"][at][rows], len(classes), 0, folds, progress=progress)
     save(
-        bench.arrays / "second.npz", key=np.array(key), classes=np.array(json.dumps(classes)), ids=np.asarray(part.index[rows], "S32"), probs=probs[rows]
+        bench.arrays / "second.npz",
+        key=np.array(key),
+        classes=np.array(json.dumps(classes)),
+        ids=np.asarray(part.index[rows], "S32"),
+        probs=probs[rows],
     )
 
 
@@ -172,14 +188,21 @@ def read_own(path, bench, what):
             return pd.DataFrame(array, index=state.index)
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as e:
-        raise UserError(f"expected {what} as .npy or Parquet, found {path}: {e}", "write it with numpy.save or DataFrame.to_parquet") from None
+        raise UserError(
+            f"expected {what} as .npy or Parquet, found {path}: {e}", "write it with numpy.save or DataFrame.to_parquet"
+        ) from None
     ids = next((c for c in ("sample", "sample_id") if c in frame), None)
     if ids is None:
-        raise UserError(f"expected a column `sample` in {path}, found {', '.join(map(str, frame.columns))}", "add the sample ids of `assay export`")
+        raise UserError(
+            f"expected a column `sample` in {path}, found {', '.join(map(str, frame.columns))}", "add the sample ids of `assay export`"
+        )
     frame = frame.set_index(ids)
     unknown = frame.index.difference(state.index)
     if len(unknown) or frame.index.has_duplicates:
-        raise UserError(f"expected every sample once in {path}, found {len(unknown):,} unknown ids, for example {list(unknown[:1])}", "take ids from `assay export`")
+        raise UserError(
+            f"expected every sample once in {path}, found {len(unknown):,} unknown ids, for example {list(unknown[:1])}",
+            "take ids from `assay export`",
+        )
     if len(frame.columns) == 1 and len(frame) and np.ndim(frame.iloc[0, 0]) == 1:
         frame = pd.DataFrame(np.stack(frame.iloc[:, 0].to_numpy()), index=frame.index)
     if not np.isfinite(frame.to_numpy("f8")).all():
@@ -191,7 +214,9 @@ def store_own(bench, state, vectors):
     """A person's embeddings as shards of their own; every sample needs one."""
     missing = state.index.difference(vectors.index)
     if len(missing):
-        raise UserError(f"expected embeddings of all {len(state):,} samples, found none for {len(missing):,}", "add them: the graph needs every image")
+        raise UserError(
+            f"expected embeddings of all {len(state):,} samples, found none for {len(missing):,}", "add them: the graph needs every image"
+        )
     array = vectors.loc[state.index].to_numpy("f4")
     folder = f"own-{sha256(array.tobytes()).hexdigest()[:12]}"
     shards = Shards(bench.arrays / "embeddings" / folder)
@@ -206,7 +231,9 @@ def store_second(bench, part, probs, classes):
     names = [str(c) for c in probs.columns]
     named = not all(n.isdigit() and int(n) == i for i, n in enumerate(names)) or names == classes
     if len(names) != len(classes) or (named and names != classes):
-        raise UserError(f"expected probabilities of {', '.join(classes)} in this order, found {', '.join(names)}", "order the columns by class name")
+        raise UserError(
+            f"expected probabilities of {', '.join(classes)} in this order, found {', '.join(names)}", "order the columns by class name"
+        )
     array = probs.to_numpy("f8")
     if (array < 0).any() or (abs(array.sum(1) - 1) > 1e-3).any():
         raise UserError("expected rows of probabilities that sum to 1, found others", "apply a softmax first")

@@ -19,7 +19,11 @@ def review(bench, truth, n, random=0.05, who="simulated expert", why="review in 
     """Review n suspects in queue order and the random stratum beside them, as one batch. Returns (queue frame, edit summary)."""
     rows = bench.queue(n, random)
     asked = decisions(rows["sample"], truth).assign(
-        suggested_label=rows.suggested_label, score=rows.score, rank=rows["rank"], random=rows.random.map({True: "true", False: ""})
+        suggested_label=rows.suggested_label,
+        score=rows.score,
+        rank=rows["rank"],
+        reason=rows.reason,
+        random=rows.random.map({True: "true", False: ""}),
     )
     return rows, bench.edit(asked, who, why)
 

@@ -59,18 +59,23 @@ def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
     with pytest.raises(UserError) as e:
         bench.edit(read_decisions(file), "ann")
     text = str(e.value)
-    assert all(line in text for line in ("line 4 (nobody)", "line 5", "second decision", "line 6", "test split is locked", "line 7", "'dog'"))
+    assert all(
+        line in text for line in ("line 4 (nobody)", "line 5", "second decision", "line 6", "test split is locked", "line 7", "'dog'")
+    )
     assert bench.state().equals(state) and len(bench.log()) == 1
 
 
-@pytest.mark.parametrize("rows, word", [
-    ([dict(sample="x", lable="3")], "lable"),
-    ([dict(label="3")], "columns sample"),
-    ([dict(sample="S", verdict="perhaps")], "verdict"),
-    ([dict(sample="S", keep="perhaps")], "keep"),
-    ([dict(sample="S", split="test")], "split"),
-    ([dict(sample="S", verdict="confirm", label="OTHER")], "keeps the label"),
-])
+@pytest.mark.parametrize(
+    "rows, word",
+    [
+        ([dict(sample="x", lable="3")], "lable"),
+        ([dict(label="3")], "columns sample"),
+        ([dict(sample="S", verdict="perhaps")], "verdict"),
+        ([dict(sample="S", keep="perhaps")], "keep"),
+        ([dict(sample="S", split="test")], "split"),
+        ([dict(sample="S", verdict="confirm", label="OTHER")], "keeps the label"),
+    ],
+)
 def test_decisions_that_make_no_sense_are_named(bench, rows, word):
     sample, label = bench.state().index[0], bench.state().label.iloc[0]
     rows = [{k: {"S": sample, "OTHER": str((int(label) + 1) % 10)}.get(v, v) for k, v in r.items()} for r in rows]

@@ -43,7 +43,11 @@ def test_the_story_of_one_sample(tmp_path):
     name = f"train/8/{table.id[victim]}.png"
     src, bench = folders(tmp_path / "digits", table), tmp_path / "bench"
     status, out, _ = assay("import", src, "-b", bench, "--who", "ann", "--audited-test")
-    assert status == 0 and out == f"digits: 500 samples added; the bench holds 500 in 10 classes (300 train, 100 val, 100 test)\nnext: assay scan -b {bench}\n"
+    assert (
+        status == 0
+        and out
+        == f"digits: 500 samples added; the bench holds 500 in 10 classes (300 train, 100 val, 100 test)\nnext: assay scan -b {bench}\n"
+    )
     assert assay("scan", "-b", bench, "--embedder", "pixels")[0] == 0
 
     queue = tmp_path / "queue.csv"
@@ -233,5 +237,7 @@ def test_real_data_with_other_split_names(data, tmp_path):
     assert status == 2 and all(c in err for c in ("true_label", "aggre", "rand1", "worst", "--label-column"))
     status, _, err = assay("import", data / "roman_numerals.parquet", "-b", tmp_path / "r")
     assert status == 2 and "label_book" in err and "--split-map" in err
-    status, out, _ = assay("import", data / "roman_numerals.parquet", "-b", tmp_path / "r", "--split-map", "label_book=pool,test_hidden=test", "--json")
+    status, out, _ = assay(
+        "import", data / "roman_numerals.parquet", "-b", tmp_path / "r", "--split-map", "label_book=pool,test_hidden=test", "--json"
+    )
     assert status == 0 and json.loads(out)["splits"] == dict(train=2067, val=813, test=2420, pool=52)

@@ -96,11 +96,17 @@ def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_cl
     flagged = flagged[v1["split"][flagged.index] == "train"]
     dropped, relabelled = bench.state("v1 - flagged"), bench.state("v1 ~ flagged")
     assert set(v1.index[v1.keep]) - set(dropped.index[dropped.keep]) == set(flagged.index)
-    assert (relabelled.label[flagged.index] == flagged.suggestion).all() and (relabelled.label.drop(flagged.index) == v1.label.drop(flagged.index)).all()
+    assert (relabelled.label[flagged.index] == flagged.suggestion).all() and (
+        relabelled.label.drop(flagged.index) == v1.label.drop(flagged.index)
+    ).all()
     n = len(flagged) // 2
     control = bench.state(f"v1 - random({n}, seed=3)")
     lost = v1.label[v1.keep & ~control.keep]
-    assert len(lost) == n and control.equals(bench.state(f"v1 - random({n}, seed=3)")) and not control.equals(bench.state(f"v1 - random({n}, seed=4)"))
+    assert (
+        len(lost) == n
+        and control.equals(bench.state(f"v1 - random({n}, seed=3)"))
+        and not control.equals(bench.state(f"v1 - random({n}, seed=4)"))
+    )
     assert set(lost) <= set(flagged.label)
     half = bench.state("half(v1, seed=1)")
     assert abs((half.keep & (half["split"] == "train")).sum() - (v1["split"] == "train").sum() / 2) <= 1
@@ -140,13 +146,16 @@ experiment.run(curation.open(sys.argv[1]), json.loads(sys.argv[2]))
     assert experiment.compare(bench, PLAN)["interval"]["verdict"] == "helps"
 
 
-@pytest.mark.parametrize("text, word", [
-    ("versions = [", "TOML"),
-    ("seeds = 3", "no versions"),
-    ('versions = ["v1"]\nsedes = 3', "sedes"),
-    ('versions = ["v1"]\nseeds = "3"', "seeds"),
-    ('versions = ["v1"]\nseeds = [1, 1]', "each once"),
-])
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("versions = [", "TOML"),
+        ("seeds = 3", "no versions"),
+        ('versions = ["v1"]\nsedes = 3', "sedes"),
+        ('versions = ["v1"]\nseeds = "3"', "seeds"),
+        ('versions = ["v1"]\nseeds = [1, 1]', "each once"),
+    ],
+)
 def test_a_bad_plan_is_refused(tmp_path, text, word):
     (tmp_path / "plan.toml").write_text(text)
     with pytest.raises(UserError, match=word):

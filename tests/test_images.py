@@ -20,7 +20,7 @@ from curation.images import BadImage, Pixels, content_hash, decode, decode_sourc
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rng = np.random.default_rng(0)
-COLOUR = rng.integers(0, 256, (6, 9, 3)).astype("u1")   # 9 wide, 6 high, no symmetry
+COLOUR = rng.integers(0, 256, (6, 9, 3)).astype("u1")  # 9 wide, 6 high, no symmetry
 GREY = COLOUR[..., 0]
 
 
@@ -74,7 +74,7 @@ def test_sixteen_bits_give_the_high_byte():
     for kind in ("PNG", "TIFF", "PPM"):
         assert (decode(saved(deep, kind)) == GREY[..., None]).all(), kind
     dark = np.full((6, 9), 300, "u2")
-    assert (decode(saved(dark)) == 1).all()   # dark stays dark: no stretching
+    assert (decode(saved(dark)) == 1).all()  # dark stays dark: no stretching
     assert decode(saved(np.repeat(np.repeat(deep, 9, 0), 9, 1)), 8).shape == (8, 8, 3)
 
 
@@ -88,8 +88,8 @@ def test_palette_and_transparency_on_white():
     alpha = half[..., 3:] / 255
     expected = half[..., :3] * alpha + 255 * (1 - alpha)
     assert np.abs(decode(saved(half)) - expected).max() <= 1
-    assert decode(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [[[255] * 3, [7] * 3]]   # grey with alpha
-    assert decode(saved(GREY > 128)).tolist() == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()   # one bit
+    assert decode(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [[[255] * 3, [7] * 3]]  # grey with alpha
+    assert decode(saved(GREY > 128)).tolist() == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()  # one bit
 
 
 def test_the_first_frame_of_an_animation():
@@ -98,8 +98,16 @@ def test_the_first_frame_of_an_animation():
         assert decode(saved(frames[0], kind, save_all=True, append_images=frames[1:])).max() < 10, kind
 
 
-TURNED = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.swapaxes(0, 1),
-          6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: np.rot90}
+TURNED = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 @pytest.mark.parametrize("orientation", TURNED)
@@ -145,7 +153,7 @@ def png(width, height, *chunks):
 def test_files_that_are_no_image():
     refused(b"", "empty")
     refused(b"<html>404</html>", "not an image")
-    refused(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image")   # never handed to ghostscript
+    refused(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image")  # never handed to ghostscript
     refused(saved(COLOUR)[:12], "not an image")
     refused(np.zeros(500, "u1").tobytes(), "not an image")
 
@@ -165,7 +173,7 @@ def test_bombs_are_refused_from_the_header():
     assert "megapixels" in str(original_size(png(50_000, 50_000)))
     text = zlib.compress(bytes(80 << 20), 9)
     refused(png(4, 4, (b"zTXt", b"k\0\0" + text), (b"IDAT", zlib.compress(bytes(4 * 13)))), "damaged")
-    assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (4, 4, 3)   # the same without the bomb
+    assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (4, 4, 3)  # the same without the bomb
 
 
 def test_pixels_of_unknown_range():
@@ -189,7 +197,7 @@ def test_no_other_exception_and_no_word_on_stderr(capfd):
             for trial in range(60):
                 spoilt = bytearray(blob)
                 for _ in range(draw.integers(1, 6)):
-                    where = draw.integers(0, min(len(blob), 120) if trial % 2 else len(blob))   # headers are where the danger is
+                    where = draw.integers(0, min(len(blob), 120) if trial % 2 else len(blob))  # headers are where the danger is
                     spoilt[where] = draw.integers(0, 256)
                 spoilt = bytes(spoilt[: draw.integers(1, len(blob) + 1)] if trial % 3 == 0 else spoilt)
                 try:
@@ -226,7 +234,7 @@ def test_bytes_of_files_and_of_parquet_rows(tmp_path):
 
 def test_a_pipe_is_no_image(tmp_path):
     os.mkfifo(tmp_path / "wait.png")
-    assert "no such file" in str(dict(iter_bytes([f"{tmp_path}/wait.png"]))[0])   # and did not wait
+    assert "no such file" in str(dict(iter_bytes([f"{tmp_path}/wait.png"]))[0])  # and did not wait
 
 
 def test_the_column_of_bytes():
@@ -259,10 +267,10 @@ def test_a_source_is_decoded_once(tmp_path):
     assert sizes == [(100, 50), (10, 20), (100, 50), None, None, None] and told[-1] == (6, 6)
     assert [key for key, _ in bad] == ["cut.png", "no.png", "gone.png"] and "empty" in dict(bad)["no.png"]
     shards = Shards(tmp_path / "px")
-    assert sum(map(len, shards.arrays)) == 3 * (32 * 32 + 10 * 20)   # the copy is stored once
+    assert sum(map(len, shards.arrays)) == 3 * (32 * 32 + 10 * 20)  # the copy is stored once
     assert (pixels(shards, hashes[1:2])[0] == small).all()
     assert (pixels(shards, hashes[:1])[0] == decode(saved(big), 32)).all()
-    assert decode_source(source, shards, 32) == (hashes, sizes, bad)   # again: sizes from the headers, nothing stored
+    assert decode_source(source, shards, 32) == (hashes, sizes, bad)  # again: sizes from the headers, nothing stored
     assert len(Shards(tmp_path / "px").arrays) == len(shards.arrays)
 
 
@@ -276,7 +284,7 @@ def test_one_new_image_costs_one_image(tmp_path):
 
 
 def test_a_killed_import_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "CHUNK", 40_000)   # 16 images of 30 x 40
+    monkeypatch.setattr(images, "CHUNK", 40_000)  # 16 images of 30 x 40
     source = write(tmp_path / "in", {f"{i}.png": saved(photo(seed=i)) for i in range(60)})
 
     def killed(done, total):
@@ -326,7 +334,7 @@ def test_thumbnails_are_bounded_upright_and_bare(tmp_path):
     (tmp_path / "b.png").write_bytes(saved(photo(5000, 2)))
     assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/b.png"))).size == (160, 1)
     (tmp_path / "c.png").write_bytes(saved(photo(20, 10)))
-    assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/c.png"))).size == (20, 10)   # never enlarged
+    assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/c.png"))).size == (20, 10)  # never enlarged
     with pytest.raises(BadImage):
         thumbnail(f"{tmp_path}/none.png")
 

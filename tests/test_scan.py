@@ -206,8 +206,11 @@ def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
 def test_a_killed_scan_resumes(tmp_path):
     """Killed after the first shard of embeddings is on disk; the second run embeds only the others."""
     bench = bench_of(digits(300), tmp_path)
-    (tmp_path / "slow.py").write_text("import time\ndef slow(x):\n    time.sleep(0.2)\n    return x[:, :, :, 0].reshape(len(x), -1).astype('f4')\nslow.side = 8\n")
-    code = "import pipelines.embed as e, curation, sys; from pipelines.scan import scan; e.SHARD = 64; scan(curation.open(sys.argv[1]), embedder='slow:slow')"
+    (tmp_path / "slow.py").write_text(
+        "import time\ndef slow(x):\n    time.sleep(0.2)\n    return x[:, :, :, 0].reshape(len(x), -1).astype('f4')\nslow.side = 8\n"
+    )
+    code = "import sys, curation, pipelines.embed as e; from pipelines.scan import scan; e.SHARD = 64"
+    code += "; scan(curation.open(sys.argv[1]), embedder='slow:slow')"
     child = subprocess.Popen([sys.executable, "-c", code, str(bench.path)], cwd=ROOT, env=os.environ | dict(PYTHONPATH=str(tmp_path)))
     until = time.monotonic() + 60
     while not list((bench.arrays / "embeddings").glob("*/*.index.npy")) and time.monotonic() < until:
@@ -216,7 +219,13 @@ def test_a_killed_scan_resumes(tmp_path):
     child.wait()
     done = sum(len(np.load(p)) for p in (bench.arrays / "embeddings").glob("*/*.index.npy"))
     assert 0 < done < 300
-    out = subprocess.run([sys.executable, "-c", code, str(bench.path)], cwd=ROOT, env=os.environ | dict(PYTHONPATH=str(tmp_path)), capture_output=True, text=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(bench.path)],
+        cwd=ROOT,
+        env=os.environ | dict(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+    )
     assert f"embed       {300 - done} of 300" in out.stdout, out.stdout + out.stderr
 
 

@@ -77,9 +77,14 @@ def test_split_folders_in_many_words(tmp_path):
     source = read_source(tmp_path)
     assert source.kind == "split folders"
     assert said(source) == {
-        "Training/cat/1.png": ("cat", "train"), "valid/dog/1.png": ("dog", "val"), "TESTING/cat/1.png": ("cat", "test"),
-        "unlabelled/1.png": (None, "pool"), "guard/dog/2.png": ("dog", "guard"), "train/3.png": (None, "pool"),
-        "4.png": (None, "pool")}
+        "Training/cat/1.png": ("cat", "train"),
+        "valid/dog/1.png": ("dog", "val"),
+        "TESTING/cat/1.png": ("cat", "test"),
+        "unlabelled/1.png": (None, "pool"),
+        "guard/dog/2.png": ("dog", "guard"),
+        "train/3.png": (None, "pool"),
+        "4.png": (None, "pool"),
+    }
     assert source.notes == ["1 unlabelled rows of train go to pool"]
 
 
@@ -110,7 +115,7 @@ def test_images_beside_their_manifest(tmp_path):
     source = read_source(tmp_path)
     assert said(source) == {"1.png": ("cat", None), "2.png": ("dog", None)}
     assert source.name == tmp_path.name and "read labels.csv" in source.notes[0]
-    table(tmp_path, [("size", "colour"), ("1", "red")])   # some other table: the images are what they are
+    table(tmp_path, [("size", "colour"), ("1", "red")])  # some other table: the images are what they are
     assert said(read_source(tmp_path))["1.png"] == (None, "pool")
 
 
@@ -161,13 +166,17 @@ def test_folders_that_are_no_source(tmp_path):
 
 
 def test_a_manifest_of_five_rows(tmp_path):
-    path = table(tmp_path, [
-        ("ID", "Image_Path", "Label", "SPLIT", "camera", ""),
-        ("a", "x/1.png", "cat", "Train", "front", "0"),
-        ("b", "x/2.png", "dog", "validation", "", "1"),
-        ("c", "./x/../x/3.png", "cat", "test", "rear", "2"),
-        ("d", "4.png", "", "train", "rear", "3"),
-        ("e", "5.png", "dog", "", "rear", "4")])
+    path = table(
+        tmp_path,
+        [
+            ("ID", "Image_Path", "Label", "SPLIT", "camera", ""),
+            ("a", "x/1.png", "cat", "Train", "front", "0"),
+            ("b", "x/2.png", "dog", "validation", "", "1"),
+            ("c", "./x/../x/3.png", "cat", "test", "rear", "2"),
+            ("d", "4.png", "", "train", "rear", "3"),
+            ("e", "5.png", "dog", "", "rear", "4"),
+        ],
+    )
     source = read_source(path)
     assert source.kind == "csv manifest" and source.name == "labels.csv" and source.left_out == []
     splits = {"a": ("cat", "train"), "b": ("dog", "val"), "c": ("cat", "test"), "d": (None, "pool"), "e": ("dog", None)}
@@ -175,7 +184,7 @@ def test_a_manifest_of_five_rows(tmp_path):
     assert list(source.frame.uri) == [str(tmp_path / p) for p in ("x/1.png", "x/2.png", "x/3.png", "4.png", "5.png")]
     assert list(source.frame.meta) == [{"camera": "front"}, {}, {"camera": "rear"}, {"camera": "rear"}, {"camera": "rear"}]
     assert source.notes == ["1 unlabelled rows of train go to pool"]
-    assert source.frame.label[3] is None and source.frame.split[4] is None   # not NaN
+    assert source.frame.label[3] is None and source.frame.split[4] is None  # not NaN
 
 
 def test_without_ids_the_path_is_the_key(tmp_path):
@@ -193,12 +202,15 @@ def test_encodings_and_delimiters(tmp_path, encoding, delimiter):
     assert list(read_source(path).frame.label) == labels
 
 
-@pytest.mark.parametrize(("cells", "labels"), [
-    (["3", "4", ""], ["3", "4", None]),
-    (["3.0", "4.0", ""], ["3", "4", None]),   # what pandas writes of whole numbers with a gap
-    (["3.0", "4.5", "nan"], ["3.0", "4.5", None]),
-    (["None", "NA", " "], ["None", "NA", None]),
-])
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        (["3", "4", ""], ["3", "4", None]),
+        (["3.0", "4.0", ""], ["3", "4", None]),  # what pandas writes of whole numbers with a gap
+        (["3.0", "4.5", "nan"], ["3.0", "4.5", None]),
+        (["None", "NA", " "], ["None", "NA", None]),
+    ],
+)
 def test_labels_are_text(tmp_path, cells, labels):
     path = table(tmp_path, [("path", "label"), *((f"{i}.png", cell) for i, cell in enumerate(cells))])
     assert list(read_source(path).frame.label) == labels
@@ -206,17 +218,21 @@ def test_labels_are_text(tmp_path, cells, labels):
 
 def test_bad_rows_are_listed_and_the_good_ones_kept(tmp_path):
     picture(tmp_path.parent / "outside.png")
-    path = table(tmp_path, [
-        ("id", "path", "label"),
-        ("a", "1.png", "cat"),
-        ("b", "gone.png", "cat"),
-        ("c", "../outside.png", "dog"),
-        ("d", str(tmp_path.parent / "outside.png"), "dog"),
-        ("a", "2.png", "dog"),
-        ("e", "", "dog"),
-        ("", "3.png", "dog"),
-        ("f", "4.png", "dog", "surplus"),
-        ("g", "5.png", "dog")])
+    path = table(
+        tmp_path,
+        [
+            ("id", "path", "label"),
+            ("a", "1.png", "cat"),
+            ("b", "gone.png", "cat"),
+            ("c", "../outside.png", "dog"),
+            ("d", str(tmp_path.parent / "outside.png"), "dog"),
+            ("a", "2.png", "dog"),
+            ("e", "", "dog"),
+            ("", "3.png", "dog"),
+            ("f", "4.png", "dog", "surplus"),
+            ("g", "5.png", "dog"),
+        ],
+    )
     source = read_source(path)
     assert said(source) == {"a": ("cat", None), "g": ("dog", None)}
     assert dict(source.left_out) == {
@@ -226,7 +242,8 @@ def test_bad_rows_are_listed_and_the_good_ones_kept(tmp_path):
         "a": "on line 6 has the same id as line 2",
         "e": "has no path (line 7)",
         "line 8": "has no id",
-        "line 9": "has 4 cells, the header 3"}
+        "line 9": "has 4 cells, the header 3",
+    }
 
 
 def test_line_numbers_count_line_breaks_in_labels(tmp_path):
@@ -239,21 +256,24 @@ def test_one_path_twice_is_one_id_twice(tmp_path):
     assert source.left_out == [("1.png", "on line 3 has the same id as line 2")] and len(source.frame) == 2
 
 
-@pytest.mark.parametrize(("content", "words", "hint"), [
-    (b"", ["nothing"], "row"),
-    (b"path,label\n", ["header only"], "row"),
-    (b"path,label\n1.png,caf\xe9\n", ["0xe9", "line 2"], "iconv"),
-    ("path,label\n1.png,cat\n".encode("utf-16-le"), ["0x00", "line 1"], "iconv"),
-    (b'path,label\n1.png,"cat\n2.png,dog\n', ["line 2"], "close the quote"),
-    (b"path,label,label\n1.png,cat,dog\n", ["two columns named label"], "rename"),
-    (b"size,label\n1,cat\n", ["column of image paths", "size, label"], "--image-column"),
-    (b"path,size\n1.png,17\n2.png,18\n", ["label column", "path, size"], "--label-column"),
-    (b"path,true_label,worst\n1.png,a,b\n1.png,a,a\n2.png,b,a\n2.png,b,b\n", ["be it: true_label, worst"], "--label-column"),
-    (b"path,class,class_id\n1.png,a,0\n2.png,b,1\n", ["class, class_id"], "--label-column"),
-    (b"path,label\n1.png,cat\n2.png,cat\n", ["two classes", "found one: cat"], ""),
-    (b"path,label,split\n1.png,cat,fold1\n2.png,dog,fold2\n", ["fold1 (1), fold2 (1)"], "--split-map fold1=pool,fold2=pool"),
-    (b"path,label\nno.png,cat\nnil.png,dog\n", ["none of its 2 rows", "no.png"], "--image-column"),
-])
+@pytest.mark.parametrize(
+    ("content", "words", "hint"),
+    [
+        (b"", ["nothing"], "row"),
+        (b"path,label\n", ["header only"], "row"),
+        (b"path,label\n1.png,caf\xe9\n", ["0xe9", "line 2"], "iconv"),
+        ("path,label\n1.png,cat\n".encode("utf-16-le"), ["0x00", "line 1"], "iconv"),
+        (b'path,label\n1.png,"cat\n2.png,dog\n', ["line 2"], "close the quote"),
+        (b"path,label,label\n1.png,cat,dog\n", ["two columns named label"], "rename"),
+        (b"size,label\n1,cat\n", ["column of image paths", "size, label"], "--image-column"),
+        (b"path,size\n1.png,17\n2.png,18\n", ["label column", "path, size"], "--label-column"),
+        (b"path,true_label,worst\n1.png,a,b\n1.png,a,a\n2.png,b,a\n2.png,b,b\n", ["be it: true_label, worst"], "--label-column"),
+        (b"path,class,class_id\n1.png,a,0\n2.png,b,1\n", ["class, class_id"], "--label-column"),
+        (b"path,label\n1.png,cat\n2.png,cat\n", ["two classes", "found one: cat"], ""),
+        (b"path,label,split\n1.png,cat,fold1\n2.png,dog,fold2\n", ["fold1 (1), fold2 (1)"], "--split-map fold1=pool,fold2=pool"),
+        (b"path,label\nno.png,cat\nnil.png,dog\n", ["none of its 2 rows", "no.png"], "--image-column"),
+    ],
+)
 def test_manifests_that_cannot_be_used(tmp_path, content, words, hint):
     folder(tmp_path, "1.png", "2.png")
     (tmp_path / "m.csv").write_bytes(content)
@@ -276,7 +296,7 @@ def test_label_by_what_the_columns_are_called(tmp_path):
     for header in [("path", "label", "true_label"), ("path", "Class", "camera"), ("path", "target", "weather")]:
         assert list(read_source(table(tmp_path, [header, *rows])).frame.label) == ["cat", "dog", "cat", "dog"], header
     few = [("path", "kind", "nr"), *((f"{i}.png", "ab"[i % 2], str(i)) for i in range(6))]
-    assert set(read_source(table(tmp_path, few)).frame.label) == {"a", "b"}   # the only column with few values
+    assert set(read_source(table(tmp_path, few)).frame.label) == {"a", "b"}  # the only column with few values
 
 
 # --- Parquet
@@ -308,11 +328,15 @@ def test_meta_is_json(tmp_path):
     columns["box"] = [{"x": 1, "raw": b"?"}, None]
     source = read_source(parquet(tmp_path / "p.parquet", image=[b"x", b"y"], label=["a", "b"], **columns))
     assert json.loads(json.dumps(list(source.frame.meta), allow_nan=False)) == [
-        {"when": "2026-01-02", "size": 1.5, "tags": ["a", "b"], "box": {"x": 1, "raw": None}, "n": 1}, {"tags": [], "n": 2}]
+        {"when": "2026-01-02", "size": 1.5, "tags": ["a", "b"], "box": {"x": 1, "raw": None}, "n": 1},
+        {"tags": [], "n": 2},
+    ]
 
 
-@pytest.mark.parametrize(("labels", "expected"), [
-    ([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), ([True, False], ["True", "False"]), ([float("nan"), 3.0], [None, "3"])])
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), ([True, False], ["True", "False"]), ([float("nan"), 3.0], [None, "3"])],
+)
 def test_parquet_labels_are_text(tmp_path, labels, expected):
     path = parquet(tmp_path / "p.parquet", image=[b"x", b"y", b"z"], label=[*labels, labels[0] and type(labels[0])(7)])
     assert list(read_source(path).frame.label)[:2] == expected
@@ -336,14 +360,18 @@ def test_an_export_brings_its_sample_ids(tmp_path):
     rows = parquet(tmp_path / "far" / "p.parquet", image=[b"x"], label=["a"])
     (tmp_path / "out").mkdir()
     a, b, c, d = (f"{i:032x}" for i in range(4))
-    path = table(tmp_path / "out", [
-        ("sample_id", "path", "label", "split", "key", "camera"),
-        (a, str(far), "cat", "train", "k", "front"),
-        (b, f"{rows}::0", "dog", "val", "k", ""),   # the same key in another source
-        (c, str(far), "dog", "pool", "k2", ""),
-        (c, str(far), "dog", "pool", "k3", ""),
-        ("17", str(far), "dog", "pool", "k4", ""),
-        (d, str(far) + "x", "dog", "pool", "k5", "")])
+    path = table(
+        tmp_path / "out",
+        [
+            ("sample_id", "path", "label", "split", "key", "camera"),
+            (a, str(far), "cat", "train", "k", "front"),
+            (b, f"{rows}::0", "dog", "val", "k", ""),  # the same key in another source
+            (c, str(far), "dog", "pool", "k2", ""),
+            (c, str(far), "dog", "pool", "k3", ""),
+            ("17", str(far), "dog", "pool", "k4", ""),
+            (d, str(far) + "x", "dog", "pool", "k5", ""),
+        ],
+    )
     source = read_source(path)
     assert list(source.frame.id) == [a, b, c]
     assert said(source) == {"k": ("cat", "train"), b: ("dog", "val"), "k2": ("dog", "pool")}
@@ -400,7 +428,7 @@ def test_a_source_without_val_gets_it_from_train_and_keeps_its_test():
     assert all(got[label, split] == n for label in "ab" for split, n in [("train", 72), ("val", 8), ("test", 20)])
     complete = ["train"] * 100 + ["val"] * 50 + ["test"] * 50
     assert make_splits(frame(labels, complete), [None] * 200) == complete
-    assert make_splits(frame(labels, ["train"] * 100 + ["val"] * 100), [None] * 200).count("test") == 0   # nobody asked for one
+    assert make_splits(frame(labels, ["train"] * 100 + ["val"] * 100), [None] * 200).count("test") == 0  # nobody asked for one
 
 
 def test_new_rows_join_train_when_the_source_names_the_rest():

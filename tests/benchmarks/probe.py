@@ -34,5 +34,9 @@ from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.model_selection import cross_val_predict  # noqa: E402
 
 with clock("yardstick: scikit-learn LogisticRegression, 5 folds") as yard:
-    cross_val_predict(LogisticRegression(C=0.01, max_iter=100), (X - X.mean(0)) / X.std(0), np.where(noisy < 0, y, noisy), cv=5, method="predict_proba")
-print(f"the yardstick takes {yard[0] / fit[0]:.1f} times as long as the probe, {yard[0] / np.median(times):.0f} times as long as a re-scoring")
+    cross_val_predict(
+        LogisticRegression(C=0.01, max_iter=100), (X - X.mean(0)) / X.std(0), np.where(noisy < 0, y, noisy), cv=5, method="predict_proba"
+    )
+print(
+    f"the yardstick takes {yard[0] / fit[0]:.1f} times as long as the probe, {yard[0] / np.median(times):.0f} times as long as a re-scoring"
+)

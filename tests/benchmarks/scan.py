@@ -63,7 +63,8 @@ def main(folds=5):
         ap = average_precision(bench, truth, found)
         flagged = found.flagged.reindex(truth.index).fillna(False).to_numpy(bool)
         wrong = (train.label != truth).to_numpy()
-        print(f"{name}: average precision {ap:.3f} (floor {floor}); {wrong.sum():,} wrong; {flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}", flush=True)
+        print(f"{name}: average precision {ap:.3f} (floor {floor}), {wrong.sum():,} wrong;", end=" ")
+        print(f"{flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}", flush=True)
 
     bench = first
     part = suspects.judged(bench.state())
@@ -81,7 +82,9 @@ def main(folds=5):
     with clock(f"yardstick: scikit-learn logistic regression, {folds} folds, same features"):
         probs = cross_val_predict(LogisticRegression(C=0.01, max_iter=100), X, labels, cv=folds, method="predict_proba")
     p = probs[np.arange(len(labels)), np.searchsorted(sorted(set(labels)), labels)]
-    print(f"yardstick's average precision on aggre (with one label edited): {average_precision_score(labels != truth.to_numpy(dtype=str), -p):.3f}")
+    print(
+        f"yardstick's average precision on aggre (with one label edited): {average_precision_score(labels != truth.to_numpy(dtype=str), -p):.3f}"
+    )
     print(f"peak memory {peak():.2f} GB; opinion {load(bench.arrays / 'opinion.npz')['pred_probs'].shape}")
     shutil.rmtree(work)
 

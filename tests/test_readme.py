@@ -1,0 +1,58 @@
+"""The README is a test: its six commands are run on the same solar cells and print what it says, its Python snippet runs on the result."""
+
+import csv
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def masked(text):
+    """Numbers, hashes and columns' widths vary from machine to machine; words do not."""
+    text = re.sub(r"(edit|import|undo)-[0-9a-f]{12}|\b[0-9a-f]{32}\b", "HASH", text)
+    return re.sub(r"\s+", " ", re.sub(r"[-+]?\d[\d,.]*", "N", text)).strip()
+
+
+def console(readme):
+    """[(command, its output)] of the README's first console block."""
+    block = re.search(r"```console\n(.*?)```", readme, re.S)[1]
+    return [(part.split("\n", 1) + [""])[:2] for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
+
+
+def test_the_loop_and_the_snippet(tmp_path):
+    pytest.importorskip("elpv_dataset")
+    from pipelines.simulate import solar_cells
+
+    _, truth = solar_cells(tmp_path / "demo")
+    (tmp_path / "plan.toml").write_text(re.search(r"```toml\n(.*?)```", README, re.S)[1].replace("seeds = 3", "seeds = 2"))
+    commands = console(README)
+    assert [c.split()[1] for c, _ in commands] == ["import", "scan", "queue", "edit", "commit", "experiment"]
+    for command, output in commands:
+        if " edit " in command:
+            fill_in(tmp_path / "queue.csv", truth)
+        if " experiment " in command:
+            output = output.replace("3 seeds", "2 seeds").replace("12 cells, 12", "8 cells, 8")
+        done = subprocess.run([sys.executable, "-m", "pipelines", *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True,
+                              env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+        assert done.returncode == 0, done.stderr
+        said, shown = done.stdout.splitlines(), output.rstrip().splitlines()
+        if " experiment " in command:  # which verdict it is depends on the seeds: the first line, and what is listed below it
+            said, shown = [line.split(": ")[0].split("  ")[0] for line in said[:1]], [line.split(": ")[0].split("  ")[0] for line in shown[:1]]
+        assert masked("\n".join(said)).replace(masked(str(tmp_path)) + "/", "") == masked("\n".join(shown)), command
+    snippet = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0 and "['defective', 'functional']" in done.stdout, done.stderr
+
+
+def fill_in(queue, truth):
+    """What a person does in a spreadsheet: a column label, with the right class in every row."""
+    rows = list(csv.DictReader(queue.open()))
+    with queue.open("w", newline="") as f:
+        out = csv.DictWriter(f, [*rows[0], "label"])
+        out.writeheader()
+        out.writerows(r | dict(label=truth[r["source_id"]]) for r in rows)
