@@ -118,13 +118,16 @@ class Bench(Store):
         """Put back what stood before `batch` (by default the last that stands), leaving alone what somebody edited since. Undo is an
         edit: undone itself, it is a redo. Returns {batch, undone, restored, left_alone, rescored}."""
         with self.transaction() as con:
+            done, undone = edits.stacks(con)
             if batch is None:
-                stack = edits.stacks(con)[1 if redo else 0]
+                stack = undone if redo else [b for b in done if b.startswith("edit-")]
                 if not stack:
                     raise UserError(f"expected a batch to {'redo' if redo else 'undo'}, found none", "`assay log` lists what was done")
                 batch = stack[-1]
             elif not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
                 raise UserError(f"expected a batch of this bench, found {batch!r}", "`assay log` lists them")
+            elif batch not in done and batch not in undone:
+                raise UserError(f"expected a batch that stands, found {batch} undone already", "assay redo takes the last undo back")
             rows, left = edits.undo_rows(con, batch)
             undo = new_batch("undo") if len(rows) else None
             if undo:

@@ -146,30 +146,28 @@ with every as (select *, {SLOT} as slot from edits),
 touched as (select sample, slot, min(seq) as first, arg_max(origin, seq) as origin from every where batch = $batch group by all),
 joined as (
     select t.sample, t.slot, t.origin, any_value(e.field) as field,
-        arg_max(e.value, e.seq) as now, arg_max(e.origin, e.seq) as now_origin, arg_max(e.verdict, e.seq) as now_verdict,
+        arg_max(e.value, e.seq) as now, arg_max(e.origin, e.seq) as now_origin,
         arg_max(e.value, e.seq) filter (e.seq < t.first) as before, arg_max(e.origin, e.seq) filter (e.seq < t.first) as before_origin,
         arg_max(e.verdict, e.seq) filter (e.seq < t.first) as before_verdict
     from touched t join every e using (sample, slot) group by all)
 select sample, slot, field, coalesce(before, case when field = 'tag' then json_object('name', now ->> 'name', 'on', false) else 'null' end) as value,
-    coalesce(before_verdict, 'set') as verdict, coalesce(before_origin, '') as origin, now_origin is distinct from origin as since,
-    now is not distinct from before and now_verdict is not distinct from before_verdict
-        and now_origin is not distinct from before_origin as same
+    coalesce(before_verdict, 'set') as verdict, coalesce(before_origin, '') as origin, now_origin is distinct from origin as since
 from joined"""
 BATCHES = """
 select batch, min(seq) as first, any_value(suggested ->> 'undo') as target from edits
-where batch like 'edit-%' or batch like 'undo-%' group by batch order by first"""
+group by batch order by first"""
 
 
 def undo_rows(con, batch):
     """(edits that put back what stood before `batch`, how many values somebody set since and so are left alone)."""
     frame = con.execute(UNDO, dict(batch=batch)).df()
-    keep = frame[~frame.since & ~frame.same]
-    rows = keep[["sample", "field", "value", "verdict", "origin"]].assign(why=f"undo of {batch}", suggested=json.dumps({"undo": batch}))
+    rows = frame[~frame.since][["sample", "field", "value", "verdict", "origin"]].assign(why=f"undo of {batch}", suggested=json.dumps({"undo": batch}))
     return rows, int(frame.since.sum())
 
 
 def stacks(con):
-    """(batches that can be undone, undo batches that can be redone), newest last. A new edit empties the second, as editors do."""
+    """(batches that stand, undo batches that stand), newest last: the first can be undone, the second redone. A new edit empties the
+    second, as editors do."""
     done, undone, target = [], [], {}
     for batch, _, of in con.execute(BATCHES).fetchall():
         target[batch] = of

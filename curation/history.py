@@ -48,11 +48,11 @@ def status(bench):
         out["next"] = e.hint.removeprefix("run: ")
         return out
     if out["review"]["reviewed"] == 0:
-        out["next"] = f"assay queue -n 200 --csv queue.csv -b {bench.path}"
+        out["next"] = f"assay queue -n 200 --csv queue.csv -b {bench.given}"
     elif out["open_edits"] and len(commits) and commits.upto.max() < upto:
-        out["next"] = f"assay commit -m '...' -b {bench.path}"
+        out["next"] = f"assay commit -m '...' -b {bench.given}"
     else:
-        out["next"] = f"assay experiment PLAN.toml -b {bench.path}"
+        out["next"] = f"assay experiment PLAN.toml -b {bench.given}"
     return out
 
 

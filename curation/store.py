@@ -43,6 +43,7 @@ class Store:
     """How a bench's DuckDB file is reached. `Bench` (curation.bench) adds what a dataset is."""
 
     def __init__(self, path):
+        self.given = path  # as its user calls it
         self.path = Path(path).absolute()
         self.file = self.path / "assay.duckdb"
         self.arrays = self.path / "arrays"

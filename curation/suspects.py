@@ -13,7 +13,7 @@ def settings(bench):
     """What the last scan was asked for: {embedder, folder, effort, probabilities}; UserError where there was none."""
     found = bench.rows("select value from meta where key = 'scan'")
     if not found:
-        raise UserError("expected a scanned bench, found none of its images judged", f"run: assay scan -b {bench.path}")
+        raise UserError("expected a scanned bench, found none of its images judged", f"run: assay scan -b {bench.given}")
     return json.loads(found[0][0])
 
 
@@ -36,7 +36,7 @@ def nodes(bench, state):
     hashes = np.asarray(state.content_hash, "S32")
     at = np.searchsorted(graph["hashes"], hashes).clip(max=len(graph["hashes"]) - 1)
     if not (graph["hashes"][at] == hashes).all():
-        raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.path}")
+        raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.given}")
     return graph, at
 
 
@@ -176,7 +176,7 @@ def opinion(bench):
     if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
         found = rescore(bench)
         if found is None:
-            raise UserError("expected a scan of the samples as they are, found samples imported since", f"run: assay scan -b {bench.path}")
+            raise UserError("expected a scan of the samples as they are, found samples imported since", f"run: assay scan -b {bench.given}")
         return found
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
     state = bench.state()

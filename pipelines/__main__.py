@@ -52,7 +52,7 @@ def import_(a):
     )
     for note in out["notes"]:
         say(a)(f"note: {note}")
-    done(a, out, f"assay scan -b {bench.path}")
+    done(a, out, f"assay scan -b {bench.given}")
 
 
 def scan(a):
@@ -71,7 +71,7 @@ def scan(a):
         ]
     with progress("scanning") as step:
         found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step)
-    done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.path}")
+    done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.given}")
 
 
 def status(a):
@@ -108,7 +108,7 @@ def queue(a):
     """what to look at next, worst first, with a random stratum mixed in"""
     bench = open_bench(a)
     rows = bench.queue(a.n, a.random)
-    file = a.csv or f"queue.csv -b {bench.path}"
+    file = a.csv or f"queue.csv -b {bench.given}"
     table(
         a,
         rows,
@@ -124,7 +124,7 @@ def issues(a):
         a,
         bench.issues(a.kind),
         ["kind", "split", "label", "suggestion", "score", "source_id", "why"],
-        f"assay queue -n 200 --csv queue.csv -b {bench.path}",
+        f"assay queue -n 200 --csv queue.csv -b {bench.given}",
     )
 
 
@@ -141,7 +141,7 @@ def edit(a):
         f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}"
         f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {scored(out)}"
     )
-    done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.path}, or assay commit -m '...' -b {bench.path}")
+    done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or assay commit -m '...' -b {bench.given}")
 
 
 def scored(out):
@@ -169,7 +169,7 @@ def commit(a):
     bench = open_bench(a)
     out = bench.commit(a.message, a.who, a.name)
     say(a)(f"{out['name']}: tree {out['tree']}" if out["new"] else f"nothing changed since {out['name']}, tree {out['tree']}")
-    done(a, out, f"assay experiment PLAN.toml -b {bench.path}")
+    done(a, out, f"assay experiment PLAN.toml -b {bench.given}")
 
 
 def log(a):
@@ -179,7 +179,7 @@ def log(a):
         a,
         bench.log(),
         ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "dropped", "why"],
-        f"assay undo BATCH -b {bench.path} puts one back",
+        f"assay undo BATCH -b {bench.given} puts one back",
     )
 
 

@@ -66,7 +66,7 @@ def demo(folder, say, progress):
         say(f"Why: perfect labels would gain {experiment.points(ceiling['estimate'])} here, and {test} cannot show so small an effect.")
     say(f"\n{time.perf_counter() - start:.0f} s. The report is {page}")
     out = dict(wrong=int(wrong.sum()), labels=len(labelled), reviewed=len(asked), found=found, chance=round(chance, 1))
-    return out | dict(gain=gain, verdict=data["verdict"], report=str(page)), f"open {page}, then: assay status -b {bench.path}"
+    return out | dict(gain=gain, verdict=data["verdict"], report=str(page)), f"open {page}, then: assay status -b {bench.given}"
 
 
 def rehearse(bench, truth, labelled):

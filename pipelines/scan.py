@@ -19,7 +19,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     `say(line)` gets one line a step. Returns the judgement, as suspects.judge."""
     state = bench.state()
     if not len(state):
-        raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.path}")
+        raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.given}")
     own_probs, own_vectors, out_of_sample = own or (None, None, True)
     if own_vectors is None:
         X, new = embed(bench, state.content_hash, embedder, progress)

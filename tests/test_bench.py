@@ -122,6 +122,16 @@ def test_undo_composes(bench):
         bench.redo("ann")
 
 
+def test_a_second_confirmation_can_be_undone_too(bench):
+    s = bench.state().index[0]
+    for _ in range(2):
+        decide(bench, [dict(sample=s, verdict="confirm")])
+    bench.undo(who="ann")
+    assert bench.state().reviewed[s]
+    bench.undo(who="ann")
+    assert not bench.state().reviewed[s]
+
+
 def test_undo_leaves_alone_what_somebody_did_since(bench):
     a, b = bench.state().index[:2]
     old = labels(bench)
