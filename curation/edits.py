@@ -161,7 +161,9 @@ group by batch order by first"""
 def undo_rows(con, batch):
     """(edits that put back what stood before `batch`, how many values somebody set since and so are left alone)."""
     frame = con.execute(UNDO, dict(batch=batch)).df()
-    rows = frame[~frame.since][["sample", "field", "value", "verdict", "origin"]].assign(why=f"undo of {batch}", suggested=json.dumps({"undo": batch}))
+    rows = frame[~frame.since][["sample", "field", "value", "verdict", "origin"]].assign(
+        why=f"undo of {batch}", suggested=json.dumps({"undo": batch})
+    )
     return rows, int(frame.since.sum())
 
 

@@ -108,12 +108,12 @@ def queue(a):
     """what to look at next, worst first, with a random stratum mixed in"""
     bench = open_bench(a)
     rows = bench.queue(a.n, a.random)
-    file = a.csv or f"queue.csv -b {bench.given}"
+    file = f"{a.csv or 'queue.csv'} --who {a.who} -b {bench.given}"
     table(
         a,
         rows,
         ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
-        f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file} --who {a.who}",
+        f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file}",
     )
 
 

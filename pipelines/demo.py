@@ -49,7 +49,7 @@ def demo(folder, say, progress):
     found, chance, drawn = int(wrong[asked].sum()), len(asked) * wrong.mean(), int(seen.drawn.fillna(False).sum())
     say(f"\nThe expert looked at {len(asked)} labels in queue order and found {found} of the {wrong.sum()} wrong ones;")
     say(f"{len(asked)} labels drawn at random hold {chance:.1f} on average.")
-    say(f"{drawn} more were drawn at random, to estimate what the queue does not show (a rate needs 30 of them).\n")
+    say(f"Beside the queue {drawn} were drawn at random, to estimate what it does not show (a rate needs 30 of them).\n")
     (folder / "plan.toml").write_text(PLAN)
     plan = experiment.read_plan(folder / "plan.toml")
     with progress("training") as step:

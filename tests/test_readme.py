@@ -37,15 +37,29 @@ def test_the_loop_and_the_snippet(tmp_path):
             fill_in(tmp_path / "queue.csv", truth)
         if " experiment " in command:
             output = output.replace("3 seeds", "2 seeds").replace("12 cells, 12", "8 cells, 8")
-        done = subprocess.run([sys.executable, "-m", "pipelines", *shlex.split(command)[1:]], cwd=tmp_path, capture_output=True, text=True,
-                              env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", *shlex.split(command)[1:]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**__import__("os").environ, "PYTHONPATH": str(ROOT)},
+        )
         assert done.returncode == 0, done.stderr
         said, shown = done.stdout.splitlines(), output.rstrip().splitlines()
         if " experiment " in command:  # which verdict it is depends on the seeds: the first line, and what is listed below it
-            said, shown = [line.split(": ")[0].split("  ")[0] for line in said[:1]], [line.split(": ")[0].split("  ")[0] for line in shown[:1]]
+            said, shown = (
+                [line.split(": ")[0].split("  ")[0] for line in said[:1]],
+                [line.split(": ")[0].split("  ")[0] for line in shown[:1]],
+            )
         assert masked("\n".join(said)).replace(masked(str(tmp_path)) + "/", "") == masked("\n".join(shown)), command
     snippet = re.search(r"```python\n(.*?)```", README, re.S)[1]
-    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, env={**__import__("os").environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-c", snippet],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**__import__("os").environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 0 and "['defective', 'functional']" in done.stdout, done.stderr
 
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("startup", "probe", "million", "scan", "coverage")
+ALL = ("startup", "probe", "million", "scan", "effort2", "coverage")
 
 for name in sys.argv[1:] or ALL:
     print(f"\n== {name}", flush=True)

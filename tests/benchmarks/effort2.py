@@ -1,0 +1,27 @@
+"""Effort 2 against effort 1 on 10,000 images of `aggre`: what a trained network adds to the probe, in average precision and seconds."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+import curation
+from pipelines.ingest import ingest
+from pipelines.scan import scan
+from tests.benchmarks.scan import average_precision
+from tests.benchmarks.tools import clock, need
+
+work = Path(tempfile.mkdtemp())
+pd.read_parquet(need("cifar10n.parquet")).head(10_000).to_parquet(work / "part.parquet")
+bench = curation.create(work / "bench")
+ingest(bench, work / "part.parquet", "benchmark", columns=dict(label="aggre"))
+state = bench.state()
+judged = state[state["split"].isin(("train", "val"))]
+truth = judged.meta.map(lambda m: json.loads(m)["true_label"])
+for effort in (1, 2):
+    with clock(f"scan at effort {effort}"):
+        found = scan(bench, effort=effort, say=lambda line: print("   ", line, flush=True))
+    print(f"effort {effort}: average precision {average_precision(bench, truth, found):.3f}", flush=True)
+shutil.rmtree(work)
