@@ -54,29 +54,42 @@ def position(bench, version):
 def state(bench, version="HEAD"):
     """Every sample at `version`, a frame indexed by sample id: source key uri content_hash width height meta parent label given_label
     keep split verdict who reviewed tags. Unlabelled is None."""
-    if m := EXPRESSION.match(str(version)):
-        frame = state(bench, m["base"])
-        flagged = bench.suspects(m["base"])  # frame sample -> label, suggestion
-        flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
-        if m["what"] != "flagged":
-            flagged = random_alike(frame, flagged, int(m["n"]), int(m["seed"] or 0))
-        if m["op"] == "-":
-            frame.loc[flagged.index, "keep"] = False
-        else:
-            frame.loc[flagged.index, "label"] = flagged.suggestion
-        return frame
-    if m := HALF.match(str(version)):
+    text = str(version)
+    if EXPRESSION.match(text) or HALF.match(text):
+        return remembered(bench, (text, position(bench, "HEAD")), lambda: counterfactual(bench, text))
+    upto = position(bench, version)
+    return remembered(bench, upto, lambda: state_at(bench, upto))
+
+
+def remembered(bench, key, make):
+    """What was can never change, so the last few states are kept."""
+    if key not in bench.states:
+        bench.states = dict([*bench.states.items(), (key, make())][-6:])
+    return bench.states[key].copy()
+
+
+def counterfactual(bench, text):
+    """The state that an expression over a version describes: a pure function of that version."""
+    if m := HALF.match(text):
         frame = state(bench, m["base"])
         train = frame.index[frame.keep & (frame.split == "train")]
         frame.loc[by_draw(train, int(m["seed"] or 0))[len(train) // 2 :], "keep"] = False
         return frame
-    return state_at(bench, position(bench, version))
+    m = EXPRESSION.match(text)
+    frame = state(bench, m["base"])
+    flagged = bench.suspects(m["base"])  # frame sample -> label, suggestion
+    flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
+    if m["what"] != "flagged":
+        flagged = random_alike(frame, flagged, int(m["n"]), int(m["seed"] or 0))
+    if m["op"] == "-":
+        frame.loc[flagged.index, "keep"] = False
+    else:
+        frame.loc[flagged.index, "label"] = flagged.suggestion
+    return frame
 
 
 def state_at(bench, upto):
-    """The state at a position in the log; it can never change, so the last few are kept."""
-    if upto in bench.states:
-        return bench.states[upto].copy()
+    """The state at a position in the log."""
     with bench.connect() as con:
         frame = con.execute(STATE, dict(upto=upto)).df().set_index("sample")
         tags = con.execute(TAGS, dict(upto=upto)).df()
@@ -84,8 +97,7 @@ def state_at(bench, upto):
         frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     named = {s: tuple(t) for s, t in zip(tags["sample"], tags["tags"])} if len(tags) else {}
     frame["tags"] = [named.get(s, ()) for s in frame.index]
-    bench.states = dict([*bench.states.items(), (upto, frame)][-4:])
-    return frame.copy()
+    return frame
 
 
 def by_draw(samples, seed):

@@ -145,16 +145,15 @@ def run(bench, plan, say=print, progress=None):
         samples = frame.index.to_numpy()[rows]
         y = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
         groups = np.unique([names[s] for s in samples], return_inverse=True)[1]
-        probs = train.fit_predict(
-            cell["arch"],
-            inputs(cell["arch"], list(samples)),
-            y,
-            inputs(cell["arch"], ids),
-            len(classes),
-            cell["seed"],
-            groups,
-            cell["config"]["epochs"],
-        )
+        x, x_new = inputs(cell["arch"], list(samples)), inputs(cell["arch"], ids)
+        try:
+            probs = train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"])
+        except RuntimeError as e:  # a diverged run is named, never averaged away; what is finished stays
+            if "diverged" not in str(e):
+                raise
+            raise UserError(
+                f"expected {cell['arch']} to train on {cell['version']} with seed {cell['seed']}, found: {e}", "change the plan"
+            ) from e
         seconds = time.perf_counter() - start
         folder = bench.arrays / "runs"
         save(folder / f"{cell['key']}.classes.npy", np.array(json.dumps(classes)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipelines import train  # before torch: it says how threads wait
+import torch
 from PIL import Image
 
-import torch
 from curation.errors import UserError
+from pipelines import train
 
 DATA = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
