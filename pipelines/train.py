@@ -135,7 +135,7 @@ def predict(model, arch, x, k, flips, device):
         with torch.autocast(device.type, torch.bfloat16, enabled=likes_bf16(device, x)):
             logits = (model(look) + model(look.flip(3))) / 2 if flips else model(look)
         probs[at : at + LOOK] = logits.float().softmax(1).cpu()
-    if not np.isfinite(probs).all():
+    if np.isnan(probs).any():
         raise RuntimeError(f"diverged: {arch} finds no number for {np.isnan(probs).any(1).sum()} of {len(x)} rows")
     return probs
 
@@ -197,10 +197,9 @@ def seeded(arch, seed):
 
 def likes_bf16(device, x):
     """Images in bfloat16 only where the chip computes in it: a CPU that emulates it is three times slower than in float32."""
-    if device.type == "cuda":
+    if len(x.shape) == 2 or device.type == "cuda":
         return len(x.shape) == 4 and torch.cuda.is_bf16_supported(including_emulation=False)
-    chip = torch.cpu.get_capabilities()
-    return len(x.shape) == 4 and bool(chip.get("avx512_bf16") or chip.get("amx_bf16"))
+    return any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
 
 
 class Part:
@@ -246,7 +245,8 @@ def cnn(k, side, width=32):
     """After airbench94 (Keller Jordan): a stem and three groups of two convolutions; a larger image enters in larger patches."""
     patch, wide = max(1, min(side, RECIPES["cnn"].side) // 32), 4 * width
     stem = nn.Conv2d(3, 24, 2 * patch, patch, padding=patch // 2), nn.GELU()
-    return nn.Sequential(*stem, Group(24, width), Group(width, wide), Group(wide, wide), Brightest(), nn.Linear(wide, k))
+    groups = Group(24, width), Group(width, wide), Group(wide, wide)
+    return nn.Sequential(*stem, *groups, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(wide, k))
 
 
 class Group(nn.Module):
@@ -258,11 +258,6 @@ class Group(nn.Module):
     def forward(self, x):
         x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2, ceil_mode=True)))  # ceil: one pixel stays one pixel
         return F.gelu(self.norm2(self.conv2(x)))
-
-
-class Brightest(nn.Module):
-    def forward(self, x):
-        return x.amax((2, 3))
 
 
 class Finetune(nn.Module):
@@ -294,16 +289,16 @@ class Finetune(nn.Module):
 
 
 def custom(arch, k, shape):
-    """The network that package.module:function makes of (classes, (3, h, w)). What it names `pretrained` learns ten times slower."""
+    """The network that package.module:function makes of (classes, (3, h, w)); what it names `pretrained` learns ten times slower."""
     try:
         module, function = arch.split(":")
         make = getattr(importlib.import_module(module), function)
     except (ValueError, ImportError, AttributeError) as e:
-        known = ", ".join(INPUTS)
-        raise UserError(f"expected {known} or package.module:function, found {arch!r} ({e})", "is it on PYTHONPATH?") from None
+        problem = f"expected {', '.join(INPUTS)} or package.module:function, found {arch!r} ({e})"
+        raise UserError(problem, "is it on PYTHONPATH?") from None
     net = make(k, shape)
     with torch.no_grad():
         found = tuple(net.eval()(torch.zeros(2, *shape)).shape) if isinstance(net, nn.Module) else type(net)
     if found != (2, k):
-        raise UserError(f"expected {arch} to make a torch module from (2, 3, h, w) to (2, {k}), found {found}", "mend the function")
+        raise UserError(f"expected {arch} to make a module from (2, 3, h, w) to (2, {k}), found {found}", "mend the function")
     return net
