@@ -21,7 +21,9 @@ def read_decisions(path):
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as f:
-            reader = csv.reader(f, strict=True)
+            first = f.readline()
+            f.seek(0)
+            reader = csv.reader(f, strict=True, delimiter=max(",\t;", key=first.count))  # a spreadsheet writes ; in many countries
             header, rows, line = next(reader, None), [], 2
             for row in reader:
                 if row:
@@ -49,8 +51,8 @@ def plan(state, decisions, new_classes=()):
     unknown = [c for c in decisions.columns if c not in ("sample", *DECISIONS, *CONTEXT, *QUEUE)]
     if unknown or "sample" not in decisions or not set(DECISIONS) & set(decisions.columns):
         raise UserError(
-            f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {', '.join(map(str, decisions.columns))}",
-            f"rename or remove: {', '.join(map(str, unknown))}" if unknown else "add the columns; `assay queue --csv` writes them",
+            f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {', '.join(str(c) for c in decisions.columns if c != 'line')}",
+            f"rename or remove: {', '.join(map(str, unknown))}" if unknown else "add the columns; `assay queue --csv` writes them, empty",
         )
     classes = set(state.label[state.label.notna()]) | set(new_classes)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
@@ -78,9 +80,10 @@ def plan(state, decisions, new_classes=()):
             bad.append(f"line {line} ({sample[:32]}): {e}")
     if bad:
         more = f" ... and {len(bad) - 20} more" if len(bad) > 20 else ""
+        new = " (a class that is new on purpose: --new-class NAME)" if any("one of the classes" in b for b in bad) else ""
         raise UserError(
             f"expected decisions on samples and classes of this bench, found {len(bad)} bad line(s):\n  " + "\n  ".join(bad[:20]) + more,
-            "mend these lines (a class that is new on purpose: --new-class NAME); nothing was applied",
+            f"mend these lines{new}; nothing was applied",
         )
     frame = pd.DataFrame(edits, columns=["sample", "field", "value", "verdict", "why", "suggested", "seconds"])
     return frame.astype(dict(seconds="f8"))
@@ -97,6 +100,8 @@ def number(cell):
 def fields(asked, now, classes):
     """(field, value, verdict) of one row of decisions; a label that stays as it was is a confirmation."""
     verdict, label = asked.get("verdict", ""), asked.get("label")
+    if label is not None and label not in classes and label.removesuffix(".0") in classes:
+        label = label.removesuffix(".0")  # what a spreadsheet makes of a column of whole numbers with gaps
     if verdict not in ("", "set", "confirm", "unsure"):
         raise ValueError(f"expected verdict confirm or unsure, found {verdict!r}")
     if label is not None and label not in classes:

@@ -59,7 +59,7 @@ def folders(folder, frame, copy):
     for row in frame.itertuples():
         place = folder / row.split / (safe(row.label) if row.label is not None else "unlabelled")
         place.mkdir(parents=True, exist_ok=True)
-        put(row.uri, place / f"{Path(safe(row.key)).stem[:80]}-{row.sample_id[:12]}", copy)
+        put(row.uri, place / f"{safe(Path(row.key).stem)[:80]}-{row.sample_id[:12]}", copy)
 
 
 def put(uri, target, copy):

@@ -4,8 +4,9 @@ from curation import queue, stats, versions
 from curation.errors import UserError
 
 LOG = """
-select 'batch' as kind, batch as name, who, min(ts) as ts, count(distinct sample) as samples, count(*) as edits,
-    count(*) filter (field = 'label' and verdict = 'set' and batch like 'edit-%') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
+select 'batch' as kind, batch as name, who, min(ts) as ts, count(distinct sample) filter (sample <> '') as samples, count(*) as edits,
+    case when batch like 'edit-%'
+        then count(*) filter (field = 'label' and verdict = 'set') end as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
     sum(seconds) as seconds, max(seq) as upto, mode(why) as why
 from edits group by batch, who

