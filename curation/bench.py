@@ -1,8 +1,12 @@
 """The bench as its users hold it: state, edit, undo, redo, commit, and what can be read from it."""
 
+import re
+
 from curation import edits, versions
 from curation.errors import UserError
 from curation.store import Store, new_batch, now
+
+NAME = re.compile(r"[\w.-]+")  # of a version
 
 
 def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
@@ -92,18 +96,23 @@ class Bench(Store):
 
     def edit(self, decisions, who, why="", new_classes=()):
         """Apply a frame of decisions as one batch: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,
-        suggested_label, score, random, seconds. Returns {batch, edits, samples, confirmed, unsure, rescored}. All or nothing: UserError names bad rows."""
+        suggested_label, score, rank, random, reason, seconds. Returns {batch, edits, samples, confirmed, unsure, rescored}. All or nothing:
+        UserError names bad rows."""
         if not who:
             raise UserError("expected to know who decides, found nobody", "say --who NAME")
-        rows = edits.plan(self.state(), decisions, new_classes)
-        if not len(rows):
-            return dict(batch=None, edits=0, samples=0, confirmed=0, unsure=0, rescored=False)
-        if why:
-            rows["why"] = rows.why.where(rows.why != "", why)
         batch = new_batch("edit")
-        with self.transaction() as con:
-            rows["origin"] = edits.origins(con, rows, batch)
-            self.append(con, rows, batch, who)
+        while True:
+            upto = versions.position(self, "HEAD")
+            rows = edits.plan(self.state(upto), decisions, new_classes)
+            if not len(rows):
+                return dict(batch=None, edits=0, samples=0, confirmed=0, unsure=0, rescored=False)
+            if why:
+                rows["why"] = rows.why.where(rows.why != "", why)
+            with self.transaction() as con:
+                if not edits.touched_since(con, rows, upto):
+                    rows["origin"] = edits.origins(con, rows, batch)
+                    self.append(con, rows, batch, who)
+                    break  # else somebody decided about one of these samples meanwhile: plan again on what stands now
         count = rows.verdict.value_counts()
         return dict(
             batch=batch,
@@ -146,18 +155,17 @@ class Bench(Store):
 
     def commit(self, message="", who="", name=None):
         """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""
-        state = self.state()
-        commits = self.commits()
-        tree, upto = versions.tree(state), versions.position(self, "HEAD")
-        last = commits.iloc[-1] if len(commits) else None
-        if last is not None and last.upto == upto and name is None:
-            return dict(name=last["name"], upto=int(last.upto), tree=last.tree, new=False)
-        name = name or f"v{1 + max([int(n[1:]) for n in commits.name if n[1:].isdigit() and n[0] == 'v'], default=0)}"
-        if name in set(commits.name) or name == "HEAD" or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-            raise UserError(f"expected a new name of letters, digits and -_. for the version, found {name!r}", "choose another name")
+        if name is not None and (name == "HEAD" or not NAME.fullmatch(name)):
+            raise UserError(f"expected a name of letters, digits and -_. for the version, found {name!r}", "choose another name")
+        upto = versions.position(self, "HEAD")
+        tree = versions.tree(self.state(upto))  # of this very position, whatever comes meanwhile
         with self.transaction() as con:
-            con.execute(
-                "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
-                [name, upto, tree, None if last is None else last["name"], message, who, now()],
-            )
+            commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
+            names, last = {c[0] for c in commits}, commits[-1] if commits else (None, None, None)
+            if last[1] == upto and name is None:
+                return dict(name=last[0], upto=upto, tree=last[2], new=False)
+            if name in names:
+                raise UserError(f"expected a new name for the version, found {name!r}, which is taken", "choose another name")
+            name = name or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdigit()], default=0)}"
+            con.execute("insert into commits values (?, ?, ?, ?, ?, ?, ?)", [name, upto, tree, last[0], message, who, now()])
         return dict(name=name, upto=upto, tree=tree, new=True)

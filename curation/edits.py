@@ -135,6 +135,14 @@ def hint_of(given):
     return json.dumps(hint, default=str) if hint else None
 
 
+def touched_since(con, edits, upto):
+    """Has anybody edited one of these samples after position `upto`?"""
+    con.register("wanted", edits[["sample"]].drop_duplicates())
+    found = con.execute("select 1 from edits where seq > ? and sample in (select sample from wanted) limit 1", [upto]).fetchall()
+    con.unregister("wanted")
+    return bool(found)
+
+
 def origins(con, edits, batch):
     """`origin` of each edit: its batch, or for a confirmation the batch that first set the standing value, so that undo composes."""
     con.register("wanted", edits[["sample"]].drop_duplicates())

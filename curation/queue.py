@@ -73,7 +73,7 @@ def queue(bench, n=200, random=0.05):
 def progress(bench, state=None):
     """What the reviews say so far, as a dict: reviewed, wrong (label changed or sample dropped by a person), unsure; and from the random
     stratum alone looks, hits and errors_left (estimate, low, high), None before 30 looks. The stratum is the longest fully reviewed
-    beginning of the bench's random order, so that a row somebody skipped cannot bias it."""
+    beginning of the bench's random order, so that a row somebody skipped cannot bias it; what a person is unsure of is no look."""
     state = bench.state() if state is None else state
     labelled = state[state.split.isin(("train", "val")) & state.given_label.notna()]
     reviewed = labelled[labelled.reviewed]
@@ -81,10 +81,12 @@ def progress(bench, state=None):
     looks = hits = 0
     order = random_order(state)
     decided, erred = set(reviewed.index), set(reviewed.index[wrong])
+    unsure = set(reviewed.index[reviewed.verdict == "unsure"])
     for sample in order:
         if sample not in decided:
             break
-        looks, hits = looks + 1, hits + (sample in erred)
+        if sample not in unsure:
+            looks, hits = looks + 1, hits + (sample in erred)
     left = stats.errors_left(hits, looks, len(order))
     found = int(wrong.sum())
     if left is not None:  # of those outside the stratum; what the queue found there is no longer left
@@ -92,7 +94,7 @@ def progress(bench, state=None):
     return dict(
         reviewed=len(reviewed),
         wrong=found,
-        unsure=int((reviewed.verdict == "unsure").sum()),
+        unsure=len(unsure),
         population=len(order),
         looks=looks,
         hits=hits,

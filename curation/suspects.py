@@ -7,6 +7,7 @@ import numpy as np
 from curation import probe as probes
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
+from curation.versions import position
 
 
 def settings(bench):
@@ -90,8 +91,9 @@ def suspects(bench, version):
 # ---- the standing opinion, kept beside the bench so that an edit re-scores in a moment
 
 
-def write_opinion(bench, state):
-    """Fit the probe to the present labels, and publish what it finds."""
+def write_opinion(bench, upto):
+    """Fit the probe to the labels at the log position `upto`, and publish what it finds."""
+    state = bench.state(upto)
     classes, part, X, probe = fit(bench, state)
     save(
         bench.arrays / "probe.npz",
@@ -100,7 +102,7 @@ def write_opinion(bench, state):
         classes=np.array(json.dumps(classes)),
         **{name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS},
     )
-    return publish(bench, state, classes, part, X, probe)
+    return publish(bench, upto, state, classes, part, X, probe)
 
 
 def rescore(bench):
@@ -108,14 +110,15 @@ def rescore(bench):
     kept = load(bench.arrays / "probe.npz")
     if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
         return None  # a scan with another embedder began and has not ended
-    state = bench.state()
+    upto = position(bench, "HEAD")
+    state = bench.state(upto)
     part = judged(state)
     classes = json.loads(str(kept["classes"]))
     if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
         return None  # samples came or went: only a scan can tell
     now, _ = targets(part)
     if not set(now) <= set(classes):
-        return write_opinion(bench, state)  # a class that the probe has never seen
+        return write_opinion(bench, upto)  # a class that the probe has never seen
     _, y = targets(part, classes)
     probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
     for name in probes.Probe.ARRAYS:
@@ -124,13 +127,11 @@ def rescore(bench):
     if not np.array_equal(y, probe.y):
         probe.update(X, y)
         save(bench.arrays / "probe.npz", **(kept | {name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS}))
-    return publish(bench, state, classes, part, X, probe)
+    return publish(bench, upto, state, classes, part, X, probe)
 
 
-def publish(bench, state, classes, part, X, probe):
+def publish(bench, upto, state, classes, part, X, probe):
     """Write probabilities and scores to arrays/opinion.npz and the flagged labels to `issues`; returns the judgement."""
-    from curation.versions import position
-
     asked = settings(bench)
     probs = probe.pred_probs(X)
     second = load(bench.arrays / "second.npz")  # a trained network's out-of-fold probabilities, or a person's own
@@ -140,7 +141,6 @@ def publish(bench, state, classes, part, X, probe):
         mine, theirs = np.array(rows, int).reshape(-1, 2).T
         probs[mine] = second["probs"][theirs] if asked["probabilities"] == "own" else (probs[mine] + second["probs"][theirs]) / 2
     found = judge(bench, part, classes, probs, probe.few())
-    upto = position(bench, "HEAD")
     flagged = found[found.flagged].sort_values("score", kind="stable")
     rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(
         kind="label", why=reasons(bench, state, flagged), upto=upto
@@ -168,8 +168,6 @@ def publish(bench, state, classes, part, X, probe):
 def opinion(bench):
     """The standing judgement as a frame (see judge), brought up to date first if edits came since it was written."""
     import pandas as pd
-
-    from curation.versions import position
 
     kept = load(bench.arrays / "opinion.npz")
     settings(bench)

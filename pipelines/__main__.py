@@ -32,7 +32,7 @@ def import_(a):
                 bench, a.source, a.who, a.as_, columns, split_map(a.split_map), a.skip_bad, a.audited_test, a.yes, a.refreeze_test, step
             )
     except UserError:
-        if new:  # a bench that holds nothing should not be left behind; decoded pixels may stay for the next try
+        if new and not len(bench.state()):  # nothing half-made stays, but decoded pixels may, for the next try
             for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
                 (bench.path / file).unlink(missing_ok=True)
             with suppress(OSError):

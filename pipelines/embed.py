@@ -160,7 +160,8 @@ def quantized(file):
 
 def embed(bench, hashes, name="lite0", progress=None):
     """Vectors of the images `hashes` as lazy rows (n, d): only what was never embedded is, in shards, so a killed run resumes.
-    Returns (Rows, how many were new)."""
+    Returns (Rows, how many were new,
+    the name of their folder)."""
     folder, side, load = embedder(name)
     shards = Shards(bench.arrays / "embeddings" / folder)
     unique = np.unique(np.asarray(hashes, "S32"))
@@ -181,4 +182,4 @@ def embed(bench, hashes, name="lite0", progress=None):
                 raise UserError(f"expected finite vectors ({len(rows)}, d) from {name}, found {vectors.shape}", "mend the embedder")
             shards.append(todo[rows], vectors)
         shards = Shards(shards.folder)
-    return shards.rows(hashes), len(todo)
+    return shards.rows(hashes), len(todo), folder

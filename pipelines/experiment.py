@@ -184,7 +184,7 @@ def right(bench, key, truth):
     return (classes[probs[at].argmax(1)] == truth.to_numpy(dtype=object)).astype("u1")
 
 
-def compare(bench, plan, split="test"):
+def compare(bench, plan):
     """The plan's matrix judged on the locked test set, as one dict of plain numbers (fractions; the report prints points): cells, effects,
     control, interaction, interval, verdict and what is needed to run it again."""
     wanted = cells(bench, plan)
@@ -192,7 +192,7 @@ def compare(bench, plan, split="test"):
     if missing:
         raise UserError(f"expected {len(wanted)} finished runs, found {len(missing)} missing", "run: assay experiment PLAN.toml")
     state = bench.state()
-    test = state[state.keep & (state.split == split) & state.label.notna()].sort_index()
+    test = state[state.keep & (state["split"] == "test") & state.label.notna()].sort_index()
     if not len(test):
         raise UserError("expected labelled test samples, found none", "import a test split")
     truth, rule = test.label, bench.rules().get("test") or {}

@@ -10,6 +10,8 @@ from curation.sources import make_splits, read_source
 from curation.store import new_batch
 from curation.versions import tree
 
+TAKEN = """select sample from edits where field = 'keep' group by sample
+    having arg_max(value, seq) = 'false' and arg_max(origin, seq) like 'import-%'"""
 SIDE = 128  # pixels are kept at the smaller of their own and this resolution
 
 
@@ -73,6 +75,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
             f"expected most samples of source {name} to be there still, found {len(gone):,} of {old.keep.sum():,} gone",
             "if that is meant, pass --yes; to add another source beside this one, pass --as NAME",
         )
+    # only what an import took away does an import bring back: a person's drop and held-out leakage stay
+    lost = {s for (s,) in bench.rows(TAKEN)}
     edits, left_alone = [], 0
     for i, row in new.iterrows():
         if row.label is not None:
@@ -83,7 +87,7 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
             edits.append((i, "label", old.label[before], "set", f"carried over from {before}, whose bytes changed: unconfirmed"))
     for i, row in frame[frame.index.isin(old.index)].iterrows():
         was = old.loc[i]
-        if not was.keep and not was.reviewed and was.split == row.split:
+        if i in lost:
             edits.append((i, "keep", True, "set", f"import of {name}: it is back"))
         if row.label is not None and row.label != was.given_label:
             if was.reviewed:
@@ -152,9 +156,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
 
 def freeze(bench, state, after, audited, refreeze):
     """The rule that freezes the test split, if this import brings one; UserError where it would change a frozen one unasked."""
-    members = lambda frame: frame[frame.keep & (frame.split == "test")].assign(label=None)  # noqa: E731 - membership, not labels
     frozen = bench.rules().get("test") if len(state) else None
-    now = members(after)
+    now = after[after.keep & (after["split"] == "test")].assign(label=None)  # its membership is frozen, not its labels
     rule = dict(
         name="test", hash=tree(now), n=len(now), audited=audited or bool(frozen and frozen["audited"] and frozen["hash"] == tree(now))
     )

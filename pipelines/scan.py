@@ -9,6 +9,7 @@ from curation import issues, suspects
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
 from curation.store import new_batch
+from curation.versions import position
 from pipelines.embed import embed
 
 FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
@@ -22,14 +23,13 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.given}")
     own_probs, own_vectors, out_of_sample = own or (None, None, True)
     if own_vectors is None:
-        X, new = embed(bench, state.content_hash, embedder, progress)
-        folder = X_folder(embedder)
+        X, new, folder = embed(bench, state.content_hash, embedder, progress)
         say(f"embed       {new:,} of {len(state):,} images were new to {embedder}, {X.shape[1]:,} numbers each")
     else:
         folder = store_own(bench, state, own_vectors)
         say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file")
-    if own_probs is None:
-        (bench.arrays / "second.npz").unlink(missing_ok=True) if effort == 1 else None
+    if own_probs is None and effort == 1:
+        (bench.arrays / "second.npz").unlink(missing_ok=True)
     asked = dict(
         embedder=embedder,
         folder=folder,
@@ -55,7 +55,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         )
     elif effort > 1:
         network(bench, state, graph, effort, say, progress)
-    found = suspects.write_opinion(bench, state)
+    found = suspects.write_opinion(bench, position(bench, "HEAD"))
     few = load(bench.arrays / "opinion.npz")["few"].sum()
     aside = f"; {few} classes have too few samples to judge" if few else ""
     say(f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}")
@@ -67,12 +67,6 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
             f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now"
         )
     return found
-
-
-def X_folder(name):
-    from pipelines.embed import embedder
-
-    return embedder(name)[0]
 
 
 def neighbours(bench, state, folder):

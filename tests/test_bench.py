@@ -191,6 +191,41 @@ def test_versions_have_names_and_equal_contents_equal_trees(bench):
         bench.state("v9")
 
 
+def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, monkeypatch):
+    """Bob relabels between the moment at which Ann's confirmation was planned and the moment at which it is stored."""
+    from curation import edits
+
+    sample, old = bench.state().index[0], bench.state().label.iloc[0]
+    new, plan = "1" if old != "1" else "2", edits.plan
+
+    def slow(*arguments):
+        rows = plan(*arguments)
+        monkeypatch.setattr(edits, "plan", plan)
+        decide(curation.open(bench.path), [dict(sample=sample, label=new)], who="bob")
+        return rows
+
+    monkeypatch.setattr(edits, "plan", slow)
+    decide(bench, [dict(sample=sample, verdict="confirm")])
+    state = bench.state()
+    assert (state.label[sample], state.verdict[sample]) == (new, "confirm"), "Ann confirms what stands when her word arrives"
+    assert bench.chain_breaks() == []
+
+
+def commit_some(path):
+    bench = curation.open(path)
+    for s in bench.state().index[:4]:
+        bench.edit(pd.DataFrame([dict(sample=s, verdict="confirm", tag=multiprocessing.current_process().name)]), "p")
+        bench.commit("", "p")
+
+
+def test_commits_of_several_processes_have_names_and_trees_of_their_own(bench):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(commit_some, [bench.path] * 3)
+    commits = bench.commits()
+    assert commits.name.is_unique and len(commits) >= 4
+    assert all(c.tree == versions.tree(bench.state(c.name)) for c in commits.itertuples()), "a tree is that of its own position"
+
+
 def test_a_tampered_log_is_noticed(bench):
     decide(bench, [dict(sample=bench.state().index[0], verdict="confirm")])
     decide(bench, [dict(sample=bench.state().index[1], verdict="confirm")])

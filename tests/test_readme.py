@@ -1,6 +1,7 @@
 """The README is a test: its six commands are run on the same solar cells and print what it says, its Python snippet runs on the result."""
 
 import csv
+import os
 import re
 import shlex
 import subprocess
@@ -42,7 +43,7 @@ def test_the_loop_and_the_snippet(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            env={**__import__("os").environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         assert done.returncode == 0, done.stderr
         said, shown = done.stdout.splitlines(), output.rstrip().splitlines()
@@ -58,7 +59,7 @@ def test_the_loop_and_the_snippet(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env={**__import__("os").environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0 and "['defective', 'functional']" in done.stdout, done.stderr
 

@@ -67,6 +67,13 @@ def test_errors_left_come_from_the_random_stratum_alone(scanned):
     assert seen["looks"] >= 40 and seen["errors_left"][1] <= left <= seen["errors_left"][2]
 
 
+def test_an_unsure_look_is_no_look(scanned):
+    drawn = versions.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
+    scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
+    seen = scanned.status()["review"]
+    assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), "nobody knows whether an unsure label is wrong"
+
+
 def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
     before = suspects.opinion(scanned)
     files = sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy"))
@@ -137,6 +144,18 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     bench.edit(pd.DataFrame([dict(sample=state["sample"]["c1"], keep="true")]), "ann")
     scan(bench, embedder="pixels", say=silent)
     assert bench.state().reset_index().set_index("key").keep[["c1", "c2", "c3"]].tolist() == [True, False, False]
+
+
+def test_importing_again_does_not_bring_leakage_back(tmp_path):
+    from pipelines.ingest import ingest
+
+    table = digits(300)
+    copy = table[table["split"] == "test"].head(1).assign(split="train", id="copy")
+    bench = bench_of(pd.concat([table, copy]), tmp_path)
+    scan(bench, embedder="pixels", say=silent)
+    before = len(bench.log())
+    ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
+    assert bench.state().keep.sum() == 300 and len(bench.log()) == before, "an unchanged source is no edit"
 
 
 def test_copies_with_different_labels_are_shown(tmp_path):
