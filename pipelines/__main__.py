@@ -192,12 +192,13 @@ def log(a):
 def experiment(a):
     """data versions x architectures x seeds from PLAN.toml, trained where missing"""
     from pipelines import experiment as ex
+    from pipelines.compare import report_data
     from pipelines.report import write
 
     bench, plan = open_bench(a), ex.read_plan(a.plan)
     with progress("training") as step:
         trained = ex.run(bench, plan, say(a), step)
-    data = ex.report_data(bench, plan)
+    data = report_data(bench, plan)
     (bench.path / "plan.json").write_text(json.dumps(plan))
     where = write(bench, data, Path(a.output or "report.html"))
     summary(data, say(a))
@@ -207,12 +208,13 @@ def experiment(a):
 def report(a):
     """the last experiment as a self-contained HTML page, or --json"""
     from pipelines import experiment as ex
+    from pipelines.compare import report_data
     from pipelines.report import write
 
     bench = open_bench(a)
     if a.plan is None and not (bench.path / "plan.json").exists():
         raise UserError("expected an experiment to report on, found none", "run: assay experiment PLAN.toml")
-    data = ex.report_data(bench, ex.read_plan(a.plan) if a.plan else json.loads((bench.path / "plan.json").read_text()))
+    data = report_data(bench, ex.read_plan(a.plan) if a.plan else json.loads((bench.path / "plan.json").read_text()))
     where = write(bench, data, Path(a.output or "report.html"))
     summary(data, say(a))
     done(a, data, f"open {where}")
@@ -220,7 +222,7 @@ def report(a):
 
 def summary(data, tell):
     """An experiment on the terminal: the verdict, the matrix, what each change was worth."""
-    from pipelines.experiment import interval, points
+    from pipelines.compare import interval, points
 
     tell(data["verdict"])
     for c in data["cells"]:

@@ -4,7 +4,7 @@ import time
 
 import curation
 from curation.versions import by_draw
-from pipelines import experiment, report
+from pipelines import compare, experiment, report
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from pipelines.simulate import decisions, review, solar_cells
@@ -54,16 +54,16 @@ def demo(folder, say, progress):
     plan = experiment.read_plan(folder / "plan.toml")
     with progress("training") as step:
         experiment.run(bench, plan, say, step)
-    data = experiment.report_data(bench, plan)
+    data = compare.report_data(bench, plan)
     page = report.write(bench, data, folder / "report.html")
     gain, beside = data["interval"], {b["kind"]: b for b in data["beside"]}
     archs, test, ceiling = " and ".join(plan["architectures"]), f"{data['n_test']} locked test cells", beside["ceiling"]
     say(f"\nWas it worth it? The gain in accuracy, mean of {archs}, on {test}, {len(data['seeds'])} seeds, 95 % intervals:")
     for name, e in (("the 200 reviews", gain), ("as many at random", beside["control"]), ("all labels clean", ceiling)):
-        say(f"  {name:<18} {experiment.interval(e)}")
+        say(f"  {name:<18} {compare.interval(e)}")
     say(f"Verdict: {data['verdict']}")
     if gain["verdict"] == "no evidence either way":
-        say(f"Why: perfect labels would gain {experiment.points(ceiling['estimate'])} here, and {test} cannot show so small an effect.")
+        say(f"Why: perfect labels would gain {compare.points(ceiling['estimate'])} here, and {test} cannot show so small an effect.")
     say(f"\n{time.perf_counter() - start:.0f} s. The report is {page}")
     out = dict(wrong=int(wrong.sum()), labels=len(labelled), reviewed=len(asked), found=found, chance=round(chance, 1))
     return out | dict(gain=gain, verdict=data["verdict"], report=str(page)), f"open {page}, then: assay status -b {bench.given}"

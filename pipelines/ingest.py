@@ -99,6 +99,7 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
     edits["value"] = [json.dumps(v) for v in edits["value"]]
 
     after = pd.concat([state[~state.index.isin(gone.index)], frame[frame.index.isin(new.index)].assign(keep=True)])
+    after.loc[[i for i in frame.index if i in lost], "keep"] = True
     rule = freeze(bench, state, after, audited_test, refreeze_test)
     if rule:
         edits.loc[len(edits)] = [

@@ -23,7 +23,7 @@ ABOUT |= dict(ceiling="ceiling: every label clean")
 
 
 def write(bench, data, path):
-    """Write the page of `data` (experiment.report_data) to `path`; returns it, absolute. Nobody ever meets half a page."""
+    """Write the page of `data` (compare.report_data) to `path`; returns it, absolute. Nobody ever meets half a page."""
     path, plan = Path(path).absolute(), data["plan"]
     packages = {"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
     made = dict(bench=bench.path.name, packages=packages)
@@ -136,7 +136,7 @@ def plot(kind, rows, margin, unseen=None):
 
 
 def page(data, pictures):
-    """The whole page. `data`: experiment.report_data, and `made` (see write); `pictures`: see pictures."""
+    """The whole page. `data`: compare.report_data, and `made` (see write); `pictures`: see pictures."""
     parts = [hero(data), found(data), matrix(data), effects(data), *sheets(data["plan"], pictures), again(data)]
     hatch = '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line y2="6"/></pattern>'
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">

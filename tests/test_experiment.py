@@ -15,6 +15,7 @@ from conftest import ROOT, bench_of, digits, truth_of
 import curation
 from curation import UserError, versions
 from pipelines import experiment
+from pipelines.compare import compare
 from pipelines.scan import scan
 from pipelines.simulate import decisions
 
@@ -36,7 +37,7 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     bench = half_wrong(tmp_path)
     assert experiment.run(bench, PLAN, silent) == 12
     assert experiment.run(bench, PLAN, silent) == 0
-    data = experiment.compare(bench, PLAN)
+    data = compare(bench, PLAN)
     gain = data["interval"]
     assert gain["verdict"] == "helps" and gain["low"] > 0.02 and data["verdict"].startswith("helps: +")
     assert data["n_test"] == 140 and data["seeds"] == [0, 1, 2] and data["tree"]["v2"] == versions.tree(bench.state("v2"))
@@ -51,7 +52,7 @@ def test_what_a_run_is_judged_by_agrees_with_counting(tmp_path):
     bench = half_wrong(tmp_path)
     plan = PLAN | dict(architectures=["probe"], seeds=[0])
     experiment.run(bench, plan, silent)
-    data, state = experiment.compare(bench, plan), bench.state()
+    data, state = compare(bench, plan), bench.state()
     test = state[state["split"] == "test"].sort_index()
     for version, c in zip(("v1", "v2"), data["cells"]):
         key = next(x["key"] for x in experiment.cells(bench, plan) if x["version"] == version)
@@ -85,7 +86,7 @@ def test_unaudited_test_labels_are_said_first_and_nothing_is_too_small(tmp_path)
     bench.commit("one dropped", "ann")
     plan = PLAN | dict(architectures=["probe"], margin=50)
     experiment.run(bench, plan, silent)
-    data = experiment.compare(bench, plan)
+    data = compare(bench, plan)
     assert data["verdict"].startswith("test labels unaudited") and data["interval"]["verdict"] == "no evidence either way"
 
 
@@ -143,7 +144,7 @@ experiment.run(curation.open(sys.argv[1]), json.loads(sys.argv[2]))
     assert 3 <= len(done) < 12
     assert all((bench.arrays / "runs" / f"{k}{part}.npy").exists() for k in done for part in ("", ".ids", ".classes"))
     assert experiment.run(bench, PLAN, silent) == 12 - len(done)
-    assert experiment.compare(bench, PLAN)["interval"]["verdict"] == "helps"
+    assert compare(bench, PLAN)["interval"]["verdict"] == "helps"
 
 
 @pytest.mark.parametrize(
@@ -164,5 +165,5 @@ def test_a_bad_plan_is_refused(tmp_path, text, word):
 
 def test_a_report_without_runs_says_so(scanned):
     with pytest.raises(UserError, match="6 missing"):
-        experiment.compare(scanned, PLAN | dict(versions=["v1"]))
+        compare(scanned, PLAN | dict(versions=["v1"]))
     assert curation.open(scanned.path).rows("select count(*) from runs") == [(0,)]
