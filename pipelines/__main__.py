@@ -3,13 +3,14 @@
 import argparse
 import getpass
 import json
-import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import curation
 from curation import UserError
+from pipelines import ledger
+from pipelines.terminal import bench_path, done, open_bench, progress, say, table
 
 
 def demo(a):
@@ -154,41 +155,6 @@ def scored(out):
     return "the queue is re-scored" if out["rescored"] else "no scan yet, so no queue to re-score"
 
 
-def undo(a):
-    """put back what stood before a batch (by default the last of edits; an import only by its name)"""
-    back(a, open_bench(a).undo(a.batch, a.who), "assay redo")
-
-
-def redo(a):
-    """undo the last undo"""
-    back(a, open_bench(a).redo(a.who), "assay undo")
-
-
-def back(a, out, verb):
-    alone = f"; {out['left_alone']:,} left alone, edited by others since" if out["left_alone"] else ""
-    say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values as they were before {out['undone']}{alone}")
-    done(a, out, f"{verb} takes it back, assay log shows it")
-
-
-def commit(a):
-    """name the present state v1, v2, ..."""
-    bench = open_bench(a)
-    out = bench.commit(a.message, a.who, a.name)
-    say(a)(f"{out['name']}: tree {out['tree']}" if out["new"] else f"nothing changed since {out['name']}, tree {out['tree']}")
-    done(a, out, f"assay experiment PLAN.toml -b {bench.given}")
-
-
-def log(a):
-    """batches and commits, oldest first"""
-    bench = open_bench(a)
-    table(
-        a,
-        bench.log(),
-        ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "dropped", "why"],
-        f"assay undo BATCH -b {bench.given} puts one back",
-    )
-
-
 def experiment(a):
     """data versions x architectures x seeds from PLAN.toml, trained where missing"""
     from pipelines import experiment as ex
@@ -250,95 +216,6 @@ def export(a):
     done(a, out, f"assay import {out['folder']}/manifest.csv -b OTHER reproduces the tree" if a.format == "manifest" else "train on it")
 
 
-# ---- what every verb shares
-
-
-def bench_path(a):
-    return Path(a.bench or os.environ.get("ASSAY_BENCH") or ".")
-
-
-def open_bench(a):
-    return curation.open(bench_path(a))
-
-
-def say(a):
-    """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
-    return lambda line: print(line, file=sys.stderr if a.json else sys.stdout, flush=True)
-
-
-def done(a, out, next=None):
-    if a.json:
-        print(json.dumps(out, default=str, indent=1))
-    elif next:
-        print(f"next: {next}")
-
-
-def table(a, rows, columns, next):
-    """A frame as --json, as --csv FILE, or drawn on the terminal."""
-    if a.csv:
-        rows.to_csv(a.csv, index=False)
-        say(a)(f"{len(rows):,} rows in {a.csv}")
-    if a.json:
-        print(rows.to_json(orient="records", date_format="iso"))
-        return
-    if not a.csv:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        grid = Table(box=None, pad_edge=False)
-        for column in columns:
-            grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why"))
-        for row in rows[columns].head(50).itertuples(index=False):
-            grid.add_row(*(Text(cell(v)) for v in row))
-        Console(width=None if sys.stdout.isatty() else 160).print(grid)
-        if len(rows) > 50:
-            print(f"... and {len(rows) - 50:,} more (--csv FILE or --json for all)")
-    print(f"next: {next}")
-
-
-def cell(value):
-    """One value of a table, on one line and not too long."""
-    import pandas as pd
-
-    if pd.isna(value):
-        return ""
-    return (
-        f"{value:.3f}"
-        if isinstance(value, float)
-        else f"{value:%Y-%m-%d %H:%M}"
-        if isinstance(value, pd.Timestamp)
-        else " ".join(str(value).split())[:120]
-    )
-
-
-@contextmanager
-def progress(text):
-    """A progress bar on standard error for work that takes longer than a moment; yields step(done, total) or step(share, text)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        task = bar.add_task(text, total=None)
-
-        def step(done, total):
-            share = isinstance(total, str)
-            bar.update(
-                task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text
-            )
-
-        yield step
-
-
 def split_map(text):
     try:
         return dict(pair.split("=") for pair in text.split(",")) if text else {}
@@ -393,13 +270,8 @@ def parser():
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    v = verb(undo, who=True)
-    v.add_argument("batch", nargs="?")
-    verb(redo, who=True)
-    v = verb(commit, who=True)
-    v.add_argument("-m", "--message", default="")
-    v.add_argument("--name", help="a name other than the next v1, v2, ...")
-    verb(log, csv=True)
+    for room in (ledger,):
+        room.add(verb)
     v = verb(experiment)
     v.add_argument("plan")
     v.add_argument("-o", "--output", help="the report (default: report.html)")

@@ -1,0 +1,95 @@
+"""What a verb shows on the terminal: lines, tables, progress, or the same as --json."""
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import curation
+
+
+def bench_path(a):
+    return Path(a.bench or os.environ.get("ASSAY_BENCH") or ".")
+
+
+def open_bench(a):
+    return curation.open(bench_path(a))
+
+
+def say(a):
+    """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
+    return lambda line: print(line, file=sys.stderr if a.json else sys.stdout, flush=True)
+
+
+def done(a, out, next=None):
+    if a.json:
+        print(json.dumps(out, default=str, indent=1))
+    elif next:
+        print(f"next: {next}")
+
+
+def table(a, rows, columns, next):
+    """A frame as --json, as --csv FILE, or drawn on the terminal."""
+    if a.csv:
+        rows.to_csv(a.csv, index=False)
+        say(a)(f"{len(rows):,} rows in {a.csv}")
+    if a.json:
+        print(rows.to_json(orient="records", date_format="iso"))
+        return
+    if not a.csv:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(box=None, pad_edge=False)
+        for column in columns:
+            grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why"))
+        for row in rows[columns].head(50).itertuples(index=False):
+            grid.add_row(*(Text(cell(v)) for v in row))
+        Console(width=None if sys.stdout.isatty() else 160).print(grid)
+        if len(rows) > 50:
+            print(f"... and {len(rows) - 50:,} more (--csv FILE or --json for all)")
+    print(f"next: {next}")
+
+
+def cell(value):
+    """One value of a table, on one line and not too long."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return (
+        f"{value:.3f}"
+        if isinstance(value, float)
+        else f"{value:%Y-%m-%d %H:%M}"
+        if isinstance(value, pd.Timestamp)
+        else " ".join(str(value).split())[:120]
+    )
+
+
+@contextmanager
+def progress(text):
+    """A progress bar on standard error for work that takes longer than a moment; yields step(done, total) or step(share, text)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(text, total=None)
+
+        def step(done, total):
+            share = isinstance(total, str)
+            bar.update(
+                task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text
+            )
+
+        yield step
