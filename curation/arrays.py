@@ -2,11 +2,16 @@
 
 import os
 import uuid
+from hashlib import blake2b
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
+from curation.errors import UserError
+
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
+NAME = 12  # bytes of a shard's digest; names of half that length were drawn by an older Assay, and prove nothing
 
 
 def save(path, array=None, **arrays):
@@ -25,24 +30,80 @@ def save(path, array=None, **arrays):
 
 
 def load(path):
-    """The arrays of an .npz by name, or None where there is no such file."""
+    """The arrays of an .npz by name, or None where there is no such file. Each carries a checksum: UserError where it does not fit."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         return None
+    except Exception as e:  # a flipped bit can make zipfile say anything
+        raise damaged(path, e) from None
+
+
+def damaged(path, why):
+    return UserError(f"expected sound arrays in {path}, found: {why}", "assay check --repair sets them aside; what they held is derived")
+
+
+def digest(*arrays):
+    """The name of the shard of `arrays`: a hash of its .npy files, header and all."""
+    hash = blake2b(digest_size=NAME)
+    for array in arrays:
+        np.save(SimpleNamespace(write=hash.update), array, allow_pickle=False)
+    return hash.hexdigest()
+
+
+def fault(index):
+    """What is wrong with the shard whose index file is `index`: "" for a sound one, "not verifiable" for one whose name is no digest, but
+    which makes sense. Reads the whole shard, a block at a time."""
+    file = array_of(index)
+    try:
+        name, hash = file.stem, blake2b(digest_size=NAME)
+        for path in (file, index):
+            with open(path, "rb") as f:
+                while block := f.read(1 << 20):
+                    hash.update(block)
+        if len(name) == 2 * NAME and hash.hexdigest() != name:
+            return "is not what was written: its digest is another"
+        return senseless(np.load(file, mmap_mode="r", allow_pickle=False), np.load(index, allow_pickle=False)) or (
+            "" if len(name) == 2 * NAME else "not verifiable"
+        )
+    except FileNotFoundError:
+        return "has an index, but no array"
+    except (ValueError, EOFError, SyntaxError) as e:  # what np.load says of a broken header
+        return f"is no array: {e}"
+
+
+def senseless(array, index):
+    """Why an array and an index, both readable, cannot be a shard of vectors (n, d) or flat pixels; "" where they can."""
+    if index.dtype != INDEX or (array.ndim, array.dtype.kind) not in ((1, "u"), (2, "f")):
+        return f"has {array.dtype} {array.shape}, index {index.dtype}"
+    size = 1 if array.ndim == 2 else 3 * index["height"].astype("i8") * index["width"]
+    if len(index) and ((index["row"] < 0) | (size < 1) | (index["row"] + size > len(array))).any():
+        return "has an index that points outside its array"
+    finite = array.dtype.kind == "u" or all(np.isfinite(array[i : i + 4096]).all() for i in range(0, len(array), 4096))
+    return "" if finite else "has vectors with NaN or infinity"
+
+
+def array_of(index):
+    """The array that the index file `index` is about."""
+    return index.with_name(index.name.replace(".index.npy", ".npy"))
 
 
 class Shards:
     """A folder of shards. A shard is an array, (n, d) vectors or flat uint8 pixels, and beside it `NAME.index.npy`, written last:
-    a shard without its index was never finished and is not read."""
+    a shard without its index was never finished and is not read. Its name is the digest of both files, so that it vouches for itself."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.arrays, indexes = [], []
         for path in sorted(self.folder.glob("*.index.npy")):
-            index = np.load(path, allow_pickle=False)
-            self.arrays.append(np.load(path.with_name(path.name.replace(".index.npy", ".npy")), mmap_mode="r", allow_pickle=False))
+            try:
+                array, index = np.load(array_of(path), mmap_mode="r", allow_pickle=False), np.load(path, allow_pickle=False)
+            except FileNotFoundError:
+                continue  # `assay gc` was faster
+            except (ValueError, EOFError, SyntaxError) as e:
+                raise damaged(path, e) from None
+            self.arrays.append(array)
             indexes.append((index, np.full(len(index), len(self.arrays) - 1)))
         index = np.concatenate([i for i, _ in indexes]) if indexes else np.empty(0, INDEX)
         shard = np.concatenate([s for _, s in indexes]) if indexes else np.empty(0, int)
@@ -62,14 +123,15 @@ class Shards:
         index = np.zeros(len(hashes), INDEX)
         index["hash"], index["height"], index["width"] = np.asarray(hashes, "S32"), heights, widths
         index["row"] = np.arange(len(hashes)) if rows is None else rows
-        name = uuid.uuid4().hex[:12]
+        name = digest(array, index)
         save(self.folder / f"{name}.npy", array)
         save(self.folder / f"{name}.index.npy", index)
 
     def rows(self, hashes):
         """The vectors of `hashes` as a lazy (n, d) array that reads only the rows it is asked for."""
         at = self.find(hashes)
-        assert (at >= 0).all(), f"{(at < 0).sum()} of {len(at)} hashes have no row in {self.folder}"
+        if (at < 0).any():
+            raise UserError(f"expected {len(at):,} vectors in {self.folder}, found {(at < 0).sum():,} of them missing", "run: assay scan")
         return Rows(self.arrays, self.shard[at], self.index["row"][at])
 
 

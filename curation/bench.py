@@ -2,7 +2,7 @@
 
 import re
 
-from curation import edits, versions
+from curation import backup, edits, undo, versions
 from curation.errors import UserError
 from curation.store import Store, new_batch, now
 
@@ -26,10 +26,6 @@ def create(path):
 
 
 class Bench(Store):
-    def __init__(self, path):
-        super().__init__(path)
-        self.states = {}  # log position -> state, the last few asked for: what was can never change
-
     def __repr__(self):
         return f"Bench({str(self.path)!r})"
 
@@ -50,17 +46,17 @@ class Bench(Store):
 
         return TorchDataset(self, self.frame(version, split), transform)
 
-    def issues(self, kind=None):
-        """Issues found by the last scan, as they stand: frame kind, sample, score, suggestion, why; worst first."""
+    def issues(self, kind=None, version="HEAD"):
+        """Issues as they stand: frame kind, sample, score, suggestion, why; worst first: see queue.issues."""
         from curation.queue import issues
 
-        return issues(self, kind)
+        return issues(self, kind, version)
 
-    def queue(self, n=200, random=0.05):
+    def queue(self, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         """What to look at next: see queue.queue."""
         from curation.queue import queue
 
-        return queue(self, n, random)
+        return queue(self, n, random, version, again, who)
 
     def suspects(self, version="HEAD"):
         """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
@@ -73,24 +69,53 @@ class Bench(Store):
         return self.query("select * from commits order by upto, ts")
 
     def log(self):
-        """Frame of batches and commits, oldest first: see history.log."""
+        """Commits and the open work since, a row for each author: see history.log."""
         from curation.history import log
 
         return log(self)
 
-    def status(self):
+    def batches(self):
+        """Batches and commits, oldest first: see history.batches."""
+        from curation.history import batches
+
+        return batches(self)
+
+    def diff(self, a, b="HEAD"):
+        """What version `b` has that `a` has not: see history.diff."""
+        from curation.history import diff
+
+        return diff(self, a, b)
+
+    def blame(self, sample, version="HEAD"):
+        """The life of one sample: see history.blame."""
+        from curation.history import blame
+
+        return blame(self, sample, version)
+
+    def reviewers(self, version="HEAD"):
+        """Each person's count and speed, and how well two agree on what both saw: see votes.reviewers."""
+        from curation.votes import reviewers
+
+        return reviewers(self, version)
+
+    def status(self, version="HEAD"):
         """What is in the bench, what is flagged and what to do next, as a dict: see history.status."""
         from curation.history import status
 
-        return status(self)
+        return status(self, version)
 
     def rules(self, version="HEAD"):
         """Standing rules {name: value}, such as `test`: the hash, size and audit of the frozen test split."""
         import json
 
-        upto = versions.position(self, version)
+        upto = versions.position(self, versions.root(version))
         found = self.rows("select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1", [upto])
-        return {name: json.loads(value) for name, value in found}
+        rules = {name: json.loads(value) for name, value in found}
+        return {name: value for name, value in rules.items() if len(value) > 1}  # one that was undone has its name alone
+
+    def rule(self, version="HEAD"):
+        """How the standing label follows from several people's decisions: latest, or majority."""
+        return self.rules(version).get("standing", {}).get("value") or "latest"
 
     # ---- what changes it
 
@@ -101,57 +126,111 @@ class Bench(Store):
         if not who:
             raise UserError("expected to know who decides, found nobody", "say --who NAME")
         batch = new_batch("edit")
-        while True:
-            upto = versions.position(self, "HEAD")
-            rows = edits.plan(self.state(upto), decisions, new_classes)
-            if not len(rows):
-                return dict(batch=None, edits=0, samples=0, confirmed=0, unsure=0, rescored=False)
+        with self.transaction() as con:  # planned on what stands now, or a confirmation could overwrite somebody's relabelling
+            samples = decisions["sample"] if "sample" in decisions else ()
+            rows = edits.plan(versions.standing(con, samples), self.classes(con, decisions) | set(new_classes), decisions)
             if why:
                 rows["why"] = rows.why.where(rows.why != "", why)
-            with self.transaction() as con:
-                if not edits.touched_since(con, rows, upto):
-                    rows["origin"] = edits.origins(con, rows, batch)
-                    self.append(con, rows, batch, who)
-                    break  # else somebody decided about one of these samples meanwhile: plan again on what stands now
+            if len(rows):
+                self.append(con, rows, batch, who)
         count = rows.verdict.value_counts()
         return dict(
-            batch=batch,
+            batch=batch if len(rows) else None,
             edits=len(rows),
             samples=rows["sample"].nunique(),
             confirmed=int(count.get("confirm", 0)),
             unsure=int(count.get("unsure", 0)),
-            rescored=self.rescore(),
+            rescored=self.rescore() if len(rows) else False,
         )
 
-    def undo(self, batch=None, who="", redo=False):
-        """Put back what stood before `batch` (by default the last that stands), leaving alone what somebody edited since. Undo is an
-        edit: undone itself, it is a redo. Returns {batch, undone, restored, left_alone, rescored}."""
+    def classes(self, con, decisions):
+        """Every label that a sample of this bench has or had; asked of the log only for a label that is news."""
+        if not hasattr(self, "labels") or "label" in decisions and not set(map(str, decisions["label"])) <= self.labels:
+            found = con.execute("select distinct value ->> '$' from (select distinct value from edits where field = 'label')").fetchall()
+            self.labels = {label for (label,) in found if label is not None}
+        return self.labels
+
+    def undo(self, batch=None, who=""):
+        """Put back what stood before `batch` (by default the last decision that stands), leaving alone what somebody edited since. Undo is an edit:
+        undone itself, it is a redo. Returns {batch, undone, by, restored, left_alone, rescored}."""
         with self.transaction() as con:
-            done, undone = edits.stacks(con)
-            if batch is None:
-                stack = undone if redo else [b for b in done if b.startswith("edit-")]
-                if not stack:
-                    raise UserError(f"expected a batch to {'redo' if redo else 'undo'}, found none", "`assay log` lists what was done")
-                batch = stack[-1]
-            elif not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
-                raise UserError(f"expected a batch of this bench, found {batch!r}", "`assay log` lists them")
-            elif batch not in done and batch not in undone:
-                raise UserError(f"expected a batch that stands, found {batch} undone already", "assay redo takes the last undo back")
-            rows, left = edits.undo_rows(con, batch)
-            undo = new_batch("undo") if len(rows) else None
-            if undo:
-                self.append(con, rows, undo, who)
-        return dict(batch=undo, undone=batch, restored=len(rows), left_alone=left, rescored=self.rescore() if undo else False)
-
-    def rescore(self):
-        """Bring the standing scan's scores to the present labels, without embedding or fitting anew; False where no scan stands."""
-        from curation.suspects import rescore
-
-        return (self.arrays / "probe.npz").exists() and rescore(self) is not None
+            done, undone, authors = undo.stacks(con)
+            names = undo.choose(con, batch) if batch else [b for b in done if b.startswith("edit-")][::-1]
+            if not names:
+                raise UserError("expected a batch to undo, found none", "`assay log --batches` lists what was done")
+            for name in names:  # a batch of which somebody edited every value since is passed over
+                kind, plan = ("redo", undo.redo_plan(con, name)) if name in undone else ("undo", undo.plan(con, [name]))
+                if plan.popped.astype(bool).any():
+                    break
+            out = self._take_back(con, plan, kind, f"{kind} of {name}", who)
+        return out | dict(undone=name, by=authors[name], rescored=self.rescore() if out["batch"] else False)
 
     def redo(self, who=""):
-        """Undo the last undo."""
-        return self.undo(who=who, redo=True)
+        """Undo the last undo or revert."""
+        with self.connect() as con:
+            undone = undo.stacks(con)[1]
+        if not undone:
+            raise UserError("expected a batch to redo, found none", "`assay log --batches` lists what was done")
+        return self.undo(undone[-1], who)
+
+    def revert(self, batch=None, by=None, since=None, who="", dry=False):
+        """Take back one batch, or every decision of somebody (`by`), or since a time (UTC datetime), or both, whatever came between; values that
+        somebody else edited since are left alone. Returns (plan: see undo.plan, what happened: as undo). `dry`: only the plan."""
+        with self.connect() if dry else self.transaction() as con:
+            names = undo.choose(con, batch, by, since)
+            plan = undo.plan(con, names)
+            word = f"revert of {batch or ' '.join(filter(None, [by, since and f'since {since:%Y-%m-%d %H:%M:%S}']))}"
+            out = dict(batch=None) if dry else self._take_back(con, plan, "undo", word, who, "revert")
+        return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
+
+    def set_rule(self, value, who):
+        """From here on the standing label is the `latest` decision or that of the `majority`; older versions stay what they are. Returns {batch,
+        changed (labels that change by it), rescored}."""
+        if value == self.rule():
+            return dict(batch=None, changed=0, rescored=False)
+        import json
+
+        import pandas as pd
+
+        before, batch = self.state().label, new_batch("rule")
+        row = pd.DataFrame([dict(sample="", field="rule", value=json.dumps(dict(name="standing", value=value)))])
+        with self.transaction() as con:
+            self.append(con, row, batch, who)
+        now = self.state().label
+        return dict(batch=batch, changed=int((now != before.reindex(now.index)).sum()), rescored=self.rescore())
+
+    def merge(self, other, who=""):
+        """Bring the log of another copy of this bench in: see merge.merge."""
+        from curation.merge import merge
+
+        out = merge(self, open(other), who)
+        self.states.clear()
+        return out | dict(rescored=self.rescore() if out["edits"] and not out["samples"] else False)
+
+    def _take_back(self, con, plan, kind, why, who, name=None):
+        rows = undo.rows(plan, kind, why)
+        batch = new_batch(name or kind) if len(rows) else None
+        if batch:
+            self.append(con, rows, batch, who)
+        return dict(batch=batch, restored=len(rows), left_alone=len(plan) - len(rows))
+
+    def rescore(self):
+        """Bring the standing scan's scores to the present labels, without embedding or fitting anew: True, False where no scan stands, or in
+        words why it cannot be (what was decided is stored all the same)."""
+        from curation.suspects import rescore
+
+        try:
+            return (self.arrays / "probe.npz").exists() and rescore(self) is not None
+        except UserError as e:
+            return e.problem
+
+    def damages(self):
+        """What is wrong with the file beyond its hash chain: (kind, what), ...; see check.check."""
+        with self.connect() as con:
+            if lost := self.behind(con):
+                yield "log", lost
+            if versions.standing_differs(con):
+                yield "standing", "the table of what stands is not what the log says"
 
     def commit(self, message="", who="", name=None):
         """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""
@@ -168,4 +247,5 @@ class Bench(Store):
                 raise UserError(f"expected a new name for the version, found {name!r}, which is taken", "choose another name")
             name = name or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdigit()], default=0)}"
             con.execute("insert into commits values (?, ?, ?, ?, ?, ?, ?)", [name, upto, tree, last[0], message, who, now()])
-        return dict(name=name, upto=upto, tree=tree, new=True)
+            versions.keep_standing(con)
+        return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep(self, name))

@@ -3,14 +3,13 @@
 import json
 
 from curation.errors import UserError
+from curation.text import NAME, TEXT, flaw, fused
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
 QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
 TRUTH = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False}
-# a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
-SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
 
 
 def read_decisions(path):
@@ -27,7 +26,7 @@ def read_decisions(path):
             header, rows, line = next(reader, None), [], 2
             for row in reader:
                 if row:
-                    rows.append((line, row))
+                    rows.append((line, list(map(fused, row))))
                 line = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         raise UserError(
@@ -43,9 +42,10 @@ def read_decisions(path):
     return frame.assign(line=[line for line, _ in rows])
 
 
-def plan(state, decisions, new_classes=()):
-    """Edits (frame sample, field, value, verdict, origin, why, suggested, seconds) that `decisions` ask for; raises UserError
-    naming every bad line, so that a file is applied whole or not at all. Cells that are empty decide nothing."""
+def plan(standing, classes, decisions):
+    """Edits (frame sample, field, value, verdict, origin, why, suggested, seconds) that `decisions` ask for of the samples that are `standing`
+    (see versions.said_at); raises UserError naming every bad line, so that a file is applied whole or not at all. Cells that are empty decide
+    nothing."""
     import pandas as pd
 
     unknown = [c for c in decisions.columns if c not in ("sample", *DECISIONS, *CONTEXT, *QUEUE)]
@@ -54,24 +54,26 @@ def plan(state, decisions, new_classes=()):
             f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {', '.join(str(c) for c in decisions.columns if c != 'line')}",
             f"rename or remove: {', '.join(map(str, unknown))}" if unknown else "add the columns; `assay queue --csv` writes them, empty",
         )
-    classes = set(state.label[state.label.notna()]) | set(new_classes)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
-    standing = state.reindex([str(s) for s in decisions["sample"]])
+    stands = {now.Index: now for now in standing.itertuples()}
     edits, bad, seen = [], [], set()
-    for line, row, now in zip(lines, decisions.to_dict("records"), standing.itertuples()):
+    for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]).strip() if k != "label" else str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
         if not asked:
             continue
-        sample, known = str(row["sample"]), isinstance(now.uri, str)
+        sample, now = str(row["sample"]), stands.get(str(row["sample"]))
         try:
-            if not known:
+            if now is None:
                 raise ValueError("no such sample")
             if now.split in ("test", "guard"):
                 raise ValueError(f"the {now.split} split is locked")
             if sample in seen:
                 raise ValueError("a second decision on this sample")
             seen.add(sample)
+            for cell, most in (("label", NAME), ("tag", NAME), *((c, TEXT) for c in CONTEXT)):
+                if wrong := flaw(str(given.get(cell, "")), most):
+                    raise ValueError(f"its {cell} {wrong}")
             for field, value, verdict in fields(asked, now, classes):
                 edits.append(
                     (sample, field, json.dumps(value), verdict, str(given.get("why", "")), hint_of(given), number(given.get("seconds", "")))
@@ -133,65 +135,3 @@ def hint_of(given):
     """What suggested a decision, as JSON: the suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
     hint = {k: given[k] for k in ("suggested_label", "score", "rank", "random", "reason") if str(given.get(k, "")) != ""}
     return json.dumps(hint, default=str) if hint else None
-
-
-def touched_since(con, edits, upto):
-    """Has anybody edited one of these samples after position `upto`?"""
-    con.register("wanted", edits[["sample"]].drop_duplicates())
-    found = con.execute("select 1 from edits where seq > ? and sample in (select sample from wanted) limit 1", [upto]).fetchall()
-    con.unregister("wanted")
-    return bool(found)
-
-
-def origins(con, edits, batch):
-    """`origin` of each edit: its batch, or for a confirmation the batch that first set the standing value, so that undo composes."""
-    con.register("wanted", edits[["sample"]].drop_duplicates())
-    found = con.execute(
-        "select sample, arg_max(origin, seq) from edits where field = 'label' and sample in (select sample from wanted) group by sample"
-    ).fetchall()
-    con.unregister("wanted")
-    first = dict(found)
-    return [first.get(s, batch) if v != "set" and f == "label" else batch for s, f, v in zip(edits["sample"], edits.field, edits.verdict)]
-
-
-UNDO = f"""
-with every as (select *, {SLOT} as slot from edits),
-touched as (select sample, slot, min(seq) as first, arg_max(origin, seq) as origin from every where batch = $batch group by all),
-joined as (
-    select t.sample, t.slot, t.origin, any_value(e.field) as field,
-        arg_max(e.value, e.seq) as now, arg_max(e.origin, e.seq) as now_origin,
-        arg_max(e.value, e.seq) filter (e.seq < t.first) as before, arg_max(e.origin, e.seq) filter (e.seq < t.first) as before_origin,
-        arg_max(e.verdict, e.seq) filter (e.seq < t.first) as before_verdict
-    from touched t join every e using (sample, slot) group by all)
-select sample, slot, field, coalesce(before, case when field = 'tag' then json_object('name', now ->> 'name', 'on', false) else 'null' end) as value,
-    coalesce(before_verdict, 'set') as verdict, coalesce(before_origin, '') as origin, now_origin is distinct from origin as since
-from joined"""
-BATCHES = """
-select batch, min(seq) as first, any_value(suggested ->> 'undo') as target from edits
-group by batch order by first"""
-
-
-def undo_rows(con, batch):
-    """(edits that put back what stood before `batch`, how many values somebody set since and so are left alone)."""
-    frame = con.execute(UNDO, dict(batch=batch)).df()
-    rows = frame[~frame.since][["sample", "field", "value", "verdict", "origin"]].assign(
-        why=f"undo of {batch}", suggested=json.dumps({"undo": batch})
-    )
-    return rows, int(frame.since.sum())
-
-
-def stacks(con):
-    """(batches that stand, undo batches that stand), newest last: the first can be undone, the second redone. A new edit empties the
-    second, as editors do."""
-    done, undone, target = [], [], {}
-    for batch, _, of in con.execute(BATCHES).fetchall():
-        target[batch] = of
-        if of is None:
-            done, undone = [*done, batch], []
-        elif of in target and target[of] is not None:  # the undo of an undo is a redo
-            undone = [u for u in undone if u != of]
-            done.append(target[of])
-        else:
-            done = [d for d in done if d != of]
-            undone.append(batch)
-    return done, undone

@@ -5,5 +5,10 @@ class UserError(Exception):
     """What was expected and found (`problem`), and what to do about it (`hint`); the command line exits with status 2."""
 
     def __init__(self, problem, hint):
-        super().__init__(f"error: {problem}\nhint: {hint}")
-        self.problem, self.hint = problem, hint
+        self.problem, self.hint = ("\n".join(map(short, text.split("\n"))) for text in (problem, hint))
+        super().__init__(f"error: {self.problem}\nhint: {self.hint}")
+
+
+def short(text, most=1_000):
+    """`text`, its middle left out where it is longer than a person would read."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {len(text) - most:,} characters ... {text[-(most // 2) :]}"

@@ -14,6 +14,9 @@ from itertools import islice, repeat
 
 import numpy as np
 
+from curation.errors import UserError
+
+SIDE = 128  # pixels are kept at the smaller of their own and this resolution
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]  # no others: Pillow also opens EPS, by running ghostscript
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 30
@@ -258,7 +261,11 @@ class Pixels:
 
     def __init__(self, shards, hashes, size=None):
         at = shards.find(hashes)
-        assert (at >= 0).all(), f"{(at < 0).sum()} of {len(at)} hashes have no pixels in {shards.folder}"
+        if (at < 0).any():
+            raise UserError(
+                f"expected the pixels of every image, found {(at < 0).sum():,} of {len(at):,} missing in {shards.folder}",
+                "run: assay check --repair, which decodes them again",
+            )
         self.arrays, self.shard, self.index = shards.arrays, shards.shard[at], shards.index[at]
         stored = {(int(h), int(w)) for h, w in np.unique(self.index[["height", "width"]])}
         assert size or len(stored) < 2, f"images of {len(stored)} shapes need a size"

@@ -32,6 +32,14 @@ def leakage(state, near, at):
     return {i: close[at[i]] for i in np.flatnonzero(kept & (split == "train")) if at[i] in close}
 
 
+def unheld(bench, state):
+    """The state as if no leakage were held out yet, so that it stays listed."""
+    whole = state.copy()
+    held = bench.rows("select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'")
+    whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
+    return whole
+
+
 def find(state, graph, at):
     """All issues but `label`, as a frame kind, sample, score (0 to 1, low is bad), suggestion, why. Test labels are never read."""
     import pandas as pd

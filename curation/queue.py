@@ -1,30 +1,48 @@
 """What to look at next: suspects in order, a random stratum among them, and what that stratum says about the labels not looked at."""
 
-from curation import stats, suspects, versions
+from curation import merge, stats, suspects, versions, votes
 from curation.errors import UserError
 
 SEED = 0  # of the one random order of a bench; it depends on sample ids alone, so an import does not reshuffle it
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
-def issues(bench, kind=None):
-    """Standing issues as a frame kind, sample, source_id, path, split, label, score, suggestion, why; worst first. Issues of samples that are
-    out, and label issues of reviewed ones, have been dealt with and are left out."""
-    suspects.opinion(bench)  # brings the label issues up to date
-    found = bench.query("select kind, sample, score, suggestion, why from issues order by kind, score, sample")
-    kinds = sorted(set(found.kind))
-    if kind is not None and kind not in kinds and kind not in KINDS:
+def issues(bench, kind=None, version="HEAD"):
+    """Standing issues of a version as a frame kind, sample, source_id, path, split, label, score, suggestion, why; worst first. Issues of samples
+    that are out, and label issues of reviewed ones, have been dealt with and are left out."""
+    import pandas as pd
+
+    state, between = bench.state(version), of_people(bench, version)
+    if scanned(bench) or between.empty and kind not in PEOPLE:  # else there is nothing to wait for
+        found = pd.concat([suspects.issues(bench, version), between]).sort_values(["kind", "score", "sample"], kind="stable")
+    else:
+        found = between
+    if kind is not None and kind not in KINDS and kind not in set(found.kind):
         raise UserError(f"expected an issue kind, found {kind!r}", f"there are {', '.join(KINDS)}")
-    state = bench.state().reindex(found["sample"])
-    found["source_id"], found["path"], found["split"], found["label"] = (state[c].to_numpy() for c in ("key", "uri", "split", "label"))
+    taken = state.reindex(found["sample"])
+    found["source_id"], found["path"], found["split"], found["label"] = (taken[c].to_numpy() for c in ("key", "uri", "split", "label"))
     found.loc[found["split"].isin(("test", "guard")), "label"] = None
-    kept = state.keep.fillna(False).to_numpy(bool) & ~(state.reviewed.fillna(False).to_numpy(bool) & (found.kind == "label").to_numpy())
-    kept |= (found.kind == "leakage").to_numpy()  # these are out because they leak
+    kept = taken.keep.eq(True).to_numpy() & ~(taken.reviewed.eq(True).to_numpy() & (found.kind == "label").to_numpy())
+    kept |= found.kind.isin(("leakage", *PEOPLE)).to_numpy()  # some are out because they leak, others because somebody dropped them
     found = found[kept & ((found.kind == kind).to_numpy() if kind else True)]
     return found[["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
 
 
-KINDS = ("label", "conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage", "outlier")
+PEOPLE = ("merge_conflict", "reviewer_disagreement")
+KINDS = (*PEOPLE, "label", "conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage", "outlier")
+
+
+def of_people(bench, version="HEAD"):
+    """Where people contradict each other, as issues: conflicts of merges, then disagreements; one a sample."""
+    import pandas as pd
+
+    upto, state = versions.position(bench, versions.root(version)), bench.state(version)
+    found = pd.concat([merge.conflicts(bench, state, upto), votes.disagreements(bench, state, upto)])
+    return found.drop_duplicates("sample").reset_index(drop=True)
+
+
+def scanned(bench):
+    return bool(bench.rows("select 1 from meta where key = 'scan'"))
 
 
 def random_order(state):
@@ -33,41 +51,59 @@ def random_order(state):
     return versions.by_draw(frame.index, SEED)
 
 
-def queue(bench, n=200, random=0.05):
-    """The n worst labels that nobody has reviewed, mixed with random * n samples drawn uniformly (`random` True; some may be among the
-    worst): frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score, reason, random."""
-    if n < 1 or not 0 <= random <= 1:
-        raise UserError(f"expected n of at least 1 and random from 0 to 1, found {n} and {random}", "for example: -n 200 --random 0.05")
+def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
+    """What people contradict each other about, then the n worst labels that nobody has reviewed, mixed with random * n samples drawn uniformly
+    (`random` True; some may be among the worst) and again * n that others have reviewed and `who` has not (with the label they came with, so
+    that two people's judgements can be compared): frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label,
+    score, reason, random."""
+    if n < 1 or not 0 <= random <= 1 or not 0 <= again <= 1:
+        raise UserError(
+            f"expected n of at least 1, random and again from 0 to 1, found {n}, {random} and {again}", "for example: -n 200 --random 0.05"
+        )
     import pandas as pd
 
-    state = bench.state()
-    found = suspects.opinion(bench)
+    state, between = bench.state(version), of_people(bench, version)
+    found = suspects.opinion(bench, version) if between.empty or scanned(bench) else pd.DataFrame(columns=["label", "score", "suggestion"])
     found = found[~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
-    worst = list(found.index[:n])
+    first = list(between["sample"])
+    worst = [*first, *found.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
-    drawn = [s for s in random_order(state) if not state.reviewed[s]][: round(n * random)]
-    order, extra = [], [s for s in drawn if s not in rank]
+    drawn = [s for s in random_order(state) if not state.reviewed[s]][: round(n * random)] if len(found) else []
+    theirs = others(bench, who, state) if again else set()
+    second = [s for s in random_order(state) if s in theirs][: round(n * again)]
+    order, extra = [], [s for s in [*drawn, *second] if s not in rank]
     for i, sample in enumerate(worst):
         order.append(sample)
         if len(extra) and (i + 1) % max(1, round(len(worst) / max(1, len(extra)))) == 0:
             order.append(extra.pop(0))
-    order += extra
-    rows = found.reindex(order)
-    rows["label"] = state.label[order]
-    known = rows.score.notna()
-    why = dict(zip(rows.index[known], suspects.reasons(bench, state, rows[known])))
-    taken = state.loc[order]
-    rows = rows.assign(
-        sample=order,
-        rank=pd.array([rank.get(s) for s in order], "Int64"),
-        source_id=taken.key.to_numpy(),
-        path=taken.uri.to_numpy(),
-        given_label=rows.label,
-        suggested_label=rows.suggestion,
-        reason=[why.get(s, "too few of its class to judge") for s in order],
-        random=[s in set(drawn) for s in order],
+    order = list(dict.fromkeys(order + extra))
+    taken, rows = state.loc[order], found.reindex(order)
+    known = rows.score.notna() & ~rows.index.isin(second)
+    rows["label"] = taken.label.where(~taken.index.isin(second), taken.given_label)
+    why = dict(zip(rows.index[known], suspects.reasons(bench, state, rows[known]))) if known.any() else {}
+    why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(zip(first, between.why))
+    suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)
+    suggestion[first], score[first] = between.suggestion.to_numpy(object), between.score.to_numpy(float)
+    rows = pd.DataFrame(
+        dict(
+            sample=order,
+            rank=pd.array([rank.get(s) for s in order], "Int64"),
+            source_id=taken.key.to_numpy(),
+            path=taken.uri.to_numpy(),
+            given_label=rows.label.to_numpy(),
+            suggested_label=suggestion.to_numpy(),
+            score=score.to_numpy(),
+            reason=[why.get(s, "too few of its class to judge") for s in order],
+            random=[s in set(drawn) for s in order],
+        )
     )
-    return rows[COLUMNS].reset_index(drop=True)
+    return rows[COLUMNS]
+
+
+def others(bench, who, state):
+    """Samples that somebody else has decided about and `who` has not."""
+    rows = bench.rows("select sample, bool_or(who = ?) from edits where batch like 'edit-%' group by sample", [who])
+    return {s for s, mine in rows if not mine and s in state.index and state.reviewed[s]}
 
 
 def progress(bench, state=None):

@@ -8,11 +8,14 @@ import re
 from collections import Counter, namedtuple
 from hashlib import blake2b
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
 from curation.errors import UserError
-from curation.images import IN_PARQUET, SUFFIXES, byte_columns, image_column
+from curation.images import SUFFIXES, byte_columns, image_column
+from curation.places import find, locate, walk
+from curation.text import NAME, TEXT, flaw
 
 SPLITS = {
     "train": "train",
@@ -37,19 +40,22 @@ Source = namedtuple("Source", "frame left_out kind name notes")  # what read_sou
 Table = namedtuple("Table", "columns at left_out held guess")  # {name: values}, "line 7" ..., columns of bytes, the likely one
 
 
-def read_source(path, image=None, label=None, split=None, id=None, group=None, split_map=None):
-    """Read what a folder or manifest lists; no image is opened. `image` ... `group` name columns, "none" says that there is none.
+def read_source(path, image=None, label=None, split=None, id=None, group=None, split_map=None, images=None):
+    """Read what a folder or manifest lists; no image is opened. `image` ... `group` name columns, "none" says that there is none;
+    the images of a manifest that Assay exported are looked for in the folder `images`, by their bytes.
 
-    -> Source: `frame` (pandas) has key, uri, label (or None), split (or None: to be made), meta; group if one is named; id, the
-    sample ids, if Assay exported it. A row without a label is in pool, whatever it says. `left_out` [(key, reason)] are bad
+    -> Source: `frame` (pandas) has key, uri, label (or None), split (or None: to be made), meta; group if one is named; id and content_hash
+    if Assay exported it. Any other row without a label is in pool, whatever it says. `left_out` [(key, reason)] are bad
     rows, `kind` says what was read, `notes` are worth printing. Raises UserError for what makes the whole source unusable."""
     path = Path(os.path.abspath(Path(path).expanduser()))
+    if (path / "assay.json").is_file() and (path / "manifest.csv").is_file():
+        path /= "manifest.csv"  # the folder of an export that brings its images along
     asked = {"image": image, "label": label, "split": split, "id": id, "group": group}
     try:
         if path.is_dir():
             kind, rows, left_out, notes = _read_folder(path, asked, split_map or {})
         elif path.is_file() and path.suffix.lower() in TABLES:
-            kind, rows, left_out, notes = *_list_table(path, _read_table(path), asked), []
+            kind, rows, left_out, notes = *_list_table(path, _read_table(path), asked, images), []
         else:
             found = "another kind of file" if path.exists() else "nothing"
             raise UserError(f"expected a folder, CSV, TSV or Parquet file, found {found} at {path}", "check the path")
@@ -58,11 +64,13 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
     if not rows:
         raise UserError(
             f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
-            "paths are relative to the manifest's folder; --image-column says which column holds them",
+            "paths are relative to the manifest's folder; --image-column says which column holds them; --images FOLDER where an export's images are",
         )
     _map_splits(rows, split_map or {}, notes)
     classes = {row["label"] for row in rows} - {None}
-    if len(classes) == 1:
+    if images and "id" not in rows[0]:
+        raise UserError(f"expected a manifest that Assay exported for --images, found {path.name}", "import it without --images")
+    if len(classes) == 1 and "id" not in rows[0]:
         raise UserError(
             f"expected at least two classes in {path.name}, found one: {classes.pop()}",
             "are the class folders one level deeper? import that folder; --label-column names another column",
@@ -73,7 +81,7 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
 
 
 def _read_folder(root, asked, split_map):
-    found = list(_walk(root))
+    found, ours = list(walk(root)), (root / "assay.json").is_file()
     images = [f for f in found if f.lower().endswith(SUFFIXES)]
     tops = {f.split("/")[0] for f in images if "/" in f}
     named = {t for t in tops if t in split_map or t.lower() in SPLITS}
@@ -83,15 +91,18 @@ def _read_folder(root, asked, split_map):
         *folders, _ = file.split("/")
         pooled = not by_split and SPLITS.get(file.split("/")[0].lower()) == "pool"
         split, *folders = folders if folders and by_split else ["pool"] if pooled else [None, *folders]
+        label = next(map(unquote, folders), None) if ours else next(iter(folders), None)
         if file != (readable := file.encode(errors="replace").decode()):
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
+        elif wrong := flaw(label or ""):
+            left_out.append((file, f"has a label that {wrong}"))
         else:
-            rows.append({"key": file, "uri": f"{root}/{file}", "label": next(iter(folders), None), "split": split, "meta": {}})
+            rows.append({"key": file, "uri": f"{root}/{file}", "label": label, "split": split, "meta": {}})
     tables = [f for f in found if "/" not in f and f.lower().endswith(TABLES)]
     if len(tables) == 1 and not any(row["label"] for row in rows):
         table = _read_table(root / tables[0])
         if not images or _image_column(table, None):
-            return *_list_table(root / tables[0], table, asked), [f"no class folders in {root.name}: read {tables[0]} in it"]
+            return *_list_table(root / tables[0], table, asked, None), [f"no class folders in {root.name}: read {tables[0]} in it"]
     if not images:
         endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in found).most_common(3)
         raise UserError(
@@ -101,16 +112,6 @@ def _read_folder(root, asked, split_map):
     for option in (o for o, column in asked.items() if column):
         raise UserError(f"--{option}-column: {root.name} is a folder of images, without columns", "pass a CSV or Parquet file")
     return "split folders" if by_split else "class folders" if tops else "unlabelled images", rows, left_out, []
-
-
-def _walk(folder, prefix="", above=()):
-    """Relative path of every file, sorted; links are followed (exported class folders are links), but not in a circle."""
-    here = os.path.realpath(folder)
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
-        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
-            yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, here))
-        elif not entry.is_dir() and not entry.name.startswith("."):
-            yield prefix + entry.name
 
 
 def _read_table(path):
@@ -124,7 +125,9 @@ def _read_table(path):
             rows += [(start, cells)] if cells else []  # blank lines are none
             start = lines.line_num + 1  # a quoted cell may hold line breaks
     except csv.Error as e:
-        raise UserError(f"{path.name}, line {start}: {e}", 'close the quote that opens there; write a quote in it as ""') from e
+        raise UserError(
+            f"{path.name}, line {start}: {e}", 'close the quote that opens there, write a quote in it as "", and cut what is very long'
+        ) from e
     header = [name.strip() for name in rows[0][1]] if rows else []
     if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
         raise UserError(f"{path.name} has two columns named {twice[0]}", "rename one of them")
@@ -195,7 +198,7 @@ def _label_column(table, asked, taken):
     raise UserError(f"expected a label column, found {found}", "say which: --label-column NAME, or none for a pool")
 
 
-def _list_table(path, table, asked):
+def _list_table(path, table, asked, images):
     """(kind, rows, left_out) of a manifest."""
     columns, n = table.columns, len(table.at)
     if not n and not table.left_out:
@@ -211,22 +214,28 @@ def _list_table(path, table, asked):
     split, group = _column(table, "split", asked["split"], ("split",)), _column(table, "group", asked["group"])
     taken = {image, id, split, group, "sample_id" if ours else None}
     label = _label_column(table, asked["label"], taken)
-    labels, splits, ids, groups = (_texts(columns[c], c) if c else [None] * n for c in (label, split, id, group))
+    texts = _as_they_are if ours else as_texts
+    labels, splits, ids, groups = (texts(columns[c], c) if c else [None] * n for c in (label, split, id, group))
+    hashes = columns.pop("content_hash") if ours and "content_hash" in columns else [None] * n
     meta = {c: values for c, values in columns.items() if c not in taken | {label}}
     meta = json.loads(json.dumps(meta, default=lambda v: None if isinstance(v, bytes) else str(v)), parse_constant=lambda _: None)
     in_rows, suffix = image in table.held, "" if image == table.guess else f"::{image}"
-    places = ((str(i), f"{path}::{i}{suffix}", None) for i in range(n)) if in_rows else _locate(path.parent, columns[image], ours)
+    places = (
+        ((str(i), f"{path}::{i}{suffix}", None) for i in range(n)) if in_rows else locate(path.parent, texts(columns[image], image), ours)
+    )
+    places = find(places, hashes, images) if ours and images else places
     rows, left_out, first = [], table.left_out, {}
     for i, (key, uri, reason) in enumerate(places):
         key, at = ids[i] if id else key, table.at[i]
         row = {"key": key, "uri": uri, "label": labels[i], "split": splits[i]}
-        row["meta"] = {c: values[i] for c, values in meta.items() if values[i] is not None}
-        row |= ({"group": groups[i]} if group else {}) | ({"id": columns["sample_id"][i]} if ours else {})
+        row["meta"] = _unpacked({c: values[i] for c, values in meta.items() if values[i] is not None}, ours)
+        row |= ({"group": groups[i]} if group else {}) | ({"id": columns["sample_id"][i], "content_hash": hashes[i]} if ours else {})
         if ours and ("key", key) in first:  # two sources of one bench may have the same key
             row["key"] = row["id"]
         names = [(c, row[c]) for c in ("key", "id") if c in row]
-        if key is None:
-            left_out.append((at, f"has no {id or image}"))
+        wrong = [f"{what} that {f}" for what, most in (("key", TEXT), ("label", NAME)) if row[what] and (f := flaw(row[what], most))]
+        if key is None or wrong:
+            left_out.append((at, f"has {wrong[0]}" if wrong else f"has no {id or image}"))
         elif ours and not SAMPLE_ID.fullmatch(str(row["id"])):
             left_out.append((key, f"has the sample_id {row['id']}, which is not 32 hex digits ({at})"))
         elif again := [first[name] for name in names if name in first]:
@@ -239,19 +248,20 @@ def _list_table(path, table, asked):
     return f"{path.suffix[1:].lower()} {'of images' if in_rows else 'manifest'}", rows, left_out
 
 
-def _locate(root, paths, ours):
-    """(key, uri, what is wrong with it) of every path. Only Assay's own exports may leave the folder."""
-    for path in _texts(paths, "of image paths"):
-        uri = os.path.normpath(os.path.join(root, path or ""))
-        inside = next((top for top in (f"{root}/", f"{os.path.realpath(root)}/") if uri.startswith(top)), "")
-        in_parquet = IN_PARQUET.fullmatch(uri) if ours else None
-        away = not inside and not ours
-        gone = not os.path.isfile(in_parquet[1] if in_parquet else uri)
-        wrong = "leaves the manifest's folder" if away else "is not there" if gone else ""
-        yield path and uri.removeprefix(inside), uri, "has no path" if path is None else wrong and f"names {path}, which {wrong}"
+def _unpacked(meta, ours):
+    """Metadata; where Assay exported them in one cell, they are what they were before, with the export's own columns beside them."""
+    try:
+        return json.loads(meta["meta"]) | {c: v for c, v in meta.items() if c != "meta"} if ours else meta
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return meta
 
 
-def _texts(values, column):
+def _as_they_are(values, column):
+    """Text that Assay exported: nan is a word there, and so is a blank."""
+    return [None if v is None or v == "" or v != v else str(v) for v in values]
+
+
+def as_texts(values, column):
     """Labels, ids, ... as text: 3 and 3.0 are "3"; an empty cell, blanks and NaN are None."""
     if any(isinstance(v, list | dict) for v in values):
         raise UserError(f"expected text or numbers in the column {column}, found lists or structs", "name another column")
@@ -269,9 +279,12 @@ def _map_splits(rows, split_map, notes):
             f"expected train, val, test, pool or guard, found {', '.join(f'{u} ({names[u]:,})' for u in unknown)}",
             "say what they are: --split-map " + ",".join(f"{u}=pool" for u in unknown),
         )
-    moved = Counter(meant.get(row["split"]) for row in rows if row["label"] is None)
+    astray = [row for row in rows if row["label"] is None and not (row["split"] and "id" in row)]
+    moved = Counter(meant.get(row["split"]) for row in astray)
     for row in rows:
-        row["split"] = "pool" if row["label"] is None else meant.get(row["split"])
+        row["split"] = meant.get(row["split"])
+    for row in astray:
+        row["split"] = "pool"
     notes += [f"{n:,} unlabelled rows of {split} go to pool" for split, n in moved.items() if split not in (None, "pool")]
 
 
@@ -281,8 +294,9 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
     Copies (equal content_hash) and members of a group stay together. Test is drawn if no row has it; val too, out of train if
     need be. Train keeps a sample of every class."""
     keys, labels = list(frame["key"]), list(frame["label"])
-    splits = [split if isinstance(label, str) else "pool" for label, split in zip(labels, frame["split"], strict=True)]
-    families = _families([i for i, split in enumerate(splits) if split != "pool"], content_hash, frame.get("group", content_hash))
+    splits = [split or (None if isinstance(label, str) else "pool") for label, split in zip(labels, frame["split"], strict=True)]
+    placed = [i for i, split in enumerate(splits) if split != "pool" and isinstance(labels[i], str)]
+    families = _families(placed, content_hash, frame.get("group", content_hash))
     named, rest = set(splits), 1
     for family in families:  # a copy of a placed image goes where that one is
         there = next((split for split in ("test", "val", "guard", "train") if any(splits[i] == split for i in family)), None)

@@ -118,11 +118,44 @@ def by_class(Y, labels):
     return seeds.mean() / K, v_items, m * variance(seeds / K), ms_e
 
 
+def corrected(given, audited, n):
+    """Pseudo-values (S, m) whose column mean is the difference estimator of accuracy on clean labels: what is right (S, m) by the given
+    labels, plus m / n times what the audit of n samples drawn at random changed. `audited` equals `given` outside the audit.
+
+    Their variance over columns is that of the estimator, too large by (mean change)^2 (1/n - 1/m). [Särndal et al. 1992, 6.3;
+    prediction-powered inference, Angelopoulos et al. 2023, is the same idea]"""
+    given, audited = matrix(given), matrix(audited)
+    return given + given.shape[1] / n * (audited - given)
+
+
+def corrected_by_class(given, audited, labels, clean, n):
+    """As `corrected`, for balanced accuracy: labels (m,) as given, clean (m,) as audited. A class's accuracy is a ratio of two difference
+    estimates, hits and size; its linearised terms are the pseudo-values. [Särndal et al. 1992, 5.6]"""
+    given, audited, labels, clean = matrix(given), matrix(audited), np.asarray(labels), np.asarray(clean)
+    out, names, m = np.zeros(given.shape), np.unique(np.r_[labels, clean]), len(labels)
+    for name in names:
+        was, now = labels == name, clean == name
+        size, hits = was + m / n * (1.0 * now - was), was * given + m / n * (now * audited - was * given)
+        total = max(size.sum(), 1)  # an audit may find none of a rare class: its terms are then wide, as they should be
+        share = (hits.sum(1, keepdims=True) / total).clip(0, 1)
+        terms = m / total * (hits - share * size)
+        out += share + terms - terms.mean(1, keepdims=True)
+    return out / len(names)
+
+
+def corrected_cell(Y, n, level=0.95, others=()):
+    """Accuracy of one cell from pseudo-values Y (S, m), n of them audited, inside 0 to 1. Its interval is that of `contrast`: Wilson's would
+    be too short near 1, where most of the variance is the audit's."""
+    e = contrast([Y, *others], [1, *(0 for _ in others)], level, n / np.shape(Y)[-1])
+    return replace(e, estimate=min(1.0, max(0.0, e.estimate)), seeds=e.seeds[:1], seed_spread=e.seed_spread[:1])
+
+
 def contrast(cells, weights, level=0.95, group_size=None):
     """Weighted sum of accuracies: PAIR, DATA_EFFECT, INTERACTION or any other weights, one a cell.
 
     cells: list of (S_c, m) over the same m test samples; S_c may differ. Where test samples come in correlated groups, columns
-    are means over groups of `group_size`. A cell of one seed borrows the seed spread of the others, where there are any."""
+    are means over groups of `group_size`; an audit's pseudo-values weigh like groups of n / m. A cell of one seed borrows the seed
+    spread of the others, where there are any."""
     cells, w = [matrix(Y) for Y in cells], np.asarray(weights, float)
     assert len(w) == len(cells) and len({Y.shape[1] for Y in cells}) == 1, "one weight a cell, all on the same test samples"
     m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])

@@ -1,12 +1,14 @@
 """A bench: a folder whose facts are one append-only log of edits in DuckDB, opened, used and closed at every access."""
 
+import errno
 import fcntl
 import os
+import re
 import threading
 import time
 import uuid
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +17,17 @@ import duckdb
 
 from curation.errors import UserError
 
-SCHEMA = "1"
+SCHEMA = "2"
 PATIENCE = 30  # seconds to wait for a bench that somebody else has open
+SHARE = 0.1  # seconds for which the threads of one process may hand an open bench on before other processes get their turn
+BROKEN = (
+    duckdb.Error,
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+    duckdb.InternalException,
+)  # the file's fault
+FULL = re.compile("No space left|not enough space|File too large|Disk quota|out of disk", re.IGNORECASE)
 TABLES = """
 create table meta (key varchar primary key, value varchar);
 create table samples (id varchar, source varchar, key varchar, uri varchar, content_hash varchar, width integer, height integer,
@@ -30,9 +41,46 @@ create table runs (key varchar primary key, train_tree varchar, arch varchar, se
 create table issues (kind varchar, sample varchar, score double, suggestion varchar, why varchar, upto bigint);
 create table clusters (key varchar, sample varchar, cluster integer, x float, y float);
 """
+STANDING = (
+    """create table standing (sample varchar, n bigint, label bigint, given bigint, keep bigint, split bigint);"""  # derived: see versions
+)
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
-_locks = defaultdict(threading.RLock)  # streamlit sessions are threads: without one lock a bench, threads lose writes
+
+
+class Door:
+    """The one way into a bench's file for the threads of this process: without it, threads lose writes."""
+
+    def __init__(self):
+        self.lock, self.count, self.waiting = threading.Lock(), threading.Lock(), 0
+        self.con = self.turn = None
+        self.until = 0.0
+
+    @contextmanager
+    def mine(self):
+        with self.count:
+            self.waiting += 1
+        got = self.lock.acquire(timeout=PATIENCE)
+        with self.count:
+            self.waiting -= 1
+        if not got:
+            raise UserError(f"expected the bench to be free within {PATIENCE} s, found it held by another thread", "try again")
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+    def close(self):
+        con, turn, self.con, self.turn = self.con, self.turn, None, None
+        try:
+            if con is not None:
+                con.close()
+        finally:
+            if turn is not None:
+                os.close(turn)
+
+
+_doors = defaultdict(Door)
 
 
 def now():
@@ -47,89 +95,185 @@ class Store:
         self.path = Path(path).absolute()
         self.file = self.path / "assay.duckdb"
         self.arrays = self.path / "arrays"
+        self.states, self.inode, self.told = {}, None, None
 
     def create(self):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise UserError(f"expected a folder that can be written for the bench, found: {e}", "choose another with -b") from None
+        if not os.access(self.path, os.W_OK):
+            raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with self.transaction() as con:
             if not con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall():  # nobody was faster
-                con.execute(TABLES)
+                con.execute(TABLES + STANDING)
                 con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
 
     def verify(self):
-        """Refuse what is no bench, or one whose schema this code does not know."""
+        """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits."""
         if not self.file.exists():
             raise UserError(f"expected a bench in {self.path}, found no {self.file.name}", "make one: assay import SOURCE -b BENCH")
         with self.connect() as con:
             known = con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall()
             found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
-        if found != [(SCHEMA,)]:
+            lost = found and self.behind(con)
+        if found == [("1",)]:
+            with self.transaction() as con:  # the same facts; what stands is derived, and was not kept yet
+                con.execute(f"drop table if exists standing; {STANDING} update meta set value = '{SCHEMA}' where key = 'schema'")
+        elif found != [(SCHEMA,)]:
             raise UserError(
                 f"expected a bench of schema {SCHEMA} in {self.path}, found schema {found[0][0] if found else 'of no number'}",
                 "open it with the Assay that made it, or import its sources into a new bench",
             )
+        if lost:
+            raise UserError(lost, self.way_back())
 
     @contextmanager
-    def connect(self):
-        """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside."""
-        with _locks[self.file], self._turn():
-            con = self._open()
+    def connect(self, keep=True):
+        """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside. A thread that waits gets the open
+        connection of the one before it (unless `keep` is False: what changes its settings closes it)."""
+        door = _doors[self.file]
+        with door.mine():
+            sound = False
             try:
-                yield con
+                if door.con is None:
+                    door.turn = self._turn()
+                    door.con, door.until = self._open(read_only=door.turn is None), time.monotonic() + SHARE
+                yield door.con
+                sound = True
+            except duckdb.Error as e:
+                if type(e) in BROKEN or FULL.search(str(e)):
+                    raise self._broken(e) from None
+                sound = type(e) is duckdb.InterruptException
+                raise
+            except UserError:
+                sound = True
+                raise
             finally:
-                con.close()
+                if not (sound and keep and door.waiting and time.monotonic() < door.until):
+                    self._close(door)
+
+    def _close(self, door):
+        try:
+            door.close()
+        except duckdb.Error as e:  # what was committed is in the file or beside it, in its .wal
+            raise self._broken(e) from None
 
     @contextmanager
     def transaction(self):
         """As `connect`; what happens inside is stored durably as a whole, or not at all."""
         with self.connect() as con:
+            door = _doors[self.file]
+            if door.turn is None:
+                raise UserError(
+                    f"expected a bench that can be written, found {self.path} read-only", "copy the folder to where you may write"
+                )
             con.begin()
+            self.told = None
             try:
                 yield con
             except BaseException:
-                con.rollback()
+                with suppress(duckdb.Error):  # a connection that broke has rolled back already
+                    con.rollback()
                 raise
             con.commit()
+            if self.told:  # the witness: a bench that comes back shorter than this has lost what was acknowledged
+                os.pwrite(door.turn, (" ".join(self.told) + "\n").encode(), 20)
 
     @contextmanager
-    def _turn(self):
-        """DuckDB refuses a second process; this lock file makes it wait instead. The kernel drops it with its holder."""
-        try:
-            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as e:
-            raise UserError(f"expected a bench that can be written, found: {e}", "check the folder and its permissions") from None
-        try:
-            until = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        holder = os.pread(lock, 20, 0).decode().strip()
-                        raise UserError(
-                            f"expected the bench to be free within {PATIENCE} s, found it held by process {holder}",
-                            f"see what process {holder} does (ps -p {holder}), end it, and try again",
-                        ) from None
-                    time.sleep(0.002)
-            os.pwrite(lock, str(os.getpid()).ljust(20).encode(), 0)
-            yield
-        finally:
-            os.close(lock)
+    def closed(self):
+        """The bench's file, complete and held by nobody, for whoever copies it as a whole. Yields the lock file, None where all is read-only."""
+        door = _doors[self.file]
+        with door.mine():
+            self._close(door)
+            turn = self._turn()
+            try:
+                yield turn
+            finally:
+                if turn is not None:
+                    os.close(turn)
 
-    def _open(self):
+    def _turn(self):
+        """DuckDB refuses a second process; this lock file makes it wait instead. The kernel drops it with its holder, and wakes those who
+        wait in the order in which they came. None where the folder is read-only."""
+        try:
+            turn = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:
+            return None
+        except OSError as e:
+            if e.errno == errno.EROFS:
+                return None
+            raise UserError(f"expected a bench that can be written, found: {e}", "check the folder and its disk") from None
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            got = threading.Event()  # polling let one of sixteen starve for seconds; a thread, since flock knows no time limit
+            threading.Thread(target=lambda: (fcntl.flock(turn, fcntl.LOCK_EX), got.set()), daemon=True).start()
+            if not got.wait(PATIENCE):
+                holder = os.pread(turn, 20, 0).decode().strip()
+                os.close(turn)
+                raise UserError(
+                    f"expected the bench to be free within {PATIENCE} s, found it held by process {holder}",
+                    f"see what process {holder} does (ps -p {holder}), end it, and try again",
+                ) from None
+        os.pwrite(turn, str(os.getpid()).ljust(20).encode(), 0)
+        return turn
+
+    def _open(self, read_only=False):
         until = time.monotonic() + PATIENCE
+        if self.file.exists() and not self.file.stat().st_size:
+            raise self._broken("the file is empty")  # duckdb would take it for a new one
         while True:
             try:
-                return duckdb.connect(str(self.file), config={"python_enable_replacements": False})
+                con = duckdb.connect(str(self.file), read_only, config={"python_enable_replacements": False})
+                break
             except duckdb.Error as e:
                 if "onflicting lock" not in str(e):
-                    raise UserError(f"expected a readable bench file, found: {e}", f"restore {self.file} from a copy") from None
+                    raise self._broken(e) from None
                 if time.monotonic() > until:  # a foreign program, such as the duckdb shell; the message names its PID
                     raise UserError(f"expected the bench to be free, found: {e}", "close the program that has it open") from None
                 time.sleep(0.05)
+        inode = os.stat(self.file).st_ino
+        if inode != self.inode:  # another file than the last time: restored, or copied over
+            self.inode = inode
+            self.states.clear()
+        return con
+
+    def _broken(self, e):
+        """What DuckDB cannot read or write, as the person who can act must hear it."""
+        text = str(e).splitlines()[0]
+        if FULL.search(text):
+            return UserError(
+                f"expected room on the disk of {self.path}, found: {text}", "free some space and try again: what was acknowledged is safe"
+            )
+        return UserError(f"expected a readable bench file, found {self.file.name} damaged: {text}", self.way_back())
+
+    def witness(self):
+        """(edits, hash) of the log as it was acknowledged last; (0, "") where nobody edited the bench since it was copied without its lock file."""
+        try:
+            seq, head = (self.path / ".lock").read_bytes()[20:].decode().split()
+            return int(seq), head
+        except (OSError, ValueError):
+            return 0, ""
+
+    def behind(self, con):
+        """What says that acknowledged edits are gone, or "": the log ends before its witness says that it did."""
+        seq, head = self.witness()
+        last, now = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+        if last < seq:
+            return f"expected a log of {seq:,} edits in {self.file.name}, found {last:,}: the file lost {seq - last:,} acknowledged edits"
+        if last == seq and seq and now != head:
+            return f"expected the log that was written last in {self.file.name}, found another of the same length"
+        return ""
+
+    def way_back(self):
+        """The hint that names the last good backup."""
+        from curation.backup import last_good
+
+        good = last_good(self)
+        if good is None:
+            return f"there is no good backup in {self.path / 'backups'} (one is kept at each commit): bring back {self.file} from a copy of your own"
+        return f"the last good backup is {good['file'].name} ({good['upto']:,} edits); to go back to it: assay restore -b {self.given}"
 
     def rows(self, query, params=None):
         """Rows of a query of our own; what a person wrote goes through `sql`."""
@@ -144,7 +288,7 @@ class Store:
     def sql(self, query, limit=100_000, seconds=30):
         """A person's SELECT over the bench as a DataFrame: at most `limit` rows, at most `seconds` long. It reads the bench and
         nothing else; a read-only connection alone could still read any file, and write one by COPY."""
-        with self.connect() as con:
+        with self.connect(keep=False) as con:
             try:
                 statements = con.extract_statements(query)
             except duckdb.Error as e:
@@ -166,35 +310,45 @@ class Store:
                 watch.cancel()
 
     def append(self, con, edits, batch, who):
-        """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log, the only way into it.
-        `prev_hash` is the hash of all that stood before the link, so nothing can be changed unseen."""
+        """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log."""
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
-        edits = edits.assign(**{k: v for k, v in defaults.items() if k not in edits})
-        before, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+        edits = edits.assign(**{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1))
         stamp = uuid.uuid4().hex[:24]  # a uid is made once and survives a merge, where seq does not
-        con.register("new_edits", edits.assign(n=range(1, len(edits) + 1)))
-        con.execute(
-            """insert into edits select $before + n, $stamp || printf('%08x', n), $head, $batch, origin, sample, field, value, verdict,
-            $who, why, suggested, seconds, $ts from new_edits order by n""",
-            dict(before=before, stamp=stamp, head=head, batch=batch, who=who, ts=now()),
-        )
+        con.register("new_edits", edits.assign(batch=batch, who=who, ts=now(), uid=[f"{stamp}{n:08x}" for n in edits.n]))
+        self.link(con, "new_edits", len(edits))
         con.unregister("new_edits")
-        link = con.execute(LINK, [before, before + len(edits)]).fetchall()[0][0]
-        con.execute("update meta set value = ? where key = 'head'", [sha256((head + link).encode()).hexdigest()])
+
+    def link(self, con, table, count):
+        """Append the `count` edits of a table (uid, batch, origin, sample, ..., ts, n) as one link, the only way into the log. `prev_hash` is the
+        hash of all that stood before the link, so nothing can be changed unseen."""
+        before, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+        con.execute(
+            f"""insert into edits select $before + n, uid, $head, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts
+            from {table} order by n""",
+            dict(before=before, head=head),
+        )
+        link = con.execute(LINK, [before, before + count]).fetchall()[0][0]
+        head = sha256((head + link).encode()).hexdigest()
+        con.execute("update meta set value = ? where key = 'head'", [head])
+        self.told = str(before + count), head
 
     def chain_breaks(self):
         """Seqs at which the log is not what it was when it was written; [] for a sound log."""
         with self.connect() as con:
-            links = con.execute("select prev_hash, min(seq), max(seq), count(*) from edits group by 1 order by 2").fetchall()
-            head, at, breaks = "", 0, []
-            for prev, first, last, n in links:
-                if prev != head or first != at + 1 or n != last - at:
-                    breaks.append(first)
-                link = con.execute(LINK, [at, last]).fetchall()[0][0]
-                head, at = sha256((prev + link).encode()).hexdigest(), last
-            if con.execute("select value from meta where key = 'head'").fetchall() != [(head,)]:
-                breaks.append(at + 1)
-        return breaks
+            return chain_breaks(con)
+
+
+def chain_breaks(con):
+    links = con.execute("select prev_hash, min(seq), max(seq), count(*) from edits group by 1 order by 2").fetchall()
+    head, at, breaks = "", 0, []
+    for prev, first, last, n in links:
+        if prev != head or first != at + 1 or n != last - at:
+            breaks.append(first)
+        link = con.execute(LINK, [at, last]).fetchall()[0][0]
+        head, at = sha256((prev + link).encode()).hexdigest(), last
+    if con.execute("select value from meta where key = 'head'").fetchall() != [(head,)]:
+        breaks.append(at + 1)
+    return breaks
 
 
 def new_batch(kind):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from curation import probe as probes
+from curation import versions
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
 from curation.versions import position
@@ -34,6 +35,8 @@ def targets(state, classes=None):
 def nodes(bench, state):
     """(graph arrays, each sample's node in the graph): equal images share a node."""
     graph = load(bench.arrays / "graph.npz")
+    if graph is None:
+        raise UserError("expected the neighbours of every image, found none", f"run: assay scan -b {bench.given}")
     hashes = np.asarray(state.content_hash, "S32")
     at = np.searchsorted(graph["hashes"], hashes).clip(max=len(graph["hashes"]) - 1)
     if not (graph["hashes"][at] == hashes).all():
@@ -165,10 +168,14 @@ def publish(bench, upto, state, classes, part, X, probe):
     return found
 
 
-def opinion(bench):
-    """The standing judgement as a frame (see judge), brought up to date first if edits came since it was written."""
+def opinion(bench, version="HEAD"):
+    """The judgement of a version as a frame (see judge): of the end of the log the standing one, brought up to date first if edits came since it
+    was written; of any other a probe's, fitted to it."""
     import pandas as pd
 
+    if not versions.is_head(bench, version):
+        classes, part, X, probe = fit(bench, bench.state(version))
+        return judge(bench, part, classes, probe.pred_probs(X), probe.few())
     kept = load(bench.arrays / "opinion.npz")
     settings(bench)
     if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
@@ -189,6 +196,21 @@ def opinion(bench):
         ),
         index=pd.Index(ids, name="sample"),
     )
+
+
+def issues(bench, version="HEAD"):
+    """What the last scan found, or what it would have found in another version: frame kind, sample, score, suggestion, why."""
+    import pandas as pd
+
+    from curation.issues import find, unheld
+
+    found = opinion(bench, version)  # brings the label issues of the end of the log up to date
+    if versions.is_head(bench, version):
+        return bench.query("select kind, sample, score, suggestion, why from issues order by kind, score, sample")
+    state = bench.state(version)
+    flagged = found[found.flagged].sort_values("score", kind="stable")
+    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged))
+    return pd.concat([rows, find(unheld(bench, state), *nodes(bench, state))])
 
 
 def reasons(bench, state, rows):

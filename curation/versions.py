@@ -1,5 +1,6 @@
 """What a version is: a position in the log with a name, or a pure function of one (`v1 - flagged`, `half(v1, seed=0)`)."""
 
+import itertools
 import json
 import re
 from hashlib import blake2b, sha256
@@ -8,26 +9,15 @@ import numpy as np
 
 from curation.errors import UserError
 
-STATE = """
-with standing as (
-    select sample,
-        arg_max(value, seq) filter (field = 'label') as label,
-        arg_max(verdict, seq) filter (field = 'label') as verdict,
-        arg_max(origin, seq) filter (field = 'label') as origin,
-        arg_max(who, seq) filter (field = 'label') as who,
-        arg_max(value, seq) filter (field = 'label' and origin like 'import-%') as given_label,
-        arg_max(value, seq) filter (field = 'keep') as keep, arg_max(origin, seq) filter (field = 'keep') as keep_origin,
-        arg_max(value, seq) filter (field = 'split') as split
-    from edits where seq <= $upto group by sample)
-select s.id as sample, s.source, s.key, s.uri, s.content_hash, s.width, s.height, s.meta, s.parent,
-    e.label ->> '$' as label, e.given_label ->> '$' as given_label, coalesce(e.keep = 'true', false) as keep, e.split ->> '$' as split,
-    e.verdict, e.who,
-    coalesce(e.verdict <> 'set' or e.origin like 'edit-%', false) or coalesce(e.keep_origin like 'edit-%', false) as reviewed
-from samples s join standing e on s.id = e.sample order by s.rowid"""
+END = 2**62  # beyond every position
+POINTS = ("label", "given", "keep", "split")
+LAST = """select sample, max(seq) filter (field = 'label') as label, max(seq) filter (field = 'label' and origin like 'import-%') as given,
+    max(seq) filter (field = 'keep') as keep, max(seq) filter (field = 'split') as split
+from edits where seq > $since and seq <= $upto {only} group by sample"""
 TAGS = """
 select sample, list(name order by name) as tags from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
-    from edits where field = 'tag' and seq <= $upto group by all) where state = 'true' group by sample"""
+    from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true' group by sample"""
 EXPRESSION = re.compile(
     r"^\s*(?P<base>.+?)\s+(?P<op>[-~])\s+(?P<what>flagged|random\(\s*(?P<n>\d+)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\))\s*$"
 )
@@ -55,17 +45,37 @@ def state(bench, version="HEAD"):
     """Every sample at `version`, a frame indexed by sample id: source key uri content_hash width height meta parent label given_label
     keep split verdict who reviewed tags. Unlabelled is None."""
     text = str(version)
-    if EXPRESSION.match(text) or HALF.match(text):
+    if is_expression(text):
         return remembered(bench, (text, position(bench, "HEAD")), lambda: counterfactual(bench, text))
     upto = position(bench, version)
-    return remembered(bench, upto, lambda: state_at(bench, upto))
+    return remembered(bench, upto, lambda: at(bench, upto))
+
+
+def is_expression(version):
+    return bool(EXPRESSION.match(str(version)) or HALF.match(str(version)))
+
+
+def root(version):
+    """The version that an expression is about: `v1` of `half(v1 - flagged, seed=0)`."""
+    while is_expression(version):
+        version = (HALF.match(version) or EXPRESSION.match(version))["base"]
+    return version
+
+
+def is_head(bench, version):
+    return not is_expression(version) and position(bench, version) == position(bench, "HEAD")
+
+
+def at(bench, upto):
+    with bench.connect() as con:
+        return state_at(con, upto)
 
 
 def remembered(bench, key, make):
     """What was can never change, so the last few states are kept."""
     if key not in bench.states:
         bench.states = dict([*bench.states.items(), (key, make())][-6:])
-    return bench.states[key].copy()
+    return bench.states[key].copy(deep=False)  # pandas copies what is written to
 
 
 def counterfactual(bench, text):
@@ -88,16 +98,152 @@ def counterfactual(bench, text):
     return frame
 
 
-def state_at(bench, upto):
+def state_at(con, upto):
     """The state at a position in the log."""
-    with bench.connect() as con:
-        frame = con.execute(STATE, dict(upto=upto)).df().set_index("sample")
-        tags = con.execute(TAGS, dict(upto=upto)).df()
-    for column in ("label", "given_label", "split", "parent", "verdict", "who"):
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
-    named = {s: tuple(t) for s, t in zip(tags["sample"], tags["tags"])} if len(tags) else {}
-    frame["tags"] = [named.get(s, ()) for s in frame.index]
-    return frame
+    frame = con.sql("select id as sample, * exclude (id) from samples order by rowid").to_arrow_table()
+    frame = frame.to_pandas(ignore_metadata=True).set_index("sample")
+    frame["parent"] = frame["parent"].astype(object).where(frame["parent"].notna(), None)
+    said, known = said_at(con, upto, frame.index)
+    for column in said:
+        frame[column] = said[column]
+    return frame if known.all() else frame[known]
+
+
+def standing(con, samples):
+    """What stands at the end of the log for some samples, as said_at; unknown ones are left out."""
+    import pandas as pd
+
+    index = pd.Index(dict.fromkeys(map(str, samples)), dtype=object)
+    said, known = said_at(con, END, index, wanted=True)
+    return said[known]
+
+
+NUMBERED = "(select id as sample, row_number() over (order by rowid) as n from samples)"
+
+
+def said_at(con, upto, index, wanted=False):
+    """What the log says at `upto` about the samples whose ids are `index`, all in order or, if `wanted`, some: (frame label, given_label, split,
+    verdict, who, keep, reviewed, tags, whether it says anything (n,) bool)."""
+    import pandas as pd
+
+    if wanted:
+        register(con, "wanted", list(index))
+    points = pointers(con, upto, len(index), wanted)
+    values, (label, given, keep, split) = Values(con, points), points.T
+    said = dict(
+        label=("value", label), given_label=("value", given), split=("value", split), verdict=("verdict", label), who=("who", label)
+    )
+    frame = {column: pd.Series(values[what], index, object) for column, what in said.items()}  # None, not NaN, where there is none
+    frame["keep"] = values.holds("value", keep, lambda value: value is True)
+    looked = values.holds("verdict", label, lambda verdict: verdict != "set") | values.holds("origin", label, decided)
+    frame["reviewed"] = looked | values.holds("origin", keep, decided)
+    return pd.DataFrame(frame | dict(tags=pd.Series(tags_at(con, upto, index, wanted), index, object)), index), points.any(1)
+
+
+def tags_at(con, upto, index, wanted=False):
+    """The tags of the samples `index` at `upto`: (n,) objects, tuples of names."""
+    tags = np.fromiter(itertools.repeat((), len(index)), object, len(index))
+    only = "and sample in (select sample from wanted)" if wanted else ""
+    named = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchall()
+    for at, (_, names) in zip(index.get_indexer([sample for sample, _ in named]) if named else (), named):
+        tags[at] = tuple(names)
+    return tags
+
+
+def decided(origin):
+    """Is this batch a person's decision?"""
+    return origin.startswith(("edit-", "audit-"))
+
+
+def pointers(con, upto, n, wanted=False):
+    """What stands at `upto` as positions in the log, (n, 4) int: the seq of the edit that says the label, given label, keep and split of each
+    sample, 0 where none does; a row for every sample, or one for each of the table `wanted`. Read from the table `standing` as far as
+    that goes, and from the edits since."""
+    out = np.zeros((n, len(POINTS)), "i8")
+    since = con.execute("select coalesce(max(value::bigint), 0) from meta where key = 'standing'").fetchall()[0][0]
+    since = since if since <= upto else 0
+    rows, points = "wanted" if wanted else NUMBERED, ", ".join(POINTS)
+    kept = f"select w.n, {points} from standing join wanted w using (sample)" if wanted else f"select n, {points} from standing"
+    tail = LAST.format(only="and sample in (select sample from wanted)" if wanted else "")
+    tail = f"select r.n, {points} from ({tail}) join {rows} r using (sample)"
+    for part in (kept, tail) if since else (tail,):
+        found = con.execute(part, dict(since=since, upto=upto) if part is tail else None).fetchnumpy()
+        for j, name in enumerate(POINTS):
+            there = ~np.ma.getmaskarray(found[name])  # a later edit points beyond an earlier one
+            out[found["n"][there] - 1, j] = np.ma.getdata(found[name])[there]
+    if rule(con, upto) == "majority":
+        from curation.votes import winners
+
+        found = winners(con, upto, rows)
+        out[found["n"] - 1, 0] = found["seq"]
+    return out
+
+
+class Values:
+    """What the edits at `points` say: values["who", seqs] is an array (n,) of objects, None where seq is 0."""
+
+    def __init__(self, con, points, columns=("value", "verdict", "who", "origin")):
+        if len(points) < 2500:
+            register(con, "pointed", np.unique(points), "seq")
+            texts = ", ".join(f"{c}::varchar" for c in columns)
+            rows = con.execute(f"select seq, {texts} from edits where seq in (select seq from pointed)").fetchall()
+            seq, *said = zip(*rows) if rows else [()] * (1 + len(columns))
+            found = dict(zip(columns, (np.unique(np.array(c, object), return_inverse=True) for c in said)))
+            names, codes = {c: f[0].tolist() for c, f in found.items()}, {c: f[1] + 1 for c, f in found.items()}
+        else:  # a few different texts a column: as numbers they leave DuckDB ten times faster
+            names = {c: [t for (t,) in con.execute(f"select distinct {c}::varchar from edits").fetchall()] for c in columns}
+            for c in columns:
+                register(con, f"names_{c}", names[c], c)
+            numbers = ", ".join(f"names_{c}.n::int as {c}" for c in columns)
+            joins = " ".join(f"join names_{c} on names_{c}.{c} = edits.{c}::varchar" for c in columns)
+            codes = con.execute(f"select seq, {numbers} from edits {joins}").fetchnumpy()
+            seq = codes["seq"]
+        seq = np.asarray(seq, "i8")
+        self.codes, self.names = {}, {}
+        for c in columns:
+            self.codes[c] = np.zeros(max(seq.max(initial=0), points.max(initial=0)) + 1, "i4")
+            self.codes[c][seq] = codes[c]
+            self.names[c] = np.array([None, *(map(json.loads, names[c]) if c == "value" else names[c])], object)
+
+    def __getitem__(self, asked):
+        column, seqs = asked
+        return self.names[column][self.codes[column][seqs]]
+
+    def holds(self, column, seqs, test):
+        """Where `test` is true of what the edits `seqs` say, (n,) bool."""
+        return np.array([name is not None and test(name) for name in self.names[column]])[self.codes[column][seqs]]
+
+
+def register(con, name, values, column="sample"):
+    """`values` as a table that SQL can read: the column, and n = 1, 2, ..."""
+    import pandas as pd
+
+    kind = "i8" if column == "seq" else "str"
+    con.register(name, pd.DataFrame({column: pd.Series(values, dtype=kind), "n": np.arange(1, len(values) + 1)}))
+
+
+def rule(con, upto):
+    """How the standing label follows from several people's decisions at `upto`: latest, or majority."""
+    named = "field = 'rule' and value ->> 'name' = 'standing'"
+    found = con.execute(f"select arg_max_null(value ->> 'value', seq) from edits where {named} and seq <= ?", [upto]).fetchall()
+    return found[0][0] or "latest"
+
+
+WHOLE = f"select sample, n, {', '.join(POINTS)} from ({LAST.format(only='')}) join {NUMBERED} using (sample)"  # what the table standing is
+
+
+def keep_standing(con):
+    """Write down what stands at the end of the log, so that it need not be read from all edits again; sorted, so that one is found fast."""
+    con.execute("delete from standing")
+    con.execute(f"insert into standing {WHOLE} order by sample", dict(since=0, upto=END))
+    con.execute("insert or replace into meta select 'standing', coalesce(max(seq), 0) from edits")
+
+
+def standing_differs(con):
+    """Is the table `standing` not what the log says? It is derived: `keep_standing` mends it."""
+    upto = con.execute("select coalesce(max(value::bigint), 0) from meta where key = 'standing'").fetchall()[0][0]
+    both = f"(from ({WHOLE}) except from standing) union all (from standing except from ({WHOLE}))"
+    return bool(upto and con.execute(f"select 1 from ({both}) limit 1", dict(since=0, upto=upto)).fetchall())
 
 
 def by_draw(samples, seed):
@@ -124,5 +270,8 @@ def random_alike(frame, flagged, n, seed):
 def tree(frame):
     """Hash of the kept (id, content hash, label, split), sorted: equal contents give an equal tree, whatever road led there."""
     kept = frame[frame.keep]
-    lines = (json.dumps(row) for row in sorted(zip(kept.index, kept.content_hash, kept.label, kept.split), key=lambda row: row[0]))
+    text = {value: json.dumps(value) for column in (kept.label, kept.split) for value in column.unique()}  # a few, for a million lines
+    order = np.argsort(np.asarray(kept.index, "S32"))
+    columns = (np.asarray(column, object)[order] for column in (kept.index, kept.content_hash, kept.label, kept.split))
+    lines = (f'["{sample}", "{content}", {text[label]}, {text[split]}]' for sample, content, label, split in zip(*columns))
     return sha256("\n".join(lines).encode()).hexdigest()[:32]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import curation
 from curation import UserError
-from pipelines import ledger
-from pipelines.terminal import bench_path, done, open_bench, progress, say, table
+from curation.text import NAME, TEXT, check, printable
+from pipelines import audit, keeping, ledger
+from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table
 
 
 def demo(a):
@@ -30,7 +31,18 @@ def import_(a):
     try:
         with progress("decoding") as step:
             out = ingest(
-                bench, a.source, a.who, a.as_, columns, split_map(a.split_map), a.skip_bad, a.audited_test, a.yes, a.refreeze_test, step
+                bench,
+                a.source,
+                a.who,
+                a.as_,
+                columns,
+                split_map(a.split_map),
+                a.skip_bad,
+                a.audited_test,
+                a.yes,
+                a.refreeze_test,
+                step,
+                a.images,
             )
     except UserError:
         if new and not len(bench.state()):  # nothing half-made stays, but decoded pixels may, for the next try
@@ -81,14 +93,20 @@ def status(a):
     """what is in the bench, what is flagged, what to do next"""
     from curation.history import rate
 
-    out, tell = open_bench(a).status(), say(a)
+    out, tell = open_bench(a).status(a.version), say(a)
     tell(f"bench    {out['bench']}")
     tell(f"samples  {out['samples']:,} kept, {out['dropped']:,} out: " + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items()))
-    tell("classes  " + ", ".join(f"{c} {n:,}" for c, n in list(out["classes"].items())[:12]) + (" ..." if len(out["classes"]) > 12 else ""))
+    tell(
+        "classes  "
+        + ", ".join(f"{cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
+        + (" ..." if len(out["classes"]) > 12 else "")
+    )
     if out["test"]:
         tell(f"test     {out['test']['n']:,} samples, frozen, labels {'declared audited' if out['test']['audited'] else 'unaudited'}")
     if out["left_out"]:
-        tell(f"left out {len(out['left_out']):,} rows at import, first {out['left_out'][0]['key']}: {out['left_out'][0]['reason']}")
+        tell(
+            f"left out {len(out['left_out']):,} rows at import, first {cell(out['left_out'][0]['key'])}: {cell(out['left_out'][0]['reason'])}"
+        )
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]
@@ -110,7 +128,7 @@ def left_words(review):
 def queue(a):
     """what to look at next, worst first, with a random stratum mixed in"""
     bench = open_bench(a)
-    rows = bench.queue(a.n, a.random)
+    rows = bench.queue(a.n, a.random, a.version, a.again, a.who)
     if a.csv:
         rows = rows.assign(label="", verdict="", keep="", why="")  # to be filled in
         then = f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {a.csv} --who {a.who} -b {bench.given}"
@@ -129,7 +147,7 @@ def issues(a):
     bench = open_bench(a)
     table(
         a,
-        bench.issues(a.kind),
+        bench.issues(a.kind, a.version),
         ["kind", "split", "label", "suggestion", "score", "source_id", "why"],
         f"assay queue -n 200 --csv queue.csv -b {bench.given}",
     )
@@ -152,6 +170,8 @@ def edit(a):
 
 
 def scored(out):
+    if isinstance(out["rescored"], str):
+        return f"the queue could not be re-scored: {out['rescored']}"
     return "the queue is re-scored" if out["rescored"] else "no scan yet, so no queue to re-score"
 
 
@@ -213,7 +233,8 @@ def export(a):
     bench = open_bench(a)
     out = export(bench, a.output, a.version, a.format, a.copy)
     say(a)(f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), tree {out['tree']}")
-    done(a, out, f"assay import {out['folder']}/manifest.csv -b OTHER reproduces the tree" if a.format == "manifest" else "train on it")
+    there = f"assay import {out['folder']}/manifest.csv -b OTHER{'' if a.copy else ' (elsewhere: --images FOLDER)'} reproduces the tree"
+    done(a, out, there if a.format == "manifest" else "train on it")
 
 
 def split_map(text):
@@ -229,7 +250,7 @@ def parser():
     )
     verbs = p.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(function, *, who=False, csv=False):
+    def verb(function, *, who=False, csv=False, version=False):
         name = function.__name__.rstrip("_")
         v = verbs.add_parser(name, help=function.__doc__, description=function.__doc__)
         v.set_defaults(run=function)
@@ -237,8 +258,14 @@ def parser():
         v.add_argument("--json", action="store_true", help="print the same as data")
         if who:
             v.add_argument("--who", default=getpass.getuser(), help="who decides; recorded in the log (default: %(default)s)")
+        if version:
+            v.add_argument(
+                "--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312, seed=0)', 'half(v1)' (default: HEAD)"
+            )
         if csv:
-            v.add_argument("--csv", metavar="FILE", help="write the rows to FILE")
+            v.add_argument(
+                "--csv", metavar="FILE", help="write the rows to FILE; what a spreadsheet would run gets a ' before it, which `edit` drops"
+            )
         return v
 
     v = verb(demo)
@@ -248,6 +275,7 @@ def parser():
     v.add_argument("--as", dest="as_", metavar="NAME", help="name of the source (default: its file or folder name)")
     for column in ("image", "label", "split", "id", "group"):
         v.add_argument(f"--{column}-column", metavar="NAME")
+    v.add_argument("--images", metavar="FOLDER", help="an exported manifest: find its images here by their bytes, whatever they are called")
     v.add_argument("--split-map", metavar="NAME=SPLIT,...", help="what other split names mean, such as label_book=pool")
     v.add_argument("--skip-bad", action="store_true", help="leave bad rows out, and list them in `assay status --json`")
     v.add_argument("--audited-test", action="store_true", help="declare the test labels verified, by --who")
@@ -260,17 +288,20 @@ def parser():
     v.add_argument("--embeddings", metavar="FILE", help="your model's embeddings, .npy or Parquet by sample id")
     v.add_argument("--out-of-sample", choices=("yes", "no"), help="are --pred-probs from models that did not see the sample?")
     v.add_argument("--keep-leakage", action="store_true", help="do not hold out train samples that equal a val or test sample")
-    verb(status)
-    v = verb(queue, who=True, csv=True)
+    verb(status, version=True)
+    v = verb(queue, who=True, csv=True, version=True)
     v.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")
     v.add_argument("--random", type=float, default=0.05, help="share of uniformly drawn samples beside them (default: %(default)s)")
-    v = verb(issues, csv=True)
-    v.add_argument("--kind", help="label, leakage, outlier, near_duplicate, exact_duplicates, conflicting_duplicates")
+    v.add_argument(
+        "--again", type=float, default=0.0, help="share of samples that others have decided and you have not (default: %(default)s)"
+    )
+    v = verb(issues, csv=True, version=True)
+    v.add_argument("--kind", help="label, leakage, outlier, near_duplicate, exact_duplicates, reviewer_disagreement, merge_conflict, ...")
     v = verb(edit, who=True)
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (ledger,):
+    for room in (ledger, audit, keeping):
         room.add(verb)
     v = verb(experiment)
     v.add_argument("plan")
@@ -278,25 +309,29 @@ def parser():
     v = verb(report)
     v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")
     v.add_argument("-o", "--output", help="the report (default: report.html)")
-    v = verb(export)
-    v.add_argument("--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312, seed=0)', 'half(v1)' (default: HEAD)")
+    v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)
     v.add_argument("--format", choices=("manifest", "folders", "source"), default="manifest")
-    v.add_argument("--copy", action="store_true", help="copy images instead of linking them")
+    v.add_argument(
+        "--copy", action="store_true", help="take the images along, so that the folder can go anywhere; else they are named or linked"
+    )
     return p
 
 
 def main(arguments=None):
     a = parser().parse_args(arguments)
     try:
-        a.run(a)
+        for option, value in vars(a).items():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    check(text, f"--{option.strip('_').replace('_', '-')}", NAME if option in ("who", "as_", "name", "new_class") else TEXT)
+        return a.run(a) or 0
     except UserError as e:
-        print(e, file=sys.stderr)
+        print(printable(str(e)), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; run it again to go on", file=sys.stderr)
         return 130
-    return 0
 
 
 def entry():

@@ -4,19 +4,38 @@ import json
 
 import numpy as np
 
-from curation import history, queue, stats, versions
+from curation import audit, history, queue, stats, versions
+from curation.arrays import load
 from curation.errors import UserError
-from pipelines.experiment import cells, rows_of, training_set
+from pipelines.experiment import cells, predictions, rows_of, training_set
 
 
 def right(bench, key, truth):
     """0/1 (m,): did this run predict the label that each sample of `truth` (Series id -> label) has?"""
-    folder = bench.arrays / "runs"
-    ids = np.load(folder / f"{key}.ids.npy", allow_pickle=False)
-    probs = np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False)
-    classes = np.array(json.loads(str(np.load(folder / f"{key}.classes.npy", allow_pickle=False))), dtype=object)
-    at = np.searchsorted(ids, np.asarray(truth.index, "S32"))
-    return (classes[probs[at].argmax(1)] == truth.to_numpy(dtype=object)).astype("u1")
+    said = load(predictions(bench, key))
+    classes = np.array(json.loads(str(said["classes"])), dtype=object)
+    at = np.searchsorted(said["ids"], np.asarray(truth.index, "S32"))
+    return (classes[said["probs"][at].argmax(1)] == truth.to_numpy(dtype=object)).astype("u1")
+
+
+def answers(bench, wanted, truth):
+    """{(version, arch): 0/1 (seeds, samples)}: which of `truth` each run got right."""
+    Y = {}
+    for c in wanted:
+        Y.setdefault((c["version"], c["arch"]), []).append(right(bench, c["key"], truth))
+    return {k: np.array(v, float) for k, v in Y.items()}
+
+
+def clean(bench, test):
+    """What an audit says of the test labels: (labels as given, labels as audited, dict of how much is audited; its n is 0 where that is too
+    little to correct by)."""
+    found, m = audit.drawn(bench, "test")
+    n, unsure = len(found), int((found.verdict == "unsure").sum())
+    known = audit.audited(bench)  # a decision beside the random sample is no given label either
+    given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
+    if n < min(audit.ENOUGH, m):
+        return given, given, dict(n=0, audited=n, of=m, unsure=unsure)
+    return given, found.label.reindex(test.index).fillna(given), dict(n=n, audited=n, of=m, unsure=unsure)
 
 
 def compare(bench, plan):
@@ -30,26 +49,21 @@ def compare(bench, plan):
     test = state[state.keep & (state["split"] == "test") & state.label.notna()].sort_index()
     if not len(test):
         raise UserError("expected labelled test samples, found none", "import a test split")
-    truth, rule = test.label, bench.rules().get("test") or {}
-    Y, archs, rows, seeds = {}, plan["architectures"], rows_of(plan), plan["seeds"]
-    for c in wanted:
-        Y.setdefault((c["version"], c["arch"]), []).append(right(bench, c["key"], truth))
-    Y = {k: np.array(v, float) for k, v in Y.items()}
-    margin = plan["margin"] / 100 if rule.get("audited") else None  # against unaudited labels nothing is too small to matter
-
-    def contrast(weights):
-        use = [c for c in Y if weights.get(c)]
-        return stats.contrast([Y[c] for c in use], [weights[c] for c in use])
+    rule, (given, truth, known) = bench.rules().get("test") or {}, clean(bench, test)
+    archs, rows, seeds = plan["architectures"], rows_of(plan), plan["seeds"]
+    ruler = Ruler(bench, wanted, given, truth, known["n"])
+    sound = bool(rule.get("audited") or known["n"])
+    margin = plan["margin"] / 100 if sound else None  # against unaudited labels nothing is too small to matter
 
     def data(version, against, over=archs):
-        return contrast({(version, a): 1 / len(over) for a in over} | {(against, a): -1 / len(over) for a in over})
+        return {(version, a): 1 / len(over) for a in over} | {(against, a): -1 / len(over) for a in over}
 
     first, later = plan["versions"][0], plan["versions"][1:]
     effects, estimates = [], []
 
-    def effect(kind, name, e, **more):
-        effects.append(dict(kind=kind, name=name, **more))
-        estimates.append(e)
+    def effect(kind, name, weights, **more):
+        effects.append(dict(kind=kind, name=name, **more) | ruler.uncorrected(weights))
+        estimates.append(ruler.contrast(weights))
 
     for v in later:
         if train_trees(wanted, v) != train_trees(wanted, first):
@@ -58,21 +72,21 @@ def compare(bench, plan):
         w = {(v, a): 1 / len(plan["versions"]) for v in plan["versions"]} | {
             (v, archs[0]): -1 / len(plan["versions"]) for v in plan["versions"]
         }
-        effect("architecture", f"{a} against {archs[0]}", contrast(w), version=a, against=archs[0])
+        effect("architecture", f"{a} against {archs[0]}", w, version=a, against=archs[0])
     for v in later:
         for a in archs[1:]:
             w = {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
-            effect("interaction", f"{v} against {first}, {a} against {archs[0]}", contrast(w), version=v, against=first)
+            effect("interaction", f"{v} against {first}, {a} against {archs[0]}", w, version=v, against=first)
     adjusted = stats.holm([e.p for e in estimates]) if estimates else []
     for out, e, wide, p in zip(effects, estimates, stats.holm_intervals(estimates) if estimates else [], adjusted):
         out |= numbers(e) | dict(p=e.p, p_holm=float(p), verdict=stats.verdict(wide, margin))
     beside = [
-        dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **numbers(data(plan[k], first)))
+        dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **ruler.numbers(data(plan[k], first)))
         for k in ("control", "ceiling")
         if plan.get(k)
     ]
     per_arch = [
-        dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **numbers(data(v, first, [a])))
+        dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **ruler.numbers(data(v, first, [a])))
         for v in rows
         if v != first
         for a in archs
@@ -81,14 +95,13 @@ def compare(bench, plan):
     v = primary and primary["version"]
     control = next((b for b in beside if b["kind"] == "control"), None)
     if control and v:
-        control = control | dict(beyond=numbers(data(v, plan["control"])), review=queue.progress(bench, bench.state(plan["control"])))
-    some = {(x, a): s / len(archs) for x, s in ((v, 1), (first, -1)) for a in archs} if v else {}
-    smallest = stats.smallest_effect([Y[c] for c in some], list(some.values())) if v else None
+        control = control | dict(beyond=ruler.numbers(data(v, plan["control"])), review=queue.progress(bench, bench.state(plan["control"])))
+    smallest = ruler.contrast(data(v, first), stats.smallest_effect) if v else None
     review = queue.progress(bench, state)
     interaction = next((e for e in effects if e["kind"] == "interaction"), None)
     return dict(
         question=plan["question"],
-        verdict=sentence(primary, rule, smallest, len(seeds), review),
+        verdict=sentence(primary, rule, smallest, len(seeds), review, known),
         interval=primary,
         interval_reason=None if primary else "no version whose training labels differ from the first",
         interaction=interaction,
@@ -99,15 +112,14 @@ def compare(bench, plan):
         seeds=seeds,
         seeds_note=None if len(seeds) > 1 else "one seed: these trained models only, not the recipe",
         tree={r: versions.tree(bench.state(r)) for r in rows},
-        cells=[cell_of(r, a, Y, truth, wanted, bench) for r in rows for a in archs],
+        cells=[cell_of(r, a, ruler, wanted, bench) for r in rows for a in archs],
         effects=effects,
         beside=beside,
         per_architecture=per_arch,
         smallest_effect=smallest,
         margin=plan["margin"] / 100,
-        test=dict(
-            n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited")), noise=history.rate(review["hits"], review["looks"])
-        ),
+        test=dict(n=len(test), hash=rule.get("hash"), audited=sound, noise=history.rate(review["hits"], review["looks"]))
+        | (dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}),
         review=review,
         code=sorted(
             {c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}
@@ -125,21 +137,51 @@ def numbers(e):
     return dict(estimate=e.estimate, low=e.low, high=e.high, n=e.n, seeds=list(map(int, e.seeds)))
 
 
-def cell_of(version, arch, Y, truth, wanted, bench):
+class Ruler:
+    """The plan's cells as the test labels judge them: plainly, or corrected by an audit of `n` of them drawn at random (0: none)."""
+
+    def __init__(self, bench, wanted, given, clean, n):
+        self.labels, self.clean, self.n, self.part = given, clean, n, 0 < n < len(given)
+        self.plain = answers(bench, wanted, given)
+        self.audited = answers(bench, wanted, clean) if n else self.plain
+        self.Y = {k: stats.corrected(self.plain[k], y, n) for k, y in self.audited.items()} if self.part else self.audited
+        self.weight = n / len(given) if self.part else None  # an audited column speaks for 1 / weight of them
+
+    def contrast(self, weights, function=stats.contrast):
+        use = [c for c in self.Y if weights.get(c)]
+        return function([self.Y[c] for c in use], [weights[c] for c in use], group_size=self.weight)
+
+    def uncorrected(self, weights):
+        """What the labels as given say, where an audit says more."""
+        return dict(given=float(sum(w * self.plain[c].mean() for c, w in weights.items()))) if self.n else {}
+
+    def numbers(self, weights):
+        return numbers(self.contrast(weights)) | self.uncorrected(weights)
+
+    def accuracies(self, version, arch):
+        """Estimates (accuracy, balanced accuracy) of one cell; cells of one architecture lend each other their seed spread."""
+        own, lenders = (version, arch), [(v, a) for v, a in self.Y if a == arch and v != version]
+        if not self.part:
+            others, Y = [self.Y[k] for k in lenders], self.Y[own]
+            return stats.cell(Y, others=others), stats.balanced_accuracy(Y, self.clean.to_numpy(dtype=str), others=others)
+        labels = [x.to_numpy(dtype=str) for x in (self.labels, self.clean)]
+        Z = {k: stats.corrected_by_class(self.plain[k], self.audited[k], *labels, self.n) for k in (own, *lenders)}
+        return tuple(stats.corrected_cell(Y[own], self.n, others=[Y[k] for k in lenders]) for Y in (self.Y, Z))
+
+
+def cell_of(version, arch, ruler, wanted, bench):
     own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
-    lenders = [y for (v, a), y in Y.items() if a == arch and v != version]  # cells of one architecture lend each other their seed spread
-    Y = Y[version, arch]
-    e = stats.cell(Y, others=lenders)
+    accuracy, balanced = ruler.accuracies(version, arch)
     seconds = bench.rows("select sum(seconds) from runs where key in (select unnest(?))", [[c["key"] for c in own]])[0][0]
     return dict(
         version=version,
         arch=arch,
         train_tree=own[0]["train_tree"],
         n_train=len(training_set(bench, version)[0]),
-        accuracy=numbers(e),
-        balanced=numbers(stats.balanced_accuracy(Y, truth.to_numpy(dtype=str), others=lenders)),
-        seed_spread=e.seed_spread[0],
-        diverged=[own[i]["seed"] for i in stats.diverged(Y)],
+        accuracy=numbers(accuracy) | ruler.uncorrected({(version, arch): 1}),
+        balanced=numbers(balanced),
+        seed_spread=accuracy.seed_spread[0],
+        diverged=[own[i]["seed"] for i in stats.diverged(ruler.plain[version, arch])],
         seconds=seconds,
     )
 
@@ -154,13 +196,21 @@ def interval(e):
     return f"{points(e['estimate'])} points [{points(e['low'])}, {points(e['high'])}]"
 
 
-def sentence(primary, rule, smallest, seeds, review):
+def trust(rule, review, known):
+    """What the test labels are worth, as the beginning of the verdict; nothing where all of them are audited, or were declared so."""
+    n, of, unsure = known["audited"], known["of"], known["unsure"]
+    if known["n"] and n < of:
+        doubt = f", {unsure:,} unsure and taken as given" if unsure else ""
+        return f"test labels audited in part ({n:,} of {of:,} at random{doubt}; the estimate is corrected by design): "
+    if known["n"] or rule.get("audited"):
+        return ""
+    few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
+    return f"test labels unaudited ({few}their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+
+
+def sentence(primary, rule, smallest, seeds, review, known):
     """The verdict in one sentence, with what it rests on."""
-    start = (
-        ""
-        if rule.get("audited")
-        else f"test labels unaudited (their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
-    )
+    start = trust(rule, review, known)
     if primary is None:
         return start + "nothing to compare: the versions have the same training labels."
     scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
@@ -174,6 +224,6 @@ def sentence(primary, rule, smallest, seeds, review):
 
 def report_data(bench, plan):
     """compare(), with the commits and the last batches of the log."""
-    log = history.log(bench)
+    log = history.batches(bench)
     log = log[(log.kind == "commit") | (log.index >= len(log) - 50)]
     return compare(bench, plan) | dict(log=json.loads(log.to_json(orient="records", date_format="iso")))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from curation import suspects, versions
-from curation.arrays import Shards, save
+from curation.arrays import Shards, load, save
 from curation.errors import UserError
+from curation.leftovers import at_work
 from curation.store import now
 
 RECIPE = 1  # raise it by hand when training changes what it means: old runs are then trained again
@@ -104,14 +105,20 @@ def judged_ids(state):
 
 
 def covers(bench, key, ids):
-    """Has the run predicted all of `ids`? A test split frozen anew has samples that an old run never saw."""
+    """Has the run predicted all of `ids`? A test split frozen anew has samples that an old run never saw; arrays can be lost or damaged."""
     try:
-        have = np.load(bench.arrays / "runs" / f"{key}.ids.npy", allow_pickle=False)
-    except FileNotFoundError:
+        kept = load(predictions(bench, key))
+    except UserError:
         return False
-    return bool(np.isin(np.asarray(ids, "S32"), have).all())
+    return kept is not None and bool(np.isin(np.asarray(ids, "S32"), kept["ids"]).all())
 
 
+def predictions(bench, key):
+    """Where a run keeps what it predicted: probs (m, k), ids (m,) sorted, classes as JSON."""
+    return bench.arrays / "runs" / f"{key}.npz"
+
+
+@at_work
 def run(bench, plan, say=print, progress=None):
     """Train every missing cell, one after another; each is stored when it is done. Returns how many were trained."""
     todo = {}
@@ -160,10 +167,8 @@ def run(bench, plan, say=print, progress=None):
                 f"expected {cell['arch']} to train on {cell['version']} with seed {cell['seed']}, found: {e}", "change the plan"
             ) from e
         seconds = time.perf_counter() - start
-        folder = bench.arrays / "runs"
-        save(folder / f"{cell['key']}.classes.npy", np.array(json.dumps(classes)))
-        save(folder / f"{cell['key']}.npy", probs.astype("f4"))
-        save(folder / f"{cell['key']}.ids.npy", np.asarray(ids, "S32"))
+        said = dict(probs=probs.astype("f4"), ids=np.asarray(ids, "S32"), classes=np.array(json.dumps(classes)))
+        save(predictions(bench, cell["key"]), **said)
         with bench.transaction() as con:  # the row comes last: a run that has one is complete
             con.execute(
                 "insert or replace into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -4,17 +4,19 @@ import json
 from hashlib import blake2b
 
 from curation.arrays import Shards
-from curation.errors import UserError
-from curation.images import decode_source
+from curation.errors import UserError, short
+from curation.images import SIDE, decode_source
+from curation.leftovers import at_work
 from curation.sources import make_splits, read_source
 from curation.store import new_batch
+from curation.text import check
 from curation.versions import tree
 
 TAKEN = """select sample from edits where field = 'keep' group by sample
     having arg_max(value, seq) = 'false' and arg_max(origin, seq) like 'import-%'"""
-SIDE = 128  # pixels are kept at the smaller of their own and this resolution
 
 
+@at_work
 def ingest(
     bench,
     path,
@@ -27,18 +29,23 @@ def ingest(
     yes=False,
     refreeze_test=False,
     progress=None,
+    images=None,
 ):
-    """Import `path` into `bench` as the source `name`. Returns a dict of what happened; raises UserError before anything is written."""
-    source = read_source(path, split_map=split_map, **(columns or {}))
-    name, frame = name or source.name, source.frame
+    """Import `path` into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder `images`. Returns a dict
+    of what happened; raises UserError before anything is written."""
+    source = read_source(path, split_map=split_map, images=images, **(columns or {}))
+    name, frame = check(name or source.name, "a source's name"), source.frame
+    check(who, "who imports")
     hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress)
-    left_out = [*source.left_out, *bad]
+    bad += changed(frame, hashes)
+    left_out = [(key, short(reason)) for key, reason in (*source.left_out, *bad)]
     if left_out and not skip_bad:
-        shown = "\n  ".join(f"{key}: {reason}" for key, reason in left_out[:10])
+        shown = "\n  ".join(f"{short(' '.join(key.split()), 200)}: {reason}" for key, reason in left_out[:10])
         more = f"\n  ... and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
         raise UserError(
             f"expected {len(frame) + len(source.left_out):,} usable rows in {source.name}, found {len(left_out):,} that are not:\n  {shown}{more}",
-            "mend them, or import the others with --skip-bad",
+            "mend them, or import the others with --skip-bad"
+            + "; --images FOLDER says where the images are now" * ("id" in frame and not images),
         )
     good = [h is not None for h in hashes]
     frame = frame[good].assign(content_hash=[h for h in hashes if h], size=[s for s, g in zip(sizes, good) if g]).reset_index(drop=True)
@@ -56,8 +63,17 @@ def ingest(
     stay = old[old.keep | old.reviewed]
     fixed = {row.key: row.split for row in stay.itertuples()}  # a sample keeps the split that it has
     frame["split"] = [s or fixed.get(k) for k, s in zip(frame.key, frame.split)]
-    frame["split"] = make_splits(frame, list(frame.content_hash))
+    if "id" not in frame or frame["split"].isna().any():  # an export says where everything goes
+        frame["split"] = make_splits(frame, list(frame.content_hash))
     return append(bench, source, name, frame, state, old, left_out, who, audited_test, yes, refreeze_test)
+
+
+def changed(frame, hashes):
+    """(key, reason) of images whose bytes are not those that Assay exported; they lose their hash."""
+    bad = [i for i, (told, h) in enumerate(zip(frame.get("content_hash", hashes), hashes)) if h and told and told != h]
+    for i in bad:
+        hashes[i] = None
+    return [(frame.key.iloc[i], f"has other bytes at {frame.uri.iloc[i]} than were exported") for i in bad]
 
 
 def sample_id(source, key, content_hash):

@@ -164,9 +164,17 @@ def hero(data):
         notes.append(f"Hatched: gains that {n} would miss more than one time in five.")
     if not data["test"]["audited"]:
         notes.append("The test labels are unaudited, so no gain is called too small to matter.")
+    notes += [audit_note(data, first)] if first and "given" in first else []
     notes += [sentence(data[k]) for k in ("interval_reason", "seeds_note") if data[k]]
     top = f'<p class="about">{words(data["question"], 300)}</p><h1 class="{"long" * (len(data["verdict"]) > 140)}">{verdict}</h1>'
     return f'<header>{top}{plot("gains", rows, margin, unseen) if rows else ""}<p class="about">{" ".join(notes)}</p></header>'
+
+
+def audit_note(data, first):
+    """What an audit of the test labels found, and what the gain would be without it."""
+    a, given = data["test"]["audit"], f"{100 * first['given']:+.1f} points".replace("-", "−")
+    wrong = f"{a['noise']['wrong']:,} were wrong and {a['unsure']:,} left unsure"
+    return f"Of {a['n']:,} test labels audited blind {wrong}; by the labels as given the gain would be {given}."
 
 
 def found(data):
@@ -245,12 +253,19 @@ def figures(sheet, labels):
     return f'<div class="sheet">{out}</div>'
 
 
+def audit_facts(a):
+    n, share = a["noise"]["n"], a["noise"]["share"]
+    share = " = {:.1%} [{:.1%}, {:.1%}]".format(*share) if share else ", too few for a share"
+    return f"audited blind: {a['audited']:,} of {a['of']:,}, {a['unsure']:,} unsure; wrong {a['noise']['wrong']:,} of {n:,}{share}"
+
+
 def again(data):
     """Everything that is needed to run it again."""
     plan, made, test = data["plan"], data["made"], data["test"]
     toml = "\n".join(f"{k} = {json.dumps(plan[k], ensure_ascii=False)}" for k in KEYS if plan.get(k) is not None)
     commits = [f"{words(r['name'])}: {words(r['why'])} ({words(r['who'])}, {r['ts'][:10]})" for r in data["log"] if r["kind"] == "commit"]
     audit = "declared audited" if test["audited"] else f"unaudited; in the random stratum of train and val {words(test['noise'])} wrong"
+    audit = audit_facts(test["audit"]) if test.get("audit") else audit
     facts = dict(
         trees="<br>".join(f"{words(v)} <code>{words(t)}</code>" for v, t in data["tree"].items()),
         commits="<br>".join(commits) or "none",

@@ -8,6 +8,7 @@ import numpy as np
 from curation import issues, suspects
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
+from curation.leftovers import at_work
 from curation.store import new_batch
 from curation.versions import position
 from pipelines.embed import embed
@@ -15,6 +16,7 @@ from pipelines.embed import embed
 FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
 
 
+@at_work
 def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None):
     """Scan `bench`. `own` = (probabilities frame or None, embeddings frame or None, out of sample or not) of a person's own model, by sample id.
     `say(line)` gets one line a step. Returns the judgement, as suspects.judge."""
@@ -59,7 +61,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     few = load(bench.arrays / "opinion.npz")["few"].sum()
     aside = f"; {few} classes have too few samples to judge" if few else ""
     say(f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}")
-    others = record_issues(bench, state, graph)
+    others = record_issues(bench, state)
     counts = others.kind.value_counts()
     say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage or outliers"))
     if not len(bench.commits()):
@@ -113,13 +115,9 @@ def hold_out_leakage(bench, state, graph, who):
     return len(rows)
 
 
-def record_issues(bench, state, graph):
-    """Everything but label issues into the table `issues`. Leakage is read as if nothing were held out yet, so that it stays listed."""
-    _, at = suspects.nodes(bench, state)
-    whole = state.copy()
-    held = bench.rows("select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'")
-    whole.loc[[s for (s,) in held], "keep"] = True
-    found = issues.find(whole, graph, at)
+def record_issues(bench, state):
+    """Everything but label issues into the table `issues`."""
+    found = issues.find(issues.unheld(bench, state), *suspects.nodes(bench, state))
     with bench.transaction() as con:
         con.execute("delete from issues where kind <> 'label'")
         if len(found):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import curation
+from curation.text import defused, printable, write_csv
 
 
 def bench_path(a):
@@ -19,44 +20,56 @@ def open_bench(a):
 
 def say(a):
     """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
-    return lambda line: print(line, file=sys.stderr if a.json else sys.stdout, flush=True)
+    return lambda line: print(printable(line), file=sys.stderr if a.json else sys.stdout, flush=True)
 
 
 def done(a, out, next=None):
     if a.json:
         print(json.dumps(out, default=str, indent=1))
     elif next:
-        print(f"next: {next}")
+        print(printable(f"next: {next}"))
 
 
 def table(a, rows, columns, next):
     """A frame as --json, as --csv FILE, or drawn on the terminal."""
     if a.csv:
-        rows.to_csv(a.csv, index=False)
+        write_csv(defused(rows), a.csv)
         say(a)(f"{len(rows):,} rows in {a.csv}")
     if a.json:
         print(rows.to_json(orient="records", date_format="iso"))
         return
     if not a.csv:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        shown(rows, columns)
+    print(printable(f"next: {next}"))
 
-        grid = Table(box=None, pad_edge=False)
-        for column in columns:
-            grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why"))
-        for row in rows[columns].head(50).itertuples(index=False):
-            grid.add_row(*(Text(cell(v)) for v in row))
-        Console(width=None if sys.stdout.isatty() else 160).print(grid)
-        if len(rows) > 50:
-            print(f"... and {len(rows) - 50:,} more (--csv FILE or --json for all)")
-    print(f"next: {next}")
+
+def shown(rows, columns, most=50):
+    """The first rows of a frame, drawn on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why", "suggested_by", "message"))
+    for row in rows[columns].head(most or len(rows)).itertuples(index=False):
+        grid.add_row(*(Text(cell(v)) for v in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(grid)
+    if most and len(rows) > most:
+        print(f"... and {len(rows) - most:,} more (--csv FILE or --json for all)")
+
+
+def records(rows):
+    """A frame as plain data for --json."""
+    return json.loads(rows.to_json(orient="records", date_format="iso"))
 
 
 def cell(value):
     """One value of a table, on one line and not too long."""
     import pandas as pd
 
+    if isinstance(value, tuple):
+        return printable(", ".join(value))[:120]
     if pd.isna(value):
         return ""
     return (
@@ -64,7 +77,7 @@ def cell(value):
         if isinstance(value, float)
         else f"{value:%Y-%m-%d %H:%M}"
         if isinstance(value, pd.Timestamp)
-        else " ".join(str(value).split())[:120]
+        else printable(" ".join(str(value)[:1000].split()))[:120]
     )
 
 

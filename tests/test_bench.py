@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import duckdb
@@ -62,7 +63,7 @@ def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
     assert all(
         line in text for line in ("line 4 (nobody)", "line 5", "second decision", "line 6", "test split is locked", "line 7", "'dog'")
     )
-    assert bench.state().equals(state) and len(bench.log()) == 1
+    assert bench.state().equals(state) and len(bench.batches()) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_decisions_that_make_no_sense_are_named(bench, rows, word):
     rows = [{k: {"S": sample, "OTHER": str((int(label) + 1) % 10)}.get(v, v) for k, v in r.items()} for r in rows]
     with pytest.raises(UserError, match=word):
         decide(bench, rows)
-    assert len(bench.log()) == 1
+    assert len(bench.batches()) == 1
 
 
 def test_a_new_class_must_be_meant(bench):
@@ -192,23 +193,25 @@ def test_versions_have_names_and_equal_contents_equal_trees(bench):
 
 
 def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, monkeypatch):
-    """Bob relabels between the moment at which Ann's confirmation was planned and the moment at which it is stored."""
+    """Bob relabels while Ann's confirmation is being planned: he waits, and each word means what stood when it arrived."""
     from curation import edits
 
     sample, old = bench.state().index[0], bench.state().label.iloc[0]
     new, plan = "1" if old != "1" else "2", edits.plan
+    bob = threading.Thread(target=lambda: decide(curation.open(bench.path), [dict(sample=sample, label=new)], who="bob"))
 
     def slow(*arguments):
-        rows = plan(*arguments)
         monkeypatch.setattr(edits, "plan", plan)
-        decide(curation.open(bench.path), [dict(sample=sample, label=new)], who="bob")
-        return rows
+        bob.start()
+        time.sleep(0.3)
+        return plan(*arguments)
 
     monkeypatch.setattr(edits, "plan", slow)
     decide(bench, [dict(sample=sample, verdict="confirm")])
-    state = bench.state()
-    assert (state.label[sample], state.verdict[sample]) == (new, "confirm"), "Ann confirms what stands when her word arrives"
-    assert bench.chain_breaks() == []
+    bob.join()
+    rows = bench.query("select who, verdict, value ->> '$' as value from edits where batch like 'edit-%' order by seq")
+    assert rows.to_dict("split")["data"] == [["ann", "confirm", old], ["bob", "set", new]]
+    assert bench.state().label[sample] == new and bench.chain_breaks() == []
 
 
 def commit_some(path):

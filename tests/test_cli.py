@@ -63,7 +63,7 @@ def test_the_story_of_one_sample(tmp_path):
     status, out, _ = assay("edit", queue, "--who", "ann", "--why", "it is a three", "-b", bench)
     assert status == 0 and "1 edits on 1 samples by ann" in out and "re-scored" in out
     assert assay("commit", "-m", "one fixed", "--who", "ann", "-b", bench)[1].startswith("v2: tree ")
-    log = json.loads(assay("log", "--json", "-b", bench)[1])
+    log = json.loads(assay("log", "--batches", "--json", "-b", bench)[1])
     assert [r["kind"] for r in log] == ["batch", "commit", "batch", "commit"] and log[2]["why"] == "it is a three"
 
     plan = tmp_path / "plan.toml"

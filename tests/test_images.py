@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import images
+from curation import UserError, images
 from curation.arrays import Shards
 from curation.images import BadImage, Pixels, content_hash, decode, decode_source, iter_bytes, pixels, read_bytes, thumbnail
 
@@ -321,7 +321,7 @@ def test_pixels_of_many_shapes(tmp_path):
     assert (pixels(shards, [hashes[0], hashes[4]]) == np.stack([scenes[0], scenes[4]])).all()
     with pytest.raises(AssertionError, match="3 shapes"):
         pixels(shards, hashes)
-    with pytest.raises(AssertionError, match="1 of 2"):
+    with pytest.raises(UserError, match="1 of 2"):
         pixels(shards, [hashes[0], "0" * 32])
 
 

@@ -153,9 +153,9 @@ def test_importing_again_does_not_bring_leakage_back(tmp_path):
     copy = table[table["split"] == "test"].head(1).assign(split="train", id="copy")
     bench = bench_of(pd.concat([table, copy]), tmp_path)
     scan(bench, embedder="pixels", say=silent)
-    before = len(bench.log())
+    before = len(bench.batches())
     ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
-    assert bench.state().keep.sum() == 300 and len(bench.log()) == before, "an unchanged source is no edit"
+    assert bench.state().keep.sum() == 300 and len(bench.batches()) == before, "an unchanged source is no edit"
 
 
 def test_copies_with_different_labels_are_shown(tmp_path):

@@ -1,0 +1,113 @@
+"""Which files under arrays/ nothing needs, and how they go without pulling one from under a job that is writing."""
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from functools import wraps
+
+import numpy as np
+
+from curation.arrays import array_of
+from curation.errors import UserError
+
+AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
+
+
+def at_work(job):
+    """Mark a job(bench, ...) that writes arrays as running while it does; the kernel drops the mark with its process."""
+
+    @wraps(job)
+    def marked(bench, *args, **more):
+        with hold(bench, fcntl.LOCK_SH):
+            return job(bench, *args, **more)
+
+    return marked
+
+
+@contextmanager
+def alone(bench):
+    """Nobody imports, scans or trains meanwhile; UserError where somebody does."""
+    try:
+        with hold(bench, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
+    except BlockingIOError:
+        raise UserError("expected nobody at work on the arrays, found an import, a scan or an experiment", "wait for its end") from None
+
+
+@contextmanager
+def hold(bench, how):
+    folder = os.open(bench.path, os.O_RDONLY)  # the folder itself is the lock: no file to leave behind
+    try:
+        fcntl.flock(folder, how)
+        yield
+    finally:
+        os.close(folder)
+
+
+def unfinished(bench):
+    """Files that a killed process left half-made: .tmp files, arrays without an index, a half-exported model."""
+    files = [*bench.arrays.rglob("*.tmp"), *(bench.arrays / "embeddings").glob("*/*/*")]
+    for folder in shard_folders(bench):
+        indexed = {array_of(index) for index in folder.glob("*.index.npy")}
+        files += [f for f in folder.glob("*.npy") if f not in indexed and not f.name.endswith(".index.npy")]
+    return sorted(f for f in set(files) if older(f))
+
+
+def older(file):
+    with suppress(FileNotFoundError):  # finished meanwhile
+        return file.stat().st_mtime < time.time() - AGE
+
+
+def shard_folders(bench):
+    return [f for f in (bench.arrays / "pixels", *(bench.arrays / "embeddings").glob("*")) if f.is_dir()]
+
+
+def listed(folder):
+    """{index file: the hashes that it lists} of a folder of shards; an index that cannot be read lists none."""
+    out = {}
+    for index in sorted(folder.glob("*.index.npy")):
+        with suppress(OSError, ValueError, EOFError, SyntaxError, IndexError):
+            out[index] = np.load(index, allow_pickle=False)["hash"]
+    return out
+
+
+def unneeded(bench):
+    """({file: why nothing needs it}, how many pixel shards stay because some of their images are needed)."""
+    out = dict.fromkeys(files(bench.arrays / "damaged"), "set aside as damaged")
+    runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
+    out |= {f: "predictions of no run" for f in files(bench.arrays / "runs") if f.suffix != ".npz" or f.stem not in runs}
+    scan = [folder for (folder,) in bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")]
+    for folder in (bench.arrays / "embeddings").glob("*") if scan else ():  # a first scan may have been killed, and will resume
+        if folder.name not in (*scan, *runs.values()):
+            out |= dict.fromkeys(files(folder), f"embeddings {folder.name}, of neither the last scan nor a run")
+    known = np.array([h for (h,) in bench.rows("select distinct content_hash from samples")], "S32")
+    partly = 0
+    for index, hashes in listed(bench.arrays / "pixels").items():
+        needed = np.isin(hashes, known)
+        partly += bool(needed.any() and not needed.all())
+        if len(needed) and not needed.any():
+            out |= dict.fromkeys((index, array_of(index)), "pixels of images that were never imported")
+    return out | dict.fromkeys(unfinished(bench), "left unfinished"), partly
+
+
+def files(folder):
+    return sorted(f for f in folder.rglob("*") if f.is_file())
+
+
+def gc(bench, dry_run=False):
+    """Delete the derived files that nothing needs (`dry_run`: only say so). Returns {freed: {why: bytes}, bytes, files, partly}."""
+    with alone(bench):
+        found, partly = unneeded(bench)
+        freed, n = {}, 0
+        for file in sorted(found, key=lambda f: not f.name.endswith(".index.npy")):  # a shard without its index is not read
+            with suppress(FileNotFoundError):
+                size = file.stat().st_size
+                if not dry_run:
+                    file.unlink()
+                freed[found[file]], n = freed.get(found[file], 0) + size, n + 1
+        if not dry_run:
+            for folder in sorted({f.parent for f in found}, reverse=True):
+                with suppress(OSError):  # not empty
+                    folder.rmdir()
+    return dict(freed=freed, bytes=sum(freed.values()), files=n, partly=partly)

@@ -1,0 +1,86 @@
+"""Everyone's decision about a sample, kept as a vote: which label a majority gives, where people disagree, and how well they agree."""
+
+from curation import stats
+from curation.undo import ALIVE
+from curation.versions import END
+
+RULES = ("latest", "majority")
+# each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by position in the log: a merge
+# puts the same edits in another order
+VOTES = f"""{ALIVE.format(only="and batch like 'edit-%' and field in ('label', 'keep')")},
+word as (
+    select sample, who, max(ts) as ts,
+        arg_max(value, ts) filter (field = 'label') as label, arg_max(verdict, ts) filter (field = 'label') as verdict,
+        arg_max(seq, ts) filter (field = 'label') as seq, arg_max(value, ts) filter (field = 'keep') as keep
+    from alive group by sample, who),
+vote as (
+    select sample, who, ts, seq, case when keep = 'false' then null else label ->> '$' end as label from word
+    where keep = 'false' or (label is not null and verdict <> 'unsure'))"""
+WINNERS = f"""with {VOTES},
+tally as (select sample, label, count(*) as n, max(ts) as ts, arg_max(seq, ts) as seq from vote where label is not null group by all)
+select r.n, t.seq from (select sample, arg_max(seq, (n, ts)) as seq from tally group by sample) t
+join {{rows}} r using (sample)"""
+# where the standing label has not more than half of two votes or more. Test and guard samples are nobody's queue
+DISAGREEMENTS = f"""with {VOTES},
+tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts from vote group by all),
+many as (select sample, sum(n) as total from tally group by all having count(*) > 1)
+select t.sample, t.label, t.n, m.total, t.people from tally t join many m using (sample) order by t.sample, t.n desc, t.ts desc"""
+
+
+def winners(con, upto, rows):
+    """The edits that a majority of votes makes stand: dict of n (the sample's number in the table `rows`) and seq. Of labels with as many
+    votes, the one that somebody chose last."""
+    found = con.execute(WINNERS.format(rows=rows), dict(upto=upto)).fetchnumpy()
+    return {k: found[k].astype("i8") for k in ("n", "seq")}
+
+
+def disagreements(bench, state, upto=END):
+    """Samples on which people disagree and no majority stands: frame kind, sample, score (share of votes for the standing label; low is bad),
+    suggestion (the other label with most votes), why."""
+    import pandas as pd
+
+    with bench.connect() as con:
+        rows = con.execute(f"{DISAGREEMENTS}", dict(upto=upto)).fetchall()
+    by_sample = {}
+    for sample, label, n, total, people in rows:
+        by_sample.setdefault(sample, []).append((label, n, total, people))
+    known = state.loc[state.index.intersection(list(by_sample))]
+    out = []
+    for s, keep, label in zip(known.index, known.keep, known.label):
+        stands = label if keep else None
+        share = sum(n for other, n, _, _ in by_sample[s] if other == stands) / by_sample[s][0][2]
+        if share > 0.5 or known["split"][s] in ("test", "guard"):
+            continue
+        other = next(other for other, *_ in by_sample[s] if other != stands)
+        why = "; ".join(f"{people}: {'drop' if other is None else other}" for other, _, _, people in by_sample[s])
+        out.append(("reviewer_disagreement", s, share, other, why))
+    return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])
+
+
+REVIEWERS = f"""with {ALIVE.format(only="and batch like 'edit-%'")}
+select who, count(distinct sample) as samples, count(*) as edits,
+    count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
+    count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
+    sum(seconds) as seconds, median(seconds) as median_seconds, min(ts) as first, max(ts) as last
+from alive group by who order by samples desc, who"""
+PAIRS = f"""with {VOTES}
+select a.who as a, b.who as b, count(*) as n, count(*) filter (a.label is not distinct from b.label) as agree
+from vote a join vote b on a.sample = b.sample and a.who < b.who
+where a.sample not in (select sample from held) group by all order by n desc, a, b"""
+
+
+def reviewers(bench, version="HEAD"):
+    """(each person's decisions that stand: frame who, samples, edits, relabelled, confirmed, unsure, dropped, seconds, median_seconds, first, last;
+    what two of them say about samples that both decided: frame a, b, n, agree, agreement, low, high). Test samples are left out of the second."""
+    from curation import versions
+
+    upto, state = versions.position(bench, versions.root(version)), bench.state(version)
+    held = state.index[state.split.isin(("test", "guard"))]
+    with bench.connect() as con:
+        people = con.execute(REVIEWERS, dict(upto=upto)).df()
+        versions.register(con, "held", list(held))
+        pairs = con.execute(PAIRS, dict(upto=upto)).df()
+    pairs["agreement"] = pairs.agree / pairs.n
+    bounds = [stats.wilson(k, n) for k, n in zip(pairs.agree, pairs.n)]
+    pairs["low"], pairs["high"] = [b[0] for b in bounds], [b[1] for b in bounds]
+    return people, pairs

@@ -1,0 +1,69 @@
+"""The verbs that keep a bench sound."""
+
+import curation
+from pipelines.terminal import bench_path, done, open_bench, progress, say
+
+
+def check(a):
+    """is the bench what was written? its log, arrays and images; --repair mends what is derived"""
+    from curation import check as sound
+
+    bench = curation.Bench(bench_path(a))  # not opened: a damaged one is what this verb is for
+    with progress("checking") as step:
+        found = sound.check(bench, step)
+    tell(a, found)
+    if a.repair and any(f["repair"] for f in found):
+        with progress("repairing") as step:
+            found = sound.repair(bench, found, step)
+        say(a)("repaired, and checked again:")
+        tell(a, found)
+    wrong = [f for f in found if f["kind"] not in sound.NOTES]
+    say(a)(f"{len(wrong):,} things are wrong" if wrong else "sound: log, arrays and images are what was written")
+    done(a, dict(sound=not wrong, findings=found), advice(bench, wrong or found))
+    return int(bool(wrong))  # the check that was asked for failed
+
+
+def tell(a, found):
+    for f in found:
+        say(a)(f"{f['kind']:<15} {f['what']}\n{'':<15} {'--repair: ' + f['repair'] if f['repair'] else f['hint']}")
+
+
+def advice(bench, found):
+    if any(f["repair"] for f in found):
+        return f"assay check --repair -b {bench.given}"
+    return next((f["hint"].removeprefix("run: ") for f in found if f["hint"]), f"assay status -b {bench.given}")
+
+
+def gc(a):
+    """delete derived arrays that nothing needs; edits, samples and commits stay"""
+    from curation.leftovers import gc
+
+    bench = open_bench(a)
+    out = gc(bench, a.dry_run)
+    for why, size in out["freed"].items():
+        say(a)(f"{size / 1e6:>9,.1f} MB  {why}")
+    say(a)(f"{'would free' if a.dry_run else 'freed'} {out['bytes'] / 1e6:,.1f} MB in {out['files']:,} files")
+    if out["partly"]:
+        say(a)(f"{out['partly']:,} pixel shards hold needed and unneeded images: they stay whole")
+    done(a, out, f"assay {'gc' if a.dry_run else 'check'} -b {bench.given}")
+
+
+def restore(a):
+    """go back to the last good backup (one is kept at each commit), or to NAME; the file that stood there is kept aside"""
+    from curation.backup import restore
+
+    bench = curation.Bench(bench_path(a))
+    out = restore(bench, a.name)
+    say(a)(f"{out['restored']}: the bench is as it was at edit {out['upto']:,}; {out['lost']:,} later edits are not in it")
+    say(a)(f"what stood there is in {out['aside']}")
+    done(a, out, f"assay check -b {bench.given}")
+
+
+def add(verb):
+    """Register the verbs with the command line."""
+    v = verb(check)
+    v.add_argument("--repair", action="store_true", help="set damaged arrays aside, decode lost pixels again, delete what is left over")
+    v = verb(gc)
+    v.add_argument("--dry-run", action="store_true", help="only say what would go")
+    v = verb(restore)
+    v.add_argument("name", nargs="?", metavar="NAME", help="a version that has a backup (default: the last that is good)")

@@ -1,0 +1,169 @@
+"""What a bench survives, small: writers at once, kills, a full disk, a folder that cannot be written, a file that is damaged."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import ROOT, bench_of, digits
+from test_cli import assay
+
+import curation
+from curation import UserError, backup, versions
+
+sys.path.insert(0, str(ROOT))
+from tests.benchmarks.trust import calm, flip, killed, storm  # noqa: E402
+
+
+def confirm(bench, sample, who="ann"):
+    return bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), who)
+
+
+def test_processes_and_threads_write_at_once_and_nothing_is_lost(bench):
+    waits, _ = storm(bench.path, processes=3, threads=3, batches=90, edits=5)
+    assert len(waits) == 90 and calm(bench.path, 90, 5) == 450
+
+
+def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
+    shutil.copytree(scanned.path, tmp_path / "other")
+    told = []
+    for seed in range(6):
+        told += killed(scanned.path, tmp_path / "other", seed, most=1.0)
+    for seed, what in enumerate(("edit", "commit", "merge", "scan")):
+        told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=1.6)
+    assert {k for k, _ in told} >= {"edit", "commit", "merge"}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk of its own, with mount(options) to change it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(options):
+        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True)
+
+    if mount("size=16m").returncode:
+        pytest.skip("only root may mount a disk to fill")
+    yield place, mount
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_says_so(bench, disk):
+    place, _ = disk
+    shutil.copytree(bench.path, place / "bench")
+    full, samples, told = curation.open(place / "bench"), list(bench.state().query("split == 'train'").index), []
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    (place / "ballast").write_bytes(bytes(free - 200_000))
+    with pytest.raises(UserError, match="room on the disk") as e:
+        for s in samples * 20:
+            full.edit(pd.DataFrame([dict(sample=s, verdict="confirm", why="x" * 4000)]), "ann")
+            told.append(s)
+    assert "free some space" in e.value.hint
+    status, out, err = assay("undo", "-b", full.path)
+    assert status in (0, 2) and "Traceback" not in err
+    (place / "ballast").unlink()
+    again = curation.open(place / "bench")
+    undone = status == 0
+    assert len(again.query("select * from edits where batch like 'edit-%'")) >= len(told) and again.chain_breaks() == []
+    assert again.state().reviewed[told[: len(told) - undone]].all()
+    confirm(again, samples[-1])
+    assert assay("check", "-b", again.path)[0] == 0
+    (place / "ballast").write_bytes(bytes(os.statvfs(place).f_bavail * os.statvfs(place).f_frsize - 500_000))
+    done = again.commit("on a full disk", "ann")
+    assert done["new"] and done["backup"].startswith("none"), "the commit stands, and says that it has no copy"
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(bench, disk):
+    place, mount = disk
+    confirm(bench, bench.state().index[0])
+    bench.commit("first", "ann")
+    shutil.copytree(bench.path, place / "bench")
+    assert mount("remount,ro").returncode == 0
+    read, here = curation.open(place / "bench"), ["-b", place / "bench"]
+    assert read.state().equals(bench.state()) and len(read.log()) == 2 and read.chain_breaks() == []
+    for verb in (["log"], ["diff", "v1"], ["blame", bench.state().index[0]], ["reviewers"], ["check"], ["gc", "--dry-run"]):
+        status, _, err = assay(*verb, *here)
+        assert status == 0, (verb, err)
+    for verb in (["undo"], ["commit"], ["reviewers", "--rule", "majority"], ["revert", "--by", "ann"], ["restore"]):
+        status, _, err = assay(*verb, *here)
+        assert status == 2 and "read-only" in err, (verb, err)
+    status, _, err = assay("merge", place / "bench", "-b", bench.path)
+    assert status == 0, "a copy on a disk that cannot be written can be merged from"
+
+
+DAMAGE = [("bit", s) for s in range(12)] + [("hole", s) for s in range(6)] + [("end", s) for s in range(5)]
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    bench = bench_of(digits(100), tmp_path_factory.mktemp("committed"), audited_test=True)
+    bench.commit("first", "ann")
+    confirm(bench, bench.state().query("split == 'train'").index[0])
+    bench.commit("second", "ann")
+    confirm(bench, bench.state().query("split == 'train'").index[1])
+    return bench
+
+
+@pytest.mark.parametrize("how, seed", DAMAGE)
+def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tmp_path, how, seed):
+    shutil.copytree(committed.path, tmp_path / "bench")
+    bench, whole = curation.Bench(tmp_path / "bench"), committed.state()
+    flip(bench.file, seed, how)
+    blob = bench.file.read_bytes()
+    try:
+        bench.verify()
+        assert bench.state().equals(whole) and bench.chain_breaks() == [], "what cannot be read is never shown wrong"
+        sound = assay("check", "-b", bench.path)[0] == 0
+    except UserError as e:
+        sound = False
+        assert "v2.duckdb" in e.hint and "assay restore" in e.hint and bench.file.read_bytes() == blob, "looking made it no worse"
+    if not sound:
+        status, out, err = assay("check", "-b", bench.path)
+        assert status == 1 and "restore" in out, err
+        status, out, _ = assay("restore", "-b", bench.path)
+        assert status == 0 and "1 later edits are not in it" in out
+        kept = list((bench.path / "aside").rglob("assay.duckdb"))
+        assert len(kept) == 1 and kept[0].read_bytes() == blob, "what stood there is kept"
+    again = curation.open(bench.path)
+    assert versions.tree(again.state("v2")) == again.commits().tree.iloc[1] and again.chain_breaks() == []
+    confirm(again, again.state().query("split == 'train'").index[2])
+
+
+def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
+    """Somebody copies an old file over the new one, or a disk loses the last writes: the log is sound, and shorter than it was."""
+    shutil.copytree(committed.path, tmp_path / "bench")
+    bench = curation.Bench(tmp_path / "bench")
+    shutil.copyfile(bench.path / "backups" / "v1.duckdb", bench.file)
+    status, _, err = assay("status", "-b", bench.path)
+    assert status == 2 and "lost 2 acknowledged edits" in err and "v2.duckdb" in err
+    assert assay("restore", "v1", "-b", bench.path)[0] == 0 and assay("log", "-b", bench.path)[0] == 0, "unless it is meant"
+    bench.file.write_bytes(b"")
+    status, _, err = assay("status", "-b", bench.path)
+    assert status == 2 and "the file is empty" in err and "assay restore" in err
+
+
+def test_only_good_backups_are_offered(committed, tmp_path):
+    shutil.copytree(committed.path, tmp_path / "bench")
+    bench = curation.Bench(tmp_path / "bench")
+    for seed in range(40):
+        flip(bench.path / "backups" / "v2.duckdb", seed)
+    bench.file.write_bytes(b"nonsense")
+    assert backup.last_good(bench)["name"] == "v1"
+    status, _, err = assay("restore", "v2", "-b", bench.path)
+    assert status == 2 and "v2 damaged" in err and bench.file.read_bytes() == b"nonsense"
+    assert "v1: the bench is as it was" in assay("restore", "-b", bench.path)[1]
+    for seed in range(40):
+        flip(bench.path / "backups" / "v1.duckdb", seed)
+    bench.file.write_bytes(b"nonsense")
+    status, _, err = assay("status", "-b", bench.path)
+    assert status == 2 and "no good backup" in err
+
+
+def test_three_commits_are_kept_as_backups(bench):
+    for i, s in enumerate(bench.state().query("split == 'train'").index[:5]):
+        confirm(bench, s)
+        assert bench.commit(str(i), "ann")["backup"] == f"v{i + 1}.duckdb"
+    assert sorted(f.name for f in (bench.path / "backups").iterdir()) == ["v3.duckdb", "v4.duckdb", "v5.duckdb"]
