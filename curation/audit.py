@@ -13,6 +13,7 @@ from curation.errors import UserError
 from curation.export import MAGIC
 from curation.images import BadImage, content_hash, iter_bytes
 from curation.store import new_batch
+from curation.text import write_csv
 
 SEED = 1  # of the one order in which samples are audited: several audits are together one simple random sample of the split
 SPLITS = ("test", "val", "train")
@@ -27,7 +28,7 @@ select sample, arg_max(value ->> '$', seq) as label, arg_max(verdict, seq) as ve
 def audited(bench, version="HEAD"):
     """Samples with an audit's decision that nobody undid, at `version`: frame sample -> label, given (what stood without any audit),
     verdict (confirm, set, unsure), audit, batch. Where somebody was unsure, label is what is given."""
-    upto = versions.position(bench, version)
+    upto = versions.position(bench, versions.root(version))
     with bench.connect() as con:
         frame = alive(con, upto)
     frame.insert(1, "given", bench.state(upto).given_label.reindex(frame.index).astype(object))
@@ -109,7 +110,7 @@ def write(bench, folder, name, rows, log):
     try:
         (partial / "images").mkdir(parents=True)
         table = pd.DataFrame(dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows)))
-        table.assign(label="", verdict="", why="", seconds="").to_csv(partial / "worksheet.csv", index=False)
+        write_csv(table.assign(label="", verdict="", why="", seconds=""), partial / "worksheet.csv")
         if folder.exists():
             folder.rmdir()
         log()

@@ -6,7 +6,7 @@ import shutil
 import duckdb
 
 from curation.errors import UserError
-from curation.store import chain_breaks, now
+from curation.store import chain_breaks, facts_only, now
 
 KEPT = 3  # so many commits have a copy
 
@@ -48,6 +48,7 @@ def examine(file):
         with duckdb.connect(str(file), read_only=True) as con:
             for (table,) in con.execute("select table_name from duckdb_tables()").fetchall():
                 con.execute(f'select count(hash(t)) from "{table}" t')
+            facts_only(con, file)
             if chain_breaks(con):
                 return None
             upto, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]

@@ -2,7 +2,7 @@
 
 import re
 
-from curation import backup, edits, undo, versions
+from curation import backup, edits, text, undo, versions
 from curation.errors import UserError
 from curation.store import Store, new_batch, now
 
@@ -125,6 +125,7 @@ class Bench(Store):
         UserError names bad rows."""
         if not who:
             raise UserError("expected to know who decides, found nobody", "say --who NAME")
+        text.check(why, "a reason", text.TEXT)
         batch = new_batch("edit")
         with self.transaction() as con:  # planned on what stands now, or a confirmation could overwrite somebody's relabelling
             samples = decisions["sample"] if "sample" in decisions else ()
@@ -236,6 +237,7 @@ class Bench(Store):
         """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""
         if name is not None and (name == "HEAD" or not NAME.fullmatch(name)):
             raise UserError(f"expected a name of letters, digits and -_. for the version, found {name!r}", "choose another name")
+        text.check(message, "a message", text.TEXT)
         upto = versions.position(self, "HEAD")
         tree = versions.tree(self.state(upto))  # of this very position, whatever comes meanwhile
         with self.transaction() as con:

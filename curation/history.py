@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from curation import queue, stats, undo, versions
+from curation import audit, queue, stats, undo, versions
 from curation.errors import UserError
 
 COUNTS = """count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
@@ -141,6 +141,7 @@ def status(bench, version="HEAD"):
         splits={s: int((kept.split == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept.split == s).any()},
         classes={c: int(n) for c, n in kept[kept.split != "test"].label.value_counts().sort_index().items()},
         test=bench.rules(version).get("test"),
+        audit=audit.noise(bench, "test", version) if (kept.split == "test").any() else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
         version=commits.iloc[-1]["name"] if len(commits) else None,
         open_edits=int(bench.rows("select count(*) from edits where seq > ?", [since])[0][0]),

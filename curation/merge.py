@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from curation import backup, versions
+from curation import backup, text, versions
 from curation.arrays import Shards, array_of
 from curation.errors import UserError
 from curation.store import new_batch
@@ -14,24 +14,26 @@ from curation.undo import ALIVE, SLOT
 
 COLUMNS = "uid, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts"
 FRESH = "create temp table fresh as select e.* from theirs.edits e anti join edits o on o.uid = e.uid"
-# of each slot that they edited: what stood when the copies parted (b), what stands here (o) and there (t)
+# of each slot that they edited: what stood when the copies parted (b), what stands here (o) and there (t), and a last word of theirs (f)
 SIDES = f"""
 with slots as (select distinct sample, {SLOT} as slot from fresh),
 here as (select e.*, {SLOT} as slot, e.uid in (select uid from theirs.edits) as common from edits e where sample in (select sample from slots)),
 there as (select e.*, {SLOT} as slot from theirs.edits e where sample in (select sample from slots)),
 b as (select sample, slot, arg_max(here, seq) as b from here where common group by all),
 o as (select sample, slot, arg_max(here, seq) as o from here group by all),
-t as (select sample, slot, arg_max(there, seq) as t from there group by all),
+t as (select sample, slot, arg_max(there, seq) as t, arg_max(there, seq) filter (uid in (select uid from fresh)) as f from there group by all),
 sides as (
-    select s.sample, s.slot, o, t,
+    select s.sample, s.slot, o, t, f,
         -- edited, and not merely undone again; where both imported the same by themselves, an import is no edit
         o is not null and if(b is null, o.origin not like 'import-%',
             (o.value, o.verdict, o.origin) is distinct from (b.value, b.verdict, b.origin)) as ours,
         if(b is null, t.origin not like 'import-%', (t.value, t.verdict, t.origin) is distinct from (b.value, b.verdict, b.origin)) as their
-    from slots s left join b using (sample, slot) left join o using (sample, slot) join t using (sample, slot))
-select sample, slot, o.field as field, o.value as value, o.verdict as verdict, o.origin as origin, o.who as who,
-    t.value as their_value, t.who as their_who, their and o.value <> t.value as conflict
-from sides where ours and (o.value is distinct from t.value or not their) order by o.seq"""
+    from slots s left join b using (sample, slot) left join o using (sample, slot) join t using (sample, slot)),
+wanted as (select *, if(ours, o, t) as w from sides)
+-- the last of their edits that are new here (f) will stand: said again is what should stand and would not
+select sample, slot, w.field as field, w.value as value, w.verdict as verdict, w.origin as origin, w.who as who,
+    t.value as their_value, t.who as their_who, ours and their and o.value <> t.value as conflict
+from wanted where w.value <> f.value or (not (ours and their) and (w.verdict, w.origin) is distinct from (f.verdict, f.origin)) order by w.seq"""
 
 
 def merge(bench, other, who):
@@ -69,6 +71,9 @@ def merged(bench, con, who, other):
             f"expected a copy of this bench, found one in {other.path} that shares no sample and no edit with it",
             "to add its samples: assay export --format manifest there, and assay import that here",
         )
+    limits = [text.NAME, text.NAME, text.TEXT]
+    if con.execute("select 1 from fresh where length(value) > 20 * ? or length(who) > ? or length(why) > ? limit 1", limits).fetchall():
+        raise UserError(f"expected edits that Assay wrote in {other.path}, found labels, names or reasons of absurd length", "do not trust this bench")
     sides = con.execute(SIDES).df()
     new = con.execute("select count(*) from theirs.samples where id not in (select id from samples)").fetchall()[0][0]
     con.execute("insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid")
@@ -81,7 +86,10 @@ def merged(bench, con, who, other):
             json.dumps({"conflict": {"theirs": json.loads(t), "who": w, "slot": slot}} if c else {"merge": str(other.given)})
             for t, w, slot, c in zip(sides.their_value, sides.their_who, sides.slot, sides.conflict)
         ]
-        why = [f"merge: {w}'s stands; {t} said {v}" for w, t, v in zip(sides.who, sides.their_who, sides.their_value)]
+        why = [
+            f"merge: {w}'s stands; {t} said {v}" if c else "merge: stands as it did"
+            for w, t, v, c in zip(sides.who, sides.their_who, sides.their_value, sides.conflict)
+        ]
         bench.append(con, sides[["sample", "field", "value", "verdict", "origin"]].assign(suggested=said, why=why), batch, who)
     check_test(bench, con)
     conflicts = sides[sides.conflict.astype(bool)]

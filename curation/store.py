@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from curation.errors import UserError
+from curation.text import check
 
 SCHEMA = "2"
 PATIENCE = 30  # seconds to wait for a bench that somebody else has open
@@ -117,6 +118,7 @@ class Store:
             known = con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall()
             found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
             lost = found and self.behind(con)
+            facts_only(con, self.path)
         if found == [("1",)]:
             with self.transaction() as con:  # the same facts; what stands is derived, and was not kept yet
                 con.execute(f"drop table if exists standing; {STANDING} update meta set value = '{SCHEMA}' where key = 'schema'")
@@ -311,6 +313,7 @@ class Store:
 
     def append(self, con, edits, batch, who):
         """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log."""
+        check(who, "the name of who decides")
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
         edits = edits.assign(**{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1))
         stamp = uuid.uuid4().hex[:24]  # a uid is made once and survives a merge, where seq does not
@@ -336,6 +339,12 @@ class Store:
         """Seqs at which the log is not what it was when it was written; [] for a sound log."""
         with self.connect() as con:
             return chain_breaks(con)
+
+
+def facts_only(con, path):
+    """Refuse a file that brings queries of its own: a bench may come from anybody, and a view would run in place of a table."""
+    if con.execute("select 1 from duckdb_views() where not internal union all select 1 from duckdb_functions() where not internal").fetchall():
+        raise UserError(f"expected tables alone in {path}, found views or macros", "this is no file that Assay wrote: do not trust it")
 
 
 def chain_breaks(con):

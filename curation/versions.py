@@ -146,7 +146,8 @@ def tags_at(con, upto, index, wanted=False):
     only = "and sample in (select sample from wanted)" if wanted else ""
     named = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchall()
     for at, (_, names) in zip(index.get_indexer([sample for sample, _ in named]) if named else (), named):
-        tags[at] = tuple(names)
+        if at >= 0:
+            tags[at] = tuple(names)
     return tags
 
 

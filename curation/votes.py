@@ -4,10 +4,11 @@ from curation import stats
 from curation.undo import ALIVE
 from curation.versions import END
 
+PERSON = "(batch like 'edit-%' or batch like 'audit-%')"
 RULES = ("latest", "majority")
 # each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by position in the log: a merge
 # puts the same edits in another order
-VOTES = f"""{ALIVE.format(only="and batch like 'edit-%' and field in ('label', 'keep')")},
+VOTES = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep')")},
 word as (
     select sample, who, max(ts) as ts,
         arg_max(value, ts) filter (field = 'label') as label, arg_max(verdict, ts) filter (field = 'label') as verdict,
@@ -57,7 +58,7 @@ def disagreements(bench, state, upto=END):
     return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])
 
 
-REVIEWERS = f"""with {ALIVE.format(only="and batch like 'edit-%'")}
+REVIEWERS = f"""with {ALIVE.format(only=f"and {PERSON}")}
 select who, count(distinct sample) as samples, count(*) as edits,
     count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,

@@ -11,6 +11,7 @@ import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, keeping, ledger
+from pipelines.audit import noise_words
 from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table
 
 
@@ -102,7 +103,8 @@ def status(a):
         + (" ..." if len(out["classes"]) > 12 else "")
     )
     if out["test"]:
-        tell(f"test     {out['test']['n']:,} samples, frozen, labels {'declared audited' if out['test']['audited'] else 'unaudited'}")
+        seen = noise_words(out["audit"], "test") if out["audit"]["n"] else "unaudited"
+        tell(f"test     {out['test']['n']:,} samples, frozen; labels {'declared audited' if out['test']['audited'] else seen}")
     if out["left_out"]:
         tell(
             f"left out {len(out['left_out']):,} rows at import, first {cell(out['left_out'][0]['key'])}: {cell(out['left_out'][0]['reason'])}"

@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 from conftest import bench_of, digits
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from test_cli import assay
 
@@ -304,7 +304,8 @@ def test_what_is_no_copy_is_refused_and_nothing_is_merged(small, tmp_path):
     stranger = bench_of(digits(40, seed=5).assign(id=lambda t: "x" + t.id), tmp_path / "stranger")
     broken = copy_of(small, "broken")
     blob = bytearray(broken.file.read_bytes())
-    blob[len(blob) // 2 : len(blob) // 2 + 4096] = b"\xff" * 4096
+    for at in range(10_000, len(blob), 30_000):  # half of the file is free blocks
+        blob[at] ^= 255
     broken.file.write_bytes(blob)
     for folder, word in (
         (stranger.path, "shares no sample"),
@@ -379,8 +380,8 @@ def seed(tmp_path_factory):
     return bench_of(digits(25), tmp_path_factory.mktemp("seed"))
 
 
-@settings(max_examples=12, deadline=None)
-@given(steps=st.lists(STEP, min_size=3, max_size=14))
+@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
+@given(steps=st.lists(STEP, min_size=3, max_size=12))
 def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
     """Nothing is overwritten, every version stays what it was, a merge is heard on both sides, and what stands is what the log says."""
     folder = tmp_path_factory.mktemp("h")
