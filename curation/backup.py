@@ -7,6 +7,7 @@ import duckdb
 
 from curation.errors import UserError
 from curation.store import chain_breaks, facts_only, now
+from curation.turns import testify, witness
 
 KEPT = 3  # so many commits have a copy
 
@@ -48,7 +49,7 @@ def examine(file):
         with duckdb.connect(str(file), read_only=True) as con:
             for (table,) in con.execute("select table_name from duckdb_tables()").fetchall():
                 con.execute(f'select count(hash(t)) from "{table}" t')
-            facts_only(con, file)
+            facts_only(con, file, ("views", "functions"))
             if chain_breaks(con):
                 return None
             upto, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
@@ -78,7 +79,7 @@ def restore(bench, name=None):
     with bench.closed() as turn:
         if turn is None:
             raise UserError(f"expected a bench that can be written, found {bench.path} read-only", "copy the folder to where you may write")
-        lost = max(0, bench.witness()[0] - good["upto"])
+        lost = max(0, witness(bench.path / ".lock")[0] - good["upto"])
         aside.mkdir(parents=True)
         wal = bench.file.with_name(bench.file.name + ".wal")
         if wal.exists():  # first: it must not be replayed over the copy
@@ -86,7 +87,6 @@ def restore(bench, name=None):
         if bench.file.exists():
             os.link(bench.file, aside / bench.file.name)
         copy(good["file"], bench.file)
-        os.ftruncate(turn, 20)
-        os.pwrite(turn, f"{good['upto']} {good['head']}\n".encode(), 20)
+        testify(turn, good["upto"], good["head"])
         (bench.arrays / "opinion.npz").unlink(missing_ok=True)  # it speaks of a position in the log that may now mean something else
     return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside))

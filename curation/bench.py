@@ -7,6 +7,7 @@ from curation.errors import UserError
 from curation.store import Store, new_batch, now
 
 NAME = re.compile(r"[\w.-]+")  # of a version
+TAIL = 100_000  # edits that are read after what was written down: 10 ms
 
 
 def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
@@ -118,6 +119,12 @@ class Bench(Store):
         return self.rules(version).get("standing", {}).get("value") or "latest"
 
     # ---- what changes it
+
+    def link(self, con, table, count):
+        """As Store.link; after a large one, what stands is written down anew, so that reading it does not begin at the first edit."""
+        super().link(con, table, count)
+        if count > 1000 and int(self.told[0]) - versions.standing_upto(con)[0] > TAIL:
+            versions.keep_standing(con)
 
     def edit(self, decisions, who, why="", new_classes=()):
         """Apply a frame of decisions as one batch: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,

@@ -44,22 +44,23 @@ def log(bench):
 def diff(bench, a, b):
     """What version `b` has that `a` has not: dict of a, b, matrix (frame from, to, n: labels of samples kept in both), and frames of samples:
     relabelled, added, removed, moved (from one split to another), tagged; each with sample, source_id, from, to."""
+    import pandas as pd
+
     one, two = changed(bench, a, b)
+    keys = one["key"]
     if not one.index.equals(two.index):
         index = one.index.union(two.index, sort=False)
         one, two = (f.reindex(index).astype(object).where(lambda frame: frame.notna(), None) for f in (one, two))
-    index, was, now = one.index, *(f.keep.eq(True).to_numpy() for f in (one, two))
+        keys = one["key"].where(one["key"].notna(), two["key"])
+    was, now = (f.keep.eq(True).to_numpy() for f in (one, two))
     both = was & now
 
     def differ(column):
         return one[column].to_numpy(object) != two[column].to_numpy(object)
 
     def rows(which, column):
-        x, y = one[column].to_numpy(object)[which], two[column].to_numpy(object)[which]
-        import pandas as pd
-
-        keys = two["key"].where(two["key"].notna(), one["key"])[which]
-        return pd.DataFrame({"sample": index[which], "source_id": keys.to_numpy(), "from": x, "to": y})
+        ends = {name: pd.Series(f[column].to_numpy(object)[which], dtype=object) for name, f in (("from", one), ("to", two))}
+        return pd.DataFrame(dict(sample=keys.index[which], source_id=keys[which].array) | ends)
 
     parts = dict(
         relabelled=rows(both & differ("label"), "label"),
@@ -68,8 +69,8 @@ def diff(bench, a, b):
         moved=rows(both & differ("split"), "split"),
         tagged=rows(both & differ("tags"), "tags"),
     )
-    pairs = parts["relabelled"].fillna({"from": "(none)", "to": "(none)"})
-    matrix = pairs.groupby(["from", "to"]).size().rename("n").reset_index().sort_values("n", ascending=False, kind="stable")
+    matrix = parts["relabelled"].groupby(["from", "to"], dropna=False).size().rename("n").reset_index()
+    matrix = matrix.sort_values("n", ascending=False, kind="stable")
     return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), **parts)
 
 
@@ -79,8 +80,8 @@ def changed(bench, a, b):
 
     if any(map(versions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
-    uptos = [versions.position(bench, v) for v in (a, b)]
     with bench.connect() as con:
+        uptos = [versions.position_at(con, v) for v in (a, b)]
         ids = con.sql("select id, key from samples order by rowid").to_arrow_table()
         points = [versions.pointers(con, upto, len(ids)) for upto in uptos]
         between = "select distinct rowid from samples where id in (select sample from edits where field = 'tag' and seq > $a and seq <= $b)"

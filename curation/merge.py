@@ -73,7 +73,9 @@ def merged(bench, con, who, other):
         )
     limits = [text.NAME, text.NAME, text.TEXT]
     if con.execute("select 1 from fresh where length(value) > 20 * ? or length(who) > ? or length(why) > ? limit 1", limits).fetchall():
-        raise UserError(f"expected edits that Assay wrote in {other.path}, found labels, names or reasons of absurd length", "do not trust this bench")
+        raise UserError(
+            f"expected edits that Assay wrote in {other.path}, found labels, names or reasons of absurd length", "do not trust this bench"
+        )
     sides = con.execute(SIDES).df()
     new = con.execute("select count(*) from theirs.samples where id not in (select id from samples)").fetchall()[0][0]
     con.execute("insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid")

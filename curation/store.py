@@ -1,7 +1,5 @@
 """A bench: a folder whose facts are one append-only log of edits in DuckDB, opened, used and closed at every access."""
 
-import errno
-import fcntl
 import os
 import re
 import threading
@@ -17,10 +15,9 @@ import duckdb
 
 from curation.errors import UserError
 from curation.text import check
+from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
 
 SCHEMA = "2"
-PATIENCE = 30  # seconds to wait for a bench that somebody else has open
-SHARE = 0.1  # seconds for which the threads of one process may hand an open bench on before other processes get their turn
 BROKEN = (
     duckdb.Error,
     duckdb.IOException,
@@ -47,38 +44,6 @@ STANDING = (
 )
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
-
-
-class Door:
-    """The one way into a bench's file for the threads of this process: without it, threads lose writes."""
-
-    def __init__(self):
-        self.lock, self.count, self.waiting = threading.Lock(), threading.Lock(), 0
-        self.con = self.turn = None
-        self.until = 0.0
-
-    @contextmanager
-    def mine(self):
-        with self.count:
-            self.waiting += 1
-        got = self.lock.acquire(timeout=PATIENCE)
-        with self.count:
-            self.waiting -= 1
-        if not got:
-            raise UserError(f"expected the bench to be free within {PATIENCE} s, found it held by another thread", "try again")
-        try:
-            yield
-        finally:
-            self.lock.release()
-
-    def close(self):
-        con, turn, self.con, self.turn = self.con, self.turn, None, None
-        try:
-            if con is not None:
-                con.close()
-        finally:
-            if turn is not None:
-                os.close(turn)
 
 
 _doors = defaultdict(Door)
@@ -139,9 +104,14 @@ class Store:
             sound = False
             try:
                 if door.con is None:
-                    door.turn = self._turn()
+                    door.turn = take_turn(self.path / ".lock")
                     door.con, door.until = self._open(read_only=door.turn is None), time.monotonic() + SHARE
-                yield door.con
+                con = door.con.cursor()  # what this one registers or sets is nobody else's
+                con.execute("set enable_progress_bar = false")  # it would draw over our own
+                try:
+                    yield con
+                finally:
+                    con.close()
                 sound = True
             except duckdb.Error as e:
                 if type(e) in BROKEN or FULL.search(str(e)):
@@ -152,7 +122,7 @@ class Store:
                 sound = True
                 raise
             finally:
-                if not (sound and keep and door.waiting and time.monotonic() < door.until):
+                if not (sound and keep and door.waited_for() and time.monotonic() < door.until):
                     self._close(door)
 
     def _close(self, door):
@@ -180,7 +150,7 @@ class Store:
                 raise
             con.commit()
             if self.told:  # the witness: a bench that comes back shorter than this has lost what was acknowledged
-                os.pwrite(door.turn, (" ".join(self.told) + "\n").encode(), 20)
+                testify(door.turn, *self.told)
 
     @contextmanager
     def closed(self):
@@ -188,38 +158,12 @@ class Store:
         door = _doors[self.file]
         with door.mine():
             self._close(door)
-            turn = self._turn()
+            turn = take_turn(self.path / ".lock")
             try:
                 yield turn
             finally:
                 if turn is not None:
                     os.close(turn)
-
-    def _turn(self):
-        """DuckDB refuses a second process; this lock file makes it wait instead. The kernel drops it with its holder, and wakes those who
-        wait in the order in which they came. None where the folder is read-only."""
-        try:
-            turn = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except PermissionError:
-            return None
-        except OSError as e:
-            if e.errno == errno.EROFS:
-                return None
-            raise UserError(f"expected a bench that can be written, found: {e}", "check the folder and its disk") from None
-        try:
-            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            got = threading.Event()  # polling let one of sixteen starve for seconds; a thread, since flock knows no time limit
-            threading.Thread(target=lambda: (fcntl.flock(turn, fcntl.LOCK_EX), got.set()), daemon=True).start()
-            if not got.wait(PATIENCE):
-                holder = os.pread(turn, 20, 0).decode().strip()
-                os.close(turn)
-                raise UserError(
-                    f"expected the bench to be free within {PATIENCE} s, found it held by process {holder}",
-                    f"see what process {holder} does (ps -p {holder}), end it, and try again",
-                ) from None
-        os.pwrite(turn, str(os.getpid()).ljust(20).encode(), 0)
-        return turn
 
     def _open(self, read_only=False):
         until = time.monotonic() + PATIENCE
@@ -231,7 +175,7 @@ class Store:
                 break
             except duckdb.Error as e:
                 if "onflicting lock" not in str(e):
-                    raise self._broken(e) from None
+                    raise (self._broken(e) if type(e) in BROKEN else e) from None
                 if time.monotonic() > until:  # a foreign program, such as the duckdb shell; the message names its PID
                     raise UserError(f"expected the bench to be free, found: {e}", "close the program that has it open") from None
                 time.sleep(0.05)
@@ -250,17 +194,9 @@ class Store:
             )
         return UserError(f"expected a readable bench file, found {self.file.name} damaged: {text}", self.way_back())
 
-    def witness(self):
-        """(edits, hash) of the log as it was acknowledged last; (0, "") where nobody edited the bench since it was copied without its lock file."""
-        try:
-            seq, head = (self.path / ".lock").read_bytes()[20:].decode().split()
-            return int(seq), head
-        except (OSError, ValueError):
-            return 0, ""
-
     def behind(self, con):
         """What says that acknowledged edits are gone, or "": the log ends before its witness says that it did."""
-        seq, head = self.witness()
+        seq, head = witness(self.path / ".lock")
         last, now = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
         if last < seq:
             return f"expected a log of {seq:,} edits in {self.file.name}, found {last:,}: the file lost {seq - last:,} acknowledged edits"
@@ -341,9 +277,9 @@ class Store:
             return chain_breaks(con)
 
 
-def facts_only(con, path):
+def facts_only(con, path, kinds=("views",)):
     """Refuse a file that brings queries of its own: a bench may come from anybody, and a view would run in place of a table."""
-    if con.execute("select 1 from duckdb_views() where not internal union all select 1 from duckdb_functions() where not internal").fetchall():
+    if any(con.execute(f"select 1 from duckdb_{kind}() where not internal limit 1").fetchall() for kind in kinds):
         raise UserError(f"expected tables alone in {path}, found views or macros", "this is no file that Assay wrote: do not trust it")
 
 

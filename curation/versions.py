@@ -10,10 +10,9 @@ import numpy as np
 from curation.errors import UserError
 
 END = 2**62  # beyond every position
-POINTS = ("label", "given", "keep", "split")
-LAST = """select sample, max(seq) filter (field = 'label') as label, max(seq) filter (field = 'label' and origin like 'import-%') as given,
-    max(seq) filter (field = 'keep') as keep, max(seq) filter (field = 'split') as split
-from edits where seq > $since and seq <= $upto {only} group by sample"""
+MADE = dict(label="field = 'label'", given="field = 'label' and origin like 'import-%'", keep="field = 'keep'", split="field = 'split'")
+LAST = f"""select sample, {", ".join(f"coalesce(max(seq) filter ({made}), 0) as {name}" for name, made in MADE.items())}
+from edits where seq > $since and seq <= $upto {{only}} group by sample"""
 TAGS = """
 select sample, list(name order by name) as tags from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
@@ -26,8 +25,12 @@ HALF = re.compile(r"^\s*half\(\s*(?P<base>.+?)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s
 
 def position(bench, version):
     """The log position, an int, of a version's name: HEAD, a commit such as v1, or a number."""
-    named = bench.rows("select name, upto from commits union all select '', coalesce(max(seq), 0) from edits")
-    commits = dict(named)
+    with bench.connect() as con:
+        return position_at(con, version)
+
+
+def position_at(con, version):
+    commits = dict(con.execute("select name, upto from commits union all select '', coalesce(max(seq), 0) from edits").fetchall())
     last = commits.pop("")
     if version == "HEAD":
         return last
@@ -121,6 +124,12 @@ def standing(con, samples):
 NUMBERED = "(select id as sample, row_number() over (order by rowid) as n from samples)"
 
 
+def numbered(con):
+    """Samples and their numbers 1, 2, ... in the order in which they came; by rowid, but for rows that are not committed yet."""
+    last = con.execute("select coalesce(max(rowid), 0) from samples").fetchall()[0][0]
+    return "(select id as sample, rowid + 1 as n from samples)" if last < 2**50 else NUMBERED
+
+
 def said_at(con, upto, index, wanted=False):
     """What the log says at `upto` about the samples whose ids are `index`, all in order or, if `wanted`, some: (frame label, given_label, split,
     verdict, who, keep, reviewed, tags, whether it says anything (n,) bool)."""
@@ -160,19 +169,20 @@ def pointers(con, upto, n, wanted=False):
     """What stands at `upto` as positions in the log, (n, 4) int: the seq of the edit that says the label, given label, keep and split of each
     sample, 0 where none does; a row for every sample, or one for each of the table `wanted`. Read from the table `standing` as far as
     that goes, and from the edits since."""
-    out = np.zeros((n, len(POINTS)), "i8")
-    since = con.execute("select coalesce(max(value::bigint), 0) from meta where key = 'standing'").fetchall()[0][0]
-    since = since if since <= upto else 0
-    rows, points = "wanted" if wanted else NUMBERED, ", ".join(POINTS)
+    out = np.zeros((n, len(MADE)), "i8", order="F")
+    kept_upto = standing_upto(con)
+    since = kept_upto[0] if kept_upto[0] <= upto else 0
+    rows, points = "wanted" if wanted else numbered(con), ", ".join(MADE)
     kept = f"select w.n, {points} from standing join wanted w using (sample)" if wanted else f"select n, {points} from standing"
     tail = LAST.format(only="and sample in (select sample from wanted)" if wanted else "")
     tail = f"select r.n, {points} from ({tail}) join {rows} r using (sample)"
     for part in (kept, tail) if since else (tail,):
         found = con.execute(part, dict(since=since, upto=upto) if part is tail else None).fetchnumpy()
-        for j, name in enumerate(POINTS):
-            there = ~np.ma.getmaskarray(found[name])  # a later edit points beyond an earlier one
-            out[found["n"][there] - 1, j] = np.ma.getdata(found[name])[there]
-    if rule(con, upto) == "majority":
+        row = found["n"] - 1
+        for j, name in enumerate(MADE):
+            there = slice(None) if part is kept else found[name] > 0  # a later edit points beyond an earlier one
+            out[row[there], j] = found[name][there]
+    if rule(con, upto, kept_upto) == "majority":
         from curation.votes import winners
 
         found = winners(con, upto, rows)
@@ -217,32 +227,43 @@ class Values:
 
 def register(con, name, values, column="sample"):
     """`values` as a table that SQL can read: the column, and n = 1, 2, ..."""
-    import pandas as pd
+    import pyarrow as pa
 
-    kind = "i8" if column == "seq" else "str"
-    con.register(name, pd.DataFrame({column: pd.Series(values, dtype=kind), "n": np.arange(1, len(values) + 1)}))
+    kind = pa.int64() if column == "seq" else pa.string()
+    con.register(name, pa.table({column: pa.array(values, kind), "n": np.arange(1, len(values) + 1)}))
 
 
-def rule(con, upto):
-    """How the standing label follows from several people's decisions at `upto`: latest, or majority."""
+def rule(con, upto, kept=None):
+    """How the standing label follows from several people's decisions at `upto`: latest, or majority. `kept`: what standing_upto said, if asked."""
+    since, known = kept or standing_upto(con)
+    since, known = (since, known) if since <= upto else (0, None)
     named = "field = 'rule' and value ->> 'name' = 'standing'"
-    found = con.execute(f"select arg_max_null(value ->> 'value', seq) from edits where {named} and seq <= ?", [upto]).fetchall()
-    return found[0][0] or "latest"
+    found = con.execute(
+        f"select value ->> 'value' from edits where seq > ? and seq <= ? and {named} order by seq", [since, upto]
+    ).fetchall()
+    return (found[-1][0] if found else known) or "latest"
 
 
-WHOLE = f"select sample, n, {', '.join(POINTS)} from ({LAST.format(only='')}) join {NUMBERED} using (sample)"  # what the table standing is
+def standing_upto(con):
+    """(the position up to which the table `standing` was written, 0 where it was not; the rule at that position)."""
+    found = dict(con.execute("select key, value from meta where key in ('standing', 'standing_rule')").fetchall())
+    return int(found.get("standing", 0)), found.get("standing_rule")
+
+
+WHOLE = f"select sample, n, {', '.join(MADE)} from ({LAST.format(only='')}) join {NUMBERED} using (sample)"  # what the table standing is
 
 
 def keep_standing(con):
     """Write down what stands at the end of the log, so that it need not be read from all edits again; sorted, so that one is found fast."""
     con.execute("delete from standing")
     con.execute(f"insert into standing {WHOLE} order by sample", dict(since=0, upto=END))
+    con.execute("insert or replace into meta values ('standing_rule', ?)", [rule(con, END)])
     con.execute("insert or replace into meta select 'standing', coalesce(max(seq), 0) from edits")
 
 
 def standing_differs(con):
     """Is the table `standing` not what the log says? It is derived: `keep_standing` mends it."""
-    upto = con.execute("select coalesce(max(value::bigint), 0) from meta where key = 'standing'").fetchall()[0][0]
+    upto = standing_upto(con)[0]
     both = f"(from ({WHOLE}) except from standing) union all (from standing except from ({WHOLE}))"
     return bool(upto and con.execute(f"select 1 from ({both}) limit 1", dict(since=0, upto=upto)).fetchall())
 
