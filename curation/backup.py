@@ -58,6 +58,12 @@ def examine(file):
         return None
 
 
+def sound(bench):
+    """Is the bench's own file good, and nothing of it lost? Only for whoever holds its turn."""
+    found = bench.file.exists() and bench.file.stat().st_size and examine(bench.file)
+    return bool(found) and found["upto"] >= witness(bench.path / ".lock")[0]
+
+
 def last_good(bench):
     """The newest copy that is good, as examine() has it, or None."""
     return next(filter(None, map(examine, newest(bench.path / "backups"))), None)
@@ -79,6 +85,12 @@ def restore(bench, name=None):
     with bench.closed() as turn:
         if turn is None:
             raise UserError(f"expected a bench that can be written, found {bench.path} read-only", "copy the folder to where you may write")
+        if name is None and sound(bench):
+            since, good = witness(bench.path / ".lock")[0] - good["upto"], good["name"]
+            raise UserError(
+                f"expected a damaged bench, found a sound one with {since:,} edits since {good}",
+                f"to take decisions back: assay revert --since {good}; to put the old file in its place all the same: assay restore {good}",
+            )
         lost = max(0, witness(bench.path / ".lock")[0] - good["upto"])
         aside.mkdir(parents=True)
         wal = bench.file.with_name(bench.file.name + ".wal")

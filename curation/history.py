@@ -111,13 +111,16 @@ def blame(bench, sample, version="HEAD"):
     """The life of one sample (its id, the beginning of it, or its key): (its id, its key, frame seq, ts, who, batch, field, value, verdict, why,
     suggested, seconds, undone (taken back later), stands, version (the first commit that has the edit))."""
     upto = versions.position(bench, versions.root(version))
-    found = bench.rows("select id, key, source from samples where id = $s or key = $s or starts_with(id, $s) limit 20", dict(s=str(sample)))
+    found = bench.rows(
+        "select id, key, source from samples where id = $s or key = $s or ends_with(key, '/' || $s) or starts_with(id, $s) limit 20",
+        dict(s=str(sample)),
+    )
     exact = [f for f in found if str(sample) in f[:2]] or found
     if len(exact) != 1:
         like = "; ".join(f"{i} ({source}: {key})" for i, key, source in exact[:5])
         raise UserError(
             f"expected one sample, found {f'{len(exact)} that {sample!r} could mean: {like}' if exact else f'none called {sample!r}'}",
-            "say its id, as `assay queue` and `assay export` list it, or its whole key",
+            "say its id, as `assay queue` and `assay export` list it, or its key in its source",
         )
     frame = bench.query(LIFE, dict(sample=exact[0][0], upto=upto))
     with bench.connect() as con:

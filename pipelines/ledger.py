@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 
 from curation import UserError
 from curation.store import now
@@ -48,7 +49,11 @@ def diff(a):
             if len(out[kind]):
                 tell(f"\n{kind}")
                 shown(out[kind], ["sample", "source_id", "from", "to"], most=None)
-    done(a, out, f"assay diff {a.a!r} {a.b!r} --samples lists them, assay blame SAMPLE tells one's life, -b {bench.given}")
+    done(
+        a,
+        out,
+        f"assay diff {quote(a.a)} {quote(a.b)} --samples -b {bench.given} lists them, assay blame SAMPLE -b {bench.given} tells one's life",
+    )
 
 
 def blame(a):
@@ -71,10 +76,9 @@ def hint(suggested):
     if not isinstance(suggested, str):
         return ""
     told = json.loads(suggested)
-    words = [f"{k} {told[k]}" for k in ("suggested_label", "rank", "score") if k in told]
-    return "; ".join(
-        [*words, *([told["reason"]] if "reason" in told else []), *([f"{k} {v}" for k, v in told.items()] if not words else [])]
-    )
+    if "reason" in told:
+        return " ".join([f"rank {told['rank']}:"] * ("rank" in told) + [told["reason"]])
+    return "; ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in told.items())
 
 
 def undo(a):
@@ -193,7 +197,7 @@ def add(verb):
     v.add_argument("b", metavar="B", nargs="?", default="HEAD")
     v.add_argument("--samples", action="store_true", help="list every sample that differs")
     v = verb(blame, version=True)
-    v.add_argument("sample", help="its id, the beginning of it, or its key in its source")
+    v.add_argument("sample", help="its id, the beginning of it, its key in its source, or its file name")
     v = verb(undo, who=True)
     v.add_argument("batch", nargs="?")
     verb(redo, who=True)

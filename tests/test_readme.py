@@ -1,9 +1,10 @@
-"""The README is a test: its six commands are run on the same solar cells and print what it says, its Python snippet runs on the result."""
+"""The README is a test: its commands are run on the same solar cells and print what it says, its Python snippet runs on the result."""
 
 import csv
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -15,13 +16,13 @@ README = (ROOT / "README.md").read_text()
 
 def masked(text):
     """Numbers, hashes and columns' widths vary from machine to machine; words do not."""
-    text = re.sub(r"(edit|import|undo)-[0-9a-f]{12}|\b[0-9a-f]{32}\b", "HASH", text)
+    text = re.sub(r"(edit|import|undo|audit)-[0-9a-f]{12}|\b[0-9a-f]{12}\b|\b[0-9a-f]{32}\b", "HASH", text)
     return re.sub(r"\s+", " ", re.sub(r"[-+]?\d[\d,.]*", "N", text)).strip()
 
 
-def console(readme):
-    """[(command, its output)] of the README's first console block."""
-    block = re.search(r"```console\n(.*?)```", readme, re.S)[1]
+def console(readme, nth):
+    """[(command, its output)] of one of the README's console blocks."""
+    block = re.findall(r"```console\n(.*?)```", readme, re.S)[nth]
     return [(part.split("\n", 1) + [""])[:2] for part in re.split(r"^\$ ", block, flags=re.M)[1:]]
 
 
@@ -31,21 +32,14 @@ def test_the_loop_and_the_snippet(tmp_path):
 
     _, truth = solar_cells(tmp_path / "demo")
     (tmp_path / "plan.toml").write_text(re.search(r"```toml\n(.*?)```", README, re.S)[1].replace("seeds = 3", "seeds = 2"))
-    commands = console(README)
+    commands = console(README, 0)
     assert [c.split()[1] for c, _ in commands] == ["import", "scan", "queue", "edit", "commit", "experiment"]
     for command, output in commands:
         if " edit " in command:
             fill_in(tmp_path / "queue.csv", truth)
         if " experiment " in command:
             output = output.replace("3 seeds", "2 seeds").replace("12 cells, 12", "8 cells, 8")
-        done = subprocess.run(
-            [sys.executable, "-m", "pipelines", *shlex.split(command)[1:]],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        assert done.returncode == 0, done.stderr
+        done = run(command, tmp_path)
         said, shown = done.stdout.splitlines(), output.rstrip().splitlines()
         if " experiment " in command:  # which verdict it is depends on the seeds: the first line, and what is listed below it
             said, shown = (
@@ -53,6 +47,12 @@ def test_the_loop_and_the_snippet(tmp_path):
                 [line.split(": ")[0].split("  ")[0] for line in shown[:1]],
             )
         assert masked("\n".join(said)).replace(masked(str(tmp_path)) + "/", "") == masked("\n".join(shown)), command
+    shutil.copytree(tmp_path / "cells", tmp_path / "laptop")
+    for command, output in console(README, 1):
+        if " edit " in command:
+            fill_in(tmp_path / "bob.csv", truth)
+        done = run(command, tmp_path)
+        assert masked(done.stdout).replace(masked(str(tmp_path)) + "/", "") == masked(output), command
     snippet = re.search(r"```python\n(.*?)```", README, re.S)[1]
     done = subprocess.run(
         [sys.executable, "-c", snippet],
@@ -62,6 +62,13 @@ def test_the_loop_and_the_snippet(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0 and "['defective', 'functional']" in done.stdout, done.stderr
+
+
+def run(command, folder):
+    arguments = [sys.executable, "-m", "pipelines", *shlex.split(command)[1:]]
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def fill_in(queue, truth):
