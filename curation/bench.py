@@ -181,13 +181,13 @@ class Bench(Store):
             raise UserError("expected a batch to redo, found none", "`assay log --batches` lists what was done")
         return self.undo(undone[-1], who)
 
-    def revert(self, batch=None, by=None, since=None, who="", dry=False):
-        """Take back one batch, or every decision of somebody (`by`), or since a time (UTC datetime), or both, whatever came between; values that
+    def revert(self, batch=None, of=None, since=None, who="", dry=False):
+        """Take back one batch, or every decision of somebody (`of`), or since a time (UTC datetime), or both, whatever came between; values that
         somebody else edited since are left alone. Returns (plan: see undo.plan, what happened: as undo). `dry`: only the plan."""
         with self.connect() if dry else self.transaction() as con:
-            names = undo.choose(con, batch, by, since)
+            names = undo.choose(con, batch, of, since)
             plan = undo.plan(con, names)
-            word = f"revert of {batch or ' '.join(filter(None, [by, since and f'since {since:%Y-%m-%d %H:%M:%S}']))}"
+            word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {since:%Y-%m-%d %H:%M:%S}']))}"
             out = dict(batch=None) if dry else self._take_back(con, plan, "undo", word, who, "revert")
         return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
 
@@ -233,12 +233,12 @@ class Bench(Store):
             return e.problem
 
     def damages(self):
-        """What is wrong with the file beyond its hash chain: (kind, what), ...; see check.check."""
+        """What is wrong with the file beyond its hash chain: (kind, what, what --repair does about it, or None), ...; see check.check."""
         with self.connect() as con:
             if lost := self.behind(con):
-                yield "log", lost
+                yield "log", lost, None
             if versions.standing_differs(con):
-                yield "standing", "the table of what stands is not what the log says"
+                yield "standing", "the table of what stands is not what the log says", "write it down anew"
 
     def commit(self, message="", who="", name=None):
         """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""

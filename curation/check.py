@@ -48,8 +48,8 @@ def check(bench, progress=None):
 
 
 def log(bench):
-    for kind, what in getattr(bench, "damages", list)():  # what the store knows of itself: witness, backups
-        yield finding(kind, what, hint=RESTORE)
+    for kind, what, mend in bench.damages():
+        yield finding(kind, what, repair=mend, hint=None if mend else RESTORE)
     if breaks := bench.chain_breaks():
         yield finding("log", f"the log is not what was written, first at edit {breaks[0]:,}", len(breaks), hint=RESTORE)
     end = versions.position(bench, "HEAD")
@@ -225,11 +225,13 @@ def set_aside(bench, file):
 
 
 def forget(bench):
-    """Delete rows of derived tables that nothing stands behind."""
+    """Delete rows of derived tables that nothing stands behind, and write down anew what stands."""
     lost = lost_runs(bench)
     with bench.transaction() as con:
         con.execute("delete from issues where sample not in (select id from samples)")
         con.execute("delete from runs where key in (select unnest(?::varchar[]))", [lost])
+        if versions.standing_differs(con):
+            versions.keep_standing(con)
 
 
 def decode_again(bench, progress=None):

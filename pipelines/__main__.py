@@ -326,7 +326,11 @@ def main(arguments=None):
         for option, value in vars(a).items():
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):
-                    check(text, f"--{option.strip('_').replace('_', '-')}", NAME if option in ("who", "as_", "name", "new_class") else TEXT)
+                    check(
+                        text,
+                        f"--{option.strip('_').replace('_', '-')}",
+                        NAME if option in ("who", "by", "as_", "name", "new_class") else TEXT,
+                    )
         return a.run(a) or 0
     except UserError as e:
         print(printable(str(e)), file=sys.stderr)

@@ -1,5 +1,6 @@
 """The verbs of the log: what was decided, by whom, how it is put back, and how two logs become one."""
 
+import getpass
 import re
 from datetime import UTC, datetime, timedelta
 from shlex import quote
@@ -100,14 +101,14 @@ def back(a, out, verb):
 
 
 def revert(a):
-    """take back BATCH, or all decisions of --by NAME, or --since T, whatever came between: shows its plan, then does it"""
+    """take back BATCH, or all decisions of --who NAME, or --since T, whatever came between: shows its plan, then does it"""
     bench, tell = open_bench(a), say(a)
-    if not (a.batch or a.by or a.since) or (a.batch and (a.by or a.since)):
+    if not (a.batch or a.who or a.since) or (a.batch and (a.who or a.since)):
         raise UserError(
-            "expected what to revert: a BATCH, or --by NAME, --since T or both", "assay log --batches lists batches, authors and times"
+            "expected what to revert: a BATCH, or --who NAME, --since T or both", "assay log --batches lists batches, authors and times"
         )
     since = a.since and moment(bench, a.since)
-    plan, out = bench.revert(a.batch, a.by, since, a.who, dry=True)
+    plan, out = bench.revert(a.batch, a.who, since, a.by, dry=True)
     takes = plan[[bool(p) for p in plan.popped]]
     tell(f"plan     takes back {len(out['undone']):,} batch(es): {len(takes):,} values go back, {len(plan) - len(takes):,} are left alone")
     for name, rows in (("goes back", takes), ("left alone", plan[[not p for p in plan.popped]])):
@@ -117,7 +118,7 @@ def revert(a):
             shown(rows.rename(columns=dict(value="back_to", since_who="set_by")), columns, 20)
     if a.dry_run:
         return done(a, dict(out, plan=records(plan)), "the same without --dry-run does it")
-    _, out = bench.revert(a.batch, a.by, since, a.who)
+    _, out = bench.revert(a.batch, a.who, since, a.by)
     say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, {out['left_alone']:,} left alone")
     done(a, dict(out, plan=records(plan)), f"assay redo -b {bench.given} takes the revert back")
 
@@ -201,9 +202,10 @@ def add(verb):
     v = verb(undo, who=True)
     v.add_argument("batch", nargs="?")
     verb(redo, who=True)
-    v = verb(revert, who=True)
+    v = verb(revert)
     v.add_argument("batch", nargs="?")
-    v.add_argument("--by", metavar="NAME", help="all decisions of this person")
+    v.add_argument("--who", metavar="NAME", help="all decisions of this person")
+    v.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who reverts; recorded in the log (default: %(default)s)")
     v.add_argument("--since", metavar="T", help="decisions since '2026-11-24 15:00' (UTC), 2h, 30m, 3d or a version's commit")
     v.add_argument("--dry-run", action="store_true", help="only show the plan")
     v = verb(commit, who=True)

@@ -56,7 +56,7 @@ def shown(rows, columns, most=50):
         grid.add_row(*(Text(cell(v)) for v in row))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
     if most and len(rows) > most:
-        print(f"... and {len(rows) - most:,} more (--csv FILE or --json for all)")
+        print(f"... and {len(rows) - most:,} more (--json for all)")
 
 
 def records(rows):

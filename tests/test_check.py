@@ -374,3 +374,16 @@ def test_the_verbs(sound, capsys):
     assert status == 0 and "set aside as damaged" in out and "would free" in out
     assert "freed" in assay("gc")[1] and json.loads(assay("gc", "--json")[1])["files"] == 0
     assert main(["check", "-b", str(sound.path / "nowhere")]) == 2
+
+
+def test_a_wrong_note_of_what_stands_is_found_and_written_anew(bench):
+    bench.commit("first", "ann")
+    whole = bench.state()
+    with bench.transaction() as con:
+        con.execute("update standing set label = label - 3 where n % 2 = 0")
+    wrong = curation.open(bench.path)
+    assert not wrong.state().label.equals(whole.label), "what stands is read from it"
+    found = {f["kind"] for f in check(wrong)}
+    assert "standing" in found
+    assert repair(wrong, check(wrong)) == [] or all(f["kind"] in NOTES for f in check(wrong))
+    assert curation.open(bench.path).state().equals(whole)

@@ -134,10 +134,10 @@ def test_revert_takes_back_a_person_and_leaves_alone_who_came_later(small):
     decide(small, "ann", dict(sample=a, label=other(old[a], 2)))  # over bob's
     decide(small, "ann", dict(sample=b, verdict="confirm"))  # ann has looked, and agrees
     decide(small, "bob", dict(sample=c, label=other(old[c], 3)), dict(sample=d, keep="false"))
-    plan, out = small.revert(by="bob", who="eve", dry=True)
+    plan, out = small.revert(of="bob", who="eve", dry=True)
     assert out["batch"] is None and set(plan["sample"][[not p for p in plan.popped]]) == {a, b}
     before = small.state()
-    plan, out = small.revert(by="bob", who="eve")
+    plan, out = small.revert(of="bob", who="eve")
     now = small.state()
     assert (out["restored"], out["left_alone"]) == (2, 2)
     assert (now.label[a], now.label[b], now.label[c], now.keep[d]) == (other(old[a], 2), other(old[b]), old[c], True)
@@ -145,11 +145,11 @@ def test_revert_takes_back_a_person_and_leaves_alone_who_came_later(small):
     small.redo("eve")
     shown = ["label", "keep", "split", "verdict", "reviewed", "tags"]
     assert small.state()[shown].equals(before[shown]) and small.chain_breaks() == []
-    status, out, _ = assay("revert", "--by", "bob", "--since", "v1", "-b", small.path)
+    status, out, _ = assay("revert", "--who", "bob", "--since", "v1", "-b", small.path)
     assert status == 2, "no version v1 yet"
-    status, out, _ = assay("revert", "--by", "bob", "--since", "1h", "--dry-run", "-b", small.path)
+    status, out, _ = assay("revert", "--who", "bob", "--since", "1h", "--dry-run", "-b", small.path)
     assert status == 0 and "2 values go back, 2 are left alone" in out and "edited since by others" in out
-    assert assay("revert", "-b", small.path)[0] == 2 and assay("revert", "--by", "nobody", "-b", small.path)[0] == 2
+    assert assay("revert", "-b", small.path)[0] == 2 and assay("revert", "--who", "nobody", "-b", small.path)[0] == 2
 
 
 def test_revert_since_a_time_and_one_batch_under_others(small):
@@ -351,7 +351,7 @@ def do(benches, ids, verb, which, i, value):
     if verb in row:
         decide(bench, who, dict(sample=ids[i], **row[verb]), new_classes=["0", "1", "2", "3"])
     elif verb == "revert":
-        bench.revert(by=who, who="eve")
+        bench.revert(of=who, who="eve")
     elif verb == "rule":
         bench.set_rule("majority" if value % 2 else "latest", who)
     elif verb == "merge":

@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_written_can_be_read(bench, disk):
     for verb in (["log"], ["diff", "v1"], ["blame", bench.state().index[0]], ["reviewers"], ["check"], ["gc", "--dry-run"]):
         status, _, err = assay(*verb, *here)
         assert status == 0, (verb, err)
-    for verb in (["undo"], ["commit"], ["reviewers", "--rule", "majority"], ["revert", "--by", "ann"], ["restore"]):
+    for verb in (["undo"], ["commit"], ["reviewers", "--rule", "majority"], ["revert", "--who", "ann"], ["restore"]):
         status, _, err = assay(*verb, *here)
         assert status == 2 and "read-only" in err, (verb, err)
     status, _, err = assay("merge", place / "bench", "-b", bench.path)
@@ -136,6 +136,10 @@ def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
     """Somebody copies an old file over the new one, or a disk loses the last writes: the log is sound, and shorter than it was."""
     shutil.copytree(committed.path, tmp_path / "bench")
     bench = curation.Bench(tmp_path / "bench")
+    status, _, err = assay("restore", "-b", bench.path)
+    assert status == 2 and "found a sound one with 1 edits since v2" in err and "assay revert --since v2" in err, (
+        "no way to lose work by mistake"
+    )
     shutil.copyfile(bench.path / "backups" / "v1.duckdb", bench.file)
     status, _, err = assay("status", "-b", bench.path)
     assert status == 2 and "lost 2 acknowledged edits" in err and "v2.duckdb" in err

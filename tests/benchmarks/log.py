@@ -79,8 +79,8 @@ def measure(path):
     clock("diff v1 HEAD", lambda: bench.diff("v1", "HEAD"), 4)
     clock("blame", lambda: bench.blame(some[0]))
     clock("undo", lambda: bench.undo(who="zoe"), 3)
-    clock("revert --by zoe, the plan", lambda: bench.revert(by="zoe", dry=True), 2)
-    clock("revert --by ann0, the plan (333,000 decisions)", lambda: bench.revert(by="ann0", dry=True), 1)
+    clock("revert --who zoe, the plan", lambda: bench.revert(of="zoe", dry=True), 2)
+    clock("revert --who ann0, the plan (333,000 decisions)", lambda: bench.revert(of="ann0", dry=True), 1)
     clock("commit, with its backup", lambda: edit() and bench.commit("", "zoe"), 2)
     clock("edit after the commit", edit, 20)
     plain = "select sample, arg_max_null(value, seq) as label from edits where field = 'label' group by sample"
