@@ -63,8 +63,13 @@ def take_turn(path):
             return None
         raise UserError(f"expected a bench that can be written, found: {e}", "check the folder and its disk") from None
     came = threading.Event()  # waiting is for a thread, since neither lock knows a time limit
-    threading.Thread(target=lambda: (wait(turn), came.set()), daemon=True).start()
-    if not came.wait(PATIENCE):
+    threading.Thread(target=lambda mine: (wait(mine), came.set(), os.close(mine)), args=[os.dup(turn)], daemon=True).start()
+    try:
+        in_time = came.wait(PATIENCE)
+    except BaseException:  # somebody stops the program while it waits
+        os.close(turn)
+        raise
+    if not in_time:
         holder = os.pread(turn, 20, 0).decode().strip()
         os.close(turn)
         raise UserError(

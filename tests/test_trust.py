@@ -171,3 +171,45 @@ def test_three_commits_are_kept_as_backups(bench):
         confirm(bench, s)
         assert bench.commit(str(i), "ann")["backup"] == f"v{i + 1}.duckdb"
     assert sorted(f.name for f in (bench.path / "backups").iterdir()) == ["v3.duckdb", "v4.duckdb", "v5.duckdb"]
+
+
+HOLD = """
+import sys, time, curation
+bench = curation.open(sys.argv[1])
+with bench.connect():
+    print("holds", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_who_waits_too_long_is_told_who_holds_the_bench_and_a_killed_holder_holds_nothing(bench, monkeypatch):
+    from curation import turns
+
+    def hold(seconds):
+        child = subprocess.Popen([sys.executable, "-c", HOLD, str(bench.path), str(seconds)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert child.stdout.readline() == "holds\n"
+        return child
+
+    monkeypatch.setattr(turns, "PATIENCE", 0.5)
+    holder = hold(30)
+    with pytest.raises(UserError, match=f"held by process {holder.pid}"):
+        bench.state()
+    holder.kill()
+    holder.wait()
+    assert confirm(bench, bench.state().query("split == 'train'").index[0])["edits"] == 1
+    monkeypatch.setattr(turns, "PATIENCE", 10)
+    one, two = hold(1), None
+    two = subprocess.Popen([sys.executable, "-c", HOLD, str(bench.path), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert len(bench.log()) == 2 and one.wait() == 0 and two.stdout.readline() == "holds\n" and two.wait() == 0
+
+
+def test_a_view_in_place_of_a_table_is_refused(bench, tmp_path):
+    """A bench that somebody mailed: a query in it would run when ours does, with our rights."""
+    import duckdb
+
+    shutil.copytree(bench.path, tmp_path / "mailed")
+    with duckdb.connect(str(tmp_path / "mailed" / "assay.duckdb")) as con:
+        con.execute("alter table samples rename to real; create view samples as select * from real, read_text('/etc/passwd')")
+    for verb in (["status", "-b", tmp_path / "mailed"], ["merge", tmp_path / "mailed", "-b", bench.path]):
+        status, _, err = assay(*verb)
+        assert status == 2 and ("views or macros" in err or "damaged" in err), err
