@@ -153,7 +153,7 @@ def apply(bench, frame, who):
             f"expected the sheet of audit {name} as it was drawn, found other samples here", "read it in the bench that drew it"
         )
     answers = read_answers(frame, rows, classes(bench))
-    batch = new_batch("audit")
+    before, batch = own_version(bench, who), new_batch("audit")
     with bench.transaction() as con:  # judged by what stands now, not by what stood when the sheet was drawn
         refuse_read(alive(con), name, answers)
         rows = decide(versions.standing(con, list(answers)), answers, name)
@@ -167,6 +167,7 @@ def apply(bench, frame, who):
     return dict(
         audit=name,
         batch=batch,
+        before=before,
         version=bench.commit(message, who, f"audit-{max(taken, default=0) + 1}")["name"],
         split=rule["split"],
         audited=len(rows),
@@ -177,6 +178,13 @@ def apply(bench, frame, who):
         agreement=stats.wilson(agree, len(twice)) if twice else None,
         noise=noise(bench, rule["split"]),
     )
+
+
+def own_version(bench, who):
+    """Commit what is open first, so that the audit's version holds the audit alone; its name, or None where nothing was open."""
+    since = max(bench.commits().upto, default=0)
+    open_work = bench.rows("select 1 from edits where seq > ? and batch not like 'rule-%' limit 1", [int(since)])
+    return bench.commit("open work before an audit", who)["name"] if open_work else None
 
 
 def rule_of(bench, frame):

@@ -101,4 +101,4 @@ def restore(bench, name=None):
         copy(good["file"], bench.file)
         testify(turn, good["upto"], good["head"])
         (bench.arrays / "opinion.npz").unlink(missing_ok=True)  # it speaks of a position in the log that may now mean something else
-    return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside))
+    return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside) if any(aside.iterdir()) else None)

@@ -128,8 +128,9 @@ class Bench(Store):
 
     def edit(self, decisions, who, why="", new_classes=()):
         """Apply a frame of decisions as one batch: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,
-        suggested_label, score, rank, random, reason, seconds. Returns {batch, edits, samples, confirmed, unsure, rescored}. All or nothing:
-        UserError names bad rows."""
+        suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms. Returns {batch, edits, samples,
+        confirmed, restated (confirmations of a label that somebody had changed meanwhile), unsure, rescored}. All or nothing: UserError names
+        bad rows."""
         if not who:
             raise UserError("expected to know who decides, found nobody", "say --who NAME")
         text.check(why, "a reason", text.TEXT)
@@ -142,8 +143,10 @@ class Bench(Store):
             if len(rows):
                 self.append(con, rows, batch, who)
         count = rows.verdict.value_counts()
+        confirmed = set(decisions["sample"][decisions["verdict"] == "confirm"]) if "verdict" in decisions else ()
         return dict(
             batch=batch if len(rows) else None,
+            restated=int(((rows.field == "label") & (rows.verdict == "set") & rows["sample"].isin(confirmed)).sum()),
             edits=len(rows),
             samples=rows["sample"].nunique(),
             confirmed=int(count.get("confirm", 0)),

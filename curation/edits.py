@@ -3,7 +3,7 @@
 import json
 
 from curation.errors import UserError
-from curation.text import NAME, TEXT, flaw, fused
+from curation.text import NAME, TEXT, flaw, fused, printable
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
@@ -32,10 +32,12 @@ def read_decisions(path):
         raise UserError(
             f"expected a CSV of decisions in UTF-8, found {path}: {e}", "write it as: sample,label|keep|split|tag|verdict[,why]"
         ) from None
+    if not header:
+        raise UserError(f"expected a CSV of decisions, found {path} empty", "write it as: sample,label|keep|split|tag|verdict[,why]")
     bad = [line for line, row in rows if len(row) != len(header)]
-    if not header or bad:
+    if bad:
         raise UserError(
-            f"expected {len(header or [])} cells in every row of {path}, found others in line(s) {', '.join(map(str, bad[:10])) or '1'}",
+            f"expected {len(header)} cells in every row of {path}, found others in line(s) {', '.join(map(str, bad[:10]))}",
             "quote cells that hold a comma; nothing was applied",
         )
     frame = pd.DataFrame([row for _, row in rows], columns=header, dtype=object)
@@ -74,7 +76,7 @@ def plan(standing, classes, decisions):
             for cell, most in (("label", NAME), ("tag", NAME), *((c, TEXT) for c in CONTEXT)):
                 if wrong := flaw(str(given.get(cell, "")), most):
                     raise ValueError(f"its {cell} {wrong}")
-            for field, value, verdict in fields(asked, now, classes):
+            for field, value, verdict in fields(asked, now, classes, str(given.get("given_label", ""))):
                 edits.append(
                     (sample, field, json.dumps(value), verdict, str(given.get("why", "")), hint_of(given), number(given.get("seconds", "")))
                 )
@@ -99,15 +101,17 @@ def number(cell):
         raise ValueError(f"expected seconds as a number, found {cell!r}") from None
 
 
-def fields(asked, now, classes):
-    """(field, value, verdict) of one row of decisions; a label that stays as it was is a confirmation."""
+def fields(asked, now, classes, shown=""):
+    """(field, value, verdict) of one row of decisions; a label that stays as it was is a confirmation. `shown`: the label on the sheet."""
     verdict, label = asked.get("verdict", ""), asked.get("label")
+    if verdict == "confirm" and label is None and shown != now.label and {shown, shown.removesuffix(".0")} & classes - {now.label}:
+        verdict, label = "", shown  # somebody changed it since the sheet was written: who confirms means the label that was seen
     if label is not None and label not in classes and label.removesuffix(".0") in classes:
         label = label.removesuffix(".0")  # what a spreadsheet makes of a column of whole numbers with gaps
     if verdict not in ("", "set", "confirm", "unsure"):
         raise ValueError(f"expected verdict confirm or unsure, found {verdict!r}")
     if label is not None and label not in classes:
-        raise ValueError(f"expected one of the classes {', '.join(sorted(classes)[:12])}, found {label!r}")
+        raise ValueError(f"expected one of the classes {', '.join(printable(c) for c in sorted(classes)[:12])}, found {label!r}")
     if verdict in ("confirm", "unsure") and label not in (None, now.label):
         raise ValueError(f"verdict {verdict} keeps the label {now.label!r}, but label says {label!r}")
     if label is not None or verdict in ("confirm", "unsure"):

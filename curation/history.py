@@ -118,8 +118,9 @@ def blame(bench, sample, version="HEAD"):
     exact = [f for f in found if str(sample) in f[:2]] or found
     if len(exact) != 1:
         like = "; ".join(f"{i} ({source}: {key})" for i, key, source in exact[:5])
+        many = f"{len(exact)}{' or more' * (len(exact) == 20)} that {sample!r} could mean: {like}"
         raise UserError(
-            f"expected one sample, found {f'{len(exact)} that {sample!r} could mean: {like}' if exact else f'none called {sample!r}'}",
+            f"expected one sample, found {many if exact else f'none called {sample!r}'}",
             "say its id, as `assay queue` and `assay export` list it, or its key in its source",
         )
     frame = bench.query(LIFE, dict(sample=exact[0][0], upto=upto))

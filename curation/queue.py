@@ -33,12 +33,11 @@ KINDS = (*PEOPLE, "label", "conflicting_duplicates", "exact_duplicates", "near_d
 
 
 def of_people(bench, version="HEAD"):
-    """Where people contradict each other, as issues: conflicts of merges, then disagreements; one a sample."""
+    """Where people contradict each other, as issues: conflicts of merges, then disagreements."""
     import pandas as pd
 
     upto, state = versions.position(bench, versions.root(version)), bench.state(version)
-    found = pd.concat([merge.conflicts(bench, state, upto), votes.disagreements(bench, state, upto)])
-    return found.drop_duplicates("sample").reset_index(drop=True)
+    return pd.concat([merge.conflicts(bench, state, upto), votes.disagreements(bench, state, upto)], ignore_index=True)
 
 
 def scanned(bench):
@@ -62,7 +61,7 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         )
     import pandas as pd
 
-    state, between = bench.state(version), of_people(bench, version)
+    state, between = bench.state(version), of_people(bench, version).drop_duplicates("sample")
     found = suspects.opinion(bench, version) if between.empty or scanned(bench) else pd.DataFrame(columns=["label", "score", "suggestion"])
     found = found[~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
     first = list(between["sample"])

@@ -77,6 +77,8 @@ class Store:
 
     def verify(self):
         """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits."""
+        if not self.file.exists() and (self.path / "backups").exists():
+            raise UserError(f"expected {self.file.name} in {self.path}, found it gone", self.way_back())
         if not self.file.exists():
             raise UserError(f"expected a bench in {self.path}, found no {self.file.name}", "make one: assay import SOURCE -b BENCH")
         with self.connect() as con:

@@ -34,7 +34,7 @@ stack as (select a.*, a.batch in (select batch from chosen) as mine from alive a
 foot as (select sample, slot, max(seq) filter (not mine) as foot from stack group by all)
 select s.sample, s.slot, any_value(s.field) as field,
     list(distinct s.batch) filter (mine and s.seq > coalesce(foot, 0)) as popped,
-    arg_max(s.value, s.seq) as now, arg_max(s.who, s.seq) as since_who, max(foot) as foot,
+    arg_max(s.value, s.seq) as now, arg_max(s.verdict, s.seq) as said, arg_max(s.who, s.seq) as since_who, max(foot) as foot,
     arg_max(s.value, s.seq) filter (s.seq = foot) as value, arg_max(s.verdict, s.seq) filter (s.seq = foot) as verdict,
     arg_max(s.origin, s.seq) filter (s.seq = foot) as origin
 from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine) order by min(s.seq) filter (mine)"""
@@ -43,7 +43,7 @@ select batch, min(seq) as first, any_value(who) as who from edits group by batch
 
 
 def plan(con, batches):
-    """What taking `batches` off the stacks would do: a frame sample, slot, field, now, value (what comes back, JSON), verdict, origin,
+    """What taking `batches` off the stacks would do: a frame sample, slot, field, now, said (its verdict), value (what comes back, JSON), verdict, origin,
     popped (the batches that it takes off there; empty where somebody edited since, so that it is left alone), since_who."""
     import pandas as pd
 
@@ -120,8 +120,8 @@ def stacks(con):
 
 
 def choose(con, batch=None, who=None, since=None):
-    """The batches that a revert speaks of: one by name, or the decisions of somebody, those since a time, or both. Imports, audits of the test
-    set and rules are only meant where they are named."""
+    """The batches that a revert speaks of: one by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the
+    test set and rules are only meant where they are named."""
     done, undone, _ = stacks(con)
     if batch is not None:
         if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
@@ -134,7 +134,7 @@ def choose(con, batch=None, who=None, since=None):
         dict(who=who, since=since),
     ).fetchall()
     standing = set(done)
-    chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "scan-", "merge-"))]
+    chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "merge-"))]
     if not chosen:
         raise UserError(
             f"expected decisions that stand{f' by {who}' if who else ''}{f' since {since:%Y-%m-%d %H:%M:%S}' if since else ''}, found none",

@@ -18,8 +18,9 @@ vote as (
     select sample, who, ts, seq, case when keep = 'false' then null else label ->> '$' end as label from word
     where keep = 'false' or (label is not null and verdict <> 'unsure'))"""
 WINNERS = f"""with {VOTES},
-tally as (select sample, label, count(*) as n, max(ts) as ts, arg_max(seq, ts) as seq from vote where label is not null group by all)
-select r.n, t.seq from (select sample, arg_max(seq, (n, ts)) as seq from tally group by sample) t
+tally as (select sample, label, count(*) as n, arg_max(seq, ts) as seq from vote where label is not null group by all),
+most as (select sample, max(n) as n from tally group by sample)
+select r.n, t.seq from (select sample, any_value(seq) as seq from tally semi join most using (sample, n) group by sample having count(*) = 1) t
 join {{rows}} r using (sample)"""
 # where the standing label has not more than half of two votes or more. Test and guard samples are nobody's queue
 DISAGREEMENTS = f"""with {VOTES},
@@ -29,8 +30,8 @@ select t.sample, t.label, t.n, m.total, t.people from tally t join many m using 
 
 
 def winners(con, upto, rows):
-    """The edits that a majority of votes makes stand: dict of n (the sample's number in the table `rows`) and seq. Of labels with as many
-    votes, the one that somebody chose last."""
+    """The edits that the most votes make stand: dict of n (the sample's number in the table `rows`) and seq. A tie is no majority: there stands
+    what would without the rule."""
     found = con.execute(WINNERS.format(rows=rows), dict(upto=upto)).fetchnumpy()
     return {k: found[k].astype("i8") for k in ("n", "seq")}
 

@@ -12,7 +12,7 @@ from curation import UserError
 from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, keeping, ledger
 from pipelines.audit import noise_words
-from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table
+from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
 
 def demo(a):
@@ -103,8 +103,11 @@ def status(a):
         + (" ..." if len(out["classes"]) > 12 else "")
     )
     if out["test"]:
-        seen = noise_words(out["audit"], "test") if out["audit"]["n"] else "unaudited"
-        tell(f"test     {out['test']['n']:,} samples, frozen; labels {'declared audited' if out['test']['audited'] else seen}")
+        declared, by_audit = (
+            ["declared audited"] * out["test"]["audited"],
+            out["audit"]["n"] and f"audited: {noise_words(out['audit'], 'test')}",
+        )
+        tell(f"test     {out['test']['n']:,} samples, frozen; labels {', '.join([*declared, *filter(None, [by_audit])]) or 'unaudited'}")
     if out["left_out"]:
         tell(
             f"left out {len(out['left_out']):,} rows at import, first {cell(out['left_out'][0]['key'])}: {cell(out['left_out'][0]['reason'])}"
@@ -168,6 +171,8 @@ def edit(a):
         f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}"
         f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {scored(out)}"
     )
+    if out["restated"]:
+        say(a)(f"note: {out['restated']:,} confirm the label on their sheet, which somebody had changed since: it stands again")
     done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or assay commit -m '...' -b {bench.given}")
 
 
@@ -341,6 +346,7 @@ def main(arguments=None):
 
 
 def entry():
+    sys.stdout = Patient(sys.stdout)
     sys.exit(main())
 
 

@@ -19,6 +19,8 @@ def audit(a):
     if twice:
         tell(f"repeats  the same answer {history.rate(out['repeats_agree'], twice)}")
     tell(f"noise    {noise_words(out['noise'], out['split'])}")
+    if out["before"]:
+        tell(f"version  {out['before']}: what was open before, so that the audit's version holds the audit alone")
     tell(f"version  {out['version']}; assay undo {out['batch']} -b {bench.given} takes the audit back")
     done(
         a,

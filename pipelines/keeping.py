@@ -55,7 +55,8 @@ def restore(a):
     bench = curation.Bench(bench_path(a))
     out = restore(bench, a.name)
     say(a)(f"{out['restored']}: the bench is as it was at edit {out['upto']:,}; {out['lost']:,} later edits are not in it")
-    say(a)(f"what stood there is in {out['aside']}")
+    if out["aside"]:
+        say(a)(f"what stood there is in {out['aside']}")
     done(a, out, f"assay check -b {bench.given}")
 
 

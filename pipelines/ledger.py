@@ -8,7 +8,7 @@ from shlex import quote
 from curation import UserError
 from curation.store import now
 from curation.votes import RULES
-from pipelines.terminal import done, open_bench, records, say, shown, table
+from pipelines.terminal import cell, done, open_bench, records, say, shown, table
 
 
 def log(a):
@@ -63,7 +63,7 @@ def blame(a):
     sample, key, rows = bench.blame(a.sample, a.version)
     if a.json:
         return done(a, dict(sample=sample, key=key, life=records(rows)))
-    say(a)(f"{sample}  {key}")
+    say(a)(f"{sample}  {cell(key)}")
     state = ["stands" if s else "taken back" if u else "" for s, u in zip(rows.stands, rows.undone)]
     rows = rows.assign(state=state, suggested_by=[hint(s) for s in rows.suggested], version=rows.version.fillna("(open)"))
     shown(rows, ["ts", "who", "field", "value", "verdict", "state", "version", "batch", "why", "suggested_by"], most=None)
@@ -79,6 +79,10 @@ def hint(suggested):
     told = json.loads(suggested)
     if "reason" in told:
         return " ".join([f"rank {told['rank']}:"] * ("rank" in told) + [told["reason"]])
+    if "conflict" in told:
+        return f"a merge: {told['conflict']['who']} said {told['conflict']['theirs']}"
+    if back := [k for k in ("undo", "redo") if k in told]:
+        return f"{back[0]} of {', '.join(told[back[0]])}"
     return "; ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in told.items())
 
 
@@ -114,7 +118,7 @@ def revert(a):
     for name, rows in (("goes back", takes), ("left alone", plan[[not p for p in plan.popped]])):
         if len(rows) and not a.json:
             tell(name + (", edited since by others" if name == "left alone" else ""))
-            columns = ["sample", "slot", "now", "set_by", *(["back_to"] if name == "goes back" else [])]
+            columns = ["sample", "slot", "now", "said", "set_by", *(["back_to"] if name == "goes back" else [])]
             shown(rows.rename(columns=dict(value="back_to", since_who="set_by")), columns, 20)
     if a.dry_run:
         return done(a, dict(out, plan=records(plan)), "the same without --dry-run does it")
@@ -215,4 +219,4 @@ def add(verb):
     v.add_argument("other", metavar="OTHER", help="folder of the other bench")
     v = verb(reviewers, who=True, version=True)
     v.add_argument("--rule", choices=RULES, help="from now on the standing label is the latest decision, or that of the majority")
-    v.set_defaults(rule_words=dict(latest="the latest decision", majority="the majority of the latest decision of each person"))
+    v.set_defaults(rule_words=dict(latest="the latest decision", majority="the label with the most votes, one a person; on a tie the latest"))

@@ -10,6 +10,28 @@ import curation
 from curation.text import defused, printable, write_csv
 
 
+class Patient:
+    """Standard output that a reader may close early (`| head`): the rest of the story is not told, and the work is done all the same."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        return self._try(self.stream.write, text)
+
+    def flush(self):
+        return self._try(self.stream.flush)
+
+    def _try(self, what, *arguments):
+        try:
+            return what(*arguments)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+
 def bench_path(a):
     return Path(a.bench or os.environ.get("ASSAY_BENCH") or ".")
 

@@ -444,3 +444,55 @@ def test_a_bench_of_schema_1_is_taken_over(small):
         con.execute("drop table standing; update meta set value = '1' where key = 'schema'; delete from meta where key = 'standing'")
     fresh = curation.open(small.path)
     assert len(fresh.state()) == 60 and fresh.commit("", "ann")["new"]
+
+
+def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):
+    """Ann's sheet says four; Bob makes it five before she sends it back: she has confirmed the four that she saw."""
+    s = train(small)[0]
+    seen = small.state().label[s]
+    sheet = tmp_path / "ann.csv"
+    sheet.write_text(f"sample,given_label,verdict\n{s},{seen},confirm\n")
+    decide(small, "bob", dict(sample=s, label=other(seen)))
+    status, out, _ = assay("edit", sheet, "--who", "ann", "-b", small.path)
+    assert status == 0 and "1 confirm the label on their sheet, which somebody had changed since" in out
+    assert small.state().label[s] == seen and small.state().verdict[s] == "set"
+    assert small.reviewers()[1].agree[0] == 0
+    status, out, _ = assay("edit", sheet, "--who", "cat", "-b", small.path)
+    assert "1 confirmations" in out and "note" not in out
+
+
+def test_a_tie_is_no_majority(small):
+    """One against one: what stands without the rule stands with it, also where a merge has settled it."""
+    s = train(small)[0]
+    old = small.state().label[s]
+    copy = copy_of(small)
+    decide(small, "ann", dict(sample=s, label=other(old)))
+    decide(copy, "bob", dict(sample=s, label=other(old, 2)))
+    small.merge(copy.path, "ann")
+    assert small.set_rule("majority", "ann")["changed"] == 0 and small.state().label[s] == other(old)
+    assert set(small.issues()["kind"]) == {"merge_conflict", "reviewer_disagreement"} and list(small.queue(5)["sample"]) == [s]
+
+
+def test_an_audit_is_a_version_of_its_own(small):
+    from curation import audit
+
+    decide(small, "bob", dict(sample=train(small)[0], verdict="confirm"))
+    folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
+    sheet = pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3")
+    done = audit.apply(small, sheet, "eve")
+    log = small.log()
+    assert done["before"] == "v1" and list(log[log.author == "bob"].version) == ["v1"]
+    assert list(log[log.version == done["version"]].author) == ["eve"]
+
+
+def test_a_reader_who_leaves_early_changes_nothing_but_what_is_told(small):
+    """`assay revert ... | head`: the pipe breaks, the revert is done, and the exit status says so."""
+    import subprocess
+    import sys
+
+    from conftest import ROOT
+
+    decide(small, "bob", *(dict(sample=s, verdict="confirm") for s in train(small, 30)))
+    command = f"{sys.executable} -m pipelines revert --who bob -b {small.path} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.endswith("\n0\n") and done.stderr == "" and not small.state().reviewed.any()
