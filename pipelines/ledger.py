@@ -219,4 +219,6 @@ def add(verb):
     v.add_argument("other", metavar="OTHER", help="folder of the other bench")
     v = verb(reviewers, who=True, version=True)
     v.add_argument("--rule", choices=RULES, help="from now on the standing label is the latest decision, or that of the majority")
-    v.set_defaults(rule_words=dict(latest="the latest decision", majority="the label with the most votes, one a person; on a tie the latest"))
+    v.set_defaults(
+        rule_words=dict(latest="the latest decision", majority="the label with the most votes, one a person; on a tie the latest")
+    )

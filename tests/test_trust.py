@@ -32,8 +32,8 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
     for seed in range(6):
         told += killed(scanned.path, tmp_path / "other", seed, most=1.0)
     for seed, what in enumerate(("edit", "commit", "merge", "scan")):
-        told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=1.6)
-    assert {k for k, _ in told} >= {"edit", "commit", "merge"}
+        told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=0.8, after=1)
+    assert {k for k, _ in told} == {"edit", "commit", "merge", "scan"}
 
 
 @pytest.fixture

@@ -92,17 +92,18 @@ while True:
 """
 
 
-def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0):
+def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     """Let a process work on the bench, kill it at a random moment, and look: what it acknowledged is there, the bench is sound, work goes
-    on. Returns the lines that it had told."""
+    on. The moment comes up to `most` seconds after it acknowledged `after` jobs. Returns the lines that it had told."""
     rng = random.Random(seed)
     victim = subprocess.Popen(
         [sys.executable, "-c", VICTIM, str(path), str(other), str(seed), what], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     assert victim.stdout.readline() == "ready\n"
+    told = [victim.stdout.readline().split() for _ in range(after)]
     time.sleep(rng.uniform(0, most))
     os.kill(victim.pid, signal.SIGKILL)
-    told = [line.split() for line in victim.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    told += [line.split() for line in victim.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     victim.wait()
     bench = curation.open(path)
     batches = {b for (b,) in bench.rows("select distinct batch from edits")}
