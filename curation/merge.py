@@ -50,14 +50,10 @@ def merge(bench, other, who):
     with ExitStack() as doors:
         turns = {}
         for one in sorted((bench, other), key=lambda b: str(b.path.resolve())):  # in one order, or two merges wait for each other
-            turns[one] = doors.enter_context(bench.transaction() if one is bench else other.closed())
+            turns[one] = doors.enter_context(bench.transaction(keep=False) if one is bench else other.closed())
         con = turns[bench]
         con.execute(f"attach '{str(other.file).replace(chr(39), chr(39) * 2)}' as theirs (read_only)")
-        try:
-            return merged(bench, con, who, other)
-        finally:
-            for table in ("fresh", "sides"):
-                con.execute(f"drop table if exists temp.{table}")
+        return merged(bench, con, who, other)
 
 
 def merged(bench, con, who, other):

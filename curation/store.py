@@ -134,9 +134,9 @@ class Store:
             raise self._broken(e) from None
 
     @contextmanager
-    def transaction(self):
+    def transaction(self, keep=True):
         """As `connect`; what happens inside is stored durably as a whole, or not at all."""
-        with self.connect() as con:
+        with self.connect(keep) as con:
             door = _doors[self.file]
             if door.turn is None:
                 raise UserError(
