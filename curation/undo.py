@@ -3,6 +3,7 @@
 import json
 
 from curation.errors import UserError
+from curation.versions import END
 
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
 SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
@@ -48,7 +49,7 @@ def plan(con, batches):
     import pandas as pd
 
     con.register("chosen", pd.DataFrame(dict(batch=list(batches)), dtype=object))
-    frame = con.execute(PLAN, dict(upto=2**62)).df()
+    frame = con.execute(PLAN, dict(upto=END)).df()
     frame["popped"] = [[] if p is None or p is pd.NA or not len(p) else sorted(p) for p in frame.popped]
     return frame
 
@@ -89,7 +90,7 @@ from revived r left join top t on t.sample = r.sample and t.slot = r.slot group 
 
 def redo_plan(con, batch):
     """The plan that puts back on what the undo or revert `batch` took off; left alone where somebody edited since."""
-    frame = con.execute(REDO, dict(upto=2**62, batch=batch)).df()
+    frame = con.execute(REDO, dict(upto=END, batch=batch)).df()
     frame["popped"] = [[] if since else sorted(p) for p, since in zip(frame.popped, frame.since)]
     return frame
 
@@ -99,7 +100,7 @@ def stacks(con):
     edit empties the second, as editors do."""
     targets = {}
     for by, target, alive in con.execute(
-        f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2", dict(upto=2**62)
+        f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2", dict(upto=END)
     ).fetchall():
         targets.setdefault(by, (alive, []))[1].append(target)
     batches = con.execute(BATCHES).fetchall()

@@ -148,7 +148,7 @@ def commit(a):
     bench = open_bench(a)
     out = bench.commit(a.message, a.who, a.name)
     say(a)(f"{out['name']}: tree {out['tree']}" if out["new"] else f"nothing changed since {out['name']}, tree {out['tree']}")
-    if str(out.get("backup", "")).startswith("none"):
+    if out["new"] and not out["backup"].endswith(".duckdb"):  # a version may be called none
         say(a)(f"note: no backup: {out['backup'][6:-1]}")
     done(a, out, f"assay experiment PLAN.toml -b {bench.given}")
 

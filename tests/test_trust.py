@@ -149,6 +149,17 @@ def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
     assert status == 2 and "the file is empty" in err and "assay restore" in err
 
 
+def test_where_the_file_is_gone_the_way_back_is_named(committed, tmp_path):
+    shutil.copytree(committed.path, tmp_path / "bench")
+    bench = curation.Bench(tmp_path / "bench")
+    bench.file.unlink()
+    for verb in ("status", "check"):
+        status, _, err = assay(verb, "-b", bench.path)
+        assert status == 2 and "found it gone" in err and "assay restore" in err
+    status, out, _ = assay("restore", "-b", bench.path)
+    assert status == 0 and "what stood there" not in out and assay("status", "-b", bench.path)[0] == 0
+
+
 def test_only_good_backups_are_offered(committed, tmp_path):
     shutil.copytree(committed.path, tmp_path / "bench")
     bench = curation.Bench(tmp_path / "bench")
