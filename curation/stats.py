@@ -37,12 +37,16 @@ class Estimate:
 
     def limits(self):
         """(low, high). An accuracy gets Wilson's with n_eff = p (1 - p) / (half / z)^2, which stays inside 0 to 1."""
-        half = self.width(1 - self.level)
         if self.cap is None:
+            half = self.width(1 - self.level)
             return max(self.span[0], self.estimate - half), min(self.span[1], self.estimate + half)
-        p, z = self.estimate, normal(0.5 + self.level / 2)
-        n_eff = min(self.cap, p * (1 - p) * (z / half) ** 2) if half and 0 < p < 1 else self.cap
-        return wilson(p * n_eff, n_eff, self.level)
+        n_eff = self.n_eff(self.level)
+        return wilson(self.estimate * n_eff, n_eff, self.level)
+
+    def n_eff(self, level):
+        """How many independent answers an accuracy is worth: p (1 - p) / (half / z)^2, at most `cap`."""
+        p, half, z = self.estimate, self.width(1 - level), normal(0.5 + level / 2)
+        return min(self.cap, p * (1 - p) * (z / half) ** 2) if half and 0 < p < 1 else self.cap
 
     @property
     def low(self):
@@ -70,6 +74,35 @@ class Estimate:
     def at(self, level):
         """The same estimate with an interval of another level."""
         return replace(self, level=level)
+
+    def lower(self, confidence=0.95):
+        """One-sided bound: the truth is at least this with `confidence`. A difference's is the low end of its 2 confidence - 1 interval; an
+        accuracy's is Clopper and Pearson's at n_eff, for one-sided Wilson is too sure near 0 and 1. [Korn and Graubard 1998]"""
+        return self.bound(confidence)[0]
+
+    def upper(self, confidence=0.95):
+        """As `lower`: the truth is at most this."""
+        return self.bound(confidence)[1]
+
+    def bound(self, confidence):
+        from scipy.special import betaincinv
+
+        assert 0.5 < confidence < 1
+        if self.cap is None:
+            return self.at(2 * confidence - 1).limits()
+        n, right = (n_eff := self.n_eff(2 * confidence - 1)), self.estimate * n_eff
+        low = betaincinv(right, n - right + 1, 1 - confidence) if self.estimate > 0 else 0.0
+        return float(low), float(betaincinv(right + 1, n - right, confidence)) if self.estimate < 1 else 1.0
+
+    def power(self, delta):
+        """Chance that samples and seeds like these show a true difference `delta`, at this level: Phi((delta - half) / sqrt(V_I + V_a))."""
+        from scipy.special import ndtr
+
+        return float(ndtr((abs(delta) - self.half) / math.sqrt(self.v_items + self.v_seeds)))
+
+    def smallest_effect(self, power=0.8):
+        """The true difference that samples and seeds like these would show with `power`, at this level."""
+        return self.half + normal(power) * math.sqrt(self.v_items + self.v_seeds)
 
 
 def wilson(k, n, level=0.95):
@@ -102,6 +135,7 @@ def balanced_accuracy(Y, labels, level=0.95, others=(), group_size=None):
     if cap * p * (1 - p) >= 5:  # with fewer errors, seeds that repeat them add no evidence
         cap *= int(S[0]) * (group_size or 1)
     known = bool(S.max() > 1)
+    v_items *= (m - 1) / m  # one seed is then Wilson's interval at m, not at m - 1
     return Estimate(p, float(v_items[0]), v_seeds, df, m, S[:1].tolist(), sigma_s, known, cap, level=level)
 
 
@@ -238,42 +272,6 @@ def verdict(estimate, margin=None):
     return "too small to matter" if small else "no evidence either way"
 
 
-def smallest_effect(cells, weights, power=0.8, group_size=None):
-    """The true effect that these samples and seeds would show with `power`: Phi((delta - half) / sqrt(V_I + V_a)) = power."""
-    e = contrast(cells, weights, group_size=group_size)
-    return e.half + normal(power) * math.sqrt(e.v_items + e.v_seeds)
-
-
-def needed(cells, delta, power=0.8, weights=PAIR):
-    """What would show a true effect `delta`: {"m": test samples with these seeds, "seeds": seeds a cell with this test set}.
-
-    m None: no test set is large enough, add seeds. seeds None: 1,000 are too few, add samples. Both None: add both; or there is
-    one seed a cell, or one sample, and nothing is known."""
-    assert delta > 0
-    cells, w = [matrix(Y) for Y in cells], np.asarray(weights, float)
-    m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])
-    free = S - 1
-    if m == 1 or not free.any():
-        return {"m": None, "seeds": None}
-    ms_s, ms_e = free @ np.array([mean_squares(Y) for Y in cells]) / free.sum()
-    sigma2_s, sigma2_e = max(0.0, ms_s - ms_e) / m, ms_e
-    L = sum(w_c * Y.mean(0) for w_c, Y in zip(w, cells))
-    omega2 = max(0.0, variance(L) - (w**2 / S).sum() * sigma2_e)
-
-    def samples(S):
-        from scipy.special import stdtrit
-
-        per_seed, t, z = (w**2 / S).sum(), stdtrit((S - 1).sum(), 0.975), normal(power)  # per_seed: 2 / S for a pair
-        r = delta**2 - (t + z) ** 2 * sigma2_s * per_seed
-        if r <= 0:
-            return math.inf
-        return math.ceil(1.2 * (normal(0.975) + z) ** 2 * (omega2 + sigma2_e * per_seed) / r + 1.5 / delta)
-
-    now = samples(S)
-    enough = (s for s in range(2, 1001) if samples(np.full(len(S), s)) <= m)
-    return {"m": None if math.isinf(now) else now, "seeds": next(enough, None)}
-
-
 def diverged(Y):
     """Seeds of one cell whose run looks diverged: far worse than the better half of the runs, Y (S, m)."""
     Y = matrix(Y)
@@ -285,6 +283,13 @@ def diverged(Y):
     return np.flatnonzero(below > 5 * spread).tolist()
 
 
+def sound(Y):
+    """A cell without its diverged seeds, and which were left out: (Y (S - k, m), [k indices]). What is left speaks of the recipe where it
+    works; how often it fails is k of S. Where fewer than two seeds would be left, all stay: one says nothing of the recipe."""
+    Y, out = matrix(Y), diverged(Y)
+    return (np.delete(Y, out, 0), out) if len(Y) - len(out) > 1 else (Y, [])
+
+
 precision_interval = wilson  # (hits, looks)
 
 
@@ -293,15 +298,25 @@ def errors_left(hits, looks, population, level=0.95):
 
     `looks` were drawn uniformly out of `population`, and `hits` of them were wrong. The interval is exact: all numbers of errors
     under which so few and so many hits are each likelier than alpha / 2, by the hypergeometric distribution."""
-    from scipy.stats import hypergeom
-
     assert 0 <= hits <= looks <= population
     if looks < 30:
         return None
     alpha, rest = (1 - level) / 2, population - looks
-    few = first(rest, lambda left: hypergeom.sf(hits - 1, population, hits + left, looks) > alpha)
-    many = first(rest + 1, lambda left: hypergeom.cdf(hits, population, hits + left, looks) <= alpha) - 1
+    few = first(rest, lambda left: 1 - at_most(hits - 1, looks, hits + left, population) > alpha)
+    many = first(rest + 1, lambda left: at_most(hits, looks, hits + left, population) <= alpha) - 1
     return rest * hits / looks, few, many
+
+
+def at_most(k, looks, wrong, population):
+    """Chance of at most k wrong ones among `looks` drawn out of `population`, `wrong` of them: the hypergeometric distribution. (scipy.stats has it,
+    and takes a second to import; every status would wait for that.)"""
+    from scipy.special import gammaln
+
+    def choose(n, k):
+        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+    j = np.arange(max(0, looks - (population - wrong)), min(k, wrong) + 1)
+    return min(1.0, float(np.exp(choose(wrong, j) + choose(population - wrong, looks - j) - choose(population, looks)).sum()))
 
 
 def first(high, holds):

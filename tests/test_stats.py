@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from curation import power
 from curation.stats import (
     DATA_EFFECT,
     INTERACTION,
@@ -20,9 +21,9 @@ from curation.stats import (
     errors_left,
     holm,
     holm_intervals,
-    needed,
+    mean_squares,
     precision_interval,
-    smallest_effect,
+    sound,
     verdict,
     wilson,
 )
@@ -53,9 +54,9 @@ def test_a_pair_worked_by_hand():
 
 
 def test_a_cell_worked_by_hand():
-    # sample means 1, 1, 1/2, 1/2: V_I = 1/12 / 4; V_a = (1/2 - 1/6) / (4 * 2); n_eff is under the cap of 4 = m, for 4 * 3/16 < 5
+    # sample means 1, 1, 1/2, 1/2: V_I = 1/16 / 4; V_a = (1/2 - 1/6) / (4 * 2); n_eff is under the cap of 4 = m, for 4 * 3/16 < 5
     t = scipy_stats.t.isf(0.025, 1)
-    n_eff = 3 / 16 / (1 / 48 + (t / Z) ** 2 / 24)
+    n_eff = 3 / 16 / (1 / 64 + (t / Z) ** 2 / 24)
     e = cell(A)
     assert n_eff < 4 and (e.low, e.high) == pytest.approx(wilson(0.75 * n_eff, n_eff))
     assert e.p is None and e.df == 1 and e.half == pytest.approx((e.high - e.low) / 2)
@@ -97,14 +98,71 @@ def test_any_contrast_is_what_the_formulas_say(seeds):
     assert positive >= 5
 
 
-def test_wilson_is_scipys():
+def test_wilson_is_scipys_and_statsmodels():
+    from statsmodels.stats.proportion import proportion_confint
+
     for n in (1, 2, 7, 100, 5000):
         for k, level in product({0, 1, n // 3, n - 1, n}, (0.9, 0.95, 0.999)):
             low, high = scipy_stats.binomtest(k, n).proportion_ci(level, method="wilson")
             assert wilson(k, n, level) == pytest.approx((low, high), abs=1e-12)
+            assert (low, high) == pytest.approx(proportion_confint(k, n, 1 - level, "wilson"), abs=1e-9)
     assert wilson(0, 0) == (0.0, 1.0) == pytest.approx(wilson(1e-9, 2e-9), abs=1e-4)
     assert wilson(7, 10)[0] < wilson(7.35, 10.5)[0] < wilson(7.7, 11)[0]
     assert precision_interval(48, 96) == wilson(48, 96)
+
+
+def test_one_seed_is_the_textbook():
+    # Wilson's interval, and one-sided Clopper and Pearson, at m: one model's answers are m coins
+    for m, right in product((1, 5, 30, 400), (0, 0.2, 0.8, 1)):
+        k = round(right * m)
+        e, known = cell(np.arange(m)[None] < k), scipy_stats.binomtest(k, m)
+        assert (e.low, e.high) == pytest.approx(tuple(known.proportion_ci(0.95, method="wilson")), abs=1e-9)
+        for confidence in (0.8, 0.95):
+            found = known.proportion_ci(2 * confidence - 1, method="exact")
+            assert (e.lower(confidence), e.upper(confidence)) == pytest.approx(tuple(found), abs=1e-9)
+    e = contrast(draw(np.random.default_rng(22), [0.9, 0.8], [3, 3], 300), PAIR)
+    assert (e.lower(0.95), e.upper(0.95)) == pytest.approx(e.at(0.9).limits())  # a difference's are the ends of the 90 % interval
+
+
+@pytest.mark.filterwarnings("ignore:The MLE may be on the boundary")  # it is not: the components agree
+@pytest.mark.parametrize("S, m", [(2, 25), (3, 30), (5, 20)])
+def test_variance_components_are_those_of_an_anova_and_of_a_mixed_model(S, m):
+    import statsmodels.formula.api as models
+    from pandas import DataFrame
+    from statsmodels.stats.anova import anova_lm
+
+    rng = np.random.default_rng([27, S])
+    Y = rng.normal(0.5, 0.2, (1, m)) + np.linspace(-0.1, 0.1, S)[:, None] + rng.normal(0, 0.1, (S, m))
+    long = DataFrame(dict(y=Y.ravel(), seed=np.repeat(range(S), m), item=np.tile(range(m), S), all=1))
+    table = anova_lm(models.ols("y ~ C(seed) + C(item)", long).fit())
+    assert mean_squares(Y) == pytest.approx(tuple(table.mean_sq[["C(seed)", "Residual"]]))
+    crossed = {"seed": "0 + C(seed)", "item": "0 + C(item)"}
+    fit = models.mixedlm("y ~ 1", long, groups="all", vc_formula=crossed).fit(method="powell")  # REML, by optimisation
+    e, sigma2 = cell(Y), dict(zip(fit.model.exog_vc.names, fit.vcomp))
+    assert e.seed_spread[0] == pytest.approx(np.sqrt(sigma2["seed"]), rel=0.01)
+    assert e.v_items * m / (m - 1) + e.v_seeds == pytest.approx(fit.bse["Intercept"] ** 2, rel=0.01)  # V_I + V_a
+    pair = contrast([Y, np.zeros((S, m))], PAIR)  # against a cell that never varies it is the same, but for the floor
+    assert pair.v_items - 1 / (m * (m - 1)) + pair.v_seeds == pytest.approx(fit.bse["Intercept"] ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize("gained, lost, m", [(60, 40, 5000), (12, 30, 2000), (400, 310, 10_000)])
+def test_one_seed_each_is_mcnemar_tost_and_the_power_of_a_normal_test(gained, lost, m):
+    from statsmodels.stats.contingency_tables import mcnemar
+    from statsmodels.stats.power import normal_power
+    from statsmodels.stats.weightstats import ttost_paired
+
+    a, b = np.ones((1, m)), np.ones((1, m))
+    b[0, :gained], a[0, gained : gained + lost] = 0, 0
+    e, found = contrast([a, b], PAIR), mcnemar([[m - gained - lost, gained], [lost, 0]], exact=False, correction=False)
+    assert e.p == pytest.approx(found.pvalue, rel=0.2) and e.p > 0.9 * found.pvalue  # the floor is two more samples that differ
+    for margin in (max(abs(e.lower()), abs(e.upper())), 2 * abs(e.estimate)):
+        p = ttost_paired(a[0], b[0], -margin, margin)[0]
+        assert -margin <= e.lower() + 1e-12 and e.upper() <= margin + 1e-12 and p < 0.051
+    margin = max(abs(e.lower()), abs(e.upper()))
+    assert ttost_paired(a[0], b[0], -margin, margin)[0] == pytest.approx(0.05, abs=0.006)
+    for delta in (0.002, 0.01):  # the further tail is left out: who shows the wrong sign has shown nothing
+        known = normal_power(delta / np.sqrt(e.v_items), 1, 0.025, alternative="larger")
+        assert e.power(delta) == pytest.approx(known)
 
 
 def test_one_seed_each_is_a_paired_test_plus_the_floor():
@@ -221,6 +279,8 @@ def test_cells_must_share_their_samples():
 
 
 def test_holm_by_hand_and_by_closed_testing():
+    from statsmodels.stats.multitest import multipletests
+
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]).size == 0 and holm([0.7, 0.9]).tolist() == [1, 1]
     rng = np.random.default_rng(6)
@@ -230,7 +290,7 @@ def test_holm_by_hand_and_by_closed_testing():
             max(min(1, len(s) * p[list(s)].min()) for size in range(1, k + 1) for s in combinations(range(k), size) if i in s)
             for i in range(k)
         ]
-        assert holm(p) == pytest.approx(closed)
+        assert holm(p) == pytest.approx(closed) and holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def difference(estimate, sd, seeds=(5, 5)):
@@ -337,7 +397,7 @@ def test_the_floor_of_group_means():
     assert cell(means).cap == 3000 and cell(means, group_size=4).cap == 12000
 
 
-def power(rng, delta, S, m, spread, count):
+def found(rng, delta, S, m, spread, count):
     """Share of simulated experiments with a true difference `delta` around 0.9 that say helps."""
     offsets = [offset(0.9 + delta / 2, spread), offset(0.9 - delta / 2, spread)]
     return np.mean([contrast(simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6), PAIR).low > 0 for _ in range(count)])
@@ -346,30 +406,48 @@ def power(rng, delta, S, m, spread, count):
 def test_planned_experiments_have_the_power_they_were_planned_for():
     rng, offsets = np.random.default_rng(12), [offset(0.9, 0.1)] * 2
     pilots = [simulate(rng, offsets, [3, 3], 1000, [0.1] * 2, 0.6) for _ in range(20)]
-    delta = np.median([smallest_effect(cells, PAIR) for cells in pilots])
-    assert 0.7 < power(rng, delta, 3, 1000, 0.1, 200) < 0.93
-    m = int(np.median([needed(cells, 0.03)["m"] for cells in pilots]))
-    assert 0.75 < power(rng, 0.03, 3, m, 0.1, 200) < 0.97
-    assert 0.1 < power(rng, 0.03, 3, m // 4, 0.1, 200) < 0.6  # and a quarter of the samples would not do
+    delta = np.median([contrast(cells, PAIR).smallest_effect() for cells in pilots])
+    assert 0.7 < found(rng, delta, 3, 1000, 0.1, 200) < 0.93
+    m, seeds = (int(np.median([power.needed(cells, 0.03)[k] or np.inf for cells in pilots])) for k in ("m", "seeds"))
+    error = 2.5 * np.sqrt(0.8 * 0.2 / 200)
+    assert found(rng, 0.03, 3, m, 0.1, 200) > 0.8 - error and found(rng, 0.03, seeds, 1000, 0.1, 200) > 0.8 - error
+    assert 0.1 < found(rng, 0.03, 3, m // 4, 0.1, 200) < 0.6  # and a quarter of the samples would not do
+
+
+def test_three_seeds_are_named_only_where_three_seeds_do():
+    # where only seeds vary, t + z would name 3 and give 65 %; their spread is known from 4 degrees of freedom, and less
+    rng, held = np.random.default_rng(26), {}
+    a = np.repeat([[0.8], [0.9], [1.0]], 40, 1)  # sigma_s 0.1, known without error
+    for delta in (0.22, 0.35):
+        seeds = power.needed([a, a], delta)["seeds"]
+        shifts = np.repeat(rng.normal(0, 0.1, (600, 2, seeds, 1)) + np.array([[[delta]], [[0]]]), 40, 3)
+        held[seeds] = np.mean([contrast([x, y], PAIR).p <= 0.05 for x, y in shifts])
+    assert len(held) == 2 and min(held.values()) > 0.8 - 2.5 * np.sqrt(0.16 / 600), held
 
 
 def test_more_power_needs_a_larger_effect():
     cells = draw(np.random.default_rng(13), [0.9, 0.9], [3, 3], 500)
     e = contrast(cells, PAIR)
-    assert smallest_effect(cells, PAIR, power=0.5) == pytest.approx(e.half)  # at the half width it is a coin flip
-    assert e.half < smallest_effect(cells, PAIR) < smallest_effect(cells, PAIR, power=0.95)
+    assert e.smallest_effect(0.5) == pytest.approx(e.half)  # at the half width it is a coin flip
+    assert e.half < e.smallest_effect() < e.smallest_effect(0.95)
 
 
 def test_what_is_needed_samples_or_seeds():
+    from statsmodels.stats.power import TTestIndPower
+
     # seeds spread by 10 points: no test set shows 1 point with 3 seeds; MS_s is what we plant, MS_e nothing, omega^2 nothing
     a = np.repeat([[0.7], [0.8], [0.9]], 400, 1)
-    assert needed([a, a], 0.01)["m"] is None
-    S = needed([a, a], 0.2)["seeds"]  # by the formula: delta^2 > (t + .84)^2 2 sigma^2 / S, with sigma = 0.1
-    t = scipy_stats.t.isf(0.025, [2 * (S - 2), 2 * (S - 1)])
-    assert (0.2**2 > (t + 0.8416) ** 2 * 2 * 0.01 / [S - 1, S]).tolist() == [False, True]
+    assert power.needed([a, a], 0.01)["m"] is None
+    # two cells of S seeds, the t-test: statsmodels plans it with 2 (S - 1) degrees of freedom, where Satterthwaite's has somewhat fewer
+    for delta in (0.05, 0.1, 0.2, 0.3):
+        named = power.needed([a, a], delta)["seeds"]
+        assert 0 <= named - TTestIndPower().solve_power(delta / 0.1, power=0.8, alpha=0.05) < 2
     noisy = draw(np.random.default_rng(14), [0.9, 0.9], [5, 5], 100, spread=0.1, correlation=0.5)
-    assert needed(noisy, 0.01)["seeds"] is None and needed(noisy, 0.01)["m"] > needed(noisy, 0.02)["m"] > 100
-    assert needed([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
+    assert power.needed(noisy, 0.01)["seeds"] is None and power.needed(noisy, 0.01)["m"] > power.needed(noisy, 0.02)["m"] > 100
+    assert power.needed([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
+    for level, wanted in product((0.9, 0.9999), (0.5, 0.99)):  # one seed beside two, and levels that Holm asks for among many
+        found = power.needed([a[:1], a[:2]], 0.1, power=wanted, level=level)
+        assert found["m"] is None and found["seeds"] > 2
 
 
 def test_needed_is_the_formula():
@@ -379,9 +457,11 @@ def test_needed_is_the_formula():
     ms_e = np.mean([(r**2).sum() / (4 * 999) for r in residual])
     ms_s = np.mean([1000 * Y.mean(1).var(ddof=1) for Y in (a, b)])
     omega2 = (a.mean(0) - b.mean(0)).var(ddof=1) - 2 * ms_e / 5
-    r = 0.03**2 - (2.306 + 0.8416) ** 2 * 2 * (ms_s - ms_e) / 1000 / 5
+    df = 4 * (2 * 4 + 2) / (4 + 2)
+    shown = [scipy_stats.nct.sf(scipy_stats.t.isf(0.025, df), df, shift) for shift in (3.2, 3.4)]  # t + z says 3.2
+    r = 0.03**2 - np.interp(0.8, shown, (3.2, 3.4)) ** 2 * 2 * (ms_s - ms_e) / 1000 / 5
     assert r > 0 and e.n == 1000
-    assert needed([a, b], 0.03)["m"] == pytest.approx(1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01)
+    assert power.needed([a, b], 0.03)["m"] == pytest.approx(1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01)
 
 
 def test_balanced_accuracy_is_the_mean_over_classes():
@@ -411,7 +491,7 @@ def test_three_of_three_is_no_certainty():
     assert e.cap == pytest.approx(4 / (1 / 3 + 1 / 1000)) and e.low == pytest.approx(wilson(e.cap, e.cap)[0]) and e.low < 0.8
     Y[0, 3:503] = 0
     alone = balanced_accuracy(Y[:, 2:], labels[2:])  # a class of one sample: the variance of all stands in for its own
-    assert alone.v_items == pytest.approx((Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4)
+    assert alone.v_items == pytest.approx((Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4 * 1000 / 1001)
     lonely = balanced_accuracy(np.ones((2, 3)), [0, 1, 2])
     assert lonely.low == pytest.approx(wilson(3, 3)[0]) and lonely.high == 1
 
@@ -429,6 +509,38 @@ def test_balanced_accuracy_holds_the_truth_under_imbalance():
     assert held > 0.92 * 400 and plain < 0.85 * 400
 
 
+def test_the_chance_to_catch_a_fall_counts_every_case():
+    for n, required, true in product((1, 5, 12, 29, 200), (0.5, 0.9, 0.97), (0.1, 0.6, 0.85)):
+        caught = [power.below(np.arange(n)[None] < k, required)["verdict"] == "below" for k in range(n + 1)]
+        chance = scipy_stats.binom.pmf(range(n + 1), n, true)[caught].sum()
+        assert power.chance_to_catch(n, required, true) == pytest.approx(chance, abs=1e-12)
+        assert power.chance_to_catch(n, required, required) <= 0.05
+        to = power.catches(n, required)
+        assert to is None if not any(caught) else power.chance_to_catch(n, required, to) == pytest.approx(0.8)
+    assert power.catches(1, 0.9) is None and power.chance_to_catch(1, 0.9, 0.0) == 0  # one sample proves no fall
+    assert power.catches(5, 0.9) < power.catches(30, 0.9) < power.catches(500, 0.9) < 0.9
+
+
+@pytest.mark.parametrize("S, n", [(2, 8), (3, 30), (5, 200)])
+def test_a_gate_seldom_fails_what_is_as_required_and_catches_a_fall(S, n):
+    rng, count, verdicts = np.random.default_rng([23, S]), 400, {0.9: [], 0.6: []}
+    for true, found in verdicts.items():
+        found += [power.below(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"] for _ in range(count)]
+    assert verdicts[0.9].count("below") <= count * 0.05 + 2.5 * np.sqrt(count * 0.05 * 0.95)
+    caught = verdicts[0.6].count("below") / count
+    short = 0.25 if S == 2 else 0  # two seeds hardly know their spread
+    assert caught > power.chance_to_catch(n, 0.9, 0.6) - short - 2.5 * np.sqrt(0.25 / count)
+    assert power.below(np.ones((S, 200)), 0.9)["verdict"] == "at least"
+
+
+def test_power_is_one_idea():
+    cells = draw(np.random.default_rng(24), [0.9, 0.9], [3, 3], 500)
+    e = contrast(cells, PAIR)
+    assert power.power(cells, PAIR, e.smallest_effect(0.7)) == e.power(-e.smallest_effect(0.7)) == pytest.approx(0.7)
+    assert e.power(e.half) == pytest.approx(0.5) and e.at(0.99).power(0.03) < e.power(0.03) < e.power(0.04)
+    assert power.needed(cells, 0.1, level=0.99)["m"] > power.needed(cells, 0.1)["m"]
+
+
 def test_a_run_at_chance_is_named():
     rng = np.random.default_rng(18)
     chance = rng.random(1000) < 0.1
@@ -440,6 +552,21 @@ def test_a_run_at_chance_is_named():
     Y[0] = chance
     assert diverged(Y[:4]) == [0, 3]  # up to half of the runs
     assert diverged(np.ones((3, 5))) == diverged(np.zeros((2, 1))) == []
+    left, out = sound(Y[:4])
+    assert out == [0, 3] and (left == Y[1:3]).all()
+    left, out = sound(Y[:2])
+    assert out == [] and (left == Y[:2]).all() and diverged(Y[:2]) == [0]  # of two, one alone would be left
+
+
+@pytest.mark.parametrize("S", [2, 3, 5])
+def test_the_recipe_that_works_is_held_without_its_diverged_seeds(S):
+    rng, held = np.random.default_rng([28, S]), []
+    for _ in range(400):
+        Y = draw(rng, [0.98], [S], 1000, spread=0.1)[0]
+        Y[0] = rng.random(1000) < 0.1  # one run at chance
+        held.append([e.low <= 0.98 <= e.high for e in (cell(Y), cell(sound(Y)[0]))])
+    counted, without = np.mean(held, 0)
+    assert without > 0.93 - 2.5 * np.sqrt(0.05 * 0.95 / 400) and (S < 5 or counted < 0.8)
 
 
 def test_ordinary_seed_spread_is_not_called_diverged():
