@@ -29,11 +29,12 @@ def save(path, array=None, **arrays):
         tmp.unlink(missing_ok=True)
 
 
-def load(path):
-    """The arrays of an .npz by name, or None where there is no such file. Each carries a checksum: UserError where it does not fit."""
+def load(path, names=None):
+    """The arrays of an .npz by name, all or those of `names`, or None where there is no such file. Each carries a checksum: UserError where it
+    does not fit."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in names or file.files}
     except FileNotFoundError:
         return None
     except Exception as e:  # a flipped bit can make zipfile say anything

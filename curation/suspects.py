@@ -1,6 +1,10 @@
 """What the probe makes of a version's labels: out-of-sample probabilities, which labels they doubt, and why in words."""
 
 import json
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -85,10 +89,31 @@ def judge(bench, state, classes, probs, few):
 
 
 def suspects(bench, version):
-    """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
-    classes, part, X, probe = fit(bench, bench.state(version))
-    found = judge(bench, part, classes, probe.pred_probs(X), probe.few())
-    return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]
+    """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first. Kept in arrays/flagged, by what the
+    version holds and what judges it, so that `v1 - flagged` fits one probe and not one at every look."""
+    import pandas as pd
+
+    state = bench.state(version)
+    file = bench.arrays / "flagged" / f"{versions.tree(state)}-{judge_key(bench)}.npz"
+    kept = load(file)
+    if kept is None:
+        classes, part, X, probe = fit(bench, state)
+        found = judge(bench, part, classes, probe.pred_probs(X), probe.few())
+        found = found[found.flagged].sort_values("score", kind="stable")
+        suggestion = np.array([classes.index(c) for c in found.suggestion], int)
+        kept = dict(ids=np.asarray(found.index, "S32"), suggestion=suggestion, classes=np.array(json.dumps(classes)))
+        with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
+            save(file, **kept)
+    ids = state.index[state.index.get_indexer(kept["ids"].astype(str))]
+    classes = np.array(json.loads(str(kept["classes"])), dtype=object)
+    return pd.DataFrame(dict(label=state.label[ids], suggestion=classes[kept["suggestion"]]), index=ids)
+
+
+def judge_key(bench):
+    """A hash of what decides which labels of a version are doubted: the scan's settings, the graph (copies leave the probe together), the code."""
+    graph = load(bench.arrays / "graph.npz", ["key"])  # alone: the rest is large
+    code = b"".join(Path(module.__file__).read_bytes() for module in (probes, sys.modules[__name__]))
+    return sha256(json.dumps([settings(bench), graph and str(graph["key"])]).encode() + code).hexdigest()[:16]
 
 
 # ---- the standing opinion, kept beside the bench so that an edit re-scores in a moment

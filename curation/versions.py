@@ -1,13 +1,14 @@
-"""What a version is: a position in the log with a name, or a pure function of one (`v1 - flagged`, `half(v1, seed=0)`)."""
+"""What a version is: a position in the log with a name (or a pure function of one, see expressions), and the state that the log says it has."""
 
 import itertools
 import json
-import re
-from hashlib import blake2b, sha256
+import os
+from hashlib import sha256
 
 import numpy as np
 
 from curation.errors import UserError
+from curation.expressions import by_draw, counterfactual, is_expression, is_random, root, seeded, stratum  # noqa: F401 - found here by users
 
 END = 2**62  # beyond every position
 MADE = dict(label="field = 'label'", given="field = 'label' and origin like 'import-%'", keep="field = 'keep'", split="field = 'split'")
@@ -17,16 +18,17 @@ TAGS = """
 select sample, list(name order by name) as tags from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
     from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true' group by sample"""
-EXPRESSION = re.compile(
-    r"^\s*(?P<base>.+?)\s+(?P<op>[-~])\s+(?P<what>flagged|random\(\s*(?P<n>\d+)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\))\s*$"
-)
-HALF = re.compile(r"^\s*half\(\s*(?P<base>.+?)\s*(,\s*seed\s*=\s*(?P<seed>\d+)\s*)?\)\s*$")
 
 
 def position(bench, version):
-    """The log position, an int, of a version's name: HEAD, a commit such as v1, or a number."""
-    with bench.connect() as con:
-        return position_at(con, version)
+    """The log position, an int, of a version's name: HEAD, a commit such as v1, or a number. A commit never moves: it is asked for once."""
+    if version not in bench.positions or os.stat(bench.file).st_ino != bench.inode:
+        with bench.connect() as con:
+            upto = position_at(con, version)
+        if version == "HEAD":
+            return upto
+        bench.positions[version] = upto
+    return bench.positions[version]
 
 
 def position_at(con, version):
@@ -36,7 +38,7 @@ def position_at(con, version):
         return last
     if version in commits:
         return commits[version]
-    if str(version).isdigit() and 0 < int(version) <= last:
+    if str(version).isdecimal() and 0 < int(version) <= last:
         return int(version)
     raise UserError(
         f"expected a version, found {version!r}",
@@ -54,17 +56,6 @@ def state(bench, version="HEAD"):
     return remembered(bench, upto, lambda: at(bench, upto))
 
 
-def is_expression(version):
-    return bool(EXPRESSION.match(str(version)) or HALF.match(str(version)))
-
-
-def root(version):
-    """The version that an expression is about: `v1` of `half(v1 - flagged, seed=0)`."""
-    while is_expression(version):
-        version = (HALF.match(version) or EXPRESSION.match(version))["base"]
-    return version
-
-
 def is_head(bench, version):
     return not is_expression(version) and position(bench, version) == position(bench, "HEAD")
 
@@ -77,28 +68,9 @@ def at(bench, upto):
 def remembered(bench, key, make):
     """What was can never change, so the last few states are kept."""
     if key not in bench.states:
-        bench.states = dict([*bench.states.items(), (key, make())][-6:])
+        made = make()  # may remember others on the way
+        bench.states = dict([*bench.states.items(), (key, made)][-6:])
     return bench.states[key].copy(deep=False)  # pandas copies what is written to
-
-
-def counterfactual(bench, text):
-    """The state that an expression over a version describes: a pure function of that version."""
-    if m := HALF.match(text):
-        frame = state(bench, m["base"])
-        train = frame.index[frame.keep & (frame.split == "train")]
-        frame.loc[by_draw(train, int(m["seed"] or 0))[len(train) // 2 :], "keep"] = False
-        return frame
-    m = EXPRESSION.match(text)
-    frame = state(bench, m["base"])
-    flagged = bench.suspects(m["base"])  # frame sample -> label, suggestion
-    flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
-    if m["what"] != "flagged":
-        flagged = random_alike(frame, flagged, int(m["n"]), int(m["seed"] or 0))
-    if m["op"] == "-":
-        frame.loc[flagged.index, "keep"] = False
-    else:
-        frame.loc[flagged.index, "label"] = flagged.suggestion
-    return frame
 
 
 def state_at(con, upto):
@@ -266,27 +238,6 @@ def standing_differs(con):
     upto = standing_upto(con)[0]
     both = f"(from ({WHOLE}) except from standing) union all (from standing except from ({WHOLE}))"
     return bool(upto and con.execute(f"select 1 from ({both}) limit 1", dict(since=0, upto=upto)).fetchall())
-
-
-def by_draw(samples, seed):
-    """Samples in a random order that depends on each one's id and the seed alone: adding samples does not reshuffle the others."""
-    key = str(seed).encode()
-    return sorted(samples, key=lambda s: blake2b(s.encode(), digest_size=8, key=key).digest())
-
-
-def random_alike(frame, flagged, n, seed):
-    """n random kept train samples with the class mix of the flagged ones, and their suggestions dealt out at random."""
-    rng = np.random.default_rng(seed)
-    train = frame[frame.keep & (frame.split == "train")]
-    draw = flagged.iloc[rng.permutation(len(flagged))[:n]].copy() if len(flagged) else flagged
-    if len(draw) < n:
-        raise UserError(f"expected at most as many random samples as are flagged ({len(flagged)}), found {n}", "ask for fewer")
-    samples = []
-    for label, group in draw.groupby("label", sort=True):
-        samples += by_draw(train.index[train.label == label], seed)[: len(group)]
-    draw = draw.sort_values("label", kind="stable")
-    draw.index = samples
-    return draw
 
 
 def tree(frame):

@@ -1,6 +1,7 @@
 """A reviewer who knows the truth: for the demo, the benchmarks and the tests, where what a review finds can be counted."""
 
 import csv
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,39 @@ def decisions(samples, truth, seconds=2.0):
     return pd.DataFrame(dict(sample=samples, label=[truth[s] for s in samples], seconds=seconds))
 
 
-def review(bench, truth, n, random=0.05, who="simulated expert", why="review in queue order"):
-    """Review n suspects in queue order and the random stratum beside them, as one batch. Returns (queue frame, edit summary)."""
-    rows = bench.queue(n, random)
-    asked = decisions(rows["sample"], truth).assign(
+def fallible(rows, truth, error, accept, seed=0):
+    """The same of a reviewer who errs, about `rows` (frame sample, given_label, suggested_label): a wrong suggestion is accepted with
+    probability `accept`; of all other answers a share `error` is wrong, any other class alike. By seed and sample id alone, so that in
+    another order the same question gets the same answer. Seconds have a median of 2 for a look and 4 where a new label is given."""
+    classes = sorted(set(dict(truth).values()))
+    out = decisions(rows["sample"], truth)
+    labels, seconds = [], []
+    for sample, right, given, suggested in zip(out["sample"], out.label, rows.given_label, rows.suggested_label):
+        rng = np.random.default_rng(list(blake2b(f"{seed} {sample}".encode()).digest()))
+        accepts, errs, pace = rng.random() < accept, rng.random() < error, np.exp(rng.normal(0, 0.4))
+        wrong = [c for c in classes if c != right]
+        other = wrong[rng.integers(len(wrong))]
+        labels.append(suggested if accepts and suggested in wrong else other if errs else right)
+        seconds.append(round(pace * (2 if labels[-1] == given else 4), 1))
+    return out.assign(label=labels, seconds=seconds)
+
+
+def answer(bench, rows, asked, who, why):
+    """Apply what was decided about the rows of a queue, each with what the queue had said of it, as one batch. Returns the edit summary."""
+    asked = asked.assign(
         suggested_label=rows.suggested_label,
         score=rows.score,
         rank=rows["rank"],
         reason=rows.reason,
         random=rows.random.map({True: "true", False: ""}),
     )
-    return rows, bench.edit(asked, who, why)
+    return bench.edit(asked, who, why)
+
+
+def review(bench, truth, n, random=0.05, who="simulated expert", why="review in queue order"):
+    """Review n suspects in queue order and the random stratum beside them, as one batch. Returns (queue frame, edit summary)."""
+    rows = bench.queue(n, random)
+    return rows, answer(bench, rows, decisions(rows["sample"], truth), who, why)
 
 
 def hurried(probability, seed):
