@@ -65,6 +65,12 @@ class Bench(Store):
 
         return suspects(self, version)
 
+    def runs(self, split="val", version="HEAD"):
+        """Every finished training as one table: see runs.frame."""
+        from curation.runs import frame
+
+        return frame(self, split, version)
+
     def commits(self):
         """Frame name, upto, tree, parent, message, who, ts; oldest first."""
         return self.query("select * from commits order by upto, ts")
@@ -257,7 +263,7 @@ class Bench(Store):
                 return dict(name=last[0], upto=upto, tree=last[2], new=False)
             if name in names:
                 raise UserError(f"expected a new name for the version, found {name!r}, which is taken", "choose another name")
-            name = name or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdigit()], default=0)}"
+            name = name or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdecimal()], default=0)}"
             con.execute("insert into commits values (?, ?, ?, ?, ?, ?, ?)", [name, upto, tree, last[0], message, who, now()])
             versions.keep_standing(con)
         return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep(self, name))

@@ -37,6 +37,7 @@ def check(bench, progress=None):
     """Findings about a bench, [] for a sound one: see finding; those of a kind in NOTES are no damage. Reads every array and every kept
     image, and changes none. `progress(done, total)` is called on the way."""
     bench.states.clear()  # look again, not at what is remembered
+    bench.positions.clear()
     try:
         bench.verify()
         found, state = [*log(bench), *rows(bench), *runs(bench)], bench.state()
@@ -69,7 +70,7 @@ def rows(bench):
 
 def lost_runs(bench):
     """Keys of runs whose predictions are gone."""
-    return sorted(k for (k,) in bench.rows("select key from runs") if not (bench.arrays / "runs" / f"{k}.npz").exists())
+    return sorted(k for (k,) in bench.rows("select key from runs where failed is null") if not (bench.arrays / "runs" / f"{k}.npz").exists())
 
 
 def runs(bench):
@@ -85,7 +86,8 @@ def runs(bench):
 def arrays(bench, progress=None):
     """Every shard against its name, every .npz against its checksums."""
     shards = [index for folder in shard_folders(bench) for index in sorted(folder.glob("*.index.npy"))]
-    files = [*shards, *sorted(bench.arrays.glob("*.npz")), *sorted((bench.arrays / "runs").glob("*.npz"))]
+    folders = [bench.arrays / name for name in ("", "runs", "flagged")]
+    files = [*shards, *(file for folder in folders for file in sorted(folder.glob("*.npz")))]
     old = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (file, why) in enumerate(zip(files, pool.map(why_bad, files))):
@@ -125,6 +127,8 @@ def place(bench, file):
 def made_by(file, bench):
     if file.parent.name == "pixels":
         return "decoded again from the originals"
+    if file.parent.name == "flagged" or file.name in ("clusters.npz", "costs.npz", "report.npz"):
+        return "found again when it is asked for"
     return "trained again by assay experiment" if file.parent.name == "runs" else f"made again by {rescan(bench)}"
 
 

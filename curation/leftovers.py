@@ -74,6 +74,8 @@ def listed(folder):
 
 def unneeded(bench):
     """({file: why nothing needs it}, how many pixel shards stay because some of their images are needed)."""
+    from curation.suspects import judge_key
+
     out = dict.fromkeys(files(bench.arrays / "damaged"), "set aside as damaged")
     runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
     out |= {f: "predictions of no run" for f in files(bench.arrays / "runs") if f.suffix != ".npz" or f.stem not in runs}
@@ -81,6 +83,13 @@ def unneeded(bench):
     for folder in (bench.arrays / "embeddings").glob("*") if scan else ():  # a first scan may have been killed, and will resume
         if folder.name not in (*scan, *runs.values()):
             out |= dict.fromkeys(files(folder), f"embeddings {folder.name}, of neither the last scan nor a run")
+    key = None
+    with suppress(UserError):  # no scan stands, or its graph is damaged
+        key = judge_key(bench)
+    judged = {f"{tree}-{key}" for (tree,) in bench.rows("select tree from commits")}
+    flagged = (bench.arrays / "flagged").glob("*.npz")
+    out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
+    out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
     known = np.array([h for (h,) in bench.rows("select distinct content_hash from samples")], "S32")
     partly = 0
     for index, hashes in listed(bench.arrays / "pixels").items():

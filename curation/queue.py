@@ -110,8 +110,9 @@ def progress(bench, state=None):
     stratum alone looks, hits and errors_left (estimate, low, high), None before 30 looks. The stratum is the longest fully reviewed
     beginning of the bench's random order, so that a row somebody skipped cannot bias it; what a person is unsure of is no look."""
     state = bench.state() if state is None else state
-    labelled = state[state.split.isin(("train", "val")) & state.given_label.notna()]
-    reviewed = labelled[labelled.reviewed]
+    labelled = state[state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
+    reviewed = labelled[labelled.reviewed]  # what was frozen as a regression set since was reviewed all the same
+    guarded = reviewed.split == "guard"
     wrong = (reviewed.label != reviewed.given_label) | ~reviewed.keep
     looks = hits = 0
     order = random_order(state)
@@ -125,12 +126,12 @@ def progress(bench, state=None):
     left = stats.errors_left(hits, looks, len(order))
     found = int(wrong.sum())
     if left is not None:  # of those outside the stratum; what the queue found there is no longer left
-        left = tuple(max(0.0, x + hits - found) for x in left)
+        left = tuple(max(0.0, x + hits - int(wrong[~guarded].sum())) for x in left)
     return dict(
         reviewed=len(reviewed),
         wrong=found,
         unsure=len(unsure),
-        population=len(order),
+        population=len(order) + int(guarded.sum()),
         looks=looks,
         hits=hits,
         errors_left=left,

@@ -17,7 +17,7 @@ from curation.errors import UserError
 from curation.text import check
 from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
 
-SCHEMA = "2"
+SCHEMA = "3"
 BROKEN = (
     duckdb.Error,
     duckdb.IOException,
@@ -35,13 +35,18 @@ create table edits (seq bigint, uid varchar, prev_hash varchar, batch varchar, o
 create table commits (name varchar primary key, upto bigint, tree varchar, parent varchar, message varchar, who varchar, ts timestamp);
 create table left_out (batch varchar, source varchar, key varchar, reason varchar);
 create table runs (key varchar primary key, train_tree varchar, arch varchar, seed integer, config json, recipe integer,
-    code varchar, seconds double, ts timestamp);
+    code varchar, seconds double, ts timestamp, version varchar, n_train integer, failed varchar);
 create table issues (kind varchar, sample varchar, score double, suggestion varchar, why varchar, upto bigint);
 create table clusters (key varchar, sample varchar, cluster integer, x float, y float);
 """
 STANDING = (
     """create table standing (sample varchar, n bigint, label bigint, given bigint, keep bigint, split bigint);"""  # derived: see versions
 )
+LOOKS = "create table looks (test varchar, runs varchar, upto bigint, ts timestamp, primary key (test, runs));"  # at the test split: see runs
+TAKE_OVER = {  # what makes of a bench of an older schema one of the next
+    "1": f"drop table if exists standing; {STANDING}",
+    "2": f"{LOOKS} alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;",
+}
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
 
@@ -61,7 +66,7 @@ class Store:
         self.path = Path(path).absolute()
         self.file = self.path / "assay.duckdb"
         self.arrays = self.path / "arrays"
-        self.states, self.inode, self.told = {}, None, None
+        self.states, self.positions, self.inode, self.told = {}, {}, None, None
 
     def create(self):
         try:
@@ -72,7 +77,7 @@ class Store:
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with self.transaction() as con:
             if not con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall():  # nobody was faster
-                con.execute(TABLES + STANDING)
+                con.execute(TABLES + STANDING + LOOKS)
                 con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
 
     def verify(self):
@@ -86,9 +91,11 @@ class Store:
             found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
             lost = found and self.behind(con)
             facts_only(con, self.path)
-        if found == [("1",)]:
-            with self.transaction() as con:  # the same facts; what stands is derived, and was not kept yet
-                con.execute(f"drop table if exists standing; {STANDING} update meta set value = '{SCHEMA}' where key = 'schema'")
+        if found and found[0][0] in TAKE_OVER:
+            with self.transaction() as con:  # the same facts; somebody may have been faster
+                for schema, change in TAKE_OVER.items():
+                    if con.execute("select value = ? from meta where key = 'schema'", [schema]).fetchall() == [(True,)]:
+                        con.execute(f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'")
         elif found != [(SCHEMA,)]:
             raise UserError(
                 f"expected a bench of schema {SCHEMA} in {self.path}, found schema {found[0][0] if found else 'of no number'}",
@@ -185,6 +192,7 @@ class Store:
         if inode != self.inode:  # another file than the last time: restored, or copied over
             self.inode = inode
             self.states.clear()
+            self.positions.clear()
         return con
 
     def _broken(self, e):
@@ -241,7 +249,7 @@ class Store:
             watch = threading.Timer(seconds, con.interrupt)
             watch.start()
             try:
-                return con.execute(statements[0]).fetch_df_chunk(-(-limit // 2048)).head(limit)
+                return frame_of(con.execute(statements[0]), limit)
             except duckdb.InterruptException:
                 raise UserError(f"expected an answer within {seconds} s, found none", "narrow the query, or raise seconds=") from None
             except duckdb.Error as e:
@@ -277,6 +285,17 @@ class Store:
         """Seqs at which the log is not what it was when it was written; [] for a sound log."""
         with self.connect() as con:
             return chain_breaks(con)
+
+
+def frame_of(found, limit):
+    """The first `limit` rows of a result, read piece by piece: a piece of DuckDB's may hold few rows, and only an empty one is the last."""
+    import pandas as pd
+
+    pieces, n = [found.fetch_df_chunk()], 0
+    while len(pieces[-1]) and n + len(pieces[-1]) < limit:
+        n += len(pieces[-1])
+        pieces.append(found.fetch_df_chunk())
+    return pd.concat(pieces[:-1] or pieces if not len(pieces[-1]) else pieces, ignore_index=True).head(limit)
 
 
 def facts_only(con, path, kinds=("views",)):

@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, keeping, ledger
+from pipelines import audit, gate, keeping, ledger, trials
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -182,57 +181,6 @@ def scored(out):
     return "the queue is re-scored" if out["rescored"] else "no scan yet, so no queue to re-score"
 
 
-def experiment(a):
-    """data versions x architectures x seeds from PLAN.toml, trained where missing"""
-    from pipelines import experiment as ex
-    from pipelines.compare import report_data
-    from pipelines.report import write
-
-    bench, plan = open_bench(a), ex.read_plan(a.plan)
-    with progress("training") as step:
-        trained = ex.run(bench, plan, say(a), step)
-    data = report_data(bench, plan)
-    (bench.path / "plan.json").write_text(json.dumps(plan))
-    where = write(bench, data, Path(a.output or "report.html"))
-    summary(data, say(a))
-    done(a, data | dict(trained=trained), f"open {where}")
-
-
-def report(a):
-    """the last experiment as a self-contained HTML page, or --json"""
-    from pipelines import experiment as ex
-    from pipelines.compare import report_data
-    from pipelines.report import write
-
-    bench = open_bench(a)
-    if a.plan is None and not (bench.path / "plan.json").exists():
-        raise UserError("expected an experiment to report on, found none", "run: assay experiment PLAN.toml")
-    data = report_data(bench, ex.read_plan(a.plan) if a.plan else json.loads((bench.path / "plan.json").read_text()))
-    where = write(bench, data, Path(a.output or "report.html"))
-    summary(data, say(a))
-    done(a, data, f"open {where}")
-
-
-def summary(data, tell):
-    """An experiment on the terminal: the verdict, the matrix, what each change was worth."""
-    from pipelines.compare import interval, points
-
-    tell(data["verdict"])
-    for c in data["cells"]:
-        accuracy, balanced = (
-            f"{points(e['estimate'], False)} [{points(e['low'], False)}, {points(e['high'], False)}]"
-            for e in (c["accuracy"], c["balanced"])
-        )
-        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {len(data['seeds'])} seeds"
-        tell(f"  {c['version']:<10} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
-    for e in data["effects"]:
-        tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}  {e['verdict']}")
-    for b in data["beside"]:
-        tell(f"  {b['kind']:<12} {b['name']:<34} {interval(b)}")
-    if not data["control"]:
-        tell(f"  {data['control_reason']}")
-
-
 def export(a):
     """a version as manifest, class folders, or in its source's layout"""
     from curation.export import export
@@ -267,7 +215,7 @@ def parser():
             v.add_argument("--who", default=getpass.getuser(), help="who decides; recorded in the log (default: %(default)s)")
         if version:
             v.add_argument(
-                "--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312, seed=0)', 'half(v1)' (default: HEAD)"
+                "--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312)', 'half(v1)', 'part(v1, 20000)' (default: HEAD)"
             )
         if csv:
             v.add_argument(
@@ -294,7 +242,7 @@ def parser():
     v.add_argument("--pred-probs", metavar="FILE", help="your model's probabilities, .npy or Parquet by sample id")
     v.add_argument("--embeddings", metavar="FILE", help="your model's embeddings, .npy or Parquet by sample id")
     v.add_argument("--out-of-sample", choices=("yes", "no"), help="are --pred-probs from models that did not see the sample?")
-    v.add_argument("--keep-leakage", action="store_true", help="do not hold out train samples that equal a val or test sample")
+    v.add_argument("--keep-leakage", action="store_true", help="do not hold out samples that equal a val, test or guard sample")
     verb(status, version=True)
     v = verb(queue, who=True, csv=True, version=True)
     v.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")
@@ -308,14 +256,8 @@ def parser():
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (ledger, audit, keeping):
+    for room in (ledger, audit, keeping, trials, gate):
         room.add(verb)
-    v = verb(experiment)
-    v.add_argument("plan")
-    v.add_argument("-o", "--output", help="the report (default: report.html)")
-    v = verb(report)
-    v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")
-    v.add_argument("-o", "--output", help="the report (default: report.html)")
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)
     v.add_argument("--format", choices=("manifest", "folders", "source"), default="manifest")

@@ -2,188 +2,194 @@
 
 import json
 
-import numpy as np
-
 from curation import audit, history, queue, stats, versions
-from curation.arrays import load
 from curation.errors import UserError
-from pipelines.experiment import cells, predictions, rows_of, training_set
-
-
-def right(bench, key, truth):
-    """0/1 (m,): did this run predict the label that each sample of `truth` (Series id -> label) has?"""
-    said = load(predictions(bench, key))
-    classes = np.array(json.loads(str(said["classes"])), dtype=object)
-    at = np.searchsorted(said["ids"], np.asarray(truth.index, "S32"))
-    return (classes[said["probs"][at].argmax(1)] == truth.to_numpy(dtype=object)).astype("u1")
-
-
-def answers(bench, wanted, truth):
-    """{(version, arch): 0/1 (seeds, samples)}: which of `truth` each run got right."""
-    Y = {}
-    for c in wanted:
-        Y.setdefault((c["version"], c["arch"]), []).append(right(bench, c["key"], truth))
-    return {k: np.array(v, float) for k, v in Y.items()}
-
-
-def clean(bench, test):
-    """What an audit says of the test labels: (labels as given, labels as audited, dict of how much is audited; its n is 0 where that is too
-    little to correct by)."""
-    found, m = audit.drawn(bench, "test")
-    n, unsure = len(found), int((found.verdict == "unsure").sum())
-    known = audit.audited(bench)  # a decision beside the random sample is no given label either
-    given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
-    if n < min(audit.ENOUGH, m):
-        return given, given, dict(n=0, audited=n, of=m, unsure=unsure)
-    return given, found.label.reindex(test.index).fillna(given), dict(n=n, audited=n, of=m, unsure=unsure)
+from curation.power import needed
+from pipelines import costs, where
+from pipelines.plan import AUTOMATIC, cells, control_of, missing, own_control
+from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
 
 
 def compare(bench, plan):
     """The plan's matrix judged on the locked test set, as one dict of plain numbers (fractions; the report prints points): cells, effects,
-    control, interaction, interval, verdict and what is needed to run it again."""
+    control, interaction, costs, where it helped, fairness, interval, verdict and what is needed to run it again."""
     wanted = cells(bench, plan)
-    missing = [c for c in wanted if not c["done"]]
-    if missing:
-        raise UserError(f"expected {len(wanted)} finished runs, found {len(missing)} missing", "run: assay experiment PLAN.toml")
-    state = bench.state()
-    test = state[state.keep & (state["split"] == "test") & state.label.notna()].sort_index()
-    if not len(test):
-        raise UserError("expected labelled test samples, found none", "import a test split")
-    rule, (given, truth, known) = bench.rules().get("test") or {}, clean(bench, test)
-    archs, rows, seeds = plan["architectures"], rows_of(plan), plan["seeds"]
+    if todo := missing(wanted):
+        raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
+    plan, wanted, dead = living(plan, wanted)
+    test = test_labels(bench, plan)
+    version = plan.get("test") or "HEAD"
+    rule, (given, truth, known) = bench.rules(version).get("test") or {}, clean(bench, test, version)
     ruler = Ruler(bench, wanted, given, truth, known["n"])
     sound = bool(rule.get("audited") or known["n"])
     margin = plan["margin"] / 100 if sound else None  # against unaudited labels nothing is too small to matter
-
-    def data(version, against, over=archs):
-        return {(version, a): 1 / len(over) for a in over} | {(against, a): -1 / len(over) for a in over}
-
-    first, later = plan["versions"][0], plan["versions"][1:]
-    effects, estimates = [], []
-
-    def effect(kind, name, weights, **more):
-        effects.append(dict(kind=kind, name=name, **more) | ruler.uncorrected(weights))
-        estimates.append(ruler.contrast(weights))
-
-    for v in later:
-        if train_trees(wanted, v) != train_trees(wanted, first):
-            effect("data", f"{v} against {first}", data(v, first), version=v, against=first)
-    for a in archs[1:]:
-        w = {(v, a): 1 / len(plan["versions"]) for v in plan["versions"]} | {
-            (v, archs[0]): -1 / len(plan["versions"]) for v in plan["versions"]
-        }
-        effect("architecture", f"{a} against {archs[0]}", w, version=a, against=archs[0])
-    for v in later:
-        for a in archs[1:]:
-            w = {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
-            effect("interaction", f"{v} against {first}, {a} against {archs[0]}", w, version=v, against=first)
-    adjusted = stats.holm([e.p for e in estimates]) if estimates else []
-    for out, e, wide, p in zip(effects, estimates, stats.holm_intervals(estimates) if estimates else [], adjusted):
-        out |= numbers(e) | dict(p=e.p, p_holm=float(p), verdict=stats.verdict(wide, margin))
-    beside = [
-        dict(kind=k, name=f"{plan[k]} against {first}", version=plan[k], against=first, **ruler.numbers(data(plan[k], first)))
-        for k in ("control", "ceiling")
-        if plan.get(k)
-    ]
-    per_arch = [
-        dict(kind="data", name=f"{v} against {first}", arch=a, version=v, against=first, **ruler.numbers(data(v, first, [a])))
-        for v in rows
-        if v != first
-        for a in archs
-    ]
+    archs, first, rows = plan["architectures"], plan["versions"][0], dict.fromkeys(c["version"] for c in wanted)
+    effects = judged(ruler, effects_of(plan, wanted), margin)
     primary = next((e for e in effects[::-1] if e["kind"] == "data"), None)  # the last version against the first
-    v = primary and primary["version"]
-    control = next((b for b in beside if b["kind"] == "control"), None)
-    if control and v:
-        control = control | dict(beyond=ruler.numbers(data(v, plan["control"])), review=queue.progress(bench, bench.state(plan["control"])))
-    smallest = ruler.contrast(data(v, first), stats.smallest_effect) if v else None
-    review = queue.progress(bench, state)
+    review = queue.progress(bench, bench.state())
+    kinds = {c["version"]: c["kind"] for c in wanted}
+    beside = [effect("control" if v == control_of(bench, plan) else kinds[v], v, first) for v in rows if kinds[v] != "version"]
+    own = {v: own_control(bench, v) for v in rows if kinds[v] == "version"}
+    beside += [effect("beyond chance", v, c) for v, c in own.items() if c in rows]
+    beside = [b | ruler.numbers(data(archs, b["version"], b["against"])) for b in beside]
+    control, reason = random_control(bench, plan, ruler, primary, review)
+    power = powers(ruler, plan, primary) if primary else None
+    seconds = dict(bench.rows("select key, seconds from runs"))
+    per_arch = [
+        effect("data", v, first, arch=a) | ruler.numbers(data([a], v, first)) for v in rows if v != first for a in archs
+    ]
     interaction = next((e for e in effects if e["kind"] == "interaction"), None)
+    diverged = dead + [dict(version=v, arch=a, seeds=sorted(s)) for (v, a), s in ruler.diverged.items()]
     return dict(
         question=plan["question"],
-        verdict=sentence(primary, rule, smallest, len(seeds), review, known),
+        verdict=sentence(primary, rule, power, ruler, review, known, diverged),
         interval=primary,
         interval_reason=None if primary else "no version whose training labels differ from the first",
         interaction=interaction,
         interaction_reason=None if interaction else "needs two versions and two architectures",
         control=control,
-        control_reason=None if control else "no random control: nobody reviewed at random, and the plan names no control version",
+        control_reason=reason,
         n_test=len(test),
-        seeds=seeds,
-        seeds_note=None if len(seeds) > 1 else "one seed: these trained models only, not the recipe",
-        tree={r: versions.tree(bench.state(r)) for r in rows},
-        cells=[cell_of(r, a, ruler, wanted, bench) for r in rows for a in archs],
+        seeds=plan["seeds"],
+        seeds_note=seeds_note(plan),
+        diverged=diverged,
+        tree={c["version"]: c["tree"] for c in wanted},
+        cells=[cell_of(v, a, ruler, wanted, seconds) for v in rows for a in archs],
         effects=effects,
         beside=beside,
         per_architecture=per_arch,
-        smallest_effect=smallest,
+        power=power,
         margin=plan["margin"] / 100,
         test=dict(n=len(test), hash=rule.get("hash"), audited=sound, noise=history.rate(review["hits"], review["looks"]))
         | (dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}),
+        fairness=fairness(bench, plan, wanted, test),
+        costs=costs.costs(bench, plan, wanted, primary, [e for e in effects if e["kind"] == "architecture"], seconds),
+        where=where.where(bench, plan, ruler, test, wanted, margin) if primary else None,
         review=review,
-        code=sorted(
-            {c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}
-        ),
+        code=sorted({c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}),
         plan=plan,
     )
 
 
-def train_trees(wanted, version):
-    return {c["train_tree"] for c in wanted if c["version"] == version}
+def living(plan, wanted):
+    """The plan and its cells without the architectures that diverged with every seed of some version, and what diverged: no effect can be told of
+    them, and the others need not wait for it."""
+    cells = {}
+    for c in wanted:
+        cells.setdefault((c["version"], c["arch"]), []).append(c)
+    dead = [dict(version=v, arch=a, seeds=[c["seed"] for c in own]) for (v, a), own in cells.items() if all(c["failed"] for c in own)]
+    lost = {d["arch"] for d in dead}
+    archs = [a for a in plan["architectures"] if a not in lost]
+    if not archs:
+        raise UserError(f"expected an architecture that trains, found all diverged, first {dead[0]['arch']} on {dead[0]['version']}", "change the plan")
+    return plan | dict(architectures=archs), [c for c in wanted if c["arch"] not in lost], dead
 
 
-def numbers(e):
-    """An Estimate as plain numbers."""
-    return dict(estimate=e.estimate, low=e.low, high=e.high, n=e.n, seeds=list(map(int, e.seeds)))
+def effect(kind, version, against, **more):
+    return dict(kind=kind, name=f"{version} against {against}", version=version, against=against) | more
 
 
-class Ruler:
-    """The plan's cells as the test labels judge them: plainly, or corrected by an audit of `n` of them drawn at random (0: none)."""
-
-    def __init__(self, bench, wanted, given, clean, n):
-        self.labels, self.clean, self.n, self.part = given, clean, n, 0 < n < len(given)
-        self.plain = answers(bench, wanted, given)
-        self.audited = answers(bench, wanted, clean) if n else self.plain
-        self.Y = {k: stats.corrected(self.plain[k], y, n) for k, y in self.audited.items()} if self.part else self.audited
-        self.weight = n / len(given) if self.part else None  # an audited column speaks for 1 / weight of them
-
-    def contrast(self, weights, function=stats.contrast):
-        use = [c for c in self.Y if weights.get(c)]
-        return function([self.Y[c] for c in use], [weights[c] for c in use], group_size=self.weight)
-
-    def uncorrected(self, weights):
-        """What the labels as given say, where an audit says more."""
-        return dict(given=float(sum(w * self.plain[c].mean() for c, w in weights.items()))) if self.n else {}
-
-    def numbers(self, weights):
-        return numbers(self.contrast(weights)) | self.uncorrected(weights)
-
-    def accuracies(self, version, arch):
-        """Estimates (accuracy, balanced accuracy) of one cell; cells of one architecture lend each other their seed spread."""
-        own, lenders = (version, arch), [(v, a) for v, a in self.Y if a == arch and v != version]
-        if not self.part:
-            others, Y = [self.Y[k] for k in lenders], self.Y[own]
-            return stats.cell(Y, others=others), stats.balanced_accuracy(Y, self.clean.to_numpy(dtype=str), others=others)
-        labels = [x.to_numpy(dtype=str) for x in (self.labels, self.clean)]
-        Z = {k: stats.corrected_by_class(self.plain[k], self.audited[k], *labels, self.n) for k in (own, *lenders)}
-        return tuple(stats.corrected_cell(Y[own], self.n, others=[Y[k] for k in lenders]) for Y in (self.Y, Z))
+def data(archs, version, against):
+    """Weights {cell: w}: one version against another, the mean over architectures."""
+    return {(version, a): 1 / len(archs) for a in archs} | {(against, a): -1 / len(archs) for a in archs}
 
 
-def cell_of(version, arch, ruler, wanted, bench):
+def effects_of(plan, wanted):
+    """The effects of the factorial design: (dict kind, name, version, against; weights): each version against the first where their training
+    labels differ, each architecture against the first, and whether the one depends on the other."""
+    archs, (first, *later) = plan["architectures"], plan["versions"]
+    trees = {}
+    for c in wanted:
+        trees.setdefault(c["version"], set()).add(c["train_tree"])
+    other = [v for v in later if trees[v] != trees[first]]
+    for v in other:
+        yield effect("data", v, first), data(archs, v, first)
+    for a in archs[1:]:
+        each = 1 / len(plan["versions"])
+        yield effect("architecture", a, archs[0]), {(v, b): each * s for v in plan["versions"] for b, s in ((a, 1), (archs[0], -1))}
+    for v in other:
+        for a in archs[1:]:
+            named = effect("interaction", v, first) | dict(name=f"{v} against {first}, {a} against {archs[0]}", arch=a)
+            yield named, {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
+
+
+def judged(ruler, effects, margin):
+    """Each effect with its 95 % interval, p, Holm's p over all of them, and a verdict in words."""
+    effects = list(effects)
+    estimates = [ruler.contrast(weights) for _, weights in effects]
+    if not effects:
+        return []
+    wide, adjusted = stats.holm_intervals(estimates), stats.holm([e.p for e in estimates])
+    return [
+        about | ruler.uncorrected(weights) | numbers(e) | dict(p=e.p, p_holm=float(p), verdict=stats.verdict(w, margin))
+        for (about, weights), e, w, p in zip(effects, estimates, wide, adjusted)
+    ]
+
+
+def powers(ruler, plan, primary):
+    """What this experiment could see: dict(smallest (the effect seen four times in five), asked (the size asked about), power (of seeing that),
+    samples, seeds (either of which would see it four times in five; None: it alone cannot))."""
+    weights, asked = data(plan["architectures"], primary["version"], primary["against"]), plan.get("effect", plan["margin"]) / 100
+    e, out = ruler.contrast(weights), dict(asked=asked or None, power=None, samples=None, seeds=None)
+    if asked and e.seeds_known:
+        use = [c for c in ruler.Y if weights.get(c)]
+        more = needed([ruler.Y[c] for c in use], asked, [weights[c] for c in use])
+        out |= dict(power=e.power(asked), samples=more["m"], seeds=more["seeds"])
+    return out | dict(smallest=e.smallest_effect())
+
+
+def random_control(bench, plan, ruler, primary, review):
+    """(the random control, or None; why there is none). Real where a version is one; for a review that nobody did at random, what the random
+    stratum says that as many random looks would have found; else absent."""
+    name, archs = control_of(bench, plan), plan["architectures"]
+    if primary is None:
+        return None, "nothing to compare with chance"
+    v, first = primary["version"], primary["against"]
+    if name:
+        out = effect("control", name, first) | ruler.numbers(data(archs, name, first))
+        out |= dict(beyond=ruler.numbers(data(archs, v, name)), seed="of the cell" if AUTOMATIC.match(v) and not plan.get("control") else None)
+        return out | dict(review=queue.progress(bench, bench.state(name)) if name in set(bench.commits().name) else None, estimated=False), None
+    found = stratum(bench, first, v)
+    if found is None or found["looks"] < audit.ENOUGH:
+        few = f"{found['looks']:,} of the {audit.ENOUGH} random looks that an estimate takes" if found else "nobody reviewed at random"
+        return None, f"no random control: {few}, and the plan names no control version"
+    return found | dict(kind="control", estimated=True), None
+
+
+def stratum(bench, first, last):
+    """What the random stratum of the reviews between two versions says that as many random looks would have found: dict(looks, hits, reviews,
+    found, would_find (estimate, low, high)); None where there is no such stratum."""
+    if versions.is_expression(first) or versions.is_expression(last):
+        return None
+    was, now = (queue.progress(bench, bench.state(v)) for v in (first, last))
+    looks, hits, n, found = (now[k] - was[k] for k in ("looks", "hits", "reviewed", "wrong"))
+    if looks < 1 or n < 1:
+        return None
+    share = (hits / looks, *stats.wilson(hits, looks))
+    return dict(looks=looks, hits=hits, reviews=n, found=found, would_find=[n * x for x in share])
+
+
+def cell_of(version, arch, ruler, wanted, seconds):
     own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
     accuracy, balanced = ruler.accuracies(version, arch)
-    seconds = bench.rows("select sum(seconds) from runs where key in (select unnest(?))", [[c["key"] for c in own]])[0][0]
     return dict(
         version=version,
+        kind=own[0]["kind"],
         arch=arch,
         train_tree=own[0]["train_tree"],
-        n_train=len(training_set(bench, version)[0]),
+        n_train=own[0]["n_train"],
         accuracy=numbers(accuracy) | ruler.uncorrected({(version, arch): 1}),
         balanced=numbers(balanced),
         seed_spread=accuracy.seed_spread[0],
-        diverged=[own[i]["seed"] for i in stats.diverged(ruler.plain[version, arch])],
-        seconds=seconds,
+        diverged=sorted(ruler.diverged.get((version, arch), [])),
+        seconds=sum(seconds[c["key"]] for c in own),
     )
+
+
+def seeds_note(plan):
+    if len(plan["seeds"]) == 1:
+        return "one seed: these trained models only, not the recipe"
+    return "fewer than 5 seeds: where seed spreads differ much, intervals are somewhat short" if len(plan["seeds"]) < 5 else None
 
 
 def points(x, sign=True):
@@ -196,30 +202,31 @@ def interval(e):
     return f"{points(e['estimate'])} points [{points(e['low'])}, {points(e['high'])}]"
 
 
-def trust(rule, review, known):
-    """What the test labels are worth, as the beginning of the verdict; nothing where all of them are audited, or were declared so."""
-    n, of, unsure = known["audited"], known["of"], known["unsure"]
-    if known["n"] and n < of:
-        doubt = f", {unsure:,} unsure and taken as given" if unsure else ""
-        return f"test labels audited in part ({n:,} of {of:,} at random{doubt}; the estimate is corrected by design): "
-    if known["n"] or rule.get("audited"):
-        return ""
-    few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
-    return f"test labels unaudited ({few}their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
-
-
-def sentence(primary, rule, smallest, seeds, review, known):
+def sentence(primary, rule, power, ruler, review, known, diverged):
     """The verdict in one sentence, with what it rests on."""
     start = trust(rule, review, known)
     if primary is None:
         return start + "nothing to compare: the versions have the same training labels."
+    seeds = max(primary["seeds"])
     scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
     why = ""
     if primary["verdict"] == "no evidence either way":
         if primary["low"] > 0 or primary["high"] < 0:
             why = f"; its own interval excludes zero, but not after Holm's correction for all effects that were tested (p {primary['p_holm']:.2f})"
-        why += f"; {primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)} would show an effect of {points(smallest, False)} points or more"
+        few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
+        why += f"; {few} would show an effect of {points(power['smallest'], False)} points or more{enough(power)}"
+    if diverged:
+        n = sum(len(d["seeds"]) for d in diverged)
+        why += f"; {n} of {n + sum(len(s) for s in ruler.said.values())} runs diverged and are left out"
     return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}."
+
+
+def enough(power):
+    """What it would take to see the effect that was asked about, where that is not seen four times in five."""
+    if not power["asked"] or power["power"] is None or power["power"] >= 0.8:
+        return ""
+    ways = [f"{power[k]:,} {name}" for k, name in (("samples", "test samples"), ("seeds", "seeds")) if power[k]]
+    return f", and {points(power['asked'], False)} points would take " + (" or ".join(ways) if ways else "both more test samples and more seeds")
 
 
 def report_data(bench, plan):

@@ -4,7 +4,7 @@ import time
 
 import curation
 from curation.versions import by_draw
-from pipelines import compare, experiment, report
+from pipelines import compare, experiment, plan, report
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from pipelines.simulate import decisions, review, solar_cells
@@ -51,13 +51,12 @@ def demo(folder, say, progress):
     say(f"{len(asked)} labels drawn at random hold {chance:.1f} on average.")
     say(f"Beside the queue {drawn} were drawn at random, to estimate what it does not show (a rate needs 30 of them).\n")
     (folder / "plan.toml").write_text(PLAN)
-    plan = experiment.read_plan(folder / "plan.toml")
+    asked = plan.read_plan(folder / "plan.toml")
     with progress("training") as step:
-        experiment.run(bench, plan, say, step)
-    data = compare.report_data(bench, plan)
-    page = report.write(bench, data, folder / "report.html")
+        experiment.run(bench, asked, say, step)
+    data, page = report.report(bench, asked, folder / "report.html")
     gain, beside = data["interval"], {b["kind"]: b for b in data["beside"]}
-    archs, test, ceiling = " and ".join(plan["architectures"]), f"{data['n_test']} locked test cells", beside["ceiling"]
+    archs, test, ceiling = " and ".join(asked["architectures"]), f"{data['n_test']} locked test cells", beside["ceiling"]
     say(f"\nWas it worth it? The gain in accuracy, mean of {archs}, on {test}, {len(data['seeds'])} seeds, 95 % intervals:")
     for name, e in (("the 200 reviews", gain), ("as many at random", beside["control"]), ("all labels clean", ceiling)):
         say(f"  {name:<18} {compare.interval(e)}")

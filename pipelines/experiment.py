@@ -1,179 +1,209 @@
-"""Data versions x architectures x seeds: a plan, the cells that it asks for, and the training of those that are missing."""
+"""Training what a plan asks for and lacks, on all cores or GPUs at once: a kill costs the cells that were under way, and no other."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
 import time
-import tomllib
-from hashlib import blake2b, sha256
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
-from curation import suspects, versions
-from curation.arrays import Shards, load, save
+from curation import slices
 from curation.errors import UserError
 from curation.leftovers import at_work
-from curation.store import now
+from pipelines import jobs
+from pipelines.plan import cells, duration, expected, matrix, missing
+from pipelines.ruler import test_labels
 
-RECIPE = 1  # raise it by hand when training changes what it means: old runs are then trained again
-KEYS = dict(question=str, versions=list, architectures=list, seeds=(int, list), control=str, ceiling=str, margin=(int, float), epochs=int)
-
-
-def read_plan(path):
-    """A plan from TOML, checked: question, versions, architectures, seeds, and where given control, ceiling, margin (points), epochs."""
-    try:
-        plan = tomllib.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise UserError(f"expected a plan in TOML, found {path}: {e}", 'the least: versions = ["v1", "v2"]') from None
-    plan = dict(question="Did the change of labels help?", architectures=["probe", "mlp"], seeds=5, margin=0.5) | plan
-    unknown = [k for k in plan if k not in KEYS]
-    wrong = [k for k, kind in KEYS.items() if k in plan and not isinstance(plan[k], kind)]
-    if unknown or wrong or not plan.get("versions"):
-        raise UserError(
-            f"expected versions = [...] and only known keys of the right type in {path}, found {', '.join(unknown + wrong) or 'no versions'}",
-            f"keys: {', '.join(KEYS)}",
-        )
-    unknown = [a for a in plan["architectures"] if a not in ("probe", "mlp", "cnn", "finetune") and ":" not in str(a)]
-    if unknown or not plan["architectures"]:
-        raise UserError(
-            f"expected architectures, found {unknown or 'none'}", "there are probe, mlp, cnn, finetune and package.module:function"
-        )
-    plan["seeds"] = list(range(plan["seeds"])) if isinstance(plan["seeds"], int) else [int(s) for s in plan["seeds"]]
-    if not plan["seeds"] or len(set(plan["seeds"])) < len(plan["seeds"]):
-        raise UserError(f"expected one seed or more, each once, found {plan['seeds']}", "for example seeds = 5")
-    return plan
+ROOT = Path(__file__).resolve().parents[1]
+START = 5  # seconds that a worker takes until it trains: for less work than that no other is started
 
 
-def rows_of(plan):
-    """The versions of a plan in order: those asked for, then the random control and the ceiling where named."""
-    return list(dict.fromkeys([*plan["versions"], *(plan[k] for k in ("control", "ceiling") if plan.get(k))]))
+def lanes(todo, most=None):
+    """One environment for each worker that runs at once: a GPU each where there are any, else the cores shared out evenly."""
+    if gpus := devices():
+        return [dict(CUDA_VISIBLE_DEVICES=gpu) for gpu in gpus[: min(most or len(gpus), todo)]]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    n = max(1, min(most or cores, cores, todo))
+    threads = str(max(1, cores // n))
+    return [dict(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, MKL_NUM_THREADS=threads) for _ in range(n)]
 
 
-def training_set(bench, version):
-    """(kept, labelled train samples of a version sorted by id, its train_tree)."""
-    frame = bench.frame(version, "train")
-    frame = frame[frame.label.notna()].sort_index()
-    return frame, versions.tree(frame)
+def devices():
+    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them; asked of the driver, since importing torch takes seconds."""
+    if (named := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [d for d in named.split(",") if d.strip() and d.strip() != "-1"]
+    if not shutil.which("nvidia-smi"):
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    return [str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
 
 
-def code_hash():
-    """Hash of the code that trains: a report whose cells differ in it says so."""
-    here = Path(__file__).parent
-    files = [here / "train.py", here / "embed.py", here.parent / "curation" / "probe.py"]
-    return sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+class Worker:
+    """A process that trains cells (pipelines.worker), asked line by line; one that was killed is started anew by the next ask."""
 
+    def __init__(self, bench, env):
+        self.bench, self.env, self.process = bench, env, None
 
-def bootstrap(frame, names, seed):
-    """Row numbers of a grouped bootstrap: each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every
-    architecture and every version draws the same."""
-    from scipy.stats import poisson
-
-    lots = {g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56 for g in set(names)}
-    times = dict(zip(lots, poisson.ppf(np.array(list(lots.values())), 1).astype(int)))
-    rows = np.repeat(np.arange(len(frame)), [times[g] for g in names])
-    return rows if len(rows) else np.arange(len(frame))
-
-
-def run_key(train_tree, arch, seed, config):
-    return sha256(json.dumps([train_tree, arch, seed, config, RECIPE], sort_keys=True).encode()).hexdigest()[:32]
-
-
-def cells(bench, plan):
-    """One dict for each run that the plan asks for: version, arch, seed, config, key, and whether it is there already."""
-    embedding = suspects.settings(bench)["folder"]
-    config = dict(embedding=embedding, epochs=plan.get("epochs"))
-    there = {k for (k,) in bench.rows("select key from runs")}
-    state = bench.state()
-    ids = judged_ids(state)
-    out = []
-    for version in rows_of(plan):
-        frame, tree = training_set(bench, version)
-        if frame.label.nunique() < 2:
-            raise UserError(
-                f"expected two classes or more to train on in {version}, found {frame.label.nunique()}", "choose another version"
+    def ask(self, what, cell, hear=lambda **about: None):
+        """What the worker answers in the end: a dict. `hear(share=, text=)` is told of progress on the way."""
+        if self.process is None:
+            path = os.pathsep.join(filter(None, [str(ROOT), os.getcwd(), os.environ.get("PYTHONPATH")]))
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.worker", str(self.bench.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                process_group=0,  # Ctrl-C is for the one who started it
+                env=os.environ | self.env | dict(PYTHONPATH=path),
             )
-        for arch in plan["architectures"]:
-            for seed in plan["seeds"]:
-                key = run_key(tree, arch, seed, config)
-                done = key in there and covers(bench, key, ids)
-                out.append(dict(version=version, arch=arch, seed=seed, config=config, key=key, train_tree=tree, done=done))
-    return out
+        process = self.process
+        try:
+            print(json.dumps(dict(what=what, cell=cell)), file=process.stdin, flush=True)
+            for line in process.stdout:
+                about = json.loads(line)
+                if "share" not in about:
+                    return about
+                hear(**about)
+        except (BrokenPipeError, ValueError):  # it died, or was stopped meanwhile
+            pass
+        code, self.process = process.wait(), None
+        return dict(error=f"the process that trained it ended with status {code}" + " (killed: is there memory enough?)" * (code == -9))
+
+    def stop(self):
+        if (process := self.process) is not None:
+            process.kill()  # what it had finished is stored; what it had not is trained again
+            process.wait()
+            with suppress(OSError, ValueError):
+                process.stdin.close()
+                process.stdout.close()
 
 
-def judged_ids(state):
-    """Samples that every run predicts, never trains on: kept val and test, sorted."""
-    return sorted(state.index[state.keep & state.split.isin(("val", "test"))])
-
-
-def covers(bench, key, ids):
-    """Has the run predicted all of `ids`? A test split frozen anew has samples that an old run never saw; arrays can be lost or damaged."""
+@contextmanager
+def crew(bench, envs):
+    """Workers, one for each of `envs`, gone when their work is."""
+    workers = [Worker(bench, env) for env in envs]
     try:
-        kept = load(predictions(bench, key))
-    except UserError:
-        return False
-    return kept is not None and bool(np.isin(np.asarray(ids, "S32"), kept["ids"]).all())
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
-def predictions(bench, key):
-    """Where a run keeps what it predicted: probs (m, k), ids (m,) sorted, classes as JSON."""
-    return bench.arrays / "runs" / f"{key}.npz"
-
-
-@at_work
-def run(bench, plan, say=print, progress=None):
-    """Train every missing cell, one after another; each is stored when it is done. Returns how many were trained."""
-    todo = {}
-    wanted = cells(bench, plan)
-    for cell in wanted:
-        if not cell["done"]:
-            todo.setdefault(cell["key"], cell)
-    say(f"experiment  {len(wanted)} cells, {len(todo)} to train")
-    if not todo:
-        return 0
-    from pipelines import train
-
+def prepare(bench, plan):
+    """(cells, those to train) of a plan that can be judged; UserError for one that cannot."""
     state = bench.state()
     if not (state.keep & (state.split == "test")).any():
         raise UserError("expected a test split to judge on, found none", "import test samples, or import anew so that a split is made")
-    graph, at = suspects.nodes(bench, state)
-    names = dict(zip(state.index, graph["hashes"][graph["groups"][at]].astype(str)))
-    ids = judged_ids(state)
-    hashes = state.content_hash
-    pixels, vectors = Shards(bench.arrays / "pixels"), Shards(bench.arrays / "embeddings" / wanted[0]["config"]["embedding"])
-    code = code_hash()
+    test_labels(bench, plan)
+    slices.queried(bench, plan.get("slices") or {})
+    wanted = cells(bench, plan)
+    return wanted, missing(wanted)
 
-    def inputs(arch, samples):
-        if train.INPUTS.get(arch, "pixels") == "embedding":
-            return vectors.rows(hashes[samples])
-        from curation.images import Pixels
-        from pipelines.scan import side_of
 
-        return Pixels(pixels, hashes[samples], side_of(bench, state))
+def announce(plan, wanted, todo, seconds, n, say):
+    """The matrix of a plan and what it will cost, before anything is trained."""
+    rows = list(matrix(plan, wanted, seconds))
+    width = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    cost = f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}" if todo else ""
+    say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
+    if todo:
+        for row in rows:
+            say("  " + "  ".join(text.ljust(w) for text, w in zip(row, width)).rstrip())
 
-    for n, cell in enumerate(todo.values()):
-        start = time.perf_counter()
-        frame, _ = training_set(bench, cell["version"])
-        rows = bootstrap(frame, [names[s] for s in frame.index], cell["seed"])
-        classes = sorted(set(frame.label))
-        samples = frame.index.to_numpy()[rows]
-        y = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
-        groups = np.unique([names[s] for s in samples], return_inverse=True)[1]
-        x, x_new = inputs(cell["arch"], list(samples)), inputs(cell["arch"], ids)
-        try:
-            probs = train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"])
-        except RuntimeError as e:  # a diverged run is named, never averaged away; what is finished stays
-            if "diverged" not in str(e):
-                raise
-            raise UserError(
-                f"expected {cell['arch']} to train on {cell['version']} with seed {cell['seed']}, found: {e}", "change the plan"
-            ) from e
-        seconds = time.perf_counter() - start
-        said = dict(probs=probs.astype("f4"), ids=np.asarray(ids, "S32"), classes=np.array(json.dumps(classes)))
-        save(predictions(bench, cell["key"]), **said)
-        with bench.transaction() as con:  # the row comes last: a run that has one is complete
-            con.execute(
-                "insert or replace into runs values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [cell["key"], cell["train_tree"], cell["arch"], cell["seed"], json.dumps(cell["config"]), RECIPE, code, seconds, now()],
-            )
-        if progress:
-            progress(n + 1, len(todo))
+
+@at_work
+def run(bench, plan, say=print, progress=None, most=None, dry=False):
+    """Train every missing cell, `most` at once (default: as many as there are cores or GPUs); each is stored when it is done. `dry`: only say what
+    there is to do, and what it will cost. Returns how many were trained; UserError names those that failed, when the others are done."""
+    wanted, todo = prepare(bench, plan)
+    envs = lanes(len(todo), most)
+    with crew(bench, envs) as workers:
+        seconds = expected(bench, todo, lambda cell: cost(workers[0], cell))
+        workers = workers[: 1 + int(sum(seconds.values()) / START)]
+        announce(plan, wanted, todo, seconds, len(workers), say)
+        if not todo or dry:
+            return 0
+        about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo))
+        with jobs.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
+            failed = train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))
+            if failed:
+                job.tell(often=False, state="failed", error=f"{len(failed)} cells failed, first: {failed[0]['error']}")
+    if failed:
+        first = failed[0]
+        raise UserError(
+            f"expected {len(todo)} cells to train, found {len(failed)} that failed; first {first['arch']} on {first['at']} with seed {first['seed']}: "
+            f"{first['error']}",
+            f"the others are done and kept; assay runs -b {bench.given} lists all; mend the plan, or run it again",
+        )
     return len(todo)
+
+
+def cost(worker, cell):
+    answer = worker.ask("cost", cell)
+    if "error" in answer:
+        raise UserError(f"expected {cell['arch']} to train, found: {answer['error']}", "mend the plan")
+    return answer["seconds"]
+
+
+def train(bench, todo, seconds, workers, job, progress):
+    """Give the cells out, dearest first, so that the last ones to end are small. Returns those that failed, with their `error`."""
+    lock, free, failed, under_way = threading.Lock(), list(workers), [], {}
+    total, done, count = sum(seconds.values()) or 1, 0.0, 0
+
+    def tell(text=""):
+        share = (done + sum(seconds[k] * s for k, s in under_way.items())) / total
+        progress(share, f"{count} of {len(todo)} cells; {text}" if text else f"{count} of {len(todo)} cells")
+        job.tell(share=round(share, 3), trained=count, of=len(todo))
+
+    def one(cell):
+        nonlocal done, count
+
+        def hear(share, text):
+            with lock:
+                under_way[cell["key"]] = share
+                tell(f"{cell['at']} {text}, seed {cell['seed']}")
+
+        with lock:
+            worker = free.pop()
+        answer = worker.ask("train", cell, hear)
+        while answer.get("elsewhere"):  # another experiment is at this cell
+            time.sleep(0.5)
+            answer = worker.ask("train", cell, hear)
+        with lock:
+            free.append(worker)
+            under_way.pop(cell["key"], None)
+            done, count = done + seconds[cell["key"]], count + 1
+            if "error" in answer:
+                failed.append(cell | answer)
+            tell()
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        try:
+            list(pool.map(one, sorted(todo, key=lambda c: -seconds[c["key"]])))
+        except BaseException:  # Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.stop()
+            raise
+    return failed
+
+
+def detach(bench, plan_file, arguments):
+    """Start `assay experiment` in a session of its own, with a copy of its plan, and come back at once. Returns (its pid, its log)."""
+    folder = bench.path / "jobs"
+    folder.mkdir(exist_ok=True)
+    name = f"plan-{uuid.uuid4().hex[:8]}"
+    shutil.copyfile(plan_file, folder / f"{name}.toml")
+    log = folder / f"{name}.log"
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "pipelines", "experiment", str(folder / f"{name}.toml"), "-b", str(bench.path), *arguments]
+    with open(log, "w") as out:
+        started = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=os.environ | dict(PYTHONPATH=path)
+        )
+    return started.pid, log

@@ -73,7 +73,7 @@ def shown(rows, columns, most=50):
 
     grid = Table(box=None, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why", "suggested_by", "message"))
+        grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why", "suggested_by", "message", "failed"))
     for row in rows[columns].head(most or len(rows)).itertuples(index=False):
         grid.add_row(*(Text(cell(v)) for v in row))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)

@@ -268,6 +268,9 @@ def test_a_query_reads_the_bench_and_nothing_else(bench, query, tmp_path):
 
 def test_queries_are_bounded_in_rows_and_time(bench):
     assert len(bench.sql("select * from range(1000000)", limit=5000)) == 5000
+    thin = "from range(1000000) where hash(range) % 20 = 0"
+    assert len(bench.sql(f"select range {thin}")) == bench.sql(f"select count(*) as n {thin}").n[0], "thin pieces are not the end"
+    assert len(bench.sql("select 1 where false")) == 0
     start = time.monotonic()
     with pytest.raises(UserError, match="within 1 s"):
         bench.sql("select count(*) from range(10000000) a, range(10000000) b where a.range * b.range = 7", seconds=1)

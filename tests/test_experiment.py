@@ -1,36 +1,54 @@
 """Experiments: nothing is trained twice, test labels train nothing, a known effect is seen and no effect is not."""
 
+import atexit
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, bench_of, digits, truth_of
+from test_cli import assay
 
 import curation
 from curation import UserError, versions
-from pipelines import experiment
+from pipelines import experiment, jobs, worker
 from pipelines.compare import compare
+from pipelines.plan import cells, check, read_plan, rows_of
+from pipelines.report import report
 from pipelines.scan import scan
 from pipelines.simulate import decisions
+from pipelines.versus import versus
 
-PLAN = dict(question="?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=[0, 1, 2], margin=0.5, epochs=3)
+PLAN = check(dict(question="?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=3, epochs=3))
 silent = lambda line: None  # noqa: E731
 
 
 def half_wrong(folder):
     """A bench in which a third of the train labels are wrong in v1, and none in v2: an effect that no test could miss."""
+    shutil.copytree(half_wrong_once(), folder / "bench")
+    return curation.open(folder / "bench")
+
+
+@cache
+def half_wrong_once():
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     bench = bench_of(digits(700, wrong=0.35), folder, audited_test=True)
     scan(bench, embedder="pixels", say=silent)
     state = bench.state()
     bench.edit(decisions(state.index[state["split"] != "test"], truth_of(bench)), "expert")
     bench.commit("clean", "expert")
-    return bench
+    return bench.path
 
 
 def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
@@ -41,7 +59,8 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     gain = data["interval"]
     assert gain["verdict"] == "helps" and gain["low"] > 0.02 and data["verdict"].startswith("helps: +")
     assert data["n_test"] == 140 and data["seeds"] == [0, 1, 2] and data["tree"]["v2"] == versions.tree(bench.state("v2"))
-    assert data["control"] is None and data["control_reason"].startswith("no random control")
+    control = data["control"]  # every label was looked at, so the random stratum is all of them, and chance finds as much
+    assert control["estimated"] and control["found"] == control["hits"] == round(control["would_find"][0]) and control["reviews"] == 560
     assert data["interaction"]["verdict"] and {e["kind"] for e in data["effects"]} == {"data", "architecture", "interaction"}
     for c in data["cells"]:
         assert c["accuracy"]["low"] < c["accuracy"]["estimate"] < c["accuracy"]["high"] and c["balanced"]["n"] == 140
@@ -55,7 +74,7 @@ def test_what_a_run_is_judged_by_agrees_with_counting(tmp_path):
     data, state = compare(bench, plan), bench.state()
     test = state[state["split"] == "test"].sort_index()
     for version, c in zip(("v1", "v2"), data["cells"]):
-        key = next(x["key"] for x in experiment.cells(bench, plan) if x["version"] == version)
+        key = next(x["key"] for x in cells(bench, plan) if x["version"] == version)
         kept = np.load(bench.arrays / "runs" / f"{key}.npz")
         said = dict(zip(kept["ids"].astype(str), np.array(sorted(set(state.label)))[kept["probs"].argmax(1)]))
         assert c["accuracy"]["estimate"] == pytest.approx(np.mean([said[s] == truth for s, truth in test.label.items()]))
@@ -73,7 +92,7 @@ def test_test_labels_train_nothing(tmp_path):
             table.loc[test, "label"] = table.label[test].to_numpy()[::-1]
         bench = bench_of(table, tmp_path / name)
         scan(bench, embedder="pixels", say=silent)
-        keys.append([c["key"] for c in experiment.cells(bench, PLAN | dict(versions=["v1"]))])
+        keys.append([c["key"] for c in cells(bench, PLAN | dict(versions=["v1"]))])
     assert keys[0] == keys[1]
 
 
@@ -117,12 +136,12 @@ def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_cl
 def test_a_seed_draws_the_same_samples_for_every_version_and_architecture():
     frame = pd.DataFrame(index=[f"{i:032x}" for i in range(400)])
     names = [f"g{i // 2}" for i in range(400)]
-    rows = experiment.bootstrap(frame, names, 1)
-    assert np.array_equal(rows, experiment.bootstrap(frame, names, 1)) and not np.array_equal(rows, experiment.bootstrap(frame, names, 2))
+    rows = worker.bootstrap(frame, names, 1)
+    assert np.array_equal(rows, worker.bootstrap(frame, names, 1)) and not np.array_equal(rows, worker.bootstrap(frame, names, 2))
     count = np.bincount(rows, minlength=400)
     assert (count[::2] == count[1::2]).all(), "copies are drawn together"
     assert abs(count.mean() - 1) < 0.15 and abs(count.var() - 1) < 0.4, "Poisson(1)"
-    fewer = experiment.bootstrap(frame.iloc[:300], names[:300], 1)
+    fewer = worker.bootstrap(frame.iloc[:300], names[:300], 1)
     assert np.array_equal(np.bincount(fewer, minlength=300), count[:300]), "a version that lacks samples draws the others as before"
 
 
@@ -159,10 +178,214 @@ experiment.run(curation.open(sys.argv[1]), json.loads(sys.argv[2]))
 def test_a_bad_plan_is_refused(tmp_path, text, word):
     (tmp_path / "plan.toml").write_text(text)
     with pytest.raises(UserError, match=word):
-        experiment.read_plan(tmp_path / "plan.toml")
+        read_plan(tmp_path / "plan.toml")
 
 
 def test_a_report_without_runs_says_so(scanned):
     with pytest.raises(UserError, match="6 missing"):
         compare(scanned, PLAN | dict(versions=["v1"]))
     assert curation.open(scanned.path).rows("select count(*) from runs") == [(0,)]
+
+
+# ---- many at once, and what goes wrong
+
+
+def one(architecture, **more):
+    return check(dict(versions=["v1"], architectures=[architecture], epochs=2, seeds=2) | more)
+
+
+def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, capsys):
+    bench, lines = half_wrong(tmp_path), []
+    assert experiment.run(bench, PLAN, lines.append, dry=True) == 0 and bench.rows("select count(*) from runs") == [(0,)]
+    assert re.fullmatch(r"experiment  12 cells, 12 to train, about \d+ s on \d workers?", lines[0])
+    assert lines[1].split() == ["probe", "mlp"] and re.fullmatch(r"  v1  0 of 3 done, \d+ s to go  0 of 3 done, \d+ s to go", lines[2])
+    experiment.run(bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append)
+    with bench.transaction() as con:  # as if an mlp had trained before: its cost is known then
+        con.execute("insert into runs (key, arch, seconds, n_train) values ('x', 'mlp', 2, 420)")
+    lines.clear()
+    experiment.run(bench, PLAN, lines.append, dry=True)
+    assert lines[0].startswith("experiment  12 cells, 9 to train") and lines[2] == "  v1  3 of 3 done             0 of 3 done, 6 s to go"
+
+
+def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = one("tests.nets:sometimes", versions=["v1", "v2"], seeds=8)
+    assert experiment.run(bench, plan, silent) == 16
+    failed = {(v, s) for v, s, f in bench.rows("select version, seed, failed from runs") if f}
+    assert 2 <= len(failed) <= 14 and len(failed) % 2 == 0, "the draw is the seed's alone"
+    assert all("diverged" in f for (f,) in bench.rows("select failed from runs where failed is not null"))
+    assert experiment.run(bench, plan, silent) == 0
+    data = compare(bench, plan)
+    lost = sorted(s for v, s in failed if v == "v1")
+    assert data["diverged"][0] == dict(version="v1", arch="tests.nets:sometimes", seeds=lost)
+    assert data["cells"][0]["accuracy"]["seeds"] == [8 - len(lost)] and f"{len(failed)} of 16 runs diverged and are left out" in data["verdict"]
+
+
+@pytest.mark.parametrize("arch, word", [("tests.nets:broken", "KeyError.*not there"), ("tests.nets:dies", "killed: is there memory enough")])
+def test_a_failure_is_named_and_the_other_cells_go_on(tmp_path, arch, word):
+    bench = half_wrong(tmp_path)
+    plan = one("probe", architectures=["probe", arch])
+    with bench.transaction() as con:  # as if it had trained before, so that its cost need not be measured
+        con.execute("insert into runs (key, arch, seconds, n_train) values ('x', ?, 1, 100)", [arch])
+    with pytest.raises(UserError, match=f"4 cells to train, found 2 that failed; first {arch} on v1 with seed [01]: .*{word}"):
+        experiment.run(bench, plan, silent)
+    assert bench.rows("select count(*) from runs where arch = 'probe'") == [(2,)], "the others are done and kept"
+    states = jobs.states(bench)
+    assert sorted(j["state"] for j in states if j.get("arch") == arch) == (["failed"] * 2 if "broken" in arch else ["stopped"] * 2)
+    with pytest.raises(UserError, match="2 missing"):
+        compare(bench, plan)
+
+
+def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_reported(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = one("probe", versions=["v1", "v2"], architectures=["probe", "tests.nets:lost"])
+    experiment.run(bench, plan, silent)
+    data = compare(bench, plan)
+    assert data["interval"]["low"] > 0 and {c["arch"] for c in data["cells"]} == {"probe"} and "4 of 8 runs diverged" in data["verdict"]
+    table = bench.runs()
+    assert table.accuracy.notna().sum() == 4 and table.accuracy[table.failed.notna()].isna().all(), "the others keep their accuracy"
+    with pytest.raises(UserError, match="found all diverged"):
+        compare(bench, plan | dict(architectures=["tests.nets:lost"]))
+
+
+def test_what_a_plan_asks_wrongly_is_said_before_anything_is_trained(tmp_path):
+    bench, plan = half_wrong(tmp_path), tmp_path / "plan.toml"
+    empty = 'slices = {a = "select id from samples where false"}'
+    for text in ('slices = {a = "module = mono"}', empty, 'test = "v9"', "margin = nan", "seeds = 1000000000"):
+        plan.write_text(f'versions = ["v1", "v2"]\n{text}\n')
+        status, _, err = assay("experiment", plan, "-b", bench.path, "-o", tmp_path / "report.html")
+        assert status == 2 and "expected" in err and "hint:" in err, text
+    plan.write_text('versions = ["v1", "v2"]\n')
+    assert assay("experiment", plan, "-b", bench.path, "-o", tmp_path / "none" / "report.html")[0] == 2
+    assert assay("experiment", plan, "-b", bench.path, "--jobs", 0)[0] == 2
+    assert bench.rows("select count(*) from runs") == [(0,)] and not (bench.path / "plan.json").exists()
+
+
+def test_two_experiments_at_once_train_each_cell_once(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = tmp_path / "plan.toml"
+    plan.write_text('versions = ["v1", "v2"]\narchitectures = ["mlp"]\nseeds = 4\nepochs = 3\n')
+    command = [sys.executable, "-m", "pipelines", "experiment", plan, "-b", bench.path, "-o"]
+    both = [subprocess.Popen([*command, tmp_path / f"{i}.html"], cwd=ROOT, stdout=subprocess.PIPE, text=True) for i in range(2)]
+    said = [p.communicate(timeout=120)[0] for p in both]
+    assert [p.returncode for p in both] == [0, 0] and all("next: open" in s for s in said)
+    stamps = bench.rows("select key, ts from runs")
+    assert len(stamps) == 8 and all((tmp_path / f"{i}.html").exists() for i in range(2)) and jobs.states(bench) == []
+
+
+def test_detached_it_runs_on_and_can_be_followed(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = tmp_path / "plan.toml"
+    plan.write_text('versions = ["v1"]\narchitectures = ["tests.nets:slow"]\nseeds = 2\nepochs = 2\n')
+    report, environment = tmp_path / "report.html", os.environ | dict(PYTHONPATH=str(ROOT / "tests"))
+    command = [sys.executable, "-m", "pipelines", "experiment", plan, "-b", bench.path, "--detach", "-o", report, "--json"]
+    out = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, env=environment).stdout)
+    plan.unlink()
+    seen, until = [], time.monotonic() + 120
+    while not report.exists() and time.monotonic() < until:
+        seen += [(j["name"][:10], j["state"], j.get("share", 0) > 0) for j in jobs.states(bench)]
+        time.sleep(0.1)
+    assert report.exists(), Path(out["log"]).read_text()
+    assert ("experiment", "running", True) in seen and any(state == "running" and share for name, state, share in seen if name != "experiment")
+    assert bench.rows("select count(*) from runs") == [(2,)]
+
+
+def test_an_automatic_fix_brings_its_random_control_drawn_anew_for_each_seed(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = check(dict(versions=["v1", "v1 - flagged"], architectures=["probe"], seeds=3))
+    wanted = cells(bench, plan)
+    flagged = bench.suspects("v1")
+    n = int((bench.state("v1")["split"][flagged.index] == "train").sum())
+    assert rows_of(bench, plan) == {"v1": "version", "v1 - flagged": "version", f"v1 - random({n})": "control"}
+    control = [c for c in wanted if c["kind"] == "control"]
+    assert [c["at"] for c in control] == [f"v1 - random({n}, seed={s})" for s in range(3)] and len({c["train_tree"] for c in control}) == 3
+    assert len({c["n_train"] for c in wanted if c["version"] != "v1"}) == 1, "the same number is dropped"
+    experiment.run(bench, plan, silent)
+    data = compare(bench, plan)
+    beyond = next(b for b in data["beside"] if b["kind"] == "beyond chance")
+    assert (beyond["version"], beyond["against"]) == ("v1 - flagged", control[0]["version"]) and beyond["low"] > 0
+    assert versus(bench, control[0]["version"] + "/probe", "v1 - flagged/probe")["estimate"] == pytest.approx(beyond["estimate"])
+    assert data["control"]["estimated"] is False and data["control"]["beyond"]["low"] < data["control"]["beyond"]["high"]
+    assert data["interval"]["estimate"] > data["control"]["estimate"], "a third of the labels is wrong: to drop those is worth more than chance"
+
+
+def test_every_look_at_the_test_set_is_counted_once(tmp_path):
+    bench, plan = half_wrong(tmp_path), PLAN | dict(architectures=["probe"])
+    experiment.run(bench, plan, silent)
+    first = compare(bench, plan)["fairness"]
+    assert (first["looks"], first["edits"]) == (1, 0) and compare(bench, plan)["fairness"]["looks"] == 1
+    s = bench.state().query("split == 'train'").index[:3]
+    bench.edit(pd.DataFrame(dict(sample=s, keep="false")), "ann")
+    again = compare(bench, plan | dict(seeds=[0, 1]))["fairness"]
+    assert (again["looks"], again["edits"], again["first"]) == (2, 3, first["first"])
+    assert len(bench.runs()) == 6
+    assert compare(bench, plan)["fairness"]["looks"] == 2, "validation is not the test set"
+    bench.runs("test")
+    assert compare(bench, plan)["fairness"]["looks"] == 2, "the same runs again show nothing new"
+
+
+def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
+    bench, page = half_wrong(tmp_path), tmp_path / "report.html"
+    plan = PLAN | dict(architectures=["probe"])
+    experiment.run(bench, plan, silent)
+    first, _ = report(bench, plan, page)
+    kept, before = (bench.arrays / "report.npz").stat().st_mtime_ns, page.read_bytes()
+    assert report(bench, plan, page)[0] == first and (bench.arrays / "report.npz").stat().st_mtime_ns == kept
+    page.unlink()
+    report(bench, plan, page)
+    assert page.read_bytes() == before and first["effects"] == json.loads(json.dumps(compare(bench, plan)["effects"]))
+    (bench.arrays / "report.npz").write_bytes(b"damaged")
+    assert report(bench, plan, page)[0] == first
+    bench.edit(pd.DataFrame(dict(sample=bench.frame(split="val").index[:1], verdict="confirm")), "ann")
+    assert report(bench, plan, page)[0]["fairness"]["looks"] == 1 and (bench.arrays / "report.npz").stat().st_mtime_ns != kept
+
+
+def test_copies_of_test_samples_in_train_are_counted(tmp_path):
+    table = digits(400, wrong=0)
+    test, train = table.index[table["split"] == "test"][:4], table.index[table["split"] == "train"][:4]
+    for a, b in zip(train, test):
+        table.at[a, "image"] = table.image[b]
+    bench = bench_of(table, tmp_path, audited_test=True)
+    scan(bench, embedder="pixels", say=silent)
+    leaky = bench.commits().name[0]
+    plan = one("probe", versions=[leaky], seeds=1)
+    held = bench.state()
+    assert (~held.keep).sum() >= 4, "the scan holds them out"
+    experiment.run(bench, plan, silent)
+    assert compare(bench, plan)["fairness"]["near_duplicates"] == {leaky: 0}
+    bench.edit(pd.DataFrame(dict(sample=held.index[~held.keep], keep="true")), "ann")
+    bench.commit("copies back", "ann", "copies")
+    plan = one("probe", versions=[leaky, "copies"], seeds=1)
+    experiment.run(bench, plan, silent)
+    assert compare(bench, plan)["fairness"]["near_duplicates"] == {leaky: 0, "copies": int((~held.keep).sum())}
+
+
+def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
+    bench = half_wrong(tmp_path)
+    plan = PLAN | dict(architectures=["probe"])
+    experiment.run(bench, plan, silent)
+    table = bench.runs()
+    val = bench.frame(split="val").label.sort_index()
+    for row in table.itertuples():
+        kept = np.load(bench.arrays / "runs" / f"{row.key}.npz")
+        said = dict(zip(kept["ids"].astype(str), np.array(sorted(set(val)))[kept["probs"].argmax(1)]))
+        assert row.accuracy == pytest.approx(np.mean([said[s] == label for s, label in val.items()])) and row.low < row.accuracy < row.high
+    assert set(zip(table["version"], table.arch, table.seed)) == {(v, "probe", s) for v in ("v1", "v2") for s in range(3)}
+    out = versus(bench, "v1/probe", "v2/probe")
+    assert out["word"] == "helps" and out["low"] > 0 and out["seeds"] == [3, 3] and out["gained"] > out["lost"]
+    a, b = (table[(table["version"] == v) & (table.arch == "probe") & (table.seed == 0)].key.iloc[0] for v in ("v1", "v2"))
+    two = versus(bench, a[:8], b)
+    assert "these trained models only" in two["verdict"] and two["word"] in ("better", "no evidence either way")
+    test = bench.frame(split="test").label.sort_index()
+    assert two["estimate"] == pytest.approx(np.mean(kept_right(bench, b, test)) - np.mean(kept_right(bench, a, test)))
+    with pytest.raises(UserError, match="two different runs"):
+        versus(bench, "v1/probe", "v1/probe")
+    for name, word in ((a[:3], "none called"), ("v9/mlp", "v1/probe"), ("", "none called")):
+        with pytest.raises(UserError, match=word):
+            versus(bench, name, b)
+
+
+def kept_right(bench, key, truth):
+    kept = np.load(bench.arrays / "runs" / f"{key}.npz")
+    said = dict(zip(kept["ids"].astype(str), np.array(json.loads(str(kept["classes"])))[kept["probs"].argmax(1)]))
+    return [said[s] == label for s, label in truth.items()]

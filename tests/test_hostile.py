@@ -351,7 +351,8 @@ def test_the_terminal_shows_control_characters_and_obeys_none(tmp_path):
 
 
 def test_the_report_escapes_what_it_is_told():
-    from pipelines.report import figures, sentence, words
+    from pipelines.drawing import sentence, words
+    from pipelines.sheets import figures
 
     evil = '</script><img src=x onerror="alert(1)">\'&'
     page = words(evil) + sentence(evil) + words([evil]) + figures([dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)], "{} {}")

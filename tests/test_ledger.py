@@ -13,6 +13,7 @@ from test_cli import assay
 
 import curation
 from curation import UserError, history, versions
+from curation.store import SCHEMA
 
 
 def decide(bench, who, *rows, **more):
@@ -442,8 +443,11 @@ def test_a_redo_of_an_older_assay_is_understood(small):
 def test_a_bench_of_schema_1_is_taken_over(small):
     with small.transaction() as con:
         con.execute("drop table standing; update meta set value = '1' where key = 'schema'; delete from meta where key = 'standing'")
+        con.execute("drop table looks; alter table runs drop column failed; alter table runs drop column n_train; alter table runs drop column version")
     fresh = curation.open(small.path)
     assert len(fresh.state()) == 60 and fresh.commit("", "ann")["new"]
+    assert len(fresh.runs()) == 0 and fresh.rows("select count(*) from looks") == [(0,)]
+    assert fresh.rows("select value from meta where key = 'schema'") == [(SCHEMA,)]
 
 
 def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):

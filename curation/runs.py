@@ -1,0 +1,107 @@
+"""What a finished training left: its predictions, kept whole, so that any version of the labels can judge them."""
+
+import json
+import os
+from hashlib import sha256
+
+import numpy as np
+
+from curation import stats
+from curation.arrays import load, save
+from curation.errors import UserError
+from curation.store import now
+
+COLUMNS = "key, train_tree, arch, seed, config, recipe, code, seconds, ts, version, n_train, failed"
+
+
+def predictions(bench, key):
+    """Where a run keeps what it predicted: probs (m, k), ids (m,) sorted, classes as JSON."""
+    return bench.arrays / "runs" / f"{key}.npz"
+
+
+def keep(bench, cell, recipe, code, seconds, ids=(), probs=None, classes=(), failed=None):
+    """Store a finished run of `cell` (dict key, train_tree, arch, seed, config, at, n_train). The row comes last: a run that has one is
+    complete. `failed`: why it has no predictions, such as "diverged ...": an answer too, and not to be trained again."""
+    if failed is None:
+        said = dict(probs=probs.astype("f4"), ids=np.asarray(ids, "S32"), classes=np.array(json.dumps(list(classes))))
+        save(predictions(bench, cell["key"]), **said)
+    row = [cell[k] for k in ("key", "train_tree", "arch", "seed")]
+    row += [json.dumps(cell["config"]), recipe, code, seconds, now(), cell["at"], cell["n_train"], failed]
+    with bench.transaction() as con:
+        con.execute(f"insert or replace into runs ({COLUMNS}) values ({', '.join('?' * len(row))})", row)
+
+
+def judged_ids(state):
+    """Samples that every run predicts, never trains on: kept val, test and guard, sorted."""
+    return sorted(state.index[state.keep & state.split.isin(("val", "test", "guard"))])
+
+
+def covers(bench, key, ids):
+    """Has the run predicted all of `ids` (m,) S32? A test split frozen anew has samples that an old run never saw; arrays can be lost or damaged."""
+    try:
+        kept = load(predictions(bench, key))
+    except UserError:
+        return False
+    return kept is not None and bool(len(kept["ids"]) and (kept["ids"][place(kept["ids"], ids)] == ids).all())
+
+
+def place(kept, ids):
+    """Where each of `ids` would stand in the sorted `kept`, (m,) int."""
+    return np.arange(len(ids)) if np.array_equal(kept, ids) else np.searchsorted(kept, ids).clip(max=len(kept) - 1)
+
+
+def said(bench, key, ids):
+    """The class that a run predicts for each of `ids`, (m,) objects, "" for a sample that it did not see."""
+    kept = load(predictions(bench, key))
+    if kept is None:
+        raise UserError(f"expected the predictions of run {key}, found none", "assay check --repair, then run the experiment again")
+    classes, ids = np.array([*json.loads(str(kept["classes"])), ""], dtype=object), np.asarray(ids, "S32")
+    at = place(kept["ids"], ids)
+    return classes[np.where(kept["ids"][at] == ids, kept["probs"].argmax(1)[at], -1)]
+
+
+def right(bench, key, truth):
+    """0/1 (m,): did this run predict the label that each sample of `truth` (Series id -> label) has?"""
+    return (said(bench, key, truth.index) == truth.to_numpy(dtype=object)).astype("u1")
+
+
+def frame(bench, split="val", version="HEAD"):
+    """Every run as one table, newest last: key, version, arch, seed, n_train, seconds, ts, failed, and on the labels that `split` has at
+    `version` its accuracy with Wilson's interval (of this trained model, not of its recipe) low, high, and n; NaN where there are none.
+    To read it with split="test" is a look at the test set, and counted."""
+    table = bench.query(f"select {COLUMNS} from runs order by ts, key").drop(columns=["recipe", "config", "train_tree"])
+    truth = bench.frame(version, split).label.dropna().sort_index()
+    truth = truth[~truth.index.duplicated()]
+    lost = table.failed.notna() | (len(truth) == 0)
+    judged = [(np.nan,) * 3 if nothing else judge(bench, key, truth) for key, nothing in zip(table.key, lost)]
+    table["accuracy"], table["low"], table["high"] = np.array(judged).reshape(-1, 3).T
+    if split == "test" and len(table):
+        look(bench, table.key)
+    return table.assign(split=split, n=len(truth))
+
+
+def judge(bench, key, truth):
+    try:
+        hits = right(bench, key, truth)
+    except UserError:  # its predictions are lost: `assay check` says so
+        return (np.nan,) * 3
+    return hits.mean(), *stats.wilson(hits.sum(), len(hits))
+
+
+def look(bench, keys):
+    """Count a look at the test set by the runs `keys`; to see the same again is none. Returns dict(looks, first (time of the first), edits (those
+    made after it, on samples outside the test split))."""
+    test = bench.rules().get("test", {}).get("hash") or "not frozen"
+    seen = sha256(",".join(sorted(keys)).encode()).hexdigest()[:32]
+    if os.access(bench.path, os.W_OK) and not bench.rows("select 1 from looks where test = ? and runs = ?", [test, seen]):
+        with bench.transaction() as con:
+            row = "select ?, ?, coalesce(max(seq), 0), ? from edits"
+            con.execute(f"insert or ignore into looks {row}", [test, seen, now()])
+    n, first, upto = bench.rows("select count(*), min(ts), min(upto) from looks where test = ?", [test])[0]
+    if not n:  # a bench that nobody may write
+        return dict(looks=0, first=None, edits=0)
+    since = bench.rows(
+        "select sample, count(*) from edits where seq > ? and sample <> '' and batch not like 'import-%' group by sample", [upto]
+    )
+    split = bench.state().split
+    return dict(looks=n, first=first.isoformat(), edits=sum(k for sample, k in since if split.get(sample) != "test"))

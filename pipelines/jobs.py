@@ -1,0 +1,67 @@
+"""Who is training what right now: a file for each cell and each experiment, held by a lock that the kernel drops with its process."""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+
+from curation.store import now
+
+
+class Job:
+    """A claimed piece of work: what `tell` says of it, others can read in `states`."""
+
+    def __init__(self, file, about):
+        self.file, self.about, self.told = file, about | dict(pid=os.getpid(), since=now().isoformat(timespec="seconds")), 0.0
+        self.tell(state="running", often=False)
+
+    def tell(self, often=True, **more):
+        """Say more about it; what comes `often`, as progress does, is written twice a second at most."""
+        self.about |= more
+        if not often or time.monotonic() > self.told + 0.5:
+            self.told = time.monotonic()
+            self.file.seek(0)
+            self.file.truncate()
+            json.dump(self.about, self.file)
+            self.file.flush()
+
+
+@contextmanager
+def claim(bench, name, **about):
+    """Be the one who does the work `name`: a Job, or None where somebody else is at it. Its file goes when the work is done, and stays to say so
+    when it failed (`tell(state="failed", error=...)`) or was killed."""
+    path = bench.path / "jobs" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a+") as file:
+        for _ in range(20):  # who reads the file holds it for a moment
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+        else:
+            yield None
+            return
+        job = Job(file, about)
+        yield job
+        if job.about["state"] == "running":
+            path.unlink(missing_ok=True)
+
+
+def states(bench):
+    """What is running, has failed or was stopped: dicts as told, oldest first; `state` is running only where somebody holds the lock."""
+    out = []
+    for path in sorted((bench.path / "jobs").glob("*.json")):
+        try:
+            with open(path) as file:
+                about = dict(name=path.stem) | json.loads(file.read() or "{}")
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    about["state"] = "stopped" if about.get("state") == "running" else about.get("state", "stopped")
+                except BlockingIOError:
+                    about["state"] = "running"
+        except (FileNotFoundError, ValueError):  # done meanwhile, or being written
+            continue
+        out.append(about)
+    return sorted(out, key=lambda job: job.get("since", ""))

@@ -1,0 +1,156 @@
+"""One cell trained and stored; as a process it does what its standard input asks, line by line, and ends where that ends."""
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+import traceback
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+
+import curation
+from curation import runs, suspects
+from curation.arrays import Shards
+from curation.errors import UserError
+from curation.leftovers import at_work
+from pipelines import jobs
+from pipelines.architectures import input_of
+from pipelines.plan import RECIPE, training_set
+
+
+def code_hash():
+    """Hash of the code that trains: a report whose cells differ in it says so."""
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in ("architectures", "networks", "train", "embed", "worker")]
+    return sha256(b"".join(f.read_bytes() for f in (*files, here.parent / "curation" / "probe.py"))).hexdigest()[:12]
+
+
+def bootstrap(frame, names, seed):
+    """Row numbers of a grouped bootstrap: each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every
+    architecture and every version draws the same."""
+    lots = {g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56 for g in set(names)}
+    poisson = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(25)])  # chance of at most k
+    times = dict(zip(lots, np.searchsorted(poisson, list(lots.values()))))
+    rows = np.repeat(np.arange(len(frame)), [times[g] for g in names])
+    return rows if len(rows) else np.arange(len(frame))
+
+
+class Trainer:
+    """Trains cells of one bench; what they share, it reads once."""
+
+    def __init__(self, bench):
+        self.bench, self.state, self.code = bench, bench.state(), code_hash()
+        graph, at = suspects.nodes(bench, self.state)
+        self.names = dict(zip(self.state.index, graph["hashes"][graph["groups"][at]].astype(str)))
+        self.ids = runs.judged_ids(self.state)
+        self.shards = lru_cache(Shards)
+
+    def inputs(self, arch, samples, config):
+        """What the architecture sees of some samples: lazy vectors, or lazy pixels."""
+        hashes = self.state.content_hash[list(samples)]
+        if input_of(arch) == "embedding":
+            return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
+        from curation.images import Pixels
+        from pipelines.scan import side_of
+
+        return Pixels(self.shards(self.bench.arrays / "pixels"), hashes, side_of(self.bench, self.state))
+
+    def data(self, cell):
+        """(samples, y, classes, groups) that the seed of a cell draws from its version."""
+        frame = training_set(self.bench, cell["at"])
+        rows = bootstrap(frame, [self.names[s] for s in frame.index], cell["seed"])
+        classes = sorted(set(frame.label))
+        samples = frame.index.to_numpy()[rows]
+        groups = np.unique([self.names[s] for s in samples], return_inverse=True)[1]
+        return samples, np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows]), classes, groups
+
+    @lru_cache(maxsize=1)  # noqa: B019 - as long as its bench
+    def drawn(self, at, seed):
+        return self.data(dict(at=at, seed=seed))
+
+    def train(self, cell, progress=None):
+        """Train one cell and store it. A diverged run is stored as one: named, never averaged away, and not trained again."""
+        from pipelines import train
+
+        start = time.perf_counter()
+        samples, y, classes, groups = self.drawn(cell["at"], cell["seed"])
+        x, x_new = (self.inputs(cell["arch"], s, cell["config"]) for s in (samples, self.ids))
+        said, failed = {}, None
+        try:
+            probs = train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"], progress)
+            said = dict(ids=self.ids, probs=probs, classes=classes)
+        except RuntimeError as e:
+            if "diverged" not in str(e):
+                raise
+            failed = str(e)
+        seconds = time.perf_counter() - start
+        runs.keep(self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said)
+        return dict(seconds=seconds, failed=failed)
+
+    def cost(self, cell):
+        """Seconds that a cell will take here, by a few real steps of it."""
+        from pipelines import train
+
+        some = self.inputs(cell["arch"], self.state.index[:1], cell["config"])
+        n, k = cell["n_train"], cell["classes"]
+        return train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"]) * (1 + 0.4 * len(self.ids) / max(n, 1)) + 0.3
+
+
+@at_work
+def answer(bench, trainer, ask, tell):
+    """Do what one line asks, and tell how it goes: {"share", "text"} on the way, then {"seconds", "failed"}, or {"error"}."""
+    cell = ask["cell"]
+    if ask["what"] == "cost":
+        return tell(seconds=trainer.cost(cell))
+    about = {k: cell[k] for k in ("key", "version", "at", "arch", "seed")}
+    with jobs.claim(bench, cell["key"], **about) as job:
+        if job is None:
+            return tell(elsewhere=True)
+
+        def step(share, text):
+            job.tell(share=round(share, 3), text=text)
+            tell(share=share, text=text)
+
+        try:
+            diverged = bench.rows("select 1 from runs where key = ? and failed is not null", [cell["key"]])
+            if diverged or runs.covers(bench, cell["key"], np.array(trainer.ids, "S32")):
+                return tell(seconds=0.0, failed=None)  # somebody was faster
+            out = trainer.train(cell, step)
+        except Exception as e:  # an architecture from anywhere may fail in any way: the other cells go on, and `assay runs` shows it
+            told = str(e) if isinstance(e, UserError) else f"{type(e).__name__}: {e}"
+            job.tell(often=False, state="failed", error=told, trace=traceback.format_exc()[-4000:])
+            return tell(error=told)
+        tell(**out)
+
+
+def main(path):
+    """The worker process: each line of standard input is {"what", "cell"}. Who started it is gone when the input ends: then so is it, at once."""
+    said = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a network prints is not an answer
+
+    def tell(**about):
+        print(json.dumps(about), file=said, flush=True)
+
+    asked = SimpleQueue()
+
+    def listen():
+        for line in sys.stdin:
+            asked.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    bench, trainer = curation.open(path), None
+    while True:
+        ask = asked.get()
+        trainer = trainer or Trainer(bench)
+        answer(bench, trainer, ask, tell)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
