@@ -131,6 +131,8 @@ def fields(asked, now, classes, shown=""):
             yield "split", asked["split"], "set"
     if "tag" in asked:
         name, on = asked["tag"].removeprefix("-"), not asked["tag"].startswith("-")
+        if name.startswith("guard:"):
+            raise ValueError("a tag guard:... says that a sample is of a regression set: only assay guard gives it")
         if on != (name in now.tags):
             yield "tag", {"name": name, "on": on}, "set"
 

@@ -15,21 +15,26 @@ def copies(state, groups):
     return {group: members for group, members in rows.items() if len(members) > 1}
 
 
+GIVEN_AWAY = (("train", ("val", "test", "guard")), ("val", ("guard",)), ("pool", ("guard",)))  # what each split must not repeat; worst last
+
+
 def leakage(state, near, at):
-    """Kept train samples that equal or nearly equal a val or test sample: {row: (row of that one, distance)}.
-    near: (m, 2) pairs of near-duplicate nodes with distances; at (n,): each sample's node."""
+    """Kept samples that equal or nearly equal one that they must not give away: train a val, test or guard sample, val and pool a guard sample:
+    {row: (row of that one, distance)}. near: (m, 3) pairs of near-duplicate nodes with distances; at (n,): each sample's node."""
     kept, split = state.keep.to_numpy(), state.split.to_numpy()
-    held = {}  # node -> a val or test row on it; test first
-    for i in np.flatnonzero(kept & np.isin(split, ("val", "test"))):
-        if at[i] not in held or split[i] == "test":
-            held[at[i]] = i
-    close = {}
-    for i, j, distance in near:
-        for a, b in ((int(i), int(j)), (int(j), int(i))):
-            if b in held and (a not in close or distance < close[a][1]):
-                close[a] = (held[b], distance)
-    close |= {node: (row, 0.0) for node, row in held.items()}
-    return {i: close[at[i]] for i in np.flatnonzero(kept & (split == "train")) if at[i] in close}
+    out = {}
+    for leaky, others in GIVEN_AWAY:
+        if not (rows := np.flatnonzero(kept & (split == leaky))).size:
+            continue
+        held = {at[i]: i for s in others for i in np.flatnonzero(kept & (split == s))[::-1]}  # of a node's copies the first of the worst split
+        close = {}
+        for i, j, distance in near:
+            for a, b in ((int(i), int(j)), (int(j), int(i))):
+                if b in held and (a not in close or distance < close[a][1]):
+                    close[a] = (held[b], distance)
+        close |= {node: (row, 0.0) for node, row in held.items()}
+        out |= {i: close[at[i]] for i in rows if at[i] in close}
+    return out
 
 
 def unheld(bench, state):

@@ -46,9 +46,9 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
     held = hold_out_leakage(bench, state, graph, who) if hold_out else 0
     if held:
-        say(
-            f"leakage     held out {held:,} train samples that (nearly) equal a val or test sample (keep them: --keep-leakage, or edit keep)"
-        )
+        guarded = (state["split"] == "guard").any()
+        what = "samples that (nearly) equal a val, test or guard" if guarded else "train samples that (nearly) equal a val or test"
+        say(f"leakage     held out {held:,} {what} sample (keep them: --keep-leakage, or edit keep)")
         state = bench.state()
     if own_probs is not None:
         store_second(bench, suspects.judged(state), own_probs, suspects.targets(suspects.judged(state))[0])
@@ -97,7 +97,7 @@ def neighbours(bench, state, folder):
 
 
 def hold_out_leakage(bench, state, graph, who):
-    """One batch of keep edits for train samples that a val or test sample gives away; those that a person restored stay."""
+    """One batch of keep edits for samples that give another split away (see issues.leakage); those that a person restored stay."""
     import pandas as pd
 
     _, at = suspects.nodes(bench, state)
