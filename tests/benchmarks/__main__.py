@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("startup", "probe", "million", "scan", "effort2", "coverage", "audit", "log", "trust")
+ALL = ("startup", "probe", "million", "scan", "effort2", "coverage", "audit", "log", "trust", "train")
 
 for name in sys.argv[1:] or ALL:
     print(f"\n== {name}", flush=True)
