@@ -162,7 +162,7 @@ def apply(bench, frame, who):
         bench.rescore()
     count, twice = rows.verdict.value_counts(), [said for said, _, _ in answers.values() if len(said) > 1]
     agree = sum(a == b for a, b in twice)
-    taken = {int(v[6:]) for v in bench.commits().name if v.startswith("audit-") and v[6:].isdigit()}
+    taken = {int(v[6:]) for v in bench.commits().name if v.startswith("audit-") and v[6:].isdecimal()}
     message = f"{len(rows):,} {rule['split']} labels audited blind"
     return dict(
         audit=name,
@@ -212,7 +212,7 @@ def read_answers(frame, rows, classes):
         row, label, verdict = str(cells["row"]).strip().removesuffix(".0"), str(cells["label"]), str(cells["verdict"]).strip()
         label = label.removesuffix(".0") if label not in classes else label  # what a spreadsheet makes of whole numbers
         try:
-            if not row.isdigit() or not 1 <= int(row) <= len(rows) or int(row) in said:
+            if not row.isdecimal() or not 1 <= int(row) <= len(rows) or int(row) in said:
                 raise ValueError(f"row {row!r} is not on the sheet, or twice")
             if label and verdict or verdict not in ("", "unsure"):
                 raise ValueError(f"expected a label, or verdict unsure, found {label!r} and {verdict!r}")
