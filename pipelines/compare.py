@@ -33,7 +33,7 @@ def compare(bench, plan):
     beside += [effect("beyond chance", v, c) for v, c in own.items() if c in rows]
     beside = [b | ruler.numbers(data(archs, b["version"], b["against"])) for b in beside]
     control, reason = random_control(bench, plan, ruler, primary, review)
-    power = powers(ruler, plan, primary) if primary else None
+    power = powers(ruler, plan, primary, len(effects)) if primary else None
     seconds = dict(bench.rows("select key, seconds from runs"))
     per_arch = [
         effect("data", v, first, arch=a) | ruler.numbers(data([a], v, first)) for v in rows if v != first for a in archs
@@ -126,14 +126,14 @@ def judged(ruler, effects, margin):
     ]
 
 
-def powers(ruler, plan, primary):
-    """What this experiment could see: dict(smallest (the effect seen four times in five), asked (the size asked about), power (of seeing that),
-    samples, seeds (either of which would see it four times in five; None: it alone cannot))."""
+def powers(ruler, plan, primary, k):
+    """What this experiment could see, as strictly as Holm judges the first of k effects: dict(smallest (the effect seen four times in five), asked
+    (the size asked about), power (of seeing that), samples, seeds (either of which would see it four times in five; None: it alone cannot))."""
     weights, asked = data(plan["architectures"], primary["version"], primary["against"]), plan.get("effect", plan["margin"]) / 100
-    e, out = ruler.contrast(weights), dict(asked=asked or None, power=None, samples=None, seeds=None)
+    e, out = ruler.contrast(weights).at(1 - 0.05 / k), dict(asked=asked or None, power=None, samples=None, seeds=None)
     if asked and e.seeds_known:
         use = [c for c in ruler.Y if weights.get(c)]
-        more = needed([ruler.Y[c] for c in use], asked, [weights[c] for c in use])
+        more = needed([ruler.Y[c] for c in use], asked, [weights[c] for c in use], level=e.level)
         out |= dict(power=e.power(asked), samples=more["m"], seeds=more["seeds"])
     return out | dict(smallest=e.smallest_effect())
 
