@@ -1,8 +1,10 @@
 """What an experiment asks for: a plan in TOML, the cells of its matrix, and what the missing ones will cost."""
 
 import json
+import os
 import re
 import tomllib
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -110,9 +112,6 @@ def contents(bench, version):
 
 
 def remember(file, known):
-    import os
-    from contextlib import suppress
-
     half = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     with suppress(OSError):  # a bench that nobody may write is asked again
         half.write_text(json.dumps(known))

@@ -24,8 +24,7 @@ def versus(bench, first, second):
     runs.look(bench, {c["key"] for c in chosen})
     e = ruler.contrast({("second", ""): 1, ("first", ""): -1})
     rule, audited = bench.rules().get("test") or {}, known["n"]
-    margin = None
-    word = stats.verdict(e, margin)
+    word = stats.verdict(e)
     change = ruler.plain["second", ""].mean(0) - ruler.plain["first", ""].mean(0)
     sides = {side: numbers(ruler.accuracies(side, "")[0]) for side in ("first", "second")}
     scope = "" if e.seeds_known else " (these trained models only, not the recipe)"
