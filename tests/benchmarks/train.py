@@ -23,7 +23,7 @@ from pipelines.architectures import recipe, size
 from tests.benchmarks.tools import clock, need
 
 torch = networks.torch  # by way of pipelines, which first says how threads wait
-RUNS = {"cnn": (4_000, 3, 3, 10_000), "finetune": (384, 2, 2, 1_000)}  # images, epochs, seeds, test images
+RUNS = {"cnn": (10_000, 3, 2, 10_000), "finetune": (384, 2, 2, 1_000)}  # images, epochs, seeds, test images
 CPU = torch.device("cpu")
 
 
