@@ -206,7 +206,8 @@ def opinion(bench, version="HEAD"):
     if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
         found = rescore(bench)
         if found is None:
-            raise UserError("expected a scan of the samples as they are, found samples imported since", f"run: assay scan -b {bench.given}")
+            came = "samples that came, left or moved to another split since"
+            raise UserError(f"expected a scan of the samples as they are, found {came}", f"run: assay scan -b {bench.given}")
         return found
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
     state = bench.state()

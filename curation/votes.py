@@ -59,12 +59,14 @@ def disagreements(bench, state, upto=END):
     return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])
 
 
-REVIEWERS = f"""with {ALIVE.format(only=f"and {PERSON}")}
+REVIEWERS = f"""with {ALIVE.format(only=f"and {PERSON}")},
+decided as (select who, max(seconds) as seconds from alive group by who, batch, sample),  -- each edit of a decision carries all of its seconds
+spent as (select who, sum(seconds) as seconds, median(seconds) as median_seconds from decided group by who)
 select who, count(distinct sample) as samples, count(*) as edits,
     count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
-    sum(seconds) as seconds, median(seconds) as median_seconds, min(ts) as first, max(ts) as last
-from alive group by who order by samples desc, who"""
+    any_value(s.seconds) as seconds, any_value(median_seconds) as median_seconds, min(ts) as first, max(ts) as last
+from alive join spent s using (who) group by who order by samples desc, who"""
 PAIRS = f"""with {VOTES}
 select a.who as a, b.who as b, count(*) as n, count(*) filter (a.label is not distinct from b.label) as agree
 from vote a join vote b on a.sample = b.sample and a.who < b.who

@@ -112,6 +112,10 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
     now, id_of = fresh.state(), {key: sample for sample, key in state.key.items()}
     gone = {id_of[k] for k in [*keys, "c1", "c2", "c3"]}
     assert set(now.index[now["split"] == "guard"]) == gone and now.keep[list(gone)].all()
+    classes = now.label[now.keep & ~now["split"].isin(("test", "guard"))].value_counts().to_dict()
+    assert fresh.status()["classes"] == classes, "what nobody is to review is not counted"
+    with pytest.raises(UserError, match="found samples that came, left or moved to another split since"):
+        fresh.queue(5)
     assert (now["split"].drop(list(gone)) == state["split"].drop(list(gone))).all() and (now.label.dropna() == state.label.dropna()).all()
     log = fresh.rows("select count(*) from edits")
     assert guards.freeze(fresh, sets, "bob")["batch"] is None and fresh.rows("select count(*) from edits") == log, "again is no edit"

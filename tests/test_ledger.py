@@ -45,13 +45,14 @@ def test_log_counts_what_each_person_did_before_and_since_a_commit(small):
     a, b, c, d = train(small, 4)
     label = small.state().label
     decide(small, "ann", dict(sample=a, label=other(label[a]), seconds=2), dict(sample=b, verdict="confirm", seconds=3))
+    decide(small, "ann", dict(sample=a, label=label[a], keep="false", split="val", seconds=7))  # three edits, one decision
     small.commit("first", "ann")
     decide(small, "bob", dict(sample=c, verdict="unsure"), dict(sample=d, keep="false", seconds=60))
     small.undo(who="bob")
     log = small.log()
     assert list(zip(log.version.fillna("open"), log.author)) == [("v1", "tester"), ("v1", "ann"), ("open", "bob")]
     ann, bob = log.iloc[1], log.iloc[2]
-    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.looks) == (1, 1, 5, 2) and ann.message == "first"
+    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.looks) == (2, 1, 12, 3) and ann.message == "first"
     assert (bob.unsure, bob.dropped, bob.put_back, bob.edits) == (1, 1, 2, 4)
     assert log.imported.iloc[0] == small.query("select count(*) as n from edits where batch like 'import-%'").n[0]
 
@@ -238,8 +239,10 @@ def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
 
     samples, old = train(small, 8), small.state().label
     decide(small, "ann", *(dict(sample=s, verdict="confirm", seconds=2) for s in samples))
-    decide(small, "bob", *(dict(sample=s, label=other(old[s]) if s in samples[:2] else old[s], seconds=4) for s in samples[:6]))
+    said = [dict(sample=s, label=other(old[s]) if s in samples[:2] else old[s], seconds=4) for s in samples[:6]]
+    decide(small, "bob", said[0] | dict(split="val"), *said[1:])
     people, pairs = small.reviewers()
+    assert list(people.seconds) == [16, 24], "a decision of two edits took its seconds once"
     assert people.set_index("who").samples.to_dict() == {"ann": 8, "bob": 6} and list(people.median_seconds) == [2, 4]
     pair = pairs.iloc[0]
     assert (pair.a, pair.b, pair.n, pair.agree) == ("ann", "bob", 6, 4) and (pair.low, pair.high) == wilson(4, 6)
