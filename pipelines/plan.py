@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from contextlib import suppress
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,17 +16,31 @@ from curation.errors import UserError
 from pipelines.architectures import canonical
 
 RECIPE = 1  # raise it by hand when training changes what it means: old runs are then trained again
-NUMBER = (int, float)
 SEEDS = 1000  # more are a slip of the pen
-KEYS = dict(question=str, versions=list, architectures=list, seeds=(int, list), test=str, control=str, ceiling=str)
-KEYS |= dict(margin=NUMBER, effect=NUMBER, epochs=int, slices=dict)
+EFFECTS = ("data", "architecture", "interaction")
+KEYS = dict(  # what each may be, and an example
+    question=(str, '"Did it help?"'),
+    versions=(list, '["v1", "v2"]'),
+    architectures=(list, '["probe", "mlp"]'),
+    seeds=((int, list), "5"),
+    test=(str, '"HEAD"'),
+    control=(str, '"v1 - random(50)"'),
+    ceiling=(str, '"clean"'),
+    margin=((int, float), "0.5"),
+    effect=((int, float), "0.5"),
+    effects=(list, '["data", "architecture"]'),
+    epochs=(int, "8"),
+    slices=(dict, '{ wide = "select id from samples where width > height" }'),
+)
 DEFAULTS = dict(question="Did the change of labels help?", architectures=["probe", "mlp"], seeds=5, test="HEAD", margin=0.5)
+DEFAULTS["effects"] = list(EFFECTS)
 AUTOMATIC = re.compile(r"^(?P<base>.+?)\s*(?P<op>[-~])\s*flagged$")
 
 
 def read_plan(path):
     """A plan from TOML, checked. versions, the first is what the others are compared with, the last is what is asked about; and where given question,
-    architectures, seeds, test (the version whose test labels judge), control, ceiling, margin and effect (points), epochs, slices."""
+    architectures, seeds, test (the version whose test labels judge), control, ceiling, margin and effect (points), effects (which of EFFECTS are
+    tested and shown: they share Holm's correction), epochs, slices."""
     try:
         plan = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
@@ -36,17 +51,21 @@ def read_plan(path):
 def check(plan, where="the plan"):
     """The plan with its defaults filled in and its architectures in their one spelling; UserError where it asks for nothing sensible."""
     plan = DEFAULTS | plan
-    unknown = [k for k in plan if k not in KEYS]
-    wrong = [k for k, kind in KEYS.items() if k in plan and (not isinstance(plan[k], kind) or isinstance(plan[k], bool))]
-    if unknown or wrong or not plan.get("versions"):
-        raise UserError(
-            f"expected versions = [...] and only known keys of the right type in {where}, found {', '.join(unknown + wrong) or 'no versions'}",
-            f"keys: {', '.join(KEYS)}",
-        )
-    if not plan["architectures"]:
-        raise UserError(f"expected architectures in {where}, found none", 'for example architectures = ["probe", "mlp"]')
+    for key, value in plan.items():
+        if key not in KEYS:
+            near = "".join(f"; did you mean {k}?" for k in get_close_matches(key, KEYS, 1))
+            raise UserError(f"expected known keys in {where}, found {key}, which is no key{near}", f"keys: {', '.join(KEYS)}")
+        kind, example = KEYS[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            found = {str: "text", list: "a list", dict: "a table", bool: "true or false"}.get(type(value), "a number")
+            raise UserError(f"expected {key} in {where} as in {key} = {example}, found {found}: {value}", f"write {key} = {example}")
+    for key in ("versions", "architectures", "effects"):
+        if not plan.get(key):
+            raise UserError(f"expected {key} in {where}, found no {key}", f"for example {key} = {KEYS[key][1]}")
+    if strange := [x for x in plan["effects"] if x not in EFFECTS]:
+        raise UserError(f"expected effects in {where} out of {', '.join(EFFECTS)}, found {strange[0]!r}", "leave it out to test all three")
     plan["architectures"] = [canonical(str(a)) for a in plan["architectures"]]
-    for key in ("versions", "architectures"):
+    for key in ("versions", "architectures", "effects"):
         twice = [x for i, x in enumerate(plan[key]) if x in plan[key][:i] or not isinstance(x, str)]
         if twice:
             raise UserError(f"expected each of the {key} once, as text, found {twice[0]!r} twice or of another type", "name it once")
@@ -160,8 +179,20 @@ def missing(wanted):
     return list({c["key"]: c for c in wanted if not c["done"]}.values())
 
 
+def last_plan(bench):
+    """The plan of the last experiment that could be judged; UserError where there is none, or its file is damaged."""
+    file = bench.path / "plan.json"
+    if not file.exists():
+        raise UserError("expected an experiment, found none in this bench", "run: assay experiment PLAN.toml, or name a PLAN.toml whose runs are there")
+    try:
+        return check(dict(json.loads(file.read_text())), file)
+    except (OSError, ValueError, TypeError) as e:  # no text, no JSON, no table
+        raise UserError(f"expected the last experiment's plan in {file}, found it damaged: {e}", "assay experiment PLAN.toml writes it anew") from None
+
+
 def expected(bench, todo, measure):
-    """{key: seconds to expect} for cells to train: by what the same architecture took in this bench, else by `measure(cell)`, a few real steps."""
+    """{key: seconds to expect} for cells to train: by what the same architecture took in this bench, else by `measure(cell)`, a few real steps. Where
+    that is None, the architecture cannot be built, and its cells are left out."""
     rows = bench.rows("select arch, seconds, n_train from runs where n_train > 0 and failed is null order by ts")
     took = {arch: (seconds, n) for arch, seconds, n in rows}  # the last one: the machine as it is now
     out = {}
@@ -169,7 +200,8 @@ def expected(bench, todo, measure):
         if c["arch"] not in took:
             took[c["arch"]] = measure(c), c["n_train"]
         seconds, n = took[c["arch"]]
-        out[c["key"]] = seconds * (c["n_train"] / n) ** (1 if c["arch"] == "probe" else 0.5)  # more rows take fewer passes
+        if seconds is not None:
+            out[c["key"]] = seconds * (c["n_train"] / n) ** (1 if c["arch"] == "probe" else 0.5)  # more rows take fewer passes
     return out
 
 
@@ -186,7 +218,9 @@ def matrix(plan, wanted, seconds):
 def cell_text(cells, seconds):
     todo = [c for c in cells if not c["done"]]
     failed = sum(c["failed"] is not None for c in cells)
-    done = f"{len(cells) - len(todo)} of {len(cells)} done" + f", {failed} failed" * (failed > 0)
+    done = f"{len(cells) - len(todo)} of {len(cells)} done" + f", {failed} diverged" * (failed > 0)
+    if any(c["key"] not in seconds for c in todo):
+        return f"{done}, cannot be built"
     return f"{done}, {duration(sum(seconds[c['key']] for c in todo))} to go" if todo else done
 
 
