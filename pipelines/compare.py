@@ -4,7 +4,7 @@ import json
 
 from curation import audit, history, queue, stats, versions
 from curation.errors import UserError
-from curation.power import needed
+from curation.power import audits_needed, needed
 from pipelines import costs, where
 from pipelines.plan import AUTOMATIC, cells, control_of, missing, own_control
 from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
@@ -17,67 +17,79 @@ def compare(bench, plan):
     if todo := missing(wanted):
         raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
     plan, wanted, dead = living(plan, wanted)
-    test = test_labels(bench, plan)
-    version = plan.get("test") or "HEAD"
-    rule, (given, truth, known) = bench.rules(version).get("test") or {}, clean(bench, test, version)
-    ruler = Ruler(bench, wanted, given, truth, known["n"])
-    sound = bool(rule.get("audited") or known["n"])
-    margin = plan["margin"] / 100 if sound else None  # against unaudited labels nothing is too small to matter
-    archs, first, rows = plan["architectures"], plan["versions"][0], dict.fromkeys(c["version"] for c in wanted)
-    effects = judged(ruler, effects_of(plan, wanted), margin)
-    primary = next((e for e in effects[::-1] if e["kind"] == "data"), None)  # the last version against the first
-    review = queue.progress(bench, bench.state())
-    kinds = {c["version"]: c["kind"] for c in wanted}
-    beside = [effect("control" if v == control_of(bench, plan) else kinds[v], v, first) for v in rows if kinds[v] != "version"]
-    own = {v: own_control(bench, v) for v in rows if kinds[v] == "version"}
-    beside += [effect("beyond chance", v, c) for v, c in own.items() if c in rows]
-    beside = [b | ruler.numbers(data(archs, b["version"], b["against"])) for b in beside]
-    control, reason = random_control(bench, plan, ruler, primary, review)
-    power = powers(ruler, plan, primary, len(effects)) if primary else None
-    seconds = dict(bench.rows("select key, seconds from runs"))
-    per_arch = [
-        effect("data", v, first, arch=a) | ruler.numbers(data([a], v, first)) for v in rows if v != first for a in archs
-    ]
-    interaction = next((e for e in effects if e["kind"] == "interaction"), None)
-    diverged = dead + [dict(version=v, arch=a, seeds=sorted(s)) for (v, a), s in ruler.diverged.items()]
+    review, seconds = queue.progress(bench, bench.state()), dict(bench.rows("select key, seconds from runs"))
+    test, ruler, about, start = judge(bench, plan, wanted, review)
+    margin = plan["margin"] / 100 if about["audited"] else None  # against unaudited labels nothing is too small to matter
+    found = gains(bench, plan, wanted, ruler, margin, review)
+    primary, diverged = found["interval"], dead + [dict(version=v, arch=a, seeds=sorted(s)) for (v, a), s in ruler.diverged.items()]
+    others = [e for e in found["effects"] if e["kind"] == "architecture"]
+    code = bench.rows("select distinct code from runs where key in (select unnest(?)) order by code", [[c["key"] for c in wanted]])
     return dict(
         question=plan["question"],
-        verdict=sentence(primary, rule, power, ruler, review, known, diverged),
-        interval=primary,
-        interval_reason=None if primary else "no version whose training labels differ from the first",
-        interaction=interaction,
-        interaction_reason=None if interaction else "needs two versions and two architectures",
-        control=control,
-        control_reason=reason,
+        verdict=sentence(plan, primary, start, found["power"], ruler, diverged),
+        **found,
+        cells=[cell_of(own, ruler, seconds) for own in by_cell(wanted).values()],
+        diverged=diverged,
+        margin=plan["margin"] / 100,
         n_test=len(test),
+        test=about,
+        fairness=fairness(bench, plan, wanted, test),
+        review=review,
+        costs=costs.costs(bench, plan, wanted, primary, others, seconds),
+        where=where.where(bench, plan, ruler, test, wanted, margin) if primary else None,
         seeds=plan["seeds"],
         seeds_note=seeds_note(plan),
-        diverged=diverged,
         tree={c["version"]: c["tree"] for c in wanted},
-        cells=[cell_of(v, a, ruler, wanted, seconds) for v in rows for a in archs],
-        effects=effects,
-        beside=beside,
-        per_architecture=per_arch,
-        power=power,
-        margin=plan["margin"] / 100,
-        test=dict(n=len(test), hash=rule.get("hash"), audited=sound, noise=history.rate(review["hits"], review["looks"]))
-        | (dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}),
-        fairness=fairness(bench, plan, wanted, test),
-        costs=costs.costs(bench, plan, wanted, primary, [e for e in effects if e["kind"] == "architecture"], seconds),
-        where=where.where(bench, plan, ruler, test, wanted, margin) if primary else None,
-        review=review,
-        code=sorted({c for (c,) in bench.rows("select distinct code from runs where key in (select unnest(?))", [[c["key"] for c in wanted]])}),
+        code=[c for (c,) in code],
         plan=plan,
     )
+
+
+def judge(bench, plan, wanted, review):
+    """(the test samples, the cells as their labels judge them, what is known of these labels, how the verdict begins)."""
+    test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
+    rule, (given, truth, known) = bench.rules(version).get("test") or {}, clean(bench, test, version)
+    about = dict(n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited") or known["n"]))
+    about |= dict(noise=history.rate(review["hits"], review["looks"]))
+    about |= dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}
+    return test, Ruler(bench, wanted, given, truth, known["n"]), about, trust(rule, review, known)
+
+
+def gains(bench, plan, wanted, ruler, margin, review):
+    """What each change was worth: the effects that the plan asks for, its main one (the last version against the first), what this test could see, and
+    what stands beside it: the gain in each cell, of the controls and of the ceiling."""
+    archs, first, kinds = plan["architectures"], plan["versions"][0], {c["version"]: c["kind"] for c in wanted}
+    effects = judged(ruler, effects_of(plan, wanted), margin)
+    primary = next((e for e in effects[::-1] if e["kind"] == "data"), None)
+    interaction = next((e for e in effects if e["kind"] == "interaction"), None)
+    control, no_control = random_control(bench, plan, ruler, primary, review)
+    others = [v for v in kinds if v != first] if "data" in plan["effects"] else []
+    return dict(
+        effects=effects,
+        interval=primary,
+        interval_reason=None if primary else nothing(plan),
+        interaction=interaction,
+        interaction_reason=None if interaction else no_interaction(plan),
+        power=powers(ruler, plan, primary, len(effects)) if primary else None,
+        control=control,
+        control_reason=no_control,
+        beside=[b | ruler.numbers(data(archs, b["version"], b["against"])) for b in beside(bench, plan, kinds)],
+        per_architecture=[effect("data", v, first, arch=a) | ruler.numbers(data([a], v, first)) for v in others for a in archs],
+    )
+
+
+def by_cell(wanted):
+    """{(version, architecture): its runs, one a seed}, in the order of the matrix."""
+    out = {(v, a): [] for v in dict.fromkeys(c["version"] for c in wanted) for a in dict.fromkeys(c["arch"] for c in wanted)}
+    for c in wanted:
+        out[c["version"], c["arch"]].append(c)
+    return out
 
 
 def living(plan, wanted):
     """The plan and its cells without the architectures that diverged with every seed of some version, and what diverged: no effect can be told of
     them, and the others need not wait for it."""
-    cells = {}
-    for c in wanted:
-        cells.setdefault((c["version"], c["arch"]), []).append(c)
-    dead = [dict(version=v, arch=a, seeds=[c["seed"] for c in own]) for (v, a), own in cells.items() if all(c["failed"] for c in own)]
+    dead = [dict(version=v, arch=a, seeds=[c["seed"] for c in own]) for (v, a), own in by_cell(wanted).items() if all(c["failed"] for c in own)]
     lost = {d["arch"] for d in dead}
     archs = [a for a in plan["architectures"] if a not in lost]
     if not archs:
@@ -89,25 +101,35 @@ def effect(kind, version, against, **more):
     return dict(kind=kind, name=f"{version} against {against}", version=version, against=against) | more
 
 
+def beside(bench, plan, kinds):
+    """What the data effect stands beside: the controls and the ceiling against the first version, each automatic fix against its own control."""
+    named, first = control_of(bench, plan), plan["versions"][0]
+    if "data" not in plan["effects"]:
+        return []
+    out = [effect("control" if v == named else kind, v, first) for v, kind in kinds.items() if kind != "version"]
+    own = {v: own_control(bench, v) for v, kind in kinds.items() if kind == "version"}
+    return out + [effect("beyond chance", v, c) for v, c in own.items() if c in kinds]
+
+
 def data(archs, version, against):
     """Weights {cell: w}: one version against another, the mean over architectures."""
     return {(version, a): 1 / len(archs) for a in archs} | {(against, a): -1 / len(archs) for a in archs}
 
 
 def effects_of(plan, wanted):
-    """The effects of the factorial design: (dict kind, name, version, against; weights): each version against the first where their training
+    """The effects that the plan asks for, (dict kind, name, version, against; weights): each version against the first where their training
     labels differ, each architecture against the first, and whether the one depends on the other."""
-    archs, (first, *later) = plan["architectures"], plan["versions"]
+    archs, (first, *later), asked = plan["architectures"], plan["versions"], plan["effects"]
     trees = {}
     for c in wanted:
         trees.setdefault(c["version"], set()).add(c["train_tree"])
     other = [v for v in later if trees[v] != trees[first]]
-    for v in other:
+    for v in other if "data" in asked else ():
         yield effect("data", v, first), data(archs, v, first)
-    for a in archs[1:]:
+    for a in archs[1:] if "architecture" in asked else ():
         each = 1 / len(plan["versions"])
         yield effect("architecture", a, archs[0]), {(v, b): each * s for v in plan["versions"] for b, s in ((a, 1), (archs[0], -1))}
-    for v in other:
+    for v in other if "interaction" in asked else ():
         for a in archs[1:]:
             named = effect("interaction", v, first) | dict(name=f"{v} against {first}, {a} against {archs[0]}", arch=a)
             yield named, {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
@@ -128,14 +150,16 @@ def judged(ruler, effects, margin):
 
 def powers(ruler, plan, primary, k):
     """What this experiment could see, as strictly as Holm judges the first of k effects: dict(smallest (the effect seen four times in five), asked
-    (the size asked about), power (of seeing that), samples, seeds (either of which would see it four times in five; None: it alone cannot))."""
+    (the size asked about), power (of seeing that), and any of which would see it four times in five, None where it alone cannot: audited (labels of
+    the `of` test samples, where these are audited in part), samples (where they are: all audited), seeds)."""
     weights, asked = data(plan["architectures"], primary["version"], primary["against"]), plan.get("effect", plan["margin"]) / 100
-    e, out = ruler.contrast(weights).at(1 - 0.05 / k), dict(asked=asked or None, power=None, samples=None, seeds=None)
+    e, use = ruler.contrast(weights).at(1 - 0.05 / k), [c for c in ruler.Y if weights.get(c)]
+    out = dict(asked=asked or None, smallest=e.smallest_effect(), power=None, audited=None, of=None, samples=None, seeds=None)
     if asked and e.seeds_known:
-        use = [c for c in ruler.Y if weights.get(c)]
-        more = needed([ruler.Y[c] for c in use], asked, [weights[c] for c in use], level=e.level)
-        out |= dict(power=e.power(asked), samples=more["m"], seeds=more["seeds"])
-    return out | dict(smallest=e.smallest_effect())
+        Y, given, w = [ruler.Y[c] for c in use], [ruler.plain[c] for c in use], [weights[c] for c in use]
+        more = audits_needed(Y, given, ruler.n, asked, w, level=e.level) if ruler.part else needed(Y, asked, w, level=e.level)
+        out |= dict(power=e.power(asked), of=e.n if ruler.part else None, samples=more.pop("m")) | more
+    return out
 
 
 def random_control(bench, plan, ruler, primary, review):
@@ -169,8 +193,9 @@ def stratum(bench, first, last):
     return dict(looks=looks, hits=hits, reviews=n, found=found, would_find=[n * x for x in share])
 
 
-def cell_of(version, arch, ruler, wanted, seconds):
-    own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
+def cell_of(own, ruler, seconds):
+    """One cell of the matrix from its runs."""
+    version, arch = own[0]["version"], own[0]["arch"]
     accuracy, balanced = ruler.accuracies(version, arch)
     return dict(
         version=version,
@@ -192,6 +217,17 @@ def seeds_note(plan):
     return "fewer than 5 seeds: where seed spreads differ much, intervals are somewhat short" if len(plan["seeds"]) < 5 else None
 
 
+def nothing(plan):
+    """Why there is no data effect."""
+    if len(plan["versions"]) == 1:
+        return "one version: nothing to compare"
+    return "nothing to compare: the versions have the same training labels" if "data" in plan["effects"] else "the plan asks for no data effect"
+
+
+def no_interaction(plan):
+    return "needs two versions and two architectures" if "interaction" in plan["effects"] else "the plan does not ask for it"
+
+
 def points(x, sign=True):
     """A fraction as points: 0.013 -> '+1.3'; what rounds to nothing is 0.0 and never -0.0."""
     x = round(100 * x, 1) + 0.0
@@ -202,11 +238,15 @@ def interval(e):
     return f"{points(e['estimate'])} points [{points(e['low'])}, {points(e['high'])}]"
 
 
-def sentence(primary, rule, power, ruler, review, known, diverged):
+def as_given(e):
+    """What the test labels as given would say, where an audit corrects it."""
+    return f" (as given {interval(e['given']).replace(' points', '')})" if "given" in e else ""
+
+
+def sentence(plan, primary, start, power, ruler, diverged):
     """The verdict in one sentence, with what it rests on."""
-    start = trust(rule, review, known)
     if primary is None:
-        return start + "nothing to compare: the versions have the same training labels."
+        return f"{start}{nothing(plan)}."
     seeds = max(primary["seeds"])
     scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
     why = ""
@@ -225,8 +265,12 @@ def enough(power):
     """What it would take to see the effect that was asked about, where that is not seen four times in five."""
     if not power["asked"] or power["power"] is None or power["power"] >= 0.8:
         return ""
-    ways = [f"{power[k]:,} {name}" for k, name in (("samples", "test samples"), ("seeds", "seeds")) if power[k]]
-    return f", and {points(power['asked'], False)} points would take " + (" or ".join(ways) if ways else "both more test samples and more seeds")
+    of = power["of"]
+    ways = [f"{power['audited']:,} of the {of:,} test labels audited"] if power["audited"] else []
+    ways += [f"{power['samples']:,} test samples{', all audited' if of else ''}"] if power["samples"] else []
+    ways += [f"{power['seeds']:,} seeds"] if power["seeds"] else []
+    more = f"both more {'audited test labels' if of else 'test samples'} and more seeds"
+    return f", and {points(power['asked'], False)} points would take {' or '.join(ways) or more}"
 
 
 def report_data(bench, plan):

@@ -6,7 +6,7 @@ import numpy as np
 from curation import runs, stats
 from curation.errors import UserError
 from curation.expressions import seeded
-from pipelines.compare import interval, points
+from pipelines.compare import as_given, interval, points
 from pipelines.ruler import Ruler, clean, numbers, test_labels, trust
 
 
@@ -32,9 +32,10 @@ def versus(bench, first, second):
         word = "better" if e.low > 0 else "worse" if e.high < 0 else "no evidence either way"
     named = f"{second} {points(sides['second']['estimate'], False)} % against {first} {points(sides['first']['estimate'], False)} %"
     start = trust(rule, queue.progress(bench, bench.state()), known) if not audited else trust(rule, dict(hits=0, looks=0), known)
-    verdict = f"{start}{word}: {interval(numbers(e))}, {named}{scope}; {e.n:,} test samples, {' and '.join(map(str, e.seeds))} seeds"
+    out = numbers(e) | ruler.uncorrected({("second", ""): 1, ("first", ""): -1})
+    verdict = f"{start}{word}: {interval(out)}{as_given(out)}, {named}{scope}; {e.n:,} test samples, {' and '.join(map(str, e.seeds))} seeds"
     flips = dict(gained=int((change > 0.5).sum()), lost=int((change < -0.5).sum()))
-    return numbers(e) | ruler.uncorrected({("second", ""): 1, ("first", ""): -1}) | sides | flips | dict(verdict=verdict, word=word)
+    return out | sides | flips | dict(verdict=verdict, word=word)
 
 
 def choose(bench, name):
