@@ -15,6 +15,7 @@ from pathlib import Path
 from curation import slices
 from curation.errors import UserError
 from curation.leftovers import at_work
+from curation.store import now
 from pipelines import jobs
 from pipelines.plan import cells, duration, expected, matrix, missing
 from pipelines.ruler import test_labels
@@ -105,30 +106,40 @@ def prepare(bench, plan):
     return wanted, missing(wanted)
 
 
-def announce(plan, wanted, todo, seconds, n, say):
-    """The matrix of a plan and what it will cost, before anything is trained."""
+def announce(plan, wanted, todo, seconds, n, say, dry):
+    """The matrix of a plan and what it will cost, before anything is trained; left out where nothing is to do and nobody asked."""
     rows = list(matrix(plan, wanted, seconds))
     width = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     cost = f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}" if todo else ""
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
-    if todo:
-        for row in rows:
-            say("  " + "  ".join(text.ljust(w) for text, w in zip(row, width)).rstrip())
+    for row in rows if todo or dry else ():
+        say("  " + "  ".join(text.ljust(w) for text, w in zip(row, width)).rstrip())
 
 
 @at_work
 def run(bench, plan, say=print, progress=None, most=None, dry=False):
     """Train every missing cell, `most` at once (default: as many as there are cores or GPUs); each is stored when it is done. `dry`: only say what
-    there is to do, and what it will cost. Returns how many were trained; UserError names those that failed, when the others are done."""
+    there is to do, and what it will cost. Returns how many were trained; UserError names those that failed, when the others are done, and what
+    cannot be built before anything is trained."""
+    begun = now().isoformat()
     wanted, todo = prepare(bench, plan)
-    envs = lanes(len(todo), most)
+    envs, broken = lanes(len(todo), most), []
+
+    def measure(cell):
+        try:
+            return cost(workers[0], cell)
+        except UserError as e:  # the matrix comes first: it says what the others will cost
+            broken.append(e)
+
     with crew(bench, envs) as workers:
-        seconds = expected(bench, todo, lambda cell: cost(workers[0], cell))
+        seconds = expected(bench, todo, measure)
         workers = workers[: 1 + int(sum(seconds.values()) / START)]
-        announce(plan, wanted, todo, seconds, len(workers), say)
+        announce(plan, wanted, todo, seconds, len(workers), say, dry)
+        if broken:
+            raise broken[0]
         if not todo or dry:
             return 0
-        about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo))
+        about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo), begun=begun, keys=[c["key"] for c in todo])
         with jobs.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
             failed = train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))
             if failed:
@@ -146,7 +157,7 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False):
 def cost(worker, cell):
     answer = worker.ask("cost", cell)
     if "error" in answer:
-        raise UserError(f"expected {cell['arch']} to train, found: {answer['error']}", "mend the plan")
+        raise UserError(f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network"))
     return answer["seconds"]
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from datetime import datetime
 
 from curation.store import now
 
@@ -50,8 +51,9 @@ def claim(bench, name, **about):
 
 
 def states(bench):
-    """What is running, has failed or was stopped: dicts as told, oldest first; `state` is running only where somebody holds the lock."""
-    out = []
+    """What is running, has failed or was stopped, and is not done since: dicts as told, oldest first; `state` is running only where somebody holds
+    the lock. The file of what is done since goes."""
+    out, trained = [], dict(bench.rows("select key, ts from runs"))
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
@@ -61,7 +63,16 @@ def states(bench):
                     about["state"] = "stopped" if about.get("state") == "running" else about.get("state", "stopped")
                 except BlockingIOError:
                     about["state"] = "running"
-        except (FileNotFoundError, ValueError):  # done meanwhile, or being written
+                if about["state"] != "running" and since(about, trained):
+                    path.unlink()
+                    continue
+        except (OSError, ValueError):  # done meanwhile, being written, or a bench that nobody may write
             continue
         out.append(about)
     return sorted(out, key=lambda job: job.get("since", ""))
+
+
+def since(about, trained):
+    """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
+    begun = datetime.fromisoformat(about.get("begun") or about.get("since") or "9999-01-01")
+    return all(trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]]))

@@ -104,10 +104,13 @@ class Trainer:
 
 @at_work
 def answer(bench, trainer, ask, tell):
-    """Do what one line asks, and tell how it goes: {"share", "text"} on the way, then {"seconds", "failed"}, or {"error"}."""
+    """Do what one line asks, and tell how it goes: {"share", "text"} on the way, then {"seconds", "failed"}, or {"error", "hint"}."""
     cell = ask["cell"]
     if ask["what"] == "cost":
-        return tell(seconds=trainer.cost(cell))
+        try:
+            return tell(seconds=trainer.cost(cell))
+        except Exception as e:  # an architecture from anywhere may fail in any way
+            return tell(**fault(e))
     about = {k: cell[k] for k in ("key", "version", "at", "arch", "seed")}
     with jobs.claim(bench, cell["key"], **about) as job:
         if job is None:
@@ -122,11 +125,20 @@ def answer(bench, trainer, ask, tell):
             if diverged or runs.covers(bench, cell["key"], np.array(trainer.ids, "S32")):
                 return tell(seconds=0.0, failed=None)  # somebody was faster
             out = trainer.train(cell, step)
-        except Exception as e:  # an architecture from anywhere may fail in any way: the other cells go on, and `assay runs` shows it
-            told = str(e) if isinstance(e, UserError) else f"{type(e).__name__}: {e}"
-            job.tell(often=False, state="failed", error=told, trace=traceback.format_exc()[-4000:])
-            return tell(error=told)
+        except Exception as e:  # the other cells go on, and `assay runs` shows it
+            job.tell(often=False, state="failed", **fault(e), trace=traceback.format_exc()[-4000:])
+            return tell(**fault(e))
         tell(**out)
+
+
+def fault(e):
+    """An exception as dict error, its last line, and hint: what to do, or where to look."""
+    if isinstance(e, UserError):
+        return dict(error=e.problem, hint=e.hint)
+    frames = traceback.extract_tb(e.__traceback__)
+    theirs = [f for f in frames if "site-packages" not in f.filename and Path(f.filename).parent != Path(__file__).parent]
+    at = e if isinstance(e, SyntaxError) else (theirs or frames)[-1]
+    return dict(error=traceback.format_exception_only(e)[-1].strip(), hint=f"look at {at.filename}, line {at.lineno}")
 
 
 def main(path):
@@ -135,7 +147,10 @@ def main(path):
     os.dup2(2, 1)  # what a network prints is not an answer
 
     def tell(**about):
-        print(json.dumps(about), file=said, flush=True)
+        try:
+            print(json.dumps(about), file=said, flush=True)
+        except BrokenPipeError:  # who started it was killed: that is no failure of the cell
+            os._exit(0)
 
     asked = SimpleQueue()
 

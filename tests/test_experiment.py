@@ -62,6 +62,13 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     control = data["control"]  # every label was looked at, so the random stratum is all of them, and chance finds as much
     assert control["estimated"] and control["found"] == control["hits"] == round(control["would_find"][0]) and control["reviews"] == 560
     assert data["interaction"]["verdict"] and {e["kind"] for e in data["effects"]} == {"data", "architecture", "interaction"}
+    alone = compare(bench, PLAN | dict(effects=["data"]))  # what nobody asks for shares no correction, and is not shown
+    assert [e["kind"] for e in alone["effects"]] == ["data"] and alone["interval"]["p_holm"] == gain["p"] < gain["p_holm"]
+    assert alone["power"]["smallest"] < data["power"]["smallest"] and (alone["interaction"], alone["interaction_reason"]) == (
+        None, "the plan does not ask for it")  # fmt: skip
+    other = compare(bench, PLAN | dict(effects=["architecture"]))
+    assert (other["interval"], other["beside"], other["per_architecture"]) == (None, [], []) and other["verdict"] == "the plan asks for no data effect."
+    assert [e["kind"] for e in other["effects"]] == ["architecture"]
     for c in data["cells"]:
         assert c["accuracy"]["low"] < c["accuracy"]["estimate"] < c["accuracy"]["high"] and c["balanced"]["n"] == 140
 
@@ -158,10 +165,15 @@ experiment.run(curation.open(sys.argv[1]), json.loads(sys.argv[2]))
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
+    while any(j["state"] == "running" for j in jobs.states(bench)):  # its workers, until they hear of it
+        time.sleep(0.02)
+    assert "stopped" in {j["state"] for j in jobs.states(bench) if "cells" in j} and "failed" not in {j["state"] for j in jobs.states(bench)}
+    assert "its process was killed, or ended, at" in assay("runs", "-b", bench.path)[1]
     done = {k for (k,) in bench.rows("select key from runs")}
     assert 3 <= len(done) < 12
     assert all((bench.arrays / "runs" / f"{k}.npz").exists() for k in done)
     assert experiment.run(bench, PLAN, silent) == 12 - len(done)
+    assert jobs.states(bench) == [] == list((bench.path / "jobs").glob("*.json")), "what is done since is stopped no more"
     assert compare(bench, PLAN)["interval"]["verdict"] == "helps"
 
 
@@ -170,8 +182,11 @@ experiment.run(curation.open(sys.argv[1]), json.loads(sys.argv[2]))
     [
         ("versions = [", "TOML"),
         ("seeds = 3", "no versions"),
-        ('versions = ["v1"]\nsedes = 3', "sedes"),
-        ('versions = ["v1"]\nseeds = "3"', "seeds"),
+        ('versions = ["v1"]\nseed = 3', "found seed, which is no key; did you mean seeds"),
+        ('versions = "v1"', r'(?s)found text: v1.*write versions = \["v1", "v2"\]'),
+        ('versions = ["v1"]\nseeds = "3"', "seeds .* found text: 3"),
+        ('versions = ["v1"]\neffects = ["data", "dta"]', "out of data, architecture, interaction, found 'dta'"),
+        ('versions = ["v1"]\neffects = []', "no effects"),
         ('versions = ["v1"]\nseeds = [1, 1]', "each once"),
     ],
 )
@@ -179,6 +194,17 @@ def test_a_bad_plan_is_refused(tmp_path, text, word):
     (tmp_path / "plan.toml").write_text(text)
     with pytest.raises(UserError, match=word):
         read_plan(tmp_path / "plan.toml")
+
+
+def test_a_worker_whose_reader_is_gone_was_stopped_and_has_not_failed(scanned):
+    cell = cells(scanned, one("tests.nets:slow", seeds=1))[0]
+    command = [sys.executable, "-m", "pipelines.worker", str(scanned.path)]
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child.stdout.close()
+    print(json.dumps(dict(what="train", cell=cell)), file=child.stdin, flush=True)
+    assert child.wait(60) == 0
+    child.stdin.close()
+    assert [(j["name"], j["state"], j.get("error")) for j in jobs.states(scanned)] == [(cell["key"], "stopped", None)]
 
 
 def test_a_report_without_runs_says_so(scanned):
@@ -205,6 +231,20 @@ def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, ca
     lines.clear()
     experiment.run(bench, PLAN, lines.append, dry=True)
     assert lines[0].startswith("experiment  12 cells, 9 to train") and lines[2] == "  v1  3 of 3 done             0 of 3 done, 6 s to go"
+    lines.clear()
+    experiment.run(bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append, dry=True)
+    assert [line.split("  ")[-1] for line in lines] == ["3 cells, 0 to train", "probe", "3 of 3 done"], "who asks sees the matrix"
+
+
+def test_a_network_that_cannot_be_built_is_told_beside_the_others(tmp_path, capfd):
+    """By its own last line and where to look; the rest of the matrix has its cost, and nothing is trained."""
+    bench, lines = half_wrong(tmp_path), []
+    plan = one("probe", architectures=["probe", "tests.nets:broken"])
+    with pytest.raises(UserError, match="tests.nets:broken to take a few steps of training, found KeyError: 'a layer that is not there'") as e:
+        experiment.run(bench, plan, lines.append, dry=True)
+    assert re.fullmatch(r"look at .*nets\.py, line \d+", e.value.hint)
+    assert re.fullmatch(r"  v1  0 of 2 done, \d+ s to go  0 of 2 done, cannot be built", lines[2])
+    assert bench.rows("select count(*) from runs") == [(0,)] and "Traceback" not in capfd.readouterr().err
 
 
 def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
@@ -216,6 +256,7 @@ def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
     assert all("diverged" in f for (f,) in bench.rows("select failed from runs where failed is not null"))
     assert experiment.run(bench, plan, silent) == 0
     data = compare(bench, plan)
+    assert f"{16 - len(failed)} runs done, {len(failed)} diverged, 0 running, 0 failed" in assay("runs", "-b", bench.path)[1]
     lost = sorted(s for v, s in failed if v == "v1")
     assert data["diverged"][0] == dict(version="v1", arch="tests.nets:sometimes", seeds=lost)
     assert data["cells"][0]["accuracy"]["seeds"] == [8 - len(lost)] and f"{len(failed)} of 16 runs diverged and are left out" in data["verdict"]
@@ -352,7 +393,8 @@ def test_copies_of_test_samples_in_train_are_counted(tmp_path):
     held = bench.state()
     assert (~held.keep).sum() >= 4, "the scan holds them out"
     experiment.run(bench, plan, silent)
-    assert compare(bench, plan)["fairness"]["near_duplicates"] == {leaky: 0}
+    data = compare(bench, plan)
+    assert data["fairness"]["near_duplicates"] == {leaky: 0} and data["verdict"] == "one version: nothing to compare."
     bench.edit(pd.DataFrame(dict(sample=held.index[~held.keep], keep="true")), "ann")
     bench.commit("copies back", "ann", "copies")
     plan = one("probe", versions=[leaky, "copies"], seeds=1)
