@@ -11,6 +11,7 @@ from curation.errors import UserError
 from curation.votes import PERSON
 from pipelines.replay import Replay, batches, curve, decisions, reviews_of, span, timed
 
+LEAST = 60  # seconds below which points an hour would be a number about nothing
 MEANS = 1  # raise it by hand when curve or batches change what they mean: what was kept is then measured again
 MADE = f"""select batch, sample, any_value(who) as who, max(seconds) as seconds from edits
 where seq > $first and seq <= $last and {PERSON} and field in ('label', 'keep') group by batch, sample"""
@@ -69,13 +70,15 @@ def per_hour(effect, hours):
 def rates(gain, review, architectures, compute):
     """What an hour bought, fractions an hour: dict review (the data effect over the hours of review that stand; None with a review_reason) and
     architectures: for each effect (dict version: the architecture, against, estimate, low, high) its rate over the hours that one run of it
-    takes. The hours are taken as exact: the intervals are those of the effects."""
+    takes. The hours are taken as exact: the intervals are those of the effects. Under LEAST seconds there is no rate, but a reason."""
     minutes = review and review["minutes"]
     why = "no data effect to divide" if not gain else None if minutes else "no minutes of review are known"
+    why = "too short to be a rate" if not why and 60 * minutes < LEAST else why
     out = dict(review=None if why else per_hour(gain, minutes / 60), review_reason=why, architectures=[])
     for e in architectures:
         took = (compute["architectures"].get(e["version"]) or {}).get("per_run")
-        rate = per_hour(e, took / 3600) if took else dict(estimate=None, reason="no seconds of its runs are known")
+        rate = dict(estimate=None, hours=took and took / 3600, reason="too short to be a rate" if took else "no seconds of its runs are known")
+        rate = per_hour(e, took / 3600) if took and took >= LEAST else rate
         out["architectures"].append(dict(arch=e["version"], against=e["against"]) | rate)
     return out
 

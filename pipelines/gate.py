@@ -1,7 +1,5 @@
 """The verbs by which a script guards a data set: regression sets that leave it for good, and gates that pass, or fail with the reason."""
 
-import json
-
 from curation import guards
 from curation.errors import UserError
 from pipelines.terminal import done, open_bench, progress, say
@@ -26,7 +24,7 @@ def guard(a):
 
 def gate(a):
     """exit 1 with the reason unless the last experiment, or --plan's, gained enough and fell below no regression set's score"""
-    from pipelines.plan import check, read_plan
+    from pipelines.plan import last_plan, read_plan
 
     bench = open_bench(a)
     if a.min_gain is None and a.no_regression is None:
@@ -35,10 +33,7 @@ def gate(a):
         raise UserError(f"expected a confidence between 0.5 and 1, found {a.confidence}", "for example --confidence 0.95")
     if a.min_gain is not None and not -100 <= a.min_gain <= 100:
         raise UserError(f"expected a gain in points, from -100 to 100, found {a.min_gain}", "for example --min-gain 0.5")
-    last = bench.path / "plan.json"
-    if a.plan is None and not last.exists():
-        raise UserError("expected an experiment to judge, found none", "run: assay experiment PLAN.toml, or say --plan PLAN.toml")
-    plan = read_plan(a.plan) if a.plan else check(json.loads(last.read_text()), last)
+    plan = read_plan(a.plan) if a.plan else last_plan(bench)
     sets = guards.read_sets(a.no_regression) if a.no_regression else None
     with progress("judging"):
         out = judge(bench, plan, a.min_gain, sets, a.confidence, a.no_regression)
@@ -120,6 +115,7 @@ def gain(bench, plan, wanted, required, confidence):
         f"{e.n:,} test samples, {' and '.join(map(str, dict.fromkeys(e.seeds)))} seeds"
         + f", {lost} runs diverged and are left out" * (lost > 0)
     )
+    bounds = f"one-sided {100 * confidence:.3g} % bounds [{points(low)}, {points(high)}]"  # the report's intervals are two-sided, and wider
     trusted = trust(bench.rules(version).get("test") or {}, queue.progress(bench, bench.state()), known)
     return dict(
         check="gain",
@@ -133,7 +129,7 @@ def gain(bench, plan, wanted, required, confidence):
         required=required,
         n=e.n,
         seeds=e.seeds,
-        reason=f"{trusted}{points(e.estimate)} points [{points(low)}, {points(high)}], required {points(required)}: {why} ({worked})",
+        reason=f"{trusted}{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})",
     )
 
 
@@ -162,7 +158,8 @@ def regression(bench, plan, wanted, name, samples, arch, required, confidence):
         why += f"; with {n} samples {fall} would be caught in {caught:.0%} of cases"
     seeds = f"{len(worked)} seeds" if len(worked) > 1 else "one seed: this trained model, not the recipe"
     lost = f", {len(own) - len(worked)} runs diverged and are left out" * (len(own) > len(worked))
-    bounds = f"{points(found['estimate'], False)} % [{points(found['lower'], False)}, {points(found['upper'], False)}]"
+    bounds = f"one-sided {100 * confidence:.3g} % bounds [{points(found['lower'], False)}, {points(found['upper'], False)}]"
+    accuracy = f"accuracy {points(found['estimate'], False)} %, {bounds}, required {points(required, False)} %"
     return dict(
         check="regression",
         name=f"{name}, {arch} on {version}",
@@ -178,7 +175,7 @@ def regression(bench, plan, wanted, name, samples, arch, required, confidence):
         seeds=[len(worked)],
         would_catch=found["would_catch"],
         power=dict(fall=FALL, chance=caught),
-        reason=f"accuracy {bounds}, required {points(required, False)} %: {why} ({n:,} samples, {seeds}{lost})",
+        reason=f"{accuracy}: {why} ({n:,} samples, {seeds}{lost})",
     )
 
 

@@ -36,9 +36,12 @@ def markdown(data):
     lines = [f"### {plain(capital(text), 900)}", "", plain(data["question"], 300)]
     lines += cells(data)
     lines += [f"Accuracy in %: {n}."]
+    head, given = ["effect", "points", "Holm p", "verdict"], any("given" in e for e in data["effects"])
     effects = [[plain(e["name"]), interval(e), holm(e), plain(e["verdict"])] for e in data["effects"]]
-    lines += table(["effect", "points", "Holm p", "verdict"], effects) if effects else ["", "No effect to show.", ""]
-    lines += [f"- {said}" for said in (plain(capital(chance(data)), 300), cost(data), helped(data), *fair(data)) if said]
+    if given:  # an audit corrects the points: what the labels as they came would say stands beside
+        head, effects = head + ["as given"], [row + [interval(e["given"])] for row, e in zip(effects, data["effects"])]
+    lines += table(head, effects) if effects else ["", "No effect to show.", ""]
+    lines += [f"- {said}" for said in (plain(capital(chance(data)), 300), plain(blind(data), 300), cost(data), helped(data), *fair(data)) if said]
     settings = toml(plan)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", settings)), default=0))
     trees = ", ".join(f"{plain(v, 40)} {plain(t, 12)}" for v, t in list(data["tree"].items())[:ROWS])
@@ -67,6 +70,13 @@ def chance(data):
     beyond = f"; {data['plan']['versions'][-1]} against it {interval(c['beyond'])} points" if c.get("beyond") else ""
     seed = f" (drawn with the seed {c['seed']})" if c.get("seed") else ""
     return f"random control, what as many labels are worth when chance picks them{seed}: {interval(c)} points{beyond}"
+
+
+def blind(data):
+    """What the random control of a relabelling is, where there is one: no review that found nothing, but harm."""
+    controls = [b["version"] for b in data["beside"] if re.search(r"~\s*random\(", b["version"])]
+    what = "relabels random samples in the same way, so it harms by itself: it tells what an equal number of blind changes does"
+    return f"The random control {' or '.join(controls)} {what}" if controls else ""
 
 
 def audit_facts(a):

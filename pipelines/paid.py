@@ -52,7 +52,7 @@ def rates(data, rates):
         rows.append((words(first["name"]), shown(first), f"{duration(3600 * r['hours'])} of review", per_hour(r)))
     for r in rates["architectures"]:
         e = effects.get(("architecture", r["arch"]))
-        if e and r["estimate"] is not None:
+        if e and r["hours"]:
             rows.append((words(e["name"]), shown(e), f"{duration(3600 * r['hours'])} a run", per_hour(r)))
     why = "" if rates["review"] else f'<p class="about">Points per hour of review: {words(rates["review_reason"])}.</p>'
     return (table(("", "Points gained", "Time", "Points per hour"), rows) if rows else "") + why
@@ -71,7 +71,8 @@ def marginal(c):
     t = c["last_third"]
     about = f"The last third, reviews {t['reviews'][0]:,} to {t['reviews'][1]:,}: <em>{words(t['verdict'])}</em>"
     about += f", {shown(t)} points." if t["low"] != t["high"] else "."
-    about += f" The log replayed with the probe and judged on {count(c['n'], 'validation label')}, so that looking costs nothing of the test set."
+    about += f" The log replayed with the probe and judged on {count(c['n'], 'validation label')}, so that looking costs nothing of the test set;"
+    about += " each interval speaks of its own point, not of the whole curve."
     if c["ruler_corrected"]:
         about += f" Ruler corrected: {count(c['ruler_corrected'], 'validation label')}, which is no gain."
     if c["other"]:

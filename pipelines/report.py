@@ -18,13 +18,14 @@ from curation.errors import UserError
 from pipelines import paid, sheets
 from pipelines.compare import report_data
 from pipelines.drawing import count, extent, folded, interval, plot, points, section, sentence, shown, terms, words
-from pipelines.markdown import audit_facts, chance, markdown, toml  # noqa: F401 - markdown is found here by users
+from pipelines.markdown import audit_facts, blind, chance, markdown, toml  # noqa: F401 - markdown is found here by users
 from pipelines.plan import RECIPE, duration
 
 MOST = 3_000_000  # bytes of a page: what a mailbox takes and a phone opens
 PACKAGES = "numpy torch scikit-learn scipy cleanlab pandas duckdb pillow".split()
 ABOUT = dict(data="data: other labels, same architectures", architecture="architecture: same labels, another model")
 ABOUT |= dict(interaction="interaction: is the data effect another there?", control="random control: as many labels, by chance")
+NO_SPREAD = "not distinguishable from 0"  # the estimate of a variance that came out below nothing
 ABOUT |= {"ceiling": "ceiling: every label clean", "beyond chance": "the automatic fix less its random control"}
 
 
@@ -125,11 +126,12 @@ def hero(data):
     if rows and unseen:
         rows.append(("cannot be seen", None, f"with {n}", "", [f"within <b>±{points(unseen, '')}</b>"]))
         key.append(f"Hatched: gains that {n} would miss more than one time in five.")
+    notes += [sentence(blind(data))] if blind(data) else []
     if not data["test"]["audited"]:
         notes.append("The test labels are unaudited, so no gain is called too small to matter.")
     notes += [asked(power)] if power and power.get("asked") else []
     notes += [audit_note(data, first)] if first and "given" in first else []
-    notes += [sentence(data[k]) for k in ("interval_reason", "seeds_note") if data[k]]
+    notes += [sentence(data[k]) for k in ("interval_reason", "seeds_note") if data[k] and data[k] not in data["verdict"]]
     drawn = plot("gains", rows, margin, unseen) + f'<small class="about">{" ".join(key)}</small>' if rows else ""
     notes = f'<p class="about">{" ".join(notes)}</p>' if notes else ""
     return f'<header><p class="about">{words(data["question"], 300)}</p>{verdict(data)}{drawn}{notes}</header>'
@@ -202,11 +204,12 @@ def matrix(data):
     lost = sum(len(d["seeds"]) for d in data["diverged"])
     about = f"Accuracy on {count(data['n_test'], 'locked test sample')} with 95 % intervals, all drawn from {points(low, '')} to {points(high, '')} %;"
     about += f" gain in points over {words(data['plan']['versions'][0])}." + f" {count(lost, 'run')} that diverged left out." * (lost > 0)
-    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table>')
+    lent = "Cells of one architecture lend each other their seed spread, so the same run may get another interval in another plan."
+    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table><small class="about">{lent}</small>')
 
 
 def cell(c, against, low, high):
-    e, spread = c["accuracy"], "unknown" if c["seed_spread"] is None else points(c["seed_spread"], "")
+    e, spread = c["accuracy"], "unknown" if c["seed_spread"] is None else points(c["seed_spread"], "") if c["seed_spread"] else NO_SPREAD
     a, b, x = (100 * (e[k] - low) / (high - low or 1) for k in ("low", "high", "estimate"))
     drawn = f'<rect class="bar" x="{a:.1f}%" width="{b - a:.1f}%"/><circle cx="{x:.1f}%" cy="50%"/>'
     out = f'<p class="arch">{words(c["arch"])}</p><p class="big">{shown(e, "", "&nbsp;%")}</p><svg class="dot" aria-hidden="true">{drawn}</svg>'

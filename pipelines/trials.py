@@ -1,6 +1,5 @@
 """The verbs of experiments: train what a plan asks for, see how it goes, report what it says, ask one question of two runs."""
 
-import json
 from pathlib import Path
 
 from curation import runs as kept
@@ -11,16 +10,17 @@ from pipelines.terminal import done, open_bench, progress, records, say, shown
 def experiment(a):
     """data versions x architectures x seeds from PLAN.toml: what it will cost, then what is missing is trained"""
     from pipelines import experiment as ex
-    from pipelines.plan import read_plan
+    from pipelines.plan import read_plan, remember
 
     bench, plan = open_bench(a), read_plan(a.plan)
     if a.jobs is not None and a.jobs < 1:
         raise UserError(f"expected --jobs of 1 or more, found {a.jobs}", "leave it out for one a core")
-    if not (folder := Path(a.output or "report.html").absolute().parent).is_dir():
-        raise UserError(f"expected a folder for the report, found none at {folder}", "make it, or choose another -o")
+    output = page_of(a, bench)
+    if not output.parent.is_dir():
+        raise UserError(f"expected a folder for the report, found none at {output.parent}", "make it, or choose another -o")
     if a.detach:
         ex.prepare(bench, plan)  # what is wrong with it is said here, not in a log
-        output = str(Path(a.output or "report.html").absolute())
+        output = str(output)
         pid, log = ex.detach(bench, a.plan, ["-o", output, *(["--jobs", str(a.jobs)] if a.jobs else [])])
         say(a)(f"experiment  runs on as process {pid}; what it says goes to {log}")
         return done(a, dict(pid=pid, log=str(log), report=output), f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)")
@@ -29,17 +29,20 @@ def experiment(a):
     if a.dry_run:
         return done(a, dict(trained=0), f"assay experiment {a.plan} -b {bench.given}")
     tell(a, bench, plan, dict(trained=trained))
-    (bench.path / "plan.json").write_text(json.dumps(plan))  # the last experiment is one that could be judged
+    remember(bench.path / "plan.json", plan)  # the last experiment is one that could be judged
 
 
 def report(a):
     """the last experiment, or PLAN's: a self-contained HTML page, --markdown for a pull request, or --json"""
-    from pipelines.plan import check, read_plan
+    from pipelines.plan import last_plan, read_plan
 
     bench = open_bench(a)
-    if a.plan is None and not (bench.path / "plan.json").exists():
-        raise UserError("expected an experiment to report on, found none", "run: assay experiment PLAN.toml")
-    tell(a, bench, read_plan(a.plan) if a.plan else check(json.loads((bench.path / "plan.json").read_text())))
+    tell(a, bench, read_plan(a.plan) if a.plan else last_plan(bench))
+
+
+def page_of(a, bench):
+    """Where the report goes: beside the data it is about, unless somebody says otherwise."""
+    return Path(a.output).absolute() if a.output else bench.path.absolute() / "report.html"
 
 
 def tell(a, bench, plan, more=None):
@@ -48,14 +51,14 @@ def tell(a, bench, plan, more=None):
 
     if getattr(a, "markdown", False):
         return print(markdown(report(bench, plan, a.output)[0]))
-    data, where = report(bench, plan, a.output or "report.html")
+    data, where = report(bench, plan, page_of(a, bench))
     summary(data, say(a))
     done(a, data | (more or {}), f"open {where}")
 
 
 def summary(data, tell):
     """An experiment on the terminal: the verdict, the matrix, what each change was worth."""
-    from pipelines.compare import interval, points
+    from pipelines.compare import as_given, interval, points
 
     tell(data["verdict"])
     for c in data["cells"]:
@@ -66,9 +69,9 @@ def summary(data, tell):
         n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
         tell(f"  {c['version']:<10} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
     for e in data["effects"]:
-        tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}  {e['verdict']}")
+        tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}{as_given(e)}  {e['verdict']}")
     for b in data["beside"]:
-        tell(f"  {b['kind']:<12} {b['name']:<34} {interval(b)}")
+        tell(f"  {b['kind']:<12} {b['name']:<34} {interval(b)}{as_given(b)}")
     if not data["control"]:
         tell(f"  {data['control_reason']}")
 
@@ -84,13 +87,15 @@ def runs(a):
     for job in now:
         what = job.get("question") or f"{job.get('at')} {job.get('arch')}, seed {job.get('seed')}"
         how = job.get("error") or f"{job.get('share', 0):.0%} {job.get('text', '')}".strip()
+        how = f"its process was killed, or ended, at {how}" if job["state"] == "stopped" else how
         tell(f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {job.get('since')})")
     if a.json:
         return done(a, dict(jobs=now, runs=records(table.drop(columns="model"))))
     if len(table):
         shown(table[::-1], ["key", "version", "arch", "seed", "n_train", "seconds", "accuracy", "low", "high", "n", "failed", "ts"])
     running, failed = (sum(j["state"] == state and "key" in j for j in now) for state in ("running", "failed"))
-    tell(f"{len(table):,} runs done, {running} running, {failed} failed")
+    lost = int(table.failed.notna().sum())
+    tell(f"{len(table) - lost:,} runs done, {f'{lost:,} diverged, ' if lost else ''}{running} running, {failed} failed")
     done(a, None, f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}")
 
 
@@ -108,13 +113,13 @@ def add(verb):
     """Register the verbs with the command line."""
     v = verb(experiment)
     v.add_argument("plan")
-    v.add_argument("-o", "--output", help="the report (default: report.html)")
+    v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     v.add_argument("--dry-run", action="store_true", help="only show the matrix and what it will cost")
     v.add_argument("--jobs", type=int, metavar="N", help="train so many cells at once (default: one a core, or one a GPU)")
     v.add_argument("--detach", action="store_true", help="come back at once and leave it running; assay runs follows it")
     v = verb(report)
     v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")
-    v.add_argument("-o", "--output", help="the report (default: report.html)")
+    v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     v.add_argument("--markdown", action="store_true", help="print a summary fit for a pull request instead")
     verb(runs)
     v = verb(compare)

@@ -1,6 +1,7 @@
 """The audit of test labels: a sheet that tells nothing, chance that is one sample, decisions that can be undone, an estimate that is right."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from conftest import bench_of, digits, truth_of
 from test_cli import assay
 
-from curation import UserError, audit, edits, stats, versions
+from curation import UserError, audit, edits, power, stats, versions
 from curation.arrays import load
 from curation.runs import predictions
 from pipelines import experiment
@@ -17,7 +18,8 @@ from pipelines.plan import cells, check
 from pipelines.report import page
 from pipelines.ruler import Ruler
 from pipelines.scan import scan
-from tests.benchmarks.audit import covered
+from tests.benchmarks.audit import covered, labelled
+from tests.benchmarks.coverage import offset, simulate
 
 PLAN = check(dict(question="?", versions=["v1", "v2"], architectures=["probe"], seeds=3))
 silent = lambda line: None  # noqa: E731
@@ -232,6 +234,9 @@ def test_the_verb(tested, tmp_path):
     status, out, err = assay("experiment", tmp_path / "plan.toml", "-o", tmp_path / "r.html", *b)
     assert status == 0 and "0 to train" in out + err, out + err
     assert "test labels audited in part (60 of 120 at random; the estimate is corrected by design): " in out
+    effect = next(line for line in out.splitlines() if line.startswith("  data  "))
+    assert re.search(r"\+[\d.]+ points \[\S+ \S+\] \(as given \+[\d.]+ \[\S+ \S+\]\)  ", effect), effect
+    assert "(as given +" in assay("compare", "v1/probe", "v2/probe", *b)[1]
     assert "60 test labels audited blind" in (tmp_path / "r.html").read_text()
     assert assay("undo", found["batch"], "--who", "ann", *b)[0] == 0
     assert "test labels unaudited" in assay("report", "-o", tmp_path / "r.html", *b)[1]
@@ -312,6 +317,26 @@ def test_intervals_of_a_partial_audit_hold_the_clean_truth(n, noise):
     assert abs(error[0]) < 0.011 and error[1] < -0.004, error
 
 
+@pytest.mark.parametrize("S, m, n, delta, spread", [(3, 2000, 100, 0.04, 0.1), (3, 500, 100, 0.03, 0.1), (5, 4000, 2000, 0.03, 0.6)])
+def test_what_would_show_an_effect_after_a_partial_audit(S, m, n, delta, spread):
+    """What pilots name is simulated, and shows the effect four times in five: more audited labels where that is enough, else more test samples,
+    all of them audited; where the seeds alone hide it, more seeds. Without it, it is seen less often."""
+    rng, offsets = np.random.default_rng([4, m]), [offset(p, spread) for p in (0.85, 0.85 + delta)]
+
+    def study(n, m, S):
+        given, clean, *_ = labelled(rng, simulate(rng, offsets, [S] * 2, m, [spread] * 2, 0.6), 0.1, n)
+        return [stats.corrected(g, c, n) for g, c in zip(given, clean)], given
+
+    def seen(n, m, S, count=150):
+        return np.mean([stats.contrast(study(n, m, S)[0], (-1, 1), group_size=n / m).low > 0 for _ in range(count)])
+
+    named = [power.audits_needed(*study(n, m, S), n, delta, (-1, 1)) for _ in range(30)]
+    audited, samples, seeds = (int(np.median([x[k] or 0 for x in named])) for k in ("audited", "m", "seeds"))
+    asked = (audited, m, S) if audited else (samples, samples, S) if samples else (n, m, seeds)
+    assert n < audited < m if m == 2000 else samples > m if m == 500 else S < seeds < 50 and not audited and not samples
+    assert seen(n, m, S) < 0.65 and seen(*asked) > 0.8 - 3 * np.sqrt(0.16 / 150)
+
+
 def test_a_report_is_corrected_by_design(tested, tmp_path):
     """None, too few, a part, all: what the same runs say, against counting by hand."""
     plain = compare(tested, PLAN)
@@ -341,6 +366,8 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
     assert (gain["given"]["estimate"], gain["estimate"]) == pytest.approx((was, corrected)) and was == pytest.approx(plain["interval"]["estimate"])
     assert gain["low"] <= really <= gain["high"] and really > was + 0.02, "noise in the test labels hides a gain"
     assert part["cells"][0]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v1"], 0)[1])
+    more = part["power"]
+    assert more["of"] == 120 and more["power"] < 0.8 and (more["audited"] or more["samples"]) > 60 and more["seeds"] is None
     assert part["test"]["audited"] and part["test"]["audit"]["noise"]["n"] == 60 and "(60 of 120 at random" in part["verdict"]
     assert "audited blind: 60 of 120" in page(part | dict(log=[], made=dict(packages={}, bench="b")), PICTURES)
     audit_of(tested, tmp_path / "c", 60)

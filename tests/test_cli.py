@@ -68,10 +68,14 @@ def test_the_story_of_one_sample(tmp_path):
 
     plan = tmp_path / "plan.toml"
     plan.write_text('versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 2\n')
-    status, out, _ = assay("experiment", plan, "-o", tmp_path / "report.html", "-b", bench)
+    status, out, _ = assay("experiment", plan, "-b", bench)
     assert status == 0 and "no evidence either way" in out and "100 test" in out
-    assert "no evidence either way" in (tmp_path / "report.html").read_text()
+    assert "no evidence either way" in (bench / "report.html").read_text(), "beside the data it is about"
     found = json.loads(assay("report", "--json", "-o", tmp_path / "report.html", "-b", bench)[1])
+    (bench / "plan.json").write_text('{"versions": ["v1"')
+    for verb in (["report"], ["gate", "--min-gain", "1"]):
+        status, _, err = assay(*verb, "-b", bench)
+        assert status == 2 and "plan.json, found it damaged" in err and "hint: assay experiment PLAN.toml writes it anew" in err
     assert {"interval", "interaction", "control", "verdict", "n_test", "seeds", "tree"} <= set(found) and found["n_test"] == 100
 
     out = tmp_path / "out"

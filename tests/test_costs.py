@@ -317,23 +317,25 @@ def test_where_there_is_nothing_to_say_it_says_why(wrong, tmp_path):
 def test_compute_and_rates_by_hand():
     wanted = [dict(version=v, arch=a, seed=s, key=f"{v}{a}{s}") for v in ("v1", "v2") for a in ("probe", "mlp") for s in (0, 1)]
     wanted += [dict(version="v3", arch="mlp", seed=s, key=f"v2mlp{s}") for s in (0, 1)]  # the same labels: the same runs
-    seconds = {"v1probe0": 1.0, "v1probe1": 3.0, "v2probe0": 2.0, "v1mlp0": 10.0, "v1mlp1": 20.0, "v2mlp0": 30.0, "v2mlp1": 60.0}
+    seconds = {"v1probe0": 1.0, "v1probe1": 3.0, "v2probe0": 2.0, "v1mlp0": 100.0, "v1mlp1": 200.0, "v2mlp0": 300.0, "v2mlp1": 600.0}
     found = costs.compute_cost(wanted, pd.Series(seconds))
-    assert found["runs"] == 7 and found["seconds"] == 126 and found["architectures"]["mlp"] == dict(runs=4, seconds=120, per_run=30)
+    assert found["runs"] == 7 and found["seconds"] == 1206 and found["architectures"]["mlp"] == dict(runs=4, seconds=1200, per_run=300)
     cells = {(c["version"], c["arch"]): (c["runs"], c["seconds"], c["per_run"]) for c in found["cells"]}
-    assert cells["v2", "probe"] == (1, 2, 2) and cells["v3", "mlp"] == cells["v2", "mlp"] == (2, 90, 45)
+    assert cells["v2", "probe"] == (1, 2, 2) and cells["v3", "mlp"] == cells["v2", "mlp"] == (2, 900, 450)
     gain, review = dict(estimate=0.02, low=-0.01, high=0.05), dict(minutes=30)
     mlp = dict(version="mlp", against="probe", estimate=0.03, low=0.01, high=0.05)
-    rate = costs.rates(gain, review, [mlp, mlp | dict(version="cnn")], found)
+    rate = costs.rates(gain, review, [mlp, mlp | dict(version="cnn"), mlp | dict(version="probe")], found)
     assert rate["review"] == dict(estimate=0.04, low=-0.02, high=0.1, hours=0.5, includes_zero=True)
     by = rate["architectures"][0]
     assert (
-        by["estimate"] == pytest.approx(0.03 * 120)
-        and by["hours"] == 30 / 3600
+        by["estimate"] == pytest.approx(0.03 * 12)
+        and by["hours"] == 300 / 3600
         and by["includes_zero"] is False
         and by["against"] == "probe"
     )
     assert rate["architectures"][1]["estimate"] is None and rate["architectures"][1]["reason"]
+    assert [rate["architectures"][2][k] for k in ("estimate", "hours", "reason")] == [None, 2 / 3600, "too short to be a rate"]
+    assert costs.rates(gain, dict(minutes=0.9), [], found) == dict(review=None, review_reason="too short to be a rate", architectures=[])
     for gain, minutes in ((None, 30), (mlp, None), (mlp, 0)):
         assert costs.rates(gain, dict(minutes=minutes), [], found)["review"] is None, "no division by nothing"
 

@@ -264,6 +264,8 @@ def test_a_gate_passes_and_fails_with_the_reason(guarded):
         and "test labels unaudited" not in gain["reason"]
     )
     assert (whole["n"], few["n"]) == (36, 12) and whole["low"] < whole["estimate"] < whole["high"]
+    assert f"points, one-sided 95 % bounds [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}], required" in gain["reason"]
+    assert f"%, one-sided 95 % bounds [{100 * whole['low']:.1f}, {100 * whole['high']:.1f}], required 70.0 %" in whole["reason"]
     chance = power.chance_to_catch(12, 0.7, 0.5)
     assert (
         f"with 12 samples a fall from 70.0 to 50.0 % would be caught in {chance:.0%} of cases" in few["reason"]

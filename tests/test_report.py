@@ -240,8 +240,12 @@ def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
 
     assert "An effect of the 0.5 points asked about would be seen 12% of the time." in said() and "seen 91% of the time." in said(power=0.91)
     assert "takes two seeds to say" in said(power=None)
-    small = DATA["power"] | dict(power=0.12, asked=0.005, samples=6800, seeds=None)
+    small = DATA["power"] | dict(power=0.12, asked=0.005, samples=6800, seeds=None, audited=None, of=None)
     assert enough(small) == ", and 0.5 points would take 6,800 test samples"
+    part = small | dict(of=2000, seeds=12)
+    assert enough(part | dict(samples=None, audited=900)) == ", and 0.5 points would take 900 of the 2,000 test labels audited or 12 seeds"
+    assert enough(part | dict(seeds=None)) == ", and 0.5 points would take 6,800 test samples, all audited"
+    assert enough(part | dict(samples=None, seeds=None)).endswith("both more audited test labels and more seeds")
     assert enough(small | dict(seeds=40)).endswith("6,800 test samples or 40 seeds")
     assert enough(small | dict(samples=None)).endswith("both more test samples and more seeds") and enough(small | dict(power=0.9)) == ""
 
@@ -274,6 +278,10 @@ def test_minutes_seconds_and_what_an_hour_of_each_bought():
     assert "17 min review: 105 decisions that stand, by ann; 5 decisions without a time taken as the median" in " ".join(cards(page()))
     assert "+0.7 [−3.5, +4.9] points gained per hour of review, not distinguishable from none" in " ".join(cards(page()))
     assert "mlp against probe +3.1 [+1.2, +5.0] 4 min a run +51.0 [+20.0, +83.0]" in rows(page())
+    short = dict(arch="mlp", against="probe", estimate=None, hours=1.2 / 3600, reason="too short to be a rate")
+    short = page(costs=COSTS | dict(rates=COSTS["rates"] | dict(architectures=[short])))
+    assert "mlp against probe +3.1 [+1.2, +5.0] 1 s a run too short to be a rate" in rows(short)
+    assert "each interval speaks of its own point" in text
     assert "reviews 70 to 105: no evidence that it still gained, +0.1 [−0.3, +0.5] points." in text
     assert "Ruler corrected: 4 validation labels, which is no gain." in text
     order = ["first hundred", "only confirmed", "edit-2"]
@@ -445,6 +453,19 @@ def test_no_accuracy_without_its_interval_and_its_n():
     assert "36 of 105" in text and "6 of 105" in text and "3 of 60, 5.0% [1.7%, 13.7%]" in text and "97 [31, 260]" in text
 
 
+def test_a_spread_that_came_out_below_nothing_is_no_number():
+    text = Parsed(page(cells=[cell("v1", "mlp", 0.8, seed_spread=0.0), cell("v2", "mlp", 0.8)])).text()
+    assert "seed spread not distinguishable from 0" in text and "seed spread 0.4" in text and "seed spread 0.0" not in text
+    assert "the same run may get another interval in another plan" in text
+
+
+def test_the_random_control_of_a_relabelling_says_what_it_is():
+    blind = change("control", "v1 ~ random(30) against v1", -0.02, -0.03, -0.01)
+    for text in (Parsed(page(beside=[blind])).text("header"), markdown(deepcopy(DATA) | dict(beside=[blind])).replace("\\", "")):
+        assert "The random control v1 ~ random(30) relabels random samples in the same way, so it harms by itself" in text
+    assert "harms by itself" not in page() + markdown(deepcopy(DATA))
+
+
 def test_a_run_that_diverged_is_named_and_so_is_a_change_of_code():
     text = Parsed(
         page(diverged=[dict(version="v1", arch="mlp", seeds=[2])], cells=[cell("v1", "mlp", 0.6, diverged=[2])], code=["aaa", "bbb"])
@@ -597,6 +618,9 @@ def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse()
         assert {len(row) for row in t} == {len(t[0])} and set(t[1]) == {"---"}
     assert matrix[0] == ["version", "probe", "mlp"] and matrix[2] == ["v1 (1,837 labels)", "80.0 [77.0, 83.0]", "83.0 [80.0, 86.0]"]
     assert effects[3] == ["mlp against probe", "+3.1 [+1.2, +5.0]", "&lt; 0.001", "helps"]
+    given = [e | dict(given=estimate(0.001, -0.012, 0.015)) for e in DATA["effects"]]
+    audited = tables(markdown(deepcopy(DATA) | dict(effects=given)))[1]
+    assert audited[0][-1] == "as given" and audited[3] == effects[3] + ["+0.1 [−1.2, +1.5]"]
     assert "Cost: 17 min of review (105 decisions), +0.7 [−3.5, +4.9] points per hour of it, 33 min of compute (18 runs)" in text
     assert "Where: functional +2.9 [+0.9, +4.9] (helps), of 3 tested" in text
     assert "at most 3 training samples (nearly) equal a test sample; test version looked at 2 times, 14 edits since the first" in text
