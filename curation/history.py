@@ -9,16 +9,17 @@ COUNTS = """count(*) as edits, count(distinct sample) filter (sample <> '') as s
     count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
     count(*) filter (field = 'keep' and value = 'true') as restored, count(*) filter (field = 'split') as moved,
-    count(*) filter (field = 'tag') as tagged, mode(why) as why"""
+    count(*) filter (field = 'tag') as tagged, sum(seconds) as seconds, mode(why) as why"""
 MADE = ("relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged")
 BACK = f"({undo.BACK} or batch like 'merge-%')"  # what puts back, or lets stand, makes edits of another kind; so does an import
 PER_BATCH = f"""per_batch as (select batch, who, {COUNTS} from edits group by batch, who),
-decided as (select batch, who, max(seconds) as seconds from edits where seconds is not null group by batch, who, sample),
-spent as (select batch, who, sum(seconds) as seconds from decided group by all),  -- each edit of a decision carries all of its seconds
+many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),  -- perhaps several edits of one decision,
+more as (select batch, who, sum(seconds) - max(seconds) as seconds from edits semi join many using (batch, sample) group by batch, who, sample),
+surplus as (select batch, who, sum(seconds) as surplus from more group by all),  -- each of which carries all of its seconds
 kinds as (
     select batch, who, samples, edits, {", ".join(f"if(batch like 'import-%' or {BACK}, 0, {c}) as {c}" for c in MADE)},
-        if(batch like 'import-%', edits, 0) as imported, if({BACK}, edits, 0) as put_back, seconds, first, last, upto, why
-    from per_batch left join spent using (batch, who))"""
+        if(batch like 'import-%', edits, 0) as imported, if({BACK}, edits, 0) as put_back,
+        seconds - coalesce(surplus, 0) as seconds, first, last, upto, why from per_batch left join surplus using (batch, who))"""
 BATCHES = f"""with {PER_BATCH}
 select 'batch' as kind, batch as name, who, last as ts, * exclude (batch, who, first, last) from kinds
 union all by name select 'commit' as kind, name, who, ts, upto, message as why from commits
