@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from curation.store import now
@@ -31,7 +31,7 @@ class Job:
 @contextmanager
 def claim(bench, name, **about):
     """Be the one who does the work `name`: a Job, or None where somebody else is at it. Its file goes when the work is done, and stays to say so
-    when it failed (`tell(state="failed", error=...)`) or was killed."""
+    when it failed (`tell(state="failed", error=...)`) or was killed, until it is done after all (see states)."""
     path = bench.path / "jobs" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     with open(path, "a+") as file:
@@ -53,7 +53,7 @@ def claim(bench, name, **about):
 def states(bench):
     """What is running, has failed or was stopped, and is not done since: dicts as told, oldest first; `state` is running only where somebody holds
     the lock. The file of what is done since goes."""
-    out, trained = [], dict(bench.rows("select key, ts from runs"))
+    out = []
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
@@ -63,16 +63,20 @@ def states(bench):
                     about["state"] = "stopped" if about.get("state") == "running" else about.get("state", "stopped")
                 except BlockingIOError:
                     about["state"] = "running"
-                if about["state"] != "running" and since(about, trained):
-                    path.unlink()
-                    continue
-        except (OSError, ValueError):  # done meanwhile, being written, or a bench that nobody may write
+        except (FileNotFoundError, ValueError):  # done meanwhile, or being written
             continue
         out.append(about)
+    over = [job for job in out if job["state"] != "running"]
+    trained = dict(bench.rows("select key, ts from runs")) if over else {}  # who looks on while all goes well opens no bench
+    for job in over:
+        if done_since(job, trained):
+            out.remove(job)
+            with suppress(OSError):  # a bench that nobody may write
+                (bench.path / "jobs" / f"{job['name']}.json").unlink()
     return sorted(out, key=lambda job: job.get("since", ""))
 
 
-def since(about, trained):
+def done_since(about, trained):
     """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
     begun = datetime.fromisoformat(about.get("begun") or about.get("since") or "9999-01-01")
     return all(trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]]))
