@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, gate, keeping, ledger, trials
+from pipelines import audit, gate, keeping, ledger, mapping, trials
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -86,6 +86,7 @@ def scan(a):
         ]
     with progress("scanning") as step:
         found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step)
+    mapping.draw(bench, say(a))
     done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.given}")
 
 
@@ -256,7 +257,7 @@ def parser():
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (ledger, audit, keeping, trials, gate):
+    for room in (ledger, audit, keeping, trials, gate, mapping):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

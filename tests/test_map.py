@@ -1,0 +1,131 @@
+"""The map: near images stay near, nobody moves when samples are added, and no label enters."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import bench_of, digits
+from scipy.spatial import cKDTree
+
+import curation
+from curation import atlas, neighbors
+from curation.arrays import load, save
+from pipelines import jobs, mapping
+from pipelines.__main__ import main
+from pipelines.ingest import ingest
+from pipelines.scan import scan
+
+
+def quiet(line):
+    pass
+
+
+def blobs(n=1200, k=6, seed=0):
+    """n points around k far centres in 20 dimensions, and whose each is."""
+    rng = np.random.default_rng(seed)
+    own = rng.integers(0, k, n)
+    return (10 * rng.normal(size=(k, 20))[own] + rng.normal(size=(n, 20))).astype("f4"), own
+
+
+def agreement(xy, own):
+    """Share of points whose nearest other point on the map is of the same blob: by a tree, not by our graph."""
+    return (own[cKDTree(xy).query(xy, 2)[1][:, 1]] == own).mean()
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    X, own = blobs()
+    near, far = neighbors.graph(X)
+    start = atlas.components(neighbors.reduced(X))
+    return X, own, near, far, start, atlas.umap(near, far, start)
+
+
+def test_umap_keeps_near_ones_near(drawn):
+    _, own, _, _, start, xy = drawn
+    assert agreement(xy, own) > 0.99 and agreement(np.random.default_rng(0).normal(size=xy.shape), own) < 0.3
+    assert np.isfinite(xy).all() and agreement(start, own) > 0.5
+
+
+def test_new_images_come_beside_their_neighbours_and_nobody_moves(drawn):
+    X, own, near, far, _, xy = drawn
+    new = np.random.default_rng(1).random(len(X)) < 0.05
+    known = np.where(new[:, None], np.nan, xy).astype("f4")
+    placed = atlas.place(known, near, far)
+    assert (placed[~new] == xy[~new]).all(), "nobody moves"
+    centre = np.array([xy[(own == b) & ~new].mean(0) for b in range(6)])
+    nearest = ((placed[new][:, None] - centre) ** 2).sum(2).argmin(1)
+    assert (nearest == own[new]).mean() > 0.98, "each new one lies in its own blob"
+    alone = atlas.place(np.array([[0, 0], [2, 2], [np.nan, np.nan]], "f4"), np.full((3, 1), -1), np.full((3, 1), np.inf))
+    assert (alone[2] == 1).all(), "who knows nobody stands in the middle"
+
+
+def test_components_are_those_of_an_svd(drawn):
+    V = neighbors.reduced(drawn[0])
+    U, S, _ = np.linalg.svd(V - V.mean(0), full_matrices=False)
+    ours = atlas.components(V)
+    for j in range(2):
+        assert abs(np.corrcoef(ours[:, j], U[:, j] * S[j])[0, 1]) > 0.9999
+    assert atlas.components(np.ones((3, 1), "f4")).shape == (3, 2), "one dimension, and no spread: still a map"
+
+
+def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
+    table = digits(1500, wrong=0)
+    table.loc[1400:, "split"] = "train"  # the test split is frozen
+    bench = bench_of(table.head(1400), tmp_path)
+    scan(bench, embedder="pixels", say=quiet)
+    with pytest.raises(curation.UserError, match="found none"):
+        atlas.positions(bench, bench.state())
+    assert main(["map", "-b", str(bench.path), "--wait", "--json"]) == 0
+    rows = pd.DataFrame(json.loads(capsys.readouterr().out)).set_index("sample")
+    assert set(rows.method) == {"umap"} and len(rows) == bench.state().keep.sum()
+    label = bench.state().label[rows.index]
+    assert agreement(rows[["x", "y"]].to_numpy(), label.to_numpy()) > 0.85, "tens of digits lie together, though no label was read"
+
+    table.to_parquet(tmp_path / "digits.parquet")
+    ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
+    with pytest.raises(curation.UserError, match="imported since"):
+        atlas.positions(bench, bench.state())
+    scan(bench, embedder="pixels", say=quiet)
+    told = []
+    mapping.draw(bench, told.append)
+    assert "by umap" in told[0], "the old map is kept, so nothing is drawn in the background"
+    xy, method = atlas.positions(bench, bench.state().loc[rows.index])
+    assert method == "umap" and np.allclose(xy, rows[["x", "y"]], atol=1e-5)
+
+
+def test_few_images_are_drawn_at_once_without_a_process(scanned):
+    told = []
+    mapping.draw(scanned, told.append)
+    assert told == [f"map         {len(load(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"]
+    assert atlas.positions(scanned, scanned.state())[0].shape == (len(scanned.state()), 2)
+    assert not (scanned.path / "jobs").exists()
+
+
+def test_no_test_label_moves_anybody(tmp_path):
+    table, made = digits(400), []
+    for name in ("as it is", "permuted"):
+        bench = bench_of(table, tmp_path / name)
+        scan(bench, embedder="pixels", say=quiet)
+        mapping.draw(bench, quiet)
+        made.append((bench.arrays / "map.npz").read_bytes())
+        test = (table["split"] == "test").to_numpy()
+        table.loc[test, "label"] = np.roll(table.label[test], 1)
+    assert made[0] == made[1], "the same to the byte"
+
+
+def test_a_scan_while_umap_draws_wins(tmp_path, monkeypatch):
+    bench = bench_of(digits(1200, wrong=0), tmp_path)
+    scan(bench, embedder="pixels", say=quiet)
+    atlas.sketch(bench)
+    graph = load(bench.arrays / "graph.npz")
+
+    def meanwhile(neighbours, distances, start):
+        assert jobs.states(bench)[0]["state"] == "running", "assay runs shows it"
+        save(bench.arrays / "graph.npz", **(graph | dict(key=np.array("another"))))
+        return start + 1
+
+    monkeypatch.setattr(atlas, "umap", meanwhile)
+    mapping.run(bench)
+    assert atlas.positions(bench, bench.state())[1] == "pca", "what was drawn is of a graph that is no more"
+    assert not jobs.states(bench)
