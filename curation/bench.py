@@ -47,11 +47,11 @@ class Bench(Store):
 
         return TorchDataset(self, self.frame(version, split), transform)
 
-    def issues(self, kind=None, version="HEAD"):
+    def issues(self, kind=None, version="HEAD", threshold=None):
         """Issues as they stand: frame kind, sample, score, suggestion, why; worst first: see queue.issues."""
         from curation.queue import issues
 
-        return issues(self, kind, version)
+        return issues(self, kind, version, threshold)
 
     def queue(self, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         """What to look at next: see queue.queue."""

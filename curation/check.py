@@ -70,7 +70,9 @@ def rows(bench):
 
 def lost_runs(bench):
     """Keys of runs whose predictions are gone."""
-    return sorted(k for (k,) in bench.rows("select key from runs where failed is null") if not (bench.arrays / "runs" / f"{k}.npz").exists())
+    return sorted(
+        k for (k,) in bench.rows("select key from runs where failed is null") if not (bench.arrays / "runs" / f"{k}.npz").exists()
+    )
 
 
 def runs(bench):
@@ -223,8 +225,8 @@ def set_aside(bench, file):
     away.mkdir(exist_ok=True)
     with suppress(FileNotFoundError):
         os.replace(file, away / f"{file.parent.name}-{file.name}")
-    if file.parent.parent.name == "embeddings" or file.name == "graph.npz":
-        for name in ("graph.npz", "probe.npz"):  # made of it; and without a probe an edit does not try to re-score
+    if file.parent.parent.name == "embeddings" or file.name in ("graph.npz", "lists.npz"):
+        for name in ("graph.npz", "lists.npz", "probe.npz"):  # made of it; and without a probe an edit does not try to re-score
             (bench.arrays / name).unlink(missing_ok=True)
 
 

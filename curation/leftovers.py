@@ -60,7 +60,9 @@ def older(file):
 
 
 def shard_folders(bench):
-    return [f for f in (bench.arrays / "pixels", *(bench.arrays / "embeddings").glob("*")) if f.is_dir()]
+    return [
+        f for f in (bench.arrays / "pixels", *(bench.arrays / "embeddings").glob("*"), *(bench.arrays / "quality").glob("*")) if f.is_dir()
+    ]
 
 
 def listed(folder):

@@ -7,29 +7,60 @@ SEED = 0  # of the one random order of a bench; it depends on sample ids alone, 
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
-def issues(bench, kind=None, version="HEAD"):
+def issues(bench, kind=None, version="HEAD", threshold=None):
     """Standing issues of a version as a frame kind, sample, source_id, path, split, label, score, suggestion, why; worst first. Issues of samples
-    that are out, and label issues of reviewed ones, have been dealt with and are left out."""
+    that are out, and label issues of reviewed ones, have been dealt with and are left out. What is about the whole names no sample. `threshold`:
+    of one kind, whatever scores below it, in place of what the scan's own threshold found."""
     import pandas as pd
 
-    state, between = bench.state(version), of_people(bench, version)
+    if threshold is not None:
+        return located(bench, below(bench, kind, version, threshold), version)
+
+    between = of_people(bench, version)
     if scanned(bench) or between.empty and kind not in PEOPLE:  # else there is nothing to wait for
         found = pd.concat([suspects.issues(bench, version), between]).sort_values(["kind", "score", "sample"], kind="stable")
     else:
         found = between
     if kind is not None and kind not in KINDS and kind not in set(found.kind):
         raise UserError(f"expected an issue kind, found {kind!r}", f"there are {', '.join(KINDS)}")
+    return located(bench, found[(found.kind == kind).to_numpy() if kind else slice(None)], version)
+
+
+def below(bench, kind, version, threshold):
+    """Whatever of one kind scores below a threshold, as suspects.issues has it."""
+    import pandas as pd
+
+    from curation.issues import below, unheld
+
+    if kind is None or not 0 <= threshold <= 1:
+        raise UserError(
+            f"expected one kind and a threshold from 0 to 1, found {kind} and {threshold}", "for example: --kind outlier --threshold 0.3"
+        )
+    state = bench.state(version)
+    if kind != "label":
+        return below(bench, unheld(bench, state), kind, threshold)
+    found = suspects.opinion(bench, version)
+    found = found[found.score < threshold].sort_values("score", kind="stable")
+    rows = dict(kind="label", sample=found.index, score=found.score.to_numpy(), suggestion=found.suggestion.to_numpy(object))
+    return pd.DataFrame(rows | dict(why=suspects.reasons(bench, state, found)))
+
+
+def located(bench, found, version):
+    """Issues with where each sample is from, without those that have been dealt with."""
+    state, found = bench.state(version), found.copy()
     taken = state.reindex(found["sample"])
     found["source_id"], found["path"], found["split"], found["label"] = (taken[c].to_numpy() for c in ("key", "uri", "split", "label"))
     found.loc[found["split"].isin(("test", "guard")), "label"] = None
     kept = taken.keep.eq(True).to_numpy() & ~(taken.reviewed.eq(True).to_numpy() & (found.kind == "label").to_numpy())
-    kept |= found.kind.isin(("leakage", *PEOPLE)).to_numpy()  # some are out because they leak, others because somebody dropped them
-    found = found[kept & ((found.kind == kind).to_numpy() if kind else True)]
-    return found[["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
+    kept |= found.kind.isin(("leakage", *PEOPLE, *WHOLE)).to_numpy()  # some are out because they leak, others because somebody dropped them
+    return found[kept][["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
 
 
 PEOPLE = ("merge_conflict", "reviewer_disagreement")
-KINDS = (*PEOPLE, "label", "conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage", "outlier")
+COPIES = ("conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage")
+PICTURES = ("dark", "light", "blurry", "low_information", "grayscale", "odd_size", "odd_aspect_ratio")
+WHOLE = ("class_imbalance", "spurious_correlations", "drift")
+KINDS = (*PEOPLE, "label", *COPIES, "outlier", *PICTURES, *WHOLE)
 
 
 def of_people(bench, version="HEAD"):

@@ -236,7 +236,7 @@ def issues(bench, version="HEAD"):
     state = bench.state(version)
     flagged = found[found.flagged].sort_values("score", kind="stable")
     rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged))
-    return pd.concat([rows, find(unheld(bench, state), *nodes(bench, state))])
+    return pd.concat([rows, find(bench, unheld(bench, state))])
 
 
 def reasons(bench, state, rows):

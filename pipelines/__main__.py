@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, gate, keeping, ledger, mapping, trials
+from pipelines import audit, findings, gate, keeping, ledger, mapping, trials
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -71,7 +71,7 @@ def import_(a):
 
 
 def scan(a):
-    """embed -> neighbours -> probe -> issues; resumable, with progress"""
+    """embed -> neighbours -> pictures -> probe -> issues; resumable, with progress"""
     from pipelines.scan import read_own, scan
 
     bench = open_bench(a)
@@ -147,17 +147,6 @@ def queue(a):
     )
 
 
-def issues(a):
-    """what the scan found, one row a sample; --kind for one kind"""
-    bench = open_bench(a)
-    table(
-        a,
-        bench.issues(a.kind, a.version),
-        ["kind", "split", "label", "suggestion", "score", "source_id", "why"],
-        f"assay queue -n 200 --csv queue.csv -b {bench.given}",
-    )
-
-
 def edit(a):
     """apply decisions from a CSV as one batch: sample,label|keep|split|tag|verdict[,why]"""
     from curation.edits import read_decisions
@@ -216,7 +205,9 @@ def parser():
             v.add_argument("--who", default=getpass.getuser(), help="who decides; recorded in the log (default: %(default)s)")
         if version:
             v.add_argument(
-                "--version", default="HEAD", help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312)', 'half(v1)', 'part(v1, 20000)' (default: HEAD)"
+                "--version",
+                default="HEAD",
+                help="v1, HEAD, 'v1 - flagged', 'v1 ~ random(312)', 'half(v1)', 'part(v1, 20000)' (default: HEAD)",
             )
         if csv:
             v.add_argument(
@@ -251,13 +242,11 @@ def parser():
     v.add_argument(
         "--again", type=float, default=0.0, help="share of samples that others have decided and you have not (default: %(default)s)"
     )
-    v = verb(issues, csv=True, version=True)
-    v.add_argument("--kind", help="label, leakage, outlier, near_duplicate, exact_duplicates, reviewer_disagreement, merge_conflict, ...")
     v = verb(edit, who=True)
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (ledger, audit, keeping, trials, gate, mapping):
+    for room in (findings, ledger, audit, keeping, trials, gate, mapping):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

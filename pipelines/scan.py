@@ -5,14 +5,17 @@ from hashlib import sha256
 
 import numpy as np
 
-from curation import issues, suspects
+from curation import issues, neighbors, quality, suspects, twins
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
+from curation.images import Pixels
 from curation.leftovers import at_work
 from curation.store import new_batch
 from curation.versions import position
 from pipelines.embed import embed
 
+GRAPH = "graph 2"  # counted up when neighbors.py or twins.py would make another graph of the same images
+AFTER = []  # what else is read from the graph when the issues are there: step(bench, say, progress) says its own line
 FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
 
 
@@ -44,6 +47,8 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
 
     graph = neighbours(bench, state, folder)
     say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
+    _, new = quality.measure(bench, state.content_hash, progress)
+    say(f"quality     {new:,} of {len(graph['hashes']):,} images were new to CleanVision")
     held = hold_out_leakage(bench, state, graph, who) if hold_out else 0
     if held:
         guarded = (state["split"] == "guard").any()
@@ -63,7 +68,9 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     say(f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}")
     others = record_issues(bench, state)
     counts = others.kind.value_counts()
-    say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage or outliers"))
+    say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage, outliers or bad pictures"))
+    for step in AFTER:
+        step(bench, say, progress)
     if not len(bench.commits()):
         say(
             f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now"
@@ -72,28 +79,38 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
 
 
 def neighbours(bench, state, folder):
-    """The graph of the bench's images, from arrays/graph.npz where it is of these images and this embedding."""
-    from curation import neighbors
-
+    """The graph of the bench's images, from arrays/graph.npz where it is of these images and this embedding; from arrays/lists.npz, which holds
+    what an extension needs, where it is of most of them."""
     hashes = np.unique(np.asarray(state.content_hash, "S32"))
-    key = sha256(folder.encode() + hashes.tobytes()).hexdigest()
+    key = sha256(f"{GRAPH} {folder}".encode() + hashes.tobytes()).hexdigest()
     graph = load(bench.arrays / "graph.npz")
     if graph is not None and str(graph["key"]) == key:
         return graph
-    near, far = neighbors.graph(Shards(bench.arrays / "embeddings" / folder).rows(hashes))
-    pairs = neighbors.near_pairs(near, far)
-    gap = [float(far[i][near[i] == j].min(initial=np.inf)) if (near[i] == j).any() else float(far[j][near[j] == i].min()) for i, j in pairs]
-    save(
-        bench.arrays / "graph.npz",
-        key=np.array(key),
-        hashes=hashes,
-        neighbours=near.astype("i4"),
-        distances=far.astype("f4"),
-        pairs=pairs,
-        gaps=np.array(gap, "f8"),
-        groups=neighbors.star_groups(len(hashes), pairs),
-    )
+    X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
+    made = lists(bench, hashes, X, f"{GRAPH} {folder}")
+    near, far = made["neighbours"], made["distances"]
+    pairs, gaps = neighbors.close_pairs(near, far)
+    pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, twins.SIDE)
+    alike, limit = twins.likeness(pixels, pairs), twins.limit(pixels, near)
+    twin = alike >= limit
+    out = dict(key=np.array(key), hashes=hashes, neighbours=near.astype("i4"), distances=far.astype("f4"))
+    out |= dict(pairs=pairs[twin], gaps=gaps[twin], groups=neighbors.star_groups(len(hashes), pairs[twin]))
+    save(bench.arrays / "graph.npz", **out, close=pairs.astype("i4"), alike=alike, limit=np.array(limit))
     return load(bench.arrays / "graph.npz")
+
+
+def lists(bench, hashes, X, of):
+    """The neighbours of X, whose rows are the images `hashes`: extended from those that arrays/lists.npz holds `of` the same, if it can be."""
+    file, made = bench.arrays / "lists.npz", None
+    kept = load(file)
+    if kept is not None and str(kept["of"]) == of:
+        at = np.searchsorted(kept["hashes"], hashes).clip(max=len(kept["hashes"]) - 1)
+        was = np.where(kept["hashes"][at] == hashes, at, -1)
+        made = neighbors.extended(kept, X, was) if neighbors.can_extend(kept, was) else None
+    made = made or neighbors.build(X)
+    if len(hashes) > neighbors.EXACT:  # a small one is as soon built as read
+        save(file, **(made | dict(of=np.array(of), hashes=hashes)))
+    return made
 
 
 def hold_out_leakage(bench, state, graph, who):
@@ -101,8 +118,7 @@ def hold_out_leakage(bench, state, graph, who):
     import pandas as pd
 
     _, at = suspects.nodes(bench, state)
-    near = np.column_stack([graph["pairs"], graph["gaps"]]) if len(graph["pairs"]) else []
-    leaks = issues.leakage(state, near, at)
+    leaks = issues.leakage(state, issues.near_pairs(graph), at)
     mine = "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'edit-%' or arg_max(batch, seq) like 'undo-%'"
     restored = {s for (s,) in bench.rows(mine)}
     ids, split = state.index, state["split"].to_numpy()
@@ -117,7 +133,7 @@ def hold_out_leakage(bench, state, graph, who):
 
 def record_issues(bench, state):
     """Everything but label issues into the table `issues`."""
-    found = issues.find(issues.unheld(bench, state), *suspects.nodes(bench, state))
+    found = issues.find(bench, issues.unheld(bench, state))
     with bench.transaction() as con:
         con.execute("delete from issues where kind <> 'label'")
         if len(found):
@@ -128,7 +144,6 @@ def record_issues(bench, state):
 
 def network(bench, state, graph, effort, say, progress):
     """Out-of-fold probabilities of a trained network, kept by what they were trained on: a second opinion beside the probe."""
-    from curation.images import Pixels
     from pipelines import train
 
     part = suspects.judged(state)

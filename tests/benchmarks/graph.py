@@ -1,0 +1,184 @@
+"""The neighbour graph and every kind of issue: time, memory, recall, growth, and cleanlab's Datalab beside it.
+
+    python -m tests.benchmarks.graph recall BENCH           recall@10 against brute force on all numbers, 2,000 queries
+    python -m tests.benchmarks.graph speed [N] [D]          graph + issue kinds + clusters of N images (50,000 x 1,280: limit 60 s on 2 quiet cores)
+    python -m tests.benchmarks.graph datalab [N]            the kinds that Datalab has too, given the same features and probabilities: limit 3 times
+    python -m tests.benchmarks.graph growth [D] [MOST]      25,000 to 200,000: exponent at most 1.3
+    python -m tests.benchmarks.graph extend [N]             1 % more images against building anew
+    python -m tests.benchmarks.graph million                1,000,000 x 128 within 24 GiB
+
+Vectors are made, 200 lumps in 60 directions and noise: speed need not wait for an embedder. `recall` takes real ones from a bench. Datalab
+needs the package `datasets`, which Assay does not: run that part from an environment that has both."""
+
+import sys
+import time
+
+import numpy as np
+
+from curation import drift, neighbors
+from tests.benchmarks.tools import clock, peak
+
+
+def made(n, d=1280, seed=0):
+    """(n, d) float32 and a class (n,) of 10."""
+    rng = np.random.default_rng(seed)
+    lump = rng.integers(0, 200, n)
+    low = (rng.normal(size=(200, 60)) * 1.2)[lump].astype("f4") + rng.normal(size=(n, 60)).astype("f4")
+    X, turn = np.empty((n, d), "f4"), rng.normal(size=(60, d)).astype("f4")
+    for i in range(0, n, 50_000):
+        X[i : i + 50_000] = low[i : i + 50_000] @ turn + 3 * rng.normal(size=(len(low[i : i + 50_000]), d)).astype("f4")
+    return X, lump % 10
+
+
+def recall(folder):
+    """Of a bench's own embeddings, at most 50,000."""
+    import curation
+    from curation import suspects
+    from curation.arrays import Shards
+
+    shards = Shards(curation.open(folder).arrays / "embeddings" / suspects.settings(curation.open(folder))["folder"])
+    rows = shards.rows(shards.index["hash"][:50_000])
+    with clock(f"graph of {len(rows):,} x {rows.shape[1]:,}"):
+        graph = neighbors.build(rows)
+    X = rows[np.arange(len(rows))].astype("f8")
+    X = ((X - X.mean(0)) / X.std(0)).astype("f4")
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    asked = np.random.default_rng(1).permutation(len(X))[:2000]
+    S = X[asked] @ X.T
+    S[np.arange(len(asked)), asked] = -9
+    true = np.argpartition(-S, 10, axis=1)[:, :10]
+    hits = np.array([len(set(a) & set(b)) / 10 for a, b in zip(graph["neighbours"][asked], true)])
+    print(f"recall@10 {hits.mean():.4f} +- {1.96 * hits.std() / len(hits) ** 0.5:.4f}, {len(asked):,} queries", flush=True)
+
+
+def kinds(graph, y):
+    """What is read from the graph alone: near candidates, groups, outliers, drift of two halves."""
+    pairs, _ = neighbors.close_pairs(graph["neighbours"], graph["distances"])
+    neighbors.star_groups(len(y), pairs[:1000])
+    z = neighbors.isolation(graph["distances"])[1]
+    split = np.where(np.arange(len(y)) % 5, "train", "val")
+    drift.find(graph["neighbours"], np.arange(len(y)), {"split": split}, {})
+    return (z > 4).sum()
+
+
+def speed(n=50_000, d=1280):
+    """All parts, each timed; the pixels are those of random images of 32 pixels."""
+    from tempfile import TemporaryDirectory
+    from types import SimpleNamespace
+
+    from curation import quality, shortcuts, twins
+    from curation.arrays import Shards
+    from curation.images import Pixels, _store
+
+    X, y = made(n, d)
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    with TemporaryDirectory() as folder:
+        from pathlib import Path
+
+        bench = SimpleNamespace(arrays=Path(folder))
+        hashes = np.array([f"{i:032x}" for i in range(n)], "S32")
+        for i in range(0, n, 4096):
+            _store(
+                Shards(bench.arrays / "pixels"),
+                hashes[i : i + 4096],
+                list(rng.integers(0, 256, (len(hashes[i : i + 4096]), 32, 32, 3), dtype="u1")),
+            )
+        start = time.perf_counter()
+        with clock("graph"):
+            graph = neighbors.build(X)
+        with clock("near duplicates"):
+            pairs, _ = neighbors.close_pairs(graph["neighbours"], graph["distances"])
+            pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, twins.SIDE)
+            twins.likeness(pixels, pairs), twins.limit(pixels, graph["neighbours"])
+            neighbors.star_groups(n, pairs[:1000])
+        with clock("quality"):
+            rows, _ = quality.measure(bench, hashes)
+            quality.scores(rows[np.arange(n)], np.full(n, 32.0), np.full(n, 32.0))
+        with clock("outliers, drift, shortcuts"):
+            neighbors.isolation(graph["distances"])
+            seen = dict(zip(quality.COLUMNS, rows[np.arange(n)].T))
+            drift.find(graph["neighbours"], np.arange(n), {"split": np.where(np.arange(n) % 5, "train", "val")}, seen)
+            shortcuts.find(seen, y, 10)
+        with clock("clusters"):
+            from curation.slices import kmeans
+
+            kmeans(neighbors.reduced(X), np.ones(n, bool))
+    print(f"{n:,} x {d:,}: {time.perf_counter() - start:.1f} s, peak {peak():.1f} GB", flush=True)
+
+
+def datalab(n=50_000):
+    """Ours and Datalab on the same features and probabilities: label, outlier, near_duplicate, non_iid (ours: drift), class_imbalance."""
+    import faiss  # noqa: F401 - both begin with everything imported
+    from cleanlab import Datalab
+    from cleanlab.filter import find_label_issues
+
+    X, y = made(n)
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.ones(10), n) * 0.3
+    probs[np.arange(n), y] += 0.7
+    start = time.process_time()
+    with clock(f"ours, {n:,} x 1,280") as ours:
+        graph = neighbors.build(X)
+        kinds(graph, y)
+        find_label_issues(y, probs, filter_by="predicted_neq_given", n_jobs=1)
+    middle = time.process_time()
+    with clock("Datalab") as theirs:
+        lab = Datalab(data=dict(label=y), label_name="label", verbosity=0)
+        lab.find_issues(
+            features=X, pred_probs=probs, issue_types=dict(label={}, outlier={}, near_duplicate={}, non_iid={}, class_imbalance={})
+        )
+    cpu = (time.process_time() - middle) / (middle - start)
+    print(
+        f"Datalab takes {theirs[0] / ours[0]:.1f} times as long (limit 3), {cpu:.1f} times the CPU seconds (ours {middle - start:.1f})",
+        flush=True,
+    )
+
+
+def growth(d=256, most=200_000):
+    """CPU seconds, which a busy machine changes less than others, of the graph and what is read from it."""
+    sizes, took = (most // 8, most // 4, most // 2, most), []
+    for n in sizes:
+        X, y = made(n, d)
+        start, wall = time.process_time(), time.perf_counter()
+        kinds(neighbors.build(X), y)
+        took.append(time.process_time() - start)
+        print(f"{n:>9,} x {d}: {took[-1]:7.1f} CPU s, {time.perf_counter() - wall:7.1f} s, peak {peak():.1f} GB", flush=True)
+    print(f"growth exponent {np.polyfit(np.log(sizes), np.log(took), 1)[0]:.2f} (limit 1.3)", flush=True)
+
+
+def extend(n=50_000, d=1280):
+    """1 % of the images come, or go."""
+    X, _ = made(n, d)
+    first = np.sort(np.random.default_rng(0).permutation(n)[n // 100 :])
+    start = time.process_time()
+    kept = neighbors.build(X[first])
+    built, start = time.process_time() - start, time.process_time()
+    was = np.full(n, -1)
+    was[first] = np.arange(len(first))
+    more = neighbors.extended(kept, X, was)
+    added, start = time.process_time() - start, time.process_time()
+    fewer = neighbors.extended(more, X[first], first)
+    left = time.process_time() - start
+    whole = neighbors.build(X)
+    agree = [
+        np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g["neighbours"], w["neighbours"])]) for g, w in ((more, whole), (fewer, kept))
+    ]
+    print(
+        f"{n:,} x {d:,}: built in {built:.1f} CPU s; 1 % more {added:.2f} ({added / built:.1%}), 1 % fewer {left:.2f} ({left / built:.1%}); "
+    )
+    print(f"neighbours that agree with a graph built at once: {agree[0]:.3f}, {agree[1]:.3f}", flush=True)
+
+
+def million(n=1_000_000, d=128):
+    X, y = made(n, d)
+    print(f"vectors {X.nbytes / 1e9:.1f} GB, peak {peak():.1f} GB")
+    with clock(f"graph of {n:,} x {d}, and what is read from it"):
+        kinds(neighbors.build(X), y)
+
+
+if __name__ == "__main__":
+    what = dict(recall=recall, speed=speed, datalab=datalab, growth=growth, extend=extend, million=million)
+    if len(sys.argv) < 2 or sys.argv[1] not in what:
+        sys.exit(print(__doc__))
+    what[sys.argv[1]](*(int(a) if a.isdecimal() else a for a in sys.argv[2:]))
