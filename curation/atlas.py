@@ -13,7 +13,7 @@ KNOWN = 0.8  # share of images with a place from which the others are put beside
 
 
 def standing(bench):
-    """What arrays/map.npz holds: dict key, hashes (n,) sorted, xy (n, 2), method (umap; pca; placed: beside a few that umap placed); None before a scan."""
+    """What arrays/map.npz holds: dict key, hashes (n,) sorted, xy (n, 2), method (umap, pca, or placed beside a few by umap); None before a scan."""
     return load(bench.arrays / "map.npz")
 
 

@@ -129,7 +129,7 @@ def place(bench, file):
 def made_by(file, bench):
     if file.parent.name == "pixels":
         return "decoded again from the originals"
-    if file.parent.name == "flagged" or file.name in ("clusters.npz", "costs.npz", "report.npz"):
+    if file.parent.name == "flagged" or file.name in ("clusters.npz", "gaps.npz", "costs.npz", "report.npz"):
         return "found again when it is asked for"
     return "trained again by assay experiment" if file.parent.name == "runs" else f"made again by {rescan(bench)}"
 

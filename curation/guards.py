@@ -46,6 +46,41 @@ def flaw(table):
             return f"{key} = {table[key]!r}"
 
 
+def of_gap(bench, name, gap, score=None):
+    """({name: dict(score, asked)} as read_sets has it, how many were left out for being like a test sample) from a gap: all its kept, labelled val
+    and pool samples, and what the set holds already. Not only those that the model has wrong: on a set picked by failures any other model looks
+    better, and no score could be required of it. The score is by default the accuracy that the model has outside the gap, to two digits."""
+    from curation import gaps
+
+    text.check(name, "the name of a set")
+    state, row = bench.state(), gaps.row_of(bench, gap)
+    mine = state.loc[gaps.members(bench, gap)]
+    mine = mine.index[mine.label.notna() & mine.split.isin(("val", "pool"))]
+    like_test = {mine for other, mine in alike(bench, state, mine).items() if state.split[other] == "test"}
+    asked = [s for s in mine if s not in like_test]
+    if not asked:
+        hint = "label samples from there first: what is labelled in val or the pool can be kept for a test"
+        raise UserError(f"expected labelled val or pool samples in the gap {row['gap']!r}, found none", hint)
+    if score is None:
+        if row["rest"] is None:
+            raise UserError(
+                "expected a required score, found no validation errors outside the gap to take it from", "say --score, as in 0.9"
+            )
+        score = max(0.01, int(100 * (1 - row["rest"])) / 100)
+    if wrong := flaw(dict(score=score, samples=asked)):
+        raise UserError(f"expected a score for the set {name!r}, found {wrong}", "for example --score 0.9")
+    there = frozen(bench, state).get(name)
+    return {name: dict(score=float(score), asked=sorted({*asked, *(there["samples"] if there else ())}))}, len(like_test)
+
+
+def keep(bench, sets):
+    """Write the sets as read_sets reads them, into the bench's folder; returns the path. What was written before is replaced."""
+    path = bench.path / f"guard-{text.safe('-'.join(sets))}.toml"
+    tables = (f"[{json.dumps(n)}]\nsamples = {json.dumps(list(s['asked']), indent=1)}\nscore = {s['score']}\n" for n, s in sets.items())
+    path.write_text("\n".join(tables))
+    return path
+
+
 def members(bench, sets, state):
     """{name: ids of the kept, labelled samples that a set asks for, sorted}: others can be judged by nobody. UserError for a set of none, or with
     test samples."""

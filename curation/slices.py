@@ -1,19 +1,15 @@
 """Which samples go by one name: a class, a value of the metadata, a cluster of the embedding, or what a query or a list of a person picks."""
 
-import itertools
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from hashlib import sha256
 
 import numpy as np
 
-from curation import neighbors, suspects
-from curation.arrays import Shards, load, save
 from curation.errors import UserError
 
 VALUES = 20  # different values up to which each one is a slice; more numbers than that make quartiles, more words make none
-FEWEST, MOST, EACH = 5, 30, 50  # clusters, and the images behind each: round(sqrt(n / EACH)) are as many as people can name
+REPEATS = 0.5  # share of the errors in guessing a label that a key takes away, from which on it only says the label again
 SIDE = "image's longer side"
 
 
@@ -31,6 +27,22 @@ def metadata(frame):
     said[SIDE] = frame[["width", "height"]].max(axis=1)
     cut = {key: values_of(key, said[key].dropna()) for key in sorted(said.columns, key=str)}
     return {key: slices for key, slices in cut.items() if slices}
+
+
+def telling(frame):
+    """As `metadata`, without the keys that only repeat the label: to know their value takes away half of the errors in guessing the labels of
+    train. (Goodman and Kruskal's lambda, 1954)"""
+    import pandas as pd
+
+    label, out = frame.label[frame.split == "train"].dropna(), {}
+    for key, values in metadata(frame).items():
+        known = pd.concat(
+            [label.reindex(pd.Index(ids).intersection(label.index)).value_counts() for ids in values.values()], axis=1
+        ).fillna(0)
+        n, most, within = known.to_numpy().sum(), known.sum(axis=1).max(), known.max().sum()
+        if not n or n == most or (within - most) / (n - most) <= REPEATS:
+            out[key] = values
+    return out
 
 
 def values_of(key, column):
@@ -116,56 +128,7 @@ def meaning(samples):
 
 
 def clusters(bench, state):
-    """{name: ids of the samples of `state` in it, all splits}, largest first: regions of the embedding, named by the labels that their train
-    samples came with. UserError without a scan of every image."""
-    at = assigned(bench, state)
-    train = (state.split == "train").to_numpy() & state.given_label.notna().to_numpy()
-    labels, code = np.unique(state.given_label.to_numpy(dtype=object)[train].astype(str), return_inverse=True)
-    k = int(at.max(initial=-1)) + 1
-    counts = np.bincount(at[train] * len(labels) + code, minlength=k * len(labels)).reshape(k, len(labels))
-    ids, out = state.index.to_numpy(), {}
-    for c in range(k):
-        name = words(labels, counts[c])
-        numbered = (name if n == 1 else f"{name} {n}" for n in itertools.count(1))
-        out[next(unique for unique in numbered if unique not in out)] = list(ids[at == c])
-    return {name: members for name, members in out.items() if members}
+    """{name: ids of the samples of `state` in it, all splits}, largest first: the coarse clusters, few enough to be tested side by side."""
+    from curation.clusters import named  # which reads the metadata here
 
-
-def words(labels, counts):
-    """What a cluster mostly holds: mostly from a half on, some from 15 %."""
-    if not counts.sum():
-        return "unlabelled"
-    share = counts / counts.sum()
-    order = np.argsort(-share, kind="stable")[:3]
-    return ", ".join(f"{'mostly' if share[i] >= 0.5 else 'some'} {labels[i]}" for i in order if share[i] >= 0.15) or "mixed"
-
-
-def assigned(bench, state):
-    """The cluster (n,) int of every row of `state`, 0 the largest, by k-means of the train images, kept or not; others go to the nearest centre.
-    No label enters. From arrays/clusters.npz where that is of these images and this embedding."""
-    folder = suspects.settings(bench)["folder"]
-    hashes, node = np.unique(np.asarray(state.content_hash, "S32"), return_inverse=True)
-    train = np.zeros(len(hashes), bool)
-    train[node[(state.split == "train").to_numpy()]] = True
-    key = sha256(folder.encode() + hashes.tobytes() + train.tobytes()).hexdigest()
-    kept = load(bench.arrays / "clusters.npz")
-    if kept is None or str(kept["key"]) != key:
-        V = neighbors.reduced(Shards(bench.arrays / "embeddings" / folder).rows(hashes))
-        kept = dict(key=np.array(key), hashes=hashes, cluster=kmeans(V, train).astype("i4"))
-        save(bench.arrays / "clusters.npz", **kept)
-    return kept["cluster"][node]
-
-
-def kmeans(V, train):
-    """The cluster (n,) of unit vectors V (n, d), 0 the one with most train rows; `train` (n,) bool says which rows the centres are made of."""
-    import faiss
-
-    n = int(train.sum())
-    if not n:
-        return np.zeros(len(V), int)
-    k = min(n, max(FEWEST, min(MOST, round((n / EACH) ** 0.5))))
-    means = faiss.Kmeans(V.shape[1], k, niter=20, seed=0, spherical=True, min_points_per_centroid=1)  # of at most 256 images a centre
-    means.train(V[train])
-    found = means.index.search(V, 1)[1][:, 0]
-    order = np.argsort(-np.bincount(found[train], minlength=k), kind="stable")
-    return np.argsort(order)[found]
+    return named(bench, state, "coarse")

@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, findings, gate, keeping, ledger, mapping, trials
+from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, trials
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -246,7 +246,7 @@ def parser():
     v.add_argument("file")
     v.add_argument("--why", default="")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (findings, ledger, audit, keeping, trials, gate, mapping):
+    for room in (findings, ledger, audit, keeping, trials, gaps, mapping, gate):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

@@ -9,9 +9,17 @@ FALL = 0.2  # the fall in accuracy that it speaks of
 
 
 def guard(a):
-    """freeze the regression sets of SLICES.toml: their samples and near duplicates leave train, val and pool for good"""
-    bench = open_bench(a)
-    out, tell = guards.freeze(bench, guards.read_sets(a.slices), a.who), say(a)
+    """freeze the regression sets of SLICES.toml, or a gap as one called NAME: with their near duplicates they leave train, val and pool for good"""
+    bench, tell = open_bench(a), say(a)
+    if a.from_gap is None and a.score is not None:
+        raise UserError("expected --score beside --from-gap, found it alone", "in a file of sets each has its own score")
+    sets, left_out = (guards.read_sets(a.slices), 0) if a.from_gap is None else guards.of_gap(bench, a.slices, a.from_gap, a.score)
+    out = guards.freeze(bench, sets, a.who)
+    if a.from_gap is not None:
+        a.slices = str(guards.keep(bench, sets))
+        out |= dict(file=a.slices, like_test=left_out)
+        like = f"; {left_out:,} that nearly equal a test sample are left out" if left_out else ""
+        tell(f"{a.slices} names the labelled val and pool samples of the gap, for the gate{like}")
     for s in out["sets"]:
         few = f", under {FEW}: a gate will state its power" * (s["n"] < FEW)
         tell(f"{s['name']}: {s['n']:,} samples ({s['new']:,} new to it), {s['near']:,} near duplicates, required {s['score']:.1%}{few}")
@@ -191,7 +199,9 @@ def mistaken(truth, said):
 def add(verb):
     """Register the verbs with the command line."""
     v = verb(guard, who=True)
-    v.add_argument("slices", metavar="SLICES.toml", help="sets: [NAME], query = 'select id ...' or samples = [...], score = 0.9")
+    v.add_argument("slices", metavar="SLICES.toml|NAME", help="sets: [NAME], query = 'select id ...' or samples = [...], score = 0.9")
+    v.add_argument("--from-gap", metavar="GAP", help="freeze what is labelled of a gap (assay gaps) in val and pool, as the set NAME")
+    v.add_argument("--score", type=float, metavar="S", help="what is required on it (default: the accuracy outside the gap)")
     v = verb(gate)
     v.add_argument("--plan", metavar="PLAN.toml", help="a plan whose runs are there (default: the last experiment)")
     v.add_argument("--min-gain", type=float, metavar="POINTS", help="what the last version must have gained over the first on the test set")

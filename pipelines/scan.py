@@ -12,10 +12,10 @@ from curation.images import Pixels
 from curation.leftovers import at_work
 from curation.store import new_batch
 from curation.versions import position
+from pipelines import gaps
 from pipelines.embed import embed
 
 GRAPH = "graph 2"  # counted up when neighbors.py or twins.py would make another graph of the same images
-AFTER = []  # what else is read from the graph when the issues are there: step(bench, say, progress) says its own line
 FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
 
 
@@ -69,8 +69,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     others = record_issues(bench, state)
     counts = others.kind.value_counts()
     say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage, outliers or bad pictures"))
-    for step in AFTER:
-        step(bench, say, progress)
+    say(gaps.line(bench))
     if not len(bench.commits()):
         say(
             f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now"

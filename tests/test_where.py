@@ -11,7 +11,7 @@ from test_audit import audit_of
 from test_experiment import PLAN, silent
 
 import curation
-from curation import UserError, check, slices, stats
+from curation import UserError, clusters, slices, stats
 from pipelines import compare, experiment, ruler
 from pipelines.plan import cells
 from pipelines.scan import scan
@@ -198,51 +198,11 @@ def test_a_bad_slice_is_refused(bench, what, word):
         slices.queried(bench, dict(bad=what))
 
 
-def test_clusters_are_stored_and_the_same_when_made_again(scanned):
-    state, file = scanned.state(), scanned.arrays / "clusters.npz"
+def test_slices_by_cluster_are_the_coarse_ones(scanned):
+    state = scanned.state()
     found = slices.clusters(scanned, state)
+    assert found == clusters.named(scanned, state, "coarse") and len(found) == 5
     assert sorted(s for ids in found.values() for s in ids) == sorted(state.index), "every sample of every split is in one"
-    assert 3 <= len(found) <= 5 and all("mostly" in name or "some" in name or name == "mixed" for name in found)
-    first = file.read_bytes(), file.stat().st_mtime_ns
-    assert slices.clusters(scanned, state) == found and file.stat().st_mtime_ns == first[1], "stored, so not made again"
-    file.unlink()
-    assert slices.clusters(scanned, state) == found and file.read_bytes() == first[0], "made again, the same to the byte"
-    assert [f for f in check.check(scanned) if f["kind"] not in check.NOTES] == []
-    fewer = state[state["split"] != "val"]
-    slices.clusters(scanned, fewer)
-    assert len(np.load(file)["hashes"]) == fewer.content_hash.nunique() < state.content_hash.nunique(), "other images, other clusters"
-
-
-def test_other_test_labels_make_the_same_clusters_to_the_byte(tmp_path):
-    made = []
-    for name in "ab":
-        table = digits(300)
-        if name == "b":
-            test = table["split"] == "test"
-            table.loc[test, "label"] = table.label[test].to_numpy()[::-1]
-        bench = bench_of(table, tmp_path / name)
-        scan(bench, embedder="pixels", say=silent)
-        made.append((slices.clusters(bench, bench.state()), (bench.arrays / "clusters.npz").read_bytes()))
-    assert made[0] == made[1]
-
-
-def test_clusters_find_planted_heaps_and_name_them_by_train_labels_alone():
-    rng = np.random.default_rng(0)
-    heap, train = np.arange(400) % 4, np.arange(400) < 300
-    centres = np.eye(4)
-    V = centres[heap] + 0.1 * rng.standard_normal((400, 4))
-    V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
-    at = slices.kmeans(V, train)
-    parts = {c: set(heap[at == c]) for c in set(at)}
-    assert all(len(heaps) == 1 for heaps in parts.values()) and set().union(*parts.values()) == {0, 1, 2, 3}
-    sizes = np.bincount(at[train])
-    assert (np.diff(sizes) <= 0).all(), "the largest first"
-    assert [slices.words(LETTERS, np.array(c)) for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])] == [
-        "mostly a",
-        "mostly a, some b, some c",
-        "some a, some b, some c",
-        "unlabelled",
-    ]
 
 
 # ---- a real bench
