@@ -44,6 +44,13 @@ def read_decisions(path):
     return frame.assign(line=[line for line, _ in rows])
 
 
+def placed(decisions, splits, to):
+    """The same decisions, and the samples of the pool that they give a label move to the split `to`. splits: Series sample -> split."""
+    labels, asked = ((decisions[c] if c in decisions else [""] * len(decisions)) for c in ("label", "split"))
+    rows = zip(decisions["sample"] if "sample" in decisions else asked, labels, asked)
+    return decisions.assign(split=[to if label and not split and splits.get(s) == "pool" else split for s, label, split in rows])
+
+
 def plan(standing, classes, decisions):
     """Edits (frame sample, field, value, verdict, origin, why, suggested, seconds) that `decisions` ask for of the samples that are `standing`
     (see versions.said_at); raises UserError naming every bad line, so that a file is applied whole or not at all. Cells that are empty decide

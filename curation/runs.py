@@ -9,22 +9,26 @@ import numpy as np
 from curation import stats
 from curation.arrays import load, save
 from curation.errors import UserError
+from curation.expressions import by_draw
 from curation.store import now
 
 COLUMNS = "key, train_tree, arch, seed, config, recipe, code, seconds, ts, version, n_train, failed"
 
+POOL = 5_000  # samples of the pool that every training predicts; one on more predicts as many as it trains on
+
 
 def predictions(bench, key):
-    """Where a run keeps what it predicted: probs (m, k), ids (m,) sorted, classes as JSON."""
+    """Where a run keeps what it predicted: probs (m, k), ids (m,) sorted, classes as JSON; of pool samples pool (p,) sorted, pool_probs (p, k)."""
     return bench.arrays / "runs" / f"{key}.npz"
 
 
-def keep(bench, cell, recipe, code, seconds, ids=(), probs=None, classes=(), failed=None):
-    """Store a finished run of `cell` (dict key, train_tree, arch, seed, config, at, n_train). The row comes last: a run that has one is
-    complete. `failed`: why it has no predictions, such as "diverged ...": an answer too, and not to be trained again."""
+def keep(bench, cell, recipe, code, seconds, ids=(), probs=None, classes=(), pool=(), pool_probs=None, failed=None):
+    """Store a finished run of `cell` (dict key, train_tree, arch, seed, config, at, n_train) and what it predicts of `ids`, and of samples of the
+    `pool`, where half precision will do. The row comes last: a run that has one is complete. `failed`: why it has no predictions, such as
+    "diverged ...": an answer too, and not to be trained again."""
     if failed is None:
         said = dict(probs=probs.astype("f4"), ids=np.asarray(ids, "S32"), classes=np.array(json.dumps(list(classes))))
-        save(predictions(bench, cell["key"]), **said)
+        save(predictions(bench, cell["key"]), **said, **half(pool, pool_probs))
     row = [cell[k] for k in ("key", "train_tree", "arch", "seed")]
     row += [json.dumps(cell["config"]), recipe, code, seconds, now(), cell["at"], cell["n_train"], failed]
     with bench.transaction() as con:
@@ -34,6 +38,43 @@ def keep(bench, cell, recipe, code, seconds, ids=(), probs=None, classes=(), fai
 def judged_ids(state):
     """Samples that every run predicts, never trains on: kept val, test and guard, sorted."""
     return sorted(state.index[state.keep & state.split.isin(("val", "test", "guard"))])
+
+
+def pool_ids(state, most):
+    """Samples of the pool that a training predicts besides, for `assay shadow`: kept ones, at most as many as it trains on, so that a large
+    pool costs no more than a part of an epoch; drawn by id, so that two runs predict the same; sorted."""
+    pool = state.index[state.keep & (state.split == "pool")]
+    return sorted(by_draw(pool, 0)[:most] if len(pool) > most else pool)
+
+
+def half(ids, probs):
+    """What a run's file holds of the pool: nothing where nothing was predicted."""
+    return dict(pool=np.asarray(ids, "S32"), pool_probs=probs.astype("f2")) if len(ids) else {}
+
+
+def add_pool(bench, key, ids, probs):
+    """Keep what a run predicts of pool samples `ids` (m,), asked for after it was trained, beside what it said before."""
+    kept = load(predictions(bench, key))
+    old = ~np.isin(kept.get("pool", np.empty(0, "S32")), np.asarray(ids, "S32"))
+    if old.any():
+        ids, probs = np.r_[kept["pool"][old], np.asarray(ids, "S32")], np.concatenate([kept["pool_probs"][old], probs.astype("f2")])
+    order = np.argsort(np.asarray(ids, "S32"))
+    save(predictions(bench, key), **kept | half(np.asarray(ids, "S32")[order], probs[order]))
+
+
+def probabilities(bench, key, ids):
+    """(classes, probs (m, k), NaN in the rows of samples that the run did not see) of samples `ids` of val and the pool."""
+    kept = load(predictions(bench, key))
+    if kept is None:
+        raise UserError(f"expected the predictions of run {key}, found none", "assay check --repair, then run the experiment again")
+    classes, ids = json.loads(str(kept["classes"])), np.asarray(ids, "S32")
+    out = np.full((len(ids), len(classes)), np.nan)
+    for there, probs in (("ids", "probs"), ("pool", "pool_probs")):
+        if len(kept.get(there, ())):
+            at = place(kept[there], ids)
+            seen = kept[there][at] == ids
+            out[seen] = kept[probs][at[seen]]
+    return classes, out
 
 
 def covers(bench, key, ids):

@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, trials
+from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, mine, trials
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -149,10 +149,10 @@ def queue(a):
 
 def edit(a):
     """apply decisions from a CSV as one batch: sample,label|keep|split|tag|verdict[,why]"""
-    from curation.edits import read_decisions
+    from curation.edits import placed, read_decisions
 
-    bench = open_bench(a)
-    out = bench.edit(read_decisions(a.file), a.who, a.why, a.new_class)
+    bench, rows = open_bench(a), read_decisions(a.file)
+    out = bench.edit(placed(rows, bench.state()["split"], a.to) if a.to else rows, a.who, a.why, a.new_class)
     if out["batch"] is None:
         say(a)("no row decides anything: the bench stays as it was")
         return done(a, out, "fill in the columns label, keep, split, tag or verdict")
@@ -245,8 +245,9 @@ def parser():
     v = verb(edit, who=True)
     v.add_argument("file")
     v.add_argument("--why", default="")
+    v.add_argument("--to", choices=("train", "val"), help="samples of the pool that FILE gives a label move there")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (findings, ledger, audit, keeping, trials, gaps, mapping, gate):
+    for room in (findings, ledger, audit, keeping, trials, gaps, mine, mapping, gate):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

@@ -14,6 +14,7 @@ from curation.store import new_batch
 from curation.versions import position
 from pipelines import gaps
 from pipelines.embed import embed
+from pipelines.shadow import tripped
 
 GRAPH = "graph 2"  # counted up when neighbors.py or twins.py would make another graph of the same images
 FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
@@ -70,6 +71,8 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     counts = others.kind.value_counts()
     say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage, outliers or bad pictures"))
     say(gaps.line(bench))
+    for line in tripped(bench, who)[1]:
+        say(f"trigger     {line}")
     if not len(bench.commits()):
         say(
             f"version     {bench.commit('as imported, leakage held out' if held else 'as imported', who)['name']}: the labels as they stand now"

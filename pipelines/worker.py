@@ -74,17 +74,27 @@ class Trainer:
     def drawn(self, at, seed):
         return self.data(dict(at=at, seed=seed))
 
-    def train(self, cell, progress=None):
-        """Train one cell and store it. A diverged run is stored as one: named, never averaged away, and not trained again."""
+    @lru_cache  # noqa: B019 - as long as its bench
+    def pool(self, n):
+        """Samples of the pool that a training on n predicts besides: it costs a few seconds, or a third of an epoch."""
+        return runs.pool_ids(self.state, max(n, runs.POOL))
+
+    def predict(self, cell, ids, progress=None):
+        """(classes, probs (m, k) of the samples `ids`) of a training of the cell: the same each time, on one machine."""
         from pipelines import train
 
-        start = time.perf_counter()
         samples, y, classes, groups = self.drawn(cell["at"], cell["seed"])
-        x, x_new = (self.inputs(cell["arch"], s, cell["config"]) for s in (samples, self.ids))
+        x, x_new = (self.inputs(cell["arch"], s, cell["config"]) for s in (samples, ids))
+        return classes, train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"], progress)
+
+    def train(self, cell, progress=None):
+        """Train one cell and store it. A diverged run is stored as one: named, never averaged away, and not trained again."""
+        start, m = time.perf_counter(), len(self.ids)
+        pool = self.pool(cell["n_train"])
         said, failed = {}, None
         try:
-            probs = train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"], progress)
-            said = dict(ids=self.ids, probs=probs, classes=classes)
+            classes, probs = self.predict(cell, [*self.ids, *pool], progress)
+            said = dict(ids=self.ids, probs=probs[:m], classes=classes, pool=pool, pool_probs=probs[m:])
         except RuntimeError as e:
             if "diverged" not in str(e):
                 raise
@@ -99,7 +109,8 @@ class Trainer:
 
         some = self.inputs(cell["arch"], self.state.index[:1], cell["config"])
         n, k = cell["n_train"], cell["classes"]
-        return train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"]) * (1 + 0.4 * len(self.ids) / max(n, 1)) + 0.3
+        m = len(self.ids) + len(self.pool(n))
+        return train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"]) * (1 + 0.4 * m / max(n, 1)) + 0.3
 
 
 @at_work

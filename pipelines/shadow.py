@@ -1,0 +1,104 @@
+"""What finished runs say about samples that nobody judged: read where a run kept it, computed again where it is a closed form or asked for."""
+
+from contextlib import suppress
+
+import numpy as np
+
+from curation import runs, shadow, triggers
+from curation.errors import UserError
+from curation.leftovers import at_work
+from pipelines.architectures import recipe
+from pipelines.plan import contents
+from pipelines.versus import choose
+
+CHECKED = 500  # val samples of which a run that is computed again is asked what it had said
+
+
+@at_work
+def told(bench, name, ids, predict=False, say=None):
+    """What the runs that a person calls `name` (see versus.choose) say of the samples `ids` (m,) of val and the pool: [(classes, probs (m, k))], one a
+    seed, NaN in the rows of samples that a run has not seen. The probe is fitted again for those; a network is trained again only
+    if asked to `predict`. Both are kept with the run."""
+    ids, out, trainer = np.asarray(ids, "S32"), [], None
+    for run in shadow.runs_of(bench, [r["key"] for r in choose(bench, name)]):
+        classes, probs = runs.probabilities(bench, run["key"], ids)
+        lost = np.isnan(probs).any(1)
+        if lost.any() and (predict or recipe(run["arch"]).name == "probe"):
+            from pipelines.worker import Trainer
+
+            trainer = trainer or Trainer(bench)
+            probs[lost] = again(bench, trainer, run, ids[lost], say or (lambda line: None))
+        out.append((classes, probs))
+    return out
+
+
+def again(bench, trainer, run, ids, say):
+    """Train a finished run once more for the samples `ids`: (m, k). Says how well it agrees with what it had said."""
+    if contents(bench, run["at"])["train_tree"] != run["train_tree"]:
+        raise UserError(
+            f"expected {run['at']} to be what the run {run['key'][:8]} was trained on, found it changed since",
+            "commit a version before an experiment (assay commit), and name it in the plan instead of HEAD",
+        )
+    if recipe(run["arch"]).name != "probe":
+        say(f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, for {len(ids):,} samples")
+    known = trainer.state.index[trainer.state["split"] == "val"][:CHECKED]  # never a prediction of a test sample
+    _, probs = trainer.predict(run, [*(s.decode() for s in ids), *known])
+    probs, check = probs[: len(ids)], probs[len(ids) :].argmax(1)
+    before = runs.probabilities(bench, run["key"], known)[1]
+    there = ~np.isnan(before).any(1)
+    same = (check == before.argmax(1))[there].mean() if there.any() else 1
+    if same < 1:  # the graph groups copies anew when images come, and another machine rounds otherwise
+        say(f"note: run {run['key'][:8]}, computed again, names the class that it had named for {same:.1%} of {there.sum()} val samples")
+    with suppress(OSError):  # a bench that nobody may write: computed again the next time
+        runs.add_pool(bench, run["key"], ids, probs)
+    return probs
+
+
+def compared(bench, first, second, split="pool", predict=False, say=None):
+    """Where the candidate `second` and the current model `first` disagree on the kept samples of `split` (pool or val): (frame as shadow.compared
+    with sample in place of row, about)."""
+    state = bench.state()
+    ids = state.index[state.keep & (state["split"] == split)]
+    if not len(ids):
+        raise UserError(f"expected kept samples in {split}, found none", f"assay import SOURCE --split-map NAME={split} -b {bench.given}")
+    keys = [{r["key"] for r in choose(bench, name)} for name in (first, second)]
+    if keys[0] & keys[1]:
+        raise UserError(f"expected two different runs, found {first} and {second}, which share some", "a model agrees with itself")
+    sides = [told(bench, name, ids, predict, say) for name in (first, second)]
+    for name, side in zip((first, second), sides):
+        if any(np.isnan(probs).all() for _, probs in side):
+            raise UserError(
+                f"expected {name} to have predicted some of {len(ids):,} {split} samples, found none: they came after it was trained",
+                "assay shadow --predict trains it once more, to predict them",
+            )
+    found, about = shadow.compared(*sides)
+    found.insert(0, "sample", ids[found.pop("row")])
+    return found, about
+
+
+def tripped(bench, who, only=None):
+    """Run the triggers over what came new: (what triggers.run returns, a line each for the terminal)."""
+    out = triggers.run(bench, who, lambda name, ids: told(bench, name, ids), only)
+    there = triggers.standing(bench) if out else {}
+    return out, [line(t | there[t["name"]] | t) for t in out]
+
+
+def line(t):
+    """What a trigger did, in words."""
+    if t["error"]:
+        return f"{t['name']}: could not ask about {t['new']:,} new samples: {t['error']}"
+    if not t["new"]:
+        return f"{t['name']}: nothing new"
+    control = f"; of {t['older']:,} older ones it would catch {t['base']:.1%}" if t["base"] is not None else ""
+    missed = f"; {t['unjudged']:,} no run has predicted yet (assay shadow {' '.join(t['runs'])} --predict)" if t["unjudged"] else ""
+    return f"{t['name']}: caught {len(t['caught']):,} of {t['new']:,} new samples, {share(t)}{control}{missed}"
+
+
+def share(t):
+    from curation import stats
+
+    n = t["new"] - t["unjudged"]
+    if not n:
+        return "none judged"
+    low, high = stats.wilson(len(t["caught"]), n)
+    return f"{len(t['caught']) / n:.1%} [{low:.1%}, {high:.1%}]"

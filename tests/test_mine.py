@@ -1,0 +1,493 @@
+"""Looking for more: what looks like these, what to label next, what two models disagree about, and what a trigger catches as it comes."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import bench_of, digits, truth_of
+from test_cli import assay
+from test_gate import nearly
+
+import curation
+from curation import UserError, guards, mining, runs, shadow, triggers
+from curation.arrays import load
+from curation.edits import read_decisions
+from pipelines import experiment
+from pipelines.ingest import ingest
+from pipelines.plan import check
+from pipelines.scan import scan
+from pipelines.shadow import compared, told, tripped
+
+silent = lambda line: None  # noqa: E731
+PLAN = dict(seeds=2, epochs=4)
+
+
+def table(n=1300):
+    """Digits of which train has hardly a three (a planted gap), and half are an unlabelled pool; copies of a pool, a train and a test sample in it."""
+    out = digits(n, wrong=0)
+    out["split"] = np.array(["train", "pool", "val", "pool", "test", "pool", "train", "pool", "train", "pool"])[np.arange(n) % 10]
+    threes = out.index[(out["split"] == "train") & (out.truth == "3")]
+    out.loc[threes[2:], "split"] = "pool"
+    copied = pd.concat([out[(out["split"] == s) & (out.truth == "3")].head(1) for s in ("pool", "train", "test")])
+    copied = copied.assign(id=["c1", "c2", "c3"], image=[nearly(i) for i in copied.image], split="pool")
+    out = pd.concat([out, copied], ignore_index=True)
+    return out.assign(label=out.label.where(out["split"] != "pool", None))
+
+
+@pytest.fixture(scope="session")
+def gapped_once(tmp_path_factory):
+    bench = bench_of(table(), tmp_path_factory.mktemp("gapped"))
+    scan(bench, embedder="pixels", say=silent)
+    return bench
+
+
+@pytest.fixture
+def gapped(gapped_once, tmp_path):
+    shutil.copytree(gapped_once.path, tmp_path / "bench")
+    return curation.open(tmp_path / "bench")
+
+
+def three(bench, split, n=5):
+    state = bench.state()
+    return list(state.index[(state["split"] == split) & (truth_of(bench) == "3") & ~state.key.str.startswith("c")][:n])
+
+
+# ---- more like this
+
+
+def test_more_like_this(gapped):
+    """Five threes find the others; the distance is numpy's; a copy of a seed or of what is listed already is left out unless asked for."""
+    state, truth = gapped.state(), truth_of(gapped)
+    seeds = three(gapped, "val", 5)
+    found = mining.similar(gapped, [state.key[s] for s in seeds])
+    assert set(state["split"][found["sample"]]) == {"pool"} and (truth[found["sample"][:40]] == "3").mean() >= 0.9
+    assert (truth[state.index[state["split"] == "pool"]] == "3").mean() < 0.2, "so that is not by chance"
+    graph, at = mining.suspects.nodes(gapped, state)
+    V = mining.vectors(gapped, graph)[at]
+    rows = state.index.get_indexer(found["sample"])
+    brute = np.linalg.norm(V[rows][:, None] - V[state.index.get_indexer(seeds)][None], axis=2)
+    assert np.allclose(found.distance, brute.min(1), atol=2e-3) and list(found.nearest) == [seeds[i] for i in brute.argmin(1)]
+    assert found.score.is_monotonic_decreasing and list(found["rank"]) == list(range(1, len(found) + 1))
+
+    id_of = {key: s for s, key in state.key.items()}
+    original = state.index[(state["split"] == "pool") & (truth == "3")][0]
+    listed = set(found["sample"])
+    assert len({id_of["c1"], original} & listed) == 1, "of two copies, one"
+    every = mining.similar(gapped, seeds, copies=True)
+    assert {id_of["c1"], original} < set(every["sample"]) and listed < set(every["sample"])
+    own = mining.similar(gapped, [original], copies=True)
+    assert own["sample"][0] == id_of["c1"] and id_of["c1"] not in set(mining.similar(gapped, [original])["sample"])
+    assert original not in set(own["sample"]) and set(state["split"][mining.similar(gapped, seeds, "train")["sample"]]) == {"train"}
+
+
+def test_what_likeness_is():
+    """1 on average for the seeds, 0 for all; one seed ranks as its distance does; many seeds whose class lies along a direction of small spread
+    are told from the rest as scikit-learn's discriminant does, where distance fails."""
+    from scipy.stats import spearmanr
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    V = rng.normal(size=(2000, 30)) * np.r_[np.full(10, 3.0), np.full(20, 0.5)]
+    mine = np.arange(2000) < 600
+    V[mine, 20] += 2
+    V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
+    score = mining.likeness(V, V[:100])
+    assert score[:100].mean() == pytest.approx(1, abs=1e-4) and score.mean() == pytest.approx(0, abs=1e-4)
+    assert spearmanr(mining.likeness(V, V[:1]), V @ V[0]).statistic > 0.97
+    rest = np.arange(2000) >= 100
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(V, ~rest).decision_function(V)
+    ours, theirs, plain = (roc_auc_score(mine[rest], s[rest]) for s in (score, lda, -mining.nearest(V, V[:100])[0]))
+    assert ours > theirs - 0.02 and ours > plain + 0.05
+
+
+def test_near_duplicates_stand_apart():
+    """Beside brute force over random graphs: nobody kept is near another kept or taken one, and whoever is left out is near one of those."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        pairs = np.unique(np.sort(rng.integers(0, 30, (12, 2)), 1), axis=0)
+        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+        graph = dict(pairs=pairs, groups=np.arange(30))
+        order, taken = rng.permutation(30)[:20], rng.integers(0, 30, 3)
+        near = {frozenset(p) for p in pairs.tolist()} | {frozenset([i]) for i in range(30)}
+        brute = []
+        for position, node in enumerate(order):
+            if not any(frozenset([int(node), int(o)]) in near for o in [*taken, *order[brute]]):
+                brute.append(position)
+        assert list(mining.apart(graph, order, taken)) == brute and list(mining.apart(graph, order, taken, 4)) == brute[:4]
+    assert list(mining.apart(dict(pairs=np.empty((0, 2), int), groups=np.array([0, 0, 2])), np.arange(3))) == [0, 2], (
+        "a group is near by itself"
+    )
+
+
+@pytest.mark.parametrize("split", ["test", "guard"])
+def test_test_and_guard_are_neither_seeds_nor_targets(gapped, split, tmp_path):
+    if split == "guard":
+        guards.freeze(gapped, dict(x=dict(score=0.5, asked=[gapped.state().key[s] for s in three(gapped, "val", 8)])), "ann")
+    seed = three(gapped, split, 1)
+    with pytest.raises(UserError, match="found 1 of test or guard"):
+        mining.similar(gapped, seed)
+    with pytest.raises(UserError, match="found 1 of test or guard"):
+        triggers.add(gapped, "x", "similar", "ann", samples=seed)
+    with pytest.raises(UserError, match=f"found '{split}'"):
+        mining.similar(gapped, three(gapped, "val", 1), split)
+    with pytest.raises(UserError, match="nobody"):
+        mining.similar(gapped, ["nobody"])
+
+
+# ---- what to label next
+
+
+def variance(X, w, known, w_known, asked, w_asked, added):
+    """What `choose` lets fall, by the definition: invert anew, sum over val."""
+    rows = np.r_[known, X[added]] if len(added) else known
+    weight = np.r_[w_known, w[added]]
+    A = np.einsum("i,ij,ik->jk", w_known, known, known)
+    A = np.einsum("i,ij,ik->jk", weight, rows, rows) + mining.RIDGE * np.trace(A) / len(A) * np.eye(len(A))
+    return np.einsum("i,ij,jk,ik->", w_asked, asked, np.linalg.inv(A), asked)
+
+
+def test_choose_is_what_brute_force_finds():
+    rng = np.random.default_rng(0)
+    parts = [(rng.normal(size=(n, 4)).astype("f4"), rng.random(n)) for n in (40, 15, 25)]
+    chosen, fall = mining.choose(*parts, 8)
+    (X, w), (known, w_known), (asked, w_asked) = [(mining.widened(V), u) for V, u in parts]
+    added, start = [], variance(X, w, known, w_known, asked, w_asked, [])
+    for row, share in zip(chosen, fall):
+        left = [variance(X, w, known, w_known, asked, w_asked, [*added, i]) if i not in added else np.inf for i in range(40)]
+        assert int(np.argmin(left)) == row
+        before = variance(X, w, known, w_known, asked, w_asked, added)
+        added.append(row)
+        assert share == pytest.approx((before - min(left)) / start, rel=1e-6)
+
+
+def test_suggestions_fill_the_gap_and_become_training_samples(gapped, tmp_path):
+    """Train lacks threes, so more of them are suggested than chance would; no copies; an untouched table decides nothing; what gets a label moves
+    to train with --to, is trained on, and is not suggested again."""
+    state, truth = gapped.state(), truth_of(gapped)
+    pool, known = state.index[state["split"] == "pool"], state.index[(state["split"] == "val") & (truth == "3")]
+    before = recall(gapped, truth, known)
+    found = mining.suggest(gapped, 60)
+    assert list(found.columns) == "rank sample source_id path suggested_label score reason".split() and len(set(found["sample"])) == 60
+    threes, chance = (truth[found["sample"]] == "3").sum(), 60 * (truth[pool] == "3").mean()
+    assert threes > 1.5 * chance
+    every = mining.suggest(gapped, 1000)
+    keys = set(every.source_id)
+    assert len(every) < len(pool) and not keys & {"c2", "c3"}, "a copy of a train sample tells nothing, one of a test sample would leak"
+    assert len(keys & {"c1", state.key[three(gapped, "pool", 1)[0]]}) == 1
+    assert gapped.state().label[found["sample"]].isna().all()
+
+    file = tmp_path / "new.csv"
+    status, out, _ = assay("suggest", "-n", 60, "--csv", file, "--sheet", tmp_path / "sheet.html", "-b", gapped.path)
+    assert status == 0 and "--to train" in out and (tmp_path / "sheet.html").read_text().count("<img") == 60
+    sheet = read_decisions(file)
+    assert (
+        list(sheet["sample"]) == list(found["sample"])
+        and set(sheet.label) == {""}
+        and list(sheet.suggested_label) == list(found.suggested_label)
+    )
+    log = gapped.rows("select count(*) from edits")
+    assert (
+        assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)[0] == 0 and gapped.rows("select count(*) from edits") == log
+    )
+    mine = list(found["sample"][:40])
+    sheet.drop(columns="line").assign(label=[truth[s] if s in mine else "" for s in sheet["sample"]]).to_csv(file, index=False)
+    status, out, _ = assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)
+    assert status == 0 and "80 edits on 40 samples" in out
+    now = gapped.state()
+    assert set(now["split"][mine]) == {"train"} and (now.label[mine] == truth[mine]).all() and now.reviewed[mine].all()
+    assert set(now.index[now["split"] == "train"]) == set(state.index[state["split"] == "train"]) | set(mine)
+    hint = gapped.rows(
+        "select suggested ->> 'suggested_label', suggested ->> 'rank' from edits where sample = ? and field = 'label'", [mine[0]]
+    )
+    assert hint == [(found.suggested_label[0], "1")], "the log keeps what was suggested"
+    assert not set(mine) & set(mining.suggest(gapped, 60)["sample"])
+    scan(gapped, embedder="pixels", say=silent)
+    assert recall(gapped, truth, known) > before + 0.2, "and the threes of val are known now"
+
+
+def recall(bench, truth, samples):
+    opinion = load(bench.arrays / "opinion.npz")
+    classes, ids = np.array(json.loads(str(opinion["classes"]))), pd.Index(opinion["ids"].astype(str))
+    return (classes[opinion["pred_probs"][ids.get_indexer(samples)].argmax(1)] == truth[samples].to_numpy()).mean()
+
+
+def test_what_cannot_be_suggested(gapped, tmp_path):
+    with pytest.raises(UserError, match="at least one"):
+        mining.suggest(gapped, 0)
+    state = gapped.state()
+    pool = state.index[state["split"] == "pool"]
+    gapped.edit(pd.DataFrame(dict(sample=pool, label="3")), "ann")
+    with pytest.raises(UserError, match="unlabelled samples in the pool, found none"):
+        mining.suggest(gapped, 5)
+    assert assay("similar", "-b", gapped.path)[0] == assay("similar", "d0001", "--gap", "x", "-b", gapped.path)[0] == 2
+    assert assay("similar", three(gapped, "val", 1)[0], "-n", 0, "-b", gapped.path)[0] == 2
+
+
+def test_no_test_label_is_read(tmp_path):
+    """Permute the labels of all test samples: what is similar, suggested and caught is the same to the byte."""
+    plain = table(450)
+    test = plain.index[plain["split"] == "test"]
+    shuffled = plain.copy()
+    shuffled.loc[test, "label"] = np.random.default_rng(1).permutation(plain.label[test].to_numpy())
+    assert (shuffled.label[test] != plain.label[test]).sum() > 30
+    seen = []
+    for name, t in (("a", plain), ("b", shuffled)):
+        bench = bench_of(t.sample(frac=0.8, random_state=0), tmp_path / name)
+        scan(bench, embedder="pixels", say=silent)
+        triggers.add(bench, "odd", "confidence", "ann", below=0.6)
+        triggers.add(bench, "threes", "similar", "ann", samples=three(bench, "val", 3))
+        t.to_parquet(tmp_path / name / "digits.parquet")
+        ingest(bench, tmp_path / name / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+        scan(bench, embedder="pixels", say=silent)
+        caught = {n: t["caught"] for n, t in triggers.standing(bench).items()}
+        assert all(caught.values())
+        frames = mining.suggest(bench, 50), mining.similar(bench, three(bench, "val", 3))
+        seen.append([caught, *(f.drop(columns="path").to_csv() for f in frames)])
+    assert seen[0] == seen[1]
+
+
+# ---- two models
+
+
+def test_the_energy_distance_by_hand():
+    """between - within is the squared distance of the means beyond what a finite number of seeds gives by itself."""
+    rng = np.random.default_rng(0)
+    A, B = rng.random((3, 7, 4)), rng.random((2, 7, 4))
+    between, within = shadow.apart(A, B)
+    for i in range(7):
+        assert between[i] == pytest.approx(np.mean([((a[i] - b[i]) ** 2).sum() for a in A for b in B]))
+        own = [((A[0, i] - A[1, i]) ** 2).sum(), ((A[0, i] - A[2, i]) ** 2).sum(), ((A[1, i] - A[2, i]) ** 2).sum()]
+        assert within[i] == pytest.approx((np.mean(own) + ((B[0, i] - B[1, i]) ** 2).sum()) / 2)
+    noise = rng.normal(0.5, 0.1, (2, 4, 5000, 3))
+    between, within = shadow.apart(*noise)
+    assert abs((between - within).mean()) < 0.002 < between.mean() / 10, "no difference but chance: zero on average"
+    assert np.isnan(shadow.apart(A[:1], B[:1])[1]).all()
+
+
+def test_classes_of_two_runs_are_brought_together():
+    classes, (a, b) = shadow.aligned([(["x", "z"], np.array([[0.25, 0.75]])), (["y", "z"], np.array([[1.0, 0.0]]))])
+    assert list(classes) == ["x", "y", "z"] and a.tolist() == [[0.25, 0, 0.75]] and b.tolist() == [[0, 1, 0]]
+
+
+@pytest.fixture(scope="session")
+def shadowed_once(gapped_once, tmp_path_factory):
+    """Two versions: in `broken` the sevens of train are called nines; two seeds of the probe and of a small network on each."""
+    folder = tmp_path_factory.mktemp("shadowed") / "bench"
+    shutil.copytree(gapped_once.path, folder)
+    bench = curation.open(folder)
+    bench.commit("", "ann", "good")
+    state = bench.state()
+    bench.edit(pd.DataFrame(dict(sample=state.index[(state["split"] == "train") & (state.label == "7")], label="9")), "vandal")
+    bench.commit("", "vandal", "broken")
+    experiment.run(bench, check(PLAN | dict(versions=["broken", "good"], architectures=["probe", "mlp"])), silent, most=1)
+    return bench
+
+
+@pytest.fixture
+def shadowed(shadowed_once, tmp_path):
+    shutil.copytree(shadowed_once.path, tmp_path / "bench")
+    return curation.open(tmp_path / "bench")
+
+
+def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
+    state, truth = shadowed.state(), truth_of(shadowed)
+    pool = state.index[state["split"] == "pool"]
+    for arch in ("probe", "mlp"):
+        found, about = compared(shadowed, f"broken/{arch}", f"good/{arch}")
+        assert about["n"] == len(pool) and about["seeds"] == [2, 2] and about["unseen"] == 0
+        first = found.head(30)
+        assert (truth[first["sample"]] == "7").mean() > 0.9 and (first.candidate == "7").mean() > 0.9, arch
+        assert (first.current == "9").mean() > 0.8 and found.score.is_monotonic_decreasing and (found.score > 0).all()
+        assert about["control"] < about["share"], "two seeds of one recipe differ less"
+    status, out, _ = assay("shadow", "broken/mlp", "good/mlp", "-n", 20, "--csv", tmp_path / "s.csv", "-b", shadowed.path)
+    assert status == 0 and "two seeds of one recipe on" in out and "--to train" in out
+    sheet = read_decisions(tmp_path / "s.csv")
+    assert len(sheet) == 20 and set(sheet.label) == {""} and set(sheet.suggested_label[:15]) == {"7"}
+    assert assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", shadowed.path)[0] == 0, "its columns are what edit takes"
+    for pair, word in ((("good/mlp", "good/mlp"), "share some"), (("good/mlp", "none/mlp"), "finished run")):
+        with pytest.raises(UserError, match=word):
+            compared(shadowed, *pair)
+
+
+def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(shadowed, tmp_path):
+    """What came after the training is computed again for the probe, and for a network only if asked: then it is the same network."""
+    came = arrive(shadowed, tmp_path)
+    scan(shadowed, embedder="pixels", say=silent)
+    state = shadowed.state()
+    pool = state.index[state.keep & (state["split"] == "pool")]
+    new = [s for s in pool if s in came]
+    assert len(new) > 80
+    key = shadowed.rows("select key from runs where arch = 'mlp' and seed = 0 and version = 'good'")[0][0]
+    before = runs.probabilities(shadowed, key, pool)[1]
+    assert set(pool[np.isnan(before[:, 0])]) == set(new)
+    found, about = compared(shadowed, "broken/mlp", "good/mlp")
+    assert about["unseen"] == len(new) and not set(found["sample"]) & set(new)
+    assert all(not np.isnan(probs).any() for _, probs in told(shadowed, "good/probe", pool)), "a closed form is computed"
+    said = []
+    _, about = compared(shadowed, "broken/mlp", "good/mlp", predict=True, say=said.append)
+    assert about["unseen"] == 0 and sum("once more" in line for line in said) == 4
+    after = runs.probabilities(shadowed, key, pool)[1]
+    assert np.array_equal(after[~np.isnan(before[:, 0])], before[~np.isnan(before[:, 0])]) and not np.isnan(after).any()
+
+
+def test_a_run_that_cannot_be_repeated_says_so(shadowed, tmp_path):
+    path = runs.predictions(shadowed, key := shadowed.rows("select key from runs where arch = 'probe'")[0][0])
+    kept = load(path)
+    from curation.arrays import save
+
+    save(path, **{k: v for k, v in kept.items() if not k.startswith("pool")})
+    state = shadowed.state()
+    pool = state.index[state["split"] == "pool"]
+    full = runs.probabilities(shadowed, key, pool)[1]
+    assert np.isnan(full).all()
+    again = told(shadowed, key, sorted(pool))[0][1]
+    assert np.allclose(again, kept["pool_probs"], atol=2e-3), "the closed form says again what the training said"
+    save(path, **{k: v for k, v in kept.items() if not k.startswith("pool")})
+    with shadowed.transaction() as con:
+        con.execute("update runs set train_tree = 'other'")
+    with pytest.raises(UserError, match="found it changed since"):
+        told(shadowed, key, pool)
+
+
+def test_how_much_of_a_pool_is_predicted(gapped):
+    state = gapped.state()
+    pool = state.index[state["split"] == "pool"]
+    assert runs.pool_ids(state, 10**6) == sorted(pool)
+    some, more = runs.pool_ids(state, 50), runs.pool_ids(state, 80)
+    assert len(some) == 50 and set(some) < set(more) < set(pool), "two runs predict the same, as far as they go"
+    assert runs.pool_ids(state.assign(keep=False), 50) == []
+
+
+# ---- triggers
+
+
+@pytest.fixture
+def armed(gapped):
+    triggers.add(gapped, "threes", "similar", "ann", samples=[gapped.state().key[s] for s in three(gapped, "val", 5)])
+    triggers.add(gapped, "unsure", "confidence", "ann", below=0.5)
+    triggers.add(gapped, "late", "query", "ann", query="select id from samples where key > 'd1'")
+    return gapped
+
+
+def arrive(bench, folder, part=slice(1300, 1450), split="pool"):
+    """New digits come; returns their ids."""
+    before = set(bench.state().index)
+    rows = digits(1797, wrong=0)[part].assign(split=split, label=None)
+    rows = pd.concat([rows, digits(1797, wrong=0)[1690:1700].assign(split="train")])  # an import is of two classes
+    source = folder / f"more{part.start}.parquet"
+    rows.to_parquet(source)
+    ingest(bench, source, "tester", columns=dict(label="label"))
+    return sorted(set(bench.state().index) - before)
+
+
+def test_a_trigger_catches_what_comes(armed, tmp_path):
+    lines = []
+    log = armed.rows("select count(*) from edits")
+    scan(armed, embedder="pixels", say=lines.append)
+    assert sum("nothing new" in line for line in lines) == 3 and armed.rows("select count(*) from edits") == log
+    new = arrive(armed, tmp_path)
+    lines = []
+    scan(armed, embedder="pixels", say=lines.append)
+    said = [line for line in lines if line.startswith("trigger")]
+    state, truth, there = armed.state(), truth_of(armed), triggers.standing(armed)
+    caught = {name: set(t["caught"]) for name, t in there.items()}
+    assert all(c <= set(new) for c in caught.values()) and len(said) == 3 and "older ones it would catch" in said[0]
+    threes = {s for s in new if truth[s] == "3"}
+    assert len(caught["threes"] & threes) >= 0.4 * len(threes) > 3
+    assert len(caught["threes"] & threes) / len(threes) > 5 * len(caught["threes"] - threes) / (len(new) - len(threes))
+    opinion = load(armed.arrays / "opinion.npz")
+    top = dict(zip(opinion["ids"].astype(str), opinion["pred_probs"].max(1)))
+    kept = [s for s in new if state.keep[s]]
+    assert caught["unsure"] == {s for s in kept if top[s] < 0.5} and caught["unsure"]
+    assert caught["late"] == {s for s in kept if state.key[s] > "d1"}
+    older = [s for s in state.index if s not in new and state.keep[s] and state["split"][s] in ("train", "val", "pool")]
+    assert f"of {len(older):,} older ones it would catch {np.mean([top[s] < 0.5 for s in older]):.1%}" in said[2]
+
+    log = armed.rows("select count(*) from edits")
+    out, _ = tripped(armed, "ann")
+    assert not any(t["caught"] or t["new"] for t in out) and armed.rows("select count(*) from edits") == log, "again is nothing"
+    batch = armed.rows("select batch from edits where field = 'tag' and value ->> 'name' = 'trigger:threes' limit 1")[0][0]
+    armed.undo(batch, "ann")
+    assert not triggers.standing(armed)["threes"]["caught"]
+    armed.edit(pd.DataFrame(dict(sample=sorted(caught["late"])[:2], tag="-trigger:late")), "ann")
+    assert len(triggers.standing(armed)["late"]["caught"]) == len(caught["late"]) - 2, "dealt with"
+    more = arrive(armed, tmp_path, slice(1450, 1550))
+    scan(armed, embedder="pixels", say=silent)
+    again = {name: set(t["caught"]) for name, t in triggers.standing(armed).items()}
+    assert again["unsure"] - caught["unsure"] <= set(more) and caught["unsure"] <= again["unsure"]
+    assert not again["threes"] & caught["threes"], "what was undone is not caught twice"
+
+
+def test_what_is_like_enough():
+    """Half of the seeds reach the bar when the others look for them, by fitting each time anew; a single seed lets in k of what is there."""
+    rng = np.random.default_rng(0)
+    V = rng.normal(size=(3000, 16)) + np.where(np.arange(3000) < 300, 1.5, 0)[:, None] * (np.arange(16) < 3)
+    V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
+    seeds = V[:60]
+    each = [mining.likeness(V, np.delete(seeds, i, 0), seeds[i : i + 1])[0] for i in range(60)]
+    least = mining.bar(V, seeds, 10)
+    assert least == pytest.approx(np.median(each), abs=1e-4) and least < 1
+    hit = mining.likeness(V, seeds)[60:] >= least
+    assert 0.35 < hit[:240].mean() < 0.65 and hit[240:].mean() < 0.1
+    assert [(mining.likeness(V, V[:n]) >= mining.bar(V, V[:n], 10)).sum() for n in (1, 4)] == [10, 40]
+    assert (mining.likeness(V[:4], V[:1]) >= mining.bar(V[:4], V[:1], 10)).all()
+
+
+def test_a_trigger_on_two_models(shadowed, tmp_path):
+    """Probes are asked at once; networks have not seen what comes, so that it is asked about again once they are."""
+    triggers.add(shadowed, "probes", "disagreement", "ann", runs=["broken/probe", "good/probe"])
+    triggers.add(shadowed, "nets", "disagreement", "ann", runs=["broken/mlp", "good/mlp"])
+    new = arrive(shadowed, tmp_path)
+    lines = []
+    scan(shadowed, embedder="pixels", say=lines.append)
+    truth, there = truth_of(shadowed), triggers.standing(shadowed)
+    assert (truth[there["probes"]["caught"]] == "7").mean() > 0.5 and there["probes"]["caught"]
+    assert not there["nets"]["caught"] and any(
+        "no run has predicted yet (assay shadow broken/mlp good/mlp --predict)" in line for line in lines
+    )
+    compared(shadowed, "broken/mlp", "good/mlp", predict=True)
+    out = {t["name"]: t for t in tripped(shadowed, "ann")[0]}
+    assert not out["probes"]["new"] and set(out["nets"]["caught"]) <= set(new) and (truth[out["nets"]["caught"]] == "7").mean() > 0.5
+    assert not [t for t in tripped(shadowed, "ann")[0] if t["caught"]]
+    with shadowed.transaction() as con:
+        con.execute("delete from runs where arch = 'mlp'")
+    arrive(shadowed, tmp_path, slice(1450, 1470))
+    scan(shadowed, embedder="pixels", say=lines.append)
+    assert any("nets: could not ask" in line for line in lines), "a run that is gone stops no scan"
+
+
+def test_the_verbs_of_triggers(gapped, tmp_path):
+    b = ("-b", gapped.path)
+    seeds = three(gapped, "val", 3)
+    status, out, _ = assay("trigger", "add", "threes", "--similar", *seeds, *b)
+    state = gapped.state()
+    n = int((state.keep & (state["split"] != "test")).sum())
+    assert status == 0 and f"threes: looks like 3 samples; of {n:,} samples that are there it would catch 2." in out, "30 of them, by hand"
+    log = gapped.rows("select count(*) from edits")
+    for arguments, word in (
+        (("add", "threes", "--query", "select 1"), "taken"),
+        (("add", "x"), "found 0"),
+        (("add", "x", "--query", "select 1", "--confidence-below", 0.5), "found 2"),
+        (("add", "x", "--query", "drop table edits"), "expected"),
+        (("add", "x", "--confidence-below", 0), "found 0.0"),
+        (("add", "x", "--disagreement", "a/b", "c/d"), "finished run"),
+        (("add",), "found none"),
+        (("remove", "y"), "there are: threes"),
+        (("run", "y"), "there are: threes"),
+    ):
+        status, _, err = assay("trigger", *arguments, *b)
+        assert status == 2 and word in err, err
+    assert gapped.rows("select count(*) from edits") == log
+    new = arrive(gapped, tmp_path)
+    scan(gapped, embedder="pixels", say=silent)
+    status, out, _ = assay("trigger", "list", *b)
+    assert status == 0 and "looks like 3 samples" in out
+    status, out, _ = assay("trigger", "list", "threes", "--csv", tmp_path / "t.csv", *b)
+    rows = read_decisions(tmp_path / "t.csv")
+    assert status == 0 and len(rows) and set(rows["sample"]) <= set(new) and set(rows.label) == {""}
+    assert json.loads(assay("trigger", "run", "--json", *b)[1])[0]["caught"] == []
+    assert assay("trigger", "remove", "threes", *b)[0] == 0 and triggers.standing(gapped) == {}
+    assert gapped.state().tags[rows["sample"][0]] == ("trigger:threes",)
