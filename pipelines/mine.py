@@ -120,10 +120,10 @@ def question(bench, a):
 
 
 def members(bench, gap):
-    """The samples of a gap's region."""
+    """What a search for more of a gap starts from: samples of its region, not those of the pool that are looked for."""
     from curation import gaps
 
-    return list(gaps.members(bench, gap))
+    return list(gaps.seeds(bench, gap))
 
 
 def listed(a, bench, there):

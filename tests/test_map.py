@@ -36,7 +36,8 @@ def agreement(xy, own):
 @pytest.fixture(scope="module")
 def drawn():
     X, own = blobs()
-    near, far = neighbors.graph(X)
+    made = neighbors.build(X)
+    near, far = made["neighbours"], made["distances"]
     start = atlas.components(neighbors.reduced(X))
     return X, own, near, far, start, atlas.umap(near, far, start)
 
