@@ -58,7 +58,7 @@ def rows(frame, kind, word):
     """The edits that carry out a plan."""
     import pandas as pd
 
-    found = frame[[bool(p) for p in frame.popped]]
+    found = frame[frame.popped.map(bool).astype(bool)]
     off = dict(tag=dict(on=False), rule={})
     nothing = [json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None) for f, slot in zip(found.field, found.slot)]
     return pd.DataFrame(
@@ -109,13 +109,14 @@ def stacks(con):
         alive, of = targets.get(batch, (None, []))
         legacy = [t for t in of if t.startswith("undo-")]
         if alive is None:
-            done, undone = [*done, batch], []
+            done.append(batch)
+            undone = []
         elif alive or legacy:
             of = [t for u in legacy for t in targets[u][1]] or of
             undone = [u for u in undone if not set(targets[u][1]) & set(of)]
             done += of
         else:
-            done = [d for d in done if d not in set(of)]
+            done = [d for d in done if d not in of]
             undone.append(batch)
     return done, undone, {batch: who for batch, _, who in batches}
 
