@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, mine, trials
+from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -247,7 +247,7 @@ def parser():
     v.add_argument("--why", default="")
     v.add_argument("--to", choices=("train", "val"), help="samples of the pool that FILE gives a label move there")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (findings, ledger, audit, keeping, trials, gaps, mine, mapping, gate):
+    for room in (findings, ledger, audit, keeping, trials, gaps, mine, mapping, gate, window):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from curation import drift, neighbors
+from curation import clusters, drift, neighbors
 from tests.benchmarks.tools import clock, peak
 
 
@@ -101,9 +101,7 @@ def speed(n=50_000, d=1280):
             drift.find(graph["neighbours"], np.arange(n), {"split": np.where(np.arange(n) % 5, "train", "val")}, seen)
             shortcuts.find(seen, y, 10)
         with clock("clusters"):
-            from curation.slices import kmeans
-
-            kmeans(neighbors.reduced(X), np.ones(n, bool))
+            clusters.made(neighbors.reduced(X), np.ones(n, bool))
     print(f"{n:,} x {d:,}: {time.perf_counter() - start:.1f} s, peak {peak():.1f} GB", flush=True)
 
 

@@ -1,0 +1,64 @@
+"""Blind audit: labels of the test set judged without seeing label or prediction; what the judge is worth is measured by repeats."""
+
+import streamlit as st
+
+from app import blind
+from app.look import component, reviewer
+from curation import audit as audits
+from curation import history
+from curation.errors import UserError
+from pipelines.audit import noise_words
+
+sheet = component("blind")
+
+
+def draw(bench):
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    left.markdown("# Blind audit")
+    with right:
+        who = reviewer()
+    if not (bench.state()["split"] == "test").any():
+        return st.info("There is no test split here: import one, and its labels can be audited.")
+    noise = audits.noise(bench, "test")
+    st.caption(f"So far: {noise_words(noise, 'test')}. Neither the given label nor a prediction is shown, so that neither can lead you.")
+    if not who:
+        return st.info("Say who judges: the name goes into the log with every answer.")
+    waiting = blind.open_ones(bench)
+    if not waiting:
+        return begin(bench, who)
+    name, rule = list(waiting.items())[-1]
+    rows, said = sorted(blind.rows(bench, name)), blind.answers(bench, name)
+    if len(said) < len(rows):
+        sheet(
+            data=dict(audit=name, rows=[r for r in rows if r not in said], n=len(rows), classes=audits.classes(bench)),
+            key="sheet",
+            on_done_change=lambda: None,
+        )
+    else:
+        st.success(f"All {len(rows):,} rows are answered.")
+        if st.button("Read the answers", type="primary"):
+            told(bench, name, who)
+
+
+def begin(bench, who):
+    order = audits.population(bench, "test")
+    left = len(order) - len(set(order) & set(audits.audited(bench).index))
+    if not left:
+        return st.info("No labelled test sample is left that nobody audited." if len(order) else "There is no labelled test split.")
+    n = st.number_input(f"How many of the {left:,} test labels that nobody audited", 1, left, min(left, 200))
+    if st.button("Begin", type="primary"):
+        try:
+            blind.begin(bench, who, int(n))
+        except UserError as e:
+            return st.error(f"{e.problem}. {e.hint}")
+        st.rerun()
+
+
+def told(bench, name, who):
+    try:
+        out = blind.finish(bench, name, who)
+    except UserError as e:
+        return st.error(f"{e.problem}. {e.hint}")
+    st.success(f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; version {out['version']}.")
+    if out["repeats"]:
+        st.write(f"Shown twice, you said the same in {history.rate(out['repeats_agree'], out['repeats'])}.")

@@ -1,0 +1,87 @@
+"""A blind audit in the browser: the sheet's images under their numbers alone, each answer on disk before it is answered, and the whole read back."""
+
+import json
+import os
+from pathlib import Path
+
+from curation import audit as audits
+from curation.errors import UserError
+
+
+def folder_of(bench, name):
+    return bench.path / "audits" / name
+
+
+def begin(bench, who, n, split="test"):
+    """Draw a sheet, and keep it in the bench. Returns its name."""
+    (bench.path / "audits").mkdir(exist_ok=True)
+    made = bench.path / "audits" / f"new-{os.getpid()}"
+    out = audits.start(bench, who, split, n, folder=made)
+    made.rename(folder_of(bench, out["audit"]))
+    return out["audit"]
+
+
+def open_ones(bench):
+    """{name: rule} of the sheets that were drawn here and not yet read, oldest first."""
+    read = set(audits.audited(bench).audit)
+    rules = {k.removeprefix("audit:"): r for k, r in bench.rules().items() if k.startswith("audit:")}
+    return {k: r for k, r in sorted(rules.items(), key=lambda kv: kv[1]["upto"]) if k not in read and folder_of(bench, k).exists()}
+
+
+def rows(bench, name):
+    """The file of each row's image, by its number."""
+    if not name.isalnum() or not folder_of(bench, name).is_dir():
+        raise UserError(f"expected an audit that was begun here, found {name[:40]!r}", "begin one on the page Audit")
+    return {int(p.stem): p for p in folder_of(bench, name).glob("images/*") if p.stem.isdecimal()}
+
+
+def answers(bench, name):
+    """What has been answered: {row: dict label, verdict, seconds}; the last answer to a row counts."""
+    file, out = folder_of(bench, name) / "answers.jsonl", {}
+    for line in file.read_text().splitlines() if file.exists() else []:
+        try:
+            said = json.loads(line)
+        except ValueError:  # the line that a kill cut short was never acknowledged
+            continue
+        out[said.pop("row")] = said
+    return out
+
+
+def answer(bench, name, said):
+    """Keep one answer; it is durable when this returns."""
+    row, label, verdict, seconds = (said.get(k) for k in ("row", "label", "verdict", "seconds"))
+    fine = (
+        isinstance(row, int)
+        and row in rows(bench, name)
+        and (label is None or label in audits.classes(bench))
+        and verdict in (None, "unsure")
+    )
+    if not fine or (label is None) == (verdict is None) or not isinstance(seconds, int | float):
+        raise UserError("expected a row of the sheet with a class or unsure, and seconds, found another answer", "reload the page")
+    line = json.dumps(dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds))
+    file = folder_of(bench, name) / "answers.jsonl"
+    torn = file.exists() and file.stat().st_size and not file.read_bytes().endswith(b"\n")
+    with open(file, "a") as f:
+        f.write("\n" * bool(torn) + line + "\n")
+        f.flush()
+        os.fsync(f.fileno())
+    return dict(done=len(answers(bench, name)))
+
+
+def finish(bench, name, who):
+    """Read the answers back as `assay audit FILE` does a filled sheet. Returns what it says of them."""
+    import pandas as pd
+
+    said = answers(bench, name)
+    table = [dict(audit=name, row=str(r), image="", **{k: str(v) for k, v in a.items()}, why="") for r, a in sorted(said.items())]
+    return audits.apply(bench, pd.DataFrame(table, columns=["audit", "row", "image", "label", "verdict", "seconds", "why"]), who)
+
+
+def picture(bench, name, row, side):
+    """A JPEG of a row's image."""
+    from curation.images import BadImage, thumbnail
+
+    try:
+        return thumbnail(str(Path(rows(bench, name)[row])), side)
+    except (BadImage, KeyError):
+        return None

@@ -1,0 +1,291 @@
+// One item, one key, the next item: pictures are fetched ahead, decisions are kept in the browser until the server has stored them.
+
+const AHEAD = 12; // pictures that are ready before they are asked for
+const FIXED = 3; // next items that a re-scoring leaves in place
+const KEYS = { Enter: "suggested", s: "suggested", " ": "given", g: "given", n: "unsure", d: "drop", u: "undo", Backspace: "undo",
+  e: "why", ArrowLeft: "back", ArrowRight: "forward", "/": "type" };
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".assay-review");
+  if (root.desk) return root.desk.stop;
+  root.desk = review(root, component.data);
+  return () => { root.desk.stop(); root.desk = null; };
+}
+
+function review(root, { bench, who, session }) {
+  const $ = (name) => root.querySelector(`[data-is="${name}"]`);
+  const store = `assay:${bench}:`; // one key a decision: tabs do not overwrite each other, and what is sent twice is stored once
+  const pictures = new Map();
+  let trail = [], at = 0, ahead = [], classes = [], shownAt = 0, waiting = [], sending = false, asking = false, living = false, wanted = 0;
+  let told = false, stopped = false, ended = false, count = 0, keys = [];
+  const refused = [];
+
+  // ---- talking to the server
+
+  const ask = async (path, body) => {
+    const answer = await fetch(path, body && {
+      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), keepalive: true });
+    const said = await answer.json().catch(() => ({}));
+    if (answer.status === 400) throw Object.assign(new Error(said.error), { refused: true, hint: said.hint });
+    if (!answer.ok) throw new Error(answer.status === 403 ? "the server does not know this browser: open its link again" : `the server says ${answer.status}`);
+    return said;
+  };
+
+  async function more() {
+    if (asking || stopped) return;
+    asking = true;
+    try {
+      const keep = ahead.slice(0, FIXED);
+      const skip = [...trail.filter((i) => i.batch).slice(-1000).map((i) => i.sample), ...keep.map((i) => i.sample)];
+      if (trail[at] && !skip.includes(trail[at].sample)) skip.push(trail[at].sample);
+      const said = await ask("/assay/items", { session, skip });
+      if (said.classes.join("\n") !== classes.join("\n")) { classes = said.classes; drawClasses(); }
+      ahead = [...ahead.slice(0, keep.length), ...said.items.filter((i) => !ahead.slice(0, keep.length).some((k) => k.sample === i.sample))];
+      ended = !said.items.length;
+      prefetch();
+      if (!trail[at]) step();
+    } catch (e) { tell(e); setTimeout(more, 2000); } finally { asking = false; }
+  }
+
+  async function send() { // all that waits goes at once, in order; what is made meanwhile goes next
+    if (sending || stopped) return;
+    sending = true;
+    for (let patience = 250; waiting.length && !stopped; draw()) {
+      const some = waiting.slice(0, 40);
+      try {
+        const said = await ask("/assay/decisions", { who: some[0].who, sent: some.filter((w) => w.who === some[0].who).map((w) => w.body) });
+        const now = performance.now();
+        for (const one of some.filter((w) => w.who === some[0].who)) {
+          forget(one);
+          if (one.at) performance.measure("assay:stored", { start: one.at, end: now });
+          if (said.refused[one.body.batch]) refuse(one, said.refused[one.body.batch]);
+        }
+        wanted = Math.max(wanted, said.seq);
+        patience = 250;
+        follow(some.at(-1).at);
+      } catch (e) {
+        tell(e);
+        draw();
+        await new Promise((r) => setTimeout(r, (patience = Math.min(2 * patience, 4000))));
+      }
+    }
+    sending = false;
+  }
+
+  async function follow(pressed) { // the live effect comes after the answer, one at a time, for the newest state
+    if (living || stopped) return;
+    living = true;
+    try {
+      const before = wanted;
+      const said = await ask(`/assay/live?session=${session}&after=${wanted}`);
+      drawLive(said);
+      if (pressed) performance.measure("assay:live", { start: pressed, end: performance.now() });
+      if (said.seq >= before) more();
+    } catch (e) { tell(e); } finally { living = false; }
+    if (wanted > Number(root.dataset.seq || 0)) setTimeout(() => follow(null), 100);
+  }
+
+  // ---- what is kept until it is stored
+
+  function remember(body, pressed) {
+    const one = { key: `${store}${Date.now()}-${String(count++).padStart(6, "0")}-${hex(4)}`, who, body, at: pressed };
+    try { localStorage.setItem(one.key, JSON.stringify({ who, body })); } catch { /* a browser without room still sends */ }
+    waiting.push(one);
+    send();
+  }
+  function forget(one) { localStorage.removeItem(one.key); waiting = waiting.filter((w) => w !== one); }
+  function refuse(one, why) {
+    const item = trail.find((i) => i.batch === one.body.batch);
+    if (item) item.batch = item.said = null;
+    refused.push(why);
+  }
+  for (const key of Object.keys(localStorage).filter((k) => k.startsWith(store)).sort())
+    waiting.push({ key, ...JSON.parse(localStorage.getItem(key)) });
+
+  // ---- deciding
+
+  function decide(what, label, pressed) {
+    const item = trail[at];
+    if (!item) return;
+    const given = item.given_label, hint = item.suggested_label;
+    const decision = { sample: item.sample, given_label: given, suggested_label: hint, score: item.score, rank: item.rank, random: item.random,
+      reason: item.reason, seconds: Math.round(performance.now() - shownAt) / 1000 };
+    if (what === "suggested") { if (!hint) return; label = hint; }
+    if (what === "given") decision.verdict = "confirm";
+    else if (what === "unsure") decision.verdict = "unsure";
+    else if (what === "drop") decision.keep = false;
+    else decision.label = label;
+    item.said = what === "given" ? given : what === "unsure" ? "not sure" : what === "drop" ? "dropped" : label;
+    item.batch = `edit-${hex(6)}`;
+    remember({ batch: item.batch, decision }, pressed);
+    step(pressed);
+  }
+
+  function undo(pressed) {
+    const last = trail.slice(0, at + 1).findLastIndex((i) => i.batch);
+    if (last < 0) return;
+    const item = trail[last];
+    remember({ batch: item.batch }, pressed);
+    item.batch = item.said = null;
+    at = last;
+    show(pressed);
+  }
+
+  function step(pressed) {
+    if (trail[at]) at++;
+    if (!trail[at] && ahead.length) trail.push(ahead.shift());
+    show(pressed);
+    prefetch();
+    if (ahead.length < AHEAD && !ended) more();
+  }
+
+  function act(what, pressed) {
+    if (what === "undo") undo(pressed);
+    else if (what === "back") { if (at > 0) { at--; show(pressed); } }
+    else if (what === "forward") { if (trail[at] && (at < trail.length - 1 || trail[at].batch)) step(pressed); }
+    else if (what === "type") { $("type").focus(); }
+    else if (what === "why") { told = !told; explain(); }
+    else decide(what, null, pressed);
+  }
+
+  function key(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
+    const from = e.composedPath()[0];
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName) || from.isContentEditable) return;
+    if (from.tagName === "BUTTON" && (e.key === "Enter" || e.key === " ") && root.contains(from)) from.blur();
+    const named = KEYS[e.key] ?? KEYS[e.key.toLowerCase?.()];
+    const number = keys.indexOf(e.key);
+    if (named) { e.preventDefault(); e.stopPropagation(); act(named, e.timeStamp); }
+    else if (number >= 0 && number < classes.length) { e.preventDefault(); e.stopPropagation(); decide("label", classes[number], e.timeStamp); }
+  }
+
+  // ---- drawing
+
+  const url = (sample, side) => `/assay/image/${encodeURIComponent(sample)}?side=${side}`;
+  function picture(sample) {
+    if (!pictures.has(sample)) {
+      const img = new Image();
+      img.src = url(sample, 512);
+      img.decode().catch(() => img.classList.add("gone"));
+      pictures.set(sample, img);
+      if (pictures.size > 80) pictures.delete(pictures.keys().next().value);
+    }
+    return pictures.get(sample);
+  }
+  function prefetch() { for (const item of ahead.slice(0, AHEAD)) { picture(item.sample); item.near.forEach((n) => (new Image().src = url(n.sample, 128))); } }
+
+  function show(pressed) {
+    const item = trail[at];
+    root.classList.toggle("empty", !item);
+    $("picture").replaceChildren(...(item ? [picture(item.sample)] : []));
+    if (item) {
+      const img = picture(item.sample);
+      img.alt = item.name;
+      img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
+      $("name").textContent = item.name;
+      $("given").textContent = item.given_label ?? "none";
+      $("suggested").textContent = item.suggested_label ?? "none";
+      $("reason").textContent = item.reason ?? "";
+      $("said").textContent = item.said ? `you said: ${item.said}` : "";
+      $("near").replaceChildren(...item.near.map((n) => {
+        const figure = document.createElement("figure"), img = new Image(), text = document.createElement("figcaption");
+        img.src = url(n.sample, 128);
+        img.alt = text.textContent = n.label;
+        figure.className = n.label === item.suggested_label ? "for" : n.label === item.given_label ? "against" : "";
+        figure.append(img, text);
+        return figure;
+      }));
+    }
+    shownAt = performance.now();
+    draw();
+    if (told) explain();
+    if (pressed && item) { // painted: the picture is decoded, and a frame has been drawn with it
+      const img = picture(item.sample);
+      const done = () => requestAnimationFrame(() => { const c = new MessageChannel();
+        c.port1.onmessage = () => performance.measure("assay:painted", { start: pressed, end: performance.now() }); c.port2.postMessage(0); });
+      img.complete ? done() : img.addEventListener("load", done, { once: true });
+    }
+  }
+  async function explain() { // how the number came about, with this very sample
+    const item = trail[at], box = $("told");
+    $("do-why").setAttribute("aria-expanded", String(told));
+    box.hidden = !told || !item;
+    if (box.hidden) return;
+    try {
+      const said = await ask(`/assay/why/${encodeURIComponent(item.sample)}`);
+      if (trail[at] !== item) return;
+      const bars = document.createElement("div");
+      bars.className = "bars";
+      for (const [name, p] of said.probs) {
+        const text = document.createElement("span"), bar = document.createElement("i"), value = document.createElement("span");
+        text.textContent = name;
+        bar.style.width = `${Math.max(100 * p, 0.5)}%`;
+        bar.classList.toggle("given", name === said.label);
+        value.textContent = share(p);
+        bars.append(text, bar, value);
+      }
+      const parts = said.sentences.map((words) => Object.assign(document.createElement("p"), { textContent: words }));
+      box.replaceChildren(parts[0], bars, ...parts.slice(1), Object.assign(document.createElement("code"), { textContent: said.formula }));
+    } catch (e) { tell(e); }
+  }
+  function draw() {
+    const n = waiting.length;
+    $("stored").textContent = n ? `${n} waiting to be stored` : "everything is stored";
+    $("stored").classList.toggle("waiting", n > 0);
+    root.dataset.waiting = n;
+    root.dataset.done = trail.filter((i) => i.batch).length;
+    if (!n) $("problem").textContent = refused.length ? `not stored: ${refused.at(-1)}` : "";
+    $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
+  }
+  function tell(e) { $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message; }
+  function drawClasses() {
+    const digits = classes.every((name) => /^[0-9]$/.test(name)); // a class that is a digit has its own key
+    keys = digits ? classes : classes.slice(0, 10).map((_, i) => `${(i + 1) % 10}`);
+    $("classes").replaceChildren(...keys.map((k, i) => button(k, classes[i], () => decide("label", classes[i], performance.now()))));
+    $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
+  }
+  function button(key, text, press) {
+    const b = document.createElement("button"), k = document.createElement("kbd");
+    k.textContent = key;
+    b.append(k, ` ${text}`);
+    b.onclick = press;
+    return b;
+  }
+  const points = (x) => `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).toFixed(1)}`;
+  const share = (x) => `${(100 * x).toFixed(0)} %`;
+  function drawLive(said) {
+    root.dataset.seq = said.seq;
+    if (said.error) return tell(new Error(`not re-scored: ${said.error}`));
+    const g = said.gain;
+    $("gain").textContent = !g ? "no validation labels" : said.measurable ? `${points(g[0])} points` : "not yet measurable";
+    $("gain-range").textContent = g ? `${points(g[0])} [${points(g[1])}, ${points(g[2])}] on ${said.n.toLocaleString()} validation labels` : "";
+    $("ruler").textContent = said.ruler ? `ruler corrected: ${said.ruler} label${said.ruler > 1 ? "s" : ""}` : "";
+    $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, ${said.unsure.toLocaleString()} unsure`;
+    $("random").textContent = said.share ? `${share(said.share[0])} [${share(said.share[1])}, ${share(said.share[2])}] of labels drawn at random are wrong`
+      : `${said.looks} of the 30 random looks that a rate takes`;
+    const e = said.errors_left;
+    $("errors").textContent = e ? `${Math.round(e[0]).toLocaleString()} [${Math.round(e[1]).toLocaleString()}, ${Math.round(e[2]).toLocaleString()}] errors left` : "errors left: not yet known";
+  }
+  const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+  for (const [name, what] of [["do-suggested", "suggested"], ["do-given", "given"], ["do-unsure", "unsure"], ["do-drop", "drop"], ["do-undo", "undo"],
+    ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"]]) $(name).onclick = () => act(what, performance.now());
+  $("type").onkeydown = (e) => {
+    e.stopPropagation();
+    if (e.key === "Escape") { e.target.value = ""; e.target.blur(); }
+    if (e.key !== "Enter") return;
+    const typed = e.target.value.trim().toLowerCase(), fits = classes.filter((c) => c.toLowerCase().startsWith(typed));
+    const one = classes.find((c) => c.toLowerCase() === typed) ?? (typed && fits.length === 1 ? fits[0] : null);
+    if (!one) return tell(new Error(`${fits.length} classes begin like that`));
+    e.target.value = "";
+    e.target.blur();
+    decide("label", one, e.timeStamp);
+  };
+  const online = () => send();
+  document.addEventListener("keydown", key, true);
+  window.addEventListener("online", online);
+  more();
+  send();
+  follow(null);
+  return { stop() { stopped = true; document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
+}

@@ -1,0 +1,261 @@
+"""The desk: what the reviewers of one bench share while they work: the queue in memory, decisions stored before they are answered, the live effect."""
+
+import json
+import re
+import threading
+import time
+from collections import OrderedDict
+
+import numpy as np
+
+from curation import queue, stats, suspects, text, versions
+from curation.arrays import Shards, load, save
+from curation.errors import UserError
+from curation.images import BadImage, Pixels, thumbnail
+
+AHEAD = 400  # suspects that are held ready
+BATCH = 60  # items that go to a browser at once
+MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
+NEAR = 6  # neighbours shown as evidence
+SIDE = 512  # pixels of the longer side of what a browser is shown
+SESSION = re.compile(r"[0-9a-f]{16}")
+FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
+
+
+class Desk:
+    """One bench as the server holds it. Reads come from memory; a decision is in the log before it is answered; one thread re-scores, for the
+    newest state, however many decisions came meanwhile."""
+
+    def __init__(self, bench, share=0.05):
+        self.bench, self.share = bench, share
+        self.lock, self.woken = threading.RLock(), threading.Condition()
+        self.rows, self.done, self.seq, self.error = [], set(), -1, None
+        self.samples, self.with_ = {}, {}  # the samples of each batch; who holds an item, and until when
+        self.pictures = OrderedDict()
+        self.thread, self.stopped = None, False
+
+    # ---- the queue
+
+    def refresh(self):
+        """Read the queue, the state and the neighbours anew, and what the model now makes of the validation samples."""
+        bench = self.bench
+        seq = versions.position(bench, "HEAD")
+        if seq == self.seq:
+            return
+        state, rows = bench.state(), bench.queue(AHEAD, self.share)
+        graph, at = suspects.nodes(bench, state)
+        first = np.full(len(graph["hashes"]), -1)
+        shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
+        first[at[shown][::-1]] = np.flatnonzero(shown)[::-1]
+        said = verdicts(bench)
+        progress = queue.progress(bench, state)
+        with self.lock:
+            self.state, self.graph, self.at, self.first, self.said, self.progress = state, graph, at, first, said, progress
+            self.rows = rows.to_dict("records")
+            self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
+            self.classes = sorted(set(state.label[shown]))
+            self.seq = seq
+
+    def items(self, session, skip=(), n=BATCH):
+        """The next n items that are neither decided, nor in `skip` (what this browser holds already), nor with another one."""
+        skip, out, now = set(skip) | self.done, [], time.monotonic()
+        with self.lock:
+            for row in self.rows:
+                holder, until = self.with_.get(row["sample"], (session, 0))
+                if row["sample"] not in skip and (holder == session or until < now):
+                    self.with_[row["sample"]] = session, now + MINE
+                    out.append(self.item(row))
+                if len(out) == n:
+                    break
+        return out
+
+    def item(self, row):
+        """One item as a browser shows it: a row of the queue, its picture, its nearest labelled neighbours, other people's votes."""
+        sample = row["sample"]
+        i = self.state.index.get_loc(sample)
+        near = [self.first[j] for j in self.graph["neighbours"][self.at[i]] if j >= 0]
+        near = [int(j) for j in near if j >= 0][:NEAR]
+        ids, labels = self.state.index, self.state.label
+        about = {k: plain(row.get(k)) for k in ("sample", "given_label", "suggested_label", "score", "rank", "random", "reason")}
+        return about | dict(
+            name=self.state.key.iloc[i],
+            split=self.state["split"].iloc[i],
+            width=int(self.state.width.iloc[i]),
+            height=int(self.state.height.iloc[i]),
+            near=[dict(sample=ids[j], label=labels.iloc[j]) for j in near],
+        )
+
+    # ---- decisions
+
+    def receive(self, sent, who):
+        """Store what a browser sends, in order: dicts batch, and decision (a row as `edit` takes it, or a list of such: one batch), or neither: take
+        the batch back. Returns when all of it is durable: {seq, refused {batch: why}}."""
+        if not who:
+            raise UserError("expected to know who decides, found nobody", "say your name")
+        text.check(who, "a name")
+        rows, refused = [], {}
+        for one in sent:
+            batch, asked = str(one.get("batch", "")), one.get("decision")
+            decisions = asked if isinstance(asked, list) or asked is None else [asked]
+            if decisions is not None and not (decisions and all(map(sensible, decisions))):
+                refused[batch] = f"expected decisions on samples, with no other fields than {', '.join(sorted(FIELDS))}"
+            else:
+                rows.append((batch, decisions and [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions]))
+        out = self.bench.receive(rows, who)
+        out["refused"] |= refused
+        for batch, decisions in rows:
+            if batch not in out["refused"] and decisions:
+                self.samples[batch] = {d["sample"] for d in decisions}
+                self.done |= self.samples[batch]
+            elif batch not in out["refused"]:
+                self.done -= self.samples.get(batch, set())
+        self.wake()
+        return out
+
+    # ---- the live effect: one at a time, for the newest state
+
+    def wake(self):
+        with self.woken:
+            if self.thread is None:
+                self.thread = threading.Thread(target=self.work, daemon=True)
+                self.thread.start()
+            self.woken.notify_all()
+
+    def close(self):
+        """End the thread, between two re-scorings."""
+        with self.woken:
+            thread, self.stopped = self.thread, True
+            self.woken.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def work(self):
+        while not self.stopped:
+            with self.woken:
+                while not self.stopped and self.seq == versions.position(self.bench, "HEAD"):
+                    self.woken.wait(2)  # others may edit by the command line
+            if self.stopped:
+                return
+            start = time.monotonic()
+            try:
+                self.bench.rescore()
+                self.refresh()
+                self.error = None
+            except Exception as e:  # said to whoever asks; the decisions are stored
+                self.error = str(e)
+                time.sleep(1)
+            with self.woken:
+                self.woken.notify_all()
+            time.sleep(min(0.5, time.monotonic() - start) / 2)  # decisions come first
+
+    def live(self, session, after=0, patience=5):
+        """What the decisions up to the log position `after` did, waited for `patience` seconds: see effect; and the queue's order now."""
+        until = time.monotonic() + patience
+        with self.woken:
+            while self.seq < after and self.error is None and time.monotonic() < until:
+                self.woken.wait(0.5)
+        with self.lock:
+            now = dict(seq=self.seq, error=self.error, left=len([r for r in self.rows if r["sample"] not in self.done]))
+            return now | effect(self.state, self.said, self.began(session)) | stratum(self.progress)
+
+    def began(self, session):
+        """What the model made of the validation samples when a session began, and their labels then; kept on disk, so that a restart forgets nothing."""
+        if not SESSION.fullmatch(session):
+            raise UserError("expected a session of 16 hex digits, found another", "reload the page")
+        file = self.bench.arrays / "sessions" / f"{session}.npz"
+        kept = load(file)
+        if kept is None:
+            ids = sorted(self.said)
+            labels = [self.state.label.get(s) or "" for s in ids]
+            kept = dict(ids=np.array(ids, "S32"), said=np.array([self.said[s] for s in ids], "U"), labels=np.array(labels, "U"))
+            save(file, **kept)
+        return kept
+
+    # ---- pictures
+
+    def picture(self, sample, side=SIDE):
+        """A JPEG of an image, its longer side at most `side`: small originals from the shard that holds them whole, others from their file."""
+        key = sample, side
+        with self.lock:
+            if key in self.pictures:
+                self.pictures.move_to_end(key)
+                return self.pictures[key]
+        found = self.bench.state().loc[[sample]] if sample in self.bench.state().index else None
+        if found is None:
+            return None
+        row = found.iloc[0]
+        try:
+            jpeg = whole(self.bench, row, side) or thumbnail(row.uri, side)
+        except BadImage:
+            jpeg = None
+        with self.lock:
+            self.pictures[key] = jpeg
+            while len(self.pictures) > 2000:
+                self.pictures.popitem(last=False)
+        return jpeg
+
+
+def whole(bench, row, side):
+    """The image from the pixel shards, where these hold all of it; None where the original is larger than they are."""
+    import io
+
+    from PIL import Image
+
+    from curation.images import SIDE as STORED
+
+    if max(row.width, row.height) > min(STORED, side):
+        return None
+    out = io.BytesIO()
+    pixels = Pixels(Shards(bench.arrays / "pixels"), [row.content_hash])[:]
+    Image.fromarray(pixels[0]).save(out, "JPEG", quality=95, subsampling=0)
+    return out.getvalue()
+
+
+def verdicts(bench):
+    """{val sample: class} that the standing model predicts, out of sample; classes that are too few are no answer."""
+    kept = load(bench.arrays / "opinion.npz")
+    classes = json.loads(str(kept["classes"]))
+    probs = np.where(kept["few"], 0, kept["pred_probs"])
+    state = bench.state()
+    ids = kept["ids"].astype(str)
+    val = (state.split.reindex(ids) == "val").to_numpy()
+    return {s: classes[c] for s, c in zip(ids[val], probs[val].argmax(1))}
+
+
+def effect(state, said, began):
+    """The paired validation difference since a session began, both models judged by the labels as they are now: dict n, gain (estimate, low, high),
+    measurable (the interval excludes zero), ruler (validation labels corrected since, which is no gain)."""
+    ids = began["ids"].astype(str)
+    label, keep = state.label.reindex(ids).to_numpy(object), state.keep.reindex(ids).eq(True).to_numpy()
+    now = np.array([said.get(s, "") for s in ids], object)
+    use = keep & np.array([bool(x) for x in label]) & (now != "")
+    ruler = int(((label != began["labels"].astype(object)) & use).sum())
+    n = int(use.sum())
+    if n < 2:
+        return dict(n=n, gain=None, measurable=False, ruler=ruler)
+    right = [(said_ == label)[use][None].astype(float) for said_ in (now, began["said"].astype(object))]
+    e = stats.contrast(right, stats.PAIR)
+    sure = bool((right[0] != right[1]).any() and (e.low > 0 or e.high < 0))
+    return dict(n=n, gain=[e.estimate, e.low, e.high], measurable=sure, ruler=ruler)
+
+
+def stratum(progress):
+    """What people's decisions say: reviewed, wrong, and from the random stratum alone precision and errors left (None before 30 looks)."""
+    looks, hits = progress["looks"], progress["hits"]
+    share = [hits / looks, *stats.wilson(hits, looks)] if looks >= 30 else None
+    return {k: progress[k] for k in ("reviewed", "wrong", "unsure", "looks", "hits", "errors_left", "population")} | dict(share=share)
+
+
+def sensible(decision):
+    return isinstance(decision, dict) and not set(decision) - FIELDS and isinstance(decision.get("sample"), str)
+
+
+def spelled(value):
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def plain(value):
+    """A cell of a frame as JSON knows it."""
+    import pandas as pd
+
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

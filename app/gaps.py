@@ -1,0 +1,116 @@
+"""Gaps: what the data do not show, as pictures; more like it from the pool; what to label next; and a guard that it stays mended."""
+
+import streamlit as st
+
+from app.history import picture, told
+from app.look import component, reviewer
+from curation import gaps as lacking
+from curation import guards, mining, mistakes, queue, versions
+
+EACH = 12  # pictures of what is wrong
+MANY = 48  # pictures of what the pool has
+grid = component("grid")
+
+
+def draw(bench):
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    left.markdown("# Gaps")
+    if not queue.scanned(bench):
+        return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
+    with right:
+        who = reviewer()
+    found = lacking.find(bench)
+    one, two = st.tabs(["Gaps", "Label these next"])
+    with one:
+        if not len(found):
+            st.info("No class, cluster, metadata value or pair of these stands out at 5 % false discoveries.")
+        else:
+            shown(bench, found, who)
+    with two:
+        next_ones(bench, who)
+
+
+def shown(bench, found, who):
+    names = list(found.gap)
+    rows = {r.gap: r for r in found.itertuples()}
+    name = st.selectbox(
+        "Gap", names, format_func=lambda g: f"{g}: explains {max(0, rows[g].explains):.0f} validation errors", label_visibility="collapsed"
+    )
+    row = rows[name]
+    st.markdown(f"**{row.train:,}** train, **{row.val:,}** val, **{row.pool:,}** pool.")
+    st.text(f"{row.why}. {row.action}")
+    mine = lacking.members(bench, name)
+    wrong = mistakes.found(bench)
+    wrong = wrong[wrong.wrong & wrong.index.isin(mine)].head(EACH)
+    if len(wrong):
+        from html import escape
+
+        keys = bench.state().key
+        cells = [
+            f"<figure>{picture(s, keys[s])}<figcaption><s>{escape(str(r.said))}</s> is {escape(str(r.label))}</figcaption></figure>"
+            for s, r in wrong.iterrows()
+        ]
+        st.markdown("### Wrong on validation")
+        st.html(f'<div class="assay-sheet">{"".join(cells)}</div>')
+    st.markdown("### More like this, in the pool")
+    more(bench, mining.similar(bench, lacking.seeds(bench, name)).head(MANY) if mine else None, who, f"like {name}")
+    guard(bench, name, who)
+
+
+def more(bench, found, who, key):
+    """Pool samples as a grid: what is left in it is labelled and goes to train as one batch."""
+    if found is None or not len(found):
+        return st.caption("The pool has nothing to show for it.")
+    if not who:
+        return st.info("Say who decides, and these can be labelled.")
+    classes = sorted({c for c in bench.state().label if c})
+    label = st.selectbox(
+        "Their class", classes, index=None, placeholder="a class for all that are left", label_visibility="collapsed", key=f"class {key}"
+    )
+    hint = found.suggested_label if "suggested_label" in found else found.label
+    items = [
+        dict(
+            sample=r.sample,
+            label=r.label if "label" in found else None,
+            suggested_label=h,
+            name=str(r.source_id),
+            note=f"{r.score:.2f}",
+            why="pool",
+        )
+        for r, h in zip(found.itertuples(), hint)
+    ]
+    actions = [dict(name=f"label {label} and train on them", decision=dict(label=label, split="train"))] if label else []
+    if "suggested_label" in found:
+        actions.append(dict(name="the suggestions are right: train on them", decision=dict(label="$suggested", split="train")))
+    actions.append(dict(name="drop", decision=dict(keep=False)))
+    at = f"{key} {label} {versions.position(bench, 'HEAD')}"
+    grid(data=dict(key=at, items=items, actions=actions, who=who), key=f"grid {key}", on_stored_change=lambda: None)
+
+
+def next_ones(bench, who):
+    """The pool samples whose labels would teach the model most."""
+    from curation.errors import UserError
+
+    n = st.slider("How many", 12, 200, 48, 12)
+    try:
+        more(bench, mining.suggest(bench, n), who, "next")
+    except UserError as e:
+        st.caption(f"{e.problem}. {e.hint}")
+
+
+def guard(bench, gap, who):
+    """Freeze what is labelled of a gap in val and pool as a regression set: a unit test for the data."""
+    with st.popover("Guard this"):
+        st.caption(
+            "Its labelled val and pool samples, with what nearly equals them, leave train, val and pool; a gate then judges by them."
+        )
+        name = st.text_input("Name of the set")
+        if st.button("Freeze", disabled=not (name and who)):
+
+            def freeze():
+                sets, _ = guards.of_gap(bench, name, gap)
+                out = guards.freeze(bench, sets, who)
+                guards.keep(bench, sets)
+                return f"{out['sets'][0]['n']:,} samples are frozen: assay scan, commit, and assay gate --no-regression"
+
+            told(freeze)

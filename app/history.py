@@ -1,0 +1,109 @@
+"""History: who did what when, what it changed, and the way back."""
+
+from html import escape
+from urllib.parse import quote
+
+import streamlit as st
+
+from app.look import reviewer
+from curation.errors import UserError
+
+SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
+
+
+def draw(bench):
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    left.markdown("# History")
+    with right:
+        who = reviewer()
+    commit(bench, who)
+    one, two, three = st.tabs(["Log", "Difference", "One sample"])
+    with one:
+        log(bench, who)
+    with two:
+        diff(bench)
+    with three:
+        blame(bench)
+
+
+def commit(bench, who):
+    """Name what stands now."""
+    since = bench.status()["open_edits"]
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    message = left.text_input(
+        "What changed", placeholder=f"{since:,} edits since the last version: what changed?", label_visibility="collapsed"
+    )
+    if right.button("Commit", disabled=not (since and who), type="primary", width="stretch"):
+        told(lambda: f"{bench.commit(message, who)['name']} is committed")
+
+
+def log(bench, who):
+    rows = bench.batches().iloc[::-1].reset_index(drop=True)
+    chosen = st.dataframe(
+        rows[SHOWN], hide_index=True, height=480, on_select="rerun", selection_mode="single-row", key="log"
+    ).selection.rows
+    if not chosen:
+        return st.caption("Choose a line to take its batch back.")
+    row = rows.iloc[chosen[0]]
+    if row["kind"] != "batch":
+        return st.caption(f"{row['name']} is a version: the difference shows what it holds.")
+    try:
+        plan, _ = bench.revert(row["name"], who=who, dry=True)
+    except UserError as e:
+        return st.caption(f"{e.problem}. {e.hint}")
+    back = plan[plan.popped.map(bool).astype(bool)]
+    st.write(f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay.")
+    names = bench.state().key
+    st.dataframe(
+        back.assign(sample=names.reindex(back["sample"]).to_numpy())[["sample", "slot", "now", "value"]].head(200), hide_index=True
+    )
+    if st.button(f"Take back {row['name']}", disabled=not (who and len(back))):
+        told(lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back")
+
+
+def diff(bench):
+    names = ["HEAD", *bench.commits().name[::-1]]
+    one, two = st.columns(2)
+    a, b = one.selectbox("From", names, index=len(names) - 1), two.selectbox("To", names)
+    found = bench.diff(a, b)
+    st.caption(", ".join(f"{len(found[k]):,} {k}" for k in ("relabelled", "added", "removed", "moved", "tagged")))
+    if len(found["relabelled"]):
+        matrix = found["matrix"]
+        matrix = matrix[matrix["from"] != matrix["to"]]
+        st.dataframe(matrix.pivot_table(index="from", columns="to", values="n", aggfunc="sum").fillna(0).astype(int))
+        pictures(found["relabelled"])
+
+
+def pictures(rows, most=48):
+    """What was relabelled, as pictures with the label before and after."""
+    cells = [
+        f"<figure>{picture(r.sample, r.source_id)}<figcaption><s>{escape(str(r[3]))}</s> → <b>{escape(str(r[4]))}</b></figcaption></figure>"
+        for r in rows[["sample", "source_id", "from", "to"]].head(most).itertuples()
+    ]
+    st.html(f'<div class="assay-sheet">{"".join(cells)}</div>' + (f"<p>and {len(rows) - most:,} more</p>" if len(rows) > most else ""))
+
+
+def picture(sample, name, side=128):
+    return f'<img src="/assay/image/{quote(sample)}?side={side}" loading="lazy" alt="{escape(str(name))}">'
+
+
+def blame(bench):
+    sample = st.text_input("Sample", placeholder="its id, or its name in its source", label_visibility="collapsed").strip()
+    if not sample:
+        return st.caption("Say a sample, and its life is told: each label, by whom, when and why.")
+    try:
+        id, key, life = bench.blame(sample)
+    except UserError as e:
+        return st.warning(f"{e.problem}. {e.hint}")
+    left, right = st.columns([1, 4])
+    left.html(f'<div class="assay-sheet"><figure>{picture(id, key, 256)}</figure></div>')
+    right.dataframe(life.drop(columns=["suggested"]), hide_index=True)
+
+
+def told(work):
+    """Do it, and say what came of it."""
+    try:
+        st.toast(work())
+    except UserError as e:
+        return st.error(f"{e.problem}. {e.hint}")
+    st.rerun()

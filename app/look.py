@@ -1,0 +1,90 @@
+"""How every page looks, and the few pieces that several of them draw."""
+
+from html import escape
+
+from PIL import Image, ImageDraw
+
+ICON = Image.new("RGB", (64, 64), "#2a78d6")  # a picture of our own: a named one would be fetched from elsewhere
+ImageDraw.Draw(ICON).polygon([(12, 52), (32, 10), (52, 52), (42, 52), (32, 30), (22, 52)], "white")
+
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { padding: 4.5rem 2.5rem 3rem; max-width: 96rem; }
+h1 { font-size: 1.7rem !important; font-weight: 650 !important; letter-spacing: -.01em; }
+h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
+.assay-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem; margin: .5rem 0 1.5rem; }
+.assay-cards div { border: 1px solid color-mix(in srgb, currentColor 15%, transparent); border-radius: 12px; padding: 1rem 1.2rem; }
+.assay-cards b { display: block; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.assay-cards small { opacity: .68; }
+.assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem; border-radius: 0 12px 12px 0;
+  background: color-mix(in srgb, currentColor 5%, transparent); margin-bottom: 1.5rem; }
+.assay-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .8rem; align-items: center; font-size: .9rem; }
+.assay-bars i { display: block; height: .8rem; border-radius: 4px; background: color-mix(in srgb, #2a78d6 75%, transparent); min-width: 2px; }
+.assay-bars span { font-variant-numeric: tabular-nums; opacity: .75; }
+.assay-legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .85rem; }
+.assay-legend span::before { content: ""; display: inline-block; width: .65rem; height: .65rem; border-radius: 50%; background: var(--c);
+  margin-right: .4rem; }
+.assay-sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .7rem; }
+.assay-sheet figure { margin: 0; font-size: .8rem; }
+.assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; }
+@media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; } }
+</style>"""
+
+
+def drawn(name, bench):
+    """Draw a page; what a person can mend, such as a bench that waits for a scan, is said in its place."""
+    from importlib import import_module
+
+    import streamlit as st
+
+    from curation.errors import UserError
+
+    try:
+        import_module(f"app.{name}").draw(bench)
+    except UserError as e:
+        st.warning(f"{e.problem}. {e.hint}")
+
+
+def cards(pairs):
+    """(value, what it is) as cards; text from outside is escaped."""
+    return (
+        '<div class="assay-cards">'
+        + "".join(f"<div><b>{escape(str(v))}</b><small>{escape(str(k))}</small></div>" for v, k in pairs)
+        + "</div>"
+    )
+
+
+def bars(counts, most=30):
+    """{name: n} as bars, in the order given."""
+    top = max(counts.values(), default=1) or 1
+    rows = [
+        f"<span>{escape(str(k))[:60]}</span><i style='width:{100 * n / top:.1f}%'></i><span>{n:,}</span>"
+        for k, n in list(counts.items())[:most]
+    ]
+    more = f"<p>and {len(counts) - most:,} more classes</p>" if len(counts) > most else ""
+    return f'<div class="assay-bars">{"".join(rows)}</div>{more}'
+
+
+def component(name):
+    """A component of ours: its three files in components/."""
+    from pathlib import Path
+
+    import streamlit as st
+
+    files = {k: (Path(__file__).parent / "components" / f"{name}.{k}").read_text() for k in ("html", "css", "js")}
+    return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
+
+
+def reviewer():
+    """Who decides, kept in the page's address, so that a reload remembers it; "" before anybody has said."""
+    import streamlit as st
+
+    from curation.text import check
+
+    who = st.text_input(
+        "Your name", st.query_params.get("who", ""), placeholder="your name", label_visibility="collapsed", max_chars=300
+    ).strip()
+    who = who or st.session_state.get("who", "")
+    if who and st.query_params.get("who") != who:
+        st.query_params["who"] = who
+    st.session_state["who"] = check(who, "a name")
+    return who

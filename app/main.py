@@ -1,0 +1,36 @@
+"""The pages and how one gets from one to another; every page is about the one bench that the server was started on."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path[:0] = [p for p in [str(Path(__file__).parents[1])] if p not in sys.path]
+
+import streamlit as st  # noqa: E402
+
+from app import server  # noqa: E402
+from app.look import ICON, STYLE, drawn  # noqa: E402
+
+st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
+st.html(STYLE)
+bench = server.desk_of(os.environ["ASSAY_BENCH"]).bench
+
+
+def page(name, title, icon, **more):
+    def draw():
+        drawn(name, bench)
+
+    draw.__name__ = name
+    return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=name, **more)
+
+
+PAGES = [
+    page("overview", "Overview", "dashboard", default=True),
+    page("review", "Review", "rate_review"),
+    page("map", "Map", "scatter_plot"),
+    page("gaps", "Gaps", "join_inner"),
+    page("experiments", "Experiments", "science"),
+    page("audit", "Audit", "visibility_off"),
+    page("history", "History", "history"),
+]
+st.navigation(PAGES, position="top").run()

@@ -1,0 +1,137 @@
+"""Map: every image where its likes are, coloured by what one wants to see; what is circled comes as a grid, and goes as one batch of edits."""
+
+import numpy as np
+import streamlit as st
+
+from app.look import component, reviewer
+from curation import atlas, suspects, versions
+from curation.errors import UserError
+
+WAYS = {"label": "label", "issue": "issue", "split": "split", "correct": "right or wrong on validation", "cluster": "cluster"}
+COLOURS = "#2a78d6 #e4572e #1a8f5a #f0a202 #8d5fd3 #17a2b8 #d6336c #7a6c5d #5c7cfa #94b447 #c2562d #0b7285 #b197fc #e8590c #2b8a3e #868e96".split()
+GREY = "#b8bcc4"
+SHOWN = 120  # pictures of a selection at once
+chart, grid = component("map"), component("grid")
+
+
+def draw(bench):
+    left, right = st.columns([5, 2], vertical_alignment="bottom")
+    left.markdown("# Map")
+    try:
+        _, method = atlas.positions(bench, bench.state())
+    except UserError as e:
+        return st.info(f"{e.problem}. {e.hint}")
+    with right:
+        who = reviewer()
+    by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"
+    names, _ = groups(bench, by)
+    url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
+    said = chart(
+        data=dict(url=url, palette=[rgba(colour(i, name)) for i, name in enumerate(names)]), key="map", on_lasso_change=lambda: None
+    )
+    st.html(legend(names))
+    st.caption(f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it.")
+    if said.lasso:
+        selection(bench, inside(bench, said.lasso), who)
+
+
+def kept(bench):
+    state = bench.state()
+    return state[state.keep]
+
+
+def places(bench, state):
+    """Places (n, 2) in 0..1 of the rows of `state`."""
+    xy, _ = atlas.positions(bench, state)
+    whole = atlas.standing(bench)["xy"]
+    low = whole.min(0)
+    return ((xy - low) / np.maximum((whole.max(0) - low).max(), 1e-9)).astype("f4")
+
+
+def groups(bench, by):
+    """(names, which (n,) uint8) of the kept samples: what each is coloured by; the last name is of those that have none."""
+    state = kept(bench)
+    said = np.array(["" if x is None else str(x) for x in state["split" if by == "split" else "label"]], object)
+    locked = state["split"].isin(("test", "guard")).to_numpy()
+    if by == "issue":
+        found = bench.issues().drop_duplicates("sample").set_index("sample").kind
+        said = np.array(
+            ["" if x is None else x for x in found.reindex(state.index).astype(object).where(lambda s: s.notna(), None)], object
+        )
+    elif by == "correct":
+        from app.desk import verdicts
+
+        now = verdicts(bench)
+        said = np.array([("right" if now[s] == label else "wrong") if s in now else "" for s, label in zip(state.index, said)], object)
+    elif by == "cluster":
+        from curation.slices import clusters
+
+        own = {s: name for name, ids in clusters(bench, state).items() for s in ids}
+        said, locked = np.array([own.get(s, "") for s in state.index], object), False
+    if by != "split":
+        said = np.where(locked, "", said)
+    names, which = np.unique(said, return_inverse=True)
+    order = [n for n in names if n][:254]
+    at = {n: i for i, n in enumerate(order)}
+    return [*order, "other"], np.array([at.get(n, len(order)) for n in names], "u1")[which]
+
+
+def points(bench, by):
+    """What the map's component reads: n as uint32, n pairs of float32, n bytes."""
+    if by not in WAYS:
+        raise UserError(f"expected one of {', '.join(WAYS)}, found {by[:40]!r}", "choose one of them")
+    state = kept(bench)
+    xy, (_, which) = places(bench, state), groups(bench, by)
+    assert len(xy) == len(which)
+    return np.uint32(len(xy)).tobytes() + xy.tobytes() + which.tobytes()
+
+
+def inside(bench, lasso):
+    """Kept samples within a polygon of the map, test and guard left out: nobody edits those."""
+    from matplotlib.path import Path
+
+    state = kept(bench)
+    state = state[~state["split"].isin(("test", "guard"))]
+    return state[Path(np.array(lasso, float)).contains_points(places(bench, state))]
+
+
+def selection(bench, chosen, who):
+    st.markdown(f"### {len(chosen):,} chosen" + (f", the first {SHOWN} of them" if len(chosen) > SHOWN else ""))
+    if not len(chosen):
+        return
+    if not who:
+        st.info("Say who decides, and what you choose can be edited.")
+    classes = sorted({c for c in bench.state().label if c})
+    shown = chosen.head(SHOWN)
+    hint = suspects.opinion(bench).suggestion.reindex(shown.index)
+    items = [
+        dict(
+            sample=s,
+            label=row.label,
+            suggested_label=None if h != h else h,
+            name=row.key,
+            note=row["split"],
+            why=f"{row['split']}, labelled {row.label}",
+        )
+        for (s, row), h in zip(shown.iterrows(), hint)
+    ]
+    label = st.selectbox("Class for all that are left", classes, index=None, placeholder="a class", label_visibility="collapsed")
+    actions = [dict(name=f"label {label}", decision=dict(label=label))] if label else []
+    actions += [dict(name="the given label is right", decision=dict(verdict="confirm")), dict(name="drop", decision=dict(keep=False))]
+    key = f"{hash(tuple(shown.index))}-{label}-{versions.position(bench, 'HEAD')}"
+    grid(data=dict(key=key, items=items, actions=actions if who else [], who=who), key="chosen", on_stored_change=lambda: None)
+
+
+def colour(i, name):
+    return GREY if name == "other" else COLOURS[i % len(COLOURS)]
+
+
+def rgba(hex):
+    return [*bytes.fromhex(hex[1:]), 255]
+
+
+def legend(names, most=16):
+    from html import escape
+
+    dots = [f'<span style="--c:{colour(i, n)}">{escape(n[:40])}</span>' for i, n in enumerate(names[:most])]
+    return f'<div class="assay-legend">{"".join(dots)}{"<em>and more</em>" if len(names) > most else ""}</div>'

@@ -1,0 +1,53 @@
+"""Review: one image, its evidence, one key for each decision, and what the decisions did; or many alike at once."""
+
+import secrets
+
+import streamlit as st
+
+from app.look import component, reviewer
+from curation import queue, suspects, versions
+
+MANY = 60  # pictures in a grid
+desk, grid = component("review"), component("grid")
+
+
+def draw(bench):
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+    left.markdown("# Review")
+    if not queue.scanned(bench):
+        return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
+    with right:
+        who = reviewer()
+    ways = ("one by one", "many alike")
+    way = middle.segmented_control("How", ways, default=ways[0], label_visibility="collapsed")
+    if not who:
+        return st.info("Say who decides: the name goes into the log with every decision.")
+    if way == ways[1]:
+        return alike(bench, who)
+    session = st.session_state.setdefault("session", secrets.token_hex(8))
+    desk(data=dict(bench=str(bench.path), who=who, session=session), key="review", height="content")
+
+
+def alike(bench, who):
+    """Suspects of one kind, given one label and thought another: unpick the exceptions, accept the rest as one batch."""
+    state, found = bench.state(), suspects.opinion(bench)
+    found = found[found.flagged & ~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
+    if not len(found):
+        return st.info("The model doubts no label that nobody has reviewed.")
+    pairs = (found.label.astype(str) + " → " + found.suggestion.astype(str)).value_counts()
+    pair = st.selectbox(
+        "Labelled → suggested", list(pairs.index), format_func=lambda p: f"{p}  ({pairs[p]:,})", label_visibility="collapsed"
+    )
+    some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(MANY)
+    items = [
+        dict(sample=s, label=r.label, suggested_label=r.suggestion, name=state.key[s], note=f"score {r.score:.2f}", why=state["split"][s])
+        for s, r in zip(some.index, some.itertuples())
+    ]
+    actions = [
+        dict(name="the suggestion is right", decision=dict(label="$suggested")),
+        dict(name="the given label is right", decision=dict(verdict="confirm")),
+        dict(name="not sure", decision=dict(verdict="unsure")),
+        dict(name="drop", decision=dict(keep=False)),
+    ]
+    key = f"{pair} {versions.position(bench, 'HEAD')}"
+    grid(data=dict(key=key, items=items, actions=actions, who=who), key="alike", on_stored_change=lambda: None)

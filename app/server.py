@@ -1,0 +1,187 @@
+"""The workbench's server: Streamlit's pages, and beside them routes for pictures and decisions, which the review does not wait for."""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+SETTINGS = {  # of Streamlit: nobody is told that we are here, and what is for developers of pages is not shown
+    "browser.gatherUsageStats": False,
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "theme.light.primaryColor": "#2a78d6",
+    "theme.dark.primaryColor": "#5b9bea",
+}
+LONGEST = 64 << 10  # bytes of a decision
+
+
+def desk_of(path):
+    """The desk of the bench in `path`, one a process."""
+    import curation
+    from app.desk import Desk
+
+    path = str(Path(path).absolute())
+    if path not in DESKS:
+        DESKS[path] = Desk(curation.open(path))
+    return DESKS[path]
+
+
+DESKS = {}
+
+
+def routes(path):
+    """The routes that a review talks to; each works in a thread, so that nobody waits for another's disk."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+
+    from curation.errors import UserError
+
+    async def asked(request):
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LONGEST:
+                raise UserError(f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time")
+        try:
+            found = json.loads(body)
+        except ValueError:
+            raise UserError("expected JSON, found something else", "send an object") from None
+        if not isinstance(found, dict):
+            raise UserError("expected a JSON object, found another value", "send an object")
+        return found
+
+    def answering(work):
+        async def answer(request):
+            try:
+                return await work(request)
+            except UserError as e:
+                return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
+
+        return answer
+
+    @answering
+    async def image(request):
+        side = (
+            min(1024, max(16, int(request.query_params.get("side", "512")))) if request.query_params.get("side", "512").isdecimal() else 512
+        )
+        jpeg = await run_in_threadpool(desk_of(path).picture, request.path_params["sample"], side)
+        if jpeg is None:
+            return Response("no such picture", 404)
+        return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    @answering
+    async def decisions(request):
+        a = await asked(request)
+
+        sent = [s for s in a.get("sent", []) if isinstance(s, dict)]
+        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, str(a.get("who", ""))))
+
+    @answering
+    async def items(request):
+        a = await asked(request)
+
+        def read():
+            desk = desk_of(path)
+            desk.refresh()
+            return dict(
+                items=desk.items(str(a.get("session", "")), [str(s) for s in a.get("skip", [])][:2000]), classes=desk.classes, seq=desk.seq
+            )
+
+        return JSONResponse(await run_in_threadpool(read))
+
+    @answering
+    async def why(request):
+        from app import explain
+
+        return JSONResponse(await run_in_threadpool(explain.why, desk_of(path).bench, request.path_params["sample"]))
+
+    @answering
+    async def live(request):
+        session, after = request.query_params.get("session", ""), request.query_params.get("after", "0")
+        after = int(after) if after.isdecimal() else 0
+        return JSONResponse(await run_in_threadpool(desk_of(path).live, session, after))
+
+    @answering
+    async def audited(request):
+        from app import blind
+
+        bench, name = desk_of(path).bench, request.path_params["name"]
+        if request.method == "POST":
+            return JSONResponse(await run_in_threadpool(blind.answer, bench, name, await asked(request)))
+        jpeg = await run_in_threadpool(blind.picture, bench, name, int(request.path_params["row"]), 512)
+        return Response(jpeg, media_type="image/jpeg") if jpeg else Response("no such picture", 404)
+
+    @answering
+    async def places(request):
+        from app.map import points
+
+        made = await run_in_threadpool(points, desk_of(path).bench, request.query_params.get("by", "label"))
+        return Response(made, media_type="application/octet-stream", headers={"cache-control": "private, max-age=3600"})
+
+    return [
+        Route("/assay/map", places),
+        Route("/assay/audit/{name}", audited, methods=["POST"]),
+        Route("/assay/audit/{name}/{row:int}", audited),
+        Route("/assay/image/{sample}", image),
+        Route("/assay/decisions", decisions, methods=["POST"]),
+        Route("/assay/items", items, methods=["POST"]),
+        Route("/assay/live", live),
+        Route("/assay/why/{sample}", why),
+    ]
+
+
+def make(path, token, port, hosts):
+    """The ASGI app of the bench in `path`."""
+    os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
+    import streamlit as st
+    from streamlit import config
+
+    for option, value in SETTINGS.items():
+        config.set_option(option, value)
+    from starlette.middleware import Middleware
+
+    from app.guard import Guard
+
+    @asynccontextmanager
+    async def life(app):
+        yield
+        for desk in DESKS.values():
+            desk.close()
+
+    guard = Middleware(Guard, token=token, port=port, hosts=hosts)
+    return st.App(Path(__file__).with_name("main.py"), lifespan=life, routes=routes(path), middleware=[guard])
+
+
+def main(arguments=None):
+    p = argparse.ArgumentParser(prog="app.server")
+    p.add_argument("bench")
+    p.add_argument("--host", default="127.0.0.1")
+    p.add_argument("--port", type=int, default=8501)
+    p.add_argument("--no-browser", action="store_true")
+    a = p.parse_args(arguments)
+    import uvicorn
+
+    from app.guard import LOCAL
+
+    token = os.environ.pop("ASSAY_TOKEN", None) or secrets.token_urlsafe(24)
+    hosts = LOCAL if a.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, a.host)
+    desk_of(a.bench)  # what is wrong with it is said here
+    app = make(a.bench, token, a.port, hosts)
+    link = f"http://{a.host}:{a.port}/?token={token}"
+    print(f"the workbench is at {link}", flush=True)
+    if not a.no_browser:
+        import threading
+        import webbrowser
+
+        threading.Timer(1, webbrowser.open, [link]).start()
+    uvicorn.run(app, host=a.host, port=a.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

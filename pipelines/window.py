@@ -1,0 +1,35 @@
+"""The verb that opens the workbench: it starts the server as a process, since pipelines know nothing of windows."""
+
+import os
+import sys
+from pathlib import Path
+
+import curation
+from pipelines.terminal import open_bench
+
+
+def app(a):
+    """the workbench in the browser: review, and see what the decisions do"""
+    bench = curation.create(a.bench) if a.bench else open_bench(a)  # one that is named may be new: its first page says how to fill it
+    command = [
+        sys.executable,
+        "-m",
+        "app.server",
+        str(bench.path),
+        "--host",
+        a.host,
+        "--port",
+        str(a.port),
+        *["--no-browser"] * a.no_browser,
+    ]
+    path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]))
+    sys.stdout.flush()
+    os.execve(sys.executable, command, os.environ | dict(PYTHONPATH=path))
+
+
+def add(verb):
+    """Register the verb with the command line."""
+    v = verb(app)
+    v.add_argument("--port", type=int, default=8501)
+    v.add_argument("--host", default="127.0.0.1", help="the address to listen on; any but the default lets others in who have the link")
+    v.add_argument("--no-browser", action="store_true", help="only print the link")

@@ -1,0 +1,128 @@
+"""The workbench in a real browser on 60,000 photographs: how soon the next image is painted, a decision is durable, its effect is on the screen, and
+a page is there; then four browsers at once. A folder of a ready, scanned bench may follow; it is copied, and left as it was."""
+
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+import curation
+from pipelines.ingest import ingest
+from pipelines.scan import scan
+from tests.benchmarks.tools import clock, need
+from tests.browser import Workbench, browser
+
+READY = ".assay-review:not(.empty) .picture img"
+PAGES = ("overview", "review", "map", "gaps", "experiments", "audit", "history")
+KEYS = ["Enter", " ", "Enter", "n", "Enter", "d", "Enter", "u"]
+
+
+def build(folder):
+    bench = curation.create(folder / "bench")
+    with clock("import and scan 60,000 images"):
+        ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="aggre"), audited_test=True)
+        scan(bench, say=lambda line: None)
+    return bench
+
+
+def spread(page, name):
+    found = np.array(page.evaluate(f"performance.getEntriesByName('assay:{name}').map(e => e.duration)"))
+    return f"{name:<8} median {np.median(found):5.0f} ms, p95 {np.quantile(found, 0.95):5.0f} ms, worst {found.max():5.0f} ms ({len(found)} times)"
+
+
+def memory(server):
+    """Resident memory of the server, GB; NaN where the kernel does not say."""
+    status = Path(f"/proc/{server.process.pid}/status")
+    found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmRSS")] if status.exists() else []
+    return int(found[0]) / 1e6 if found else float("nan")
+
+
+def review(page, n, pause):
+    """n decisions with a person's pauses; how many were presses that decide."""
+    page.wait_for_selector(READY, timeout=120_000)
+    for i in range(n):
+        page.wait_for_selector(READY, timeout=120_000)
+        page.keyboard.press(KEYS[i % len(KEYS)])
+        page.wait_for_timeout(pause)
+    page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=120_000)
+
+
+def one(server, chrome, n=200):
+    page = server.page(chrome, "/review?who=ann")
+    review(page, n, 400)
+    page.wait_for_timeout(3000)
+    for name in ("painted", "stored", "live"):
+        print("   ", spread(page, name), flush=True)
+    print(f"    server {memory(server):.2f} GB")
+
+
+def opened(server, chrome):
+    for name in PAGES:
+        page = server.page(chrome, "/overview?who=ann")
+        page.wait_for_selector(".assay-cards", timeout=120_000)
+        start = time.perf_counter()
+        page.goto(f"{server.url}/{name}?who=ann")
+        page.wait_for_function(
+            "document.querySelector('h1') && !document.querySelector('[data-testid=\"stStatusWidget\"]')", timeout=120_000
+        )
+        print(f"    page {name:<12} {time.perf_counter() - start:5.1f} s", flush=True)
+        page.context.close()
+
+
+def four(server, bench, n=500):
+    """Four people at once, a thread and a browser each, while a batch script edits: is everything there, once, and how long did the slowest wait?"""
+    before = bench.rows("select count(distinct batch) from edits where batch like 'edit-%'")[0][0]
+    told, stop = {}, threading.Event()
+
+    def person(who):
+        with browser() as chrome:
+            page = server.page(chrome, f"/review?who={who}")
+            review(page, n, 100)
+            told[who] = page.evaluate("+document.querySelector('.assay-review').dataset.done"), spread(page, "stored")
+
+    def script():
+        import pandas as pd
+
+        ids = bench.state().query("split == 'train'").index
+        for i in range(10_000):
+            if stop.is_set():
+                return
+            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag="seen")), "script")
+            time.sleep(0.5)
+
+    people = [threading.Thread(target=person, args=(f"p{i}",)) for i in range(4)]
+    busy = threading.Thread(target=script)
+    for t in (*people, busy):
+        t.start()
+    for t in people:
+        t.join()
+    stop.set()
+    busy.join()
+    for who, (done, times) in sorted(told.items()):
+        kept = bench.rows("select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who])[0][0]
+        print(f"    {who}: {done} decisions on the screen, {kept} batches in the log; {times}", flush=True)
+    print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}, {before} batches before; server {memory(server):.2f} GB")
+
+
+def main(given=None):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        bench = curation.open(shutil.copytree(given, folder / "bench")) if given else build(folder)
+        print(f"{len(bench.state()):,} samples")
+        with clock("server up"):
+            server = Workbench(bench.path).start()
+        try:
+            with browser() as chrome:
+                opened(server, chrome)
+                one(server, chrome)
+            four(server, bench)
+        finally:
+            server.kill()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,104 @@
+"""A real workbench in a process of its own, and a real browser to sit before it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+TOKEN = "a-token-of-these-tests"
+
+
+def chromium():
+    """The installed Chrome or Chromium, else Playwright's own, else Debian's package; where none can be had the story is skipped, or fails in CI."""
+    for name in ("chromium", "google-chrome", "chromium-browser", "chrome"):
+        if found := shutil.which(name):
+            return found
+    for way in ([sys.executable, "-m", "playwright", "install", "chromium"], ["apt-get", "install", "-y", "-qq", "chromium"]):
+        try:
+            subprocess.run(way, capture_output=True, timeout=300, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return shutil.which("chromium")  # None: Playwright knows where its own is
+    reason = "no Chrome or Chromium is installed, and neither Playwright nor Debian could be reached for one"
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@contextmanager
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        running = p.chromium.launch(executable_path=chromium(), args=FLAGS.split())
+        yield running
+        running.close()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Workbench:
+    """`assay app` on a bench; `kill` is a real kill, `start` starts it again on the same port."""
+
+    def __init__(self, bench, port=None):
+        self.bench, self.port = bench, port or free_port()
+        self.url, self.cookie = f"http://127.0.0.1:{self.port}", f"assay-{self.port}={TOKEN}"
+
+    def start(self):
+        command = [sys.executable, "-m", "pipelines", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
+        quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(command, env=os.environ | dict(ASSAY_TOKEN=TOKEN), **quiet)
+        until = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < until:
+            try:
+                return self.ask("/_stcore/health") and self
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(
+            f"the workbench did not start: {self.process.communicate(timeout=5)[0] if self.process.poll() is not None else 'no answer'}"
+        )
+
+    def ask(self, path, body=None, **headers):
+        """(status, text) of one request with the cookie, or with other headers (None: without)."""
+        given = {"Cookie": self.cookie, **({"Content-Type": "application/json", "Origin": self.url} if body is not None else {})} | headers
+        given = {k.replace("_", "-"): v for k, v in given.items() if v is not None}
+        request = urllib.request.Request(self.url + path, body, given)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode(errors="replace")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def page(self, browser, path="/", **options):
+        """A page of a new browser context that went in by the link; it records what it asks of other hosts, and its errors."""
+        context = browser.new_context(viewport=dict(width=1300, height=850), **options)
+        page = context.new_page()
+        page.foreign, page.failed = [], []
+        page.on("request", lambda r: r.url.startswith((self.url, "data:", "blob:")) or page.foreign.append(r.url))
+        page.on("pageerror", lambda e: page.failed.append(str(e)))
+        page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}token={TOKEN}", wait_until="commit")
+        page.wait_for_url(lambda url: TOKEN not in url, wait_until="commit")
+        return page
+
+
+@contextmanager
+def workbench(bench):
+    running = Workbench(bench).start()
+    try:
+        yield running
+    finally:
+        running.kill()

@@ -1,0 +1,142 @@
+"""Every page on benches as they come: empty, tiny, of one class or a thousand, hostile, broken, moved; and what the pages let one do."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import bench_of, digits, png
+from streamlit.testing.v1 import AppTest
+
+import curation
+from pipelines import mapping
+from pipelines.scan import scan
+
+PAGES = sorted(p.stem for p in (Path(__file__).parents[1] / "app").glob("*.py") if "def draw(bench)" in p.read_text())
+
+
+def quiet(line):
+    pass
+
+
+def opened(bench, page, **query):
+    """A page as Streamlit runs it, without a browser."""
+
+    def script(path, page):
+        import curation
+        from app.look import drawn
+
+        drawn(page, curation.open(path))
+
+    at = AppTest.from_function(script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def sound(at):
+    assert not at.exception, [e.value for e in at.exception]
+    return at
+
+
+def noise(n, classes, **more):
+    rng = np.random.default_rng(0)
+    image = [png(rng.integers(0, 255, (8, 8, 3))) for _ in range(n)]
+    return pd.DataFrame(dict(id=[f"s{i}" for i in range(n)], image=image, label=[classes[i % len(classes)] for i in range(n)], **more))
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """{what is odd about it: bench}"""
+    folder, out = tmp_path_factory.mktemp("odd"), {}
+    out["empty"] = curation.create(folder / "empty")
+    out["not scanned"] = bench_of(digits(60), folder / "unscanned")
+    tables = {
+        "3 samples": noise(3, ["a", "b", "a"], split=["train", "train", "train"]),
+        "1 class": noise(40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10),
+        "1,000 classes": noise(2000, [f"class {i}" for i in range(1000)], split=["train", "train", "val", "test"] * 500),
+        "hostile": noise(
+            60, ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"], split=["train", "val", "train", "test"] * 15
+        ),
+    }
+    for name, table in tables.items():
+        out[name] = bench_of(table, folder / name)
+        if name == "1 class":
+            state = out[name].state()
+            out[name].edit(pd.DataFrame(dict(sample=state.index[state.label == "gone"], label="only")), "tester")
+        try:
+            scan(out[name], embedder="pixels", say=quiet)
+            mapping.draw(out[name], quiet)
+        except curation.UserError:  # one class or three samples: nothing to judge, and the pages say so
+            pass
+    return out
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_every_bench(odd, page):
+    for name, bench in odd.items():
+        at = opened(bench, page, who="ann")
+        assert not at.exception, (name, [e.value for e in at.exception])
+
+
+def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
+    bench = bench_of(digits(60), tmp_path)
+    (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
+    from app.desk import Desk
+
+    assert Desk(bench).picture(bench.state().index[0])[:2] == b"\xff\xd8", "a small original is in the shards, whole"
+    sound(opened(bench, "overview"))
+
+
+def test_overview_says_one_thing_to_do(scanned):
+    at = sound(opened(scanned, "overview"))
+    assert "Review" in at.get("html")[0].proto.body and f"{len(scanned.frame()):,}" in at.get("html")[1].proto.body
+
+
+def test_history_takes_back_what_is_chosen_and_commits(scanned):
+    state = scanned.state()
+    some = state.index[state.split == "train"][:3]
+    out = scanned.edit(pd.DataFrame(dict(sample=some, label=["7", "8", "9"])), "bob", "to be regretted")
+    at = sound(opened(scanned, "history", who="ann"))
+    at.text_input[1].input("before the regret").run()
+    at.button[0].click().run()
+    sound(at)
+    assert list(scanned.commits().message)[-1] == "before the regret"
+    assert out["batch"] in str(at.dataframe[0].value.name.tolist())
+
+
+def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
+    from app import map as maps
+
+    mapping.draw(scanned, quiet)
+    state = scanned.state()
+    state = state[state.keep]
+    for by in maps.WAYS:
+        bytes = maps.points(scanned, by)
+        n = int(np.frombuffer(bytes[:4], "u4")[0])
+        assert n == len(state) and len(bytes) == 4 + 9 * n
+        names, which = maps.groups(scanned, by)
+        locked = state.split.isin(("test", "guard")).to_numpy()
+        if by not in ("split", "cluster"):
+            assert {names[i] for i in which[locked]} <= {"other"}, by
+    xy = np.frombuffer(maps.points(scanned, "label"), "f4", 2 * n, 4).reshape(-1, 2)
+    assert xy.min() >= 0 and xy.max() <= 1
+    box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
+    within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1) & ~locked
+    assert set(maps.inside(scanned, box).index) == set(state.index[within]) and within.sum() > 20
+
+
+def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):
+    from app import experiments
+    from pipelines import jobs
+
+    at = sound(opened(scanned, "experiments"))
+    assert "10 cells, 10 to train." in [c.value for c in at.caption]
+    out = experiments.start(scanned, dict(question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5))
+    until = time.monotonic() + 300
+    while not (scanned.path / "report.html").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), Path(out["log"]).read_text()
+    assert not [j for j in jobs.states(scanned) if j["state"] == "failed"]
+    sound(opened(scanned, "experiments"))
