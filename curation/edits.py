@@ -77,9 +77,11 @@ def plan(standing, classes, decisions):
                 raise ValueError("no such sample")
             if now.split in ("test", "guard"):
                 raise ValueError(f"the {now.split} split is locked")
-            if sample in seen:
+            claims = {(sample, asked["tag"].removeprefix("-"))} if "tag" in asked else set()  # it may get several tags, a row each
+            claims |= {sample} if asked.keys() - {"tag"} else set()
+            if claims & seen:
                 raise ValueError("a second decision on this sample")
-            seen.add(sample)
+            seen |= claims
             for cell, most in (("label", NAME), ("tag", NAME), *((c, TEXT) for c in CONTEXT)):
                 if wrong := flaw(str(given.get(cell, "")), most):
                     raise ValueError(f"its {cell} {wrong}")

@@ -66,7 +66,7 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
             f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
             "paths are relative to the manifest's folder; --image-column says which column holds them; --images FOLDER where an export's images are",
         )
-    _map_splits(rows, split_map or {}, notes)
+    map_splits(rows, split_map or {}, notes)
     classes = {row["label"] for row in rows} - {None}
     if images and "id" not in rows[0]:
         raise UserError(f"expected a manifest that Assay exported for --images, found {path.name}", "import it without --images")
@@ -271,7 +271,7 @@ def as_texts(values, column):
     return [t and t.split(".")[0] for t in texts] if floats else texts
 
 
-def _map_splits(rows, split_map, notes):
+def map_splits(rows, split_map, notes):
     names = Counter(row["split"] for row in rows if row["split"])
     meant = {name: SPLITS.get(split_map.get(name, name).strip().lower()) for name in names}
     if unknown := [name for name in names if meant[name] is None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import curation
 from curation import UserError
 from curation.text import NAME, TEXT, check, printable
-from pipelines import audit, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
+from pipelines import audit, fifty, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
 from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
 
@@ -22,17 +22,18 @@ def demo(a):
 
 
 def import_(a):
-    """SRC into a new or an existing bench: class folders, split/class folders, CSV, Parquet"""
+    """SRC into a new or an existing bench: class folders, split/class folders, CSV, Parquet, fiftyone:NAME"""
     from pipelines.ingest import ingest
 
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
+    source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
     bench = curation.create(bench_path(a))
     try:
         with progress("decoding") as step:
             out = ingest(
                 bench,
-                a.source,
+                source,
                 a.who,
                 a.as_,
                 columns,
@@ -247,7 +248,7 @@ def parser():
     v.add_argument("--why", default="")
     v.add_argument("--to", choices=("train", "val"), help="samples of the pool that FILE gives a label move there")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
-    for room in (findings, ledger, audit, keeping, trials, gaps, mine, mapping, gate, window):
+    for room in (findings, ledger, audit, keeping, trials, gaps, mine, mapping, gate, window, fifty):
         room.add(verb)
     v = verb(export, version=True)
     v.add_argument("-o", "--output", required=True)

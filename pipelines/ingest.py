@@ -7,7 +7,7 @@ from curation.arrays import Shards
 from curation.errors import UserError, short
 from curation.images import SIDE, decode_source
 from curation.leftovers import at_work
-from curation.sources import make_splits, read_source
+from curation.sources import Source, make_splits, read_source
 from curation.store import new_batch
 from curation.text import check
 from curation.versions import tree
@@ -31,9 +31,9 @@ def ingest(
     progress=None,
     images=None,
 ):
-    """Import `path` into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder `images`. Returns a dict
-    of what happened; raises UserError before anything is written."""
-    source = read_source(path, split_map=split_map, images=images, **(columns or {}))
+    """Import `path`, or a sources.Source, into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder
+    `images`. Returns a dict of what happened; raises UserError before anything is written."""
+    source = path if isinstance(path, Source) else read_source(path, split_map=split_map, images=images, **(columns or {}))
     name, frame = check(name or source.name, "a source's name"), source.frame
     check(who, "who imports")
     hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress)

@@ -177,6 +177,9 @@ def million(n=1_000_000, d=128):
 
 if __name__ == "__main__":
     what = dict(recall=recall, speed=speed, datalab=datalab, growth=growth, extend=extend, million=million)
-    if len(sys.argv) < 2 or sys.argv[1] not in what:
+    if len(sys.argv) < 2:
+        speed(), growth(), extend()
+    elif sys.argv[1] not in what:
         sys.exit(print(__doc__))
-    what[sys.argv[1]](*(int(a) if a.isdecimal() else a for a in sys.argv[2:]))
+    else:
+        what[sys.argv[1]](*(int(a) if a.isdecimal() else a for a in sys.argv[2:]))
