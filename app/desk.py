@@ -29,7 +29,7 @@ class Desk:
     def __init__(self, bench, share=0.05):
         self.bench, self.share = bench, share
         self.lock, self.woken = threading.RLock(), threading.Condition()
-        self.rows, self.done, self.seq, self.error = [], set(), -1, None
+        self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
         self.samples, self.with_ = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = OrderedDict()
         self.thread, self.stopped = None, False
@@ -180,10 +180,12 @@ class Desk:
             if key in self.pictures:
                 self.pictures.move_to_end(key)
                 return self.pictures[key]
-        found = self.bench.state().loc[[sample]] if sample in self.bench.state().index else None
-        if found is None:
+        known = (
+            self.state if self.state is not None and sample in self.state.index else self.bench.state()
+        )  # a new state takes time, a picture must not
+        if sample not in known.index:
             return None
-        row = found.iloc[0]
+        row = known.loc[sample]
         try:
             jpeg = whole(self.bench, row, side) or thumbnail(row.uri, side)
         except BadImage:
