@@ -30,7 +30,7 @@ class Desk:
         self.bench, self.share = bench, share
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
-        self.samples, self.with_ = {}, {}  # the samples of each batch; who holds an item, and until when
+        self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = OrderedDict()
         self.thread, self.stopped = None, False
 
@@ -61,16 +61,16 @@ class Desk:
         skip, out, now = set(skip) | self.done, [], time.monotonic()
         with self.lock:
             for row in self.rows:
-                holder, until = self.with_.get(row["sample"], (session, 0))
+                holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
-                    self.with_[row["sample"]] = session, now + MINE
+                    self.holders[row["sample"]] = session, now + MINE
                     out.append(self.item(row))
                 if len(out) == n:
                     break
         return out
 
     def item(self, row):
-        """One item as a browser shows it: a row of the queue, its picture, its nearest labelled neighbours, other people's votes."""
+        """One item as a browser shows it: a row of the queue, its picture, its nearest labelled neighbours."""
         sample = row["sample"]
         i = self.state.index.get_loc(sample)
         near = [self.first[j] for j in self.graph["neighbours"][self.at[i]] if j >= 0]
