@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+import traceback
 from collections import OrderedDict
 
 import numpy as np
@@ -17,6 +18,8 @@ AHEAD = 400  # suspects that are held ready
 BATCH = 60  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
+BETWEEN = 5  # seconds between two looks for what people contradict each other about: it takes the whole log
+CALM = 2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
 SIDE = 512  # pixels of the longer side of what a browser is shown
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
@@ -30,31 +33,64 @@ class Desk:
         self.bench, self.share = bench, share
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
+        self.turn = threading.Lock()  # one brings all this to the end of the log at a time
+        self.held = self.found = self.made = self.drawn = None  # the probe that stands, what it says and nobody wrote down; which files were read
+        self.asked = -BETWEEN
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = OrderedDict()
-        self.thread, self.stopped = None, False
+        self.thread, self.stopped, self.newest = None, False, 0
 
     # ---- the queue
 
     def refresh(self):
-        """Read the queue, the state and the neighbours anew, and what the model now makes of the validation samples."""
-        bench = self.bench
-        seq = versions.position(bench, "HEAD")
-        if seq == self.seq:
-            return
-        state, rows = bench.state(), bench.queue(AHEAD, self.share)
-        graph, at = suspects.nodes(bench, state)
-        first = np.full(len(graph["hashes"]), -1)
-        shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
-        first[at[shown][::-1]] = np.flatnonzero(shown)[::-1]
-        said = verdicts(bench)
-        progress = queue.progress(bench, state)
-        with self.lock:
-            self.state, self.graph, self.at, self.first, self.said, self.progress = state, graph, at, first, said, progress
-            self.rows = rows.to_dict("records")
-            self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
-            self.classes = sorted(set(state.label[shown]))
-            self.seq = seq
+        """Bring what is held to the end of the log: the state, what the model now makes of every label, the queue. What it makes is not written
+        down: `publish` does so when nobody is deciding."""
+        with self.turn:
+            seq = versions.position(self.bench, "HEAD")
+            if seq == self.seq:
+                return
+            state = versions.state_upto(self.bench, seq)
+            found, probs = self.judged(state)
+            drawn = written(self.bench.arrays / "graph.npz")
+            if self.state is None or not state.index.is_(self.state.index) or drawn != self.drawn:
+                self.graph, self.at = suspects.nodes(self.bench, state)
+                self.drawn = drawn
+            if time.monotonic() - self.asked > BETWEEN:
+                self.between, self.asked = queue.of_people(self.bench), time.monotonic()
+            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share), known=(self.graph, self.at))
+            shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
+            first = np.full(len(self.graph["hashes"]), -1)
+            first[self.at[shown][::-1]] = np.flatnonzero(shown)[::-1]
+            said = verdicts(state, self.held.ids, self.held.classes, np.where(self.held.probe.few(), 0, probs))
+            progress = queue.progress(self.bench, state)
+            with self.lock:
+                self.state, self.first, self.said, self.progress = state, first, said, progress
+                self.rows = rows.to_dict("records")
+                self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
+                self.classes = sorted(set(state.label[shown]))
+                self.found, self.probs, self.seq = found, probs, seq
+
+    def judged(self, state):
+        """(what the standing probe makes of a state's labels, its probabilities); the probe is read anew where somebody wrote another."""
+        made = written(self.bench.arrays / "probe.npz")
+        if self.held is None or made != self.made or not self.held.same(state):
+            self.held, self.made = suspects.standing(self.bench, state), made
+        judged = self.held and self.held.judge(state)
+        if judged is None:
+            suspects.opinion(self.bench)  # fits one, or says that only a scan can
+            self.held, self.made = suspects.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
+            judged = self.held.judge(state)
+        return judged[:2]
+
+    def publish(self):
+        """Write down what the model makes of the labels, for everybody else who reads the bench; False where nothing is new."""
+        with self.turn:
+            if self.found is None:
+                return False
+            self.held.save(self.bench)
+            suspects.publish(self.bench, self.seq, self.state, self.held, self.found, self.probs)
+            self.made, self.found = written(self.bench.arrays / "probe.npz"), None
+            return True
 
     def items(self, session, skip=(), n=BATCH):
         """The next n items that are neither decided, nor in `skip` (what this browser holds already), nor with another one."""
@@ -109,13 +145,21 @@ class Desk:
                 self.done |= self.samples[batch]
             elif batch not in out["refused"]:
                 self.done -= self.samples.get(batch, set())
-        self.wake()
+        self.wake(out["seq"])
         return out
 
     # ---- the live effect: one at a time, for the newest state
 
-    def wake(self):
+    def look(self):
+        """Somebody looks: what they see is at most CALM seconds old."""
+        if self.seq < 0:
+            self.refresh()
+        self.wake()
+
+    def wake(self, seq=0):
+        """The log is known to reach `seq`; what is held shall, too."""
         with self.woken:
+            self.newest = max(self.newest, seq)
             if self.thread is None:
                 self.thread = threading.Thread(target=self.work, daemon=True)
                 self.thread.start()
@@ -132,16 +176,16 @@ class Desk:
     def work(self):
         while not self.stopped:
             with self.woken:
-                while not self.stopped and self.seq == versions.position(self.bench, "HEAD"):
-                    self.woken.wait(2)  # others may edit by the command line
+                came = self.woken.wait_for(lambda: self.stopped or self.seq < self.newest, CALM)
             if self.stopped:
                 return
             start = time.monotonic()
             try:
-                self.bench.rescore()
-                self.refresh()
+                if came or not self.publish():
+                    self.refresh()
                 self.error = None
             except Exception as e:  # said to whoever asks; the decisions are stored
+                traceback.print_exc()
                 self.error = str(e)
                 time.sleep(1)
             with self.woken:
@@ -151,6 +195,7 @@ class Desk:
     def live(self, session, after=0, patience=5):
         """What the decisions up to the log position `after` did, waited for `patience` seconds: see effect; and the queue's order now."""
         until = time.monotonic() + patience
+        self.look()
         with self.woken:
             while self.seq < after and self.error is None and time.monotonic() < until:
                 self.woken.wait(0.5)
@@ -213,15 +258,19 @@ def whole(bench, row, side):
     return out.getvalue()
 
 
-def verdicts(bench):
+def verdicts(state, ids, classes, probs):
     """{val sample: class} that the standing model predicts, out of sample; classes that are too few are no answer."""
-    kept = load(bench.arrays / "opinion.npz")
-    classes = json.loads(str(kept["classes"]))
-    probs = np.where(kept["few"], 0, kept["pred_probs"])
-    state = bench.state()
-    ids = kept["ids"].astype(str)
-    val = (state.split.reindex(ids) == "val").to_numpy()
-    return {s: classes[c] for s, c in zip(ids[val], probs[val].argmax(1))}
+    val = np.isin(np.asarray(ids), np.asarray(state.index[(state.split == "val").to_numpy()], "S32"))
+    return {s.decode(): classes[c] for s, c in zip(ids[val], probs[val].argmax(1))}
+
+
+def written(file):
+    """Which writing of a file this is; None where there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def effect(state, said, began):

@@ -1,6 +1,7 @@
 """How a number on the screen came about, in plain words and with this very sample; the formula comes after."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from curation.errors import UserError
 
 def why(bench, sample, most=8):
     """Why a label is in the queue, or is not: dict sentences, probs (class, out-of-sample probability; the likeliest first), formula."""
+    with suppress(UserError):  # of what is not scanned there is none
+        suspects.opinion(bench)  # brings what is written down up to date
     kept, state = load(bench.arrays / "opinion.npz"), bench.state()
     at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
     if sample not in state.index or not len(at):

@@ -59,10 +59,9 @@ def groups(bench, by):
             ["" if x is None else x for x in found.reindex(state.index).astype(object).where(lambda s: s.notna(), None)], object
         )
     elif by == "correct":
-        from app.desk import verdicts
+        from curation import mistakes
 
-        now = verdicts(bench)
-        said = np.array([("right" if now[s] == label else "wrong") if s in now else "" for s, label in zip(state.index, said)], object)
+        said = mistakes.found(bench).wrong.map({True: "wrong", False: "right"}).reindex(state.index).fillna("").to_numpy(object)
     elif by == "cluster":
         from curation.slices import clusters
 

@@ -88,7 +88,7 @@ def routes(path):
 
         def read():
             desk = desk_of(path)
-            desk.refresh()
+            desk.look()
             return dict(
                 items=desk.items(str(a.get("session", "")), [str(s) for s in a.get("skip", [])][:2000]), classes=desk.classes, seq=desk.seq
             )

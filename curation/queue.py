@@ -76,9 +76,16 @@ def scanned(bench):
 
 
 def random_order(state):
-    """Every labelled train and val sample, kept or dropped by a person, in the bench's random order: the frame of all rates."""
-    frame = state[state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)]
-    return versions.by_draw(frame.index, SEED)
+    """Every labelled train and val sample, kept or dropped by a person, in the bench's random order: the frame of all rates. An index of ids."""
+    global _order
+    if not state.index.is_(_order[0]):  # to draw a million takes seconds, and the samples of a bench change far more seldom than their labels
+        _order = state.index, state.index.get_indexer(versions.by_draw(state.index, SEED))
+    use = state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)
+    drawn = _order[1]
+    return state.index[drawn[use.to_numpy()[drawn]]]
+
+
+_order = None, None  # the samples that were asked for last, and the places of the first, second, ... drawn of them
 
 
 def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
@@ -90,27 +97,36 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         raise UserError(
             f"expected n of at least 1, random and again from 0 to 1, found {n}, {random} and {again}", "for example: -n 200 --random 0.05"
         )
+    state, between = bench.state(version), of_people(bench, version)
+    found = suspects.opinion(bench, version) if between.empty or scanned(bench) else None
+    order = random_order(state)
+    second = order[order.isin(others(bench, who, state))][: round(n * again)] if again else ()
+    return lined_up(bench, state, found, between, n, round(n * random), second)
+
+
+def lined_up(bench, state, found, between, n, draws, second=(), known=None):
+    """The queue of a state, from what the model makes of its labels (None where nothing is scanned) and what people contradict each other about:
+    see queue. `known`: what suspects.nodes says of the state, where it was asked already."""
     import pandas as pd
 
-    state, between = bench.state(version), of_people(bench, version).drop_duplicates("sample")
-    found = suspects.opinion(bench, version) if between.empty or scanned(bench) else pd.DataFrame(columns=["label", "score", "suggestion"])
+    between, order, extra = between.drop_duplicates("sample"), [], []
+    drawn = random_order(state)
+    drawn = drawn[~state.reviewed.loc[drawn].to_numpy()][:draws] if found is not None and len(found) else ()
+    found = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"]) if found is None else found
     found = found[~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
     first = list(between["sample"])
     worst = [*first, *found.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
-    drawn = [s for s in random_order(state) if not state.reviewed[s]][: round(n * random)] if len(found) else []
-    theirs = others(bench, who, state) if again else set()
-    second = [s for s in random_order(state) if s in theirs][: round(n * again)]
-    order, extra = [], [s for s in [*drawn, *second] if s not in rank]
+    extra = [s for s in [*drawn, *second] if s not in rank]
     for i, sample in enumerate(worst):
         order.append(sample)
         if len(extra) and (i + 1) % max(1, round(len(worst) / max(1, len(extra)))) == 0:
             order.append(extra.pop(0))
     order = list(dict.fromkeys(order + extra))
     taken, rows = state.loc[order], found.reindex(order)
-    known = rows.score.notna() & ~rows.index.isin(second)
+    judged = rows.score.notna() & ~rows.index.isin(second)
     rows["label"] = taken.label.where(~taken.index.isin(second), taken.given_label)
-    why = dict(zip(rows.index[known], suspects.reasons(bench, state, rows[known]))) if known.any() else {}
+    why = dict(zip(rows.index[judged], suspects.reasons(bench, state, rows[judged], known))) if judged.any() else {}
     why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(zip(first, between.why))
     suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)
     suggestion[first], score[first] = between.suggestion.to_numpy(object), between.score.to_numpy(float)
@@ -124,7 +140,7 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
             suggested_label=suggestion.to_numpy(),
             score=score.to_numpy(),
             reason=[why.get(s, "too few of its class to judge") for s in order],
-            random=[s in set(drawn) for s in order],
+            random=pd.Index(order).isin(drawn),
         )
     )
     return rows[COLUMNS]
@@ -145,24 +161,18 @@ def progress(bench, state=None):
     reviewed = labelled[labelled.reviewed]  # what was frozen as a regression set since was reviewed all the same
     guarded = reviewed.split == "guard"
     wrong = (reviewed.label != reviewed.given_label) | ~reviewed.keep
-    looks = hits = 0
-    order = random_order(state)
-    decided, erred = set(reviewed.index), set(reviewed.index[wrong])
-    unsure = set(reviewed.index[reviewed.verdict == "unsure"])
-    for sample in order:
-        if sample not in decided:
-            break
-        if sample not in unsure:
-            looks, hits = looks + 1, hits + (sample in erred)
-    left = stats.errors_left(hits, looks, len(order))
+    first, population = versions.stratum(state), len(random_order(state))
+    sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
+    looks, hits = len(sure), int(wrong.loc[sure].sum())
+    left = stats.errors_left(hits, looks, population)
     found = int(wrong.sum())
     if left is not None:  # of those outside the stratum; what the queue found there is no longer left
         left = tuple(max(0.0, x + hits - int(wrong[~guarded].sum())) for x in left)
     return dict(
         reviewed=len(reviewed),
         wrong=found,
-        unsure=len(unsure),
-        population=len(order) + int(guarded.sum()),
+        unsure=int((reviewed.verdict == "unsure").sum()),
+        population=population + int(guarded.sum()),
         looks=looks,
         hits=hits,
         errors_left=left,

@@ -32,8 +32,14 @@ def targets(state, classes=None):
     """(classes, y): the lexicographic classes of kept, labelled train samples, and each row's class index, -1 unless it is one of those."""
     fitted = (state.keep & (state.split == "train") & state.label.notna()).to_numpy()
     classes = sorted(set(state.label[fitted])) if classes is None else classes
-    index = {c: i for i, c in enumerate(classes)}
-    return classes, np.array([index.get(c, -1) if f else -1 for c, f in zip(state.label, fitted)], int)
+    return classes, np.where(fitted, indices(state.label, classes), -1)
+
+
+def indices(labels, classes):
+    """The class index (n,) of every label, -1 where it is none of the classes."""
+    import pandas as pd
+
+    return pd.Index(classes, dtype=object).get_indexer(np.asarray(labels, object))
 
 
 def nodes(bench, state):
@@ -61,16 +67,15 @@ def fit(bench, state):
     return classes, part, X, probes.fit(X, y, graph["groups"][at], len(classes))
 
 
-def judge(bench, state, classes, probs, few):
+def judge(state, classes, probs, few):
     """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, score (probability of the label
     it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
     import pandas as pd
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    index = {c: i for i, c in enumerate(classes) if not few[i]}
-    y = np.array([index.get(c, -1) if k and s in ("train", "val") else -1 for c, k, s in zip(state.label, state.keep, state.split)], int)
-    rows = np.flatnonzero(y >= 0)
+    y = indices(state.label, classes)
+    rows = np.flatnonzero((y >= 0) & ~np.asarray(few)[y] & state.keep.to_numpy() & state.split.isin(("train", "val")).to_numpy())
     out = pd.DataFrame(index=state.index[rows])
     out["label"] = state.label.iloc[rows]
     if not len(rows):
@@ -98,7 +103,7 @@ def suspects(bench, version):
     kept = load(file)
     if kept is None:
         classes, part, X, probe = fit(bench, state)
-        found = judge(bench, part, classes, probe.pred_probs(X), probe.few())
+        found = judge(part, classes, probe.pred_probs(X), probe.few())
         found = found[found.flagged].sort_values("score", kind="stable")
         suggestion = np.array([classes.index(c) for c in found.suggestion], int)
         kept = dict(ids=np.asarray(found.index, "S32"), suggestion=suggestion, classes=np.array(json.dumps(classes)))
@@ -119,56 +124,84 @@ def judge_key(bench):
 # ---- the standing opinion, kept beside the bench so that an edit re-scores in a moment
 
 
+class Standing:
+    """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
+
+    def __init__(self, bench, folder, classes, ids, hashes, probe):
+        self.classes, self.ids, self.probe = classes, ids, probe  # ids (n,): the judged samples, in order
+        self.X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
+        self.kept = dict(folder=np.array(folder), ids=ids, classes=np.array(json.dumps(classes)))
+        second = load(bench.arrays / "second.npz")  # a trained network's out-of-fold probabilities, or a person's own
+        self.second = None
+        if second is not None and json.loads(str(second["classes"])) == classes:
+            _, mine, theirs = np.intersect1d(ids, second["ids"], return_indices=True)
+            self.second = mine, second["probs"][theirs], 0 if settings(bench)["probabilities"] == "own" else 0.5
+
+    def same(self, state):
+        """Are the judged samples of a state those that it was made of?"""
+        return np.array_equal(self.ids, np.asarray(judged(state).index, "S32"))
+
+    def judge(self, state):
+        """(what it makes of the labels of a state of the same samples: see judge, the probabilities (n, k) behind it, whether labels had changed);
+        None where one of them is of a class that it has never seen."""
+        part = judged(state)
+        if not set(targets(part)[0]) <= set(self.classes):
+            return None
+        _, y = targets(part, self.classes)
+        news = not np.array_equal(y, self.probe.y)
+        if news:
+            self.probe.update(self.X, y)
+        probs = self.probe.pred_probs(self.X)
+        if self.second is not None:
+            rows, theirs, mine = self.second
+            probs[rows] = mine * probs[rows] + (1 - mine) * theirs
+        return judge(part, self.classes, probs, self.probe.few()), probs, news
+
+    def save(self, bench):
+        save(bench.arrays / "probe.npz", **self.kept, **{name: np.asarray(getattr(self.probe, name)) for name in probes.Probe.ARRAYS})
+
+
+def standing(bench, state):
+    """The probe that stands for the samples of a state; None where none does, or samples came, left or changed split: only a scan can tell."""
+    kept = load(bench.arrays / "probe.npz")
+    if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
+        return None  # a scan with another embedder began and has not ended
+    part, classes = judged(state), json.loads(str(kept["classes"]))
+    if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
+        return None
+    probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
+    for name in probes.Probe.ARRAYS:
+        setattr(probe, name, kept[name])
+    return Standing(bench, str(kept["folder"]), classes, kept["ids"], part.content_hash, probe)
+
+
 def write_opinion(bench, upto):
     """Fit the probe to the labels at the log position `upto`, and publish what it finds."""
     state = bench.state(upto)
-    classes, part, X, probe = fit(bench, state)
-    save(
-        bench.arrays / "probe.npz",
-        folder=np.array(settings(bench)["folder"]),
-        ids=np.asarray(part.index, "S32"),
-        classes=np.array(json.dumps(classes)),
-        **{name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS},
-    )
-    return publish(bench, upto, state, classes, part, X, probe)
+    classes, part, _, probe = fit(bench, state)
+    held = Standing(bench, settings(bench)["folder"], classes, np.asarray(part.index, "S32"), part.content_hash, probe)
+    held.save(bench)
+    return publish(bench, upto, state, held, *held.judge(state)[:2])
 
 
 def rescore(bench):
     """Bring the standing opinion to the present labels without embedding or fitting anew; None where no scan stands."""
-    kept = load(bench.arrays / "probe.npz")
-    if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
-        return None  # a scan with another embedder began and has not ended
     upto = position(bench, "HEAD")
     state = bench.state(upto)
-    part = judged(state)
-    classes = json.loads(str(kept["classes"]))
-    if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
-        return None  # samples came or went: only a scan can tell
-    now, _ = targets(part)
-    if not set(now) <= set(classes):
-        return write_opinion(bench, upto)  # a class that the probe has never seen
-    _, y = targets(part, classes)
-    probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
-    for name in probes.Probe.ARRAYS:
-        setattr(probe, name, kept[name])
-    X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)
-    if not np.array_equal(y, probe.y):
-        probe.update(X, y)
-        save(bench.arrays / "probe.npz", **(kept | {name: np.asarray(getattr(probe, name)) for name in probes.Probe.ARRAYS}))
-    return publish(bench, upto, state, classes, part, X, probe)
+    held = standing(bench, state)
+    if held is None:
+        return None
+    judged = held.judge(state)
+    if judged is None:
+        return write_opinion(bench, upto)
+    found, probs, news = judged
+    if news:
+        held.save(bench)
+    return publish(bench, upto, state, held, found, probs)
 
 
-def publish(bench, upto, state, classes, part, X, probe):
+def publish(bench, upto, state, held, found, probs):
     """Write probabilities and scores to arrays/opinion.npz and the flagged labels to `issues`; returns the judgement."""
-    asked = settings(bench)
-    probs = probe.pred_probs(X)
-    second = load(bench.arrays / "second.npz")  # a trained network's out-of-fold probabilities, or a person's own
-    if second is not None and json.loads(str(second["classes"])) == classes:
-        at = {s: i for i, s in enumerate(second["ids"])}
-        rows = [(i, at[s]) for i, s in enumerate(np.asarray(part.index, "S32")) if s in at]
-        mine, theirs = np.array(rows, int).reshape(-1, 2).T
-        probs[mine] = second["probs"][theirs] if asked["probabilities"] == "own" else (probs[mine] + second["probs"][theirs]) / 2
-    found = judge(bench, part, classes, probs, probe.few())
     flagged = found[found.flagged].sort_values("score", kind="stable")
     rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(
         kind="label", why=reasons(bench, state, flagged), upto=upto
@@ -180,13 +213,13 @@ def publish(bench, upto, state, classes, part, X, probe):
     save(
         bench.arrays / "opinion.npz",
         upto=np.array(upto),
-        classes=np.array(json.dumps(classes)),
-        ids=np.asarray(part.index, "S32"),
+        classes=np.array(json.dumps(held.classes)),
+        ids=held.ids,
         pred_probs=probs.astype("f4"),
-        few=probe.few(),
+        few=held.probe.few(),
         suspects=np.asarray(found.index, "S32"),
         score=found.score.to_numpy("f8"),
-        suggestion=np.array([classes.index(c) if c in classes else -1 for c in found.suggestion], int),
+        suggestion=indices(found.suggestion, held.classes),
         confidence=found.confidence.to_numpy("f8"),
         flagged=found.flagged.to_numpy(bool),
     )
@@ -200,7 +233,7 @@ def opinion(bench, version="HEAD"):
 
     if not versions.is_head(bench, version):
         classes, part, X, probe = fit(bench, bench.state(version))
-        return judge(bench, part, classes, probe.pred_probs(X), probe.few())
+        return judge(part, classes, probe.pred_probs(X), probe.few())
     kept = load(bench.arrays / "opinion.npz")
     settings(bench)
     if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
@@ -239,19 +272,20 @@ def issues(bench, version="HEAD"):
     return pd.concat([rows, find(bench, unheld(bench, state))])
 
 
-def reasons(bench, state, rows):
-    """A sentence for each row of a judgement: what the model says without having seen it, and what its nearest neighbours are labelled."""
+def reasons(bench, state, rows, known=None):
+    """A sentence for each row of a judgement: what the model says without having seen it, and what its nearest neighbours are labelled. `known`:
+    what `nodes` says of the state, where it was asked already."""
     if not len(rows):
         return []
-    graph, at = nodes(bench, state)
+    graph, at = known or nodes(bench, state)
     usable = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test label
     names = sorted(set(state.label[usable]))
-    code = {c: i for i, c in enumerate(names)}
     label_of = np.full(len(graph["hashes"]), -1)
-    label_of[at[usable][::-1]] = [code[c] for c in state.label[usable]][::-1]  # of copies, the first
+    label_of[at[usable][::-1]] = indices(state.label[usable], names)[::-1]  # of copies, the first
     near = graph["neighbours"][at[state.index.get_indexer(rows.index)]]  # (m, k)
     seen = np.where(near >= 0, label_of[near], -1)
-    theirs = (seen == np.array([code.get(c, -2) for c in rows.suggestion])[:, None]).sum(1)
+    said = indices(rows.suggestion, names)
+    theirs = (seen == np.where(said < 0, -2, said)[:, None]).sum(1)
     total = (seen >= 0).sum(1)
     return [
         f"{p:.0%} {s} out of sample, {q:.0%} {g}; {a} of {n} nearest neighbours labelled {s}"

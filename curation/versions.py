@@ -52,7 +52,11 @@ def state(bench, version="HEAD"):
     text = str(version)
     if is_expression(text):
         return remembered(bench, (text, position(bench, "HEAD")), lambda: counterfactual(bench, text))
-    upto = position(bench, version)
+    return state_upto(bench, position(bench, version))
+
+
+def state_upto(bench, upto):
+    """The state at a position that is known to be one."""
     return remembered(bench, upto, lambda: at(bench, upto))
 
 
@@ -61,8 +65,34 @@ def is_head(bench, version):
 
 
 def at(bench, upto):
+    """The state at a position: the nearest earlier one that is remembered and what the log says since, or read from the log as a whole."""
     with bench.connect() as con:
-        return state_at(con, upto)
+        since = max((k for k in bench.states if isinstance(k, int) and k < upto), default=None)
+        now = since and brought(con, bench.states[since], since, upto)
+        return state_at(con, upto) if now is None else now
+
+
+FEW = 1000  # samples that were edited since, of which a state is brought forward and not read anew
+
+
+def brought(con, state, since, upto):
+    """A state at `since` brought to `upto`; None where many samples were edited between, or new ones came, or a rule did."""
+    touched = con.execute(
+        "select distinct sample from edits where seq > ? and seq <= ? limit ?", [since, upto, FEW + 1]
+    ).fetchnumpy()["sample"]
+    rows = state.index.get_indexer(touched)
+    if len(touched) > FEW or (rows < 0).any():
+        return None
+    import pandas as pd
+
+    said, known = said_at(con, upto, pd.Index(touched, dtype=object), wanted=True)
+    assert known.all(), "what an edit names has been said something of"
+    state = state.copy(deep=False)
+    for name in said:
+        column = state[name].to_numpy(copy=True)
+        column[rows] = said[name].to_numpy()
+        state[name] = pd.Series(column, state.index, state[name].dtype)
+    return state
 
 
 def remembered(bench, key, make):

@@ -13,7 +13,7 @@ from conftest import bench_of, digits, truth_of
 import curation
 from app import desk as desks
 from app import explain
-from curation import atlas
+from curation import atlas, mistakes, queue
 from curation import audit as audits
 from pipelines.scan import scan
 
@@ -287,6 +287,32 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
 
 
 # ---- the desk by itself
+
+
+def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
+    """Decisions of every kind, ours and another process's: after each the queue, reasons and validation answers are those of a bench read afresh."""
+    state, other = big.state(), curation.open(big.path)
+    train = state.index[state.split == "train"]
+    class_of = dict(zip(train, "1234567890"))
+    for rows in (
+        [dict(sample=s, label=c) for s, c in class_of.items()],
+        [dict(sample=train[20], keep=False), dict(sample=train[21], verdict="unsure")],
+        [dict(sample=train[20], keep=True), dict(sample=train[22], split="val")],
+        [dict(sample=train[i], verdict="confirm") for i in range(30, 80)],
+    ):
+        other.edit(pd.DataFrame(rows), "script")
+        desk.refresh()
+        shutil.copytree(big.path, big.path.with_name("copy"), dirs_exist_ok=True)
+        copy = curation.open(big.path.with_name("copy"))
+        copy.rescore()
+        want = copy.queue(desks.AHEAD, desk.share)
+        assert [(r["sample"], r["reason"], r["random"]) for r in desk.rows] == list(zip(want["sample"], want.reason, want.random))
+        probed = mistakes.found(copy)
+        assert {s: desk.said[s] for s in probed.index} == dict(probed.said) and len(probed) > 300
+        assert desk.progress == queue.progress(copy)
+    assert desk.publish() and not desk.publish(), "written down once"
+    kept = np.load(big.arrays / "opinion.npz")
+    assert int(kept["upto"]) == desk.seq and np.array_equal(kept["pred_probs"], desk.probs.astype("f4"))
 
 
 def test_a_ruler_that_is_corrected_is_no_gain(big, desk):

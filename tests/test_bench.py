@@ -145,10 +145,10 @@ def test_undo_leaves_alone_what_somebody_did_since(bench):
     assert labels(bench)[a] == theirs and labels(bench)[b] == old[b]
 
 
-VERBS = ["edit", "confirm", "undo", "redo"]
+VERBS = ["edit", "confirm", "drop", "tag", "rule", "undo", "redo"]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=8))
 def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
     """Whatever was done, undoing until nothing is left restores the first state, and every version stays what it was."""
@@ -160,12 +160,19 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
             if verb == "edit":
                 decide(bench, [dict(sample=ids[sample], label=str(value))], new_classes=[str(i) for i in range(10)])
             elif verb == "confirm":
-                decide(bench, [dict(sample=ids[sample], verdict="confirm")])
+                decide(bench, [dict(sample=ids[sample], verdict="confirm")], who="bob" if value % 2 else "ann")
+            elif verb == "drop":
+                decide(bench, [dict(sample=ids[sample], keep=bool(value % 2), split="val" if value % 3 else "train")])
+            elif verb == "tag":
+                decide(bench, [dict(sample=ids[sample], tag="seen" if value % 2 else "-seen")])
+            elif verb == "rule":
+                bench.set_rule(("latest", "majority")[value % 2], "ann")
             else:
                 getattr(bench, verb)(who="ann")
         except UserError as e:
             assert "expected a batch to" in e.problem  # nothing to undo or redo
         was[versions.position(bench, "HEAD")] = labels(bench)
+        assert bench.state().equals(curation.open(bench.path).state()), "a state that was brought forward is what the log says"
     for upto, then in was.items():
         assert labels(bench, upto) == then
     for _ in range(len(history) + 1):

@@ -198,7 +198,7 @@ def test_the_random_control_does_the_same_to_as_many_of_the_same_class_mix(scann
 
 def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     truth = truth_of(scanned)
-    order = queue.random_order(scanned.state())
+    order = list(queue.random_order(scanned.state()))
     other = {s: "1" if truth[s] != "1" else "2" for s in order}
     scanned.edit(pd.DataFrame(dict(sample=order[1:2], label=[other[order[1]]])), "early", "before v2")
     scanned.commit("before the review", "early", "v2")
@@ -228,7 +228,7 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     assert (found.label != before.label).sum() < (after.label != before.label).sum(), "what the queue found is left out"
     said, all_said = queue.progress(scanned, found), queue.progress(scanned, after)
     assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said["looks"] == len(looked) - 1
-    assert versions.stratum(after) == looked
+    assert list(versions.stratum(after)) == looked
     assert train_of(scanned.state("part(drawn(v2, v3), 50)")) <= train_of(found)
     assert scanned.state("drawn(v2, v2)").label.equals(before.label)
 
