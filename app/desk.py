@@ -5,14 +5,13 @@ import re
 import threading
 import time
 import traceback
-from collections import OrderedDict
 
 import numpy as np
 
+from app.pictures import Pictures
 from curation import queue, stats, suspects, text, versions
-from curation.arrays import Shards, load, save
+from curation.arrays import load, save, written
 from curation.errors import UserError
-from curation.images import BadImage, Pixels, thumbnail
 
 AHEAD = 400  # suspects that are held ready
 BATCH = 60  # items that go to a browser at once
@@ -20,7 +19,6 @@ MINE = 600  # seconds that an item is kept for the browser that it went to: two 
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 5  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
-SIDE = 512  # pixels of the longer side of what a browser is shown
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
 
@@ -37,7 +35,7 @@ class Desk:
         self.held = self.found = self.made = self.drawn = None  # the probe that stands, what it says and nobody wrote down; which files were read
         self.asked = -BETWEEN
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
-        self.pictures = OrderedDict()
+        self.pictures = Pictures(bench)
         self.thread, self.stopped, self.newest = None, False, 0
 
     # ---- the queue
@@ -216,61 +214,18 @@ class Desk:
             save(file, **kept)
         return kept
 
-    # ---- pictures
-
-    def picture(self, sample, side=SIDE):
-        """A JPEG of an image, its longer side at most `side`: small originals from the shard that holds them whole, others from their file."""
-        key = sample, side
-        with self.lock:
-            if key in self.pictures:
-                self.pictures.move_to_end(key)
-                return self.pictures[key]
-        known = (
-            self.state if self.state is not None and sample in self.state.index else self.bench.state()
-        )  # a new state takes time, a picture must not
-        if sample not in known.index:
-            return None
-        row = known.loc[sample]
-        try:
-            jpeg = whole(self.bench, row, side) or thumbnail(row.uri, side)
-        except BadImage:
-            jpeg = None
-        with self.lock:
-            self.pictures[key] = jpeg
-            while len(self.pictures) > 2000:
-                self.pictures.popitem(last=False)
-        return jpeg
-
-
-def whole(bench, row, side):
-    """The image from the pixel shards, where these hold all of it; None where the original is larger than they are."""
-    import io
-
-    from PIL import Image
-
-    from curation.images import SIDE as STORED
-
-    if max(row.width, row.height) > min(STORED, side):
-        return None
-    out = io.BytesIO()
-    pixels = Pixels(Shards(bench.arrays / "pixels"), [row.content_hash])[:]
-    Image.fromarray(pixels[0]).save(out, "JPEG", quality=95, subsampling=0)
-    return out.getvalue()
+    def picture(self, sample, side):
+        """A JPEG of a sample's image, its longer side at most `side`; None where there is none."""
+        state = self.state  # bringing it forward takes time, which a picture must not
+        if state is None or sample not in state.index:
+            state = self.bench.state()
+        return self.pictures.of(state.loc[sample], side) if sample in state.index else None
 
 
 def verdicts(state, ids, classes, probs):
     """{val sample: class} that the standing model predicts, out of sample; classes that are too few are no answer."""
     val = np.isin(np.asarray(ids), np.asarray(state.index[(state.split == "val").to_numpy()], "S32"))
     return {s.decode(): classes[c] for s, c in zip(ids[val], probs[val].argmax(1))}
-
-
-def written(file):
-    """Which writing of a file this is; None where there is none."""
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_ino
 
 
 def effect(state, said, began):

@@ -41,6 +41,15 @@ def load(path, names=None):
         raise damaged(path, e) from None
 
 
+def written(file):
+    """Which writing of a file or folder this is; None where there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
 def damaged(path, why):
     return UserError(f"expected sound arrays in {path}, found: {why}", "assay check --repair sets them aside; what they held is derived")
 

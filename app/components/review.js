@@ -44,6 +44,7 @@ function review(root, { bench, who, session }) {
       ended = !said.items.length;
       prefetch();
       if (!trail[at]) step();
+      if (!trail[at] && !stopped) setTimeout(more, 2000); // others may hold what is left, or a re-scoring bring more
     } catch (e) { tell(e); setTimeout(more, 2000); } finally { asking = false; }
   }
 

@@ -1,6 +1,12 @@
 """The workbench in a real browser on 60,000 photographs: how soon the next image is painted, a decision is durable, its effect is on the screen, and
-a page is there; then four browsers at once. A folder of a ready, scanned bench may follow; it is copied, and left as it was."""
+a page is there; then four browsers at once, while a batch script edits and an experiment runs.
 
+    python -m tests.benchmarks.app [BENCH]            of a ready, scanned bench, which is copied, or of one that is made
+    python -m tests.benchmarks.app million FOLDER     makes a bench of 1,000,000 images of 32 pixels there (3 GB), and scans it
+    python -m tests.benchmarks.app large BENCH        the same measures, where nothing need be copied
+"""
+
+import io
 import shutil
 import sys
 import tempfile
@@ -19,6 +25,52 @@ from tests.browser import Workbench, browser
 READY = ".assay-review:not(.empty) .picture img"
 PAGES = ("overview", "review", "map", "gaps", "experiments", "audit", "history")
 KEYS = ["Enter", " ", "Enter", "n", "Enter", "d", "Enter", "u"]
+
+
+def vectors(x):
+    """An embedder of 128 numbers that costs no time: a random projection of the pixels."""
+    return x.reshape(len(x), -1).astype("f4") @ np.random.default_rng(0).normal(size=(768, 128)).astype("f4") / 255
+
+
+vectors.side = 16
+
+
+def million(folder, n=1_000_000, each=50_000):
+    """n photographs of 32 pixels: those of CIFAR-10, mirrored, shifted, brighter or darker and with noise, so that none equals another."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    table = pd.read_parquet(need("cifar10n.parquet"), columns=["image", "aggre", "split"])
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in table.image])
+    folder, writer = Path(folder), None
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in range(n // each):
+        rng = np.random.default_rng(part)
+        rows = rng.integers(0, len(table), each)
+        x = pixels[rows].astype("f4")
+        x[::2] = x[::2, :, ::-1]
+        x = np.roll(x, tuple(rng.integers(-3, 4, 2)), (1, 2)) * rng.uniform(0.7, 1.3, (each, 1, 1, 1)) + rng.normal(0, 8, x.shape)
+        split = np.where(table["split"].to_numpy()[rows] == "test", "test", np.where(np.arange(each) % 10, "train", "val"))
+        some = dict(image=[jpeg(one) for one in x.clip(0, 255).astype("u1")], label=table.aggre.astype(str).to_numpy()[rows], split=split)
+        some = pa.table(dict(id=[f"{part:02d}-{i:05d}" for i in range(each)]) | some)
+        writer = writer or pq.ParquetWriter(folder / "photographs.parquet", some.schema)
+        writer.write_table(some)
+    writer.close()
+    bench = curation.create(folder / "bench")
+    with clock(f"import {n:,} images"):
+        ingest(bench, folder / "photographs.parquet", "benchmark", columns=dict(label="label"), audited_test=True)
+    with clock("scan"):
+        scan(bench, embedder="tests.benchmarks.app:vectors", say=lambda line: print("   ", line, flush=True))
+
+
+def jpeg(pixels):
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def build(folder):
@@ -108,10 +160,13 @@ def four(server, bench, n=500):
     print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}, {before} batches before; server {memory(server):.2f} GB")
 
 
-def main(given=None):
+def main(*asked):
+    if asked[:1] == ("million",):
+        return million(*asked[1:])
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        bench = curation.open(shutil.copytree(given, folder / "bench")) if given else build(folder)
+        large, folder = asked[:1] == ("large",), Path(folder)
+        given = asked[-1] if asked else None
+        bench = curation.open(given if large else shutil.copytree(given, folder / "bench")) if given else build(folder)
         print(f"{len(bench.state()):,} samples")
         with clock("server up"):
             server = Workbench(bench.path).start()
@@ -119,7 +174,8 @@ def main(given=None):
             with browser() as chrome:
                 opened(server, chrome)
                 one(server, chrome)
-            four(server, bench)
+            if not large:
+                four(server, bench)
         finally:
             server.kill()
 

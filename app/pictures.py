@@ -1,0 +1,47 @@
+"""How an image reaches a browser: a JPEG of bounded size, made once, of the pixels that are held or else of its file."""
+
+import io
+import threading
+from collections import OrderedDict
+
+from PIL import Image
+
+from curation.arrays import Shards, written
+from curation.images import SIDE as STORED
+from curation.images import BadImage, Pixels, thumbnail
+
+MOST = 4000  # pictures kept: 100 MB of small ones
+
+
+class Pictures:
+    """The pictures of one bench."""
+
+    def __init__(self, bench):
+        self.folder, self.made, self.shards = bench.arrays / "pixels", None, None
+        self.kept, self.lock = OrderedDict(), threading.Lock()
+
+    def of(self, row, side):
+        """The JPEG of a row of a state, its longer side at most `side`; None where the image cannot be read."""
+        key = row.content_hash, side
+        with self.lock:
+            if key in self.kept:
+                self.kept.move_to_end(key)
+                return self.kept[key]
+        try:
+            jpeg = self.whole(row) if max(row.width, row.height) <= min(STORED, side) else thumbnail(row.uri, side)
+        except BadImage:
+            jpeg = None
+        with self.lock:
+            self.kept[key] = jpeg
+            while len(self.kept) > MOST:
+                self.kept.popitem(last=False)
+        return jpeg
+
+    def whole(self, row):
+        """An image that the pixel shards hold as it is. Their index is read once: at 60,000 images that takes 60 ms, and a page shows many."""
+        made = written(self.folder)
+        if made != self.made:
+            self.shards, self.made = Shards(self.folder), made
+        out = io.BytesIO()
+        Image.fromarray(Pixels(self.shards, [row.content_hash])[0]).save(out, "JPEG", quality=95, subsampling=0)
+        return out.getvalue()
