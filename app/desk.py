@@ -17,7 +17,7 @@ AHEAD = 400  # suspects that are held ready
 BATCH = 60  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
-BETWEEN = 5  # seconds between two looks for what people contradict each other about: it takes the whole log
+BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
@@ -188,7 +188,7 @@ class Desk:
                 time.sleep(1)
             with self.woken:
                 self.woken.notify_all()
-            time.sleep(min(0.5, time.monotonic() - start) / 2)  # decisions come first
+            time.sleep(min(0.2, time.monotonic() - start) / 4)  # decisions come first
 
     def live(self, session, after=0, patience=5):
         """What the decisions up to the log position `after` did, waited for `patience` seconds: see effect; and the queue's order now."""

@@ -170,5 +170,14 @@ class Rows:
             out[mine] = self.arrays[s][rows[0] : rows[-1] + 1] if contiguous else self.arrays[s][rows]
         return out
 
+    def __matmul__(self, V):
+        """These rows times V (d, k), float32 (n, k). A shard of which most rows are wanted is multiplied where it lies: gathering costs more."""
+        out = np.empty((len(self), V.shape[1]), "f4")
+        for s in np.unique(self.shard):
+            mine, array = np.flatnonzero(self.shard == s), self.arrays[s]
+            rows = self.row[mine]
+            out[mine] = (array @ V)[rows] if 2 * len(rows) > len(array) else array[rows] @ V
+        return out
+
     def __array__(self, dtype=None, copy=None):
         return self[np.arange(len(self))].astype(dtype or self.arrays[0].dtype, copy=False)

@@ -15,7 +15,7 @@ ENOUGH = 5  # groups a class needs before the probe may judge it
 
 def fit(X, y, groups, k):
     """Fit on X (n, d), y (n,) class indices below k or -1 for rows that are only predicted, groups (n,): samples of equal group are left
-    out together. X is anything whose X[index array] is an ndarray, so that it may stay on disk."""
+    out together. X is an ndarray or arrays.Rows, which may stay on disk."""
     y, groups = np.array(y), np.array(groups)
     rows = np.flatnonzero(y >= 0)
     n, D = len(rows), X.shape[1] + 1
@@ -81,11 +81,7 @@ class Probe:
     def project(self, X, W):
         """Standardised X times W (d + 1, j) -> (n, j), without standardising X: that is folded into W."""
         V = (W[:-1] / self.scale[:, None]).astype("f4")
-        shift = W[-1] - (self.mean / self.scale) @ W[:-1]
-        out = np.empty((len(X), W.shape[1]))
-        for rows in blocks(len(X), 2 * BLOCK):
-            out[rows] = X[rows] @ V + shift
-        return out
+        return (X @ V).astype("f8") + (W[-1] - (self.mean / self.scale) @ W[:-1])
 
     def out_of_group(self, X):
         """Scores (n, k) of every training row from the probe without the row's group; rows not fitted (y = -1) as they are."""

@@ -120,6 +120,9 @@ def test_memory_layout_does_not_matter(tmp_path):
         Shards(tmp_path).append([names[i] for i in part], X[part])
     rows = Shards(tmp_path).rows(names)
     assert np.array_equal(rows[np.arange(300)], X)
+    few = np.r_[3:30, 100, 7]
+    for part, dense in ((rows, X), (rows.take(few), X[few])):  # most of a shard, and little of one
+        assert np.allclose(part @ X[:5].T, dense @ X[:5].T, atol=1e-4)
     assert np.allclose(probes.fit(rows, y, np.arange(300), 3).pred_probs(rows), probes.fit(X, y, np.arange(300), 3).pred_probs(X))
 
 
