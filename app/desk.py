@@ -9,16 +9,18 @@ import traceback
 import numpy as np
 
 from app.pictures import Pictures
-from curation import queue, stats, suspects, text, versions
+from curation import queue, standing, stats, suspects, text, versions
 from curation.arrays import load, save, written
 from curation.errors import UserError
 
 AHEAD = 400  # suspects that are held ready
-BATCH = 60  # items that go to a browser at once
+BATCH = 40  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
-CALM = 2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
+CALM = (
+    2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
+)
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
 
@@ -32,7 +34,9 @@ class Desk:
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
         self.turn = threading.Lock()  # one brings all this to the end of the log at a time
-        self.held = self.found = self.made = self.drawn = None  # the probe that stands, what it says and nobody wrote down; which files were read
+        self.held = self.found = self.made = self.drawn = (
+            None  # the probe that stands, what it says and nobody wrote down; which files were read
+        )
         self.asked = -BETWEEN
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = Pictures(bench)
@@ -44,10 +48,9 @@ class Desk:
         """Bring what is held to the end of the log: the state, what the model now makes of every label, the queue. What it makes is not written
         down: `publish` does so when nobody is deciding."""
         with self.turn:
-            seq = versions.position(self.bench, "HEAD")
+            seq, state = versions.newest(self.bench)
             if seq == self.seq:
                 return
-            state = versions.state_upto(self.bench, seq)
             found, probs = self.judged(state)
             drawn = written(self.bench.arrays / "graph.npz")
             if self.state is None or not state.index.is_(self.state.index) or drawn != self.drawn:
@@ -59,7 +62,7 @@ class Desk:
             shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
             first = np.full(len(self.graph["hashes"]), -1)
             first[self.at[shown][::-1]] = np.flatnonzero(shown)[::-1]
-            said = verdicts(state, self.held.ids, self.held.classes, np.where(self.held.probe.few(), 0, probs))
+            said = verdicts(suspects.judged(state[["split"]]), self.held.classes, np.where(self.held.probe.few(), 0, probs))
             progress = queue.progress(self.bench, state)
             with self.lock:
                 self.state, self.first, self.said, self.progress = state, first, said, progress
@@ -72,11 +75,11 @@ class Desk:
         """(what the standing probe makes of a state's labels, its probabilities); the probe is read anew where somebody wrote another."""
         made = written(self.bench.arrays / "probe.npz")
         if self.held is None or made != self.made or not self.held.same(state):
-            self.held, self.made = suspects.standing(self.bench, state), made
+            self.held, self.made = standing.standing(self.bench, state), made
         judged = self.held and self.held.judge(state)
         if judged is None:
             suspects.opinion(self.bench)  # fits one, or says that only a scan can
-            self.held, self.made = suspects.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
+            self.held, self.made = standing.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
             judged = self.held.judge(state)
         return judged[:2]
 
@@ -86,7 +89,7 @@ class Desk:
             if self.found is None:
                 return False
             self.held.save(self.bench)
-            suspects.publish(self.bench, self.seq, self.state, self.held, self.found, self.probs)
+            standing.publish(self.bench, self.seq, self.state, self.held, self.found, self.probs)
             self.made, self.found = written(self.bench.arrays / "probe.npz"), None
             return True
 
@@ -222,10 +225,11 @@ class Desk:
         return self.pictures.of(state.loc[sample], side) if sample in state.index else None
 
 
-def verdicts(state, ids, classes, probs):
-    """{val sample: class} that the standing model predicts, out of sample; classes that are too few are no answer."""
-    val = np.isin(np.asarray(ids), np.asarray(state.index[(state.split == "val").to_numpy()], "S32"))
-    return {s.decode(): classes[c] for s, c in zip(ids[val], probs[val].argmax(1))}
+def verdicts(part, classes, probs):
+    """{val sample: class} that the standing model predicts, out of sample, from probs (n, k) of the rows of a state; classes that are too few are
+    no answer."""
+    val = np.flatnonzero(part.split == "val")
+    return dict(zip(part.index[val], np.array(classes, object)[probs[val].argmax(1)]))
 
 
 def effect(state, said, began):

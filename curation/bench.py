@@ -266,7 +266,7 @@ class Bench(Store):
     def rescore(self):
         """Bring the standing scan's scores to the present labels, without embedding or fitting anew: True, False where no scan stands, or in
         words why it cannot be (what was decided is stored all the same)."""
-        from curation.suspects import rescore
+        from curation.standing import rescore
 
         try:
             return (self.arrays / "probe.npz").exists() and rescore(self) is not None

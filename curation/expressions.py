@@ -184,11 +184,11 @@ def random_alike(frame, flagged, n, seed):
 def stratum(state):
     """The random stratum of a review, ids: the longest fully reviewed beginning of the bench's random order, as queue.progress has it, so that
     a row somebody skipped cannot bias it, nor what the queue had shown before. What a person is unsure of is in it, but is no look."""
-    from curation.queue import random_order
+    from curation.queue import places
 
-    order = random_order(state)
-    begun = state.reviewed.loc[order].to_numpy()
-    return order[: len(begun) if begun.all() else begun.argmin()]
+    order = places(state)
+    begun = state.reviewed.to_numpy()[order]
+    return state.index[order[: len(begun) if begun.all() else begun.argmin()]]
 
 
 def drawn(bench, frame, base, later):

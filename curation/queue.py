@@ -77,12 +77,19 @@ def scanned(bench):
 
 def random_order(state):
     """Every labelled train and val sample, kept or dropped by a person, in the bench's random order: the frame of all rates. An index of ids."""
+    return state.index[places(state)]
+
+
+def places(state):
+    """Where in the state each sample of the random order is."""
     global _order
-    if not state.index.is_(_order[0]):  # to draw a million takes seconds, and the samples of a bench change far more seldom than their labels
+    if not state.index.is_(
+        _order[0]
+    ):  # to draw a million takes seconds, and the samples of a bench change far more seldom than their labels
         _order = state.index, state.index.get_indexer(versions.by_draw(state.index, SEED))
     use = state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)
     drawn = _order[1]
-    return state.index[drawn[use.to_numpy()[drawn]]]
+    return drawn[use.to_numpy()[drawn]]
 
 
 _order = None, None  # the samples that were asked for last, and the places of the first, second, ... drawn of them
@@ -110,10 +117,10 @@ def lined_up(bench, state, found, between, n, draws, second=(), known=None):
     import pandas as pd
 
     between, order, extra = between.drop_duplicates("sample"), [], []
-    drawn = random_order(state)
-    drawn = drawn[~state.reviewed.loc[drawn].to_numpy()][:draws] if found is not None and len(found) else ()
-    found = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"]) if found is None else found
-    found = found[~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
+    drawn = places(state)
+    drawn = state.index[drawn[~state.reviewed.to_numpy()[drawn]][:draws]] if found is not None and len(found) else ()
+    found = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"]) if found is None else found[~found.reviewed]
+    found = found.sort_values("score", kind="stable")
     first = list(between["sample"])
     worst = [*first, *found.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
@@ -157,11 +164,10 @@ def progress(bench, state=None):
     stratum alone looks, hits and errors_left (estimate, low, high), None before 30 looks. The stratum is the longest fully reviewed
     beginning of the bench's random order, so that a row somebody skipped cannot bias it; what a person is unsure of is no look."""
     state = bench.state() if state is None else state
-    labelled = state[state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
-    reviewed = labelled[labelled.reviewed]  # what was frozen as a regression set since was reviewed all the same
-    guarded = reviewed.split == "guard"
+    reviewed = state[state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
+    guarded = reviewed.split == "guard"  # what was frozen as a regression set since was reviewed all the same
     wrong = (reviewed.label != reviewed.given_label) | ~reviewed.keep
-    first, population = versions.stratum(state), len(random_order(state))
+    first, population = versions.stratum(state), len(places(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     looks, hits = len(sure), int(wrong.loc[sure].sum())
     left = stats.errors_left(hits, looks, population)

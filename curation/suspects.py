@@ -68,8 +68,8 @@ def fit(bench, state):
 
 
 def judge(state, classes, probs, few):
-    """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, score (probability of the label
-    it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
+    """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, reviewed, score (probability of the
+    label it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
     import pandas as pd
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -77,7 +77,7 @@ def judge(state, classes, probs, few):
     y = indices(state.label, classes)
     rows = np.flatnonzero((y >= 0) & ~np.asarray(few)[y] & state.keep.to_numpy() & state.split.isin(("train", "val")).to_numpy())
     out = pd.DataFrame(index=state.index[rows])
-    out["label"] = state.label.iloc[rows]
+    out["label"], out["reviewed"] = state.label.iloc[rows], state.reviewed.iloc[rows]
     if not len(rows):
         return out.assign(score=0.0, suggestion="", confidence=0.0, flagged=False)
     p = np.ascontiguousarray(probs[rows], "f8")
@@ -121,111 +121,6 @@ def judge_key(bench):
     return sha256(json.dumps([settings(bench), graph and str(graph["key"])]).encode() + code).hexdigest()[:16]
 
 
-# ---- the standing opinion, kept beside the bench so that an edit re-scores in a moment
-
-
-class Standing:
-    """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
-
-    def __init__(self, bench, folder, classes, ids, hashes, probe):
-        self.classes, self.ids, self.probe = classes, ids, probe  # ids (n,): the judged samples, in order
-        self.X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
-        self.kept = dict(folder=np.array(folder), ids=ids, classes=np.array(json.dumps(classes)))
-        second = load(bench.arrays / "second.npz")  # a trained network's out-of-fold probabilities, or a person's own
-        self.second = None
-        if second is not None and json.loads(str(second["classes"])) == classes:
-            _, mine, theirs = np.intersect1d(ids, second["ids"], return_indices=True)
-            self.second = mine, second["probs"][theirs], 0 if settings(bench)["probabilities"] == "own" else 0.5
-
-    def same(self, state):
-        """Are the judged samples of a state those that it was made of?"""
-        return np.array_equal(self.ids, np.asarray(judged(state).index, "S32"))
-
-    def judge(self, state):
-        """(what it makes of the labels of a state of the same samples: see judge, the probabilities (n, k) behind it, whether labels had changed);
-        None where one of them is of a class that it has never seen."""
-        part = judged(state)
-        if not set(targets(part)[0]) <= set(self.classes):
-            return None
-        _, y = targets(part, self.classes)
-        news = not np.array_equal(y, self.probe.y)
-        if news:
-            self.probe.update(self.X, y)
-        probs = self.probe.pred_probs(self.X)
-        if self.second is not None:
-            rows, theirs, mine = self.second
-            probs[rows] = mine * probs[rows] + (1 - mine) * theirs
-        return judge(part, self.classes, probs, self.probe.few()), probs, news
-
-    def save(self, bench):
-        save(bench.arrays / "probe.npz", **self.kept, **{name: np.asarray(getattr(self.probe, name)) for name in probes.Probe.ARRAYS})
-
-
-def standing(bench, state):
-    """The probe that stands for the samples of a state; None where none does, or samples came, left or changed split: only a scan can tell."""
-    kept = load(bench.arrays / "probe.npz")
-    if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
-        return None  # a scan with another embedder began and has not ended
-    part, classes = judged(state), json.loads(str(kept["classes"]))
-    if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
-        return None
-    probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
-    for name in probes.Probe.ARRAYS:
-        setattr(probe, name, kept[name])
-    return Standing(bench, str(kept["folder"]), classes, kept["ids"], part.content_hash, probe)
-
-
-def write_opinion(bench, upto):
-    """Fit the probe to the labels at the log position `upto`, and publish what it finds."""
-    state = bench.state(upto)
-    classes, part, _, probe = fit(bench, state)
-    held = Standing(bench, settings(bench)["folder"], classes, np.asarray(part.index, "S32"), part.content_hash, probe)
-    held.save(bench)
-    return publish(bench, upto, state, held, *held.judge(state)[:2])
-
-
-def rescore(bench):
-    """Bring the standing opinion to the present labels without embedding or fitting anew; None where no scan stands."""
-    upto = position(bench, "HEAD")
-    state = bench.state(upto)
-    held = standing(bench, state)
-    if held is None:
-        return None
-    judged = held.judge(state)
-    if judged is None:
-        return write_opinion(bench, upto)
-    found, probs, news = judged
-    if news:
-        held.save(bench)
-    return publish(bench, upto, state, held, found, probs)
-
-
-def publish(bench, upto, state, held, found, probs):
-    """Write probabilities and scores to arrays/opinion.npz and the flagged labels to `issues`; returns the judgement."""
-    flagged = found[found.flagged].sort_values("score", kind="stable")
-    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(
-        kind="label", why=reasons(bench, state, flagged), upto=upto
-    )
-    with bench.transaction() as con:
-        con.execute("delete from issues where kind = 'label'")
-        con.register("found", rows)
-        con.execute("insert into issues by name select * from found")
-    save(
-        bench.arrays / "opinion.npz",
-        upto=np.array(upto),
-        classes=np.array(json.dumps(held.classes)),
-        ids=held.ids,
-        pred_probs=probs.astype("f4"),
-        few=held.probe.few(),
-        suspects=np.asarray(found.index, "S32"),
-        score=found.score.to_numpy("f8"),
-        suggestion=indices(found.suggestion, held.classes),
-        confidence=found.confidence.to_numpy("f8"),
-        flagged=found.flagged.to_numpy(bool),
-    )
-    return found
-
-
 def opinion(bench, version="HEAD"):
     """The judgement of a version as a frame (see judge): of the end of the log the standing one, brought up to date first if edits came since it
     was written; of any other a probe's, fitted to it."""
@@ -237,6 +132,8 @@ def opinion(bench, version="HEAD"):
     kept = load(bench.arrays / "opinion.npz")
     settings(bench)
     if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
+        from curation.standing import rescore
+
         found = rescore(bench)
         if found is None:
             came = "samples that came, left or moved to another split since"
@@ -248,6 +145,7 @@ def opinion(bench, version="HEAD"):
     return pd.DataFrame(
         dict(
             label=state.label.reindex(ids).to_numpy(),
+            reviewed=state.reviewed.reindex(ids).to_numpy(bool),
             score=kept["score"],
             suggestion=classes[kept["suggestion"]],
             confidence=kept["confidence"],
@@ -277,11 +175,13 @@ def reasons(bench, state, rows, known=None):
     what `nodes` says of the state, where it was asked already."""
     if not len(rows):
         return []
+    import pandas as pd
+
     graph, at = known or nodes(bench, state)
     usable = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test label
-    names = sorted(set(state.label[usable]))
+    codes, names = pd.factorize(state.label.to_numpy()[usable], sort=True)
     label_of = np.full(len(graph["hashes"]), -1)
-    label_of[at[usable][::-1]] = indices(state.label[usable], names)[::-1]  # of copies, the first
+    label_of[at[usable][::-1]] = codes[::-1]  # of copies, the first
     near = graph["neighbours"][at[state.index.get_indexer(rows.index)]]  # (m, k)
     seen = np.where(near >= 0, label_of[near], -1)
     said = indices(rows.suggestion, names)

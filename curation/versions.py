@@ -52,24 +52,29 @@ def state(bench, version="HEAD"):
     text = str(version)
     if is_expression(text):
         return remembered(bench, (text, position(bench, "HEAD")), lambda: counterfactual(bench, text))
-    return state_upto(bench, position(bench, version))
+    if version == "HEAD":
+        return newest(bench)[1]
+    upto = position(bench, version)
+    with bench.connect() as con:
+        return remembered(bench, upto, lambda: at(con, bench, upto))
 
 
-def state_upto(bench, upto):
-    """The state at a position that is known to be one."""
-    return remembered(bench, upto, lambda: at(bench, upto))
+def newest(bench):
+    """(the end of the log, the state there)."""
+    with bench.connect() as con:
+        upto = position_at(con, "HEAD")
+        return upto, remembered(bench, upto, lambda: at(con, bench, upto))
 
 
 def is_head(bench, version):
     return not is_expression(version) and position(bench, version) == position(bench, "HEAD")
 
 
-def at(bench, upto):
+def at(con, bench, upto):
     """The state at a position: the nearest earlier one that is remembered and what the log says since, or read from the log as a whole."""
-    with bench.connect() as con:
-        since = max((k for k in bench.states if isinstance(k, int) and k < upto), default=None)
-        now = since and brought(con, bench.states[since], since, upto)
-        return state_at(con, upto) if now is None else now
+    since = max((k for k in bench.states if isinstance(k, int) and k < upto), default=None)
+    now = since and brought(con, bench.states[since], since, upto)
+    return state_at(con, upto) if now is None else now
 
 
 FEW = 1000  # samples that were edited since, of which a state is brought forward and not read anew
@@ -77,9 +82,9 @@ FEW = 1000  # samples that were edited since, of which a state is brought forwar
 
 def brought(con, state, since, upto):
     """A state at `since` brought to `upto`; None where many samples were edited between, or new ones came, or a rule did."""
-    touched = con.execute(
-        "select distinct sample from edits where seq > ? and seq <= ? limit ?", [since, upto, FEW + 1]
-    ).fetchnumpy()["sample"]
+    touched = con.execute("select distinct sample from edits where seq > ? and seq <= ? limit ?", [since, upto, FEW + 1]).fetchnumpy()[
+        "sample"
+    ]
     rows = state.index.get_indexer(touched)
     if len(touched) > FEW or (rows < 0).any():
         return None

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from curation import issues, neighbors, quality, suspects, twins
+from curation import issues, neighbors, quality, standing, suspects, twins
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
 from curation.images import Pixels
@@ -63,7 +63,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         )
     elif effort > 1:
         network(bench, state, graph, effort, say, progress)
-    found = suspects.write_opinion(bench, position(bench, "HEAD"))
+    found = standing.write_opinion(bench, position(bench, "HEAD"))
     few = load(bench.arrays / "opinion.npz")["few"].sum()
     aside = f"; {few} classes have too few samples to judge" if few else ""
     say(f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}")

@@ -326,9 +326,8 @@ def test_a_ruler_that_is_corrected_is_no_gain(big, desk):
     wrong = state.index[(state.split == "train") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     desk.refresh()
-    live = desks.Desk(big)
-    live.refresh()
-    live = live.live("0123456789abcdef", patience=0)
+    with closing(desks.Desk(big)) as again:
+        live = again.live("0123456789abcdef", patience=0)
     assert live["gain"][0] > 0.01 and live["ruler"] > 10, "a session outlives the server"
 
 
