@@ -18,9 +18,7 @@ BATCH = 40  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
-CALM = (
-    2  # seconds without a decision after which what the model makes of the labels is written down, and the log looked at for others' edits
-)
+CALM = 2  # seconds without a decision after which the opinion is written down, and the log asked for others' edits
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
 
@@ -34,9 +32,8 @@ class Desk:
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
         self.turn = threading.Lock()  # one brings all this to the end of the log at a time
-        self.held = self.found = self.made = self.drawn = (
-            None  # the probe that stands, what it says and nobody wrote down; which files were read
-        )
+        self.held = self.found = None  # the probe that stands, and what it says that is not written down
+        self.made = self.drawn = None  # which writing of the probe and of the graph was read
         self.asked = -BETWEEN
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = Pictures(bench)
@@ -53,19 +50,19 @@ class Desk:
                 return
             found, probs = self.judged(state)
             drawn = written(self.bench.arrays / "graph.npz")
-            if self.state is None or not state.index.is_(self.state.index) or drawn != self.drawn:
-                self.graph, self.at = suspects.nodes(self.bench, state)
-                self.drawn = drawn
+            same = self.state is not None and state.index.is_(self.state.index) and drawn == self.drawn
+            graph, at = (self.graph, self.at) if same else suspects.nodes(self.bench, state)
             if time.monotonic() - self.asked > BETWEEN:
                 self.between, self.asked = queue.of_people(self.bench), time.monotonic()
-            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share), known=(self.graph, self.at))
+            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share), known=(graph, at))
             shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
-            first = np.full(len(self.graph["hashes"]), -1)
-            first[self.at[shown][::-1]] = np.flatnonzero(shown)[::-1]
+            first = np.full(len(graph["hashes"]), -1)
+            first[at[shown][::-1]] = np.flatnonzero(shown)[::-1]
             said = verdicts(suspects.judged(state[["split"]]), self.held.classes, np.where(self.held.probe.few(), 0, probs))
             progress = queue.progress(self.bench, state)
             with self.lock:
-                self.state, self.first, self.said, self.progress = state, first, said, progress
+                self.state, self.graph, self.at, self.drawn, self.first = state, graph, at, drawn, first
+                self.said, self.progress = said, progress
                 self.rows = rows.to_dict("records")
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
                 self.classes = sorted(set(state.label[shown]))
@@ -86,7 +83,7 @@ class Desk:
     def publish(self):
         """Write down what the model makes of the labels, for everybody else who reads the bench; False where nothing is new."""
         with self.turn:
-            if self.found is None:
+            if self.found is None or self.made != written(self.bench.arrays / "probe.npz"):  # somebody wrote a newer one
                 return False
             self.held.save(self.bench)
             standing.publish(self.bench, self.seq, self.state, self.held, self.found, self.probs)

@@ -2,10 +2,11 @@
 
 import secrets
 
+import pandas as pd
 import streamlit as st
 
 from app.look import component, reviewer
-from curation import queue, suspects, versions
+from curation import clusters, queue, suspects, versions
 
 MANY = 60  # pictures in a grid
 desk, grid = component("review"), component("grid")
@@ -39,6 +40,8 @@ def alike(bench, who):
         "Labelled → suggested", list(pairs.index), format_func=lambda p: f"{p}  ({pairs[p]:,})", label_visibility="collapsed"
     )
     some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(MANY)
+    group = pd.factorize(clusters.assigned(bench, state.loc[some.index]))[0]  # what looks alike lies side by side, the worst group first
+    some = some.iloc[group.argsort(kind="stable")]
     items = [
         dict(sample=s, label=r.label, suggested_label=r.suggestion, name=state.key[s], note=f"score {r.score:.2f}", why=state["split"][s])
         for s, r in zip(some.index, some.itertuples())

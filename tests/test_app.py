@@ -345,7 +345,7 @@ def test_what_is_explained_is_what_the_queue_says(big):
         explain.why(big, state.index[state.split == "test"][0])
 
 
-def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk):
+def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk, monkeypatch):
     split, seen = big.state().split, []
     for _ in range(5):
         some = desk.items("ann's", seen)
@@ -354,6 +354,9 @@ def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk
         assert {split[n["sample"]] for i in some for n in i["near"]} <= {"train", "val"}
     assert len(seen) == len(set(seen)) >= 200
     assert not set(seen) & {i["sample"] for i in desk.items("bob's")}, "two people do not judge the same one unasked"
+    monkeypatch.setattr(desks, "MINE", -1)
+    desk.items("ann's")
+    assert set(seen) & {i["sample"] for i in desk.items("bob's")}, "what a browser has held for too long goes to another"
 
 
 def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):

@@ -8,6 +8,7 @@ a page is there; then four browsers at once, while a batch script edits and an e
 
 import io
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import curation
 from pipelines.ingest import ingest
@@ -37,7 +39,6 @@ vectors.side = 16
 
 def million(folder, n=1_000_000, each=50_000):
     """n photographs of 32 pixels: those of CIFAR-10, mirrored, shifted, brighter or darker and with noise, so that none equals another."""
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
     from PIL import Image
@@ -126,25 +127,30 @@ def opened(server, chrome):
 
 
 def four(server, bench, n=500):
-    """Four people at once, a thread and a browser each, while a batch script edits: is everything there, once, and how long did the slowest wait?"""
-    before = bench.rows("select count(distinct batch) from edits where batch like 'edit-%'")[0][0]
-    told, stop = {}, threading.Event()
+    """Four people at once, a thread and a browser each, while a batch script edits and an experiment runs: is everything there, once, and how
+    long did the slowest wait (limit 2 s)?"""
+    told, stop, decide = {}, threading.Event(), sum(KEYS[i % len(KEYS)] != "u" for i in range(n))
+    version = bench.commit("before four people", "benchmark")["name"]
+    (bench.path / "plan.toml").write_text(f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 10\n')
+    command = [sys.executable, "-m", "pipelines", "experiment", str(bench.path / "plan.toml"), "-b", str(bench.path)]
+    experiment = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def person(who):
         with browser() as chrome:
             page = server.page(chrome, f"/review?who={who}")
             review(page, n, 100)
-            told[who] = page.evaluate("+document.querySelector('.assay-review').dataset.done"), spread(page, "stored")
+            told[who] = spread(page, "stored")
 
     def script():
-        import pandas as pd
-
-        ids = bench.state().query("split == 'train'").index
+        ids, slowest = bench.state().query("split == 'train'").index, 0
         for i in range(10_000):
             if stop.is_set():
-                return
+                break
+            start = time.perf_counter()
             curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag="seen")), "script")
+            slowest = max(slowest, time.perf_counter() - start)
             time.sleep(0.5)
+        told["script"] = f"{i} edits, the slowest {slowest:.1f} s"
 
     people = [threading.Thread(target=person, args=(f"p{i}",)) for i in range(4)]
     busy = threading.Thread(target=script)
@@ -154,10 +160,14 @@ def four(server, bench, n=500):
         t.join()
     stop.set()
     busy.join()
-    for who, (done, times) in sorted(told.items()):
+    for who, times in sorted(told.items()):
         kept = bench.rows("select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who])[0][0]
-        print(f"    {who}: {done} decisions on the screen, {kept} batches in the log; {times}", flush=True)
-    print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}, {before} batches before; server {memory(server):.2f} GB")
+        print(f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}", flush=True)
+    running = experiment.poll() is None
+    experiment.terminate()
+    runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
+    print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB")
+    print(f"    experiment {'still runs' if running else 'ended'}, {runs} trainings done meanwhile")
 
 
 def main(*asked):
