@@ -8,7 +8,7 @@ sys.path[:0] = [p for p in [str(Path(__file__).parents[1])] if p not in sys.path
 
 import streamlit as st  # noqa: E402
 
-from app import server  # noqa: E402
+from app import notices, server  # noqa: E402
 from app.look import ICON, STYLE, drawn  # noqa: E402
 
 st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
@@ -18,7 +18,8 @@ bench = server.desk_of(os.environ["ASSAY_BENCH"]).bench
 
 def page(name, title, icon, **more):
     def draw():
-        drawn(name, bench)
+        if notices.told(name, bench):
+            drawn(name, bench)
 
     draw.__name__ = name
     return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=name, **more)
@@ -33,4 +34,7 @@ PAGES = [
     page("audit", "Audit", "visibility_off"),
     page("history", "History", "history"),
 ]
+if who := st.query_params.get("who"):
+    st.session_state["who"] = who  # a link to another page takes no query along
+st.session_state["pages"] = {p.url_path or "overview": p for p in PAGES}
 st.navigation(PAGES, position="top").run()

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from app import elsewhere
 from app.look import component, reviewer
 from curation import atlas, suspects, versions
 from curation.errors import UserError
@@ -114,6 +115,7 @@ def selection(bench, chosen, who):
         )
         for (s, row), h in zip(shown.iterrows(), hint)
     ]
+    elsewhere.offer(bench, list(chosen.index))
     label = st.selectbox("Class for all that are left", classes, index=None, placeholder="a class", label_visibility="collapsed")
     actions = [dict(name=f"label {label}", decision=dict(label=label))] if label else []
     actions += [dict(name="the given label is right", decision=dict(verdict="confirm")), dict(name="drop", decision=dict(keep=False))]

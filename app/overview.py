@@ -1,17 +1,24 @@
 """Overview: what is in the bench, what is flagged, and the one thing to do next."""
 
+from html import escape
+
 import streamlit as st
 
+from app import background, begin, elsewhere
+from app.accuracy import whiskers
 from app.look import bars, cards
+from app.notices import link
+from curation import runs
 
 
 def draw(bench):
-    status = bench.status()
     st.markdown(f"# {bench.path.name}")
+    busy = background.follow(bench, "import", "scan")  # first: what ends from here on draws the page anew
+    status = bench.status()
     if not status["samples"]:
-        return st.info(f"This bench is empty. Run `assay import FOLDER -b {bench.given}`, then reload this page.")
-    todo, why = next_action(status)
-    st.html(f'<div class="assay-next"><b>{todo}</b><br>{why}</div>')
+        return None if busy else begin.offer(bench)
+    if not busy:
+        advise(bench, status["advice"])
     review = status["review"]
     left = review["errors_left"]
     st.html(
@@ -33,26 +40,29 @@ def draw(bench):
     with two:
         st.markdown("### Issues")
         st.html(bars(status["issues"]) if status["issues"] else "<p>None, or nothing is scanned yet.</p>")
-        table = bench.runs()
-        table = table[table.accuracy.notna()]
-        if len(table):
-            st.markdown("### Validation accuracy, newest training first")
-            st.caption("Each line is one trained model on its own, with a 95 % interval; an experiment compares recipes.")
-            st.dataframe(table[::-1][["version", "arch", "seed", "accuracy", "low", "high", "n"]], hide_index=True)
+    elsewhere.offer(bench)
+    judged = runs.by_version(bench)
+    if len(judged):
+        st.markdown("### Validation accuracy by version")
+        st.html(whiskers(judged))
+        st.caption(
+            f"On the {judged.n[0]:,} val labels as they stand now, to which no model was fitted; 95 % intervals over seeds and samples. "
+            f"Whether versions differ an experiment tests, on the test set: these lines do not. Each training: `assay runs -b {bench.given}`."
+        )
+
+
+def advise(bench, step):
+    """The next step, with its reason and the way to it."""
+    st.html(f'<div class="assay-next"><b>{escape(step["do"])}</b><br>{escape(step["why"])}</div>')
+    if step["command"].startswith("assay scan"):
+        words = step["command"].removesuffix(f" -b {bench.given}").split()  # assay scan, as it was asked for the last time
+        if "FILE" not in words and st.button("Scan", type="primary"):
+            background.begin(bench, *words[1:])
+    elif step["page"] != "overview":
+        link(step["page"], f"{step['do']} →")
+    st.caption(f"The same by a command: `{step['command']}`.")
 
 
 def errors_words(review):
     left = review["errors_left"]
     return "errors left: it takes 30 random looks" if left is None else f"errors left, from {left[1]:,.0f} to {left[2]:,.0f} (95 %)"
-
-
-def next_action(status):
-    """(what to do, why), in words."""
-    doubted = (status["issues"] or {}).get("label", 0)
-    if status["issues"] is None:
-        return "Scan the bench", "No image is judged yet: assay scan."
-    if doubted and status["review"]["reviewed"] < 30:
-        return "Review", f"{doubted:,} labels look wrong to a model that did not see them; the worst come first."
-    if status["open_edits"]:
-        return "Commit, then measure", f"{status['open_edits']:,} edits stand since {status['version'] or 'the beginning'}."
-    return "Measure what the fix gained", "Plan an experiment over the versions that you have."

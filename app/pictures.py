@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from PIL import Image
 
+from curation import places
 from curation.arrays import Shards, written
 from curation.images import SIDE as STORED
 from curation.images import BadImage, Pixels, thumbnail
@@ -17,7 +18,7 @@ class Pictures:
     """The pictures of one bench."""
 
     def __init__(self, bench):
-        self.folder, self.made, self.shards = bench.arrays / "pixels", None, None
+        self.bench, self.folder, self.made, self.shards = bench, bench.arrays / "pixels", None, None
         self.kept, self.lock = OrderedDict(), threading.Lock()
 
     def of(self, row, side):
@@ -28,9 +29,13 @@ class Pictures:
                 self.kept.move_to_end(key)
                 return self.kept[key]
         try:
-            jpeg = self.whole(row) if max(row.width, row.height) <= min(STORED, side) else thumbnail(row.uri, side)
+            jpeg = (
+                self.whole(row)
+                if max(row.width, row.height) <= min(STORED, side)
+                else thumbnail(places.now(self.bench, row.name, row.uri), side)
+            )
         except BadImage:
-            jpeg = None
+            return None  # not remembered: an image that has moved may be found again
         with self.lock:
             self.kept[key] = jpeg
             while len(self.kept) > MOST:

@@ -14,6 +14,7 @@ SETTINGS = {  # of Streamlit: nobody is told that we are here, and what is for d
     "client.showErrorDetails": "none",
     "server.fileWatcherType": "none",
     "server.headless": True,
+    "server.maxUploadSize": 500,  # MB, held in memory until it is looked through
     "theme.light.primaryColor": "#2a78d6",
     "theme.dark.primaryColor": "#5b9bea",
 }
@@ -102,6 +103,13 @@ def routes(path):
         return JSONResponse(await run_in_threadpool(explain.why, desk_of(path).bench, request.path_params["sample"]))
 
     @answering
+    async def others(request):
+        from curation.votes import others
+
+        sample, who = request.path_params["sample"], request.query_params.get("who", "")
+        return JSONResponse(await run_in_threadpool(others, desk_of(path).bench, sample, who))
+
+    @answering
     async def live(request):
         session, after = request.query_params.get("session", ""), request.query_params.get("after", "0")
         after = int(after) if after.isdecimal() else 0
@@ -133,6 +141,7 @@ def routes(path):
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/live", live),
         Route("/assay/why/{sample}", why),
+        Route("/assay/votes/{sample}", others),
     ]
 
 
@@ -168,10 +177,15 @@ def main(arguments=None):
     import uvicorn
 
     from app.guard import LOCAL
+    from curation.errors import UserError
 
     token = os.environ.pop("ASSAY_TOKEN", None) or secrets.token_urlsafe(24)
     hosts = LOCAL if a.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, a.host)
-    desk_of(a.bench)  # what is wrong with it is said here
+    try:
+        desk_of(a.bench)
+    except UserError as e:
+        print(e, file=sys.stderr)
+        return 2
     app = make(a.bench, token, a.port, hosts)
     link = f"http://{a.host}:{a.port}/?token={token}"
     print(f"the workbench is at {link}", flush=True)

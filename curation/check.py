@@ -194,7 +194,7 @@ def images(state, progress=None):
     if gone:
         some = ", ".join(f"{kept.uri.iloc[i]} ({gone[i]})" for i in sorted(gone)[:3])
         what = f"{len(gone):,} images cannot be read: {some}"
-        yield finding("image", what, len(gone), hint="put them back, or import their source again")
+        yield finding("image", what, len(gone), hint="put them back, or say where they are now: assay relocate FOLDER")
     if changed:
         what = f"{len(changed):,} images have other bytes than were imported: {', '.join(kept.uri.iloc[i] for i in sorted(changed)[:3])}"
         hint = "put the old files back, or import their source again, which makes new samples of them"

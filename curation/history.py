@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from curation import audit, queue, stats, undo, versions
+from curation import audit, queue, stats, steps, undo, versions
 from curation.errors import UserError
 
 COUNTS = """count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
@@ -158,18 +158,15 @@ def status(bench, version="HEAD"):
         issues=None,
         review=queue.progress(bench, state),
     )
+    found = waits = None
     try:
         found = bench.issues(version=version)
         out["issues"] = {k: int((found.kind == k).sum()) for k in queue.KINDS if (found.kind == k).any()}
     except UserError as e:
-        out["next"] = e.hint.removeprefix("run: ")
-        return out
-    if out["review"]["reviewed"] == 0:
-        out["next"] = f"assay queue -n 200 --csv queue.csv -b {bench.given}"
-    elif out["open_edits"] and len(commits):
-        out["next"] = f"assay commit -m '...' -b {bench.given}"
-    else:
-        out["next"] = f"assay experiment PLAN.toml -b {bench.given}"
+        waits = e
+    if versions.is_head(bench, version):
+        out["advice"] = steps.next_step(bench, out, state, found, waits)
+    out["next"] = out["advice"]["command"] if "advice" in out else f"assay diff '{version}' HEAD -b {bench.given}"
     return out
 
 

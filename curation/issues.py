@@ -227,3 +227,9 @@ def unheld(bench, state):
     held = bench.rows("select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'")
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
     return whole
+
+
+def restored(bench):
+    """Samples that a person, or an undo, had the last word on keeping or not: nothing holds these out again."""
+    mine = "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'edit-%' or arg_max(batch, seq) like 'undo-%'"
+    return {s for (s,) in bench.rows(mine)}

@@ -92,6 +92,9 @@ def unneeded(bench):
     flagged = (bench.arrays / "flagged").glob("*.npz")
     out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
     out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
+    for place in filter(older, (bench.path / "uploads").glob("*")):
+        if not bench.rows("select 1 from samples where starts_with(uri, ?) limit 1", [f"{place}/"]):
+            out |= dict.fromkeys(files(place), "handed in and never imported")
     known = np.array([h for (h,) in bench.rows("select distinct content_hash from samples")], "S32")
     partly = 0
     for index, hashes in listed(bench.arrays / "pixels").items():

@@ -2,7 +2,7 @@
 
 import os
 
-from curation.errors import short
+from curation.errors import UserError, short
 from curation.images import IN_PARQUET, BadImage, byte_columns, content_hash, image_column, iter_bytes
 
 
@@ -31,10 +31,22 @@ def locate(root, paths, ours):
 
 def find(places, hashes, folder):
     """The same places, but with every image that lies under `folder` there: known by its bytes, whatever it is called."""
-    uris = [uri for file in walk(folder) if file == file.encode(errors="replace").decode() for uri in rows(folder, file)]
-    at = {content_hash(blob): uris[i] for i, blob in iter_bytes(uris) if not isinstance(blob, BadImage)}
+    at = by_bytes(folder)
     for (key, uri, wrong), content in zip(places, hashes, strict=True):
         yield (key, at[content], "") if content in at else (key, uri, wrong and f"{wrong}, and its bytes are not under {folder}")
+
+
+def by_bytes(folder, progress=None):
+    """{content hash: uri} of whatever lies under `folder`, or in one file; `progress(done, total)` is called now and then."""
+    folder, files = (folder, walk(folder)) if os.path.isdir(folder) else (os.path.dirname(folder), [os.path.basename(folder)])
+    uris = [uri for file in files if file == file.encode(errors="replace").decode() for uri in rows(folder, file)]
+    at = {}
+    for done, (i, blob) in enumerate(iter_bytes(uris), 1):
+        if not isinstance(blob, BadImage):
+            at[content_hash(blob)] = uris[i]
+        if progress and (done % 100 == 0 or done == len(uris)):
+            progress(done, len(uris))
+    return at
 
 
 def rows(folder, file):
@@ -52,3 +64,53 @@ def rows(folder, file):
         return []
     suffixes = ["" if column == image_column(schema) else f"::{column}" for column in byte_columns(schema)]
     return [f"{path}::{i}{suffix}" for suffix in suffixes for i in range(n)]
+
+
+# ---- where the images of a bench lie now
+
+
+def there(uri):
+    """Is the file of an image, or the Parquet file that holds it, where it was?"""
+    return os.path.isfile(uri) or bool((match := IN_PARQUET.fullmatch(uri)) and os.path.isfile(match[1]))
+
+
+def now(bench, sample, uri):
+    """Where the image of `sample` lies: at `uri`, as a state read earlier has it, or wherever it was found since."""
+    return uri if there(uri) else bench.rows("select uri from samples where id = ?", [sample])[0][0]
+
+
+def gone(bench, most=200):
+    """(how many of up to `most` kept samples, evenly drawn, lie where the bench says no longer, of how many that were looked at, the first path)."""
+    state = bench.state()
+    uris = state.uri[state.keep]
+    looked = uris.iloc[:: max(1, -(-len(uris) // most))]
+    lost = [sample for sample, uri in looked.items() if not there(uri)]
+    lost = [uri for sample in lost if not there(uri := now(bench, sample, looked[sample]))]
+    return len(lost), len(looked), lost[0] if lost else ""
+
+
+def relocate(bench, folder, progress=None):
+    """The images of a bench that lie where it says no longer, but under `folder`: each is known by its bytes, whatever it is called, and from now on
+    read there. No edit: where an image lies is no fact about it. Returns {gone, found, left, first (key of the first that was not found)}."""
+    import pandas as pd
+
+    folder = os.path.abspath(os.path.expanduser(folder))
+    if not os.path.exists(folder):
+        raise UserError(f"expected the folder where the images are now, found nothing at {folder}", "check the path")
+    samples = bench.query("select id, key, uri, content_hash from samples order by rowid")
+    lost = samples[[not there(uri) for uri in samples.uri]]
+    if not len(lost):
+        raise UserError(f"expected images that have moved, found all {len(samples):,} where they were", "there is nothing to do")
+    at = by_bytes(folder, progress)
+    found = pd.DataFrame(dict(id=lost.id, uri=lost.content_hash.map(at))).dropna()
+    if not len(found):
+        raise UserError(
+            f"expected some of {len(lost):,} images under {folder}, found none by their bytes: {len(at):,} others are there",
+            "were they changed, or made smaller? then they are other images: import them as a new source",
+        )
+    with bench.transaction() as con:
+        con.register("places", found)
+        con.execute("update samples set uri = places.uri from places where samples.id = places.id")
+    bench.states.clear()  # they tell the old places
+    left = lost[~lost.id.isin(found.id)]
+    return dict(gone=len(lost), found=len(found), left=len(left), first=left.key.iloc[0] if len(left) else None)

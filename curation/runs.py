@@ -121,6 +121,26 @@ def frame(bench, split="val", version="HEAD"):
     return table.assign(split=split, n=len(truth))
 
 
+def by_version(bench, split="val", version="HEAD"):
+    """Accuracy of each version and architecture on the labels that `split` has at `version`, newest version last: frame version, arch, seeds, n_train,
+    accuracy, low, high (over seeds and samples, or with one seed of this trained model alone: see stats.cell), n. Empty where nothing is trained."""
+    import pandas as pd
+
+    truth = bench.frame(version, split).label.dropna().sort_index()
+    rows = bench.rows("select version, arch, key, n_train from runs where failed is null and version is not null order by ts, key")
+    cells = {}
+    for at, arch, key, n in rows if len(truth) else ():
+        if covers(bench, key, np.asarray(truth.index, "S32")):
+            cells.setdefault((at, arch), []).append((n, right(bench, key, truth)))
+    hits, out = {name: np.array([h for _, h in found]) for name, found in cells.items()}, []
+    for (at, arch), Y in hits.items():
+        e = stats.cell(Y, others=[Z for (v, a), Z in hits.items() if a == arch and v != at])
+        out.append((at, arch, len(Y), cells[at, arch][0][0], e.estimate, e.low, e.high, len(truth)))
+    order = {name: i for i, (name,) in enumerate(bench.rows("select name from commits order by upto, ts"))}
+    out.sort(key=lambda row: (order.get(row[0], len(order)), row[0], row[1]))
+    return pd.DataFrame(out, columns=["version", "arch", "seeds", "n_train", "accuracy", "low", "high", "n"])
+
+
 def judge(bench, key, truth):
     try:
         hits = right(bench, key, truth)

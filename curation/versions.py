@@ -73,7 +73,7 @@ def is_head(bench, version):
 def at(con, bench, upto):
     """The state at a position: the nearest earlier one that is remembered and what the log says since, or read from the log as a whole."""
     since = max((k for k in bench.states if isinstance(k, int) and k < upto), default=None)
-    now = since and brought(con, bench.states[since], since, upto)
+    now = None if since is None else brought(con, bench.states[since], since, upto)
     return state_at(con, upto) if now is None else now
 
 

@@ -8,7 +8,7 @@ PERSON = "(batch like 'edit-%' or batch like 'audit-%')"
 RULES = ("latest", "majority")
 # each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by position in the log: a merge
 # puts the same edits in another order
-VOTES = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep')")},
+CAST = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') {{only}}")},
 word as (
     select sample, who, max(ts) as ts,
         arg_max(value, ts) filter (field = 'label') as label, arg_max(verdict, ts) filter (field = 'label') as verdict,
@@ -17,6 +17,7 @@ word as (
 vote as (
     select sample, who, ts, seq, case when keep = 'false' then null else label ->> '$' end as label from word
     where keep = 'false' or (label is not null and verdict <> 'unsure'))"""
+VOTES = CAST.format(only="")
 WINNERS = f"""with {VOTES},
 tally as (select sample, label, count(*) as n, arg_max(seq, ts) as seq from vote where label is not null group by all),
 most as (select sample, max(n) as n from tally group by sample)
@@ -57,6 +58,24 @@ def disagreements(bench, state, upto=END):
         why = "; ".join(f"{people}: {'drop' if other is None else other}" for other, _, _, people in by_sample[s])
         out.append(("reviewer_disagreement", s, share, other, why))
     return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])
+
+
+OTHERS = f"""with {CAST.format(only="and sample = $sample")}
+select who, case when keep = 'false' then 'drop' when verdict = 'unsure' then 'not sure' else label ->> '$' end as said
+from word where keep = 'false' or label is not null order by ts, who"""
+
+
+def others(bench, sample, who):
+    """What others than `who` said of one sample, each with the last word: dict votes [dict who, said], hidden (how many are kept back: where the
+    majority rules, votes are worth something while they are independent, so one's own comes first). Nothing of test and guard samples."""
+    with bench.connect() as con:
+        found = con.execute(OTHERS, dict(sample=sample, upto=END)).fetchall()
+    state = bench.state()
+    if sample not in state.index or state["split"][sample] in ("test", "guard"):
+        return dict(votes=[], hidden=0)
+    theirs = [dict(who=name, said=said) for name, said in found if name != who]
+    early = bench.rule() == "majority" and len(theirs) == len(found)
+    return dict(votes=[] if early else theirs, hidden=len(theirs) if early else 0)
 
 
 REVIEWERS = f"""with {ALIVE.format(only=f"and {PERSON}")},

@@ -22,18 +22,21 @@ def demo(a):
 
 
 def import_(a):
-    """SRC into a new or an existing bench: class folders, split/class folders, CSV, Parquet, fiftyone:NAME"""
+    """SRC into a new or an existing bench: class folders, split/class folders, a zip, CSV, Parquet, fiftyone:NAME, example:solar-cells"""
+    from curation import parcels
     from pipelines.ingest import ingest
+    from pipelines.simulate import example
 
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
     source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
     bench = curation.create(bench_path(a))
     try:
-        with progress("decoding") as step:
+        source = example(bench, source)
+        with progress("decoding") as step, parcels.opened(bench, source, a.skip_bad) as there:
             out = ingest(
                 bench,
-                source,
+                there,
                 a.who,
                 a.as_,
                 columns,
@@ -119,6 +122,8 @@ def status(a):
     tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
     tell(f"random   {rate(review['hits'], review['looks'])} (wrong in the random stratum)" + left_words(review))
     tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
+    if "advice" in out:
+        tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
     done(a, out, out["next"])
 
 

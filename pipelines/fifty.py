@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import redirect_stdout, suppress
 
-from curation import bridge
+from curation import bridge, edits
 from curation.errors import UserError
 from curation.slices import picked, queried
 from pipelines import mongod
@@ -31,7 +31,7 @@ def fiftyone(a):
 
 def show(a):
     bench = open_bench(a)
-    chosen = a.query and queried(bench, {"--query": picked(bench, a.query)})["--query"]
+    chosen = asked(bench, a)
     port = free(a.port) if not a.no_app else None
     fo, mine = connect(bench)
     dataset = dataset_of(bench, fo)
@@ -52,6 +52,18 @@ def show(a):
     if not mine:
         raise UserError("expected FiftyOne's database free, found another assay fiftyone at work on it", "wait for its end")
     look(a, bench, fo, dataset, port, out, back)
+
+
+def asked(bench, a):
+    """The samples that --query finds, or that --samples lists; None for all."""
+    if a.samples:
+        rows = edits.read_decisions(a.samples)
+        if "sample" not in rows:
+            raise UserError(
+                f"expected a column sample in {a.samples}, found {', '.join(rows.columns[:-1])}", "assay queue --csv FILE writes one"
+            )
+        return queried(bench, {"--samples": list(rows["sample"])})["--samples"]
+    return a.query and queried(bench, {"--query": picked(bench, a.query)})["--query"]
 
 
 def look(a, bench, fo, dataset, port, out, back):
@@ -197,6 +209,7 @@ def add(verb):
     v.add_argument(
         "--query", metavar="SELECT", help="only the samples whose ids a SELECT finds (default: all that are kept; FiftyOne filters)"
     )
+    v.add_argument("--samples", metavar="FILE", help="only the samples in the column sample of a CSV, such as `assay queue --csv` writes")
     v.add_argument("--port", type=int, help=f"of the App (default: the first that is free from {PORT})")
     v.add_argument("--no-app", action="store_true", help="push, and come back")
     v.add_argument("--pull", action="store_true", help="bring labels, tags, splits and deletions back as one batch of edits")

@@ -1,7 +1,7 @@
 """The verbs that keep a bench sound."""
 
 import curation
-from pipelines.terminal import bench_path, done, open_bench, progress, say
+from pipelines.terminal import bench_path, cell, done, open_bench, progress, say
 
 
 def check(a):
@@ -48,6 +48,18 @@ def gc(a):
     done(a, out, f"assay {'gc' if a.dry_run else 'check'} -b {bench.given}")
 
 
+def relocate(a):
+    """the images have moved to FOLDER: find them there by their bytes, whatever they are called"""
+    from curation.places import relocate
+
+    bench = open_bench(a)
+    with progress("reading") as step:
+        out = relocate(bench, a.folder, step)
+    rest = f"; {out['left']:,} are not under {a.folder}, first {cell(out['first'])}" if out["left"] else ""
+    say(a)(f"{out['found']:,} of {out['gone']:,} images that had moved are found by their bytes{rest}")
+    done(a, out, f"assay relocate ANOTHER -b {bench.given}" if out["left"] else f"assay status -b {bench.given}")
+
+
 def restore(a):
     """go back to the last good backup (one is kept at each commit), or to NAME; the file that stood there is kept aside"""
     from curation.backup import restore
@@ -66,5 +78,7 @@ def add(verb):
     v.add_argument("--repair", action="store_true", help="set damaged arrays aside, decode lost pixels again, delete what is left over")
     v = verb(gc)
     v.add_argument("--dry-run", action="store_true", help="only say what would go")
+    v = verb(relocate)
+    v.add_argument("folder", help="where the images are now: a folder, or a Parquet file that holds them")
     v = verb(restore)
     v.add_argument("name", nargs="?", metavar="NAME", help="a version that has a backup (default: the last that is good)")

@@ -121,8 +121,7 @@ def hold_out_leakage(bench, state, graph, who):
 
     _, at = suspects.nodes(bench, state)
     leaks = issues.leakage(state, issues.near_pairs(graph), at)
-    mine = "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'edit-%' or arg_max(batch, seq) like 'undo-%'"
-    restored = {s for (s,) in bench.rows(mine)}
+    restored = issues.restored(bench)
     ids, split = state.index, state["split"].to_numpy()
     rows = [(ids[i], f"leakage: like the {split[j]} sample {ids[j]}") for i, (j, _) in leaks.items() if ids[i] not in restored]
     if not rows:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from curation.errors import UserError
+
 
 def decisions(samples, truth, seconds=2.0):
     """What a reviewer who knows `truth` (Series or dict id -> label) decides about `samples`: a frame sample, label, seconds. A label that
@@ -54,6 +56,15 @@ def review(bench, truth, n, random=0.05, who="simulated expert", why="review in 
 def hurried(probability, seed):
     """One annotator's label for each cell: defective with the experts' probability. (n,) floats -> (n,) bool."""
     return np.random.default_rng(seed).random(len(probability)) < probability
+
+
+def example(bench, source):
+    """The manifest that example:solar-cells stands for, made beside the bench; any other source as it is."""
+    if not isinstance(source, str) or not source.startswith("example:") or Path(source).exists():
+        return source
+    if source != "example:solar-cells":
+        raise UserError(f"expected example:solar-cells, found {source}", "there is no other example")
+    return str(solar_cells(bench.path / "uploads" / "example")[0])
 
 
 def solar_cells(folder, seed=0):

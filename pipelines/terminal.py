@@ -9,6 +9,8 @@ from pathlib import Path
 import curation
 from curation.text import defused, printable, write_csv
 
+HEARD = None  # who else is told how far the work is and what came of it: see errands
+
 
 class Patient:
     """Standard output that a reader may close early (`| head`): the rest of the story is not told, and the work is done all the same."""
@@ -46,6 +48,8 @@ def say(a):
 
 
 def done(a, out, next=None):
+    if HEARD and isinstance(out, dict):
+        HEARD(often=False, said={k: v for k, v in out.items() if isinstance(v, str | int | float)})
     if a.json:
         print(json.dumps(out, default=str, indent=1))
     elif next:
@@ -123,6 +127,8 @@ def progress(text):
 
         def step(done, total):
             share = isinstance(total, str)
+            if HEARD:
+                HEARD(share=done if share else done / max(1, total), text=total if share else f"{text}: {done:,} of {total:,}")
             bar.update(
                 task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text
             )

@@ -217,6 +217,9 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
         cookie = next(c for c in page.context.cookies() if c["name"] == f"assay-{server.port}")
         assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
         assert "1,797" in page.locator(".assay-cards").inner_text() and page.foreign == []
+        page.goto(server.url + "/?who=ann")
+        page.get_by_role("link", name="Review →").click()  # the next step, which knows who comes
+        page.wait_for_selector(READY)
 
 
 def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
@@ -378,3 +381,50 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
     now = big.state()
     assert now.keep[train[2]] and len(decided(big)) == 3, "taken back, once"
     assert np.array_equal(now.label, state.label)
+
+
+def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
+    first = big.queue(1, 0)["sample"][0]
+    big.edit(pd.DataFrame(dict(sample=[first], verdict=["unsure"])), "eve")
+    with workbench(big.path) as server:
+        page = server.page(chrome, REVIEW)
+        page.wait_for_selector(READY)
+        sample = page.locator(".assay-review .picture img").get_attribute("src").split("/")[-1].split("?")[0]
+        big.edit(pd.DataFrame(dict(sample=[sample], label=["7"])), "<b>bob</b>")
+        box = page.locator('[data-is="votes"]')
+        assert box.is_hidden(), "nobody is told what others think before the own decision"
+        page.keyboard.press("n")
+        stored(page)
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("<b>bob</b>: 7").wait_for()
+        page.keyboard.press("ArrowRight")
+        assert box.is_hidden()
+        page.keyboard.press("v")
+        page.get_by_text("Nobody else has decided about this one.").wait_for()
+        sample = page.locator(".assay-review .picture img").get_attribute("src").split("/")[-1].split("?")[0]
+        big.edit(pd.DataFrame(dict(sample=[sample], keep=["false"])), "bob")
+        page.keyboard.press("v")
+        page.get_by_text("bob: drop").wait_for()
+        page.keyboard.press(" ")
+        stored(page)
+        page.keyboard.press("Enter")
+        stored(page)
+        assert page.failed == [] and page.foreign == []
+    reasons = [r for (r,) in big.rows("select suggested ->> 'reason' from edits where who = 'ann' order by seq")]
+    assert [str(r).endswith("saw the votes of others first") for r in reasons] == [False, True, False]
+
+
+def test_under_a_majority_ones_own_vote_comes_first(big):
+    from curation.votes import others
+
+    state = big.state()
+    train, test = (state.index[state.split == s][0] for s in ("train", "test"))
+    for who, row in (("ann", dict(label="7")), ("bob", dict(verdict="unsure")), ("ann", dict(label="8"))):
+        big.edit(pd.DataFrame([dict(sample=train) | row]), who)
+    both = [dict(who="bob", said="not sure"), dict(who="ann", said="8")]
+    assert others(big, train, "eve") == dict(votes=both, hidden=0) and others(big, train, "ann")["votes"] == both[:1]
+    big.set_rule("majority", "ann")
+    assert others(big, train, "eve") == dict(votes=[], hidden=2) and others(big, train, "bob")["votes"] == both[1:]
+    assert others(big, test, "ann") == dict(votes=[], hidden=0) == others(big, "nothing", "ann")
+    big.undo(who="ann")
+    assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], "what is taken back is no vote"

@@ -17,7 +17,7 @@ from conftest import ROOT, bench_of, digits
 
 import curation
 from curation import UserError, bridge
-from pipelines import mirror, mongod
+from pipelines import errands, mirror, mongod
 from pipelines.__main__ import main
 
 CHROME = (
@@ -217,20 +217,17 @@ def test_a_taken_port_is_refused(bench, capsys):
 
 
 class App:
-    """`assay fiftyone` as a process of its own, as a page's button would start it: no terminal, and a SIGTERM ends it."""
+    """`assay fiftyone` as a page's button starts it: an errand, without a terminal; a SIGTERM ends it."""
 
     def __init__(self, bench, home):
-        self.bench, self.log = bench, bench.path.parent / "app.log"
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(home)}
-        command = [sys.executable, "-m", "pipelines", "fiftyone", "-b", str(bench.path), "--json"]
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
-        said = b""
-        while b"\n}" not in said:
-            line = self.process.stdout.readline()
-            assert line, self.log.read_text()
-            said += line
-        self.told = json.loads(said)
+        self.bench, self.log = bench, bench.path / "jobs" / "errand-fiftyone.err"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(home))
+            self.process = errands.start(bench, "fiftyone")
+        while "said" not in (job := (errands.states(bench) or [{}])[0]):
+            assert self.process.poll() is None and job.get("state") != "failed", (job, self.log.read_text())
+            time.sleep(0.1)
+        self.told = job["said"]
         self.port = mongod.running(mirror.folder(bench) / "db")
         self.fo, self.mine = mirror.connect(bench)
         self.dataset = mirror.dataset_of(bench, self.fo)
@@ -413,6 +410,32 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
     assert 10 < out["samples"] <= flagged and out["removed"] == kept - out["samples"]
     assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
     assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept == int(app.bench.state().keep.sum())
+
+
+def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
+    """The link and the stop of what runs; and what is listed in a file is what is shown."""
+    from streamlit.testing.v1 import AppTest
+
+    from app.elsewhere import listed
+
+    def script(path):
+        import curation
+        from app import elsewhere
+
+        elsewhere.offer(curation.open(path))
+
+    before = sys.modules["__main__"]
+    at = AppTest.from_function(script, kwargs=dict(path=str(app.bench.path)), default_timeout=60).run()
+    sys.modules["__main__"] = before  # Streamlit leaves a script of its own there
+    assert not at.exception and [b.label for b in at.button] == ["Stop"]
+    assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told["url"].startswith("http://127.0.0.1:")
+    some = by_split(app, "val", 7)
+    status, out, err = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some))
+    app.dataset.reload()
+    assert status == 0 and set(app.dataset.values("assay_id")) == set(some), err
+    (tmp_path / "bad.csv").write_text("name\nx\n")
+    assert "column sample" in assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv")[2]
+    assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
 
 
 def test_a_mass_deletion_wants_a_second_word(app, capsys):

@@ -95,7 +95,7 @@ def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
     (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
     from app.desk import Desk
 
-    assert Desk(bench).picture(bench.state().index[0])[:2] == b"\xff\xd8", "a small original is in the shards, whole"
+    assert Desk(bench).picture(bench.state().index[0], 512)[:2] == b"\xff\xd8", "a small original is in the shards, whole"
     sound(opened(bench, "overview"))
 
 

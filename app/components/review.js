@@ -3,7 +3,7 @@
 const AHEAD = 12; // pictures that are ready before they are asked for
 const FIXED = 3; // next items that a re-scoring leaves in place
 const KEYS = { Enter: "suggested", s: "suggested", " ": "given", g: "given", n: "unsure", d: "drop", u: "undo", Backspace: "undo",
-  e: "why", ArrowLeft: "back", ArrowRight: "forward", "/": "type" };
+  e: "why", v: "votes", ArrowLeft: "back", ArrowRight: "forward", "/": "type" };
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-review");
@@ -110,7 +110,7 @@ function review(root, { bench, who, session }) {
     if (!item) return;
     const given = item.given_label, hint = item.suggested_label;
     const decision = { sample: item.sample, given_label: given, suggested_label: hint, score: item.score, rank: item.rank, random: item.random,
-      reason: item.reason, seconds: Math.round(performance.now() - shownAt) / 1000 };
+      reason: [item.reason, item.saw && "saw the votes of others first"].filter(Boolean).join("; "), seconds: Math.round(performance.now() - shownAt) / 1000 };
     if (what === "suggested") { if (!hint) return; label = hint; }
     if (what === "given") decision.verdict = "confirm";
     else if (what === "unsure") decision.verdict = "unsure";
@@ -146,6 +146,7 @@ function review(root, { bench, who, session }) {
     else if (what === "forward") { if (trail[at] && (at < trail.length - 1 || trail[at].batch)) step(pressed); }
     else if (what === "type") { $("type").focus(); }
     else if (what === "why") { told = !told; explain(); }
+    else if (what === "votes") votes(true);
     else decide(what, null, pressed);
   }
 
@@ -200,6 +201,7 @@ function review(root, { bench, who, session }) {
     shownAt = performance.now();
     draw();
     if (told) explain();
+    votes(false);
     if (pressed && item) { // painted: the picture is decoded, and a frame has been drawn with it
       const img = picture(item.sample);
       const done = () => requestAnimationFrame(() => { const c = new MessageChannel();
@@ -227,6 +229,21 @@ function review(root, { bench, who, session }) {
       }
       const parts = said.sentences.map((words) => Object.assign(document.createElement("p"), { textContent: words }));
       box.replaceChildren(parts[0], bars, ...parts.slice(1), Object.assign(document.createElement("code"), { textContent: said.formula }));
+    } catch (e) { tell(e); }
+  }
+  async function votes(asked) { // what others said, after one's own decision; who asks before has it noted
+    const item = trail[at], box = $("votes");
+    box.hidden = true;
+    if (!item || !(asked || item.batch)) return;
+    try {
+      const said = await ask(`/assay/votes/${encodeURIComponent(item.sample)}?who=${encodeURIComponent(who)}`);
+      if (trail[at] !== item) return;
+      item.saw ||= !item.batch && said.votes.length > 0;
+      const lines = said.votes.map((v) => `${v.who}: ${v.said}`);
+      if (said.hidden) lines.push(`${said.hidden} other${said.hidden > 1 ? "s have" : " has"} decided; by the rule of the majority you see it after your own vote.`);
+      if (!lines.length && asked) lines.push("Nobody else has decided about this one.");
+      box.replaceChildren(...lines.map((words) => Object.assign(document.createElement("p"), { textContent: words })));
+      box.hidden = !lines.length;
     } catch (e) { tell(e); }
   }
   function draw() {
@@ -270,7 +287,7 @@ function review(root, { bench, who, session }) {
   const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
   for (const [name, what] of [["do-suggested", "suggested"], ["do-given", "given"], ["do-unsure", "unsure"], ["do-drop", "drop"], ["do-undo", "undo"],
-    ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"]]) $(name).onclick = () => act(what, performance.now());
+    ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"], ["do-votes", "votes"]]) $(name).onclick = () => act(what, performance.now());
   $("type").onkeydown = (e) => {
     e.stopPropagation();
     if (e.key === "Escape") { e.target.value = ""; e.target.blur(); }

@@ -1,0 +1,80 @@
+"""A verb at work in a process of its own, which anybody can follow or stop, and which outlives whoever started it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+
+import curation
+from curation.errors import UserError
+from pipelines import jobs, terminal
+
+PREFIX = "errand-"
+
+
+def start(bench, verb, *arguments):
+    """Start `assay VERB ARGUMENTS -b BENCH`, of which one at a time can be at work on a bench; UserError where it is. Comes back when it has begun."""
+    if any(job["verb"] == verb and job["state"] == "running" for job in states(bench)):
+        raise UserError(f"expected no other assay {verb} at work on this bench, found one", "wait for its end, or stop it")
+    file, log = place(bench, verb), place(bench, verb).with_suffix(".log")
+    file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "pipelines.errands", str(bench.path), verb, *map(str, arguments)]
+    with open(log, "w") as out:
+        quiet = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        started = subprocess.Popen(command, env=os.environ | dict(PYTHONPATH=path), **quiet)
+    until = time.monotonic() + 30
+    while not file.exists() and started.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    return started
+
+
+def place(bench, verb):
+    return bench.path / "jobs" / f"{PREFIX}{verb}.json"
+
+
+def states(bench):
+    """What is at work, or failed and nobody has put aside: as jobs.states, with `verb`."""
+    return [job | dict(verb=job["name"].removeprefix(PREFIX)) for job in jobs.states(bench) if job["name"].startswith(PREFIX)]
+
+
+def stop(job):
+    """End it as Ctrl-C would: what is half-made goes, or stays for the next time."""
+    with suppress(ProcessLookupError):
+        os.kill(job["pid"], signal.SIGINT)
+
+
+def forget(bench, job):
+    """Put aside what failed or was stopped."""
+    place(bench, job["verb"]).unlink(missing_ok=True)
+
+
+def run(path, verb, *arguments):
+    """Do it here, and tell of it: how far it is, what it said when it was done, or why it failed. Returns the exit status."""
+    bench = curation.open(path)
+    with jobs.claim(bench, f"{PREFIX}{verb}", question=" ".join([verb, *arguments[:1]])[:200]) as job:
+        if job is None:
+            return 2
+        terminal.HEARD = job.tell
+        from pipelines.__main__ import main
+
+        for ends in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ends, signal.default_int_handler)  # whoever started the server in the background had Ctrl-C ignored
+        with open(place(bench, verb).with_suffix(".err"), "w+") as err, redirect_stderr(err):
+            try:
+                status = main([verb, *arguments, "-b", path, "--json"])
+            except BaseException as e:
+                job.tell(often=False, state="failed", error=f"{type(e).__name__}: {e}"[:2000])
+                raise
+            err.seek(0)
+            if status not in (0, 130):  # 130: somebody stopped it, and knows
+                job.tell(often=False, state="failed", error=err.read().strip()[-2000:])
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(run(*sys.argv[1:]))
