@@ -1,4 +1,4 @@
-# make demo | test | bench | lint: each sets up what it needs first
+# make demo | test | bench | lint | screenshots: each sets up what it needs first
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -11,6 +11,9 @@ test: .venv/ready
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
 
+screenshots: .venv/ready
+	$(BIN)/python -m tests.screenshots screenshots --docs docs
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 
@@ -22,6 +25,6 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo screenshots
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench screenshots lint clean

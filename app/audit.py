@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app import blind
-from app.look import component, reviewer
+from app import blind, explain
+from app.look import component, explained, reviewer
 from curation import audit as audits
 from curation import history
 from curation.errors import UserError
@@ -21,6 +21,7 @@ def draw(bench):
         return st.info("There is no test split here: import one, and its labels can be audited.")
     noise = audits.noise(bench, "test")
     st.caption(f"So far: {noise_words(noise, 'test')}. Neither the given label nor a prediction is shown, so that neither can lead you.")
+    explained(explain.audited(noise))
     if not who:
         return st.info("Say who judges: the name goes into the log with every answer.")
     waiting = blind.open_ones(bench)

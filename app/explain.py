@@ -26,13 +26,14 @@ def why(bench, sample, most=8):
         f"The model was fitted without this image{' and its copies' * (split == 'train')}, then asked what it shows: {p[order[0]]:.0%} {best}."
     ]
     if own is None:
-        out.append("It has no label, or one of which too few are known to judge it.")
+        out.append("It has no label that train has, so nothing is doubted.")
     elif kept["few"][own]:
         out.append(f"Too few images are labelled {label} to say whether this is one: it is never called wrong.")
     elif best == label:
         out.append("That is its label, so nothing is doubted.")
     else:
         out.append(f"It is labelled {label}, to which the model gives {p[own]:.0%}: its score. The lowest scores come first in the queue.")
+        out.append(f"It is flagged because {best} is likelier than {label}; no threshold was chosen.")
         out.append("A score is no probability of being wrong: only people's decisions on images drawn at random tell how many labels are.")
     h = leverage(bench, sample)
     if h is not None:
@@ -48,7 +49,8 @@ def why(bench, sample, most=8):
         names, counts = np.unique(np.array(seen, object).astype(str), return_counts=True)
         told = ", ".join(f"{n} {name}" for name, n in sorted(zip(names, counts.tolist()), key=lambda t: -t[1]))
         out.append(f"Of its {len(seen)} nearest labelled images: {told}. Copies that are test images are not looked at.")
-    formula = "p₋ᵢ = (pᵢ − hᵢ yᵢ) / (1 − hᵢ),  hᵢ = xᵢᵀ (XᵀX + λI)⁻¹ xᵢ"
+    alone = f"here h = {h:.2f}" if h is not None else "nothing to take out: it was predicted, not fitted"
+    formula = "p₋ᵢ = (pᵢ − hᵢ yᵢ) / (1 − hᵢ),  hᵢ = xᵢᵀ (XᵀX + λI)⁻¹ xᵢ;  " + alone
     return dict(sentences=out, probs=[[classes[c], float(p[c])] for c in order[:most]], label=label, formula=formula)
 
 
@@ -57,3 +59,62 @@ def leverage(bench, sample):
     kept = load(bench.arrays / "probe.npz", ["ids", "h", "y"])
     at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
     return float(kept["h"][at[0]]) if len(at) and kept["y"][at[0]] >= 0 else None
+
+
+def left(review):
+    """How many errors are left, or why nobody can say yet; `review` as queue.progress has it."""
+    looks, hits, of, found = (review[k] for k in ("looks", "hits", "population", "wrong"))
+    out = [f"Of {of:,} labels {looks:,} were drawn at random and judged by a person; {hits:,} of these were wrong."]
+    if review["errors_left"] is None:
+        return dict(sentences=[*out, "Fewer than 30 such looks say too little, so no number is shown."], formula="")
+    estimate, low, high = review["errors_left"]
+    rest = hits / looks * (of - looks)
+    out += [
+        f"So {hits / looks:.1%} of the {of - looks:,} that were not drawn would be wrong, {rest:,.0f}.",
+        f"What people found elsewhere, {found - hits:,}, is no longer left: {estimate:,.0f} [{low:,.0f}, {high:,.0f}].",
+        "The queue's own hits say nothing here: it looks where errors are.",
+    ]
+    return dict(sentences=out, formula=exact(hits, looks, of))
+
+
+def audited(noise):
+    """What an audit says of the test labels; `noise` as audit.noise has it."""
+    wrong, n, of = (noise[k] for k in ("wrong", "n", "of"))
+    out = [
+        f"Of {of:,} test labels {n:,} were drawn at random and judged by a person who saw neither label nor prediction.",
+        f"{wrong:,} of these answers contradict the label.",
+    ]
+    if noise["share"] is None:
+        return dict(sentences=[*out, "Fewer than 30 such looks say too little, so no rate is shown."], formula="")
+    share, low, high = noise["share"]
+    out.append(f"So about {share:.1%} of all are wrong; the answers fit anything from {low:.1%} to {high:.1%} (95 %).")
+    return dict(sentences=out, formula=exact(wrong, n, of))
+
+
+def exact(hits, looks, of):
+    return f"low to high: all numbers of wrong labels among {of:,} with P(≥ {hits}) > 0.025, P(≤ {hits}) > 0.025 in {looks:,} draws (hypergeometric)"
+
+
+def gap(row):
+    """Why a region is called a gap; `row` of gaps.find."""
+    out = []
+    if row["val"]:
+        rest = row["rest"] or 0
+        out.append(f"The model, asked without having seen them, is wrong about {row['errors']:,} of its {row['val']:,} validation images.")
+        out.append(f"A true rate from {row['low']:.0%} to {row['high']:.0%} fits such a count: 95 of 100 such intervals hold the truth.")
+        out.append(
+            f"Elsewhere it is wrong about {rest:.0%} of {row['n_rest']:,}. At that rate {rest * row['val']:.0f} would be wrong here. What is beyond, "
+            f"compared class by class and counted in one gap alone, is what it explains: {max(0, row['explains']):.0f} "
+            f"[{max(0, row['explains_low']):.0f}, {max(0, row['explains_high']):.0f}]."
+        )
+    if row["ratio"] is not None and row["ratio_low"] is not None:
+        out.append(
+            f"Train has {row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}] times the share of it that {row['against']} has; "
+            "1 would be an even share."
+        )
+    if row["p"] is not None and row["q"] is not None:
+        out.append(
+            f"Were this chance, so much would be seen with probability {row['p']:.1g}. Many regions were asked, so that is {row['q']:.1g} now."
+        )
+    out.append("No label or prediction of a test image enters.")
+    return dict(sentences=out, formula="Fisher's exact test; Benjamini and Hochberg at 5 %; Wilson's interval of a rate")

@@ -1,9 +1,12 @@
 """Gaps: what the data do not show, as pictures; more like it from the pool; what to label next; and a guard that it stays mended."""
 
+from html import escape
+
 import streamlit as st
 
+from app import explain
 from app.history import picture, told
-from app.look import component, reviewer
+from app.look import cards, component, explained, reviewer
 from curation import gaps as lacking
 from curation import guards, mining, mistakes, queue, versions
 
@@ -37,14 +40,15 @@ def shown(bench, found, who):
         "Gap", names, format_func=lambda g: f"{g}: explains {max(0, rows[g].explains):.0f} validation errors", label_visibility="collapsed"
     )
     row = rows[name]
-    st.markdown(f"**{row.train:,}** train, **{row.val:,}** val, **{row.pool:,}** pool.")
-    st.text(f"{row.why}. {row.action}")
+    facts = [(rate(row), "wrong on validation"), (f"{row.train:,}", "in train"), (f"{row.val:,}", "in val")]
+    facts += [(f"{row.pool:,}", "in the pool")] if "class" not in row.facets else []  # which class a pool image is nobody knows
+    st.html(cards(facts))
+    st.html(f'<p class="assay-evidence">{escape(row.why)}.<br><b>What to do:</b> {escape(row.action)}</p>')
+    explained(explain.gap(found.set_index("gap").loc[name].to_dict()))
     mine = lacking.members(bench, name)
     wrong = mistakes.found(bench)
     wrong = wrong[wrong.wrong & wrong.index.isin(mine)].head(EACH)
     if len(wrong):
-        from html import escape
-
         keys = bench.state().key
         cells = [
             f"<figure>{picture(s, keys[s])}<figcaption><s>{escape(str(r.said))}</s> is {escape(str(r.label))}</figcaption></figure>"
@@ -55,6 +59,10 @@ def shown(bench, found, who):
     st.markdown("### More like this, in the pool")
     more(bench, mining.similar(bench, lacking.seeds(bench, name)).head(MANY) if mine else None, who, f"like {name}")
     guard(bench, name, who)
+
+
+def rate(row):
+    return f"{row.rate:.0%} [{row.low:.0%}, {row.high:.0%}]" if row.val else "no val label"
 
 
 def more(bench, found, who, key):
@@ -74,14 +82,16 @@ def more(bench, found, who, key):
             label=r.label if "label" in found else None,
             suggested_label=h,
             name=str(r.source_id),
-            note=f"{r.score:.2f}",
-            why="pool",
+            note=f"{h}: {r.score:.0%}" if "suggested_label" in found else f"likeness {r.score:.2f}",
+            why=getattr(r, "reason", "1: as like as its own images are to each other on average; 0: as like as any image"),
         )
         for r, h in zip(found.itertuples(), hint)
     ]
-    actions = [dict(name=f"label {label} and train on them", decision=dict(label=label, split="train"))] if label else []
+    actions = [dict(name=f"label {label} and train on them", decision=dict(label=label, split="train"), main=True)] if label else []
     if "suggested_label" in found:
-        actions.append(dict(name="the suggestions are right: train on them", decision=dict(label="$suggested", split="train")))
+        actions.append(
+            dict(name="the suggestions are right: train on them", decision=dict(label="$suggested", split="train"), main=not label)
+        )
     actions.append(dict(name="drop", decision=dict(keep=False)))
     at = f"{key} {label} {versions.position(bench, 'HEAD')}"
     grid(data=dict(key=at, items=items, actions=actions, who=who), key=f"grid {key}", on_stored_change=lambda: None)

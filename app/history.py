@@ -10,6 +10,9 @@ from curation.errors import UserError
 
 SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
 
+LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
+TABS = ["Log", "Difference", "One sample"]
+
 
 def draw(bench):
     left, right = st.columns([5, 2], vertical_alignment="bottom")
@@ -17,11 +20,11 @@ def draw(bench):
     with right:
         who = reviewer()
     commit(bench, who)
-    one, two, three = st.tabs(["Log", "Difference", "One sample"])
+    one, two, three = st.tabs(TABS, default=TABS[2] if "sample" in st.query_params else None)
     with one:
         log(bench, who)
     with two:
-        diff(bench)
+        diff(bench, who)
     with three:
         blame(bench)
 
@@ -40,7 +43,13 @@ def commit(bench, who):
 def log(bench, who):
     rows = bench.batches().iloc[::-1].reset_index(drop=True)
     chosen = st.dataframe(
-        rows[SHOWN], hide_index=True, height=480, on_select="rerun", selection_mode="single-row", key="log"
+        rows[SHOWN],
+        hide_index=True,
+        height=min(480, 38 + 35 * len(rows)),
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        key="log",
     ).selection.rows
     if not chosen:
         return st.caption("Choose a line to take its batch back.")
@@ -61,7 +70,7 @@ def log(bench, who):
         told(lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back")
 
 
-def diff(bench):
+def diff(bench, who):
     names = ["HEAD", *bench.commits().name[::-1]]
     one, two = st.columns(2)
     a, b = one.selectbox("From", names, index=len(names) - 1), two.selectbox("To", names)
@@ -69,15 +78,24 @@ def diff(bench):
     st.caption(", ".join(f"{len(found[k]):,} {k}" for k in ("relabelled", "added", "removed", "moved", "tagged")))
     if len(found["relabelled"]):
         matrix = found["matrix"]
-        matrix = matrix[matrix["from"] != matrix["to"]]
-        st.dataframe(matrix.pivot_table(index="from", columns="to", values="n", aggfunc="sum").fillna(0).astype(int))
-        pictures(found["relabelled"])
+        matrix = matrix[matrix["from"] != matrix["to"]].pivot_table(index="from", columns="to", values="n", aggfunc="sum")
+        cells = st.dataframe(
+            matrix.fillna(0).astype(int), on_select="rerun", selection_mode="single-cell", key=f"matrix {a} {b}"
+        ).selection.cells
+        st.caption(
+            "Choose a number, and only its pictures are shown; choose a picture, and its life is told. Row: the label before. Column: after."
+        )
+        rows = found["relabelled"]
+        for at, after in cells:
+            rows = rows[(rows["from"] == matrix.index[at]) & (rows["to"] == after)]
+        pictures(rows, who)
 
 
-def pictures(rows, most=48):
-    """What was relabelled, as pictures with the label before and after."""
+def pictures(rows, who, most=48):
+    """What was relabelled, as pictures with the label before and after; a click tells the life of one."""
     cells = [
-        f"<figure>{picture(r.sample, r.source_id)}<figcaption><s>{escape(str(r[3]))}</s> → <b>{escape(str(r[4]))}</b></figcaption></figure>"
+        f'<a href="/history?sample={quote(r.sample)}&who={quote(who)}" target="_self" title="its life"><figure>{picture(r.sample, r.source_id)}'
+        f"<figcaption><s>{escape(str(r[3]))}</s> → <b>{escape(str(r[4]))}</b></figcaption></figure></a>"
         for r in rows[["sample", "source_id", "from", "to"]].head(most).itertuples()
     ]
     st.html(f'<div class="assay-sheet">{"".join(cells)}</div>' + (f"<p>and {len(rows) - most:,} more</p>" if len(rows) > most else ""))
@@ -88,7 +106,9 @@ def picture(sample, name, side=128):
 
 
 def blame(bench):
-    sample = st.text_input("Sample", placeholder="its id, or its name in its source", label_visibility="collapsed").strip()
+    sample = st.text_input(
+        "Sample", st.query_params.get("sample", ""), placeholder="its id, or its name in its source", label_visibility="collapsed"
+    ).strip()
     if not sample:
         return st.caption("Say a sample, and its life is told: each label, by whom, when and why.")
     try:
@@ -97,7 +117,7 @@ def blame(bench):
         return st.warning(f"{e.problem}. {e.hint}")
     left, right = st.columns([1, 4])
     left.html(f'<div class="assay-sheet"><figure>{picture(id, key, 256)}</figure></div>')
-    right.dataframe(life.drop(columns=["suggested"]), hide_index=True)
+    right.dataframe(life[LIFE], hide_index=True)
 
 
 def told(work):

@@ -24,9 +24,20 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-legend span::before { content: ""; display: inline-block; width: .65rem; height: .65rem; border-radius: 50%; background: var(--c);
   margin-right: .4rem; }
 .assay-sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .7rem; }
-.assay-sheet figure { margin: 0; font-size: .8rem; }
+.assay-sheet a { color: inherit; text-decoration: none; } .assay-sheet a:focus-visible { outline: 2px solid currentColor; }
+.assay-sheet figure { margin: 0; font-size: .8rem; overflow-wrap: anywhere; }
 .assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; }
-@media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 2rem; } }
+.assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
+.assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
+.assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
+[data-testid="stHeaderActionElements"] { display: none; }
+@media (pointer: coarse) { [data-testid="stMainBlockContainer"] :is(button, summary, [role="tab"], [role="combobox"]),
+  [data-testid="stTopNavLink"], [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
+[data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], summary):focus-visible { outline: 2px solid var(--st-primary-color, #2a78d6);
+  outline-offset: 2px; }
+@media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 2rem; }
+  .assay-sheet { grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); }
+  .assay-cards { grid-template-columns: 1fr 1fr; gap: .6rem; } .assay-cards div { padding: .7rem .8rem; } .assay-cards b { font-size: 1.25rem; } }
 </style>"""
 
 
@@ -70,8 +81,19 @@ def component(name):
 
     import streamlit as st
 
-    files = {k: (Path(__file__).parent / "components" / f"{name}.{k}").read_text() for k in ("html", "css", "js")}
+    folder = Path(__file__).parent / "components"
+    files = {k: (folder / f"{name}.{k}").read_text() for k in ("html", "css", "js")}
+    files["js"] = (folder / "why.js").read_text() + files["js"]  # all of them explain a number in the same way
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
+
+
+def explained(told, label="How is this known?"):
+    """One click says how a number came about: dict sentences, formula, as explain.py has it."""
+    import streamlit as st
+
+    with st.popover(label, type="tertiary", icon=":material/help:"):
+        words = "".join(f"<p>{escape(s)}</p>" for s in told["sentences"])
+        st.html(f'<div class="assay-told">{words}<code>{escape(told["formula"])}</code></div>')
 
 
 def reviewer():
@@ -81,7 +103,12 @@ def reviewer():
     from curation.text import check
 
     who = st.text_input(
-        "Your name", st.query_params.get("who", ""), placeholder="your name", label_visibility="collapsed", max_chars=300
+        "Your name",
+        st.query_params.get("who", ""),
+        placeholder="your name",
+        label_visibility="collapsed",
+        max_chars=300,
+        icon=":material/person:",
     ).strip()
     who = who or st.session_state.get("who", "")
     if who and st.query_params.get("who") != who:

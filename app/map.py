@@ -27,13 +27,20 @@ def draw(bench):
     by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"
     names, _ = groups(bench, by)
     url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
-    said = chart(
-        data=dict(url=url, palette=[rgba(colour(i, name)) for i, name in enumerate(names)]), key="map", on_lasso_change=lambda: None
-    )
-    st.html(legend(names))
-    st.caption(f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it.")
-    if said.lasso:
-        selection(bench, inside(bench, said.lasso), who)
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        palette = [rgba(colour(i, name)) for i, name in enumerate(names)]
+        said = chart(data=dict(url=url, palette=palette), key="map", on_lasso_change=lambda: None)
+        st.html(legend(names, by))
+        st.caption(f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it.")
+    with right:
+        if said.lasso:
+            selection(bench, inside(bench, said.lasso), who)
+        else:
+            st.markdown("### Nothing is chosen")
+            st.caption(
+                "Click on a point, or hold shift and draw around many: their pictures come here, to be explained, labelled or dropped."
+            )
 
 
 def kept(bench):
@@ -77,13 +84,14 @@ def groups(bench, by):
 
 
 def points(bench, by):
-    """What the map's component reads: n as uint32, n pairs of float32, n bytes."""
+    """What the map's component reads: n as uint32, n pairs of float32, n bytes; in random order, so that no class is drawn over all others."""
     if by not in WAYS:
         raise UserError(f"expected one of {', '.join(WAYS)}, found {by[:40]!r}", "choose one of them")
     state = kept(bench)
     xy, (_, which) = places(bench, state), groups(bench, by)
     assert len(xy) == len(which)
-    return np.uint32(len(xy)).tobytes() + xy.tobytes() + which.tobytes()
+    order = np.random.default_rng(0).permutation(len(xy))
+    return np.uint32(len(xy)).tobytes() + xy[order].tobytes() + which[order].tobytes()
 
 
 def inside(bench, lasso):
@@ -98,7 +106,7 @@ def inside(bench, lasso):
 def selection(bench, chosen, who):
     st.markdown(f"### {len(chosen):,} chosen" + (f", the first {SHOWN} of them" if len(chosen) > SHOWN else ""))
     if not len(chosen):
-        return
+        return st.caption("Test and guard samples cannot be chosen: nobody edits those here.")
     if not who:
         st.info("Say who decides, and what you choose can be edited.")
     classes = sorted({c for c in bench.state().label if c})
@@ -117,7 +125,7 @@ def selection(bench, chosen, who):
     ]
     elsewhere.offer(bench, list(chosen.index))
     label = st.selectbox("Class for all that are left", classes, index=None, placeholder="a class", label_visibility="collapsed")
-    actions = [dict(name=f"label {label}", decision=dict(label=label))] if label else []
+    actions = [dict(name=f"label {label}", decision=dict(label=label), main=True)] if label else []
     actions += [dict(name="the given label is right", decision=dict(verdict="confirm")), dict(name="drop", decision=dict(keep=False))]
     key = f"{hash(tuple(shown.index))}-{label}-{versions.position(bench, 'HEAD')}"
     grid(data=dict(key=key, items=items, actions=actions if who else [], who=who), key="chosen", on_stored_change=lambda: None)
@@ -131,8 +139,10 @@ def rgba(hex):
     return [*bytes.fromhex(hex[1:]), 255]
 
 
-def legend(names, most=16):
+def legend(names, by, most=16):
     from html import escape
 
-    dots = [f'<span style="--c:{colour(i, n)}">{escape(n[:40])}</span>' for i, n in enumerate(names[:most])]
+    rest = {"label": "pool, test, guard: no label is shown", "issue": "no issue", "correct": "not judged on validation"}.get(by, "other")
+    shown = [(i, rest if n == "other" else n) for i, n in enumerate(names[:most])]
+    dots = [f'<span style="--c:{colour(i, names[i])}">{escape(n[:40])}</span>' for i, n in shown]
     return f'<div class="assay-legend">{"".join(dots)}{"<em>and more</em>" if len(names) > most else ""}</div>'

@@ -47,7 +47,7 @@ def alike(bench, who):
         for s, r in zip(some.index, some.itertuples())
     ]
     actions = [
-        dict(name="the suggestion is right", decision=dict(label="$suggested")),
+        dict(name="the suggestion is right", decision=dict(label="$suggested"), main=True),
         dict(name="the given label is right", decision=dict(verdict="confirm")),
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),

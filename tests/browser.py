@@ -57,7 +57,7 @@ class Workbench:
         command = [sys.executable, "-m", "pipelines", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.process = subprocess.Popen(command, env=os.environ | dict(ASSAY_TOKEN=TOKEN), **quiet)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < until:
             try:
                 return self.ask("/_stcore/health") and self
@@ -85,7 +85,7 @@ class Workbench:
 
     def page(self, browser, path="/", **options):
         """A page of a new browser context that went in by the link; it records what it asks of other hosts, and its errors."""
-        context = browser.new_context(viewport=dict(width=1300, height=850), **options)
+        context = browser.new_context(**dict(viewport=dict(width=1300, height=850)) | options)
         page = context.new_page()
         page.foreign, page.failed = [], []
         page.on("request", lambda r: r.url.startswith((self.url, "data:", "blob:")) or page.foreign.append(r.url))

@@ -130,7 +130,9 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
         locked = state.split.isin(("test", "guard")).to_numpy()
         if by not in ("split", "cluster"):
             assert {names[i] for i in which[locked]} <= {"other"}, by
-    xy = np.frombuffer(maps.points(scanned, "label"), "f4", 2 * n, 4).reshape(-1, 2)
+        xy = maps.places(scanned, state)
+        sent = np.frombuffer(bytes, "f4", 2 * n, 4).reshape(-1, 2), np.frombuffer(bytes, "u1", n, 4 + 8 * n)
+        assert sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which)) and (sent[1] != which).any(), "all of them, shuffled"
     assert xy.min() >= 0 and xy.max() <= 1
     box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
     within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1) & ~locked

@@ -7,6 +7,9 @@ const FRAGMENT = `#version 300 es
 precision mediump float; in vec4 fill; out vec4 shown; uniform float solid;
 void main() { vec2 p = gl_PointCoord - 0.5; if (dot(p, p) > 0.25) discard; shown = vec4(fill.rgb, 1.0) * solid; }`;
 
+const NEAR = 7; // pixels around a click
+const MOST = 100_000; // points drawn while the map moves; they come in random order, so that the first are a fair sample of all
+
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-map");
   if (!root.map) root.map = map(root, component);
@@ -15,7 +18,7 @@ export default function (component) {
 }
 
 function map(root, component) {
-  const canvas = root.querySelector("canvas"), over = root.querySelector("svg polygon"), tip = root.querySelector(".tip"), note = root.querySelector(".note");
+  const canvas = root.querySelector("canvas"), over = root.querySelector("svg polygon"), note = root.querySelector(".note");
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true, alpha: true });
   if (!gl) { note.textContent = "This browser has no WebGL: the table below has the same."; return { show() {}, stop() {} }; }
   const program = gl.createProgram();
@@ -26,7 +29,7 @@ function map(root, component) {
   gl.linkProgram(program); gl.useProgram(program);
   const place = (name) => gl.getUniformLocation(program, name);
   const buffers = { at: gl.createBuffer(), colour: gl.createBuffer() }, texture = gl.createTexture();
-  let n = 0, xy = null, view = { x: 0.5, y: 0.5, zoom: 1.9 }, whole = 1.9, asked = null, lasso = null, from = null, drawing = false, stopped = false;
+  let n = 0, xy = null, view = { x: 0.5, y: 0.5, zoom: 1.9 }, whole = 1.9, asked = null, lasso = null, from = null, drawing = false, stopped = false, few = 0, pressed = [0, 0];
 
   async function show({ url, palette }) {
     const colours = new Uint8Array(palette.flat().concat(Array(4 * (256 - palette.length)).fill(128)));
@@ -62,7 +65,11 @@ function map(root, component) {
     gl.enableVertexAttribArray(where);
     gl.vertexAttribPointer(where, size, kind, false, 0, 0);
   }
-  function redraw() {
+  let rest = null;
+  function redraw(moving) {
+    clearTimeout(rest);
+    if (moving && n > MOST) rest = setTimeout(redraw, 150); // all of them, once it stands still
+    few = moving ? Math.min(n, MOST) : n;
     if (drawing || stopped) return;
     drawing = true;
     requestAnimationFrame(() => {
@@ -75,9 +82,10 @@ function map(root, component) {
       gl.uniform2f(place("middle"), view.x, view.y);
       gl.uniform2f(place("scale"), view.zoom * Math.min(1, h / w), view.zoom * Math.min(1, w / h));
       gl.uniform1f(place("size"), dpr * Math.max(1.5, Math.min(8, 200 / Math.sqrt(n + 1) * Math.sqrt(view.zoom / whole))));
-      gl.uniform1f(place("solid"), n > 200000 ? 0.25 : 0.8); // so many overlap that only density can be seen
-      if (n) gl.drawArrays(gl.POINTS, 0, n);
+      gl.uniform1f(place("solid"), n > MOST ? 0.25 : 0.8); // so many overlap that only density can be seen
+      if (few) gl.drawArrays(gl.POINTS, 0, few);
       gl.finish();
+      root.dataset.drawn = few;
       performance.measure("assay:map", { start, end: performance.now() });
     });
   }
@@ -95,13 +103,17 @@ function map(root, component) {
     canvas.setPointerCapture(e.pointerId);
     if (e.shiftKey || root.querySelector("input").checked) lasso = [spot(e)];
     else { from = spot(e); lasso = null; outline(); }
+    pressed = [e.clientX, e.clientY];
   };
   canvas.onpointermove = (e) => {
     if (lasso && e.buttons) { lasso.push(spot(e)); outline(); }
-    else if (from && e.buttons) { const now = spot(e); view.x += from[0] - now[0]; view.y += from[1] - now[1]; redraw(); outline(); }
+    else if (from && e.buttons) { const now = spot(e); view.x += from[0] - now[0]; view.y += from[1] - now[1]; redraw(true); outline(); }
   };
-  canvas.onpointerup = () => {
+  canvas.onpointerup = (e) => {
     from = null;
+    const moved = Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]);
+    if (!lasso && moved < 4) lasso = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([x, y]) => spot({ clientX: e.clientX + NEAR * x, clientY: e.clientY + NEAR * y })); // what lies under it
+    outline();
     if (!lasso) return;
     if (lasso.length < 3) { lasso = null; return outline(); }
     const every = Math.ceil(lasso.length / 200);
@@ -113,7 +125,7 @@ function map(root, component) {
     view.zoom = Math.max(whole / 2, Math.min(200 * whole, view.zoom * Math.exp(-e.deltaY / 400)));
     const now = spot(e);
     view.x += before[0] - now[0]; view.y += before[1] - now[1];
-    redraw(); outline();
+    redraw(true); outline();
   };
   const size = new ResizeObserver(() => { redraw(); outline(); });
   size.observe(canvas);

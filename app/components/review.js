@@ -188,6 +188,7 @@ function review(root, { bench, who, session }) {
       $("given").textContent = item.given_label ?? "none";
       $("suggested").textContent = item.suggested_label ?? "none";
       $("reason").textContent = item.reason ?? "";
+      root.classList.toggle("agreed", item.given_label !== null && item.given_label === item.suggested_label);
       $("said").textContent = item.said ? `you said: ${item.said}` : "";
       $("near").replaceChildren(...item.near.map((n) => {
         const figure = document.createElement("figure"), img = new Image(), text = document.createElement("figcaption");
@@ -215,20 +216,8 @@ function review(root, { bench, who, session }) {
     box.hidden = !told || !item;
     if (box.hidden) return;
     try {
-      const said = await ask(`/assay/why/${encodeURIComponent(item.sample)}`);
-      if (trail[at] !== item) return;
-      const bars = document.createElement("div");
-      bars.className = "bars";
-      for (const [name, p] of said.probs) {
-        const text = document.createElement("span"), bar = document.createElement("i"), value = document.createElement("span");
-        text.textContent = name;
-        bar.style.width = `${Math.max(100 * p, 0.5)}%`;
-        bar.classList.toggle("given", name === said.label);
-        value.textContent = share(p);
-        bars.append(text, bar, value);
-      }
-      const parts = said.sentences.map((words) => Object.assign(document.createElement("p"), { textContent: words }));
-      box.replaceChildren(parts[0], bars, ...parts.slice(1), Object.assign(document.createElement("code"), { textContent: said.formula }));
+      const show = await why(box, item.sample);
+      if (trail[at] === item) show();
     } catch (e) { tell(e); }
   }
   async function votes(asked) { // what others said, after one's own decision; who asks before has it noted
@@ -281,6 +270,9 @@ function review(root, { bench, who, session }) {
     $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, ${said.unsure.toLocaleString()} unsure`;
     $("random").textContent = said.share ? `${share(said.share[0])} [${share(said.share[1])}, ${share(said.share[2])}] of labels drawn at random are wrong`
       : `${said.looks} of the 30 random looks that a rate takes`;
+    $("how-gain").textContent = g ? `The model as it was when this session began and the model now are asked about the same ${said.n.toLocaleString()} validation images, none of which either was fitted to. Right now minus right then, image by image, is ${points(g[0])} points; as many other images would give between ${points(g[1])} and ${points(g[2])} (95 %). While that holds zero it is not yet measurable. Both are judged by the labels as they are now, so a corrected validation label is no gain.` : "";
+    $("how-errors").textContent = `${said.looks.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; ${said.hits.toLocaleString()} of these were wrong. `
+      + (said.errors_left ? "That share of what nobody drew, less what people found elsewhere, is what is left. The queue looks where errors are, so its own hits say nothing about the rest." : "Below 30 such looks no rate is shown.");
     const e = said.errors_left;
     $("errors").textContent = e ? `${Math.round(e[0]).toLocaleString()} [${Math.round(e[1]).toLocaleString()}, ${Math.round(e[2]).toLocaleString()}] errors left` : "errors left: not yet known";
   }
@@ -302,6 +294,7 @@ function review(root, { bench, who, session }) {
   const online = () => send();
   document.addEventListener("keydown", key, true);
   window.addEventListener("online", online);
+  show(); // where the page was drawn anew nothing old may stand there that a key would not decide
   more();
   send();
   follow(null);

@@ -3,7 +3,24 @@
 import subprocess
 import sys
 
-ALL = ("startup", "probe", "million", "scan", "effort2", "coverage", "audit", "log", "trust", "train", "report", "graph", "planted", "fifty", "app")
+ALL = (
+    "startup",
+    "probe",
+    "million",
+    "scan",
+    "effort2",
+    "coverage",
+    "audit",
+    "log",
+    "trust",
+    "train",
+    "report",
+    "graph",
+    "planted",
+    "fifty",
+    "app",
+    "atlas",
+)
 
 for name in sys.argv[1:] or ALL:
     print(f"\n== {name}", flush=True)

@@ -1,0 +1,196 @@
+"""Pictures of every page of the workbench, light and dark, on a desk, a tablet and a telephone: `python -m tests.screenshots OUT [BENCH]`."""
+
+import argparse
+import csv
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import curation
+from app import blind
+from pipelines import mapping
+from pipelines.ingest import ingest
+from pipelines.scan import scan
+from pipelines.simulate import decisions, review, solar_cells
+from tests.browser import browser, workbench
+
+SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
+SCHEMES = "light", "dark"
+READY = ".assay-review:not(.empty) .picture img"
+PLAN = 'question = "Did the review help?"\nversions = ["v1", "v2"]\narchitectures = ["probe", "mlp"]\nseeds = 5\nmargin = 0.5\n'
+DOCS = "overview review alike map gaps experiments audit history".split()
+
+
+def build(folder):
+    """The demo's solar cells with more of a history: a kind of cell that train lacks and the pool has, three people, a version reviewed, an
+    experiment, a map, an audit begun."""
+    manifest, truth = solar_cells(folder)
+    bench = curation.create(folder / "solar-cells")
+    ingest(bench, pooled(manifest, truth), "hurried annotator", audited_test=True)
+    scan(bench, say=lambda line: print("   ", line))
+    mapping.draw(bench, print, wait=True)
+    truth = bench.state().key.map(truth)
+    for who, n in (("ann", 50), ("ben", 25), ("ann", 15)):
+        review(bench, truth, n, random=0.15, who=who)
+    bench.commit("what two people looked at", "ann")
+    some = bench.queue(9, 0)["sample"]
+    bench.edit(decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected")
+    bench.undo(who="carl")
+    (folder / "plan.toml").write_text(PLAN)
+    command = [sys.executable, "-m", "pipelines", "experiment", str(folder / "plan.toml"), "-b", str(bench.path)]
+    subprocess.run([*command, "-o", str(bench.path / "report.html")], check=True)
+    review(bench, truth, 12, who="ben")
+    blind.begin(bench, "ann", 60)
+    return bench
+
+
+def pooled(manifest, truth, seed=0):
+    """The manifest anew: most defective cells of one kind of module, and a fifth of all others, wait in the pool without a label."""
+    rows, rng = list(csv.DictReader(manifest.open())), np.random.default_rng(seed)
+    for row in rows:
+        lacking = row["module"] == "poly" and truth[row["id"]] == "defective"
+        if row["split"] == "train" and rng.random() < (0.9 if lacking else 0.2):
+            row.update(split="pool", label="")
+    with open(manifest, "w", newline="") as f:
+        out = csv.DictWriter(f, rows[0])
+        out.writeheader()
+        out.writerows(rows)
+    return manifest
+
+
+# ---- what is on each picture: how a page is brought there, and what is there when it is
+
+
+def alike(page):
+    page.get_by_text("many alike").click()
+    page.locator(".assay-grid .many img").first.wait_for()
+
+
+def explained(page):
+    page.keyboard.press("e")
+    page.locator(".told .bars").wait_for()
+
+
+def offline(page):
+    page.context.set_offline(True)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(700)
+
+
+def circled(page):
+    box = page.locator(".assay-map canvas").bounding_box()
+    page.keyboard.down("Shift")
+    for i, (x, y) in enumerate([(0.62, 0.75), (0.6, 0.35), (0.75, 0.3), (0.85, 0.5), (0.8, 0.75)]):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
+        page.mouse.down() if i == 0 else None
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.get_by_text("chosen").first.wait_for(timeout=10_000)
+
+
+def tab(name):
+    return lambda page: page.get_by_role("tab", name=name).click()
+
+
+def life(page):
+    page.get_by_role("tab", name="Difference").click()
+    page.locator(".assay-sheet a").first.click()
+    page.get_by_role("tabpanel").locator("[data-testid=stDataFrame]").last.wait_for()
+
+
+VIEWS = {  # picture: (page, what is there when it is drawn, what is done before it is taken)
+    "overview": ("", ".assay-cards", None),
+    "review": ("review", READY, None),
+    "explained": ("review", READY, explained),
+    "offline": ("review", READY, offline),
+    "alike": ("review", READY, alike),
+    "map": ("map", ".assay-map[data-n]", None),
+    "circled": ("map", ".assay-map[data-n]", circled),
+    "gaps": ("gaps", ".assay-sheet img", None),
+    "next": ("gaps", ".assay-sheet img", tab("Label these next")),
+    "experiments": ("experiments", "iframe", None),
+    "audit": ("audit", ".assay-blind img", None),
+    "history": ("history", "[data-testid=stDataFrame]", None),
+    "difference": ("history", "[data-testid=stDataFrame]", tab("Difference")),
+    "blame": ("history", "[data-testid=stDataFrame]", life),
+}
+STILL = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+  && !document.querySelector('[data-testid=stSkeleton]')
+  && [...document.images].every(i => i.complete || !i.offsetParent || i.getBoundingClientRect().top > innerHeight)"""
+
+
+def take(server, chrome, name, size, scheme, file, whole):
+    path, ready, act = VIEWS[name]
+    page = server.page(chrome, f"/{path}?who=ann", viewport=dict(zip(("width", "height"), SIZES[size])), color_scheme=scheme)
+    try:
+        page.wait_for_selector(ready, timeout=60_000)
+        if act:
+            act(page)
+        page.wait_for_function(STILL, timeout=60_000)
+        page.wait_for_timeout(400)  # a fade
+        page.screenshot(path=file, full_page=False)
+        if whole:
+            tall = page.evaluate("Math.max(...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))")
+            page.set_viewport_size(dict(width=SIZES[size][0], height=min(4000, tall + 20)))
+            page.wait_for_timeout(500)
+            page.screenshot(path=file)
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
+        if wide > 0 or page.failed or page.foreign:
+            print(f"{name} {size} {scheme}: {wide} px too wide, errors {page.failed}, asked elsewhere {page.foreign}")
+    finally:
+        page.context.close()
+
+
+def composed(folder, name, out):
+    """One picture for the README: light on a desk, and beside it dark on a telephone."""
+    one, two = (Image.open(folder / f"{name}-{s}.png").convert("RGB") for s in ("wide-light", "narrow-dark"))
+    one = one.resize((1200, 750), Image.LANCZOS)
+    two = two.resize((round(two.width * 750 / two.height), 750), Image.LANCZOS)
+    sheet = Image.new("RGB", (one.width + two.width + 42, 770), "#d9dce1")
+    sheet.paste(one, (10, 10))
+    sheet.paste(two, (one.width + 32, 10))
+    for quality in range(88, 30, -6):
+        sheet.save(out, quality=quality, optimize=True)
+        if out.stat().st_size < 150_000:
+            return
+
+
+def main():
+    p = argparse.ArgumentParser(prog="tests.screenshots", description=__doc__)
+    p.add_argument("out", type=Path)
+    p.add_argument("bench", type=Path, nargs="?", help="a bench to show; else one is made of the demo's cells (two minutes)")
+    p.add_argument("--only", nargs="+", choices=VIEWS, default=list(VIEWS))
+    p.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    p.add_argument("--schemes", nargs="+", choices=SCHEMES, default=list(SCHEMES))
+    p.add_argument("--whole", action="store_true", help="all of a page, however long")
+    p.add_argument("--docs", type=Path, help="where the README's pictures go")
+    a = p.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if a.bench:
+            shutil.copytree(a.bench, Path(folder) / a.bench.name, symlinks=True)
+            bench = curation.open(Path(folder) / a.bench.name)
+        else:
+            bench = build(Path(folder))
+        with workbench(bench.path) as server, browser() as chrome:
+            for name in a.only:
+                for size in a.sizes:
+                    for scheme in a.schemes:
+                        file = a.out / f"{name}-{size}-{scheme}.png"
+                        if VIEWS[name][0] == "review":  # an item is kept ten minutes for the browser that it went to
+                            server.kill()
+                            server.start()
+                        take(server, chrome, name, size, scheme, file, a.whole)
+                        print(file, flush=True)
+    for name in set(DOCS) & set(a.only) if a.docs else ():
+        a.docs.mkdir(exist_ok=True)
+        composed(a.out, name, a.docs / f"{name}.jpg")
+
+
+if __name__ == "__main__":
+    main()
