@@ -19,7 +19,8 @@ CANDIDATES = 20_000  # of a larger pool only the most uncertain are compared: ea
 def similar(bench, samples, split="pool", copies=False):
     """The kept samples of `split` (pool, train or val), most like `samples` (ids or keys, as slices.queried takes them) first: frame rank, sample,
     source_id, path, label, score (1: as they are on average, 0: as all images are), distance (of unit vectors, to the nearest of them),
-    nearest (that one). Near duplicates of them and of each other are left out unless `copies`. UserError for a test or guard sample."""
+    nearest (that one), nearest_source_id. Near duplicates of them and of each other are left out unless `copies`. UserError for a test or
+    guard sample."""
     import pandas as pd
 
     if split not in MINED:
@@ -37,7 +38,8 @@ def similar(bench, samples, split="pool", copies=False):
     distance, which = nearest(V[at[rows]], V[mine])
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=state.index[rows]))
     found["source_id"], found["path"], found["label"] = (state[c].to_numpy(object)[rows] for c in ("key", "uri", "label"))
-    return found.assign(score=score, distance=distance, nearest=np.array(seeds, object)[which])
+    near = np.array(seeds, object)[which]
+    return found.assign(score=score, distance=distance, nearest=near, nearest_source_id=state.key.reindex(near).to_numpy(object))
 
 
 def seeds_of(bench, samples, state):

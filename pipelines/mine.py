@@ -13,12 +13,12 @@ def similar(a):
     with progress("comparing"):
         found = mining.similar(bench, seeds(bench, a), a.in_, a.copies).head(most(a.n))
     if a.sheet:
-        text = [f"{s:.2f} alike, {d:.2f} from {n}" for s, d, n in zip(found.score, found.distance, found.nearest)]
+        text = [f"{s:.2f} alike, {d:.2f} from {n}" for s, d, n in zip(found.score, found.distance, found.nearest_source_id)]
         sheet(a, found, f"Of {a.in_} most like {a.gap or ', '.join(a.samples)}", text)
     table(
         a,
         to_fill(a, found),
-        ["rank", "source_id", "label", "score", "distance", "nearest"],
+        ["rank", "source_id", "label", "score", "distance", "nearest_source_id", "nearest"],
         then(a, bench, f"assay similar ... --in {a.in_}"),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from curation import history
 from curation.arrays import load, save
 from curation.errors import UserError
-from pipelines import paid, sheets
+from pipelines import paid, panorama, sheets
 from pipelines.compare import report_data
 from pipelines.drawing import count, extent, folded, interval, plot, points, section, sentence, shown, terms, words
 from pipelines.markdown import audit_facts, blind, chance, markdown, toml  # noqa: F401 - markdown is found here by users
@@ -49,6 +49,7 @@ def state_key(bench, plan):
     """A hash of all that a report follows from: the plan, the log, the scan, the runs, and the code that judges and draws."""
     seen = [plan, bench.rows("select key, value from meta order by key"), bench.rows("select key, ts::varchar from runs order by key")]
     seen += [bench.rows("select name, upto from commits order by name"), sorted(made(bench).items())]
+    seen += [str((load(bench.arrays / "map.npz", ["method"]) or {}).get("method"))]  # umap draws it when the scan has long ended
     here = Path(__file__).parent
     code = [f.read_bytes() for folder in (here, here.parent / "curation") for f in sorted(folder.glob("*.*")) if f.is_file()]
     return sha256(json.dumps(seen, default=str).encode() + b"".join(code)).hexdigest()
@@ -61,7 +62,8 @@ def html(bench, data):
         from pipelines.where import flip_frames
 
         flipped = flip_frames(bench, data["where"])
-    return small(data | dict(made=made(bench)), sheets.pictures(bench, data["plan"], flipped))
+    pictures = sheets.pictures(bench, data["plan"], flipped) | dict(panorama=panorama.gathered(bench))
+    return small(data | dict(made=made(bench)), pictures)
 
 
 def put(page, path):
@@ -85,7 +87,8 @@ def made(bench):
 def small(data, pictures):
     """The page as bytes, with as many pictures as MOST allows."""
     for most in (sheets.SHEET, 18, 12, 6, 3, 0):
-        html = page(data, sheets.fewer(pictures, most)).encode("utf-8", "replace")
+        cut = sheets.fewer(pictures, most) | dict(panorama=panorama.fewer(pictures.get("panorama"), most))
+        html = page(data, cut).encode("utf-8", "replace")
         if len(html) < MOST:
             break
     return html
@@ -96,7 +99,8 @@ def page(data, pictures):
     parts = [found(data), matrix(data), effects(data), paid.about_costs(data), paid.slices(data), paid.confused(data)]
     if (data.get("where") or {}).get("flips"):
         parts.append(sheets.flipped(data["where"], pictures))
-    parts += [sheets.changed(data["plan"], pictures), sheets.still_open(pictures), fairness(data), again(data)]
+    parts += [sheets.changed(data["plan"], pictures), sheets.still_open(pictures), panorama.unseen(pictures.get("panorama"))]
+    parts += [fairness(data), again(data)]
     hatch = '<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><line y2="6"/></pattern>'
     places = re.findall(r'<section class="part" id="([^"]*)"><h2>(.*?)</h2>', "".join(parts))
     contents = "".join(f'<a href="#{place}">{title}</a>' for place, title in places)

