@@ -9,7 +9,7 @@ import traceback
 import numpy as np
 
 from app.pictures import Pictures
-from curation import queue, standing, stats, suspects, text, versions
+from curation import inbox, queue, standing, stats, suspects, text, versions
 from curation.arrays import load, save, written
 from curation.errors import UserError
 
@@ -135,7 +135,7 @@ class Desk:
                 refused[batch] = f"expected decisions on samples, with no other fields than {', '.join(sorted(FIELDS))}"
             else:
                 rows.append((batch, decisions and [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions]))
-        out = self.bench.receive(rows, who)
+        out = inbox.receive(self.bench, rows, who)
         out["refused"] |= refused
         for batch, decisions in rows:
             if batch not in out["refused"] and decisions:

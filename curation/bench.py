@@ -7,7 +7,6 @@ from curation.errors import UserError
 from curation.store import Store, new_batch, now
 
 NAME = re.compile(r"[\w.-]+")  # of a version
-SENT = re.compile(r"edit-[0-9a-f]{12}")  # a batch that was named where the decision was made
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
 
 
@@ -180,39 +179,8 @@ class Bench(Store):
                 kind, plan = ("redo", undo.redo_plan(con, name)) if name in undone else ("undo", undo.plan(con, [name]))
                 if plan.popped.astype(bool).any():
                     break
-            out = self._take_back(con, plan, kind, f"{kind} of {name}", who)
+            out = self.take_back(con, plan, kind, f"{kind} of {name}", who)
         return out | dict(undone=name, by=authors[name], rescored=self.rescore() if out["batch"] else False)
-
-    def receive(self, sent, who):
-        """Store decisions that come from elsewhere, in order, in one transaction, each as the batch that its sender named (edit- and 12 hex digits): what
-        arrives twice is stored once. sent: (batch, rows of `edit` as dicts, or None: take that batch back). Returns {seq: the log's end,
-        refused: {batch: why}}, and everything else is durable; re-scoring is the caller's to ask for."""
-        import pandas as pd
-
-        refused = {}
-        with self.transaction() as con:
-            there = {
-                b
-                for (b,) in con.execute(
-                    "select batch from edits where batch in (select unnest(?)) group by 1", [[b for b, _ in sent]]
-                ).fetchall()
-            }
-            for batch, decisions in sent:
-                try:
-                    if not SENT.fullmatch(batch):
-                        raise UserError(f"expected a batch named edit- and 12 hex digits, found {batch[:40]!r}", "reload the page")
-                    if decisions is None:
-                        self._take_back(con, undo.plan(con, [batch]), "undo", f"undo of {batch}", who)
-                    elif batch not in there:
-                        frame = pd.DataFrame(decisions, dtype=object)
-                        rows = edits.plan(versions.standing(con, frame["sample"]), self.classes(con, frame), frame)
-                        if len(rows):
-                            self.append(con, rows, batch, who)
-                        there.add(batch)
-                except UserError as e:
-                    refused[batch] = e.problem
-            seq = con.execute("select coalesce(max(seq), 0) from edits").fetchall()[0][0]
-        return dict(seq=seq, refused=refused)
 
     def redo(self, who=""):
         """Undo the last undo or revert."""
@@ -229,7 +197,7 @@ class Bench(Store):
             names = undo.choose(con, batch, of, since)
             plan = undo.plan(con, names)
             word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {since:%Y-%m-%d %H:%M:%S}']))}"
-            out = dict(batch=None) if dry else self._take_back(con, plan, "undo", word, who, "revert")
+            out = dict(batch=None) if dry else self.take_back(con, plan, "undo", word, who, "revert")
         return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
 
     def set_rule(self, value, who):
@@ -256,7 +224,7 @@ class Bench(Store):
         self.states.clear()
         return out | dict(rescored=self.rescore() if out["edits"] and not out["samples"] else False)
 
-    def _take_back(self, con, plan, kind, why, who, name=None):
+    def take_back(self, con, plan, kind, why, who, name=None):
         rows = undo.rows(plan, kind, why)
         batch = new_batch(name or kind) if len(rows) else None
         if batch:

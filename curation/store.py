@@ -258,7 +258,7 @@ class Store:
                 watch.cancel()
 
     def append(self, con, edits, batch, who):
-        """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log."""
+        """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log. batch: its name, or one for each row."""
         check(who, "the name of who decides")
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
         edits = edits.assign(**{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1))
