@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import blind, explain
-from app.look import component, explained, reviewer
+from app.look import component, explained, reviewer, words
 from curation import audit as audits
 from curation import history
 from curation.errors import UserError
@@ -51,7 +51,7 @@ def begin(bench, who):
         try:
             blind.begin(bench, who, int(n))
         except UserError as e:
-            return st.error(f"{e.problem}. {e.hint}")
+            return st.error(words(e))
         st.rerun()
 
 
@@ -59,7 +59,7 @@ def told(bench, name, who):
     try:
         out = blind.finish(bench, name, who)
     except UserError as e:
-        return st.error(f"{e.problem}. {e.hint}")
+        return st.error(words(e))
     st.success(f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; version {out['version']}.")
     if out["repeats"]:
         st.write(f"Shown twice, you said the same in {history.rate(out['repeats_agree'], out['repeats'])}.")

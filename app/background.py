@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.notices import plain
+from app.look import plain, words
 from curation.errors import UserError
 from pipelines import errands
 
@@ -39,5 +39,5 @@ def begin(bench, verb, *arguments):
     try:
         errands.start(bench, verb, *arguments)
     except UserError as e:
-        return st.error(plain(f"{e.problem}. {e.hint}"))
+        return st.error(words(e))
     st.rerun()

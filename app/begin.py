@@ -3,8 +3,7 @@
 import streamlit as st
 
 from app.background import begin
-from app.look import reviewer
-from app.notices import plain
+from app.look import reviewer, words
 from curation import parcels
 from curation.errors import UserError
 
@@ -49,7 +48,7 @@ def upload(bench, who):
         try:
             path = parcels.receive(bench, file, file.name, "--skip-bad" in more)
         except UserError as e:
-            return st.error(plain(f"{e.problem}. {e.hint}"))
+            return st.error(words(e))
         begin(bench, "import", path, "--who", who, *more)
 
 

@@ -8,6 +8,7 @@ import sys
 
 import streamlit as st
 
+from app.look import plain, words
 from curation.errors import UserError
 from pipelines import jobs
 
@@ -63,7 +64,7 @@ def plan(bench):
         asked = check(dict(versions=chosen, architectures=archs, seeds=int(seeds), question=question))
         wanted, todo = ex.prepare(bench, asked)
     except UserError as e:
-        return st.warning(f"{e.problem}. {e.hint}")
+        return st.warning(words(e))
     st.caption(f"{len(wanted)} cells, {len(todo)} to train.")
     if st.button("Start", type="primary"):
         start(bench, asked)
@@ -93,5 +94,5 @@ def start(bench, asked):
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        st.error(done.stderr or done.stdout)
+        st.error(plain(done.stderr or done.stdout))
     return json.loads(done.stdout) if done.returncode == 0 else None

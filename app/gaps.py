@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import explain
 from app.history import picture, told
-from app.look import cards, component, explained, reviewer
+from app.look import cards, component, explained, reviewer, words
 from curation import gaps as lacking
 from curation import guards, mining, mistakes, queue, versions
 
@@ -105,7 +105,7 @@ def next_ones(bench, who):
     try:
         more(bench, mining.suggest(bench, n), who, "next")
     except UserError as e:
-        st.caption(f"{e.problem}. {e.hint}")
+        st.caption(words(e))
 
 
 def guard(bench, gap, who):

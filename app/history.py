@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.look import reviewer
+from app.look import reviewer, words
 from curation.errors import UserError
 
 SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
@@ -59,7 +59,7 @@ def log(bench, who):
     try:
         plan, _ = bench.revert(row["name"], who=who, dry=True)
     except UserError as e:
-        return st.caption(f"{e.problem}. {e.hint}")
+        return st.caption(words(e))
     back = plan[plan.popped.map(bool).astype(bool)]
     st.write(f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay.")
     names = bench.state().key
@@ -114,7 +114,7 @@ def blame(bench):
     try:
         id, key, life = bench.blame(sample)
     except UserError as e:
-        return st.warning(f"{e.problem}. {e.hint}")
+        return st.warning(words(e))
     left, right = st.columns([1, 4])
     left.html(f'<div class="assay-sheet"><figure>{picture(id, key, 256)}</figure></div>')
     right.dataframe(life[LIFE], hide_index=True)
@@ -125,5 +125,5 @@ def told(work):
     try:
         st.toast(work())
     except UserError as e:
-        return st.error(f"{e.problem}. {e.hint}")
+        return st.error(words(e))
     st.rerun()

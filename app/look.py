@@ -1,5 +1,6 @@
 """How every page looks, and the few pieces that several of them draw."""
 
+import re
 from html import escape
 
 from PIL import Image, ImageDraw
@@ -52,7 +53,7 @@ def drawn(name, bench):
     try:
         import_module(f"app.{name}").draw(bench)
     except UserError as e:
-        st.warning(f"{e.problem}. {e.hint}")
+        st.warning(words(e))
 
 
 def cards(pairs):
@@ -115,3 +116,13 @@ def reviewer():
         st.query_params["who"] = who
     st.session_state["who"] = check(who, "a name")
     return who
+
+
+def plain(text):
+    """Text from outside as Markdown that shows it as it is: no picture of somebody else's is fetched, nothing is coloured."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def words(e):
+    """A UserError as Markdown."""
+    return plain(f"{e.problem}. {e.hint}")

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app import elsewhere
-from app.look import component, reviewer
+from app.look import component, reviewer, words
 from curation import atlas, suspects, versions
 from curation.errors import UserError
 
@@ -21,7 +21,7 @@ def draw(bench):
     try:
         _, method = atlas.positions(bench, bench.state())
     except UserError as e:
-        return st.info(f"{e.problem}. {e.hint}")
+        return st.info(words(e))
     with right:
         who = reviewer()
     by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"

@@ -1,9 +1,8 @@
 """What every page says before all else: that this is no bench it can read, or that the images have moved."""
 
-import re
-
 import streamlit as st
 
+from app.look import plain, words
 from curation import places
 from curation.errors import UserError
 
@@ -15,7 +14,7 @@ def told(name, bench):
     try:
         bench.verify()
     except UserError as e:
-        st.error(plain(f"{e.problem}. {e.hint}"))
+        st.error(words(e))
         return False
     if name not in BLIND:
         moved(name, bench)
@@ -49,11 +48,6 @@ def relocate(bench):
     if right.button("Find them", disabled=not path):
         begin(bench, "relocate", path)
     st.caption(f"The same by a command: `assay relocate FOLDER -b {bench.given}`.")
-
-
-def plain(text):
-    """Text from outside as Markdown that shows it as it is: no picture of somebody else's is fetched, nothing is coloured."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def link(name, label):

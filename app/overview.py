@@ -6,13 +6,13 @@ import streamlit as st
 
 from app import background, begin, elsewhere
 from app.accuracy import whiskers
-from app.look import bars, cards
+from app.look import bars, cards, plain
 from app.notices import link
 from curation import runs
 
 
 def draw(bench):
-    st.markdown(f"# {bench.path.name}")
+    st.markdown(f"# {plain(bench.path.name)}")
     busy = background.follow(bench, "import", "scan")  # first: what ends from here on draws the page anew
     status = bench.status()
     if not status["samples"]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -157,7 +158,9 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False):
 def cost(worker, cell):
     answer = worker.ask("cost", cell)
     if "error" in answer:
-        raise UserError(f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network"))
+        raise UserError(
+            f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network")
+        )
     return answer["seconds"]
 
 
@@ -215,6 +218,14 @@ def detach(bench, plan_file, arguments):
     command = [sys.executable, "-m", "pipelines", "experiment", str(folder / f"{name}.toml"), "-b", str(bench.path), *arguments]
     with open(log, "w") as out:
         started = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=os.environ | dict(PYTHONPATH=path)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env=os.environ | dict(PYTHONPATH=path),
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            ),  # ignored by a server that was started with &, and so by its children
         )
     return started.pid, log

@@ -15,7 +15,7 @@ export default function (component) {
 function review(root, { bench, who, session }) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const store = `assay:${bench}:`; // one key a decision: tabs do not overwrite each other, and what is sent twice is stored once
-  const pictures = new Map();
+  const pictures = new Map(), fetched = new Set();
   let trail = [], at = 0, ahead = [], classes = [], shownAt = 0, waiting = [], sending = false, asking = false, living = false, wanted = 0;
   let told = false, stopped = false, ended = false, count = 0, keys = [];
   const refused = [];
@@ -174,7 +174,13 @@ function review(root, { bench, who, session }) {
     }
     return pictures.get(sample);
   }
-  function prefetch() { for (const item of ahead.slice(0, AHEAD)) { picture(item.sample); item.near.forEach((n) => (new Image().src = url(n.sample, 128))); } }
+  function prefetch() { // a page that fetches is late for the next key: neighbours of the next few alone, and nothing twice
+    ahead.slice(0, AHEAD).forEach((item) => picture(item.sample));
+    for (const n of ahead.slice(0, FIXED).flatMap((item) => item.near)) {
+      if (!fetched.has(n.sample)) new Image().src = url(n.sample, 128);
+      fetched.add(n.sample);
+    }
+  }
 
   function show(pressed) {
     const item = trail[at];
