@@ -97,7 +97,7 @@ def exact(hits, looks, of):
 
 def gap(row):
     """Why a region is called a gap; `row` of gaps.find."""
-    out = []
+    row, out = {k: None if v != v else v for k, v in row.items()}, []  # a frame's empty cell is not a number, and not itself
     if row["val"]:
         rest = row["rest"] or 0
         out.append(f"The model, asked without having seen them, is wrong about {row['errors']:,} of its {row['val']:,} validation images.")

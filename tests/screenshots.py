@@ -90,7 +90,8 @@ def circled(page):
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.get_by_text("chosen").first.wait_for(timeout=10_000)
+    page.locator(".assay-grid .many img").first.wait_for(timeout=30_000)
+    page.wait_for_timeout(1500)  # for the pictures
 
 
 def tab(name):
