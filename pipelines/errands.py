@@ -2,11 +2,9 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, suppress
-from pathlib import Path
 
 import curation
 from curation.errors import UserError
@@ -19,14 +17,9 @@ def start(bench, verb, *arguments):
     """Start `assay VERB ARGUMENTS -b BENCH`, of which one at a time can be at work on a bench; UserError where it is. Comes back when it has begun."""
     if any(job["verb"] == verb and job["state"] == "running" for job in states(bench)):
         raise UserError(f"expected no other assay {verb} at work on this bench, found one", "wait for its end, or stop it")
-    file, log = place(bench, verb), place(bench, verb).with_suffix(".log")
-    file.parent.mkdir(exist_ok=True)
+    file = place(bench, verb)
     file.unlink(missing_ok=True)
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "pipelines.errands", str(bench.path), verb, *map(str, arguments)]
-    with open(log, "w") as out:
-        quiet = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        started = subprocess.Popen(command, env=os.environ | dict(PYTHONPATH=path), **quiet)
+    started = jobs.background(bench, file.stem, "pipelines.errands", bench.path, verb, *arguments)
     until = time.monotonic() + 30
     while not file.exists() and started.poll() is None and time.monotonic() < until:
         time.sleep(0.02)

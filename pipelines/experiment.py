@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +10,6 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from curation import slices
 from curation.errors import UserError
@@ -21,7 +19,6 @@ from pipelines import jobs
 from pipelines.plan import cells, duration, expected, matrix, missing
 from pipelines.ruler import test_labels
 
-ROOT = Path(__file__).resolve().parents[1]
 START = 5  # seconds that a worker takes until it trains: for less work than that no other is started
 
 
@@ -54,7 +51,7 @@ class Worker:
     def ask(self, what, cell, hear=lambda **about: None):
         """What the worker answers in the end: a dict. `hear(share=, text=)` is told of progress on the way."""
         if self.process is None:
-            path = os.pathsep.join(filter(None, [str(ROOT), os.getcwd(), os.environ.get("PYTHONPATH")]))
+            path = os.pathsep.join(filter(None, [str(jobs.ROOT), os.getcwd(), os.environ.get("PYTHONPATH")]))
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.worker", str(self.bench.path)],
                 stdin=subprocess.PIPE,
@@ -213,19 +210,5 @@ def detach(bench, plan_file, arguments):
     folder.mkdir(exist_ok=True)
     name = f"plan-{uuid.uuid4().hex[:8]}"
     shutil.copyfile(plan_file, folder / f"{name}.toml")
-    log = folder / f"{name}.log"
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "pipelines", "experiment", str(folder / f"{name}.toml"), "-b", str(bench.path), *arguments]
-    with open(log, "w") as out:
-        started = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            env=os.environ | dict(PYTHONPATH=path),
-            preexec_fn=lambda: signal.signal(
-                signal.SIGINT, signal.SIG_DFL
-            ),  # ignored by a server that was started with &, and so by its children
-        )
-    return started.pid, log
+    process = jobs.background(bench, name, "pipelines", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments)
+    return process.pid, folder / f"{name}.log"

@@ -3,11 +3,39 @@
 import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 
 from curation.store import now
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def background(bench, name, module, *arguments):
+    """Start `python -m MODULE ARGUMENTS` in a session of its own, which outlives whoever starts it and gives way to whoever sits at the machine; it
+    writes to jobs/NAME.log of the bench. Returns the process."""
+    folder = bench.path / "jobs"
+    folder.mkdir(exist_ok=True)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    with open(folder / f"{name}.log", "w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env=os.environ | dict(PYTHONPATH=path),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a server started with & ignores it, and would pass that on
+        )
+    with suppress(OSError):  # it has ended
+        os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        Path(f"/proc/{process.pid}/autogroup").write_text("10")  # Linux may share the cores out by session before it looks at processes
+    return process
 
 
 class Job:

@@ -1,17 +1,12 @@
 """Drawing the map: a place for every image at once, and UMAP in a process of its own, since its threads do not mix with others."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import curation
 from curation import atlas
 from curation.arrays import load
 from pipelines import jobs
 from pipelines.terminal import open_bench, say, table
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def draw(bench, say=print, wait=False):
@@ -20,21 +15,11 @@ def draw(bench, say=print, wait=False):
     n = len(atlas.standing(bench)["hashes"])
     if not unfinished:
         return say(f"map         {n:,} images, by {method}")
-    process = start(bench)
+    process = jobs.background(bench, "map", "pipelines.mapping", bench.path)
     if wait and process.wait():
         raise RuntimeError(f"the map's process ended with status {process.returncode}; see {bench.path / 'jobs' / 'map.log'}")
     how = "by umap" if wait else f"by {method}; umap draws it anew as process {process.pid}"
     say(f"map         {n:,} images, {how}")
-
-
-def start(bench):
-    folder = bench.path / "jobs"
-    folder.mkdir(exist_ok=True)
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "pipelines.mapping", str(bench.path)]
-    with open(folder / "map.log", "w") as out:
-        quiet = dict(stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        return subprocess.Popen(command, env=os.environ | dict(PYTHONPATH=path), **quiet)
 
 
 def run(bench):

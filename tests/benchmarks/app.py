@@ -7,8 +7,9 @@ a page is there; then four browsers at once, while a batch script edits and an e
 """
 
 import io
+import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import threading
@@ -19,6 +20,8 @@ import numpy as np
 import pandas as pd
 
 import curation
+from pipelines import jobs
+from pipelines.experiment import detach
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from tests.benchmarks.tools import clock, need
@@ -126,20 +129,19 @@ def opened(server, chrome):
         page.context.close()
 
 
-def four(server, bench, n=500):
-    """Four people at once, a thread and a browser each, while a batch script edits and an experiment runs: is everything there, once, and how
-    long did the slowest wait (limit 2 s)?"""
+def four(server, bench, n=500, pause=1000):
+    """Four people at once, a thread and a browser each, who press a key every `pause` ms, while a batch script edits and an experiment runs: is
+    everything there, once, and how long did the slowest wait for the next image, and for a decision to be stored (limit 2 s)?"""
     told, stop, decide = {}, threading.Event(), sum(KEYS[i % len(KEYS)] != "u" for i in range(n))
     version = bench.commit("before four people", "benchmark")["name"]
-    (bench.path / "plan.toml").write_text(f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 10\n')
-    command = [sys.executable, "-m", "pipelines", "experiment", str(bench.path / "plan.toml"), "-b", str(bench.path)]
-    experiment = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    (bench.path / "plan.toml").write_text(f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 100\n')
+    experiment, _ = detach(bench, bench.path / "plan.toml", ["-o", bench.path / "report.html"])
 
     def person(who):
         with browser() as chrome:
             page = server.page(chrome, f"/review?who={who}")
-            review(page, n, 100)
-            told[who] = spread(page, "stored")
+            review(page, n, pause)
+            told[who] = f"{spread(page, 'painted')}; {spread(page, 'stored')}"
 
     def script():
         ids, slowest = bench.state().query("split == 'train'").index, 0
@@ -147,12 +149,12 @@ def four(server, bench, n=500):
             if stop.is_set():
                 break
             start = time.perf_counter()
-            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag="seen")), "script")
+            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag="seen")), f"script-{pause}")
             slowest = max(slowest, time.perf_counter() - start)
             time.sleep(0.5)
-        told["script"] = f"{i} edits, the slowest {slowest:.1f} s"
+        told[f"script-{pause}"] = f"{i} edits, the slowest {slowest:.1f} s"
 
-    people = [threading.Thread(target=person, args=(f"p{i}",)) for i in range(4)]
+    people = [threading.Thread(target=person, args=(f"p{i}-{pause}",)) for i in range(4)]
     busy = threading.Thread(target=script)
     for t in (*people, busy):
         t.start()
@@ -163,8 +165,9 @@ def four(server, bench, n=500):
     for who, times in sorted(told.items()):
         kept = bench.rows("select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who])[0][0]
         print(f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}", flush=True)
-    running = experiment.poll() is None
-    experiment.terminate()
+    running = any(job["state"] == "running" for job in jobs.states(bench) if "cells" in job)
+    if running:
+        os.kill(experiment, signal.SIGINT)
     runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
     print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB")
     print(f"    experiment {'still runs' if running else 'ended'}, {runs} trainings done meanwhile")
@@ -184,8 +187,9 @@ def main(*asked):
             with browser() as chrome:
                 opened(server, chrome)
                 one(server, chrome)
-            if not large:
-                four(server, bench)
+            for pause in () if large else (1000, 100):
+                print(f"  four, a key every {pause} ms")
+                four(server, bench, pause=pause)
         finally:
             server.kill()
 
