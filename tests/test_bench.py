@@ -148,7 +148,7 @@ def test_undo_leaves_alone_what_somebody_did_since(bench):
 VERBS = ["edit", "confirm", "drop", "tag", "rule", "undo", "redo"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=8))
 def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
     """Whatever was done, undoing until nothing is left restores the first state, and every version stays what it was."""

@@ -384,7 +384,7 @@ def seed(tmp_path_factory):
     return bench_of(digits(25), tmp_path_factory.mktemp("seed"))
 
 
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
+@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
 @given(steps=st.lists(STEP, min_size=3, max_size=12))
 def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
     """Nothing is overwritten, every version stays what it was, a merge is heard on both sides, and what stands is what the log says."""

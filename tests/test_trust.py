@@ -29,7 +29,7 @@ def test_processes_and_threads_write_at_once_and_nothing_is_lost(bench):
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
     shutil.copytree(scanned.path, tmp_path / "other")
     told = []
-    for seed in range(6):
+    for seed in range(3):
         told += killed(scanned.path, tmp_path / "other", seed, most=1.0)
     for seed, what in enumerate(("edit", "commit", "merge", "scan")):
         told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=0.8, after=1)
