@@ -412,11 +412,9 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
     assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept == int(app.bench.state().keep.sum())
 
 
-def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
-    """The link and the stop of what runs; and what is listed in a file is what is shown."""
+def page_of(app, who):
+    """(the part of a page that is about FiftyOne, as `who` sees it; what draws it)."""
     from streamlit.testing.v1 import AppTest
-
-    from app.elsewhere import listed
 
     def script(path):
         import curation
@@ -424,10 +422,23 @@ def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_pat
 
         elsewhere.offer(curation.open(path))
 
-    before = sys.modules["__main__"]
-    at = AppTest.from_function(script, kwargs=dict(path=str(app.bench.path)), default_timeout=60).run()
-    sys.modules["__main__"] = before  # Streamlit leaves a script of its own there
-    assert not at.exception and [b.label for b in at.button] == ["Stop"]
+    def drawn():
+        before = sys.modules["__main__"]
+        at.run()
+        sys.modules["__main__"] = before  # Streamlit leaves a script of its own there
+
+    at = AppTest.from_function(script, kwargs=dict(path=str(app.bench.path)), default_timeout=120)
+    at.session_state["who"] = who
+    return at, drawn
+
+
+def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
+    """The link and the stop of what runs; and what is listed in a file is what is shown."""
+    from app.elsewhere import listed
+
+    at, drawn = page_of(app, "")
+    drawn()
+    assert not at.exception and [(b.label, b.disabled) for b in at.button] == [("Stop", False), ("Bring changes home", True)]
     assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told["url"].startswith("http://127.0.0.1:")
     some = by_split(app, "val", 7)
     status, out, err = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some))
@@ -436,6 +447,29 @@ def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_pat
     (tmp_path / "bad.csv").write_text("name\nx\n")
     assert "column sample" in assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv")[2]
     assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
+
+
+def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsys):
+    def press(label):
+        next(b for b in at.button if b.label == label).click()
+        drawn()
+
+    one, two = by_split(app, "train", 12)[-2:]
+    for id in (one, two):
+        sample = sample_of(app, id)
+        sample.ground_truth.label = "7"
+        sample.save()
+    app.bench.edit(pd.DataFrame([dict(sample=one, label="6")]), "bob")
+    at, drawn = page_of(app, "ann")
+    drawn()
+    press("Bring changes home")
+    assert at.success[0].value.startswith("1 edits") and list(at.dataframe[0].value["sample"]) == [one], "bob's is asked about"
+    assert list(app.bench.state().label[[one, two]]) == ["6", "7"]
+    press("FiftyOne is right")
+    assert not at.exception and list(app.bench.state().label[[one, two]]) == ["7", "7"]
+    assert app.bench.rows("select who from edits order by seq desc limit 1") == [("ann",)]
+    press("Bring changes home")
+    assert at.success[0].value.startswith("Nothing") and not at.dataframe
 
 
 def test_a_mass_deletion_wants_a_second_word(app, capsys):

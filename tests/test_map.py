@@ -71,7 +71,9 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     rows = pd.DataFrame(json.loads(capsys.readouterr().out)).set_index("sample")
     assert set(rows.method) == {"umap"} and len(rows) == bench.state().keep.sum()
     label = bench.state().label[rows.index]
-    assert agreement(rows[["x", "y"]].to_numpy(), label.to_numpy()) > 0.85 > agreement(start, label.to_numpy()), "tens of digits lie together"
+    assert agreement(rows[["x", "y"]].to_numpy(), label.to_numpy()) > 0.85 > agreement(start, label.to_numpy()), (
+        "tens of digits lie together"
+    )
 
     table.to_parquet(tmp_path / "digits.parquet")
     ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
