@@ -1,7 +1,9 @@
 """A bench: a folder whose facts are one append-only log of edits in DuckDB, opened, used and closed at every access."""
 
+import itertools
 import os
 import re
+import tempfile
 import threading
 import time
 import uuid
@@ -42,7 +44,10 @@ create table clusters (key varchar, sample varchar, cluster integer, x float, y 
 STANDING = (
     """create table standing (sample varchar, n bigint, label bigint, given bigint, keep bigint, split bigint);"""  # derived: see versions
 )
-LOOKS = "create table looks (test varchar, runs varchar, upto bigint, ts timestamp, primary key (test, runs));"  # at the test split: see runs
+LOOKS = (
+    "create table looks (test varchar, runs varchar, upto bigint, ts timestamp, primary key (test, runs));"  # at the test split: see runs
+)
+MADE = "select 1 from duckdb_tables() where database_name = current_database() and table_name = 'meta'"
 TAKE_OVER = {  # what makes of a bench of an older schema one of the next
     "1": f"drop table if exists standing; {STANDING}",
     "2": f"{LOOKS} alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;",
@@ -51,7 +56,47 @@ LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
 
 
+SETTINGS = dict(python_enable_replacements=False)
+
 _doors = defaultdict(Door)
+
+
+class Opened:
+    """A file opened in the one DuckDB of this process: to start a DuckDB for every access took ten times as long as all else together."""
+
+    engine, starting, names = None, threading.Lock(), itertools.count()
+
+    def __init__(self, file, read_only):
+        with self.starting:
+            if Opened.engine is None:
+                spills = os.path.join(tempfile.gettempdir(), "assay.duckdb.tmp")
+                Opened.engine = duckdb.connect(config=SETTINGS | dict(temp_directory=spills))
+        self.started, self.name = Opened.engine, f"bench{next(self.names)}"
+        file = str(file).replace("'", "''")
+        with self.started.cursor() as con:
+            con.execute(f"attach '{file}' as {self.name} (type duckdb, read_{'only' if read_only else 'write'})")
+
+    def cursor(self):
+        con = self.started.cursor()
+        con.execute(f"use {self.name}")
+        return con
+
+    def close(self):
+        try:
+            with self.started.cursor() as con:
+                con.execute(f"detach {self.name}")
+        except duckdb.Error as e:
+            Opened.engine = None
+            if "CHECKPOINT during DETACH failed" not in str(e):  # then what was committed stands beside the file, in its .wal
+                raise
+
+
+def forked():
+    """In a child the engine's threads are missing: it is neither used nor taken down there."""
+    Opened.left, Opened.engine, Opened.starting = Opened.engine, None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=forked)
 
 
 def now():
@@ -76,7 +121,7 @@ class Store:
         if not os.access(self.path, os.W_OK):
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with self.transaction() as con:
-            if not con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall():  # nobody was faster
+            if not con.execute(MADE).fetchall():  # nobody was faster
                 con.execute(TABLES + STANDING + LOOKS)
                 con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
 
@@ -87,7 +132,7 @@ class Store:
         if not self.file.exists():
             raise UserError(f"expected a bench in {self.path}, found no {self.file.name}", "make one: assay import SOURCE -b BENCH")
         with self.connect() as con:
-            known = con.execute("select 1 from duckdb_tables() where table_name = 'meta'").fetchall()
+            known = con.execute(MADE).fetchall()
             found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
             lost = found and self.behind(con)
             facts_only(con, self.path)
@@ -106,15 +151,17 @@ class Store:
 
     @contextmanager
     def connect(self, keep=True):
-        """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside. A thread that waits gets the open
-        connection of the one before it (unless `keep` is False: what changes its settings closes it)."""
+        """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside. A thread that waits gets the open file of the
+        one before it. Who changes settings, or attaches a file, passes keep=False and has a DuckDB to itself."""
         door = _doors[self.file]
         with door.mine():
             sound = False
             try:
+                if not keep:
+                    self._close(door)
                 if door.con is None:
                     door.turn = take_turn(self.path / ".lock")
-                    door.con, door.until = self._open(read_only=door.turn is None), time.monotonic() + SHARE
+                    door.con, door.until = self._open(door.turn is None, alone=not keep), time.monotonic() + SHARE
                 con = door.con.cursor()  # what this one registers or sets is nobody else's
                 con.execute("set enable_progress_bar = false")  # it would draw over our own
                 try:
@@ -124,6 +171,7 @@ class Store:
                 sound = True
             except duckdb.Error as e:
                 if type(e) in BROKEN or FULL.search(str(e)):
+                    Opened.engine = None  # it may be broken with the file: whoever comes next gets another
                     raise self._broken(e) from None
                 sound = type(e) is duckdb.InterruptException
                 raise
@@ -174,13 +222,13 @@ class Store:
                 if turn is not None:
                     os.close(turn)
 
-    def _open(self, read_only=False):
+    def _open(self, read_only=False, alone=False):
         until = time.monotonic() + PATIENCE
         if self.file.exists() and not self.file.stat().st_size:
             raise self._broken("the file is empty")  # duckdb would take it for a new one
         while True:
             try:
-                con = duckdb.connect(str(self.file), read_only, config={"python_enable_replacements": False})
+                con = duckdb.connect(str(self.file), read_only, config=SETTINGS) if alone else Opened(self.file, read_only)
                 break
             except duckdb.Error as e:
                 if "onflicting lock" not in str(e):
@@ -300,7 +348,10 @@ def frame_of(found, limit):
 
 def facts_only(con, path, kinds=("views",)):
     """Refuse a file that brings queries of its own: a bench may come from anybody, and a view would run in place of a table."""
-    if any(con.execute(f"select 1 from duckdb_{kind}() where not internal limit 1").fetchall() for kind in kinds):
+    if any(
+        con.execute(f"select 1 from duckdb_{kind}() where database_name = current_database() and not internal limit 1").fetchall()
+        for kind in kinds
+    ):
         raise UserError(f"expected tables alone in {path}, found views or macros", "this is no file that Assay wrote: do not trust it")
 
 

@@ -44,11 +44,16 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
     before, version = bench.state(), bench.rows("select max(seq) from edits")[0][0]
     with workbench(bench.path) as server:
         page = server.page(chrome, "/gaps?who=ann")
+        page.locator(".assay-grid:visible .many img").first.wait_for()
         page.get_by_text("How is this known?").click()
         row = found.set_index("gap").loc[name]
         page.locator(".assay-told", has_text=f"wrong about {row.errors} of its {row.val} validation images").wait_for()
         page.get_by_text("How is this known?").click()
-        page.get_by_role("combobox", name="Their class").first.press("ArrowDown")
+        page.locator(".assay-told").first.wait_for(state="hidden")  # it gives back the keyboard
+        box = page.get_by_role("combobox", name="Their class").first
+        box.evaluate("e => e.scrollIntoView({ block: 'center' })")  # a page that scrolls closes its lists
+        page.wait_for_timeout(500)
+        box.click()
         page.get_by_role("option", name="3", exact=True).wait_for()
         page.keyboard.type("3")
         page.keyboard.press("Enter")
