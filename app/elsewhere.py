@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.background import begin, follow
 from app.look import plain
+from pipelines.drawing import count
 
 LIMIT = (
     "FiftyOne's App knows no password: it listens on 127.0.0.1 of this server alone, where whoever has an account can open it; from another machine "
@@ -50,7 +51,7 @@ def bring_home(bench, who, whole):
         if "--yes" in told["error"] and st.button("They are meant to go", key=f"yes {whole}"):
             asked = ["--yes"]
     elif told:
-        st.success(f"{told['edits']:,} edits came from FiftyOne" if told["edits"] else "Nothing in FiftyOne that the bench does not have")
+        st.success(f"{count(told['edits'], 'edit')} came from FiftyOne" if told["edits"] else "Nothing in FiftyOne that the bench does not have")
         if told["left"]:
             st.markdown(f"{len(told['left']):,} were not applied: changed on both sides since, or more than FiftyOne may change here.")
             st.dataframe([{k: str(row[k]) for k in ("verdict", "sample", "field", "value", "stands", "why")} for row in told["left"]])

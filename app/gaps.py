@@ -23,14 +23,15 @@ def draw(bench):
     with right:
         who = reviewer()
     found = lacking.find(bench)
-    one, two = st.tabs(["Gaps", "Label these next"])
+    one, two = st.tabs(["Gaps", "Label these next"], on_change="rerun")
     with one:
         if not len(found):
             st.info("No class, cluster, metadata value or pair of these stands out at 5 % false discoveries.")
-        else:
+        elif one.open:
             shown(bench, found, who)
     with two:
-        next_ones(bench, who)
+        if two.open:  # to choose from a large pool takes seconds
+            next_ones(bench, who)
 
 
 def shown(bench, found, who):

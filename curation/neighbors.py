@@ -105,9 +105,9 @@ def found(V, count):
     finally:
         faiss.omp_set_num_threads(threads)
     squared, near = index.search(V, count + 1)
+    near = near[but_itself(near)].reshape(-1, count)
     candidates, last = np.empty((len(V), count), int), np.empty(len(V), "f4")
-    found = near[but_itself(near)].reshape(-1, count)
-    candidates[rows], last[rows] = np.where(found < 0, -1, rows[found]), 1 - squared[:, -1] / 2
+    candidates[rows], last[rows] = np.where(near < 0, -1, rows[near]), 1 - squared[:, -1] / 2
     return candidates, last
 
 

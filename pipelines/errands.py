@@ -55,8 +55,7 @@ def run(path, verb, *arguments):
         terminal.HEARD = job.tell
         from pipelines.__main__ import main
 
-        for ends in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(ends, signal.default_int_handler)  # whoever started the server in the background had Ctrl-C ignored
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end as by Ctrl-C
         with open(place(bench, verb).with_suffix(".err"), "w+") as err, redirect_stderr(err):
             try:
                 status = main([verb, *arguments, "-b", path, "--json"])

@@ -91,14 +91,14 @@ def painted(place, at, tall):
 
     canvas = np.zeros((round(SIDE * tall), SIDE), "u1")
     wide = 1 if len(place) > 20_000 else 2 if len(place) > 3_000 else 4
-    x, y = np.rint(place.T * SIDE).astype(int)
-    for order in (np.random.default_rng(0).permutation(len(place)),):  # or the last cluster would lie on all others
-        for dx in range(-wide, wide + 1):
-            for dy in range(-wide, wide + 1):
-                if dx * dx + dy * dy <= wide * wide + 1:
-                    u, v = (x + dx)[order], (y + dy)[order]
-                    inside = (u >= 0) & (u < SIDE) & (v >= 0) & (v < len(canvas))
-                    canvas[v[inside], u[inside]] = at[order][inside] % len(COLOURS) + 1
+    order = np.random.default_rng(0).permutation(len(place))  # or the last cluster would lie on all others
+    (x, y), at = np.rint(place[order].T * SIDE).astype(int), at[order]
+    for dx in range(-wide, wide + 1):
+        for dy in range(-wide, wide + 1):
+            if dx * dx + dy * dy <= wide * wide + 1:
+                u, v = x + dx, y + dy
+                inside = (u >= 0) & (u < SIDE) & (v >= 0) & (v < len(canvas))
+                canvas[v[inside], u[inside]] = at[inside] % len(COLOURS) + 1
     image, out = Image.fromarray(canvas, "P"), io.BytesIO()
     image.putpalette(bytes(3) + bytes.fromhex("".join(COLOURS)))
     image.save(out, "PNG", transparency=0, optimize=True)

@@ -463,7 +463,7 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
     at, drawn = page_of(app, "ann")
     drawn()
     press("Bring changes home")
-    assert at.success[0].value.startswith("1 edits") and list(at.dataframe[0].value["sample"]) == [one], "bob's is asked about"
+    assert at.success[0].value.startswith("1 edit came") and list(at.dataframe[0].value["sample"]) == [one], "bob's is asked about"
     assert list(app.bench.state().label[[one, two]]) == ["6", "7"]
     press("FiftyOne is right")
     assert not at.exception and list(app.bench.state().label[[one, two]]) == ["7", "7"]
