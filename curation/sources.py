@@ -58,7 +58,7 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
             kind, rows, left_out, notes = *_list_table(path, _read_table(path), asked, images), []
         else:
             found = "another kind of file" if path.exists() else "nothing"
-            raise UserError(f"expected a folder, CSV, TSV or Parquet file, found {found} at {path}", "check the path")
+            raise UserError(f"expected a folder, zip, CSV, TSV or Parquet file, found {found} at {path}", "check the path")
     except OSError as e:
         raise UserError(f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?") from e
     if not rows:
