@@ -322,6 +322,7 @@ def test_detached_it_runs_on_and_can_be_followed(tmp_path):
     command = [sys.executable, "-m", "pipelines", "experiment", plan, "-b", bench.path, "--detach", "-o", report, "--json"]
     out = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True, env=environment).stdout)
     plan.unlink()
+    assert os.getpriority(os.PRIO_PROCESS, out["pid"]) == 10, "it gives way to whoever sits at the machine"
     seen, until = [], time.monotonic() + 120
     while not report.exists() and time.monotonic() < until:
         seen += [(j["name"][:10], j["state"], j.get("share", 0) > 0) for j in jobs.states(bench)]

@@ -72,6 +72,12 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         assert len(came) == n - 1 > 20 and set(state.label[came]) == {"3"} and out not in set(state.key[came])
         assert bench.rows("select count(distinct batch) from edits where who = 'ann' and seq > ?", [version]) == [(1,)]
 
+        page.get_by_role("tab", name="Label these next").click()
+        page.get_by_text("the suggestions are right: train on them").wait_for()
+        pool = set(bench.state().query("split == 'pool' and keep").key)
+        named = {b.get_attribute("title").split("\n")[0] for b in page.locator(".assay-grid:visible .many button").all()}
+        assert len(named) > 10 and named <= pool, "the pool alone is asked"
+
         page.reload()
         page.get_by_text("Guard this").click()
         page.get_by_label("Name of the set").fill("threes")
