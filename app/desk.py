@@ -75,7 +75,7 @@ class Desk:
             self.held, self.made = standing.standing(self.bench, state), made
         judged = self.held and self.held.judge(state)
         if judged is None:
-            suspects.opinion(self.bench)  # fits one, or says that only a scan can
+            suspects.brought(self.bench)  # fits one, or says that only a scan can
             self.held, self.made = standing.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
             judged = self.held.judge(state)
         return judged[:2]

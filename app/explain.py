@@ -13,7 +13,7 @@ from curation.errors import UserError
 def why(bench, sample, most=8):
     """Why a label is in the queue, or is not: dict sentences, probs (class, out-of-sample probability; the likeliest first), formula."""
     with suppress(UserError):  # of what is not scanned there is none
-        suspects.opinion(bench)  # brings what is written down up to date
+        suspects.brought(bench)
     kept, state = load(bench.arrays / "opinion.npz"), bench.state()
     at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
     if sample not in state.index or not len(at):

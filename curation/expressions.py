@@ -162,8 +162,15 @@ def counterfactual(bench, text):
 
 def by_draw(samples, seed):
     """Samples in a random order that depends on each one's id and the seed alone: adding samples does not reshuffle the others."""
+    samples = list(samples)
+    return [samples[i] for i in draws(samples, seed)]
+
+
+def draws(samples, seed):
+    """Where in `samples` the first, second, ... of that order is, (n,) int."""
     key = str(seed).encode()
-    return sorted(samples, key=lambda s: blake2b(s.encode(), digest_size=8, key=key).digest())
+    drawn = b"".join([blake2b(s.encode(), digest_size=8, key=key).digest() for s in samples])
+    return np.argsort(np.frombuffer(drawn, ">u8"), kind="stable")
 
 
 def random_alike(frame, flagged, n, seed):

@@ -266,26 +266,44 @@ def explained(ground, candidates):
     """The gaps among `candidates` [(row, mask)], ranked: see find. Within a group the one that explains most takes its val samples first, and the
     next explains what is left; errors go to pairs first, for a class as a whole would hide where in it they are. One whose val and pool
     samples lie mostly in gaps before it is none of its own."""
-    wrong, label, val = ground.wrong[ground.val], ground.label[ground.val], ground.val
-    open_, taken, late, out = np.ones(int(val.sum()), bool), np.zeros(len(val), bool), [], []
+    rows, masks = [row for row, _ in candidates], [mask for _, mask in candidates]
+    plain, late, out = np.array([row["facets"] == "class" for row in rows], bool), [], []
+    asked, taken, k = ground.val | ground.pool, np.zeros(len(ground.val), bool), int(ground.label.max(initial=-1)) + 1
+
+    def tally(samples):
+        """(2, k): how many val samples of each class there are among the row numbers `samples`, and how many of these are wrong."""
+        mine = samples[ground.val[samples]]
+        return np.array([np.bincount(ground.label[some], minlength=k) for some in (mine, mine[ground.wrong[mine]])])
+
+    size, held = np.array([(m & asked).sum() for m in masks], int), np.zeros(len(masks), int)  # how many, and how many of them are taken
+    open_, of_all = np.array([tally(rows_of(m)) for m in masks]), tally(rows_of(ground.val))  # of what is not taken
 
     def take(left, group):
-        nonlocal open_, taken
+        nonlocal of_all
         found = []
-        while left := [(r, m) for r, m in left if not (here := m & (val | ground.pool)).any() or (here & taken).sum() < SAME * here.sum()]:
-            each = [regions.excess(wrong, label, m[val], open_, plain=r["facets"] == "class") for r, m in left]
-            i = max(range(len(left)), key=lambda i: (round(each[i][0], 9), ORDER.index(left[i][0]["kind"]), -left[i][0]["p"]))
-            (row, mask), (more, low, high) = left.pop(i), each[i]
-            if group == MISSING and more < 1 and row["against"] not in ("val", "classes"):
-                late.append((row, mask))  # nothing that val shows is wrong for the want of it
+        while left := [i for i in left if not size[i] or held[i] < SAME * size[i]]:
+            expected = regions.expected(open_[left], of_all, plain[left])
+            more = open_[left, 1].sum(1) - expected
+            at = max(range(len(left)), key=lambda j: (round(more[j], 9), ORDER.index(rows[left[j]]["kind"]), -rows[left[j]]["p"]))
+            i = left.pop(at)
+            n, errors = open_[i].sum(1)
+            low, high = (n * share - expected[at] for share in stats.wilson(errors, n))
+            if group == MISSING and more[at] < 1 and rows[i]["against"] not in ("val", "classes"):
+                late.append(i)  # nothing that val shows is wrong for the want of it
             elif group != WRONG or low > 0:
-                found.append((row | dict(explains=more, explains_low=low, explains_high=high, why=advice.why(row)), mask))
-                open_, taken = open_ & ~mask[val], taken | mask & (val | ground.pool)
+                told = dict(explains=float(more[at]), explains_low=float(low), explains_high=float(high), why=advice.why(rows[i]))
+                found.append((rows[i] | told, masks[i]))
+                new = rows_of(masks[i] & asked & ~taken)
+                taken[new] = True
+                of_all = of_all - tally(new)
+                for j, mask in enumerate(masks):
+                    inside = new[mask[new]]
+                    held[j], open_[j] = held[j] + len(inside), open_[j] - tally(inside)
         return found
 
     for group, kinds in ((MISSING, ("absent", "rare", "thin")), (WRONG, ("error",)), (LOOK, ("disagreement", "isolated"))):
-        mine = [c for c in candidates if c[0]["kind"] in kinds] + (late if group == LOOK else [])
-        pairs = [c for c in mine if " x " in c[0]["facets"]] if group == WRONG else []
-        found = take(pairs, group) + take([c for c in mine if c not in pairs] if pairs else mine, group)
+        mine = [i for i, row in enumerate(rows) if row["kind"] in kinds] + (late if group == LOOK else [])
+        pairs = [i for i in mine if " x " in rows[i]["facets"]] if group == WRONG else []
+        found = take(pairs, group) + take([i for i in mine if i not in pairs], group)
         out += sorted(found, key=lambda c: -c[0]["explains"])
     return out

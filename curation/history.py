@@ -140,6 +140,7 @@ def status(bench, version="HEAD"):
     """What is in a version of the bench, what is flagged, what the reviews say and what to do next, as a dict."""
     state, commits = bench.state(version), bench.commits()
     kept = state[state.keep]
+    sizes = kept.split.value_counts()
     since = int(commits.upto.max()) if len(commits) else 0
     lost = bench.rows("select source, key, reason from left_out order by source, key")
     out = dict(
@@ -147,7 +148,7 @@ def status(bench, version="HEAD"):
         of=str(version),
         samples=len(kept),
         dropped=len(state) - len(kept),
-        splits={s: int((kept.split == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept.split == s).any()},
+        splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
         classes={c: int(n) for c, n in kept[~kept.split.isin(("test", "guard"))].label.value_counts().sort_index().items()},
         test=bench.rules(version).get("test"),
         audit=audit.noise(bench, "test", version) if (kept.split == "test").any() else None,
@@ -160,8 +161,9 @@ def status(bench, version="HEAD"):
     )
     found = waits = None
     try:
-        found = bench.issues(version=version)
-        out["issues"] = {k: int((found.kind == k).sum()) for k in queue.KINDS if (found.kind == k).any()}
+        found, _ = queue.undecided(state, queue.standing(bench, version=version))
+        counts = found.kind.value_counts()
+        out["issues"] = {k: int(counts[k]) for k in queue.KINDS if k in counts}
     except UserError as e:
         waits = e
     if versions.is_head(bench, version):

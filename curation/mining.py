@@ -69,7 +69,7 @@ def suggest(bench, n=100):
 
     if n < 1:
         raise UserError(f"expected at least one sample to suggest, found -n {n}", "for example: -n 100")
-    suspects.opinion(bench)
+    suspects.brought(bench)
     kept = load(bench.arrays / "opinion.npz")
     state, classes = bench.state(), np.array(json.loads(str(kept["classes"])), object)
     row, probs = state.index.get_indexer(kept["ids"].astype(str)), kept["pred_probs"].astype("f8")

@@ -30,7 +30,7 @@ def by_probe(bench, version="HEAD"):
     import pandas as pd
 
     if versions.is_head(bench, version):
-        suspects.opinion(bench)  # brings it up to date
+        suspects.brought(bench)
         kept = load(bench.arrays / "opinion.npz")
         ids, probs, classes = kept["ids"].astype(str), kept["pred_probs"], json.loads(str(kept["classes"]))
     else:

@@ -1,5 +1,7 @@
 """What to look at next: suspects in order, a random stratum among them, and what that stratum says about the labels not looked at."""
 
+import numpy as np
+
 from curation import merge, stats, suspects, versions, votes
 from curation.errors import UserError
 
@@ -11,19 +13,24 @@ def issues(bench, kind=None, version="HEAD", threshold=None):
     """Standing issues of a version as a frame kind, sample, source_id, path, split, label, score, suggestion, why; worst first. Issues of samples
     that are out, and label issues of reviewed ones, have been dealt with and are left out. What is about the whole names no sample. `threshold`:
     of one kind, whatever scores below it, in place of what the scan's own threshold found."""
-    import pandas as pd
-
     if threshold is not None:
         return located(bench, below(bench, kind, version, threshold), version)
+    found = standing(bench, kind, version).sort_values(["kind", "score", "sample"], kind="stable")
+    return located(bench, found, version)
+
+
+def standing(bench, kind=None, version="HEAD"):
+    """As `issues`, in no order, those that have been dealt with, too, and without where each sample is from."""
+    import pandas as pd
 
     between = of_people(bench, version)
     if scanned(bench) or between.empty and kind not in PEOPLE:  # else there is nothing to wait for
-        found = pd.concat([suspects.issues(bench, version), between]).sort_values(["kind", "score", "sample"], kind="stable")
+        found = pd.concat([suspects.issues(bench, version), between], ignore_index=True)
     else:
         found = between
     if kind is not None and kind not in KINDS and kind not in set(found.kind):
         raise UserError(f"expected an issue kind, found {kind!r}", f"there are {', '.join(KINDS)}")
-    return located(bench, found[(found.kind == kind).to_numpy() if kind else slice(None)], version)
+    return found[(found.kind == kind).to_numpy() if kind else slice(None)]
 
 
 def below(bench, kind, version, threshold):
@@ -45,15 +52,23 @@ def below(bench, kind, version, threshold):
     return pd.DataFrame(rows | dict(why=suspects.reasons(bench, state, found)))
 
 
+def undecided(state, found):
+    """Issues (frame kind, sample, ...) without those that have been dealt with, and where in the state each one's sample is, -1 for none."""
+    rows = state.index.get_indexer(found["sample"])
+    keep, reviewed = (np.append(state[column].to_numpy(bool), False)[rows] for column in ("keep", "reviewed"))
+    open_ = keep & ~(reviewed & (found.kind == "label").to_numpy())
+    open_ |= found.kind.isin(("leakage", *PEOPLE, *WHOLE)).to_numpy()  # some are out because they leak, others because somebody dropped them
+    return found[open_], rows[open_]
+
+
 def located(bench, found, version):
     """Issues with where each sample is from, without those that have been dealt with."""
-    state, found = bench.state(version), found.copy()
-    taken = state.reindex(found["sample"])
-    found["source_id"], found["path"], found["split"], found["label"] = (taken[c].to_numpy() for c in ("key", "uri", "split", "label"))
-    found.loc[found["split"].isin(("test", "guard")), "label"] = None
-    kept = taken.keep.eq(True).to_numpy() & ~(taken.reviewed.eq(True).to_numpy() & (found.kind == "label").to_numpy())
-    kept |= found.kind.isin(("leakage", *PEOPLE, *WHOLE)).to_numpy()  # some are out because they leak, others because somebody dropped them
-    return found[kept][["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
+    state = bench.state(version)
+    found, rows = undecided(state, found)
+    said = {c: np.append(state[c].to_numpy(object), None)[rows] for c in ("key", "uri", "split", "label")}
+    said["label"][np.isin(said["split"], ("test", "guard"))] = None
+    found = found.assign(source_id=said["key"], path=said["uri"], split=said["split"], label=said["label"])
+    return found[["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
 
 
 PEOPLE = ("merge_conflict", "reviewer_disagreement")
@@ -83,10 +98,8 @@ def random_order(state):
 def places(state):
     """Where in the state each sample of the random order is."""
     global _order
-    if not state.index.is_(
-        _order[0]
-    ):  # to draw a million takes seconds, and the samples of a bench change far more seldom than their labels
-        _order = state.index, state.index.get_indexer(versions.by_draw(state.index, SEED))
+    if not state.index.is_(_order[0]):  # to draw a million takes a second, and samples change far more seldom than their labels
+        _order = state.index, versions.draws(state.index.tolist(), SEED)
     use = state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)
     drawn = _order[1]
     return drawn[use.to_numpy()[drawn]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation import clusters, slices
-from curation.stats import normal, wilson
+from curation.stats import normal
 
 FACETS = 14  # keys of metadata that are asked about: every one is paired with every other
 
@@ -107,22 +107,11 @@ def discoveries(p):
     return false_discovery_control(p) if len(p) else np.empty(0)
 
 
-def rates(wrong, label, others):
-    """The chance (n,) that the model is wrong about each val sample, were it like the `others` (n,) bool of its class: their rate, leaning on the
-    rate of all others by two samples' weight. wrong (n,) bool, label (n,) codes."""
-    k = int(label.max(initial=-1)) + 1
-    overall = wrong[others].mean() if others.any() else 0.0
-    n = np.bincount(label[others], minlength=k)
-    return ((np.bincount(label[others], wrong[others], minlength=k) + 2 * overall) / (n + 2))[label]
-
-
-def excess(wrong, label, inside, open_, plain):
-    """(errors of a region beyond what the rest predicts, low, high (95 %, the rest's rate taken as known)) over the val samples that are still
-    `open_`: the rest's rate of the same class, or of all where the region is a class. All arrays (n,) over val."""
-    part, rest = inside & open_, ~inside & open_
-    n, k = int(part.sum()), int(wrong[part].sum())
-    if not n:
-        return 0.0, 0.0, 0.0
-    expected = float(rates(wrong, label * (not plain), rest)[part].sum())
-    low, high = wilson(k, n)
-    return k - expected, n * low - expected, n * high - expected
+def expected(inside, of_all, plain):
+    """The errors (m,) that the rest of val predicts for each of m regions: were its samples like the rest of their class, whose rate leans on
+    that of the whole rest by two samples' weight; where `plain` (m,), for a region that is a class, like the whole rest. From counts by class:
+    inside (m, 2, k) and of_all (2, k), samples and the wrong ones among them."""
+    n, wrong = np.moveaxis(of_all - inside, 1, 0)  # (m, k) of the rest
+    overall = wrong.sum(1) / np.maximum(n.sum(1), 1)
+    by_class = (inside[:, 0] * (wrong + 2 * overall[:, None]) / (n + 2)).sum(1)
+    return np.where(plain, inside[:, 0].sum(1) * overall, by_class)

@@ -86,6 +86,15 @@ def covers(bench, key, ids):
     return kept is not None and bool(len(kept["ids"]) and (kept["ids"][place(kept["ids"], ids)] == ids).all())
 
 
+def covering(bench, key, ids):
+    """What `said` says where the run has predicted all of `ids` and its predictions are sound, else None."""
+    try:
+        answers = said(bench, key, ids)
+    except UserError:
+        return None
+    return None if (answers == "").any() else answers
+
+
 def place(kept, ids):
     """Where each of `ids` would stand in the sorted `kept`, (m,) int."""
     return np.arange(len(ids)) if np.array_equal(kept, ids) else np.searchsorted(kept, ids).clip(max=len(kept) - 1)
@@ -123,15 +132,16 @@ def frame(bench, split="val", version="HEAD"):
 
 def by_version(bench, split="val", version="HEAD"):
     """Accuracy of each version and architecture on the labels that `split` has at `version`, newest version last: frame version, arch, seeds, n_train,
-    accuracy, low, high (over seeds and samples, or with one seed of this trained model alone: see stats.cell), n. Empty where nothing is trained."""
+    accuracy, low, high (over seeds and samples, or with one seed of this trained model alone: see stats.cell), n. Empty where nothing is trained.
+    Random controls are left out: they are there for an experiment to compare with."""
     import pandas as pd
 
     truth = bench.frame(version, split).label.dropna().sort_index()
     rows = bench.rows("select version, arch, key, n_train from runs where failed is null and version is not null order by ts, key")
-    cells = {}
+    ids, labels, cells = np.asarray(truth.index, "S32"), truth.to_numpy(object), {}
     for at, arch, key, n in rows if len(truth) else ():
-        if covers(bench, key, np.asarray(truth.index, "S32")):
-            cells.setdefault((at, arch), []).append((n, right(bench, key, truth)))
+        if "random(" not in at and (answers := covering(bench, key, ids)) is not None:
+            cells.setdefault((at, arch), []).append((n, answers == labels))
     hits, out = {name: np.array([h for _, h in found]) for name, found in cells.items()}, []
     for (at, arch), Y in hits.items():
         e = stats.cell(Y, others=[Z for (v, a), Z in hits.items() if a == arch and v != at])

@@ -23,7 +23,8 @@ def metadata(frame):
     there are at most 20, quartiles where there are more and all are numbers. A key that says the same of all, or lists, makes none."""
     import pandas as pd
 
-    said = pd.DataFrame([json.loads(meta or "{}") for meta in frame.meta], frame.index)
+    code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
+    said = pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)]).take(code + 1).set_axis(frame.index)
     said[SIDE] = frame[["width", "height"]].max(axis=1)
     cut = {key: values_of(key, said[key].dropna()) for key in sorted(said.columns, key=str)}
     return {key: slices for key, slices in cut.items() if slices}

@@ -129,16 +129,9 @@ def opinion(bench, version="HEAD"):
     if not versions.is_head(bench, version):
         classes, part, X, probe = fit(bench, bench.state(version))
         return judge(part, classes, probe.pred_probs(X), probe.few())
-    kept = load(bench.arrays / "opinion.npz")
-    settings(bench)
-    if kept is None or int(kept["upto"]) != position(bench, "HEAD"):
-        from curation.standing import rescore
-
-        found = rescore(bench)
-        if found is None:
-            came = "samples that came, left or moved to another split since"
-            raise UserError(f"expected a scan of the samples as they are, found {came}", f"run: assay scan -b {bench.given}")
+    if (found := brought(bench)) is not None:
         return found
+    kept = load(bench.arrays / "opinion.npz")
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
     state = bench.state()
     ids = kept["suspects"].astype(str)
@@ -155,16 +148,31 @@ def opinion(bench, version="HEAD"):
     )
 
 
+def brought(bench):
+    """Bring arrays/opinion.npz and the label issues to the end of the log. Returns the judgement, or None where both are there already."""
+    kept = load(bench.arrays / "opinion.npz", ["upto"])
+    settings(bench)
+    if kept is not None and int(kept["upto"]) == position(bench, "HEAD"):
+        return None
+    from curation.standing import rescore
+
+    found = rescore(bench)
+    if found is None:
+        came = "samples that came, left or moved to another split since"
+        raise UserError(f"expected a scan of the samples as they are, found {came}", f"run: assay scan -b {bench.given}")
+    return found
+
+
 def issues(bench, version="HEAD"):
     """What the last scan found, or what it would have found in another version: frame kind, sample, score, suggestion, why."""
     import pandas as pd
 
     from curation.issues import find, unheld
 
-    found = opinion(bench, version)  # brings the label issues of the end of the log up to date
     if versions.is_head(bench, version):
-        return bench.query("select kind, sample, score, suggestion, why from issues order by kind, score, sample")
-    state = bench.state(version)
+        brought(bench)
+        return bench.query("select kind, sample, score, suggestion, why from issues")
+    state, found = bench.state(version), opinion(bench, version)
     flagged = found[found.flagged].sort_values("score", kind="stable")
     rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged))
     return pd.concat([rows, find(bench, unheld(bench, state))])

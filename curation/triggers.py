@@ -152,7 +152,7 @@ def ask_similar(bench, trigger, state, new, told):
 
 
 def ask_confidence(bench, trigger, state, new, told):
-    suspects.opinion(bench)  # of the labels and samples as they are now
+    suspects.brought(bench)  # of the labels and samples as they are now
     kept = load(bench.arrays / "opinion.npz")
     sure = dict(zip(kept["ids"].astype(str), kept["pred_probs"].max(1)))
     top = np.array([sure[s] for s in state.index])

@@ -172,14 +172,11 @@ def test_cells_are_counted_as_a_cross_table_counts():
 def test_what_a_region_explains_is_what_the_rest_of_its_classes_does_not():
     wrong = np.array([1, 1, 1, 0] + [1, 0, 0, 0] * 5, bool)
     label = np.array([0] * 4 + [0] * 10 + [1] * 10)
-    inside, open_ = np.arange(24) < 4, np.ones(24, bool)
+    inside, none = np.arange(24) < 4, np.zeros(24, bool)
     rest = (wrong[4:14].sum() + 2 * wrong[4:].mean()) / 12
-    more, low, high = regions.excess(wrong, label, inside, open_, plain=False)
-    assert more == pytest.approx(3 - 4 * rest) and low < more < high
-    assert regions.excess(wrong, label, inside, open_, plain=True)[0] == pytest.approx(3 - 4 * wrong[4:].mean()), (
-        "a class: against all others"
-    )
-    assert regions.excess(wrong, label, inside, ~inside, plain=False) == (0, 0, 0), "what is explained is not explained again"
+    count = lambda m: [np.bincount(label[m & some], minlength=2) for some in (~none, wrong)]  # noqa: E731
+    found = regions.expected(np.array([count(m) for m in (inside, inside, none)]), np.array(count(~none)), np.array([False, True, False]))
+    assert found == pytest.approx([4 * rest, 4 * wrong[4:].mean(), 0]), "a class against all others; what nothing lies in explains nothing"
 
 
 def test_where_errors_are_dealt_out_at_random_seldom_one_region_stands_out():
