@@ -6,7 +6,7 @@ from app.look import plain, words
 from curation.errors import UserError
 from pipelines import errands
 
-WORDS = dict(scan="scanning", relocate="looking for the images", fiftyone="FiftyOne", demo="the demo") | {"import": "importing"}
+WORDS = dict(scan="scanning", relocate="looking for the images", fiftyone="FiftyOne", demo="the demo", gaps="looking for gaps") | {"import": "importing"}
 
 
 def follow(bench, *verbs):

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from app import explain
+from app import background, explain
 from app.history import picture, told
 from app.look import cards, component, explained, reviewer, words
 from curation import gaps as lacking
@@ -22,7 +22,10 @@ def draw(bench):
         return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
     with right:
         who = reviewer()
-    found = lacking.find(bench)
+    busy = background.follow(bench, "gaps")  # first: what ends from here on draws the page anew
+    found, late = lacking.recent(bench)
+    if late and not busy:
+        anew(bench, late)
     one, two = st.tabs(["Gaps", "Label these next"], on_change="rerun")
     with one:
         if not len(found):
@@ -32,6 +35,13 @@ def draw(bench):
     with two:
         if two.open:  # to choose from a large pool takes seconds
             next_ones(bench, who)
+
+
+def anew(bench, late):
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    left.caption(f"What you see was found {late:,} edit{'s' * (late != 1)} ago.")
+    if right.button("Find them anew", width="stretch"):
+        background.begin(bench, "gaps")
 
 
 def shown(bench, found, who):

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.look import reviewer, words
+from curation import history
 from curation.errors import UserError
 
 SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
@@ -31,7 +32,7 @@ def draw(bench):
 
 def commit(bench, who):
     """Name what stands now."""
-    since = bench.status()["open_edits"]
+    since = history.since_commit(bench)
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     message = left.text_input(
         "What changed", placeholder=f"{since:,} edits since the last version: what changed?", label_visibility="collapsed"

@@ -5,7 +5,9 @@ import json
 import os
 import secrets
 import sys
-from contextlib import asynccontextmanager
+import threading
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 SETTINGS = {  # of Streamlit: nobody is told that we are here, and what is for developers of pages is not shown
@@ -159,12 +161,24 @@ def make(path, token, port, hosts):
 
     @asynccontextmanager
     async def life(app):
+        threading.Thread(target=warm, args=(path,), daemon=True).start()
         yield
         for desk in DESKS.values():
             desk.close()
 
     guard = Middleware(Guard, token=token, port=port, hosts=hosts)
     return st.App(Path(__file__).with_name("main.py"), lifespan=life, routes=routes(path), middleware=[guard])
+
+
+def warm(path):
+    """What the first page waits for, begun while the browser is still opening: what it imports, and what the log says."""
+    from curation import queue
+    from curation.errors import UserError
+
+    for name in ("overview", "history"):
+        import_module(f"app.{name}")
+    with suppress(UserError):  # the page says what is wrong
+        queue.places(desk_of(path).bench.state())
 
 
 def main(arguments=None):
@@ -190,7 +204,6 @@ def main(arguments=None):
     link = f"http://{a.host}:{a.port}/?token={token}"
     print(f"the workbench is at {link}", flush=True)
     if not a.no_browser:
-        import threading
         import webbrowser
 
         threading.Timer(1, webbrowser.open, [link]).start()

@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from curation import neighbors, suspects
-from curation.arrays import Shards, load, save
+from curation import suspects
+from curation.arrays import load, save
 from curation.errors import UserError
 
 FEWEST = 1_000  # images from which UMAP draws it: below, its start takes longer than the whole scan, and principal components show as much
@@ -44,8 +44,7 @@ def sketch(bench):
     if known.any():
         xy, method = place(places, graph["neighbours"], graph["distances"]), "umap" if known.mean() >= KNOWN else "placed"
     else:
-        folder = suspects.settings(bench)["folder"]
-        xy, method = components(neighbors.reduced(Shards(bench.arrays / "embeddings" / folder).rows(graph["hashes"]))), "pca"
+        xy, method = components(suspects.vectors(bench, graph)), "pca"
     keep(bench, graph, xy, method)
     return method, unfinished(method, len(xy))
 

@@ -60,6 +60,12 @@ def standing(bench, state):
     return kept
 
 
+def made_for(bench):
+    """The key of the clusters that stand, None where none do."""
+    kept = load(bench.arrays / "clusters.npz", ["key"])
+    return kept and str(kept["key"])
+
+
 def made(V, there):
     """Clusters of unit vectors V (n, d): centres by spherical k-means of the rows `there` (n,) bool, the coarse ones by Ward's joining of these."""
     fine, centres = kmeans(V, there)

@@ -6,8 +6,8 @@ from hashlib import sha256
 import numpy as np
 from numpy import flatnonzero as rows_of
 
-from curation import advice, clusters, mistakes, neighbors, regions, stats, suspects, versions
-from curation.arrays import Shards, load, save
+from curation import advice, clusters, mistakes, regions, stats, suspects, versions
+from curation.arrays import load, save
 from curation.regions import called, counts, discoveries
 
 FOUND = 0.05  # false discoveries among the gaps of a kind, at most, by Benjamini and Hochberg
@@ -18,6 +18,7 @@ RARE = 0.2  # a rare class or cell has at most this share of what is expected
 MANY = 0.25  # share of the cells of class and a key that are rare, from which on the key and the class simply go together
 EXPECTED = 5  # samples that a cell must be expected to have for their lack to be told
 FAR = 0.99  # quantile of the distances from train sample to train sample beyond which a sample is isolated
+PROMPT = 20_000  # samples up to which a list is found at once for whoever looks
 SAME = 0.5  # share of a region's val and pool samples that gaps before it hold already, from which on it is no gap of its own
 ORDER = ["isolated", "disagreement", "error", "thin", "rare", "absent"]  # which name one region goes by; the last that fits
 MISSING, WRONG, LOOK = range(3)  # what is missing from train | what is there and wrong more often | what a person may want to look at
@@ -35,9 +36,12 @@ def find(bench, version="HEAD", run=None):
     region that look wrong themselves. The list and what lies in each gap are kept in arrays/gaps.npz until the next one."""
     import pandas as pd
 
+    kept, asked = load(bench.arrays / "gaps.npz"), asked_of(bench, version, run)
+    if asked == asked_then(kept):
+        return table_of(kept)
     key = key_of(bench, version, run)
-    kept = load(bench.arrays / "gaps.npz")
-    if kept is None or str(kept["key"]) != key:
+    same = kept is not None and str(kept["key"]) == key
+    if not same:
         ground = Ground(bench, version, run)
         found = explained(ground, [*missing(ground), *thin(ground), *wrong(ground), *disagreeing(ground), *isolated(ground)])
         rows = [row | dict(action=advice.action(bench, row)) for row, _ in found]
@@ -49,8 +53,40 @@ def find(bench, version="HEAD", run=None):
             ids=np.concatenate([*ids, np.empty(0, "S32")]),
             sizes=np.array([len(i) for i in ids], int),
         )
-        save(bench.arrays / "gaps.npz", **kept)
+    asked["clusters"] = clusters.made_for(bench)  # which may have been made on the way
+    try:
+        save(bench.arrays / "gaps.npz", **kept | dict(asked=np.array(json.dumps(asked))))
+    except OSError:
+        if not same:
+            raise  # else the next look pays for the hash again
+    return table_of(kept)
+
+
+def table_of(kept):
+    import pandas as pd
+
     return pd.DataFrame(json.loads(str(kept["table"])), columns=COLUMNS)
+
+
+def recent(bench):
+    """(the gaps of the labels as they stand, 0), or of a large bench whose list would take a while (the last list of HEAD, edits since)."""
+    kept, asked = load(bench.arrays / "gaps.npz"), asked_of(bench)
+    then = asked_then(kept)
+    if then | dict(upto=0) == asked | dict(upto=0) and len(bench.state()) > PROMPT:
+        return table_of(kept), asked["upto"] - then["upto"]
+    return find(bench), 0
+
+
+def asked_of(bench, version="HEAD", run=None):
+    """What a list is made for, as a dict: for the same again it is the same list, which no hash of all labels need show."""
+    upto, of = (versions.position(bench, v) for v in ("HEAD", versions.root(version)))
+    asked = dict(version=str(version), run=run, upto=upto) | (dict(of=of) if version != "HEAD" else {})
+    return asked | dict(judge=suspects.judge_key(bench), clusters=clusters.made_for(bench))
+
+
+def asked_then(kept):
+    """What the kept list was made for, {} where there is none or an older Assay made it."""
+    return json.loads(str(kept["asked"])) if kept is not None and "asked" in kept else {}
 
 
 def last(bench):
@@ -252,7 +288,7 @@ def to_train(bench, graph, nodes, holds):
     """The distance (m,) of each of the graph's `nodes` to the nearest other one that `holds` (n,) bool."""
     import faiss
 
-    V = neighbors.reduced(Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(graph["hashes"]))
+    V = suspects.vectors(bench, graph)
     index = faiss.IndexFlatIP(V.shape[1])
     index.add(V[holds])
     cosine = index.search(V[nodes], 2)[0]

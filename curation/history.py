@@ -136,12 +136,16 @@ def blame(bench, sample, version="HEAD"):
     return *exact[0][:2], frame
 
 
+def since_commit(bench):
+    """How many edits there are since the last commit."""
+    return int(bench.rows("select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)")[0][0])
+
+
 def status(bench, version="HEAD"):
     """What is in a version of the bench, what is flagged, what the reviews say and what to do next, as a dict."""
     state, commits = bench.state(version), bench.commits()
     kept = state[state.keep]
     sizes = kept.split.value_counts()
-    since = int(commits.upto.max()) if len(commits) else 0
     lost = bench.rows("select source, key, reason from left_out order by source, key")
     out = dict(
         bench=str(bench.path),
@@ -154,7 +158,7 @@ def status(bench, version="HEAD"):
         audit=audit.noise(bench, "test", version) if (kept.split == "test").any() else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
         version=commits.iloc[-1]["name"] if len(commits) else None,
-        open_edits=int(bench.rows("select count(*) from edits where seq > ?", [since])[0][0]),
+        open_edits=since_commit(bench),
         runs=bench.rows("select count(*) from runs")[0][0],
         issues=None,
         review=queue.progress(bench, state),

@@ -5,8 +5,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from curation import neighbors, slices, suspects
-from curation.arrays import Shards, load
+from curation import slices, suspects
+from curation.arrays import load
 from curation.errors import UserError
 
 MINED = ("pool", "train", "val")  # splits that may be searched; test and guard are judged by experiments alone
@@ -28,7 +28,7 @@ def similar(bench, samples, split="pool", copies=False):
     state = bench.state()
     seeds = seeds_of(bench, samples, state)
     graph, at = suspects.nodes(bench, state)
-    V, mine = vectors(bench, graph), at[state.index.get_indexer(seeds)]
+    V, mine = suspects.vectors(bench, graph), at[state.index.get_indexer(seeds)]
     rows = np.flatnonzero((state.keep & (state["split"] == split) & ~state.index.isin(seeds)).to_numpy())
     score = likeness(V, V[mine])[at[rows]]
     order = np.argsort(-score, kind="stable")
@@ -44,7 +44,9 @@ def similar(bench, samples, split="pool", copies=False):
 
 def seeds_of(bench, samples, state):
     """The ids of what a person calls `samples`; UserError for what is none, or is of the test or guard split."""
-    seeds = slices.queried(bench, {"like these": [str(s) for s in samples]})["like these"]
+    seeds = list(dict.fromkeys(map(str, samples)))
+    if not len(seeds) or (state.index.get_indexer(seeds) < 0).any():  # not all of them ids
+        seeds = slices.queried(bench, {"like these": seeds})["like these"]
     locked = [s for s in seeds if s in state.index and state["split"][s] in ("test", "guard")]
     if locked:
         raise UserError(
@@ -54,11 +56,6 @@ def seeds_of(bench, samples, state):
     if gone := [s for s in seeds if s not in state.index]:
         raise UserError(f"expected samples of this version, found {gone[0]}, which it does not have", "choose others")
     return seeds
-
-
-def vectors(bench, graph):
-    """The unit vectors (n, <=128) of the graph's nodes, as the graph itself compared them."""
-    return neighbors.reduced(Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(graph["hashes"]))
 
 
 def suggest(bench, n=100):
@@ -82,7 +79,7 @@ def suggest(bench, n=100):
             f"assay import SOURCE -b {bench.given} brings more (--split-map NAME=pool); what is labelled there: assay edit, column split",
         )
     graph, at = suspects.nodes(bench, state)
-    V, unsure = vectors(bench, graph), 1 - (probs**2).sum(1)
+    V, unsure = suspects.vectors(bench, graph), 1 - (probs**2).sum(1)
     pool = pool[np.argsort(-unsure[pool], kind="stable")]
     others = at[
         (state.keep & ~state.index.isin(part.index[pool])).to_numpy()

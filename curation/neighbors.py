@@ -1,5 +1,7 @@
 """The one neighbour graph: who looks like whom, from which duplicates, leakage, outliers, drift and evidence are all read."""
 
+from hashlib import sha256
+
 import numpy as np
 
 K = 10  # neighbours of a sample
@@ -26,6 +28,11 @@ def build(X):
         candidates, out["reach"] = found(out["vectors"], CANDIDATES)
         near, far = ranked(index, candidates)
     return out | dict(neighbours=near, distances=far, vectors=out["vectors"].astype("f2"))
+
+
+def key_of(of, hashes):
+    """The key of a graph: what it is made `of`, and the images `hashes` (n,) that it is about."""
+    return sha256(of.encode() + hashes.tobytes()).hexdigest()
 
 
 def basis(X, sample=10_000):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from curation import neighbors, versions
 from curation import probe as probes
-from curation import versions
 from curation.arrays import Shards, load, save
 from curation.errors import UserError
 from curation.versions import position
@@ -52,6 +52,14 @@ def nodes(bench, state):
     if not (graph["hashes"][at] == hashes).all():
         raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.given}")
     return graph, at
+
+
+def vectors(bench, graph):
+    """The unit vectors (n, <=128) of the graph's nodes, as the graph itself compared them: those that the scan kept, of a small bench made anew."""
+    kept = load(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
+    if kept is not None and neighbors.key_of(str(kept["of"]), kept["hashes"]) == str(graph["key"]):
+        return kept["vectors"].astype("f4")
+    return neighbors.reduced(Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(graph["hashes"]))
 
 
 def fit(bench, state):

@@ -84,7 +84,7 @@ def neighbours(bench, state, folder):
     """The graph of the bench's images, from arrays/graph.npz where it is of these images and this embedding; from arrays/lists.npz, which holds
     what an extension needs, where it is of most of them."""
     hashes = np.unique(np.asarray(state.content_hash, "S32"))
-    key = sha256(f"{GRAPH} {folder}".encode() + hashes.tobytes()).hexdigest()
+    key = neighbors.key_of(f"{GRAPH} {folder}", hashes)
     graph = load(bench.arrays / "graph.npz")
     if graph is not None and str(graph["key"]) == key:
         return graph

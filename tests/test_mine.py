@@ -65,7 +65,7 @@ def test_more_like_this(gapped):
     assert set(state["split"][found["sample"]]) == {"pool"} and (truth[found["sample"][:40]] == "3").mean() >= 0.9
     assert (truth[state.index[state["split"] == "pool"]] == "3").mean() < 0.2, "so that is not by chance"
     graph, at = mining.suspects.nodes(gapped, state)
-    V = mining.vectors(gapped, graph)[at]
+    V = mining.suspects.vectors(gapped, graph)[at]
     rows = state.index.get_indexer(found["sample"])
     brute = np.linalg.norm(V[rows][:, None] - V[state.index.get_indexer(seeds)][None], axis=2)
     assert np.allclose(found.distance, brute.min(1), atol=2e-3) and list(found.nearest) == [seeds[i] for i in brute.argmin(1)]
