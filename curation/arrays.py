@@ -30,11 +30,11 @@ def save(path, array=None, **arrays):
 
 
 def load(path, names=None):
-    """The arrays of an .npz by name, all or those of `names`, or None where there is no such file. Each carries a checksum: UserError where it
-    does not fit."""
+    """The arrays of an .npz by name, all or those of `names` that it has, or None where there is no such file. Each carries a checksum: UserError
+    where it does not fit."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names or file.files}
+            return {name: file[name] for name in file.files if names is None or name in names}
     except FileNotFoundError:
         return None
     except Exception as e:  # a flipped bit can make zipfile say anything

@@ -44,7 +44,7 @@ def sketch(bench):
     if known.any():
         xy, method = place(places, graph["neighbours"], graph["distances"]), "umap" if known.mean() >= KNOWN else "placed"
     else:
-        xy, method = components(suspects.vectors(bench, graph)), "pca"
+        xy, method = components(suspects.vectors(bench, graph).astype("f4")), "pca"
     keep(bench, graph, xy, method)
     return method, unfinished(method, len(xy))
 

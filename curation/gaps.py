@@ -115,16 +115,17 @@ def members(bench, name):
     start = int(kept["sizes"][:at].sum())
     ids = kept["ids"][start : start + kept["sizes"][at]].astype(str)
     state = bench.state()
-    there = state.index[state.keep & ~state.split.isin(("test", "guard"))]
-    return [s for s in ids if s in there]
+    rows = state.index.get_indexer(ids)
+    there = (rows >= 0) & np.append(state.keep & ~state.split.isin(("test", "guard")), False)[rows]
+    return ids[there].tolist()
 
 
 def seeds(bench, name):
     """What to look for more of, to fill the gap: its val samples, where it has none those of train, and else what the pool has. (Not all members:
     a search leaves out what it starts from, and the pool's own samples there are what it should find first.)"""
-    split = bench.state().split
-    mine = members(bench, name)
-    return next((part for s in ("val", "train") if (part := [m for m in mine if split[m] == s])), mine)
+    state, mine = bench.state(), np.array(members(bench, name), object)
+    split = state.split.to_numpy(object)[state.index.get_indexer(mine)]
+    return next((part for s in ("val", "train") if len(part := mine[split == s])), mine).tolist()
 
 
 def row_of(bench, name):
@@ -288,7 +289,7 @@ def to_train(bench, graph, nodes, holds):
     """The distance (m,) of each of the graph's `nodes` to the nearest other one that `holds` (n,) bool."""
     import faiss
 
-    V = suspects.vectors(bench, graph)
+    V = suspects.vectors(bench, graph).astype("f4")
     index = faiss.IndexFlatIP(V.shape[1])
     index.add(V[holds])
     cosine = index.search(V[nodes], 2)[0]

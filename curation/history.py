@@ -165,7 +165,7 @@ def status(bench, version="HEAD"):
     )
     found = waits = None
     try:
-        found, _ = queue.undecided(state, queue.standing(bench, version=version))
+        found, _ = queue.undecided(state, queue.standing(bench, version=version, columns=("kind", "sample")))
         counts = found.kind.value_counts()
         out["issues"] = {k: int(counts[k]) for k in queue.KINDS if k in counts}
     except UserError as e:

@@ -10,7 +10,6 @@ OUTLIER = 4  # robust z-scores above the median distance to its neighbours
 SHORTCUT = 0.7  # a property that goes 30 % of the way from chance to certainty (cleanlab: 70 %)
 RARE = 0.1  # of an even share of the samples, as cleanlab has it
 PREVALENT = 0.5  # what more than half of the images are, dark or grey, is how this dataset is: CleanVision says nothing of it either
-COLUMNS = ["kind", "sample", "score", "suggestion", "why"]
 ONE_EACH = dict(outlier=float(np.exp(-1)), **quality.THRESHOLDS, near_duplicate=1 - twins.TWIN)  # kinds with a score for every sample
 WHOLE = dict(class_imbalance=RARE, spurious_correlations=SHORTCUT, drift=1 - drift.FAR)  # kinds about the whole: their rows name no sample
 WORDS = dict(
@@ -35,7 +34,7 @@ def find(bench, state):
         if kind == "outlier" or len(low) <= PREVALENT * np.isfinite(score).sum():
             found += [(kind, state.index[i], score[i], None, why(i)) for i in low]
     found += [row for row, shown in whole(bench, state, graph, at) if shown]
-    frame = pd.DataFrame(found, columns=COLUMNS)
+    frame = pd.DataFrame(found, columns=list(suspects.COLUMNS))
     one_each = frame["sample"].isna() | ~frame.duplicated(["kind", "sample"])
     return frame[one_each].sort_values(["kind", "score", "sample"], kind="stable")
 
@@ -56,7 +55,7 @@ def below(bench, state, kind, threshold):
     else:
         score, why = scores(bench, state, graph, at)[kind]
         rows = [(kind, state.index[i], score[i], None, why(i)) for i in np.flatnonzero(score < threshold)]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values(["score", "sample"], kind="stable")
+    return pd.DataFrame(rows, columns=list(suspects.COLUMNS)).sort_values(["score", "sample"], kind="stable")
 
 
 # ---- one sample and others like it

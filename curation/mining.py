@@ -13,6 +13,7 @@ MINED = ("pool", "train", "val")  # splits that may be searched; test and guard 
 SHRINK = 40  # seeds from which on the covariance of all images outweighs the identity
 FEW = 5  # seeds below which their own spread says nothing
 RIDGE = 0.1  # of the covariance whose fall is foreseen, times trace / d
+MANY = 100_000  # unit vectors that say what the mean and covariance of all are
 CANDIDATES = 20_000  # of a larger pool only the most uncertain are compared: each choice costs a pass over them
 
 
@@ -28,14 +29,15 @@ def similar(bench, samples, split="pool", copies=False):
     state = bench.state()
     seeds = seeds_of(bench, samples, state)
     graph, at = suspects.nodes(bench, state)
-    V, mine = suspects.vectors(bench, graph), at[state.index.get_indexer(seeds)]
+    mine = at[state.index.get_indexer(seeds)]
     rows = np.flatnonzero((state.keep & (state["split"] == split) & ~state.index.isin(seeds)).to_numpy())
-    score = likeness(V, V[mine])[at[rows]]
+    V = suspects.vectors(bench, graph)
+    score = likeness(V, V[mine].astype("f4"), V[at[rows]].astype("f4")) if len(rows) else np.empty(0)
     order = np.argsort(-score, kind="stable")
     if not copies:
         order = order[apart(graph, at[rows[order]], mine)]
     rows, score = rows[order], score[order]
-    distance, which = nearest(V[at[rows]], V[mine])
+    distance, which = nearest(V[at[rows]].astype("f4"), V[mine].astype("f4"))
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=state.index[rows]))
     found["source_id"], found["path"], found["label"] = (state[c].to_numpy(object)[rows] for c in ("key", "uri", "label"))
     near = np.array(seeds, object)[which]
@@ -112,7 +114,8 @@ def likeness(V, seeds, of=None):
 
 
 def moments(V):
-    """Mean (d,) and covariance (d, d) of V (n, d), fp64."""
+    """Mean (d,) and covariance (d, d) of V (n, d), fp64; of many from 100,000 evenly drawn rows."""
+    V = np.asarray(V[:: max(1, len(V) // MANY)], "f4")
     mean = V.mean(0, dtype="f8")
     return mean, (V.T @ V).astype("f8") / len(V) - np.outer(mean, mean)
 

@@ -16,27 +16,32 @@ def found(bench, version="HEAD", run=None):
 
     state = bench.state(version)
     val = state[state.keep & (state.split == "val") & state.label.notna()]
-    flags = suspects.opinion(bench, version)
-    said = by_run(bench, run, val.index) if run else by_probe(bench, version).reindex(val.index).fillna("").to_numpy(object)
-    out = pd.DataFrame(dict(label=val.label, said=said), index=val.index)
+    said, flagged = by_probe(bench, state, version, val.index)
+    said = by_run(bench, run, val.index) if run else said
+    out = pd.DataFrame(dict(label=val.label, said=said, wrong=val.label.to_numpy(object) != said, flagged=flagged), index=val.index)
     out = out[out.said != ""]
     if run and len(val) and not len(out):
         raise UserError(f"expected predictions of val by run {run}, found none of these samples", "train it again: assay experiment")
-    return out.assign(wrong=out.label != out.said, flagged=flags.flagged.reindex(out.index).eq(True))
+    return out
 
 
-def by_probe(bench, version="HEAD"):
-    """Series id -> the class that the probe finds likeliest, of all samples but test and guard; those of train out of sample."""
-    import pandas as pd
-
+def by_probe(bench, state, version, ids):
+    """(the class that the probe finds likeliest for each of the samples `ids` of val, objects; whether its label looks wrong, bool), each (m,)."""
     if versions.is_head(bench, version):
         suspects.brought(bench)
         kept = load(bench.arrays / "opinion.npz")
-        ids, probs, classes = kept["ids"].astype(str), kept["pred_probs"], json.loads(str(kept["classes"]))
+        known, probs, classes = kept["ids"], kept["pred_probs"], json.loads(str(kept["classes"]))
+        flagged = np.zeros(len(known), bool)
+        flagged[kept["rows"]] = kept["flagged"]
     else:
-        classes, part, X, probe = suspects.fit(bench, bench.state(version))
-        ids, probs = part.index, probe.pred_probs(X)
-    return pd.Series(np.array(classes, object)[probs.argmax(1)], pd.Index(ids, dtype=object))
+        classes, part, X, probe = suspects.fit(bench, state)
+        known, probs = np.asarray(part.index, "S32"), probe.pred_probs(X)
+        flagged = suspects.judge(part, classes, probs, probe.few()).flagged.reindex(part.index).eq(True).to_numpy()
+    judged = ~state.split.isin(("test", "guard")).to_numpy()  # of these rows of the state it is, in their order
+    rows = (np.cumsum(judged) - 1)[state.index.get_indexer(ids)]
+    if len(known) != judged.sum() or not np.array_equal(known[rows], np.asarray(ids, "S32")):
+        raise UserError("expected a scan of the samples as they are, found one of others", f"run: assay scan -b {bench.given}")
+    return np.array(classes, object)[probs[rows].argmax(1)], flagged[rows]
 
 
 def by_run(bench, name, ids):

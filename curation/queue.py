@@ -19,15 +19,14 @@ def issues(bench, kind=None, version="HEAD", threshold=None):
     return located(bench, found, version)
 
 
-def standing(bench, kind=None, version="HEAD"):
-    """As `issues`, in no order, those that have been dealt with, too, and without where each sample is from."""
+def standing(bench, kind=None, version="HEAD", columns=suspects.COLUMNS):
+    """As `issues`, in no order, those that have been dealt with, too, and without where each sample is from: some of the columns."""
     import pandas as pd
 
-    between = of_people(bench, version)
-    if scanned(bench) or between.empty and kind not in PEOPLE:  # else there is nothing to wait for
-        found = pd.concat([suspects.issues(bench, version), between], ignore_index=True)
-    else:
-        found = between
+    found = of_people(bench, version)[list(columns)]
+    if scanned(bench) or found.empty and kind not in PEOPLE:  # else there is nothing to wait for
+        scan = suspects.issues(bench, version, columns)
+        found = pd.concat([scan, found], ignore_index=True) if len(found) else scan
     if kind is not None and kind not in KINDS and kind not in set(found.kind):
         raise UserError(f"expected an issue kind, found {kind!r}", f"there are {', '.join(KINDS)}")
     return found[(found.kind == kind).to_numpy() if kind else slice(None)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from curation import probe as probes
 from curation.arrays import Shards, load, save
-from curation.suspects import fit, indices, judge, judged, reasons, settings
+from curation.suspects import fit, indices, judge, judged, labelled, reasons, settings
 from curation.versions import position
 
 
@@ -107,7 +107,7 @@ def publish(bench, upto, state, held, found, probs):
         ids=held.ids,
         pred_probs=probs.astype("f4"),
         few=held.probe.few(),
-        suspects=np.asarray(found.index, "S32"),
+        rows=labelled(judged(state), held.classes, held.probe.few())[0],  # of these ids
         score=found.score.to_numpy("f8"),
         suggestion=indices(found.suggestion, held.classes),
         confidence=found.confidence.to_numpy("f8"),

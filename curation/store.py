@@ -111,7 +111,7 @@ class Store:
         self.path = Path(path).absolute()
         self.file = self.path / "assay.duckdb"
         self.arrays = self.path / "arrays"
-        self.states, self.positions, self.inode, self.told = {}, {}, None, None
+        self.states, self.positions, self.inode, self.told, self.nodes = {}, {}, None, None, None
 
     def create(self):
         try:
@@ -241,6 +241,7 @@ class Store:
             self.inode = inode
             self.states.clear()
             self.positions.clear()
+            self.nodes = None
         return con
 
     def _broken(self, e):

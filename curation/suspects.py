@@ -10,7 +10,7 @@ import numpy as np
 
 from curation import neighbors, versions
 from curation import probe as probes
-from curation.arrays import Shards, load, save
+from curation.arrays import Shards, load, save, written
 from curation.errors import UserError
 from curation.versions import position
 
@@ -43,7 +43,10 @@ def indices(labels, classes):
 
 
 def nodes(bench, state):
-    """(graph arrays, each sample's node in the graph): equal images share a node."""
+    """(graph arrays, each sample's node in the graph): equal images share a node. What was asked for last is remembered: nobody writes into it."""
+    made = written(bench.arrays / "graph.npz")
+    if bench.nodes and bench.nodes[0] == made and state.index.is_(bench.nodes[1]):
+        return bench.nodes[2:]
     graph = load(bench.arrays / "graph.npz")
     if graph is None:
         raise UserError("expected the neighbours of every image, found none", f"run: assay scan -b {bench.given}")
@@ -51,14 +54,16 @@ def nodes(bench, state):
     at = np.searchsorted(graph["hashes"], hashes).clip(max=len(graph["hashes"]) - 1)
     if not (graph["hashes"][at] == hashes).all():
         raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.given}")
+    bench.nodes = made, state.index, graph, at
     return graph, at
 
 
 def vectors(bench, graph):
-    """The unit vectors (n, <=128) of the graph's nodes, as the graph itself compared them: those that the scan kept, of a small bench made anew."""
+    """The unit vectors (n, <=128) of the graph's nodes, as the graph itself compared them: those that the scan kept, in half precision, of a small
+    bench made anew, in single."""
     kept = load(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
     if kept is not None and neighbors.key_of(str(kept["of"]), kept["hashes"]) == str(graph["key"]):
-        return kept["vectors"].astype("f4")
+        return kept["vectors"]
     return neighbors.reduced(Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(graph["hashes"]))
 
 
@@ -75,6 +80,13 @@ def fit(bench, state):
     return classes, part, X, probes.fit(X, y, graph["groups"][at], len(classes))
 
 
+def labelled(state, classes, few):
+    """(rows (m,) of a state whose labels are judged, the class index of every row (n,))."""
+    y = indices(state.label, classes)
+    use = (y >= 0) & ~np.asarray(few)[y] & state.keep.to_numpy() & state.split.isin(("train", "val")).to_numpy()
+    return np.flatnonzero(use), y
+
+
 def judge(state, classes, probs, few):
     """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, reviewed, score (probability of the
     label it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
@@ -82,8 +94,7 @@ def judge(state, classes, probs, few):
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    y = indices(state.label, classes)
-    rows = np.flatnonzero((y >= 0) & ~np.asarray(few)[y] & state.keep.to_numpy() & state.split.isin(("train", "val")).to_numpy())
+    rows, y = labelled(state, classes, few)
     out = pd.DataFrame(index=state.index[rows])
     out["label"], out["reviewed"] = state.label.iloc[rows], state.reviewed.iloc[rows]
     if not len(rows):
@@ -142,25 +153,25 @@ def opinion(bench, version="HEAD"):
     kept = load(bench.arrays / "opinion.npz")
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
     state = bench.state()
-    ids = kept["suspects"].astype(str)
+    rows = np.flatnonzero(~state.split.isin(("test", "guard")))[kept["rows"]]
     return pd.DataFrame(
         dict(
-            label=state.label.reindex(ids).to_numpy(),
-            reviewed=state.reviewed.reindex(ids).to_numpy(bool),
+            label=state.label.to_numpy(object)[rows],
+            reviewed=state.reviewed.to_numpy(bool)[rows],
             score=kept["score"],
             suggestion=classes[kept["suggestion"]],
             confidence=kept["confidence"],
             flagged=kept["flagged"],
         ),
-        index=pd.Index(ids, name="sample"),
+        index=state.index[rows],
     )
 
 
 def brought(bench):
     """Bring arrays/opinion.npz and the label issues to the end of the log. Returns the judgement, or None where both are there already."""
-    kept = load(bench.arrays / "opinion.npz", ["upto"])
+    kept = load(bench.arrays / "opinion.npz", ["upto", "rows"])
     settings(bench)
-    if kept is not None and int(kept["upto"]) == position(bench, "HEAD"):
+    if kept is not None and "rows" in kept and int(kept["upto"]) == position(bench, "HEAD"):
         return None
     from curation.standing import rescore
 
@@ -171,19 +182,22 @@ def brought(bench):
     return found
 
 
-def issues(bench, version="HEAD"):
-    """What the last scan found, or what it would have found in another version: frame kind, sample, score, suggestion, why."""
+COLUMNS = ("kind", "sample", "score", "suggestion", "why")
+
+
+def issues(bench, version="HEAD", columns=COLUMNS):
+    """What the last scan found, or what it would have found in another version: a frame of the columns."""
     import pandas as pd
 
     from curation.issues import find, unheld
 
     if versions.is_head(bench, version):
         brought(bench)
-        return bench.query("select kind, sample, score, suggestion, why from issues")
+        return bench.query(f"select {', '.join(columns)} from issues")
     state, found = bench.state(version), opinion(bench, version)
     flagged = found[found.flagged].sort_values("score", kind="stable")
     rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(kind="label", why=reasons(bench, state, flagged))
-    return pd.concat([rows, find(bench, unheld(bench, state))])
+    return pd.concat([rows, find(bench, unheld(bench, state))])[list(columns)]
 
 
 def reasons(bench, state, rows, known=None):

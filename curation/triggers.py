@@ -140,7 +140,7 @@ def ask_similar(bench, trigger, state, new, told):
     """As much like the seeds, judged by what was there before, as half of the seeds are like the others (see mining.bar)."""
     whole = bench.state()
     graph, at = suspects.nodes(bench, whole)
-    V = suspects.vectors(bench, graph)
+    V = suspects.vectors(bench, graph).astype("f4")
     seeds = V[at[whole.index.get_indexer([s for s in trigger["samples"] if s in whole.index])]]
     rows = at[whole.index.get_indexer(state.index)]
     older = V[np.setdiff1d(rows, rows[new])]
