@@ -211,4 +211,6 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from app import server  # the module that the pages import: as __main__ it would hold every bench a second time
+
+    sys.exit(server.main())

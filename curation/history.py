@@ -144,18 +144,18 @@ def since_commit(bench):
 def status(bench, version="HEAD"):
     """What is in a version of the bench, what is flagged, what the reviews say and what to do next, as a dict."""
     state, commits = bench.state(version), bench.commits()
-    kept = state[state.keep]
-    sizes = kept.split.value_counts()
+    keep = state.keep.to_numpy(bool)
+    sizes = state.split[keep].value_counts()
     lost = bench.rows("select source, key, reason from left_out order by source, key")
     out = dict(
         bench=str(bench.path),
         of=str(version),
-        samples=len(kept),
-        dropped=len(state) - len(kept),
+        samples=int(keep.sum()),
+        dropped=int((~keep).sum()),
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes={c: int(n) for c, n in kept[~kept.split.isin(("test", "guard"))].label.value_counts().sort_index().items()},
+        classes={c: int(n) for c, n in state.label[keep & ~state.split.isin(("test", "guard"))].value_counts().sort_index().items()},
         test=bench.rules(version).get("test"),
-        audit=audit.noise(bench, "test", version) if (kept.split == "test").any() else None,
+        audit=audit.noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
         version=commits.iloc[-1]["name"] if len(commits) else None,
         open_edits=since_commit(bench),

@@ -82,8 +82,8 @@ def now(bench, sample, uri):
 def gone(bench, most=200):
     """(how many of up to `most` kept samples, evenly drawn, lie where the bench says no longer, of how many that were looked at, the first path)."""
     state = bench.state()
-    uris = state.uri[state.keep]
-    looked = uris.iloc[:: max(1, -(-len(uris) // most))]
+    kept = state.keep.to_numpy().nonzero()[0]
+    looked = state.uri.iloc[kept[:: max(1, -(-len(kept) // most))]]
     lost = [sample for sample, uri in looked.items() if not there(uri)]
     lost = [uri for sample in lost if not there(uri := now(bench, sample, looked[sample]))]
     return len(lost), len(looked), lost[0] if lost else ""
