@@ -11,6 +11,7 @@ import numpy as np
 from curation.errors import UserError
 
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
+MANY = 1000  # hashes from which on it pays to look for them as numbers first
 NAME = 12  # bytes of a shard's digest; names of half that length were drawn by an older Assay, and prove nothing
 
 
@@ -48,6 +49,24 @@ def written(file):
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_ino
+
+
+def find(known, hashes):
+    """Where each of `hashes` is in the sorted `known`, both hex digits as S32: (n,) int, -1 where it is missing."""
+    known, hashes = np.asarray(known, "S32"), np.asarray(hashes, "S32")
+    if not len(known) or np.array_equal(known, hashes):
+        return np.arange(len(hashes)) if len(known) else np.full(len(hashes), -1)
+    at = np.zeros(len(hashes), int)
+    if len(hashes) > MANY:
+        at = np.searchsorted(head(known), head(hashes)).clip(max=len(known) - 1)
+    left = np.flatnonzero(known[at] != hashes)
+    at[left] = np.searchsorted(known, hashes[left]).clip(max=len(known) - 1)
+    return np.where(known[at] == hashes, at, -1)
+
+
+def head(hashes):
+    """The first eight digits of each as a number, which is compared four times as fast."""
+    return np.ascontiguousarray(hashes).view(">u8")[::4].astype("u8")
 
 
 def damaged(path, why):
@@ -122,11 +141,7 @@ class Shards:
 
     def find(self, hashes):
         """Position in the index of every hash, (n,), -1 where it is missing."""
-        hashes = np.asarray(hashes, "S32")
-        if not len(self.index):
-            return np.full(len(hashes), -1)
-        at = np.searchsorted(self.index["hash"], hashes).clip(max=len(self.index) - 1)
-        return np.where(self.index["hash"][at] == hashes, at, -1)
+        return find(self.index["hash"], hashes)
 
     def append(self, hashes, array, heights=0, widths=0, rows=None):
         """Store one shard. `rows` says where each hash begins (by default: row i of `array` belongs to hash i)."""

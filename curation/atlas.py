@@ -5,7 +5,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation import suspects
-from curation.arrays import load, save
+from curation.arrays import find, load, save
 from curation.errors import UserError
 
 FEWEST = 1_000  # images from which UMAP draws it: below, its start takes longer than the whole scan, and principal components show as much
@@ -26,9 +26,8 @@ def positions(bench, state):
     kept = standing(bench)
     if kept is None:
         raise UserError("expected a map of the images, found none", f"run: assay scan -b {bench.given}")
-    hashes = np.asarray(state.content_hash, "S32")
-    at = np.searchsorted(kept["hashes"], hashes).clip(max=len(kept["hashes"]) - 1)
-    if not (kept["hashes"][at] == hashes).all():
+    at = find(kept["hashes"], state.content_hash)
+    if (at < 0).any():
         raise UserError("expected every image on the map, found some imported since", f"run: assay scan -b {bench.given}")
     return kept["xy"][at], str(kept["method"])
 
@@ -61,9 +60,8 @@ def inherited(graph, old):
     """The places (n, 2) that images of the graph have by UMAP on an older map; NaN for the others."""
     out = np.full((len(graph["hashes"]), 2), np.nan, "f4")
     if old is not None and str(old["method"]) == "umap":
-        at = np.searchsorted(old["hashes"], graph["hashes"]).clip(max=len(old["hashes"]) - 1)
-        same = old["hashes"][at] == graph["hashes"]
-        out[same] = old["xy"][at[same]]
+        at = find(old["hashes"], graph["hashes"])
+        out[at >= 0] = old["xy"][at[at >= 0]]
     return out
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation import mistakes, neighbors, slices, stats, suspects, text
-from curation.arrays import Shards, load, save
+from curation.arrays import Shards, find, load, save
 from curation.errors import UserError
 from curation.store import new_batch
 
@@ -23,8 +23,7 @@ def assigned(bench, state, level="fine"):
     """The cluster (n,) int of every row of `state`, 0 the largest. Centres are made of all images but test and guard, without labels; those go
     to the nearest. New images do so too, until a fifth as many came. UserError without a scan of every image."""
     kept = standing(bench, state)
-    at = np.searchsorted(kept["hashes"], np.asarray(state.content_hash, "S32"))
-    fine = kept["fine"][at]
+    fine = kept["fine"][find(kept["hashes"], state.content_hash)]
     return fine if check_level(level) == "fine" else kept["coarse"][fine]
 
 
@@ -105,8 +104,8 @@ def joined(centres, sizes):
 def extended(kept, hashes, V):
     """The same clusters with the images that came since, each in the one whose mean it is nearest to; V (n, d) of `hashes`, old and new: another
     set of images has other principal components, so the centres are found again as the means of what made them."""
-    at = np.searchsorted(kept["hashes"], hashes).clip(max=len(kept["hashes"]) - 1)
-    known = kept["hashes"][at] == hashes
+    at = find(kept["hashes"], hashes)
+    known = at >= 0
     fine, own = kept["fine"][at], known & kept["open"][at]
     centres = np.zeros((len(kept["coarse"]), V.shape[1]), "f4")
     np.add.at(centres, fine[own], V[own])
@@ -189,7 +188,7 @@ def resolve(name, known, what, hint):
 def order(bench, state, mine):
     """Row numbers of the kept samples outside test and guard among `mine` (n,) bool, the most typical of their cluster first."""
     kept = standing(bench, state)
-    cosine = kept["cosine"][np.searchsorted(kept["hashes"], np.asarray(state.content_hash, "S32"))]
+    cosine = kept["cosine"][find(kept["hashes"], state.content_hash)]
     rows = np.flatnonzero(mine & state.keep.to_numpy() & ~state.split.isin(("test", "guard")).to_numpy())
     rows = rows if len(rows) else np.flatnonzero(mine)
     return rows[np.lexsort((state.index[rows], -cosine[rows]))]

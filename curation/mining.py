@@ -17,6 +17,9 @@ MANY = 100_000  # unit vectors that say what the mean and covariance of all are
 CANDIDATES = 20_000  # of a larger pool only the most uncertain are compared: each choice costs a pass over them
 
 
+LIKE = "rank sample source_id path label score distance nearest nearest_source_id".split()
+
+
 def similar(bench, samples, split="pool", copies=False):
     """The kept samples of `split` (pool, train or val), most like `samples` (ids or keys, as slices.queried takes them) first: frame rank, sample,
     source_id, path, label, score (1: as they are on average, 0: as all images are), distance (of unit vectors, to the nearest of them),
@@ -28,11 +31,12 @@ def similar(bench, samples, split="pool", copies=False):
         raise UserError(f"expected to search {', '.join(MINED)}, found {split!r}", "test and guard samples are judged by experiments alone")
     state = bench.state()
     seeds = seeds_of(bench, samples, state)
-    graph, at = suspects.nodes(bench, state)
-    mine = at[state.index.get_indexer(seeds)]
     rows = np.flatnonzero((state.keep & (state["split"] == split) & ~state.index.isin(seeds)).to_numpy())
-    V = suspects.vectors(bench, graph)
-    score = likeness(V, V[mine].astype("f4"), V[at[rows]].astype("f4")) if len(rows) else np.empty(0)
+    if not len(rows):
+        return pd.DataFrame(columns=LIKE)
+    graph, at = suspects.nodes(bench, state)
+    V, mine = suspects.vectors(bench, graph), at[state.index.get_indexer(seeds)]
+    score = likeness(V, V[mine].astype("f4"), V[at[rows]].astype("f4"))
     order = np.argsort(-score, kind="stable")
     if not copies:
         order = order[apart(graph, at[rows[order]], mine)]
@@ -41,7 +45,8 @@ def similar(bench, samples, split="pool", copies=False):
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=state.index[rows]))
     found["source_id"], found["path"], found["label"] = (state[c].to_numpy(object)[rows] for c in ("key", "uri", "label"))
     near = np.array(seeds, object)[which]
-    return found.assign(score=score, distance=distance, nearest=near, nearest_source_id=state.key.reindex(near).to_numpy(object))
+    found = found.assign(score=score, distance=distance, nearest=near, nearest_source_id=state.key.reindex(near).to_numpy(object))
+    return found[LIKE]
 
 
 def seeds_of(bench, samples, state):

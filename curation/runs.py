@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation import stats
-from curation.arrays import load, save
+from curation.arrays import find, load, save
 from curation.errors import UserError
 from curation.expressions import by_draw
 from curation.store import now
@@ -71,9 +71,8 @@ def probabilities(bench, key, ids):
     out = np.full((len(ids), len(classes)), np.nan)
     for there, probs in (("ids", "probs"), ("pool", "pool_probs")):
         if len(kept.get(there, ())):
-            at = place(kept[there], ids)
-            seen = kept[there][at] == ids
-            out[seen] = kept[probs][at[seen]]
+            at = find(kept[there], ids)
+            out[at >= 0] = kept[probs][at[at >= 0]]
     return classes, out
 
 
@@ -83,7 +82,7 @@ def covers(bench, key, ids):
         kept = load(predictions(bench, key))
     except UserError:
         return False
-    return kept is not None and bool(len(kept["ids"]) and (kept["ids"][place(kept["ids"], ids)] == ids).all())
+    return kept is not None and bool(len(kept["ids"]) and (find(kept["ids"], ids) >= 0).all())
 
 
 def covering(bench, key, ids):
@@ -95,19 +94,14 @@ def covering(bench, key, ids):
     return None if (answers == "").any() else answers
 
 
-def place(kept, ids):
-    """Where each of `ids` would stand in the sorted `kept`, (m,) int."""
-    return np.arange(len(ids)) if np.array_equal(kept, ids) else np.searchsorted(kept, ids).clip(max=len(kept) - 1)
-
-
 def said(bench, key, ids):
     """The class that a run predicts for each of `ids`, (m,) objects, "" for a sample that it did not see."""
     kept = load(predictions(bench, key))
     if kept is None:
         raise UserError(f"expected the predictions of run {key}, found none", "assay check --repair, then run the experiment again")
     classes, ids = np.array([*json.loads(str(kept["classes"])), ""], dtype=object), np.asarray(ids, "S32")
-    at = place(kept["ids"], ids)
-    return classes[np.where(kept["ids"][at] == ids, kept["probs"].argmax(1)[at], -1)]
+    at = find(kept["ids"], ids)
+    return classes[np.where(at >= 0, kept["probs"].argmax(1)[at], -1)]
 
 
 def right(bench, key, truth):

@@ -10,7 +10,7 @@ import numpy as np
 
 from curation import neighbors, versions
 from curation import probe as probes
-from curation.arrays import Shards, load, save, written
+from curation.arrays import Shards, find, load, save, written
 from curation.errors import UserError
 from curation.versions import position
 
@@ -50,9 +50,8 @@ def nodes(bench, state):
     graph = load(bench.arrays / "graph.npz")
     if graph is None:
         raise UserError("expected the neighbours of every image, found none", f"run: assay scan -b {bench.given}")
-    hashes = np.asarray(state.content_hash, "S32")
-    at = np.searchsorted(graph["hashes"], hashes).clip(max=len(graph["hashes"]) - 1)
-    if not (graph["hashes"][at] == hashes).all():
+    at = find(graph["hashes"], state.content_hash)
+    if (at < 0).any():
         raise UserError("expected every image scanned, found some imported since", f"run: assay scan -b {bench.given}")
     bench.nodes = made, state.index, graph, at
     return graph, at

@@ -6,7 +6,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation import issues, neighbors, quality, standing, suspects, twins
-from curation.arrays import Shards, load, save
+from curation.arrays import Shards, find, load, save
 from curation.errors import UserError
 from curation.images import Pixels
 from curation.leftovers import at_work
@@ -106,8 +106,7 @@ def lists(bench, hashes, X, of):
     file, made = bench.arrays / "lists.npz", None
     kept = load(file)
     if kept is not None and str(kept["of"]) == of:
-        at = np.searchsorted(kept["hashes"], hashes).clip(max=len(kept["hashes"]) - 1)
-        was = np.where(kept["hashes"][at] == hashes, at, -1)
+        was = find(kept["hashes"], hashes)
         made = neighbors.extended(kept, X, was) if neighbors.can_extend(kept, was) else None
     made = made or neighbors.build(X)
     if len(hashes) > neighbors.EXACT:  # a small one is as soon built as read
