@@ -19,7 +19,7 @@ class Pictures:
 
     def __init__(self, bench):
         self.bench, self.folder, self.made, self.shards = bench, bench.arrays / "pixels", None, None
-        self.kept, self.lock = OrderedDict(), threading.Lock()
+        self.kept, self.lock, self.reading = OrderedDict(), threading.Lock(), threading.Lock()
 
     def of(self, row, side):
         """The JPEG of a row of a state, its longer side at most `side`; None where the image cannot be read."""
@@ -42,11 +42,16 @@ class Pictures:
                 self.kept.popitem(last=False)
         return jpeg
 
-    def whole(self, row):
-        """An image that the pixel shards hold as it is. Their index is read once: at 60,000 images that takes 60 ms, and a page shows many."""
+    def held(self):
+        """The pixel shards. Their index is read once, by one for all: of a million images that takes a second."""
         made = written(self.folder)
-        if made != self.made:
-            self.shards, self.made = Shards(self.folder), made
+        with self.reading:
+            if made != self.made:
+                self.shards, self.made = Shards(self.folder), made
+            return self.shards
+
+    def whole(self, row):
+        """An image that the pixel shards hold as it is."""
         out = io.BytesIO()
-        Image.fromarray(Pixels(self.shards, [row.content_hash])[0]).save(out, "JPEG", quality=95, subsampling=0)
+        Image.fromarray(Pixels(self.held(), [row.content_hash])[0]).save(out, "JPEG", quality=95, subsampling=0)
         return out.getvalue()

@@ -177,8 +177,10 @@ def warm(path):
 
     for name in ("overview", "history"):
         import_module(f"app.{name}")
+    desk = desk_of(path)
     with suppress(UserError):  # the page says what is wrong
-        queue.places(desk_of(path).bench.state())
+        queue.places(desk.bench.state())
+        desk.pictures.held()
 
 
 def main(arguments=None):

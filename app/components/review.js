@@ -134,7 +134,10 @@ function review(root, { bench, who, session }) {
 
   function step(pressed) {
     if (trail[at]) at++;
-    if (!trail[at] && ahead.length) trail.push(ahead.shift());
+    if (!trail[at] && ahead.length) {
+      const ready = ahead.slice(0, AHEAD).findIndex((i) => pictures.get(i.sample)?.complete);
+      trail.push(...ahead.splice(Math.max(0, ready), 1)); // one whose picture is there comes before one that would be waited for
+    }
     show(pressed);
     prefetch();
     if (ahead.length < AHEAD && !ended) more();
