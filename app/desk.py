@@ -5,6 +5,8 @@ import re
 import threading
 import time
 import traceback
+from contextlib import suppress
+from importlib import import_module
 
 import numpy as np
 
@@ -32,8 +34,8 @@ class Desk:
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
         self.turn = threading.Lock()  # one brings all this to the end of the log at a time
-        self.held = self.found = None  # the probe that stands, and what it says that is not written down
-        self.made = self.drawn = None  # which writing of the probe and of the graph was read
+        self.held = self.found = None  # the probe that stands, once it is asked, and what it says that is not written down
+        self.made = None  # which writing of the probe was read
         self.asked = -BETWEEN
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = Pictures(bench)
@@ -48,37 +50,42 @@ class Desk:
             seq, state = versions.newest(self.bench)
             if seq == self.seq:
                 return
-            found, probs = self.judged(state)
-            drawn = written(self.bench.arrays / "graph.npz")
-            same = self.state is not None and state.index.is_(self.state.index) and drawn == self.drawn
-            graph, at = (self.graph, self.at) if same else suspects.nodes(self.bench, state)
+            found, probs, classes, few = self.judged(seq, state)
+            graph, at = suspects.nodes(self.bench, state)
             if time.monotonic() - self.asked > BETWEEN:
                 self.between, self.asked = queue.of_people(self.bench), time.monotonic()
-            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share), known=(graph, at))
+            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share))
             shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
             first = np.full(len(graph["hashes"]), -1)
             first[at[shown][::-1]] = np.flatnonzero(shown)[::-1]
-            said = verdicts(suspects.judged(state[["split"]]), self.held.classes, np.where(self.held.probe.few(), 0, probs))
+            said = verdicts(suspects.judged(state[["split"]]), classes, np.where(few, 0, probs))
             progress = queue.progress(self.bench, state)
             with self.lock:
-                self.state, self.graph, self.at, self.drawn, self.first = state, graph, at, drawn, first
+                self.state, self.graph, self.at, self.first = state, graph, at, first
                 self.said, self.progress = said, progress
                 self.rows = rows.to_dict("records")
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
                 self.classes = sorted(set(state.label[shown]))
-                self.found, self.probs, self.seq = found, probs, seq
+                self.found, self.probs, self.seq = self.held and found, probs, seq
 
-    def judged(self, state):
-        """(what the standing probe makes of a state's labels, its probabilities); the probe is read anew where somebody wrote another."""
-        made = written(self.bench.arrays / "probe.npz")
-        if self.held is None or made != self.made or not self.held.same(state):
-            self.held, self.made = standing.standing(self.bench, state), made
+    def judged(self, seq, state):
+        """(what the standing probe makes of a state's labels, its probabilities, its classes, which of these are too few to judge): what is written
+        down, if that is of this state, else by the probe, which is read anew where somebody wrote another."""
+        if self.held is None and (kept := load(self.bench.arrays / "opinion.npz")) and "rows" in kept and int(kept["upto"]) == seq:
+            return suspects.told(state, kept), kept["pred_probs"], json.loads(str(kept["classes"])), kept["few"]
+        self.hold(state)
         judged = self.held and self.held.judge(state)
         if judged is None:
             suspects.brought(self.bench)  # fits one, or says that only a scan can
             self.held, self.made = standing.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
             judged = self.held.judge(state)
-        return judged[:2]
+        return *judged[:2], self.held.classes, self.held.probe.few()
+
+    def hold(self, state):
+        """Have the probe that stands for a state at hand, read anew where somebody wrote another."""
+        made = written(self.bench.arrays / "probe.npz")
+        if self.held is None or made != self.made or not self.held.same(state):
+            self.held, self.made = standing.standing(self.bench, state), made
 
     def publish(self):
         """Write down what the model makes of the labels, for everybody else who reads the bench; False where nothing is new."""
@@ -172,6 +179,9 @@ class Desk:
             thread.join()
 
     def work(self):
+        with self.turn, suppress(UserError):  # the first decision need not wait for it
+            self.hold(self.bench.state())
+            import_module("cleanlab.filter")
         while not self.stopped:
             with self.woken:
                 came = self.woken.wait_for(lambda: self.stopped or self.seq < self.newest, CALM)

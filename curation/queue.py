@@ -123,9 +123,9 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
     return lined_up(bench, state, found, between, n, round(n * random), second)
 
 
-def lined_up(bench, state, found, between, n, draws, second=(), known=None):
+def lined_up(bench, state, found, between, n, draws, second=()):
     """The queue of a state, from what the model makes of its labels (None where nothing is scanned) and what people contradict each other about:
-    see queue. `known`: what suspects.nodes says of the state, where it was asked already."""
+    see queue."""
     import pandas as pd
 
     between, order, extra = between.drop_duplicates("sample"), [], []
@@ -145,7 +145,7 @@ def lined_up(bench, state, found, between, n, draws, second=(), known=None):
     taken, rows = state.loc[order], found.reindex(order)
     judged = rows.score.notna() & ~rows.index.isin(second)
     rows["label"] = taken.label.where(~taken.index.isin(second), taken.given_label)
-    why = dict(zip(rows.index[judged], suspects.reasons(bench, state, rows[judged], known))) if judged.any() else {}
+    why = dict(zip(rows.index[judged], suspects.reasons(bench, state, rows[judged]))) if judged.any() else {}
     why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(zip(first, between.why))
     suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)
     suggestion[first], score[first] = between.suggestion.to_numpy(object), between.score.to_numpy(float)

@@ -142,16 +142,18 @@ def judge_key(bench):
 def opinion(bench, version="HEAD"):
     """The judgement of a version as a frame (see judge): of the end of the log the standing one, brought up to date first if edits came since it
     was written; of any other a probe's, fitted to it."""
-    import pandas as pd
-
     if not versions.is_head(bench, version):
         classes, part, X, probe = fit(bench, bench.state(version))
         return judge(part, classes, probe.pred_probs(X), probe.few())
-    if (found := brought(bench)) is not None:
-        return found
-    kept = load(bench.arrays / "opinion.npz")
+    found = brought(bench)
+    return told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+
+
+def told(state, kept):
+    """The judgement of a state as arrays/opinion.npz holds it."""
+    import pandas as pd
+
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
-    state = bench.state()
     rows = np.flatnonzero(~state.split.isin(("test", "guard")))[kept["rows"]]
     return pd.DataFrame(
         dict(
@@ -199,14 +201,13 @@ def issues(bench, version="HEAD", columns=COLUMNS):
     return pd.concat([rows, find(bench, unheld(bench, state))])[list(columns)]
 
 
-def reasons(bench, state, rows, known=None):
-    """A sentence for each row of a judgement: what the model says without having seen it, and what its nearest neighbours are labelled. `known`:
-    what `nodes` says of the state, where it was asked already."""
+def reasons(bench, state, rows):
+    """A sentence for each row of a judgement: what the model says without having seen it, and what its nearest neighbours are labelled."""
     if not len(rows):
         return []
     import pandas as pd
 
-    graph, at = known or nodes(bench, state)
+    graph, at = nodes(bench, state)
     usable = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test label
     codes, names = pd.factorize(state.label.to_numpy()[usable], sort=True)
     label_of = np.full(len(graph["hashes"]), -1)

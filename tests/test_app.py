@@ -13,7 +13,7 @@ from conftest import bench_of, digits, truth_of
 import curation
 from app import desk as desks
 from app import explain
-from curation import atlas, mistakes, queue
+from curation import atlas, inbox, mistakes, queue
 from curation import audit as audits
 from pipelines.scan import scan
 
@@ -297,13 +297,16 @@ def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
     state, other = big.state(), curation.open(big.path)
     train = state.index[state.split == "train"]
     class_of = dict(zip(train, "1234567890"))
-    for rows in (
-        [dict(sample=s, label=c) for s, c in class_of.items()],
-        [dict(sample=train[20], keep=False), dict(sample=train[21], verdict="unsure")],
-        [dict(sample=train[20], keep=True), dict(sample=train[22], split="val")],
-        [dict(sample=train[i], verdict="confirm") for i in range(30, 80)],
+    for ours, rows in (
+        (False, [dict(sample=s, label=c) for s, c in class_of.items()]),
+        (True, [dict(sample=train[20], keep="false"), dict(sample=train[21], verdict="unsure")]),
+        (False, [dict(sample=train[20], keep=True), dict(sample=train[22], split="val")]),
+        (True, [dict(sample=train[i], verdict="confirm") for i in range(30, 80)]),
     ):
-        other.edit(pd.DataFrame(rows), "script")
+        if ours:
+            assert not inbox.receive(big, [(f"edit-{len(rows):012x}", rows)], "ann")["refused"]
+        else:
+            other.edit(pd.DataFrame(rows), "script")
         desk.refresh()
         shutil.copytree(big.path, big.path.with_name("copy"), dirs_exist_ok=True)
         copy = curation.open(big.path.with_name("copy"))
