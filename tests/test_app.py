@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
 import pandas as pd
 import pytest
 from browser import TOKEN, browser, workbench
-from conftest import bench_of, digits, truth_of
+from conftest import ROOT, bench_of, digits, truth_of
 
 import curation
 from app import desk as desks
@@ -431,3 +433,37 @@ def test_under_a_majority_ones_own_vote_comes_first(big):
     assert others(big, test, "ann") == dict(votes=[], hidden=0) == others(big, "nothing", "ann")
     big.undo(who="ann")
     assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], "what is taken back is no vote"
+
+
+def test_a_picture_that_does_not_come_is_not_waited_for(big, chrome):
+    """The picture of the second item hangs: the third is shown in its place at once, and the second when it is there."""
+    queue = big.queue(10, 0)
+    names, late, held = list(queue.source_id), queue["sample"][1], []
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/")
+        page.route(f"**/assay/image/{late}?side=512", lambda route: held.append(route))
+        page.goto(server.url + REVIEW)
+        page.wait_for_selector(READY)
+        assert shown(page)[0] == names[0]
+        page.wait_for_timeout(1500)
+        assert len(held) == 1, "it was asked for ahead"
+        page.keyboard.press("n")
+        page.wait_for_timeout(100)
+        assert shown(page)[0] == names[2] and page.evaluate("document.querySelector('.assay-review .picture img').complete")
+        held[0].continue_()
+        page.wait_for_timeout(1000)
+        page.keyboard.press("n")
+        page.wait_for_timeout(100)
+        assert shown(page)[0] == names[1]
+
+
+def test_the_server_holds_its_bench_once(big):
+    """Started as a script it is a module of another name than the one that the pages import; a bench held by both would cost its memory twice."""
+    code = """
+import runpy, sys, uvicorn
+uvicorn.run = lambda app, **more: print("held", len(sys.modules["app.server"].DESKS), "by the module of the pages")
+sys.argv = ["app.server", sys.argv[1], "--no-browser"]
+runpy.run_module("app.server", run_name="__main__")
+"""
+    out = subprocess.run([sys.executable, "-c", code, big.path], cwd=ROOT, capture_output=True, text=True)
+    assert "held 1 by the module of the pages" in out.stdout, out.stderr

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from test_cli import assay
 import curation
 from curation import UserError, check, clusters, gaps, guards, mistakes, regions, slices
 from curation.arrays import load
-from pipelines import contact
+from pipelines import contact, errands
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 
@@ -262,6 +263,23 @@ def test_the_list_stands_until_the_next_one_and_is_derived(way, tmp_path):
     file.unlink()
     assert gaps.members(bench, found.gap[0]), "lost, so found anew"
     assert gaps.find(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), "the same labels, by a probe of their own"
+
+
+def test_of_a_large_bench_the_last_list_is_shown_until_somebody_asks(way, tmp_path, monkeypatch):
+    bench, _, _ = way
+    shutil.copytree(bench.path, tmp_path / "bench")
+    bench = curation.open(tmp_path / "bench")
+    found, val = gaps.find(bench), bench.state().query("split == 'val'").index
+    bench.edit(pd.DataFrame(dict(sample=val[:3], tag="seen")), "ann")
+    now, late = gaps.recent(bench)
+    assert late == 0 and now.equals(found), "a small one is found at once"
+    bench.edit(pd.DataFrame(dict(sample=val, keep=False)), "ann")
+    monkeypatch.setattr(gaps, "PROMPT", 0)
+    old, late = gaps.recent(bench)
+    assert old.equals(found) and late == len(val)
+    errands.start(bench, "gaps").wait()
+    now, late = gaps.recent(bench)
+    assert late == 0 and not now.val.any() and found.val.any(), "val is gone, and the list knows"
 
 
 def test_other_test_labels_make_the_same_clusters_gaps_and_sheets_to_the_byte(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from curation import UserError, images
-from curation.arrays import Shards
+from curation.arrays import Shards, find
 from curation.images import BadImage, Pixels, content_hash, decode, decode_source, iter_bytes, pixels, read_bytes, thumbnail
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -360,3 +360,14 @@ def test_real_images(tmp_path, name, size):
         assert (pixels(Shards(tmp_path), hashes) == stacked).all() and stacked.shape[1:] == (size, size, 3)
     else:
         assert pixels(Shards(tmp_path), hashes, 64).shape == (300, 64, 64, 3)
+
+
+def test_hashes_are_found_as_a_dictionary_finds_them():
+    """Few beginnings for many hashes, so that those which are the same in their first eight digits are told apart."""
+    rng = np.random.default_rng(0)
+    every = [f"{rng.integers(0, 300):08x}{rng.integers(0, 4):024x}" for _ in range(4000)]
+    known = sorted(set(every[:2000]))
+    at = {h: i for i, h in enumerate(known)}
+    for asked in (every, every[:50], known, [], ["0" * 32, "f" * 32]):
+        assert find(np.array(known, "S32"), asked).tolist() == [at.get(h, -1) for h in asked]
+    assert find(np.empty(0, "S32"), every[:2]).tolist() == [-1, -1]

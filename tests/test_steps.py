@@ -112,6 +112,7 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
     trained(bench, "v1", wrong=12)
     for seed, wrong in enumerate((6, 8, 10)):
         trained(bench, "v1", "mlp", seed, wrong)
+    trained(bench, "v1 - random(3, seed=0)", wrong=20)  # a control, which only an experiment compares with
     cell = dict(key="lost", train_tree="t", arch="cnn", seed=0, config={}, at="v1", n_train=100)
     runs.keep(bench, cell, 1, "code", 1.0, failed="diverged")
     out = runs.by_version(bench).set_index("arch")

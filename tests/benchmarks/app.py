@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 import curation
+from curation import gaps
 from pipelines import jobs
 from pipelines.experiment import detach
 from pipelines.ingest import ingest
@@ -147,7 +148,7 @@ def four(server, bench, n=500, pause=1000):
             if stop.is_set():
                 break
             start = time.perf_counter()
-            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag="seen")), f"script-{pause}")
+            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag=f"seen {pause}")), f"script-{pause}")
             took.append(time.perf_counter() - start)
             time.sleep(0.5)
         told[f"script-{pause}"] = f"re-scored by each, median {np.median(took):.1f} s, p95 {np.quantile(took, 0.95):.1f}, worst {max(took):.1f}"
@@ -178,6 +179,7 @@ def main(*asked):
         large, folder = asked[:1] == ("large",), Path(folder)
         given = asked[-1] if asked else None
         bench = curation.open(given if large else shutil.copytree(given, folder / "bench")) if given else build(folder)
+        gaps.find(bench)  # all is written down as a scan leaves it: a server that was killed before is no part of a page's time
         print(f"{len(bench.state()):,} samples")
         with clock("server up"):
             server = Workbench(bench.path).start()
