@@ -94,8 +94,12 @@ def circled(page):
     page.wait_for_timeout(1500)  # for the pictures
 
 
-def tab(name):
-    return lambda page: page.get_by_role("tab", name=name).click()
+def tab(name, there="[role=tabpanel]"):
+    def go(page):
+        page.get_by_role("tab", name=name).click()
+        page.locator(there).first.wait_for()
+
+    return go
 
 
 def life(page):
@@ -113,7 +117,7 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "map": ("map", ".assay-map[data-n]", None),
     "circled": ("map", ".assay-map[data-n]", circled),
     "gaps": ("gaps", ".assay-sheet img", None),
-    "next": ("gaps", ".assay-sheet img", tab("Label these next")),
+    "next": ("gaps", ".assay-sheet img", tab("Label these next", ".assay-grid:visible .many img")),
     "experiments": ("experiments", "iframe", None),
     "audit": ("audit", ".assay-blind img", None),
     "history": ("history", "[data-testid=stDataFrame]", None),
