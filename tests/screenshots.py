@@ -94,7 +94,7 @@ def circled(page):
     page.wait_for_timeout(1500)  # for the pictures
 
 
-def tab(name, there="[role=tabpanel]"):
+def tab(name, there="[role=tabpanel]:visible"):
     def go(page):
         page.get_by_role("tab", name=name).click()
         page.locator(there).first.wait_for()
