@@ -97,10 +97,11 @@ def random_order(state):
 def places(state):
     """Where in the state each sample of the random order is."""
     global _order
-    if not state.index.is_(_order[0]):  # to draw a million takes a second, and samples change far more seldom than their labels
-        _order = state.index, versions.draws(state.index.tolist(), SEED)
+    of, drawn = _order
+    if not state.index.is_(of):  # to draw a million takes a second, and samples change far more seldom than their labels
+        drawn = versions.draws(state.index.tolist(), SEED)
+        _order = state.index, drawn
     use = state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)
-    drawn = _order[1]
     return drawn[use.to_numpy()[drawn]]
 
 

@@ -44,9 +44,9 @@ def indices(labels, classes):
 
 def nodes(bench, state):
     """(graph arrays, each sample's node in the graph): equal images share a node. What was asked for last is remembered: nobody writes into it."""
-    made = written(bench.arrays / "graph.npz")
-    if bench.nodes and bench.nodes[0] == made and state.index.is_(bench.nodes[1]):
-        return bench.nodes[2:]
+    made, last = written(bench.arrays / "graph.npz"), bench.nodes  # which another thread may replace meanwhile
+    if last and last[0] == made and state.index.is_(last[1]):
+        return last[2:]
     graph = load(bench.arrays / "graph.npz")
     if graph is None:
         raise UserError("expected the neighbours of every image, found none", f"run: assay scan -b {bench.given}")
