@@ -102,10 +102,11 @@ def brought(con, state, since, upto):
 
 def remembered(bench, key, make):
     """What was can never change, so the last few states are kept."""
-    if key not in bench.states:
-        made = make()  # may remember others on the way
-        bench.states = dict([*bench.states.items(), (key, made)][-6:])
-    return bench.states[key].copy(deep=False)  # pandas copies what is written to
+    found = bench.states.get(key)
+    if found is None:
+        found = make()  # may remember others on the way
+        bench.states = dict([*bench.states.items(), (key, found)][-6:])
+    return found.copy(deep=False)  # pandas copies what is written to
 
 
 def state_at(con, upto):
