@@ -40,7 +40,7 @@ DESKS = {}
 def routes(path):
     """The routes that a review talks to; each works in a thread, so that nobody waits for another's disk."""
     from starlette.concurrency import run_in_threadpool
-    from starlette.responses import JSONResponse, Response
+    from starlette.responses import JSONResponse, RedirectResponse, Response
     from starlette.routing import Route
 
     from curation.errors import UserError
@@ -134,7 +134,11 @@ def routes(path):
         made = await run_in_threadpool(points, desk_of(path).bench, request.query_params.get("by", "label"))
         return Response(made, media_type="application/octet-stream", headers={"cache-control": "private, max-age=3600"})
 
+    async def first(request):
+        return RedirectResponse(f"/?{request.url.query}")
+
     return [
+        Route("/overview", first),  # Streamlit knows its first page by no name
         Route("/assay/map", places),
         Route("/assay/audit/{name}", audited, methods=["POST"]),
         Route("/assay/audit/{name}/{row:int}", audited),

@@ -224,6 +224,13 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
         page.wait_for_selector(READY)
 
 
+def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/overview?who=ann")
+        page.locator(".assay-cards").wait_for()
+        assert page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
+
+
 def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     from app import blind
 
