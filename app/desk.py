@@ -14,6 +14,7 @@ from app.pictures import Pictures
 from curation import inbox, queue, standing, stats, suspects, text, versions
 from curation.arrays import load, save, written
 from curation.errors import UserError
+from curation.leftovers import sessions_ended
 
 AHEAD = 400  # suspects that are held ready
 BATCH = 40  # items that go to a browser at once
@@ -221,6 +222,8 @@ class Desk:
             ids = sorted(self.said)
             labels = [self.state.label.get(s) or "" for s in ids]
             kept = dict(ids=np.array(ids, "S32"), said=np.array([self.said[s] for s in ids], "U"), labels=np.array(labels, "U"))
+            for old in sessions_ended(self.bench):
+                old.unlink(missing_ok=True)
             save(file, **kept)
         return kept
 

@@ -8,6 +8,7 @@ import streamlit as st
 from app.look import reviewer, words
 from curation import history
 from curation.errors import UserError
+from curation.times import localize, show_time
 
 SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
 
@@ -44,7 +45,7 @@ def commit(bench, who):
 def log(bench, who):
     rows = bench.batches().iloc[::-1].reset_index(drop=True)
     chosen = st.dataframe(
-        rows[SHOWN],
+        localize(rows[SHOWN], show_time),
         hide_index=True,
         height=min(480, 38 + 35 * len(rows)),
         placeholder="",
@@ -118,7 +119,7 @@ def blame(bench):
         return st.warning(words(e))
     left, right = st.columns([1, 4])
     left.html(f'<div class="assay-sheet"><figure>{picture(id, key, 256)}</figure></div>')
-    right.dataframe(life[LIFE], hide_index=True)
+    right.dataframe(localize(life[LIFE], show_time), hide_index=True)
 
 
 def told(work):

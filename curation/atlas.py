@@ -34,8 +34,10 @@ def positions(bench, state):
 
 def sketch(bench):
     """Give every image of the standing graph a place at once, and keep it: its old one, or beside its neighbours that have one; where
-    nobody has one, by principal components. Returns the method, and whether UMAP has still to draw it anew."""
+    nobody has one, by principal components. Returns the method, and whether UMAP has still to draw it anew. UserError before a scan."""
     graph, old = load(bench.arrays / "graph.npz"), standing(bench)
+    if graph is None:
+        raise UserError("expected a scanned bench to draw a map of, found none", f"run: assay scan -b {bench.given}")
     if old is not None and str(old["key"]) == key_of(graph):
         return str(old["method"]), unfinished(str(old["method"]), len(old["xy"]))
     places = inherited(graph, old)

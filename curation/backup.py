@@ -6,8 +6,9 @@ import shutil
 import duckdb
 
 from curation.errors import UserError
-from curation.store import chain_breaks, facts_only, now
-from curation.turns import testify, witness
+from curation.store import chain_breaks, facts_only
+from curation.times import now
+from curation.turns import testify
 
 KEPT = 3  # so many commits have a copy
 
@@ -61,7 +62,7 @@ def examine(file):
 def sound(bench):
     """Is the bench's own file good, and nothing of it lost? Only for whoever holds its turn."""
     found = bench.file.exists() and bench.file.stat().st_size and examine(bench.file)
-    return bool(found) and found["upto"] >= witness(bench.path / ".lock")[0]
+    return bool(found) and found["upto"] >= (bench.witness() or (0,))[0]
 
 
 def last_good(bench):
@@ -86,12 +87,12 @@ def restore(bench, name=None):
         if turn is None:
             raise UserError(f"expected a bench that can be written, found {bench.path} read-only", "copy the folder to where you may write")
         if name is None and sound(bench):
-            since, good = witness(bench.path / ".lock")[0] - good["upto"], good["name"]
+            since, good = (bench.witness() or (0,))[0] - good["upto"], good["name"]
             raise UserError(
                 f"expected a damaged bench, found a sound one with {since:,} edits since {good}",
                 f"to take decisions back: assay revert --since {good}; to put the old file in its place all the same: assay restore {good}",
             )
-        lost = max(0, witness(bench.path / ".lock")[0] - good["upto"])
+        lost = max(0, (bench.witness() or (0,))[0] - good["upto"])
         aside.mkdir(parents=True)
         wal = bench.file.with_name(bench.file.name + ".wal")
         if wal.exists():  # first: it must not be replayed over the copy

@@ -4,7 +4,8 @@ import re
 
 from curation import backup, edits, text, undo, versions
 from curation.errors import UserError
-from curation.store import Store, new_batch, now
+from curation.store import Store, new_batch
+from curation.times import iso_time, now, stored
 
 NAME = re.compile(r"[\w.-]+")  # of a version
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
@@ -191,12 +192,14 @@ class Bench(Store):
         return self.undo(undone[-1], who)
 
     def revert(self, batch=None, of=None, since=None, who="", dry=False):
-        """Take back one batch, or every decision of somebody (`of`), or since a time (UTC datetime), or both, whatever came between; values that
-        somebody else edited since are left alone. Returns (plan: see undo.plan, what happened: as undo). `dry`: only the plan."""
+        """Take back one batch, or every decision of somebody (`of`), or since a time (a datetime with its zone, else in local time), or both,
+        whatever came between; values that somebody else edited since are left alone. Returns (plan: see undo.plan, what happened: as undo).
+        `dry`: only the plan."""
+        start = since and stored(since)
         with self.connect() if dry else self.transaction() as con:
-            names = undo.choose(con, batch, of, since)
+            names = undo.choose(con, batch, of, start)
             plan = undo.plan(con, names)
-            word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {since:%Y-%m-%d %H:%M:%S}']))}"
+            word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {iso_time(start)}']))}"
             out = dict(batch=None) if dry else self.take_back(con, plan, "undo", word, who, "revert")
         return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
 

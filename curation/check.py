@@ -39,7 +39,7 @@ def check(bench, progress=None):
     bench.states.clear()  # look again, not at what is remembered
     bench.positions.clear()
     try:
-        bench.verify()
+        bench.verify(witnessed=False)
         found, state = [*log(bench), *rows(bench), *runs(bench)], bench.state()
     except UserError as e:
         if not bench.file.exists() or NO_DAMAGE.search(e.problem):
@@ -49,6 +49,9 @@ def check(bench, progress=None):
 
 
 def log(bench):
+    if bench.witness() is None:
+        what = f"{bench.path / '.lock'} is damaged: it said where the log ends, so that lost edits are seen"
+        yield finding("witness", what, repair="write it down again from the log")
     for kind, what, mend in bench.damages():
         yield finding(kind, what, repair=mend, hint=None if mend else RESTORE)
     if breaks := bench.chain_breaks():
@@ -238,6 +241,8 @@ def forget(bench):
         con.execute("delete from runs where key in (select unnest(?::varchar[]))", [lost])
         if versions.standing_differs(con):
             versions.keep_standing(con)
+        if bench.witness() is None:
+            bench.told = con.execute("select (select coalesce(max(seq), 0)::varchar from edits), value from meta where key = 'head'").fetchone()
 
 
 def decode_again(bench, progress=None):

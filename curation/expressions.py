@@ -11,6 +11,7 @@ from curation.errors import UserError
 NAME = re.compile(r"[\w.-]+")  # a version's name, HEAD or a position
 NUMBER = re.compile(r"[0-9]{1,18}")
 WORD = re.compile(NAME.pattern + r"|\S")
+MOST = 20  # operations in one expression
 HINT = "expressions: v1 - flagged, v1 ~ flagged, v1 - random(312, seed=0), half(v1), part(v1, 20000, seed=0), drawn(v1, v2)"
 
 
@@ -39,7 +40,9 @@ def parse(text):
 
     expression = version | expression (- | ~) (flagged | random(N [, seed=N])) | half(expression [, seed=N])
                  | part(expression, N [, seed=N]) | drawn(expression, version)"""
-    words = WORD.findall(str(text))
+    words = WORD.findall(str(text)[:5_000])
+    if (n := sum(w in "(-~" for w in words)) > 2 * MOST:
+        raise UserError(f"expected at most {MOST} operations in an expression, found {n} signs and brackets: {str(text)[:60]!r}", HINT)
 
     def take(expected, test):
         if not words or not test(words[0]):

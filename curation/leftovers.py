@@ -12,6 +12,7 @@ from curation.arrays import array_of
 from curation.errors import UserError
 
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
+SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 
 
 def at_work(job):
@@ -54,9 +55,14 @@ def unfinished(bench):
     return sorted(f for f in set(files) if older(f))
 
 
-def older(file):
+def older(file, age=AGE):
     with suppress(FileNotFoundError):  # finished meanwhile
-        return file.stat().st_mtime < time.time() - AGE
+        return file.stat().st_mtime < time.time() - age
+
+
+def sessions_ended(bench):
+    """Files that say what the model thought when a review session began, of sessions nobody comes back to."""
+    return [f for f in (bench.arrays / "sessions").glob("*.npz") if older(f, SESSION)]
 
 
 def shard_folders(bench):
@@ -92,6 +98,7 @@ def unneeded(bench):
     flagged = (bench.arrays / "flagged").glob("*.npz")
     out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
     out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
+    out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")
     for place in filter(older, (bench.path / "uploads").glob("*")):
         if not bench.rows("select 1 from samples where starts_with(uri, ?) limit 1", [f"{place}/"]):
             out |= dict.fromkeys(files(place), "handed in and never imported")

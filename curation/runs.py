@@ -10,7 +10,7 @@ from curation import stats
 from curation.arrays import find, load, save
 from curation.errors import UserError
 from curation.expressions import by_draw
-from curation.store import now
+from curation.times import iso_time, now
 
 COLUMNS = "key, train_tree, arch, seed, config, recipe, code, seconds, ts, version, n_train, failed"
 
@@ -169,4 +169,4 @@ def look(bench, keys):
         "select sample, count(*) from edits where seq > ? and sample <> '' and batch not like 'import-%' group by sample", [upto]
     )
     split = bench.state().split
-    return dict(looks=n, first=first.isoformat(), edits=sum(k for sample, k in since if split.get(sample) != "test"))
+    return dict(looks=n, first=iso_time(first), edits=sum(k for sample, k in since if split.get(sample) != "test"))

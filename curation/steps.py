@@ -1,6 +1,6 @@
 """The one thing to do next with a bench, with its reason in figures: what a page shows first, and what `assay status` prints."""
 
-from curation.store import now
+from curation.times import now
 
 STALE = 3600  # seconds after which open decisions wait for a version
 SESSION = 200  # decisions that are worth a version, and a measurement

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import duckdb
 
 from curation.errors import UserError
 from curation.text import check
+from curation.times import now
 from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
 
 SCHEMA = "3"
@@ -99,10 +99,6 @@ def forked():
 os.register_at_fork(after_in_child=forked)
 
 
-def now():
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 class Store:
     """How a bench's DuckDB file is reached. `Bench` (curation.bench) adds what a dataset is."""
 
@@ -125,8 +121,14 @@ class Store:
                 con.execute(TABLES + STANDING + LOOKS)
                 con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
 
-    def verify(self):
-        """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits."""
+    def verify(self, witnessed=True):
+        """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits, or (`witnessed`) one of which
+        nobody can tell."""
+        if witnessed and self.witness() is None:
+            raise UserError(
+                f"expected {self.path / '.lock'} to say where the log ends, found it damaged: lost edits would not be seen",
+                f"assay check --repair -b {self.given} reads the log as a whole and writes its end down again",
+            )
         if not self.file.exists() and (self.path / "backups").exists():
             raise UserError(f"expected {self.file.name} in {self.path}, found it gone", self.way_back())
         if not self.file.exists():
@@ -255,13 +257,17 @@ class Store:
 
     def behind(self, con):
         """What says that acknowledged edits are gone, or "": the log ends before its witness says that it did."""
-        seq, head = witness(self.path / ".lock")
+        seq, head = self.witness() or (0, "")
         last, now = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
         if last < seq:
             return f"expected a log of {seq:,} edits in {self.file.name}, found {last:,}: the file lost {seq - last:,} acknowledged edits"
         if last == seq and seq and now != head:
             return f"expected the log that was written last in {self.file.name}, found another of the same length"
         return ""
+
+    def witness(self):
+        """(edits, hash) of the log as it was acknowledged last; None where that is damaged: see turns.witness."""
+        return witness(self.path / ".lock")
 
     def way_back(self):
         """The hint that names the last good backup."""

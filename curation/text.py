@@ -32,6 +32,17 @@ def printable(text):
     return CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
+def width(text):
+    """How many columns of a terminal a text takes, of which a Chinese character takes two."""
+    from rich.cells import cell_len
+
+    return cell_len(printable(text))
+
+
+def pad(text, columns):
+    return text + " " * (columns - width(text))
+
+
 def defused(frame):
     """A frame whose cells no spreadsheet takes for a formula: these begin with an apostrophe, which `fused` takes away again."""
     return frame.map(lambda v: f"'{v}" if isinstance(v, str) and FORMULA.match(v) else v)

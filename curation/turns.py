@@ -5,6 +5,7 @@ import fcntl
 import os
 import struct
 import threading
+import zlib
 from collections import deque
 from contextlib import contextmanager
 
@@ -86,7 +87,8 @@ def wait(turn):
     fcntl.flock(turn, fcntl.LOCK_EX)
     if not hasattr(fcntl, "F_OFD_SETLKW"):  # not Linux: no order among those who wait
         return
-    number = int(os.pread(turn, 20, 20) or 0)
+    drawn = os.pread(turn, 20, 20).strip()
+    number = int(drawn) if drawn.isdigit() else 0  # a damaged file: who came before is in order no more, but still alone
     os.pwrite(turn, str(number + 1).ljust(20).encode(), 20)
     hold(turn, fcntl.F_WRLCK, number, 1)
     fcntl.flock(turn, fcntl.LOCK_UN)
@@ -100,13 +102,24 @@ def hold(turn, kind, start, length):
 
 
 def witness(path):
-    """(edits, hash) of the log as it was acknowledged last; (0, "") where nobody edited the bench since it was copied without its lock file."""
+    """(edits, hash) of the log as it was acknowledged last; (0, "") where nobody edited the bench since it was copied without its lock file; None
+    where that was written and cannot be read any more."""
     try:
-        seq, head = path.read_bytes()[WITNESS:].decode().split()
-        return int(seq), head
-    except (OSError, ValueError):
+        written = path.read_bytes()[WITNESS:].split(b"\n")[0].strip(b" \0")
+    except OSError:
         return 0, ""
+    if not written:
+        return 0, ""
+    try:
+        seq, head, *check = written.decode().split()  # an older Assay wrote no checksum
+        return (int(seq), head) if check in ([], [checksum(seq, head)]) else None
+    except ValueError:
+        return None
 
 
 def testify(turn, seq, head):
-    os.pwrite(turn, f"{seq:<20} {head}\n".encode(), WITNESS)
+    os.pwrite(turn, f"{seq:<20} {head} {checksum(seq, head)}\n".encode(), WITNESS)
+
+
+def checksum(seq, head):
+    return f"{zlib.crc32(f'{seq} {head}'.encode()):08x}"

@@ -3,6 +3,7 @@
 import json
 
 from curation.errors import UserError
+from curation.times import show_time
 from curation.versions import END
 
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
@@ -139,7 +140,7 @@ def choose(con, batch=None, who=None, since=None):
     chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "merge-"))]
     if not chosen:
         raise UserError(
-            f"expected decisions that stand{f' by {who}' if who else ''}{f' since {since:%Y-%m-%d %H:%M:%S}' if since else ''}, found none",
-            "`assay log --batches` lists batches with their authors and times (UTC)",
+            f"expected decisions that stand{f' by {who}' if who else ''}{f' since {show_time(since)}' if since else ''}, found none",
+            "`assay log --batches` lists batches with their authors and times",
         )
     return chosen

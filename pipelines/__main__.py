@@ -1,6 +1,13 @@
 """The command line: one function a verb. `assay VERB` and `python -m pipelines VERB` are the same."""
 
+# ruff: noqa: E402
+if __name__ == "__main__":  # before anything is loaded: a Ctrl-C meanwhile is no traceback
+    from pipelines.start import entry
+
+    entry()
+
 import argparse
+import errno
 import getpass
 import sys
 from contextlib import suppress
@@ -11,7 +18,11 @@ from curation import UserError
 from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, fifty, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
-from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
+from pipelines.start import STOPPED
+from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table
+
+# what a path that was given may be at fault for; any other OSError is ours
+PATH_FAULTS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENXIO}
 
 
 def demo(a):
@@ -279,15 +290,15 @@ def main(arguments=None):
     except UserError as e:
         print(printable(str(e)), file=sys.stderr)
         return 2
+    except OSError as e:
+        if e.errno not in PATH_FAULTS or e.filename is None:
+            raise
+        found = f"{str(e.filename)[:80]}{'...' * (len(str(e.filename)) > 80)}: {e.strerror}"
+        print(printable(str(UserError(f"expected a file or folder that can be used, found {found}", "give another path"))), file=sys.stderr)
+        return 2
+    except RecursionError:
+        print(UserError("expected input of a few levels, found it nested too deeply to read", "flatten it"), file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("\nstopped; run it again to go on", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return 130
-
-
-def entry():
-    sys.stdout = Patient(sys.stdout)
-    sys.exit(main())
-
-
-if __name__ == "__main__":
-    entry()

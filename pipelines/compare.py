@@ -5,6 +5,7 @@ import json
 from curation import audit, history, queue, stats, versions
 from curation.errors import UserError
 from curation.power import audits_needed, needed
+from curation.times import localize
 from pipelines import costs, where
 from pipelines.plan import AUTOMATIC, cells, control_of, missing, own_control
 from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
@@ -277,4 +278,4 @@ def report_data(bench, plan):
     """compare(), with the commits and the last batches of the log."""
     log = history.batches(bench)
     log = log[(log.kind == "commit") | (log.index >= len(log) - 50)]
-    return compare(bench, plan) | dict(log=json.loads(log.to_json(orient="records", date_format="iso")))
+    return compare(bench, plan) | dict(log=json.loads(localize(log).to_json(orient="records")))

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from curation import slices
 from curation.errors import UserError
 from curation.leftovers import at_work
-from curation.store import now
+from curation.text import pad, width
+from curation.times import iso_time, now
 from pipelines import jobs
 from pipelines.plan import cells, duration, expected, matrix, missing
 from pipelines.ruler import test_labels
@@ -107,11 +108,11 @@ def prepare(bench, plan):
 def announce(plan, wanted, todo, seconds, n, say, dry):
     """The matrix of a plan and what it will cost, before anything is trained; left out where nothing is to do and nobody asked."""
     rows = list(matrix(plan, wanted, seconds))
-    width = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    columns = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
     cost = f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}" if todo else ""
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
     for row in rows if todo or dry else ():
-        say("  " + "  ".join(text.ljust(w) for text, w in zip(row, width)).rstrip())
+        say("  " + "  ".join(map(pad, row, columns)).rstrip())
 
 
 @at_work
@@ -119,7 +120,7 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False):
     """Train every missing cell, `most` at once (default: as many as there are cores or GPUs); each is stored when it is done. `dry`: only say what
     there is to do, and what it will cost. Returns how many were trained; UserError names those that failed, when the others are done, and what
     cannot be built before anything is trained."""
-    begun = now().isoformat()
+    begun = iso_time(now())
     wanted, todo = prepare(bench, plan)
     envs, broken = lanes(len(todo), most), []
 

@@ -71,8 +71,7 @@ def look(a, bench, fo, dataset, port, out, back):
     say(a)("starting the App: about 20 seconds")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # who started us as a subprocess ends us as a person would
     try:
-        with open(os.devnull, "w") as nothing, redirect_stdout(nothing):  # its banner
-            session = fo.launch_app(dataset, remote=True, port=port, address="127.0.0.1", auto=False)
+        session = launch(fo, dataset, port, say(a))
         url = f"http://127.0.0.1:{port}/datasets/{dataset.name}"
         dataset.info["app"] = url
         dataset.save()
@@ -94,6 +93,33 @@ def look(a, bench, fo, dataset, port, out, back):
             done(a, None, back if waiting else f"assay fiftyone -b {bench.given} opens it again")
         with suppress(Exception):
             session.close()
+
+
+def launch(fo, dataset, port, say, patience=60):
+    """FiftyOne's session; where its page is late for FiftyOne's own minute, it is waited for and asked once more."""
+    from fiftyone.core.service import ServiceListenTimeout
+
+    for last in (False, True):
+        try:
+            with open(os.devnull, "w") as nothing, redirect_stdout(nothing):  # its banner
+                return fo.launch_app(dataset, remote=True, port=port, address="127.0.0.1", auto=False)
+        except ServiceListenTimeout:
+            if last:
+                break
+        say("the App was not there after a minute: trying once more")
+        until = time.monotonic() + patience
+        while not served(port) and time.monotonic() < until:
+            time.sleep(0.5)
+    raise UserError(
+        f"expected FiftyOne's App on port {port} within some minutes, found no answer",
+        "end other heavy work and try again, or choose another port: --port N",
+    )
+
+
+def served(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free(asked):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from curation.store import now
+from curation.times import iso_time, now, stored
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,7 +42,7 @@ class Job:
     """A claimed piece of work: what `tell` says of it, others can read in `states`."""
 
     def __init__(self, file, about):
-        self.file, self.about, self.told = file, about | dict(pid=os.getpid(), since=now().isoformat(timespec="seconds")), 0.0
+        self.file, self.about, self.told = file, about | dict(pid=os.getpid(), since=iso_time(now().replace(microsecond=0))), 0.0
         self.tell(state="running", often=False)
 
     def tell(self, often=True, **more):
@@ -107,4 +107,5 @@ def states(bench):
 def done_since(about, trained):
     """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
     begun = datetime.fromisoformat(about.get("begun") or about.get("since") or "9999-01-01")
+    begun = stored(begun) if begun.tzinfo else begun  # an older Assay wrote UTC without saying so
     return all(trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]]))

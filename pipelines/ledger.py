@@ -1,12 +1,10 @@
 """The verbs of the log: what was decided, by whom, how it is put back, and how two logs become one."""
 
 import getpass
-import re
-from datetime import UTC, datetime, timedelta
 from shlex import quote
 
 from curation import UserError
-from curation.store import now
+from curation.times import local, parse_time, show_time
 from curation.votes import RULES
 from pipelines.terminal import cell, done, open_bench, records, say, shown, table
 
@@ -111,7 +109,10 @@ def revert(a):
         raise UserError(
             "expected what to revert: a BATCH, or --who NAME, --since T or both", "assay log --batches lists batches, authors and times"
         )
-    since = a.since and moment(bench, a.since)
+    since = a.since and parse_time(a.since, bench.commits().set_index("name").ts.to_dict())
+    if since:
+        tell(f"since    {show_time(since)}, which is {since:%Y-%m-%d %H:%M} UTC")
+    since = since and local(since)
     plan, out = bench.revert(a.batch, a.who, since, a.by, dry=True)
     takes = plan[[bool(p) for p in plan.popped]]
     tell(f"plan     takes back {len(out['undone']):,} batch(es): {len(takes):,} values go back, {len(plan) - len(takes):,} are left alone")
@@ -125,22 +126,6 @@ def revert(a):
     _, out = bench.revert(a.batch, a.who, since, a.by)
     say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, {out['left_alone']:,} left alone")
     done(a, dict(out, plan=records(plan)), f"assay redo -b {bench.given} takes the revert back")
-
-
-def moment(bench, text):
-    """A time (UTC, as the log shows it) from `2026-11-24 15:00`, from `2h`, `30m` or `3d` ago, or from a version: when it was committed."""
-    if m := re.fullmatch(r"(\d+)([mhd])", text):
-        return now() - timedelta(**{dict(m="minutes", h="hours", d="days")[m[2]]: int(m[1])})
-    named = bench.commits().set_index("name").ts
-    if text in named.index:
-        return named[text].to_pydatetime()
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            f"expected a time, found {text!r}", "for example '2026-11-24 15:00' (UTC), 2h, 30m, 3d, or a version such as v1"
-        ) from None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
 def commit(a):
@@ -210,7 +195,7 @@ def add(verb):
     v.add_argument("batch", nargs="?")
     v.add_argument("--who", metavar="NAME", help="all decisions of this person")
     v.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who reverts; recorded in the log (default: %(default)s)")
-    v.add_argument("--since", metavar="T", help="decisions since '2026-11-24 15:00' (UTC), 2h, 30m, 3d or a version's commit")
+    v.add_argument("--since", metavar="T", help="decisions since '2026-11-24 15:00' (local time, or 15:00+01:00), 2h, 30m, 3d or a version's commit")
     v.add_argument("--dry-run", action="store_true", help="only show the plan")
     v = verb(commit, who=True)
     v.add_argument("-m", "--message", default="")

@@ -12,6 +12,7 @@ from curation import probe as probes
 from curation import stats, suspects, versions
 from curation.arrays import Shards
 from curation.errors import UserError
+from curation.times import iso_time
 from curation.undo import ALIVE
 from curation.votes import PERSON
 
@@ -247,7 +248,7 @@ def batches(replay, most=20):
         half = stats.normal(0.975) * loss.std(ddof=1) / np.sqrt(len(loss)) if len(loss) > 1 else 0.0
         loss = float(loss.mean()) if len(loss) else 0.0
         first = rows.iloc[0]
-        about = dict(batch=batch, who=first.who, why=first.why, ts=first.ts.isoformat(), edits=len(rows))
+        about = dict(batch=batch, who=first.who, why=first.why, ts=iso_time(first.ts), edits=len(rows))
         about |= dict(reviews=int(rows.number[rows.looked].nunique()), changed=changed) | numbers(e)
         out.append(about | dict(p_holm=None, logloss=loss, logloss_low=loss - half, logloss_high=loss + half, verdict="changed nothing"))
         estimates.append(e)

@@ -4,10 +4,13 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from unicodedata import bidirectional
 
 import curation
 from curation.text import defused, printable, write_csv
+from curation.times import iso_time, localize, show_time
 
 HEARD = None  # who else is told how far the work is and what came of it: see errands
 
@@ -51,7 +54,7 @@ def done(a, out, next=None):
     if HEARD and isinstance(out, dict):
         HEARD(often=False, said={k: v for k, v in out.items() if isinstance(v, str | int | float)})
     if a.json:
-        print(json.dumps(out, default=str, indent=1))
+        print(json.dumps(out, default=plain, indent=1))
     elif next:
         print(printable(f"next: {next}"))
 
@@ -59,10 +62,10 @@ def done(a, out, next=None):
 def table(a, rows, columns, next):
     """A frame as --json, as --csv FILE, or drawn on the terminal."""
     if a.csv:
-        write_csv(defused(rows), a.csv)
+        write_csv(defused(localize(rows)), a.csv)
         say(a)(f"{len(rows):,} rows in {a.csv}")
     if a.json:
-        print(rows.to_json(orient="records", date_format="iso"))
+        print(localize(rows).to_json(orient="records"))
         return
     if not a.csv:
         shown(rows, columns)
@@ -79,7 +82,7 @@ def shown(rows, columns, most=50):
     for column in columns:
         grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why", "suggested_by", "message", "failed"))
     for row in rows[columns].head(most or len(rows)).itertuples(index=False):
-        grid.add_row(*(Text(cell(v)) for v in row))
+        grid.add_row(*(Text(apart(cell(v))) for v in row))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
     if most and len(rows) > most:
         print(f"... and {len(rows) - most:,} more (--json for all)")
@@ -87,7 +90,12 @@ def shown(rows, columns, most=50):
 
 def records(rows):
     """A frame as plain data for --json."""
-    return json.loads(rows.to_json(orient="records", date_format="iso"))
+    return json.loads(localize(rows).to_json(orient="records"))
+
+
+def plain(value):
+    """What JSON has no word for: a time in ISO 8601 with its offset, all else as text."""
+    return iso_time(value) if isinstance(value, datetime) and value.tzinfo is None else str(value)
 
 
 def cell(value):
@@ -101,10 +109,15 @@ def cell(value):
     return (
         f"{value:.3f}"
         if isinstance(value, float)
-        else f"{value:%Y-%m-%d %H:%M}"
+        else show_time(value)
         if isinstance(value, pd.Timestamp)
         else printable(" ".join(str(value)[:1000].split()))[:120]
     )
+
+
+def apart(text):
+    """A text that is read from right to left, kept from turning its neighbours around (Unicode's isolates; they take no room)."""
+    return f"\u2068{text}\u2069" if any(bidirectional(c) in ("R", "AL", "AN") for c in text) else text
 
 
 @contextmanager

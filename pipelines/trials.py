@@ -4,6 +4,7 @@ from pathlib import Path
 
 from curation import runs as kept
 from curation.errors import UserError
+from curation.text import pad
 from pipelines.terminal import done, open_bench, progress, records, say, shown
 
 
@@ -67,11 +68,11 @@ def summary(data, tell):
             for e in (c["accuracy"], c["balanced"])
         )
         n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
-        tell(f"  {c['version']:<10} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
+        tell(f"  {pad(c['version'], 10)} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
     for e in data["effects"]:
-        tell(f"  {e['kind']:<12} {e['name']:<34} {interval(e)}{as_given(e)}  {e['verdict']}")
+        tell(f"  {e['kind']:<12} {pad(e['name'], 34)} {interval(e)}{as_given(e)}  {e['verdict']}")
     for b in data["beside"]:
-        tell(f"  {b['kind']:<12} {b['name']:<34} {interval(b)}{as_given(b)}")
+        tell(f"  {b['kind']:<12} {pad(b['name'], 34)} {interval(b)}{as_given(b)}")
     if not data["control"]:
         tell(f"  {data['control_reason']}")
 
@@ -88,7 +89,7 @@ def runs(a):
         what = job.get("question") or f"{job.get('at')} {job.get('arch')}, seed {job.get('seed')}"
         how = job.get("error") or f"{job.get('share', 0):.0%} {job.get('text', '')}".strip()
         how = f"its process was killed, or ended, at {how}" if job["state"] == "stopped" else how
-        tell(f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {job.get('since')})")
+        tell(f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {str(job.get('since'))[:16].replace('T', ' ')})")
     if a.json:
         return done(a, dict(jobs=now, runs=records(table.drop(columns="model"))))
     if len(table):

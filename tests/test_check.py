@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, digits, png
+from conftest import ROOT, bench_of, digits, png
 
 import curation
 from curation import UserError, leftovers
@@ -387,3 +387,35 @@ def test_a_wrong_note_of_what_stands_is_found_and_written_anew(bench):
     assert "standing" in found
     assert repair(wrong, check(wrong)) == [] or all(f["kind"] in NOTES for f in check(wrong))
     assert curation.open(bench.path).state().equals(whole)
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:50], lambda raw: b"?" * 30 + raw[30:], lambda raw: raw[:45] + b"9" + raw[46:],
+    lambda raw: raw[:70] + bytes([raw[70] ^ 1]) + raw[71:], lambda raw: raw.replace(b" ", b"\0")])  # fmt: skip
+def test_a_damaged_lock_file_is_named_and_mended(tmp_path, damage):
+    """It says where the log ends; what cannot be read there must not switch that watch off in silence."""
+    bench = bench_of(digits(12), tmp_path)
+    lock = bench.path / ".lock"
+    raw = lock.read_bytes()
+    lock.write_bytes(damage(raw))
+    if damage(raw)[40:] != raw[40:]:
+        with pytest.raises(UserError, match="found it damaged"):
+            curation.open(bench.path)
+        broken = curation.Bench(bench.path)
+        found = check(broken)
+        assert [f["kind"] for f in found] == ["witness"] and repair(broken, found) == []
+    bench.set_rule("majority", "ann")
+    assert lock.read_bytes()[:8].strip().isdigit() and len(curation.open(bench.path).state()) == 12
+
+
+def test_what_review_sessions_began_with_goes_when_they_are_over(tmp_path):
+    from curation.leftovers import SESSION, gc
+
+    bench = bench_of(digits(12), tmp_path)
+    folder = bench.arrays / "sessions"
+    folder.mkdir()
+    for name, days in (("0" * 16, 0), ("1" * 16, 1.1 * SESSION / 86400)):
+        (folder / f"{name}.npz").write_bytes(b"")
+        then = time.time() - days * 86400
+        os.utime(folder / f"{name}.npz", (then, then))
+    gc(bench)
+    assert [f.stem for f in folder.iterdir()] == ["0" * 16]

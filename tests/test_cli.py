@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, digits, png
+from conftest import ROOT, bench_of, digits, png
 from PIL import Image
 
 from pipelines.__main__ import main
@@ -245,3 +245,78 @@ def test_real_data_with_other_split_names(data, tmp_path):
         "import", data / "roman_numerals.parquet", "-b", tmp_path / "r", "--split-map", "label_book=pool,test_hidden=test", "--json"
     )
     assert status == 0 and json.loads(out)["splits"] == dict(train=2067, val=813, test=2420, pool=52)
+
+
+# ---- whatever the bench holds, whatever is typed, whenever it is stopped
+
+
+VERBS = """status|queue|issues|map|clusters|gaps|log|log --batches|diff HEAD HEAD|reviewers|runs|check|gc --dry-run|undo|redo|report|suggest
+similar nobody|blame nobody|trigger list|gate|audit -n 5 -o SHEET|guard PLAN --who ann|experiment PLAN|compare a b|export -o OUT|commit|revert --who bob
+shadow a b|restore|relocate OUT|app --help|scan --embedder pixels""".replace("\n", "|")
+
+
+@pytest.mark.parametrize("n", [0, 2, 20])
+def test_every_verb_answers_on_a_bench_with_little_in_it(n, tmp_path):
+    """Done, not passed, or an error with a hint: never a traceback."""
+    import curation
+
+    table = digits(n or 1)
+    bench = bench_of(table.assign(label=["a", "b"]) if n == 2 else table, tmp_path) if n else curation.create(tmp_path / "bench")
+    (tmp_path / "plan.toml").write_text('question = "?"\nversions = ["HEAD"]\narchitectures = ["probe"]\nseeds = 1\n')
+    places = dict(SHEET=tmp_path / "sheet", PLAN=tmp_path / "plan.toml", OUT=tmp_path / "out")
+    for verb in VERBS.split("|"):
+        try:
+            status, out, err = assay(*(places.get(w, w) for w in verb.split()), "-b", bench.path)
+        except SystemExit as e:  # argparse
+            status, out, err = e.code, "usage", "hint:"
+        assert status in (0, 1) or status == 2 and "hint:" in err, (verb, status, out, err)
+
+
+@pytest.mark.parametrize("words", [["status", "-b", "x" * 300], ["import", "y" * 300], ["edit", "z" * 5000], ["import", "a/" * 2400],
+    ["export", "-o", "w" * 300], ["report", "-o", "v" * 300 + ".html"], ["experiment", "p" * 300], ["status", "-b", "/dev/null/x"]])  # fmt: skip
+def test_a_path_that_cannot_be_is_an_error_in_words(words, tmp_path):
+    status, _, err = assay(*words, *([] if "-b" in words else ["-b", bench_of(digits(10), tmp_path).path]))
+    assert status == 2 and err.startswith("error: ") and "hint:" in err, err
+
+
+@pytest.mark.parametrize("version", ["half(" * 300 + "v1" + ")" * 300, "v1" + " - flagged" * 2000, "part(" * 5000])
+def test_an_expression_without_end_is_refused(version, tmp_path):
+    bench = bench_of(digits(10), tmp_path)
+    bench.commit("first", "ann", "v1")
+    status, _, err = assay("status", "--version", version[:4900], "-b", bench.path)
+    assert status == 2 and "at most 20 operations" in err
+    plan = tmp_path / "plan.toml"
+    plan.write_text("seeds = " + "[" * 4000 + "]" * 4000)
+    status, _, err = assay("experiment", plan, "-b", bench.path)
+    assert status == 2 and "hint:" in err
+
+
+@pytest.mark.parametrize("milliseconds", [60, 120, 200, 300, 450])
+def test_a_ctrl_c_at_any_time_is_no_traceback(milliseconds, tmp_path):
+    """The program is stopped while it loads itself: at most the interpreter's own start is before our time."""
+    import signal
+    import time
+
+    program = subprocess.Popen(
+        [sys.executable, "-c", "print('here', flush=True); from pipelines.start import entry; entry()", "status", "-b", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    program.stdout.readline()
+    time.sleep(milliseconds / 1000)
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=60)
+    assert "Traceback" not in err and program.returncode in (130, 2), err
+
+
+def test_names_of_two_columns_a_character_keep_the_table_straight(capsys):
+    from rich.cells import cell_len
+
+    from pipelines.terminal import shown
+
+    shown(pd.DataFrame(dict(label=["cat", "日本語", "שלום"], n=[1, 22, 333])), ["label", "n"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len({cell_len(line[: line.index(n)]) for line, n in zip(lines[1:], ("1", "22", "333"))}) == 1
+    assert "\u2068שלום\u2069" in lines[3], "it is read from right to left, and its neighbours are not"

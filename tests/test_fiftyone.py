@@ -17,7 +17,7 @@ from conftest import ROOT, bench_of, digits
 
 import curation
 from curation import UserError, bridge
-from pipelines import errands, mirror, mongod
+from pipelines import errands, fifty, mirror, mongod
 from pipelines.__main__ import main
 
 CHROME = (
@@ -211,6 +211,29 @@ def test_a_taken_port_is_refused(bench, capsys):
         s.listen()
         status, _, err = assay(capsys, "fiftyone", "-b", bench.path, "--port", s.getsockname()[1])
     assert status == 2 and "expected a free port" in err
+
+
+def test_an_app_that_is_late_is_asked_once_more():
+    """FiftyOne gives up after a minute; its page may come later, or never."""
+    if find_spec("fiftyone") is None:
+        pytest.skip("FiftyOne is not installed")
+    from fiftyone.core.service import ServiceListenTimeout
+
+    class Late:
+        def __init__(self, times):
+            self.times, self.asked = times, 0
+
+        def launch_app(self, dataset, **_):
+            self.asked += 1
+            if self.asked <= self.times:
+                raise ServiceListenTimeout("server", 1)
+            return "session"
+
+    said, late, never = [], Late(1), Late(9)
+    assert fifty.launch(late, None, 1, said.append, patience=0) == "session" and len(said) == 1
+    with pytest.raises(UserError, match="expected FiftyOne's App on port 1"):
+        fifty.launch(never, None, 1, said.append, patience=0)
+    assert never.asked == 2
 
 
 # ---- the real thing

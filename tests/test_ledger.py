@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -519,3 +520,45 @@ def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scann
 def test_a_version_may_be_called_none(small):
     status, out, _ = assay("commit", "--name", "none", "-b", small.path)
     assert status == 0 and "no backup" not in out and (small.path / "backups" / "none.duckdb").exists()
+
+
+def test_taking_somebody_s_decisions_back_leaves_the_audit_alone(small):
+    """What a blind audit found about the test set goes only by the name of its batch."""
+    from curation import audit
+
+    folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
+    done = audit.apply(small, pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3"), "eve")
+    sample = train(small)[0]
+    decide(small, "eve", dict(sample=sample, verdict="confirm"))
+    audited = small.state().label
+    _, out = small.revert(of="eve", who="bob")
+    assert out["restored"] == 1 and small.state().label.equals(audited)
+    with pytest.raises(UserError, match="found none"):
+        small.revert(since=datetime.now(UTC) - timedelta(hours=1), who="bob")
+    assert small.revert(done["batch"], who="bob")[1]["restored"] > 0
+
+
+def test_nothing_is_redone_after_a_new_edit(small):
+    """As in every editor: a decision that came after the undo closes that way."""
+    a, b = train(small, 2)
+    label = small.state().label
+    decide(small, "ann", dict(sample=a, label=other(label[a])))
+    small.undo(who="ann")
+    decide(small, "ann", dict(sample=b, verdict="confirm"))
+    with pytest.raises(UserError, match="expected a batch to redo"):
+        small.redo("ann")
+    assert small.state().label[a] == label[a]
+
+
+def test_the_last_word_of_a_person_is_the_later_one_whichever_way_copies_merge(small):
+    """Under a majority: ann changes her mind on another copy, where bob agrees with her; her first word reaches that copy later."""
+    sample = train(small)[0]
+    small.set_rule("majority", "ann")
+    copy, right = copy_of(small), small.state().label[sample]
+    decide(small, "ann", dict(sample=sample, label=other(right, 1)))
+    decide(copy, "ann", dict(sample=sample, label=other(right, 2)))
+    decide(copy, "bob", dict(sample=sample, label=other(right, 2)))
+    here, there = copy_of(small, "here"), copy_of(copy, "there")
+    here.merge(copy.path, "eve")
+    there.merge(small.path, "eve")
+    assert {b.state().label[sample] for b in (here, there)} == {other(right, 2)}
