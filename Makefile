@@ -1,4 +1,4 @@
-# make demo | test | bench | lint | screenshots: each sets up what it needs first
+# make demo | test | test-all | bench | bench-long | lint | screenshots: each sets up what it needs first
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -10,6 +10,9 @@ test: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
+
+bench-long: .venv/ready
+	$(BIN)/python -m tests.benchmarks --long
 
 screenshots: .venv/ready
 	$(BIN)/python -m tests.screenshots screenshots --docs docs
@@ -27,4 +30,4 @@ lint: .venv/ready
 clean:
 	rm -rf .venv demo screenshots
 
-.PHONY: demo test bench screenshots lint clean
+.PHONY: demo test bench bench-long screenshots lint clean

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections import Counter
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -12,6 +13,22 @@ import pytest  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI nothing is skipped in silence: a story that cannot be told there has failed."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped, which CI does not take: {report.longrepr[2]}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many stories were not told, and why."""
+    why = Counter(r.longrepr[2].removeprefix("Skipped: ") for r in terminalreporter.stats.get("skipped", []))
+    for reason, n in why.most_common():
+        terminalreporter.write_line(f"not run: {n} ({reason})")
 
 
 @pytest.fixture

@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import browser
 from conftest import ROOT, bench_of, digits
+from playwright import sync_api as playwright
 
 import curation
 from curation import UserError, bridge
 from pipelines import errands, fifty, mirror, mongod
 from pipelines.__main__ import main
-
-CHROME = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-)
 
 
 def assay(capsys, *arguments):
@@ -284,18 +282,14 @@ def by_split(app, split, n):
 
 def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
     """In the browser, offline but for this machine: the count, the map in the embeddings panel, and a tag that the pull brings home."""
-    api = pytest.importorskip("playwright.sync_api")
-    if not os.path.exists("/usr/bin/chromium"):
-        pytest.skip("no chromium")
     assert app.told["added"] == 300 and not app.mine, "the second process joins the first one's mongod"
-    with api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path="/usr/bin/chromium", args=CHROME.split())
-        page = browser.new_page(viewport=dict(width=1500, height=900))
+    with browser() as running:
+        page = running.new_page(viewport=dict(width=1500, height=900))
         page.route("**/*", lambda route: route.continue_() if "//127.0.0.1" in route.request.url else route.abort())
         page.goto(app.told["url"])
         page.wait_for_selector("text=300 samples", timeout=120_000)
         page.wait_for_selector("text=label_score")
-        with suppress(api.TimeoutError):
+        with suppress(playwright.TimeoutError):
             page.click("text=Dismiss", timeout=5_000)  # what FiftyOne would like to sell
         page.wait_for_selector("[data-cy=looker] canvas, [data-cy=looker] img")
         page.wait_for_timeout(2_000)
@@ -311,7 +305,6 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
         page.click('[title="New panel"]')
         page.click("text=Embeddings")
         page.wait_for_selector("text=1 visualization")
-        browser.close()
     out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "eve")[1]
     state = app.bench.state()
     assert out["edits"] == 1 and [s for s in state.index if state.tags[s] == ("seen by eye",)] == [out["applied"][0]["sample"]]

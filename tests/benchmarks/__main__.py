@@ -1,27 +1,16 @@
-"""`make bench`: all benchmarks, each in a process of its own, or those named: python -m tests.benchmarks scan probe."""
+"""`make bench`: the benchmarks that take minutes, each in a process of its own, or those named: python -m tests.benchmarks scan probe.
+`make bench-long`: those that take hours; they keep what they made in benchmarks/ and go on from there."""
 
 import subprocess
 import sys
 
-ALL = (
-    "startup",
-    "probe",
-    "million",
-    "scan",
-    "effort2",
-    "coverage",
-    "audit",
-    "log",
-    "trust",
-    "train",
-    "report",
-    "graph",
-    "planted",
-    "fifty",
-    "app",
-    "atlas",
-)
+MINUTES = "startup probe million scan effort2 coverage audit log trust train report graph planted fifty app atlas sessions".split()
+HOURS = "gain gaps suggest similar".split()  # each takes a folder
 
-for name in sys.argv[1:] or ALL:
+asked = HOURS if sys.argv[1:] == ["--long"] else sys.argv[1:] or MINUTES
+for name in asked:
     print(f"\n== {name}", flush=True)
-    subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=True)
+    folder = [f"benchmarks/{name}"] if name in HOURS else []
+    subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}", *folder], check=True)
+if asked is MINUTES:
+    print(f"\nnot run, since they take hours: {', '.join(HOURS)} (make bench-long)")

@@ -1,10 +1,9 @@
 """The README's experiment: what reviews, automatic fixes and architectures are worth on CIFAR-10N, against the true labels of the test set.
 
-    python -m tests.benchmarks.gain FOLDER [aggre] [rand1] [worst]      build a bench for each label set, review it by simulation, write plans
-    assay experiment FOLDER/worst.probe-mlp.toml -b FOLDER/worst        train: hours, resumable
+    python -m tests.benchmarks.gain FOLDER [aggre] [rand1] [worst]      a bench for each label set, reviewed by simulation, then all trainings: hours
     python -m tests.benchmarks.gain FOLDER --table                      what the finished plans say, as tables for README and LOG
 
-Resumable: what is there is not done again. Never part of `make bench`."""
+Resumable: what is there is not done again. Part of `make bench-long`."""
 
 import json
 import os
@@ -19,7 +18,7 @@ import pandas as pd
 import curation
 from curation import queue, suspects
 from curation.errors import UserError
-from pipelines import compare, simulate
+from pipelines import compare, experiment, simulate
 from pipelines.ingest import ingest
 from pipelines.plan import cells, read_plan
 from pipelines.scan import scan
@@ -225,8 +224,8 @@ def main(folder, *asked):
             bench = build(folder, name)
         for kind, plan in plans(bench, name).items():
             write(plan, folder / f"{name}.{kind}.toml")
-        print(markdown(told(bench)), flush=True)
-    print(f"\nnext: assay experiment {folder}/{name}.probe-mlp.toml -b {folder}/{name}, and so on; then --table")
+            experiment.run(bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True))
+    table(folder)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from pipelines.simulate import solar_cells
 from tests.benchmarks.gain import markdown, share
 from tests.benchmarks.tools import need
 
-BENCH = Path("/tmp/gain/rand1")  # CIFAR's embeddings, where they are ready
 START = dict(cifar=1_000, roman=300, solar=300)
 BUDGETS = dict(cifar=(100, 500, 2_000), roman=(50, 100, 500), solar=(50, 100, 500))
 POOL, VAL = 20_000, 1_000  # at most
@@ -34,7 +33,7 @@ def data(folder, name):
     bench = curation.create(folder / name)
     if not len(bench.state()):
         if name == "cifar":
-            share(bench, [BENCH])
+            share(bench, folder.parent.glob("gain/*"))  # embeddings that are ready
             ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="true_label"))
         elif name == "roman":
             ingest(
