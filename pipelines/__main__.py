@@ -11,7 +11,7 @@ from curation import UserError
 from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, fifty, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
-from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table
+from pipelines.terminal import Patient, bench_path, cell, done, open_bench, progress, say, table, told
 
 
 def demo(a):
@@ -30,7 +30,7 @@ def import_(a):
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
     source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
-    bench = curation.create(bench_path(a))
+    bench = told(a, curation.create(bench_path(a)))
     try:
         source = example(bench, source)
         with progress("decoding") as step, parcels.opened(bench, source, a.skip_bad) as there:
@@ -66,8 +66,10 @@ def import_(a):
         )
         if out[k]
     )
+    nameless = f"; {out['unlabelled']:,} of them without a label" if out["unlabelled"] else ""
     say(a)(
         f"{out['source']}: {out['added']:,} samples added{more}; the bench holds {out['samples']:,} in {out['classes']} classes ({splits})"
+        + nameless
     )
     for note in out["notes"]:
         say(a)(f"note: {note}")
