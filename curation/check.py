@@ -12,6 +12,7 @@ from curation.arrays import Shards, array_of, fault, load
 from curation.errors import UserError
 from curation.images import SIDE, BadImage, content_hash, decode_source, iter_bytes
 from curation.leftovers import alone, listed, older, shard_folders, unfinished
+from curation.store import IMPROPER
 
 NOTES = ("leftover", "not verifiable", "unscanned")  # worth saying, but nothing is wrong
 NO_DAMAGE = re.compile("to be free|room on the disk|of schema")  # a busy bench, a full disk or another Assay's bench is not a damaged one
@@ -19,11 +20,7 @@ RESTORE = "go back to the last good backup: assay restore"
 ROWS = [  # rows that no verb of ours could have written: (query, what they are, what --repair does about them)
     ("select sample from edits where sample <> '' and sample not in (select id from samples)", "edits of samples that are not there", None),
     ("select id from samples where id not in (select sample from edits)", "samples that no edit speaks of", None),
-    (
-        "select seq from edits where field = 'label' and (value is null or json_type(value) not in ('VARCHAR', 'NULL'))",
-        "labels that are no text",
-        None,
-    ),
+    (IMPROPER.format(table="edits", order="seq"), "values that no field of theirs has", None),
     ("select sample from issues where sample not in (select id from samples)", "issues of samples that are not there", "delete these rows"),
 ]
 

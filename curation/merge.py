@@ -9,7 +9,7 @@ import numpy as np
 from curation import backup, text, versions
 from curation.arrays import Shards, array_of
 from curation.errors import UserError
-from curation.store import new_batch
+from curation.store import improper, new_batch
 from curation.undo import ALIVE, SLOT
 
 COLUMNS = "uid, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts"
@@ -77,6 +77,11 @@ def merged(bench, con, who, other):
     new = con.execute("select count(*) from theirs.samples where id not in (select id from samples)").fetchall()[0][0]
     con.execute("insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid")
     con.execute(f"create temp table arriving as select {COLUMNS}, row_number() over (order by seq) as n from fresh")
+    if wrong := improper(con, "arriving"):
+        raise UserError(
+            f"expected values that their fields may have in {other.path}, found a {wrong[0][1]} {str(wrong[0][2])[:40]} ({wrong[0][3]})",
+            "no Assay wrote this: do not trust this bench",
+        )
     bench.link(con, "arriving", n)
     con.execute("drop table temp.arriving")
     batch = new_batch("merge") if len(sides) else None

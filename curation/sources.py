@@ -294,7 +294,8 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
     Copies (equal content_hash) and members of a group stay together. Test is drawn if no row has it; val too, out of train if
     need be. Train keeps a sample of every class."""
     keys, labels = list(frame["key"]), list(frame["label"])
-    splits = [split or (None if isinstance(label, str) else "pool") for label, split in zip(labels, frame["split"], strict=True)]
+    given = [split if isinstance(split, str) and split else None for split in frame["split"]]  # pandas makes NaN of None, which is true
+    splits = [split or (None if isinstance(label, str) else "pool") for label, split in zip(labels, given, strict=True)]
     placed = [i for i, split in enumerate(splits) if split != "pool" and isinstance(labels[i], str)]
     families = _families(placed, content_hash, frame.get("group", content_hash))
     named, rest = set(splits), 1

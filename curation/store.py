@@ -19,7 +19,7 @@ from curation.text import check
 from curation.times import now
 from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
 
-SCHEMA = "3"
+SCHEMA = "4"
 BROKEN = (
     duckdb.Error,
     duckdb.IOException,
@@ -51,10 +51,23 @@ MADE = "select 1 from duckdb_tables() where database_name = current_database() a
 TAKE_OVER = {  # what makes of a bench of an older schema one of the next
     "1": f"drop table if exists standing; {STANDING}",
     "2": f"{LOOKS} alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;",
+    "3": "",  # what stands without a split gets one: see repair
 }
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
 
+# what an edit of each field may say. Null says that nothing stands, and is for what takes back, puts in order or brings together
+PROPER = """case field
+    when 'label' then json_type(value::json) = 'VARCHAR' and length(value::json ->> '$') > 0
+    when 'keep' then json_type(value::json) = 'BOOLEAN'
+    when 'split' then json_type(value::json) = 'VARCHAR' and value::json ->> '$' in ('train', 'val', 'test', 'pool', 'guard')
+    when 'tag' then json_type(value::json, '$.name') = 'VARCHAR' and json_type(value::json, '$.on') = 'BOOLEAN'
+    when 'rule' then json_type(value::json, '$.name') = 'VARCHAR'
+    when 'place' then json_type(value::json, '$.key') = 'VARCHAR' and json_type(value::json, '$.was') = 'VARCHAR' end
+    or (json_type(value::json) = 'NULL' and regexp_matches(batch, '^(undo|redo|revert|merge|repair)-'))"""
+# edits that are not proper, but for those that a later one of the same field corrects, as a repair did in a log that a merge brings
+IMPROPER = f"""select sample, field, value::varchar, batch from {{table}} w where ({PROPER}) is not true
+    and not exists (select 1 from {{table}} l where l.sample = w.sample and l.field = w.field and l.{{order}} > w.{{order}})"""
 
 SETTINGS = dict(python_enable_replacements=False)
 
@@ -108,6 +121,7 @@ class Store:
         self.file = self.path / "assay.duckdb"
         self.arrays = self.path / "arrays"
         self.states, self.positions, self.inode, self.told, self.nodes = {}, {}, None, None, None
+        self.mended = ""  # what an upgrade put right, in words
 
     def create(self):
         try:
@@ -139,10 +153,13 @@ class Store:
             lost = found and self.behind(con)
             facts_only(con, self.path)
         if found and found[0][0] in TAKE_OVER:
+            from curation.repair import mend
+
             with self.transaction() as con:  # the same facts; somebody may have been faster
                 for schema, change in TAKE_OVER.items():
                     if con.execute("select value = ? from meta where key = 'schema'", [schema]).fetchall() == [(True,)]:
                         con.execute(f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'")
+                        self.mended = mend(self, con) if schema == "3" else ""
         elif found != [(SCHEMA,)]:
             raise UserError(
                 f"expected a bench of schema {SCHEMA} in {self.path}, found schema {found[0][0] if found else 'of no number'}",
@@ -325,6 +342,8 @@ class Store:
     def link(self, con, table, count):
         """Append the `count` edits of a table (uid, batch, origin, sample, ..., ts, n) as one link, the only way into the log. `prev_hash` is the
         hash of all that stood before the link, so nothing can be changed unseen."""
+        wrong = improper(con, table)
+        assert not wrong, f"expected a value of its field in every edit, found {wrong[0]}"
         before, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
         con.execute(
             f"""insert into edits select $before + n, uid, $head, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts
@@ -340,6 +359,11 @@ class Store:
         """Seqs at which the log is not what it was when it was written; [] for a sound log."""
         with self.connect() as con:
             return chain_breaks(con)
+
+
+def improper(con, table, order="n"):
+    """(sample, field, value, batch) of edits whose value is none of their field: see PROPER."""
+    return con.execute(IMPROPER.format(table=table, order=order)).fetchall()
 
 
 def frame_of(found, limit):

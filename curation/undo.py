@@ -129,6 +129,10 @@ def choose(con, batch=None, who=None, since=None):
     if batch is not None:
         if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
             raise UserError(f"expected a batch of this bench, found {batch!r}", "`assay log --batches` lists them")
+        if batch.startswith("repair-"):
+            raise UserError(
+                f"expected a decision or an import, found {batch}: what it put right stands", "edit its samples: assay edit, assay log --batches"
+            )
         if batch not in done and batch not in undone:
             raise UserError(f"expected a batch that stands, found {batch} undone already", "assay redo takes the last undo back")
         return [batch]

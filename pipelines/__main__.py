@@ -19,7 +19,7 @@ from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, fifty, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
 from pipelines.start import STOPPED
-from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table
+from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table, told
 
 # what a path that was given may be at fault for; any other OSError is ours
 PATH_FAULTS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENXIO}
@@ -41,7 +41,7 @@ def import_(a):
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
     source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
-    bench = curation.create(bench_path(a))
+    bench = told(a, curation.create(bench_path(a)))
     try:
         source = example(bench, source)
         with progress("decoding") as step, parcels.opened(bench, source, a.skip_bad) as there:
@@ -77,8 +77,10 @@ def import_(a):
         )
         if out[k]
     )
+    nameless = f"; {out['unlabelled']:,} of them without a label" if out["unlabelled"] else ""
     say(a)(
         f"{out['source']}: {out['added']:,} samples added{more}; the bench holds {out['samples']:,} in {out['classes']} classes ({splits})"
+        + nameless
     )
     for note in out["notes"]:
         say(a)(f"note: {note}")

@@ -33,8 +33,10 @@ def ingest(
 ):
     """Import `path`, or a sources.Source, into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder
     `images`. Returns a dict of what happened; raises UserError before anything is written."""
+    import pandas as pd
+
     source = path if isinstance(path, Source) else read_source(path, split_map=split_map, images=images, **(columns or {}))
-    name, frame = check(name or source.name, "a source's name"), source.frame
+    name, frame = check(name or source.name, "a source's name"), said_plainly(source.frame)
     check(who, "who imports")
     hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress)
     bad += changed(frame, hashes)
@@ -61,11 +63,28 @@ def ingest(
             f"import it as that source: --as {state.source[foreign[0]]}",
         )
     stay = old[old.keep | old.reviewed]
+    waited = set(stay.key[(stay["split"] == "pool") & stay.label.isna()])  # for a label
     fixed = {row.key: row.split for row in stay.itertuples()}  # a sample keeps the split that it has
-    frame["split"] = [s or fixed.get(k) for k, s in zip(frame.key, frame.split)]
+    free = [label is not None and key in waited for key, label in zip(frame.key, frame.label)]
+    given = [split if f else split or fixed.get(key) for key, split, f in zip(frame.key, frame["split"], free)]
+    frame["split"] = pd.Series(given, frame.index, dtype=object)
+    frame["free"] = free
     if "id" not in frame or frame["split"].isna().any():  # an export says where everything goes
-        frame["split"] = make_splits(frame, list(frame.content_hash))
+        frame["split"] = pd.Series(make_splits(frame, list(frame.content_hash)), frame.index, dtype=object)
     return append(bench, source, name, frame, state, old, left_out, who, audited_test, yes, refreeze_test)
+
+
+def said_plainly(frame):
+    """The rows of a source, whoever made the frame: None, NaN, NA and blanks are None, and a row with neither label nor split is in pool."""
+    import pandas as pd
+
+    frame = frame.copy()
+    for column in ("label", "split"):
+        cells = [None if v is None or v is pd.NA or v != v or not str(v).strip() else v for v in frame[column]]
+        frame[column] = pd.Series(cells, frame.index, dtype=object)
+    if "id" not in frame:  # an export may say that a sample of train has no label
+        frame.loc[frame.label.isna(), "split"] = "pool"
+    return frame
 
 
 def changed(frame, hashes):
@@ -103,6 +122,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
             edits.append((i, "label", old.label[before], "set", f"carried over from {before}, whose bytes changed: unconfirmed"))
     for i, row in frame[frame.index.isin(old.index)].iterrows():
         was = old.loc[i]
+        if row.free and row.split != was.split:
+            edits.append((i, "split", row.split, "set", f"import of {name}: it has a label now"))
         if i in lost:
             edits.append((i, "keep", True, "set", f"import of {name}: it is back"))
         if row.label is not None and row.label != was.given_label:
@@ -116,6 +137,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
 
     after = pd.concat([state[~state.index.isin(gone.index)], frame[frame.index.isin(new.index)].assign(keep=True)])
     after.loc[[i for i in frame.index if i in lost], "keep"] = True
+    moved = [i for i in frame.index[frame.free] if i in old.index]
+    after.loc[moved, "split"] = frame["split"][moved]
     rule = freeze(bench, state, after, audited_test, refreeze_test)
     if rule:
         edits.loc[len(edits)] = [
@@ -154,7 +177,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
             con.register("lost", pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name))
             con.execute("insert into left_out by name select * from lost")
     bench.states.clear()  # they may tell the old places
-    kept = after[after.keep]
+    kept = bench.frame()
+    splits = {s: int((kept["split"] == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept["split"] == s).any()}
     return dict(
         source=name,
         kind=source.kind,
@@ -166,7 +190,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
         left_out=len(left_out),
         samples=len(kept),
         classes=int(kept.label.nunique()),
-        splits={s: int((kept["split"] == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept["split"] == s).any()},
+        unlabelled=int(kept.label.isna().sum()),
+        splits=splits,
         notes=source.notes,
     )
 

@@ -42,7 +42,14 @@ def bench_path(a):
 
 
 def open_bench(a):
-    return curation.open(bench_path(a))
+    return told(a, curation.open(bench_path(a)))
+
+
+def told(a, bench):
+    """`bench`; what its upgrade put right is said."""
+    if bench.mended:
+        say(a)(f"note: {bench.mended}; scan again, so that they are judged: assay scan -b {bench.given}")
+    return bench
 
 
 def say(a):

@@ -131,7 +131,7 @@ def test_every_page_of_another_schema_says_so_and_no_more(bench):
         con.execute("update meta set value = '99' where key = 'schema'")
     for page in PAGES:
         at = page_of(bench, page)
-        assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith("expected a bench of schema 3"), page
+        assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith("expected a bench of schema 4"), page
         assert not at.markdown and not at.button
     status, _, err = assay("app", "-b", bench.path)
     assert status == 2 and "found schema 99" in err and "hint: " in err
