@@ -2,13 +2,12 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import streamlit as st
 
 from app.background import begin, follow
 from app.look import plain
+from curation import children
 from pipelines.drawing import count
 
 LIMIT = (
@@ -66,6 +65,7 @@ def bring_home(bench, who, whole):
 
 def pull(bench, who, more=()):
     """What `assay fiftyone --pull` says, or dict(error=...); in a process of its own, since FiftyOne takes the signals of the one it is in."""
-    command = [sys.executable, "-m", "pipelines", "fiftyone", "--pull", "--who", who, "--json", *more, "-b", str(bench.path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return json.loads(done.stdout) if done.returncode == 0 else dict(error=done.stderr.strip()[-2000:])
+    try:
+        return json.loads(children.work("pipelines", "fiftyone", "--pull", "--who", who, "--json", *more, "-b", bench.path))
+    except (children.Failed, children.Lost) as e:
+        return dict(error=str(e)[-2000:])

@@ -1,4 +1,4 @@
-"""The one error that a person can act on."""
+"""The errors that a person can act on."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
     def __init__(self, problem, hint):
         self.problem, self.hint = ("\n".join(map(short, text.split("\n"))) for text in (problem, hint))
         super().__init__(f"error: {self.problem}\nhint: {self.hint}")
+
+
+class Held(UserError):
+    """Somebody else has the bench open: the same may work a moment later."""
 
 
 def short(text, most=1_000):

@@ -1,14 +1,13 @@
 """How each image looks, whatever it shows: CleanVision's properties of its pixels, once for every content hash."""
 
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from curation import children
 from curation.arrays import Shards
 
 FOLDER = "cleanvision-1"  # counted up when another version of these would say something else of the same pixels
@@ -43,9 +42,7 @@ def measure(bench, hashes, progress=None):
 
 def elsewhere(folder, hashes):
     """`properties` in a process of its own: a fork would copy the locks of our threads, multiprocessing would run the caller's script again."""
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]))
-    command, env = [sys.executable, "-m", "curation.quality", str(folder)], os.environ | dict(PYTHONPATH=path, OMP_NUM_THREADS="1")
-    found = subprocess.run(command, input=hashes.tobytes(), stdout=subprocess.PIPE, env=env, check=True).stdout
+    found = children.work("curation.quality", folder, given=hashes.tobytes(), OMP_NUM_THREADS="1")
     return np.frombuffer(found, "f4").reshape(len(hashes), len(COLUMNS))
 
 
@@ -87,4 +84,5 @@ def scores(rows, width, height):
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(properties(Shards(sys.argv[1]), np.frombuffer(sys.stdin.buffer.read(), "S32")).tobytes())
+    with children.answer("wb") as out:
+        out.write(properties(Shards(sys.argv[1]), np.frombuffer(sys.stdin.buffer.read(), "S32")).tobytes())

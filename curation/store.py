@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from curation.errors import UserError
+from curation.errors import Held, UserError
 from curation.text import check
 from curation.times import now
 from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
@@ -253,7 +253,7 @@ class Store:
                 if "onflicting lock" not in str(e):
                     raise (self._broken(e) if type(e) in BROKEN else e) from None
                 if time.monotonic() > until:  # a foreign program, such as the duckdb shell; the message names its PID
-                    raise UserError(f"expected the bench to be free, found: {e}", "close the program that has it open") from None
+                    raise Held(f"expected the bench to be free, found: {e}", "close the program that has it open") from None
                 time.sleep(0.05)
         inode = os.stat(self.file).st_ino
         if inode != self.inode:  # another file than the last time: restored, or copied over

@@ -9,7 +9,7 @@ import zlib
 from collections import deque
 from contextlib import contextmanager
 
-from curation.errors import UserError
+from curation.errors import Held, UserError
 
 PATIENCE = 30  # seconds to wait for a bench that somebody else has open
 SHARE = 0.4  # seconds for which the threads of one process may hand an open bench on before other processes get their turn
@@ -33,7 +33,7 @@ class Door:
                 me.set()
         try:
             if not me.wait(PATIENCE):
-                raise UserError(f"expected the bench to be free within {PATIENCE} s, found it held by another thread", "try again")
+                raise Held(f"expected the bench to be free within {PATIENCE} s, found it held by another thread", "try again")
             yield
         finally:
             with self.count:
@@ -73,7 +73,7 @@ def take_turn(path):
     if not in_time:
         holder = os.pread(turn, 20, 0).decode().strip()
         os.close(turn)
-        raise UserError(
+        raise Held(
             f"expected the bench to be free within {PATIENCE} s, found it held by process {holder}",
             f"see what process {holder} does (ps -p {holder}), end it, and try again",
         )

@@ -6,7 +6,7 @@ from curation import audit, history, queue, stats, versions
 from curation.errors import UserError
 from curation.power import audits_needed, needed
 from curation.times import localize
-from pipelines import costs, where
+from pipelines import costs, jobs, where
 from pipelines.plan import AUTOMATIC, cells, control_of, missing, own_control
 from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
 
@@ -14,23 +14,23 @@ from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
 def compare(bench, plan):
     """The plan's matrix judged on the locked test set, as one dict of plain numbers (fractions; the report prints points): cells, effects,
     control, interaction, costs, where it helped, fairness, interval, verdict and what is needed to run it again."""
-    wanted = cells(bench, plan)
-    if todo := missing(wanted):
-        raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
+    wanted, failed = ended(bench, plan)
     plan, wanted, dead = living(plan, wanted)
     review, seconds = queue.progress(bench, bench.state()), dict(bench.rows("select key, seconds from runs"))
     test, ruler, about, start = judge(bench, plan, wanted, review)
     margin = plan["margin"] / 100 if about["audited"] else None  # against unaudited labels nothing is too small to matter
     found = gains(bench, plan, wanted, ruler, margin, review)
     primary, diverged = found["interval"], dead + [dict(version=v, arch=a, seeds=sorted(s)) for (v, a), s in ruler.diverged.items()]
+    diverged = without(diverged, failed)
     others = [e for e in found["effects"] if e["kind"] == "architecture"]
     code = bench.rows("select distinct code from runs where key in (select unnest(?)) order by code", [[c["key"] for c in wanted]])
     return dict(
         question=plan["question"],
-        verdict=sentence(plan, primary, start, found["power"], ruler, diverged),
+        verdict=sentence(plan, primary, start, found["power"], ruler, diverged, failed),
         **found,
         cells=[cell_of(own, ruler, seconds) for own in by_cell(wanted).values()],
         diverged=diverged,
+        failed=failed,
         margin=plan["margin"] / 100,
         n_test=len(test),
         test=about,
@@ -44,6 +44,23 @@ def compare(bench, plan):
         code=[c for (c,) in code],
         plan=plan,
     )
+
+
+def ended(bench, plan):
+    """(the cells of a plan, those that failed: dicts version, arch, seed, error). Both diverged and failed ones are left out of what is judged;
+    UserError where some were never tried, or were stopped."""
+    wanted, said = cells(bench, plan), {job["name"]: job["error"] for job in jobs.states(bench) if job["state"] == "failed"}
+    if todo := [c for c in missing(wanted) if c["key"] not in said]:
+        raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
+    wanted = [c if c["done"] else c | dict(failed=said[c["key"]]) for c in wanted]
+    return wanted, [dict(version=c["version"], arch=c["arch"], seed=c["seed"], error=c["failed"]) for c in wanted if not c["done"]]
+
+
+def without(diverged, failed):
+    """`diverged` less the cells that `failed`, which have no number either, but another reason."""
+    named = {(f["version"], f["arch"], f["seed"]) for f in failed}
+    left = [d | dict(seeds=[s for s in d["seeds"] if (d["version"], d["arch"], s) not in named]) for d in diverged]
+    return [d for d in left if d["seeds"]]
 
 
 def judge(bench, plan, wanted, review):
@@ -88,13 +105,15 @@ def by_cell(wanted):
 
 
 def living(plan, wanted):
-    """The plan and its cells without the architectures that diverged with every seed of some version, and what diverged: no effect can be told of
-    them, and the others need not wait for it."""
+    """The plan and its cells without the architectures that diverged or failed with every seed of some version, and which those are: no effect can be
+    told of them, and the others need not wait for it."""
     dead = [dict(version=v, arch=a, seeds=[c["seed"] for c in own]) for (v, a), own in by_cell(wanted).items() if all(c["failed"] for c in own)]
     lost = {d["arch"] for d in dead}
     archs = [a for a in plan["architectures"] if a not in lost]
     if not archs:
-        raise UserError(f"expected an architecture that trains, found all diverged, first {dead[0]['arch']} on {dead[0]['version']}", "change the plan")
+        how = next(c["failed"] for c in wanted if c["failed"])
+        found = f"all diverged or failed, first {dead[0]['arch']} on {dead[0]['version']}: {how}"
+        raise UserError(f"expected an architecture that trains, found {found}", "change the plan")
     return plan | dict(architectures=archs), [c for c in wanted if c["arch"] not in lost], dead
 
 
@@ -208,7 +227,7 @@ def cell_of(own, ruler, seconds):
         balanced=numbers(balanced),
         seed_spread=accuracy.seed_spread[0],
         diverged=sorted(ruler.diverged.get((version, arch), [])),
-        seconds=sum(seconds[c["key"]] for c in own),
+        seconds=sum(seconds.get(c["key"], 0.0) for c in own),
     )
 
 
@@ -244,10 +263,10 @@ def as_given(e):
     return f" (as given {interval(e['given']).replace(' points', '')})" if "given" in e else ""
 
 
-def sentence(plan, primary, start, power, ruler, diverged):
+def sentence(plan, primary, start, power, ruler, diverged, failed):
     """The verdict in one sentence, with what it rests on."""
     if primary is None:
-        return f"{start}{nothing(plan)}."
+        return f"{start}{nothing(plan)}{left_out(ruler, diverged, failed)}."
     seeds = max(primary["seeds"])
     scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
     why = ""
@@ -256,10 +275,18 @@ def sentence(plan, primary, start, power, ruler, diverged):
             why = f"; its own interval excludes zero, but not after Holm's correction for all effects that were tested (p {primary['p_holm']:.2f})"
         few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
         why += f"; {few} would show an effect of {points(power['smallest'], False)} points or more{enough(power)}"
-    if diverged:
-        n = sum(len(d["seeds"]) for d in diverged)
-        why += f"; {n} of {n + sum(len(s) for s in ruler.said.values())} runs diverged and are left out"
-    return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}."
+    return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}{left_out(ruler, diverged, failed)}."
+
+
+def left_out(ruler, diverged, failed):
+    """How many runs say nothing, and why, as the end of the verdict."""
+    n, k = sum(len(d["seeds"]) for d in diverged), len(failed)
+    of = n + k + sum(len(s) for s in ruler.said.values())
+    out = f"; {n} of {of} runs diverged and are left out" if n else ""
+    if failed:
+        first = failed[0]
+        out += f"; {k} of {of} runs failed and are left out, first {first['arch']} on {first['version']}, seed {first['seed']}: {first['error']}"
+    return out
 
 
 def enough(power):

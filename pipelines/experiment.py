@@ -1,17 +1,16 @@
 """Training what a plan asks for and lacks, on all cores or GPUs at once: a kill costs the cells that were under way, and no other."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from curation import slices
+from curation.children import PATIENCE, Child, Lost
 from curation.errors import UserError
 from curation.leftovers import at_work
 from curation.text import pad, width
@@ -39,59 +38,58 @@ def devices():
         return [d for d in named.split(",") if d.strip() and d.strip() != "-1"]
     if not shutil.which("nvidia-smi"):
         return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30).stdout
+    except subprocess.TimeoutExpired:  # a driver that hangs
+        return []
     return [str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
 
 
-class Worker:
-    """A process that trains cells (pipelines.worker), asked line by line; one that was killed is started anew by the next ask."""
+class Unfinished(UserError):
+    """Some cells failed; the others, `trained` of them, are kept."""
 
-    def __init__(self, bench, env):
-        self.bench, self.env, self.process = bench, env, None
+    def __init__(self, problem, hint, trained):
+        super().__init__(problem, hint)
+        self.trained = trained
+
+
+class Worker:
+    """A process that trains cells (pipelines.worker), asked line by line; one that crashed, or made no step for `patience` seconds, is started
+    anew by the next ask."""
+
+    def __init__(self, bench, env, patience=PATIENCE):
+        self.bench, self.env, self.patience, self.child = bench, env, patience, None
 
     def ask(self, what, cell, hear=lambda **about: None):
-        """What the worker answers in the end: a dict. `hear(share=, text=)` is told of progress on the way."""
-        if self.process is None:
-            path = os.pathsep.join(filter(None, [str(jobs.ROOT), os.getcwd(), os.environ.get("PYTHONPATH")]))
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.worker", str(self.bench.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                process_group=0,  # Ctrl-C is for the one who started it
-                env=os.environ | self.env | dict(PYTHONPATH=path),
-            )
-        process = self.process
+        """What the worker answers in the end: a dict, {"error", "lost"} where it crashed or was stuck. `hear(share=, text=)` is told of progress on
+        the way."""
+        self.child = child = self.child or Child("pipelines.worker", self.bench.path, **self.env)
+        patience = None if cell["arch"] == "probe" else self.patience  # a closed form has no steps, and ends
         try:
-            print(json.dumps(dict(what=what, cell=cell)), file=process.stdin, flush=True)
-            for line in process.stdout:
-                about = json.loads(line)
-                if "share" not in about:
-                    return about
+            child.ask(what=what, cell=cell)
+            while "share" in (about := child.hear(patience)):
                 hear(**about)
-        except (BrokenPipeError, ValueError):  # it died, or was stopped meanwhile
-            pass
-        code, self.process = process.wait(), None
-        return dict(error=f"the process that trained it ended with status {code}" + " (killed: is there memory enough?)" * (code == -9))
+            return about
+        except Lost as e:
+            self.child = None
+            child.close()
+            return dict(error=str(e), lost=True)
 
     def stop(self):
-        if (process := self.process) is not None:
-            process.kill()  # what it had finished is stored; what it had not is trained again
-            process.wait()
-            with suppress(OSError, ValueError):
-                process.stdin.close()
-                process.stdout.close()
+        if (child := self.child) is not None:
+            child.stop()  # what it had finished is stored; what it had not is trained again
 
 
 @contextmanager
-def crew(bench, envs):
+def crew(bench, envs, patience=PATIENCE):
     """Workers, one for each of `envs`, gone when their work is."""
-    workers = [Worker(bench, env) for env in envs]
+    workers = [Worker(bench, env, patience) for env in envs]
     try:
         yield workers
     finally:
         for worker in workers:
-            worker.stop()
+            if worker.child is not None:
+                worker.child.close()
 
 
 def prepare(bench, plan):
@@ -105,9 +103,9 @@ def prepare(bench, plan):
     return wanted, missing(wanted)
 
 
-def announce(plan, wanted, todo, seconds, n, say, dry):
+def announce(plan, wanted, todo, seconds, lost, n, say, dry):
     """The matrix of a plan and what it will cost, before anything is trained; left out where nothing is to do and nobody asked."""
-    rows = list(matrix(plan, wanted, seconds))
+    rows = list(matrix(plan, wanted, seconds, lost))
     columns = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
     cost = f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}" if todo else ""
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
@@ -116,50 +114,63 @@ def announce(plan, wanted, todo, seconds, n, say, dry):
 
 
 @at_work
-def run(bench, plan, say=print, progress=None, most=None, dry=False):
+def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PATIENCE):
     """Train every missing cell, `most` at once (default: as many as there are cores or GPUs); each is stored when it is done. `dry`: only say what
-    there is to do, and what it will cost. Returns how many were trained; UserError names those that failed, when the others are done, and what
-    cannot be built before anything is trained."""
+    there is to do, and what it will cost. A cell that makes no step for `patience` seconds is stuck, and ended. Returns how many were trained;
+    Unfinished names those that failed, when the others are done, and UserError what cannot be built before anything is trained."""
     begun = iso_time(now())
     wanted, todo = prepare(bench, plan)
-    envs, broken = lanes(len(todo), most), []
+    envs, broken, lost = lanes(len(todo), most), [], {}
 
     def measure(cell):
-        try:
-            return cost(workers[0], cell)
-        except UserError as e:  # the matrix comes first: it says what the others will cost
-            broken.append(e)
+        answer = workers[0].ask("cost", cell)
+        if "lost" in answer:  # its process is gone, and so are its cells; the others go on
+            lost[cell["arch"]] = answer["error"]
+        elif "error" in answer:  # the matrix comes first: it says what the others will cost
+            broken.append(unbuilt(cell, answer))
+        return answer.get("seconds")
 
-    with crew(bench, envs) as workers:
+    with crew(bench, envs, patience) as workers:
         seconds = expected(bench, todo, measure)
         workers = workers[: 1 + int(sum(seconds.values()) / START)]
-        announce(plan, wanted, todo, seconds, len(workers), say, dry)
+        announce(plan, wanted, todo, seconds, lost, len(workers), say, dry)
         if broken:
             raise broken[0]
         if not todo or dry:
             return 0
         about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo), begun=begun, keys=[c["key"] for c in todo])
         with jobs.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
-            failed = train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))
+            failed = [cell | dict(error=lost[cell["arch"]], lost=True) for cell in todo if cell["key"] not in seconds]
+            todo = [cell for cell in todo if cell["key"] in seconds]
+            failed += train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))
+            for cell in failed:
+                if cell.get("lost"):
+                    leave_word(bench, cell)
             if failed:
                 job.tell(often=False, state="failed", error=f"{len(failed)} cells failed, first: {failed[0]['error']}")
     if failed:
         first = failed[0]
-        raise UserError(
-            f"expected {len(todo)} cells to train, found {len(failed)} that failed; first {first['arch']} on {first['at']} with seed {first['seed']}: "
-            f"{first['error']}",
+        raise Unfinished(
+            f"expected {len(about['keys'])} cells to train, found {len(failed)} that failed; "
+            f"first {first['arch']} on {first['at']} with seed {first['seed']}: {first['error']}",
             f"the others are done and kept; assay runs -b {bench.given} lists all; mend the plan, or run it again",
+            len(about["keys"]) - len(failed),
         )
     return len(todo)
 
 
-def cost(worker, cell):
-    answer = worker.ask("cost", cell)
-    if "error" in answer:
-        raise UserError(
-            f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network")
-        )
-    return answer["seconds"]
+def unbuilt(cell, answer):
+    return UserError(
+        f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network")
+    )
+
+
+def leave_word(bench, cell):
+    """Leave word of a cell whose process is gone, as the process itself does of any other failure: see jobs.states."""
+    about = {k: cell[k] for k in ("key", "version", "at", "arch", "seed")}
+    with jobs.claim(bench, cell["key"], **about) as job:
+        if job is not None:
+            job.tell(often=False, state="failed", error=cell["error"])
 
 
 def train(bench, todo, seconds, workers, job, progress):

@@ -5,15 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from curation import children
 from curation.times import iso_time, now, stored
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def background(bench, name, module, *arguments):
@@ -21,15 +19,14 @@ def background(bench, name, module, *arguments):
     writes to jobs/NAME.log of the bench. Returns the process."""
     folder = bench.path / "jobs"
     folder.mkdir(exist_ok=True)
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with open(folder / f"{name}.log", "w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *map(str, arguments)],
+            children.command(module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
-            env=os.environ | dict(PYTHONPATH=path),
+            env=children.environment(),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a server started with & ignores it, and would pass that on
         )
     with suppress(OSError):  # it has ended

@@ -205,22 +205,23 @@ def expected(bench, todo, measure):
     return out
 
 
-def matrix(plan, wanted, seconds):
-    """The plan's matrix as rows of text: for each version and architecture what is done, what is to train and its expected cost."""
+def matrix(plan, wanted, seconds, lost):
+    """The plan's matrix as rows of text: for each version and architecture what is done, what is to train and its expected cost, or how it was `lost`
+    {architecture: how} while that was measured."""
     rows = {}
     for c in wanted:
         rows.setdefault(c["version"], {}).setdefault(c["arch"], []).append(c)
     yield ["", *plan["architectures"]]
     for row, archs in rows.items():
-        yield [row, *(cell_text(archs[a], seconds) for a in plan["architectures"])]
+        yield [row, *(cell_text(archs[a], seconds, lost.get(a, "cannot be built")) for a in plan["architectures"])]
 
 
-def cell_text(cells, seconds):
+def cell_text(cells, seconds, why):
     todo = [c for c in cells if not c["done"]]
     failed = sum(c["failed"] is not None for c in cells)
     done = f"{len(cells) - len(todo)} of {len(cells)} done" + f", {failed} diverged" * (failed > 0)
     if any(c["key"] not in seconds for c in todo):
-        return f"{done}, cannot be built"
+        return f"{done}, {why}"
     return f"{done}, {duration(sum(seconds[c['key']] for c in todo))} to go" if todo else done
 
 

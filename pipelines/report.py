@@ -15,7 +15,7 @@ import numpy as np
 from curation import history
 from curation.arrays import load, save
 from curation.errors import UserError
-from pipelines import paid, panorama, sheets
+from pipelines import jobs, paid, panorama, sheets
 from pipelines.compare import report_data
 from pipelines.drawing import count, extent, folded, interval, plot, points, section, sentence, shown, terms, words
 from pipelines.markdown import audit_facts, blind, chance, markdown, toml  # noqa: F401 - markdown is found here by users
@@ -49,6 +49,7 @@ def state_key(bench, plan):
     """A hash of all that a report follows from: the plan, the log, the scan, the runs, and the code that judges and draws."""
     seen = [plan, bench.rows("select key, value from meta order by key"), bench.rows("select key, ts::varchar from runs order by key")]
     seen += [bench.rows("select name, upto from commits order by name"), sorted(made(bench).items())]
+    seen += [sorted((job["name"], job["error"]) for job in jobs.states(bench) if job["state"] == "failed")]
     seen += [str((load(bench.arrays / "map.npz", ["method"]) or {}).get("method"))]  # umap draws it when the scan has long ended
     here = Path(__file__).parent
     code = [f.read_bytes() for folder in (here, here.parent / "curation") for f in sorted(folder.glob("*.*")) if f.is_file()]
@@ -208,8 +209,11 @@ def matrix(data):
     lost = sum(len(d["seeds"]) for d in data["diverged"])
     about = f"Accuracy on {count(data['n_test'], 'locked test sample')} with 95 % intervals, all drawn from {points(low, '')} to {points(high, '')} %;"
     about += f" gain in points over {words(data['plan']['versions'][0])}." + f" {count(lost, 'run')} that diverged left out." * (lost > 0)
+    about += f" {count(len(data['failed']), 'run')} that failed left out." * bool(data["failed"])
     lent = "Cells of one architecture lend each other their seed spread, so the same run may get another interval in another plan."
-    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table><small class="about">{lent}</small>')
+    names = [f"{f['arch']} on {f['version']}, seed {f['seed']}: {f['error']}" for f in data["failed"]]
+    names = f"<p><b>failed and left out:</b></p><ul>{''.join(f'<li>{words(name, 300)}</li>' for name in names)}</ul>" if names else ""
+    return section("Every cell", about, f'<table class="matrix"><tbody>{body}</tbody></table>{names}<small class="about">{lent}</small>')
 
 
 def cell(c, against, low, high):

@@ -9,6 +9,8 @@ from pathlib import Path
 from unicodedata import bidirectional
 
 import curation
+from curation import children
+from curation.errors import UserError
 from curation.text import defused, printable, write_csv
 from curation.times import iso_time, localize, show_time
 
@@ -52,6 +54,22 @@ def told(a, bench):
     return bench
 
 
+def add_patience(v):
+    v.add_argument(
+        "--patience",
+        type=float,
+        default=children.PATIENCE,
+        metavar="S",
+        help="a network that makes no step for S seconds is stuck, and is ended (default: %(default)s)",
+    )
+
+
+def patience_of(a):
+    if not 1 <= a.patience < float("inf"):
+        raise UserError(f"expected --patience of 1 second or more, found {a.patience:g}", f"leave it out for {children.PATIENCE}")
+    return a.patience
+
+
 def say(a):
     """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
     return lambda line: print(printable(line), file=sys.stderr if a.json else sys.stdout, flush=True)
@@ -61,7 +79,7 @@ def done(a, out, next=None):
     if HEARD and isinstance(out, dict):
         HEARD(often=False, said={k: v for k, v in out.items() if isinstance(v, str | int | float)})
     if a.json:
-        print(json.dumps(out, default=plain, indent=1))
+        print(json.dumps(out, default=plain, indent=1), file=children.answer())
     elif next:
         print(printable(f"next: {next}"))
 

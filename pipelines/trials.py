@@ -5,7 +5,7 @@ from pathlib import Path
 from curation import runs as kept
 from curation.errors import UserError
 from curation.text import pad
-from pipelines.terminal import done, open_bench, progress, records, say, shown
+from pipelines.terminal import add_patience, done, open_bench, patience_of, progress, records, say, shown
 
 
 def experiment(a):
@@ -14,6 +14,7 @@ def experiment(a):
     from pipelines.plan import read_plan, remember
 
     bench, plan = open_bench(a), read_plan(a.plan)
+    patience_of(a)
     if a.jobs is not None and a.jobs < 1:
         raise UserError(f"expected --jobs of 1 or more, found {a.jobs}", "leave it out for one a core")
     output = page_of(a, bench)
@@ -22,15 +23,25 @@ def experiment(a):
     if a.detach:
         ex.prepare(bench, plan)  # what is wrong with it is said here, not in a log
         output = str(output)
-        pid, log = ex.detach(bench, a.plan, ["-o", output, *(["--jobs", str(a.jobs)] if a.jobs else [])])
+        pid, log = ex.detach(bench, a.plan, ["-o", output, "--patience", a.patience, *(["--jobs", a.jobs] if a.jobs else [])])
         say(a)(f"experiment  runs on as process {pid}; what it says goes to {log}")
         return done(a, dict(pid=pid, log=str(log), report=output), f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)")
+    unfinished = None
     with progress("training") as step:
-        trained = ex.run(bench, plan, say(a), step, a.jobs, a.dry_run)
+        try:
+            trained = ex.run(bench, plan, say(a), step, a.jobs, a.dry_run, a.patience)
+        except ex.Unfinished as e:  # the others have their report
+            trained, unfinished = e.trained, e
     if a.dry_run:
         return done(a, dict(trained=0), f"assay experiment {a.plan} -b {bench.given}")
-    tell(a, bench, plan, dict(trained=trained))
-    remember(bench.path / "plan.json", plan)  # the last experiment is one that could be judged
+    try:
+        tell(a, bench, plan, dict(trained=trained))
+        remember(bench.path / "plan.json", plan)  # the last experiment is one that could be judged
+    except UserError:  # nothing is left to judge
+        if unfinished is None:
+            raise
+    if unfinished:
+        raise unfinished
 
 
 def report(a):
@@ -117,6 +128,7 @@ def add(verb):
     v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     v.add_argument("--dry-run", action="store_true", help="only show the matrix and what it will cost")
     v.add_argument("--jobs", type=int, metavar="N", help="train so many cells at once (default: one a core, or one a GPU)")
+    add_patience(v)
     v.add_argument("--detach", action="store_true", help="come back at once and leave it running; assay runs follows it")
     v = verb(report)
     v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")

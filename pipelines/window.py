@@ -2,29 +2,18 @@
 
 import os
 import sys
-from pathlib import Path
 
 import curation
+from curation import children
 from pipelines.terminal import open_bench
 
 
 def app(a):
     """the workbench in the browser: review, and see what the decisions do"""
     bench = curation.create(a.bench) if a.bench else open_bench(a)  # one that is named may be new: its first page says how to fill it
-    command = [
-        sys.executable,
-        "-m",
-        "app.server",
-        str(bench.path),
-        "--host",
-        a.host,
-        "--port",
-        str(a.port),
-        *["--no-browser"] * a.no_browser,
-    ]
-    path = os.pathsep.join(filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]))
+    command = children.command("app.server", bench.path, "--host", a.host, "--port", a.port, *["--no-browser"] * a.no_browser)
     sys.stdout.flush()
-    os.execve(sys.executable, command, os.environ | dict(PYTHONPATH=path))
+    os.execve(sys.executable, command, children.environment())
 
 
 def add(verb):

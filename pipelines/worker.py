@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b, sha256
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,13 +15,15 @@ from queue import SimpleQueue
 import numpy as np
 
 import curation
-from curation import runs, suspects
+from curation import children, runs, suspects
 from curation.arrays import Shards
-from curation.errors import UserError
+from curation.errors import Held, UserError
 from curation.leftovers import at_work
 from pipelines import jobs
 from pipelines.architectures import input_of
 from pipelines.plan import RECIPE, training_set
+
+HELD = 3600  # seconds that a finished training waits for a bench which somebody else has open
 
 
 def code_hash():
@@ -100,7 +102,8 @@ class Trainer:
                 raise
             failed = str(e)
         seconds = time.perf_counter() - start
-        runs.keep(self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said)
+        keep = partial(runs.keep, self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said)
+        when_free(keep, progress or (lambda share, text: None))  # hours of training are not lost to somebody's query
         return dict(seconds=seconds, failed=failed)
 
     def cost(self, cell):
@@ -132,14 +135,19 @@ def answer(bench, trainer, ask, tell):
             tell(share=share, text=text)
 
         try:
-            diverged = bench.rows("select 1 from runs where key = ? and failed is not null", [cell["key"]])
-            if diverged or runs.covers(bench, cell["key"], np.array(trainer.ids, "S32")):
+            if when_free(partial(diverged, bench, trainer, cell), step) or runs.covers(bench, cell["key"], np.array(trainer.ids, "S32")):
                 return tell(seconds=0.0, failed=None)  # somebody was faster
             out = trainer.train(cell, step)
         except Exception as e:  # the other cells go on, and `assay runs` shows it
             job.tell(often=False, state="failed", **fault(e), trace=traceback.format_exc()[-4000:])
             return tell(**fault(e))
         tell(**out)
+
+
+def diverged(bench, trainer, cell):
+    """Has it been trained, and found no number? What its training reads of the bench is read here, too."""
+    trainer.drawn(cell["at"], cell["seed"])
+    return bench.rows("select 1 from runs where key = ? and failed is not null", [cell["key"]])
 
 
 def fault(e):
@@ -152,18 +160,28 @@ def fault(e):
     return dict(error=traceback.format_exception_only(e)[-1].strip(), hint=f"look at {at.filename}, line {at.lineno}")
 
 
+def when_free(work, tell):
+    """What work() returns; while somebody else has the bench open, that is told, and it is tried again, for an hour."""
+    until = time.monotonic() + HELD
+    while True:
+        try:
+            return work()
+        except Held as e:
+            if time.monotonic() > until:
+                raise
+            tell(1.0, f"waits for the bench: {e.problem}")
+
+
 def main(path):
     """The worker process: each line of standard input is {"what", "cell"}. Who started it is gone when the input ends: then so is it, at once."""
-    said = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a network prints is not an answer
+    sys.path.append(os.getcwd())  # a network of one's own may lie where one works; last, so that nothing there passes for a package
+    out, asked = children.answer(), SimpleQueue()
 
     def tell(**about):
         try:
-            print(json.dumps(about), file=said, flush=True)
+            print(json.dumps(about), file=out, flush=True)
         except BrokenPipeError:  # who started it was killed: that is no failure of the cell
             os._exit(0)
-
-    asked = SimpleQueue()
 
     def listen():
         for line in sys.stdin:
@@ -171,11 +189,15 @@ def main(path):
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    bench, trainer = curation.open(path), None
+    trainer = None
     while True:
         ask = asked.get()
-        trainer = trainer or Trainer(bench)
-        answer(bench, trainer, ask, tell)
+        try:
+            trainer = trainer or when_free(lambda: Trainer(curation.open(path)), lambda share, text: tell(share=0, text=text))
+        except Exception as e:
+            tell(**fault(e))
+        else:
+            answer(trainer.bench, trainer, ask, tell)
 
 
 if __name__ == "__main__":

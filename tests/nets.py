@@ -49,6 +49,27 @@ def slow(k, shape):
     return Slow(k, shape)
 
 
+class Hangs(Slow):
+    def forward(self, x):
+        while self.training:
+            time.sleep(60)
+        return self.net(x)
+
+
+def hangs(k, shape):
+    print('{"seconds": 0.0, "failed": null}', flush=True)  # no answer, though it looks like one
+    return Hangs(k, shape)
+
+
+class Crashes(Slow):
+    def forward(self, x):
+        os.kill(os.getpid(), 11)  # as torch does on some CPUs
+
+
+def crashes(k, shape):
+    return Crashes(k, shape)
+
+
 class Lost(Sometimes):
     def __init__(self, k, shape):
         super().__init__(k, shape)

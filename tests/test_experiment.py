@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from conftest import ROOT, bench_of, digits, truth_of
 from test_cli import assay
 
 import curation
-from curation import UserError, versions
+from curation import UserError, children, versions
 from pipelines import experiment, jobs, worker
 from pipelines.compare import compare
 from pipelines.plan import cells, check, read_plan, rows_of
@@ -198,12 +199,11 @@ def test_a_bad_plan_is_refused(tmp_path, text, word):
 
 def test_a_worker_whose_reader_is_gone_was_stopped_and_has_not_failed(scanned):
     cell = cells(scanned, one("tests.nets:slow", seeds=1))[0]
-    command = [sys.executable, "-m", "pipelines.worker", str(scanned.path)]
-    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    child.stdout.close()
-    print(json.dumps(dict(what="train", cell=cell)), file=child.stdin, flush=True)
-    assert child.wait(60) == 0
-    child.stdin.close()
+    child = children.Child("pipelines.worker", scanned.path)
+    os.close(child.answers)
+    child.ask(what="train", cell=cell)
+    assert child.process.wait(60) == 0
+    child.stop()
     assert [(j["name"], j["state"], j.get("error")) for j in jobs.states(scanned)] == [(cell["key"], "stopped", None)]
 
 
@@ -262,19 +262,96 @@ def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
     assert data["cells"][0]["accuracy"]["seeds"] == [8 - len(lost)] and f"{len(failed)} of 16 runs diverged and are left out" in data["verdict"]
 
 
-@pytest.mark.parametrize("arch, word", [("tests.nets:broken", "KeyError.*not there"), ("tests.nets:dies", "killed: is there memory enough")])
-def test_a_failure_is_named_and_the_other_cells_go_on(tmp_path, arch, word):
+WAYS = {
+    "tests.nets:broken": r"KeyError: 'a layer that is not there'",
+    "tests.nets:dies": r"crashed \(signal 9, SIGKILL: is there memory enough\?\)",
+    "tests.nets:crashes": r"crashed \(signal 11, SIGSEGV\)",
+    "tests.nets:hangs": r"stuck \(no step for 1 s\)",
+}
+
+
+@pytest.mark.parametrize("arch, word", WAYS.items())
+def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, word):
     bench = half_wrong(tmp_path)
-    plan = one("probe", architectures=["probe", arch])
+    plan = one("probe", versions=["v1", "v2"], architectures=["probe", arch], seeds=1)
     with bench.transaction() as con:  # as if it had trained before, so that its cost need not be measured
         con.execute("insert into runs (key, arch, seconds, n_train) values ('x', ?, 1, 100)", [arch])
-    with pytest.raises(UserError, match=f"4 cells to train, found 2 that failed; first {arch} on v1 with seed [01]: .*{word}"):
-        experiment.run(bench, plan, silent)
+    with pytest.raises(UserError, match=f"4 cells to train, found 2 that failed; first {arch} on v[12] with seed 0: {word}"):
+        experiment.run(bench, plan, silent, patience=1 if "hangs" in arch else 300)
     assert bench.rows("select count(*) from runs where arch = 'probe'") == [(2,)], "the others are done and kept"
-    states = jobs.states(bench)
-    assert sorted(j["state"] for j in states if j.get("arch") == arch) == (["failed"] * 2 if "broken" in arch else ["stopped"] * 2)
-    with pytest.raises(UserError, match="2 missing"):
-        compare(bench, plan)
+    assert [j["state"] for j in jobs.states(bench) if j.get("arch") == arch] == ["failed"] * 2
+    assert len(re.findall(f"failed .* {arch}, seed 0: {word}", assay("runs", "-b", bench.path)[1])) == 2
+    data, _ = report(bench, plan, tmp_path / "report.html")
+    assert {c["arch"] for c in data["cells"]} == {"probe"} and data["interval"]["estimate"] > 0 and data["diverged"] == []
+    assert [(f["arch"], f["seed"]) for f in data["failed"]] == [(arch, 0)] * 2 and re.search(word, data["failed"][0]["error"])
+    assert re.search(f"2 of 4 runs failed and are left out, first {arch} on v1, seed 0: {word}", data["verdict"])
+    assert f"{arch} on v2, seed 0: " in (tmp_path / "report.html").read_text()
+
+
+def test_a_network_that_crashes_while_its_cost_is_measured_costs_the_others_nothing(tmp_path):
+    bench, plan = half_wrong(tmp_path), tmp_path / "plan.toml"
+    plan.write_text('versions = ["v1", "v2"]\narchitectures = ["tests.nets:crashes", "probe"]\nseeds = 2\n')
+    status, out, err = assay("experiment", plan, "-b", bench.path, "-o", tmp_path / "report.html")
+    assert status == 2 and "8 cells to train, found 4 that failed" in err and "crashed (signal 11, SIGSEGV)" in err
+    assert "0 of 2 done, crashed (signal 11, SIGSEGV)" in out and "4 of 8 runs failed and are left out" in out
+    assert bench.rows("select count(*) from runs") == [(4,)] and (tmp_path / "report.html").exists()
+    assert assay("report", "-b", bench.path)[0] == 0, "it is the last experiment"
+    plan.write_text('versions = ["v1"]\narchitectures = ["tests.nets:crashes"]\n')
+    status, _, err = assay("experiment", plan, "-b", bench.path, "-o", tmp_path / "none.html")
+    assert status == 2 and "crashed (signal 11" in err and not (tmp_path / "none.html").exists()
+    assert assay("experiment", plan, "-b", bench.path, "--patience", 0)[0] == 2
+
+
+def test_who_speaks_now_and_then_is_not_stuck_and_what_is_printed_is_no_answer():
+    talker = children.Child("tests.talker", "0.3", "6")
+    assert talker.hear(patience=60)["n"] == 0, "a busy machine starts it late"
+    assert [talker.hear(patience=1.5)["n"] for _ in range(5)] == list(range(1, 6))
+    with pytest.raises(children.Lost, match="ended with status 3"):
+        talker.hear(patience=30)
+    talker.close()
+    silent = children.Child("tests.talker", "60", "1")
+    began = time.monotonic()
+    with pytest.raises(children.Lost, match=r"stuck \(no step for 0.5 s\)"):
+        silent.hear(patience=0.5)
+    assert silent.process.returncode == -9 and time.monotonic() - began < 5
+    silent.close()
+
+
+STRAY = """
+import pathlib
+print("a stray line")
+pathlib.Path(__file__).with_name("taken").touch()
+"""
+
+
+def test_a_package_of_ones_own_called_as_ours_is_never_taken(tmp_path):
+    """Whoever keeps an app/, a pipelines/ and a curation/ where they work has ours started, with their network, which prints."""
+    bench, home = half_wrong(tmp_path), tmp_path / "home"
+    for name in ("app", "pipelines", "curation"):
+        (home / name).mkdir(parents=True)
+        for file in ("__init__", "__main__", "server", "worker", "quality", "errands"):
+            (home / name / f"{file}.py").write_text(STRAY)
+    (home / "random.py").write_text(STRAY)
+    shutil.copy(ROOT / "tests" / "nets.py", home / "mynets.py")
+    with open(home / "mynets.py", "a") as file:
+        print("print('seconds')", file=file)
+    (home / "plan.toml").write_text('versions = ["v1", "v2"]\narchitectures = ["mynets:linear"]\nseeds = 1\nepochs = 1\n')
+    start, quiet = [sys.executable, "-P", "-m", "pipelines"], dict(cwd=home, text=True, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    command = [*start, "experiment", "plan.toml", "-b", bench.path, "--json"]
+    done = subprocess.run(command, capture_output=True, timeout=120, **quiet)
+    assert done.returncode == 0 and json.loads(done.stdout)["trained"] == 2 and "seconds" in done.stderr
+    command = [*start, "app", "-b", bench.path, "--no-browser", "--port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **quiet) as server:
+        first = server.stdout.readline()
+        server.kill()
+    assert "http://" in first
+    assert not list(home.glob("*/taken")) and not (home / "taken").exists()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_reported(tmp_path):

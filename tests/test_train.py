@@ -327,11 +327,30 @@ def test_few_rows_many_classes_empty_classes(arch, n, k, labels):
     assert train.fit_predict(arch, x, np.array(labels), x[:0], k, seed=0, epochs=1).shape == (0, k)
 
 
-@pytest.mark.parametrize("arch", ["cnn", "resnet(depth=10, width=4)", "cnn(side=128)"])
-@pytest.mark.parametrize("shape", [(8, 8), (9, 13), (8, 100), (48, 48), (128, 128)])
+SHAPES = [(8, 8), (9, 13), (8, 100), (48, 48), (128, 128)]
+
+
+@pytest.mark.parametrize("arch", ["cnn", "cnn(side=128)"])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_images_of_any_size(shape, arch):
     x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
     assert np.isfinite(train.fit_predict(arch, x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)).all()
+
+
+def test_narrow_networks_train_too():
+    """In a process of their own: on a CPU with AVX2 alone, channels_last writes past the end in their strided shortcuts."""
+    code = f"""if True:
+        import numpy as np
+        from pipelines import train
+        for width in (4, 5, 7):
+            for shape in {SHAPES}:
+                x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
+                probs = train.fit_predict(f"resnet(depth=10, width={{width}})", x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)
+                assert np.isfinite(probs).all()
+    """
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(train.__file__).parents[1], timeout=60).returncode == 0
+    last, plain = torch.channels_last, torch.contiguous_format
+    assert [networks.build(f"resnet(width={w})", noise(4, 32), 2)[0].layout for w in (4, 7, 8, 16)] == [plain, plain, last, last]
 
 
 def test_training_that_diverges_says_so():

@@ -1,0 +1,16 @@
+"""A child process as curation.children starts it: it prints, answers every so many seconds, so many times, and ends with status 3."""
+
+import json
+import sys
+import time
+
+from curation import children
+
+if __name__ == "__main__":
+    pause, times = float(sys.argv[1]), int(sys.argv[2])
+    print('{"n": "a stray line"}', flush=True)
+    out = children.answer()
+    for n in range(times):
+        time.sleep(pause)
+        print(json.dumps(dict(n=n)), file=out, flush=True)
+    sys.exit(3)
