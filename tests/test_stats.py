@@ -593,8 +593,8 @@ def test_a_live_gain_worked_by_hand():
 
 
 def test_looked_at_after_every_decision_a_session_without_effect_is_hardly_ever_measurable():
-    rng, sessions = np.random.default_rng(5), 400
-    better, worse = walks(rng, sessions, 150, 60, 0.5)
+    rng, sessions = np.random.default_rng(5), 250
+    better, worse = walks(rng, sessions, 120, 60, 0.5)
     false = sum(any(live_gain(b, w, 60).measurable for b, w in zip(*s)) for s in zip(better, worse))
     one_look = sum(any(abs(b - w) > 1.96 * max(1, b + w) ** 0.5 for b, w in zip(*s)) for s in zip(better, worse))
     assert false <= 0.05 * sessions < 0.15 * sessions < one_look, "an interval for one look finds a gain in every sixth session or more"
