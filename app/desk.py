@@ -243,20 +243,21 @@ def verdicts(part, classes, probs):
 
 
 def effect(state, said, began):
-    """The paired validation difference since a session began, both models judged by the labels as they are now: dict n, gain (estimate, low, high),
-    measurable (the interval excludes zero), ruler (validation labels corrected since, which is no gain)."""
+    """The paired validation difference since a session began, both models judged by the labels as they are now: dict n, gain (estimate, low, high: they
+    hold at all looks of the session together, see stats.live_gain), better and worse (answers that became right, and wrong), measurable (the interval
+    excludes zero), ruler (validation labels corrected since, which is no gain)."""
     ids = began["ids"].astype(str)
     label, keep = state.label.reindex(ids).to_numpy(object), state.keep.reindex(ids).eq(True).to_numpy()
     now = np.array([said.get(s, "") for s in ids], object)
     use = keep & np.array([bool(x) for x in label]) & (now != "")
     ruler = int(((label != began["labels"].astype(object)) & use).sum())
     n = int(use.sum())
-    if n < 2:
-        return dict(n=n, gain=None, measurable=False, ruler=ruler)
-    right = [(said_ == label)[use][None].astype(float) for said_ in (now, began["said"].astype(object))]
-    e = stats.contrast(right, stats.PAIR)
-    sure = bool((right[0] != right[1]).any() and (e.low > 0 or e.high < 0))
-    return dict(n=n, gain=[e.estimate, e.low, e.high], measurable=sure, ruler=ruler)
+    if not n:
+        return dict(n=n, gain=None, better=0, worse=0, measurable=False, ruler=ruler)
+    right, was = ((said_ == label)[use] for said_ in (now, began["said"].astype(object)))
+    better, worse = int((right & ~was).sum()), int((was & ~right).sum())
+    e = stats.live_gain(better, worse, n)
+    return dict(n=n, gain=[e.estimate, e.low, e.high], better=better, worse=worse, measurable=e.measurable, ruler=ruler)
 
 
 def stratum(progress):

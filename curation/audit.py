@@ -15,7 +15,7 @@ from curation.images import BadImage, content_hash, iter_bytes
 from curation.store import new_batch
 from curation.text import write_csv
 
-SEED = 1  # of the one order in which samples are audited: several audits are together one simple random sample of the split
+SEED = 1  # names the one order in which samples are audited: several audits are together one simple random sample of the split
 SPLITS = ("test", "val", "train")
 COLUMNS = ["audit", "row", "image", "label", "verdict", "why", "seconds"]
 ENOUGH = 30  # audited samples before a share or a correction is worth saying
@@ -53,9 +53,9 @@ def sheet(bench, rule):
     done = set(audited(bench, rule["upto"]).index)
     left = (s for s in population(bench, rule["split"], rule["upto"]) if s not in done)
     taken = list(itertools.islice(left, rule["n"]))
-    again = versions.by_draw(taken, f"{rule['seed']} again")[: rule["repeats"]]
+    again = versions.by_draw(taken, rule["seed"], "again")[: rule["repeats"]]
     for turn in itertools.count():
-        rows = versions.by_draw(["1" + s for s in taken] + ["2" + s for s in again], f"{rule['seed']} {turn}")
+        rows = versions.by_draw(["1" + s for s in taken] + ["2" + s for s in again], rule["seed"], turn)
         rows = [row[1:] for row in rows]
         if all(a != b for a, b in itertools.pairwise(rows)):
             return rows

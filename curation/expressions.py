@@ -149,8 +149,7 @@ def counterfactual(bench, text):
         n = len(train) // 2 if e.op == "half" else e.n
         if not 0 < n <= len(train):
             raise UserError(f"expected a part of the {len(train):,} train samples of {e.base}, found {n:,}", "ask for fewer, 1 or more")
-        # a draw of its own: with a plain seed the random stratum of a review, or a random control, would lie in the part as a whole
-        frame.loc[by_draw(train, f"part {e.seed or 0}")[n:], "keep"] = False
+        frame.loc[by_draw(train, "part", e.seed or 0)[n:], "keep"] = False
         return frame
     flagged = bench.suspects(str(e.base))  # frame sample -> label, suggestion
     flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
@@ -163,29 +162,35 @@ def counterfactual(bench, text):
     return frame
 
 
-def by_draw(samples, seed):
-    """Samples in a random order that depends on each one's id and the seed alone: adding samples does not reshuffle the others."""
+DRAWS = 2  # raise it when a draw with a seed changes what it takes: what is remembered of an expression is then found again
+
+
+def by_draw(samples, purpose, seed=None):
+    """Samples in a random order that depends on each one's id, the purpose and the seed alone: adding samples does not reshuffle the others.
+
+    Every purpose has a name of its own, or what is drawn for one would be drawn for another: a control with the review's own seed once relabelled 39
+    of the first 50 samples that people had verified. The review's random stratum is called 0 and the audit 1, as in every bench so far: what was
+    looked at there stays a random sample."""
     samples = list(samples)
-    return [samples[i] for i in draws(samples, seed)]
+    return [samples[i] for i in draws(samples, purpose, seed)]
 
 
-def draws(samples, seed):
+def draws(samples, purpose, seed=None):
     """Where in `samples` the first, second, ... of that order is, (n,) int."""
-    key = str(seed).encode()
+    key = (str(purpose) if seed is None else f"{purpose} {seed}").encode()
     drawn = b"".join([blake2b(s.encode(), digest_size=8, key=key).digest() for s in samples])
     return np.argsort(np.frombuffer(drawn, ">u8"), kind="stable")
 
 
 def random_alike(frame, flagged, n, seed):
     """n random kept train samples with the class mix of the flagged ones, and their suggestions dealt out at random."""
-    rng = np.random.default_rng(seed)
     train = frame[frame.keep & (frame.split == "train")]
-    draw = flagged.iloc[rng.permutation(len(flagged))[:n]].copy() if len(flagged) else flagged
+    draw = flagged.iloc[draws(flagged.index, "class mix of a control", seed)[:n]].copy() if len(flagged) else flagged
     if len(draw) < n:
         raise UserError(f"expected at most as many random samples as are flagged ({len(flagged)}), found {n}", "ask for fewer")
     samples = []
     for label, group in draw.groupby("label", sort=True):
-        samples += by_draw(train.index[train.label == label], seed)[: len(group)]
+        samples += by_draw(train.index[train.label == label], "control", seed)[: len(group)]
     draw = draw.sort_values("label", kind="stable")
     draw.index = samples
     return draw

@@ -5,7 +5,7 @@ import numpy as np
 from curation import merge, stats, suspects, versions, votes
 from curation.errors import UserError
 
-SEED = 0  # of the one random order of a bench; it depends on sample ids alone, so an import does not reshuffle it
+SEED = 0  # names the one random order of a bench (see versions.by_draw); it depends on sample ids alone, so an import does not reshuffle it
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
@@ -119,8 +119,7 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         )
     state, between = bench.state(version), of_people(bench, version)
     found = suspects.opinion(bench, version) if between.empty or scanned(bench) else None
-    order = random_order(state)
-    second = order[order.isin(others(bench, who, state))][: round(n * again)] if again else ()
+    second = versions.by_draw(others(bench, who, state).intersection(random_order(state)), "again")[: round(n * again)] if again else ()
     return lined_up(bench, state, found, between, n, round(n * random), second)
 
 

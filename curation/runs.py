@@ -44,7 +44,7 @@ def pool_ids(state, most):
     """Samples of the pool that a training predicts besides, for `assay shadow`: kept ones, at most as many as it trains on, so that a large
     pool costs no more than a part of an epoch; drawn by id, so that two runs predict the same; sorted."""
     pool = state.index[state.keep & (state.split == "pool")]
-    return sorted(by_draw(pool, 0)[:most] if len(pool) > most else pool)
+    return sorted(by_draw(pool, "pool of a run")[:most] if len(pool) > most else pool)
 
 
 def half(ids, probs):

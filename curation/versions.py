@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation.errors import UserError
-from curation.expressions import by_draw, counterfactual, draws, is_expression, is_random, root, seeded, stratum  # noqa: F401 - found here by users
+from curation.expressions import DRAWS, by_draw, counterfactual, draws, is_expression, is_random, root, seeded, stratum  # noqa: F401 - found here by users
 
 END = 2**62  # beyond every position
 MADE = dict(label="field = 'label'", given="field = 'label' and origin like 'import-%'", keep="field = 'keep'", split="field = 'split'")

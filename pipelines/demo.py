@@ -73,7 +73,7 @@ def rehearse(bench, truth, labelled):
     undone, so the log shows it."""
     while bench.state().reviewed.any():  # a demo that was killed here
         bench.undo(who=WHO)
-    drawn = by_draw(labelled.index, seed=1)[:REVIEWS]
+    drawn = by_draw(labelled.index, "reviews at random")[:REVIEWS]
     for name, samples in (("random", drawn), ("clean", labelled.index)):
         if name not in set(bench.commits().name):
             bench.edit(decisions(samples, truth), WHO, f"for comparison: {name}")

@@ -116,7 +116,7 @@ def contents(bench, version):
     file = bench.arrays / "contents.json"
     moving = versions.position(bench, "HEAD") if "HEAD" in str(version) else None  # all other names stay where they are
     judge = suspects.judge_key(bench) if versions.is_expression(version) else None  # what is flagged, the scan and the probe decide
-    name = json.dumps([str(version), moving, judge])
+    name = json.dumps([str(version), moving, judge, *[versions.DRAWS] * versions.is_expression(version)])
     try:
         known = json.loads(file.read_text())
     except (OSError, ValueError):  # nothing remembered, or no JSON any more: it is derived

@@ -21,6 +21,7 @@ from curation.stats import (
     errors_left,
     holm,
     holm_intervals,
+    live_gain,
     mean_squares,
     precision_interval,
     sound,
@@ -573,6 +574,36 @@ def test_ordinary_seed_spread_is_not_called_diverged():
     rng, offsets = np.random.default_rng(19), [offset(0.9, 0.6)]
     accused = sum(bool(diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0])) for S in (2, 3, 5) for _ in range(200))
     assert accused <= 6  # of 600 cells
+
+
+def walks(rng, sessions, looks, n, up):
+    """(better, worse), (sessions, looks) each: answers on n validation samples turn, and turn back; a share `up` of them for the better."""
+    touched = np.eye(n, dtype=bool)[rng.integers(0, n, (sessions, looks))]
+    turned, better = np.logical_xor.accumulate(touched, axis=1), rng.random((sessions, 1, n)) < up
+    return (turned & better).sum(2), (turned & ~better).sum(2)
+
+
+def test_a_live_gain_worked_by_hand():
+    # V = 20 flips: radius sqrt(30 log(30 / (10 * 0.0025))) = 14.58; 17 - 3 = 14 is inside, 18 - 2 = 16 is not
+    e, sure = live_gain(17, 3, 200), live_gain(18, 2, 200)
+    assert (e.estimate, e.measurable, sure.measurable) == (0.07, False, True)
+    assert (e.low, e.high) == pytest.approx(((14 - 14.584) / 200, (14 + 14.584) / 200), abs=1e-5) and e.low < 0 < sure.low
+    assert live_gain(2, 18, 200).high < 0 and live_gain(0, 0, 1) == live_gain(0, 0, 1) and live_gain(0, 0, 1).low == -1
+    assert live_gain(0, 0, 10**6).low > -1e-5, "nothing turned: as good as nothing gained"
+
+
+def test_looked_at_after_every_decision_a_session_without_effect_is_hardly_ever_measurable():
+    rng, sessions = np.random.default_rng(5), 250
+    better, worse = walks(rng, sessions, 120, 60, 0.5)
+    false = sum(any(live_gain(b, w, 60).measurable for b, w in zip(*s)) for s in zip(better, worse))
+    one_look = sum(any(abs(b - w) > 1.96 * max(1, b + w) ** 0.5 for b, w in zip(*s)) for s in zip(better, worse))
+    assert false <= 0.05 * sessions < 0.15 * sessions < one_look, "an interval for one look finds a gain in every sixth session or more"
+
+
+def test_a_real_live_gain_is_seen():
+    better, worse = walks(np.random.default_rng(6), 50, 300, 200, 0.8)
+    seen = sum(any(live_gain(b, w, 200).measurable for b, w in zip(*s)) for s in zip(better, worse))
+    assert seen >= 45
 
 
 def test_errors_left_against_counting_every_case():
