@@ -32,7 +32,7 @@ def draw(bench):
 def alike(bench, who):
     """Suspects of one kind, given one label and thought another: unpick the exceptions, accept the rest as one batch."""
     state, found = bench.state(), suspects.opinion(bench)
-    found = found[found.flagged & ~state.reviewed.reindex(found.index).to_numpy(bool)].sort_values("score", kind="stable")
+    found = found[found.flagged].sort_values("score", kind="stable")
     if not len(found):
         return st.info("The model doubts no label that nobody has reviewed.")
     pairs = (found.label.astype(str) + " → " + found.suggestion.astype(str)).value_counts()

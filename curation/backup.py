@@ -101,5 +101,7 @@ def restore(bench, name=None):
             os.link(bench.file, aside / bench.file.name)
         copy(good["file"], bench.file)
         testify(turn, good["upto"], good["head"])
-        (bench.arrays / "opinion.npz").unlink(missing_ok=True)  # it speaks of a position in the log that may now mean something else
+        ahead = [f for f in (bench.arrays / "judges").glob("*-*.npz") if int(f.stem.split("-")[1]) > good["upto"]]
+        for file in (bench.arrays / "opinion.npz", *ahead):
+            file.unlink(missing_ok=True)  # it speaks of a position in the log that may now mean something else
     return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside) if any(aside.iterdir()) else None)

@@ -81,7 +81,7 @@ def asked_of(bench, version="HEAD", run=None):
     """What a list is made for, as a dict: for the same again it is the same list, which no hash of all labels need show."""
     upto, of = (versions.position(bench, v) for v in ("HEAD", versions.root(version)))
     asked = dict(version=str(version), run=run, upto=upto) | (dict(of=of) if version != "HEAD" else {})
-    return asked | dict(judge=suspects.judge_key(bench), clusters=clusters.made_for(bench))
+    return asked | dict(judge=suspects.judge_key(bench, version), clusters=clusters.made_for(bench))
 
 
 def asked_then(kept):
@@ -99,7 +99,8 @@ def key_of(bench, version, run):
     """A hash of what the list is made of: what the version holds but test and guard, what judges it, the clusters and their names."""
     state, now = bench.state(version), bench.state()
     made = [str(clusters.standing(bench, now)["key"]), clusters.given(bench, now, clusters.assigned(bench, now), "fine")]
-    held = [versions.tree(suspects.judged(state)), suspects.judge_key(bench)]
+    decided = sha256(state.reviewed.to_numpy(bool).tobytes()).hexdigest()  # what is decided is not flagged
+    held = [versions.tree(suspects.judged(state)), decided, suspects.judge_key(bench, version)]
     return sha256(json.dumps([*held, run, *made]).encode()).hexdigest()
 
 

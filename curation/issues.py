@@ -80,11 +80,12 @@ def exact(state):
     return out
 
 
-GIVEN_AWAY = (("train", ("val", "test", "guard")), ("val", ("guard",)), ("pool", ("guard",)))  # what each split must not repeat; worst last
+GIVEN_AWAY = (("train", ("val", "test", "guard")), ("val", ("test", "guard")), ("pool", ("guard",)))  # what each split must not repeat; worst last
 
 
 def leakage(state, near, at):
-    """Kept samples that equal or nearly equal one that they must not give away: train a val, test or guard sample, val and pool a guard sample:
+    """Kept samples that equal or nearly equal one that they must not give away: train a val, test or guard sample, val a test or guard
+    sample, pool a guard sample:
     {row: (row of that one, distance)}. near: (m, 3) pairs of near-duplicate nodes with distances; at (n,): each sample's node."""
     kept, split = state.keep.to_numpy(), state.split.to_numpy()
     out = {}

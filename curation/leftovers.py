@@ -82,6 +82,7 @@ def listed(folder):
 
 def unneeded(bench):
     """({file: why nothing needs it}, how many pixel shards stay because some of their images are needed)."""
+    from curation.standing import judge_files
     from curation.suspects import judge_key
 
     out = dict.fromkeys(files(bench.arrays / "damaged"), "set aside as damaged")
@@ -91,11 +92,13 @@ def unneeded(bench):
     for folder in (bench.arrays / "embeddings").glob("*") if scan else ():  # a first scan may have been killed, and will resume
         if folder.name not in (*scan, *runs.values()):
             out |= dict.fromkeys(files(folder), f"embeddings {folder.name}, of neither the last scan nor a run")
-    key = None
+    judged = set()
     with suppress(UserError):  # no scan stands, or its graph is damaged
-        key = judge_key(bench)
-    judged = {f"{tree}-{key}" for (tree,) in bench.rows("select tree from commits")}
+        judged = {f"{tree}-{judge_key(bench, name)}" for name, tree in bench.rows("select name, tree from commits")}
     flagged = (bench.arrays / "flagged").glob("*.npz")
+    with suppress(UserError):
+        stand = set(judge_files(bench))
+        out |= {f: "judges of scans with other settings" for f in (bench.arrays / "judges").glob("*.npz") if f not in stand}
     out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
     out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
     out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from curation import runs, suspects, versions
+from curation import runs, standing, suspects, versions
 from curation.arrays import load
 from curation.errors import UserError
 
@@ -34,9 +34,8 @@ def by_probe(bench, state, version, ids):
         flagged = np.zeros(len(known), bool)
         flagged[kept["rows"]] = kept["flagged"]
     else:
-        classes, part, X, probe = suspects.fit(bench, state)
-        known, probs = np.asarray(part.index, "S32"), probe.pred_probs(X)
-        flagged = suspects.judge(part, classes, probs, probe.few()).flagged.reindex(part.index).eq(True).to_numpy()
+        part, classes, probs, _ = standing.of_version(bench, version)
+        known, flagged = np.asarray(part.index, "S32"), suspects.opinion(bench, version).flagged.reindex(part.index).eq(True).to_numpy()
     judged = ~state.split.isin(("test", "guard")).to_numpy()  # of these rows of the state it is, in their order
     rows = (np.cumsum(judged) - 1)[state.index.get_indexer(ids)]
     if len(known) != judged.sum() or not np.array_equal(known[rows], np.asarray(ids, "S32")):

@@ -148,6 +148,19 @@ class Probe:
         """Classes (k,) bool with fewer than 5 groups: too few to judge."""
         return self.sizes < ENOUGH
 
+    def refit(self, X, y, groups):
+        """Fit anew on other rows, all at once: standardisation, lambda and calibration stay, as in `update`."""
+        self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
+        rows, gram, self.XtY = np.flatnonzero(self.y >= 0), self.lam * np.eye(D), np.zeros((D, self.k))
+        for part in blocks(len(rows)):
+            Z = self.standard(X[rows[part]])
+            gram += Z.T @ Z
+            self.XtY += Z.T @ onehot(self.y[rows[part]], self.k)
+        self.inverse = np.linalg.inv(gram)
+        self.inverse = (self.inverse + self.inverse.T) / 2
+        self.h = self.leverage(X)
+        self.count_groups()
+
     def update(self, X, y):
         """Bring the probe to new class indices y (n,), -1 for rows that are out. A relabelling touches X'Y alone; a row that leaves or
         comes back is a rank-one update of the inverse and of every h. Standardisation, lambda and calibration stay as fitted."""

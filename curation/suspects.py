@@ -88,7 +88,8 @@ def labelled(state, classes, few):
 
 def judge(state, classes, probs, few):
     """Every labelled, kept train and val sample against `probs` (n, k) of the rows of `state`: frame label, reviewed, score (probability of the
-    label it has, low is bad), suggestion, confidence (probability of that), flagged; through cleanlab. Classes that are `few` are not judged."""
+    label it has, low is bad), suggestion, confidence (probability of that), flagged (another class is likelier, and nobody has decided about the
+    label); through cleanlab. Classes that are `few` are not judged."""
     import pandas as pd
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -107,46 +108,69 @@ def judge(state, classes, probs, few):
     out["score"] = get_label_quality_scores(narrow, p[:, seen], method="self_confidence") if len(seen) > 1 else 1.0
     out["suggestion"] = np.array(classes, dtype=object)[best]
     out["confidence"] = p[np.arange(len(rows)), best]
-    out["flagged"] = find_label_issues(narrow, p[:, seen], filter_by="predicted_neq_given", n_jobs=1) if len(seen) > 1 else False
+    differs = find_label_issues(narrow, p[:, seen], filter_by="predicted_neq_given", n_jobs=1) if len(seen) > 1 else np.zeros(len(rows), bool)
+    out["flagged"] = differs & ~out.reviewed.to_numpy(bool)
     return out
 
 
 def suspects(bench, version):
-    """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first. Kept in arrays/flagged, by what the
-    version holds and what judges it, so that `v1 - flagged` fits one probe and not one at every look."""
-    import pandas as pd
+    """The flagged labels of any version: frame sample -> label, suggestion; worst first."""
+    found = opinion(bench, version, scan_needed=False)
+    return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]
+
+
+def judge_key(bench, version="HEAD"):
+    """A hash of what decides which labels of a version are doubted: its judge, the graph (copies leave the probe together), the code."""
+    from curation import standing
+
+    graph = load(bench.arrays / "graph.npz", ["key"])  # alone: the rest is large
+    code = b"".join(Path(module.__file__).read_bytes() for module in (probes, standing, sys.modules[__name__]))
+    made = [settings(bench), standing.judge_name(bench, version), graph and str(graph["key"])]
+    return sha256(json.dumps(made).encode() + code).hexdigest()[:16]
+
+
+def opinion(bench, version="HEAD", scan_needed=True):
+    """The judgement of any version as a frame (see judge), the one that says what is flagged. At the end of the log it is the standing one, brought
+    up to date first if edits came since it was written; where samples came, left or changed split, that needs a scan, or (scan_needed
+    False) they are judged as those of any other version."""
+    if versions.is_head(bench, version):
+        try:
+            found = brought(bench)
+            return told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+        except UserError:
+            if scan_needed:
+                raise
+    return judgement(bench, version)
+
+
+def judgement(bench, version):
+    """The judgement of a version by the judge it has (see standing.judge_file). Kept in arrays/flagged, by what the version holds and what judges
+    it, so that `v1 - flagged` refits once and not at every look."""
+    from curation.standing import of_version
 
     state = bench.state(version)
-    file = bench.arrays / "flagged" / f"{versions.tree(state)}-{judge_key(bench)}.npz"
+    file = bench.arrays / "flagged" / f"{versions.tree(state)}-{judge_key(bench, version)}.npz"
     kept = load(file)
     if kept is None:
-        classes, part, X, probe = fit(bench, state)
-        found = judge(part, classes, probe.pred_probs(X), probe.few())
-        found = found[found.flagged].sort_values("score", kind="stable")
-        suggestion = np.array([classes.index(c) for c in found.suggestion], int)
-        kept = dict(ids=np.asarray(found.index, "S32"), suggestion=suggestion, classes=np.array(json.dumps(classes)))
+        part, classes, probs, few = of_version(bench, version)
+        found = judge(part, classes, probs, few)
+        found["flagged"] = (found.suggestion != found.label).to_numpy(bool)  # who has decided is no part of the tree: `told` adds it
+        kept = packed(part, classes, few, found)
         with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
             save(file, **kept)
-    ids = state.index[state.index.get_indexer(kept["ids"].astype(str))]
-    classes = np.array(json.loads(str(kept["classes"])), dtype=object)
-    return pd.DataFrame(dict(label=state.label[ids], suggestion=classes[kept["suggestion"]]), index=ids)
+    return told(state, kept)
 
 
-def judge_key(bench):
-    """A hash of what decides which labels of a version are doubted: the scan's settings, the graph (copies leave the probe together), the code."""
-    graph = load(bench.arrays / "graph.npz", ["key"])  # alone: the rest is large
-    code = b"".join(Path(module.__file__).read_bytes() for module in (probes, sys.modules[__name__]))
-    return sha256(json.dumps([settings(bench), graph and str(graph["key"])]).encode() + code).hexdigest()[:16]
-
-
-def opinion(bench, version="HEAD"):
-    """The judgement of a version as a frame (see judge): of the end of the log the standing one, brought up to date first if edits came since it
-    was written; of any other a probe's, fitted to it."""
-    if not versions.is_head(bench, version):
-        classes, part, X, probe = fit(bench, bench.state(version))
-        return judge(part, classes, probe.pred_probs(X), probe.few())
-    found = brought(bench)
-    return told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+def packed(part, classes, few, found):
+    """A judgement `found` of the rows of `part` as arrays, from which `told` makes it again."""
+    return dict(
+        classes=np.array(json.dumps(classes)),
+        rows=labelled(part, classes, few)[0],
+        score=found.score.to_numpy("f8"),
+        suggestion=indices(found.suggestion, classes),
+        confidence=found.confidence.to_numpy("f8"),
+        flagged=found.flagged.to_numpy(bool),
+    )
 
 
 def told(state, kept):
@@ -155,14 +179,15 @@ def told(state, kept):
 
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
     rows = np.flatnonzero(~state.split.isin(("test", "guard")))[kept["rows"]]
+    reviewed = state.reviewed.to_numpy(bool)[rows]
     return pd.DataFrame(
         dict(
             label=state.label.to_numpy(object)[rows],
-            reviewed=state.reviewed.to_numpy(bool)[rows],
+            reviewed=reviewed,
             score=kept["score"],
             suggestion=classes[kept["suggestion"]],
             confidence=kept["confidence"],
-            flagged=kept["flagged"],
+            flagged=kept["flagged"] & ~reviewed,
         ),
         index=state.index[rows],
     )

@@ -89,7 +89,8 @@ def import_(a):
 
 def scan(a):
     """embed -> neighbours -> pictures -> probe -> issues; resumable, with progress"""
-    from pipelines.scan import read_own, scan
+    from pipelines.own import read_own
+    from pipelines.scan import scan
 
     bench = open_bench(a)
     own = None
@@ -102,7 +103,7 @@ def scan(a):
             a.out_of_sample != "no",
         ]
     with progress("scanning") as step:
-        found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step)
+        found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step, yes=a.yes)
     mapping.draw(bench, say(a))
     done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.given}")
 
@@ -248,12 +249,15 @@ def parser():
     v.add_argument("--refreeze-test", action="store_true", help="let this import change the frozen test split")
     v.add_argument("--yes", action="store_true", help="really remove over a tenth of the source")
     v = verb(scan)
-    v.add_argument("--effort", type=int, choices=(1, 2, 3), default=1, help="1 the probe; 2 and 3 add a trained network (default: 1)")
+    effort = "1 the probe; 2 adds a trained network of 3 folds; 3 one of 5 folds by 3 seeds, in 6 times the time (default: 1)"
+    v.add_argument("--effort", type=int, choices=(1, 2, 3), default=1, help=effort)
     v.add_argument("--embedder", default="lite0", help="lite0, pixels (tiny images) or package.module:function (default: lite0)")
-    v.add_argument("--pred-probs", metavar="FILE", help="your model's probabilities, .npy or Parquet by sample id")
-    v.add_argument("--embeddings", metavar="FILE", help="your model's embeddings, .npy or Parquet by sample id")
+    files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
+    v.add_argument("--pred-probs", metavar="FILE", help=f"your model's probabilities, a column for each class, by name ({files})")
+    v.add_argument("--embeddings", metavar="FILE", help=f"your model's embeddings ({files})")
     v.add_argument("--out-of-sample", choices=("yes", "no"), help="are --pred-probs from models that did not see the sample?")
     v.add_argument("--keep-leakage", action="store_true", help="do not hold out samples that equal a val, test or guard sample")
+    v.add_argument("--yes", action="store_true", help="hold them out even where that takes most of a class, of train or of val")
     verb(status, version=True)
     v = verb(queue, who=True, csv=True, version=True)
     v.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")

@@ -14,26 +14,34 @@ from curation.store import new_batch
 from curation.versions import position
 from pipelines import gaps
 from pipelines.embed import embed
+from pipelines.own import of_classes
 from pipelines.shadow import tripped
 
 GRAPH = "graph 2"  # counted up when neighbors.py or twins.py would make another graph of the same images
-FOLDS = {2: 3, 3: 5}  # of the trained network that effort 2 and 3 add
+FOLDS, SEEDS = {2: 3, 3: 5}, {2: 1, 3: 3}  # of the trained network that effort 2 and 3 add; seeds are averaged
 
 
 @at_work
-def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None):
+def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None, yes=False):
     """Scan `bench`. `own` = (probabilities frame or None, embeddings frame or None, out of sample or not) of a person's own model, by sample id.
-    `say(line)` gets one line a step. Returns the judgement, as suspects.judge."""
+    `say(line)` gets one line a step; `yes` holds out leakage even where that takes most of a class. Returns the judgement, as suspects.judge."""
     state = bench.state()
     if not len(state):
         raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.given}")
     own_probs, own_vectors, out_of_sample = own or (None, None, True)
+    probs, classes, said = (None, None, "") if own_probs is None else of_classes(own_probs, state)  # refused before anything is done
     if own_vectors is None:
         X, new, folder = embed(bench, state.content_hash, embedder, progress)
         say(f"embed       {new:,} of {len(state):,} images were new to {embedder}, {X.shape[1]:,} numbers each")
     else:
         folder = store_own(bench, state, own_vectors)
-        say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file")
+        matched = f", rows by {own_vectors.attrs['matched']}" if "matched" in own_vectors.attrs else ""
+        say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file{matched}")
+    graph = neighbours(bench, state, folder)
+    say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
+    leaks = leaking(bench, state, graph) if hold_out else []
+    if not yes:
+        enough_is_left(bench, state, leaks)
     if own_probs is None and effort == 1:
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     asked = dict(
@@ -43,24 +51,21 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         probabilities="own" if own_probs is not None else "probe",
         out_of_sample=out_of_sample,
     )
+    if own_probs is not None:
+        asked["own"] = sha256(probs.tobytes() + "".join(own_probs.index).encode()).hexdigest()[:12]
     with bench.transaction() as con:
         con.execute("insert or replace into meta values ('scan', ?)", [json.dumps(asked)])
 
-    graph = neighbours(bench, state, folder)
-    say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
     _, new = quality.measure(bench, state.content_hash, progress)
     say(f"quality     {new:,} of {len(graph['hashes']):,} images were new to CleanVision")
-    held = hold_out_leakage(bench, state, graph, who) if hold_out else 0
+    held = hold_out_leakage(bench, state, leaks, who)
     if held:
-        guarded = (state["split"] == "guard").any()
-        what = "samples that (nearly) equal a val, test or guard" if guarded else "train samples that (nearly) equal a val or test"
-        say(f"leakage     held out {held:,} {what} sample (keep them: --keep-leakage, or edit keep)")
+        say(f"leakage     held out {held} (keep them: --keep-leakage, or edit keep)")
         state = bench.state()
     if own_probs is not None:
-        store_second(bench, suspects.judged(state), own_probs, suspects.targets(suspects.judged(state))[0])
-        say(
-            f"probs       took yours for {len(own_probs):,} samples; {'out of sample, you say' if out_of_sample else 'NOT out of sample: scores flatter'}"
-        )
+        store_second(bench, own_probs.index, probs, classes)
+        sample = "out of sample, you say" if out_of_sample else "NOT out of sample: scores flatter"
+        say(f"probs       took yours for {len(own_probs):,} samples; {said}; {sample}")
     elif effort > 1:
         network(bench, state, graph, effort, say, progress)
     found = standing.write_opinion(bench, position(bench, "HEAD"))
@@ -114,21 +119,46 @@ def lists(bench, hashes, X, of):
     return made
 
 
-def hold_out_leakage(bench, state, graph, who):
-    """One batch of keep edits for samples that give another split away (see issues.leakage); those that a person restored stay."""
+def leaking(bench, state, graph):
+    """[(row, row of the sample that it gives away)] of what is to be held out (see issues.leakage): what a person restored stays."""
+    _, at = suspects.nodes(bench, state)
+    restored = issues.restored(bench)
+    found = issues.leakage(state, issues.near_pairs(graph), at)
+    return [(i, j) for i, (j, _) in found.items() if state.index[i] not in restored]
+
+
+def enough_is_left(bench, state, leaks):
+    """UserError where holding out would take more than half of train, of val or of a class of train: then the splits are to be seen to first."""
+    split, label = state["split"].to_numpy(object), state.label.to_numpy(object)
+    kept, out = state.keep.to_numpy(bool), np.zeros(len(state), bool)
+    out[[i for i, _ in leaks]] = True
+    parts = {s: kept & (split == s) for s in ("train", "val")}
+    parts |= {f"class {c} of train": parts["train"] & (label == c) for c in sorted({c for c in label[parts["train"]] if c is not None})}
+    gone = [f"{(out & part).sum():,} of {part.sum():,} of {name}" for name, part in parts.items() if 2 * (out & part).sum() > part.sum()]
+    if gone:
+        i, j = leaks[0]
+        pair = f"{state.key.iloc[i]} ({split[i]}) and {state.key.iloc[j]} ({split[j]})"
+        raise UserError(
+            f"expected few samples to (nearly) equal one of a split that they must not know, found {', '.join(gone[:5])}"
+            f"{' ...' * (len(gone) > 5)}, for example {pair}; nothing was held out",
+            f"see to the splits; or: assay scan -b {bench.given} --keep-leakage trains on them all the same, --yes holds them out",
+        )
+
+
+def hold_out_leakage(bench, state, leaks, who):
+    """One batch of keep edits for samples that give another split away. Returns what was held out in words, "" for nothing."""
     import pandas as pd
 
-    _, at = suspects.nodes(bench, state)
-    leaks = issues.leakage(state, issues.near_pairs(graph), at)
-    restored = issues.restored(bench)
+    if not leaks:
+        return ""
     ids, split = state.index, state["split"].to_numpy()
-    rows = [(ids[i], f"leakage: like the {split[j]} sample {ids[j]}") for i, (j, _) in leaks.items() if ids[i] not in restored]
-    if not rows:
-        return 0
+    rows = [(ids[i], f"leakage: like the {split[j]} sample {ids[j]}") for i, j in leaks]
     edits = pd.DataFrame(rows, columns=["sample", "why"]).assign(field="keep", value="false")
     with bench.transaction() as con:
         bench.append(con, edits, new_batch("scan"), who)
-    return len(rows)
+    count = {s: sum(split[i] == s for i, _ in leaks) for s in ("train", "val", "pool")}
+    like = "val, test or guard" if "guard" in {split[j] for _, j in leaks} else "val or test"
+    return " and ".join(f"{n:,} {s}" for s, n in count.items() if n) + f" samples that (nearly) equal a {like} sample"
 
 
 def record_issues(bench, state):
@@ -148,24 +178,30 @@ def network(bench, state, graph, effort, say, progress):
 
     part = suspects.judged(state)
     classes, y = suspects.targets(part)
-    rows = np.flatnonzero(y >= 0)
+    rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
     _, at = suspects.nodes(bench, part)
-    key = sha256(json.dumps([effort, list(part.index[rows]), y[rows].tolist()]).encode()).hexdigest()
+    folds, seeds = FOLDS[effort], SEEDS[effort]
+    made = ["network 2", folds, seeds, list(part.index[rows]), y[rows].tolist(), list(part.index[val])]
+    key = sha256(json.dumps(made).encode()).hexdigest()
     kept = load(bench.arrays / "second.npz")
     if kept is not None and str(kept.get("key", "")) == key:
         return say("network     out-of-fold probabilities are there already")
     X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, side_of(bench, part))
-    folds = FOLDS[effort]
-    seconds = folds * train.cost("cnn", len(rows) * (folds - 1) // folds, X.shape[1:], len(classes))
-    say(f"network     {folds} folds of a small convolutional net on {len(rows):,} images: expect about {seconds / 60:.1f} minutes here")
-    probs = np.zeros((len(part), len(classes)), "f4")
-    probs[rows] = train.out_of_fold("cnn", X.take(rows), y[rows], graph["groups"][at][rows], len(classes), 0, folds, progress=progress)
+    seconds = seeds * folds * train.cost("cnn", len(rows) * (folds - 1) // folds, X.shape[1:], len(classes))
+    times = f"{folds} folds" + (f" by {seeds} seeds, averaged," if seeds > 1 else "")
+    say(f"network     {times} of a small convolutional net on {len(rows):,} images: expect about {seconds / 60:.1f} minutes here")
+    probs, groups = 0, graph["groups"][at][rows]
+    for seed in range(seeds):
+        tell = progress and (lambda done, text, seed=seed: progress((seed + done) / seeds, text))
+        said = train.out_of_fold("cnn", X.take(rows), y[rows], groups, len(classes), seed, folds, progress=tell, also=X.take(val))
+        probs = probs + said / seeds
     save(
         bench.arrays / "second.npz",
         key=np.array(key),
         classes=np.array(json.dumps(classes)),
-        ids=np.asarray(part.index[rows], "S32"),
-        probs=probs[rows],
+        ids=np.asarray(part.index[np.r_[rows, val]], "S32"),
+        labels=np.r_[y[rows], np.full(len(val), -1)],  # what it was trained on, -1 for what it was not
+        probs=probs,
     )
 
 
@@ -177,44 +213,6 @@ def side_of(bench, state):
 
 
 # ---- a person's own model
-
-
-def read_own(path, bench, what):
-    """Numbers by sample id from a file: Parquet with a column `sample` (or `sample_id`) and number columns, or .npy in the bench's order."""
-    import pandas as pd
-
-    state = bench.state()
-    try:
-        if str(path).endswith(".npy"):
-            array = np.load(path, allow_pickle=False)
-            if array.ndim != 2 or len(array) != len(state):
-                raise UserError(
-                    f"expected {len(state):,} rows of {what} (the bench's order, as `assay export` lists it), found shape {array.shape}",
-                    "send Parquet with a column `sample` to give them in any order",
-                )
-            return pd.DataFrame(array, index=state.index)
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as e:
-        raise UserError(
-            f"expected {what} as .npy or Parquet, found {path}: {e}", "write it with numpy.save or DataFrame.to_parquet"
-        ) from None
-    ids = next((c for c in ("sample", "sample_id") if c in frame), None)
-    if ids is None:
-        raise UserError(
-            f"expected a column `sample` in {path}, found {', '.join(map(str, frame.columns))}", "add the sample ids of `assay export`"
-        )
-    frame = frame.set_index(ids)
-    unknown = frame.index.difference(state.index)
-    if len(unknown) or frame.index.has_duplicates:
-        raise UserError(
-            f"expected every sample once in {path}, found {len(unknown):,} unknown ids, for example {list(unknown[:1])}",
-            "take ids from `assay export`",
-        )
-    if len(frame.columns) == 1 and len(frame) and np.ndim(frame.iloc[0, 0]) == 1:
-        frame = pd.DataFrame(np.stack(frame.iloc[:, 0].to_numpy()), index=frame.index)
-    if not np.isfinite(frame.to_numpy("f8")).all():
-        raise UserError(f"expected finite numbers in {path}, found NaN or infinity", "mend the file")
-    return frame
 
 
 def store_own(bench, state, vectors):
@@ -233,26 +231,12 @@ def store_own(bench, state, vectors):
     return folder
 
 
-def store_second(bench, part, probs, classes):
-    """A person's probabilities, checked: one column a class, in lexicographic order if named, rows that sum to 1."""
-    names = [str(c) for c in probs.columns]
-    named = not all(n.isdigit() and int(n) == i for i, n in enumerate(names)) or names == classes
-    if len(names) != len(classes) or (named and names != classes):
-        raise UserError(
-            f"expected probabilities of {', '.join(classes)} in this order, found {', '.join(names)}", "order the columns by class name"
-        )
-    array = probs.to_numpy("f8")
-    if (array < 0).any() or (abs(array.sum(1) - 1) > 1e-3).any():
-        raise UserError("expected rows of probabilities that sum to 1, found others", "apply a softmax first")
-    needed = part.index[part.keep & part.split.isin(("train", "val")) & part.label.notna()]
-    missing = needed.difference(probs.index)
-    if len(missing):
-        raise UserError(f"expected probabilities for {len(needed):,} train and val samples, found none for {len(missing):,}", "add them")
-    rows = probs.index.isin(part.index)
+def store_second(bench, ids, probs, classes):
+    """A person's probabilities (n, k), as own.of_classes has them, as the second opinion."""
     save(
         bench.arrays / "second.npz",
         key=np.array("own"),
         classes=np.array(json.dumps(classes)),
-        ids=np.asarray(probs.index[rows], "S32"),
-        probs=array[rows].astype("f4"),
+        ids=np.asarray(ids, "S32"),
+        probs=probs.astype("f4"),
     )

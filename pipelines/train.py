@@ -36,16 +36,18 @@ def fit_predict(arch, x, y, x_new, k, seed, groups=None, epochs=None, progress=N
         return predict(model, arch, x_new, k, flips, device, progress and partial(progress, 1.0, f"{arch} loss {loss:.3f}"))
 
 
-def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None):
+def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None, also=None):
     """Probabilities (n, k) of every row by a network that saw neither it nor a row of its group: copies share a fold, or the
-    network has seen the answer. Folds have one class mix as far as groups allow."""
+    network has seen the answer. Folds have one class mix as far as groups allow. `also`: m more rows, which no fold trains on; the mean of
+    what all folds say of them comes after the others, (n + m, k)."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     y, groups = np.asarray(y), np.asarray(groups)
     folds = min(folds, len(np.unique(groups)))
     assert folds > 1, "one group cannot be predicted from the others: there are none"
     split = StratifiedGroupKFold if np.bincount(y).max() >= folds else GroupKFold  # one sample a class: no mix to keep
-    probs = np.zeros((len(y), k), "f4")
+    more = 0 if also is None else len(also)
+    probs = np.zeros((len(y) + more, k), "f4")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class smaller than the number of folds
         parts = list(split(folds, shuffle=True, random_state=seed).split(y, y, groups))
@@ -54,8 +56,10 @@ def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None
         def tell(done, text, fold=fold):
             progress((fold + done) / folds, f"fold {fold + 1} of {folds}: {text}")
 
-        ours, theirs = Part(x, seen), Part(x, unseen)
-        probs[unseen] = fit_predict(arch, ours, y[seen], theirs, k, seed, groups[seen], epochs, progress and tell)
+        ours, theirs = Part(x, seen), Part(x, unseen) if not more else Both(Part(x, unseen), also)
+        said = fit_predict(arch, ours, y[seen], theirs, k, seed, groups[seen], epochs, progress and tell)
+        probs[unseen] = said[: len(unseen)]
+        probs[len(y) :] += said[len(unseen) :] / len(parts)
     return probs
 
 
@@ -222,3 +226,20 @@ class Part:
 
     def __getitem__(self, rows):
         return self.x[self.rows[rows]]
+
+
+class Both:
+    """The rows of one array and then those of another, read when asked for."""
+
+    def __init__(self, a, b):
+        self.a, self.b, self.shape = a, b, (len(a) + len(b), *a.shape[1:])
+
+    def __len__(self):
+        return len(self.a) + len(self.b)
+
+    def __getitem__(self, rows):
+        first = rows < len(self.a)
+        if first.all() or not first.any():
+            return self.a[rows] if first.all() else self.b[rows - len(self.a)]
+        found = np.concatenate([self.a[rows[first]], self.b[rows[~first] - len(self.a)]])
+        return found[np.argsort(np.argsort(~first, kind="stable"))]

@@ -1,0 +1,257 @@
+"""What is flagged: one answer for every version, whoever judges; a person's own model, taken rightly or refused; leakage between all splits."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import bench_of, digits, truth_of
+
+from curation import UserError, suspects
+from pipelines import train
+from pipelines.own import read_own
+from pipelines.scan import scan
+from pipelines.simulate import decisions
+
+silent = lambda line: None  # noqa: E731
+
+
+def model_of(bench, right=0.9, seed=0, p=0.8):
+    """A model that names the truth of a share `right` of the samples, another class of the others: frame by sample id, a column a class."""
+    state, truth, rng = bench.state(), truth_of(bench), np.random.default_rng(seed)
+    classes = sorted(set(truth))
+    said = [classes.index(t) for t in truth[state.index]]
+    said = np.where(rng.random(len(said)) < right, said, rng.integers(0, len(classes), len(said)))
+    probs = np.full((len(said), len(classes)), (1 - p) / (len(classes) - 1))
+    probs[np.arange(len(said)), said] = p
+    return pd.DataFrame(probs, index=state.index, columns=classes)
+
+
+def train_of(state):
+    return set(state.index[state.keep & (state["split"] == "train")])
+
+
+def flagged_on_page(bench, version="HEAD"):
+    return set(bench.issues("label", version)["sample"])
+
+
+def dropped_by(bench, version):
+    return train_of(bench.state(version)) - train_of(bench.state(f"{version} - flagged"))
+
+
+# ---- one definition of flagged
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, own):
+    if own:
+        scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
+    page = flagged_on_page(scanned)
+    assert len(page) > 20 and flagged_on_page(scanned, "v1") == page
+    assert dropped_by(scanned, "v1") == page & train_of(scanned.state("v1"))
+    truth, queue = truth_of(scanned), scanned.queue(30, 0)["sample"]
+    confirmed = [s for s in queue if scanned.state().label[s] == truth[s]][:1] or list(queue[:1])
+    scanned.edit(pd.DataFrame(dict(sample=confirmed, verdict="confirm")), "ann")
+    assert flagged_on_page(scanned, "v1") == page, "one confirmation changes no list of the past"
+    scanned.edit(decisions(queue, truth), "ann")
+    scanned.commit("thirty looked at", "ann", "v2")
+    seen = flagged_on_page(scanned)
+    assert dropped_by(scanned, "v2") == seen & train_of(scanned.state("v2"))
+    scanned.edit(decisions(scanned.queue(10, 0)["sample"], truth), "bob")
+    assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page
+    scan(scanned, embedder="pixels", own=(model_of(scanned), None, True) if own else None, say=silent)
+    assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page, "nor does a scan of later labels"
+
+
+def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
+    worst = scanned.queue(3, 0)["sample"]
+    assert set(worst) <= flagged_on_page(scanned)
+    scanned.edit(pd.DataFrame(dict(sample=worst, verdict=["confirm", "unsure", "confirm"])), "ann")
+    scanned.commit("looked", "ann", "v2")
+    scanned.edit(pd.DataFrame(dict(sample=scanned.queue(1, 0)["sample"], verdict="confirm")), "ann")
+    for version in ("v2", "HEAD"):
+        assert not set(worst) & (set(scanned.suspects(version).index) | flagged_on_page(scanned, version))
+        assert not suspects.opinion(scanned, version).flagged[worst].any()
+        assert set(worst) & train_of(scanned.state()) <= train_of(scanned.state(f"{version} - flagged")), "a verified label stays"
+    assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
+
+
+def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
+    """The refit beside the rank-one updates: the same probabilities."""
+    from curation.arrays import load
+    from curation.standing import of_version
+
+    truth = truth_of(scanned)
+    ids = scanned.queue(25, 0)["sample"]
+    scanned.edit(decisions(ids, truth), "ann")
+    scanned.edit(pd.DataFrame(dict(sample=list(train_of(scanned.state()))[:7], keep="false")), "ann")
+    standing = load(scanned.arrays / "opinion.npz")
+    part, classes, probs, few = of_version(scanned, "HEAD")
+    assert classes == json.loads(str(standing["classes"])) and np.array_equal(standing["ids"], np.asarray(part.index, "S32"))
+    assert np.allclose(probs, standing["pred_probs"], atol=1e-5) and np.array_equal(few, standing["few"])
+
+
+def test_a_class_that_the_second_opinion_does_not_know_is_the_probes_to_judge(scanned):
+    scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
+    state = scanned.state()
+    ones = [s for s in train_of(state) if state.label[s] == truth_of(scanned)[s] == "1"]
+    scanned.edit(pd.DataFrame(dict(sample=ones, label="one")), "ann", new_classes={"one"})
+    found = suspects.opinion(scanned)
+    assert len(ones) > 10 and (found.suggestion[ones] == "one").mean() > 0.8, "or all of them would be called wrong"
+
+
+def test_a_bench_of_an_older_assay_has_one_judge(scanned):
+    import shutil
+
+    page = flagged_on_page(scanned)
+    shutil.rmtree(scanned.arrays / "judges")
+    scanned.edit(decisions(scanned.queue(9, 0)["sample"], truth_of(scanned)), "ann")
+    assert flagged_on_page(scanned, "v1") == page and set(scanned.suspects("v1").index) == page
+
+
+def test_validation_rows_get_the_mean_of_all_folds():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = (rng.normal(size=(90, 5)) + 2 * np.eye(3, 5)[y]).astype("f4")
+    more = x[:4] + 1
+    both = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more)
+    alone = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3)
+    assert both.shape == (94, 3) and np.allclose(both[:90], alone, atol=1e-5) and np.allclose(both.sum(1), 1, atol=1e-5)
+    one = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more[2:3])
+    assert np.allclose(one[90], both[92], atol=1e-5) and not np.allclose(both[90], both[91])
+
+
+# ---- a person's own model
+
+
+def written(frame, folder, ending, **more):
+    path = folder / f"own.{ending}"
+    getattr(frame, {"csv": "to_csv", "parquet": "to_parquet", "feather": "to_feather"}[ending])(path, **more)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "feather", "npz"])
+@pytest.mark.parametrize("way", ["sample", "key", "path", "nameless index"])
+def test_rows_and_columns_are_taken_by_name_in_any_order(bench, tmp_path, ending, way):
+    own, state = model_of(bench), bench.state()
+    named = dict(sample=state.index, key=state.key, path=state.uri, **{"nameless index": state.key})[way]
+    mixed = own.iloc[::-1, ::-1]
+    mixed.insert(3, way, np.asarray(named, object)[::-1])
+    if ending == "npz":
+        numbers = mixed.drop(columns=way)
+        names = dict(classes=np.array(numbers.columns, "U"), ids=np.array(mixed[way], "U"))
+        np.savez(tmp_path / "own.npz", probs=numbers.to_numpy(), **names)
+        path = tmp_path / "own.npz"
+    elif way == "nameless index" and ending != "feather":
+        path = written(mixed.set_index(way).rename_axis(None), tmp_path, ending)
+    else:
+        path = written(mixed.reset_index(drop=True), tmp_path, ending)
+    found = read_own(path, bench, "probabilities")
+    pd.testing.assert_frame_equal(found.loc[own.index, own.columns], own, check_names=False)
+    assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs["matched"]
+
+
+def numbered_bench(tmp_path, n=12):
+    """A bench of n classes that are whole numbers, 40 samples each, and what a model sure of each label says, in the bench's order, by number."""
+    table = digits(40 * n, wrong=0).assign(label=[str(i % n) for i in range(40 * n)])
+    bench = bench_of(table.assign(split=np.where(np.arange(40 * n) < 30 * n, "train", "val")), tmp_path)
+    y = bench.state().label.astype(int).to_numpy()
+    probs = np.full((len(y), n), 0.01 / (n - 1))
+    probs[np.arange(len(y)), y] = 0.99
+    return bench, probs
+
+
+def test_nameless_columns_of_numbered_classes_go_by_number_and_any_other_order_is_refused(tmp_path):
+    bench, probs = numbered_bench(tmp_path)
+    lines = []
+    np.save(tmp_path / "p.npy", probs)
+    found = scan(bench, embedder="pixels", own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True), say=lines.append)
+    assert not found.flagged.any(), "column 2 is no class 10"
+    (line,) = [line for line in lines if line.startswith("probs")]
+    assert "0, 1, 2, 3" in line and "by number" in line and "order of the rows" in line and "100%" in line
+    by_text = probs[:, np.argsort([str(i) for i in range(12)])]
+    for wrong, what in ((by_text, "2 as 10"), (probs[::-1], "from last to first"), (np.roll(probs, 1, 0), "one row")):
+        np.save(tmp_path / "p.npy", wrong)
+        before = bench.rows("select count(*) from edits"), (bench.arrays / "second.npz").read_bytes()
+        with pytest.raises(UserError, match=what):
+            scan(bench, embedder="pixels", own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True), say=silent)
+        assert before == (bench.rows("select count(*) from edits"), (bench.arrays / "second.npz").read_bytes()), "refused before anything"
+
+
+def test_what_agrees_no_better_than_chance_is_refused(bench):
+    own = model_of(bench, right=0)
+    with pytest.raises(UserError, match="beyond chance"):
+        scan(bench, embedder="pixels", own=(own, None, True), say=silent)
+    swapped = model_of(bench).rename(columns=dict(zip("0123456789", "1234567890")))
+    with pytest.raises(UserError, match="another order"):
+        scan(bench, embedder="pixels", own=(swapped, None, True), say=silent)
+
+
+def broken(own):
+    """What people bring, and a word of what is said about it."""
+    first = own.columns[0]
+    yield own.assign(margin=0.5), "unknown margin"
+    yield own.drop(columns=first), f"none for {first}"
+    yield own.rename(columns={first: "zero"}), "unknown zero"
+    yield own.replace(own.iloc[0, 0], -0.1), "sum to 1"
+    yield np.log(own), "softmax"
+    yield own.iloc[:-200], "none for"
+
+
+def test_each_broken_file_is_refused_in_words(bench, tmp_path):
+    own = model_of(bench)
+    for frame, word in broken(own):
+        with pytest.raises(UserError) as e:
+            scan(bench, embedder="pixels", own=(frame, None, True), say=silent)
+        assert word in f"{e.value.problem} {e.value.hint}", (word, e.value.problem)
+    keyed = own.rename_axis("sample").reset_index()
+    for frame, word in (
+        (pd.concat([keyed, keyed.head(2)]), "come again"),
+        (keyed.assign(sample=keyed["sample"].where(keyed.index > 0, "nobody")), "unknown"),
+        (keyed.assign(**{"0": keyed["0"].where(keyed.index > 0)}), "NaN"),
+        (keyed.assign(note="x"), "note"),
+        (keyed.drop(columns="sample").head(9), "rows"),
+    ):
+        frame.to_csv(tmp_path / "own.csv", index=False)
+        with pytest.raises(UserError, match=word):
+            read_own(tmp_path / "own.csv", bench, "probabilities")
+    for ending, raw in dict(npy=b"no array", npz=b"no zip", parquet=b"none", feather=b"", csv=b"", txt=b"1").items():
+        (tmp_path / (name := f"own.{ending}")).write_bytes(raw)
+        with pytest.raises(UserError, match="expected"):
+            read_own(tmp_path / name, bench, "embeddings")
+    np.save(tmp_path / "own.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(UserError, match="expected"):
+        read_own(tmp_path / "own.npy", bench, "embeddings")
+
+
+# ---- leakage
+
+
+def test_a_val_sample_that_equals_a_test_sample_is_held_out_and_the_test_sample_never(tmp_path):
+    table = digits(300)
+    copies = table[table["split"] == "test"].head(2).assign(split="val", id=["c1", "c2"])
+    bench = bench_of(pd.concat([table, copies]), tmp_path)
+    lines = []
+    scan(bench, embedder="pixels", say=lines.append)
+    state = bench.state().set_index("key")
+    assert not state.keep[["c1", "c2"]].any() and state.keep[state["split"] == "test"].all() and state.keep.sum() == 300
+    assert set(bench.issues("leakage").source_id) == {"c1", "c2"}
+    assert any(line.startswith("leakage     held out 2 val samples") for line in lines)
+
+
+@pytest.mark.parametrize("what", ["all of train", "a class"])
+def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path, what):
+    table = digits(200, wrong=0)
+    some = table[(table["split"] == "train") & ((table.label == "3") | (what == "all of train"))]
+    bench = bench_of(pd.concat([table, some.assign(split="test", id="t" + some.id)]), tmp_path)
+    before = bench.rows("select count(*) from edits")
+    with pytest.raises(UserError) as e:
+        scan(bench, embedder="pixels", say=silent)
+    assert f"{len(some)} of {len(some)} of " + ("train" if what == "all of train" else "class 3") in e.value.problem
+    assert "--keep-leakage" in e.value.hint and bench.rows("select count(*) from edits") == before and bench.state().keep.all()
+    assert not bench.rows("select 1 from meta where key = 'scan'"), "nothing was begun"
+    scan(bench, embedder="pixels", hold_out=False, say=silent)
+    assert bench.state().keep.all()
+    if what == "a class":
+        scan(bench, embedder="pixels", yes=True, say=silent)
+        assert (~bench.state().keep).sum() == len(some)
