@@ -6,9 +6,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,6 +126,27 @@ class Child:
         self.stop()
         with suppress(OSError):
             os.close(self.answers)
+
+
+def serve(work):
+    """In the child: work(ask, tell) for each line that it is asked; tell(**about) answers. It ends, at once, where whoever started it does."""
+    sys.path.append(os.getcwd())  # code of a person's own may lie where they work; last, so that nothing there passes for a package
+    out, asked = answer(), SimpleQueue()
+
+    def tell(**about):
+        try:
+            print(json.dumps(about), file=out, flush=True)
+        except BrokenPipeError:  # who started it was killed: that is no failure of the work
+            os._exit(0)
+
+    def listen():
+        for line in sys.stdin:
+            asked.put(json.loads(line))
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        work(asked.get(), tell)
 
 
 def answer(mode="w"):

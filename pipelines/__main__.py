@@ -19,7 +19,7 @@ from curation.text import NAME, TEXT, check, printable
 from pipelines import audit, fifty, findings, gaps, gate, keeping, ledger, mapping, mine, trials, window
 from pipelines.audit import noise_words
 from pipelines.start import STOPPED
-from pipelines.terminal import bench_path, cell, done, open_bench, progress, say, table, told
+from pipelines.terminal import add_patience, bench_path, cell, done, open_bench, patience_of, progress, say, table, told
 
 # what a path that was given may be at fault for; any other OSError is ours
 PATH_FAULTS = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENXIO}
@@ -92,7 +92,7 @@ def scan(a):
     from pipelines.own import read_own
     from pipelines.scan import scan
 
-    bench = open_bench(a)
+    bench, patience = open_bench(a), patience_of(a)
     own = None
     if a.pred_probs or a.embeddings:
         if a.pred_probs and a.out_of_sample is None:
@@ -103,7 +103,7 @@ def scan(a):
             a.out_of_sample != "no",
         ]
     with progress("scanning") as step:
-        found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step, yes=a.yes)
+        found = scan(bench, a.effort, a.embedder, not a.keep_leakage, own=own, say=say(a), progress=step, yes=a.yes, patience=patience)
     mapping.draw(bench, say(a))
     done(a, dict(judged=len(found), flagged=int(found.flagged.sum())), f"assay queue -n 200 --csv queue.csv -b {bench.given}")
 
@@ -256,6 +256,7 @@ def parser():
     v.add_argument("--pred-probs", metavar="FILE", help=f"your model's probabilities, a column for each class, by name ({files})")
     v.add_argument("--embeddings", metavar="FILE", help=f"your model's embeddings ({files})")
     v.add_argument("--out-of-sample", choices=("yes", "no"), help="are --pred-probs from models that did not see the sample?")
+    add_patience(v)
     v.add_argument("--keep-leakage", action="store_true", help="do not hold out samples that equal a val, test or guard sample")
     v.add_argument("--yes", action="store_true", help="hold them out even where that takes most of a class, of train or of val")
     verb(status, version=True)

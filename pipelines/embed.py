@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from curation import children
 from curation.arrays import Shards
 from curation.errors import UserError
 from curation.images import Pixels
+from pipelines import apart
 
 SIDE = 128  # working resolution of the default embedder, in pixels
 STAGES, LAST = (4, 7, 10, 14), 15  # blocks of EfficientNet-Lite0 that are pooled
@@ -40,13 +42,21 @@ def embedder(name):
 
 
 def engine():
-    """What runs lite0 fastest on this machine; vectors of two engines differ a little, so each has a folder of its own.
+    """What runs lite0: $ASSAY_ENGINE, fp32 or int8, else the fastest on this machine. Vectors of two engines differ a little, and what follows from
+    them too, so each has a folder of its own.
 
     fp16: torch on a GPU. int8: onnxruntime on a CPU that multiplies bytes (VNNI), 1.6 to 2 times as fast as fp32 there, and average precision for
     label errors on CIFAR-10N .656/.831/.923 against .659/.832/.924. fp32: onnxruntime on any other CPU, 1.8 to 3 times as fast as torch."""
+    named = os.environ.get("ASSAY_ENGINE")
+    if named in ("fp32", "int8"):
+        return named
     import torch
 
-    if torch.cuda.is_available():
+    gpu = torch.cuda.is_available()
+    if named and not (named == "fp16" and gpu):
+        hint = "or leave it out" + " (fp16 takes a GPU)" * (named == "fp16")
+        raise UserError(f"expected ASSAY_ENGINE to be fp32 or int8, found {named!r}", hint)
+    if gpu:
         return "fp16"
     return "int8" if any("vnni" in name and here for name, here in torch.cpu.get_capabilities().items()) else "fp32"
 
@@ -158,10 +168,25 @@ def quantized(file):
     return out
 
 
-def embed(bench, hashes, name="lite0", progress=None):
-    """Vectors of the images `hashes` as lazy rows (n, d): only what was never embedded is, in shards, so a killed run resumes.
-    Returns (Rows, how many were new,
-    the name of their folder)."""
+def embed(bench, hashes, name="lite0", progress=None, patience=children.PATIENCE):
+    """Vectors of the bench's images `hashes` as lazy rows (n, d); returns (Rows, how many were new, the name of their folder). A network runs in a
+    process of its own: UserError where that crashes, or makes no step for `patience` seconds."""
+    if name == "pixels":
+        return embedded(bench, hashes, name, progress)
+    env = {}
+    if name == "lite0":
+        env, shards = dict(ASSAY_ENGINE=engine()), Shards(bench.arrays / "embeddings" / embedder(name)[0])
+        if (shards.find(np.asarray(hashes, "S32")) >= 0).all():  # no other process for nothing
+            return shards.rows(hashes), 0, shards.folder.name
+    try:
+        new, folder = apart.do("embed", bench, dict(embedder=name, shard=SHARD), patience, progress=progress, **env)
+    except children.Lost as e:
+        raise UserError(f"expected {name} to embed the images, found that its process {e}", "what is embedded is kept: run it again") from None
+    return Shards(bench.arrays / "embeddings" / folder).rows(hashes), new, folder
+
+
+def embedded(bench, hashes, name, progress=None, shard=SHARD):
+    """As `embed`, in this process: only what was never embedded is, in shards, so that a killed run resumes."""
     folder, side, load = embedder(name)
     shards = Shards(bench.arrays / "embeddings" / folder)
     unique = np.unique(np.asarray(hashes, "S32"))
@@ -170,8 +195,8 @@ def embed(bench, hashes, name="lite0", progress=None):
         pixels = Pixels(Shards(bench.arrays / "pixels"), todo, side)
         order = np.lexsort((pixels.index["row"], pixels.shard))  # as they lie on disk
         run = load(shards.folder)
-        for start in range(0, len(todo), SHARD):
-            rows = order[start : start + SHARD]
+        for start in range(0, len(todo), shard):
+            rows = order[start : start + shard]
             out = []
             for at in range(0, len(rows), BATCH):
                 out.append(np.asarray(run(pixels[rows[at : at + BATCH]]), "f4"))

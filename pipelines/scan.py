@@ -7,13 +7,14 @@ import numpy as np
 
 from curation import issues, neighbors, quality, standing, suspects, twins
 from curation.arrays import Shards, find, load, save
+from curation.children import PATIENCE, Lost
 from curation.errors import UserError
 from curation.images import Pixels
 from curation.leftovers import at_work
 from curation.store import new_batch
 from curation.versions import position
-from pipelines import gaps
-from pipelines.embed import embed
+from pipelines import apart, gaps
+from pipelines.embed import embed, engine
 from pipelines.own import of_classes
 from pipelines.shadow import tripped
 
@@ -22,19 +23,23 @@ FOLDS, SEEDS = {2: 3, 3: 5}, {2: 1, 3: 3}  # of the trained network that effort 
 
 
 @at_work
-def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None, yes=False):
+def scan(
+    bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None, yes=False, patience=PATIENCE
+):
     """Scan `bench`. `own` = (probabilities frame or None, embeddings frame or None, out of sample or not) of a person's own model, by sample id.
-    `say(line)` gets one line a step; `yes` holds out leakage even where that takes most of a class. Returns the judgement, as suspects.judge."""
+    `say(line)` gets one line a step; `yes` holds out leakage even where that takes most of a class; a network that makes no step for `patience`
+    seconds is ended. Returns the judgement, as suspects.judge."""
     state = bench.state()
     if not len(state):
         raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.given}")
     own_probs, own_vectors, out_of_sample = own or (None, None, True)
     probs, classes, said = (None, None, "") if own_probs is None else of_classes(own_probs, state)  # refused before anything is done
     if own_vectors is None:
-        X, new, folder = embed(bench, state.content_hash, embedder, progress)
-        say(f"embed       {new:,} of {len(state):,} images were new to {embedder}, {X.shape[1]:,} numbers each")
+        X, new, folder = embed(bench, state.content_hash, embedder, progress, patience)
+        by = engine() if embedder == "lite0" else None
+        say(f"embed       {new:,} of {len(state):,} images were new to {embedder}{f' ({by})' if by else ''}, {X.shape[1]:,} numbers each")
     else:
-        folder = store_own(bench, state, own_vectors)
+        folder, by = store_own(bench, state, own_vectors), None
         matched = f", rows by {own_vectors.attrs['matched']}" if "matched" in own_vectors.attrs else ""
         say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file{matched}")
     graph = neighbours(bench, state, folder)
@@ -47,6 +52,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
     asked = dict(
         embedder=embedder,
         folder=folder,
+        engine=by,
         effort=effort,
         probabilities="own" if own_probs is not None else "probe",
         out_of_sample=out_of_sample,
@@ -67,7 +73,7 @@ def scan(bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own
         sample = "out of sample, you say" if out_of_sample else "NOT out of sample: scores flatter"
         say(f"probs       took yours for {len(own_probs):,} samples; {said}; {sample}")
     elif effort > 1:
-        network(bench, state, graph, effort, say, progress)
+        second_opinion(bench, effort, say, progress, patience)
     found = standing.write_opinion(bench, position(bench, "HEAD"))
     few = load(bench.arrays / "opinion.npz")["few"].sum()
     aside = f"; {few} classes have too few samples to judge" if few else ""
@@ -170,6 +176,18 @@ def record_issues(bench, state):
             con.register("found", found)
             con.execute("insert into issues by name select *, (select coalesce(max(seq), 0) from edits) as upto from found")
     return found
+
+
+def second_opinion(bench, effort, say, progress, patience):
+    """Train the network of `effort`, in a process of its own; where that fails, the probe judges alone, and that is said."""
+    try:
+        return apart.do("network", bench, dict(effort=effort), patience, say, progress)
+    except Lost as e:
+        why = f"its process {e}"
+    except UserError as e:
+        why = e.problem
+    (bench.arrays / "second.npz").unlink(missing_ok=True)  # of another time
+    say(f"network     there is no second opinion: {why}; the probe judges alone")
 
 
 def network(bench, state, graph, effort, say, progress):

@@ -1,16 +1,12 @@
 """One cell trained and stored; as a process it does what its standard input asks, line by line, and ends where that ends."""
 
-import json
 import math
-import os
 import sys
-import threading
 import time
 import traceback
 from functools import lru_cache, partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 
@@ -174,30 +170,18 @@ def when_free(work, tell):
 
 def main(path):
     """The worker process: each line of standard input is {"what", "cell"}. Who started it is gone when the input ends: then so is it, at once."""
-    sys.path.append(os.getcwd())  # a network of one's own may lie where one works; last, so that nothing there passes for a package
-    out, asked = children.answer(), SimpleQueue()
-
-    def tell(**about):
-        try:
-            print(json.dumps(about), file=out, flush=True)
-        except BrokenPipeError:  # who started it was killed: that is no failure of the cell
-            os._exit(0)
-
-    def listen():
-        for line in sys.stdin:
-            asked.put(json.loads(line))
-        os._exit(0)
-
-    threading.Thread(target=listen, daemon=True).start()
     trainer = None
-    while True:
-        ask = asked.get()
+
+    def work(ask, tell):
+        nonlocal trainer
         try:
-            trainer = trainer or when_free(lambda: Trainer(curation.open(path)), lambda share, text: tell(share=0, text=text))
+            trainer = trainer or when_free(lambda: Trainer(curation.open(path)), lambda share, text: tell(share=share, text=text))
         except Exception as e:
             tell(**fault(e))
         else:
             answer(trainer.bench, trainer, ask, tell)
+
+    children.serve(work)
 
 
 if __name__ == "__main__":

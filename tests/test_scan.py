@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from conftest import ROOT, bench_of, digits, png, truth_of
 
@@ -221,6 +222,65 @@ def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
     assert Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).arrays[0].shape == (600, 16)
     with pytest.raises(UserError, match="package.module:function"):
         scan(bench, embedder="mine:missing", say=silent)
+
+
+BAD = """
+import os, time
+def crashes(x):
+    os.kill(os.getpid(), 11)
+def hangs(x):
+    time.sleep(60)
+def breaks(x):
+    raise ValueError("no such weights")
+def prints(x):
+    print('{"out": [0, "nowhere"]}', flush=True)
+    return x.reshape(len(x), -1).astype("f4")[:, :16]
+"""
+
+
+def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, monkeypatch):
+    (tmp_path / "bad.py").write_text(BAD)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, patience, how in (
+        ("bad:crashes", 60, r"its process crashed \(signal 11, SIGSEGV\)"),
+        ("bad:hangs", 1, r"its process stuck \(no step for 1 s\)"),
+        ("bad:breaks", 60, "ValueError: no such weights"),
+    ):
+        with pytest.raises(UserError, match=how):
+            scan(bench, embedder=name, patience=patience, say=silent)
+        assert not bench.rows("select 1 from meta where key = 'scan'")
+    scan(bench, embedder="bad:prints", say=silent)
+    assert suspects.settings(bench)["folder"].startswith("bad-prints-"), "what it prints is no answer"
+
+
+@pytest.mark.parametrize("sign, patience, how", [("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"), ("SIGSTOP", 1, "stuck (no step for 1 s)")])
+def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(bench, sign, patience, how):
+    lines, me = [], psutil.Process()
+
+    def hit(*step):
+        for child in me.children():
+            if "pipelines.apart" in child.cmdline():
+                child.send_signal(getattr(signal, sign))
+
+    found = scan(bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience)
+    assert f"network     there is no second opinion: its process {how}; the probe judges alone" in lines
+    assert found.flagged.any() and not (bench.arrays / "second.npz").exists() and not me.children()
+
+
+def test_the_engine_is_chosen_said_and_stored(tmp_path, monkeypatch):
+    bench, lines, rng = bench_of(digits(60), tmp_path), [], np.random.default_rng(0)
+    for engine in ("int8", "fp32"):
+        monkeypatch.setenv("ASSAY_ENGINE", engine)
+        done = Shards(bench.arrays / "embeddings" / f"lite0-128-{engine}")  # as if it had run here before
+        done.append(np.array(bench.state().content_hash, "S32"), rng.normal(size=(60, 9)).astype("f4"))
+        scan(bench, say=lines.append)
+        assert [line for line in lines if line.startswith("embed")][-1] == f"embed       0 of 60 images were new to lite0 ({engine}), 9 numbers each"
+        asked = suspects.settings(bench)
+        assert (asked["engine"], asked["folder"]) == (engine, f"lite0-128-{engine}")
+    for wrong in ("vnni", "FP32"):
+        monkeypatch.setenv("ASSAY_ENGINE", wrong)
+        with pytest.raises(UserError, match=f"ASSAY_ENGINE to be fp32 or int8, found '{wrong}'"):
+            scan(bench, say=silent)
 
 
 def test_a_killed_scan_resumes(tmp_path):
