@@ -1,10 +1,7 @@
 """Experiments: choose versions and architectures, see the cost, start it, follow it, read its report; closing the page stops nothing."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 
 import streamlit as st
 
@@ -15,27 +12,42 @@ from pipelines import jobs
 
 def draw(bench):
     st.markdown("# Experiments")
-    follow(bench)
-    with st.expander("A new experiment", expanded=not (bench.path / "report.html").exists()):
+    follow(bench, stamp(bench))
+    with st.expander("A new experiment", expanded=not page_of(bench).exists()):
         plan(bench)
-    page = bench.path / "report.html"
-    if page.exists():
-        st.components.v1.html(page.read_text(), height=1200, scrolling=True)
+    if page_of(bench).exists():
+        st.components.v1.html(page_of(bench).read_text(), height=1200, scrolling=True)
     elif not list(bench.runs().index):
         st.info("No experiment yet. Commit a version, choose it above, and start.")
 
 
+def page_of(bench):
+    return bench.path / "report.html"
+
+
+def stamp(bench):
+    """When the report was written; None where there is none."""
+    return page_of(bench).stat().st_mtime_ns if page_of(bench).exists() else None
+
+
 @st.fragment(run_every=2)
-def follow(bench):
-    """What trains now, and what came of what was started."""
+def follow(bench, drawn):
+    """What trains now, and what came of what was started; the page is drawn anew when there is another report than the one `drawn`."""
+    if stamp(bench) != drawn:
+        st.rerun()
     for job in jobs.states(bench):
         if "cells" not in job:
             continue
         left, right = st.columns([6, 1], vertical_alignment="center")
-        text = job.get("error") or f"{job.get('trained', 0)} of {job.get('of', job['cells'])} cells"
-        left.progress(min(1.0, job.get("share", 0.0)), f"{job.get('question', 'experiment')}: {job['state']}, {text}")
-        if job["state"] == "running" and right.button("Stop", key=job["name"]):
-            os.kill(job["pid"], signal.SIGINT)
+        name, text = job.get("question", "experiment"), f"{job.get('trained', 0)} of {job.get('of', job['cells'])} cells"
+        if job["state"] == "running":
+            left.progress(min(1.0, job.get("share", 0.0)), plain(f"{name}: {text}"))
+            if right.button("Stop", key=job["name"]):
+                os.kill(job["pid"], signal.SIGINT)
+        else:  # no bar: a full one would look like success
+            how = f"failed: {job['error']}" if job["state"] == "failed" else f"was stopped, or its process was killed, after {text}"
+            left.error(plain(f"{name}: {how}"))
+            right.button("Put aside", key=f"forget {job['name']}", on_click=jobs.forget, args=(bench, job["name"]))
 
 
 def plan(bench):
@@ -72,27 +84,16 @@ def plan(bench):
 
 
 def start(bench, asked):
-    """Start `assay experiment --detach` on a plan, so that it outlives this page and this server."""
+    """Start `assay experiment` on a plan, so that it outlives this page and this server."""
+    from pipelines import experiment as ex
     from pipelines.markdown import toml
 
     folder = bench.path / "jobs"
     folder.mkdir(exist_ok=True)
     file = folder / "page.toml"
     file.write_text(toml({k: v for k, v in asked.items() if v is not None}))
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "experiment",
-        str(file),
-        "-b",
-        str(bench.path),
-        "-o",
-        str(bench.path / "report.html"),
-        "--detach",
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        st.error(plain(done.stderr or done.stdout))
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    try:
+        pid, log = ex.detach(bench, file, ["-o", page_of(bench)])
+    except OSError as e:
+        return st.error(plain(f"it could not be started: {e}"))
+    return dict(pid=pid, log=str(log))

@@ -56,8 +56,7 @@ def of_gap(bench, name, gap, score=None):
     state, row = bench.state(), gaps.row_of(bench, gap)
     mine = state.loc[gaps.members(bench, gap)]
     mine = mine.index[mine.label.notna() & mine.split.isin(("val", "pool"))]
-    like_test = {mine for other, mine in alike(bench, state, mine).items() if state.split[other] == "test"}
-    asked = [s for s in mine if s not in like_test]
+    asked = unlike_test(bench, state, mine)
     if not asked:
         hint = "label samples from there first: what is labelled in val or the pool can be kept for a test"
         raise UserError(f"expected labelled val or pool samples in the gap {row['gap']!r}, found none", hint)
@@ -70,7 +69,7 @@ def of_gap(bench, name, gap, score=None):
     if wrong := flaw(dict(score=score, samples=asked)):
         raise UserError(f"expected a score for the set {name!r}, found {wrong}", "for example --score 0.9")
     there = frozen(bench, state).get(name)
-    return {name: dict(score=float(score), asked=sorted({*asked, *(there["samples"] if there else ())}))}, len(like_test)
+    return {name: dict(score=float(score), asked=sorted({*asked, *(there["samples"] if there else ())}))}, len(mine) - len(asked)
 
 
 def keep(bench, sets):
@@ -82,10 +81,12 @@ def keep(bench, sets):
 
 
 def members(bench, sets, state):
-    """{name: ids of the kept, labelled samples that a set asks for, sorted}: others can be judged by nobody. UserError for a set of none, or with
+    """({name: ids of the kept, labelled samples that a set asks for, sorted}, {name: how many were left out}). Others can be judged by nobody. What a
+    query finds that nearly equals a test sample is left out, unless it is frozen already: nobody named it. UserError for a set of none, or with
     test samples."""
+    there = frozen(bench, state)
     usable = state.index[state.keep & state.label.notna()]
-    out = {}
+    out, left = {}, dict.fromkeys(sets, 0)
     for name, ids in slices.queried(bench, {name: s["asked"] for name, s in sets.items()}).items():
         out[name] = usable[usable.isin(ids)].sort_values()
         if not len(out[name]):
@@ -98,7 +99,20 @@ def members(bench, sets, state):
                 f"expected no test samples in the set {name!r}, found {len(test):,}, first {test[0]} ({state.key[test[0]]})",
                 "leave them out; in a query: and id not in (select sample from edits where field = 'split' and value ->> '$' = 'test')",
             )
-    return out
+        if isinstance(sets[name]["asked"], str):
+            held = out[name].isin(there[name]["samples"] if name in there else [])
+            fine = held | out[name].isin(unlike_test(bench, state, out[name][~held]))
+            out[name], left[name] = out[name][fine], int((~fine).sum())
+            if not len(out[name]):
+                raise UserError(f"expected samples unlike any test sample in the set {name!r}, found none among {len(ids):,}", "ask for others")
+    return out, left
+
+
+def unlike_test(bench, state, samples):
+    """Those of `samples` that no test sample equals or nearly equals: what the test split holds is judged by experiments alone."""
+    while like := {mine for other, mine in alike(bench, state, samples).items() if state.split[other] == "test"}:
+        samples = samples[~samples.isin(list(like))]  # one test sample may be like several, of which one is named
+    return samples
 
 
 def frozen(bench, state):
@@ -131,10 +145,11 @@ def freeze(bench, sets, who):
     """Freeze regression sets (see read_sets) as one batch: their samples, and what is kept of train, val and pool and nearly equals one, go to the
     split `guard`; each set's samples get its tag, and a rule keeps its score. To freeze the same again changes nothing; a set may grow and its
     score may change, but it loses no sample. Returns dict batch (None: nothing changed), moved ({split: samples that left it}), sets (dicts name, n,
-    new, near (samples like its own), score). UserError, and nothing changed, where a sample or one that nearly equals it is of the test split."""
+    new, near (samples like its own), score, like_test (left out by members)). UserError, and nothing changed, where a sample is of the test split, or
+    nearly equals one of it and is named."""
     text.check(who, "who freezes it")
     state = bench.state()
-    there, asked = frozen(bench, state), members(bench, sets, state)
+    there, (asked, left) = frozen(bench, state), members(bench, sets, state)
     edits, out, moved = [], [], {}
     for name, samples in asked.items():
         old = there.get(name, dict(score=None, n=0, samples=samples[:0]))
@@ -152,7 +167,7 @@ def freeze(bench, sets, who):
         rule = dict(name=PREFIX + name, score=sets[name]["score"], n=len(samples), near=len(like))
         if whys or any(rule[k] != old[k] for k in ("score", "n")):
             edits.append(("", "rule", rule, f"regression set {name}"))
-        out.append(dict(name=name, n=len(samples), new=len(new), near=len(like), score=rule["score"]))
+        out.append(dict(name=name, n=len(samples), new=len(new), near=len(like), score=rule["score"], like_test=left[name]))
     batch = new_batch("guard") if edits else None
     if batch:
         write(bench, edits, batch, who)
@@ -191,7 +206,7 @@ def refuse_test(name, state, like):
 def standing(bench, sets, given):
     """{name: ids of its samples} of sets that are frozen exactly as `sets` asks; UserError where one is not. `given`: what the file is called."""
     state = bench.state()
-    there, asked = frozen(bench, state), members(bench, sets, state)
+    there, (asked, _) = frozen(bench, state), members(bench, sets, state)
     for name, samples in asked.items():
         hint = f"assay guard {given} --who NAME -b {bench.given} freezes it; then train a version that never saw it"
         if name not in there:

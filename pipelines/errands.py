@@ -42,8 +42,7 @@ def stop(job):
 
 
 def forget(bench, job):
-    """Put aside what failed or was stopped."""
-    place(bench, job["verb"]).unlink(missing_ok=True)
+    jobs.forget(bench, job["name"])
 
 
 def run(path, verb, *arguments):

@@ -134,12 +134,15 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
         seconds = expected(bench, todo, measure)
         workers = workers[: 1 + int(sum(seconds.values()) / START)]
         announce(plan, wanted, todo, seconds, lost, len(workers), say, dry)
-        if broken:
+        if broken and dry:
             raise broken[0]
         if not todo or dry:
             return 0
         about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo), begun=begun, keys=[c["key"] for c in todo])
         with jobs.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
+            if broken:
+                job.tell(often=False, state="failed", error=broken[0].problem)  # whoever follows it from elsewhere hears of it
+                raise broken[0]
             failed = [cell | dict(error=lost[cell["arch"]], lost=True) for cell in todo if cell["key"] not in seconds]
             todo = [cell for cell in todo if cell["key"] in seconds]
             failed += train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))

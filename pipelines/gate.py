@@ -21,8 +21,9 @@ def guard(a):
         like = f"; {left_out:,} that nearly equal a test sample are left out" if left_out else ""
         tell(f"{a.slices} names the labelled val and pool samples of the gap, for the gate{like}")
     for s in out["sets"]:
+        alike = f"; {s['like_test']:,} that nearly equal a test sample are left out" * bool(s["like_test"])
         few = f", under {FEW}: a gate will state its power" * (s["n"] < FEW)
-        tell(f"{s['name']}: {s['n']:,} samples ({s['new']:,} new to it), {s['near']:,} near duplicates, required {s['score']:.1%}{few}")
+        tell(f"{s['name']}: {s['n']:,} samples ({s['new']:,} new to it), {s['near']:,} near duplicates, required {s['score']:.1%}{few}{alike}")
     if out["batch"] is None:
         return done(a, out, f"frozen as it was; assay gate --no-regression {a.slices} -b {bench.given}")
     left = ", ".join(f"{n:,} left {split}" for split, n in out["moved"].items()) or "nothing moved"

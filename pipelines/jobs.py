@@ -101,6 +101,11 @@ def states(bench):
     return sorted(out, key=lambda job: job.get("since", ""))
 
 
+def forget(bench, name):
+    """Put aside what failed or was stopped."""
+    (bench.path / "jobs" / f"{name}.json").unlink(missing_ok=True)
+
+
 def done_since(about, trained):
     """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
     begun = datetime.fromisoformat(about.get("begun") or about.get("since") or "9999-01-01")

@@ -25,6 +25,8 @@ FLEETING = [
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( ?[-+]\d\d:?\d\d)?", "TIME"),
     (rf"{NUMBER} (s|ms|min|minutes)\b", "SECONDS"),
     (r"process \d+", "process N"),
+    (r" \((fp32|int8|fp16)\)", ""),  # which engine embeds is the machine's choice, and what is alike follows from it
+    (r"; \d+ that nearly equal a test sample are left out", ""),
 ]
 
 

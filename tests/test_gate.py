@@ -170,7 +170,7 @@ def test_test_samples_and_what_is_like_them_are_refused(tmp_path):
     bench = bench_of(
         pd.concat([digit, test.assign(id="twin", image=[nearly(test.image.iloc[0])], split="val")]), tmp_path, audited_test=True
     )
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, embedder="pixels", hold_out=False, say=silent)
     log = bench.rows("select count(*) from edits")
     for keys, word in (
         ([test.id.iloc[0], "twin"], f"(?s)no test samples in the set 'x', found 1, first .*{test.id.iloc[0]}"),
@@ -181,6 +181,25 @@ def test_test_samples_and_what_is_like_them_are_refused(tmp_path):
         status, _, err = assay("guard", toml(tmp_path / "s.toml", x=(keys, 0.9)), "--who", "ann", "-b", bench.path)
         assert status == 2 and re.search(word, err), err
     assert bench.rows("select count(*) from edits") == log and "guard" not in set(bench.state()["split"])
+
+
+def test_what_a_query_finds_like_a_test_sample_is_left_out_and_said(tmp_path):
+    """Which images are alike depends on the engine that embeds them: no query could leave them out."""
+    digit = digits(300, wrong=0)
+    test = digit[digit["split"] == "test"].head(1)
+    twins = [test.assign(id=f"twin{i}", image=[nearly(test.image.iloc[0])], split="val") for i in range(2)]
+    bench = bench_of(pd.concat([digit, *twins]), tmp_path, audited_test=True)
+    scan(bench, embedder="pixels", hold_out=False, say=silent)
+    every = "select id from samples where key like '%' and id not in (select sample from edits where field = 'split' and value ->> '$' = 'test')"
+    file = toml(tmp_path / "s.toml", x=(every, 0.5))
+    status, out, err = assay("guard", file, "--who", "ann", "-b", bench.path)
+    assert status == 0 and "x: 240 samples (240 new to it)" in out and "2 that nearly equal a test sample are left out" in out, out + err
+    assert set(bench.state().query("split == 'val'").key) == {"twin0", "twin1"}
+    status, out, _ = assay("guard", file, "--who", "ann", "-b", bench.path)
+    assert status == 0 and "frozen as it was" in out
+    assert set(guards.standing(bench, guards.read_sets(file), file)) == {"x"}
+    status, _, err = assay("guard", toml(tmp_path / "t.toml", y=("select id from samples where key like 'twin%'", 0.5)), "-b", bench.path)
+    assert status == 2 and "unlike any test sample" in err
 
 
 @pytest.mark.parametrize(

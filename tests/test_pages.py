@@ -152,3 +152,17 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
     assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), Path(out["log"]).read_text()
     assert not [j for j in jobs.states(scanned) if j["state"] == "failed"]
     sound(opened(scanned, "experiments"))
+
+
+def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
+    from pipelines import jobs
+
+    for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
+        with jobs.claim(scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0) as job:
+            job.tell(often=False, state=state, error="KeyError: 'a layer'")
+    at = sound(opened(scanned, "experiments"))
+    said = " ".join(e.value for e in at.error)
+    assert len(at.error) == 2 and not at.get("progress"), said
+    assert "Will it?: failed: KeyError: 'a layer'" in said and "Half?: was stopped" in said and "after 2 of 4 cells" in said
+    at.button(key="forget experiment-stopped").click().run()
+    assert [j.get("question") for j in jobs.states(scanned)] == ["Will it?"]
