@@ -13,7 +13,7 @@ def app(a):
     bench = curation.create(a.bench) if a.bench else open_bench(a)  # one that is named may be new: its first page says how to fill it
     command = children.command("app.server", bench.path, "--host", a.host, "--port", a.port, *["--no-browser"] * a.no_browser)
     sys.stdout.flush()
-    os.execve(sys.executable, command, children.environment())
+    os.execve(command[0], command, children.environment())
 
 
 def add(verb):

@@ -33,3 +33,8 @@ def test_rooms_import_only_what_is_below(file):
 def test_the_readme_draws_every_file():
     text = Path(ROOT / "README.md").read_text()
     assert [f.name for f in FILES if f.name != "__init__.py" and f.name not in text] == []
+
+
+def test_python_is_started_at_one_door():
+    """curation.children knows how: whoever starts it otherwise takes the app/ or pipelines/ of the folder that somebody works in."""
+    assert [f.name for f in FILES if "sys.executable" in f.read_text()] == ["children.py"]
