@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation import history
+from curation import history, suspects
 from curation.arrays import load, save
 from curation.errors import UserError
 from pipelines import jobs, paid, panorama, sheets
@@ -82,7 +82,8 @@ def put(page, path):
 
 
 def made(bench):
-    return dict(bench=bench.path.name, packages={"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES})
+    embedding = suspects.settings(bench)["folder"]  # its name ends with the engine: figures of two differ a little
+    return dict(bench=bench.path.name, embedding=embedding, packages={"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES})
 
 
 def small(data, pictures):
@@ -279,6 +280,7 @@ def again(data):
         test=f"{count(test['n'], 'sample')} <code>{words(test['hash'])}</code>",
         seeds=words(data["seeds"]),
         recipe=f"{RECIPE}, code {words(data['code'])}" + " <b>(cells were trained by different code)</b>" * (len(data["code"]) > 1),
+        embedding=words(made["embedding"]),
         packages=words([f"{k} {v}" for k, v in made["packages"].items()], 400),
     )
     facts |= dict(compute=f"{duration(seconds)} of training in all") if seconds else {}

@@ -317,6 +317,18 @@ def test_who_speaks_now_and_then_is_not_stuck_and_what_is_printed_is_no_answer()
     silent.close()
 
 
+def test_a_finished_training_waits_for_a_bench_that_somebody_holds(scanned, monkeypatch):
+    monkeypatch.setattr("curation.store.PATIENCE", 0.2)
+    code = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(2)"
+    with subprocess.Popen([sys.executable, "-c", code, str(scanned.file)], stdout=subprocess.PIPE, text=True) as holder:
+        holder.stdout.readline()
+        with pytest.raises(curation.errors.Held, match="bench to be free"):
+            scanned.rows("select 1")
+        told = []
+        assert worker.when_free(lambda: scanned.rows("select 1"), lambda share, text: told.append(text)) == [(1,)]
+    assert told and told[0].startswith("waits for the bench: expected the bench to be free")
+
+
 STRAY = """
 import pathlib
 print("a stray line")
