@@ -68,7 +68,7 @@ def judge(bench, plan, wanted, review):
     test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
     rule, (given, truth, known) = bench.rules(version).get("test") or {}, clean(bench, test, version)
     about = dict(n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited") or known["n"]))
-    about |= dict(noise=history.rate(review["hits"], review["looks"]))
+    about |= dict(noise=history.random_rate(review))
     about |= dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}
     return test, Ruler(bench, wanted, given, truth, known["n"]), about, trust(rule, review, known)
 
@@ -194,23 +194,23 @@ def random_control(bench, plan, ruler, primary, review):
         out |= dict(beyond=ruler.numbers(data(archs, v, name)), seed="of the cell" if AUTOMATIC.match(v) and not plan.get("control") else None)
         return out | dict(review=queue.progress(bench, bench.state(name)) if name in set(bench.commits().name) else None, estimated=False), None
     found = stratum(bench, first, v)
-    if found is None or found["looks"] < audit.ENOUGH:
-        few = f"{found['looks']:,} of the {audit.ENOUGH} random looks that an estimate takes" if found else "nobody reviewed at random"
+    if found is None or found["looks"] + found["unsure"] < audit.ENOUGH:
+        few = f"{found['looks'] + found['unsure']:,} of the {audit.ENOUGH} random looks that an estimate takes" if found else "nobody reviewed at random"
         return None, f"no random control: {few}, and the plan names no control version"
     return found | dict(kind="control", estimated=True), None
 
 
 def stratum(bench, first, last):
-    """What the random stratum of the reviews between two versions says that as many random looks would have found: dict(looks, hits, reviews,
-    found, would_find (estimate, low, high)); None where there is no such stratum."""
+    """What the random stratum of the reviews between two versions says that as many random looks would have found: dict(looks, hits, unsure, reviews,
+    found, would_find (estimate, low, high; all unsure looks right at the low end and wrong at the high one)); None where there is no such stratum."""
     if versions.is_expression(first) or versions.is_expression(last):
         return None
     was, now = (queue.progress(bench, bench.state(v)) for v in (first, last))
-    looks, hits, n, found = (now[k] - was[k] for k in ("looks", "hits", "reviewed", "wrong"))
+    looks, hits, unsure, n, found = (now[k] - was[k] for k in ("looks", "hits", "unsure_looks", "reviewed", "wrong"))
     if looks < 1 or n < 1:
         return None
-    share = (hits / looks, *stats.wilson(hits, looks))
-    return dict(looks=looks, hits=hits, reviews=n, found=found, would_find=[n * x for x in share])
+    share = (hits / looks, stats.wilson(hits, looks + unsure)[0], stats.wilson(hits + unsure, looks + unsure)[1])
+    return dict(looks=looks, hits=hits, unsure=unsure, reviews=n, found=found, would_find=[n * x for x in share])
 
 
 def cell_of(own, ruler, seconds):

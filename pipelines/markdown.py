@@ -4,6 +4,7 @@ import json
 import re
 from html import escape
 
+from curation.history import share_words
 from pipelines.drawing import count, interval, points
 from pipelines.paid import holm, sure
 from pipelines.plan import KEYS, RECIPE, duration
@@ -80,9 +81,9 @@ def blind(data):
 
 
 def audit_facts(a):
-    n, share = a["noise"]["n"], a["noise"]["share"]
-    share = " = {:.1%} [{:.1%}, {:.1%}]".format(*share) if share else ", too few for a share"
-    return f"audited blind: {a['audited']:,} of {a['of']:,}, {a['unsure']:,} unsure; wrong {a['noise']['wrong']:,} of {n:,}{share}"
+    noise = a["noise"]
+    wrong = share_words(noise["wrong"], noise["n"], noise["unsure"], noise["share"], noise["share_between"])
+    return f"audited blind: {a['audited']:,} of {a['of']:,}; wrong {wrong}"
 
 
 def toml(plan):

@@ -185,10 +185,11 @@ def found(data):
         cards.append((f"{about} {control['found']:,}", "{:,.0f} [{:,.0f}, {:,.0f}]".format(*control["would_find"])))
     elif chance and chance["reviewed"]:
         cards.append(("were wrong where chance picked them, for the control", f"{chance['wrong']:,} of {chance['reviewed']:,}"))
-    cards.append(("wrong in the random stratum of the review", words(history.rate(review["hits"], review["looks"]))))
+    cards.append(("wrong in the random stratum of the review", words(history.random_rate(review))))
     wait = "" if left else f"; that takes 30 random looks, there are {review['looks']:,}"
-    rest = f"errors left among {review['population'] - review['reviewed']:,} labels that nobody reviewed{wait}"
-    cards.append((rest, "{:,.0f} [{:,.0f}, {:,.0f}]".format(*left) if left else "not yet known"))
+    among = review["population"] - review["reviewed"] + review["unsure"]
+    rest = f"errors left among {among:,} labels that nobody {'is sure of' if review['unsure'] else 'reviewed'}{wait}"
+    cards.append((rest, history.left_words(review) or "not yet known"))
     about = "All reviews so far. Wrong is what a reviewer relabelled or dropped; only random looks say how much is wrong in all."
     return section("What was found", about, terms("cards", cards))
 

@@ -116,4 +116,4 @@ def trust(rule, review, known):
     if known["n"] or rule.get("audited"):
         return ""
     few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
-    return f"test labels unaudited ({few}their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+    return f"test labels unaudited ({few}their noise, by the random stratum of train and val: {history.random_rate(review)}): "

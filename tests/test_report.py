@@ -107,6 +107,9 @@ WHERE = dict(
     tested=3,
     notes=["3 slices were tested, and Holm allows for all of them together; under 10 test samples a slice is not tested"],
 )
+REVIEW = dict(reviewed=105, wrong=36, unsure=0, population=2099, looks=60, hits=3, unsure_looks=0, share=(0.05, 0.017, 0.137))
+REVIEW |= dict(share_between=None, errors_left=(97.3, 31.0, 260.0), errors_between=None)
+NOTHING = dict(share=None, errors_left=None)
 DATA = dict(
     question="Did 100 reviews help?",
     verdict="no evidence either way: +0.2 points [-1.0, +1.4], v2 against v1; 525 test samples and 3 seeds would show 1.8 points or more.",
@@ -128,7 +131,7 @@ DATA = dict(
     where=WHERE,
     margin=0.005,
     test=dict(n=N, hash="c" * 32, audited=True, noise="0 of 5, too few for a rate"),
-    review=dict(reviewed=105, wrong=36, unsure=2, population=2099, looks=60, hits=3, errors_left=(97.3, 31.0, 260.0)),
+    review=REVIEW,
     code=["e8366099f30d"],
     plan=PLAN | dict(control="control"),
     log=[dict(kind="commit", name="v1", who="ann", ts="2026-11-22T19:15:35", why="as imported")],
@@ -211,7 +214,7 @@ def test_what_is_drawn_lies_where_the_numbers_say():
 def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     given = estimate(0.001, -0.012, 0.015)
     effects = [MAIN | dict(given=given), MLP]
-    audit = dict(n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, share=[0.08, 0.06, 0.11]))
+    audit = dict(n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088]))
     cells = [c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3]))) for c in DATA["cells"]]
     parsed = Parsed(page(interval=effects[0], effects=effects, test=DATA["test"] | dict(audit=audit), cells=cells))
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
@@ -493,7 +496,7 @@ def test_what_is_missing_is_said_in_words():
         where=None,
         costs=None,
         test=DATA["test"] | dict(audited=False),
-        review=dict(reviewed=0, wrong=0, unsure=0, population=2099, looks=0, hits=0, errors_left=None),
+        review=REVIEW | NOTHING | dict(reviewed=0, wrong=0, unsure=0, looks=0, hits=0),
     )
     parsed = Parsed(html)
     for words in (
@@ -525,7 +528,7 @@ def test_what_is_missing_is_said_in_words():
 def test_unaudited_test_labels_have_no_band_too_small_to_matter():
     parsed = Parsed(page(test=DATA["test"] | dict(audited=False)))
     assert not parsed.all("rect", "band") and parsed.all("rect", "bar")
-    few = Parsed(page(review=DATA["review"] | dict(looks=5, hits=0, errors_left=None))).text()
+    few = Parsed(page(review=REVIEW | NOTHING | dict(looks=5, hits=0))).text()
     assert "0 of 5, too few for a rate" in few and "not yet known" in few and "takes 30 random looks, there are 5" in few
 
 
