@@ -249,10 +249,15 @@ def holm(p_values):
 
 def holm_intervals(estimates, level=0.95):
     """The same differences, each at the level at which Holm tests it: one excludes zero exactly where holm(p) <= 1 - level."""
-    left, out, p = len(estimates), list(estimates), [e.p for e in estimates]
-    for i in np.argsort(p, kind="stable"):
-        out[i] = estimates[i].at(1 - (1 - level) / left)
-        left -= p[i] <= (1 - level) / left  # from the first that fails on, all are judged as strictly as that one
+    return [e.at(1 - alpha) for e, alpha in zip(estimates, holm_alphas([e.p for e in estimates], 1 - level))]
+
+
+def holm_alphas(p_values, alpha=0.05):
+    """The alpha at which Holm tests each, in the order given: one is rejected where its p-value is no larger."""
+    left, out = len(p_values), [alpha] * len(p_values)
+    for i in np.argsort(p_values, kind="stable"):
+        out[i] = alpha / left
+        left -= p_values[i] <= out[i]  # from the first that fails on, all are judged as strictly as that one
     return out
 
 
