@@ -27,6 +27,7 @@ class Estimate:
     cap: float | None = None  # an accuracy: the most independent answers that n_eff may stand for; a difference: None
     span: tuple = (0.0, 1.0)  # the values that are possible at all
     level: float = 0.95
+    ends: tuple = ()  # (the least, the most) that labels nobody is sure of allow, as Estimates: the interval spans both
 
     def width(self, alpha):
         """Half width at level 1 - alpha on the plain scale: sqrt(z^2 V_I + t_df^2 V_a)."""
@@ -37,6 +38,8 @@ class Estimate:
 
     def limits(self):
         """(low, high). An accuracy gets Wilson's with n_eff = p (1 - p) / (half / z)^2, which stays inside 0 to 1."""
+        if self.ends:
+            return tuple(e.limits()[i] for i, e in enumerate(self.ends))
         if self.cap is None:
             half = self.width(1 - self.level)
             return max(self.span[0], self.estimate - half), min(self.span[1], self.estimate + half)
@@ -58,13 +61,16 @@ class Estimate:
 
     @property
     def half(self):
-        return self.width(1 - self.level) if self.cap is None else (self.high - self.low) / 2
+        return self.width(1 - self.level) if self.cap is None and not self.ends else (self.high - self.low) / 2
 
     @property
     def p(self):
         """p-value of a difference: the alpha at which its interval touches zero. An accuracy has none."""
         if self.cap is not None:
             return None
+        if self.ends:  # the end that is nearer to zero decides
+            least, most = self.ends
+            return least.p if least.estimate > 0 else most.p if most.estimate < 0 else 1.0
         low, high = -300.0, 0.0  # log10 alpha; the width falls as alpha grows
         for _ in range(60):
             middle = (low + high) / 2
@@ -73,7 +79,7 @@ class Estimate:
 
     def at(self, level):
         """The same estimate with an interval of another level."""
-        return replace(self, level=level)
+        return replace(self, level=level, ends=tuple(e.at(level) for e in self.ends))
 
     def lower(self, confidence=0.95):
         """One-sided bound: the truth is at least this with `confidence`. A difference's is the low end of its 2 confidence - 1 interval; an
@@ -88,6 +94,8 @@ class Estimate:
         from scipy.special import betaincinv
 
         assert 0.5 < confidence < 1
+        if self.ends:
+            return tuple(e.bound(confidence)[i] for i, e in enumerate(self.ends))
         if self.cap is None:
             return self.at(2 * confidence - 1).limits()
         n, right = (n_eff := self.n_eff(2 * confidence - 1)), self.estimate * n_eff

@@ -116,7 +116,7 @@ def status(a):
     tell(f"bench    {out['bench']}")
     tell(f"samples  {out['samples']:,} kept, {out['dropped']:,} out: " + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items()))
     tell(
-        "classes  "
+        f"classes  {'without test: ' * bool(out['test'])}"
         + ", ".join(f"{cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
         + (" ..." if len(out["classes"]) > 12 else "")
     )

@@ -107,7 +107,7 @@ def gain(bench, plan, wanted, required, confidence):
     first, last, archs = plan["versions"][0], plan["versions"][-1], plan["architectures"]
     test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
     given, truth, known = clean(bench, test, version)
-    ruler = Ruler(bench, [c for c in wanted if c["version"] in (first, last)], given, truth, known["n"])
+    ruler = Ruler(bench, [c for c in wanted if c["version"] in (first, last)], given, truth, known["n"], known["doubted"])
     runs.look(bench, {c["key"] for c in wanted})  # all of them, so that the plan's own report is the same look
     e = ruler.contrast(data(archs, last, first))
     same = {c["key"] for c in wanted if c["version"] == last} == {c["key"] for c in wanted if c["version"] == first}
@@ -139,7 +139,7 @@ def gain(bench, plan, wanted, required, confidence):
         required=required,
         n=e.n,
         seeds=e.seeds,
-        reason=f"{trusted}{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})",
+        reason=f"{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})" + f"; {trusted}" * bool(trusted),
     )
 
 

@@ -143,17 +143,13 @@ def hero(data):
 
 
 def verdict(data):
-    """The verdict as the page's title: what it rests on small above it, its reasons small below it, what it says in colour."""
-    text, said = sentence(data["verdict"], 900), data["interval"] and data["interval"]["verdict"]
-    before, found, after = text, "", ""
-    if said and (m := re.search(re.escape(escape(said)), text, re.I)):
-        before, found, after = text[: m.start()], m[0], text[m.end() :]
-    main, *rest = after.split("; ", 1)
-    out = f'<span class="trust">{before}</span>' if found and before else before
-    out += f"<em>{found}</em>{main}" if found else ""
+    """The verdict as the page's title: the answer in colour, what it rests on and what to do next small below it."""
+    main, *rest = sentence(data["verdict"], 1200).split("; ", 1)
+    answer, *more = main.split(": ", 1)
+    out = f"<em>{answer}</em>: {more[0]}" if more and data["interval"] else main
     out += f'<i>; </i><span class="rest">{rest[0]}</span>' if rest else ""
     out = re.sub(r"(\[[^\]<]*\])", r'<span class="range">\1</span>', re.sub(r"(?<![\w-])-(?=\d)", "−", out))
-    return f'<h1 class="{"long" * (len(before if found else text) > 140)}">{out}</h1>'
+    return f'<h1 class="{"long" * (len(main) > 140)}">{out}</h1>'
 
 
 def asked(power):

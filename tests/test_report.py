@@ -112,7 +112,8 @@ REVIEW |= dict(share_between=None, errors_left=(97.3, 31.0, 260.0), errors_betwe
 NOTHING = dict(share=None, errors_left=None)
 DATA = dict(
     question="Did 100 reviews help?",
-    verdict="no evidence either way: +0.2 points [-1.0, +1.4], v2 against v1; 525 test samples and 3 seeds would show 1.8 points or more.",
+    verdict="Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points [-1.0, +1.4], v2 against v1; "
+    "525 test samples and 3 seeds would show 1.8 points or more.",
     interval=MAIN,
     interaction=BOTH,
     control=CONTROL | dict(beyond=estimate(0.002, -0.011, 0.015), review=dict(reviewed=105, wrong=6), seed=None, estimated=False),
@@ -186,9 +187,9 @@ def page(pictures=PICTURES, **change):
 def test_the_verdict_stands_first_and_the_words_of_it_stand_out():
     html = page()
     parsed = Parsed(html)
-    assert parsed.text("h1") == DATA["verdict"].replace("no evidence", "No evidence").replace("[-", "[−")
+    assert parsed.text("h1") == DATA["verdict"].replace("[-", "[−")
     assert html.index("<h1") < html.index("<svg aria") < html.index("<h2")
-    assert re.search(r"<h1[^>]*><em>No evidence either way</em>", html)
+    assert re.search(r"<h1[^>]*><em>Not shown</em>: 105 reviews raised accuracy", html)
 
 
 def test_what_is_drawn_lies_where_the_numbers_say():
@@ -229,12 +230,12 @@ def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     assert parsed.text("td").count("as given 70.0 % [60.0, 80.0]") == 6 and "audited blind: 500 of 525" in parsed.text("dd")
 
 
-def test_what_the_test_labels_are_worth_stands_before_the_verdict():
-    trust = "test labels unaudited (their noise, by the random stratum of train and val: 3 of 60, 5.0% [1.7%, 13.7%]): "
-    html = page(verdict=trust + DATA["verdict"], test=DATA["test"] | dict(audited=False))
+def test_what_the_test_labels_are_worth_stands_right_after_the_answer():
+    worth = "test labels unaudited (their noise, by the random stratum of train and val: 3 of 60, 5.0% [1.7%, 13.7%])"
+    html = page(verdict=DATA["verdict"].replace("; 525", f"; {worth}; 525"), test=DATA["test"] | dict(audited=False))
     title = Parsed(html).text("h1")
-    assert title.startswith("Test labels unaudited (") and title.endswith("would show 1.8 points or more.")
-    assert re.search(r'<h1[^>]*><span class="trust">Test labels unaudited .*</span><em>no evidence either way</em>', html)
+    assert title.startswith("Not shown: 105 reviews raised accuracy") and title.endswith("would show 1.8 points or more.")
+    assert re.search(r'<h1[^>]*><em>Not shown</em>.*<span class="rest">test labels unaudited', html)
 
 
 def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
@@ -615,7 +616,7 @@ def tables(text):
 
 def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse():
     text = markdown(deepcopy(DATA))
-    assert text.startswith("### No evidence either way: +0.2 points \\[−1.0, +1.4\\], v2 against v1;") and len(text.split("\n")) < 60
+    assert text.startswith("### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1;") and len(text.split("\n")) < 60
     matrix, effects = tables(text)
     for t in (matrix, effects):
         assert {len(row) for row in t} == {len(t[0])} and set(t[1]) == {"---"}

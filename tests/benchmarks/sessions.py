@@ -68,7 +68,8 @@ def live(name, said, truth):
     turned = right != right[0]
     rows = np.flatnonzero(turned.any(0))
     real = stats.live_gain(int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth))
-    print(f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {100 * real.estimate:+.1f} [{100 * real.low:+.1f}, {100 * real.high:+.1f}]")
+    gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (real.estimate, real.low, real.high)))
+    print(f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {gain}")
     for n in (len(truth), 300):  # all of the validation labels, and as few as many have
         rng, false, once = np.random.default_rng(0), 0, 0
         for _ in range(SESSIONS):
@@ -80,8 +81,8 @@ def live(name, said, truth):
             once += bool((abs(better - worse) > stats.normal(0.975) * np.sqrt(flips)).any())
         low, high = stats.wilson(false, SESSIONS)
         print(
-            f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} sessions "
-            f"without effect (limit 5 %); by an interval for one look {once / SESSIONS:.1%}"
+            f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} "
+            f"sessions without effect (limit 5 %); by an interval for one look {once / SESSIONS:.1%}"
         )
 
 
