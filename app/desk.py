@@ -11,7 +11,7 @@ from importlib import import_module
 import numpy as np
 
 from app.pictures import Pictures
-from curation import inbox, queue, standing, stats, suspects, text, versions
+from curation import history, inbox, queue, standing, stats, suspects, text, versions
 from curation.arrays import load, save, written
 from curation.errors import UserError
 from curation.leftovers import sessions_ended
@@ -261,10 +261,11 @@ def effect(state, said, began):
 
 
 def stratum(progress):
-    """What people's decisions say: reviewed, wrong, and from the random stratum alone precision and errors left (None before 30 looks)."""
-    looks, hits = progress["looks"], progress["hits"]
-    share = [hits / looks, *stats.wilson(hits, looks)] if looks >= 30 else None
-    return {k: progress[k] for k in ("reviewed", "wrong", "unsure", "looks", "hits", "errors_left", "population")} | dict(share=share)
+    """What people's decisions say (see queue.progress), with the share wrong and the errors left in words (None before 30 looks)."""
+    return progress | dict(
+        share_words=progress["share"] and history.random_rate(progress),
+        left_words=history.left_words(progress),
+    )
 
 
 def sensible(decision):

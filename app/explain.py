@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from curation import suspects
+from curation import history, suspects
 from curation.arrays import load
 from curation.errors import UserError
 
@@ -63,32 +63,38 @@ def leverage(bench, sample):
 
 def left(review):
     """How many errors are left, or why nobody can say yet; `review` as queue.progress has it."""
-    looks, hits, of, found = (review[k] for k in ("looks", "hits", "population", "wrong"))
-    out = [f"Of {of:,} labels {looks:,} were drawn at random and judged by a person; {hits:,} of these were wrong."]
+    looks, hits, unsure, of, found = (review[k] for k in ("looks", "hits", "unsure_looks", "population", "wrong"))
+    out = [f"Of {of:,} labels {looks + unsure:,} were drawn at random and judged by a person; {hits:,} of these were wrong."]
+    if unsure:
+        out.append(f"Of {unsure:,} nobody was sure: they count as right at one end and as wrong at the other.")
     if review["errors_left"] is None:
         return dict(sentences=[*out, "Fewer than 30 such looks say too little, so no number is shown."], formula="")
-    estimate, low, high = review["errors_left"]
-    rest = hits / looks * (of - looks)
+    share = f"{hits / (looks + unsure):.1%}" + (f" to {(hits + unsure) / (looks + unsure):.1%}" if unsure else "")
     out += [
-        f"So {hits / looks:.1%} of the {of - looks:,} that were not drawn would be wrong, {rest:,.0f}.",
-        f"What people found elsewhere, {found - hits:,}, is no longer left: {estimate:,.0f} [{low:,.0f}, {high:,.0f}].",
+        f"So {share} of all {of:,} would have come wrong.",
+        f"What people found, {found:,}, is no longer left: {history.left_words(review)}.",
+        "The range holds at every look of a session together (95 %), so it is wider than one for a single look.",
         "The queue's own hits say nothing here: it looks where errors are.",
     ]
-    return dict(sentences=out, formula=exact(hits, looks, of))
+    formula = f"low to high: all numbers w of wrong labels among {of:,} with P({looks + unsure:,} looks | w) > 0.05 P(looks), P(looks) over all w"
+    return dict(sentences=out, formula=formula + " (a martingale in the looks: Waudby-Smith and Ramdas 2020)")
 
 
 def audited(noise):
     """What an audit says of the test labels; `noise` as audit.noise has it."""
-    wrong, n, of = (noise[k] for k in ("wrong", "n", "of"))
+    wrong, n, of, unsure = (noise[k] for k in ("wrong", "n", "of", "unsure"))
     out = [
-        f"Of {of:,} test labels {n:,} were drawn at random and judged by a person who saw neither label nor prediction.",
+        f"Of {of:,} test labels {n + unsure:,} were drawn at random and judged by a person who saw neither label nor prediction.",
         f"{wrong:,} of these answers contradict the label.",
     ]
     if noise["share"] is None:
         return dict(sentences=[*out, "Fewer than 30 such looks say too little, so no rate is shown."], formula="")
-    share, low, high = noise["share"]
-    out.append(f"So about {share:.1%} of all are wrong; the answers fit anything from {low:.1%} to {high:.1%} (95 %).")
-    return dict(sentences=out, formula=exact(wrong, n, of))
+    (share, low, high), between = noise["share"], noise["share_between"]
+    share = f"{share:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
+    if unsure:
+        out.append(f"Of {unsure:,} nobody was sure: they count as right at one end and as wrong at the other.")
+    out.append(f"So about {share} of all are wrong; the answers fit anything from {low:.1%} to {high:.1%} (95 %).")
+    return dict(sentences=out, formula=exact(wrong, n + unsure, of))
 
 
 def exact(hits, looks, of):

@@ -8,7 +8,7 @@ from app import background, begin, elsewhere
 from app.accuracy import whiskers
 from app.look import bars, cards, plain
 from app.notices import link
-from curation import runs
+from curation import history, runs
 
 
 def draw(bench):
@@ -20,7 +20,6 @@ def draw(bench):
     if not busy:
         advise(bench, status["advice"])
     review = status["review"]
-    left = review["errors_left"]
     st.html(
         cards(
             [
@@ -28,7 +27,7 @@ def draw(bench):
                 (f"{len(status['classes']):,}", "classes"),
                 (f"{(status['issues'] or {}).get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
                 (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
-                ("not yet known" if left is None else f"{left[0]:,.0f}", errors_words(review)),
+                (history.left_words(review) or "not yet known", errors_words(review)),
                 (f"{status['runs']:,}", "trainings"),
             ]
         )
@@ -64,5 +63,4 @@ def advise(bench, step):
 
 
 def errors_words(review):
-    left = review["errors_left"]
-    return "errors left: it takes 30 random looks" if left is None else f"errors left, from {left[1]:,.0f} to {left[2]:,.0f} (95 %)"
+    return "errors left: it takes 30 random looks" if review["errors_left"] is None else "errors left, with the range that holds at every look (95 %)"

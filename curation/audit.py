@@ -278,9 +278,11 @@ def drawn(bench, split, version="HEAD"):
 
 def noise(bench, split, version="HEAD"):
     """Wrong labels of a split by its audits: dict wrong, n (audited and sure), of, unsure, and share (estimate, low, high), exact by the
-    hypergeometric distribution as stats.errors_left; None under 30. Samples that somebody was unsure of are left out of both."""
+    hypergeometric distribution, None under 30; share_between: the estimates with all unsure ones right and all wrong, None where none was."""
     found, m = drawn(bench, split, version)
     wrong, unsure = (int((found.verdict == v).sum()) for v in ("set", "unsure"))
-    n, of = len(found) - unsure, m - unsure
-    left = stats.errors_left(wrong, n, of)
-    return dict(wrong=wrong, n=n, of=of, unsure=unsure, share=left and tuple((wrong + x) / of for x in left))
+    n = len(found) - unsure
+    share = stats.count_wrong(wrong, n, m, unsure, stats.wrong_exactly)
+    share = share and share.scaled(1 / m)
+    said = dict(share=share and (share.estimate, share.low, share.high), share_between=share and share.between)
+    return dict(wrong=wrong, n=n, of=m, unsure=unsure) | said

@@ -96,6 +96,16 @@ def below(Y, required, confidence=0.95, others=()):
     )
 
 
+def p_below(Y, required, others=()):
+    """p-value of `below`: the smallest alpha at which it says so; Y, others as there."""
+    e = cell(Y, others=others)
+    low, high = -12.0, math.log10(0.5)  # log10 alpha; the upper bound falls as alpha grows
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if e.upper(1 - 10**middle) < required else (middle, high)
+    return 10**high if high < math.log10(0.5) else 1.0
+
+
 def chance_to_catch(n, required, true, confidence=0.95):
     """Chance that `below` says so when the accuracy is really `true` and n samples are answered once: exact, by the binomial distribution.
 

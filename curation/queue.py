@@ -173,8 +173,10 @@ def others(bench, who, state):
 
 def progress(bench, state=None):
     """What the reviews say so far, as a dict: reviewed, wrong (label changed or sample dropped by a person), unsure; and from the random
-    stratum alone looks, hits and errors_left (estimate, low, high), None before 30 looks. The stratum is the longest fully reviewed
-    beginning of the bench's random order, so that a row somebody skipped cannot bias it; what a person is unsure of is no look."""
+    stratum alone looks (sure ones), hits, unsure_looks, share of all labels that came wrong and errors_left, each (estimate, low, high), None before 30
+    looks; share_between and errors_between: the estimates with all unsure looks right and all wrong, None where none was unsure. The stratum is the
+    longest fully reviewed beginning of the bench's random order, so that a row somebody skipped cannot bias it. The intervals hold at every look of a
+    session together."""
     state = bench.state() if state is None else state
     reviewed = state[state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
     guarded = reviewed.split == "guard"  # what was frozen as a regression set since was reviewed all the same
@@ -182,10 +184,9 @@ def progress(bench, state=None):
     first, population = versions.stratum(state), len(places(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     looks, hits = len(sure), int(wrong.loc[sure].sum())
-    left = stats.errors_left(hits, looks, population)
-    found = int(wrong.sum())
-    if left is not None:  # of those outside the stratum; what the queue found there is no longer left
-        left = tuple(max(0.0, x + hits - int(wrong[~guarded].sum())) for x in left)
+    came, found = stats.count_wrong(hits, looks, population, len(first) - looks), int(wrong.sum())
+    share = came and came.scaled(1 / population)
+    left = came and came.scaled(1, -int(wrong[~guarded].sum()))  # what people found anywhere is no longer left
     return dict(
         reviewed=len(reviewed),
         wrong=found,
@@ -193,5 +194,9 @@ def progress(bench, state=None):
         population=population + int(guarded.sum()),
         looks=looks,
         hits=hits,
-        errors_left=left,
+        unsure_looks=len(first) - looks,
+        share=share and (share.estimate, share.low, share.high),
+        share_between=share and share.between,
+        errors_left=left and (left.estimate, left.low, left.high),
+        errors_between=left and left.between,
     )

@@ -27,6 +27,7 @@ class Estimate:
     cap: float | None = None  # an accuracy: the most independent answers that n_eff may stand for; a difference: None
     span: tuple = (0.0, 1.0)  # the values that are possible at all
     level: float = 0.95
+    ends: tuple = ()  # (the least, the most) that labels nobody is sure of allow, as Estimates: the interval spans both
 
     def width(self, alpha):
         """Half width at level 1 - alpha on the plain scale: sqrt(z^2 V_I + t_df^2 V_a)."""
@@ -37,6 +38,8 @@ class Estimate:
 
     def limits(self):
         """(low, high). An accuracy gets Wilson's with n_eff = p (1 - p) / (half / z)^2, which stays inside 0 to 1."""
+        if self.ends:
+            return tuple(e.limits()[i] for i, e in enumerate(self.ends))
         if self.cap is None:
             half = self.width(1 - self.level)
             return max(self.span[0], self.estimate - half), min(self.span[1], self.estimate + half)
@@ -58,13 +61,16 @@ class Estimate:
 
     @property
     def half(self):
-        return self.width(1 - self.level) if self.cap is None else (self.high - self.low) / 2
+        return self.width(1 - self.level) if self.cap is None and not self.ends else (self.high - self.low) / 2
 
     @property
     def p(self):
         """p-value of a difference: the alpha at which its interval touches zero. An accuracy has none."""
         if self.cap is not None:
             return None
+        if self.ends:  # the end that is nearer to zero decides
+            least, most = self.ends
+            return least.p if least.estimate > 0 else most.p if most.estimate < 0 else 1.0
         low, high = -300.0, 0.0  # log10 alpha; the width falls as alpha grows
         for _ in range(60):
             middle = (low + high) / 2
@@ -73,7 +79,7 @@ class Estimate:
 
     def at(self, level):
         """The same estimate with an interval of another level."""
-        return replace(self, level=level)
+        return replace(self, level=level, ends=tuple(e.at(level) for e in self.ends))
 
     def lower(self, confidence=0.95):
         """One-sided bound: the truth is at least this with `confidence`. A difference's is the low end of its 2 confidence - 1 interval; an
@@ -88,6 +94,8 @@ class Estimate:
         from scipy.special import betaincinv
 
         assert 0.5 < confidence < 1
+        if self.ends:
+            return tuple(e.bound(confidence)[i] for i, e in enumerate(self.ends))
         if self.cap is None:
             return self.at(2 * confidence - 1).limits()
         n, right = (n_eff := self.n_eff(2 * confidence - 1)), self.estimate * n_eff
@@ -249,10 +257,15 @@ def holm(p_values):
 
 def holm_intervals(estimates, level=0.95):
     """The same differences, each at the level at which Holm tests it: one excludes zero exactly where holm(p) <= 1 - level."""
-    left, out, p = len(estimates), list(estimates), [e.p for e in estimates]
-    for i in np.argsort(p, kind="stable"):
-        out[i] = estimates[i].at(1 - (1 - level) / left)
-        left -= p[i] <= (1 - level) / left  # from the first that fails on, all are judged as strictly as that one
+    return [e.at(1 - alpha) for e, alpha in zip(estimates, holm_alphas([e.p for e in estimates], 1 - level))]
+
+
+def holm_alphas(p_values, alpha=0.05):
+    """The alpha at which Holm tests each, in the order given: one is rejected where its p-value is no larger."""
+    left, out = len(p_values), [alpha] * len(p_values)
+    for i in np.argsort(p_values, kind="stable"):
+        out[i] = alpha / left
+        left -= p_values[i] <= out[i]  # from the first that fails on, all are judged as strictly as that one
     return out
 
 
@@ -331,6 +344,65 @@ def errors_left(hits, looks, population, level=0.95):
     few = first(rest, lambda left: 1 - at_most(hits - 1, looks, hits + left, population) > alpha)
     many = first(rest + 1, lambda left: at_most(hits, looks, hits + left, population) <= alpha) - 1
     return rest * hits / looks, few, many
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """How many of a population are wrong, by looks at random: between all unsure looks counted as right, and all as wrong."""
+
+    estimate: float  # as often wrong as the sure looks: in between
+    low: float
+    high: float
+    least: float  # the estimate with all unsure ones right
+    most: float  # and with all of them wrong
+
+    def scaled(self, factor, shift=0.0):
+        """The same numbers times `factor`, plus `shift`; none falls below 0."""
+        return Wrong(*(max(0.0, x * factor + shift) for x in (self.estimate, self.low, self.high, self.least, self.most)))
+
+    @property
+    def between(self):
+        """(least, most) where a look was unsure, else None."""
+        return None if self.least == self.most else (self.least, self.most)
+
+
+def count_wrong(hits, looks, population, unsure=0, interval=None, level=0.95):
+    """The Wrong of a `population` out of which `looks` + `unsure` were drawn uniformly, `hits` of the looks wrong; None under 30 drawn.
+
+    `interval(hits, drawn, population, level)` gives (low, high) in numbers of the population: wrong_exactly for one look at the data (an audit), and by
+    default wrong_so_far, which holds at all looks together (a review, whose numbers move with every decision)."""
+    drawn = looks + unsure
+    assert 0 <= hits <= looks and 0 <= unsure and drawn <= population
+    if drawn < 30:
+        return None
+    interval = interval or wrong_so_far
+    low, high = interval(hits, drawn, population, level)[0], interval(hits + unsure, drawn, population, level)[1]
+    least, most = (population * k / drawn for k in (hits, hits + unsure))
+    return Wrong(population * hits / looks if looks else (least + most) / 2, low, high, least, most)
+
+
+def wrong_so_far(hits, looks, population, level=0.95):
+    """How many of a population are wrong, (low, high), by `looks` drawn without replacement: at all looks together.
+
+    A confidence sequence by betting: all numbers w under which the looks are at least alpha times as likely as under the mixture of all numbers (beta
+    binomial, Jeffreys' weights), whose ratio is a martingale. [Waudby-Smith and Ramdas 2020, "Confidence sequences for sampling without replacement"]"""
+    from scipy.special import betaln, gammaln
+
+    def likely(w):  # the log-likelihood of these looks in their order, were w of the population wrong
+        return (gammaln(w + 1) - gammaln(w - hits + 1)) + (gammaln(population - w + 1) - gammaln(population - w - looks + hits + 1))
+
+    whole = gammaln(population + 1) - gammaln(population - looks + 1)
+    least = betaln(hits + 0.5, looks - hits + 0.5) - betaln(0.5, 0.5) + math.log(1 - level) + whole
+    best = min(max(hits, (population + 1) * hits // max(looks, 1)), population - looks + hits)
+    low = hits + first(best - hits, lambda more: likely(hits + more) >= least)
+    high = best + first(population - looks + hits - best + 1, lambda more: likely(best + more) < least) - 1
+    return low, high
+
+
+def wrong_exactly(hits, looks, population, level=0.95):
+    """As wrong_so_far, at one look that was settled beforehand: shorter, by the hypergeometric distribution."""
+    _, few, many = errors_left(hits, looks, population, level)
+    return hits + few, hits + many
 
 
 def at_most(k, looks, wrong, population):

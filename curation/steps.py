@@ -139,6 +139,7 @@ def gaps(b):
 
 def look(b):
     seen = b["status"]["review"]
-    if seen["looks"] < min(30, seen["population"]):
-        why = f"{seen['looks']:,} of the 30 random looks are done that an estimate of the errors left takes."
+    drawn = seen["looks"] + seen["unsure_looks"]
+    if drawn < min(30, seen["population"]):
+        why = f"{drawn:,} of the 30 random looks are done that an estimate of the errors left takes."
         return "Look at random samples", why, "assay queue -n 30 --random 1 --csv queue.csv", "review"

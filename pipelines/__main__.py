@@ -110,13 +110,13 @@ def scan(a):
 
 def status(a):
     """what is in the bench, what is flagged, what to do next"""
-    from curation.history import rate
+    from curation.history import random_rate
 
     out, tell = open_bench(a).status(a.version), say(a)
     tell(f"bench    {out['bench']}")
     tell(f"samples  {out['samples']:,} kept, {out['dropped']:,} out: " + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items()))
     tell(
-        "classes  "
+        f"classes  {'without test: ' * bool(out['test'])}"
         + ", ".join(f"{cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
         + (" ..." if len(out["classes"]) > 12 else "")
     )
@@ -134,7 +134,7 @@ def status(a):
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]
     tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
-    tell(f"random   {rate(review['hits'], review['looks'])} (wrong in the random stratum)" + left_words(review))
+    tell(f"random   {random_rate(review)} (wrong in the random stratum)" + left_words(review))
     tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
@@ -142,12 +142,16 @@ def status(a):
 
 
 def left_words(review):
+    from curation.history import left_words as words
+
     if review["errors_left"] is None:
         return "; errors left: not yet known, 30 random looks are the least"
-    left, low, high = review["errors_left"]
-    return (
-        f"; errors left among {review['population'] - review['reviewed']:,} labels nobody reviewed: {left:,.0f} [{low:,.0f}, {high:,.0f}]"
-    )
+    return f"; errors left among {left_among(review):,} labels {'nobody reviewed' if not review['unsure'] else 'nobody is sure of'}: {words(review)}"
+
+
+def left_among(review):
+    """How many labels may still be wrong unseen: those that nobody reviewed, or was unsure of."""
+    return review["population"] - review["reviewed"] + review["unsure"]
 
 
 def queue(a):

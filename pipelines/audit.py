@@ -41,10 +41,12 @@ def begin(a, bench):
 
 
 def noise_words(noise, split):
+    doubt = f", {noise['unsure']:,} more unsure" if noise["unsure"] else ""
     if noise["share"] is None:
-        return f"{noise['wrong']:,} of {noise['n']:,} {split} labels wrong, too few for a rate"
-    share, low, high = noise["share"]
-    return f"{share:.1%} [{low:.1%}, {high:.1%}] of the {split} labels wrong, by {noise['wrong']:,} of {noise['n']:,} audited at random"
+        return f"{noise['wrong']:,} of {noise['n']:,} {split} labels wrong{doubt}, too few for a rate"
+    (share, low, high), between = noise["share"], noise["share_between"]
+    share = f"{share:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
+    return f"{share} [{low:.1%}, {high:.1%}] of the {split} labels wrong, by {noise['wrong']:,} of {noise['n']:,} audited at random{doubt}"
 
 
 def add(verb):

@@ -8,7 +8,7 @@ from curation.power import audits_needed, needed
 from curation.times import localize
 from pipelines import costs, jobs, where
 from pipelines.plan import AUTOMATIC, cells, control_of, missing, own_control
-from pipelines.ruler import Ruler, clean, fairness, numbers, test_labels, trust
+from pipelines.ruler import UNAUDITED, Ruler, clean, fairness, numbers, test_labels, trust
 
 
 def compare(bench, plan):
@@ -17,7 +17,7 @@ def compare(bench, plan):
     wanted, failed = ended(bench, plan)
     plan, wanted, dead = living(plan, wanted)
     review, seconds = queue.progress(bench, bench.state()), dict(bench.rows("select key, seconds from runs"))
-    test, ruler, about, start = judge(bench, plan, wanted, review)
+    test, ruler, about, trusted = judge(bench, plan, wanted, review)
     margin = plan["margin"] / 100 if about["audited"] else None  # against unaudited labels nothing is too small to matter
     found = gains(bench, plan, wanted, ruler, margin, review)
     primary, diverged = found["interval"], dead + [dict(version=v, arch=a, seeds=sorted(s)) for (v, a), s in ruler.diverged.items()]
@@ -26,7 +26,7 @@ def compare(bench, plan):
     code = bench.rows("select distinct code from runs where key in (select unnest(?)) order by code", [[c["key"] for c in wanted]])
     return dict(
         question=plan["question"],
-        verdict=sentence(plan, primary, start, found["power"], ruler, diverged, failed),
+        verdict=sentence(bench, plan, primary, trusted, found["power"], ruler, diverged, failed),
         **found,
         cells=[cell_of(own, ruler, seconds) for own in by_cell(wanted).values()],
         diverged=diverged,
@@ -64,13 +64,13 @@ def without(diverged, failed):
 
 
 def judge(bench, plan, wanted, review):
-    """(the test samples, the cells as their labels judge them, what is known of these labels, how the verdict begins)."""
+    """(the test samples, the cells as their labels judge them, what is known of these labels, what they are worth in words)."""
     test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
     rule, (given, truth, known) = bench.rules(version).get("test") or {}, clean(bench, test, version)
     about = dict(n=len(test), hash=rule.get("hash"), audited=bool(rule.get("audited") or known["n"]))
-    about |= dict(noise=history.rate(review["hits"], review["looks"]))
-    about |= dict(audit=known | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}
-    return test, Ruler(bench, wanted, given, truth, known["n"]), about, trust(rule, review, known)
+    about |= dict(noise=history.random_rate(review))
+    about |= dict(audit={k: known[k] for k in ("n", "audited", "of", "unsure")} | dict(noise=audit.noise(bench, "test"))) if known["audited"] else {}
+    return test, Ruler(bench, wanted, given, truth, known["n"], known["doubted"]), about, trust(rule, review, known)
 
 
 def gains(bench, plan, wanted, ruler, margin, review):
@@ -194,23 +194,23 @@ def random_control(bench, plan, ruler, primary, review):
         out |= dict(beyond=ruler.numbers(data(archs, v, name)), seed="of the cell" if AUTOMATIC.match(v) and not plan.get("control") else None)
         return out | dict(review=queue.progress(bench, bench.state(name)) if name in set(bench.commits().name) else None, estimated=False), None
     found = stratum(bench, first, v)
-    if found is None or found["looks"] < audit.ENOUGH:
-        few = f"{found['looks']:,} of the {audit.ENOUGH} random looks that an estimate takes" if found else "nobody reviewed at random"
+    if found is None or found["looks"] + found["unsure"] < audit.ENOUGH:
+        few = f"{found['looks'] + found['unsure']:,} of the {audit.ENOUGH} random looks that an estimate takes" if found else "nobody reviewed at random"
         return None, f"no random control: {few}, and the plan names no control version"
     return found | dict(kind="control", estimated=True), None
 
 
 def stratum(bench, first, last):
-    """What the random stratum of the reviews between two versions says that as many random looks would have found: dict(looks, hits, reviews,
-    found, would_find (estimate, low, high)); None where there is no such stratum."""
+    """What the random stratum of the reviews between two versions says that as many random looks would have found: dict(looks, hits, unsure, reviews,
+    found, would_find (estimate, low, high; all unsure looks right at the low end and wrong at the high one)); None where there is no such stratum."""
     if versions.is_expression(first) or versions.is_expression(last):
         return None
     was, now = (queue.progress(bench, bench.state(v)) for v in (first, last))
-    looks, hits, n, found = (now[k] - was[k] for k in ("looks", "hits", "reviewed", "wrong"))
+    looks, hits, unsure, n, found = (now[k] - was[k] for k in ("looks", "hits", "unsure_looks", "reviewed", "wrong"))
     if looks < 1 or n < 1:
         return None
-    share = (hits / looks, *stats.wilson(hits, looks))
-    return dict(looks=looks, hits=hits, reviews=n, found=found, would_find=[n * x for x in share])
+    share = (hits / looks, stats.wilson(hits, looks + unsure)[0], stats.wilson(hits + unsure, looks + unsure)[1])
+    return dict(looks=looks, hits=hits, unsure=unsure, reviews=n, found=found, would_find=[n * x for x in share])
 
 
 def cell_of(own, ruler, seconds):
@@ -263,19 +263,50 @@ def as_given(e):
     return f" (as given {interval(e['given']).replace(' points', '')})" if "given" in e else ""
 
 
-def sentence(plan, primary, start, power, ruler, diverged, failed):
-    """The verdict in one sentence, with what it rests on."""
+ANSWERS = {"helps": "Yes", "helps (too small to matter)": "Yes, but too small to matter", "hurts": "No", "hurts (too small to matter)": "No"}
+ANSWERS |= {"too small to matter": "No, too small to matter", "no evidence either way": "Not shown"}
+
+
+def sentence(bench, plan, primary, trust, power, ruler, diverged, failed):
+    """The verdict: its answer first, then its conditions, then what to do next."""
+    lost = left_out(ruler, diverged, failed)
     if primary is None:
-        return f"{start}{nothing(plan)}{left_out(ruler, diverged, failed)}."
-    seeds = max(primary["seeds"])
-    scope = "" if seeds > 1 else " (these trained models only, not the recipe)"
-    why = ""
-    if primary["verdict"] == "no evidence either way":
+        return f"{nothing(plan)}{trust and '; ' + trust}{lost}."
+    seeds, archs, said = max(primary["seeds"]), plan["architectures"], primary["verdict"]
+    was, now = (ruler.contrast({(v, a): 1 / len(archs) for a in archs}).estimate for v in (primary["against"], primary["version"]))
+    n, mean = reviews_between(bench, primary["against"], primary["version"]), f" (mean of {' and '.join(archs)})" * (len(archs) > 1)
+    subject = f"{n:,} review{'s' * (n > 1)}" if n else primary["version"]
+    moved = "raised" if now > was else "lowered" if now < was else "left"
+    span = f"from {points(was, False)} to {points(now, False)} %" if now != was else f"at {points(was, False)} %"
+    out = f"{ANSWERS[said]}: {subject} {moved} accuracy{mean} {span}, {interval(primary)}, {primary['name']}"
+    out += "" if seeds > 1 else " (these trained models only, not the recipe)"
+    out += f", {said}" * (said == "no evidence either way") + f"; {trust}" * bool(trust)
+    if said == "no evidence either way":
         if primary["low"] > 0 or primary["high"] < 0:
-            why = f"; its own interval excludes zero, but not after Holm's correction for all effects that were tested (p {primary['p_holm']:.2f})"
+            out += f"; its own interval excludes zero, but not after Holm's correction for all effects that were tested (p {primary['p_holm']:.2f})"
         few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
-        why += f"; {few} would show an effect of {points(power['smallest'], False)} points or more{enough(power)}"
-    return f"{start}{primary['verdict']}: {interval(primary)}, {primary['name']}{scope}{why}{left_out(ruler, diverged, failed)}."
+        out += f"; {few} would show an effect of {points(power['smallest'], False)} points or more{enough(power)}"
+    return f"{out}{lost}. Next: {next_step(primary, trust)}."
+
+
+def next_step(primary, trust):
+    """What to do after a verdict."""
+    if trust.startswith(UNAUDITED):
+        return f"audit test labels blind (assay audit -n {min(200, primary['n'])}): no run is trained again"
+    first, last = (f"'{v}'" if versions.is_expression(v) else v for v in (primary["against"], primary["version"]))
+    return {
+        "helps": f"train on {last}, and go on while the last third of the reviews still gains",
+        "hurts": f"keep {first}, and see what changed (assay diff {first} {last})",
+        "no evidence either way": "review more and measure again, or add what would show it",
+    }.get(primary["verdict"].split(" (")[0], "see which slices gained, or change the model")
+
+
+def reviews_between(bench, first, last):
+    """How many labels people reviewed between two versions; 0 where one is an expression."""
+    if versions.is_expression(first) or versions.is_expression(last):
+        return 0
+    was, now = (queue.progress(bench, bench.state(v))["reviewed"] for v in (first, last))
+    return max(0, now - was)
 
 
 def left_out(ruler, diverged, failed):

@@ -1,6 +1,6 @@
 """The verbs by which a script guards a data set: regression sets that leave it for good, and gates that pass, or fail with the reason."""
 
-from curation import guards
+from curation import guards, stats
 from curation.errors import UserError
 from pipelines.terminal import done, open_bench, progress, say
 
@@ -59,7 +59,8 @@ def gate(a):
 def judge(bench, plan, min_gain=None, sets=None, confidence=0.95, given="SLICES.toml"):
     """A plan's finished runs against what is required: dict passed, plan (its question), confidence, checks. `min_gain`: points that the last
     version must have gained over the first; `sets`: regression sets (see guards.read_sets) of which it may fall below none. Each check is a dict
-    check (gain or regression), name, passed, estimate, low, high (one-sided bounds, each at `confidence`), required, n, seeds, reason, ...; fractions.
+    check (gain or regression), name, passed, estimate, low, high (one-sided bounds; of several regressions each as Holm judges it, so that all together
+    fail by chance in at most 1 - `confidence` of runs), required, n, seeds, reason, ...; fractions.
     UserError for what cannot be judged: runs that are missing, sets that are not frozen, or that a run was trained on."""
     from pipelines.plan import cells, missing
 
@@ -76,8 +77,9 @@ def judge(bench, plan, min_gain=None, sets=None, confidence=0.95, given="SLICES.
     if todo := missing(wanted):
         raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
     checks = [] if min_gain is None else [gain(bench, plan, wanted, min_gain / 100, confidence)]
-    for name, samples in asked.items():
-        checks += [regression(bench, plan, wanted, name, samples, arch, sets[name]["score"], confidence) for arch in plan["architectures"]]
+    family = [answers(bench, plan, wanted, name, samples, arch, sets[name]["score"]) for name, samples in asked.items() for arch in plan["architectures"]]
+    for own, alpha in zip(family, stats.holm_alphas([own["p"] for own in family], 1 - confidence)):
+        checks.append(regression(own, alpha, confidence, len(family)))
     return dict(passed=all(c["passed"] for c in checks), plan=plan["question"], confidence=confidence, checks=checks)
 
 
@@ -106,7 +108,7 @@ def gain(bench, plan, wanted, required, confidence):
     first, last, archs = plan["versions"][0], plan["versions"][-1], plan["architectures"]
     test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
     given, truth, known = clean(bench, test, version)
-    ruler = Ruler(bench, [c for c in wanted if c["version"] in (first, last)], given, truth, known["n"])
+    ruler = Ruler(bench, [c for c in wanted if c["version"] in (first, last)], given, truth, known["n"], known["doubted"])
     runs.look(bench, {c["key"] for c in wanted})  # all of them, so that the plan's own report is the same look
     e = ruler.contrast(data(archs, last, first))
     same = {c["key"] for c in wanted if c["version"] == last} == {c["key"] for c in wanted if c["version"] == first}
@@ -138,16 +140,16 @@ def gain(bench, plan, wanted, required, confidence):
         required=required,
         n=e.n,
         seeds=e.seeds,
-        reason=f"{trusted}{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})",
+        reason=f"{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})" + f"; {trusted}" * bool(trusted),
     )
 
 
-def regression(bench, plan, wanted, name, samples, arch, required, confidence):
-    """Is the accuracy of one architecture on a regression set, trained on the plan's last version, shown to be below what is required?"""
+def answers(bench, plan, wanted, name, samples, arch, required):
+    """What one architecture, trained on the plan's last version, answers to a regression set: dict set, version, arch, required, truth (m,), said (S, m),
+    lost (runs that diverged), p (of being below what is required)."""
     import numpy as np
 
     from curation import power, runs
-    from pipelines.compare import points
 
     version = plan["versions"][-1]
     own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
@@ -155,33 +157,44 @@ def regression(bench, plan, wanted, name, samples, arch, required, confidence):
     if not worked:
         raise UserError(f"expected a run of {arch} on {version} that worked, found all diverged", "change the plan")
     said = np.array([runs.said(bench, c["key"], samples) for c in worked], object)
-    right = said == truth.to_numpy(object)
-    found = power.below(right, required, confidence)
+    truth, lost = truth.to_numpy(object), len(own) - len(worked)
+    p = power.p_below(said == truth, required)
+    return dict(set=name, version=version, arch=arch, required=required, truth=truth, said=said, lost=lost, p=p)
+
+
+def regression(own, alpha, confidence, k):
+    """Is the accuracy in `own` (see answers) shown to be below what is required, at `alpha`, which Holm leaves it among k checks?"""
+    from curation import power
+    from pipelines.compare import points
+
+    truth, said, required, level = own["truth"], own["said"], own["required"], 1 - alpha
+    found = power.below(said == truth, required, level)
     n, passed, sure = found["n"], found["verdict"] != "below", f"at {confidence:.0%} confidence"
-    caught = power.chance_to_catch(n, required, max(0.0, required - FALL), confidence)
+    sure += f", Holm over the {k} checks asked" * (k > 1)
+    caught = power.chance_to_catch(n, required, max(0.0, required - FALL), level)
     why = {"below": f"below it {sure}", "at least": f"not below it {sure}"}.get(found["verdict"], f"not shown to be below it {sure}")
     if not passed:
-        why += f"; {mistaken(truth.to_numpy(object), said)}"
+        why += f"; {mistaken(truth, said)}"
     if n < FEW:
         fall = f"a fall from {points(required, False)} to {points(max(0.0, required - FALL), False)} %"
         why += f"; with {n} samples {fall} would be caught in {caught:.0%} of cases"
-    seeds = f"{len(worked)} seeds" if len(worked) > 1 else "one seed: this trained model, not the recipe"
-    lost = f", {len(own) - len(worked)} runs diverged and are left out" * (len(own) > len(worked))
-    bounds = f"one-sided {100 * confidence:.3g} % bounds [{points(found['lower'], False)}, {points(found['upper'], False)}]"
+    seeds = f"{len(said)} seeds" if len(said) > 1 else "one seed: this trained model, not the recipe"
+    lost = f", {own['lost']} runs diverged and are left out" * (own["lost"] > 0)
+    bounds = f"one-sided {100 * level:.3g} % bounds [{points(found['lower'], False)}, {points(found['upper'], False)}]"
     accuracy = f"accuracy {points(found['estimate'], False)} %, {bounds}, required {points(required, False)} %"
     return dict(
         check="regression",
-        name=f"{name}, {arch} on {version}",
+        name=f"{own['set']}, {own['arch']} on {own['version']}",
         passed=passed,
-        set=name,
-        version=version,
-        arch=arch,
+        asked=k,
+        p=own["p"],
+        **{key: own[key] for key in ("set", "version", "arch")},
         estimate=found["estimate"],
         low=found["lower"],
         high=found["upper"],
         required=required,
         n=n,
-        seeds=[len(worked)],
+        seeds=[len(said)],
         would_catch=found["would_catch"],
         power=dict(fall=FALL, chance=caught),
         reason=f"{accuracy}: {why} ({n:,} samples, {seeds}{lost})",

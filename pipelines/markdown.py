@@ -4,8 +4,9 @@ import json
 import re
 from html import escape
 
+from curation.history import share_words
 from pipelines.drawing import count, interval, points
-from pipelines.paid import holm, sure
+from pipelines.paid import MOST, holm, sure
 from pipelines.plan import KEYS, RECIPE, duration
 
 ROWS = 12  # rows of a table; the rest is in the report
@@ -33,7 +34,7 @@ def markdown(data):
     """The summary of compare.report_data: the verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again."""
     plan, n = data["plan"], f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}, 95 % intervals"
     text = re.sub(r"(?<![\w-])-(?=\d)", "−", data["verdict"])
-    lines = [f"### {plain(capital(text), 900)}", "", plain(data["question"], 300)]
+    lines = [f"### {plain(capital(text), 1200)}", "", plain(data["question"], 300)]
     lines += cells(data)
     lines += [f"Accuracy in %: {n}."]
     head, given = ["effect", "points", "Holm p", "verdict"], any("given" in e for e in data["effects"])
@@ -80,9 +81,9 @@ def blind(data):
 
 
 def audit_facts(a):
-    n, share = a["noise"]["n"], a["noise"]["share"]
-    share = " = {:.1%} [{:.1%}, {:.1%}]".format(*share) if share else ", too few for a share"
-    return f"audited blind: {a['audited']:,} of {a['of']:,}, {a['unsure']:,} unsure; wrong {a['noise']['wrong']:,} of {n:,}{share}"
+    noise = a["noise"]
+    wrong = share_words(noise["wrong"], noise["n"], noise["unsure"], noise["share"], noise["share_between"])
+    return f"audited blind: {a['audited']:,} of {a['of']:,}; wrong {wrong}"
 
 
 def toml(plan):
@@ -116,11 +117,11 @@ def cost(data):
 
 
 def helped(data):
-    """The slices with a verdict."""
+    """The slices with a verdict; one that is nearly all of the test set says what the verdict says, and is no news."""
     w = data.get("where")
     if not w or not w["slices"]:
         return ""
-    told = sorted((s for s in w["slices"] if sure(s)), key=lambda s: -abs(s["estimate"]))
+    told = sorted((s for s in w["slices"] if sure(s) and s["n"] <= MOST * data["n_test"]), key=lambda s: -abs(s["estimate"]))
     names = [f"{plain(s['name'], 40)} {interval(s)} ({plain(s['verdict'])})" for s in told[:5]]
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
     return f"Where: {', '.join(names) + more if names else 'no slice by itself'}, of {w['tested']:,} tested (Holm over all)."

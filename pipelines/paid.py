@@ -4,6 +4,7 @@ from pipelines import drawing
 from pipelines.drawing import amount, count, folded, interval, section, sentence, shown, table, terms, words
 from pipelines.plan import duration
 
+MOST = 0.8  # of the test set: a slice that is more of it says what the verdict says, and is no headline
 FIRST = 6  # slices of a kind, and batches, that are drawn; the rest is in a table
 ROWS = 400  # rows of a table at most; the rest is in `assay report --json`
 
@@ -119,7 +120,7 @@ def slices(data):
     w = data.get("where")
     if not w or not w["slices"]:
         return section("Where it helped", " ".join(map(sentence, (w or {}).get("notes") or ["nothing to compare"])), "")
-    judged = [s for s in w["slices"] if s["estimate"] is not None]
+    judged = [s for s in w["slices"] if s["estimate"] is not None and s["n"] <= MOST * data["n_test"]]
     kinds, body = dict.fromkeys(s["kind"] for s in judged), ""
     chosen = {k: worth_reading([s for s in judged if s["kind"] == k]) for k in kinds}
     rows = {k: [slice_row(s) for s in some] for k, some in chosen.items()}
@@ -131,6 +132,8 @@ def slices(data):
     exact = [numbers(s) for s in w["slices"][:ROWS]]
     rest = f"; the first {ROWS} of them, all with <code>assay report --json</code>" if len(w["slices"]) > ROWS else ""
     head = ("Slice", "Kind", "n", "Before, %", "After, %", "Points", "Holm p", "Verdict")
+    large = sum(s["n"] > MOST * data["n_test"] for s in w["slices"])
+    body += f'<p class="about">{count(large, "slice")} of more than {MOST:.0%} of the test set: only among the numbers below.</p>' if large else ""
     body += folded(f"Every slice as numbers ({len(w['slices']):,}){rest}", table(head, exact))
     about = f"{words(w['version'])} against {words(w['against'])} on the test set, the mean over architectures. "
     return section("Where it helped", about + " ".join(sentence(n) for n in w["notes"]), body)

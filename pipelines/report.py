@@ -144,17 +144,13 @@ def hero(data):
 
 
 def verdict(data):
-    """The verdict as the page's title: what it rests on small above it, its reasons small below it, what it says in colour."""
-    text, said = sentence(data["verdict"], 900), data["interval"] and data["interval"]["verdict"]
-    before, found, after = text, "", ""
-    if said and (m := re.search(re.escape(escape(said)), text, re.I)):
-        before, found, after = text[: m.start()], m[0], text[m.end() :]
-    main, *rest = after.split("; ", 1)
-    out = f'<span class="trust">{before}</span>' if found and before else before
-    out += f"<em>{found}</em>{main}" if found else ""
+    """The verdict as the page's title: the answer in colour, what it rests on and what to do next small below it."""
+    main, *rest = sentence(data["verdict"], 1200).split("; ", 1)
+    answer, *more = main.split(": ", 1)
+    out = f"<em>{answer}</em>: {more[0]}" if more and data["interval"] else main
     out += f'<i>; </i><span class="rest">{rest[0]}</span>' if rest else ""
     out = re.sub(r"(\[[^\]<]*\])", r'<span class="range">\1</span>', re.sub(r"(?<![\w-])-(?=\d)", "−", out))
-    return f'<h1 class="{"long" * (len(before if found else text) > 140)}">{out}</h1>'
+    return f'<h1 class="{"long" * (len(main) > 140)}">{out}</h1>'
 
 
 def asked(power):
@@ -186,10 +182,11 @@ def found(data):
         cards.append((f"{about} {control['found']:,}", "{:,.0f} [{:,.0f}, {:,.0f}]".format(*control["would_find"])))
     elif chance and chance["reviewed"]:
         cards.append(("were wrong where chance picked them, for the control", f"{chance['wrong']:,} of {chance['reviewed']:,}"))
-    cards.append(("wrong in the random stratum of the review", words(history.rate(review["hits"], review["looks"]))))
+    cards.append(("wrong in the random stratum of the review", words(history.random_rate(review))))
     wait = "" if left else f"; that takes 30 random looks, there are {review['looks']:,}"
-    rest = f"errors left among {review['population'] - review['reviewed']:,} labels that nobody reviewed{wait}"
-    cards.append((rest, "{:,.0f} [{:,.0f}, {:,.0f}]".format(*left) if left else "not yet known"))
+    among = review["population"] - review["reviewed"] + review["unsure"]
+    rest = f"errors left among {among:,} labels that nobody {'is sure of' if review['unsure'] else 'reviewed'}{wait}"
+    cards.append((rest, history.left_words(review) or "not yet known"))
     about = "All reviews so far. Wrong is what a reviewer relabelled or dropped; only random looks say how much is wrong in all."
     return section("What was found", about, terms("cards", cards))
 

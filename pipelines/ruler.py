@@ -1,5 +1,7 @@
 """What judges an experiment: the locked test labels, as given or as an audit has them, and how far they can be trusted."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from curation import audit, history, runs, stats, suspects
@@ -19,12 +21,13 @@ def clean(bench, test, version="HEAD"):
     """What an audit says of the test labels: (labels as given, labels as audited, dict of how much is audited; its n is 0 where that is too
     little to correct by)."""
     found, m = audit.drawn(bench, "test", version)
-    n, unsure = len(found), int((found.verdict == "unsure").sum())
+    n, doubted = len(found), list(found.index[found.verdict == "unsure"])
+    unsure = len(doubted)
     known = audit.audited(bench, version)  # a decision beside the random sample is no given label either
     given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
     if n < min(audit.ENOUGH, m):
-        return given, given, dict(n=0, audited=n, of=m, unsure=unsure)
-    return given, found.label.reindex(test.index).fillna(given), dict(n=n, audited=n, of=m, unsure=unsure)
+        return given, given, dict(n=0, audited=n, of=m, unsure=unsure, doubted=[])
+    return given, found.label.reindex(test.index).fillna(given), dict(n=n, audited=n, of=m, unsure=unsure, doubted=doubted)
 
 
 def numbers(e):
@@ -33,12 +36,14 @@ def numbers(e):
 
 
 class Ruler:
-    """The plan's cells as the test labels judge them: plainly, or corrected by an audit of `n` of them drawn at random (0: none).
+    """The plan's cells as the test labels judge them: plainly, or corrected by an audit of `n` of them drawn at random (0: none), which left the samples
+    `unsure` undecided.
 
     Y[version, arch] is (seeds, samples). Runs that diverged are in `diverged` {cell: seeds}, and not in Y: a recipe is judged by the runs that
     worked, and how many did not is said beside it."""
 
-    def __init__(self, bench, wanted, given, clean, n):
+    def __init__(self, bench, wanted, given, clean, n, unsure=()):
+        self.unsure = np.flatnonzero(given.index.isin(list(unsure)))
         self.labels, self.clean, self.n, self.part = given, clean, n, 0 < n < len(given)
         self.said, self.seeds, self.diverged = {}, {}, {}
         for c in wanted:
@@ -64,8 +69,28 @@ class Ruler:
         self.weight = n / len(given) if self.part else None  # an audited column speaks for 1 / weight of them
 
     def contrast(self, weights):
+        """The Estimate of a weighted sum of cells {cell: w}; where an audit left labels unsure, its interval spans what their truth could be."""
         use = [c for c in self.Y if weights.get(c)]
-        return stats.contrast([self.Y[c] for c in use], [weights[c] for c in use], group_size=self.weight)
+        w = [weights[c] for c in use]
+        e = stats.contrast([self.Y[c] for c in use], w, group_size=self.weight)
+        if not self.n or not len(self.unsure):
+            return e
+        ends = [stats.contrast(self.judged(use, labels), w, group_size=self.weight) for labels in self.extremes(use, w)]
+        return replace(e, ends=tuple(ends))
+
+    def extremes(self, use, w):
+        """The labels (m,), twice, with what nobody is sure of as the contrast of the cells `use` would have it least, and most."""
+        out = [self.clean.to_numpy(object), self.clean.to_numpy(object)]
+        for i in self.unsure:
+            said = [self.said[c][:, i] for c in use]
+            gain = {y: sum(w_c * np.mean(s == y) for w_c, s in zip(w, said)) for y in {None, *np.concatenate(said)}}  # None: what no model says
+            out[0][i], out[1][i] = min(gain, key=gain.get), max(gain, key=gain.get)
+        return out
+
+    def judged(self, use, labels):
+        """What the cells `use` get right by some audited labels, corrected as Y is."""
+        right = [(self.said[c] == labels).astype(float) for c in use]
+        return [stats.corrected(self.plain[c], y, self.n) for c, y in zip(use, right)] if self.part else right
 
     def uncorrected(self, weights):
         """What the labels as given say, where an audit says more."""
@@ -107,13 +132,17 @@ def fairness(bench, plan, wanted, test):
     )
 
 
+UNAUDITED = "test labels unaudited"
+DIRECTION = "they likely err as train's do, so a gain by cleaner labels is probably larger than it looks"
+
+
 def trust(rule, review, known):
-    """What the test labels are worth, as the beginning of the verdict; nothing where all of them are audited, or were declared so."""
+    """What the test labels are worth, and where they err, as a condition of a verdict; nothing where all are audited, or were declared so."""
     n, of, unsure = known["audited"], known["of"], known["unsure"]
     if known["n"] and n < of:
-        doubt = f", {unsure:,} unsure and taken as given" if unsure else ""
-        return f"test labels audited in part ({n:,} of {of:,} at random{doubt}; the estimate is corrected by design): "
+        doubt = f", {unsure:,} unsure and taken both ways" if unsure else ""
+        return f"test labels audited in part ({n:,} of {of:,} at random{doubt}; the estimate is corrected by design)"
     if known["n"] or rule.get("audited"):
-        return ""
+        return f"{unsure:,} test labels unsure and taken both ways" if known["n"] and unsure else ""
     few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
-    return f"test labels unaudited ({few}their noise, by the random stratum of train and val: {history.rate(review['hits'], review['looks'])}): "
+    return f"{UNAUDITED} ({few}their noise, by the random stratum of train and val: {history.random_rate(review)}; {DIRECTION})"

@@ -20,10 +20,10 @@ def versus(bench, first, second):
         raise UserError(f"expected two different runs, found {first} and {second}, which share some", "a difference from itself is nothing")
     test = test_labels(bench, {})
     given, truth, known = clean(bench, test)
-    ruler = Ruler(bench, chosen, given, truth, known["n"])
+    ruler = Ruler(bench, chosen, given, truth, known["n"], known["doubted"])
     runs.look(bench, {c["key"] for c in chosen})
     e = ruler.contrast({("second", ""): 1, ("first", ""): -1})
-    rule, audited = bench.rules().get("test") or {}, known["n"]
+    rule = bench.rules().get("test") or {}
     word = stats.verdict(e)
     change = ruler.plain["second", ""].mean(0) - ruler.plain["first", ""].mean(0)
     sides = {side: numbers(ruler.accuracies(side, "")[0]) for side in ("first", "second")}
@@ -31,9 +31,10 @@ def versus(bench, first, second):
     if not e.seeds_known:  # two checkpoints: what test samples alone can say
         word = "better" if e.low > 0 else "worse" if e.high < 0 else "no evidence either way"
     named = f"{second} {points(sides['second']['estimate'], False)} % against {first} {points(sides['first']['estimate'], False)} %"
-    start = trust(rule, queue.progress(bench, bench.state()), known) if not audited else trust(rule, dict(hits=0, looks=0), known)
+    trusted = trust(rule, queue.progress(bench, bench.state()), known)
     out = numbers(e) | ruler.uncorrected({("second", ""): 1, ("first", ""): -1})
-    verdict = f"{start}{word}: {interval(out)}{as_given(out)}, {named}{scope}; {e.n:,} test samples, {' and '.join(map(str, e.seeds))} seeds"
+    verdict = f"{word}: {interval(out)}{as_given(out)}, {named}{scope}; {e.n:,} test samples, {' and '.join(map(str, e.seeds))} seeds"
+    verdict += f"; {trusted}" * bool(trusted)
     flips = dict(gained=int((change > 0.5).sum()), lost=int((change < -0.5).sum()))
     return out | sides | flips | dict(verdict=verdict, word=word)
 

@@ -58,7 +58,9 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     assert experiment.run(bench, PLAN, silent) == 0
     data = compare(bench, PLAN)
     gain = data["interval"]
-    assert gain["verdict"] == "helps" and gain["low"] > 0.02 and data["verdict"].startswith("helps: +")
+    assert gain["verdict"] == "helps" and gain["low"] > 0.02
+    answer = r"Yes: 560 reviews raised accuracy \(mean of probe and mlp\) from \d\d\.\d to \d\d\.\d %, \+\d+\.\d points \[.*\], v2 against v1"
+    assert re.match(answer, data["verdict"]) and "Next: train on v2" in data["verdict"]
     assert data["n_test"] == 140 and data["seeds"] == [0, 1, 2] and data["tree"]["v2"] == versions.tree(bench.state("v2"))
     control = data["control"]  # every label was looked at, so the random stratum is all of them, and chance finds as much
     assert control["estimated"] and control["found"] == control["hits"] == round(control["would_find"][0]) and control["reviews"] == 560
@@ -113,7 +115,8 @@ def test_unaudited_test_labels_are_said_first_and_nothing_is_too_small(tmp_path)
     plan = PLAN | dict(architectures=["probe"], margin=50)
     experiment.run(bench, plan, silent)
     data = compare(bench, plan)
-    assert data["verdict"].startswith("test labels unaudited") and data["interval"]["verdict"] == "no evidence either way"
+    assert data["verdict"].startswith("Not shown: ") and "; test labels unaudited (" in data["verdict"]
+    assert data["interval"]["verdict"] == "no evidence either way"
 
 
 def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_class_mix(tmp_path):

@@ -230,6 +230,10 @@ def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
     assert val.key.isin(mode).mean() > 0.5 and first.explains > 2 and first.rate > 3 * first.rest
     assert (first.train, first.val, first.pool) == tuple((mine["split"] == s).sum() for s in ("train", "val", "pool"))
     assert first.errors == mistakes.found(bench).wrong[val.index].sum() and f"{first.errors} of {first.val} val" in first.why
+    judged = mistakes.found(bench)
+    judged = judged[judged.label.notna()]
+    elsewhere = judged.wrong[~judged.index.isin(mine.index)].astype(float)
+    assert (first.rest, first.n_rest) == (pytest.approx(elsewhere.mean()), len(elsewhere)) and len(elsewhere) + first.val == len(judged)
     assert found.gap.is_unique and f"--gap '{first.gap}' --in pool" in first.action
     assert gaps.seeds(bench, first.gap) == [s for s in gaps.members(bench, first.gap) if s in val.index]
     assert gaps.members(bench, first.gap[:-1]) == list(mine.index), "the beginning is enough"

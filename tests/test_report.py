@@ -107,9 +107,13 @@ WHERE = dict(
     tested=3,
     notes=["3 slices were tested, and Holm allows for all of them together; under 10 test samples a slice is not tested"],
 )
+REVIEW = dict(reviewed=105, wrong=36, unsure=0, population=2099, looks=60, hits=3, unsure_looks=0, share=(0.05, 0.017, 0.137))
+REVIEW |= dict(share_between=None, errors_left=(97.3, 31.0, 260.0), errors_between=None)
+NOTHING = dict(share=None, errors_left=None)
 DATA = dict(
     question="Did 100 reviews help?",
-    verdict="no evidence either way: +0.2 points [-1.0, +1.4], v2 against v1; 525 test samples and 3 seeds would show 1.8 points or more.",
+    verdict="Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points [-1.0, +1.4], v2 against v1; "
+    "525 test samples and 3 seeds would show 1.8 points or more.",
     interval=MAIN,
     interaction=BOTH,
     control=CONTROL | dict(beyond=estimate(0.002, -0.011, 0.015), review=dict(reviewed=105, wrong=6), seed=None, estimated=False),
@@ -123,12 +127,13 @@ DATA = dict(
     per_architecture=[change("data", "v2 against v1", 0.002, -0.01, 0.014, arch=a) for a in ("probe", "mlp")],
     power=dict(smallest=0.018, asked=0.005, power=0.12, samples=6800, seeds=None),
     diverged=[],
+    failed=[],
     fairness=dict(test="v2", hash="c" * 32, n=N, near_duplicates=dict(v1=0, v2=3), looks=2, first="2026-11-21T08:00:00", edits=14),
     costs=COSTS,
     where=WHERE,
     margin=0.005,
     test=dict(n=N, hash="c" * 32, audited=True, noise="0 of 5, too few for a rate"),
-    review=dict(reviewed=105, wrong=36, unsure=2, population=2099, looks=60, hits=3, errors_left=(97.3, 31.0, 260.0)),
+    review=REVIEW,
     code=["e8366099f30d"],
     plan=PLAN | dict(control="control"),
     log=[dict(kind="commit", name="v1", who="ann", ts="2026-11-22T19:15:35", why="as imported")],
@@ -183,9 +188,9 @@ def page(pictures=PICTURES, **change):
 def test_the_verdict_stands_first_and_the_words_of_it_stand_out():
     html = page()
     parsed = Parsed(html)
-    assert parsed.text("h1") == DATA["verdict"].replace("no evidence", "No evidence").replace("[-", "[−")
+    assert parsed.text("h1") == DATA["verdict"].replace("[-", "[−")
     assert html.index("<h1") < html.index("<svg aria") < html.index("<h2")
-    assert re.search(r"<h1[^>]*><em>No evidence either way</em>", html)
+    assert re.search(r"<h1[^>]*><em>Not shown</em>: 105 reviews raised accuracy", html)
 
 
 def test_what_is_drawn_lies_where_the_numbers_say():
@@ -211,7 +216,7 @@ def test_what_is_drawn_lies_where_the_numbers_say():
 def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     given = estimate(0.001, -0.012, 0.015)
     effects = [MAIN | dict(given=given), MLP]
-    audit = dict(n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, share=[0.08, 0.06, 0.11]))
+    audit = dict(n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088]))
     cells = [c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3]))) for c in DATA["cells"]]
     parsed = Parsed(page(interval=effects[0], effects=effects, test=DATA["test"] | dict(audit=audit), cells=cells))
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
@@ -226,12 +231,12 @@ def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     assert parsed.text("td").count("as given 70.0 % [60.0, 80.0]") == 6 and "audited blind: 500 of 525" in parsed.text("dd")
 
 
-def test_what_the_test_labels_are_worth_stands_before_the_verdict():
-    trust = "test labels unaudited (their noise, by the random stratum of train and val: 3 of 60, 5.0% [1.7%, 13.7%]): "
-    html = page(verdict=trust + DATA["verdict"], test=DATA["test"] | dict(audited=False))
+def test_what_the_test_labels_are_worth_stands_right_after_the_answer():
+    worth = "test labels unaudited (their noise, by the random stratum of train and val: 3 of 60, 5.0% [1.7%, 13.7%])"
+    html = page(verdict=DATA["verdict"].replace("; 525", f"; {worth}; 525"), test=DATA["test"] | dict(audited=False))
     title = Parsed(html).text("h1")
-    assert title.startswith("Test labels unaudited (") and title.endswith("would show 1.8 points or more.")
-    assert re.search(r'<h1[^>]*><span class="trust">Test labels unaudited .*</span><em>no evidence either way</em>', html)
+    assert title.startswith("Not shown: 105 reviews raised accuracy") and title.endswith("would show 1.8 points or more.")
+    assert re.search(r'<h1[^>]*><em>Not shown</em>.*<span class="rest">test labels unaudited', html)
 
 
 def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
@@ -493,7 +498,7 @@ def test_what_is_missing_is_said_in_words():
         where=None,
         costs=None,
         test=DATA["test"] | dict(audited=False),
-        review=dict(reviewed=0, wrong=0, unsure=0, population=2099, looks=0, hits=0, errors_left=None),
+        review=REVIEW | NOTHING | dict(reviewed=0, wrong=0, unsure=0, looks=0, hits=0),
     )
     parsed = Parsed(html)
     for words in (
@@ -525,7 +530,7 @@ def test_what_is_missing_is_said_in_words():
 def test_unaudited_test_labels_have_no_band_too_small_to_matter():
     parsed = Parsed(page(test=DATA["test"] | dict(audited=False)))
     assert not parsed.all("rect", "band") and parsed.all("rect", "bar")
-    few = Parsed(page(review=DATA["review"] | dict(looks=5, hits=0, errors_left=None))).text()
+    few = Parsed(page(review=REVIEW | NOTHING | dict(looks=5, hits=0))).text()
     assert "0 of 5, too few for a rate" in few and "not yet known" in few and "takes 30 random looks, there are 5" in few
 
 
@@ -612,7 +617,8 @@ def tables(text):
 
 def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse():
     text = markdown(deepcopy(DATA))
-    assert text.startswith("### No evidence either way: +0.2 points \\[−1.0, +1.4\\], v2 against v1;") and len(text.split("\n")) < 60
+    answer = "### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1;"
+    assert text.startswith(answer) and len(text.split("\n")) < 60
     matrix, effects = tables(text)
     for t in (matrix, effects):
         assert {len(row) for row in t} == {len(t[0])} and set(t[1]) == {"---"}

@@ -12,9 +12,11 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import ROOT, bench_of, digits, png, truth_of
+from test_cli import assay
 
 import curation
 from curation import UserError, suspects, versions
+from curation import queue as queue_module
 from curation.arrays import Shards, load
 from pipelines.own import read_own
 from pipelines.scan import scan
@@ -69,11 +71,19 @@ def test_errors_left_come_from_the_random_stratum_alone(scanned):
     assert seen["looks"] >= 40 and seen["errors_left"][1] <= left <= seen["errors_left"][2]
 
 
-def test_an_unsure_look_is_no_look(scanned):
+def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
     drawn = versions.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
     scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
     seen = scanned.status()["review"]
     assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), "nobody knows whether an unsure label is wrong"
+    assert (seen["unsure_looks"], seen["share"]) == (1, None)
+    rest = list(queue_module.random_order(scanned.state()))[3:40]
+    scanned.edit(pd.DataFrame(dict(sample=rest, verdict=["unsure"] * 10 + ["confirm"] * 27)), "ann")
+    seen = scanned.status()["review"]
+    assert (seen["looks"], seen["unsure_looks"], seen["hits"]) == (29, 11, 0) and seen["share_between"] == (0, 11 / 40)
+    assert seen["share"][1] == 0 and seen["share"][2] > 11 / 40 and seen["errors_left"][2] > 11 / 40 * 480
+    status, out, _ = assay("status", "-b", scanned.path)
+    assert status == 0 and "0 of 29, 11 more unsure, 0.0% to 27.5% [" in out and "nobody is sure of: 0 to 132 [" in out
 
 
 def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):

@@ -75,6 +75,18 @@ def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
     assert list(log.random == "true") == list(rows.random) and rows.random.sum() == 12
 
 
+def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
+    rows, truth = asked_of(8000)
+    said = fallible(rows, truth, 0.1, 0.1, unsure=(0.3, 0.03))
+    wrong, unsure = rows.given_label.to_numpy() != truth[rows["sample"]].to_numpy(), (said.verdict == "unsure").to_numpy()
+    assert near(unsure[wrong].sum(), wrong.sum(), 0.3) and near(unsure[~wrong].sum(), (~wrong).sum(), 0.03)
+    assert said.label[unsure].isna().all() and said.label[~unsure].equals(fallible(rows, truth, 0.1, 0.1).label[~unsure]), "else as ever"
+    rows = scanned.queue(60, 0.2)
+    said = fallible(rows, truth_of(scanned), 0, 0, unsure=(0.5, 0.5))
+    answer(scanned, rows, said, "doubtful", "a review")
+    assert scanned.status()["review"]["unsure"] == (said.verdict == "unsure").sum() > 10
+
+
 # ---- the grammar of versions
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from curation import power
+from curation.history import random_rate, rate
 from curation.stats import (
     DATA_EFFECT,
     INTERACTION,
@@ -17,6 +18,7 @@ from curation.stats import (
     balanced_accuracy,
     cell,
     contrast,
+    count_wrong,
     diverged,
     errors_left,
     holm,
@@ -27,6 +29,8 @@ from curation.stats import (
     sound,
     verdict,
     wilson,
+    wrong_exactly,
+    wrong_so_far,
 )
 from tests.benchmarks.coverage import offset, simulate
 
@@ -631,6 +635,86 @@ def test_errors_left_says_nothing_before_thirty_looks():
     assert errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
     estimate, low, high = errors_left(0, 50, 50_000)
     assert estimate == low == 0 and high == pytest.approx(50_000 * (1 - 0.025 ** (1 / 50)), rel=0.01)  # rule of three, two-sided
+
+
+def test_the_numbers_that_the_looks_do_not_exclude_are_found_by_trying_each():
+    """12 of 40 looks wrong, out of 150: w stays while the looks are at least 1/20 as likely under it as under Jeffreys' mixture of all numbers."""
+    population, looks, hits = 150, 40, 12
+    weights = scipy_stats.betabinom.pmf(range(population + 1), population, 0.5, 0.5)
+    likely = scipy_stats.hypergeom.pmf(hits, population, range(population + 1), looks)
+    fits = np.flatnonzero(likely >= 0.05 * (weights * likely).sum())
+    assert wrong_so_far(hits, looks, population) == (fits[0], fits[-1])
+    assert wrong_so_far(0, 30, 1000)[0] == 0 and wrong_so_far(30, 30, 1000)[1] == 1000 and wrong_so_far(7, 50, 50) == (7, 7)
+    a, b = wrong_so_far(hits, looks, population), wrong_exactly(hits, looks, population)
+    assert a[0] <= b[0] < b[1] <= a[1], "to hold at every look costs width"
+
+
+def sessions_of(rng, sessions, population, wrong, unsure_wrong, unsure_right, most=400):
+    """Random looks of many sessions: (sessions, most) whether a label is wrong, and whether the reviewer is unsure of it; `wrong` of all are."""
+    is_wrong = rng.permuted(np.tile(np.arange(population) < wrong, (sessions, 1)), axis=1)[:, :most]
+    return is_wrong, rng.random(is_wrong.shape) < np.where(is_wrong, unsure_wrong, unsure_right)
+
+
+@pytest.mark.parametrize("unsure_wrong, unsure_right", [(0.0, 0.0), (0.3, 0.03), (0.4, 0.05)])
+def test_what_is_left_holds_at_every_look_of_a_session_whoever_is_unsure(unsure_wrong, unsure_right):
+    population, wrong, sessions = 1000, 200, 60
+    missed = dropped = 0
+    for bad, unsure in zip(*sessions_of(np.random.default_rng(3), sessions, population, wrong, unsure_wrong, unsure_right)):
+        looks = [(int((bad & ~unsure)[:k].sum()), int((~unsure)[:k].sum()), int(unsure[:k].sum())) for k in range(45, 401, 37)]
+        found = [count_wrong(hits, sure, population, doubt) for hits, sure, doubt in looks]
+        missed += any(not w.low <= wrong <= w.high for w in found)
+        assert all(w.low <= w.least <= w.estimate <= w.most <= w.high for w in found)
+        assert all((w.between is None) == (doubt == 0) for w, (_, _, doubt) in zip(found, looks))
+        one_look = [wrong_exactly(hits, sure, population) for hits, sure, _ in looks]
+        dropped += any(not low <= wrong <= high for low, high in one_look)
+    assert missed <= 0.05 * sessions < dropped, "an interval for one look, with unsure looks dropped, misses more often"
+
+
+def test_an_audit_is_one_look_and_shorter_for_it():
+    held, width = 0, []
+    for bad, unsure in zip(*sessions_of(np.random.default_rng(4), 100, 1000, 200, 0.3, 0.03, most=200)):
+        w = count_wrong(int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), wrong_exactly)
+        held += w.low <= 200 <= w.high
+        width.append(w.high - w.low)
+    assert held >= 95 and np.mean(width) < 250
+    assert count_wrong(3, 20, 1000, 9) is None and count_wrong(3, 20, 1000, 10) is not None, "an unsure look is one of the 30"
+    assert count_wrong(0, 0, 1000, 30).between == (0, 1000)
+
+
+def test_too_small_to_matter_is_the_90_percent_interval_and_no_narrower():
+    """Half width 1 at z = 1.645: within a margin of 1.001, not of 0.999; the 80 % interval (0.78) would be within 0.9."""
+    e = Estimate(0.0, (0.01 / scipy_stats.norm.isf(0.05)) ** 2, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1))
+    assert verdict(e, 0.01001) == "too small to matter"
+    assert verdict(e, 0.00999) == verdict(e, 0.009) == "no evidence either way"
+
+
+def test_an_effect_as_large_as_the_margin_is_rarely_called_too_small():
+    """At a true effect equal to the margin the two one-sided tests are wrong in at most 5 % of experiments; at the 80 % interval in 10 %."""
+    rng, said = np.random.default_rng(11), 0
+    for _ in range(1500):
+        e = Estimate(0.02 + 0.005 * rng.normal(), 0.005**2, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1))
+        said += "too small" in verdict(e, 0.02)
+    assert 0.03 * 1500 < said < 0.07 * 1500
+
+
+def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
+    from dataclasses import replace
+
+    least, most = (Estimate(x, 1e-4, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1)) for x in (0.01, 0.05))
+    e = replace(least, estimate=0.03, ends=(least, most))
+    assert (e.low, e.high) == (least.low, most.high) and e.low < 0 and e.p == least.p and verdict(e) == "no evidence either way"
+    assert e.lower() == least.lower() and e.upper() == most.upper() and (e.at(0.9).low, e.at(0.9).high) == (least.at(0.9).low, most.at(0.9).high)
+    assert replace(least, ends=(replace(least, estimate=-0.01), most)).p == 1.0
+    assert e.half == pytest.approx((most.high - least.low) / 2)
+
+
+def test_no_rate_is_shown_before_thirty_looks():
+    assert rate(1, 1) == "1 of 1, too few for a rate" and rate(3, 29) == "3 of 29, too few for a rate"
+    low, high = wilson(3, 30)
+    assert rate(3, 30) == f"3 of 30, 10.0% [{low:.1%}, {high:.1%}]"
+    seen = dict(hits=3, looks=20, unsure_looks=10, share=(0.15, 0.02, 0.6), share_between=(0.1, 13 / 30))
+    assert random_rate(seen) == "3 of 20, 10 more unsure, 10.0% to 43.3% [2.0%, 60.0%]"
+    assert random_rate(seen | dict(unsure_looks=9, share=None)) == "3 of 20, 9 more unsure, too few for a rate"
 
 
 def test_importing_it_imports_no_scipy():

@@ -169,14 +169,12 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
 
 
 def test_what_is_explained_can_be_counted_by_hand():
-    said = explain.left(dict(looks=100, hits=5, population=1100, wrong=25, errors_left=(30.0, 10, 80)))["sentences"]
-    assert (
-        "Of 1,100 labels 100 were drawn" in said[0]
-        and "5.0% of the 1,000" in said[1]
-        and "50." in said[1]
-        and "20, is no longer left: 30" in said[2]
-    )
-    assert "30 such looks" in explain.left(dict(looks=9, hits=1, population=50, wrong=1, errors_left=None))["sentences"][-1]
+    said = explain.left(seen := dict(looks=100, hits=5, unsure_looks=0, population=1100, wrong=25, errors_left=(30.0, 10, 80), errors_between=None))
+    said = said["sentences"]
+    assert "Of 1,100 labels 100 were drawn" in said[0] and "5.0% of all 1,100" in said[1] and "25, is no longer left: 30 [10, 80]" in said[2]
+    said = explain.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))["sentences"]
+    assert "Of 10 nobody was sure" in said[1] and "5.0% to 15.0%" in said[2] and "30 to 140 [10, 80]" in said[3]
+    assert "30 such looks" in explain.left(dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None))["sentences"][-1]
     row = dict.fromkeys(gaps.COLUMNS, np.nan) | dict(errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90)
     row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
     text = " ".join(explain.gap(row)["sentences"])

@@ -1,9 +1,10 @@
-"""Errors left: 200 simulated review sessions on each CIFAR-10N label set, and in how many of them the interval holds the truth (limit 90 %).
+"""What a review session says while it goes on, at every look: the live effect of sessions without any, and the errors left where people are unsure.
 
-    python -m tests.benchmarks.sessions [AGGRE RAND1 WORST]     folders of scanned benches of 60,000, or they are made
+    python -m tests.benchmarks.sessions [live|left ...]
 
-A session reviews the worst labels as the scan ranks them, and 5 % drawn at random, 500 to 8,000 in all; the reviewer knows the truth. Each has a
-random order of its own."""
+CIFAR-10N, 8,000 train and 2,000 val images of each label set, the probe on their features. `live` (limit 5 %): 500 decisions in queue order; each
+validation answer that turned on the way turns for the better or for the worse by the toss of a coin, so no session has an effect. `left` (limit 5 %): the
+share wrong and the errors left of sessions that a reviewer goes through who is unsure, more often of wrong labels."""
 
 import sys
 import tempfile
@@ -13,62 +14,112 @@ import numpy as np
 import pandas as pd
 
 import curation
-from curation import queue, stats, suspects
-from tests.benchmarks.scan import label_set
+from curation import standing, stats, suspects
 from tests.benchmarks.tools import need
 
-SESSIONS, SIZES = 200, (500, 1000, 2000, 4000, 8000)
-RANDOM = 0.05
+N, VAL, DECISIONS, SESSIONS = 10_000, 2_000, 500, 2_000
+UNSURE = ((0.0, 0.0), (0.3, 0.03), (0.4, 0.05))  # of wrong labels, of right ones
 
 
-def benches():
+def table():
+    """10,000 of the training images, the last 2,000 of them val."""
+    whole = pd.read_parquet(need("cifar10n.parquet")).query("split == 'train'").head(N).copy()
+    whole["split"] = ["train"] * (N - VAL) + ["val"] * VAL
+    return whole
+
+
+def benches(names):
+    """(name, scanned bench) of each label set; they share pixels and embeddings."""
     from pipelines.scan import scan
+    from tests.benchmarks.scan import label_set
 
-    source, work, first = need("cifar10n.parquet"), Path(tempfile.mkdtemp()), None
-    for name in ("aggre", "rand1", "worst"):
-        bench = label_set(source, name, work, first)
+    work, first = Path(tempfile.mkdtemp()), None
+    table().to_parquet(work / "some.parquet")
+    for name in names:
+        bench = label_set(work / "some.parquet", name, work, first)
         scan(bench, say=lambda line: None)
         first = first or bench
         yield name, bench
 
 
-def reviewed(state, ids, truth):
-    """The state once a reviewer who knows the truth has decided about `ids`."""
-    out = state.copy()
-    out.loc[ids, "label"], out.loc[ids, "reviewed"], out.loc[ids, "verdict"] = truth.loc[ids], True, "set"
-    return out
+def said_of(held, state):
+    """The class that the probe names for each validation sample of a state."""
+    probs = held.judge(state)[1]
+    val = (suspects.judged(state[["split"]])["split"] == "val").to_numpy()
+    return np.array(held.classes, object)[probs[val].argmax(1)]
 
 
-def main(*folders):
-    table = pd.read_parquet(need("cifar10n.parquet"), columns=["id", "true_label"])
-    true = dict(zip(table.id.astype(str), table.true_label.astype(str)))
-    for name, bench in zip(("aggre", "rand1", "worst"), map(curation.open, folders)) if folders else benches():
-        state = bench.state("v1") if len(bench.commits()) else bench.state()
-        state = state[state.split.isin(("train", "val")) & state.keep].assign(reviewed=False, verdict="set")
-        state["label"] = state.given_label
-        truth = state.key.map(true)
-        worst = suspects.opinion(bench, "v1" if len(bench.commits()) else "HEAD").sort_values("score", kind="stable").index
-        rows = []
-        for session in range(SESSIONS):
-            queue.SEED, queue._order = session, (None, None)
-            n = SIZES[session % len(SIZES)]
-            drawn = queue.random_order(state)[: round(n * RANDOM)]
-            ids = drawn.append(worst[~worst.isin(drawn)][: n - len(drawn)])
-            now = reviewed(state, ids, truth)
-            left, said = int((now.label != truth).sum()), queue.progress(bench, now)["errors_left"]
-            rows.append((n, left, *(said or (np.nan,) * 3)))
-        found = pd.DataFrame(rows, columns=["reviews", "truth", "estimate", "low", "high"])
-        asked = found.dropna()
-        hit = (asked.low <= asked.truth) & (asked.truth <= asked.high)
-        low, high = stats.wilson(int(hit.sum()), len(hit))
+def trajectory(bench, truth):
+    """What the probe said of each validation sample after each of 500 decisions in queue order, (501, 2000), by somebody who knows the truth."""
+    state = bench.state().copy()
+    held = standing.standing(bench, state)
+    worst = suspects.opinion(bench).sort_values("score", kind="stable").index
+    worst = [s for s in worst if state["split"][s] == "train"][:DECISIONS]
+    out = [said_of(held, state)]
+    for sample in worst:
+        state.loc[sample, "label"] = truth[sample]
+        out.append(said_of(held, state))
+    return np.array(out)
+
+
+def live(name, said, truth):
+    """How often a session without effect is called measurable at some look, by the sequence and by an interval for one look."""
+    right = said == truth
+    turned = right != right[0]
+    rows = np.flatnonzero(turned.any(0))
+    real = stats.live_gain(int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth))
+    gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (real.estimate, real.low, real.high)))
+    print(f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {gain}")
+    for n in (len(truth), 300):  # all of the validation labels, and as few as many have
+        rng, false, once = np.random.default_rng(0), 0, 0
+        for _ in range(SESSIONS):
+            mine = rows if n == len(truth) else np.intersect1d(rows, rng.choice(len(truth), n, replace=False))
+            sign = rng.choice([-1, 1], len(mine))
+            better, worse = (turned[:, mine] @ (sign == s).astype(int) for s in (1, -1))
+            false += any(stats.live_gain(int(b), int(w), n).measurable for b, w in set(zip(better.tolist(), worse.tolist())))
+            flips = np.maximum(better + worse, 1)
+            once += bool((abs(better - worse) > stats.normal(0.975) * np.sqrt(flips)).any())
+        low, high = stats.wilson(false, SESSIONS)
         print(
-            f"{name:<6} {len(hit)} of {len(found)} sessions had 30 looks; the interval holds the truth in {hit.mean():.1%} [{low:.1%}, {high:.1%}]"
+            f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} "
+            f"sessions without effect (limit 5 %); by an interval for one look {once / SESSIONS:.1%}"
         )
-        for n, part in asked.assign(hit=hit).groupby("reviews"):
-            wide, off = (part.high - part.low).median(), (part.estimate - part.truth).mean()
-            print(
-                f"    {n:>5} reviews: {part.hit.mean():.0%} of {len(part)}, {part.truth.mean():,.0f} left, median width {wide:,.0f}, bias {off:+,.0f}"
-            )
+
+
+def left(name, wrong, sessions=300):
+    """How often the share wrong and the errors left hold at all looks of a session, of 30 to 1,000 random looks."""
+    n, looks = len(wrong), range(30, 1001, 20)
+    for unsure_wrong, unsure_right in UNSURE:
+        rng, missed, once = np.random.default_rng(1), 0, 0
+        for _ in range(sessions):
+            bad = rng.permutation(wrong)[: max(looks)]
+            unsure = rng.random(len(bad)) < np.where(bad, unsure_wrong, unsure_right)
+            hits, doubts = (bad & ~unsure).cumsum(), unsure.cumsum()
+            at = [(int(hits[k - 1]), int(k - doubts[k - 1]), int(doubts[k - 1])) for k in looks]
+            found = [stats.count_wrong(h, sure, n, d) for h, sure, d in at]
+            missed += any(not w.low <= wrong.sum() <= w.high for w in found)
+            dropped = [stats.wrong_exactly(h, sure, n) for h, sure, _ in at if sure >= 30]
+            once += any(not low <= wrong.sum() <= high for low, high in dropped)
+        low, high = stats.wilson(sessions - missed, sessions)
+        print(
+            f"{name:<6} unsure of {unsure_wrong:.0%} of wrong and {unsure_right:.0%} of right labels: the range holds at all {len(looks)} looks in "
+            f"{1 - missed / sessions:.1%} [{low:.1%}, {high:.1%}] (limit 95 %); unsure dropped, one look at a time {1 - once / sessions:.1%}; "
+            f"width at 1,000 looks {(found[-1].high - found[-1].low) / n:.1%} of all"
+        )
+
+
+def main(*what):
+    what, names = what or ("live", "left"), ("worst", "aggre", "rand1")
+    rows = table()
+    if "left" in what:
+        for name in names:
+            left(name, (rows[name].astype(str) != rows.true_label.astype(str)).to_numpy())
+    if "live" in what:
+        true = dict(zip(rows.id.astype(str), rows.true_label.astype(str)))
+        for name, bench in benches(names[:2]):
+            state = curation.open(bench.path).state()
+            truth = state.key.map(true)
+            live(name, trajectory(bench, truth), truth[state["split"] == "val"].to_numpy(object))
 
 
 if __name__ == "__main__":
