@@ -134,6 +134,7 @@ def _plain_words():
         with suppress(AttributeError, OSError):  # libtiff writes to stderr by itself
             libtiff = ctypes.CDLL(Image.core.__file__)
             libtiff.TIFFSetErrorHandler(None), libtiff.TIFFSetWarningHandler(None)
+        Image.core.set_block_size(64 << 20)  # so large that malloc gives memory back: threads would keep smaller blocks for ever
     if "HEIF" not in Image.OPEN:
         from pillow_heif import register_heif_opener
 

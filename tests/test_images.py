@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import struct
 import warnings
 import zlib
@@ -16,9 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import curation
 from curation import UserError, images, readings
 from curation.arrays import Shards, find
 from curation.images import BadImage, Pixels, content_hash, decode, decode_source, iter_bytes, pixels, read_bytes, thumbnail
+from pipelines.ingest import ingest
+from pipelines.scan import scan
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rng = np.random.default_rng(0)
@@ -480,6 +484,50 @@ def test_thumbnails_are_bounded_upright_and_bare(tmp_path):
     assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/c.png"))).size == (20, 10)  # never enlarged
     with pytest.raises(BadImage):
         thumbnail(f"{tmp_path}/none.png")
+
+
+# --- into a bench
+
+
+def half_zeros(blob):
+    at = len(blob) // 2
+    return blob[:at] + bytes(len(blob) - at - 2) + blob[-2:]
+
+
+def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
+    """Twelve bits in 16, and two JPEGs of which half is gone; then four brighter pictures come, and then a copy of the bench takes them in."""
+    for label, low in (("dim", 0), ("lit", 2000)):
+        blobs = {f"{i}.png": saved(rng.integers(low, low + 2000, (48, 48)).astype("u2")) for i in range(12)}
+        write(tmp_path / "in" / label, blobs | {"half.jpg": half_zeros(saved(photo(480, 360), "JPEG", quality=92) + bytes([0xFF, 0xD9]))})
+    (tmp_path / "in" / "lit" / "x.svg").write_text("<svg/>")
+    bench = curation.create(tmp_path / "bench")
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert out["samples"] == 26 and "1 .svg" in out["notes"][0]
+    assert "24, read as 12 bits" in out["notes"][1] and "2 have zeros in place of data" in out["notes"][2]
+    said = []
+    scan(bench, embedder="pixels", say=said.append)
+    found = bench.issues("truncated")
+    assert sorted(found.source_id) == ["dim/half.jpg", "lit/half.jpg"] and found.score.between(0.3, 0.7).all()
+    assert "zeros" in found.why.iloc[0] and not any("older Assay" in line for line in said)
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "bench", copy)
+    write(tmp_path / "in" / "lit", {f"new{i}.png": saved(rng.integers(0, 65_000, (48, 48)).astype("u2")) for i in range(4)})
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert out["added"] == 4 and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4" in str(out["notes"])
+    merged = curation.open(copy)
+    merged.merge(bench.path, "bob")
+    assert readings.before(merged, "in", merged.state().content_hash) == readings.Reading(0, 4095, None) and readings.older(merged, merged.state()) == 0
+
+    with bench.transaction() as con:  # as an Assay before this one left it
+        con.execute("delete from meta where key like 'decoder %'")
+    shutil.rmtree(bench.arrays / "decoded")
+    write(tmp_path / "in" / "dim", {"last.png": saved(np.full((48, 48), 0x4021, "u2"))})
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert "as an older Assay began it" in str(out["notes"])
+    (last,) = bench.state().query("key == 'dim/last.png'").content_hash
+    assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), "its high byte, as of all others of its source"
+    assert readings.older(bench, bench.state()) == 31
 
 
 # --- real data
