@@ -80,8 +80,9 @@ def finish(bench, name, who):
 def picture(bench, name, row, side):
     """A JPEG of a row's image."""
     from curation.images import BadImage, thumbnail
+    from curation.readings import load_looks
 
     try:
-        return thumbnail(str(Path(rows(bench, name)[row])), side)
+        return thumbnail(str(Path(rows(bench, name)[row])), side, load_looks(bench.arrays))
     except (BadImage, KeyError):
         return None

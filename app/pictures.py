@@ -10,6 +10,7 @@ from curation import places
 from curation.arrays import Shards, written
 from curation.images import SIDE as STORED
 from curation.images import BadImage, Pixels, thumbnail
+from curation.readings import load_looks
 
 MOST = 4000  # pictures kept: 100 MB of small ones
 
@@ -32,7 +33,7 @@ class Pictures:
             jpeg = (
                 self.whole(row)
                 if max(row.width, row.height) <= min(STORED, side)
-                else thumbnail(places.now(self.bench, row.name, row.uri), side)
+                else thumbnail(places.now(self.bench, row.name, row.uri), side, load_looks(self.bench.arrays))
             )
         except BadImage:
             return None  # not remembered: an image that has moved may be found again

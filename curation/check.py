@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from curation import suspects, versions
+from curation import readings, suspects, versions
 from curation.arrays import Shards, array_of, fault, load
 from curation.errors import UserError
 from curation.images import SIDE, BadImage, content_hash, decode_source, iter_bytes
@@ -248,4 +248,6 @@ def decode_again(bench, progress=None):
     gone, changed = originals(lost)
     good = np.setdiff1d(np.arange(len(lost)), [*gone, *changed])
     if len(good):
-        decode_source(lost.iloc[good], Shards(bench.arrays / "pixels"), SIDE, progress)
+        for source, part in lost.iloc[good].groupby("source", sort=False):
+            known = bench.query("select content_hash from samples where source = ?", [source]).content_hash
+            decode_source(part, Shards(bench.arrays / "pixels"), SIDE, progress, readings.before(bench, source, known))

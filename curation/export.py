@@ -89,6 +89,8 @@ def blobs(frame):
 def ending(uri, blob):
     """How an image file's name ends: as it did where that says image, else as its bytes say."""
     suffix = Path(uri).suffix.lower()
+    if blob[4:8] == b"ftyp" and suffix not in SUFFIXES:
+        return ".avif" if blob[8:12] in (b"avif", b"avis") else ".heic"
     return suffix if suffix in SUFFIXES else next((e for start, e in MAGIC.items() if blob.startswith(start)), ".img")
 
 

@@ -5,21 +5,27 @@ import io
 import logging
 import os
 import re
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from copy import copy
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice, repeat
 
 import numpy as np
 
+from curation.arrays import Shards
+from curation.damage import find_damage
 from curation.errors import UserError
+from curation.readings import OLD, OPEN, Look, choose, find_looks, hidden_by, load_looks
 
 SIDE = 128  # pixels are kept at the smaller of their own and this resolution
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"]  # no others: Pillow also opens EPS, by running ghostscript
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "HEIF"]  # no others: Pillow also opens EPS, by running ghostscript
+SUFFIXES = tuple(".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .pnm .avif .heic .heif .hif".split())
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 30
+ROOM = 512 << 20  # bytes that pictures take while they are decoded, all threads together; a larger one is decoded alone
 CHUNK = 64 << 20  # bytes read ahead, and bytes in a shard: what a killed import loses
 IN_PARQUET = re.compile(r"(.+)::(\d+)(?:::(.+))?", re.DOTALL)  # file::row, and ::column where image_column would not guess it
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> PIL.Image.Transpose
@@ -28,6 +34,15 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow dislikes reac
 
 class BadImage(Exception):
     """Why a file is not an image that can be used, in plain words."""
+
+
+@dataclass
+class Picture:
+    """What `measure` finds: the (width, height) of the upright original, or BadImage; its pixels, or None; its Look."""
+
+    size: tuple | BadImage
+    pixels: np.ndarray | None = None
+    look: Look = Look()
 
 
 def content_hash(blob):
@@ -119,12 +134,17 @@ def _plain_words():
         with suppress(AttributeError, OSError):  # libtiff writes to stderr by itself
             libtiff = ctypes.CDLL(Image.core.__file__)
             libtiff.TIFFSetErrorHandler(None), libtiff.TIFFSetWarningHandler(None)
+        Image.core.set_block_size(64 << 20)  # so large that malloc gives memory back: threads would keep smaller blocks for ever
+    if "HEIF" not in Image.OPEN:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
     try:
         yield
     except BadImage:
         raise
     except UnidentifiedImageError as e:
-        raise BadImage("is not an image (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM), or its header is damaged") from e
+        raise BadImage("is not an image (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, AVIF, HEIC), or its header is damaged") from e
     except Exception as e:
         reason = "is truncated" if "truncated" in str(e).lower() else f"is damaged or cut short ({type(e).__name__}: {e})"
         bomb = isinstance(e, Image.DecompressionBombError)
@@ -147,66 +167,189 @@ def _open(blob):
     return image, turn, image.size[::-1] if turn in (2, 4, 5, 6) else image.size
 
 
-def _rgb(image, turn, size):
-    """`image` reduced to `size` (as stored, before turning), upright, RGB, transparency on white."""
+def _deep(image, blob):
+    """(values (h, w) or (h, w, 3), alpha (h, w) or None) of a picture with more than 8 bits a channel; None for any other."""
     from PIL import Image
 
-    if image.size != size:
-        image.draft(None, (2 * size[0], 2 * size[1]))  # JPEG: decode at 1/2, 1/4 or 1/8
-    if image.mode.startswith("I;16") or image.mode == "I" and image.format in ("PNG", "PPM"):
-        # the high byte, the same for every file: stretching each image by its own range would hide that one is dark
-        image = Image.fromarray((np.asarray(image) >> 8).astype("u1"))
-    elif image.mode in "IF":
-        raise BadImage("has 32-bit pixels of unknown range: save it with 8 or 16 bits")
-    elif image.has_transparency_data:
-        layer = image.convert("RGBA")
-        image = Image.new("RGB", image.size, "white")
-        image.paste(layer, mask=layer)
-    elif image.mode not in ("L", "RGB"):
-        image = image.convert("RGB")
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    if turn is not None:
-        image = image.transpose(turn)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image)
+        values = values.astype("u2", copy=False) if values.dtype.kind == "u" else values
+        inverted = values.dtype == "u2" and image.format == "TIFF" and image.tag_v2.get(262) == 0  # 0 is white, and Pillow leaves it so
+        return (65535 - values if inverted else values), None
+    mode = next((t.args if isinstance(t.args, str) else t.args[0] for t in image.tile), "")
+    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or ";16" not in mode:
+        return None
+    # Pillow keeps the high byte of each channel; asked for the other byte order, it keeps the low one
+    other = "RGBA" if mode == "LA;16B" else mode[:-1] + ("L" if mode[-1] == "B" else "B")
+    again = Image.open(io.BytesIO(blob), formats=[image.format])
+    again.tile = [t._replace(args=other if isinstance(t.args, str) else (other, *t.args[1:])) for t in again.tile]
+    low = np.asarray(again)
+    if mode == "LA;16B":  # read as four bytes: grey high and low, alpha high and low
+        return low[..., 0].astype("u2") << 8 | low[..., 1], low[..., 2]
+    high = np.asarray(image)
+    return high[..., :3].astype("u2") << 8 | low[..., :3], high[..., 3] if image.mode == "RGBA" else None
+
+
+def _scale(values, reading):
+    """(h, w, 3) uint8 of `values`, of which reading.low is black and reading.high white."""
+    whole = values.dtype.kind != "f"
+    low, span = reading.low, reading.high - reading.low + whole
+    if values.dtype == np.uint16:
+        values = ((np.arange(65536) - low) * 256 // span).clip(0, 255).astype("u1")[values]
+    else:
+        values = np.nan_to_num((values.astype("f8") - low) * 256 // span).clip(0, 255).astype("u1")
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+
+
+def _range(values):
+    """(1 for whole numbers or 2, the values that .1 % of pixels lie below and above), from a million pixels at most."""
+    step = max(1, int((values.shape[0] * values.shape[1] / 1e6) ** 0.5))
+    few = values[::step, ::step].ravel()
+    few = few[np.isfinite(few)]
+    low, high = np.quantile(few, (0.001, 0.999), method="nearest") if few.size else (0, 0)
+    return 2 if values.dtype.kind == "f" else 1, float(np.float32(low)), float(np.float32(high))
+
+
+def _room(image):
+    """Bytes that it takes to decode and convert an image."""
+    more = image.has_transparency_data or image.mode not in ("L", "RGB", "P", "1") or image.format not in ("PNG", "JPEG", "BMP", "PPM")
+    return image.width * image.height * (14 if more else 5)
+
+
+_held, _freed = [0], threading.Condition()
+
+
+@contextmanager
+def _take(size):
+    """Wait until `size` bytes fit in ROOM beside what other threads decode, or nobody else does."""
+    with _freed:
+        _freed.wait_for(lambda: not _held[0] or _held[0] + size <= ROOM)
+        _held[0] += size
+    try:
+        yield
+    finally:
+        with _freed:
+            _held[0] -= size
+            _freed.notify_all()
+
+
+def _pages(image, blob):
+    """Further pages or frames in the file."""
+    from PIL import Image
+
+    with suppress(Exception):  # a damaged list of pages does not spoil the first
+        if image.format in ("GIF", "TIFF"):  # they are counted by going there
+            image = Image.open(io.BytesIO(blob), formats=[image.format])
+        return max(0, getattr(image, "n_frames", 1) - 1)
+    return 0
+
+
+def _rgb(image, blob, turn, size, reading):
+    """(RGB image, Look) of `image` reduced to `size` (as stored, before turning) and upright. The image is None where the reading that it
+    needs is not chosen yet."""
+    from PIL import Image
+
+    if image.size != size and image.format in ("JPEG", "MPO"):
+        image.draft(None, (2 * size[0], 2 * size[1]))  # decode at 1/2, 1/4 or 1/8
+    with _take(_room(image)):
+        look = Look(pages=_pages(image, blob))
+        if deep := _deep(image, blob):
+            values, alpha = deep
+            kind, low, high = _range(values)
+            look = look._replace(deep=kind, low=low, high=high)
+            if reading.high is None:
+                return None, look
+            image = Image.fromarray(_scale(values, reading))
+            if alpha is not None:
+                image.putalpha(Image.fromarray(alpha))
+        else:
+            image.load()
+            missing, damage = find_damage(blob, image)
+            look = look._replace(missing=missing, damage=damage)
+        if image.has_transparency_data:
+            layer = image if image.mode == "RGBA" else image.convert("RGBA")
+            image = layer
+            if layer.getextrema()[3][0] < 255:
+                small = np.asarray(layer.resize((min(size[0], SIDE), min(size[1], SIDE)), Image.Resampling.BOX, reducing_gap=2.0))
+                clear, *hidden = hidden_by(small[..., :3], small[..., 3])
+                look = look._replace(clear=clear, white=hidden[0], black=hidden[1], grey=hidden[2])
+                if reading.ground is None:
+                    return None, look
+                image = Image.new("RGB", layer.size, reading.ground)
+                image.paste(layer, mask=layer)
+        if image.mode not in ("L", "RGB"):
+            image = image.convert("RGB")
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        if turn is not None:
+            image = image.transpose(turn)
+        return (image if image.mode == "RGB" else image.convert("RGB")), look.read_with(reading)
 
 
 def decode(blob, side=None):
-    """Pixels (height, width, 3) uint8 of an image; with `side`, each axis is reduced to it, never enlarged. Raises BadImage."""
-    size, decoded = measure(blob, side)
-    if decoded is None:
-        raise size
-    return decoded
+    """Pixels (height, width, 3) uint8 of an image; with `side`, each axis is reduced to it, never enlarged. Read as a source of its own.
+    Raises BadImage."""
+    found = measure(blob, side)
+    if isinstance(found.size, BadImage):
+        raise found.size
+    return found.pixels if found.pixels is not None else measure(blob, side, choose([found.look])).pixels
 
 
-def measure(blob, side, stored=False):
-    """(width, height) of the upright original, or BadImage; its pixels, or None if they are `stored` or cannot be had."""
+def measure(blob, side, reading=OPEN, stored=False):
+    """The Picture of `blob`: without pixels if they are `stored`, cannot be had, or need what `reading` does not say."""
     try:
         with _plain_words():
             image, turn, size = _open(blob)
+            if stored:
+                return Picture(size)
             fit = image.size if side is None else (min(image.width, side), min(image.height, side))
-            return size, None if stored else np.array(_rgb(image, turn, fit))
+            rgb, look = _rgb(image, blob, turn, fit, reading)
+            return Picture(size, None if rgb is None else np.array(rgb), look)
     except BadImage as e:
-        return e, None
+        return Picture(e)
 
 
-def thumbnail(uri, side=160):
-    """A JPEG of the original, its longer edge at most `side`, without its metadata. Raises BadImage."""
+def thumbnail(uri, side=160, looks=None):
+    """A JPEG of the original, its longer edge at most `side`, without its metadata; read as its pixels were, if `looks` (shards) tell.
+    Raises BadImage."""
     with _plain_words():
-        image, turn, _ = _open(read_bytes(uri))
+        blob = read_bytes(uri)
+        image, turn, _ = _open(blob)
         scale = min(1, side / max(image.size))
+        fit = tuple(max(1, round(scale * n)) for n in image.size)
+        shown, look = _rgb(image, blob, turn, fit, OPEN)
+        if shown is None:
+            kept = find_looks(looks, [content_hash(blob)]).get(content_hash(blob)) if looks is not None else None
+            reading = choose([look], kept.reading() if kept else OLD if looks is not None else OPEN)
+            shown, _ = _rgb(_open(blob)[0], blob, turn, fit, reading)
         out = io.BytesIO()
-        _rgb(image, turn, tuple(max(1, round(scale * n)) for n in image.size)).save(out, "JPEG", quality=85)
+        shown.save(out, "JPEG", quality=85)
         return out.getvalue()
 
 
-def decode_source(frame, shards, side, progress=None):
-    """Read every row of a source frame, and append to `shards` the pixels of those images that it does not have yet.
+def decode_source(frame, shards, side, progress=None, reading=OPEN):
+    """Read every row of a source frame, and append to `shards` the pixels of those images that it does not have yet, all read alike: as
+    `reading` says and, where it leaves that open, as all of them together need. Beside the shards, decoded/ keeps their looks.
 
     -> hashes [str or None], sizes [(width, height) of the upright original, or None], bad [(key, reason)]. A killed run keeps the
     shards it finished. `progress(done, total)` is called after every chunk."""
-    hashes, bad, known = [None] * len(frame), {}, {}  # known: hash -> size or BadImage, so that equal bytes are decoded once
-    reads, fresh, done = iter_bytes(frame["uri"]), [], 0  # fresh: (hash, pixels) not yet on disk
+    known, looks = {}, {}  # hash -> size or BadImage, so that equal bytes are decoded once; hash -> Look
+    hashes, bad, waiting = _decode(frame["uri"], shards, side, reading, known, looks, progress)
+    if waiting:  # pictures that must all be seen before one of them can be read
+        reading = choose(looks.values(), reading)
+        again = [i for i, h in enumerate(hashes) if h in waiting]
+        _decode(frame["uri"].iloc[again], Shards(shards.folder), side, reading, {}, {}, progress)
+    for i, h in enumerate(hashes):
+        if isinstance(known.get(h), BadImage):
+            bad[i], hashes[i] = known[h], None
+    return hashes, [known.get(h) for h in hashes], [(frame["key"].iloc[i], str(bad[i])) for i in sorted(bad)]
+
+
+def _decode(uris, shards, side, reading, known, looks, progress):
+    """One pass over `uris`, into `shards`, `known` and `looks`. -> hashes, {index: BadImage} of what is no file, hashes that need a reading."""
+    hashes, bad, waiting = [None] * len(uris), {}, set()
+    told = load_looks(shards.folder.parent)
+    reads, fresh, done = iter_bytes(uris), [], 0  # fresh: (hash, Picture) not yet on disk
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
         while chunk := _read_ahead(reads, min(1024, 1 + CHUNK // (3 * side * side))):
             for i, blob in chunk:
@@ -215,24 +358,31 @@ def decode_source(frame, shards, side, progress=None):
                 else:
                     hashes[i] = content_hash(blob)
             new = {hashes[i]: blob for i, blob in chunk if hashes[i] and hashes[i] not in known}
-            tasks = new.values(), repeat(side), shards.find(list(new)) >= 0
+            looks |= find_looks(told, new)
+            tasks = new.values(), repeat(side), repeat(reading), shards.find(list(new)) >= 0
             spread = pool.map if sum(map(len, new.values())) > 4096 * len(new) else map  # tiny ones are mostly Python
-            for h, (size, decoded) in zip(new, spread(measure, *tasks), strict=True):
-                known[h] = size
-                fresh += [] if decoded is None else [(h, decoded)]
+            for h, found in zip(new, spread(measure, *tasks), strict=True):
+                known[h] = found.size
+                if any(found.look):
+                    looks[h] = found.look
+                if found.pixels is not None:
+                    fresh.append((h, found))
+                elif any(found.look):
+                    waiting.add(h)
             done += len(chunk)
-            if fresh and (len(fresh) >= 4096 or sum(p.nbytes for _, p in fresh) >= CHUNK or done == len(frame)):
+            if fresh and (len(fresh) >= 4096 or sum(p.pixels.nbytes for _, p in fresh) >= CHUNK or done == len(uris)):
                 _store(shards, *zip(*fresh, strict=True))
                 fresh = []
             if progress:
-                progress(done, len(frame))
-    for i, h in enumerate(hashes):
-        if isinstance(known.get(h), BadImage):
-            bad[i], hashes[i] = known[h], None
-    return hashes, [known.get(h) for h in hashes], [(frame["key"].iloc[i], str(bad[i])) for i in sorted(bad)]
+                progress(done, len(uris))
+    return hashes, bad, waiting
 
 
-def _store(shards, hashes, images):
+def _store(shards, hashes, pictures):
+    if telling := [i for i, picture in enumerate(pictures) if any(picture.look)]:  # first: pixels that are there were told of
+        looks = np.array([pictures[i].look for i in telling], "f4")
+        load_looks(shards.folder.parent).append([hashes[i] for i in telling], looks)
+    images = [picture.pixels for picture in pictures]
     heights, widths = zip(*(image.shape[:2] for image in images), strict=True)
     starts = np.cumsum([0] + [image.size for image in images[:-1]])
     shards.append(hashes, np.concatenate([image.ravel() for image in images]), heights, widths, starts)

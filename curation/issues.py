@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from curation import drift, quality, shortcuts, suspects, twins
+from curation import damage, drift, quality, readings, shortcuts, suspects, twins
 from curation.arrays import Shards
 from curation.errors import UserError
 
@@ -28,7 +28,7 @@ def find(bench, state):
     import pandas as pd
 
     graph, at = suspects.nodes(bench, state)
-    found = [*exact(state), *leaks(state, graph, at), *near(state, graph, at), *contradictions(state, graph, at)]
+    found = [*exact(state), *truncated(bench, state), *leaks(state, graph, at), *near(state, graph, at), *contradictions(state, graph, at)]
     for kind, (score, why) in scores(bench, state, graph, at).items():
         low = np.flatnonzero(score < ONE_EACH[kind])
         if kind == "outlier" or len(low) <= PREVALENT * np.isfinite(score).sum():
@@ -77,6 +77,17 @@ def exact(state):
         mix = ", ".join(f"{(split[members] == s).sum()} in {s}" for s in dict.fromkeys(split[members]))
         why = f"{len(members)} samples with the same bytes: {mix}"
         out += [("exact_duplicates", state.index[i], 0.0, None, why) for i in members]
+    return out
+
+
+def truncated(bench, state):
+    """Rows for samples whose file is broken, and was read as far as it goes; the score is the share of the picture that is there."""
+    rows, out = state[state.keep], []
+    looks = readings.find_looks(readings.load_looks(bench.arrays), dict.fromkeys(rows.content_hash))
+    for sample, h in rows.content_hash.items():
+        if h in looks and looks[h].damage:
+            missing = looks[h].missing
+            out.append(("truncated", sample, 1 - missing, None, damage.WHY[int(looks[h].damage)].format(missing)))
     return out
 
 

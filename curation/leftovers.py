@@ -66,9 +66,8 @@ def sessions_ended(bench):
 
 
 def shard_folders(bench):
-    return [
-        f for f in (bench.arrays / "pixels", *(bench.arrays / "embeddings").glob("*"), *(bench.arrays / "quality").glob("*")) if f.is_dir()
-    ]
+    many = [f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")]
+    return [f for f in (bench.arrays / "pixels", *many) if f.is_dir()]
 
 
 def listed(folder):

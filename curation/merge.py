@@ -9,6 +9,7 @@ import numpy as np
 from curation import backup, text, versions
 from curation.arrays import Shards, array_of
 from curation.errors import UserError
+from curation.readings import DECODER
 from curation.store import improper, new_batch
 from curation.undo import ALIVE, SLOT
 
@@ -76,6 +77,7 @@ def merged(bench, con, who, other):
     sides = con.execute(SIDES).df()
     new = con.execute("select count(*) from theirs.samples where id not in (select id from samples)").fetchall()[0][0]
     con.execute("insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid")
+    con.execute("insert or ignore into meta select key, value from theirs.meta where key like 'decoder %'")
     con.execute(f"create temp table arriving as select {COLUMNS}, row_number() over (order by seq) as n from fresh")
     if wrong := improper(con, "arriving"):
         raise UserError(
@@ -119,14 +121,15 @@ def check_test(bench, con):
 
 def bring_pixels(bench, other):
     """Copy the shards that hold pixels of samples that are new here: their originals may be on another machine."""
-    ours, folder = Shards(bench.arrays / "pixels"), bench.arrays / "pixels"
-    folder.mkdir(parents=True, exist_ok=True)
-    for index in sorted((other.arrays / "pixels").glob("*.index.npy")):
-        if (ours.find(np.load(index, allow_pickle=False)["hash"]) < 0).any():
-            for file in (array_of(index), index):  # the index last: a shard without one is not read
-                partial = folder / f"{file.name}.tmp"
-                shutil.copyfile(file, partial)
-                partial.rename(folder / file.name)
+    for part in (f"decoded/{DECODER}", "pixels"):
+        ours, folder = Shards(bench.arrays / part), bench.arrays / part
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in sorted((other.arrays / part).glob("*.index.npy")):
+            if (ours.find(np.load(index, allow_pickle=False)["hash"]) < 0).any():
+                for file in (array_of(index), index):  # the index last: a shard without one is not read
+                    partial = folder / f"{file.name}.tmp"
+                    shutil.copyfile(file, partial)
+                    partial.rename(folder / file.name)
 
 
 OPEN = f"""with {ALIVE.format(only="and batch like 'merge-%' and (suggested -> 'conflict') is not null")}

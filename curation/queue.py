@@ -72,7 +72,7 @@ def located(bench, found, version):
 
 PEOPLE = ("merge_conflict", "reviewer_disagreement")
 COPIES = ("conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage")
-PICTURES = ("dark", "light", "blurry", "low_information", "grayscale", "odd_size", "odd_aspect_ratio")
+PICTURES = ("truncated", "dark", "light", "blurry", "low_information", "grayscale", "odd_size", "odd_aspect_ratio")
 WHOLE = ("class_imbalance", "spurious_correlations", "drift")
 KINDS = (*PEOPLE, "label", *COPIES, "outlier", *PICTURES, *WHOLE)
 

@@ -103,15 +103,19 @@ def _read_folder(root, asked, split_map):
         table = _read_table(root / tables[0])
         if not images or _image_column(table, None):
             return *_list_table(root / tables[0], table, asked, None), [f"no class folders in {root.name}: read {tables[0]} in it"]
+    unread = [f for f in found if not f.lower().endswith(SUFFIXES) and not (ours and "/" not in f)]
+    endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in unread)
+    named_endings = ", ".join(f"{n:,} {e}" for e, n in endings.most_common(5))
     if not images:
-        endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in found).most_common(3)
         raise UserError(
-            f"expected images in {root.name}, found {', '.join(f'{n:,} {e}' for e, n in endings) or 'nothing'}",
+            f"expected images in {root.name}, found {named_endings or 'nothing'}",
             f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path",
         )
     for option in (o for o, column in asked.items() if column):
         raise UserError(f"--{option}-column: {root.name} is a folder of images, without columns", "pass a CSV or Parquet file")
-    return "split folders" if by_split else "class folders" if tops else "unlabelled images", rows, left_out, []
+    unread_line = f"files in {root.name} that are no images which Assay reads, and were not imported: {named_endings}"
+    kind = "split folders" if by_split else "class folders" if tops else "unlabelled images"
+    return kind, rows, left_out, [unread_line] if unread else []
 
 
 def _read_table(path):

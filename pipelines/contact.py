@@ -28,7 +28,7 @@ def of_clusters(bench, rows, path, level):
         frame = pictured(state.iloc[shown], ["at the edge" if i >= TYPICAL else "typical" for i in range(len(shown))])
         accuracy = f"accuracy {row.accuracy:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:,} val" if row.n else "no val sample"
         parts.append((row.cluster, f"{row.train:,} train, {row.val:,} val, {row.pool:,} pool; {accuracy}", [("", frame)]))
-    return written(f"Clusters of {bench.path.name}, {level}", parts, path)
+    return written(f"Clusters of {bench.path.name}, {level}", parts, path, bench)
 
 
 def of_gaps(bench, rows, path, version="HEAD", run=None):
@@ -42,7 +42,7 @@ def of_gaps(bench, rows, path, version="HEAD", run=None):
         pool = pool_of(bench, state, mine)[:EACH]
         halves = [("Wrong on val", frame), ("In the pool from there", pictured(state.loc[pool], ["pool"] * len(pool)))]
         parts.append((row.gap, f"{row.why}. {row.action}", halves))
-    return written(f"Gaps of {bench.path.name}", parts, path)
+    return written(f"Gaps of {bench.path.name}", parts, path, bench)
 
 
 def pool_of(bench, state, mine):
@@ -60,18 +60,18 @@ def pictured(part, texts):
     return part.assign(was=label, now="", text=texts)[["uri", "key", "was", "now", "text"]]
 
 
-def written(title, parts, path):
+def written(title, parts, path, bench):
     """Parts (title, about, [(title of a row, frame)]) as one page or one picture at `path`."""
     kind = Path(path).suffix.lower()
     if kind not in (".html", ".png"):
         raise UserError(f"expected a contact sheet that ends in .html or .png, found {path}", "for example --sheet sheet.html")
-    return put(page(title, parts) if kind == ".html" else picture(parts), path)
+    return put(page(title, parts, bench) if kind == ".html" else picture(parts, bench), path)
 
 
-def page(title, parts):
+def page(title, parts, bench):
     body = ""
     for name, about, rows in parts:
-        inside = "".join(f"{f'<h3>{words(head)}</h3>' if head else ''}{figures(sheet(frame), '{}')}" for head, frame in rows if len(frame))
+        inside = "".join(f"{f'<h3>{words(head)}</h3>' if head else ''}{figures(sheet(frame, bench), '{}')}" for head, frame in rows if len(frame))
         body += section(words(name, 200), words(about, 600), inside)
     style = Path(__file__).with_name("report.css").read_text("utf-8")
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
@@ -81,11 +81,11 @@ def page(title, parts):
 """.encode("utf-8", "replace")
 
 
-def picture(parts):
+def picture(parts, bench):
     """The same as a PNG: a line of words above each row of pictures."""
     from PIL import Image, ImageDraw
 
-    rows = [(f"{name}  {head}".strip(), sheet(frame)) for name, _, rows in parts for head, frame in rows if len(frame)]
+    rows = [(f"{name}  {head}".strip(), sheet(frame, bench)) for name, _, rows in parts for head, frame in rows if len(frame)]
     width = max([len(s) for _, s in rows] or [1]) * (SIDE + 4)
     canvas = Image.new("RGB", (max(width, 480), max(1, len(rows)) * (SIDE + 24)), "white")
     draw = ImageDraw.Draw(canvas)

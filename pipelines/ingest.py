@@ -3,6 +3,7 @@
 import json
 from hashlib import blake2b
 
+from curation import readings
 from curation.arrays import Shards
 from curation.errors import UserError, short
 from curation.images import SIDE, decode_source
@@ -38,7 +39,9 @@ def ingest(
     source = path if isinstance(path, Source) else read_source(path, split_map=split_map, images=images, **(columns or {}))
     name, frame = check(name or source.name, "a source's name"), said_plainly(source.frame)
     check(who, "who imports")
-    hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress)
+    earlier = bench.query("select content_hash from samples where source = ?", [name]).content_hash
+    reading = readings.before(bench, name, earlier)
+    hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress, reading)
     bad += changed(frame, hashes)
     left_out = [(key, short(reason)) for key, reason in (*source.left_out, *bad)]
     if left_out and not skip_bad:
@@ -71,6 +74,9 @@ def ingest(
     frame["free"] = free
     if "id" not in frame or frame["split"].isna().any():  # an export says where everything goes
         frame["split"] = pd.Series(make_splits(frame, list(frame.content_hash)), frame.index, dtype=object)
+    found = readings.find_looks(readings.load_looks(bench.arrays), dict.fromkeys(frame.content_hash))
+    told = readings.notes([found[h] for h in frame.content_hash if h in found], reading)
+    source = source._replace(notes=[*source.notes, *told])
     return append(bench, source, name, frame, state, old, left_out, who, audited_test, yes, refreeze_test)
 
 
@@ -172,6 +178,8 @@ def append(bench, source, name, frame, state, old, left_out, who, audited_test, 
             con.execute("update samples set uri = places.uri from places where samples.id = places.id and samples.uri <> places.uri")
         if len(edits):
             bench.append(con, edits, batch, who)
+        if not len(old):
+            con.execute("insert or replace into meta values (?, ?)", [f"decoder {name}", str(readings.DECODER)])
         con.execute("delete from left_out where source = ?", [name])
         if left_out:
             con.register("lost", pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name))

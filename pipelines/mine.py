@@ -14,7 +14,7 @@ def similar(a):
         found = mining.similar(bench, seeds(bench, a), a.in_, a.copies).head(most(a.n))
     if a.sheet:
         text = [f"{s:.2f} alike, {d:.2f} from {n}" for s, d, n in zip(found.score, found.distance, found.nearest_source_id)]
-        sheet(a, found, f"Of {a.in_} most like {a.gap or ', '.join(a.samples)}", text)
+        sheet(a, bench, found, f"Of {a.in_} most like {a.gap or ', '.join(a.samples)}", text)
     table(
         a,
         to_fill(a, found),
@@ -36,7 +36,7 @@ def suggest(a):
     with progress("choosing"):
         found = mining.suggest(bench, most(a.n))
     if a.sheet:
-        sheet(a, found, "What to label next", found.reason)
+        sheet(a, bench, found, "What to label next", found.reason)
     columns = ["rank", "source_id", "suggested_label", "score", "reason"]
     table(a, to_fill(a, found), columns, then(a, bench, f"assay suggest -n {a.n}"))
 
@@ -142,7 +142,7 @@ def listed(a, bench, there):
     )
 
 
-def sheet(a, found, title, text):
+def sheet(a, bench, found, title, text):
     """Pictures of the first rows on a page of their own, with `text` (n,) under each."""
     from html import escape
     from pathlib import Path
@@ -152,7 +152,7 @@ def sheet(a, found, title, text):
 
     rows = found.head(PICTURES).assign(key=found.source_id, uri=found.path, was="", now="", text=text)
     css = (Path(__file__).parent / "report.css").read_text("utf-8")
-    body = "".join(figures(pictured(rows[i : i + 24]), "") for i in range(0, len(rows), 24))
+    body = "".join(figures(pictured(rows[i : i + 24], bench), "") for i in range(0, len(rows), 24))
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)} - Assay</title><style>{css}</style>'
     try:
         Path(a.sheet).write_text(f'{head}<main class="main"><h1>{escape(title)}</h1>{body}</main></html>', "utf-8")

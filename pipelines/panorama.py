@@ -29,7 +29,7 @@ def gathered(bench):
         return None
     open_ = state[~state.split.isin(("test", "guard"))]  # leakage that is held out is still to be seen
     wrong = wrong[wrong.wrong & wrong.index.isin(open_.index[open_.keep])]
-    shots = lambda ids, most, said=None: pictured(open_.loc[[s for s in ids if s in open_.index][:most]], said)  # noqa: E731
+    shots = lambda ids, most, said=None: pictured(bench, open_.loc[[s for s in ids if s in open_.index][:most]], said)  # noqa: E731
     rows = []
     for row in found.head(GAPS).to_dict("records"):
         mine = wrong.index[wrong.index.isin(gaps.members(bench, row["gap"]))]
@@ -49,10 +49,10 @@ def gathered(bench):
     )
 
 
-def pictured(part, said=None):
+def pictured(bench, part, said=None):
     label = part.label.where(part.label.notna(), "unlabelled")
     now = said.reindex(part.index) if said is not None else ""
-    return sheet(part.assign(was=label, now=now, text=part.split)[["uri", "key", "was", "now", "text"]])
+    return sheet(part.assign(was=label, now=now, text=part.split)[["uri", "key", "was", "now", "text"]], bench)
 
 
 def mapped(bench, state, regions):

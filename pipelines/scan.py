@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from curation import issues, neighbors, quality, standing, suspects, twins
+from curation import issues, neighbors, quality, readings, standing, suspects, twins
 from curation.arrays import Shards, find, load, save
 from curation.children import PATIENCE, Lost
 from curation.errors import UserError
@@ -64,6 +64,11 @@ def scan(
 
     _, new = quality.measure(bench, state.content_hash, progress)
     say(f"quality     {new:,} of {len(graph['hashes']):,} images were new to CleanVision")
+    if old := readings.older(bench, state):
+        say(
+            f"pixels      {old:,} images were decoded by an older Assay, which names no broken ones, takes the high byte of 16 bits and lays "
+            "transparency on white: to read them anew, import them into a new bench"
+        )
     held = hold_out_leakage(bench, state, leaks, who)
     if held:
         say(f"leakage     held out {held} (keep them: --keep-leakage, or edit keep)")

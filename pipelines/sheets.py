@@ -4,6 +4,7 @@ import base64
 
 from curation import images
 from curation.errors import UserError
+from curation.readings import load_looks
 from pipelines.drawing import count, folded, section, sentence, words
 
 SHEET = 24  # pictures on a contact sheet
@@ -14,15 +15,15 @@ def pictures(bench, plan, flipped=None):
     """Contact sheets `changed` and `open` of train and val samples, and of test samples `gained` and `lost` by the frames `flipped`
     (where.flip_frames), where there are any: lists of dict(jpeg, name, was, now, text)."""
     fixed, dropped = changes(bench, plan["versions"][0], plan["versions"][-1])
-    out = dict(changed=sheet(fixed), n_changed=len(fixed), n_dropped=dropped, who=sorted(set(fixed.who.dropna())), no_queue=None)
-    out |= {way: sheet(frame) for way, frame in zip(("gained", "lost"), flipped or ())}
+    out = dict(changed=sheet(fixed, bench), n_changed=len(fixed), n_dropped=dropped, who=sorted(set(fixed.who.dropna())), no_queue=None)
+    out |= {way: sheet(frame, bench) for way, frame in zip(("gained", "lost"), flipped or ())}
     try:
         doubted = bench.issues("label")
     except UserError as e:  # the experiment stands without a queue
         return out | dict(open=[], n_open=0, no_queue=e.problem)
     names = dict(path="uri", source_id="key", label="was", suggestion="now", why="text")
     doubted = doubted[doubted.split.isin(("train", "val"))].rename(columns=names)
-    return out | dict(open=sheet(doubted), n_open=len(doubted))
+    return out | dict(open=sheet(doubted, bench), n_open=len(doubted))
 
 
 def changes(bench, first, last):
@@ -41,12 +42,12 @@ def changes(bench, first, last):
     return frame.assign(text=frame.text.fillna("")), int((seen & before.keep.eq(True) & ~after.keep).sum())
 
 
-def sheet(frame):
-    """The first rows of a frame uri, key, was, now, text, with their pictures."""
-    out = []
+def sheet(frame, bench):
+    """The first rows of a frame uri, key, was, now, text of samples of `bench`, with their pictures."""
+    out, looks = [], load_looks(bench.arrays)
     for row in frame.head(SHEET).itertuples():
         try:
-            jpeg = images.thumbnail(row.uri, side=128)
+            jpeg = images.thumbnail(row.uri, 128, looks)
         except images.BadImage:  # gone or damaged since it was imported
             jpeg = None
         out.append(dict(jpeg=jpeg, name=row.key, was=row.was, now=row.now, text=row.text))

@@ -2,9 +2,12 @@
 
 import io
 import os
+import shutil
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import UserError, images
+import curation
+from curation import UserError, images, readings
 from curation.arrays import Shards, find
 from curation.images import BadImage, Pixels, content_hash, decode, decode_source, iter_bytes, pixels, read_bytes, thumbnail
+from pipelines.ingest import ingest
+from pipelines.scan import scan
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rng = np.random.default_rng(0)
@@ -37,9 +43,9 @@ def photo(width=40, height=30, seed=0):
 
 
 def original_size(blob):
-    size, decoded = images.measure(blob, 64, stored=True)
-    assert decoded is None
-    return size
+    found = images.measure(blob, 64, stored=True)
+    assert found.pixels is None
+    return found.size
 
 
 def refused(blob, word):
@@ -64,7 +70,7 @@ def test_grey_files(kind):
 
 def test_lossy_files_are_close():
     scene = photo(160, 120)
-    for kind, mode in [("JPEG", None), ("WEBP", None), ("JPEG", "CMYK")]:
+    for kind, mode in [("JPEG", None), ("WEBP", None), ("JPEG", "CMYK"), ("AVIF", None), ("HEIF", None)]:
         blob = saved(scene, kind, mode, quality=95)
         assert np.abs(decode(blob).astype(int) - scene).mean() < 6
 
@@ -73,9 +79,100 @@ def test_sixteen_bits_give_the_high_byte():
     deep = (GREY.astype("u2") << 8) + 200
     for kind in ("PNG", "TIFF", "PPM"):
         assert (decode(saved(deep, kind)) == GREY[..., None]).all(), kind
-    dark = np.full((6, 9), 300, "u2")
-    assert (decode(saved(dark)) == 1).all()  # dark stays dark: no stretching
     assert decode(saved(np.repeat(np.repeat(deep, 9, 0), 9, 1)), 8).shape == (8, 8, 3)
+
+
+def import_of(folder, blobs, **options):
+    """The pictures of a new source, in order, and what its import says of them."""
+    source, shards = write(folder / "in", blobs), Shards(folder / "arrays" / "pixels")
+    hashes, _, bad = decode_source(source, shards, 128, **options)
+    assert bad == []
+    looks = readings.find_looks(readings.load_looks(folder / "arrays"), dict.fromkeys(hashes))
+    return Pixels(Shards(shards.folder), hashes, 64), " ".join(readings.notes([looks[h] for h in hashes if h in looks]))
+
+
+def deep_png(values, alpha=None):
+    """A PNG of 16 bits with as many channels as `values` has; Pillow writes grey ones alone."""
+    planes = values[..., None] if values.ndim == 2 else values
+    planes = planes if alpha is None else np.dstack([planes, alpha])
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[planes.shape[2]]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in planes)
+    return png(*values.shape[1::-1], (b"IDAT", zlib.compress(rows)), bits=16, kind=kind)
+
+
+def deep_file(kind, scene):
+    """A scene of 8 bits as the 12 that a camera or scanner has in 16, or in other units."""
+    deep, opaque = scene.astype("u2") * 16 + 7, np.full((64, 64), 65535, "u2")
+    if kind == "colour PNG":
+        return deep_png(deep)
+    if kind.endswith("alpha"):
+        return deep_png(deep if "colour" in kind else deep[..., 0], opaque)
+    if kind == "big-endian TIFF":
+        return saved(Image.frombytes("I;16B", (64, 64), deep[..., 0].astype(">u2").tobytes()), "TIFF")
+    if kind == "floats":
+        return saved(scene[..., 0].astype("f4") / 255, "TIFF")
+    if kind == "Kelvin":
+        return saved(scene[..., 0].astype("u2") + 29_000)
+    return saved(deep[..., 0], kind[5:])
+
+
+DEEP = ["grey PNG", "grey TIFF", "big-endian TIFF", "colour PNG", "grey and alpha", "colour and alpha", "floats", "Kelvin"]
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_deep_pictures_are_read_by_the_range_that_their_source_uses(tmp_path, kind):
+    """Two scenes, one at half the light, beside the same in 8 bits."""
+    scenes = [bright := np.random.default_rng(3).integers(0, 256, (64, 64, 3)).astype("u1"), bright // 2]
+    read, said = import_of(tmp_path, {f"{i}.x": deep_file(kind, scene) for i, scene in enumerate(scenes)})
+    truth = np.stack(scenes) if "colour" in kind else np.stack(scenes)[..., :1]
+    assert abs(read[:].astype(int) - truth).max() <= 1, "the dark one stays at half the light"
+    assert "more than 8 bits" in said and {"floats": "0 to 1", "Kelvin": "29,000 to 29,25"}.get(kind, "12 bits") in said
+
+
+def test_colour_of_sixteen_bits_in_a_tiff_keeps_its_low_bytes(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    scene = np.random.default_rng(3).integers(0, 4096, (64, 64, 3)).astype("u2")
+    blobs = {}
+    for order in "<>":
+        for compression in (None, "deflate"):
+            tifffile.imwrite(out := io.BytesIO(), scene, byteorder=order, compression=compression, photometric="rgb")
+            blobs[f"{order}{compression}".replace("<", "l").replace(">", "b")] = out.getvalue()
+    read, said = import_of(tmp_path, blobs)
+    assert (read[:] == (scene >> 4)).all() and "12 bits" in said
+
+
+def test_an_addition_is_read_as_its_source_was(tmp_path):
+    twelve = saved(np.full((8, 8), 2048, "u2") + np.arange(8, dtype="u2") * 250)
+    brighter = saved(np.full((8, 8), 60_000, "u2"))
+    first, _ = import_of(tmp_path, {"a.png": twelve})
+    kept = readings.find_looks(readings.load_looks(tmp_path / "arrays"), [content_hash(twelve)])[content_hash(twelve)].reading()
+    both, said = import_of(tmp_path, {"a.png": twelve, "b.png": brighter}, reading=kept)
+    assert (both[0] == first[0]).all() and (both[1] == 255).all() and "beyond it, and cut there, reach 1" in said
+    apart, _ = import_of(tmp_path / "other", {"a.png": twelve, "b.png": brighter})
+    assert apart[1].mean() > 230 and apart[0].mean() < 20, "in a source of both, each is what it is to the other"
+    shown = np.asarray(Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/a.png", 64, readings.load_looks(tmp_path / "arrays")))))
+    assert abs(shown.astype(int) - np.asarray(Image.fromarray(first[0]).resize((8, 8)))).max() < 30, "a picture looks as what is trained on"
+
+
+def icon(colour, side=64):
+    disc = np.hypot(*np.mgrid[-side // 2 : side // 2, -side // 2 : side // 2]) < side / 4
+    return np.dstack([np.broadcast_to(np.array(colour, "u1"), (side, side, 3)), 255 * disc.astype("u1")])
+
+
+@pytest.mark.parametrize(("colours", "ground"), [([255], "black"), ([0], "white"), ([255, 0], "grey"), ([128, 255], "black"), ([200], "white")])
+def test_what_is_drawn_on_transparency_stays_visible(tmp_path, colours, ground):
+    blobs = {f"{c}.png": saved(icon([c] * 3)) for c in colours} | {f"{c}.webp": saved(icon([c] * 3), "WEBP", lossless=True) for c in colours}
+    read, said = import_of(tmp_path, blobs)
+    assert f"on a {ground} ground" in said
+    assert all(np.ptp(picture) >= 48 for picture in read[:]) and len({tuple(p[0, 0]) for p in read[:]}) == 1, "one ground for all of them"
+    for name in blobs:
+        shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/{name}", 48, readings.load_looks(tmp_path / "arrays"))))
+        assert abs(np.asarray(shown)[0, 0].astype(int) - readings.GROUNDS[ground]).max() < 6
+
+
+def test_an_opaque_picture_with_an_alpha_channel_is_an_ordinary_one(tmp_path):
+    read, said = import_of(tmp_path, {"a.png": saved(np.dstack([photo(64, 64), np.full((64, 64), 255, "u1")]))})
+    assert said == "" and (read[0] == photo(64, 64)).all()
 
 
 def test_palette_and_transparency_on_white():
@@ -94,8 +191,9 @@ def test_palette_and_transparency_on_white():
 
 def test_the_first_frame_of_an_animation():
     frames = [Image.fromarray(np.full((4, 5, 3), v, "u1")) for v in (0, 255)]
-    for kind in ("GIF", "WEBP", "TIFF", "PNG", "MPO"):
-        assert decode(saved(frames[0], kind, save_all=True, append_images=frames[1:])).max() < 10, kind
+    for kind in ("GIF", "WEBP", "TIFF", "PNG", "MPO", "AVIF", "HEIF"):
+        found = images.measure(saved(frames[0], kind, save_all=True, append_images=frames[1:]), 64)
+        assert found.pixels.max() < 20 and found.look.pages == 1, f"{kind}: what was not read is counted"
 
 
 TURNED = {
@@ -111,14 +209,16 @@ TURNED = {
 
 
 @pytest.mark.parametrize("orientation", TURNED)
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG", "AVIF", "HEIF"])
 def test_exif_rotation(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    scene = COLOUR if kind != "JPEG" else photo()
-    blob = saved(scene, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}))
+    lossy = kind in ("JPEG", "AVIF", "HEIF")
+    scene = photo() if lossy else COLOUR
+    exif = exif.tobytes() if kind == "HEIF" else exif  # there the encoder turns the picture
+    blob = saved(scene, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {"quality": 95} if lossy else {}))
     upright = TURNED[orientation](scene)
-    assert np.abs(decode(blob).astype(int) - upright).mean() < (6 if kind == "JPEG" else 1e-9)
+    assert np.abs(decode(blob).astype(int) - upright).mean() < (6 if lossy else 1e-9)
     assert original_size(blob) == upright.shape[1::-1]
     assert decode(blob, 4).shape == (4, 4, 3) and decode(blob, 8).shape == (min(8, upright.shape[0]), min(8, upright.shape[1]), 3)
 
@@ -142,11 +242,11 @@ def test_each_axis_is_reduced_and_none_enlarged():
 # --- hostile files
 
 
-def png(width, height, *chunks):
+def png(width, height, *chunks, bits=8, kind=2):
     def chunk(name, body):
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*c) for c in chunks) + chunk(b"IEND", b"")
 
 
@@ -176,9 +276,56 @@ def test_bombs_are_refused_from_the_header():
     assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (4, 4, 3)  # the same without the bomb
 
 
-def test_pixels_of_unknown_range():
-    refused(saved(np.zeros((3, 3), "f4"), "TIFF"), "32-bit")
-    refused(saved(np.zeros((3, 3), "i4"), "TIFF"), "32-bit")
+BROKEN = [
+    *[("JPEG", o) for o in ({}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1})],
+    *[("WEBP", {}), ("WEBP", {"lossless": True}), ("AVIF", {}), ("PNG", {})],
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), BROKEN)
+def test_half_a_file_is_refused_or_named_as_broken(kind, options):
+    """Copies that broke off: cut, cut with the end mark put back, the rest zeros, a hole of zeros."""
+    scene = np.clip(photo(320, 240).astype(int) + rng.integers(-10, 10, (240, 320, 3)), 0, 255).astype("u1")
+    blob = saved(scene, kind, **options)
+    assert not images.measure(blob, 64).look.damage
+    for part in (0.3, 0.6, 0.85):
+        at = int(part * len(blob))
+        rest = len(blob) - at - 2
+        for broken in (blob[:at], blob[:at] + blob[-2:], blob[:at] + bytes(rest) + blob[-2:], blob[:at] + bytes(rest + 2)):
+            found = images.measure(broken, 64)
+            assert isinstance(found.size, BadImage) or found.look.damage and found.look.missing > 0.02, (part, len(broken))
+
+
+def test_flat_pictures_are_not_broken_whatever_zeros_they_hold():
+    assert not images.measure(saved(np.full((900, 1200, 3), 255, "u1"), "WEBP"), 64).look.damage
+    for value in (128, 255):
+        flat = np.full((300, 400, 3), value, "u1")
+        half = flat.copy()
+        half[:40] = rng.integers(0, 256, (40, 400, 3))
+        for scene in (flat, half):
+            for kind, options in BROKEN:
+                assert not images.measure(saved(scene, kind, **options), 64).look.damage, (value, kind, options)
+    padded = saved(photo(), "JPEG") + bytes(4096)
+    assert not images.measure(padded, 64).look.damage, "what follows the end is none of it"
+
+
+def test_many_bombs_at_once_take_no_more_room_than_one(monkeypatch):
+    """A thread waits while others hold the room; a picture that is larger than all of it goes alone."""
+    monkeypatch.setattr(images, "ROOM", 750_000)
+    blobs, most, take = [saved(photo(300, 250, seed=i)) for i in range(12)], [], images._take
+
+    @contextmanager
+    def watched(size):
+        with take(size):
+            most.append(images._held[0])
+            yield
+
+    monkeypatch.setattr(images, "_take", watched)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda blob: images.measure(blob, 64), blobs))
+    assert all(f.size == (300, 250) for f in found) and max(most) <= 750_000 and images._held[0] == 0
+    assert images.measure(saved(photo(600, 450)), 64).size == (600, 450) and images._held[0] == 0
+    assert isinstance(images.measure(blobs[0][:3000], 64).size, BadImage) and images._held[0] == 0, "a failure frees its room"
 
 
 def test_no_other_exception_and_no_word_on_stderr(capfd):
@@ -248,7 +395,7 @@ def test_the_column_of_bytes():
 
 
 def write(folder, blobs):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, blob in blobs.items():
         (folder / name).write_bytes(blob)
@@ -337,6 +484,50 @@ def test_thumbnails_are_bounded_upright_and_bare(tmp_path):
     assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/c.png"))).size == (20, 10)  # never enlarged
     with pytest.raises(BadImage):
         thumbnail(f"{tmp_path}/none.png")
+
+
+# --- into a bench
+
+
+def half_zeros(blob):
+    at = len(blob) // 2
+    return blob[:at] + bytes(len(blob) - at - 2) + blob[-2:]
+
+
+def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
+    """Twelve bits in 16, and two JPEGs of which half is gone; then four brighter pictures come, and then a copy of the bench takes them in."""
+    for label, low in (("dim", 0), ("lit", 2000)):
+        blobs = {f"{i}.png": saved(rng.integers(low, low + 2000, (48, 48)).astype("u2")) for i in range(12)}
+        write(tmp_path / "in" / label, blobs | {"half.jpg": half_zeros(saved(photo(480, 360), "JPEG", quality=92) + bytes([0xFF, 0xD9]))})
+    (tmp_path / "in" / "lit" / "x.svg").write_text("<svg/>")
+    bench = curation.create(tmp_path / "bench")
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert out["samples"] == 26 and "1 .svg" in out["notes"][0]
+    assert "24, read as 12 bits" in out["notes"][1] and "2 have zeros in place of data" in out["notes"][2]
+    said = []
+    scan(bench, embedder="pixels", say=said.append)
+    found = bench.issues("truncated")
+    assert sorted(found.source_id) == ["dim/half.jpg", "lit/half.jpg"] and found.score.between(0.3, 0.7).all()
+    assert "zeros" in found.why.iloc[0] and not any("older Assay" in line for line in said)
+
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "bench", copy)
+    write(tmp_path / "in" / "lit", {f"new{i}.png": saved(rng.integers(0, 65_000, (48, 48)).astype("u2")) for i in range(4)})
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert out["added"] == 4 and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4" in str(out["notes"])
+    merged = curation.open(copy)
+    merged.merge(bench.path, "bob")
+    assert readings.before(merged, "in", merged.state().content_hash) == readings.Reading(0, 4095, None) and readings.older(merged, merged.state()) == 0
+
+    with bench.transaction() as con:  # as an Assay before this one left it
+        con.execute("delete from meta where key like 'decoder %'")
+    shutil.rmtree(bench.arrays / "decoded")
+    write(tmp_path / "in" / "dim", {"last.png": saved(np.full((48, 48), 0x4021, "u2"))})
+    out = ingest(bench, tmp_path / "in", "ann")
+    assert "as an older Assay began it" in str(out["notes"])
+    (last,) = bench.state().query("key == 'dim/last.png'").content_hash
+    assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), "its high byte, as of all others of its source"
+    assert readings.older(bench, bench.state()) == 31
 
 
 # --- real data
