@@ -105,17 +105,19 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         assert shown(page)[0] == said[-1][1], "undo shows what it took back"
         stored(page)
         assert big.state().reviewed.sum() == 19
+        look(page)
         page.keyboard.press("Enter")
         page.wait_for_timeout(100)
         assert shown(page)[0] == before[0] and page.foreign == [] and page.failed == []
         assert page.evaluate("window.ran") is None
 
 
-def test_ten_presses_at_60_ms_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
+def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
         page.wait_for_selector(READY)
         said = press(page, ["Enter"] * 10)
+        look(page)
         page.keyboard.press("/")
         page.keyboard.type("4")
         page.keyboard.press("Enter")
@@ -465,6 +467,7 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
         page.get_by_text("bob: drop").wait_for()
         page.keyboard.press(" ")
         stored(page)
+        look(page)
         page.keyboard.press("Enter")
         stored(page)
         assert page.failed == [] and page.foreign == []

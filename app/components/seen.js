@@ -62,6 +62,10 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
     root.classList.toggle("paused", yes);
     pause.hidden = !yes;
   }
+  function bring() { // on a telephone the classes lie beneath the picture, and the next one would not be seen
+    const box = picture.getBoundingClientRect(), middle = box.top + box.height / 2;
+    if (box.height && (middle < 0 || middle > innerHeight)) picture.scrollIntoView({ block: "center" });
+  }
   const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some); };
   pause.querySelector("p").textContent = `${MANY_QUICK} decisions in a row took less than ${QUICK} s each. Did you look at every picture?`;
   pause.querySelector('[data-is="stand"]').onclick = () => answer(true);
@@ -73,7 +77,7 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
       delete root.dataset.seen;
       say("");
       picture.replaceChildren(...(img ? [img] : []));
-      if (img) { img.addEventListener("state", state); unwatch = watch(img, (at) => { since = at; root.dataset.seen = "yes"; say(""); }); }
+      if (img) { img.addEventListener("state", state); unwatch = watch(img, (at) => { since = at; root.dataset.seen = "yes"; say(""); }); bring(); }
       state();
     },
     passable: () => img !== null && img.state !== "there", // what cannot be decided may be left for later
@@ -83,8 +87,7 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
       if (since !== null && at - since >= SEEN) return (at - since) / 1000;
       if (img.state === "there") {
         say("Too soon: that was not counted.");
-        const box = picture.getBoundingClientRect();
-        if (box.bottom < 80 || box.top > innerHeight - 80) picture.scrollIntoView({ block: "center" });
+        bring();
       }
       return null;
     },
