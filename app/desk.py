@@ -21,7 +21,7 @@ BATCH = 40  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
-CHOICES = 64  # grids whose samples are remembered, the last ones
+CHOICES, CHOSEN = 64, 2_000_000  # grids whose samples are remembered, the last ones, and how many samples that may be
 CALM = 2  # seconds without a decision after which the opinion is written down, and the log asked for others' edits
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
@@ -161,7 +161,7 @@ class Desk:
         with self.lock:
             self.choices.pop(of, None)
             self.choices[of] = chosen
-            while len(self.choices) > CHOICES:
+            while len(self.choices) > CHOICES or len(self.choices) > 1 and sum(map(len, self.choices.values())) > CHOSEN:
                 self.choices.pop(next(iter(self.choices)))
 
     def spread(self, one):

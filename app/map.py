@@ -83,17 +83,22 @@ def groups(bench, by):
 
 
 def points(bench, by):
-    """What the map's component reads, points and legend in one answer: n and the legend's length as uint32, the legend (JSON, filled up with
-    blanks to a multiple of four), n pairs of float32, n bytes; in random order, so that no class is drawn over all others."""
+    """What the map's component reads, points and legend in one answer; in random order, so that no class is drawn over all others."""
     if by not in WAYS:
         raise UserError(f"expected one of {', '.join(WAYS)}, found {by[:40]!r}", "choose one of them")
     state = kept(bench)
     xy, (names, which) = places(bench, state), groups(bench, by)
     assert len(xy) == len(which)
     order = np.random.default_rng(0).permutation(len(xy))
-    told = json.dumps(dict(palette=[rgba(colour(i, name)) for i, name in enumerate(names)]) | legend(names, by)).encode()
+    palette = [rgba(colour(i, name)) for i, name in enumerate(names)]
+    return packed(xy[order], which[order], dict(palette=palette) | legend(names, by))
+
+
+def packed(xy, which, told):
+    """n and the length of `told` as uint32, `told` (JSON, filled up with blanks to a multiple of four), n pairs of float32, n bytes."""
+    told = json.dumps(told).encode()
     told += b" " * (-len(told) % 4)
-    return np.array([len(xy), len(told)], "<u4").tobytes() + told + xy[order].tobytes() + which[order].tobytes()
+    return np.array([len(xy), len(told)], "<u4").tobytes() + told + xy.tobytes() + which.tobytes()
 
 
 def inside(bench, lasso):

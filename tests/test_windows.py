@@ -118,7 +118,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
 
         n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = np.array([n, 32], "<u4").tobytes() + b'{"palette": [], "legend": []}   ' + rng.random((n, 2)).astype("f4").tobytes() + bytes(n)
+        body = maps.packed(rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[]))
         page.route("**/assay/map*", lambda route: route.fulfill(body=body, content_type="application/octet-stream"))
         page.reload()
         page.wait_for_selector(f".assay-map[data-drawn='{n}']")
