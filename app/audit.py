@@ -29,13 +29,9 @@ def draw(bench):
         return begin(bench, who)
     name, rule = list(waiting.items())[-1]
     rows, said = sorted(blind.rows(bench, name)), blind.answers(bench, name)
-    if len(said) < len(rows):
-        sheet(
-            data=dict(audit=name, rows=[r for r in rows if r not in said], n=len(rows), classes=audits.classes(bench)),
-            key="sheet",
-            on_done_change=lambda: None,
-        )
-    else:
+    told_so_far = [(row, a["label"] or None) for row, a in said.items()]
+    sheet(data=dict(audit=name, rows=rows, said=told_so_far, classes=audits.classes(bench)), key="sheet", on_done_change=lambda: None)
+    if len(said) == len(rows):
         st.success(f"All {len(rows):,} rows are answered.")
         if st.button("Read the answers", type="primary"):
             told(bench, name, who)

@@ -36,19 +36,23 @@ def rows(bench, name):
 
 
 def answers(bench, name):
-    """What has been answered: {row: dict label, verdict, seconds}; the last answer to a row counts."""
+    """What has been answered, the newest last: {row: dict label, verdict, seconds}; of a row's answers the last one counts, unless it was taken back."""
     file, out = folder_of(bench, name) / "answers.jsonl", {}
     for line in file.read_text().splitlines() if file.exists() else []:
         try:
             said = json.loads(line)
         except ValueError:  # the line that a kill cut short was never acknowledged
             continue
-        out[said.pop("row")] = said
+        out.pop(row := said.pop("row"), None)
+        if not said.get("undo"):
+            out[row] = said
     return out
 
 
 def answer(bench, name, said):
-    """Keep one answer; it is durable when this returns."""
+    """Keep one answer, or take it back (undo=True); that is durable when this returns."""
+    if said.get("undo") is True and type(said.get("row")) is int and said["row"] in rows(bench, name):
+        return keep(bench, name, dict(row=said["row"], undo=True))
     row, label, verdict, seconds = (said.get(k) for k in ("row", "label", "verdict", "seconds"))
     fine = (
         isinstance(row, int)
@@ -58,11 +62,15 @@ def answer(bench, name, said):
     )
     if not fine or (label is None) == (verdict is None) or not isinstance(seconds, int | float):
         raise UserError("expected a row of the sheet with a class or unsure, and seconds, found another answer", "reload the page")
-    line = json.dumps(dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds))
+    return keep(bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds))
+
+
+def keep(bench, name, said):
+    """Write a line of the sheet's answers; {done: rows that are answered}."""
     file = folder_of(bench, name) / "answers.jsonl"
     torn = file.exists() and file.stat().st_size and not file.read_bytes().endswith(b"\n")
     with open(file, "a") as f:
-        f.write("\n" * bool(torn) + line + "\n")
+        f.write("\n" * bool(torn) + json.dumps(said) + "\n")
         f.flush()
         os.fsync(f.fileno())
     return dict(done=len(answers(bench, name)))

@@ -21,6 +21,7 @@ BATCH = 40  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
+CHOICES, CHOSEN = 64, 2_000_000  # grids whose samples are remembered, the last ones, and how many samples that may be
 CALM = 2  # seconds without a decision after which the opinion is written down, and the log asked for others' edits
 SESSION = re.compile(r"[0-9a-f]{16}")
 FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
@@ -38,6 +39,7 @@ class Desk:
         self.held = self.found = None  # the probe that stands, once it is asked, and what it says that is not written down
         self.made = None  # which writing of the probe was read
         self.asked = -BETWEEN
+        self.choices = {}  # what the grids of open pages show
         self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
         self.pictures = Pictures(bench)
         self.thread, self.stopped, self.newest = None, False, 0
@@ -136,7 +138,7 @@ class Desk:
             raise UserError("expected to know who decides, found nobody", "say your name")
         text.check(who, "a name")
         rows, refused = [], {}
-        for one in sent:
+        for one in map(self.spread, sent):
             batch, asked = str(one.get("batch", "")), one.get("decision")
             decisions = asked if isinstance(asked, list) or asked is None else [asked]
             if decisions is not None and not (decisions and all(map(sensible, decisions))):
@@ -153,6 +155,32 @@ class Desk:
                 self.done -= self.samples.get(batch, set())
         self.wake(out["seq"])
         return out
+
+    def choose(self, of, chosen):
+        """Remember what a page shows for one act on all of it: `of` names {sample: suggested label or None}."""
+        with self.lock:
+            self.choices.pop(of, None)
+            self.choices[of] = chosen
+            while len(self.choices) > CHOICES or len(self.choices) > 1 and sum(map(len, self.choices.values())) > CHOSEN:
+                self.choices.pop(next(iter(self.choices)))
+
+    def spread(self, one):
+        """What a browser sends for many samples at once as what it sends for each: dict batch, decision, of (as `choose` knows it), and either
+        only (the samples that it is for) or but (those of `of` that it is not for); with suggested=True the label is the one suggested for each."""
+        if "of" not in one:
+            return one
+        decision, named = one.get("decision"), one.get("only", one.get("but"))
+        if not isinstance(decision, dict) or not isinstance(named, list) or not all(isinstance(s, str) for s in named):
+            raise UserError("expected one decision and a list of samples, found another", "reload the page")
+        with self.lock:
+            chosen = self.choices.get(str(one["of"]))
+        if chosen is None or not set(named) <= set(chosen):
+            raise UserError("expected samples that this page was given, found others", "reload the page and pick again")
+        named, hint = set(named), decision.get("suggested") is True
+        decision = {k: v for k, v in decision.items() if k != "suggested"}
+        some = {s: label for s, label in chosen.items() if (s in named) == ("only" in one)}
+        rows = [decision | dict(sample=s, suggested_label=label) | (dict(label=label) if hint else {}) for s, label in some.items()]
+        return dict(batch=one.get("batch"), decision=rows)
 
     # ---- the live effect: one at a time, for the newest state
 

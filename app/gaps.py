@@ -4,15 +4,14 @@ from html import escape
 
 import streamlit as st
 
-from app import background, explain
+from app import background, explain, grid
 from app.history import picture, told
-from app.look import cards, component, explained, reviewer, words
+from app.look import cards, explained, reviewer, words
 from curation import gaps as lacking
-from curation import guards, mining, mistakes, queue, versions
+from curation import guards, mining, mistakes, queue
 
 EACH = 12  # pictures of what is wrong
 MANY = 48  # pictures of what the pool has
-grid = component("grid")
 
 
 def draw(bench):
@@ -58,17 +57,21 @@ def shown(bench, found, who):
     explained(explain.gap(found.set_index("gap").loc[name].to_dict()))
     mine = lacking.members(bench, name)
     wrong = mistakes.found(bench)
-    wrong = wrong[wrong.wrong & wrong.index.isin(mine)].head(EACH)
-    if len(wrong):
+    wrong = wrong[wrong.wrong & wrong.index.isin(mine)]
+    of, wrong = len(wrong), wrong.head(EACH)
+    if of:
         keys = bench.state().key
         cells = [
             f"<figure>{picture(s, keys[s])}<figcaption><s>{escape(str(r.said))}</s> is {escape(str(r.label))}</figcaption></figure>"
             for s, r in wrong.iterrows()
         ]
         st.markdown("### Wrong on validation")
-        st.html(f'<div class="assay-sheet">{"".join(cells)}</div>')
+        st.html(f'<div class="assay-sheet">{"".join(cells)}</div>' + (f"<p>and {of - EACH:,} more</p>" if of > EACH else ""))
     st.markdown("### More like this, in the pool")
-    more(bench, mining.similar(bench, lacking.seeds(bench, name)).head(MANY) if mine else None, who, f"like {name}")
+    like = mining.similar(bench, lacking.seeds(bench, name)) if mine else None
+    if like is not None and len(like) > MANY:
+        st.caption(f"The {MANY} that are most alike, of {len(like):,}; the others come when these are decided.")
+    more(bench, None if like is None else like.head(MANY), who, f"like {name}")
     guard(bench, name, who)
 
 
@@ -100,12 +103,9 @@ def more(bench, found, who, key):
     ]
     actions = [dict(name=f"label {label} and train on them", decision=dict(label=label, split="train"), main=True)] if label else []
     if "suggested_label" in found:
-        actions.append(
-            dict(name="the suggestions are right: train on them", decision=dict(label="$suggested", split="train"), main=not label)
-        )
+        actions.append(dict(name="the suggestions are right: train on them", decision=dict(suggested=True, split="train"), main=not label))
     actions.append(dict(name="drop", decision=dict(keep=False)))
-    at = f"{key} {label} {versions.position(bench, 'HEAD')}"
-    grid(data=dict(key=at, items=items, actions=actions, who=who), key=f"grid {key}", on_stored_change=lambda: None)
+    grid.draw(bench, items, actions, who, f"grid {key}")
 
 
 def next_ones(bench, who):

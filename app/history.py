@@ -65,6 +65,8 @@ def log(bench, who):
     back = plan[plan.popped.map(bool).astype(bool)]
     st.write(f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay.")
     names = bench.state().key
+    if len(back) > 200:
+        st.caption("The first 200 of them:")
     st.dataframe(
         back.assign(sample=names.reindex(back["sample"]).to_numpy())[["sample", "slot", "now", "value"]].head(200), hide_index=True
     )

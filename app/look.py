@@ -27,7 +27,8 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .7rem; }
 .assay-sheet a { color: inherit; text-decoration: none; } .assay-sheet a:focus-visible { outline: 2px solid currentColor; }
 .assay-sheet figure { margin: 0; font-size: .8rem; overflow-wrap: anywhere; }
-.assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; }
+.assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
+  background: color-mix(in srgb, currentColor 5%, transparent); }
 .assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
 .assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 .assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
@@ -84,7 +85,8 @@ def component(name):
 
     folder = Path(__file__).parent / "components"
     files = {k: (folder / f"{name}.{k}").read_text() for k in ("html", "css", "js")}
-    files["js"] = (folder / "why.js").read_text() + files["js"]  # all of them explain a number in the same way
+    shared = [(folder / f"{own}.js").read_text() for own in ("why", "seen")]  # explained, and looked at, in the same way everywhere
+    files["js"] = "".join([*shared, files["js"]])
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 
 

@@ -1,9 +1,11 @@
 """Map: every image where its likes are, coloured by what one wants to see; what is circled comes as a grid, and goes as one batch of edits."""
 
+import json
+
 import numpy as np
 import streamlit as st
 
-from app import elsewhere
+from app import elsewhere, grid
 from app.look import component, reviewer, words
 from curation import atlas, suspects, versions
 from curation.errors import UserError
@@ -11,8 +13,8 @@ from curation.errors import UserError
 WAYS = {"label": "label", "issue": "issue", "split": "split", "correct": "right or wrong on validation", "cluster": "cluster"}
 COLOURS = "#2a78d6 #e4572e #1a8f5a #f0a202 #8d5fd3 #17a2b8 #d6336c #7a6c5d #5c7cfa #94b447 #c2562d #0b7285 #b197fc #e8590c #2b8a3e #868e96".split()
 GREY = "#b8bcc4"
-SHOWN = 120  # pictures of a selection at once
-chart, grid = component("map"), component("grid")
+SHOWN = 300  # pictures of a selection at once
+chart = component("map")
 
 
 def draw(bench):
@@ -25,17 +27,14 @@ def draw(bench):
     with right:
         who = reviewer()
     by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"
-    names, _ = groups(bench, by)
     url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        palette = [rgba(colour(i, name)) for i, name in enumerate(names)]
-        said = chart(data=dict(url=url, palette=palette), key="map", on_lasso_change=lambda: None)
-        st.html(legend(names, by))
+        said = chart(data=dict(url=url, drawn=method), key="map", on_lasso_change=lambda: None)
         st.caption(f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it.")
     with right:
-        if said.lasso:
-            selection(bench, inside(bench, said.lasso), who)
+        if said.lasso and said.lasso["drawn"] == method:
+            selection(bench, *inside(bench, said.lasso["at"]), who)
         else:
             st.markdown("### Nothing is chosen")
             st.caption(
@@ -84,51 +83,64 @@ def groups(bench, by):
 
 
 def points(bench, by):
-    """What the map's component reads: n as uint32, n pairs of float32, n bytes; in random order, so that no class is drawn over all others."""
+    """What the map's component reads, points and legend in one answer; in random order, so that no class is drawn over all others."""
     if by not in WAYS:
         raise UserError(f"expected one of {', '.join(WAYS)}, found {by[:40]!r}", "choose one of them")
     state = kept(bench)
-    xy, (_, which) = places(bench, state), groups(bench, by)
+    xy, (names, which) = places(bench, state), groups(bench, by)
     assert len(xy) == len(which)
     order = np.random.default_rng(0).permutation(len(xy))
-    return np.uint32(len(xy)).tobytes() + xy[order].tobytes() + which[order].tobytes()
+    palette = [rgba(colour(i, name)) for i, name in enumerate(names)]
+    return packed(xy[order], which[order], dict(palette=palette) | legend(names, by))
+
+
+def packed(xy, which, told):
+    """n and the length of `told` as uint32, `told` (JSON, filled up with blanks to a multiple of four), n pairs of float32, n bytes."""
+    told = json.dumps(told).encode()
+    told += b" " * (-len(told) % 4)
+    return np.array([len(xy), len(told)], "<u4").tobytes() + told + xy.tobytes() + which.tobytes()
 
 
 def inside(bench, lasso):
-    """Kept samples within a polygon of the map, test and guard left out: nobody edits those."""
+    """(kept samples within a polygon of the map, how many of test and guard it holds besides: nobody edits those)."""
     from matplotlib.path import Path
 
     state = kept(bench)
-    state = state[~state["split"].isin(("test", "guard"))]
-    return state[Path(np.array(lasso, float)).contains_points(places(bench, state))]
+    state = state[Path(np.array(lasso, float)).contains_points(places(bench, state))]
+    locked = state["split"].isin(("test", "guard"))
+    return state[~locked], int(locked.sum())
 
 
-def selection(bench, chosen, who):
-    st.markdown(f"### {len(chosen):,} chosen" + (f", the first {SHOWN} of them" if len(chosen) > SHOWN else ""))
+def selection(bench, chosen, locked, who):
+    st.markdown(f"### {len(chosen):,} chosen")
+    if locked:
+        st.caption(f"{locked:,} test or guard samples in there are not among them: nobody edits those here.")
     if not len(chosen):
-        return st.caption("Test and guard samples cannot be chosen: nobody edits those here.")
+        return
     if not who:
         st.info("Say who decides, and what you choose can be edited.")
     classes = sorted({c for c in bench.state().label if c})
+    hint = suspects.opinion(bench).suggestion.reindex(chosen.index)
+    hint = hint.astype(object).where(hint.notna(), None)
     shown = chosen.head(SHOWN)
-    hint = suspects.opinion(bench).suggestion.reindex(shown.index)
     items = [
         dict(
             sample=s,
             label=row.label,
-            suggested_label=None if h != h else h,
+            suggested_label=hint[s],
             name=row.key,
             note=row["split"],
             why=f"{row['split']}, labelled {row.label}",
         )
-        for (s, row), h in zip(shown.iterrows(), hint)
+        for s, row in shown.iterrows()
     ]
     elsewhere.offer(bench, list(chosen.index))
-    label = st.selectbox("Class for all that are left", classes, index=None, placeholder="a class", label_visibility="collapsed")
+    label = st.selectbox("Class for what is picked", classes, index=None, placeholder="a class", label_visibility="collapsed")
     actions = [dict(name=f"label {label}", decision=dict(label=label), main=True)] if label else []
     actions += [dict(name="the given label is right", decision=dict(verdict="confirm")), dict(name="drop", decision=dict(keep=False))]
-    key = f"{hash(tuple(shown.index))}-{label}-{versions.position(bench, 'HEAD')}"
-    grid(data=dict(key=key, items=items, actions=actions if who else [], who=who), key="chosen", on_stored_change=lambda: None)
+    if len(chosen) > len(shown):
+        st.caption(f"Here are the pictures of {len(shown)}; an act can be for all {len(chosen):,}.")
+    grid.draw(bench, items, actions if who else [], who, "chosen", dict(hint))
 
 
 def colour(i, name):
@@ -140,9 +152,7 @@ def rgba(hex):
 
 
 def legend(names, by, most=16):
-    from html import escape
-
+    """What the colours mean: dict legend (pairs colour, name), more (how many names have no room)."""
     rest = {"label": "pool, test, guard: no label is shown", "issue": "no issue", "correct": "not judged on validation"}.get(by, "other")
-    shown = [(i, rest if n == "other" else n) for i, n in enumerate(names[:most])]
-    dots = [f'<span style="--c:{colour(i, names[i])}">{escape(n[:40])}</span>' for i, n in shown]
-    return f'<div class="assay-legend">{"".join(dots)}{"<em>and more</em>" if len(names) > most else ""}</div>'
+    named = [(colour(i, n), rest if n == "other" else n[:40]) for i, n in enumerate(names)]
+    return dict(legend=named if len(named) <= most else [*named[: most - 1], named[-1]], more=max(0, len(named) - most))

@@ -5,11 +5,12 @@ import secrets
 import pandas as pd
 import streamlit as st
 
+from app import grid
 from app.look import component, reviewer
-from curation import clusters, queue, suspects, versions
+from curation import clusters, queue, suspects
 
 MANY = 60  # pictures in a grid
-desk, grid = component("review"), component("grid")
+desk = component("review")
 
 
 def draw(bench):
@@ -30,7 +31,7 @@ def draw(bench):
 
 
 def alike(bench, who):
-    """Suspects of one kind, given one label and thought another: unpick the exceptions, accept the rest as one batch."""
+    """Suspects of one kind, given one label and thought another: pick them, unpick the exceptions, accept the rest as one batch."""
     state, found = bench.state(), suspects.opinion(bench)
     found = found[found.flagged].sort_values("score", kind="stable")
     if not len(found):
@@ -40,6 +41,8 @@ def alike(bench, who):
         "Labelled → suggested", list(pairs.index), format_func=lambda p: f"{p}  ({pairs[p]:,})", label_visibility="collapsed"
     )
     some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(MANY)
+    if pairs[pair] > len(some):
+        st.caption(f"The {len(some)} most doubted of {pairs[pair]:,}; the others come when these are decided.")
     group = pd.factorize(clusters.assigned(bench, state.loc[some.index]))[0]  # what looks alike lies side by side, the worst group first
     some = some.iloc[group.argsort(kind="stable")]
     items = [
@@ -47,10 +50,9 @@ def alike(bench, who):
         for s, r in zip(some.index, some.itertuples())
     ]
     actions = [
-        dict(name="the suggestion is right", decision=dict(label="$suggested"), main=True),
+        dict(name="the suggestion is right", decision=dict(suggested=True), main=True),
         dict(name="the given label is right", decision=dict(verdict="confirm")),
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
-    key = f"{pair} {versions.position(bench, 'HEAD')}"
-    grid(data=dict(key=key, items=items, actions=actions, who=who), key="alike", on_stored_change=lambda: None)
+    grid.draw(bench, items, actions, who, "alike")

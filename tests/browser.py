@@ -13,6 +13,7 @@ import pytest
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 TOKEN = "a-token-of-these-tests"
+READY = '.assay-review[data-seen="yes"] .picture img'
 
 
 def chromium():
@@ -94,6 +95,29 @@ class Workbench:
         page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}token={TOKEN}", wait_until="commit")
         page.wait_for_url(lambda url: TOKEN not in url, wait_until="commit")
         return page
+
+
+def look(page, where=".assay-review"):
+    """Wait until the picture of Review, or of the audit (`.assay-blind`), has been seen; ten quick answers, as a machine's are, shall stand."""
+    ready = f'{where}[data-seen="yes"] .picture img'
+    page.wait_for_selector(f"{ready}, {where}.paused", timeout=120_000)
+    if page.locator(f"{where}.paused").count():
+        page.keyboard.press("y")
+        page.wait_for_selector(ready)
+
+
+def look_through(page):
+    """Scroll until every picture of the grid that is open has been on the screen."""
+    page.locator(".assay-grid:visible .many img").first.wait_for()
+    page.wait_for_function(
+        """() => { const next = [...document.querySelectorAll('.assay-grid .many button:not([data-seen]):not([data-state=broken])')]
+        .find(b => b.offsetParent); next?.scrollIntoView({ block: 'center' }); return !next; }""",
+        polling=200,
+    )
+
+
+def stored(page):
+    page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=180_000)
 
 
 @contextmanager

@@ -17,11 +17,10 @@ from pipelines import mapping
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from pipelines.simulate import decisions, review, solar_cells
-from tests.browser import browser, workbench
+from tests.browser import READY, browser, workbench
 
 SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
 SCHEMES = "light", "dark"
-READY = ".assay-review:not(.empty) .picture img"
 PLAN = 'question = "Did the review help?"\nversions = ["v1", "v2"]\narchitectures = ["probe", "mlp"]\nseeds = 5\nmargin = 0.5\n'
 DOCS = "overview review alike map gaps experiments audit history".split()
 

@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from browser import TOKEN, browser, workbench
+from browser import READY, TOKEN, browser, look, look_through, stored, workbench
 from conftest import ROOT, bench_of, digits, truth_of
 
 import curation
@@ -20,7 +20,6 @@ from curation import audit as audits
 from pipelines.scan import scan
 
 REVIEW = "/review?who=ann"
-READY = ".assay-review:not(.empty) .picture img"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +51,6 @@ def chrome():
         yield running
 
 
-def stored(page):
-    page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=180_000)
-
-
 def shown(page):
     return (
         page.locator('[data-is="name"]').inner_text(),
@@ -68,7 +63,7 @@ def press(page, keys, pause=60):
     """Press keys, and say what was on the screen at each: (key, name, suggested, given)."""
     out = []
     for key in keys:
-        page.wait_for_selector(READY)
+        look(page)
         out.append((key, *shown(page)))
         page.keyboard.press(key)
         page.wait_for_timeout(pause)
@@ -110,17 +105,19 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         assert shown(page)[0] == said[-1][1], "undo shows what it took back"
         stored(page)
         assert big.state().reviewed.sum() == 19
+        look(page)
         page.keyboard.press("Enter")
         page.wait_for_timeout(100)
         assert shown(page)[0] == before[0] and page.foreign == [] and page.failed == []
         assert page.evaluate("window.ran") is None
 
 
-def test_ten_presses_at_60_ms_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
+def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
         page.wait_for_selector(READY)
         said = press(page, ["Enter"] * 10)
+        look(page)
         page.keyboard.press("/")
         page.keyboard.type("4")
         page.keyboard.press("Enter")
@@ -241,8 +238,9 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, "/audit?who=ann")
         for turn in range(len(of)):
-            page.wait_for_selector(f'.assay-blind[data-left="{len(of) - turn}"] img')
-            row = int(page.locator(".assay-blind img").get_attribute("alt").removeprefix("row "))
+            page.wait_for_selector(f'.assay-blind[data-left="{len(of) - turn}"]')
+            look(page, ".assay-blind")
+            row = int(page.locator(".assay-blind .picture img").get_attribute("alt").removeprefix("row "))
             assert of[row] not in page.content() and "probab" not in page.locator(".assay-blind").inner_text()
             page.keyboard.press("n" if turn == 0 else truth[of[row]])
             if turn == 5:
@@ -259,8 +257,9 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
 
 def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
     atlas.sketch(big)
+    before = big.state()
     with workbench(big.path) as server:
-        page = server.page(chrome, "/map?who=ann")
+        page = server.page(chrome, "/map?who=ann", viewport=dict(width=1300, height=16000))
         page.wait_for_selector(".assay-map[data-n]")
         box = page.locator(".assay-map canvas").bounding_box()
         corners = [(0.02, 0.98), (0.02, 0.02), (0.98, 0.02), (0.98, 0.98)]  # all of it
@@ -271,15 +270,25 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
         page.mouse.up()
         page.keyboard.up("Shift")
         pictures = page.locator(".assay-grid .many button")
-        pictures.nth(5).wait_for()
+        free = before.query("keep and split in ('train', 'val')")
+        n = len(free) - 2
+        look_through(page)
+        assert page.locator(".assay-grid").get_attribute("data-picked") == "0" and pictures.count() < n
+        page.get_by_text(f"pick all {len(free):,}").click()
+        out = {pictures.nth(i).get_attribute("title").split("\n")[0] for i in (0, 3)}
         pictures.nth(0).click()
         pictures.nth(3).click()
-        n = pictures.count() - 2
-        page.get_by_text(f"drop ({n})").click()
+        page.get_by_text(f"drop ({n:,})").click()
+        page.get_by_text(f"drop: {n:,} samples in one batch, {len(free) - pictures.count():,} of them not shown here?").wait_for()
+        page.get_by_role("button", name="no", exact=True).click()
+        assert not decided(big)
+        page.get_by_text(f"drop ({n:,})").click()
+        page.get_by_text(f"yes, all {n:,}").click()
         page.locator(".assay-grid em", has_text="stored as one batch").wait_for()
         assert page.foreign == [] and page.failed == []
     state = big.state()
-    assert (~state.keep).sum() == n and not (~state.keep & state.split.isin(("test", "guard"))).any()
+    assert set(before.index[before.keep]) - set(state.index[state.keep]) == set(free.index[~free.key.isin(out)])
+    assert not (~state.keep & state.split.isin(("test", "guard"))).any()
     assert big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
 
 
@@ -290,6 +299,9 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
         pictures = page.locator(".assay-grid .many button")
         pictures.nth(1).wait_for()
         n, out = pictures.count(), pictures.nth(1).get_attribute("title").split("\n")[0]
+        assert page.get_by_text("the suggestion is right (0)").is_disabled(), "nothing is picked before somebody picks it"
+        page.get_by_text(f"pick all {n}").click()
+        look_through(page)
         pictures.nth(1).click()
         page.get_by_text(f"the suggestion is right ({n - 1})").click()
         page.locator(".assay-grid em", has_text="stored as one batch").wait_for()
@@ -393,6 +405,23 @@ def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk
     assert set(seen) & {i["sample"] for i in desk.items("bob's")}, "what a browser has held for too long goes to another"
 
 
+def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
+    state = big.state()
+    train = list(state.index[state.split == "train"][:9])
+    desk.choose("these", dict(zip(train, "123456789")))
+
+    def send(n, **more):
+        return desk.receive([dict(batch=f"edit-{n:012x}", of="these", **more)], "ann")["refused"]
+
+    assert not send(1, decision=dict(keep=False), only=train[:2]) and not send(2, decision=dict(keep=False), but=train[1:8])
+    assert list(big.state().keep[train]) == [False, False, *[True] * 6, False]
+    assert not send(3, decision=dict(suggested=True), only=train[2:5]) and list(big.state().label[train[2:5]]) == ["3", "4", "5"]
+    for wrong in (dict(only=[train[0], "another"]), dict(only=train[0]), dict(), dict(of="those", only=train[:1])):
+        with pytest.raises(curation.UserError):
+            desk.receive([dict(batch="edit-000000000004", of="these", decision=dict(keep=True)) | wrong], "ann")
+    assert len(decided(big)) == 6
+
+
 def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
     state = big.state()
     train, test = (state.index[state.split == s] for s in ("train", "test"))
@@ -438,6 +467,7 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
         page.get_by_text("bob: drop").wait_for()
         page.keyboard.press(" ")
         stored(page)
+        look(page)
         page.keyboard.press("Enter")
         stored(page)
         assert page.failed == [] and page.foreign == []

@@ -1,5 +1,6 @@
 """Every page on benches as they come: empty, tiny, of one class or a thousand, hostile, broken, moved; and what the pages let one do."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -124,19 +125,24 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
     state = state[state.keep]
     for by in maps.WAYS:
         bytes = maps.points(scanned, by)
-        n = int(np.frombuffer(bytes[:4], "u4")[0])
-        assert n == len(state) and len(bytes) == 4 + 9 * n
+        n, told = map(int, np.frombuffer(bytes[:8], "u4"))
+        assert n == len(state) and len(bytes) == 8 + told + 9 * n and told % 4 == 0
+        legend = json.loads(bytes[8 : 8 + told])
+        bytes = bytes[8 + told :]
         names, which = maps.groups(scanned, by)
         locked = state.split.isin(("test", "guard")).to_numpy()
         if by not in ("split", "cluster"):
             assert {names[i] for i in which[locked]} <= {"other"}, by
         xy = maps.places(scanned, state)
-        sent = np.frombuffer(bytes, "f4", 2 * n, 4).reshape(-1, 2), np.frombuffer(bytes, "u1", n, 4 + 8 * n)
+        sent = np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2), np.frombuffer(bytes, "u1", n, 8 * n)
+        for colour, name in legend["legend"][:-1]:
+            assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], "points and legend are of one answer"
         assert sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which)) and (sent[1] != which).any(), "all of them, shuffled"
     assert xy.min() >= 0 and xy.max() <= 1
     box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
-    within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1) & ~locked
-    assert set(maps.inside(scanned, box).index) == set(state.index[within]) and within.sum() > 20
+    within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
+    chosen, others = maps.inside(scanned, box)
+    assert set(chosen.index) == set(state.index[within & ~locked]) and len(chosen) > 20 and others == (within & locked).sum() > 0
 
 
 def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from browser import browser, workbench
+from browser import browser, look_through, workbench
 from conftest import bench_of, digits
 
 from app import explain
@@ -58,6 +58,8 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         page.keyboard.type("3")
         page.keyboard.press("Enter")
         page.get_by_text("label 3 and train on them").wait_for()
+        page.locator(".assay-grid:visible").get_by_text("pick all").click()
+        look_through(page)
         pictures = page.locator(".assay-grid:visible .many button")
         n, out = pictures.count(), pictures.nth(0).get_attribute("title").split("\n")[0]
         page.locator(".assay-grid:visible .ask").nth(1).click()
@@ -116,7 +118,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
 
         n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = np.uint32(n).tobytes() + rng.random((n, 2)).astype("f4").tobytes() + bytes(n)
+        body = maps.packed(rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[]))
         page.route("**/assay/map*", lambda route: route.fulfill(body=body, content_type="application/octet-stream"))
         page.reload()
         page.wait_for_selector(f".assay-map[data-drawn='{n}']")

@@ -1,4 +1,4 @@
-// One image under its number, one key for its class; an answer is stored before the next image comes.
+// One image under its number, one key for its class; an answer is stored before the next image comes, and can be taken back.
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-blind");
@@ -9,49 +9,81 @@ export default function (component) {
 }
 
 function blind(root, component) {
-  const { audit, rows, n, classes } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
-  const digits = classes.every((name) => /^[0-9]$/.test(name)), keys = digits ? classes : classes.slice(0, 9).map((_, i) => `${i + 1}`);
-  const url = (row) => `/assay/audit/${audit}/${row}?side=512`, pictures = new Map();
-  let left = [...rows], since = 0, busy = false, stopped = false;
-  const picture = (row) => { if (!pictures.has(row)) { const img = new Image(); img.src = url(row); img.alt = `row ${row}`; pictures.set(row, img); } return pictures.get(row); };
+  const { audit, rows, classes } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
+  const said = new Map(component.data.said), keys = keysOf(classes, "nuty"), pictures = new Map(), press = presses(); // in the order of the answers
+  const order = [...rows.filter((row) => said.has(row)), ...rows.filter((row) => !said.has(row))];
+  let at = said.size, busy = false, stopped = false;
+  const picture = (row) => { if (!pictures.has(row)) { const img = load(`/assay/audit/${audit}/${row}?side=512`); img.alt = `row ${row}`; pictures.set(row, img); } return pictures.get(row); };
+  const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => one(() => takeBack(some)) });
 
   function show() {
-    if (!left.length) return component.setTriggerValue("done", audit);
-    $("picture").replaceChildren(picture(left[0]));
-    left.slice(1, 8).forEach(picture);
-    $("count").textContent = `${n - left.length + 1} of ${n}`;
-    root.dataset.left = left.length;
-    since = performance.now();
+    if (at === order.length && said.size < at) at = order.findIndex((row) => !said.has(row)); // what was passed by
+    const row = order[at];
+    see.show(row === undefined ? null : picture(row));
+    order.slice(at + 1, at + 8).forEach(picture);
+    $("count").textContent = row === undefined ? `all ${order.length} are answered: U takes the last one back` : `${at + 1} of ${order.length}`;
+    $("said").textContent = said.has(row) ? `you said: ${said.get(row) ?? "not sure"}` : "";
+    root.classList.toggle("done", row === undefined);
+    root.dataset.left = order.length - said.size;
   }
-  async function say(label, verdict) {
-    if (busy || !left.length) return;
-    busy = true;
-    const body = JSON.stringify({ row: left[0], label, verdict, seconds: Math.round(performance.now() - since) / 1000 });
+  async function store(answer) { // true when it is durable
+    const body = JSON.stringify(answer);
     for (let wait = 300; !stopped; wait = Math.min(2 * wait, 4000)) {
       try {
-        const answer = await fetch(`/assay/audit/${audit}`, { method: "POST", headers: { "content-type": "application/json" }, body });
-        const said = await answer.json();
-        if (!answer.ok) { $("problem").textContent = said.error; break; }
-        $("problem").textContent = "";
-        left = left.slice(1);
-        show();
-        break;
+        const told = await fetch(`/assay/audit/${audit}`, { method: "POST", headers: { "content-type": "application/json" }, body }), words = await told.json();
+        $("problem").textContent = told.ok ? "" : words.error;
+        return told.ok && !stopped;
       } catch { $("problem").textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
     }
-    busy = false;
+    return false;
   }
+  async function one(work) { // one at a time; the page is told when the last answer comes or goes
+    if (busy || see.asking()) return;
+    busy = true;
+    const before = said.size;
+    await work();
+    busy = false;
+    if (!stopped && before !== said.size && Math.max(before, said.size) === order.length) component.setTriggerValue("done", said.size);
+  }
+  function say(label, pressed) { // null: not sure; true where it counts
+    const row = order[at], seconds = row === undefined || busy ? null : see.seconds(pressed, label !== null);
+    if (seconds === null) return false;
+    one(async () => {
+      if (!await store({ row, label, verdict: label === null ? "unsure" : null, seconds: Math.round(1000 * seconds) / 1000 })) return;
+      said.delete(row);
+      said.set(row, label);
+      see.decided(row, seconds);
+      at++;
+      show();
+    });
+    return true;
+  }
+  async function takeBack(some) { // the newest first
+    for (const row of some.toReversed())
+      if (said.has(row) && await store({ row, undo: true })) { said.delete(row); see.undone(row); at = order.indexOf(row); }
+    show();
+  }
+  const step = (to) => { if (!busy && !see.asking() && to >= 0 && to <= order.length && (to < at || said.has(order[at]) || see.passable())) { at = to; show(); } };
+  const acts = { n: (e) => say(null, e.timeStamp), u: () => one(() => takeBack([...said.keys()].slice(-1))), arrowleft: () => step(at - 1), arrowright: () => step(at + 1),
+    "/": () => $("type").focus() };
   const button = (key, name, press) => { const b = document.createElement("button"), k = document.createElement("kbd"); k.textContent = key; b.append(...(key ? [k] : []), name); b.onclick = press; return b; };
-  $("classes").replaceChildren(...classes.map((name, i) => button(keys[i] ?? "", name, () => say(name, null))), button("N", "not sure", () => say(null, "unsure")));
+  $("classes").replaceChildren(...classes.map((name, i) => button(keys[i] ?? "", name, (e) => say(name, e.timeStamp))));
+  $("acts").replaceChildren(button("N", "not sure", acts.n), button("U", "undo", acts.u), button("←", "back", acts.arrowleft), button("→", "forward", acts.arrowright));
+  $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
+  typed($("type"), () => classes, (label, pressed) => say(label, pressed), (words) => ($("problem").textContent = words));
+
   const key = (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(e.composedPath()[0].tagName)) return;
-    const at = keys.indexOf(e.key);
-    if (at >= 0) say(classes[at], null);
-    else if (e.key.toLowerCase() === "n") say(null, "unsure");
-    else return;
-    e.preventDefault();
-    e.stopPropagation();
+    const held = press.held(e), from = e.composedPath()[0], mine = () => { e.preventDefault(); e.stopPropagation(); };
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName)) return held && e.key === "Enter" && root.contains(from) && mine();
+    if (see.asking()) return see.answered(e, held) && mine();
+    if ((e.key === "Enter" || e.key === " ") && root.contains(from)) return held && mine(); // a button that is held down is pressed once
+    const class_ = keys.indexOf(e.key.toLowerCase()), act = acts[e.key.toLowerCase()];
+    if (class_ < 0 && !act) return;
+    mine();
+    if (!held) class_ >= 0 ? say(classes[class_], e.timeStamp) : act(e);
   };
   document.addEventListener("keydown", key, true);
   show();
-  return () => { stopped = true; document.removeEventListener("keydown", key, true); };
+  return () => { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); };
 }

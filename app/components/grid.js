@@ -1,65 +1,127 @@
-// Many alike at once: scan with the eyes, unpick the exceptions, accept the rest as one batch.
+// Many at once: scan with the eyes, pick, and what is picked goes as one batch. Nothing is picked before somebody picks it.
+
+const ASK = 100; // samples in one batch above which the number is asked about
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-grid");
-  if (root.said !== component.data.key) { root.said = component.data.key; grid(root, component); }
+  if (root.said !== component.data.key) { root.said = component.data.key; root.stop?.(); root.stop = grid(root, component); }
 }
 
 function grid(root, component) {
-  const { items, actions, who, side } = component.data, out = new Set(), list = root.querySelector(".many"), bar = root.querySelector(".bar"), says = root.querySelector("em");
-  let sending = false, told = null;
-  const box = root.querySelector(".told");
+  const { items, actions, who, side, of, total } = component.data, hidden = total - items.length; // chosen, and without a picture here
+  const list = root.querySelector(".many"), bar = root.querySelector(".bar"), says = root.querySelector("em"), box = root.querySelector(".told");
+  if (root.of !== of) { root.of = of; root.picked = new Set(); root.rest = false; } // the same samples with other things to do keep what was picked
+  const picked = root.picked, seen = (root.seen ??= new Set()), cells = new Map(), unwatch = [], press = presses();
+  let sending = false, told = null, stopped = false;
   const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
   const text = (tag, words, name) => Object.assign(document.createElement(tag), { textContent: words, className: name ?? "" });
+  const button = (words, onclick) => Object.assign(text("button", words), { onclick });
+  const count = (n) => n.toLocaleString("en");
+
   list.style.setProperty("--side", `${side ?? 112}px`);
   list.replaceChildren(...items.map((item) => {
-    const b = document.createElement("button"), img = new Image();
-    img.loading = "lazy";
-    img.src = `/assay/image/${encodeURIComponent(item.sample)}?side=256`;
+    const img = load(`/assay/image/${encodeURIComponent(item.sample)}?side=256`), b = button("", () => pick(item));
     img.alt = item.name;
+    img.addEventListener("state", draw);
+    unwatch.push(watch(img, () => { seen.add(item.sample); draw(); }));
     b.append(img, text("small", item.label ?? "no label"), text("small", item.note ?? "", "note"));
     b.title = `${item.name}\n${item.why ?? ""}`;
-    b.setAttribute("aria-pressed", "true");
-    b.onclick = () => { out.has(item.sample) ? out.delete(item.sample) : out.add(item.sample); b.setAttribute("aria-pressed", String(!out.has(item.sample))); count(); };
+    cells.set(item.sample, { b, img });
     const ask = Object.assign(text("span", "?", "ask"), { role: "button", ariaLabel: `explain ${item.name}`, title: "explain (E)", onclick: () => tell(item) });
     const cell = text("div", "");
     cell.append(b, ask);
     return cell;
   }));
-  list.onkeydown = (e) => { // arrows go from picture to picture; space unpicks, E explains
-    const all = [...list.querySelectorAll("button")], at = all.indexOf(e.target), across = Math.max(1, all.filter((b) => b.parentElement.offsetTop === all[0].parentElement.offsetTop).length);
+  const state = (sample) => cells.get(sample).img.state;
+  const all = [...list.querySelectorAll("button")];
+  const held = (e) => { if (press.held(e) && (e.key === "Enter" || e.key === " ") && root.contains(e.target)) { e.preventDefault(); e.stopPropagation(); } };
+  document.addEventListener("keydown", held, true);
+  list.onkeydown = (e) => { // arrows go from picture to picture; space picks, E explains
+    const at = all.indexOf(e.target), across = Math.max(1, all.filter((b) => b.parentElement.offsetTop === all[0].parentElement.offsetTop).length);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + across, ArrowUp: at - across }[e.key];
     if (e.key.toLowerCase() === "e" && at >= 0) tell(items[at]);
     if (to !== undefined && all[to]) { e.preventDefault(); all[to].focus(); }
   };
-  bar.replaceChildren(...actions.map((action) => Object.assign(text("button", ""), { onclick: () => send(action) })));
-  const count = () => [...bar.children].forEach((b, i) => (b.textContent = `${actions[i].name} (${items.length - out.size})`));
-  bar.querySelectorAll("button").forEach((b, i) => b.classList.toggle("main", Boolean(actions[i].main)));
-  count();
-  box.hidden = true;
-  says.textContent = items.length && actions.length ? "Unpick the exceptions; what is left goes as one batch." : "";
+
+  function pick(item) {
+    picked.has(item.sample) ? picked.delete(item.sample) : picked.add(item.sample);
+    draw();
+  }
+  function pickAll(rest) { // all that have a picture here, and with `rest` those that are chosen and not here
+    items.filter((i) => state(i.sample) !== "broken").forEach((i) => picked.add(i.sample));
+    root.rest = rest;
+    draw();
+  }
+  const n = () => picked.size + (root.rest ? hidden : 0);
+  function standing() { // why nothing can be done yet, or what can
+    const coming = items.filter((i) => state(i.sample) === "coming").length, broken = [...picked].filter((s) => state(s) === "broken").length;
+    const unseen = [...picked].filter((s) => !seen.has(s) && state(s) === "there").length;
+    if (coming) return [`${count(coming)} of ${count(items.length)} pictures are not here yet: nothing is done before they are.`, true];
+    if (!n()) return ["Nothing is picked. Pick pictures, or all and then unpick the exceptions.", true];
+    if (unseen) return [`${count(unseen)} of the ${count(picked.size)} that are picked have not been on the screen yet: scroll to them.`, true];
+    if (broken) return [`${count(broken)} of them cannot be shown: they can be dropped or marked, not labelled.`, false, true];
+    return [root.rest ? `${count(hidden)} of the ${count(n())} have no picture here.` : "What is picked goes as one batch.", false];
+  }
+  function draw() {
+    if (stopped || cells.size < items.length) return;
+    const [words, dead, blind] = standing();
+    items.forEach((i) => { const { b, img } = cells.get(i.sample); b.setAttribute("aria-pressed", String(picked.has(i.sample))); b.dataset.state = img.state; b.toggleAttribute("data-seen", seen.has(i.sample)); });
+    root.dataset.picked = n();
+    if (sending || root.asking) return;
+    says.textContent = items.length && actions.length ? words : "";
+    [...bar.querySelectorAll("[data-act]")].forEach((b, i) => {
+      b.textContent = `${actions[i].name} (${count(n())})`;
+      b.disabled = dead || (blind && ("label" in actions[i].decision || actions[i].decision.suggested || actions[i].decision.verdict === "confirm"));
+    });
+  }
+  function drawBar() {
+    root.asking = false;
+    const picks = !items.length || !actions.length ? [] : [
+      button(hidden ? `pick the ${count(items.length)} here` : `pick all ${count(items.length)}`, () => pickAll(false)),
+      ...(hidden ? [button(`pick all ${count(total)}`, () => pickAll(true))] : []),
+      button("pick none", () => { picked.clear(); root.rest = false; draw(); })];
+    bar.replaceChildren(...picks, ...actions.map((action) => {
+      const b = button("", () => (n() > ASK ? ask(action) : send(action)));
+      b.dataset.act = "";
+      b.classList.toggle("main", Boolean(action.main));
+      return b;
+    }));
+    draw();
+  }
+  function ask(action) { // the number is said before so many are changed at once; No stands where a hurried second click falls
+    root.asking = true;
+    says.textContent = `${action.name}: ${count(n())} samples in one batch${root.rest ? `, ${count(hidden)} of them not shown here` : ""}?`;
+    bar.replaceChildren(button("no", drawBar), button(`yes, all ${count(n())}`, () => { drawBar(); send(action); }));
+  }
   async function tell(item) { // how its number came about, beneath what can be done; asked again, it goes
     told = told === item ? null : item;
     box.hidden = !told;
-    if (told) { const show = await why(box, item.sample); if (told === item) { show(); box.prepend(text("b", item.name)); } }
+    if (!told) return;
+    const show = await why(box, item.sample).catch(() => () => box.replaceChildren(text("p", "the server cannot be reached")));
+    if (!stopped && told === item) { show(); box.prepend(text("b", item.name)); }
   }
   async function send(action) {
-    const chosen = items.filter((i) => !out.has(i.sample));
-    if (sending || !chosen.length) return;
+    if (sending || !n()) return;
     sending = true;
+    bar.querySelectorAll("button").forEach((b) => (b.disabled = true));
     says.textContent = "storing …";
-    const decision = chosen.map((i) => ({ sample: i.sample, suggested_label: i.suggested_label ?? null, given_label: i.label ?? null, ...Object.fromEntries(Object.entries(action.decision).map(([k, v]) => [k, v === "$suggested" ? i.suggested_label : v])) }));
-    const sent = [{ batch: `edit-${hex(6)}`, decision }];
-    for (let wait = 500; ; wait = Math.min(2 * wait, 5000)) {
+    const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !picked.has(s)) } : { only: [...picked] };
+    const sent = [{ batch: `edit-${hex(6)}`, decision: action.decision, of, ...here }], size = n();
+    let words = "";
+    for (let wait = 500; !stopped; wait = Math.min(2 * wait, 5000)) {
       try {
         const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who, sent }) });
-        const said = await answer.json();
-        const wrong = said.error ?? Object.values(said.refused ?? {})[0];
-        says.textContent = wrong ? `not stored: ${wrong}` : `${chosen.length} stored as one batch: ${sent[0].batch}`;
-        if (!wrong) component.setTriggerValue("stored", sent[0].batch);
+        const said = await answer.json(), wrong = said.error ?? Object.values(said.refused ?? {})[0];
+        words = wrong ? `not stored: ${wrong}` : `${count(size)} stored as one batch: ${sent[0].batch}`;
+        if (!wrong) { picked.clear(); root.rest = false; component.setTriggerValue("stored", sent[0].batch); }
         break;
       } catch { says.textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
     }
     sending = false;
+    draw();
+    says.textContent = words;
   }
+  box.hidden = true;
+  drawBar();
+  return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); };
 }

@@ -19,6 +19,7 @@ export default function (component) {
 
 function map(root, component) {
   const canvas = root.querySelector("canvas"), over = root.querySelector("svg polygon"), note = root.querySelector(".note");
+  const veil = root.querySelector(".veil"), legend = root.querySelector(".assay-legend");
   const gl = canvas.getContext("webgl2", { antialias: false, preserveDrawingBuffer: true, alpha: true });
   if (!gl) { note.textContent = "This browser has no WebGL: the table below has the same."; return { show() {}, stop() {} }; }
   const program = gl.createProgram();
@@ -29,24 +30,43 @@ function map(root, component) {
   gl.linkProgram(program); gl.useProgram(program);
   const place = (name) => gl.getUniformLocation(program, name);
   const buffers = { at: gl.createBuffer(), colour: gl.createBuffer() }, texture = gl.createTexture();
-  let n = 0, xy = null, view = { x: 0.5, y: 0.5, zoom: 1.9 }, whole = 1.9, asked = null, lasso = null, from = null, drawing = false, stopped = false, few = 0, pressed = [0, 0];
+  let n = 0, xy = null, view = { x: 0.5, y: 0.5, zoom: 1.9 }, whole = 1.9, asked = null, drawn = null, lasso = null, from = null, drawing = false, stopped = false, few = 0, pressed = [0, 0];
 
-  async function show({ url, palette }) {
+  async function show(data) { // one answer at a time: points, colours and legend of the newest question, and a veil until it is there
+    if (data.url === asked) return;
+    asked = data.url;
+    veil.hidden = false;
+    for (let wait = 500; !stopped && asked === data.url; wait = Math.min(2 * wait, 5000)) {
+      try {
+        const answer = await fetch(data.url), bytes = answer.ok ? await answer.arrayBuffer() : (await answer.json().catch(() => ({}))).error;
+        if (stopped || asked !== data.url) return; // another colour was asked for meanwhile
+        note.textContent = answer.ok ? "" : bytes ?? `the server says ${answer.status}`;
+        if (answer.ok) take(bytes, data.drawn);
+        else asked = null;
+        veil.hidden = answer.ok;
+        return;
+      } catch { if (asked === data.url) note.textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
+    }
+  }
+  function take(bytes, method) { // n, the legend's length, the legend, n pairs of float32 in 0..1, n colours of a byte
+    const [count, length] = new Uint32Array(bytes, 0, 2), told = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
+    n = count;
+    xy = new Float32Array(bytes, 8 + length, 2 * n);
+    upload("at", xy, 2, gl.FLOAT);
+    upload("colour", new Uint8Array(bytes, 8 + length + 8 * n, n), 1, gl.UNSIGNED_BYTE);
+    paint(told.palette);
+    legend.replaceChildren(...told.legend.map(([colour, name]) => { const dot = document.createElement("span"); dot.style.setProperty("--c", colour); dot.textContent = name; return dot; }));
+    if (told.more) legend.append(Object.assign(document.createElement("em"), { textContent: `and ${told.more} more` }));
+    if (drawn !== method) { drawn = method; lasso = null; fit(); outline(); } // drawn in another way everybody lies elsewhere; else one stays where one looks
+    root.dataset.n = n;
+    root.dataset.url = asked;
+    redraw();
+  }
+  function paint(palette) {
     const colours = new Uint8Array(palette.flat().concat(Array(4 * (256 - palette.length)).fill(128)));
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, colours);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-    if (url !== asked) {
-      asked = url;
-      const bytes = await (await fetch(url)).arrayBuffer(); // n, then n pairs of float32 in 0..1, then n colours of a byte
-      n = new Uint32Array(bytes, 0, 1)[0];
-      xy = new Float32Array(bytes, 4, 2 * n);
-      upload("at", xy, 2, gl.FLOAT);
-      upload("colour", new Uint8Array(bytes, 4 + 8 * n, n), 1, gl.UNSIGNED_BYTE);
-      fit();
-      root.dataset.n = n;
-    }
-    redraw();
   }
   function fit() { // all of it in view, whatever its shape
     const [x0, x1, y0, y1] = [[0, Math.min], [0, Math.max], [1, Math.min], [1, Math.max]].map(([axis, pick]) => {
@@ -86,6 +106,7 @@ function map(root, component) {
       if (few) gl.drawArrays(gl.POINTS, 0, few);
       gl.finish();
       root.dataset.drawn = few;
+      root.dataset.view = [view.x, view.y, view.zoom].map((v) => v.toFixed(4)).join(" ");
       performance.measure("assay:map", { start, end: performance.now() });
     });
   }
@@ -113,11 +134,11 @@ function map(root, component) {
     from = null;
     const moved = Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]);
     if (!lasso && moved < 4) lasso = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([x, y]) => spot({ clientX: e.clientX + NEAR * x, clientY: e.clientY + NEAR * y })); // what lies under it
+    if (lasso?.length < 3) lasso = null;
+    const every = Math.ceil((lasso?.length ?? 0) / 200);
+    lasso &&= lasso.filter((_, i) => i % every === 0).map((p) => p.map((v) => Math.round(1e6 * v) / 1e6)); // what is asked for is what is outlined
     outline();
-    if (!lasso) return;
-    if (lasso.length < 3) { lasso = null; return outline(); }
-    const every = Math.ceil(lasso.length / 200);
-    component.setStateValue("lasso", lasso.filter((_, i) => i % every === 0).map((p) => p.map((v) => Math.round(1e5 * v) / 1e5)));
+    if (lasso) component.setStateValue("lasso", { drawn, at: lasso });
   };
   canvas.onwheel = (e) => {
     e.preventDefault();

@@ -16,9 +16,10 @@ function review(root, { bench, who, session }) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const store = `assay:${bench}:`; // one key a decision: tabs do not overwrite each other, and what is sent twice is stored once
   const pictures = new Map(), fetched = new Set();
-  let trail = [], at = 0, ahead = [], classes = [], shownAt = 0, waiting = [], sending = false, asking = false, living = false, wanted = 0;
+  let trail = [], at = 0, ahead = [], classes = [], waiting = [], sending = false, asking = false, living = false, wanted = 0;
   let told = false, stopped = false, ended = false, count = 0, keys = [];
-  const refused = [];
+  const refused = [], press = presses();
+  const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
 
   // ---- talking to the server
 
@@ -36,11 +37,11 @@ function review(root, { bench, who, session }) {
     asking = true;
     try {
       const keep = ahead.slice(0, FIXED);
-      const skip = [...trail.filter((i) => i.batch).slice(-1000).map((i) => i.sample), ...keep.map((i) => i.sample)];
-      if (trail[at] && !skip.includes(trail[at].sample)) skip.push(trail[at].sample);
-      const said = await ask("/assay/items", { session, skip });
+      const mine = () => trail.filter((item, k) => item.batch || item.passed || k >= at).slice(-1000).map((i) => i.sample);
+      const said = await ask("/assay/items", { session, skip: [...mine(), ...keep.map((i) => i.sample)] });
       if (said.classes.join("\n") !== classes.join("\n")) { classes = said.classes; drawClasses(); }
-      ahead = [...ahead.slice(0, keep.length), ...said.items.filter((i) => !ahead.slice(0, keep.length).some((k) => k.sample === i.sample))];
+      const next = ahead.slice(0, keep.length), known = new Set([...mine(), ...next.map((i) => i.sample)]); // what was decided meanwhile, too
+      ahead = [...next, ...said.items.filter((i) => !known.has(i.sample))];
       ended = !said.items.length;
       prefetch();
       if (!trail[at]) step();
@@ -105,13 +106,14 @@ function review(root, { bench, who, session }) {
 
   // ---- deciding
 
-  function decide(what, label, pressed) {
+  function decide(what, label, pressed) { // true where it counts
     const item = trail[at];
-    if (!item) return;
-    const given = item.given_label, hint = item.suggested_label;
+    if (!item) return false;
+    const given = item.given_label, hint = item.suggested_label, seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
+    if (seconds === null || (what === "suggested" && !hint)) return false;
     const decision = { sample: item.sample, given_label: given, suggested_label: hint, score: item.score, rank: item.rank, random: item.random,
-      reason: [item.reason, item.saw && "saw the votes of others first"].filter(Boolean).join("; "), seconds: Math.round(performance.now() - shownAt) / 1000 };
-    if (what === "suggested") { if (!hint) return; label = hint; }
+      reason: [item.reason, item.saw && "saw the votes of others first"].filter(Boolean).join("; "), seconds: Math.round(1000 * seconds) / 1000 };
+    if (what === "suggested") label = hint;
     if (what === "given") decision.verdict = "confirm";
     else if (what === "unsure") decision.verdict = "unsure";
     else if (what === "drop") decision.keep = false;
@@ -119,23 +121,25 @@ function review(root, { bench, who, session }) {
     item.said = what === "given" ? given : what === "unsure" ? "not sure" : what === "drop" ? "dropped" : label;
     item.batch = `edit-${hex(6)}`;
     remember({ batch: item.batch, decision }, pressed);
+    see.decided(item, seconds);
     step(pressed);
+    return true;
   }
 
-  function undo(pressed) {
-    const last = trail.slice(0, at + 1).findLastIndex((i) => i.batch);
-    if (last < 0) return;
-    const item = trail[last];
-    remember({ batch: item.batch }, pressed);
-    item.batch = item.said = null;
-    at = last;
+  function takeBack(items, pressed) { // the newest first; the oldest of them is shown
+    for (const item of items.filter((i) => i.batch).reverse()) {
+      remember({ batch: item.batch }, pressed);
+      item.batch = item.said = null;
+      see.undone(item);
+      at = trail.indexOf(item);
+    }
     show(pressed);
   }
 
   function step(pressed) {
     if (trail[at]) at++;
     if (!trail[at] && ahead.length) {
-      const ready = ahead.slice(0, AHEAD).findIndex((i) => pictures.get(i.sample)?.complete);
+      const ready = ahead.slice(0, AHEAD).findIndex((i) => (pictures.get(i.sample)?.state ?? "coming") !== "coming");
       trail.push(...ahead.splice(Math.max(0, ready), 1)); // one whose picture is there comes before one that would be waited for
     }
     show(pressed);
@@ -144,9 +148,13 @@ function review(root, { bench, who, session }) {
   }
 
   function act(what, pressed) {
-    if (what === "undo") undo(pressed);
+    if (see.asking()) return;
+    if (what === "undo") { const last = trail.slice(0, at + 1).filter((i) => i.batch).slice(-1); if (last.length) takeBack(last, pressed); }
     else if (what === "back") { if (at > 0) { at--; show(pressed); } }
-    else if (what === "forward") { if (trail[at] && (at < trail.length - 1 || trail[at].batch)) step(pressed); }
+    else if (what === "forward") {
+      if (trail[at] && see.passable()) trail[at].passed = true;
+      if (trail[at] && (at < trail.length - 1 || trail[at].batch || trail[at].passed)) step(pressed);
+    }
     else if (what === "type") { $("type").focus(); }
     else if (what === "why") { told = !told; explain(); }
     else if (what === "votes") votes(true);
@@ -154,14 +162,16 @@ function review(root, { bench, who, session }) {
   }
 
   function key(e) {
+    const held = press.held(e), from = e.composedPath()[0], mine = () => { e.preventDefault(); e.stopPropagation(); };
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
-    const from = e.composedPath()[0];
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName) || from.isContentEditable) return;
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName) || from.isContentEditable) return held && e.key === "Enter" && root.contains(from) && mine();
+    if (see.asking()) return see.answered(e, held) && mine();
     if (from.tagName === "BUTTON" && (e.key === "Enter" || e.key === " ") && root.contains(from)) from.blur();
     const named = KEYS[e.key] ?? KEYS[e.key.toLowerCase?.()];
     const number = keys.indexOf(e.key);
-    if (named) { e.preventDefault(); e.stopPropagation(); act(named, e.timeStamp); }
-    else if (number >= 0 && number < classes.length) { e.preventDefault(); e.stopPropagation(); decide("label", classes[number], e.timeStamp); }
+    if (!named && number < 0) return;
+    mine();
+    if (!held) named ? act(named, e.timeStamp) : decide("label", classes[number], e.timeStamp);
   }
 
   // ---- drawing
@@ -169,10 +179,7 @@ function review(root, { bench, who, session }) {
   const url = (sample, side) => `/assay/image/${encodeURIComponent(sample)}?side=${side}`;
   function picture(sample) {
     if (!pictures.has(sample)) {
-      const img = new Image();
-      img.src = url(sample, 512);
-      img.decode().catch(() => img.classList.add("gone"));
-      pictures.set(sample, img);
+      pictures.set(sample, load(url(sample, 512)));
       if (pictures.size > 80) pictures.delete(pictures.keys().next().value);
     }
     return pictures.get(sample);
@@ -188,7 +195,7 @@ function review(root, { bench, who, session }) {
   function show(pressed) {
     const item = trail[at];
     root.classList.toggle("empty", !item);
-    $("picture").replaceChildren(...(item ? [picture(item.sample)] : []));
+    see.show(item ? picture(item.sample) : null);
     if (item) {
       const img = picture(item.sample);
       img.alt = item.name;
@@ -208,7 +215,6 @@ function review(root, { bench, who, session }) {
         return figure;
       }));
     }
-    shownAt = performance.now();
     draw();
     if (told) explain();
     votes(false);
@@ -216,7 +222,7 @@ function review(root, { bench, who, session }) {
       const img = picture(item.sample);
       const done = () => requestAnimationFrame(() => { const c = new MessageChannel();
         c.port1.onmessage = () => performance.measure("assay:painted", { start: pressed, end: performance.now() }); c.port2.postMessage(0); });
-      img.complete ? done() : img.addEventListener("load", done, { once: true });
+      img.state === "there" ? done() : img.addEventListener("load", done, { once: true });
     }
   }
   async function explain() { // how the number came about, with this very sample
@@ -255,9 +261,8 @@ function review(root, { bench, who, session }) {
   }
   function tell(e) { $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message; }
   function drawClasses() {
-    const digits = classes.every((name) => /^[0-9]$/.test(name)); // a class that is a digit has its own key
-    keys = digits ? classes : classes.slice(0, 10).map((_, i) => `${(i + 1) % 10}`);
-    $("classes").replaceChildren(...keys.map((k, i) => button(k, classes[i], () => decide("label", classes[i], performance.now()))));
+    keys = keysOf(classes).slice(0, 10);
+    $("classes").replaceChildren(...keys.map((k, i) => button(k, classes[i], (e) => decide("label", classes[i], e.timeStamp))));
     $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
   }
   function button(key, text, press) {
@@ -287,18 +292,8 @@ function review(root, { bench, who, session }) {
   const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
   for (const [name, what] of [["do-suggested", "suggested"], ["do-given", "given"], ["do-unsure", "unsure"], ["do-drop", "drop"], ["do-undo", "undo"],
-    ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"], ["do-votes", "votes"]]) $(name).onclick = () => act(what, performance.now());
-  $("type").onkeydown = (e) => {
-    e.stopPropagation();
-    if (e.key === "Escape") { e.target.value = ""; e.target.blur(); }
-    if (e.key !== "Enter") return;
-    const typed = e.target.value.trim().toLowerCase(), fits = classes.filter((c) => c.toLowerCase().startsWith(typed));
-    const one = classes.find((c) => c.toLowerCase() === typed) ?? (typed && fits.length === 1 ? fits[0] : null);
-    if (!one) return tell(new Error(`${fits.length} classes begin like that`));
-    e.target.value = "";
-    e.target.blur();
-    decide("label", one, e.timeStamp);
-  };
+    ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"], ["do-votes", "votes"]]) $(name).onclick = (e) => act(what, e.timeStamp);
+  typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)));
   const online = () => send();
   document.addEventListener("keydown", key, true);
   window.addEventListener("online", online);
@@ -306,5 +301,5 @@ function review(root, { bench, who, session }) {
   more();
   send();
   follow(null);
-  return { stop() { stopped = true; document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
+  return { stop() { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
 }

@@ -26,9 +26,8 @@ from pipelines.experiment import detach
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from tests.benchmarks.tools import clock, need
-from tests.browser import Workbench, browser
+from tests.browser import Workbench, browser, look
 
-READY = ".assay-review:not(.empty) .picture img"
 PAGES = ("overview", "review", "map", "gaps", "experiments", "audit", "history")
 KEYS = ["Enter", " ", "Enter", "n", "Enter", "d", "Enter", "u"]
 
@@ -100,9 +99,8 @@ def memory(server):
 
 def review(page, n, pause):
     """n decisions with a person's pauses; how many were presses that decide."""
-    page.wait_for_selector(READY, timeout=120_000)
     for i in range(n):
-        page.wait_for_selector(READY, timeout=120_000)
+        look(page)
         page.keyboard.press(KEYS[i % len(KEYS)])
         page.wait_for_timeout(pause)
     page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=120_000)

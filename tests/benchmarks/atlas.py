@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app import map as maps
 from curation import atlas
 from pipelines.scan import scan
 from tests.browser import browser, workbench
@@ -22,7 +23,7 @@ def made(n, seed=0):
     rng = np.random.default_rng(seed)
     heap = rng.integers(0, 20, n)
     xy = np.clip(rng.random((20, 2))[heap] + rng.normal(0, 0.04, (n, 2)), 0, 1).astype("f4")
-    return np.uint32(n).tobytes() + xy.tobytes() + (heap % 10).astype("u1").tobytes()
+    return maps.packed(xy, (heap % 10).astype("u1"), dict(palette=[], legend=[]))
 
 
 def moved(page, n, steps=120):

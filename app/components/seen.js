@@ -1,0 +1,123 @@
+// Nothing is decided about a picture that was not seen: it is painted for a moment first, a key counts once, ten quick answers are asked about.
+
+const SEEN = 150; // ms that a picture is on the screen before a decision counts
+const HELD = 1000; // ms within which a key that nobody let go is still the same press; later its keyup was lost
+const QUICK = 0.4, MANY_QUICK = 10; // seconds; so many decisions in a row that took less are asked about
+
+function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
+  const img = new Image();
+  const set = (state) => { img.state = state; img.classList.toggle("gone", state === "broken"); img.dispatchEvent(new Event("state")); };
+  (async () => {
+    for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+      set("coming");
+      img.src = url;
+      try { await img.decode(); return set("there"); } catch { /* broken, or the server is away: it is asked */ }
+      const answer = await fetch(url).catch(() => null);
+      if (answer && (answer.ok || answer.status === 404)) return set("broken");
+      await new Promise((r) => setTimeout(r, wait));
+    }
+  })();
+  return img;
+}
+
+function watch(img, seen) { // calls seen(when it was painted), once it has been on the screen for SEEN ms; returns what stops the watching
+  let inside = false, frame = null, timer = null;
+  const look = () => {
+    cancelAnimationFrame(frame); clearTimeout(timer);
+    if (!inside || img.state !== "there" || document.hidden) return;
+    frame = requestAnimationFrame(() => { // the frame before this one has painted it
+      const since = performance.now();
+      timer = setTimeout(() => { stop(); seen(since); }, SEEN);
+    });
+  };
+  const eye = new IntersectionObserver((found) => { inside = found.at(-1).isIntersecting; look(); }, { threshold: 0.25 });
+  const stop = () => { eye.disconnect(); cancelAnimationFrame(frame); clearTimeout(timer); img.removeEventListener("state", look); document.removeEventListener("visibilitychange", look); };
+  img.addEventListener("state", look);
+  document.addEventListener("visibilitychange", look);
+  eye.observe(img);
+  return stop;
+}
+
+function presses() { // tells a new press of a key from one that is held, with `repeat` or without it
+  const down = new Map(), up = (e) => down.delete(e.code), none = () => down.clear();
+  document.addEventListener("keyup", up, true);
+  window.addEventListener("blur", none);
+  return {
+    held(e) { const last = down.get(e.code); down.set(e.code, e.timeStamp); return e.repeat || e.timeStamp - last < HELD; },
+    stop() { document.removeEventListener("keyup", up, true); window.removeEventListener("blur", none); },
+  };
+}
+
+function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
+  let img = null, shown = 0, since = null, quick = [], asking = false, unwatch = () => {};
+  const pause = root.querySelector('[data-is="pause"]');
+  const say = (words) => { note.textContent = words; };
+  const state = () => {
+    root.dataset.picture = img?.state ?? "none";
+    if (img?.state === "broken") say("This picture cannot be shown. N: not sure, → passes it by.");
+    else if (img?.state === "coming") setTimeout(() => img?.state === "coming" && say("The picture is not here yet, so nothing is decided. → passes it by."), 400);
+  };
+  function ask(yes) {
+    asking = yes;
+    root.classList.toggle("paused", yes);
+    pause.hidden = !yes;
+  }
+  function bring() { // on a telephone the classes lie beneath the picture, and the next one would not be seen
+    const box = picture.getBoundingClientRect(), middle = box.top + box.height / 2;
+    if (box.height && (middle < 0 || middle > innerHeight)) picture.scrollIntoView({ block: "center" });
+  }
+  const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some); };
+  pause.querySelector("p").textContent = `${MANY_QUICK} decisions in a row took less than ${QUICK} s each. Did you look at every picture?`;
+  pause.querySelector('[data-is="stand"]').onclick = () => answer(true);
+  pause.querySelector('[data-is="take-back"]').onclick = () => answer(false);
+  return {
+    show(one) { // this picture, from now on; the clock starts anew
+      unwatch(); img?.removeEventListener("state", state);
+      img = one; shown = performance.now(); since = null;
+      delete root.dataset.seen;
+      say("");
+      picture.replaceChildren(...(img ? [img] : []));
+      if (img) { img.addEventListener("state", state); unwatch = watch(img, (at) => { since = at; root.dataset.seen = "yes"; say(""); }); bring(); }
+      state();
+    },
+    passable: () => img !== null && img.state !== "there", // what cannot be decided may be left for later
+    seconds(at, judged = true) { // how long it was looked at, in seconds; null, and a word on the screen, where that is no look
+      if (asking) return null;
+      if (img.state === "broken" && !judged && at - shown >= SEEN) return (at - shown) / 1000;
+      if (since !== null && at - since >= SEEN) return (at - since) / 1000;
+      if (img.state === "there") {
+        say("Too soon: that was not counted.");
+        bring();
+      }
+      return null;
+    },
+    decided(what, seconds) { quick = seconds < QUICK ? [...quick, what] : []; if (quick.length >= MANY_QUICK) ask(true); },
+    undone(what) { quick = quick.filter((w) => w !== what); },
+    asking: () => asking,
+    answered(e, held) { // a key goes to the question; true unless it is the browser's
+      const key = e.key.toLowerCase();
+      if (!held && (key === "y" || key === "t")) answer(key === "y");
+      return key !== "tab" && !pause.contains(e.target);
+    },
+    stop() { unwatch(); },
+  };
+}
+
+function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
+  if (classes.every((name) => /^[0-9]$/.test(name))) return classes;
+  return [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((k) => !taken.includes(k)).slice(0, classes.length);
+}
+
+function typed(input, classes, decide, tell) { // a class by its name, or by as much of it as no other begins with
+  input.onkeydown = (e) => {
+    e.stopPropagation();
+    if (e.key === "Escape") { input.value = ""; input.blur(); }
+    if (e.key !== "Enter" || e.repeat) return;
+    const said = input.value.trim().toLowerCase(), all = classes(), fits = all.filter((c) => c.toLowerCase().startsWith(said));
+    const one = all.find((c) => c.toLowerCase() === said) ?? (said && fits.length === 1 ? fits[0] : null);
+    if (!one) return tell(`${fits.length} classes begin like that`);
+    if (!decide(one, e.timeStamp)) return;
+    input.value = "";
+    input.blur();
+  };
+}
