@@ -151,6 +151,19 @@ def test_rows_and_columns_are_taken_by_name_in_any_order(bench, tmp_path, ending
     assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs["matched"]
 
 
+def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path):
+    table = digits(60, wrong=0)
+    bench = bench_of(table.assign(id=[f"{i:03}" for i in range(60)]), tmp_path / "a")
+    own = model_of(bench)
+    keyed = own.assign(id=bench.state().key).iloc[::-1]
+    keyed.to_csv(tmp_path / "own.csv", index=False)
+    pd.testing.assert_frame_equal(read_own(tmp_path / "own.csv", bench, "probabilities").loc[own.index], own, check_names=False)
+    keyed.assign(id="C:\\data\\" + keyed.id).to_csv(tmp_path / "own.csv", index=False)
+    found = read_own(tmp_path / "own.csv", bench, "probabilities")
+    pd.testing.assert_frame_equal(found.loc[own.index], own, check_names=False)
+    assert "file name" in found.attrs["matched"]
+
+
 def numbered_bench(tmp_path, n=12):
     """A bench of n classes that are whole numbers, 40 samples each, and what a model sure of each label says, in the bench's order, by number."""
     table = digits(40 * n, wrong=0).assign(label=[str(i % n) for i in range(40 * n)])
