@@ -33,7 +33,8 @@ def why(bench, sample, most=8):
         out.append("That is its label, so nothing is doubted.")
     else:
         out.append(f"It is labelled {label}, to which the model gives {p[own]:.0%}: its score. The lowest scores come first in the queue.")
-        out.append(f"It is flagged because {best} is likelier than {label}; no threshold was chosen.")
+        decided = "It was flagged until somebody decided about it:" if state.reviewed[sample] else "It is flagged because"
+        out.append(f"{decided} {best} is likelier than {label}; no threshold was chosen.")
         out.append("A score is no probability of being wrong: only people's decisions on images drawn at random tell how many labels are.")
     h = leverage(bench, sample)
     if h is not None:

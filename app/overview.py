@@ -39,6 +39,12 @@ def draw(bench):
     with two:
         st.markdown("### Issues")
         st.html(bars(status["issues"]) if status["issues"] else "<p>None, or nothing is scanned yet.</p>")
+    if status["classes_reviewed"]:
+        with st.expander("What random looks say of each class"):
+            st.dataframe(class_table(status["classes_reviewed"]), hide_index=True, width="stretch")
+            st.caption("By given label. A rate takes 30 looks; before that you see counts. Flagged is what the model doubts now, out of sample.")
+    if status["network"] and (old := status["network"]["changed"] + status["network"]["new"]):
+        st.caption(f"The network's second opinion is {old:,} edits old: a scan asks it anew.")
     elsewhere.offer(bench)
     judged = runs.by_version(bench)
     if len(judged):
@@ -48,6 +54,12 @@ def draw(bench):
             f"On the {judged.n[0]:,} val labels as they stand now, to which no model was fitted; 95 % intervals over seeds and samples. "
             f"Whether versions differ an experiment tests, on the test set: these lines do not. Each training: `assay runs -b {bench.given}`."
         )
+
+
+def class_table(rows):
+    """Rows of queue.by_class in words."""
+    said = {"class": "class", "wrong": ("hits", "looks"), "flags right": ("flagged_hits", "flagged"), "clean ones flagged": ("clean_flagged", "clean")}
+    return [{k: r[v] if isinstance(v, str) else history.rate(r[v[0]], r[v[1]]) for k, v in said.items()} for r in rows]
 
 
 def advise(bench, step):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from curation import audit, queue, stats, steps, undo, versions
+from curation import audit, queue, standing, stats, steps, undo, versions
 from curation.errors import UserError
 
 COUNTS = """count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
@@ -162,12 +162,17 @@ def status(bench, version="HEAD"):
         runs=bench.rows("select count(*) from runs")[0][0],
         issues=None,
         review=queue.progress(bench, state),
+        classes_reviewed=[],
+        network=None,
     )
     found = waits = None
     try:
         found, _ = queue.undecided(state, queue.standing(bench, version=version, columns=("kind", "sample")))
         counts = found.kind.value_counts()
         out["issues"] = {k: int(counts[k]) for k in queue.KINDS if k in counts}
+        if queue.scanned(bench):
+            out["network"] = standing.second_age(bench, state)
+            out["classes_reviewed"] = queue.by_class(bench, state)
     except UserError as e:
         waits = e
     if versions.is_head(bench, version):

@@ -1,8 +1,11 @@
 """What to look at next: suspects in order, a random stratum among them, and what that stratum says about the labels not looked at."""
 
+import json
+
 import numpy as np
 
 from curation import merge, stats, suspects, versions, votes
+from curation.arrays import find, load
 from curation.errors import UserError
 
 SEED = 0  # names the one random order of a bench (see versions.by_draw); it depends on sample ids alone, so an import does not reshuffle it
@@ -200,3 +203,35 @@ def progress(bench, state=None):
         errors_left=left and (left.estimate, left.low, left.high),
         errors_between=left and left.between,
     )
+
+
+def by_class(bench, state):
+    """What the random stratum says of each class, as dicts: class (the given label), looks (sure ones), hits (wrong), flagged (looks whose given label
+    the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right), clean_flagged; [] where nothing is
+    scanned. Rates take 30 looks; rare classes are doubted more often than others, and this is where it shows."""
+    kept = load(bench.arrays / "opinion.npz", ["ids", "pred_probs", "classes", "few"])
+    first = versions.stratum(state)
+    sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
+    if kept is None or not len(sure):
+        return []
+    classes = np.array(json.loads(str(kept["classes"])), object)
+    at = find_sorted(kept["ids"], np.asarray(sure, "S32"))
+    given = state.given_label.loc[sure].to_numpy(object)
+    said = classes[np.where(kept["few"], 0, kept["pred_probs"][at]).argmax(1)]
+    judged = (at >= 0) & ~np.isin(given.astype(str), classes[kept["few"]].astype(str))  # a class too small to judge is doubted nowhere
+    wrong = ((state.label != state.given_label) | ~state.keep).loc[sure].to_numpy(bool)
+    doubted = judged & (said != given)
+    out = []
+    for name in sorted(set(given)):
+        here = given == name
+        counts = dict(looks=here, hits=here & wrong, flagged=here & doubted, flagged_hits=here & doubted & wrong)
+        counts |= dict(clean=here & ~wrong, clean_flagged=here & ~wrong & doubted)
+        out.append({"class": name} | {k: int(v.sum()) for k, v in counts.items()})
+    return out
+
+
+def find_sorted(known, ids):
+    """Where each of `ids` (n,) is among `known`, in no order: -1 where it is not."""
+    order = np.argsort(known, kind="stable")
+    at = find(known[order], ids)
+    return np.where(at < 0, -1, order[at])

@@ -100,6 +100,20 @@ def second_beside(kept, classes, ids, probs, part):
     return Second(kept, classes, ids).beside(probs, indices(part.label, classes))
 
 
+def second_age(bench, state):
+    """How the labels of a state differ from those that the second opinion's network was trained on, as a dict: trained (labels), changed (of these
+    relabelled, dropped or moved since), new (labels it has not been trained on). None where no network gave a second opinion."""
+    kept = judge_of(bench) or {}
+    if "second_labels" not in kept:
+        return None
+    theirs, was = json.loads(str(kept["second_classes"])), kept["second_labels"]
+    trained = kept["second_ids"][was >= 0]
+    now = state.loc[state.keep & (state.split == "train") & state.label.notna(), "label"]
+    y = now.reindex(trained.astype(str))
+    changed = int((indices(y, theirs) != was[was >= 0]).sum())
+    return dict(trained=len(trained), changed=changed, new=int((~np.isin(np.asarray(now.index, "S32"), trained)).sum()))
+
+
 def of_version(bench, version):
     """(the judged part of a version's state, classes, out-of-sample probabilities (n, k) of its rows, which classes are too few (k,)), by the judge
     that the version has: its standardisation, lambda and calibration, on the labels of this version."""

@@ -135,10 +135,29 @@ def status(a):
     review = out["review"]
     tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
     tell(f"random   {random_rate(review)} (wrong in the random stratum)" + left_words(review))
+    for row in sorted(out["classes_reviewed"], key=lambda row: -row["looks"])[:12]:
+        tell(f"  {cell(row['class'])}: {class_words(row)}")
+    if out["network"] and out["network"]["changed"] + out["network"]["new"]:
+        tell(f"network  {age_words(out['network'])}; assay scan asks it anew")
     tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
     done(a, out, out["next"])
+
+
+def class_words(row):
+    """What the random looks at one class say; row: as queue.by_class."""
+    from curation.history import rate
+
+    flags = f"flags right {rate(row['flagged_hits'], row['flagged'])}" if row["flagged"] else "none flagged"
+    clean = f"; clean ones flagged {rate(row['clean_flagged'], row['clean'])}" if row["clean"] else ""
+    return f"wrong {rate(row['hits'], row['looks'])}; {flags}{clean}"
+
+
+def age_words(network):
+    """How old the second opinion is; network: as standing.second_age."""
+    edits = network["changed"] + network["new"]
+    return f"its second opinion is {edits:,} edits old: it was trained on {network['trained']:,} labels"
 
 
 def left_words(review):

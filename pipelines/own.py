@@ -39,7 +39,7 @@ def table_of(path, what):
     readers = {
         ".npy": lambda: pd.DataFrame(two_dimensional(np.load(path, allow_pickle=False), path, what)),
         ".npz": lambda: of_arrays(path, what),
-        ".csv": lambda: pd.read_csv(path),
+        ".csv": lambda: pd.read_csv(path, dtype={c: str for c in pd.read_csv(path, nrows=0) if is_called(c)}),  # 007 is no 7
         ".parquet": lambda: pd.read_parquet(path),
         ".feather": lambda: pd.read_feather(path),
     }
@@ -55,9 +55,14 @@ def table_of(path, what):
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(names=frame.index.name or "key")
     if ending == ".csv" and str(frame.columns[0]).startswith("Unnamed"):  # pandas wrote its index: ids, or a count of rows
-        counted = frame.iloc[:, 0].tolist() == list(range(len(frame)))
+        counted = frame.iloc[:, 0].tolist() == [str(i) for i in range(len(frame))]
         frame = frame.iloc[:, 1:] if counted else frame.rename(columns={frame.columns[0]: "key"})
     return listed(frame)
+
+
+def is_called(column):
+    """Is this what a column of ids is called? One that pandas wrote without a name is."""
+    return str(column).lower() in NAMES or str(column).startswith("Unnamed")
 
 
 def two_dimensional(array, path, what):
@@ -130,13 +135,12 @@ def by_key(frame, column, state, path):
     said = frame[column].astype(str).str.replace("\\", "/", regex=False)
     ways = dict(id=state.index, key=state.key, path=state.uri)
     ways |= {"file name": state.key.astype(str).str.split("/").str[-1]}
-    best, ids = None, None
+    tried = []
     for way, names in ways.items():
         names = pd.Series(state.index, index=pd.Index(np.asarray(names, object).astype(str)).str.replace("\\", "/", regex=False))
-        hits = said.isin(names.index)
-        if best is None or hits.sum() > best[1].sum():
-            best = way, hits, names
-    way, hits, names = best
+        asked = said if way != "file name" else said.str.split("/").str[-1]
+        tried.append((asked.isin(names.index), asked, names, way))
+    hits, said, names, way = max(tried, key=lambda t: t[0].sum())  # the first of equals
     lost = frame[column][~hits]
     twice = said[said.duplicated()]
     if len(lost) or len(twice):

@@ -151,6 +151,19 @@ def test_rows_and_columns_are_taken_by_name_in_any_order(bench, tmp_path, ending
     assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs["matched"]
 
 
+def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path):
+    table = digits(60, wrong=0)
+    bench = bench_of(table.assign(id=[f"{i:03}" for i in range(60)]), tmp_path / "a")
+    own = model_of(bench)
+    keyed = own.assign(id=bench.state().key).iloc[::-1]
+    keyed.to_csv(tmp_path / "own.csv", index=False)
+    pd.testing.assert_frame_equal(read_own(tmp_path / "own.csv", bench, "probabilities").loc[own.index], own, check_names=False)
+    keyed.assign(id="C:\\data\\" + keyed.id).to_csv(tmp_path / "own.csv", index=False)
+    found = read_own(tmp_path / "own.csv", bench, "probabilities")
+    pd.testing.assert_frame_equal(found.loc[own.index], own, check_names=False)
+    assert "file name" in found.attrs["matched"]
+
+
 def numbered_bench(tmp_path, n=12):
     """A bench of n classes that are whole numbers, 40 samples each, and what a model sure of each label says, in the bench's order, by number."""
     table = digits(40 * n, wrong=0).assign(label=[str(i % n) for i in range(40 * n)])
@@ -255,3 +268,46 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
     if what == "a class":
         scan(bench, embedder="pixels", yes=True, say=silent)
         assert (~bench.state().keep).sum() == len(some)
+
+
+# ---- what random looks say of each class, and how old a second opinion is
+
+
+def test_random_looks_are_counted_for_each_class(scanned):
+    truth, before = truth_of(scanned), scanned.state()
+    from curation.queue import random_order
+
+    order = list(random_order(before)[:60])
+    rows = decisions(order, truth)
+    scanned.edit(rows, "ann")
+    doubts = suspects.opinion(scanned, "v1").suggestion
+    found = {row["class"]: row for row in scanned.status()["classes_reviewed"]}
+    assert sum(row["looks"] for row in found.values()) == 60
+    for name, row in found.items():
+        here = [s for s in order if before.label[s] == name]
+        wrong = [s for s in here if truth[s] != name]
+        assert (row["looks"], row["hits"], row["clean"]) == (len(here), len(wrong), len(here) - len(wrong))
+        clean = [s for s in here if s not in wrong]
+        assert abs(row["clean_flagged"] - sum(doubts[s] != name for s in clean)) <= 1 and row["flagged_hits"] <= row["hits"]
+    assert sum(row["flagged_hits"] for row in found.values()) > 0.5 * sum(row["hits"] for row in found.values()) > 0
+
+
+def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
+    from curation.arrays import save
+    from curation.standing import second_age
+
+    state, own = scanned.state(), model_of(scanned)
+    rows = state.index[state["split"].isin(("train", "val"))]
+    y = np.where(state["split"][rows] == "train", suspects.indices(state.label[rows], list(own.columns)), -1)
+    second = dict(classes=np.array(json.dumps(list(own.columns))), ids=np.asarray(rows, "S32"), labels=y, probs=own.loc[rows].to_numpy("f4"))
+    assert second_age(scanned, state) is None
+    save(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
+    from curation.standing import write_opinion
+    from curation.versions import position
+
+    write_opinion(scanned, position(scanned, "HEAD"))
+    assert scanned.status()["network"] == dict(trained=int((y >= 0).sum()), changed=0, new=0)
+    some = list(train_of(state))[:5]
+    scanned.edit(pd.DataFrame(dict(sample=some[:3], label=["1" if state.label[s] != "1" else "2" for s in some[:3]])), "ann")
+    scanned.edit(pd.DataFrame(dict(sample=some[3:], keep="false")), "ann")
+    assert scanned.status()["network"]["changed"] == 5

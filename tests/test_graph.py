@@ -185,3 +185,15 @@ def test_digits_are_drawn_alike_and_only_copies_are_duplicates(tmp_path):
     planted = {frozenset((hashes[k].encode(), hashes[f"{k}-copy"].encode())) for k in table.id[table["split"] == "val"]}
     found = {frozenset(graph["hashes"][pair].tolist()) for pair in graph["pairs"]}
     assert found == planted and graph["limit"] > twins.TWIN
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_slow_drift_is_not_one_group(seed):
+    """Each image is like the next, the first not like the last: who shares a group is like its leader, whatever pair came first."""
+    pairs = np.stack([np.arange(39), np.arange(1, 40)], 1)
+    pairs = pairs[np.random.default_rng(seed).permutation(39)]
+    group = neighbors.star_groups(40, pairs)
+    near = {tuple(sorted(pair)) for pair in pairs.tolist()}
+    assert all(group[i] == i or tuple(sorted((i, group[i]))) in near for i in range(40))
+    assert (group[group] == group).all(), "a leader follows nobody"
+    assert np.bincount(group).max() <= 3 and len(set(group)) < 30, "a leader and its two neighbours; and yet groups"

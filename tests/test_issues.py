@@ -267,3 +267,18 @@ def test_an_older_graph_is_still_read(scanned):
     for name in ("close", "alike", "limit"):
         graph.pop(name)
     assert isinstance(issues.near(scanned.state(), graph, suspects.nodes(scanned, scanned.state())[1]), list)
+
+
+@pytest.mark.parametrize("locked", ["test", "guard"])
+def test_a_copy_in_a_locked_split_contradicts_nothing(tmp_path, locked):
+    """Its label would be read to say so; a copy in val with another label is named."""
+    table = digits(200, wrong=0)
+    one, two = table[table["split"] == "train"].head(2).index
+    other = lambda i, split, name: table.loc[[i]].assign(id=name, split=split, label=str((int(table.label[i]) + 1) % 10))  # noqa: E731
+    bench = bench_of(pd.concat([table, other(one, "test", "locked"), other(two, "val", "open")]), tmp_path)
+    scan(bench, embedder="pixels", hold_out=False, say=silent)
+    state = bench.state()
+    ids = state.reset_index().set_index("key")["sample"]
+    state.loc[ids["locked"], "split"] = locked
+    found = issues.find(bench, state).query("kind == 'conflicting_duplicates'")
+    assert set(found["sample"]) == {ids[table.id[two]], ids["open"]}

@@ -169,3 +169,24 @@ def test_rare_classes_are_not_called_errors_for_being_rare():
     X = (centres[y] + rng.normal(size=(1212, 20))).astype("f4")
     probs = probes.fit(X, y, np.arange(1212), 2).pred_probs(X)
     assert (probs[y == 1].argmax(1) == 1).mean() >= 0.75
+
+
+def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
+    """Labels drawn by lot, nearly as many dimensions as samples: in sample the probe knows each, out of sample none, and it must say so."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(240, 150)).astype("f4"), rng.integers(0, 2, 240)
+    probe = probes.fit(X, y, np.arange(240), 2)
+    p = probe.pred_probs(X)[np.arange(240), y]
+    assert -np.log(p).mean() < np.log(2) + 0.05, "worse than saying one half is worse than knowing nothing"
+    assert ((probe.raw(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
+
+
+def test_a_class_is_counted_by_groups_and_not_by_copies():
+    X, y = cloud(60, 8, 2)
+    X, y = np.r_[X, np.repeat(X[:1], 6, 0)], np.r_[y, np.full(6, 2)]
+    apart, copies = np.arange(66), np.r_[np.arange(60), np.full(6, 60)]
+    assert probes.fit(X, y, copies, 3).few().tolist() == [False, False, True], "one image in six copies is one image"
+    assert probes.fit(X, y, apart, 3).few().tolist() == [False, False, False]
+    again = probes.fit(X, np.where(y == 2, 0, y), copies, 3)
+    again.update(X, y)
+    assert again.few().tolist() == [False, False, True]
