@@ -132,7 +132,8 @@ def written(frame, folder, ending, **more):
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather", "npz"])
 @pytest.mark.parametrize("way", ["sample", "key", "path", "nameless index"])
-def test_rows_and_columns_are_taken_by_name_in_any_order(bench, tmp_path, ending, way):
+def test_rows_and_columns_are_taken_by_name_in_any_order(tmp_path, ending, way):
+    bench = bench_of(digits(60), tmp_path)
     own, state = model_of(bench), bench.state()
     named = dict(sample=state.index, key=state.key, path=state.uri, **{"nameless index": state.key})[way]
     mixed = own.iloc[::-1, ::-1]
