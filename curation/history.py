@@ -105,9 +105,11 @@ def changed(bench, a, b):
 LIFE = f"""with {undo.TOGGLES}
 select e.seq, e.ts, e.who, e.batch, e.field,
     case when e.field = 'tag' then (case when e.value ->> 'on' = 'true' then '' else '-' end) || (e.value ->> 'name')
-    else e.value ->> '$' end as value, e.verdict, e.why, e.suggested, e.seconds, d.batch is not null as undone,
+    when e.field = 'place' then e.value ->> 'key' else e.value ->> '$' end as value, e.verdict, e.why,
+    e.suggested, e.seconds, d.batch is not null as undone,
     (select arg_min(name, upto) from commits where upto >= e.seq) as version
-from edits e left join dead d on d.batch = e.batch and d.sample = e.sample and d.slot = {undo.SLOT.replace("field", "e.field").replace("value", "e.value")}
+from edits e left join dead d on d.batch = e.batch and d.sample = e.sample
+and d.slot = {undo.SLOT.replace("field", "e.field").replace("value", "e.value")}
 where e.sample = $sample and e.seq <= $upto order by e.seq"""
 
 

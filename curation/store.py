@@ -68,6 +68,10 @@ PROPER = """case field
 # edits that are not proper, but for those that a later one of the same field corrects, as a repair did in a log that a merge brings
 IMPROPER = f"""select sample, field, value::varchar, batch from {{table}} w where ({PROPER}) is not true
     and not exists (select 1 from {{table}} l where l.sample = w.sample and l.field = w.field and l.{{order}} > w.{{order}})"""
+# the key of a sample is what its last edit of `place` says, or what it was before the first; where its file lies on this machine is no edit
+MOVE = """update samples set key = p.key from (
+    select sample, coalesce(nullif(arg_max(coalesce(value ->> 'key', ''), seq), ''), arg_min(value ->> 'was', seq)) as key from edits
+    where field = 'place' and sample in (select sample from {table}) group by sample) p where samples.id = p.sample"""
 
 SETTINGS = dict(python_enable_replacements=False)
 
@@ -350,6 +354,8 @@ class Store:
             from {table} order by n""",
             dict(before=before, head=head),
         )
+        if con.execute(f"select 1 from {table} where field = 'place' limit 1").fetchall():
+            con.execute(MOVE.format(table=table))
         link = con.execute(LINK, [before, before + count]).fetchall()[0][0]
         head = sha256((head + link).encode()).hexdigest()
         con.execute("update meta set value = ? where key = 'head'", [head])

@@ -81,12 +81,14 @@ FEW = 1000  # samples that were edited since, of which a state is brought forwar
 
 
 def brought(con, state, since, upto):
-    """A state at `since` brought to `upto`; None where many samples were edited between, or new ones came, or a rule did."""
+    """A state at `since` brought to `upto`; None where many samples were edited between, or new ones came, a rule did, or
+    a sample moved."""
     touched = con.execute("select distinct sample from edits where seq > ? and seq <= ? limit ?", [since, upto, FEW + 1]).fetchnumpy()[
         "sample"
     ]
     rows = state.index.get_indexer(touched)
-    if len(touched) > FEW or (rows < 0).any():
+    moved = "select 1 from edits where seq > ? and seq <= ? and field = 'place' limit 1"
+    if len(touched) > FEW or (rows < 0).any() or con.execute(moved, [since, upto]).fetchall():
         return None
     import pandas as pd
 

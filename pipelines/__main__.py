@@ -71,6 +71,8 @@ def import_(a):
         f"; {out[k]:,} {word}"
         for k, word in (
             ("removed", "removed"),
+            ("moved", "moved"),
+            ("returned", "returned"),
             ("relabelled", "relabelled by the source"),
             ("left_alone", "changed in the source but reviewed here, left alone"),
             ("left_out", "left out"),
