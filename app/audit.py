@@ -16,7 +16,7 @@ def draw(bench):
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Blind audit")
     with right:
-        who = reviewer()
+        who = reviewer(bench)
     if not (bench.state()["split"] == "test").any():
         return st.info("There is no test split here: import one, and its labels can be audited.")
     noise = audits.noise(bench, "test")

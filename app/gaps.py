@@ -20,7 +20,7 @@ def draw(bench):
     if not queue.scanned(bench):
         return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
     with right:
-        who = reviewer()
+        who = reviewer(bench)
     busy = background.follow(bench, "gaps")  # first: what ends from here on draws the page anew
     found, late = lacking.recent(bench)
     if late and not busy:

@@ -20,7 +20,7 @@ def draw(bench):
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# History")
     with right:
-        who = reviewer()
+        who = reviewer(bench)
     commit(bench, who)
     one, two, three = st.tabs(TABS, default=TABS[2] if "sample" in st.query_params else None)
     with one:

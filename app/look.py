@@ -99,11 +99,13 @@ def explained(told, label="How is this known?"):
         st.html(f'<div class="assay-told">{words}<code>{escape(told["formula"])}</code></div>')
 
 
-def reviewer():
-    """Who decides, kept in the page's address, so that a reload remembers it; "" before anybody has said."""
+def reviewer(bench=None):
+    """Who decides, kept in the page's address, so that a reload remembers it; "" before anybody has said, or while it is open whether they are
+    somebody whom the bench knows by another spelling."""
     import streamlit as st
 
     from curation.text import check
+    from curation.votes import namesake
 
     who = st.text_input(
         "Your name",
@@ -114,6 +116,16 @@ def reviewer():
         icon=":material/person:",
     ).strip()
     who = who or st.session_state.get("who", "")
+    apart = st.session_state.setdefault("apart", set())
+    if bench and who and who not in apart and (other := namesake(bench, who)):
+        st.warning(f"{plain(other)} has decided here. Are you {plain(other)}, or is {plain(who)} somebody else?")
+        if st.button(f"I am {plain(other)}", type="primary"):
+            st.session_state["who"] = st.query_params["who"] = other
+            st.rerun()
+        if st.button(f"{plain(who)} is somebody else"):
+            apart.add(who)
+            st.rerun()
+        return ""
     if who and st.query_params.get("who") != who:
         st.query_params["who"] = who
     st.session_state["who"] = check(who, "a name")

@@ -25,7 +25,7 @@ def draw(bench):
     except UserError as e:
         return st.info(words(e))
     with right:
-        who = reviewer()
+        who = reviewer(bench)
     by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"
     url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
     left, right = st.columns([5, 3], gap="medium")

@@ -19,7 +19,7 @@ def draw(bench):
     if not queue.scanned(bench):
         return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
     with right:
-        who = reviewer()
+        who = reviewer(bench)
     ways = ("one by one", "many alike")
     way = middle.segmented_control("How", ways, default=ways[0], label_visibility="collapsed")
     if not who:

@@ -98,6 +98,11 @@ def _read_folder(root, asked, split_map):
             left_out.append((file, f"has a label that {wrong}"))
         else:
             rows.append({"key": file, "uri": f"{root}/{file}", "label": label, "split": split, "meta": {}})
+    notes = [
+        f"{n:,} images in {top}/ have no label: a folder of this name holds what is unlabelled. If it is a class, rename the folder"
+        for top, n in Counter(f.split("/")[0] for f in images if "/" in f).items()
+        if not by_split and SPLITS.get(top.lower()) == "pool"
+    ]
     tables = [f for f in found if "/" not in f and f.lower().endswith(TABLES)]
     if len(tables) == 1 and not any(row["label"] for row in rows):
         table = _read_table(root / tables[0])
@@ -113,9 +118,10 @@ def _read_folder(root, asked, split_map):
         )
     for option in (o for o, column in asked.items() if column):
         raise UserError(f"--{option}-column: {root.name} is a folder of images, without columns", "pass a CSV or Parquet file")
-    unread_line = f"files in {root.name} that are no images which Assay reads, and were not imported: {named_endings}"
+    if unread:
+        notes.append(f"files in {root.name} that are no images which Assay reads, and were not imported: {named_endings}")
     kind = "split folders" if by_split else "class folders" if tops else "unlabelled images"
-    return kind, rows, left_out, [unread_line] if unread else []
+    return kind, rows, left_out, notes
 
 
 def _read_table(path):

@@ -1,6 +1,7 @@
 """What text may enter the log, and how it looks where text can bite: terminals, spreadsheets, CSV lines, folder names."""
 
 import re
+import unicodedata
 
 from curation.errors import UserError
 
@@ -25,6 +26,14 @@ def check(text, what, most=NAME):
     if wrong := flaw(text, most):
         raise UserError(f"expected {what} in plain text, found one that {wrong}: {text[:40]!r}", "shorten or mend it")
     return text
+
+
+def alike(names):
+    """Lists of two or more of `names` that differ in nothing but capitals, blanks, or how Unicode writes the same letters."""
+    groups = {}
+    for name in sorted(set(names)):
+        groups.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def printable(text):

@@ -1,6 +1,6 @@
 """Everyone's decision about a sample, kept as a vote: which label a majority gives, where people disagree, and how well they agree."""
 
-from curation import stats
+from curation import stats, text
 from curation.undo import ALIVE
 from curation.versions import END
 
@@ -28,6 +28,12 @@ DISAGREEMENTS = f"""with {VOTES},
 tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts from vote group by all),
 many as (select sample, sum(n) as total from tally group by all having count(*) > 1)
 select t.sample, t.label, t.n, m.total, t.people from tally t join many m using (sample) order by t.sample, t.n desc, t.ts desc"""
+
+
+def namesake(bench, who):
+    """Somebody who has decided here and whose name is `who` but for capitals and blanks, or None; nobody where `who` has decided, too."""
+    people = {name for (name,) in bench.rows(f"select distinct who from edits where {PERSON}")}
+    return None if who in people else next((name for group in text.alike([*people, who]) if who in group for name in group if name != who), None)
 
 
 def winners(con, upto, rows):

@@ -10,7 +10,7 @@ from curation.images import SIDE, decode_source
 from curation.leftovers import at_work
 from curation.sources import Source, make_splits, read_source
 from curation.store import new_batch
-from curation.text import check
+from curation.text import alike, check
 from curation.versions import register, tree
 
 DECIDED = ("edit-", "audit-")  # batches that are a person's decisions
@@ -261,7 +261,7 @@ def append(bench, source, name, frame, state, old, lost, left_out, who, audited_
         classes=int(kept.label.nunique()),
         unlabelled=int(kept.label.isna().sum()),
         splits=splits,
-        notes=[*source.notes, *unheard(known, old)],
+        notes=[*source.notes, *unheard(known, old), *spelled(kept.label.dropna())],
     )
 
 
@@ -289,6 +289,14 @@ def unheard(known, old):
     bare = ~labelled & old.given_label.reindex(known.index).notna()
     if bare.any():
         yield f"{bare.sum():,} rows have no label any more: their samples keep the one that they have"
+
+
+def spelled(labels):
+    """Which classes may be one, in words."""
+    counts = labels.value_counts()
+    for group in alike(counts.index):
+        names = ", ".join(f"{name!r} ({counts[name]:,})" for name in group)
+        yield f"these classes differ in capitals or blanks alone: {names}. If they are one, mend the source and import it again"
 
 
 def freeze(bench, state, after, audited, refreeze, relabelled=False):

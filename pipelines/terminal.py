@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from contextlib import contextmanager
 from datetime import datetime
@@ -48,9 +49,13 @@ def open_bench(a):
 
 
 def told(a, bench):
-    """`bench`; what its upgrade put right is said."""
+    """`bench`; what its upgrade put right is said, and whether `--who` may be somebody whom it knows by another spelling."""
+    from curation.votes import namesake
+
     if bench.mended:
         say(a)(f"note: {bench.mended}; scan again, so that they are judged: assay scan -b {bench.given}")
+    if other := getattr(a, "who", None) and namesake(bench, a.who):
+        say(a)(f"note: {other} has decided here, and {a.who} has not: if they are one, say --who {shlex.quote(other)}, or they count as two people")
     return bench
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import png
+from streamlit.testing.v1 import AppTest
 from test_cli import assay
 
 import curation
-from curation import UserError, check
+from curation import UserError, check, votes
 from curation.sources import Source, make_splits
 from curation.store import LINK
 from pipelines.ingest import ingest
@@ -427,3 +428,48 @@ def test_a_file_that_was_gone_comes_back_elsewhere(tmp_path):
     out = ingest(bench, folder, "tester")
     assert (out["moved"], out["returned"], out["added"]) == (1, 1, 0) and same(bench, before, "split")
     assert bench.state().label[sample] == "dog"
+
+
+# ---- names that may be one
+
+
+def test_classes_that_differ_in_capitals_or_blanks_are_named(tmp_path):
+    labels = ["cat", "Cat", "cat ", "dog", "cafe\u0301", "caf\u00e9"] * 5
+    status, out, _ = assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
+    assert status == 0 and "note: these classes differ in capitals or blanks alone: 'Cat' (5), 'cat' (5), 'cat ' (5)" in out
+    assert out.count("these classes") == 2 and "dog" not in out
+
+
+def test_a_class_called_pool_is_said_to_be_taken_for_unlabelled(tmp_path):
+    pets(tmp_path / "d", lake=5, pool=5, river=5)
+    status, out, _ = assay("import", tmp_path / "d", "-b", tmp_path / "bench")
+    assert status == 0 and "5 images in pool/ have no label" in out and "5 of them without a label" in out
+
+
+def test_ann_in_small_letters_is_asked_whether_she_is_ann(bench, tmp_path):
+    sample = bench.state().index[bench.state().split == "train"][0]
+    bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
+    assert (votes.namesake(bench, " ann"), votes.namesake(bench, "Ann"), votes.namesake(bench, "bob")) == ("Ann", None, None)
+    (tmp_path / "e.csv").write_text(f"sample,verdict\n{sample},confirm\n")
+    status, out, _ = assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")
+    assert status == 0 and "note: Ann has decided here, and ann has not" in out
+    assert "note" not in assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")[1], "then they are two"
+
+
+def test_the_page_asks_ann_too(bench):
+    def page(path):
+        import streamlit as st
+
+        import curation
+        from app.look import reviewer
+
+        st.write(f"decides: {reviewer(curation.Bench(path))}")
+
+    sample = bench.state().index[bench.state().split == "train"][0]
+    bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
+    for answer, who in ((0, "Ann"), (1, "ann")):
+        at = AppTest.from_function(page, kwargs=dict(path=str(bench.path)), default_timeout=60).run()
+        at.text_input[0].input("ann").run()
+        assert [m.value for m in at.markdown] == ["decides:"] and "Are you Ann" in at.warning[0].value
+        at.button[answer].click().run()
+        assert [m.value for m in at.markdown] == [f"decides: {who}"] and not at.warning
