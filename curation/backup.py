@@ -2,11 +2,12 @@
 
 import os
 import shutil
+from contextlib import closing, suppress
 
 import duckdb
 
 from curation.errors import UserError
-from curation.store import chain_breaks, facts_only
+from curation.store import Opened, chain_breaks
 from curation.times import now
 from curation.turns import testify
 
@@ -45,29 +46,36 @@ def newest(folder):
 
 
 def examine(file):
-    """What a copy holds, dict(file, name, upto, head), if every block of it can be read and its hash chain is sound; else None."""
+    """What a copy holds, dict(file, name, upto, head), if every block of it can be read and its hash chain is sound; else None. UserError where it
+    holds what no bench does."""
     try:
-        with duckdb.connect(str(file), read_only=True) as con:
-            for (table,) in con.execute("select table_name from duckdb_tables()").fetchall():
+        with closing(Opened(file, read_only=True)) as opened, opened.cursor() as con:
+            for (table,) in con.execute("select table_name from duckdb_tables() where database_name = ?", [opened.name]).fetchall():
                 con.execute(f'select count(hash(t)) from "{table}" t')
-            facts_only(con, file, ("views", "functions"))
             if chain_breaks(con):
                 return None
             upto, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
             return dict(file=file, name=file.stem, upto=upto, head=head)
     except duckdb.Error:
+        Opened.forget(file)
         return None
+
+
+def examined(file):
+    """As examine, and None for one that holds what no bench does, too."""
+    with suppress(UserError):
+        return examine(file)
 
 
 def sound(bench):
     """Is the bench's own file good, and nothing of it lost? Only for whoever holds its turn."""
-    found = bench.file.exists() and bench.file.stat().st_size and examine(bench.file)
+    found = bench.file.exists() and bench.file.stat().st_size and examined(bench.file)
     return bool(found) and found["upto"] >= (bench.witness() or (0,))[0]
 
 
 def last_good(bench):
     """The newest copy that is good, as examine() has it, or None."""
-    return next(filter(None, map(examine, newest(bench.path / "backups"))), None)
+    return next(filter(None, map(examined, newest(bench.path / "backups"))), None)
 
 
 def restore(bench, name=None):

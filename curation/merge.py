@@ -44,7 +44,9 @@ def merge(bench, other, who):
     theirs, their_who). Merging twice changes nothing. Raises UserError, and nothing is merged, for what is no copy of this bench."""
     if other.path.resolve() == bench.path.resolve():
         raise UserError(f"expected another bench to merge, found {bench.given} itself", "name the folder of the copy")
-    if backup.examine(other.file) is None:
+    with other.closed():
+        sound = backup.examine(other.file)
+    if sound is None:
         raise UserError(
             f"expected a sound bench in {other.path}, found its log damaged", f"see what is wrong with it: assay check -b {other.given}"
         )
@@ -52,9 +54,9 @@ def merge(bench, other, who):
     with ExitStack() as doors:
         turns = {}
         for one in sorted((bench, other), key=lambda b: str(b.path.resolve())):  # in one order, or two merges wait for each other
-            turns[one] = doors.enter_context(bench.transaction(keep=False) if one is bench else other.closed())
+            turns[one] = doors.enter_context(bench.transaction(other.file) if one is bench else other.closed())
+        bench.read_beside()
         con = turns[bench]
-        con.execute(f"attach '{str(other.file).replace(chr(39), chr(39) * 2)}' as theirs (read_only)")
         return merged(bench, con, who, other)
 
 

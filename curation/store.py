@@ -3,23 +3,24 @@
 import itertools
 import os
 import re
-import tempfile
 import threading
 import time
 import uuid
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 
+from curation.catalogue import other_schema, refuse_foreign
 from curation.errors import Held, UserError
+from curation.scratch import scratch
 from curation.text import check
 from curation.times import now
 from curation.turns import PATIENCE, SHARE, Door, take_turn, testify, witness
 
-SCHEMA = "4"
+FILE = "assay.duckdb"
 BROKEN = (
     duckdb.Error,
     duckdb.IOException,
@@ -37,22 +38,19 @@ create table edits (seq bigint, uid varchar, prev_hash varchar, batch varchar, o
 create table commits (name varchar primary key, upto bigint, tree varchar, parent varchar, message varchar, who varchar, ts timestamp);
 create table left_out (batch varchar, source varchar, key varchar, reason varchar);
 create table runs (key varchar primary key, train_tree varchar, arch varchar, seed integer, config json, recipe integer,
-    code varchar, seconds double, ts timestamp, version varchar, n_train integer, failed varchar);
+    code varchar, seconds double, ts timestamp);
 create table issues (kind varchar, sample varchar, score double, suggestion varchar, why varchar, upto bigint);
 create table clusters (key varchar, sample varchar, cluster integer, x float, y float);
 """
-STANDING = (
-    """create table standing (sample varchar, n bigint, label bigint, given bigint, keep bigint, split bigint);"""  # derived: see versions
-)
-LOOKS = (
-    "create table looks (test varchar, runs varchar, upto bigint, ts timestamp, primary key (test, runs));"  # at the test split: see runs
-)
-MADE = "select 1 from duckdb_tables() where database_name = current_database() and table_name = 'meta'"
-TAKE_OVER = {  # what makes of a bench of an older schema one of the next
-    "1": f"drop table if exists standing; {STANDING}",
-    "2": f"{LOOKS} alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;",
+TAKE_OVER = {  # what makes of a bench of an older schema one of the next; a new bench begins as one of schema 1, so that all of a schema are equal
+    "1": "create table standing (sample varchar, n bigint, label bigint, given bigint, keep bigint, split bigint);",  # derived: see versions
+    "2": """create table looks (test varchar, runs varchar, upto bigint, ts timestamp, primary key (test, runs));
+        alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;""",
     "3": "",  # what stands without a split gets one: see repair
 }
+SCHEMAS = {str(i + 1): TABLES + "".join(list(TAKE_OVER.values())[:i]) for i in range(len(TAKE_OVER) + 1)}
+SCHEMA = [*SCHEMAS][-1]
+MADE = "select 1 from duckdb_tables() where database_name like 'bench%' and table_name = 'meta'"
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
     suggested, seconds, epoch_us(ts))::varchar), '' order by seq)) from edits where seq > ? and seq <= ?"""
 
@@ -77,44 +75,105 @@ MOVE = """update samples set key = p.key from (
     select sample, coalesce(nullif(arg_max(coalesce(value ->> 'key', ''), seq), ''), arg_min(value ->> 'was', seq)) as key from edits
     where field = 'place' and sample in (select sample from {table}) group by sample) p where samples.id = p.sample"""
 
-SETTINGS = dict(python_enable_replacements=False)
+SETTINGS = dict(
+    python_enable_replacements=False,
+    autoinstall_known_extensions=False,
+    autoload_known_extensions=False,
+    allow_community_extensions=False,
+    allow_persistent_secrets=False,
+    max_temp_directory_size="16GB",
+)
 
 _doors = defaultdict(Door)
 
 
 class Opened:
-    """A file opened in the one DuckDB of this process: to start a DuckDB for every access took ten times as long as all else together."""
+    """A file opened in a DuckDB that can reach that file alone, and `beside`, a second one to read. The DuckDB stays for the next time: to start one
+    for every access took ten times as long as all else together."""
 
-    engine, starting, names = None, threading.Lock(), itertools.count()
+    engines, starting, names, KEPT = OrderedDict(), threading.Lock(), itertools.count(), 8
+    known = {}  # {file: (which writing of it holds nothing foreign, its inode)}: what nobody else has written since is not looked at again
 
-    def __init__(self, file, read_only):
-        with self.starting:
-            if Opened.engine is None:
-                spills = os.path.join(tempfile.gettempdir(), "assay.duckdb.tmp")
-                Opened.engine = duckdb.connect(config=SETTINGS | dict(temp_directory=spills))
-        self.started, self.name = Opened.engine, f"bench{next(self.names)}"
-        file = str(file).replace("'", "''")
+    def __init__(self, file, read_only, beside=None):
+        self.file, self.beside, self.name = file, beside, f"bench{next(self.names)}"
+        self.started = self.engine(*filter(None, [file, beside]))
+        self.attach(file, self.name, read_only)
+
+    @classmethod
+    def engine(cls, *files):
+        with cls.starting:
+            if files not in cls.engines:
+                con = duckdb.connect(config=SETTINGS | dict(temp_directory=str(scratch() / "spill")))
+                paths = [quoted(f"{file}{more}") for file in files for more in ("", ".wal", ".wal.checkpoint", ".wal.recovery")]
+                con.execute(f"set allowed_paths = [{', '.join(paths)}]")
+                con.execute("set enable_external_access = false")
+                cls.engines[files] = con
+                while len(cls.engines) > cls.KEPT:  # one that is at work lives until its last cursor is closed
+                    cls.engines.popitem(last=False)
+            cls.engines.move_to_end(files)
+            return cls.engines[files]
+
+    def attach(self, file, name, read_only):
+        now, (then, inode) = writing(file), self.known.get(file, (None, None))
         with self.started.cursor() as con:
-            con.execute(f"attach '{file}' as {self.name} (type duckdb, read_{'only' if read_only else 'write'})")
+            con.execute(f"attach {quoted(file)} as {name} (type duckdb, read_{'only' if read_only else 'write'})")
+            if now is None or now != then:
+                place = file.parent if file.name == FILE else file
+                try:
+                    refuse_foreign(con, name, place, SCHEMAS, macros=now is None or now[0][0] != inode)
+                except BaseException:
+                    self.detach(name)
+                    raise
 
     def cursor(self):
+        """DuckDB's own functions come first: no macro takes the place of one."""
         con = self.started.cursor()
-        con.execute(f"use {self.name}")
+        con.execute(f"set search_path = 'system.main,{self.name}.main'")
         return con
 
     def close(self):
+        if self.beside:
+            with suppress(duckdb.Error):  # it was never read
+                self.detach("theirs")
+        self.detach(self.name)
+        if now := writing(self.file):
+            self.known[self.file] = now, now[0][0]
+
+    def detach(self, name):
         try:
             with self.started.cursor() as con:
-                con.execute(f"detach {self.name}")
+                con.execute(f"detach {name}")
         except duckdb.Error as e:
-            Opened.engine = None
+            self.forget(self.file)
             if "CHECKPOINT during DETACH failed" not in str(e):  # then what was committed stands beside the file, in its .wal
                 raise
+
+    @classmethod
+    def forget(cls, file):
+        """What was opened with the file may be broken with it: whoever comes next gets another."""
+        for files in [f for f in cls.engines if file in f]:
+            cls.engines.pop(files, None)
+        cls.known.pop(file, None)
+
+
+def quoted(path):
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def writing(file):
+    """Which writing of a file this is, and of what DuckDB has not folded into it yet; None where there is no file."""
+    try:
+        found = [os.stat(file)]
+        with suppress(FileNotFoundError):
+            found.append(os.stat(f"{file}.wal"))
+    except FileNotFoundError:
+        return None
+    return tuple((f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in found)
 
 
 def forked():
     """In a child the engine's threads are missing: it is neither used nor taken down there."""
-    Opened.left, Opened.engine, Opened.starting = Opened.engine, None, threading.Lock()
+    Opened.left, Opened.engines, Opened.starting = Opened.engines, OrderedDict(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=forked)
@@ -126,7 +185,7 @@ class Store:
     def __init__(self, path):
         self.given = path  # as its user calls it
         self.path = Path(path).absolute()
-        self.file = self.path / "assay.duckdb"
+        self.file = self.path / FILE
         self.arrays = self.path / "arrays"
         self.states, self.positions, self.inode, self.told, self.nodes = {}, {}, None, None, None
         self.mended = ""  # what an upgrade put right, in words
@@ -140,7 +199,8 @@ class Store:
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with self.transaction() as con:
             if not con.execute(MADE).fetchall():  # nobody was faster
-                con.execute(TABLES + STANDING + LOOKS)
+                con.execute(f"use {_doors[self.file].con.name}")
+                con.execute(SCHEMAS[SCHEMA])
                 con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
 
     def verify(self, witnessed=True):
@@ -159,36 +219,33 @@ class Store:
             known = con.execute(MADE).fetchall()
             found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
             lost = found and self.behind(con)
-            facts_only(con, self.path)
         if found and found[0][0] in TAKE_OVER:
             from curation.repair import mend
 
             with self.transaction() as con:  # the same facts; somebody may have been faster
+                con.execute(f"use {_doors[self.file].con.name}")
                 for schema, change in TAKE_OVER.items():
                     if con.execute("select value = ? from meta where key = 'schema'", [schema]).fetchall() == [(True,)]:
                         con.execute(f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'")
                         self.mended = mend(self, con) if schema == "3" else ""
         elif found != [(SCHEMA,)]:
-            raise UserError(
-                f"expected a bench of schema {SCHEMA} in {self.path}, found schema {found[0][0] if found else 'of no number'}",
-                "open it with the Assay that made it, or import its sources into a new bench",
-            )
+            raise other_schema(self.path, SCHEMA, found[0][0] if found else "of no number")
         if lost:
             raise UserError(lost, self.way_back())
 
     @contextmanager
-    def connect(self, keep=True):
+    def connect(self, beside=None):
         """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside. A thread that waits gets the open file of the
-        one before it. Who changes settings, or attaches a file, passes keep=False and has a DuckDB to itself."""
+        one before it. beside: another bench's file, which can be read as `theirs` (see read_beside)."""
         door = _doors[self.file]
         with door.mine():
             sound = False
             try:
-                if not keep:
+                if beside:
                     self._close(door)
                 if door.con is None:
                     door.turn = take_turn(self.path / ".lock")
-                    door.con, door.until = self._open(door.turn is None, alone=not keep), time.monotonic() + SHARE
+                    door.con, door.until = self._open(door.turn is None, beside), time.monotonic() + SHARE
                 con = door.con.cursor()  # what this one registers or sets is nobody else's
                 con.execute("set enable_progress_bar = false")  # it would draw over our own
                 try:
@@ -198,7 +255,7 @@ class Store:
                 sound = True
             except duckdb.Error as e:
                 if type(e) in BROKEN or FULL.search(str(e)):
-                    Opened.engine = None  # it may be broken with the file: whoever comes next gets another
+                    Opened.forget(self.file)
                     raise self._broken(e) from None
                 sound = type(e) is duckdb.InterruptException
                 raise
@@ -206,7 +263,7 @@ class Store:
                 sound = True
                 raise
             finally:
-                if not (sound and keep and door.waited_for() and time.monotonic() < door.until):
+                if not (sound and not beside and door.waited_for() and time.monotonic() < door.until):
                     self._close(door)
 
     def _close(self, door):
@@ -216,9 +273,9 @@ class Store:
             raise self._broken(e) from None
 
     @contextmanager
-    def transaction(self, keep=True):
+    def transaction(self, beside=None):
         """As `connect`; what happens inside is stored durably as a whole, or not at all."""
-        with self.connect(keep) as con:
+        with self.connect(beside) as con:
             door = _doors[self.file]
             if door.turn is None:
                 raise UserError(
@@ -249,13 +306,13 @@ class Store:
                 if turn is not None:
                     os.close(turn)
 
-    def _open(self, read_only=False, alone=False):
+    def _open(self, read_only=False, beside=None):
         until = time.monotonic() + PATIENCE
         if self.file.exists() and not self.file.stat().st_size:
             raise self._broken("the file is empty")  # duckdb would take it for a new one
         while True:
             try:
-                con = duckdb.connect(str(self.file), read_only, config=SETTINGS) if alone else Opened(self.file, read_only)
+                con = Opened(self.file, read_only, beside)
                 break
             except duckdb.Error as e:
                 if "onflicting lock" not in str(e):
@@ -314,28 +371,11 @@ class Store:
             return con.execute(query, params).df()
 
     def sql(self, query, limit=100_000, seconds=30):
-        """A person's SELECT over the bench as a DataFrame: at most `limit` rows, at most `seconds` long. It reads the bench and
-        nothing else; a read-only connection alone could still read any file, and write one by COPY."""
-        with self.connect(keep=False) as con:
-            try:
-                statements = con.extract_statements(query)
-            except duckdb.Error as e:
-                raise UserError(f"expected a SELECT, found: {e}", "mend the query") from None
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise UserError(f"expected one SELECT, found {len(statements)} statement(s): {query[:80]!r}", "send one SELECT")
-            for setting in ("enable_external_access = false", "lock_configuration = true"):
-                con.execute(f"set {setting}")
-            con.execute("begin transaction read only")
-            watch = threading.Timer(seconds, con.interrupt)
-            watch.start()
-            try:
-                return frame_of(con.execute(statements[0]), limit)
-            except duckdb.InterruptException:
-                raise UserError(f"expected an answer within {seconds} s, found none", "narrow the query, or raise seconds=") from None
-            except duckdb.Error as e:
-                raise UserError(f"expected a query over the bench alone, found: {e}", "tables: samples edits commits runs issues") from None
-            finally:
-                watch.cancel()
+        """A person's SELECT over the bench as a DataFrame: at most `limit` rows, at most `seconds` long. It reads a copy of the bench and
+        nothing else, in a process of its own, and nobody waits for it: see asking.ask."""
+        from curation.asking import ask
+
+        return ask(self, query, limit, seconds)
 
     def append(self, con, edits, batch, who):
         """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log. batch: its name, or one for each row."""
@@ -366,6 +406,11 @@ class Store:
         con.execute("update meta set value = ? where key = 'head'", [head])
         self.told = str(before + count), head
 
+    def read_beside(self):
+        """Inside of connect(beside=...): open that file, of which one has the turn by now, as `theirs`."""
+        opened = _doors[self.file].con
+        opened.attach(opened.beside, "theirs", True)
+
     def chain_breaks(self):
         """Seqs at which the log is not what it was when it was written; [] for a sound log."""
         with self.connect() as con:
@@ -375,26 +420,6 @@ class Store:
 def improper(con, table, order="n"):
     """(sample, field, value, batch) of edits whose value is none of their field: see PROPER."""
     return con.execute(IMPROPER.format(table=table, order=order)).fetchall()
-
-
-def frame_of(found, limit):
-    """The first `limit` rows of a result, read piece by piece: a piece of DuckDB's may hold few rows, and only an empty one is the last."""
-    import pandas as pd
-
-    pieces, n = [found.fetch_df_chunk()], 0
-    while len(pieces[-1]) and n + len(pieces[-1]) < limit:
-        n += len(pieces[-1])
-        pieces.append(found.fetch_df_chunk())
-    return pd.concat(pieces[:-1] or pieces if not len(pieces[-1]) else pieces, ignore_index=True).head(limit)
-
-
-def facts_only(con, path, kinds=("views",)):
-    """Refuse a file that brings queries of its own: a bench may come from anybody, and a view would run in place of a table."""
-    if any(
-        con.execute(f"select 1 from duckdb_{kind}() where database_name = current_database() and not internal limit 1").fetchall()
-        for kind in kinds
-    ):
-        raise UserError(f"expected tables alone in {path}, found views or macros", "this is no file that Assay wrote: do not trust it")
 
 
 def chain_breaks(con):

@@ -82,13 +82,13 @@ def states(bench):
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
-                about = dict(name=path.stem) | json.loads(file.read() or "{}")
+                about = dict(json.loads(file.read() or "{}"), name=path.stem)  # a bench may come from anybody
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                     about["state"] = "stopped" if about.get("state") == "running" else about.get("state", "stopped")
                 except BlockingIOError:
                     about["state"] = "running"
-        except (FileNotFoundError, ValueError):  # done meanwhile, or being written
+        except (FileNotFoundError, ValueError, TypeError):  # done meanwhile, or being written
             continue
         out.append(about)
     over = [job for job in out if job["state"] != "running"]

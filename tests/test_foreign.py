@@ -1,0 +1,218 @@
+"""Stories of a bench that somebody mailed: no query, macro or trigger in its file is run as whoever opens it, and nothing of theirs is read or written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from conftest import ROOT, bench_of, digits
+from test_cli import assay
+
+import curation
+from curation import UserError, asking, backup, catalogue
+from curation.scratch import scratch
+from curation.store import Opened
+
+ISSUES = "drop table issues; create table issues ({}, sample varchar, score double, suggestion varchar, why varchar, {})"
+FOREIGN = {  # what a file may bring that no bench of ours has; {secret} is a file of the reader's
+    "trigger": "create table t (a varchar); "
+    "create trigger evil after insert on edits for each statement insert into t select content from read_text('{secret}')",
+    "trigger alone": "create trigger evil after insert on edits for each statement "
+    "insert into left_out select null, null, null, content from read_text('{secret}')",
+    "trigger on reading the log": "create trigger evil after update on meta for each statement delete from edits",
+    "macro named max": "create macro max(x) as (select content from read_text('{secret}'))",
+    "macro named json_type": "create macro json_type(x) as (select content from read_text('{secret}'))",
+    "operator": 'create macro "+"(x, y) as 99',
+    "table macro": "create macro duckdb_tables() as table select 'meta' as table_name",
+    "view in place of a table": "alter table samples rename to real; create view samples as select * from real, read_text('{secret}')",
+    "view beside": "create view v as select * from read_text('{secret}')",
+    "table": "create table t (a int)",
+    "table in another schema": "create schema s; create table s.edits as from edits",
+    "schema": "create schema s",
+    "nested schema": "create schema s; create schema s.t",
+    "column": "alter table samples add column extra varchar",
+    "column gone": "alter table issues drop column why",
+    "column of another type": "alter table issues alter column why type json",
+    "column of their type": "create type mood as enum ('a'); alter table issues alter column why type mood",
+    "type": "create type varchar2 as varchar",
+    "default": "alter table samples alter column meta set default (getvariable('x'))",
+    "default that reads": "alter table issues alter column why set default (current_setting('temp_directory'))",
+    "not null": "alter table samples alter column uri set not null",
+    "check": ISSUES.format("kind varchar check (length(kind) < 9)", "upto bigint"),
+    "generated column": ISSUES.format("kind varchar", "upto bigint as (1)"),
+    "unique": "create unique index u on samples (id)",
+    "index": "create index i on edits (who)",
+    "index over an expression": "create index i on edits ((lower(who)))",
+    "sequence": "create sequence s",
+    "comment": "comment on table edits is 'mine'",
+    "table gone": "drop table clusters",
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A bench of 30 digits with one commit, and a file of its owner's that nobody else may read."""
+    bench = bench_of(digits(30), tmp_path_factory.mktemp("own"), audited_test=True)
+    bench.commit("first", "ann")
+    (bench.path.parent / "secret").write_text("SECRET-4711")
+    return bench
+
+
+def mailed(own, folder, statements=""):
+    """A copy of the bench into which somebody put statements of their own."""
+    shutil.copytree(own.path, folder / "mailed")
+    with duckdb.connect(str(folder / "mailed" / "assay.duckdb")) as con:
+        con.execute(statements.format(secret=own.path.parent / "secret"))
+    return curation.Bench(folder / "mailed")
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_path, name):
+    there = mailed(own, tmp_path, FOREIGN[name])
+    with pytest.raises(UserError, match="expected the tables of a bench and nothing else") as refused:
+        curation.open(there.path)
+    assert str(there.path) in str(refused.value)
+    with pytest.raises(UserError, match="and nothing else"):
+        there.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
+    with pytest.raises(UserError, match="and nothing else"):
+        own.merge(there.path, "ann")
+    copy = own.path / "backups" / "mailed.duckdb"
+    shutil.copyfile(there.file, copy)
+    try:
+        with pytest.raises(UserError, match="and nothing else"):
+            backup.restore(own, "mailed")
+        assert backup.last_good(own)["name"] == "v1", "and the way back leads past it"
+    finally:
+        copy.unlink()
+    for file in (there.path, own.path):
+        assert not any(b"SECRET-4711" in f.read_bytes() for f in file.rglob("*.duckdb*"))
+
+
+def test_every_verb_says_so(own, tmp_path):
+    there = mailed(own, tmp_path, FOREIGN["trigger"])
+    for verb in (["status"], ["check"], ["log"], ["edit", tmp_path / "e.csv"], ["commit"]):
+        (tmp_path / "e.csv").write_text(f"sample,verdict\n{own.frame(split='train').index[0]},confirm\n")
+        status, out, err = assay(*verb, "-b", there.path)
+        assert status in (1, 2) and "and nothing else" in out + err and "trigger" in out + err and "sound" not in out, (verb, out, err)
+
+
+def test_the_kinds_that_are_compared_are_all_that_this_duckdb_knows():
+    with duckdb.connect() as con:
+        listing = "select distinct function_name from duckdb_functions() where function_name like 'duckdb#_%' escape '#' and function_type = 'table'"
+        known = set()
+        for (function,) in con.execute(listing).fetchall():
+            try:
+                columns = [c[0] for c in con.execute(f"select * from {function}()").description]
+            except duckdb.BinderException:  # it wants an argument
+                continue
+            if "database_name" in columns:
+                known.add(function.removeprefix("duckdb_"))
+    # the statement that makes a table says all of its columns and constraints
+    assert known - {"databases", "columns", "constraints"} == {*catalogue.KINDS, *catalogue.MACROS}
+
+
+def test_a_bench_changed_by_another_program_meanwhile_is_looked_at_again(own, tmp_path):
+    there = mailed(own, tmp_path)
+    assert len(curation.open(there.path).state()) == 30
+    mailed_again = curation.open(there.path)
+    with duckdb.connect(str(there.file)) as con:
+        con.execute("create trigger evil after insert on edits for each statement delete from samples")
+    with pytest.raises(UserError, match="trigger"):
+        mailed_again.rows("select 1")
+
+
+def test_no_file_but_the_bench_is_reached_and_no_macro_takes_a_functions_place(own, tmp_path):
+    with own.connect() as con:
+        for evil in (f"select * from read_text('{own.path.parent / 'secret'}')", f"copy samples to '{tmp_path / 'x.csv'}'", f"attach '{tmp_path / 'x'}'"):
+            with pytest.raises(duckdb.PermissionException):
+                con.execute(evil)
+        for evil in ("set enable_external_access = true", f"set allowed_paths = ['{tmp_path}']", "load httpfs", "install httpfs"):
+            with pytest.raises(duckdb.Error):
+                con.execute(evil)
+    there = mailed(own, tmp_path)
+    with there.transaction() as con:  # who gets one past the comparison has not won yet
+        con.execute(f"create macro {con.execute('select current_setting($$search_path$$)').fetchall()[0][0].split(',')[1]}.max(x) as 77")
+        assert con.execute("select max(seq) from edits").fetchall() != [(77,)]
+        con.execute("rollback; begin")
+    assert list(tmp_path.glob("x*")) == []
+
+
+def test_odd_folder_names_open_like_any_other(own, tmp_path):
+    for name in ("it's", "a b", "ü漢", "x,y", '"q"', "[1]", "-x", "a..b"):
+        shutil.copytree(own.path, tmp_path / name)
+        (tmp_path / f"link {name}").symlink_to(tmp_path / name)
+        for path in (tmp_path / name, tmp_path / f"link {name}", tmp_path / name / ".." / name):
+            bench = curation.open(path)
+            before = bench.rows("select count(*) from edits")[0][0]
+            bench.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
+            assert curation.open(path).rows("select count(*) from edits") == [(before + 1,)]
+        assert not list((tmp_path / name).glob("*.wal*"))
+    assert len(Opened.engines) <= Opened.KEPT
+
+
+# ---- a person's query
+
+
+def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_it(own, tmp_path, monkeypatch):
+    """What a query builds in one step heeds no interruption, so its process is killed; it works on a copy, which nobody waits for."""
+    there, said = mailed(own, tmp_path), []
+    there.verify()
+    sample = own.frame(split="train").index[0]
+
+    def ask(query):
+        start = time.monotonic()
+        with pytest.raises(UserError) as refused:
+            there.sql(query, seconds=4)
+        said.append((refused.value.problem, time.monotonic() - start))
+
+    long = threading.Thread(target=ask, args=["with recursive r as (select 1 as n union all select n + 1 from r) select max(n) from r"])
+    long.start()
+    while not list(scratch().glob("query-*/bench.duckdb")):
+        time.sleep(0.01)
+    assert there.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "ann")["edits"] == 1
+    assert long.is_alive() and not said, "it is still at work"
+    long.join()
+    assert "within 4 s" in said[0][0] and said[0][1] < 60 + 8
+    monkeypatch.setattr(asking, "MEMORY", 100 << 20)
+    ask("select list_sum(range(300000000))")
+    assert "needs at most 0.1 GB" in said[1][0]
+    monkeypatch.setattr(asking, "ANSWER", 1 << 20)
+    ask("select repeat('x', 1000) from range(100000)")
+    assert "at most 1 MB" in said[2][0]
+    assert not list(scratch().glob("query-*")), "nothing is left of it"
+    assert there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0] == 1, "and what is asked now is of now"
+
+
+def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
+    code = "import os, signal, curation.scratch as s; print(s.scratch(), flush=True); {}"
+    env = os.environ | dict(TMPDIR=str(tmp_path))
+
+    def run(end):
+        done = subprocess.run([sys.executable, "-c", code.format(end)], capture_output=True, text=True, env=env, cwd=ROOT)
+        return Path(done.stdout.strip())
+
+    assert not run("print(end='')").exists()
+    killed = run("os.kill(os.getpid(), signal.SIGKILL)")
+    assert killed.exists() and killed.stat().st_mode & 0o777 == 0o700
+    os.utime(killed, (time.time() - 3600,) * 2)
+    run("print(end='')")
+    assert not killed.exists(), "who comes next clears what a killed process left"
+
+
+def test_a_job_file_names_no_other_file(own, tmp_path):
+    """What jobs a mailed bench claims to have: the file that tells of one that is over goes, and no other."""
+    from pipelines import jobs
+
+    there, other = mailed(own, tmp_path), tmp_path / "mine.json"
+    other.write_text("{}")
+    (there.path / "jobs").mkdir()
+    (there.path / "jobs" / "a.json").write_text(json.dumps(dict(name=str(tmp_path / "mine"), state="failed", keys=[])))
+    (there.path / "jobs" / "b.json").write_text("[1]")
+    assert jobs.states(there) == [] and other.exists() and not (there.path / "jobs" / "a.json").exists()
