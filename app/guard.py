@@ -2,7 +2,7 @@
 
 import secrets
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
@@ -40,7 +40,7 @@ class Guard:
         if name_of(host) not in self.hosts:
             return f"this workbench is not called {host[:100]}: open the link that `assay app` printed"
         asks = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if asks and (origin is None or urlsplit(origin).netloc.lower() != host.lower()):
+        if asks and (origin is None or place_of(origin) != host.lower()):
             return "asked by a page of another site"
         if asks and scope["path"].startswith("/assay/") and not headers.get("content-type", "").startswith("application/json"):
             return "expected JSON"
@@ -57,7 +57,8 @@ class Guard:
         """Exchange the token for a cookie that no script can read and no other site can send; from a page of ours, so that a strict cookie goes
         along whatever led here."""
         rest = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin1")) if k != "token"]
-        to = "/" + scope["path"].lstrip("/") + (f"?{urlencode(rest)}" if rest else "")
+        at = quote(scope["path"].lstrip("/"))  # a backslash would be another slash, and lead away
+        to = f"/{at}?{urlencode(rest)}" if rest else f"/{at}"
         body = ENTER.format(to=to.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")).encode()
         cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
         plain = [(b"content-type", b"text/html"), (b"cache-control", b"no-store"), (b"set-cookie", cookie.encode())]
@@ -69,6 +70,14 @@ def name_of(host):
     """A Host header without its port."""
     host = host.lower()
     return host[: host.rindex("]") + 1] if "]" in host else host.split(":")[0]
+
+
+def place_of(origin):
+    """The host and port that an Origin header names, or None."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[
+        return None
 
 
 def shown(headers, name):

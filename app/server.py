@@ -37,6 +37,39 @@ def desk_of(path):
 DESKS = {}
 
 
+def parsed(body):
+    """The object that the bytes of a request are."""
+    from curation.errors import UserError
+
+    try:
+        found = json.loads(body)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # neither NaN, nor 1e999, nor half a character is JSON
+    except (ValueError, RecursionError):
+        raise UserError("expected JSON, found something else", "send an object") from None
+    if not isinstance(found, dict):
+        raise UserError("expected a JSON object, found another value", "send an object")
+    return found
+
+
+def field(asked, name, kind, default):
+    """A field of what was sent; UserError where it is of another type."""
+    from curation.errors import UserError
+
+    found = asked.get(name, default)
+    if not isinstance(found, kind):
+        raise UserError(f"expected a {kind.__name__} as {name}, found a {type(found).__name__}", "reload the page")
+    return found
+
+
+def whole(text, name):
+    """A whole number from a query or a path."""
+    from curation.errors import UserError
+
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise UserError(f"expected a whole number as {name}, found {text[:40]!r}", "reload the page")
+    return int(text)
+
+
 def routes(path):
     """The routes that a review talks to; each works in a thread, so that nobody waits for another's disk."""
     from starlette.concurrency import run_in_threadpool
@@ -51,13 +84,7 @@ def routes(path):
             body += part
             if len(body) > LONGEST:
                 raise UserError(f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time")
-        try:
-            found = json.loads(body)
-        except ValueError:
-            raise UserError("expected JSON, found something else", "send an object") from None
-        if not isinstance(found, dict):
-            raise UserError("expected a JSON object, found another value", "send an object")
-        return found
+        return parsed(body)
 
     def answering(work):
         async def answer(request):
@@ -70,9 +97,7 @@ def routes(path):
 
     @answering
     async def image(request):
-        side = (
-            min(1024, max(16, int(request.query_params.get("side", "512")))) if request.query_params.get("side", "512").isdecimal() else 512
-        )
+        side = min(1024, max(16, whole(request.query_params.get("side", "512"), "side")))
         jpeg = await run_in_threadpool(desk_of(path).picture, request.path_params["sample"], side)
         if jpeg is None:
             return Response("no such picture", 404)
@@ -81,20 +106,22 @@ def routes(path):
     @answering
     async def decisions(request):
         a = await asked(request)
-
-        sent = [s for s in a.get("sent", []) if isinstance(s, dict)]
-        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, str(a.get("who", ""))))
+        who, sent = field(a, "who", str, ""), field(a, "sent", list, [])
+        if not all(isinstance(s, dict) and isinstance(s.get("batch"), str) for s in sent):
+            raise UserError("expected objects with a batch in `sent`, found another value", "reload the page")
+        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, who))
 
     @answering
     async def items(request):
         a = await asked(request)
+        session, skip = field(a, "session", str, ""), field(a, "skip", list, [])
+        if not all(isinstance(s, str) for s in skip):
+            raise UserError("expected ids of samples in `skip`, found another value", "reload the page")
 
         def read():
             desk = desk_of(path)
             desk.look()
-            return dict(
-                items=desk.items(str(a.get("session", "")), [str(s) for s in a.get("skip", [])][:2000]), classes=desk.classes, seq=desk.seq
-            )
+            return dict(items=desk.items(session, skip[:2000]), classes=desk.classes, seq=desk.seq)
 
         return JSONResponse(await run_in_threadpool(read))
 
@@ -113,8 +140,7 @@ def routes(path):
 
     @answering
     async def live(request):
-        session, after = request.query_params.get("session", ""), request.query_params.get("after", "0")
-        after = int(after) if after.isdecimal() else 0
+        session, after = request.query_params.get("session", ""), whole(request.query_params.get("after", "0"), "after")
         return JSONResponse(await run_in_threadpool(desk_of(path).live, session, after))
 
     @answering
@@ -124,7 +150,7 @@ def routes(path):
         bench, name = desk_of(path).bench, request.path_params["name"]
         if request.method == "POST":
             return JSONResponse(await run_in_threadpool(blind.answer, bench, name, await asked(request)))
-        jpeg = await run_in_threadpool(blind.picture, bench, name, int(request.path_params["row"]), 512)
+        jpeg = await run_in_threadpool(blind.picture, bench, name, whole(request.path_params["row"], "row"), 512)
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response("no such picture", 404)
 
     @answering
@@ -141,7 +167,7 @@ def routes(path):
         Route("/overview", first),  # Streamlit knows its first page by no name
         Route("/assay/map", places),
         Route("/assay/audit/{name}", audited, methods=["POST"]),
-        Route("/assay/audit/{name}/{row:int}", audited),
+        Route("/assay/audit/{name}/{row}", audited),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
