@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import secrets
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
@@ -177,7 +176,7 @@ def routes(path):
     ]
 
 
-def make(path, token, port, hosts):
+def make(path, door, port, hosts):
     """The ASGI app of the bench in `path`."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
@@ -193,10 +192,11 @@ def make(path, token, port, hosts):
     async def life(app):
         threading.Thread(target=warm, args=(path,), daemon=True).start()
         yield
+        door.shut()  # here: a signal that ended the server is raised again behind it
         for desk in DESKS.values():
             desk.close()
 
-    guard = Middleware(Guard, token=token, port=port, hosts=hosts)
+    guard = Middleware(Guard, door=door, port=port, hosts=hosts)
     return st.App(Path(__file__).with_name("main.py"), lifespan=life, routes=routes(path), middleware=[guard])
 
 
@@ -219,27 +219,43 @@ def main(arguments=None):
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8501)
     p.add_argument("--no-browser", action="store_true")
+    p.add_argument("--link", action="store_true")
     a = p.parse_args(arguments)
     import uvicorn
 
+    from app.door import Door
     from app.guard import LOCAL
+    from app.patience import Timely
     from curation.errors import UserError
 
-    token = os.environ.pop("ASSAY_TOKEN", None) or secrets.token_urlsafe(24)
     hosts = LOCAL if a.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, a.host)
     try:
+        door = Door(a.bench)
+        if a.link:
+            print(f"{door.address()}{door.give('link')}")
+            return 0
         desk_of(a.bench)
     except UserError as e:
         print(e, file=sys.stderr)
         return 2
-    app = make(a.bench, token, a.port, hosts)
-    link = f"http://{a.host}:{a.port}/?token={token}"
-    print(f"the workbench is at {link}", flush=True)
+    door.sweep()
+    app, address = make(a.bench, door, a.port, hosts), f"http://{a.host}:{a.port}/?token="
+    print(f"the workbench is at {address}{door.give('link')}", flush=True)
+    print(f"the link opens once, in one browser; for another browser or person: assay app --link -b {a.bench}", flush=True)
+    door.open_at(address)
     if not a.no_browser:
-        import webbrowser
+        threading.Timer(1, browse, [door.leading(address + door.give("link"))]).start()
+    uvicorn.run(app, host=a.host, port=a.port, log_level="warning", access_log=False, http=Timely)
 
-        threading.Timer(1, webbrowser.open, [link]).start()
-    uvicorn.run(app, host=a.host, port=a.port, log_level="warning", access_log=False)
+
+def browse(page, seconds=60):
+    """Have the browser open a page of this user's, which goes when it has been read."""
+    import webbrowser
+
+    webbrowser.open(page.as_uri())
+    gone = threading.Timer(seconds, page.unlink, [True])
+    gone.daemon = True  # the server's end does not wait for it
+    gone.start()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import curation
 from curation import check, modes
 from pipelines import errands, jobs
 from pipelines.__main__ import main
-from pipelines.scan import scan
 
 
 def found(folder):
@@ -38,7 +37,6 @@ def work(bench, source):
     """A bench with a little of everything in it."""
     from app import blind, elsewhere
 
-    scan(bench, embedder="pixels", say=lambda line: None)
     bench.commit("first", "ann")
 
     blind.begin(bench, "ann", 3)
