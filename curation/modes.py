@@ -72,35 +72,42 @@ def masked(mode):
             os.umask(max(masks) if masks else own)
 
 
-def share(path, group):
-    """Give all of a bench the modes that it shall have. The folder itself is left alone where it holds other things than a bench."""
-    mode = 0o660 if group else 0o600
+def ours(path):
+    """(path, whether it is a folder) of all that is of a bench; its own folder, too, where that holds nothing else."""
     names = set(os.listdir(path))
-    for name in names & OURS:
+    for name in sorted(names & OURS):
         for place, _, files in os.walk(path / name):
-            give(place, of_folder(mode))
-            for file in files:
-                give(os.path.join(place, file), mode)
-        if not os.path.isdir(path / name):
-            give(path / name, mode)
-    if names <= OURS or all(name.startswith("guard-") for name in names - OURS):
-        give(path, of_folder(mode))
+            yield place, True
+            yield from ((p, False) for p in (os.path.join(place, f) for f in files) if not os.path.islink(p))
+        if os.path.isfile(path / name) and not os.path.islink(path / name):
+            yield str(path / name), False
+    if all(name in OURS or name.startswith("guard-") for name in names):
+        yield str(path), True
 
 
-def give(path, mode):
-    if not os.path.islink(path):
+def share(path, group):
+    """Give all of a bench the modes that it shall have."""
+    mode = 0o660 if group else 0o600
+    for place, is_folder in ours(path):
         with suppress(PermissionError, FileNotFoundError):
-            os.chmod(path, mode)
+            os.chmod(place, of_folder(mode) if is_folder else mode)
 
 
 def close(path):
-    """Close a bench of an older Assay, which left it to the umask, to everybody else; True where it was open. Its group keeps what it could write."""
+    """Close a bench of an older Assay, which left it to the umask, to everybody else; True where it was open. Its group keeps what it could write,
+    and what nobody may write stays so."""
     with suppress(OSError):
-        found = os.stat(path / FILE)
-        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) not in (0o600, 0o660):
-            share(path, found.st_mode & stat.S_IWGRP)
+        if os.stat(path / FILE).st_uid == os.geteuid() and excess(path / FILE, bits(path)):
+            for place, is_folder in ours(path):
+                most = of_folder(bits(path)) if is_folder else bits(path)
+                with suppress(PermissionError, FileNotFoundError):
+                    os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) & most | most & stat.S_ISGID)
             return True
     return False
+
+
+def excess(path, most):
+    return stat.S_IMODE(os.lstat(path).st_mode) & 0o777 & ~most
 
 
 def words(path):
@@ -110,10 +117,4 @@ def words(path):
 
 def loose(path):
     """Files and folders of a bench that more people may read than the bench says."""
-    mode, out = bits(path), []
-    for name in sorted(set(os.listdir(path)) & OURS):
-        for place, _, files in os.walk(path / name):
-            out += [p for p in (place, *(os.path.join(place, f) for f in files)) if not os.path.islink(p)]
-        if not os.path.isdir(path / name):
-            out.append(str(path / name))
-    return [p for p in out if os.lstat(p).st_mode & 0o777 & ~of_folder(mode)]
+    return [place for place, is_folder in ours(path) if excess(place, of_folder(bits(path)) if is_folder else bits(path))]

@@ -1,6 +1,5 @@
 """A real workbench in a process of its own, and a real browser to sit before it."""
 
-import os
 import shutil
 import socket
 import subprocess

@@ -115,6 +115,9 @@ def test_a_bench_that_an_older_assay_left_open_is_closed_when_its_owner_opens_it
     assert f"{scanned.path} can be read by {'its group' if group else 'you'} alone" in capsys.readouterr().err
     curation.open(scanned.path)
     assert capsys.readouterr().err == "", "once"
+    os.chmod(scanned.file, 0o444)
+    curation.open(scanned.path)
+    assert oct(stat.S_IMODE(os.stat(scanned.file).st_mode)) == "0o400", "what nobody may write stays so"
 
 
 def test_a_file_that_was_opened_to_others_since_is_named_and_closed(scanned):
