@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 from curation import audit as audits
+from curation import modes
+from curation.edits import number
 from curation.errors import UserError
 
 
@@ -14,7 +16,7 @@ def folder_of(bench, name):
 
 def begin(bench, who, n, split="test"):
     """Draw a sheet, and keep it in the bench. Returns its name."""
-    (bench.path / "audits").mkdir(exist_ok=True)
+    modes.folder(bench.path / "audits")
     made = bench.path / "audits" / f"new-{os.getpid()}"
     out = audits.start(bench, who, split, n, folder=made)
     made.rename(folder_of(bench, out["audit"]))
@@ -30,7 +32,7 @@ def open_ones(bench):
 
 def rows(bench, name):
     """The file of each row's image, by its number."""
-    if not name.isalnum() or not folder_of(bench, name).is_dir():
+    if not name.isalnum() or len(name) > 64 or not folder_of(bench, name).is_dir():
         raise UserError(f"expected an audit that was begun here, found {name[:40]!r}", "begin one on the page Audit")
     return {int(p.stem): p for p in folder_of(bench, name).glob("images/*") if p.stem.isdecimal()}
 
@@ -55,12 +57,16 @@ def answer(bench, name, said):
         return keep(bench, name, dict(row=said["row"], undo=True))
     row, label, verdict, seconds = (said.get(k) for k in ("row", "label", "verdict", "seconds"))
     fine = (
-        isinstance(row, int)
+        type(row) is int
         and row in rows(bench, name)
-        and (label is None or label in audits.classes(bench))
+        and (label is None or isinstance(label, str) and label in audits.classes(bench))
         and verdict in (None, "unsure")
     )
-    if not fine or (label is None) == (verdict is None) or not isinstance(seconds, int | float):
+    try:
+        fine = fine and isinstance(seconds, int | float) and number(seconds) is not None
+    except ValueError:
+        fine = False
+    if not fine or (label is None) == (verdict is None):
         raise UserError("expected a row of the sheet with a class or unsure, and seconds, found another answer", "reload the page")
     return keep(bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds))
 
@@ -69,7 +75,7 @@ def keep(bench, name, said):
     """Write a line of the sheet's answers; {done: rows that are answered}."""
     file = folder_of(bench, name) / "answers.jsonl"
     torn = file.exists() and file.stat().st_size and not file.read_bytes().endswith(b"\n")
-    with open(file, "a") as f:
+    with open(file, "a", opener=modes.opener) as f:
         f.write("\n" * bool(torn) + json.dumps(said) + "\n")
         f.flush()
         os.fsync(f.fileno())

@@ -23,8 +23,10 @@ NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CHOICES, CHOSEN = 64, 2_000_000  # grids whose samples are remembered, the last ones, and how many samples that may be
 CALM = 2  # seconds without a decision after which the opinion is written down, and the log asked for others' edits
+BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
-FIELDS = set("sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split())
+FIELDS = dict.fromkeys("sample label verdict tag split given_label suggested_label reason".split(), str)  # of a decision, and their types
+FIELDS |= dict(keep=bool, random=bool, score=(int, float), rank=(int, float), seconds=(int, float))
 
 
 class Desk:
@@ -139,12 +141,14 @@ class Desk:
         text.check(who, "a name")
         rows, refused = [], {}
         for one in map(self.spread, sent):
-            batch, asked = str(one.get("batch", "")), one.get("decision")
-            decisions = asked if isinstance(asked, list) or asked is None else [asked]
-            if decisions is not None and not (decisions and all(map(sensible, decisions))):
-                refused[batch] = f"expected decisions on samples, with no other fields than {', '.join(sorted(FIELDS))}"
+            batch, asked = one["batch"], one.get("decision", BACK)
+            decisions = asked if isinstance(asked, list) else [asked]
+            if asked is BACK:
+                rows.append((batch, None))
+            elif why := "no decision" if not decisions else next(filter(None, map(fault, decisions)), None):
+                refused[batch] = f"expected decisions on samples, found {why}"
             else:
-                rows.append((batch, decisions and [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions]))
+                rows.append((batch, [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions]))
         out = inbox.receive(self.bench, rows, who)
         out["refused"] |= refused
         for batch, decisions in rows:
@@ -296,8 +300,16 @@ def stratum(progress):
     )
 
 
-def sensible(decision):
-    return isinstance(decision, dict) and not set(decision) - FIELDS and isinstance(decision.get("sample"), str)
+def fault(decision):
+    """Why this is no decision, in words, or None; what a field may say is for the log's own door to judge."""
+    if not isinstance(decision, dict) or not isinstance(decision.get("sample"), str):
+        return "one that names no sample"
+    for field, value in decision.items():
+        if field not in FIELDS:
+            return f"a field that is none of {', '.join(FIELDS)}"
+        if value is not None and not (isinstance(value, FIELDS[field]) and isinstance(value, bool) == (FIELDS[field] is bool)):
+            return f"another type of value for {field}"
+    return None
 
 
 def spelled(value):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.background import begin, follow
 from app.look import plain
-from curation import children
+from curation import children, modes
 from pipelines.drawing import count
 
 LIMIT = (
@@ -31,8 +31,8 @@ def offer(bench, samples=None):
 def listed(bench, samples):
     """A file that names them, as `assay fiftyone --samples` reads it."""
     file = bench.path / "jobs" / "selection.csv"
-    file.parent.mkdir(exist_ok=True)
-    with open(file, "w", newline="") as out:
+    modes.folder(file.parent)
+    with open(file, "w", newline="", opener=modes.opener) as out:
         csv.writer(out).writerows([["sample"], *([s] for s in samples)])
     return file
 

@@ -6,6 +6,7 @@ import signal
 import streamlit as st
 
 from app.look import plain, words
+from curation import modes
 from curation.errors import UserError
 from pipelines import jobs
 
@@ -89,9 +90,9 @@ def start(bench, asked):
     from pipelines.markdown import toml
 
     folder = bench.path / "jobs"
-    folder.mkdir(exist_ok=True)
+    modes.folder(folder)
     file = folder / "page.toml"
-    file.write_text(toml({k: v for k, v in asked.items() if v is not None}))
+    modes.touch(file).write_text(toml({k: v for k, v in asked.items() if v is not None}))
     try:
         pid, log = ex.detach(bench, file, ["-o", page_of(bench)])
     except OSError as e:

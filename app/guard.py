@@ -1,12 +1,23 @@
 """Who may talk to the workbench: one middleware before pages, routes and websocket, on loopback too."""
 
-import secrets
+import re
+from base64 import b64encode
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from app.patience import timely
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
+POLICY = (  # Streamlit writes styles into its pages, makes workers and components of blobs, and has one script in its first page, known by its digest
+    "default-src 'self'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
 HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"), (b"x-frame-options", b"SAMEORIGIN"))
+UNKNOWN = "no token: open the link that `assay app` printed, with all that stands after the ?; `assay app --link` prints another"
+USED = "the token of this link was used, or is too old: a link opens once, in one browser; `assay app --link` prints another"
 ENTER = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={to}"><title>Assay</title>"""
 
 
@@ -14,8 +25,9 @@ class Guard:
     """ASGI middleware. A request must name a host of ours (DNS rebinding does not), a POST or websocket must come from a page of ours (another
     site's does not), a route of ours takes JSON alone, and all need the cookie for which the link's token was exchanged once."""
 
-    def __init__(self, app, token, port, hosts=LOCAL):
-        self.app, self.token, self.hosts = app, token, {h.lower() for h in hosts}
+    def __init__(self, app, door, port, hosts=LOCAL):
+        self.app, self.door, self.hosts = app, door, {h.lower() for h in hosts}
+        self.headers = (*HEADERS, (b"content-security-policy", policy().encode()))
         self.cookie = f"assay-{port}"  # cookies know no ports: two workbenches must not share one
 
     async def __call__(self, scope, receive, send):
@@ -23,52 +35,82 @@ class Guard:
             return await self.app(scope, receive, send)
         if problem := self.problem(scope):
             return await refuse(scope, receive, send, problem)
-        if scope["type"] == "http" and self.offered(scope) is not None:
-            return await self.enter(scope, send)
+        known, offered = self.door.knows(shown(headers_of(scope), self.cookie)), self.offered(scope)
+        if offered is not None:
+            key = None if known else self.door.enter(offered)  # who is in already leaves the link to whom it was meant for
+            if known or key:
+                return await self.enter(scope, send, key)
+            return await refuse(scope, receive, send, USED)
+        if not known:
+            return await refuse(scope, receive, send, UNKNOWN)
+        if scope["type"] == "http":
+            receive = timely(receive, scope["path"].startswith("/assay/"))
 
         async def guarded(message):
             if message["type"] == "http.response.start":
-                message = message | dict(headers=[*message.get("headers", ()), *HEADERS])
+                message = message | dict(headers=[*message.get("headers", ()), *self.headers])
             await send(message)
 
         await self.app(scope, receive, guarded)
 
     def problem(self, scope):
         """Why a request is refused, in words, or None."""
-        headers = {k.decode("latin1").lower(): v.decode("latin1") for k, v in scope["headers"]}
+        headers = headers_of(scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if name_of(host) not in self.hosts:
             return f"this workbench is not called {host[:100]}: open the link that `assay app` printed"
         asks = scope["type"] == "websocket" or scope["method"] not in SAFE
-        if asks and (origin is None or urlsplit(origin).netloc.lower() != host.lower()):
+        if asks and (origin is None or place_of(origin) != host.lower()):
             return "asked by a page of another site"
         if asks and scope["path"].startswith("/assay/") and not headers.get("content-type", "").startswith("application/json"):
             return "expected JSON"
-        token = self.offered(scope) if scope["type"] == "http" else None
-        if not secrets.compare_digest((token if token is not None else shown(headers, self.cookie)).encode(), self.token.encode()):
-            return "no token: open the link that `assay app` printed, with all that stands after the ?"
         return None
 
     def offered(self, scope):
         """The token in the link, or None."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return None
         return dict(parse_qsl(scope["query_string"].decode("latin1"))).get("token")
 
-    async def enter(self, scope, send):
+    async def enter(self, scope, send, key):
         """Exchange the token for a cookie that no script can read and no other site can send; from a page of ours, so that a strict cookie goes
-        along whatever led here."""
+        along whatever led here. key: None where the browser has one."""
         rest = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin1")) if k != "token"]
-        to = "/" + scope["path"].lstrip("/") + (f"?{urlencode(rest)}" if rest else "")
+        at = quote(scope["path"].lstrip("/"))  # a backslash would be another slash, and lead away
+        to = f"/{at}?{urlencode(rest)}" if rest else f"/{at}"
         body = ENTER.format(to=to.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")).encode()
-        cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-        plain = [(b"content-type", b"text/html"), (b"cache-control", b"no-store"), (b"set-cookie", cookie.encode())]
-        await send(dict(type="http.response.start", status=200, headers=[*plain, *HEADERS]))
+        headers = [(b"content-type", b"text/html"), (b"cache-control", b"no-store"), *HEADERS]
+        if key:
+            headers += [(b"set-cookie", f"{self.cookie}={key}; HttpOnly; SameSite=Strict; Path=/".encode())]
+        await send(dict(type="http.response.start", status=200, headers=headers))
         await send(dict(type="http.response.body", body=body))
+
+
+def policy():
+    """What a page of ours may load and run: what this server gives, and nothing that was written into it."""
+    import streamlit
+
+    page = Path(streamlit.__file__).with_name("static") / "index.html"
+    written = re.findall(r"<script>(.*?)</script>", page.read_text(), re.S)
+    return POLICY.format(scripts=" ".join(f"'sha256-{b64encode(sha256(s.encode()).digest()).decode()}'" for s in written))
+
+
+def headers_of(scope):
+    return {k.decode("latin1").lower(): v.decode("latin1") for k, v in scope["headers"]}
 
 
 def name_of(host):
     """A Host header without its port."""
     host = host.lower()
     return host[: host.rindex("]") + 1] if "]" in host else host.split(":")[0]
+
+
+def place_of(origin):
+    """The host and port that an Origin header names, or None."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as http://[
+        return None
 
 
 def shown(headers, name):

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import secrets
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
@@ -37,6 +36,39 @@ def desk_of(path):
 DESKS = {}
 
 
+def parsed(body):
+    """The object that the bytes of a request are."""
+    from curation.errors import UserError
+
+    try:
+        found = json.loads(body)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # neither NaN, nor 1e999, nor half a character is JSON
+    except (ValueError, RecursionError):
+        raise UserError("expected JSON, found something else", "send an object") from None
+    if not isinstance(found, dict):
+        raise UserError("expected a JSON object, found another value", "send an object")
+    return found
+
+
+def field(asked, name, kind, default):
+    """A field of what was sent; UserError where it is of another type."""
+    from curation.errors import UserError
+
+    found = asked.get(name, default)
+    if not isinstance(found, kind):
+        raise UserError(f"expected a {kind.__name__} as {name}, found a {type(found).__name__}", "reload the page")
+    return found
+
+
+def whole(text, name):
+    """A whole number from a query or a path."""
+    from curation.errors import UserError
+
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise UserError(f"expected a whole number as {name}, found {text[:40]!r}", "reload the page")
+    return int(text)
+
+
 def routes(path):
     """The routes that a review talks to; each works in a thread, so that nobody waits for another's disk."""
     from starlette.concurrency import run_in_threadpool
@@ -51,13 +83,7 @@ def routes(path):
             body += part
             if len(body) > LONGEST:
                 raise UserError(f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time")
-        try:
-            found = json.loads(body)
-        except ValueError:
-            raise UserError("expected JSON, found something else", "send an object") from None
-        if not isinstance(found, dict):
-            raise UserError("expected a JSON object, found another value", "send an object")
-        return found
+        return parsed(body)
 
     def answering(work):
         async def answer(request):
@@ -70,9 +96,7 @@ def routes(path):
 
     @answering
     async def image(request):
-        side = (
-            min(1024, max(16, int(request.query_params.get("side", "512")))) if request.query_params.get("side", "512").isdecimal() else 512
-        )
+        side = min(1024, max(16, whole(request.query_params.get("side", "512"), "side")))
         jpeg = await run_in_threadpool(desk_of(path).picture, request.path_params["sample"], side)
         if jpeg is None:
             return Response("no such picture", 404)
@@ -81,20 +105,22 @@ def routes(path):
     @answering
     async def decisions(request):
         a = await asked(request)
-
-        sent = [s for s in a.get("sent", []) if isinstance(s, dict)]
-        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, str(a.get("who", ""))))
+        who, sent = field(a, "who", str, ""), field(a, "sent", list, [])
+        if not all(isinstance(s, dict) and isinstance(s.get("batch"), str) for s in sent):
+            raise UserError("expected objects with a batch in `sent`, found another value", "reload the page")
+        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, who))
 
     @answering
     async def items(request):
         a = await asked(request)
+        session, skip = field(a, "session", str, ""), field(a, "skip", list, [])
+        if not all(isinstance(s, str) for s in skip):
+            raise UserError("expected ids of samples in `skip`, found another value", "reload the page")
 
         def read():
             desk = desk_of(path)
             desk.look()
-            return dict(
-                items=desk.items(str(a.get("session", "")), [str(s) for s in a.get("skip", [])][:2000]), classes=desk.classes, seq=desk.seq
-            )
+            return dict(items=desk.items(session, skip[:2000]), classes=desk.classes, seq=desk.seq)
 
         return JSONResponse(await run_in_threadpool(read))
 
@@ -113,8 +139,7 @@ def routes(path):
 
     @answering
     async def live(request):
-        session, after = request.query_params.get("session", ""), request.query_params.get("after", "0")
-        after = int(after) if after.isdecimal() else 0
+        session, after = request.query_params.get("session", ""), whole(request.query_params.get("after", "0"), "after")
         return JSONResponse(await run_in_threadpool(desk_of(path).live, session, after))
 
     @answering
@@ -124,7 +149,7 @@ def routes(path):
         bench, name = desk_of(path).bench, request.path_params["name"]
         if request.method == "POST":
             return JSONResponse(await run_in_threadpool(blind.answer, bench, name, await asked(request)))
-        jpeg = await run_in_threadpool(blind.picture, bench, name, int(request.path_params["row"]), 512)
+        jpeg = await run_in_threadpool(blind.picture, bench, name, whole(request.path_params["row"], "row"), 512)
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response("no such picture", 404)
 
     @answering
@@ -141,7 +166,7 @@ def routes(path):
         Route("/overview", first),  # Streamlit knows its first page by no name
         Route("/assay/map", places),
         Route("/assay/audit/{name}", audited, methods=["POST"]),
-        Route("/assay/audit/{name}/{row:int}", audited),
+        Route("/assay/audit/{name}/{row}", audited),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
@@ -151,7 +176,7 @@ def routes(path):
     ]
 
 
-def make(path, token, port, hosts):
+def make(path, door, port, hosts):
     """The ASGI app of the bench in `path`."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
@@ -167,10 +192,11 @@ def make(path, token, port, hosts):
     async def life(app):
         threading.Thread(target=warm, args=(path,), daemon=True).start()
         yield
+        door.shut()  # here: a signal that ended the server is raised again behind it
         for desk in DESKS.values():
             desk.close()
 
-    guard = Middleware(Guard, token=token, port=port, hosts=hosts)
+    guard = Middleware(Guard, door=door, port=port, hosts=hosts)
     return st.App(Path(__file__).with_name("main.py"), lifespan=life, routes=routes(path), middleware=[guard])
 
 
@@ -193,27 +219,43 @@ def main(arguments=None):
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8501)
     p.add_argument("--no-browser", action="store_true")
+    p.add_argument("--link", action="store_true")
     a = p.parse_args(arguments)
     import uvicorn
 
+    from app.door import Door
     from app.guard import LOCAL
+    from app.patience import Timely
     from curation.errors import UserError
 
-    token = os.environ.pop("ASSAY_TOKEN", None) or secrets.token_urlsafe(24)
     hosts = LOCAL if a.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, a.host)
     try:
+        door = Door(a.bench)
+        if a.link:
+            print(f"{door.address()}{door.give('link')}")
+            return 0
         desk_of(a.bench)
     except UserError as e:
         print(e, file=sys.stderr)
         return 2
-    app = make(a.bench, token, a.port, hosts)
-    link = f"http://{a.host}:{a.port}/?token={token}"
-    print(f"the workbench is at {link}", flush=True)
+    door.sweep()
+    app, address = make(a.bench, door, a.port, hosts), f"http://{a.host}:{a.port}/?token="
+    print(f"the workbench is at {address}{door.give('link')}", flush=True)
+    print(f"the link opens once, in one browser; for another browser or person: assay app --link -b {a.bench}", flush=True)
+    door.open_at(address)
     if not a.no_browser:
-        import webbrowser
+        threading.Timer(1, browse, [door.leading(address + door.give("link"))]).start()
+    uvicorn.run(app, host=a.host, port=a.port, log_level="warning", access_log=False, http=Timely)
 
-        threading.Timer(1, webbrowser.open, [link]).start()
-    uvicorn.run(app, host=a.host, port=a.port, log_level="warning", access_log=False)
+
+def browse(page, seconds=60):
+    """Have the browser open a page of this user's, which goes when it has been read."""
+    import webbrowser
+
+    webbrowser.open(page.as_uri())
+    gone = threading.Timer(seconds, page.unlink, [True])
+    gone.daemon = True  # the server's end does not wait for it
+    gone.start()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from curation.errors import UserError
+from curation.modes import folder, opener
 
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
 MANY = 1000  # hashes from which on it pays to look for them as numbers first
@@ -18,10 +19,10 @@ NAME = 12  # bytes of a shard's digest; names of half that length were drawn by 
 def save(path, array=None, **arrays):
     """Write one array (.npy) or several by name (.npz) as a whole or not at all: a killed process leaves at most a stray .tmp file."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder(path.parent)
     tmp = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with open(tmp, "wb") as f:
+        with open(tmp, "wb", opener=opener) as f:
             np.savez(f, **arrays, allow_pickle=False) if array is None else np.save(f, array, allow_pickle=False)
             f.flush()
             os.fsync(f.fileno())

@@ -8,7 +8,7 @@ import uuid
 from hashlib import sha256
 from pathlib import Path
 
-from curation import edits, stats, undo, versions
+from curation import edits, modes, stats, undo, versions
 from curation.errors import UserError
 from curation.export import MAGIC
 from curation.images import BadImage, content_hash, iter_bytes
@@ -108,9 +108,9 @@ def write(bench, folder, name, rows, log):
         raise UserError(f"expected a new or empty folder, found files in {folder}", "choose another with -o")
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
-        (partial / "images").mkdir(parents=True)
+        modes.folder(partial / "images")
         table = pd.DataFrame(dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows)))
-        write_csv(table.assign(label="", verdict="", why="", seconds=""), partial / "worksheet.csv")
+        write_csv(table.assign(label="", verdict="", why="", seconds=""), modes.touch(partial / "worksheet.csv"))
         if folder.exists():
             folder.rmdir()
         log()
@@ -136,7 +136,7 @@ def put(bench, partial, rows):
         ending = next((e for begin, e in MAGIC.items() if blob.startswith(begin)), ".img")
         for row in places[i]:
             paths[row] = f"images/{row + 1:04d}{ending}"
-            (partial / paths[row]).write_bytes(blob)
+            modes.touch(partial / paths[row]).write_bytes(blob)
     return paths
 
 

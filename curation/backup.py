@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 
 import duckdb
 
+from curation import modes
 from curation.errors import UserError
 from curation.store import Opened, chain_breaks
 from curation.times import now
@@ -21,7 +22,7 @@ def keep(bench, name):
     target = folder / f"{name}.duckdb"
     try:
         with bench.closed():
-            folder.mkdir(exist_ok=True)
+            modes.folder(folder)
             copy(bench.file, target)
     except (OSError, UserError) as e:
         return f"none ({getattr(e, 'problem', e)})"
@@ -33,7 +34,7 @@ def keep(bench, name):
 def copy(source, target):
     partial = target.with_suffix(".partial")
     try:
-        shutil.copyfile(source, partial)
+        shutil.copyfile(source, modes.touch(partial))
         with open(partial, "rb+") as f:
             os.fsync(f.fileno())
         os.replace(partial, target)
@@ -101,7 +102,7 @@ def restore(bench, name=None):
                 f"to take decisions back: assay revert --since {good}; to put the old file in its place all the same: assay restore {good}",
             )
         lost = max(0, (bench.witness() or (0,))[0] - good["upto"])
-        aside.mkdir(parents=True)
+        modes.folder(aside)
         wal = bench.file.with_name(bench.file.name + ".wal")
         if wal.exists():  # first: it must not be replayed over the copy
             os.replace(wal, aside / wal.name)

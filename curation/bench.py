@@ -1,8 +1,9 @@
 """The bench as its users hold it: state, edit, undo, redo, commit, and what can be read from it."""
 
 import re
+import sys
 
-from curation import backup, edits, text, undo, versions
+from curation import backup, edits, modes, text, undo, versions
 from curation.errors import UserError
 from curation.store import Store, new_batch
 from curation.times import iso_time, now, stored
@@ -14,17 +15,20 @@ TAIL = 100_000  # edits that are read after what was written down: 10 ms
 def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
     """The bench in folder `path`. Raises UserError where there is none, or one that this code cannot read."""
     bench = Bench(path)
+    if modes.close(bench.path):
+        print(f"note: {modes.words(bench.path)}; an older Assay had left it open to others", file=sys.stderr)
     bench.verify()
     return bench
 
 
-def create(path):
-    """The bench in folder `path`, made where there is none."""
+def create(path, group=False):
+    """The bench in folder `path`, made where there is none: for its owner alone, or for its `group`, too."""
     bench = Bench(path)
     if not bench.file.exists():
-        bench.create()
-    bench.verify()
-    return bench
+        bench.create(group)
+    elif group:
+        modes.share(bench.path, group)
+    return open(path)
 
 
 class Bench(Store):

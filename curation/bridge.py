@@ -4,7 +4,7 @@ import json
 import os
 from hashlib import sha256
 
-from curation import atlas, queue, slices, suspects, text
+from curation import atlas, modes, queue, slices, suspects, text
 from curation.arrays import Shards
 from curation.edits import MOVES
 from curation.errors import UserError
@@ -51,7 +51,7 @@ def places(bench, frame):
     from PIL import Image
 
     folder = (bench.arrays / "fiftyone").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    modes.folder(folder)
     written = {os.path.splitext(f.name)[0]: str(f) for f in folder.iterdir() if f.suffix != ".tmp"}
     out, lost, wanted = {}, [], []
     for row in frame.drop_duplicates("content_hash").itertuples():
@@ -63,7 +63,7 @@ def places(bench, frame):
             continue
         ending = kind_of(Image, blob)
         path = folder / f"{wanted[i].content_hash}.{ending}"
-        path.with_suffix(".tmp").write_bytes(blob)
+        modes.touch(path.with_suffix(".tmp")).write_bytes(blob)
         os.replace(path.with_suffix(".tmp"), path)
         out[wanted[i].content_hash] = str(path)
     return out, lost

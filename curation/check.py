@@ -7,14 +7,15 @@ from contextlib import suppress
 
 import numpy as np
 
-from curation import readings, suspects, versions
+from curation import modes, readings, suspects, versions
 from curation.arrays import Shards, array_of, fault, load
+from curation.edits import BOUNDS, SECONDS
 from curation.errors import UserError
 from curation.images import SIDE, BadImage, content_hash, decode_source, iter_bytes
 from curation.leftovers import alone, listed, older, shard_folders, unfinished
 from curation.store import IMPROPER
 
-NOTES = ("leftover", "not verifiable", "unscanned")  # worth saying, but nothing is wrong
+NOTES = ("leftover", "not verifiable", "unscanned", "numbers", "open")  # worth saying, but nothing is wrong
 NO_DAMAGE = re.compile("to be free|room on the disk|of schema")  # a busy bench, a full disk or another Assay's bench is not a damaged one
 RESTORE = "go back to the last good backup: assay restore"
 ROWS = [  # rows that no verb of ours could have written: (query, what they are, what --repair does about them)
@@ -37,7 +38,7 @@ def check(bench, progress=None):
     bench.positions.clear()
     try:
         bench.verify(witnessed=False)
-        found, state = [*log(bench), *rows(bench), *runs(bench)], bench.state()
+        found, state = [*log(bench), *rows(bench), *numbers(bench), *open_to_others(bench), *runs(bench)], bench.state()
     except UserError as e:
         if not bench.file.exists() or NO_DAMAGE.search(e.problem):
             raise
@@ -66,6 +67,22 @@ def rows(bench):
         if found := bench.rows(query):
             hint = None if mend else RESTORE
             yield finding("orphan", f"{len(found):,} {what}, first {found[0][0]}", len(found), mend, hint)
+
+
+def numbers(bench):
+    """What older Assays stored unchecked: the log keeps it, and no count takes it."""
+    hints = " or ".join(
+        f"try_cast(suggested ->> '{k}' as double) not between {low} and {high}" for k, (low, high) in BOUNDS.items() if k != "seconds"
+    )
+    if found := bench.rows(f"select seq from edits where {SECONDS} is distinct from seconds or {hints} order by seq"):
+        what = f"{len(found):,} edits with seconds, a score or a rank that no look has (Infinity, NaN), first edit {found[0][0]:,}"
+        yield finding("numbers", what, len(found), hint="they count as not timed; what was decided stands")
+
+
+def open_to_others(bench):
+    if found := modes.loose(bench.path):
+        what = f"{len(found):,} files and folders that others on this machine may read, first {os.path.relpath(found[0], bench.path)}"
+        yield finding("open", what, len(found), "close them to others")
 
 
 def lost_runs(bench):
@@ -214,6 +231,7 @@ def repair(bench, findings, progress=None):
         for f in findings:
             for file in map(bench.path.joinpath, f["files"]):
                 file.unlink(missing_ok=True) if f["kind"] == "leftover" else set_aside(bench, file)
+        modes.share(bench.path, modes.bits(bench.path) == 0o660)
         forget(bench)
         decode_again(bench, progress)
     return check(bench, progress)
@@ -222,7 +240,7 @@ def repair(bench, findings, progress=None):
 def set_aside(bench, file):
     """Not deleted: where originals are gone too, most of a damaged shard may still be good."""
     away = bench.arrays / "damaged"
-    away.mkdir(exist_ok=True)
+    modes.folder(away)
     with suppress(FileNotFoundError):
         os.replace(file, away / f"{file.parent.name}-{file.name}")
     if file.parent.parent.name == "embeddings" or file.name in ("graph.npz", "lists.npz"):

@@ -9,6 +9,8 @@ DECISIONS = ("label", "keep", "split", "tag", "verdict")
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
 QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
+BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))  # a tab left open for a year is no look
+SECONDS = "if(seconds between {} and {}, seconds, null)".format(*BOUNDS["seconds"])  # older logs hold Infinity and NaN, too
 TRUTH = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False}
 
 
@@ -67,7 +69,7 @@ def plan(standing, classes, decisions):
     stands = {now.Index: now for now in standing.itertuples()}
     edits, bad, seen = [], [], set()
     for line, row in zip(lines, decisions.to_dict("records")):
-        given = {k: "" if pd.isna(v) else v for k, v in row.items()}
+        given = {k: v if odd(v) else "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]).strip() if k != "label" else str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
         if not asked:
             continue
@@ -82,6 +84,8 @@ def plan(standing, classes, decisions):
             if claims & seen:
                 raise ValueError("a second decision on this sample")
             seen |= claims
+            if several := next((c for c in (*DECISIONS, *CONTEXT) if odd(given.get(c))), None):
+                raise ValueError(f"expected one {several}, found {shown(given[several])}")
             for cell, most in (("label", NAME), ("tag", NAME), *((c, TEXT) for c in CONTEXT)):
                 if wrong := flaw(str(given.get(cell, "")), most):
                     raise ValueError(f"its {cell} {wrong}")
@@ -102,12 +106,32 @@ def plan(standing, classes, decisions):
     return frame.astype(dict(seconds="f8"))
 
 
-def number(cell):
-    """Seconds spent, or None where the cell is empty."""
+def odd(value):
+    """Whether a cell holds no single value, or a whole number that no column has."""
+    several = isinstance(value, list | tuple | dict | set | bytes) or getattr(value, "ndim", 0) > 0
+    return several or isinstance(value, int) and value.bit_length() > 64
+
+
+def number(cell, name="seconds"):
+    """A cell as a finite number within the bounds of its column, None where it is empty; ValueError where it is another."""
+    if isinstance(cell, str) and not cell:
+        return None
     try:
-        return None if cell == "" else float(cell)
+        found = float("nan") if isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        found = float("nan")
+    low, high = BOUNDS[name]
+    if not low <= found <= high:  # what is not a number lies nowhere
+        raise ValueError(f"expected {name} as a number from {low:,.0f} to {high:,.0f}, found {shown(cell)}")
+    return found
+
+
+def shown(value):
+    """A value as an error names it; a whole number of very many digits has no text."""
+    try:
+        return f"{value!r:.40}"
     except ValueError:
-        raise ValueError(f"expected seconds as a number, found {cell!r}") from None
+        return "a longer one"
 
 
 def fields(asked, now, classes, shown=""):
@@ -148,5 +172,10 @@ def fields(asked, now, classes, shown=""):
 
 def hint_of(given):
     """What suggested a decision, as JSON: the suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
-    hint = {k: given[k] for k in ("suggested_label", "score", "rank", "random", "reason") if str(given.get(k, "")) != ""}
-    return json.dumps(hint, default=str) if hint else None
+    hint = {k: str(given[k]) for k in ("suggested_label", "reason") if str(given.get(k, "")) != ""}
+    hint |= {k: n for k in ("score", "rank") if (n := number(given.get(k, ""), k)) is not None}
+    if drawn := str(given.get("random", "")).lower():
+        if drawn not in ("true", "false"):
+            raise ValueError(f"expected random true or false, found {drawn!r:.40}")
+        hint["random"] = drawn == "true"
+    return json.dumps(hint) if hint else None

@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from curation import slices, suspects, text
+from curation import modes, slices, suspects, text
 from curation.errors import UserError
 from curation.store import new_batch
 
@@ -76,7 +76,7 @@ def keep(bench, sets):
     """Write the sets as read_sets reads them, into the bench's folder; returns the path. What was written before is replaced."""
     path = bench.path / f"guard-{text.safe('-'.join(sets))}.toml"
     tables = (f"[{json.dumps(n)}]\nsamples = {json.dumps(list(s['asked']), indent=1)}\nscore = {s['score']}\n" for n, s in sets.items())
-    path.write_text("\n".join(tables))
+    modes.touch(path).write_text("\n".join(tables))
     return path
 
 

@@ -3,18 +3,19 @@
 import numpy as np
 
 from curation import audit, queue, standing, stats, steps, undo, versions
+from curation.edits import SECONDS
 from curation.errors import UserError
 
-COUNTS = """count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
+COUNTS = f"""count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
     count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
     count(*) filter (field = 'keep' and value = 'true') as restored, count(*) filter (field = 'split') as moved,
-    count(*) filter (field = 'tag') as tagged, sum(seconds) as seconds, mode(why) as why"""
+    count(*) filter (field = 'tag') as tagged, sum({SECONDS}) as seconds, mode(why) as why"""
 MADE = ("relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged")
 BACK = f"({undo.BACK} or batch like 'merge-%')"  # what puts back, or lets stand, makes edits of another kind; so does an import
 PER_BATCH = f"""per_batch as (select batch, who, {COUNTS} from edits group by batch, who),
 many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),  -- perhaps several edits of one decision,
-more as (select batch, who, sum(seconds) - max(seconds) as seconds from edits semi join many using (batch, sample) group by batch, who, sample),
+more as (select batch, who, sum({SECONDS}) - max({SECONDS}) as seconds from edits semi join many using (batch, sample) group by batch, who, sample),
 surplus as (select batch, who, sum(seconds) as surplus from more group by all),  -- each of which carries all of its seconds
 kinds as (
     select batch, who, samples, edits, {", ".join(f"if(batch like 'import-%' or {BACK}, 0, {c}) as {c}" for c in MADE)},
@@ -106,7 +107,7 @@ LIFE = f"""with {undo.TOGGLES}
 select e.seq, e.ts, e.who, e.batch, e.field,
     case when e.field = 'tag' then (case when e.value ->> 'on' = 'true' then '' else '-' end) || (e.value ->> 'name')
     when e.field = 'place' then e.value ->> 'key' else e.value ->> '$' end as value, e.verdict, e.why,
-    e.suggested, e.seconds, d.batch is not null as undone,
+    e.suggested, {SECONDS} as seconds, d.batch is not null as undone,
     (select arg_min(name, upto) from commits where upto >= e.seq) as version
 from edits e left join dead d on d.batch = e.batch and d.sample = e.sample
 and d.slot = {undo.SLOT.replace("field", "e.field").replace("value", "e.value")}

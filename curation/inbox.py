@@ -4,6 +4,7 @@ import re
 
 from curation import edits, undo, versions
 from curation.errors import UserError
+from curation.text import flaw
 
 SENT = re.compile(r"edit-[0-9a-f]{12}")
 
@@ -13,6 +14,7 @@ def receive(bench, sent, who):
     arrives twice is stored once. Returns {seq: the log's end, refused: {batch: why}}; everything else is durable, and re-scoring is the
     caller's to ask for."""
     refused = {b: f"expected a batch named edit- and 12 hex digits, found {b[:40]!r}" for b, _ in sent if not SENT.fullmatch(b)}
+    refused |= {b: "expected the ids of samples, found other values" for b, rows in sent if not all(map(names_one, rows or ()))}
     names = list({b: None for b, _ in sent})
     with bench.transaction() as con:
         found = con.execute("select distinct batch from edits where batch in (select unnest(?))", [names]).fetchall()
@@ -25,6 +27,11 @@ def receive(bench, sent, who):
                 there |= {b for b, _ in run}
         seq = con.execute("select coalesce(max(seq), 0) from edits").fetchall()[0][0]
     return dict(seq=seq, refused=refused)
+
+
+def names_one(row):
+    """Whether a row says in text which sample it is about."""
+    return isinstance(row.get("sample"), str) and not flaw(row["sample"])
 
 
 def apart(sent):

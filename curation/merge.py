@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from curation import backup, text, versions
+from curation import backup, modes, text, versions
 from curation.arrays import Shards, array_of
 from curation.errors import UserError
 from curation.readings import DECODER
@@ -125,12 +125,12 @@ def bring_pixels(bench, other):
     """Copy the shards that hold pixels of samples that are new here: their originals may be on another machine."""
     for part in (f"decoded/{DECODER}", "pixels"):
         ours, folder = Shards(bench.arrays / part), bench.arrays / part
-        folder.mkdir(parents=True, exist_ok=True)
+        modes.folder(folder)
         for index in sorted((other.arrays / part).glob("*.index.npy")):
             if (ours.find(np.load(index, allow_pickle=False)["hash"]) < 0).any():
                 for file in (array_of(index), index):  # the index last: a shard without one is not read
                     partial = folder / f"{file.name}.tmp"
-                    shutil.copyfile(file, partial)
+                    shutil.copyfile(file, modes.touch(partial))
                     partial.rename(folder / file.name)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
+from curation import modes
 from curation.errors import UserError, short
 from curation.images import SUFFIXES
 from curation.sources import SPLITS, TABLES
@@ -85,7 +86,7 @@ def made(place, fill):
         return
     half = place.with_name(f".{place.name}-{os.getpid()}")
     try:
-        half.mkdir(parents=True)
+        modes.folder(half)
         fill(half)
         half.rename(place)
     except BaseException as e:
@@ -98,7 +99,7 @@ def made(place, fill):
 
 
 def keep(file, path):
-    with open(path, "xb") as out:
+    with open(path, "xb", opener=modes.opener) as out:
         shutil.copyfileobj(file, out, 1 << 20)
 
 
@@ -193,13 +194,13 @@ def room(bench, size):
 
 def unpack(archive, members, folder):
     """Write members below `folder`; one that is longer than it declares, or not what its checksum says, is refused."""
-    folder.mkdir()
+    modes.folder(folder)
     for path, info in members.items():
         there = folder / path
-        there.parent.mkdir(parents=True, exist_ok=True)
+        modes.folder(there.parent)
         size = 0
         try:
-            with archive.open(info) as member, open(there, "xb") as out:
+            with archive.open(info) as member, open(there, "xb", opener=modes.opener) as out:
                 while piece := member.read(1 << 20):
                     size += len(piece)
                     if size > info.file_size:

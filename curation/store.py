@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from curation import modes
 from curation.catalogue import other_schema, refuse_foreign
 from curation.errors import Held, UserError
 from curation.scratch import scratch
@@ -190,18 +191,21 @@ class Store:
         self.states, self.positions, self.inode, self.told, self.nodes = {}, {}, None, None, None
         self.mended = ""  # what an upgrade put right, in words
 
-    def create(self):
+    def create(self, group=False):
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(0o700, exist_ok=True)
         except OSError as e:
             raise UserError(f"expected a folder that can be written for the bench, found: {e}", "choose another with -b") from None
         if not os.access(self.path, os.W_OK):
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
-        with self.transaction() as con:
-            if not con.execute(MADE).fetchall():  # nobody was faster
-                con.execute(f"use {_doors[self.file].con.name}")
-                con.execute(SCHEMAS[SCHEMA])
-                con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
+        with modes.masked(0o660 if group else 0o600):
+            with self.transaction() as con:
+                if not con.execute(MADE).fetchall():  # nobody was faster
+                    con.execute(f"use {_doors[self.file].con.name}")
+                    con.execute(SCHEMAS[SCHEMA])
+                    con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
+            modes.share(self.path, group)
 
     def verify(self, witnessed=True):
         """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits, or (`witnessed`) one of which
@@ -238,7 +242,7 @@ class Store:
         """A DuckDB connection that nobody else has meanwhile. Compute before or after, never inside. A thread that waits gets the open file of the
         one before it. beside: another bench's file, which can be read as `theirs` (see read_beside)."""
         door = _doors[self.file]
-        with door.mine():
+        with door.mine(), modes.masked(modes.bits(self.path) or 0o600):
             sound = False
             try:
                 if beside:
@@ -297,7 +301,7 @@ class Store:
     def closed(self):
         """The bench's file, complete and held by nobody, for whoever copies it as a whole. Yields the lock file, None where all is read-only."""
         door = _doors[self.file]
-        with door.mine():
+        with door.mine(), modes.masked(modes.bits(self.path) or 0o600):
             self._close(door)
             turn = take_turn(self.path / ".lock")
             try:

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import contextmanager
 
 from curation.errors import Held, UserError
+from curation.modes import opener
 
 PATIENCE = 30  # seconds to wait for a bench that somebody else has open
 SHARE = 0.4  # seconds for which the threads of one process may hand an open bench on before other processes get their turn
@@ -58,7 +59,7 @@ def take_turn(path):
     """Wait for the turn of this process with the lock file `path`; returns it opened: closing it ends the turn, and so does the end of the
     process. None where the folder is read-only."""
     try:
-        turn = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        turn = opener(path, os.O_RDWR | os.O_CREAT)
     except OSError as e:
         if e.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return None

@@ -1,6 +1,7 @@
 """Everyone's decision about a sample, kept as a vote: which label a majority gives, where people disagree, and how well they agree."""
 
 from curation import stats, text
+from curation.edits import SECONDS
 from curation.undo import ALIVE
 from curation.versions import END
 
@@ -85,7 +86,7 @@ def others(bench, sample, who):
 
 
 REVIEWERS = f"""with {ALIVE.format(only=f"and {PERSON}")},
-decided as (select who, max(seconds) as seconds from alive group by who, batch, sample),  -- each edit of a decision carries all of its seconds
+decided as (select who, max({SECONDS}) as seconds from alive group by who, batch, sample),  -- each edit of a decision carries all of its seconds
 spent as (select who, sum(seconds) as seconds, median(seconds) as median_seconds from decided group by who)
 select who, count(distinct sample) as samples, count(*) as edits,
     count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,

@@ -41,7 +41,7 @@ def import_(a):
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
     source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
-    bench = told(a, curation.create(bench_path(a)))
+    bench = told(a, curation.create(bench_path(a), a.group))
     try:
         source = example(bench, source)
         with progress("decoding") as step, parcels.opened(bench, source, a.skip_bad) as there:
@@ -272,6 +272,7 @@ def parser():
     v.add_argument("--skip-bad", action="store_true", help="leave bad rows out, and list them in `assay status --json`")
     v.add_argument("--audited-test", action="store_true", help="declare the test labels verified, by --who")
     v.add_argument("--refreeze-test", action="store_true", help="let this import change the frozen test split")
+    v.add_argument("--group", action="store_true", help="your group may read and write the bench, too (default: you alone, whatever the umask)")
     v.add_argument("--yes", action="store_true", help="really remove over a tenth of the source")
     v = verb(scan)
     effort = "1 the probe; 2 adds a trained network of 3 folds; 3 one of 5 folds by 3 seeds, in 6 times the time (default: 1)"

@@ -7,13 +7,14 @@ import numpy as np
 
 from curation import suspects
 from curation.arrays import load, save
+from curation.edits import SECONDS
 from curation.errors import UserError
 from curation.votes import PERSON
 from pipelines.replay import Replay, batches, curve, decisions, reviews_of, span, timed
 
 LEAST = 60  # seconds below which points an hour would be a number about nothing
 MEANS = 1  # raise it by hand when curve or batches change what they mean: what was kept is then measured again
-MADE = f"""select batch, sample, any_value(who) as who, max(seconds) as seconds from edits
+MADE = f"""select batch, sample, any_value(who) as who, max({SECONDS}) as seconds from edits
 where seq > $first and seq <= $last and {PERSON} and field in ('label', 'keep') group by batch, sample"""
 
 

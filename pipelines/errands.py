@@ -7,6 +7,7 @@ import time
 from contextlib import redirect_stderr, suppress
 
 import curation
+from curation import modes
 from curation.errors import UserError
 from pipelines import jobs, terminal
 
@@ -55,7 +56,7 @@ def run(path, verb, *arguments):
         from pipelines.__main__ import main
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end as by Ctrl-C
-        with open(place(bench, verb).with_suffix(".err"), "w+") as err, redirect_stderr(err):
+        with open(place(bench, verb).with_suffix(".err"), "w+", opener=modes.opener) as err, redirect_stderr(err):
             try:
                 status = main([verb, *arguments, "-b", path, "--json"])
             except BaseException as e:

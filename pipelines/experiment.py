@@ -9,7 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from curation import slices
+from curation import modes, slices
 from curation.children import PATIENCE, Child, Lost
 from curation.errors import UserError
 from curation.leftovers import at_work
@@ -222,8 +222,8 @@ def train(bench, todo, seconds, workers, job, progress):
 def detach(bench, plan_file, arguments):
     """Start `assay experiment` in a session of its own, with a copy of its plan, and come back at once. Returns (its pid, its log)."""
     folder = bench.path / "jobs"
-    folder.mkdir(exist_ok=True)
+    modes.folder(folder)
     name = f"plan-{uuid.uuid4().hex[:8]}"
-    shutil.copyfile(plan_file, folder / f"{name}.toml")
+    shutil.copyfile(plan_file, modes.touch(folder / f"{name}.toml"))
     process = jobs.background(bench, name, "pipelines", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments)
     return process.pid, folder / f"{name}.log"

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from curation import children
+from curation import children, modes
 from curation.times import iso_time, now, stored
 
 
@@ -18,8 +18,8 @@ def background(bench, name, module, *arguments):
     """Start `python -m MODULE ARGUMENTS` in a session of its own, which outlives whoever starts it and gives way to whoever sits at the machine; it
     writes to jobs/NAME.log of the bench. Returns the process."""
     folder = bench.path / "jobs"
-    folder.mkdir(exist_ok=True)
-    with open(folder / f"{name}.log", "w") as out:
+    modes.folder(folder)
+    with open(folder / f"{name}.log", "w", opener=modes.opener) as out:
         process = subprocess.Popen(
             children.command(module, *arguments),
             stdin=subprocess.DEVNULL,
@@ -58,8 +58,8 @@ def claim(bench, name, **about):
     """Be the one who does the work `name`: a Job, or None where somebody else is at it. Its file goes when the work is done, and stays to say so
     when it failed (`tell(state="failed", error=...)`) or was killed, until it is done after all (see states)."""
     path = bench.path / "jobs" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "a+") as file:
+    modes.folder(path.parent)
+    with open(path, "a+", opener=modes.opener) as file:
         for _ in range(20):  # who reads the file holds it for a moment
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

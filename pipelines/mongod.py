@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from curation import modes
 from curation.errors import UserError
 
 PATIENCE = 60  # seconds that it may take to start on a busy machine
@@ -39,7 +40,7 @@ def serve(folder):
     folder = Path(folder).absolute()
     program, log = binary(), folder.parent / "mongod.log"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        modes.folder(folder)
         with one_at_a_time(folder.parent):
             if port := running(folder):
                 return port, False
@@ -56,6 +57,7 @@ def start(program, folder, log):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        umask=0o777 & ~modes.of_folder(modes.bits(folder) or 0o600),
         start_new_session=True,  # Ctrl-C is ours: what is being written is written first
         preexec_fn=die_with_us,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation import runs, suspects, versions
+from curation import modes, runs, suspects, versions
 from curation.errors import UserError
 from pipelines.architectures import canonical
 
@@ -133,7 +133,7 @@ def contents(bench, version):
 def remember(file, known):
     half = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     with suppress(OSError):  # a bench that nobody may write is asked again
-        half.write_text(json.dumps(known))
+        modes.touch(half).write_text(json.dumps(known))
         os.replace(half, file)
 
 

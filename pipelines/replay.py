@@ -11,6 +11,7 @@ import numpy as np
 from curation import probe as probes
 from curation import stats, suspects, versions
 from curation.arrays import Shards
+from curation.edits import SECONDS
 from curation.errors import UserError
 from curation.times import iso_time
 from curation.undo import ALIVE
@@ -35,7 +36,7 @@ parted as (select sample, field, coalesce(max(seq) filter (not same), 0) as sinc
 maker as (
     select sample, field, coalesce(min(seq) filter (same and seq > since and {PERSON}), min(seq) filter (batch = origin)) as seq
     from stack join parted using (sample, field) group by all)
-select a.sample, a.field, a.batch, a.who, a.why, a.ts, a.seq, a.seconds, coalesce(a.seq = m.seq, false) as made,
+select a.sample, a.field, a.batch, a.who, a.why, a.ts, a.seq, {SECONDS} as seconds, coalesce(a.seq = m.seq, false) as made,
     s.value ->> '$' as after, s.before ->> '$' as before
 from alive a left join maker m using (sample, field) left join stands s using (sample, field) where {PERSON} order by a.ts, a.seq"""
 

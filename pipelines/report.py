@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation import history, suspects
+from curation import history, modes, suspects
 from curation.arrays import load, save
 from curation.errors import UserError
 from pipelines import jobs, paid, panorama, sheets
@@ -72,7 +72,7 @@ def put(page, path):
     path = Path(path).absolute()
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        half.write_bytes(page)
+        modes.touch(half).write_bytes(page)
         os.replace(half, path)
     except OSError as e:
         with suppress(OSError):

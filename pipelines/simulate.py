@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from curation import modes
 from curation.errors import UserError
 
 
@@ -91,12 +92,12 @@ def solar_cells(folder, seed=0):
     frame = pd.DataFrame(dict(key=paths, label=truth, split=None, meta=None))
     split = np.array(make_splits(frame, paths, seed=seed, val=0.1, test=0.2))
     label = np.where(split == "test", truth, name[hurried(doubt, seed).astype(int)])
-    folder.mkdir(parents=True, exist_ok=True)
+    modes.folder(folder)
     link = folder / "images"
     if not link.is_symlink():
         link.symlink_to(root / "images")
     manifest = folder / "solar-cells.csv"
-    with open(manifest, "w", newline="") as f:
+    with open(manifest, "w", newline="", opener=modes.opener) as f:
         out = csv.writer(f)
         out.writerow(["id", "path", "label", "split", "module"])
         out.writerows(zip(paths, paths, label, split, module))

@@ -10,8 +10,10 @@ from pipelines.terminal import open_bench
 
 def app(a):
     """the workbench in the browser: review, and see what the decisions do"""
-    bench = curation.create(a.bench) if a.bench else open_bench(a)  # one that is named may be new: its first page says how to fill it
-    command = children.command("app.server", bench.path, "--host", a.host, "--port", a.port, *["--no-browser"] * a.no_browser)
+    new = a.bench and not a.link  # one that is named may be new: its first page says how to fill it
+    bench = curation.create(a.bench, a.group) if new else open_bench(a)
+    more = [*["--no-browser"] * a.no_browser, *["--link"] * a.link]
+    command = children.command("app.server", bench.path, "--host", a.host, "--port", a.port, *more)
     sys.stdout.flush()
     os.execve(command[0], command, children.environment())
 
@@ -21,4 +23,6 @@ def add(verb):
     v = verb(app)
     v.add_argument("--port", type=int, default=8501)
     v.add_argument("--host", default="127.0.0.1", help="the address to listen on; any but the default lets others in who have the link")
+    v.add_argument("--group", action="store_true", help="your group may read and write the bench, too (default: you alone)")
+    v.add_argument("--link", action="store_true", help="only print another link to the workbench that is open: each opens once, in one browser")
     v.add_argument("--no-browser", action="store_true", help="only print the link")

@@ -1,6 +1,5 @@
 """A real workbench in a process of its own, and a real browser to sit before it."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -11,8 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from app.door import Door
+
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-TOKEN = "a-token-of-these-tests"
+TOKEN = "a-key-of-these-tests"
 READY = '.assay-review[data-seen="yes"] .picture img'
 
 
@@ -58,7 +59,9 @@ class Workbench:
     def start(self):
         command = [sys.executable, "-m", "pipelines", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.process = subprocess.Popen(command, env=os.environ | dict(ASSAY_TOKEN=TOKEN), **quiet)
+        self.door = Door(self.bench)
+        self.door.give("key", TOKEN)
+        self.process = subprocess.Popen(command, **quiet)
         until = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < until:
             try:
@@ -92,8 +95,8 @@ class Workbench:
         page.foreign, page.failed = [], []
         page.on("request", lambda r: r.url.startswith((self.url, "data:", "blob:")) or page.foreign.append(r.url))
         page.on("pageerror", lambda e: page.failed.append(str(e)))
-        page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}token={TOKEN}", wait_until="commit")
-        page.wait_for_url(lambda url: TOKEN not in url, wait_until="commit")
+        page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}token={self.door.give('link')}", wait_until="commit")
+        page.wait_for_url(lambda url: "token" not in url, wait_until="commit")
         return page
 
 
@@ -127,3 +130,4 @@ def workbench(bench):
         yield running
     finally:
         running.kill()
+        shutil.rmtree(running.door.folder, ignore_errors=True)
