@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from browser import READY, browser, look, look_through, stored, workbench
+from browser import browser, look, look_through, stored, workbench
 from conftest import ROOT, bench_of, digits, truth_of
 
 import curation
@@ -81,7 +81,7 @@ def decided(bench, who="ann"):
 def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
-        page.wait_for_selector(READY)
+        look(page)
         said = press(page, ["Enter", " ", "n", "d", "7"] * 4)
         stored(page)
         want = {
@@ -115,7 +115,7 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
 def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
-        page.wait_for_selector(READY)
+        look(page)
         said = press(page, ["Enter"] * 10)
         look(page)
         page.keyboard.press("/")
@@ -133,7 +133,7 @@ def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
 def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
-        page.wait_for_selector(READY)
+        look(page)
         said = press(page, ["Enter"] * 5)
         stored(page)
         server.kill()
@@ -145,7 +145,7 @@ def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
         server.start()
         again = page.context.new_page()
         again.goto(server.url + REVIEW)
-        again.wait_for_selector(READY)
+        look(again)
         stored(again)
         assert [name for name, *_ in decided(big)] == [name for _, name, *_ in said], "what was pending arrived, once"
         names = [name for _, name, *_ in said]
@@ -156,7 +156,7 @@ def test_two_browsers_lose_and_double_nothing(big, chrome):
     with workbench(big.path) as server:
         pages = {who: server.page(chrome, f"/review?who={who}") for who in ("ann", "bob")}
         for page in pages.values():
-            page.wait_for_selector(READY)
+            look(page)
         said = {who: [] for who in pages}
         for _ in range(50):
             for who, page in pages.items():
@@ -218,7 +218,7 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
         assert "1,797" in page.locator(".assay-cards").inner_text() and page.foreign == []
         page.goto(server.url + "/?who=ann")
         page.get_by_role("link", name="Review →").click()  # the next step, which knows who comes
-        page.wait_for_selector(READY)
+        look(page)
 
 
 def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
@@ -448,7 +448,7 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
     big.edit(pd.DataFrame(dict(sample=[first], verdict=["unsure"])), "eve")
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
-        page.wait_for_selector(READY)
+        look(page)
         sample = page.locator(".assay-review .picture img").get_attribute("src").split("/")[-1].split("?")[0]
         big.edit(pd.DataFrame(dict(sample=[sample], label=["7"])), "<b>bob</b>")
         box = page.locator('[data-is="votes"]')
@@ -499,7 +499,7 @@ def test_a_picture_that_does_not_come_is_not_waited_for(big, chrome):
         page = server.page(chrome, "/")
         page.route(f"**/assay/image/{late}?side=512", lambda route: held.append(route))
         page.goto(server.url + REVIEW)
-        page.wait_for_selector(READY)
+        look(page)
         assert shown(page)[0] == names[0]
         page.wait_for_timeout(1500)
         assert len(held) == 1, "it was asked for ahead"
