@@ -105,8 +105,8 @@ def runs(bench):
 def arrays(bench, progress=None):
     """Every shard against its name, every .npz against its checksums."""
     shards = [index for folder in shard_folders(bench) for index in sorted(folder.glob("*.index.npy"))]
-    folders = [bench.arrays / name for name in ("", "runs", "flagged")]
-    files = [*shards, *(file for folder in folders for file in sorted(folder.glob("*.npz")))]
+    kept = (file for file in sorted(bench.arrays.rglob("*.npz")) if "damaged" not in file.relative_to(bench.arrays).parts)
+    files = [*shards, *kept]
     old = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (file, why) in enumerate(zip(files, pool.map(why_bad, files))):
@@ -148,6 +148,8 @@ def made_by(file, bench):
         return "decoded again from the originals"
     if file.parent.name == "flagged" or file.name in ("clusters.npz", "gaps.npz", "costs.npz", "report.npz"):
         return "found again when it is asked for"
+    if file.parent.name in ("judges", "sessions"):
+        return "lost: " + ("versions of its time are judged by another scan" if file.parent.name == "judges" else "a session's start")
     return "trained again by assay experiment" if file.parent.name == "runs" else f"made again by {rescan(bench)}"
 
 

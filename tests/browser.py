@@ -100,6 +100,14 @@ class Workbench:
         return page
 
 
+def until(page, expression, seconds=60):
+    """Wait until an expression is true in the page. (wait_for_function evaluates text there, which the page's own policy forbids.)"""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)
+
+
 def look(page, where=".assay-review"):
     """Wait until the picture of Review, or of the audit (`.assay-blind`), has been seen; ten quick answers, as a machine's are, shall stand."""
     ready = f'{where}[data-seen="yes"] .picture img'
@@ -112,15 +120,15 @@ def look(page, where=".assay-review"):
 def look_through(page):
     """Scroll until every picture of the grid that is open has been on the screen."""
     page.locator(".assay-grid:visible .many img").first.wait_for()
-    page.wait_for_function(
+    until(
+        page,
         """() => { const next = [...document.querySelectorAll('.assay-grid .many button:not([data-seen]):not([data-state=broken])')]
         .find(b => b.offsetParent); next?.scrollIntoView({ block: 'center' }); return !next; }""",
-        polling=200,
     )
 
 
 def stored(page):
-    page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=180_000)
+    until(page, "document.querySelector('.assay-review').dataset.waiting === '0'", seconds=180)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pipelines import mapping
 from pipelines.ingest import ingest
 from pipelines.scan import scan
 from pipelines.simulate import decisions, review, solar_cells
-from tests.browser import READY, browser, workbench
+from tests.browser import READY, browser, until, workbench
 
 SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
 SCHEMES = "light", "dark"
@@ -135,7 +135,7 @@ def take(server, chrome, name, size, scheme, file, whole):
         page.wait_for_selector(ready, timeout=60_000)
         if act:
             act(page)
-        page.wait_for_function(STILL, timeout=60_000)
+        until(page, STILL)
         page.wait_for_timeout(400)  # a fade
         page.screenshot(path=file, full_page=False)
         if whole:

@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from browser import browser, look, look_through, stored, workbench
+from browser import browser, look, look_through, stored, until, workbench
 from conftest import ROOT, bench_of, digits, truth_of
 
 import curation
@@ -93,7 +93,7 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         assert decided(big) == [(name, *want[key](s, g)) for key, name, s, g in said]
         assert big.rows("select count(*) from edits where who = 'ann' and seconds is null or seconds < 0")[0][0] == 0
 
-        page.wait_for_function(f"+document.querySelector('.assay-review').dataset.seq >= {big.rows('select max(seq) from edits')[0][0]}")
+        until(page, f"+document.querySelector('.assay-review').dataset.seq >= {big.rows('select max(seq) from edits')[0][0]}")
         assert page.locator('[data-is="reviewed"]').inner_text().startswith("20 reviewed")
 
         page.keyboard.press("e")
@@ -138,7 +138,7 @@ def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
         stored(page)
         server.kill()
         said += press(page, ["n", " ", "n"])
-        page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '3'")
+        until(page, "document.querySelector('.assay-review').dataset.waiting === '3'")
         assert "cannot be reached" in page.locator('[data-is="problem"]').inner_text()
         page.close()
         assert len(decided(big)) == 5, "what was acknowledged is there"

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from browser import browser, look, look_through, stored, workbench
+from browser import browser, look, look_through, stored, until, workbench
 from conftest import bench_of, digits
 
 from curation import atlas
@@ -173,8 +173,8 @@ def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, s
         look(review)
         names.append(review.locator('[data-is="name"]').inner_text())
         review.keyboard.press("n")
-        until = time.monotonic() + 60
-        while n == 2 and not held and time.monotonic() < until:  # the model's new opinion asks for the queue anew
+        end = time.monotonic() + 60
+        while n == 2 and not held and time.monotonic() < end:  # the model's new opinion asks for the queue anew
             review.wait_for_timeout(50)
         if n == 8:
             assert held
@@ -257,14 +257,14 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, ser
     fitted = review.locator(".assay-map").get_attribute("data-view")
     review.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
     review.mouse.wheel(0, -300)
-    review.wait_for_function("old => document.querySelector('.assay-map').dataset.view !== old", arg=fitted)
+    until(review, f"document.querySelector('.assay-map').dataset.view !== '{fitted}'")
     view = review.locator(".assay-map").get_attribute("data-view")
 
     review.route("**/assay/map?by=issue*", lambda route: held.append(route))
     review.get_by_text("issue", exact=True).click()
     review.locator(".assay-map .veil").wait_for()
-    until = time.monotonic() + 30
-    while not held and time.monotonic() < until:
+    end = time.monotonic() + 30
+    while not held and time.monotonic() < end:
         review.wait_for_timeout(50)
     review.get_by_text("split", exact=True).click()
     review.wait_for_selector(".assay-map[data-url*='by=split']")

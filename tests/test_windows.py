@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from browser import browser, look_through, workbench
+from browser import browser, look_through, until, workbench
 from conftest import bench_of, digits
 
 from app import explain
@@ -128,7 +128,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         )
         page.mouse.move(*one)
         page.mouse.wheel(0, -200)
-        page.wait_for_function(f"seen.has({BOUND}) && seen.has({n})")
+        until(page, f"seen.has({BOUND}) && seen.has({n})")
         assert page.evaluate("[...seen]") == [BOUND, n], "in part first, then all"
 
 
