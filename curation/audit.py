@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import os
-import shutil
 import uuid
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +10,7 @@ from curation import edits, modes, stats, undo, versions
 from curation.errors import UserError
 from curation.export import MAGIC
 from curation.images import BadImage, content_hash, iter_bytes
+from curation.scratch import whole
 from curation.store import new_batch
 from curation.text import write_csv
 
@@ -106,19 +105,14 @@ def write(bench, folder, name, rows, log):
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"expected a new or empty folder, found files in {folder}", "choose another with -o")
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
-        modes.folder(partial / "images")
-        table = pd.DataFrame(dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows)))
-        write_csv(table.assign(label="", verdict="", why="", seconds=""), modes.touch(partial / "worksheet.csv"))
-        if folder.exists():
-            folder.rmdir()
-        log()
-        os.replace(partial, folder)
+        with whole(folder) as partial:
+            modes.folder(partial / "images")
+            table = pd.DataFrame(dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows)))
+            write_csv(table.assign(label="", verdict="", why="", seconds=""), modes.touch(partial / "worksheet.csv"))
+            log()
     except OSError as e:
         raise UserError(f"expected to write the sheet to {folder}, found: {e}", "choose another with -o") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def put(bench, partial, rows):

@@ -8,6 +8,7 @@ from curation import versions
 from curation.arrays import Shards
 from curation.errors import UserError
 from curation.images import SUFFIXES, BadImage, Pixels, content_hash, iter_bytes
+from curation.scratch import whole
 from curation.sources import SPLITS, as_texts
 from curation.text import safe, write_csv
 
@@ -36,23 +37,12 @@ def export(bench, folder, version="HEAD", format="manifest", copy=False):
         commit=version if upto is not None else None,
         samples=len(frame),
     )
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
-        partial.mkdir(parents=True)
-        writers[format](partial, frame, copy)
-        (partial / "assay.json").write_text(json.dumps(about, indent=1))
-        if folder.exists():
-            folder.rmdir()
-        os.replace(partial, folder)
-    except BaseException as e:
-        import shutil
-
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(e, OSError):  # a full disk, or a label that is too long for a folder's name
-            raise UserError(
-                f"expected to write {folder}, found: {e.strerror} ({e.filename})", "mend that, or use --format manifest"
-            ) from None
-        raise
+        with whole(folder) as partial:
+            writers[format](partial, frame, copy)
+            (partial / "assay.json").write_text(json.dumps(about, indent=1))
+    except OSError as e:  # a full disk, or a label that is too long for a folder's name
+        raise UserError(f"expected to write {folder}, found: {e.strerror} ({e.filename})", "mend that, or use --format manifest") from None
     return about | dict(folder=str(folder), format=format)
 
 

@@ -1,0 +1,486 @@
+"""What a bench and its workbench survive: kills at any moment, damage to any file, odd requests, a crowd, three who write at once.
+
+    python -m tests.benchmarks.attack [kills|flips|routes|clients|people] [--n N] [--only NAME]
+
+All of it is our own: benches in a temporary folder, and a workbench on 127.0.0.1. Ends with status 1 where anything did not hold."""
+
+import argparse
+import contextlib
+import io
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import pandas as pd  # noqa: E402
+from conftest import bench_of, digits  # noqa: E402
+
+import curation  # noqa: E402
+from curation import UserError, backup, check, leftovers, versions  # noqa: E402
+
+PLAN = """question = "?"
+versions = ["v1"]
+architectures = ["probe"]
+seeds = 4
+"""
+WARM = "pandas duckdb scipy.spatial sklearn.neighbors cleanlab.filter PIL.Image tests.benchmarks.attack pipelines.scan pipelines.experiment".split()
+
+
+def fork():
+    """A way to start processes by a fork of one that has all modules loaded, and no thread: thirty milliseconds each, not two seconds."""
+    top = sys.modules["__main__"]  # which no process needs to run again
+    top.__spec__, top.__file__ = None, None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(WARM)
+    return context
+
+
+def assay(*arguments):
+    """(status, output, errors) of one command in this process."""
+    from pipelines.__main__ import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(a) for a in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def scanned(folder, n=100):
+    from pipelines.scan import scan
+
+    bench = bench_of(digits(n), folder, audited_test=True)
+    scan(bench, embedder="pixels", say=lambda line: None)
+    return bench
+
+
+# ---- kills: of each verb what is made first, what is killed, and what can be seen of it. What is seen is what stood before or what stands after it.
+
+
+def train(bench):
+    return list(bench.frame(split="train").index)
+
+
+def relabel(bench, rng, who):
+    return bench.edit(pd.DataFrame([dict(sample=s, label=str(rng.randrange(10))) for s in rng.sample(train(bench), 5)]), who)["batch"]
+
+
+class Import:
+    """A second source, into a bench that has one."""
+
+    def make(self, place):
+        bench_of(digits(60), place, audited_test=True)
+        digits(120, seed=1).to_parquet(place / "more.parquet")
+
+    def act(self, place, tell):
+        from pipelines.ingest import ingest
+
+        tell(ingest(curation.create(place / "bench"), place / "more.parquet", "ann", columns=dict(label="label"), refreeze_test=True))
+
+    def see(self, place):
+        bench = curation.open(place / "bench")
+        return versions.tree(bench.state()), len(bench.state())
+
+
+class First(Import):
+    """The first source, which makes the bench, too; one that is there and empty is nothing yet."""
+
+    def make(self, place):
+        digits(120, seed=1).to_parquet(place / "more.parquet")
+
+    def see(self, place):
+        if not (place / "bench" / "assay.duckdb").exists():
+            return None
+        return (super().see(place)) if len(curation.open(place / "bench").state()) else None
+
+
+class Scan:
+    def make(self, place):
+        bench_of(digits(100), place, audited_test=True)
+
+    def act(self, place, tell):
+        from pipelines.scan import scan
+
+        tell(len(scan(curation.open(place / "bench"), embedder="pixels", say=lambda line: None)))
+
+    def see(self, place):
+        """The queue, where there is one: half of a scan is none."""
+        with contextlib.suppress(UserError):
+            return curation.open(place / "bench").queue(50).to_csv()
+
+
+class Edit:
+    """Batch after batch until it is killed: those that were acknowledged are there, once, and each is whole."""
+
+    def make(self, place):
+        scanned(place)
+
+    def act(self, place, tell, most=10**6):
+        bench, rng = curation.open(place / "bench"), random.Random(os.getpid())
+        for _ in range(most):
+            tell(self.one(bench, rng))
+
+    def one(self, bench, rng):
+        return relabel(bench, rng, "victim")
+
+    def see(self, place):
+        sizes = curation.open(place / "bench").rows("select batch, count(*) from edits where who = 'victim' and batch like 'edit-%' group by 1")
+        assert all(n == 5 for _, n in sizes), sizes
+        return {batch for batch, _ in sizes}
+
+
+class Commit(Edit):
+    def one(self, bench, rng):
+        relabel(bench, rng, "victim")
+        return bench.commit("", "victim")["name"]
+
+    def see(self, place):
+        bench = curation.open(place / "bench")
+        copies = backup.newest(place / "bench" / "backups")
+        assert all(map(backup.examine, copies)) and len(copies) <= backup.KEPT + 1, copies
+        return set(bench.commits().name)
+
+
+class Merge:
+    def make(self, place):
+        scanned(place)
+        shutil.copytree(place / "bench", place / "other")
+        for seed in range(8):
+            relabel(curation.open(place / "other"), random.Random(seed), "elsewhere")
+
+    def act(self, place, tell):
+        tell(curation.open(place / "bench").merge(place / "other", "ann"))
+
+    def see(self, place):
+        assert len(curation.open(place / "other").rows("select 1 from edits where who = 'elsewhere'")) == 40
+        return curation.open(place / "bench").rows("select count(*), count(distinct uid) from edits where who = 'elsewhere'")
+
+
+class Experiment:
+    def make(self, place):
+        scanned(place)
+        (place / "plan.toml").write_text(PLAN)
+
+    def act(self, place, tell):
+        from pipelines import experiment, plan
+
+        tell(experiment.run(curation.open(place / "bench"), plan.read_plan(place / "plan.toml"), lambda line: None, most=1))
+
+    def see(self, place):
+        """The runs' keys; each has its predictions, or `check` says otherwise."""
+        return {key for (key,) in curation.open(place / "bench").rows("select key from runs")}
+
+
+class Export:
+    def make(self, place):
+        scanned(place)
+
+    def act(self, place, tell):
+        from curation.export import export
+
+        tell(export(curation.open(place / "bench"), place / "out", copy=True)["tree"])
+
+    def see(self, place):
+        out = place / "out"
+        if out.exists():
+            return {str(f.relative_to(out)): sha256(f.read_bytes()).hexdigest() for f in out.rglob("*") if f.is_file() and f.suffix != ".parquet"}
+
+
+class Restore:
+    """Back to v1, from a file that is damaged."""
+
+    def make(self, place):
+        bench = scanned(place)
+        relabel(bench, random.Random(1), "ann")
+        self.spoil(bench)
+
+    def spoil(self, bench):
+        blob = bytearray(bench.file.read_bytes())
+        blob[len(blob) // 3 : len(blob) // 3 + 300_000] = bytes(300_000)
+        bench.file.write_bytes(blob)
+
+    def act(self, place, tell):
+        tell(backup.restore(curation.Bench(place / "bench"))["upto"])
+
+    def see(self, place):
+        try:
+            bench = curation.open(place / "bench")
+            assert bench.chain_breaks() == []
+            return versions.tree(bench.state())
+        except UserError as e:
+            return "restore" in e.hint  # and nothing is shown
+
+
+class Return(Restore):
+    """Back to v1 from a sound file, by its name."""
+
+    def spoil(self, bench):
+        pass
+
+    def act(self, place, tell):
+        tell(backup.restore(curation.Bench(place / "bench"), "v1")["upto"])
+
+
+VERBS = dict(
+    first=First, more=Import, scan=Scan, edit=Edit, commit=Commit, merge=Merge, experiment=Experiment, export=Export, restore=Restore, back=Return
+)
+
+
+def victim(verb, place, pipe, after):
+    """Do the verb and say what was acknowledged; where `after` is given, end as by kill -9 before the file operation of that number."""
+    count = 0
+
+    def operation(event, arguments):
+        nonlocal count
+        if event in ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir") and str(place) in str(arguments[0]):
+            count += 1
+            if after and count >= after:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    os.setpgid(0, 0)
+    sys.addaudithook(operation)
+    pipe.send("ready")
+    more = dict(most=6) if after else {}
+    VERBS[verb]().act(place, pipe.send, **(more if issubclass(VERBS[verb], Edit) else {}))
+    pipe.send(("done", count))
+
+
+def attempt(context, verb, place, wait=None, after=None, keep=None):
+    """Let a process do the verb, and kill it after `wait` seconds, or at its file operation `after`. Returns (what it acknowledged, whether it had
+    come to its end, how many file operations it took, seconds)."""
+    ours, theirs = context.Pipe()
+    process = context.Process(target=victim, args=(verb, place, theirs, after))
+    process.start()
+    theirs.close()
+    assert ours.recv() == "ready"
+    start = time.perf_counter()
+    process.join(wait)
+    process.kill()
+    process.join()
+    told = []
+    with contextlib.suppress(EOFError):
+        while ours.poll(0):
+            told.append(ours.recv())
+    done = bool(told) and isinstance(told[-1], tuple) and told[-1][0] == "done"
+    return told[:-1] if done else told, done, told[-1][1] if done else None, time.perf_counter() - start
+
+
+def orphans(place):
+    """Processes at work on the place whose parent is gone."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(place).encode() in file.read_bytes() and int(file.parent.name) != os.getpid():
+                found.append(file.parent.name)
+    return found
+
+
+def traces(place):
+    """What lies there a day later when `gc` has swept, names without their numbers."""
+    for f in place.rglob("*"):
+        os.utime(f, (time.time() - 30 * 86400,) * 2, follow_symlinks=False)
+    leftovers.gc(curation.open(place / "bench"))
+    return {re.sub(r"[0-9a-f]{8,}|\d+", "#", str(f.relative_to(place))) for f in place.rglob("*") if f.is_file()}
+
+
+def kills(n, only=None, folder=None):
+    """Kill each verb `n` times, half of them at a random moment and half before a random file operation."""
+    context, faults = fork(), []
+    with tempfile.TemporaryDirectory() as tmp:
+        for verb in [only] if only else VERBS:
+            law, made, start = VERBS[verb](), Path(tmp) / verb, time.perf_counter()
+            made.mkdir()
+            law.make(made)
+            before, whole = law.see(made), Path(tmp) / f"{verb}-whole"
+            shutil.copytree(made, whole)
+            endless = isinstance(law, Edit)
+            _, done, operations, _ = attempt(context, verb, whole, after=10**9)
+            assert done, f"{verb} does not come to its end undisturbed"
+            after = law.see(whole)
+            seconds = 2.0
+            if not endless:
+                shutil.copytree(made, Path(tmp) / f"{verb}-again")
+                seconds = attempt(context, verb, Path(tmp) / f"{verb}-again")[3]
+            usual, ends = traces(whole), Counter()
+            for seed in range(n):
+                place, rng = Path(tmp) / f"{verb}-{seed}", random.Random(seed)
+                shutil.copytree(made, place)
+                when = dict(after=rng.randint(1, operations)) if seed % 2 else dict(wait=rng.uniform(0, 1.05 * seconds))
+                try:
+                    ends[survived(context, verb, place, when, before, after, usual)] += 1
+                except Exception as e:  # noqa: BLE001 - all are told in the end
+                    ends["FAULT"] += 1
+                    faults.append(f"{verb} {seed} {when}: {e!r}")
+                    traceback.print_exc()
+                shutil.rmtree(place, ignore_errors=True)
+            told = ", ".join(f"{count} {what}" for what, count in ends.items())
+            print(f"kills {verb:<11} {n} in {time.perf_counter() - start:4.0f} s ({operations} file operations): {told}", flush=True)
+    return faults
+
+
+def survived(context, verb, place, when, before, after, usual):
+    """One kill and what is held against it; returns how it ended."""
+    law = VERBS[verb]()
+    endless = isinstance(law, Edit)
+    told, done, *_ = attempt(context, verb, place, **when)
+    seen = law.see(place)
+    if endless:
+        assert set(told) <= seen, f"acknowledged and gone: {set(told) - seen}"
+    elif verb == "experiment":
+        assert seen <= after and len(seen) >= (len(after) if told else 0), (seen, after)
+    else:
+        assert seen in ([after] if told else [before, after]), f"neither before nor after it, told {told}"
+    bench = curation.Bench(place / "bench")
+    if bench.file.exists() and not (verb == "restore" and seen != after):
+        bench = curation.open(place / "bench")
+        found = [f for f in check.check(bench) if f["kind"] not in check.NOTES]
+        assert found == [], found
+    until = time.monotonic() + 15
+    while orphans(place) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not orphans(place), "its own processes outlive it"
+    rest = (seen == after and not endless) or done
+    if not (rest and verb in ("export", "restore")):  # these say that it is done already
+        _, again, *_ = attempt(context, verb, place, after=10**9)
+        assert again, "the same verb does not complete"
+    seen = law.see(place)
+    assert (set(told) <= seen if endless else seen == after), "the same verb, run again, ends elsewhere"
+    new = traces(place) - usual
+    assert not new, f"left for ever: {new}"
+    return "after it" if rest else "before it" if seen == before else "within"
+
+
+# ---- flips: one damage to one file of a bench, then everything that reads it
+
+
+READS = dict(
+    status=["status"], queue=["queue", "-n", "30"], issues=["issues"], log=["log"], runs=["runs"], diff=["diff", "v1", "HEAD"], report=["report"]
+)
+
+
+def full(folder):
+    """A bench with one of everything: scanned, edited, audited, committed, trained, reported."""
+    bench = scanned(folder)
+    relabel(bench, random.Random(1), "ann")
+    (folder / "plan.toml").write_text(PLAN)
+    for command in (["commit", "-m", "more"], ["audit", "-n", "5", "-o", folder / "sheet"], ["experiment", folder / "plan.toml", "--jobs", "1"]):
+        status, _, err = assay(*command, "-b", bench.path)
+        assert status == 0, err
+    assay("status", "--version", "v1 - flagged", "-b", bench.path)
+    return bench
+
+
+def answers(path):
+    """{verb: (status, what it says without the bench's place, with its numbers)} of all that reads a bench."""
+    out = {}
+    for verb, command in READS.items():
+        status, said, err = assay(*command, *([] if verb == "report" else ["--json"]), "-b", path)
+        out[verb] = status, re.sub(r"since v\d+|bench-[\w-]+", "", (said if status == 0 else err).replace(str(path), "BENCH"))
+    try:
+        out["state"] = 0, curation.open(path).state().drop(columns=["ts"], errors="ignore").to_csv()
+    except UserError as e:
+        out["state"] = 2, str(e)
+    return out
+
+
+def damages(blob, rng, n):
+    """{name: what the file holds then, None where it is gone} of `n` flipped bits, three cuts and a deletion."""
+    out = dict(empty=b"", half=blob[: len(blob) // 2], end=blob[:-1], gone=None)
+    for _ in range(n if blob else 0):
+        at = rng.randrange(len(blob))
+        out[f"bit {at}"] = blob[:at] + bytes([blob[at] ^ 1 << rng.randrange(8)]) + blob[at + 1 :]
+    return {name: changed for name, changed in out.items() if changed != blob}
+
+
+def harm(made, tmp, name, n, seed, pipe):
+    """Damage the file `name` in every way, each in a copy of its own, and say of each how it ended."""
+    sound, blob = None, (made / name).read_bytes()
+    for how, changed in {"": blob, **damages(blob, random.Random(seed), n)}.items():
+        place = tmp / f"bench-{seed}-{re.sub('[^0-9a-z]', '', how)}"
+        shutil.copytree(made, place)
+        if changed is None:
+            (place / name).unlink()
+        else:
+            (place / name).write_bytes(changed)
+        try:
+            pipe.send((how, None))
+            found = answers(place)
+            sound = sound or found
+            wrong = [v for v in found if found[v] != sound[v]]
+            silent = [v for v in wrong if found[v][0] == 0]
+            listed = assay("check", "-b", place)
+            named = listed[0] != 0
+            end = "without effect" if not wrong else "refused" if not silent else "named by check" if named else "FAULT"
+            if how:
+                more = [f"{v}: {found[v][1][:300]!r} for {sound[v][1][:300]!r}" for v in silent] if end in ("FAULT", "named by check") else []
+                pipe.send((how, (end, more)))
+        except Exception:  # noqa: BLE001 - a traceback is a fault
+            pipe.send((how, ("FAULT", [traceback.format_exc()[-1500:]])))
+        shutil.rmtree(place)
+    pipe.send(None)
+
+
+def flips(n, only=None):
+    """Damage every file of a bench: `n` bits at random, three cuts, a deletion. Each is refused, named by check, or changes no answer."""
+    context, faults, ends, start = fork(), [], Counter(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as tmp:
+        made = full(Path(tmp) / "made").path
+        files = sorted(str(f.relative_to(made)) for f in made.rglob("*") if f.is_file())
+        for seed, name in enumerate(f for f in files if not only or only in f):
+            ours, theirs = context.Pipe(False)
+            process = context.Process(target=harm, args=(made, Path(tmp), name, n, seed, theirs))
+            process.start()
+            theirs.close()
+            at, of_file = "", Counter()
+            try:
+                while (told := ours.recv() if ours.poll(120) else "stuck") is not None:
+                    assert told != "stuck", f"no answer for 120 s at {at}"
+                    at, end = told
+                    if end:
+                        of_file[end[0]] += 1
+                        faults += [f"{name}, {at}: {more}" for more in end[1] if end[0] == "FAULT"]
+                        if end[0] == "named by check":
+                            print(f"  {name}, {at}: {end[1]}"[:600])
+            except (EOFError, AssertionError) as e:
+                of_file["FAULT"] += 1
+                faults.append(f"{name}, {at}: its process ended, or hangs: {e!r} {process.exitcode}")
+            process.kill()
+            process.join()
+            ends += of_file
+            print(f"flips {name:<60} " + ", ".join(f"{count} {what}" for what, count in of_file.items()), flush=True)
+    print(f"flips: {ends.total()} damages to {len(files)} files in {time.perf_counter() - start:.0f} s: {dict(ends)}")
+    return faults
+
+
+ATTACKS = dict(kills=kills, flips=flips)
+SIZES = dict(kills=20, flips=3, routes=2000, clients=120, people=60)
+
+
+def main():
+    p = argparse.ArgumentParser(prog="attack", description=__doc__.splitlines()[0])
+    p.add_argument("which", nargs="*", choices=[[], *ATTACKS], default=[])
+    p.add_argument("--n", type=int)
+    p.add_argument("--only")
+    a = p.parse_args()
+    faults = []
+    for name in a.which or ATTACKS:
+        faults += [f"{name}: {f}" for f in ATTACKS[name](a.n or SIZES[name], a.only)]
+    print(f"\n{len(faults)} faults" + "".join(f"\n  {f}" for f in faults))
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    from tests.benchmarks import attack  # the module that the processes import, too
+
+    sys.exit(attack.main())
