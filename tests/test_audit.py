@@ -233,7 +233,7 @@ def test_the_verb(tested, tmp_path):
     (tmp_path / "plan.toml").write_text('versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 3\nmargin = 0.5\n')
     status, out, err = assay("experiment", tmp_path / "plan.toml", "-o", tmp_path / "r.html", *b)
     assert status == 0 and "0 to train" in out + err, out + err
-    assert "test labels audited in part (60 of 120 at random; the estimate is corrected by design): " in out
+    assert "test labels audited in part (60 of 120 at random; the estimate is corrected by design)" in out
     effect = next(line for line in out.splitlines() if line.startswith("  data  "))
     assert re.search(r"\+[\d.]+ points \[\S+ \S+\] \(as given \+[\d.]+ \[\S+ \S+\]\)  ", effect), effect
     assert "(as given +" in assay("compare", "v1/probe", "v2/probe", *b)[1]
