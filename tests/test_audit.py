@@ -367,7 +367,7 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
     more = part["power"]
     assert more["of"] == 120 and more["power"] < 0.8 and (more["audited"] or more["samples"]) > 60 and more["seeds"] is None
     assert part["test"]["audited"] and part["test"]["audit"]["noise"]["n"] == 60 and "(60 of 120 at random" in part["verdict"]
-    assert "audited blind: 60 of 120" in page(part | dict(log=[], made=dict(packages={}, bench="b")), PICTURES)
+    assert "audited blind: 60 of 120" in page(part | dict(log=[], made=dict(packages={}, bench="b", embedding="pixels")), PICTURES)
     audit_of(tested, tmp_path / "c", 60)
     full = compare(tested, PLAN)
     assert full["interval"]["estimate"] == pytest.approx(really)
