@@ -173,7 +173,7 @@ def fields(asked, now, classes, shown=""):
 def hint_of(given):
     """What suggested a decision, as JSON: the suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
     hint = {k: str(given[k]) for k in ("suggested_label", "reason") if str(given.get(k, "")) != ""}
-    hint |= {k: n for k in ("score", "rank") if (n := number(given.get(k, ""), k)) is not None}
+    hint |= {k: int(n) if k == "rank" else n for k in ("score", "rank") if (n := number(given.get(k, ""), k)) is not None}
     if drawn := str(given.get("random", "")).lower():
         if drawn not in ("true", "false"):
             raise ValueError(f"expected random true or false, found {drawn!r:.40}")

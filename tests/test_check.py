@@ -224,7 +224,7 @@ def test_orphan_rows(sound):
     assert {f["what"].split(", first")[0]: bool(f["repair"]) for f in found} == {
         "1 edits of samples that are not there": False,
         "1 samples that no edit speaks of": False,
-        "1 labels that are no text": False,
+        "1 values that no field of theirs has": False,
         "2 issues of samples that are not there": True,
         "1 runs without predictions": True,
     }
@@ -293,13 +293,13 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
     before, needed = ledger(sound), set(sound.arrays.rglob("*"))
     expected = litter(sound, tmp_path)
     littered = set(sound.arrays.rglob("*"))
-    assert [(f["kind"], f["n"]) for f in check(sound)] == [("leftover", 2)]
+    assert [(f["kind"], f["n"]) for f in check(sound) if f["kind"] != "open"] == [("leftover", 2)]  # of the umask's mode, as the test made them
     would = leftovers.gc(sound, dry_run=True)
     assert would["freed"] == expected and would["files"] == 7 and set(sound.arrays.rglob("*")) == littered
     assert leftovers.gc(sound) == would and leftovers.gc(sound)["bytes"] == 0
     left = {f.name for f in set(sound.arrays.rglob("*")) - needed}
     assert left == {"1graph.npz.12345678.tmp", "1" + "0" * 24 + ".npy"} and needed <= set(sound.arrays.rglob("*"))
-    assert ledger(sound) == before and kinds(sound) == {}
+    assert ledger(sound) == before and set(kinds(sound)) <= {"open"}
     said = []
     scan(sound, embedder="pixels", say=said.append)
     assert said[0].startswith("embed       0 of 300") and experiment.run(sound, PLAN, silent) == 0
@@ -307,7 +307,7 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
 
 def test_embeddings_that_a_run_was_trained_on_stay(sound, tmp_path):
     scan(sound, own=(None, pd.DataFrame(np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index), True), say=silent)
-    assert leftovers.gc(sound)["files"] == 0, "two runs name pixels-16"
+    assert set(leftovers.gc(sound)["freed"]) == {"judges of scans with other settings"}, "two runs name pixels-16"
     direct(sound, "delete from runs")
     for file in (sound.arrays / "runs").glob("*.npz"):
         os.utime(file, (time.time() - 3600,) * 2)
