@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from curation.cache import cache
 from curation.errors import UserError
 
 LINK, KEY = 24 * 3600, 30 * 24 * 3600  # seconds for which a link waits to be opened, and for which a key is good
@@ -18,14 +19,8 @@ class Door:
     name is not. They outlive the server, so that decisions which a browser still holds arrive after a restart."""
 
     def __init__(self, bench):
-        own = os.environ.get("ASSAY_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
-        self.folder = Path(own) / "door" / sha256(str(Path(bench).absolute()).encode()).hexdigest()[:24]
+        self.folder = cache("door", sha256(str(Path(bench).absolute()).encode()).hexdigest()[:24])
         self.left = []  # files that go when the workbench does
-        try:
-            self.folder.mkdir(0o700, parents=True, exist_ok=True)
-            self.folder.chmod(0o700)
-        except OSError as e:
-            raise UserError(f"expected a folder of yours for the workbench's links, found: {e}", "name one: export ASSAY_CACHE=FOLDER") from None
 
     def place(self, kind, token):
         return self.folder / f"{kind}-{sha256(token.encode()).hexdigest()}"

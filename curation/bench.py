@@ -15,9 +15,9 @@ TAIL = 100_000  # edits that are read after what was written down: 10 ms
 def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
     """The bench in folder `path`. Raises UserError where there is none, or one that this code cannot read."""
     bench = Bench(path)
+    bench.verify()
     if modes.close(bench.path):
         print(f"note: {modes.words(bench.path)}; an older Assay had left it open to others", file=sys.stderr)
-    bench.verify()
     return bench
 
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from curation import modes, readings, suspects, versions
 from curation.arrays import Shards, array_of, fault, load
+from curation.belongings import refuse_links, unknown
 from curation.edits import BOUNDS, SECONDS
 from curation.errors import UserError
 from curation.images import SIDE, BadImage, content_hash, decode_source, iter_bytes
-from curation.leftovers import alone, listed, older, shard_folders, unfinished
+from curation.leftovers import alone, listed, models, older, shard_folders, unfinished
 from curation.store import IMPROPER
 
-NOTES = ("leftover", "not verifiable", "unscanned", "numbers", "open")  # worth saying, but nothing is wrong
+NOTES = ("leftover", "not verifiable", "unscanned", "numbers", "open", "unknown")  # worth saying, but nothing is wrong
 NO_DAMAGE = re.compile("to be free|room on the disk|of schema")  # a busy bench, a full disk or another Assay's bench is not a damaged one
 RESTORE = "go back to the last good backup: assay restore"
 ROWS = [  # rows that no verb of ours could have written: (query, what they are, what --repair does about them)
@@ -34,11 +35,12 @@ def finding(kind, what, n=1, repair=None, hint=None, files=()):
 def check(bench, progress=None):
     """Findings about a bench, [] for a sound one: see finding; those of a kind in NOTES are no damage. Reads every array and every kept
     image, and changes none. `progress(done, total)` is called on the way."""
+    refuse_links(bench.path)
     bench.states.clear()  # look again, not at what is remembered
     bench.positions.clear()
     try:
         bench.verify(witnessed=False)
-        found, state = [*log(bench), *rows(bench), *numbers(bench), *open_to_others(bench), *runs(bench)], bench.state()
+        found, state = [*log(bench), *rows(bench), *numbers(bench), *open_to_others(bench), *others(bench), *runs(bench)], bench.state()
     except UserError as e:
         if not bench.file.exists() or NO_DAMAGE.search(e.problem):
             raise
@@ -83,6 +85,15 @@ def open_to_others(bench):
     if found := modes.loose(bench.path):
         what = f"{len(found):,} files and folders that others on this machine may read, first {os.path.relpath(found[0], bench.path)}"
         yield finding("open", what, len(found), "close them to others")
+
+
+def others(bench):
+    if found := sorted({*unknown(bench.path)} - {*models(bench)}):
+        what = f"{len(found):,} files and folders that Assay did not put into the bench, first {os.path.relpath(found[0], bench.path)}"
+        yield finding("unknown", what, len(found), hint="nothing reads them; look at them before you open one in a bench that is not yours")
+    if found := models(bench):
+        what = f"{len(found):,} models that an older Assay kept in the bench; nothing reads them"
+        yield finding("leftover", what, len(found), "delete them", files=found)
 
 
 def lost_runs(bench):

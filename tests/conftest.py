@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+os.environ["ASSAY_CACHE"] = str(Path(tempfile.gettempdir()) / f"assay-tests-{os.getuid()}")  # not its user's; made once for all workers and runs
 DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
 
 

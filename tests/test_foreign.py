@@ -17,6 +17,9 @@ from test_cli import assay
 
 import curation
 from curation import UserError, asking, backup, catalogue
+from curation.cache import cache, kept
+from curation.check import check
+from curation.leftovers import gc
 from curation.scratch import scratch
 from curation.store import Opened
 
@@ -216,3 +219,87 @@ def test_a_job_file_names_no_other_file(own, tmp_path):
     (there.path / "jobs" / "a.json").write_text(json.dumps(dict(name=str(tmp_path / "mine"), state="failed", keys=[])))
     (there.path / "jobs" / "b.json").write_text("[1]")
     assert jobs.states(there) == [] and other.exists() and not (there.path / "jobs" / "a.json").exists()
+
+
+# ---- models that were prepared
+
+
+def test_no_model_that_came_with_a_bench_is_loaded(tmp_path, monkeypatch):
+    from pipelines.embed import embedded
+
+    monkeypatch.setenv("ASSAY_ENGINE", "fp32")
+    bench = bench_of(digits(20), tmp_path)
+    theirs = bench.arrays / "embeddings" / "lite0-128-fp32" / "model.onnx"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"what a stranger made")
+    vectors, new, _ = embedded(bench, bench.state().content_hash, "lite0")
+    assert new == 20 and vectors.shape == (20, 1168)
+    ours = list(cache("models").glob("lite0-128-fp32-*"))
+    assert ours and all(file.stat().st_mode & 0o777 == 0o600 for file in ours) and cache("models").stat().st_mode & 0o777 == 0o700
+    assert ("leftover", 1) in [(f["kind"], f["n"]) for f in check(bench)] and gc(bench)["files"] == 1 and not theirs.exists()
+
+
+def test_what_is_kept_outside_of_benches_is_believed_for_its_own_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    made = []
+
+    def make(folder):
+        made.append(folder)
+        (folder / "x").write_text("the model")
+        return folder / "x"
+
+    def found(*made_of):
+        return kept("models", "net", made_of, make)
+
+    assert found(b"weights", "v1") == found(b"weights", "v1") == b"the model" and len(made) == 1
+    (file,) = (tmp_path / "cache" / "models").iterdir()
+    file.write_text("not the model")
+    assert found(b"weights", "v1") == b"the model" and len(made) == 2, "made again"
+    (again,) = (tmp_path / "cache" / "models").iterdir()
+    assert again.read_text() == "the model" and again.stat().st_mode & 0o777 == 0o600
+    assert found(b"weights", "v2") and found(b"other weights", "v1") and len(made) == 4, "of something else"
+    (tmp_path / "cache" / "models").rename(tmp_path / "elsewhere")
+    (tmp_path / "cache" / "models").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="not a folder of your own"):
+        found(b"weights", "v1")
+
+
+# ---- what lies in its folder
+
+LEADING = ["arrays", "backups", "jobs", "aside", "audits", "uploads", "report.html", "plan.json", "guard-a.toml", ".lock", "assay.duckdb.wal", "fiftyone"]
+LEADING += ["arrays/damaged", "arrays/runs", "arrays/embeddings/x", "arrays/graph.npz", "backups/v1.duckdb", "jobs/a.json", "uploads/a", "fiftyone/db"]
+
+
+@pytest.mark.parametrize("name", LEADING)
+def test_nothing_in_a_bench_leads_out_of_it(own, tmp_path, name):
+    """Old files in a folder called damaged, jobs or uploads are what gc deletes; what is reported is written; what is shared gets its modes."""
+    there, mine = mailed(own, tmp_path), tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter").write_text("dear")
+    os.utime(mine / "letter", (0, 0))
+    (mine / "letter").chmod(0o644)
+    link = there.path / name
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(mine if "." not in name.split("/")[-1][1:] else mine / "letter")
+    for act in (curation.open, lambda path: curation.create(path, group=True), lambda path: check(curation.Bench(path))):
+        with pytest.raises(UserError, match=f"found {name}, a link to {mine}"):
+            act(there.path)
+    assert (mine / "letter").read_text() == "dear" and (mine / "letter").stat().st_mode & 0o777 == 0o644
+    link.unlink()
+    os.mkfifo(link)
+    with pytest.raises(UserError, match=f"found {name}, which is neither"):
+        curation.open(there.path)
+
+
+def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
+    there = mailed(own, tmp_path)
+    (there.path / "letters").symlink_to(tmp_path)  # no name of ours: nothing looks there
+    (there.path / "arrays" / "pixels" / "run.sh").write_text("rm")
+    (there.path / "arrays" / "plugins").mkdir()
+    curation.open(there.path)
+    (found,) = [f for f in check(there) if f["kind"] == "unknown"]
+    assert found["n"] == 3 and "first arrays/pixels/run.sh" in found["what"]
+    assert not [f for f in check(own) if f["kind"] == "unknown"]
