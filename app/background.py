@@ -23,10 +23,10 @@ def shown(bench, verbs, began):
         word = WORDS.get(job["verb"], job["verb"])
         if job["state"] == "running" and (url := job.get("said", {}).get("url")):
             left.link_button(f"{word} is open: {url}", url)
-            right.button("Stop", key=f"stop {job['verb']}", on_click=errands.stop, args=(job,))
+            right.button("Stop", key=f"stop {job['verb']}", on_click=errands.stop, args=(bench, job))
         elif job["state"] == "running":
             left.progress(min(1.0, job.get("share") or 0.0), plain(f"{word}: {job.get('text', 'it begins')}"))
-            right.button("Stop", key=f"stop {job['verb']}", on_click=errands.stop, args=(job,))
+            right.button("Stop", key=f"stop {job['verb']}", on_click=errands.stop, args=(bench, job))
         else:
             left.error(plain(job.get("error", f"{word} was stopped, or its process was killed")))
             right.button("Put aside", key=f"forget {job['verb']}", on_click=errands.forget, args=(bench, job))

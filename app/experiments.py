@@ -1,8 +1,5 @@
 """Experiments: choose versions and architectures, see the cost, start it, follow it, read its report; closing the page stops nothing."""
 
-import os
-import signal
-
 import streamlit as st
 
 from app.look import plain, words
@@ -44,7 +41,7 @@ def follow(bench, drawn):
         if job["state"] == "running":
             left.progress(min(1.0, job.get("share", 0.0)), plain(f"{name}: {text}"))
             if right.button("Stop", key=job["name"]):
-                os.kill(job["pid"], signal.SIGINT)
+                jobs.stop(bench, job)
         else:  # no bar: a full one would look like success
             how = f"failed: {job['error']}" if job["state"] == "failed" else f"was stopped, or its process was killed, after {text}"
             left.error(plain(f"{name}: {how}"))

@@ -1,6 +1,8 @@
 """What is kept for one user of this machine outside of all benches: a bench may come from anybody, and what is here was made here."""
 
+import fcntl
 import os
+import secrets
 import stat
 import time
 from contextlib import suppress
@@ -8,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from curation import modes
 from curation.errors import UserError
 
 MONTHS = 90 * 24 * 3600  # seconds after which what nobody used is deleted
@@ -58,3 +61,21 @@ def kept(kind, name, made_of, make):
         hint = "free some space there, or name another folder: export ASSAY_CACHE=FOLDER"
         raise UserError(f"expected to keep {name} in {folder}, found: {e.strerror}", hint) from None
     return found
+
+
+def made_here(folder, trust=False):
+    """Was a folder made on this machine by this user? It is known by its number on the disk and a word in it, of which the cache keeps a copy: who sends
+    it back sends another folder. One that is missing or empty is made, and one that this user trusts is taken for it."""
+    modes.folder(folder)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        known, word = cache("made") / str(os.fstat(held).st_ino), secrets.token_hex(16)
+        if trust or not os.listdir(held):
+            for file in (known, modes.touch(folder / ".made")):
+                file.write_text(word)
+        with suppress(OSError, UnicodeDecodeError):
+            return (folder / ".made").read_text() == known.read_text()
+        return False
+    finally:
+        os.close(held)

@@ -72,12 +72,12 @@ def take_turn(path):
         os.close(turn)
         raise
     if not in_time:
-        holder = os.pread(turn, 20, 0).decode().strip()
+        said = os.pread(turn, 20, 0).strip()  # by whoever had the file before us
         os.close(turn)
-        raise Held(
-            f"expected the bench to be free within {PATIENCE} s, found it held by process {holder}",
-            f"see what process {holder} does (ps -p {holder}), end it, and try again",
-        )
+        problem = f"expected the bench to be free within {PATIENCE} s, found it held by "
+        if not said.isdigit():
+            raise Held(problem + "another process", "wait for its end, and try again")
+        raise Held(f"{problem}process {int(said)}", f"see what process {int(said)} does (ps -p {int(said)}), end it, and try again")
     os.pwrite(turn, str(os.getpid()).ljust(20).encode(), 0)
     return turn
 

@@ -1,10 +1,9 @@
 """A verb at work in a process of its own, which anybody can follow or stop, and which outlives whoever started it."""
 
-import os
 import signal
 import sys
 import time
-from contextlib import redirect_stderr, suppress
+from contextlib import redirect_stderr
 
 import curation
 from curation import modes
@@ -36,10 +35,8 @@ def states(bench):
     return [job | dict(verb=job["name"].removeprefix(PREFIX)) for job in jobs.states(bench) if job["name"].startswith(PREFIX)]
 
 
-def stop(job):
-    """End it as Ctrl-C would: what is half-made goes, or stays for the next time."""
-    with suppress(ProcessLookupError):
-        os.kill(job["pid"], signal.SIGINT)
+def stop(bench, job):
+    jobs.stop(bench, job)
 
 
 def forget(bench, job):

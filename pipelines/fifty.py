@@ -33,7 +33,7 @@ def show(a):
     bench = open_bench(a)
     chosen = asked(bench, a)
     port = free(a.port) if not a.no_app else None
-    fo, mine = connect(bench)
+    fo, mine = connect(bench, a.trust)
     dataset = dataset_of(bench, fo)
     url = dataset.info.get("app") if not mine else None
     with progress("pushing"):
@@ -137,7 +137,7 @@ def pull(a):
     bench = open_bench(a)
     if not (folder(bench) / "pushed.npz").exists():
         raise UserError("expected a bench that was shown in FiftyOne, found one that never was", f"run: assay fiftyone -b {bench.given}")
-    fo, _ = connect(bench)
+    fo, _ = connect(bench, a.trust)
     dataset = dataset_of(bench, fo)
     pushed = Pushed(bench, dataset)
     found = found_in(bench, dataset, pushed, a.new_class)
@@ -243,4 +243,5 @@ def add(verb):
     v.add_argument("--take", choices=("bench", "fiftyone"), help="with --pull: who is right where both changed (default: show them)")
     v.add_argument("--new-class", action="append", default=[], metavar="NAME", help="a class that is new on purpose")
     v.add_argument("--yes", action="store_true", help="really drop over a tenth of what was shown")
+    v.add_argument("--trust", action="store_true", help="take FiftyOne's database as it came with the bench: you know who made it")
     v.add_argument("--export", metavar="NAME", help="a new data set in your own FiftyOne instead")

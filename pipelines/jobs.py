@@ -13,6 +13,10 @@ from pathlib import Path
 from curation import children, modes
 from curation.times import iso_time, now, stored
 
+HERE = "http://127.0.0.1:"
+KINDS = dict.fromkeys(("state", "question", "text", "error", "hint", "trace", "version", "at", "arch", "key", "since", "begun"), (str,))
+KINDS |= dict.fromkeys(("pid", "cells", "done", "trained", "of", "seed"), (int,)) | dict(share=(int, float), keys=(list,), said=(dict,))
+
 
 def background(bench, name, module, *arguments):
     """Start `python -m MODULE ARGUMENTS` in a session of its own, which outlives whoever starts it and gives way to whoever sits at the machine; it
@@ -82,13 +86,13 @@ def states(bench):
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
-                about = dict(json.loads(file.read() or "{}"), name=path.stem)  # a bench may come from anybody
+                about = proper(dict(json.loads(file.read() or "{}"))) | dict(name=path.stem)
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    about["state"] = "stopped" if about.get("state") == "running" else about.get("state", "stopped")
+                    about["state"] = "failed" if about.get("state") == "failed" and "error" in about else "stopped"
                 except BlockingIOError:
                     about["state"] = "running"
-        except (FileNotFoundError, ValueError, TypeError):  # done meanwhile, or being written
+        except (OSError, ValueError, TypeError, RecursionError):  # done meanwhile, or being written, or no job's
             continue
         out.append(about)
     over = [job for job in out if job["state"] != "running"]
@@ -101,6 +105,27 @@ def states(bench):
     return sorted(out, key=lambda job: job.get("since", ""))
 
 
+def proper(told):
+    """What a job file says, as far as a job of ours says such things: a bench may come from anybody."""
+    about = {k: v for k, v in told.items() if type(v) in KINDS.get(k, ())}
+    wrong = dict(
+        share=not 0 <= about.get("share", 0) <= 1,
+        keys=not all(isinstance(key, str) for key in about.get("keys", ())),
+        said=not str(about.get("said", {}).get("url", HERE)).startswith(HERE),
+    )
+    return {k: v for k, v in about.items() if not wrong.get(k)}
+
+
+def stop(bench, job):
+    """End it as Ctrl-C would: what is half-made goes, or stays for the next time. Only a process that has the job's file open is meant."""
+    import psutil
+
+    file = os.path.realpath(bench.path / "jobs" / f"{job['name']}.json")
+    with suppress(OSError, ValueError, psutil.Error):
+        if job.get("pid", 0) > 0 and any(f.path == file for f in psutil.Process(job["pid"]).open_files()):
+            os.kill(job["pid"], signal.SIGINT)
+
+
 def forget(bench, name):
     """Put aside what failed or was stopped."""
     (bench.path / "jobs" / f"{name}.json").unlink(missing_ok=True)
@@ -108,6 +133,14 @@ def forget(bench, name):
 
 def done_since(about, trained):
     """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
-    begun = datetime.fromisoformat(about.get("begun") or about.get("since") or "9999-01-01")
-    begun = stored(begun) if begun.tzinfo else begun  # an older Assay wrote UTC without saying so
+    begun = began(about.get("begun") or about.get("since"))
     return all(trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]]))
+
+
+def began(text):
+    """A time as it is stored; the last of all where it is none."""
+    try:
+        begun = datetime.fromisoformat(text)
+        return stored(begun) if begun.tzinfo else begun  # an older Assay wrote UTC without saying so
+    except (TypeError, ValueError, OverflowError):
+        return datetime.max

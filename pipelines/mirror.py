@@ -10,6 +10,7 @@ import numpy as np
 
 from curation import bridge, versions
 from curation.arrays import load, save
+from curation.cache import cache, made_here
 from curation.errors import UserError
 from pipelines import mongod
 
@@ -35,8 +36,13 @@ def folder(bench):
     return bench.path.resolve() / "fiftyone"  # not under arrays/: it holds what people changed and nobody has pulled yet
 
 
-def connect(bench):
-    """(fiftyone, whether its database was started here): the bench's own, whatever else of FiftyOne is on this machine."""
+def connect(bench, trust=False):
+    """(fiftyone, whether its database was started here): the bench's own, whatever else of FiftyOne is on this machine. UserError for one that somebody
+    else made, unless it is to be trusted: a database is a program's food, and FiftyOne runs what it finds beside it."""
+    mongod.binary()
+    if not made_here(folder(bench), trust):
+        hint = f"made by you, before you copied the bench or with an older Assay: --trust; else delete it: rm -r '{folder(bench)}'"
+        raise UserError(f"expected a FiftyOne database that you made on this machine, found another in {folder(bench)}", hint)
     port, mine = mongod.serve(folder(bench) / "db")
     uri = f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=5000"  # half a minute of silence where it is gone, otherwise
     if "fiftyone" in sys.modules and sys.modules["fiftyone"].config.database_uri != uri:
@@ -45,7 +51,8 @@ def connect(bench):
         )
     for name in [n for n in os.environ if n.startswith("FIFTYONE_")]:
         del os.environ[name]  # nothing of a person's own FiftyOne is asked or touched
-    own = dict(FIFTYONE_DATABASE_URI=uri, FIFTYONE_DEFAULT_DATASET_DIR=folder(bench), FIFTYONE_CONFIG_PATH=folder(bench) / "config.json")
+    own = dict(FIFTYONE_DATABASE_URI=uri, FIFTYONE_DEFAULT_DATASET_DIR=folder(bench), FIFTYONE_CONFIG_PATH=cache("fiftyone") / "config.json")
+    own |= dict(FIFTYONE_PLUGINS_DIR=cache("fiftyone") / "plugins")  # what is there is run: never the bench's
     os.environ.update(QUIET | {name: str(value) for name, value in own.items()})
     import fiftyone as fo
 

@@ -1,5 +1,6 @@
 """Stories of a bench that somebody mailed: no query, macro or trigger in its file is run as whoever opens it, and nothing of theirs is read or written."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -16,12 +17,14 @@ from conftest import ROOT, bench_of, digits
 from test_cli import assay
 
 import curation
-from curation import UserError, asking, backup, catalogue
+from curation import UserError, asking, backup, catalogue, turns
 from curation.cache import cache, kept
 from curation.check import check
+from curation.errors import Held
 from curation.leftovers import gc
 from curation.scratch import scratch
 from curation.store import Opened
+from pipelines import jobs
 
 ISSUES = "drop table issues; create table issues ({}, sample varchar, score double, suggestion varchar, why varchar, {})"
 FOREIGN = {  # what a file may bring that no bench of ours has; {secret} is a file of the reader's
@@ -211,8 +214,6 @@ def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_proc
 
 def test_a_job_file_names_no_other_file(own, tmp_path):
     """What jobs a mailed bench claims to have: the file that tells of one that is over goes, and no other."""
-    from pipelines import jobs
-
     there, other = mailed(own, tmp_path), tmp_path / "mine.json"
     other.write_text("{}")
     (there.path / "jobs").mkdir()
@@ -303,3 +304,82 @@ def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
     (found,) = [f for f in check(there) if f["kind"] == "unknown"]
     assert found["n"] == 3 and "first arrays/pixels/run.sh" in found["what"]
     assert not [f for f in check(own) if f["kind"] == "unknown"]
+
+
+def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, monkeypatch):
+    """It is this user's where it was made here; copied, or sent away and back, it may hold anything."""
+    from pipelines import mirror
+
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    program = tmp_path / "mongod"
+    program.write_text("#!/bin/sh\necho it was asked > $2/../asked; exit 7\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("ASSAY_MONGOD", str(program))
+    there = mailed(own, tmp_path)
+
+    def opened(**more):
+        with pytest.raises(UserError) as said:
+            mirror.connect(there, **more)
+        return "expected mongod to start" in said.value.problem
+
+    assert opened() and opened(), "made here"
+    (mirror.folder(there) / "pushed.npz").write_bytes(b"")
+    shutil.copytree(mirror.folder(there), tmp_path / "back")
+    shutil.rmtree(mirror.folder(there))
+    shutil.copytree(tmp_path / "back", tmp_path / "keeps its number")
+    shutil.copytree(tmp_path / "back", mirror.folder(there))
+    assert not opened() and opened(trust=True) and opened()
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "another user's"))
+    assert not opened()
+    (there.path / "fiftyone" / ".made").unlink()
+    assert not opened()
+
+
+# ---- what its job files and its lock say
+
+
+def test_no_word_of_a_job_file_is_believed_that_no_job_says(own, tmp_path, capsys):
+    from pipelines.__main__ import main
+
+    there = mailed(own, tmp_path)
+    (there.path / "jobs").mkdir()
+    wrong = [("begun", "yesterday"), ("begun", "0001-01-01T00:00:00+23:00"), ("begun", 7), ("since", [1]), ("keys", 7), ("keys", [[1]]), ("share", "x")]
+    wrong += [("share", float("nan")), ("said", [1]), ("said", dict(url="javascript:x")), ("cells", {}), ("pid", "1"), ("state", 1), ("text", {})]
+    for n, (field, value) in enumerate([*wrong, ("error", 1)]):
+        said = dict(state="failed", error="e", key="k", since="2026-01-01T00:00:00+00:00") | {field: value}
+        (there.path / "jobs" / f"{n}.json").write_text(json.dumps(said))
+    (there.path / "jobs" / "deep.json").write_text("[" * 100_000)
+    (there.path / "jobs" / "folder.json").mkdir()
+    assert len(jobs.states(there)) == 15 and not [j for j in jobs.states(there) if "url" in j.get("said", {})]
+    assert main(["runs", "-b", str(there.path)]) == 0 and "15 failed" not in capsys.readouterr().out
+
+
+def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
+    there, bystander = mailed(own, tmp_path), subprocess.Popen(["sleep", "60"])
+    code = "import sys, time, curation\nfrom pipelines import jobs\nwith jobs.claim(curation.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
+    worker = subprocess.Popen([sys.executable, "-c", code, there.path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert worker.stdout.readline() == b"\n"
+        (job,) = jobs.states(there)
+        for pid in (bystander.pid, -1, 0, 1, 2**70):
+            jobs.stop(there, job | dict(pid=pid))
+        time.sleep(0.2)
+        assert bystander.poll() is None and worker.poll() is None
+        jobs.stop(there, job)
+        assert worker.wait(20) != 0 and [j["state"] for j in jobs.states(there)] == ["stopped"]
+    finally:
+        bystander.kill()
+        worker.kill()
+        bystander.wait()
+        worker.wait()
+
+
+@pytest.mark.parametrize("said, word", [(b"4711", "process 4711"), (b"1; rm -r ~", "another process"), (b"\xff\x1b[2J", "another process")])
+def test_a_lock_names_its_holder_by_a_number_or_not_at_all(tmp_path, monkeypatch, said, word):
+    monkeypatch.setattr(turns, "PATIENCE", 0.1)
+    (tmp_path / ".lock").write_bytes(said.ljust(40))
+    with open(tmp_path / ".lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Held, match=f"held by {word}\n") as refused:
+            turns.take_turn(tmp_path / ".lock")
+    assert ("ps -p 4711" in refused.value.hint) == (word == "process 4711") and "rm" not in str(refused.value)

@@ -201,7 +201,7 @@ def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path)
     errands.forget(bench, failed)
     assert errands.states(bench) == []
     started = errands.start(bench, "scan", "--embedder", "lite0")
-    errands.stop(errands.states(bench)[0])
+    errands.stop(bench, errands.states(bench)[0])
     assert started.wait(60) != 0 and "running" not in {j["state"] for j in errands.states(bench)}
 
 
