@@ -202,12 +202,22 @@ class Store:
         if not os.access(self.path, os.W_OK):
             raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
         with modes.masked(0o660 if group else 0o600):
-            with self.transaction() as con:
-                if not con.execute(MADE).fetchall():  # nobody was faster
-                    con.execute(f"use {_doors[self.file].con.name}")
-                    con.execute(SCHEMAS[SCHEMA])
-                    con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
+            with self.closed():
+                if not self.file.exists():  # nobody was faster
+                    self.write_new(self.path / "assay.partial")
             modes.share(self.path, group)
+
+    def write_new(self, partial):
+        """Write an empty bench's file as a whole or not at all."""
+        for file in (partial, Path(f"{partial}.wal")):  # of a process that was killed here
+            file.unlink(missing_ok=True)
+        try:
+            with duckdb.connect(str(partial), config=SETTINGS) as con:
+                con.execute(SCHEMAS[SCHEMA])
+                con.execute("insert into meta values ('schema', ?), ('head', '')", [SCHEMA])
+        except BROKEN as e:
+            raise self._broken(e) from None
+        os.replace(partial, self.file)
 
     def verify(self, witnessed=True):
         """Refuse what is no bench, one whose schema this code does not know, or one that has lost acknowledged edits, or (`witnessed`) one of which
@@ -236,6 +246,9 @@ class Store:
                         con.execute(f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'")
                         self.mended = mend(self, con) if schema == "3" else ""
         elif found != [(SCHEMA,)]:
+            if not known:
+                hint = f"nothing is lost: delete {self.file}, and import again"
+                raise UserError(f"expected a bench in {self.path}, found that making {self.file.name} was cut short", hint)
             raise other_schema(self.path, SCHEMA, found[0][0] if found else "of no number")
         if lost:
             raise UserError(lost, self.way_back())

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -11,7 +12,8 @@ from conftest import ROOT, bench_of, digits
 from test_cli import assay
 
 import curation
-from curation import UserError, backup, versions
+from curation import UserError, backup, check, modes, versions
+from curation.scratch import hold
 
 sys.path.insert(0, str(ROOT))
 from tests.benchmarks.trust import calm, flip, killed, storm  # noqa: E402
@@ -34,6 +36,56 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
     for seed, what in enumerate(("edit", "commit", "merge", "scan")):
         told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=0.8, after=1)
     assert {k for k, _ in told} == {"edit", "commit", "merge", "scan"}
+
+
+CUT = """
+import os, signal, sys, pandas, curation
+from pathlib import Path
+
+def line(frame, event, _):
+    global left
+    left -= event == "line"
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return line
+
+for n in range(3, 300, 4):
+    if not os.fork():
+        left = n
+        sys.settrace(lambda frame, event, _: line if frame.f_code.co_filename.endswith("store.py") else None)
+        curation.Bench(Path(sys.argv[1]) / str(n)).create()
+        os._exit(0)
+    if os.wait()[1] == 0:
+        break
+print(n)
+"""
+
+
+def test_making_a_bench_killed_before_any_line_is_done_by_the_next(tmp_path):
+    subprocess.run([sys.executable, "-c", CUT, tmp_path], cwd=ROOT, check=True)
+    places = sorted(tmp_path.iterdir(), key=lambda p: int(p.name))
+    assert len(places) > 5
+    for place in places:
+        assert len(curation.create(place).state()) == 0 and sorted(os.listdir(place)) == [".lock", "assay.duckdb"]
+
+
+def test_what_a_killed_export_or_audit_left_goes_with_the_next_and_half_a_backup_is_named(bench, tmp_path):
+    """A folder that is being filled is held by its process; nobody holds one whose process was killed."""
+    for verb, more in (("export", ()), ("audit", ("-n", 5))):
+        left, other = tmp_path / f".{verb}.partial-1", tmp_path / f".{verb}.partial-2"
+        for folder in (left, other):
+            (folder / "images").mkdir(parents=True)
+        held = hold(other)
+        assert assay(verb, *more, "-o", tmp_path / verb, "-b", bench.path)[0] == 0
+        assert not left.exists() and other.exists() and (tmp_path / verb).is_dir()
+        os.close(held)
+    bench.commit("", "ann")
+    for half in (bench.path / "backups" / "v2.partial", bench.path / "assay.partial"):
+        modes.touch(half).write_bytes(b"half")
+        os.utime(half, (time.time() - 3600,) * 2)
+    found = check.check(bench)
+    assert [(f["kind"], f["n"]) for f in found] == [("leftover", 2)]
+    assert assay("gc", "-b", bench.path)[0] == 0 and check.check(bench) == []
 
 
 @pytest.fixture

@@ -115,9 +115,9 @@ class Scan:
         tell(len(scan(curation.open(place / "bench"), embedder="pixels", say=lambda line: None)))
 
     def see(self, place):
-        """The queue, where there is one: half of a scan is none."""
+        """What the queue says of labels, where there is one; other reasons come with the scan's last step."""
         with contextlib.suppress(UserError):
-            return curation.open(place / "bench").queue(50).to_csv()
+            return curation.open(place / "bench").queue(50)[["given_label", "suggested_label", "score"]].to_csv()
 
 
 class Edit:
@@ -351,6 +351,7 @@ def survived(context, verb, place, when, before, after, usual):
         time.sleep(0.2)
     assert not orphans(place), "its own processes outlive it"
     rest = (seen == after and not endless) or done
+    ended = "after it" if rest else "before it" if seen == before else "within"
     if not (rest and verb in ("export", "restore")):  # these say that it is done already
         _, again, *_ = attempt(context, verb, place, after=10**9)
         assert again, "the same verb does not complete"
@@ -358,7 +359,7 @@ def survived(context, verb, place, when, before, after, usual):
     assert (set(told) <= seen if endless else seen == after), "the same verb, run again, ends elsewhere"
     new = traces(place) - usual
     assert not new, f"left for ever: {new}"
-    return "after it" if rest else "before it" if seen == before else "within"
+    return ended
 
 
 # ---- flips: one damage to one file of a bench, then everything that reads it
