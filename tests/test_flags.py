@@ -74,6 +74,8 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
         assert not suspects.opinion(scanned, version).flagged[worst].any()
         assert set(worst) & train_of(scanned.state()) <= train_of(scanned.state(f"{version} - flagged")), "a verified label stays"
     assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
+    listed = {s for (s,) in scanned.rows("select sample from issues where kind = 'label'")}
+    assert listed == set(scanned.suspects().index), "what a query of one's own reads is the same list"
 
 
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
