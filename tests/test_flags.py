@@ -78,6 +78,16 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
     assert listed == set(scanned.suspects().index), "what a query of one's own reads is the same list"
 
 
+def test_a_scan_with_another_model_judges_every_version_anew(scanned):
+    scanned.edit(decisions(scanned.queue(5, 0)["sample"], truth_of(scanned)), "ann")
+    model = model_of(scanned)
+    scan(scanned, embedder="pixels", own=(model, None, True), say=silent)
+    state = scanned.state("v1")
+    state = state[state.keep & state["split"].isin(("train", "val"))]
+    doubted = model.loc[state.index].idxmax(axis=1) != state.label
+    assert set(scanned.suspects("v1").index) == set(state.index[doubted]), "the probe alone, which judged it then, is asked no more"
+
+
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
     """The refit beside the rank-one updates: the same probabilities."""
     from curation.arrays import load
