@@ -1,13 +1,14 @@
 """What is flagged: one answer for every version, whoever judges; a person's own model, taken rightly or refused; leakage between all splits."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
 
-from curation import UserError, suspects
+from curation import UserError, issues, suspects
 from pipelines import train
 from pipelines.own import read_own
 from pipelines.scan import scan
@@ -74,6 +75,18 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
         assert not suspects.opinion(scanned, version).flagged[worst].any()
         assert set(worst) & train_of(scanned.state()) <= train_of(scanned.state(f"{version} - flagged")), "a verified label stays"
     assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
+    listed = {s for (s,) in scanned.rows("select sample from issues where kind = 'label'")}
+    assert listed == set(scanned.suspects().index), "what a query of one's own reads is the same list"
+
+
+def test_a_scan_with_another_model_judges_every_version_anew(scanned):
+    scanned.edit(decisions(scanned.queue(5, 0)["sample"], truth_of(scanned)), "ann")
+    model = model_of(scanned)
+    scan(scanned, embedder="pixels", own=(model, None, True), say=silent)
+    state = scanned.state("v1")
+    state = state[state.keep & state["split"].isin(("train", "val"))]
+    doubted = model.loc[state.index].idxmax(axis=1) != state.label
+    assert set(scanned.suspects("v1").index) == set(state.index[doubted]), "the probe alone, which judged it then, is asked no more"
 
 
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
@@ -251,6 +264,19 @@ def test_a_val_sample_that_equals_a_test_sample_is_held_out_and_the_test_sample_
     assert not state.keep[["c1", "c2"]].any() and state.keep[state["split"] == "test"].all() and state.keep.sum() == 300
     assert set(bench.issues("leakage").source_id) == {"c1", "c2"}
     assert any(line.startswith("leakage     held out 2 val samples") for line in lines)
+
+
+@pytest.mark.parametrize("nearly", [False, True])
+def test_what_each_split_must_not_repeat(nearly):
+    """Every two splits, once as the same picture and once as nearly the same: who is named, and for whom."""
+    away = dict(train=("val", "test", "guard"), val=("test", "guard"), pool=("guard",))
+    pairs, at = (np.array([[0, 1, 0.1]]), [0, 1, 2]) if nearly else (np.empty((0, 3)), [0, 0, 1])
+    for one, other in product(("train", "val", "test", "pool", "guard"), repeat=2):
+        state = pd.DataFrame(dict(split=[one, other, "train"], keep=True), index=["a", "b", "stranger"])
+        found = issues.leakage(state, pairs, np.array(at))
+        leaks = {0: 1} if other in away.get(one, ()) else {1: 0} if one in away.get(other, ()) else {}
+        assert {i: j for i, (j, _) in found.items()} == leaks, (one, other)
+        assert not issues.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), "what is out gives nothing away"
 
 
 @pytest.mark.parametrize("what", ["all of train", "a class"])

@@ -88,11 +88,13 @@ def test_many_moves_at_once_equal_refitting():
     assert np.allclose(probe.out_of_group(X)[now >= 0], refitted(probe, X, now, np.arange(700))[now >= 0], atol=5e-5)
 
 
-def test_lambda_is_the_one_with_the_least_group_out_error():
-    X, y = cloud(80, 60, 2, noise=4)
-    groups = np.arange(80) // 2
+@pytest.mark.parametrize("copies", [1, 4])
+def test_lambda_is_the_one_with_the_least_group_out_error(copies):
+    X, y = cloud(120, 30, 2, noise=4)
+    groups = np.arange(120) // copies
+    X, y = X[groups], y[groups]  # real copies: left in, they would tell each other's label and no lambda be small enough
     probe = probes.fit(X, y, groups, 2)
-    unit = (probe.standard(X) ** 2).sum() / 61
+    unit = (probe.standard(X) ** 2).sum() / 31
     losses = []
     for factor in probes.LAMBDAS:
         probe.lam = factor * unit
@@ -179,6 +181,7 @@ def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
     p = probe.pred_probs(X)[np.arange(240), y]
     assert -np.log(p).mean() < np.log(2) + 0.05, "worse than saying one half is worse than knowing nothing"
     assert ((probe.raw(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
+    assert probe.slope == pytest.approx([0.5, 0.5]), "the scale is bounded: knowing nothing turns no order around"
 
 
 def test_a_class_is_counted_by_groups_and_not_by_copies():
