@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_left
 from collections import defaultdict
+from contextlib import suppress
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from curation.errors import UserError
 VALUES = 20  # different values up to which each one is a slice; more numbers than that make quartiles, more words make none
 REPEATS = 0.5  # share of the errors in guessing a label that a key takes away, from which on it only says the label again
 SIDE = "image's longer side"
+PICKED = "select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({}\n) chosen(sample)"
 
 
 def classes(frame):
@@ -78,9 +80,10 @@ def queried(bench, wanted):
     sample of the bench, or nothing."""
     samples = bench.rows("select id, key from samples order by id") if wanted else ()
     known, find, out = {sample for sample, _ in samples}, meaning(samples), {}
+    found_by = picked_at_once(bench, [what for what in wanted.values() if isinstance(what, str)])
     for name, what in wanted.items():
         if isinstance(what, str):
-            asked = picked(bench, what)
+            asked = found_by[what]
             found = [{str(s)} & known for s in asked]
             hint = "select sample ids first, as in: select id from samples where source = '...'"
         elif isinstance(what, list):
@@ -102,9 +105,18 @@ def queried(bench, wanted):
 
 def picked(bench, query):
     """What is in the first column of a person's SELECT, each once, sorted; as one list, so that no limit on rows can cut it short."""
-    query = query.strip().rstrip(";")
-    found = bench.sql(f"select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({query}\n) chosen(sample)")
-    return sorted(found.samples[0]) if np.ndim(found.samples[0]) else []
+    found = bench.sql(PICKED.format(query.strip().rstrip(";"))).samples[0]
+    return sorted(found) if np.ndim(found) else []
+
+
+def picked_at_once(bench, queries):
+    """{query: as `picked`} of several, asked as one: each takes a process to answer. Where one fails they are asked one by one, so that it is named."""
+    if len(queries) > 1:
+        all_of_them = ", ".join(f"({PICKED.format(q.strip().rstrip(';'))})" for q in queries)
+        with suppress(UserError):
+            found = bench.sql(f"select {all_of_them}", seconds=30 * len(queries)).iloc[0]
+            return {q: sorted(ids) if np.ndim(ids) else [] for q, ids in zip(queries, found, strict=True)}
+    return {q: picked(bench, q) for q in queries}
 
 
 def meaning(samples):

@@ -17,7 +17,7 @@ from conftest import ROOT, bench_of, digits
 from test_cli import assay
 
 import curation
-from curation import UserError, asking, backup, catalogue, turns
+from curation import UserError, asking, backup, catalogue, slices, turns
 from curation.cache import cache, kept
 from curation.check import check
 from curation.errors import Held
@@ -194,6 +194,16 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
     assert "at most 1 MB" in said[2][0]
     assert not list(scratch().glob("query-*")), "nothing is left of it"
     assert there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0] == 1, "and what is asked now is of now"
+
+
+def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
+    asked, answer = [], asking.answer
+    monkeypatch.setattr(asking, "answer", lambda *task: asked.append(task) or answer(*task))
+    ids = sorted(own.state().index)
+    wanted = dict(a="select id from samples order by id limit 3;", b=f"with x as (select '{ids[4]}' as i) select i from x -- last", c=ids[:1])
+    assert slices.queried(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
+    with pytest.raises(UserError, match="nowhere does not exist"):
+        slices.queried(own, wanted | dict(d="select id from nowhere"))
 
 
 def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
