@@ -105,6 +105,7 @@ def unneeded(bench):
         stand = set(judge_files(bench))
         out |= {f: "judges of scans with other settings" for f in (bench.arrays / "judges").glob("*.npz") if f not in stand}
     out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
+    out |= {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
     out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
     out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")
     for place in filter(older, (bench.path / "uploads").glob("*")):
