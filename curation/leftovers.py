@@ -49,7 +49,7 @@ def hold(bench, how):
 def unfinished(bench):
     """Files that a killed process left half-made: .tmp files, arrays without an index, a half-exported model, half a backup."""
     files = [*bench.arrays.rglob("*.tmp"), *(bench.arrays / "embeddings").glob("*/*/*")]
-    files += [bench.path / "assay.partial", *(bench.path / "backups").glob("*.partial")]
+    files += [*bench.path.glob(f"{bench.file.name}.partial*"), *(bench.path / "backups").glob("*.partial")]
     for folder in shard_folders(bench):
         indexed = {array_of(index) for index in folder.glob("*.index.npy")}
         files += [f for f in folder.glob("*.npy") if f not in indexed and not f.name.endswith(".index.npy")]
