@@ -32,7 +32,7 @@ def keep(bench, name):
 
 
 def copy(source, target):
-    partial = target.with_suffix(".partial")
+    partial = target.with_name(f"{target.name}.partial")
     try:
         shutil.copyfile(source, modes.touch(partial))
         with open(partial, "rb+") as f:

@@ -8,7 +8,7 @@ from curation.modes import FILE, OURS
 
 ARRAYS = dict.fromkeys(("pixels", "embeddings", "quality", "decoded", "runs", "flagged", "judges", "sessions"), (".npy", ".npz", ".tmp"))
 ARRAYS |= dict(damaged=(), fiftyone=())  # what was set aside, and images: of any name
-TOP = (".npz", ".tmp", "contents.json")  # beside those folders
+TOP = (".npz", ".tmp", "contents.json")  # beside those folders; an older Assay wrote the last
 # folders of data: links further down are read as data at most
 THEIRS = ("uploads", "aside", os.path.join("arrays", "fiftyone"), "fiftyone")
 

@@ -157,7 +157,7 @@ def place(bench, file):
 def made_by(file, bench):
     if file.parent.name == "pixels":
         return "decoded again from the originals"
-    if file.parent.name == "flagged" or file.name in ("clusters.npz", "gaps.npz", "costs.npz", "report.npz"):
+    if file.parent.name == "flagged" or file.name in ("clusters.npz", "gaps.npz", "contents.npz", "costs.npz", "report.npz"):
         return "found again when it is asked for"
     if file.parent.name in ("judges", "sessions"):
         return "lost: " + ("versions of its time are judged by another scan" if file.parent.name == "judges" else "a session's start")

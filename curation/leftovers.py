@@ -49,7 +49,7 @@ def hold(bench, how):
 def unfinished(bench):
     """Files that a killed process left half-made: .tmp files, arrays without an index, a half-exported model, half a backup."""
     files = [*bench.arrays.rglob("*.tmp"), *(bench.arrays / "embeddings").glob("*/*/*")]
-    files += [bench.path / "assay.partial", *(bench.path / "backups").glob("*.partial")]
+    files += [*bench.path.glob(f"{bench.file.name}.partial*"), *(bench.path / "backups").glob("*.partial")]
     for folder in shard_folders(bench):
         indexed = {array_of(index) for index in folder.glob("*.index.npy")}
         files += [f for f in folder.glob("*.npy") if f not in indexed and not f.name.endswith(".index.npy")]
@@ -105,6 +105,7 @@ def unneeded(bench):
         stand = set(judge_files(bench))
         out |= {f: "judges of scans with other settings" for f in (bench.arrays / "judges").glob("*.npz") if f not in stand}
     out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
+    out |= {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
     out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
     out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")
     for place in filter(older, (bench.path / "uploads").glob("*")):

@@ -204,7 +204,7 @@ class Store:
         with modes.masked(0o660 if group else 0o600):
             with self.closed():
                 if not self.file.exists():  # nobody was faster
-                    self.write_new(self.path / "assay.partial")
+                    self.write_new(self.path / f"{FILE}.partial")
             modes.share(self.path, group)
 
     def write_new(self, partial):

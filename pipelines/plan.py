@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from curation import modes, runs, suspects, versions
+from curation.arrays import load, save
 from curation.errors import UserError
 from pipelines.architectures import canonical
 
@@ -113,28 +114,35 @@ def own_control(bench, version):
 
 def contents(bench, version):
     """dict(tree, train_tree, n_train, classes) of a version, remembered beside the arrays: to ask again costs nothing."""
-    file = bench.arrays / "contents.json"
+    file = bench.arrays / "contents.npz"  # which carries its checksum: a tree with one wrong digit would be another training
     moving = versions.position(bench, "HEAD") if "HEAD" in str(version) else None  # all other names stay where they are
     judge = suspects.judge_key(bench, version) if versions.is_expression(version) else None  # what is flagged, the scan and the probe decide
     name = json.dumps([str(version), moving, judge, *[versions.DRAWS] * versions.is_expression(version)])
     try:
-        known = json.loads(file.read_text())
-    except (OSError, ValueError):  # nothing remembered, or no JSON any more: it is derived
+        known = json.loads(str((load(file) or {})["known"]))
+    except (UserError, KeyError):  # nothing remembered, or damaged: it is derived
         known = {}
     if name not in known:
         frame = training_set(bench, version)
         tree = versions.tree(bench.state(version))
         known = dict(list(known.items())[-499:])
         known[name] = dict(tree=tree, train_tree=versions.tree(frame), n_train=len(frame), classes=int(frame.label.nunique()))
-        remember(file, known)
+        with suppress(OSError):  # a bench that nobody may write is asked again
+            save(file, known=np.array(json.dumps(known)))
     return known[name]
 
 
-def remember(file, known):
+def remember(bench, plan):
+    """Keep the plan of the last experiment, with its digest: one with another margin or seed would have another report."""
+    file = bench.path / "plan.json"
     half = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    with suppress(OSError):  # a bench that nobody may write is asked again
-        modes.touch(half).write_text(json.dumps(known))
+    with suppress(OSError):
+        modes.touch(half).write_text(json.dumps(plan | dict(digest=digest(plan))))
         os.replace(half, file)
+
+
+def digest(plan):
+    return sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def training_set(bench, version):
@@ -185,7 +193,10 @@ def last_plan(bench):
     if not file.exists():
         raise UserError("expected an experiment, found none in this bench", "run: assay experiment PLAN.toml, or name a PLAN.toml whose runs are there")
     try:
-        return check(dict(json.loads(file.read_text())), file)
+        plan = dict(json.loads(file.read_text()))
+        if plan.pop("digest", None) not in (None, digest(plan)):  # an older Assay wrote none
+            raise ValueError("it is not what was written")
+        return check(plan, file)
     except (OSError, ValueError, TypeError) as e:  # no text, no JSON, no table
         raise UserError(f"expected the last experiment's plan in {file}, found it damaged: {e}", "assay experiment PLAN.toml writes it anew") from None
 

@@ -36,7 +36,7 @@ def experiment(a):
         return done(a, dict(trained=0), f"assay experiment {a.plan} -b {bench.given}")
     try:
         tell(a, bench, plan, dict(trained=trained))
-        remember(bench.path / "plan.json", plan)  # the last experiment is one that could be judged
+        remember(bench, plan)  # the last experiment is one that could be judged
     except UserError:  # nothing is left to judge
         if unfinished is None:
             raise

@@ -145,6 +145,24 @@ def test_bits_flipped_anywhere_are_found(sound):
     assert len(missed) < 10 and check(sound) == []
 
 
+def test_what_is_remembered_of_versions_and_of_the_last_plan_is_what_was_written_or_not_taken(sound):
+    """One digit changed in either is another training, another margin, another verdict."""
+    fresh = plan.contents(sound, "v1")
+    file = sound.arrays / "contents.npz"
+    blob = file.read_bytes()
+    assert blob.count(fresh["train_tree"].encode("utf-32-le")) == 1, "it is there, and would be read"
+    file.write_bytes(blob.replace(fresh["train_tree"].encode("utf-32-le"), fresh["train_tree"][::-1].encode("utf-32-le")))
+    assert kinds(sound)["damaged"] == 1 and plan.contents(sound, "v1") == fresh and check(sound) == []
+    plan.remember(sound, PLAN)
+    assert plan.last_plan(sound) == PLAN
+    file = sound.path / "plan.json"
+    file.write_text(file.read_text().replace('"margin": 0.5', '"margin": 5.5'))
+    with pytest.raises(UserError, match="not what was written"):
+        plan.last_plan(sound)
+    file.write_text(json.dumps(PLAN))
+    assert plan.last_plan(sound) == PLAN, "an older Assay wrote no digest"
+
+
 def test_cut_short_or_empty_arrays_are_found_and_named_to_who_uses_them(sound):
     file = some(sound, "embeddings/*/*.index.npy")
     file.write_bytes(file.read_bytes()[:100])

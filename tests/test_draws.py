@@ -9,6 +9,7 @@ import pytest
 from conftest import truth_of
 
 from curation import audit, queue, runs, versions
+from curation.arrays import load, save
 from curation.expressions import random_alike
 from pipelines.plan import contents
 from pipelines.simulate import decisions
@@ -82,8 +83,8 @@ def test_what_was_looked_at_before_stays_a_random_sample(scanned):
 @pytest.mark.parametrize("version", ["v1 - random(20, seed=0)", "part(v1, 90, seed=3)"])
 def test_what_was_remembered_of_an_older_draw_is_not_taken(scanned, version):
     fresh = contents(scanned, version)
-    file = scanned.arrays / "contents.json"
-    name, held = json.loads(file.read_text()).popitem()
-    older = json.dumps(json.loads(name)[:3])
-    file.write_text(json.dumps({older: held | dict(train_tree="what an older draw trained on")}))
+    file = scanned.arrays / "contents.npz"
+    name, held = json.loads(str(load(file)["known"])).popitem()
+    older = {json.dumps(json.loads(name)[:3]): held | dict(train_tree="what an older draw trained on")}
+    save(file, known=np.array(json.dumps(older)))
     assert contents(scanned, version) == fresh and versions.is_expression(version)

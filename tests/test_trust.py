@@ -80,7 +80,7 @@ def test_what_a_killed_export_or_audit_left_goes_with_the_next_and_half_a_backup
         assert not left.exists() and other.exists() and (tmp_path / verb).is_dir()
         os.close(held)
     bench.commit("", "ann")
-    for half in (bench.path / "backups" / "v2.partial", bench.path / "assay.partial"):
+    for half in (bench.path / "backups" / "v2.duckdb.partial", bench.path / "assay.duckdb.partial"):
         modes.touch(half).write_bytes(b"half")
         os.utime(half, (time.time() - 3600,) * 2)
     found = check.check(bench)
