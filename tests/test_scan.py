@@ -351,3 +351,10 @@ def test_the_public_names_work(scanned):
     image, label = images[0]
     assert image.shape == (8, 8, 3) and image.dtype == np.uint8 and images.classes[label] == scanned.frame("HEAD", "train").label.iloc[0]
     assert png(image)[:4] == b"\x89PNG"
+
+
+def test_only_kept_labelled_train_samples_are_fitted():
+    state = pd.DataFrame(dict(label=list("abcabab") + [None], split=["train", "train", "val", "val", "test", "guard", "pool", "train"], keep=True))
+    state.loc[8] = ["d", "train", False]
+    classes, y = suspects.targets(state)
+    assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], "who is only predicted lends no class, no label and no scale"
