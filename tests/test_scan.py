@@ -152,6 +152,8 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     assert not state.keep[["c1", "c2", "c3"]].any() and state.keep.sum() == 300
     found = bench.issues("leakage")
     assert set(found.source_id) == {"c1", "c2", "c3"} and found.why.str.startswith("equals the test sample").all()
+    twins = bench.issues("exact_duplicates")
+    assert (twins.split == "test").sum() == 3 and twins.label[twins.split == "test"].isna().all(), "named, without their labels"
     assert bench.commits().name.tolist() == ["v1"], "the first version is what a review starts from"
     bench.edit(pd.DataFrame([dict(sample=state["sample"]["c1"], keep="true")]), "ann")
     scan(bench, embedder="pixels", say=silent)
