@@ -446,3 +446,10 @@ def test_before_a_scan_there_are_none(bench):
     for verb in ("clusters", "gaps"):
         status, _, err = assay(verb, "-b", bench.path)
         assert status == 2 and "assay scan" in err
+
+
+def test_centres_are_made_of_no_test_image(scanned):
+    state = scanned.state()
+    kept = clusters.standing(scanned, state)
+    made = set(kept["hashes"][kept["open"]].astype(str))
+    assert made == set(state.content_hash[state["split"] != "test"]) and len(made) == int(kept["made"])

@@ -187,7 +187,7 @@ def test_undo_goes_past_a_batch_that_others_edited_over(small):
 
 
 def test_votes_majority_and_old_versions_that_stay(small):
-    a, b, c, d = train(small, 4)
+    a, b, c, d, e = train(small, 5)
     old = small.state().label
     three, five = other(old[a]), other(old[a], 2)
     for who, label in (("ann", three), ("bob", three), ("cat", five)):
@@ -198,11 +198,15 @@ def test_votes_majority_and_old_versions_that_stay(small):
     decide(small, "ann", dict(sample=c, verdict="confirm"))
     decide(small, "ann", dict(sample=d, label=other(old[d])))
     decide(small, "bob", dict(sample=d, verdict="unsure"))  # no vote
+    for who in ("bob", "cat"):
+        decide(small, who, dict(sample=e, verdict="unsure"))  # none for what stood then, either
+    decide(small, "ann", dict(sample=e, label=other(old[e])))
     v1 = small.commit("latest", "ann")
     assert small.state().label[a] == five
     out = small.set_rule("majority", "ann")
     now = small.state()
-    assert out["changed"] == 1 and now.label[a] == three and now.label[b] == old[b] and now.label[d] == other(old[d])
+    assert out["changed"] == 1 and now.label[a] == three and now.label[b] == old[b]
+    assert [now.label[s] for s in (d, e)] == [other(old[s]) for s in (d, e)]
     assert small.state("v1").label[a] == five and versions.tree(small.state("v1")) == v1["tree"], "old versions do not change with the rule"
     v2 = small.commit("majority", "ann")
     fresh = curation.open(small.path)
@@ -471,14 +475,20 @@ def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):
 
 def test_a_tie_is_no_majority(small):
     """One against one: what stands without the rule stands with it, also where a merge has settled it."""
-    s = train(small)[0]
-    old = small.state().label[s]
+    s, *more = train(small, 9)
+    label = small.state().label
+    old = label[s]
+    for n, one in enumerate(more):  # either may be first
+        for who, step in (("ann", 1), ("bob", 2))[:: 1 if n % 2 else -1]:
+            decide(small, who, dict(sample=one, label=other(label[one], step)))
     copy = copy_of(small)
     decide(small, "ann", dict(sample=s, label=other(old)))
     decide(copy, "bob", dict(sample=s, label=other(old, 2)))
     small.merge(copy.path, "ann")
-    assert small.set_rule("majority", "ann")["changed"] == 0 and small.state().label[s] == other(old)
-    assert set(small.issues()["kind"]) == {"merge_conflict", "reviewer_disagreement"} and list(small.queue(5)["sample"]) == [s]
+    before = small.state().label
+    assert small.set_rule("majority", "ann")["changed"] == 0 and small.state().label.equals(before) and before[s] == other(old)
+    assert set(small.issues()["kind"]) == {"merge_conflict", "reviewer_disagreement"}
+    assert small.queue(20)["sample"].tolist()[0] == s and set(small.queue(20)["sample"]) == {s, *more}
 
 
 def test_an_audit_is_a_version_of_its_own(small):
@@ -551,11 +561,13 @@ def test_nothing_is_redone_after_a_new_edit(small):
 
 
 def test_the_last_word_of_a_person_is_the_later_one_whichever_way_copies_merge(small):
-    """Under a majority: ann changes her mind on another copy, where bob agrees with her; her first word reaches that copy later."""
+    """Under a majority: ann changes her mind on another copy, where bob agrees with her; her first word, with which cat agrees, reaches
+    that copy later."""
     sample = train(small)[0]
     small.set_rule("majority", "ann")
     copy, right = copy_of(small), small.state().label[sample]
     decide(small, "ann", dict(sample=sample, label=other(right, 1)))
+    decide(small, "cat", dict(sample=sample, label=other(right, 1)))
     decide(copy, "ann", dict(sample=sample, label=other(right, 2)))
     decide(copy, "bob", dict(sample=sample, label=other(right, 2)))
     here, there = copy_of(small, "here"), copy_of(copy, "there")

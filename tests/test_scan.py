@@ -152,6 +152,8 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     assert not state.keep[["c1", "c2", "c3"]].any() and state.keep.sum() == 300
     found = bench.issues("leakage")
     assert set(found.source_id) == {"c1", "c2", "c3"} and found.why.str.startswith("equals the test sample").all()
+    twins = bench.issues("exact_duplicates")
+    assert (twins.split == "test").sum() == 3 and twins.label[twins.split == "test"].isna().all(), "named, without their labels"
     assert bench.commits().name.tolist() == ["v1"], "the first version is what a review starts from"
     bench.edit(pd.DataFrame([dict(sample=state["sample"]["c1"], keep="true")]), "ann")
     scan(bench, embedder="pixels", say=silent)
@@ -351,3 +353,10 @@ def test_the_public_names_work(scanned):
     image, label = images[0]
     assert image.shape == (8, 8, 3) and image.dtype == np.uint8 and images.classes[label] == scanned.frame("HEAD", "train").label.iloc[0]
     assert png(image)[:4] == b"\x89PNG"
+
+
+def test_only_kept_labelled_train_samples_are_fitted():
+    state = pd.DataFrame(dict(label=list("abcabab") + [None], split=["train", "train", "val", "val", "test", "guard", "pool", "train"], keep=True))
+    state.loc[8] = ["d", "train", False]
+    classes, y = suspects.targets(state)
+    assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], "who is only predicted lends no class, no label and no scale"
