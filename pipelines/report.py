@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation import history, modes, suspects
+from curation import history, modes
 from curation.arrays import load, save
 from curation.errors import UserError
 from pipelines import jobs, paid, panorama, sheets
@@ -82,8 +82,10 @@ def put(page, path):
 
 
 def made(bench):
-    embedding = suspects.settings(bench)["folder"]  # its name ends with the engine: figures of two differ a little
-    return dict(bench=bench.path.name, embedding=embedding, packages={"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES})
+    scan = bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")
+    embedding = scan[0][0] if scan else "none, not scanned"  # its name ends with the engine: figures of two differ a little
+    packages = {"Python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+    return dict(bench=bench.path.name, embedding=embedding, packages=packages)
 
 
 def small(data, pictures):

@@ -137,7 +137,7 @@ DATA = dict(
     code=["e8366099f30d"],
     plan=PLAN | dict(control="control"),
     log=[dict(kind="commit", name="v1", who="ann", ts="2026-11-22T19:15:35", why="as imported")],
-    made=dict(bench="cells", packages={"Python": "3.11.7", "numpy": "2.4.6"}),
+    made=dict(bench="cells", embedding="lite0-fp32", packages={"Python": "3.11.7", "numpy": "2.4.6"}),
 )
 PICTURE = dict(jpeg=b"\xff\xd8", name="cell0001.png", was="defective", now="functional", text="as suggested, score 0.03")
 FLIP = dict(
