@@ -487,8 +487,9 @@ class Line:
     def __init__(self, server):
         self.server, self.con = server, http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
-    def ask(self, path, body=None):
-        """(status, bytes); OSError or HTTPException where the server is gone, or ends the connection."""
+    def ask(self, path, body=None, again=True):
+        """(status, bytes). One that lay idle may have been closed, so it is asked `again` on a new one, as a browser does; OSError or HTTPException
+        where the server is gone."""
         given = dict(Cookie=self.server.cookie, Origin=self.server.url) | ({"Content-Type": "application/json"} if body is not None else {})
         try:
             self.con.request("GET" if body is None else "POST", f"/assay/{path}", body, given)
@@ -496,7 +497,9 @@ class Line:
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
             self.con.close()
-            raise
+            if not again:
+                raise
+            return self.ask(path, body, False)
 
 
 class Person:
@@ -628,13 +631,13 @@ def clients(n, only=None, many=32):
 
             def work(person):
                 rng, session = person.rng, f"{id(person):016x}"
-                what = rng.choice(["decide"] * 4 + ["image"] * 4 + ["items", "live", "why", "votes", "map"])
+                what = rng.choice(["decide"] * 4 + ["image"] * 4 + ["items", "live", "why", "votes"])
                 if what == "decide":
                     person.decide()
                 else:
                     sample = rng.choice(samples)
                     body = json.dumps(dict(session=session)).encode() if what == "items" else None
-                    path = dict(items="items", live=f"live?session={session}", map="map?by=label").get(what, f"{what}/{sample}")
+                    path = dict(items="items", live=f"live?session={session}").get(what, f"{what}/{sample}")
                     status, text = person.line.ask(path, body)
                     assert status == 200, (status, path, text[:200])
                 asked[what] += 1
