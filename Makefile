@@ -8,6 +8,9 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-all: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks
 
@@ -30,4 +33,4 @@ lint: .venv/ready
 clean:
 	rm -rf .venv demo screenshots
 
-.PHONY: demo test bench bench-long screenshots lint clean
+.PHONY: demo test test-all bench bench-long screenshots lint clean

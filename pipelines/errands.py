@@ -21,7 +21,7 @@ def start(bench, verb, *arguments):
     file.unlink(missing_ok=True)
     started = jobs.background(bench, file.stem, "pipelines.errands", bench.path, verb, *arguments)
     until = time.monotonic() + 30
-    while not file.exists() and started.poll() is None and time.monotonic() < until:
+    while not (file.exists() and file.stat().st_size) and started.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     return started
 

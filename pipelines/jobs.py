@@ -86,7 +86,7 @@ def states(bench):
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
-                about = proper(dict(json.loads(file.read() or "{}"))) | dict(name=path.stem)
+                about = proper(dict(json.loads(file.read()))) | dict(name=path.stem)  # an empty one is being written
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                     about["state"] = "failed" if about.get("state") == "failed" and "error" in about else "stopped"
