@@ -3,7 +3,7 @@
 import signal
 import sys
 import time
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 
 import curation
 from curation import modes
@@ -21,9 +21,16 @@ def start(bench, verb, *arguments):
     file.unlink(missing_ok=True)
     started = jobs.background(bench, file.stem, "pipelines.errands", bench.path, verb, *arguments)
     until = time.monotonic() + 30
-    while not (file.exists() and file.stat().st_size) and started.poll() is None and time.monotonic() < until:
+    while not begun(file) and started.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     return started
+
+
+def begun(file):
+    """Has the work said that it is there? (What is done already has taken its file away, and ended.)"""
+    with suppress(FileNotFoundError):
+        return file.stat().st_size > 0
+    return False
 
 
 def place(bench, verb):
