@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -271,8 +272,9 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(be
 
     def hit(*step):
         for child in me.children():
-            if "pipelines.apart" in child.cmdline():
-                child.send_signal(getattr(signal, sign))
+            with suppress(psutil.Error):  # one that has ended
+                if "pipelines.apart" in child.cmdline():
+                    child.send_signal(getattr(signal, sign))
 
     found = scan(bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience)
     assert f"network     there is no second opinion: its process {how}; the probe judges alone" in lines
