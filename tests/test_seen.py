@@ -183,6 +183,7 @@ def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, s
             for route, answer in held:
                 route.fulfill(response=answer)
     stored(review)
+    review.unroute_all(behavior="ignoreErrors")  # the next answer belongs to no story
     assert len(set(names)) == 12 and len(decided(bench, request.node.name)) == 12
 
 
