@@ -56,7 +56,7 @@ def of_gap(bench, name, gap, score=None):
     state, row = bench.state(), gaps.row_of(bench, gap)
     mine = state.loc[gaps.members(bench, gap)]
     mine = mine.index[mine.label.notna() & mine.split.isin(("val", "pool"))]
-    asked = unlike_test(bench, state, mine)
+    asked = list(unlike_test(bench, state, mine))
     if not asked:
         hint = "label samples from there first: what is labelled in val or the pool can be kept for a test"
         raise UserError(f"expected labelled val or pool samples in the gap {row['gap']!r}, found none", hint)

@@ -513,6 +513,7 @@ def test_a_picture_that_does_not_come_is_not_waited_for(big, chrome):
         assert shown(page)[0] == names[1]
 
 
+@pytest.mark.daily
 def test_the_server_holds_its_bench_once(big):
     """Started as a script it is a module of another name than the one that the pages import; a bench held by both would cost its memory twice."""
     code = """

@@ -378,6 +378,7 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
 PICTURES = dict(changed=[], n_changed=0, n_dropped=0, who=[], open=[], n_open=0, no_queue=None)
 
 
+@pytest.mark.daily
 def test_on_photographs_with_human_label_errors(data, tmp_path):
     """CIFAR-10N `worst`: 1,000 train and 2,000 test labels by hurried people, four in ten wrong. By these the gain of clean training labels
     is a third of what true labels say; corrected by 500 blind answers, intervals of 200 audits hold it."""

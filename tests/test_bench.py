@@ -148,6 +148,7 @@ def test_undo_leaves_alone_what_somebody_did_since(bench):
 VERBS = ["edit", "confirm", "drop", "tag", "rule", "undo", "redo"]
 
 
+@pytest.mark.daily
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=8))
 def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
@@ -228,6 +229,7 @@ def commit_some(path):
         bench.commit("", "p")
 
 
+@pytest.mark.daily
 def test_commits_of_several_processes_have_names_and_trees_of_their_own(bench):
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.map(commit_some, [bench.path] * 3)
@@ -304,6 +306,7 @@ def write_some(path, name, samples):
         bench.edit(pd.DataFrame([dict(sample=samples[i], verdict="confirm", seconds=i)]), name)
 
 
+@pytest.mark.daily
 def test_four_processes_edit_one_bench_and_nothing_is_lost(bench):
     ids = list(bench.state().query("split == 'train'").index)
     with multiprocessing.get_context("spawn").Pool(4) as pool:

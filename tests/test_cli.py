@@ -210,6 +210,7 @@ def test_errors_before_there_is_anything(tmp_path):
     assert status == 2 and "empty folder" in err
 
 
+@pytest.mark.daily
 def test_a_killed_import_leaves_nothing_half_done_and_resumes(tmp_path):
     import signal
     import time
@@ -235,6 +236,7 @@ def test_a_killed_import_leaves_nothing_half_done_and_resumes(tmp_path):
     assert kept < {p.name for p in files} and sum(len(np.load(p)) for p in files) == 9000, "what was decoded is not decoded again"
 
 
+@pytest.mark.daily
 def test_real_data_with_other_split_names(data, tmp_path):
     """Roman numerals: label_book to the pool, test_hidden to test; cifar10n lists its four label columns."""
     status, _, err = assay("import", data / "cifar10n.parquet", "-b", tmp_path / "c")

@@ -156,6 +156,7 @@ def test_a_seed_draws_the_same_samples_for_every_version_and_architecture():
     assert np.array_equal(np.bincount(fewer, minlength=300), count[:300]), "a version that lacks samples draws the others as before"
 
 
+@pytest.mark.daily
 def test_killed_while_training_leaves_no_row_and_goes_on(tmp_path):
     bench = half_wrong(tmp_path)
     code = """
@@ -250,6 +251,7 @@ def test_a_network_that_cannot_be_built_is_told_beside_the_others(tmp_path, capf
     assert bench.rows("select count(*) from runs") == [(0,)] and "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.daily
 def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
     bench = half_wrong(tmp_path)
     plan = one("tests.nets:sometimes", versions=["v1", "v2"], seeds=8)
@@ -291,6 +293,7 @@ def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, wor
     assert f"{arch} on v2, seed 0: " in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.daily
 def test_a_network_that_crashes_while_its_cost_is_measured_costs_the_others_nothing(tmp_path):
     bench, plan = half_wrong(tmp_path), tmp_path / "plan.toml"
     plan.write_text('versions = ["v1", "v2"]\narchitectures = ["tests.nets:crashes", "probe"]\nseeds = 2\n')
@@ -369,6 +372,7 @@ def free_port():
         return s.getsockname()[1]
 
 
+@pytest.mark.daily
 def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_reported(tmp_path):
     bench = half_wrong(tmp_path)
     plan = one("probe", versions=["v1", "v2"], architectures=["probe", "tests.nets:lost"])
@@ -406,6 +410,7 @@ def test_two_experiments_at_once_train_each_cell_once(tmp_path):
     assert len(stamps) == 8 and all((tmp_path / f"{i}.html").exists() for i in range(2)) and jobs.states(bench) == []
 
 
+@pytest.mark.daily
 def test_detached_it_runs_on_and_can_be_followed(tmp_path):
     bench = half_wrong(tmp_path)
     plan = tmp_path / "plan.toml"

@@ -108,7 +108,7 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
     state, keys = fresh.state(), threes(fresh, 12)
     sets = guards.read_sets(toml(tmp_path / "s.toml", threes=(keys, 0.9)))
     out = guards.freeze(fresh, sets, "ann")
-    assert out["moved"] == dict(train=11, val=3, pool=1) and out["sets"] == [dict(name="threes", n=12, new=12, near=3, score=0.9)]
+    assert out["moved"] == dict(train=11, val=3, pool=1) and out["sets"] == [dict(name="threes", n=12, new=12, near=3, score=0.9, like_test=0)]
     now, id_of = fresh.state(), {key: sample for sample, key in state.key.items()}
     gone = {id_of[k] for k in [*keys, "c1", "c2", "c3"]}
     assert set(now.index[now["split"] == "guard"]) == gone and now.keep[list(gone)].all()

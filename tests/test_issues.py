@@ -245,6 +245,7 @@ def test_a_later_import_is_compared_with_the_first(scanned, tmp_path):
 # ---- real copies
 
 
+@pytest.mark.daily
 def test_every_repeated_roman_numeral_is_found(data, tmp_path):
     """199 test images equal a validation image, 49 train images equal one: the data set's authors say which (dup_of)."""
     bench = curation.create(tmp_path / "bench")

@@ -113,6 +113,7 @@ def test_blame_tells_the_life_of_a_sample(small):
     assert assay("blame", "", "-b", small.path)[0] == 2 and "none called" in assay("blame", "nobody", "-b", small.path)[2]
 
 
+@pytest.mark.daily
 def test_any_reading_command_takes_a_version(scanned, tmp_path):
     s = train(scanned)[0]
     decide(scanned, "ann", dict(sample=s, label=other(scanned.state().label[s])))
@@ -389,6 +390,7 @@ def seed(tmp_path_factory):
     return bench_of(digits(25), tmp_path_factory.mktemp("seed"))
 
 
+@pytest.mark.daily
 @settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
 @given(steps=st.lists(STEP, min_size=3, max_size=12))
 def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):

@@ -58,6 +58,7 @@ def test_components_are_those_of_an_svd():
     assert atlas.components(np.ones((3, 1), "f4")).shape == (3, 2), "one dimension, and no spread: still a map"
 
 
+@pytest.mark.daily
 def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     table = digits(1500, wrong=0)
     table.loc[1400:, "split"] = "train"  # the test split is frozen
@@ -107,6 +108,7 @@ def test_no_test_label_moves_anybody(tmp_path):
     assert made[0] == made[1], "the same to the byte"
 
 
+@pytest.mark.daily
 def test_a_scan_while_umap_draws_wins(tmp_path, monkeypatch):
     bench = bench_of(digits(1200, wrong=0), tmp_path)
     scan(bench, embedder="pixels", say=quiet)

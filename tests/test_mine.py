@@ -292,6 +292,7 @@ def shadowed(shadowed_once, tmp_path):
     return curation.open(tmp_path / "bench")
 
 
+@pytest.mark.daily
 def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
     state, truth = shadowed.state(), truth_of(shadowed)
     pool = state.index[state["split"] == "pool"]
@@ -312,6 +313,7 @@ def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
             compared(shadowed, *pair)
 
 
+@pytest.mark.daily
 def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(shadowed, tmp_path):
     """What came after the training is computed again for the probe, and for a network only if asked: then it is the same network."""
     came = arrive(shadowed, tmp_path)
@@ -383,6 +385,7 @@ def arrive(bench, folder, part=slice(1300, 1450), split="pool"):
     return sorted(set(bench.state().index) - before)
 
 
+@pytest.mark.daily
 def test_a_trigger_catches_what_comes(armed, tmp_path):
     lines = []
     log = armed.rows("select count(*) from edits")
@@ -436,6 +439,7 @@ def test_what_is_like_enough():
     assert (mining.likeness(V[:4], V[:1]) >= mining.bar(V[:4], V[:1], 10)).all()
 
 
+@pytest.mark.daily
 def test_a_trigger_on_two_models(shadowed, tmp_path):
     """Probes are asked at once; networks have not seen what comes, so that it is asked about again once they are."""
     triggers.add(shadowed, "probes", "disagreement", "ann", runs=["broken/probe", "good/probe"])

@@ -12,6 +12,7 @@ from tests.readme import CONSOLE, README, alike, differences, play
 TEXT = README.read_text()
 
 
+@pytest.mark.daily
 def test_the_loop_and_the_snippet(tmp_path):
     pytest.importorskip("elpv_dataset")
     first = [line.split()[2] for line in CONSOLE.search(TEXT)[1].splitlines() if line.startswith("$ ")]
