@@ -85,11 +85,11 @@ def said_plainly(frame):
     """The rows of a source, whoever made the frame: None, NaN, NA and blanks are None, and a row with neither label nor split is in pool."""
     import pandas as pd
 
-    frame = frame.copy()
+    frame, ours = frame.copy(), "id" in frame  # an export of ours: there a label may be a blank
     for column in ("label", "split"):
-        cells = [None if v is None or v is pd.NA or v != v or not str(v).strip() else v for v in frame[column]]
+        cells = [None if v is None or v is pd.NA or v != v or not (str(v) if ours else str(v).strip()) else v for v in frame[column]]
         frame[column] = objects(cells, frame.index)
-    if "id" not in frame:  # an export may say that a sample of train has no label
+    if not ours:  # an export may say that a sample of train has no label
         frame.loc[frame.label.isna(), "split"] = "pool"
     return frame
 
