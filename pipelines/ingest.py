@@ -36,7 +36,7 @@ def ingest(
     """Import `path`, or a sources.Source, into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder
     `images`. Returns a dict of what happened; raises UserError before anything is written."""
     source = path if isinstance(path, Source) else read_source(path, split_map=split_map, images=images, **(columns or {}))
-    name, frame = check(name or source.name, "a source's name"), said_plainly(source.frame)
+    name, frame = check(name or source.name, "a source's name"), said_plainly(source)
     check(who, "who imports")
     earlier = bench.query("select content_hash from samples where source = ?", [name]).content_hash
     reading = readings.before(bench, name, earlier)
@@ -81,15 +81,16 @@ def ingest(
     return append(bench, source, name, frame, state, old, lost, left_out, who, audited_test, yes, refreeze_test)
 
 
-def said_plainly(frame):
+def said_plainly(source):
     """The rows of a source, whoever made the frame: None, NaN, NA and blanks are None, and a row with neither label nor split is in pool."""
     import pandas as pd
 
-    frame, ours = frame.copy(), "id" in frame  # an export of ours: there a label may be a blank
+    frame, exported = source.frame.copy(), "id" in source.frame
+    exact = exported or source.kind.endswith("folders")  # an export of ours, or a folder's name: there a blank may be a label
     for column in ("label", "split"):
-        cells = [None if v is None or v is pd.NA or v != v or not (str(v) if ours else str(v).strip()) else v for v in frame[column]]
+        cells = [None if v is None or v is pd.NA or v != v or not (str(v) if exact else str(v).strip()) else v for v in frame[column]]
         frame[column] = objects(cells, frame.index)
-    if not ours:  # an export may say that a sample of train has no label
+    if not exported:  # an export may say that a sample of train has no label
         frame.loc[frame.label.isna(), "split"] = "pool"
     return frame
 
