@@ -38,7 +38,7 @@ def draw(bench):
         st.html(bars(dict(sorted(status["classes"].items(), key=lambda c: -c[1]))))
     with two:
         st.markdown("### Issues")
-        st.html(bars(status["issues"]) if status["issues"] else "<p>None, or nothing is scanned yet.</p>")
+        st.html(bars(status["issues"]) if status["issues"] else "<p>None known: a scan looks for them.</p>")
     if status["classes_reviewed"]:
         with st.expander("What random looks say of each class"):
             st.dataframe(class_table(status["classes_reviewed"]), hide_index=True, width="stretch")

@@ -6,6 +6,7 @@ from curation.errors import UserError
 from curation.text import NAME, TEXT, flaw, fused, printable
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
+SHEET = "write it as: sample,label|keep|split|tag|verdict[,why]"
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
 QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
@@ -31,11 +32,10 @@ def read_decisions(path):
                     rows.append((line, list(map(fused, row))))
                 line = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UserError(
-            f"expected a CSV of decisions in UTF-8, found {path}: {e}", "write it as: sample,label|keep|split|tag|verdict[,why]"
-        ) from None
+        why = getattr(e, "strerror", None) or e
+        raise UserError(f"expected a CSV of decisions in UTF-8, found {path}: {why}", SHEET) from None
     if not header:
-        raise UserError(f"expected a CSV of decisions, found {path} empty", "write it as: sample,label|keep|split|tag|verdict[,why]")
+        raise UserError(f"expected a CSV of decisions, found {path} empty", SHEET)
     bad = [line for line, row in rows if len(row) != len(header)]
     if bad:
         raise UserError(
@@ -76,7 +76,7 @@ def plan(standing, classes, decisions):
         sample, now = str(row["sample"]), stands.get(str(row["sample"]))
         try:
             if now is None:
-                raise ValueError("no such sample")
+                raise ValueError("no such sample: it goes by its id, as assay queue --csv and export write it")
             if now.split in ("test", "guard"):
                 raise ValueError(f"the {now.split} split is locked")
             claims = {(sample, asked["tag"].removeprefix("-"))} if "tag" in asked else set()  # it may get several tags, a row each

@@ -41,6 +41,8 @@ def import_(a):
     columns = {k: getattr(a, f"{k}_column") for k in ("image", "label", "split", "id", "group")}
     source = fifty.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
+    if new and Path(a.source).is_dir() and bench_path(a).resolve() == Path(a.source).resolve():
+        raise UserError(f"expected a bench in a folder of its own, found the folder of images {a.source}", "choose another: -b BENCH")
     bench = told(a, curation.create(bench_path(a), a.group))
     try:
         source = example(bench, source)

@@ -276,7 +276,7 @@ def sentence(bench, plan, primary, trust, power, ruler, diverged, failed):
     was, now = (ruler.contrast({(v, a): 1 / len(archs) for a in archs}).estimate for v in (primary["against"], primary["version"]))
     n, mean = reviews_between(bench, primary["against"], primary["version"]), f" (mean of {' and '.join(archs)})" * (len(archs) > 1)
     subject = f"{n:,} review{'s' * (n > 1)}" if n else primary["version"]
-    moved = "raised" if now > was else "lowered" if now < was else "left"
+    moved = "left" if now == was else "moved" if said == "no evidence either way" else "raised" if now > was else "lowered"
     span = f"from {points(was, False)} to {points(now, False)} %" if now != was else f"at {points(was, False)} %"
     out = f"{ANSWERS[said]}: {subject} {moved} accuracy{mean} {span}, {interval(primary)}, {primary['name']}"
     out += "" if seeds > 1 else " (these trained models only, not the recipe)"

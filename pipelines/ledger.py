@@ -99,7 +99,8 @@ def back(a, out, verb):
     say(a)(
         f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, taking back {out['undone']} by {out['by']}{alone}"
     )
-    done(a, out, f"{verb} -b {a.bench or '.'} goes the other way, assay log --batches shows it")
+    way = f"{verb} -b {a.bench or '.'} goes the other way, " if out["batch"] else ""
+    done(a, out, f"{way}assay log --batches -b {a.bench or '.'} shows what was done")
 
 
 def revert(a):
