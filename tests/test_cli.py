@@ -322,3 +322,12 @@ def test_names_of_two_columns_a_character_keep_the_table_straight(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len({cell_len(line[: line.index(n)]) for line, n in zip(lines[1:], ("1", "22", "333"))}) == 1
     assert "\u2068שלום\u2069" in lines[3], "it is read from right to left, and its neighbours are not"
+
+
+def test_a_bench_does_not_lie_among_the_pictures(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "pictures" / name / "1.png").write_bytes(png(np.eye(8) * 255))
+    status, _, err = assay("import", tmp_path / "pictures", "-b", tmp_path / "pictures")
+    assert status == 2 and "a folder of its own" in err
+    assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == ["cat", "dog"]
