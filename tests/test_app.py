@@ -112,6 +112,7 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         assert page.evaluate("window.ran") is None
 
 
+@pytest.mark.daily
 def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
@@ -443,6 +444,7 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
     assert np.array_equal(now.label, state.label)
 
 
+@pytest.mark.daily
 def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
     first = big.queue(1, 0)["sample"][0]
     big.edit(pd.DataFrame(dict(sample=[first], verdict=["unsure"])), "eve")

@@ -270,6 +270,7 @@ def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
     assert main(["check", "--repair", "-b", str(sound.path)]) in (1, 2)
 
 
+@pytest.mark.daily
 def test_a_deleted_run_is_trained_again(sound):
     kept = some(sound, "runs/*.npz").read_bytes()
     some(sound, "runs/*.npz").unlink()

@@ -57,6 +57,7 @@ def three(bench, split, n=5):
 # ---- more like this
 
 
+@pytest.mark.daily
 def test_more_like_this(gapped):
     """Five threes find the others; the distance is numpy's; a copy of a seed or of what is listed already is left out unless asked for."""
     state, truth = gapped.state(), truth_of(gapped)
@@ -335,6 +336,7 @@ def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(shadowed, 
     assert np.array_equal(after[~np.isnan(before[:, 0])], before[~np.isnan(before[:, 0])]) and not np.isnan(after).any()
 
 
+@pytest.mark.daily
 def test_a_run_that_cannot_be_repeated_says_so(shadowed, tmp_path):
     path = runs.predictions(shadowed, key := shadowed.rows("select key from runs where arch = 'probe'")[0][0])
     kept = load(path)

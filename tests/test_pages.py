@@ -145,6 +145,7 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
     assert set(chosen.index) == set(state.index[within & ~locked]) and len(chosen) > 20 and others == (within & locked).sum() > 0
 
 
+@pytest.mark.daily
 def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):
     from app import experiments
     from pipelines import jobs

@@ -205,6 +205,7 @@ def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path)
     assert started.wait(60) != 0 and "running" not in {j["state"] for j in errands.states(bench)}
 
 
+@pytest.mark.daily
 def test_a_zip_is_handed_in_through_the_page(tmp_path):
     bench = curation.create(tmp_path / "bench")
     table = digits(60)

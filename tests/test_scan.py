@@ -297,6 +297,7 @@ def test_the_engine_is_chosen_said_and_stored(tmp_path, monkeypatch):
             scan(bench, say=silent)
 
 
+@pytest.mark.daily
 def test_a_killed_scan_resumes(tmp_path):
     """Killed after the first shard of embeddings is on disk; the second run embeds only the others."""
     bench = bench_of(digits(300), tmp_path)
@@ -323,6 +324,7 @@ def test_a_killed_scan_resumes(tmp_path):
     assert f"embed       {300 - done} of 300" in out.stdout, out.stdout + out.stderr
 
 
+@pytest.mark.daily
 def test_imbalance_does_not_turn_rare_classes_into_suspects(data, tmp_path):
     """CIFAR-10, 5,000 train images thinned to 100:1 with 10 % planted noise: precision of the queue, and clean samples flagged per class."""
     import duckdb
