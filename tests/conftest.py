@@ -2,6 +2,8 @@
 
 import io
 import os
+import shutil
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -31,6 +33,14 @@ def pytest_terminal_summary(terminalreporter):
     why = Counter(r.longrepr[2].removeprefix("Skipped: ") for r in terminalreporter.stats.get("skipped", []))
     for reason, n in why.most_common():
         terminalreporter.write_line(f"not run: {n} ({reason})")
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """Streamlit leaves a script of its own as the main module, and a process that another test spawns would look for its file."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture
@@ -80,17 +90,30 @@ def bench_of(table, folder, **options):
     return bench
 
 
+@pytest.fixture(scope="session")
+def bench_once(tmp_path_factory):
+    return bench_of(digits(), tmp_path_factory.mktemp("digits"), audited_test=True)
+
+
+def copied(bench, folder):
+    """A bench of its own for a test, with the file beside it that it was imported from."""
+    import curation
+
+    shutil.copytree(bench.path.parent, folder, dirs_exist_ok=True)
+    return curation.open(folder / "bench")
+
+
 @pytest.fixture
-def bench(tmp_path):
+def bench(bench_once, tmp_path):
     """600 digits, 8 % of the train and val labels wrong, not scanned."""
-    return bench_of(digits(), tmp_path, audited_test=True)
+    return copied(bench_once, tmp_path)
 
 
 @pytest.fixture(scope="session")
-def scanned_once(tmp_path_factory):
+def scanned_once(bench_once, tmp_path_factory):
     from pipelines.scan import scan
 
-    bench = bench_of(digits(), tmp_path_factory.mktemp("digits"), audited_test=True)
+    bench = copied(bench_once, tmp_path_factory.mktemp("scanned"))
     scan(bench, embedder="pixels", say=lambda line: None)
     return bench
 
@@ -98,12 +121,7 @@ def scanned_once(tmp_path_factory):
 @pytest.fixture
 def scanned(scanned_once, tmp_path):
     """The same, scanned with raw pixels; every test gets a copy of its own."""
-    import shutil
-
-    import curation
-
-    shutil.copytree(scanned_once.path, tmp_path / "scanned")
-    return curation.open(tmp_path / "scanned")
+    return copied(scanned_once, tmp_path)
 
 
 def truth_of(bench):

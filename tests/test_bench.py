@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import duckdb
 import pandas as pd
@@ -231,8 +232,8 @@ def commit_some(path):
 
 @pytest.mark.daily
 def test_commits_of_several_processes_have_names_and_trees_of_their_own(bench):
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        pool.map(commit_some, [bench.path] * 3)
+    with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(commit_some, [bench.path] * 3))
     commits = bench.commits()
     assert commits.name.is_unique and len(commits) >= 4
     assert all(c.tree == versions.tree(bench.state(c.name)) for c in commits.itertuples()), "a tree is that of its own position"
@@ -309,8 +310,8 @@ def write_some(path, name, samples):
 @pytest.mark.daily
 def test_four_processes_edit_one_bench_and_nothing_is_lost(bench):
     ids = list(bench.state().query("split == 'train'").index)
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        pool.starmap(write_some, [(bench.path, f"p{i}", ids[i * 12 : i * 12 + 12]) for i in range(4)])
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(write_some, [bench.path] * 4, [f"p{i}" for i in range(4)], [ids[i * 12 : i * 12 + 12] for i in range(4)]))
     edits = bench.query("select who, seconds, seq from edits where batch like 'edit-%' order by seq")
     assert sorted(zip(edits.who, edits.seconds)) == sorted((f"p{i}", float(j)) for i in range(4) for j in range(12))
     assert edits.seq.is_unique and bench.chain_breaks() == []

@@ -1,7 +1,6 @@
 """Every page on benches as they come: empty, tiny, of one class or a thousand, hostile, broken, moved; and what the pages let one do."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -14,15 +13,6 @@ from streamlit.testing.v1 import AppTest
 import curation
 from pipelines import mapping
 from pipelines.scan import scan
-
-
-@pytest.fixture(autouse=True)
-def main_module():
-    """Streamlit leaves a script of its own as the main module, and a process that another test spawns would look for its file."""
-    before = sys.modules["__main__"]
-    yield
-    sys.modules["__main__"] = before
-
 
 PAGES = sorted(p.stem for p in (Path(__file__).parents[1] / "app").glob("*.py") if "def draw(bench)" in p.read_text())
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 
-def write(path, name, threads, batches, edits, results):
-    """One process with some threads, each making its share of batches through a bench of its own."""
+def write(path, name, threads, batches, edits):
+    """One process with some threads, each making its share of batches through a bench of its own; returns every wait in seconds."""
     waits, samples = [], list(curation.open(path).state().query("split == 'train'").index)
 
     def one(thread):
@@ -38,19 +39,16 @@ def write(path, name, threads, batches, edits, results):
     crowd = [threading.Thread(target=one, args=(t,)) for t in range(threads)]
     [t.start() for t in crowd]
     [t.join() for t in crowd]
-    results.put(waits)
+    return waits
 
 
 def storm(path, crowd=(1,) * 8 + (8,), batches=1000, edits=10):
     """About `batches` batches of `edits` edits by one process for each number of threads in `crowd`, all at once. Returns (every wait for an
     acknowledgement in seconds, seconds in all)."""
-    context = multiprocessing.get_context("spawn")
-    results, each = context.Queue(), -(-batches // sum(crowd))
-    crowd = [context.Process(target=write, args=(path, f"p{p}", threads, each, edits, results)) for p, threads in enumerate(crowd)]
-    start = time.perf_counter()
-    [p.start() for p in crowd]
-    waits = [w for _ in crowd for w in results.get(timeout=1200)]
-    [p.join() for p in crowd]
+    each, start = -(-batches // sum(crowd)), time.perf_counter()
+    with ProcessPoolExecutor(len(crowd), multiprocessing.get_context("spawn")) as pool:  # which says so when one of its processes dies
+        shares = [pool.submit(write, path, f"p{p}", threads, each, edits) for p, threads in enumerate(crowd)]
+        waits = [wait for share in shares for wait in share.result()]
     return waits, time.perf_counter() - start
 
 
