@@ -174,6 +174,24 @@ def others(bench, who, state):
     return {s for s, mine in rows if not mine and s in state.index and state.reviewed[s]}
 
 
+GIVEN_THEN = """
+with said as (
+    select sample, seq, value ->> '$' as label, origin, origin like 'import-%' as source from edits
+    where field = 'label' and sample in (select sample from edits where field = 'label' and origin like 'import-%' group by 1 having count(*) > 1)),
+stands as (select sample, arg_max(origin, seq) as origin from said group by 1),
+decided as (select sample, min(seq) as seq from said semi join stands using (sample, origin) where not source group by 1)
+select sample, arg_max(label, s.seq) from said s join decided d using (sample) where source and s.seq < d.seq group by 1"""
+
+
+def found_wrong(bench, reviewed):
+    """Of samples that people reviewed, a state: in which they found the label wrong or dropped the sample, a Series of bool. What counts is the
+    label that was given when they decided: a source that has changed its labels since says nothing about what was found."""
+    given = reviewed.given_label.copy()
+    then = dict(bench.rows(GIVEN_THEN))
+    given.update(given.index.to_series().map(then).dropna())
+    return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
+
+
 def progress(bench, state=None):
     """What the reviews say so far, as a dict: reviewed, wrong (label changed or sample dropped by a person), unsure; and from the random
     stratum alone looks (sure ones), hits, unsure_looks, share of all labels that came wrong and errors_left, each (estimate, low, high), None before 30
@@ -183,7 +201,7 @@ def progress(bench, state=None):
     state = bench.state() if state is None else state
     reviewed = state[state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
     guarded = reviewed.split == "guard"  # what was frozen as a regression set since was reviewed all the same
-    wrong = (reviewed.label != reviewed.given_label) | ~reviewed.keep
+    wrong = found_wrong(bench, reviewed)
     first, population = versions.stratum(state), len(places(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     looks, hits = len(sure), int(wrong.loc[sure].sum())
@@ -219,7 +237,7 @@ def by_class(bench, state):
     given = state.given_label.loc[sure].to_numpy(object)
     said = classes[np.where(kept["few"], 0, kept["pred_probs"][at]).argmax(1)]
     judged = (at >= 0) & ~np.isin(given.astype(str), classes[kept["few"]].astype(str))  # a class too small to judge is doubted nowhere
-    wrong = ((state.label != state.given_label) | ~state.keep).loc[sure].to_numpy(bool)
+    wrong = found_wrong(bench, state.loc[sure]).to_numpy()
     doubted = judged & (said != given)
     out = []
     for name in sorted(set(given)):

@@ -1,9 +1,15 @@
 """The one thing to do next with a bench, with its reason in figures: what a page shows first, and what `assay status` prints."""
 
 from curation.times import now
+from curation.undo import SLOT, TOGGLES
+from curation.versions import END
 
 STALE = 3600  # seconds after which open decisions wait for a version
 SESSION = 200  # decisions that are worth a version, and a measurement
+# samples about which decisions stand that were made in a span of the log
+COUNT = f"""with {TOGGLES}
+select count(distinct e.sample), max(e.ts) from (select *, {SLOT} as slot from edits where batch like 'edit-%' and seq > $since and seq <= $to) e
+anti join dead d on e.batch = d.batch and e.sample = d.sample and e.slot = d.slot"""
 MANY = 0.01  # share of the train and val labels from which on flagged ones are worth a review
 
 
@@ -26,8 +32,9 @@ def decisions(bench):
     trained = {v for (v,) in bench.rows("select distinct version from runs where failed is null")}
     newest = commits[-1] if commits else (None, 0)
     measured = next((c for c in reversed(commits) if c[0] in trained), (None, 0))
-    count = "select count(distinct sample), max(ts) from edits where batch like 'edit-%' and seq > ? and seq <= ?"
-    (opened, last), (fresh, _) = (bench.rows(count, span)[0] for span in ((newest[1], 2**62), (measured[1], newest[1])))
+    (opened, last), (fresh, _) = (
+        bench.rows(COUNT, dict(since=since, to=to, upto=END))[0] for since, to in ((newest[1], END), (measured[1], newest[1]))
+    )
     return dict(open=opened, last=last, fresh=fresh, measured=measured[0], newest=newest[0])
 
 
@@ -97,11 +104,13 @@ def measure(b):
 
 
 def audit(b):
+    from curation.queue import found_wrong
+
     status, state = b["status"], b["state"]
     if not status["runs"] or not status["test"] or status["test"]["audited"] or status["audit"]["n"]:
         return None
     looked = state[(state.split == "val") & state.keep & state.reviewed & state.given_label.notna()]
-    wrong = int((looked.label != looked.given_label).sum())
+    wrong = int(found_wrong(b["bench"], looked).sum())
     if wrong:
         why = f"{wrong:,} of {len(looked):,} reviewed val labels were wrong, and nobody has looked at the {status['test']['n']:,} test labels by which "
         return "Audit the test labels", why + "every version is judged.", "assay audit -n 200", "audit"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from curation.errors import UserError
 
-EXAMPLE = "for example '2026-11-24 15:00' (your local time), '2026-11-24 15:00+01:00', 2h, 30m, 3d, or a version such as v1"
+EXAMPLE = "for example '2026-11-24 15:00' (your local time), 15:00 today, '2026-11-24 15:00+01:00', 2h, 30m, 3d, or a version such as v1"
 
 
 def now():
@@ -45,7 +45,8 @@ def stored(when):
 
 
 def parse_time(text, versions=None):
-    """A time as it is stored, from local time, ISO 8601 with an offset, `2h`, `30m` or `3d` ago, or a version: when it was committed.
+    """A time as it is stored, from local time (of today where no day is said), ISO 8601 with an offset, `2h`, `30m` or `3d` ago, or a version:
+    when it was committed.
 
     versions  # {name: stored time}"""
     if text in (versions or {}):
@@ -53,6 +54,7 @@ def parse_time(text, versions=None):
     try:
         if m := re.fullmatch(r"(\d{1,6})([mhd])", text):
             return now() - timedelta(**{dict(m="minutes", h="hours", d="days")[m[2]]: int(m[1])})
-        return stored(datetime.fromisoformat(text))
+        today = f"{datetime.now():%Y-%m-%d} " if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", text) else ""
+        return stored(datetime.fromisoformat(today + text.zfill(5) if today else text))
     except (ValueError, OverflowError):
         raise UserError(f"expected a time, found {text!r}", EXAMPLE) from None

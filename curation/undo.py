@@ -11,6 +11,8 @@ SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name
 BACK = (
     "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"  # these batches take others off the stack, or put them on again
 )
+# a decision that an import put in again over what the source says now: it goes and comes with the decision itself
+AGAIN = "(batch like 'import-%' and (origin like 'edit-%' or origin like 'audit-%'))"
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
 TOGGLES = f"""
 turned as (
@@ -27,12 +29,15 @@ dead as (select batch, sample, slot from toggles group by all having not arg_max
 # the edits that are on the stacks: all but those that took others off or put them back, and those that were taken off
 ALIVE = f"""{TOGGLES},
 alive as (
-    select e.* from (select *, {SLOT} as slot from edits where not {BACK} and seq <= $upto {{only}}) e
-    anti join dead d on e.batch = d.batch and e.sample = d.sample and e.slot = d.slot)"""
+    select e.* from (select *, {SLOT} as slot, if({AGAIN}, origin, batch) as decision from edits where not {BACK} and seq <= $upto {{only}}) e
+    anti join dead d on d.batch in (e.batch, e.decision) and e.sample = d.sample and e.slot = d.slot)"""
 PLAN = f"""
 with touched as (select distinct sample, {SLOT} as slot from edits where batch in (select batch from chosen)),
 {ALIVE.format(only="and sample in (select sample from touched)")},
-stack as (select a.*, a.batch in (select batch from chosen) as mine from alive a semi join touched t on a.sample = t.sample and a.slot = t.slot),
+stack as (
+    select a.* replace (if(a.batch in (select batch from chosen), a.batch, a.decision) as batch),
+        a.batch in (select batch from chosen) or a.decision in (select batch from chosen) as mine
+    from alive a semi join touched t on a.sample = t.sample and a.slot = t.slot),
 foot as (select sample, slot, max(seq) filter (not mine) as foot from stack group by all)
 select s.sample, s.slot, any_value(s.field) as field,
     list(distinct s.batch) filter (mine and s.seq > coalesce(foot, 0)) as popped,

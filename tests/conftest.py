@@ -121,7 +121,7 @@ def scanned_once(bench_once, tmp_path_factory):
 @pytest.fixture
 def scanned(scanned_once, tmp_path):
     """The same, scanned with raw pixels; every test gets a copy of its own."""
-    return copied(scanned_once, tmp_path)
+    return copied(scanned_once, tmp_path / "scanned")
 
 
 def truth_of(bench):

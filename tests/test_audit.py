@@ -1,5 +1,6 @@
 """The audit of test labels: a sheet that tells nothing, chance that is one sample, decisions that can be undone, an estimate that is right."""
 
+import itertools
 import json
 import re
 
@@ -409,3 +410,27 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
         found.append(stats.contrast(Y, stats.PAIR, group_size=500 / len(test)))
     assert np.mean([e.low <= really <= e.high for e in found]) >= 0.93 and np.mean([e.low <= was <= e.high for e in found]) < 0.9
     assert np.mean([e.estimate for e in found]) == pytest.approx(really, abs=0.005)
+
+
+@pytest.mark.parametrize("n", [40, 60])
+def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
+    """Four labels that an audit of all 60, or of 40, leaves unsure, tried as every class in every way: the least and the most of the 256 gains
+    are the ends, and what is said spans the intervals of both."""
+    rng, names = np.random.default_rng(0), np.array(list("abcd"), object)
+    given = pd.Series(rng.choice(names, 60), [f"s{i:02}" for i in range(60)])
+    cells = [dict(version=v, arch="probe", seed=s, key=f"{v} {s}", failed=None) for v in ("v1", "v2") for s in range(3)]
+    said = {c["key"]: np.where(rng.random(60) < 0.6 + 0.2 * (c["version"] == "v2"), given, rng.choice(names, 60)) for c in cells}
+    monkeypatch.setattr("curation.runs.said", lambda bench, key, index: said[key])
+    doubted, weights = list(given.index[:4]), {("v1", "probe"): -1, ("v2", "probe"): 1}
+    clean = given.where(rng.random(60) < 0.9, "a")
+    found = Ruler(None, cells, given, clean, n, doubted).contrast(weights)
+    each = []
+    for truth in itertools.product(names, repeat=4):
+        labels = clean.copy()
+        labels[doubted] = truth
+        each.append(Ruler(None, cells, given, labels, n).contrast(weights))
+    gains = [e.estimate for e in each]
+    assert [e.estimate for e in found.ends] == pytest.approx([min(gains), max(gains)]) and max(gains) - min(gains) > 0.03
+    assert any(found.low == pytest.approx(e.low) for e in each if e.estimate == pytest.approx(min(gains)))
+    assert any(found.high == pytest.approx(e.high) for e in each if e.estimate == pytest.approx(max(gains)))
+    assert found.half > Ruler(None, cells, given, clean, n).contrast(weights).half

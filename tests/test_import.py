@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from test_cli import assay
 
 import curation
-from curation import UserError, check, votes
+from curation import UserError, check, queue, votes
 from curation.sources import Source, make_splits
 from curation.store import LINK
 from pipelines.ingest import ingest
@@ -336,6 +336,28 @@ def test_one_of_three_copies_moved_and_the_two_others_stay_who_they_are(tmp_path
     now = bench.state()
     assert len(now) == 43 and now.keep.all() and now.label[now.key == "dog/a.png"].item() == "dog" and "cat/b.png" not in set(now.key)
     assert now[now.key == "dog/a.png"].index[0] == before["sample"]["cat/b.png"]
+
+
+def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(tmp_path):
+    """A class is renamed at the source, and one label is corrected there as Ann did: her count of wrong labels is of what she was shown, and she
+    can take her decisions back, to what the source says now."""
+    folder, bench, before = imported(tmp_path, cat=20, dog=20)
+    ids = of(before, "train", "cat", 4)[1]
+    right, fixed, dropped, unsure = ids
+    decisions = [dict(sample=right, verdict="confirm"), dict(sample=fixed, label="dog"), dict(sample=dropped, keep="false")]
+    hers = bench.edit(pd.DataFrame([*decisions, dict(sample=unsure, verdict="unsure")]), "ann")["batch"]
+    found = queue.progress(bench)
+    assert (found["reviewed"], found["wrong"]) == (4, 2)
+    (folder / before.key[fixed]).rename(folder / "dog" / "moved.png")
+    (folder / "cat").rename(folder / "felis")
+    assert assay("import", folder, "-b", bench.path, "--refreeze-test")[0] == 0
+    assert queue.progress(bench) == found, "she was shown cat, and cat it was"
+    assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
+    undone = bench.undo(hers, "ann")
+    assert (undone["left_alone"], list(bench.state().label[ids])) == (0, ["felis", "dog", "felis", "felis"])
+    assert not bench.state().reviewed[ids].any() and bench.state().keep[ids].all()
+    assert bench.redo("ann")["left_alone"] == 0
+    assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"] and queue.progress(bench) == found
 
 
 def test_a_file_that_moves_to_another_splits_folder_keeps_its_split_and_that_is_said(tmp_path):

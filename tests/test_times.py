@@ -49,6 +49,15 @@ def test_since_is_a_time_on_the_wall(decided, zone):
     assert status == 0 and "1 values go back" in out and f"{in_utc:%H:%M} UTC" in out
 
 
+def test_a_time_without_a_day_is_of_today(zone):
+    today = datetime.now(zone)
+    assert parse_time("0:05") == datetime(*today.timetuple()[:3], 0, 5, tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
+    assert parse_time("13:04:59") == datetime(*today.timetuple()[:3], 13, 4, 59, tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
+    for text in ("25:00", "12:60", "1:2", "12"):
+        with pytest.raises(UserError, match="expected a time"):
+            parse_time(text)
+
+
 def test_every_time_that_is_shown_has_its_offset(decided, zone):
     decided.commit("first", "ann")
     offset = f"{datetime.now(zone):%z}"
