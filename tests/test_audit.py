@@ -189,7 +189,8 @@ def test_a_rule_of_another_log_is_refused(tested, tmp_path):
         audit.apply(tested, filled(tested, rule, frame), "ann")
 
 
-def test_a_sheet_is_written_whole_or_not_at_all(bench, tmp_path):
+def test_a_sheet_is_written_whole_or_not_at_all(tmp_path):
+    bench = bench_of(digits(), tmp_path, audited_test=True)
     edits_then = bench.rows("select count(*) from edits")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

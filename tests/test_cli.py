@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT, bench_of, digits, png
 from PIL import Image
 
+import curation
 from pipelines.__main__ import main
 
 
@@ -93,6 +94,9 @@ def test_the_story_of_one_sample(tmp_path):
     assert len(list((tmp_path / "classes" / "train").glob("*/*.png"))) == 300
     status, out, _ = assay("status", "-b", bench)
     assert status == 0 and "reviewed 1, of which 1 were wrong" in out
+    now = curation.open(bench).frame()
+    counts = now.label[now["split"] != "test"].value_counts()
+    assert "classes  without test: " in out and all(f"{label} {n}" in out for label, n in counts.items())
 
 
 def test_importing_again_is_a_set_of_edits(tmp_path):
@@ -108,8 +112,6 @@ def test_importing_again_is_a_set_of_edits(tmp_path):
     status, out, _ = assay("import", src, "-b", bench, "--json")
     found = json.loads(out)
     assert (found["added"], found["removed"], found["samples"]) == (1, 2, 99)
-    import curation
-
     state = curation.open(bench).state()
     new = state[state.parent.notna()].iloc[0]
     assert new.label == first.label and not state.keep[new.parent]
@@ -134,8 +136,6 @@ def test_a_correction_survives_a_new_import(tmp_path):
     rows = table.assign(path="img/" + table.id + ".png")[["id", "path", "label", "split"]]
     rows.to_csv(manifest, index=False)
     assay("import", manifest, "-b", bench)
-    import curation
-
     b = curation.open(bench)
     train = b.state().query("split == 'train'")
     mine, theirs = train.index[0], train.index[1]
@@ -226,8 +226,6 @@ def test_a_killed_import_leaves_nothing_half_done_and_resumes(tmp_path):
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    import curation
-
     assert len(curation.open(bench).state()) == 0, "an import is visible whole or not at all"
     kept = {p.name for p in (bench / "arrays" / "pixels").glob("*.index.npy")}
     out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -260,8 +258,6 @@ shadow a b|restore|relocate OUT|app --help|scan --embedder pixels""".replace("\n
 @pytest.mark.parametrize("n", [0, 2, 20])
 def test_every_verb_answers_on_a_bench_with_little_in_it(n, tmp_path):
     """Done, not passed, or an error with a hint: never a traceback."""
-    import curation
-
     table = digits(n or 1)
     bench = bench_of(table.assign(label=["a", "b"]) if n == 2 else table, tmp_path) if n else curation.create(tmp_path / "bench")
     (tmp_path / "plan.toml").write_text('question = "?"\nversions = ["HEAD"]\narchitectures = ["probe"]\nseeds = 1\n')

@@ -318,6 +318,16 @@ def test_slices_worth_reading_are_drawn_and_all_of_them_are_listed():
     assert "6 of 41" in drawn and "Every slice as numbers (41)" in html and sum("cluster 50" in r for r in rows(html)) == 41
 
 
+def test_a_slice_that_is_most_of_the_test_set_is_no_headline():
+    """It says what the verdict says; of a slice of 4 in 5 it is not said."""
+    sizes = {"nearly all": int(0.8 * N) + 1, "most": int(0.8 * N)}
+    most = [region("metadata", name, n, 0.05, 0.01, 0.001, "helps") for name, n in sizes.items()]
+    html = page(where=WHERE | dict(slices=most))
+    drawn = html[html.index('id="by-metadata"') : html.index("Every slice as numbers")]
+    assert ">most</span>" in drawn and "nearly all" not in drawn and any("nearly all" in r for r in rows(html))
+    assert "1 slice of more than 80% of the test set: only among the numbers below." in drawn
+
+
 def test_a_confusion_matrix_shows_one_of_its_three_numbers_without_a_script():
     html, parsed = page(), Parsed(page())
     radios = [a for a in parsed.all("input")]
