@@ -108,9 +108,9 @@ def restore(bench, name=None):
             os.replace(wal, aside / wal.name)
         if bench.file.exists():
             os.link(bench.file, aside / bench.file.name)
-        copy(good["file"], bench.file)
-        testify(turn, good["upto"], good["head"])
         ahead = [f for f in (bench.arrays / "judges").glob("*-*.npz") if int(f.stem.split("-")[1]) > good["upto"]]
-        for file in (bench.arrays / "opinion.npz", *ahead):
-            file.unlink(missing_ok=True)  # it speaks of a position in the log that may now mean something else
+        for file in (bench.arrays / "opinion.npz", *ahead):  # before: each speaks of a position in the log that then may mean something else
+            file.unlink(missing_ok=True)
+        copy(good["file"], bench.file)
+        testify(turn, good["upto"], good["head"])  # after: who is killed between the two is told to restore, and loses nothing unseen
     return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside) if any(aside.iterdir()) else None)

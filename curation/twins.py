@@ -14,12 +14,12 @@ PLAIN = 1e-3  # mean slope of an image that shows nothing, as a share of black t
 VIEWS = ((0, 0, 1, 1), *((y, x, y + 1 - CROP, x + 1 - CROP) for y, x in ((CROP / 2, CROP / 2), (0, 0), (0, CROP), (CROP, 0), (CROP, CROP))))
 
 
-def likeness(pixels, pairs):
+def likeness(pixels, pairs, common=None):
     """(m,) of pairs (m, 2) of rows of `pixels` (n, 32, 32, 3) uint8, read as they are needed: the correlation of the slopes of brightness on
     a 16 x 16 grid, the best over the whole image and crops of 6 % in the middle and at each corner, either way round, mirrored or not. Slopes
-    and not brightness, for that correlates between any two birds in a blue sky."""
+    and not brightness, for that correlates between any two birds in a blue sky. `common`: layout(pixels), where it is known."""
     seen, at = np.unique(pairs, return_inverse=True)
-    at, out, common = at.reshape(-1, 2), np.zeros(len(pairs)), layout(pixels)
+    at, out, common = at.reshape(-1, 2), np.zeros(len(pairs)), layout(pixels) if common is None else common
     whole = np.concatenate([np.empty((0, 1, CELLS, CELLS), "f4"), *(views(pixels[rows], VIEWS[:1]) for rows in parts(seen))])
     for some in parts(np.arange(len(pairs))):
         out[some] = correlated(*(whole[at[some, side]] for side in (0, 1)), common)
@@ -52,13 +52,13 @@ def spread(grids):
     return 1 / np.maximum((energy**2).sum(1), 1e-9)  # they sum to 1
 
 
-def limit(pixels, neighbours, sample=2_000):
+def limit(pixels, neighbours, common=None, sample=2_000):
     """The likeness from which on two images are near duplicates. Digits, or cells of one make, are all drawn alike, so it is measured what
     an image has in common with its farthest listed neighbour, which is hardly ever a copy: the limit lies far above that."""
     rows = np.random.default_rng(0).permutation(len(neighbours))[:sample]
     if not neighbours.shape[1]:
         return TWIN
-    usual = np.arctanh(np.clip(likeness(pixels, np.stack([rows, neighbours[rows, -1]], 1)), -0.99, 0.9999))  # Fisher's scale
+    usual = np.arctanh(np.clip(likeness(pixels, np.stack([rows, neighbours[rows, -1]], 1), common), -0.99, 0.9999))  # Fisher's scale
     middle = np.median(usual)
     return float(np.clip(np.tanh(middle + ABOVE * 1.4826 * np.median(abs(usual - middle))), TWIN, SURE))
 

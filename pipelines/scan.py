@@ -109,7 +109,8 @@ def neighbours(bench, state, folder):
     near, far = made["neighbours"], made["distances"]
     pairs, gaps = neighbors.close_pairs(near, far)
     pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, twins.SIDE)
-    alike, limit = twins.likeness(pixels, pairs), twins.limit(pixels, near)
+    common = twins.layout(pixels)
+    alike, limit = twins.likeness(pixels, pairs, common), twins.limit(pixels, near, common)
     twin = alike >= limit
     out = dict(key=np.array(key), hashes=hashes, neighbours=near.astype("i4"), distances=far.astype("f4"))
     out |= dict(pairs=pairs[twin], gaps=gaps[twin], groups=neighbors.star_groups(len(hashes), pairs[twin]))

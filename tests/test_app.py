@@ -153,6 +153,7 @@ def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
         assert shown(again)[0] not in names
 
 
+@pytest.mark.daily
 def test_two_browsers_lose_and_double_nothing(big, chrome):
     with workbench(big.path) as server:
         pages = {who: server.page(chrome, f"/review?who={who}") for who in ("ann", "bob")}
@@ -222,6 +223,7 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
         look(page)
 
 
+@pytest.mark.daily
 def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, "/overview?who=ann")
@@ -256,6 +258,7 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     assert (sure.label == truth[sure.index]).all() and big.commits().name.iloc[-1] == "audit-1"
 
 
+@pytest.mark.daily
 def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
     atlas.sketch(big)
     before = big.state()
@@ -293,6 +296,7 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
     assert big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
 
 
+@pytest.mark.daily
 def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
@@ -493,6 +497,7 @@ def test_under_a_majority_ones_own_vote_comes_first(big):
     assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], "what is taken back is no vote"
 
 
+@pytest.mark.daily
 def test_a_picture_that_does_not_come_is_not_waited_for(big, chrome):
     """The picture of the second item hangs: the third is shown in its place at once, and the second when it is there."""
     queue = big.queue(10, 0)

@@ -49,6 +49,7 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
     assert len([k for k in got if k]) == 1, "of those who come at once one gets in"
 
 
+@pytest.mark.daily
 def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_list_has_one(scanned, cache):
     """The browser is a script that keeps the command line that it is given, and the page that this names."""
     fake, port = cache.parent / "browser.sh", free_port()

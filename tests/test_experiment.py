@@ -275,7 +275,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("arch, word", WAYS.items())
+@pytest.mark.parametrize("arch, word", [pytest.param(*way, marks=[pytest.mark.daily] * way[0].endswith("dies")) for way in WAYS.items()])
 def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, word):
     bench = half_wrong(tmp_path)
     plan = one("probe", versions=["v1", "v2"], architectures=["probe", arch], seeds=1)
@@ -398,6 +398,7 @@ def test_what_a_plan_asks_wrongly_is_said_before_anything_is_trained(tmp_path):
     assert bench.rows("select count(*) from runs") == [(0,)] and not (bench.path / "plan.json").exists()
 
 
+@pytest.mark.daily
 def test_two_experiments_at_once_train_each_cell_once(tmp_path):
     bench = half_wrong(tmp_path)
     plan = tmp_path / "plan.toml"
@@ -463,6 +464,7 @@ def test_every_look_at_the_test_set_is_counted_once(tmp_path):
     assert compare(bench, plan)["fairness"]["looks"] == 2, "the same runs again show nothing new"
 
 
+@pytest.mark.daily
 def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
     bench, page = half_wrong(tmp_path), tmp_path / "report.html"
     plan = PLAN | dict(architectures=["probe"])
@@ -479,6 +481,7 @@ def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
     assert report(bench, plan, page)[0]["fairness"]["looks"] == 1 and (bench.arrays / "report.npz").stat().st_mtime_ns != kept
 
 
+@pytest.mark.daily
 def test_copies_of_test_samples_in_train_are_counted(tmp_path):
     table = digits(400, wrong=0)
     test, train = table.index[table["split"] == "test"][:4], table.index[table["split"] == "train"][:4]

@@ -288,6 +288,7 @@ def by_split(app, split, n):
     return list(state.index[(state["split"] == split) & state.keep][:n])
 
 
+@pytest.mark.daily
 def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
     """In the browser, offline but for this machine: the count, the map in the embeddings panel, and a tag that the pull brings home."""
     assert app.told["added"] == 300 and not app.mine, "the second process joins the first one's mongod"
@@ -473,6 +474,7 @@ def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_pat
     assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
 
 
+@pytest.mark.daily
 def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsys):
     def press(label):
         next(b for b in at.button if b.label == label).click()
@@ -507,6 +509,7 @@ def test_a_mass_deletion_wants_a_second_word(app, capsys):
     assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["added"] == 60
 
 
+@pytest.mark.daily
 def test_a_data_set_of_the_users_own_goes_out_and_comes_in(app, tmp_path):
     """Another database, another process: labels and splits by image are the same on both sides."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "FIFTYONE_DATABASE_DIR": str(tmp_path / "db")}

@@ -67,6 +67,7 @@ def test_a_name_says_what_is_in_it_and_no_two_are_equal():
     assert "label_again" not in slices.telling(state) and "label_again" in slices.metadata(state), "it only says the label again"
 
 
+@pytest.mark.daily
 def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     table = digits(420)
     bench = scanned_bench(table[:300], tmp_path / "a")

@@ -227,6 +227,7 @@ def test_what_cannot_be_suggested(gapped, tmp_path):
     assert assay("similar", three(gapped, "val", 1)[0], "-n", 0, "-b", gapped.path)[0] == 2
 
 
+@pytest.mark.daily
 def test_no_test_label_is_read(tmp_path):
     """Permute the labels of all test samples: what is similar, suggested and caught is the same to the byte."""
     plain = table(450)

@@ -301,6 +301,7 @@ def test_generalised_cross_entropy_has_a_bound_and_a_number_where_cross_entropy_
     assert train.losses(far, torch.tensor([0]), "ce", 0.0).item() == 1000
 
 
+@pytest.mark.daily
 def test_generalised_cross_entropy_resists_wrong_labels(digits):
     x, y = digits[0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
     rng = np.random.default_rng(0)

@@ -76,7 +76,7 @@ def arrived(source, bench, *options):
     return versions.tree(state), state
 
 
-@pytest.mark.parametrize("manifest", ["manifest.csv", "manifest.parquet", ""])
+@pytest.mark.parametrize("manifest", ["manifest.csv", pytest.param("manifest.parquet", marks=pytest.mark.daily), ""])
 def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest):
     tree, out = sent(here, "--copy")
     before = curation.open(here / "bench").frame("v9")
@@ -96,7 +96,7 @@ def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest
     assert again["tree"] == tree, "and on from there"
 
 
-@pytest.mark.parametrize("manifest", ["manifest.csv", "manifest.parquet"])
+@pytest.mark.parametrize("manifest", ["manifest.csv", pytest.param("manifest.parquet", marks=pytest.mark.daily)])
 def test_images_are_found_by_their_bytes(here, tmp_path, manifest):
     tree, out = sent(here)
     there = tmp_path / "bob"

@@ -31,8 +31,7 @@ def test_processes_and_threads_write_at_once_and_nothing_is_lost(bench):
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
     shutil.copytree(scanned.path, tmp_path / "other")
     told = []
-    for seed in range(3):
-        told += killed(scanned.path, tmp_path / "other", seed, most=1.0)
+    told += killed(scanned.path, tmp_path / "other", 0, most=1.0)
     for seed, what in enumerate(("edit", "commit", "merge", "scan")):
         told += killed(scanned.path, tmp_path / "other", 100 + seed, what, most=0.8, after=1)
     assert {k for k, _ in told} == {"edit", "commit", "merge", "scan"}
@@ -199,6 +198,26 @@ def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
     bench.file.write_bytes(b"")
     status, _, err = assay("status", "-b", bench.path)
     assert status == 2 and "the file is empty" in err and "assay restore" in err
+
+
+def test_a_restore_that_is_killed_leaves_no_opinion_of_a_log_that_is_gone(scanned, monkeypatch):
+    """Other decisions will stand at the positions that it speaks of. Between file and witness the bench asks to be restored, and nothing is lost."""
+    scanned.commit("", "ann")
+    samples = scanned.state().query("split == 'train'").index[:9]
+    scanned.edit(pd.DataFrame(dict(sample=samples, label="7")), "ann")
+    assert scanned.queue(5) is not None and (scanned.arrays / "opinion.npz").exists()
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backup, "testify", dies)
+    with pytest.raises(KeyboardInterrupt):
+        backup.restore(scanned, "v1")
+    monkeypatch.undo()
+    assert not (scanned.arrays / "opinion.npz").exists()
+    status, _, err = assay("status", "-b", scanned.path)
+    assert status == 2 and "assay restore" in err
+    assert assay("restore", "v1", "-b", scanned.path)[0] == 0 and assay("queue", "-b", scanned.path)[0] == 0
 
 
 def test_where_the_file_is_gone_the_way_back_is_named(committed, tmp_path):

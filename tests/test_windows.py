@@ -36,6 +36,7 @@ def poor(folder):
     return bench
 
 
+@pytest.mark.daily
 def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_path, chrome):
     bench = poor(tmp_path)
     found = gaps.find(bench)
@@ -101,6 +102,7 @@ def drawn_at(page, xy):
     return np.array([box["x"], box["y"]]) + ((xy - (low + high) / 2) * [1, -1] * zoom * size.min() / size + 1) * size / 2
 
 
+@pytest.mark.daily
 def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(scanned, chrome):
     atlas.sketch(scanned)
     state = scanned.state()
@@ -132,6 +134,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         assert page.evaluate("[...seen]") == [BOUND, n], "in part first, then all"
 
 
+@pytest.mark.daily
 def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_stops_it(scanned, chrome):
     def job():
         return next((j for j in jobs.states(scanned) if "cells" in j), {})
