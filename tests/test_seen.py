@@ -65,6 +65,17 @@ def dwell(page, kinds, ms=1200):
 DOWN, UP = ["keydown"], ["keyup"]
 
 
+def test_who_has_said_their_name_decides_with_the_next_key(bench, server, chrome):
+    page = server.page(chrome, "/review")
+    page.get_by_placeholder("your name").fill("zoe")
+    page.keyboard.press("Enter")
+    look(page)
+    page.keyboard.press("n")
+    stored(page)
+    assert [verdict for _, verdict, _ in decided(bench, "zoe")] == ["unsure"]
+    page.context.close()
+
+
 def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, review, request):
     held, gone, who = [], [], request.node.name
 

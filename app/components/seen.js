@@ -49,6 +49,7 @@ function presses() { // tells a new press of a key from one that is held, with `
 }
 
 function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
+  if (document.activeElement?.matches("input")) document.activeElement.blur(); // who has just said their name there decides with the next key
   let img = null, shown = 0, since = null, quick = [], asking = false, unwatch = () => {};
   const pause = root.querySelector('[data-is="pause"]');
   const say = (words) => { note.textContent = words; };
