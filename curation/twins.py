@@ -35,10 +35,15 @@ def likeness(pixels, pairs, common=None):
 def layout(pixels, sample=500):
     """(views, 450, r): the directions in which slopes of all these images lie most, mirrored or not, for each view; r is 16, or less for few images.
     Solar cells have their wires, scans their margins: what all share says nothing about two."""
+    from scipy.linalg import eigh
+
     rank, rows = min(SHARED, len(pixels) // 50), np.random.default_rng(0).permutation(len(pixels))[:sample]
     grids = views(pixels[np.sort(rows)], VIEWS)
     found = np.concatenate([slopes(grids), slopes(grids[..., ::-1])]).swapaxes(0, 1)  # (views, 2n, 450)
-    return np.linalg.eigh(found.swapaxes(1, 2) @ found)[1][:, :, found.shape[2] - rank :]
+    d = found.shape[2]
+    if not rank:
+        return np.empty((len(found), d, 0), "f4")
+    return np.stack([eigh(one.T @ one, subset_by_index=[d - rank, d - 1])[1] for one in found])
 
 
 def parts(rows, size=2048):

@@ -131,6 +131,7 @@ def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
         assert page.locator('[data-is="said"]').inner_text() == ""
 
 
+@pytest.mark.daily
 def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
@@ -231,6 +232,7 @@ def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
         assert page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
 
 
+@pytest.mark.daily
 def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     from app import blind
 

@@ -244,6 +244,7 @@ def test_the_verb(tested, tmp_path):
     assert "test labels unaudited" in assay("report", "-o", tmp_path / "r.html", *b)[1]
 
 
+@pytest.mark.daily
 def test_an_audit_of_val_is_of_val(scanned, tmp_path):
     out = audit_of(scanned, tmp_path / "val", 50, split="val")
     state, truth = scanned.state(), truth_of(scanned)

@@ -112,9 +112,10 @@ ARRAYS = {
     "opinion": ("opinion.npz", 0),
     "predictions": ("runs/*.npz", 1),
 }
+QUICK = ("pixels", "predictions", "probe")  # the others once a day
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.daily) for n in ARRAYS])
 def test_one_flipped_bit_is_found_and_mended(sound, name):
     pattern, trained = ARRAYS[name]
     queue, file = sound.queue(50), some(sound, pattern)

@@ -233,6 +233,7 @@ def test_a_class_that_reviewers_add_is_learnt_from_its_first_sample_on(wrong):
     assert json.dumps([shape, batch], allow_nan=False)
 
 
+@pytest.mark.daily
 def test_what_the_majority_says_is_what_is_replayed(wrong):
     bad, _, _, truth = parts(wrong)
     ann = wrong.edit(decisions(bad[:30], truth), "ann")["batch"]
@@ -254,6 +255,7 @@ def test_what_the_majority_says_is_what_is_replayed(wrong):
         replay.Replay(wrong, "v2", "v3")
 
 
+@pytest.mark.daily
 def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
     bad, _, _, truth = parts(wrong)
     shutil.copytree(wrong.path, tmp_path / "copy")
@@ -269,6 +271,7 @@ def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
     assert [b["changed"] for b in found] == [19, 30, 1] and seen.other == 0
 
 
+@pytest.mark.daily
 def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
     """Samples imported and dropped since, and a val sample that was moved from train, are no work of the reviews."""
     from pipelines.ingest import ingest
@@ -340,6 +343,7 @@ def test_compute_and_rates_by_hand():
         assert costs.rates(gain, dict(minutes=minutes), [], found)["review"] is None, "no division by nothing"
 
 
+@pytest.mark.daily
 def test_a_report_asks_once_and_what_is_kept_is_not_believed_of_another_log(reviewed, monkeypatch):
     bench, names, _, _ = reviewed
     wanted = [dict(version="v2", arch="probe", seed=0, key="k")]

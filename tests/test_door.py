@@ -112,6 +112,7 @@ def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
         assert 'url=/%5Cevil.example/"' in evil, "a link leads nowhere else"
 
 
+@pytest.mark.daily
 def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(scanned, cache):
     from curation import atlas
 

@@ -369,6 +369,7 @@ def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
     assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)[1]["left"] == []
 
 
+@pytest.mark.daily
 def test_pushing_again_updates_and_spares_what_is_not_yet_pulled(app, capsys):
     fixed, theirs = by_split(app, "val", 6)[-2:]
     label = "2" if app.bench.state().label[fixed] != "2" else "5"
@@ -386,6 +387,7 @@ def test_pushing_again_updates_and_spares_what_is_not_yet_pulled(app, capsys):
     assert out["edits"] == 1 and app.bench.state().tags[theirs] == ("mine",)
 
 
+@pytest.mark.daily
 def test_who_changed_it_on_both_sides_is_asked(app, capsys):
     one, two = by_split(app, "train", 10)[-2:]
     assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
@@ -415,6 +417,7 @@ def test_who_changed_it_on_both_sides_is_asked(app, capsys):
     app.bench.undo(out["batch"], "ann")
 
 
+@pytest.mark.daily
 def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
     """A query leaves the others out of FiftyOne, which is no deletion, not even for a push that is killed: all come again."""
     kept = int(app.bench.state().keep.sum())
@@ -498,6 +501,7 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
     assert at.success[0].value.startswith("Nothing") and not at.dataframe
 
 
+@pytest.mark.daily
 def test_a_mass_deletion_wants_a_second_word(app, capsys):
     app.dataset.reload()
     app.dataset.delete_samples(app.dataset.match_tags("train").limit(60))
@@ -525,6 +529,7 @@ def test_a_data_set_of_the_users_own_goes_out_and_comes_in(app, tmp_path):
     assert pairs[0] == pairs[1] and len(b) == len(a)
 
 
+@pytest.mark.daily
 def test_nothing_runs_on_when_we_are_gone(app):
     """The last story: a SIGTERM ends the App, its server and its mongod; the bench says what is still to be pulled."""
     import psutil

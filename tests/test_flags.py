@@ -43,7 +43,7 @@ def dropped_by(bench, version):
 # ---- one definition of flagged
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", [pytest.param(False, marks=pytest.mark.daily), True])
 def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, own):
     if own:
         scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
@@ -104,6 +104,7 @@ def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
     assert np.allclose(probs, standing["pred_probs"], atol=1e-5) and np.array_equal(few, standing["few"])
 
 
+@pytest.mark.daily
 def test_a_class_that_the_second_opinion_does_not_know_is_the_probes_to_judge(scanned):
     scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
     state = scanned.state()

@@ -150,6 +150,7 @@ def test_no_file_but_the_bench_is_reached_and_no_macro_takes_a_functions_place(o
     assert list(tmp_path.glob("x*")) == []
 
 
+@pytest.mark.daily
 def test_odd_folder_names_open_like_any_other(own, tmp_path):
     for name in ("it's", "a b", "ü漢", "x,y", '"q"', "[1]", "-x", "a..b"):
         shutil.copytree(own.path, tmp_path / name)

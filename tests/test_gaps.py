@@ -270,6 +270,7 @@ def test_the_list_stands_until_the_next_one_and_is_derived(way, tmp_path):
     assert gaps.find(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), "the same labels, by a probe of their own"
 
 
+@pytest.mark.daily
 def test_of_a_large_bench_the_last_list_is_shown_until_somebody_asks(way, tmp_path, monkeypatch):
     bench, _, _ = way
     shutil.copytree(bench.path, tmp_path / "bench")
@@ -357,6 +358,7 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
     assert any(len(keys & h) > 9 for h in held), "on the list by this name or, as here, as a cluster that train has nothing of"
 
 
+@pytest.mark.daily
 def test_labels_in_order_leave_no_gap(tmp_path):
     bench = scanned_bench(digits(900, wrong=0).drop(columns="truth"), tmp_path)
     assert not gaps.find(bench).kind.isin(("thin", "rare", "absent")).any(), "train and val are one draw"
@@ -365,6 +367,7 @@ def test_labels_in_order_leave_no_gap(tmp_path):
 # ---- the verbs
 
 
+@pytest.mark.daily
 def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
     import shutil
 

@@ -104,6 +104,7 @@ def guarded(guarded_once, tmp_path):
     return copied(bench, tmp_path), file
 
 
+@pytest.mark.daily
 def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp_path):
     state, keys = fresh.state(), threes(fresh, 12)
     sets = guards.read_sets(toml(tmp_path / "s.toml", threes=(keys, 0.9)))
@@ -375,6 +376,7 @@ def test_what_cannot_be_judged_is_refused(guarded, tmp_path):
         judge(bench, check(PLAN), sets=sets)
 
 
+@pytest.mark.daily
 def test_a_copy_in_train_spoils_a_version(guarded, tmp_path):
     """A near duplicate of a member, brought into train by hand, has told the runs the answer."""
     from pipelines.ingest import ingest
@@ -436,6 +438,7 @@ def test_unaudited_test_labels_are_said_first(guarded):
     assert judge(bench, check(PLAN), 0.5)["checks"][0]["reason"].count("; test labels unaudited (") == 1
 
 
+@pytest.mark.daily
 def test_a_set_does_not_shrink_unseen_with_its_source(fresh, tmp_path):
     from pipelines.ingest import ingest
 

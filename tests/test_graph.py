@@ -51,6 +51,7 @@ def test_a_small_graph_is_exact():
     assert recall(graph["neighbours"], near) > 0.9999 and np.allclose(graph["distances"], far, atol=2e-3)
 
 
+@pytest.mark.daily
 def test_a_large_one_finds_nearly_all_and_the_same_again(approximate):
     X = cloud()
     graph = neighbors.build(X)
@@ -90,6 +91,7 @@ def test_new_rows_enter_and_old_ones_leave_as_if_built_at_once(approximate):
     assert not neighbors.can_extend(kept, np.where(np.arange(len(now)) % 5, was, -1)), "a fifth new is worth building anew"
 
 
+@pytest.mark.daily
 def test_a_scan_extends_its_graph(tmp_path, monkeypatch):
     monkeypatch.setattr(neighbors, "EXACT", 100)
     table = digits(600)

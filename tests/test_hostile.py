@@ -146,6 +146,7 @@ def test_nasty_text_comes_back_from_edit_to_import(tmp_path):
     through(bench, tmp_path, NASTY, relabelled(bench, tmp_path, NASTY))
 
 
+@pytest.mark.daily
 @FEW
 @given(labels=st.lists(TEXT, min_size=8, max_size=20, unique=True))
 def test_any_text_comes_back_from_edit_to_import(tmp_path_factory, labels):

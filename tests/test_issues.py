@@ -81,6 +81,7 @@ def test_scores_are_those_of_cleanvision_on_files(shown, tmp_path):
             assert np.allclose(ours[kind][0], theirs[f"{kind}_score"].reindex(state.key).to_numpy("f8"), atol=1e-5), kind
 
 
+@pytest.mark.daily
 def test_one_new_picture_is_one_measured_and_what_all_are_is_no_issue(scanned, tmp_path):
     table = pd.concat([digits(), digits(601).tail(1)])
     table.to_parquet(tmp_path / "digits.parquet")

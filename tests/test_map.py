@@ -96,6 +96,7 @@ def test_few_images_are_drawn_at_once_without_a_process(scanned):
     assert not (scanned.path / "jobs").exists()
 
 
+@pytest.mark.daily
 def test_no_test_label_moves_anybody(tmp_path):
     table, made = digits(400), []
     for name in ("as it is", "permuted"):

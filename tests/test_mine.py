@@ -466,6 +466,7 @@ def test_a_trigger_on_two_models(shadowed, tmp_path):
     assert any("nets: could not ask" in line for line in lines), "a run that is gone stops no scan"
 
 
+@pytest.mark.daily
 def test_the_verbs_of_triggers(gapped, tmp_path):
     b = ("-b", gapped.path)
     seeds = three(gapped, "val", 3)
@@ -500,6 +501,7 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
     assert gapped.state().tags[rows["sample"][0]] == ("trigger:threes",)
 
 
+@pytest.mark.daily
 def test_a_gap_is_looked_for_and_watched(gapped, tmp_path):
     """From the gap that stands first to more of it in the pool, and to what catches it as it comes, by the verbs alone."""
     b, truth, state = ("-b", gapped.path), truth_of(gapped), gapped.state()

@@ -11,7 +11,7 @@ import pytest
 from conftest import digits, png
 from streamlit.testing.v1 import AppTest
 from test_cli import assay
-from test_pages import PAGES, main_module  # noqa: F401 - a fixture for all
+from test_pages import PAGES
 
 import curation
 from app.desk import Desk

@@ -56,7 +56,7 @@ def odd(tmp_path_factory):
     tables = {
         "3 samples": noise(3, ["a", "b", "a"], split=["train", "train", "train"]),
         "1 class": noise(40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10),
-        "1,000 classes": noise(2000, [f"class {i}" for i in range(1000)], split=["train", "train", "val", "test"] * 500),
+        "500 classes": noise(1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250),
         "hostile": noise(
             60, ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"], split=["train", "val", "train", "test"] * 15
         ),

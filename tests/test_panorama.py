@@ -47,6 +47,7 @@ def scanned(tmp_path_factory):
     return made(tmp_path_factory.mktemp("seen"))
 
 
+@pytest.mark.daily
 def test_the_section_says_what_the_verbs_say(scanned):
     found = panorama.gathered(scanned)
     rows, wrong, state = gaps.find(scanned), mistakes.found(scanned), scanned.state()
@@ -68,6 +69,7 @@ def test_the_section_says_what_the_verbs_say(scanned):
     assert [r["name"] for r in found["map"]["legend"]] == list(of.index) and [r["pool"] for r in found["map"]["legend"]] == list(of.pool)
 
 
+@pytest.mark.daily
 def test_no_test_sample_is_pictured_and_no_test_label_enters(scanned, tmp_path):
     found = panorama.gathered(scanned)
     locked = set(scanned.state().query("split == 'test'").key)

@@ -188,6 +188,7 @@ def test_how_far_a_verb_is_can_be_heard(tmp_path, monkeypatch):
     assert heard[0] == dict(share=1.0, text="decoding: 6 of 6") and heard[-1]["said"]["added"] == out["added"] == 6
 
 
+@pytest.mark.daily
 def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path):
     bench = curation.create(tmp_path / "bench")
     started = errands.start(bench, "import", zipped(tmp_path / "cats.zip", GOOD), "--who", "ann")

@@ -561,6 +561,7 @@ def draw_folders(root):
     return wrong
 
 
+@pytest.mark.daily
 def test_from_folders_of_pictures_to_the_page(tmp_path, capsys):
     import curation
     from pipelines.__main__ import main

@@ -251,6 +251,7 @@ def prints(x):
 """
 
 
+@pytest.mark.daily
 def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, monkeypatch):
     (tmp_path / "bad.py").write_text(BAD)
     monkeypatch.syspath_prepend(tmp_path)
@@ -266,7 +267,10 @@ def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, m
     assert suspects.settings(bench)["folder"].startswith("bad-prints-"), "what it prints is no answer"
 
 
-@pytest.mark.parametrize("sign, patience, how", [("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"), ("SIGSTOP", 1, "stuck (no step for 1 s)")])
+LOST = [("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"), pytest.param("SIGSTOP", 1, "stuck (no step for 1 s)", marks=pytest.mark.daily)]
+
+
+@pytest.mark.parametrize("sign, patience, how", LOST)
 def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(bench, sign, patience, how):
     lines, me = [], psutil.Process()
 

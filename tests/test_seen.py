@@ -172,6 +172,7 @@ def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(be
     assert len(all_done()) == n and bench.state().reviewed[[s for s, *_ in found]].sum() == len(found), "the same ten, decided anew"
 
 
+@pytest.mark.daily
 def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, server, review, request):
     held, names = [], []
     review.goto(f"{server.url}/review?who={request.node.name}")
@@ -261,6 +262,7 @@ def drag(page, corners, steps=4):
     page.keyboard.up("Shift")
 
 
+@pytest.mark.daily
 def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, server, review, request):
     from app import map as maps
 

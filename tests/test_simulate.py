@@ -257,6 +257,7 @@ def kept_files(bench):
     return sorted(f.name for f in (bench.arrays / "flagged").glob("*"))
 
 
+@pytest.mark.daily
 def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
     fresh = scanned.suspects("v1")
     assert set(fresh.index) == set(scanned.issues("label")["sample"]) and not kept_files(scanned), "the newest has what the scan wrote"

@@ -9,7 +9,6 @@ import pytest
 from conftest import bench_of, digits, truth_of
 from streamlit.testing.v1 import AppTest
 from test_cli import assay
-from test_pages import main_module  # noqa: F401 - a fixture for all
 
 import curation
 from curation import runs, stats

@@ -39,12 +39,14 @@ def noise(n, side, seed=0):
 # --- what is there is learned ---
 
 
+@pytest.mark.daily
 def test_cnn_reads_digits(digits):
     x, y = digits
     assert not train.may_flip(x, y, 10)  # a mirrored 2 is no digit
     assert accuracy(train.fit_predict("cnn", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("arch", ["resnet(width=8)", "resnet(depth=10, loss=gce)"])
 def test_resnet_reads_digits(digits, arch):
     x, y = digits
@@ -62,6 +64,7 @@ def test_probe_is_the_closed_form_and_ignores_the_seed(digits):
     assert accuracy(a, y[1200:]) >= 0.9 and (a == b).all() and a.dtype == np.float32
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("spots, flips", [(((4, 1), (4, 10)), False), (((1, 4), (10, 4)), True)])
 def test_left_against_right_is_learned_because_nothing_is_mirrored(spots, flips):
     x, y = noise(300, 16), np.arange(300) % 2
@@ -80,6 +83,7 @@ def test_copies_of_images_do_not_decide_whether_to_mirror():
 # --- what is not there is not ---
 
 
+@pytest.mark.daily
 def test_random_labels_stay_at_chance_out_of_fold_unless_copies_leak():
     rng = np.random.default_rng(0)
     once, label = rng.normal(size=(150, 64)).astype("f4"), rng.integers(0, 4, 150)
@@ -395,6 +399,7 @@ def test_small_sets_get_steps_and_large_sets_end():
     assert train.schedule("cnn(epochs=4)", 1500, epochs=9) == (64, 93)  # what an architecture says of itself goes before the plan
 
 
+@pytest.mark.daily
 def test_cost_grows_with_the_work_and_trains_on_nothing_real():
     """How near it comes is measured in benchmarks; here only that it answers quickly for any size, since no row is read."""
     few, many = (train.cost("mlp", 50_000, (64,), 10, epochs=epochs) for epochs in (1, 1000))
@@ -404,6 +409,7 @@ def test_cost_grows_with_the_work_and_trains_on_nothing_real():
 # --- real photographs ---
 
 
+@pytest.mark.daily
 @pytest.mark.skipif(not (DATA / "cifar10n.parquet").exists(), reason=f"no cifar10n.parquet in {DATA}: set ASSAY_DATA")
 def test_finetuning_tells_ships_from_frogs_after_40_photographs():
     import pandas as pd

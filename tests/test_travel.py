@@ -76,7 +76,7 @@ def arrived(source, bench, *options):
     return versions.tree(state), state
 
 
-@pytest.mark.parametrize("manifest", ["manifest.csv", pytest.param("manifest.parquet", marks=pytest.mark.daily), ""])
+@pytest.mark.parametrize("manifest", ["manifest.csv", *(pytest.param(m, marks=pytest.mark.daily) for m in ("manifest.parquet", ""))])
 def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest):
     tree, out = sent(here, "--copy")
     before = curation.open(here / "bench").frame("v9")
@@ -113,6 +113,7 @@ def test_images_are_found_by_their_bytes(here, tmp_path, manifest):
     assert found == tree and state.uri.str.startswith(str(there / "mess")).all()
 
 
+@pytest.mark.daily
 def test_a_lost_image_is_named_and_can_be_left_out(here, tmp_path):
     _, out = sent(here, "--copy")
     frame = curation.open(here / "bench").frame("v9").query("source == 'bytes.parquet'")
@@ -142,7 +143,7 @@ def test_an_image_that_changed_since_is_not_passed_off_as_the_old_one(here):
         assert status == 2 and "no such file" in err and not (here / "x").exists() and not list(here.glob(".x*"))
 
 
-@pytest.mark.parametrize("copy", [(), ("--copy",)])
+@pytest.mark.parametrize("copy", [(), pytest.param(("--copy",), marks=pytest.mark.daily)])
 def test_class_folders_bring_every_label_back(here, tmp_path, copy):
     _, out = sent(here, "--format", "folders", *copy)
     assert assay("import", out, "-b", tmp_path / "b")[0] == 0
@@ -152,6 +153,7 @@ def test_class_folders_bring_every_label_back(here, tmp_path, copy):
     assert pairs[0] == pairs[1]
 
 
+@pytest.mark.daily
 def test_a_bench_with_one_class_travels_too(here, tmp_path):
     bench = curation.open(here / "bench")
     frame = bench.frame()

@@ -28,6 +28,7 @@ def test_processes_and_threads_write_at_once_and_nothing_is_lost(bench):
     assert len(waits) == 90 and calm(bench.path, 90, 5) == 450
 
 
+@pytest.mark.daily
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(scanned, tmp_path):
     shutil.copytree(scanned.path, tmp_path / "other")
     told = []

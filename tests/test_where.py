@@ -61,6 +61,7 @@ def test_a_loss_is_a_loss_and_a_group_of_one_architecture_is_judged_as_a_pair():
     assert found["0"]["verdict"] == "no evidence either way"
 
 
+@pytest.mark.daily
 def test_where_nothing_has_an_effect_twenty_groups_seldom_claim_one():
     """Family-wise: samples differ in difficulty, seeds in luck, and the smallest groups that are tested count with the others."""
     rng, draws, false = np.random.default_rng(2), 120, 0
@@ -232,6 +233,7 @@ def judge(bench, plan):
     return ruler.Ruler(bench, wanted, given, clean, known["n"]), test, wanted
 
 
+@pytest.mark.daily
 def test_the_class_whose_labels_were_mended_stands_first(mended):
     bench, plan = mended
     ruler, test, wanted = judge(bench, plan)
