@@ -210,17 +210,16 @@ def clients(n, only=None, many=32):
 SCRIPT = """
 import random, sys, time, curation
 from tests.benchmarks.victims import relabel
-bench, rng, until = curation.open(sys.argv[1]), random.Random(0), time.monotonic() + float(sys.argv[2])
+bench, rng, until, mine = curation.open(sys.argv[1]), random.Random(0), time.monotonic() + float(sys.argv[2]), []
 while time.monotonic() < until:
     what = rng.choice(["edit"] * 6 + ["undo", "commit"])
     start = time.perf_counter()
     if what == "edit":
-        relabel(bench, rng, "script")
+        mine.append(relabel(bench, rng, "script"))
     elif what == "commit":
         bench.commit("", "script")
-    else:
-        mine = [b for (b,) in bench.rows("select distinct batch from edits where who = 'script' and batch like 'edit-%' order by batch")]
-        bench.undo(rng.choice(mine), "script") if mine else None
+    elif mine:
+        bench.undo(mine.pop(rng.randrange(len(mine))), "script")
     print(what, time.perf_counter() - start, flush=True)
     time.sleep(0.1)
 """
