@@ -1,4 +1,5 @@
-"""Work of a scan that may kill or hang its process, done in one of its own: embedding, and training the network of efforts 2 and 3."""
+"""Work that may kill or hang its process, done in one of its own: embedding, training the network of efforts 2 and 3, and
+training a run's network once more to predict."""
 
 import sys
 
@@ -39,7 +40,13 @@ def network(bench, tell, effort):
     network(bench, bench.state(), load(bench.arrays / "graph.npz"), effort, lambda line: tell(line=line), lambda *step: tell(step=step))
 
 
-WORK = dict(embed=embed, network=network)
+def predict(bench, tell, key, ids):
+    from pipelines.shadow import train_again
+
+    train_again(bench, key, ids, lambda line: tell(line=line), lambda *step: tell(step=step))
+
+
+WORK = dict(embed=embed, network=network, predict=predict)
 
 
 def main(path):

@@ -5,8 +5,10 @@ from contextlib import suppress
 import numpy as np
 
 from curation import runs, shadow, triggers
+from curation.children import PATIENCE, Lost
 from curation.errors import UserError
 from curation.leftovers import at_work
+from pipelines import apart
 from pipelines.architectures import recipe
 from pipelines.plan import contents
 from pipelines.versus import choose
@@ -17,22 +19,29 @@ CHECKED = 500  # val samples of which a run that is computed again is asked what
 @at_work
 def told(bench, name, ids, predict=False, say=None):
     """What the runs that a person calls `name` (see versus.choose) say of the samples `ids` (m,) of val and the pool: [(classes, probs (m, k))], one a
-    seed, NaN in the rows of samples that a run has not seen. The probe is fitted again for those; a network is trained again only
-    if asked to `predict`. Both are kept with the run."""
+    seed, NaN in the rows of samples that a run has not seen. The probe is fitted again for those; a network is trained again, in a process of its
+    own, only if asked to `predict`. Both are kept with the run. UserError where a network kills that process or hangs it."""
     ids, out, trainer = np.asarray(ids, "S32"), [], None
     for run in shadow.runs_of(bench, [r["key"] for r in choose(bench, name)]):
         classes, probs = runs.probabilities(bench, run["key"], ids)
         lost = np.isnan(probs).any(1)
-        if lost.any() and (predict or recipe(run["arch"]).name == "probe"):
+        if lost.any() and recipe(run["arch"]).name == "probe":
             from pipelines.worker import Trainer
 
             trainer = trainer or Trainer(bench)
             probs[lost] = again(bench, trainer, run, ids[lost], say or (lambda line: None))
+        elif lost.any() and predict:
+            try:
+                apart.do("predict", bench, dict(key=run["key"], ids=[i.decode() for i in ids[lost]]), PATIENCE, say)
+            except Lost as e:
+                hint = "without --predict its samples stay unjudged, and all else is said"
+                raise UserError(f"expected {run['arch']}, seed {run['seed']}, to train once more, found it {e}", hint) from None
+            classes, probs = runs.probabilities(bench, run["key"], ids)
         out.append((classes, probs))
     return out
 
 
-def again(bench, trainer, run, ids, say):
+def again(bench, trainer, run, ids, say, progress=None):
     """Train a finished run once more for the samples `ids`: (m, k). Says how well it agrees with what it had said."""
     if contents(bench, run["at"])["train_tree"] != run["train_tree"]:
         raise UserError(
@@ -42,7 +51,7 @@ def again(bench, trainer, run, ids, say):
     if recipe(run["arch"]).name != "probe":
         say(f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, for {len(ids):,} samples")
     known = trainer.state.index[trainer.state["split"] == "val"][:CHECKED]  # never a prediction of a test sample
-    _, probs = trainer.predict(run, [*(s.decode() for s in ids), *known])
+    _, probs = trainer.predict(run, [*(s.decode() for s in ids), *known], progress)
     probs, check = probs[: len(ids)], probs[len(ids) :].argmax(1)
     before = runs.probabilities(bench, run["key"], known)[1]
     there = ~np.isnan(before).any(1)
@@ -52,6 +61,14 @@ def again(bench, trainer, run, ids, say):
     with suppress(OSError):  # a bench that nobody may write: computed again the next time
         runs.add_pool(bench, run["key"], ids, probs)
     return probs
+
+
+def train_again(bench, key, ids, say, progress):
+    """As `again`, of a network's run; what it says is kept with the run."""
+    from pipelines.worker import Trainer
+
+    (run,) = shadow.runs_of(bench, [key])
+    again(bench, Trainer(bench), run, np.asarray(ids, "S32"), say, progress)
 
 
 def compared(bench, first, second, split="pool", predict=False, say=None):

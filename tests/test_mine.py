@@ -338,6 +338,24 @@ def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(shadowed, 
 
 
 @pytest.mark.daily
+def test_a_network_that_crashes_when_it_is_trained_once_more_is_named(tmp_path, monkeypatch):
+    table = digits(120, wrong=0)
+    table["split"] = np.array(["train", "train", "val", "test"])[np.arange(120) % 4]
+    bench = bench_of(table, tmp_path)
+    scan(bench, embedder="pixels", say=silent)
+    nets = ["tests.nets:fragile", "tests.nets:linear"]
+    experiment.run(bench, check(dict(seeds=1, epochs=2, versions=["v1"], architectures=nets)), silent, most=1)
+    arrive(bench, tmp_path, slice(200, 220))
+    scan(bench, embedder="pixels", say=silent)
+    monkeypatch.setenv("ASSAY_TESTS_CRASH", "yes")
+    status, _, err = assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
+    assert status == 2 and "tests.nets:fragile, seed 0, to train once more, found it crashed (signal 11, SIGSEGV)" in err
+    monkeypatch.delenv("ASSAY_TESTS_CRASH")
+    status, out, _ = assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
+    assert status == 0 and out.count("once more, for 20 samples") == 2
+
+
+@pytest.mark.daily
 def test_a_run_that_cannot_be_repeated_says_so(shadowed, tmp_path):
     path = runs.predictions(shadowed, key := shadowed.rows("select key from runs where arch = 'probe'")[0][0])
     kept = load(path)
