@@ -52,7 +52,7 @@ def scan(b):
         return (
             "Mend this first",
             f"{b['waits'].problem[:1].upper()}{b['waits'].problem[1:]}: {b['waits'].hint}.",
-            "assay check --repair" if "assay check --repair" in b["waits"].hint else "assay status",
+            next((way for way in ("assay check --repair", "assay restore") if way in b["waits"].hint), "assay status"),
             "overview",
         )
     never = not b["bench"].rows("select 1 from meta where key = 'scan'")
