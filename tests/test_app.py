@@ -366,21 +366,21 @@ def test_a_ruler_that_is_corrected_is_no_gain(big, desk):
 
 
 def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
-    """200 validation labels; the model turns 18 answers right and 2 wrong, one label was corrected and one sample dropped meanwhile."""
+    """200 validation labels; the model turns 19 answers right and 1 wrong, one label was corrected and one sample dropped meanwhile."""
     ids = [f"s{i:03d}" for i in range(200)]
     then, now = dict.fromkeys(ids, "a"), dict.fromkeys(ids, "a")
     state = pd.DataFrame(dict(label="a", keep=True), index=ids)
-    for s in ids[:18]:
+    for s in ids[:19]:
         then[s] = "b"
-    for s in ids[18:20]:
+    for s in ids[19:20]:
         now[s] = "b"
     state.loc[ids[50], "label"], state.loc[ids[51], "keep"] = "b", False
     began = dict(ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200))
     live = desks.effect(state, now, began)
-    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (199, 18, 2, 1, True)
-    assert live["gain"] == pytest.approx([16 / 199, (16 - 14.584) / 199, (16 + 14.584) / 199], abs=1e-5)
-    now |= dict.fromkeys(ids[16:18], "b")
-    assert not desks.effect(state, now, began)["measurable"], "14 of 199 is not enough for somebody who looks after every decision"
+    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (199, 19, 1, 1, True)
+    assert live["gain"] == pytest.approx([18 / 199, (18 - 16.352) / 199, (18 + 16.352) / 199], abs=1e-5)
+    now |= dict.fromkeys(ids[16:19], "b")
+    assert not desks.effect(state, now, began)["measurable"], "15 of 199 is not enough for somebody who looks after every decision"
     assert desks.effect(state.iloc[:0], now, began)["gain"] is None
 
 

@@ -588,12 +588,12 @@ def walks(rng, sessions, looks, n, up):
 
 
 def test_a_live_gain_worked_by_hand():
-    # V = 20 flips: radius sqrt(30 log(30 / (10 * 0.0025))) = 14.58; 17 - 3 = 14 is inside, 18 - 2 = 16 is not
-    e, sure = live_gain(17, 3, 200), live_gain(18, 2, 200)
+    # V = 20 flips: radius sqrt(40 log(40 / (20 * 0.0025))) = 16.352; 17 - 3 = 14 is inside, 19 - 1 = 18 is not
+    e, sure = live_gain(17, 3, 200), live_gain(19, 1, 200)
     assert (e.estimate, e.measurable, sure.measurable) == (0.07, False, True)
-    assert (e.low, e.high) == pytest.approx(((14 - 14.584) / 200, (14 + 14.584) / 200), abs=1e-5) and e.low < 0 < sure.low
-    assert live_gain(2, 18, 200).high < 0 and live_gain(0, 0, 1) == live_gain(0, 0, 1) and live_gain(0, 0, 1).low == -1
-    assert live_gain(0, 0, 10**6).low > -1e-5, "nothing turned: as good as nothing gained"
+    assert (e.low, e.high) == pytest.approx(((14 - 16.352) / 200, (14 + 16.352) / 200), abs=1e-5) and e.low < 0 < sure.low
+    assert live_gain(1, 19, 200).high < 0 and live_gain(0, 0, 1) == live_gain(0, 0, 1) and live_gain(0, 0, 1).low == -1
+    assert live_gain(0, 0, 10**6).low > -2e-5, "nothing turned: as good as nothing gained"
 
 
 def test_looked_at_after_every_decision_a_session_without_effect_is_hardly_ever_measurable():
