@@ -174,11 +174,12 @@ def others(bench, who, state):
     return {s for s, mine in rows if not mine and s in state.index and state.reviewed[s]}
 
 
-GIVEN_THEN = """
+GIVEN_THEN = f"""
 with said as (
     select sample, seq, value ->> '$' as label, origin, origin like 'import-%' as source from edits
-    where field = 'label' and sample in (select sample from edits where field = 'label' and origin like 'import-%' group by 1 having count(*) > 1)),
-stands as (select sample, arg_max(origin, seq) as origin from said group by 1),
+    where field = 'label' and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
+twice as (select sample from said where source group by 1 having count(*) > 1),
+stands as (select sample, arg_max(origin, seq) as origin from said semi join twice using (sample) group by 1),
 decided as (select sample, min(seq) as seq from said semi join stands using (sample, origin) where not source group by 1)
 select sample, arg_max(label, s.seq) from said s join decided d using (sample) where source and s.seq < d.seq group by 1"""
 

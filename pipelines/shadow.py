@@ -37,6 +37,8 @@ def told(bench, name, ids, predict=False, say=None):
                 hint = "without --predict its samples stay unjudged, and all else is said"
                 raise UserError(f"expected {run['arch']}, seed {run['seed']}, to train once more, found it {e}", hint) from None
             classes, probs = runs.probabilities(bench, run["key"], ids)
+            if np.isnan(probs[lost]).any():
+                raise UserError(f"expected to keep what {run['arch']} says with its run, found {bench.path} read-only", "copy the bench")
         out.append((classes, probs))
     return out
 

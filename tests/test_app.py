@@ -125,6 +125,7 @@ def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
         stored(page)
         found = decided(big)
         assert [name for name, *_ in found[:10]] == [name for _, name, *_ in said] and len(set(found)) == 11 and found[10][2] == "4"
+        look(page)
         page.keyboard.press("ArrowLeft")
         assert page.locator('[data-is="said"]').inner_text() == "you said: 4"
         page.keyboard.press("ArrowRight")
