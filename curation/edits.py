@@ -61,12 +61,11 @@ def plan(standing, classes, decisions):
 
     unknown = [c for c in decisions.columns if c not in ("sample", *DECISIONS, *CONTEXT, *QUEUE)]
     if unknown or "sample" not in decisions or not set(DECISIONS) & set(decisions.columns):
-        ids = [f"rename {c} to sample" for c in ("sample_id", "id") if c in unknown and "sample" not in decisions]
-        others = [str(c) for c in unknown if not (ids and c in ("sample_id", "id"))]
-        hint = "; ".join(ids[:1] + [f"rename or remove: {', '.join(others)}"] * bool(others))
+        hint = f"rename or remove: {', '.join(map(str, unknown))}" if unknown else "add the columns; `assay queue --csv` writes them, empty"
+        called = "; the column of ids is called sample" * ("sample" not in decisions)
         raise UserError(
             f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {', '.join(str(c) for c in decisions.columns if c != 'line')}",
-            hint or "add the columns; `assay queue --csv` writes them, empty",
+            hint + called,
         )
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}

@@ -197,6 +197,16 @@ def test_the_good_part_can_be_imported_and_what_was_left_out_is_kept(tmp_path):
     assert found["samples"] == 29 and len(found["left_out"]) == 1 and "is not an image" in found["left_out"][0]["reason"]
 
 
+def test_a_message_says_which_column_and_no_number_of_the_system(tmp_path):
+    bench = bench_of(digits(20), tmp_path)
+    (tmp_path / "e.csv").write_text("sample_id,label,price\nx,3,1\n")
+    status, _, err = assay("edit", tmp_path / "e.csv", "-b", bench.path)
+    assert status == 2 and "rename or remove: sample_id, price; the column of ids is called sample" in err
+    for verb in (["experiment", tmp_path / "none.toml"], ["guard", tmp_path / "none.toml"], ["scan", "--embeddings", tmp_path / "none.npy"]):
+        status, _, err = assay(*verb, "-b", bench.path)
+        assert status == 2 and "No such file" in err and "Errno" not in err, verb
+
+
 def test_errors_before_there_is_anything(tmp_path):
     for verb in (["status"], ["queue"], ["log"], ["undo"], ["commit"], ["scan"], ["report"], ["edit", "x.csv"]):
         status, _, err = assay(*verb, "-b", tmp_path)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from test_cli import assay
 
 import curation
-from curation import runs, stats
+from curation import runs, stats, steps
 from curation.store import now
 from pipelines.scan import scan
 
@@ -133,3 +133,17 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
     at = AppTest.from_function(script, kwargs=dict(path=str(bench.path)), default_timeout=60).run()
     said = " ".join(h.proto.body for h in at.get("html"))
     assert not at.exception and "<b>100.0</b>" in said and "3 seeds" in said and "1 seed: this model alone" in said
+
+
+def test_decisions_that_were_taken_back_are_no_work_and_what_is_damaged_is_mended_by_its_own_command(scanned):
+    samples = scanned.state().query("split == 'train'").index
+    kept = scanned.edit(pd.DataFrame(dict(sample=samples[:3], label="7")), "ann")
+    back = scanned.edit(pd.DataFrame(dict(sample=samples[2:8], label="5")), "ann")
+    assert steps.decisions(scanned)["open"] == 8
+    scanned.undo(back["batch"], "ann")
+    assert steps.decisions(scanned)["open"] == 3 == kept["samples"]
+    scanned.redo("ann")
+    assert steps.decisions(scanned)["open"] == 8
+    scanned.commit("", "ann")
+    (scanned.arrays / "opinion.npz").write_bytes(b"")
+    assert scanned.status()["next"] == f"assay check --repair -b {scanned.given}"

@@ -1,7 +1,5 @@
 """What the attacks share: a small bench to attack, verbs in this process, and processes that start at once."""
 
-import contextlib
-import io
 import multiprocessing
 import sys
 from pathlib import Path
@@ -11,6 +9,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import pandas as pd  # noqa: E402
 from conftest import bench_of, digits  # noqa: E402
+from test_cli import assay  # noqa: E402, F401 - for flips
 
 PLAN = """question = "?"
 versions = ["v1"]
@@ -28,16 +27,6 @@ def fork():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(WARM)
     return context
-
-
-def assay(*arguments):
-    """(status, output, errors) of one command in this process."""
-    from pipelines.__main__ import main
-
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main([str(a) for a in arguments])
-    return status, out.getvalue(), err.getvalue()
 
 
 def scanned(folder, n=100):
