@@ -3,7 +3,7 @@
 import re
 import sys
 
-from curation import backup, edits, modes, text, undo, versions
+from curation import backup, edits, expressions, modes, text, undo, versions
 from curation.errors import UserError
 from curation.store import Store, new_batch
 from curation.times import iso_time, now, stored
@@ -38,8 +38,11 @@ class Bench(Store):
     # ---- what is in it
 
     def state(self, version="HEAD"):
-        """Every sample at `version`: see versions.state."""
-        return versions.state(self, version)
+        """Every sample at `version`, a position in the log or an expression: see versions.state and expressions.counterfactual."""
+        if not expressions.is_expression(version):
+            return versions.state(self, version)
+        end = versions.position(self, "HEAD")
+        return versions.remembered(self, (str(version), end), lambda: expressions.counterfactual(self, str(version)))
 
     def frame(self, version="HEAD", split=None):
         """The kept samples of a version, of one split or of all: what to train on elsewhere."""
@@ -130,6 +133,12 @@ class Bench(Store):
         return self.rules(version).get("standing", {}).get("value") or "latest"
 
     # ---- what changes it
+
+    def mend(self, con):
+        """As Store.mend: what an older Assay left in the log that may not stand."""
+        from curation.repair import mend
+
+        return mend(self, con)
 
     def link(self, con, table, count):
         """As Store.link; after a large one, what stands is written down anew, so that reading it does not begin at the first edit."""

@@ -8,7 +8,7 @@ from hashlib import sha256
 import numpy as np
 
 from curation.errors import UserError
-from curation.expressions import DRAWS, by_draw, counterfactual, draws, is_expression, is_random, root, seeded, stratum  # noqa: F401 - found here by users
+from curation.expressions import DRAWS, by_draw, draws, is_expression, is_random, root, seeded, stratum  # noqa: F401 - found here by users
 
 END = 2**62  # beyond every position
 MADE = dict(label="field = 'label'", given="field = 'label' and origin like 'import-%'", keep="field = 'keep'", split="field = 'split'")
@@ -47,11 +47,8 @@ def position_at(con, version):
 
 
 def state(bench, version="HEAD"):
-    """Every sample at `version`, a frame indexed by sample id: source key uri content_hash width height meta parent label given_label
-    keep split verdict who reviewed tags. Unlabelled is None."""
-    text = str(version)
-    if is_expression(text):
-        return remembered(bench, (text, position(bench, "HEAD")), lambda: counterfactual(bench, text))
+    """Every sample at the position that `version` names, a frame indexed by sample id: source key uri content_hash width height meta parent
+    label given_label keep split verdict who reviewed tags. Unlabelled is None."""
     if version == "HEAD":
         return newest(bench)[1]
     upto = position(bench, version)

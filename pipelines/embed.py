@@ -190,10 +190,16 @@ def embed(bench, hashes, name="lite0", progress=None, patience=children.PATIENCE
         if (shards.find(np.asarray(hashes, "S32")) >= 0).all():  # no other process for nothing
             return shards.rows(hashes), 0, shards.folder.name
     try:
-        new, folder = apart.do("embed", bench, dict(embedder=name, shard=SHARD), patience, progress=progress, **env)
+        new, folder = apart.do(embed_apart, bench, dict(embedder=name, shard=SHARD), patience, progress=progress, **env)
     except children.Lost as e:
         raise UserError(f"expected {name} to embed the images, found that its process {e}", "what is embedded is kept: run it again") from None
     return Shards(bench.arrays / "embeddings" / folder).rows(hashes), new, folder
+
+
+def embed_apart(bench, tell, embedder, shard):
+    """The part of `embed` that has a process of its own: how many images were new, and the name of the folder of their vectors."""
+    _, new, folder = embedded(bench, bench.state().content_hash, embedder, lambda *step: tell(step=step), shard)
+    return new, folder
 
 
 def embedded(bench, hashes, name, progress=None, shard=SHARD):

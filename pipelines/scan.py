@@ -187,13 +187,19 @@ def record_issues(bench, state):
 def second_opinion(bench, effort, say, progress, patience):
     """Train the network of `effort`, in a process of its own; where that fails, the probe judges alone, and that is said."""
     try:
-        return apart.do("network", bench, dict(effort=effort), patience, say, progress)
+        return apart.do(network_apart, bench, dict(effort=effort), patience, say, progress)
     except Lost as e:
         why = f"its process {e}"
     except UserError as e:
         why = e.problem
     (bench.arrays / "second.npz").unlink(missing_ok=True)  # of another time
     say(f"network     there is no second opinion: {why}; the probe judges alone")
+
+
+def network_apart(bench, tell, effort):
+    """The part of `second_opinion` that has a process of its own."""
+    graph = load(bench.arrays / "graph.npz")
+    network(bench, bench.state(), graph, effort, lambda line: tell(line=line), lambda *step: tell(step=step))
 
 
 def network(bench, state, graph, effort, say, progress):

@@ -32,7 +32,7 @@ def told(bench, name, ids, predict=False, say=None):
             probs[lost] = again(bench, trainer, run, ids[lost], say or (lambda line: None))
         elif lost.any() and predict:
             try:
-                apart.do("predict", bench, dict(key=run["key"], ids=[i.decode() for i in ids[lost]]), PATIENCE, say)
+                apart.do(predict_apart, bench, dict(key=run["key"], ids=[i.decode() for i in ids[lost]]), PATIENCE, say)
             except Lost as e:
                 hint = "without --predict its samples stay unjudged, and all else is said"
                 raise UserError(f"expected {run['arch']}, seed {run['seed']}, to train once more, found it {e}", hint) from None
@@ -41,6 +41,11 @@ def told(bench, name, ids, predict=False, say=None):
                 raise UserError(f"expected to keep what {run['arch']} says with its run, found {bench.path} read-only", "copy the bench")
         out.append((classes, probs))
     return out
+
+
+def predict_apart(bench, tell, key, ids):
+    """The part of `told` that has a process of its own."""
+    train_again(bench, key, ids, lambda line: tell(line=line), lambda *step: tell(step=step))
 
 
 def again(bench, trainer, run, ids, say, progress=None):
