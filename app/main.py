@@ -1,24 +1,21 @@
 """The pages and how one gets from one to another; every page is about the one bench that the server was started on."""
 
 import os
-import sys
-from pathlib import Path
 
-sys.path[:0] = [p for p in [str(Path(__file__).parents[1])] if p not in sys.path]
+import streamlit as st
 
-import streamlit as st  # noqa: E402
-
-from app import notices, server  # noqa: E402
-from app.look import ICON, STYLE, drawn  # noqa: E402
+from assay.app.server import review_session
+from assay.app.ui import banners
+from assay.app.ui.widgets import ICON, STYLE, drawn
 
 st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
 st.html(STYLE)
-bench = server.desk_of(os.environ["ASSAY_BENCH"]).bench
+bench = review_session.desk_of(os.environ["ASSAY_BENCH"]).bench
 
 
 def page(name, title, icon, **more):
     def draw():
-        if notices.told(name, bench):
+        if banners.told(name, bench):
             drawn(name, bench)
 
     draw.__name__ = name

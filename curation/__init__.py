@@ -1,6 +1,6 @@
 """Assay's nouns: what a dataset is, what may be wrong with it, and what a number about it may mean."""
 
-from curation.bench import Bench, create, open
-from curation.errors import UserError
+from assay.curation.bench import Bench, create, open
+from assay.curation.errors import UserError
 
 __all__ = ["Bench", "UserError", "create", "open"]

@@ -3,10 +3,14 @@
 import re
 import sys
 
-from curation import backup, edits, expressions, modes, text, undo, versions
-from curation.errors import UserError
-from curation.store import Store, new_batch
-from curation.times import iso_time, now, stored
+from assay.curation import text
+from assay.curation.errors import UserError
+from assay.curation.storage import backup
+from assay.curation.storage.schema import new_batch
+from assay.curation.storage.store import Store
+from assay.curation.system import permissions
+from assay.curation.times import iso_time, now, stored
+from assay.curation.versioning import counterfactuals, edits, expressions, undo, versions
 
 NAME = re.compile(r"[\w.-]+")  # of a version
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
@@ -16,8 +20,8 @@ def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
     """The bench in folder `path`. Raises UserError where there is none, or one that this code cannot read."""
     bench = Bench(path)
     bench.verify()
-    if modes.close(bench.path):
-        print(f"note: {modes.words(bench.path)}; an older Assay had left it open to others", file=sys.stderr)
+    if permissions.close(bench.path):
+        print(f"note: {permissions.words(bench.path)}; an older Assay had left it open to others", file=sys.stderr)
     return bench
 
 
@@ -27,7 +31,7 @@ def create(path, group=False):
     if not bench.file.exists():
         bench.create(group)
     elif group:
-        modes.share(bench.path, group)
+        permissions.share(bench.path, group)
     return open(path)
 
 
@@ -42,7 +46,7 @@ class Bench(Store):
         if not expressions.is_expression(version):
             return versions.state(self, version)
         end = versions.position(self, "HEAD")
-        return versions.remembered(self, (str(version), end), lambda: expressions.counterfactual(self, str(version)))
+        return versions.remembered(self, (str(version), end), lambda: counterfactuals.counterfactual(self, str(version)))
 
     def frame(self, version="HEAD", split=None):
         """The kept samples of a version, of one split or of all: what to train on elsewhere."""
@@ -51,31 +55,31 @@ class Bench(Store):
 
     def dataset(self, version="HEAD", split="train", transform=None):
         """A torch Dataset of (uint8 image (h, w, 3) or transform(image), class index); `.classes` names the indices."""
-        from curation.export import TorchDataset
+        from assay.curation.formats.torch_dataset import TorchDataset
 
         return TorchDataset(self, self.frame(version, split), transform)
 
     def issues(self, kind=None, version="HEAD", threshold=None):
         """Issues as they stand: frame kind, sample, score, suggestion, why; worst first: see queue.issues."""
-        from curation.queue import issues
+        from assay.curation.issues.listing import issues
 
         return issues(self, kind, version, threshold)
 
     def queue(self, n=200, random=0.05, version="HEAD", again=0.0, who=""):
         """What to look at next: see queue.queue."""
-        from curation.queue import queue
+        from assay.curation.review.queue import queue
 
         return queue(self, n, random, version, again, who)
 
     def suspects(self, version="HEAD"):
         """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
-        from curation.suspects import suspects
+        from assay.curation.label_quality.live import suspects
 
         return suspects(self, version)
 
     def runs(self, split="val", version="HEAD"):
         """Every finished training as one table: see runs.frame."""
-        from curation.runs import frame
+        from assay.curation.predictions.runs import frame
 
         return frame(self, split, version)
 
@@ -85,37 +89,37 @@ class Bench(Store):
 
     def log(self):
         """Commits and the open work since, a row for each author: see history.log."""
-        from curation.history import log
+        from assay.curation.versioning.history import log
 
         return log(self)
 
     def batches(self):
         """Batches and commits, oldest first: see history.batches."""
-        from curation.history import batches
+        from assay.curation.versioning.history import batches
 
         return batches(self)
 
     def diff(self, a, b="HEAD"):
         """What version `b` has that `a` has not: see history.diff."""
-        from curation.history import diff
+        from assay.curation.versioning.history import diff
 
         return diff(self, a, b)
 
     def blame(self, sample, version="HEAD"):
         """The life of one sample: see history.blame."""
-        from curation.history import blame
+        from assay.curation.versioning.history import blame
 
         return blame(self, sample, version)
 
     def reviewers(self, version="HEAD"):
         """Each person's count and speed, and how well two agree on what both saw: see votes.reviewers."""
-        from curation.votes import reviewers
+        from assay.curation.review.reviewers import reviewers
 
         return reviewers(self, version)
 
     def status(self, version="HEAD"):
         """What is in the bench, what is flagged and what to do next, as a dict: see history.status."""
-        from curation.history import status
+        from assay.curation.review.status import status
 
         return status(self, version)
 
@@ -123,7 +127,7 @@ class Bench(Store):
         """Standing rules {name: value}, such as `test`: the hash, size and audit of the frozen test split."""
         import json
 
-        upto = versions.position(self, versions.root(version))
+        upto = versions.position(self, expressions.root(version))
         found = self.rows("select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1", [upto])
         rules = {name: json.loads(value) for name, value in found}
         return {name: value for name, value in rules.items() if len(value) > 1}  # one that was undone has its name alone
@@ -136,7 +140,7 @@ class Bench(Store):
 
     def mend(self, con):
         """As Store.mend: what an older Assay left in the log that may not stand."""
-        from curation.repair import mend
+        from assay.curation.maintenance.repair import mend
 
         return mend(self, con)
 
@@ -234,7 +238,7 @@ class Bench(Store):
 
     def merge(self, other, who=""):
         """Bring the log of another copy of this bench in: see merge.merge."""
-        from curation.merge import merge
+        from assay.curation.versioning.merge import merge
 
         out = merge(self, open(other), who)
         self.states.clear()
@@ -250,7 +254,7 @@ class Bench(Store):
     def rescore(self):
         """Bring the standing scan's scores to the present labels, without embedding or fitting anew: True, False where no scan stands, or in
         words why it cannot be (what was decided is stored all the same)."""
-        from curation.standing import rescore
+        from assay.curation.label_quality.live import rescore
 
         try:
             return (self.arrays / "probe.npz").exists() and rescore(self) is not None

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from curation.errors import UserError
+from assay.curation.errors import UserError
 
 NAME, TEXT = 300, 5_000  # characters that a label, tag, person or source may have; that a reason or a key may have
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from curation.errors import UserError
+from assay.curation.errors import UserError
 
 EXAMPLE = "for example '2026-11-24 15:00' (your local time), 15:00 today, '2026-11-24 15:00+01:00', 2h, 30m, 3d, or a version such as v1"
 
@@ -40,7 +40,9 @@ def stored(when):
     readings = [when.replace(fold=fold).astimezone() for fold in (0, 1)]
     if readings[0] != readings[1]:
         both = " or ".join(t.isoformat(" ", "minutes") for t in readings)
-        raise UserError(f"expected a time that the clock showed once, found {when:%Y-%m-%d %H:%M}: it may be {both}", "write the offset, too")
+        raise UserError(
+            f"expected a time that the clock showed once, found {when:%Y-%m-%d %H:%M}: it may be {both}", "write the offset, too"
+        )
     return readings[0].astimezone(UTC).replace(tzinfo=None)
 
 

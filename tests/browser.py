@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.door import Door
+from assay.app.server.links import Door
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 TOKEN = "a-key-of-these-tests"
@@ -57,7 +57,7 @@ class Workbench:
         self.url, self.cookie = f"http://127.0.0.1:{self.port}", f"assay-{self.port}={TOKEN}"
 
     def start(self):
-        command = [sys.executable, "-m", "pipelines", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
+        command = [sys.executable, "-m", "assay", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.door = Door(self.bench)
         self.door.give("key", TOKEN)

@@ -15,7 +15,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
-os.environ["ASSAY_CACHE"] = str(Path(tempfile.gettempdir()) / f"assay-tests-{os.getuid()}")  # not its user's; made once for all workers and runs
+os.environ["ASSAY_CACHE"] = str(
+    Path(tempfile.gettempdir()) / f"assay-tests-{os.getuid()}"
+)  # not its user's; made once for all workers and runs
 DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
 
 
@@ -79,13 +81,13 @@ def digits(n=600, wrong=0.08, seed=0):
 
 def bench_of(table, folder, **options):
     """A bench imported from a table such as `digits()`."""
-    import curation
-    from pipelines.ingest import ingest
+    import assay
+    from assay.pipelines.indexing.ingest import ingest
 
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "digits.parquet"
     table.to_parquet(source)
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     ingest(bench, source, "tester", columns=dict(label="label"), **options)
     return bench
 
@@ -97,10 +99,10 @@ def bench_once(tmp_path_factory):
 
 def copied(bench, folder):
     """A bench of its own for a test, with the file beside it that it was imported from."""
-    import curation
+    import assay
 
     shutil.copytree(bench.path.parent, folder, dirs_exist_ok=True)
-    return curation.open(folder / "bench")
+    return assay.open(folder / "bench")
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def bench(bench_once, tmp_path):
 
 @pytest.fixture(scope="session")
 def scanned_once(bench_once, tmp_path_factory):
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
 
     bench = copied(bench_once, tmp_path_factory.mktemp("scanned"))
     scan(bench, embedder="pixels", say=lambda line: None)

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import curation
-from app import blind
-from pipelines import mapping
-from pipelines.ingest import ingest
-from pipelines.scan import scan
-from pipelines.simulate import decisions, review, solar_cells
+import assay
+from assay.app.server import audit_sheet
+from assay.pipelines.indexing import draw_map
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.example_data import solar_cells
+from assay.pipelines.simulation.reviewer import decisions, review
 from tests.browser import READY, browser, until, workbench
 
 SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
@@ -29,10 +30,10 @@ def build(folder):
     """The demo's solar cells with more of a history: a kind of cell that train lacks and the pool has, three people, a version reviewed, an
     experiment, a map, an audit begun."""
     manifest, truth = solar_cells(folder)
-    bench = curation.create(folder / "solar-cells")
+    bench = assay.create(folder / "solar-cells")
     ingest(bench, pooled(manifest, truth), "hurried annotator", audited_test=True)
     scan(bench, say=lambda line: print("   ", line))
-    mapping.draw(bench, print, wait=True)
+    draw_map.draw(bench, print, wait=True)
     truth = bench.state().key.map(truth)
     for who, n in (("ann", 50), ("ben", 25), ("ann", 15)):
         review(bench, truth, n, random=0.15, who=who)
@@ -41,10 +42,10 @@ def build(folder):
     bench.edit(decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected")
     bench.undo(who="carl")
     (folder / "plan.toml").write_text(PLAN)
-    command = [sys.executable, "-m", "pipelines", "experiment", str(folder / "plan.toml"), "-b", str(bench.path)]
+    command = [sys.executable, "-m", "assay", "experiment", str(folder / "plan.toml"), "-b", str(bench.path)]
     subprocess.run([*command, "-o", str(bench.path / "report.html")], check=True)
     review(bench, truth, 12, who="ben")
-    blind.begin(bench, "ann", 60)
+    audit_sheet.begin(bench, "ann", 60)
     return bench
 
 
@@ -178,7 +179,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         if a.bench:
             shutil.copytree(a.bench, Path(folder) / a.bench.name, symlinks=True)
-            bench = curation.open(Path(folder) / a.bench.name)
+            bench = assay.open(Path(folder) / a.bench.name)
         else:
             bench = build(Path(folder))
         with workbench(bench.path) as server, browser() as chrome:

@@ -12,12 +12,13 @@ import pytest
 from browser import browser, look, look_through, stored, until, workbench
 from conftest import ROOT, bench_of, digits, truth_of
 
-import curation
-from app import desk as desks
-from app import explain
-from curation import atlas, inbox, mistakes, queue
-from curation import audit as audits
-from pipelines.scan import scan
+import assay
+from assay.app.server import explanations, review_session
+from assay.curation.features import projection
+from assay.curation.predictions import model_errors
+from assay.curation.review import audit, progress
+from assay.curation.versioning import incoming
+from assay.pipelines.indexing.scan import scan
 
 REVIEW = "/review?who=ann"
 
@@ -35,12 +36,12 @@ def big_once(tmp_path_factory):
 @pytest.fixture
 def big(big_once, tmp_path):
     shutil.copytree(big_once.path, tmp_path / "bench")
-    return curation.open(tmp_path / "bench")
+    return assay.open(tmp_path / "bench")
 
 
 @pytest.fixture
 def desk(big):
-    with closing(desks.Desk(big)) as desk:
+    with closing(review_session.Desk(big)) as desk:
         desk.refresh()
         yield desk
 
@@ -235,12 +236,12 @@ def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
 
 @pytest.mark.daily
 def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
-    from app import blind
+    from assay.app.server import audit_sheet
 
     truth, of = truth_of(big), {}
-    name = blind.begin(big, "ann", 12)
+    name = audit_sheet.begin(big, "ann", 12)
     rule = big.rules()[f"audit:{name}"]
-    of = dict(enumerate(audits.sheet(big, rule), 1))
+    of = dict(enumerate(audit.sheet(big, rule), 1))
     with workbench(big.path) as server:
         page = server.page(chrome, "/audit?who=ann")
         for turn in range(len(of)):
@@ -255,7 +256,7 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
         page.get_by_text("Read the answers").click()
         page.get_by_text("labels audited").wait_for()
         assert page.foreign == [] and page.failed == []
-    found = audits.audited(big)
+    found = audit.audited(big)
     assert len(found) == 12 and (found.verdict == "unsure").sum() == 1
     sure = found[found.verdict != "unsure"]
     assert (sure.label == truth[sure.index]).all() and big.commits().name.iloc[-1] == "audit-1"
@@ -263,7 +264,7 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
 
 @pytest.mark.daily
 def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
-    atlas.sketch(big)
+    projection.sketch(big)
     before = big.state()
     with workbench(big.path) as server:
         page = server.page(chrome, "/map?who=ann", viewport=dict(width=1300, height=16000))
@@ -323,7 +324,7 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
 
 def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
     """Decisions of every kind, ours and another process's: after each the queue, reasons and validation answers are those of a bench read afresh."""
-    state, other = big.state(), curation.open(big.path)
+    state, other = big.state(), assay.open(big.path)
     train = state.index[state.split == "train"]
     class_of = dict(zip(train, "1234567890"))
     for ours, rows in (
@@ -333,18 +334,18 @@ def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
         (True, [dict(sample=train[i], verdict="confirm") for i in range(30, 80)]),
     ):
         if ours:
-            assert not inbox.receive(big, [(f"edit-{len(rows):012x}", rows)], "ann")["refused"]
+            assert not incoming.receive(big, [(f"edit-{len(rows):012x}", rows)], "ann")["refused"]
         else:
             other.edit(pd.DataFrame(rows), "script")
         desk.refresh()
         shutil.copytree(big.path, big.path.with_name("copy"), dirs_exist_ok=True)
-        copy = curation.open(big.path.with_name("copy"))
+        copy = assay.open(big.path.with_name("copy"))
         copy.rescore()
-        want = copy.queue(desks.AHEAD, desk.share)
+        want = copy.queue(review_session.AHEAD, desk.share)
         assert [(r["sample"], r["reason"], r["random"]) for r in desk.rows] == list(zip(want["sample"], want.reason, want.random))
-        probed = mistakes.found(copy)
+        probed = model_errors.found(copy)
         assert {s: desk.said[s] for s in probed.index} == dict(probed.said) and len(probed) > 300
-        assert desk.progress == queue.progress(copy)
+        assert desk.progress == progress.progress(copy)
     assert desk.publish() and not desk.publish(), "written down once"
     kept = np.load(big.arrays / "opinion.npz")
     assert int(kept["upto"]) == desk.seq and np.array_equal(kept["pred_probs"], desk.probs.astype("f4"))
@@ -361,7 +362,7 @@ def test_a_ruler_that_is_corrected_is_no_gain(big, desk):
     wrong = state.index[(state.split == "train") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     desk.refresh()
-    with closing(desks.Desk(big)) as again:
+    with closing(review_session.Desk(big)) as again:
         live = again.live("0123456789abcdef", patience=0)
     assert live["gain"][0] > 0.01 and live["ruler"] > 10, "a session outlives the server"
 
@@ -377,17 +378,17 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
         now[s] = "b"
     state.loc[ids[50], "label"], state.loc[ids[51], "keep"] = "b", False
     began = dict(ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200))
-    live = desks.effect(state, now, began)
+    live = review_session.effect(state, now, began)
     assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (199, 19, 1, 1, True)
     assert live["gain"] == pytest.approx([18 / 199, (18 - 16.352) / 199, (18 + 16.352) / 199], abs=1e-5)
     now |= dict.fromkeys(ids[16:19], "b")
-    assert not desks.effect(state, now, began)["measurable"], "15 of 199 is not enough for somebody who looks after every decision"
-    assert desks.effect(state.iloc[:0], now, began)["gain"] is None
+    assert not review_session.effect(state, now, began)["measurable"], "15 of 199 is not enough for somebody who looks after every decision"
+    assert review_session.effect(state.iloc[:0], now, began)["gain"] is None
 
 
 def test_what_is_explained_is_what_the_queue_says(big):
     row = big.queue(5, 0).iloc[0]
-    told = explain.why(big, row["sample"])
+    told = explanations.why(big, row["sample"])
     text = " ".join(told["sentences"])
     assert told["probs"][0][0] == row.suggested_label and told["label"] == row.given_label and f"labelled {row.given_label}" in text
     assert abs(dict(map(tuple, told["probs"])).get(row.given_label, 0) - row.score) < 1e-3
@@ -395,8 +396,8 @@ def test_what_is_explained_is_what_the_queue_says(big):
     agree, of = int(near.split()[0]), int(near.split()[2])
     assert f"Of its {of} nearest labelled images:" in text
     assert (f" {agree} {row.suggested_label}" in text) == (agree > 0)
-    with pytest.raises(curation.UserError, match="train or val"):
-        explain.why(big, state.index[state.split == "test"][0])
+    with pytest.raises(assay.UserError, match="train or val"):
+        explanations.why(big, state.index[state.split == "test"][0])
 
 
 def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk, monkeypatch):
@@ -408,7 +409,7 @@ def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk
         assert {split[n["sample"]] for i in some for n in i["near"]} <= {"train", "val"}
     assert len(seen) == len(set(seen)) >= 200
     assert not set(seen) & {i["sample"] for i in desk.items("bob's")}, "two people do not judge the same one unasked"
-    monkeypatch.setattr(desks, "MINE", -1)
+    monkeypatch.setattr(review_session, "MINE", -1)
     desk.items("ann's")
     assert set(seen) & {i["sample"] for i in desk.items("bob's")}, "what a browser has held for too long goes to another"
 
@@ -425,7 +426,7 @@ def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
     assert list(big.state().keep[train]) == [False, False, *[True] * 6, False]
     assert not send(3, decision=dict(suggested=True), only=train[2:5]) and list(big.state().label[train[2:5]]) == ["3", "4", "5"]
     for wrong in (dict(only=[train[0], "another"]), dict(only=train[0]), dict(), dict(of="those", only=train[:1])):
-        with pytest.raises(curation.UserError):
+        with pytest.raises(assay.UserError):
             desk.receive([dict(batch="edit-000000000004", of="these", decision=dict(keep=True)) | wrong], "ann")
     assert len(decided(big)) == 6
 
@@ -485,7 +486,7 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
 
 
 def test_under_a_majority_ones_own_vote_comes_first(big):
-    from curation.votes import others
+    from assay.curation.review.reviewers import others
 
     state = big.state()
     train, test = (state.index[state.split == s][0] for s in ("train", "test"))
@@ -528,9 +529,9 @@ def test_the_server_holds_its_bench_once(big):
     """Started as a script it is a module of another name than the one that the pages import; a bench held by both would cost its memory twice."""
     code = """
 import runpy, sys, uvicorn
-uvicorn.run = lambda app, **more: print("held", len(sys.modules["app.server"].DESKS), "by the module of the pages")
-sys.argv = ["app.server", sys.argv[1], "--no-browser"]
-runpy.run_module("app.server", run_name="__main__")
+uvicorn.run = lambda app, **more: print("held", len(sys.modules["assay.app.server"].DESKS), "by the module of the pages")
+sys.argv = ["assay.app.server", sys.argv[1], "--no-browser"]
+runpy.run_module("assay.app.server", run_name="__main__")
 """
     out = subprocess.run([sys.executable, "-c", code, big.path], cwd=ROOT, capture_output=True, text=True)
     assert "held 1 by the module of the pages" in out.stdout, out.stderr

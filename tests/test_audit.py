@@ -8,17 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
-from test_cli import assay
+from test_cli import run_assay
 
-from curation import UserError, audit, edits, power, stats, versions
-from curation.arrays import load
-from curation.runs import predictions
-from pipelines import experiment
-from pipelines.compare import compare
-from pipelines.plan import cells, check
-from pipelines.report import page
-from pipelines.ruler import Ruler
-from pipelines.scan import scan
+from assay import UserError
+from assay.curation.predictions.runs import predictions
+from assay.curation.review import audit
+from assay.curation.statistics import estimates, power, sampling
+from assay.curation.storage.arrays import load
+from assay.curation.versioning import edits
+from assay.pipelines.evaluation.compare import compare
+from assay.pipelines.evaluation.test_set import Ruler
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import cells, check
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.reports.experiment_report import page
 from tests.benchmarks.audit import covered, labelled
 from tests.benchmarks.coverage import offset, simulate
 
@@ -43,7 +46,7 @@ def tested_once(tmp_path_factory):
     mine = state.index[state["split"] != "test"]
     bench.edit(pd.DataFrame(dict(sample=mine, label=truth[mine])), "expert")
     bench.commit("clean", "expert")
-    experiment.run(bench, PLAN, silent)
+    run.run(bench, PLAN, silent)
     return bench
 
 
@@ -51,10 +54,10 @@ def tested_once(tmp_path_factory):
 def tested(tested_once, tmp_path):
     import shutil
 
-    import curation
+    import assay
 
     shutil.copytree(tested_once.path, tmp_path / "tested")
-    return curation.open(tmp_path / "tested")
+    return assay.open(tmp_path / "tested")
 
 
 def begin(bench, folder, n, **more):
@@ -101,7 +104,7 @@ def test_what_a_filled_sheet_says(tested, tmp_path):
     sure = [s for s in set(rows) if s not in (twice[0], rows[alone])]
     wrong = [s for s in sure if state.label[s] != truth[s]]
     assert (out["audited"], out["unsure"], out["wrong"], out["repeats"], out["repeats_agree"]) == (40, 2, len(wrong), 5, 4) and wrong
-    assert out["agreement"] == stats.wilson(4, 5) and out["version"] == "audit-1"
+    assert out["agreement"] == estimates.wilson(4, 5) and out["version"] == "audit-1"
     share, low, high = out["noise"]["share"]
     really = np.mean(state.label[state["split"] == "test"] != truth[state["split"] == "test"])
     assert share == pytest.approx(len(wrong) / 38) and low <= really <= high
@@ -129,7 +132,7 @@ def test_two_audits_are_one_sample(tested, tmp_path):
     late, other = begin(tested, tmp_path / "c", 30)  # drawn before the second was read: the same samples
     out = audit.apply(tested, filled(tested, rule, frame), "bob")
     test = tested.frame(split="test").index
-    assert set(audit.audited(tested).index) == set(versions.by_draw(test, audit.SEED)[:100]) and out["noise"]["n"] == 100
+    assert set(audit.audited(tested).index) == set(sampling.by_draw(test, audit.SEED)[:100]) and out["noise"]["n"] == 100
     with pytest.raises(UserError, match="nobody audited yet, found 30"):
         audit.apply(tested, filled(tested, late, other), "cem")
     with pytest.raises(UserError, match="from 1 to 20"):
@@ -154,7 +157,7 @@ def test_an_audit_of_the_test_set_moves_nothing_else(tested, tmp_path):
     audit_of(tested, tmp_path / "a", 60)
     assert (tested.queue(40).to_csv(), tested.issues().to_csv(), [c["key"] for c in cells(tested, PLAN)]) == before
     lines = []
-    assert experiment.run(tested, PLAN, lines.append) == 0 and "0 to train" in lines[0]
+    assert run.run(tested, PLAN, lines.append) == 0 and "0 to train" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -217,31 +220,31 @@ def test_a_sheet_is_written_whole_or_not_at_all(tmp_path):
 def test_the_verb(tested, tmp_path):
     """From the command line: a sheet, refusals, the answers, and a report that is corrected by design."""
     b = ("-b", tested.path)
-    status, _, err = assay("audit", "-n", "500", *b)
+    status, _, err = run_assay("audit", "-n", "500", *b)
     assert status == 2 and "from 1 to 120" in err and "hint: say -n 120" in err
-    status, out, _ = assay("audit", "-n", "60", "-o", tmp_path / "sheet", "--who", "ann", *b)
+    status, out, _ = run_assay("audit", "-n", "60", "-o", tmp_path / "sheet", "--who", "ann", *b)
     assert status == 0 and "60 of 120 test labels" in out and "66 rows, 6 of them shown twice" in out and "worksheet.csv --who ann" in out
     file = tmp_path / "sheet" / "worksheet.csv"
-    status, _, err = assay("audit", file, "--who", "ann", *b)
+    status, _, err = run_assay("audit", file, "--who", "ann", *b)
     assert status == 2 and "found 66 without: row 1, 2" in err
-    status, _, err = assay("audit", file, "--split", "train", *b)
+    status, _, err = run_assay("audit", file, "--split", "train", *b)
     assert status == 2 and "FILE alone" in err
     frame = pd.read_csv(file, dtype=str)
     rule = tested.rules()[f"audit:{frame.audit[0]}"]
     filled(tested, rule, frame).to_csv(file, index=False)
-    status, out, _ = assay("audit", file, "--who", "ann", "--json", *b)
+    status, out, _ = run_assay("audit", file, "--who", "ann", "--json", *b)
     found = json.loads(out)
     assert status == 0 and (found["audited"], found["repeats_agree"], found["unsure"]) == (60, 6, 0) and found["noise"]["n"] == 60
     (tmp_path / "plan.toml").write_text('versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 3\nmargin = 0.5\n')
-    status, out, err = assay("experiment", tmp_path / "plan.toml", "-o", tmp_path / "r.html", *b)
+    status, out, err = run_assay("experiment", tmp_path / "plan.toml", "-o", tmp_path / "r.html", *b)
     assert status == 0 and "0 to train" in out + err, out + err
     assert "test labels audited in part (60 of 120 at random; the estimate is corrected by design)" in out
     effect = next(line for line in out.splitlines() if line.startswith("  data  "))
     assert re.search(r"\+[\d.]+ points \[\S+ \S+\] \(as given \+[\d.]+ \[\S+ \S+\]\)  ", effect), effect
-    assert "(as given +" in assay("compare", "v1/probe", "v2/probe", *b)[1]
+    assert "(as given +" in run_assay("compare", "v1/probe", "v2/probe", *b)[1]
     assert "60 test labels audited blind" in (tmp_path / "r.html").read_text()
-    assert assay("undo", found["batch"], "--who", "ann", *b)[0] == 0
-    assert "test labels unaudited" in assay("report", "-o", tmp_path / "r.html", *b)[1]
+    assert run_assay("undo", found["batch"], "--who", "ann", *b)[0] == 0
+    assert "test labels unaudited" in run_assay("report", "-o", tmp_path / "r.html", *b)[1]
 
 
 @pytest.mark.daily
@@ -270,12 +273,12 @@ def test_the_estimate_is_the_difference_estimator_and_its_variance_is_right():
         known = given.copy()
         known[:, drawn] = clean[:, drawn]
         cells.append((given, known))
-    Y = [stats.corrected(g, a, n) for g, a in cells]
+    Y = [estimates.corrected(g, a, n) for g, a in cells]
     for (given, known), y in zip(cells, Y):
         assert y.mean() == pytest.approx(given.mean() + (known - given)[:, drawn].mean())
-        assert np.array_equal(stats.corrected(given, known, m), known) and np.array_equal(stats.corrected(given, given, n), given)
+        assert np.array_equal(estimates.corrected(given, known, m), known) and np.array_equal(estimates.corrected(given, given, n), given)
     L, D = (sum(s * x.mean(0) for s, x in zip((-1, 1), parts)) for parts in ([g for g, _ in cells], [a - g for g, a in cells]))
-    e = stats.contrast(Y, (-1, 1), group_size=n / m)
+    e = estimates.contrast(Y, (-1, 1), group_size=n / m)
     assert e.estimate == pytest.approx(L.mean() + D[drawn].mean())
     plain = ((L + m / n * D - e.estimate) ** 2).sum() / (m * (m - 1))
     assert e.v_items == pytest.approx(plain + (m / n) ** 2 / (m * (m - 1)))  # the floor, at an audited sample's weight
@@ -286,7 +289,7 @@ def test_the_estimate_is_the_difference_estimator_and_its_variance_is_right():
         known = full[0].copy()
         at = rng.permutation(m)[:n]
         known[:, at] = full[1][:, at]
-        y = stats.corrected(full[0], known, n).mean(0)
+        y = estimates.corrected(full[0], known, n).mean(0)
         found.append(y.mean()), said.append(y.var(ddof=1) / m)
     assert np.mean(found) == pytest.approx(full[1].mean(), abs=0.003)
     truth = full[1].mean(0).var(ddof=1) / m + (1 / n - 1 / m) * d.var(ddof=1)
@@ -301,14 +304,14 @@ def test_balanced_accuracy_corrected_by_class():
     truth = rng.choice(3, m, p=(0.6, 0.3, 0.1))
     given = np.where(rng.random(m) < 0.15, (truth + 1) % 3, truth)
     said = np.where(rng.random((S, m)) < (0.9, 0.8, 0.5)[0], truth, (truth + 2) % 3)
-    want = stats.balanced_accuracy(1.0 * (said == truth), truth).estimate
-    Z = stats.corrected_by_class(said == given, said == truth, given, truth, m)
+    want = estimates.balanced_accuracy(1.0 * (said == truth), truth).estimate
+    Z = estimates.corrected_by_class(said == given, said == truth, given, truth, m)
     assert Z.mean() == pytest.approx(want)
     found = []
     for _ in range(300):
         clean, at = given.copy(), rng.permutation(m)[:n]
         clean[at] = truth[at]
-        found.append(stats.corrected_by_class(said == given, said == clean, given, clean, n).mean())
+        found.append(estimates.corrected_by_class(said == given, said == clean, given, clean, n).mean())
     assert np.mean(found) == pytest.approx(want, abs=4 * np.std(found) / 300**0.5 + 0.003)
 
 
@@ -328,10 +331,10 @@ def test_what_would_show_an_effect_after_a_partial_audit(S, m, n, delta, spread)
 
     def study(n, m, S):
         given, clean, *_ = labelled(rng, simulate(rng, offsets, [S] * 2, m, [spread] * 2, 0.6), 0.1, n)
-        return [stats.corrected(g, c, n) for g, c in zip(given, clean)], given
+        return [estimates.corrected(g, c, n) for g, c in zip(given, clean)], given
 
     def seen(n, m, S, count=150):
-        return np.mean([stats.contrast(study(n, m, S)[0], (-1, 1), group_size=n / m).low > 0 for _ in range(count)])
+        return np.mean([estimates.contrast(study(n, m, S)[0], (-1, 1), group_size=n / m).low > 0 for _ in range(count)])
 
     named = [power.audits_needed(*study(n, m, S), n, delta, (-1, 1)) for _ in range(30)]
     audited, samples, seeds = (int(np.median([x[k] or 0 for x in named])) for k in ("audited", "m", "seeds"))
@@ -364,7 +367,9 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
         )
     was, corrected, really = np.mean(right["v2"], 0) - np.mean(right["v1"], 0)
     gain = part["interval"]
-    assert (gain["given"]["estimate"], gain["estimate"]) == pytest.approx((was, corrected)) and was == pytest.approx(plain["interval"]["estimate"])
+    assert (gain["given"]["estimate"], gain["estimate"]) == pytest.approx((was, corrected)) and was == pytest.approx(
+        plain["interval"]["estimate"]
+    )
     assert gain["low"] <= really <= gain["high"] and really > was + 0.02, "noise in the test labels hides a gain"
     assert part["cells"][0]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v1"], 0)[1])
     more = part["power"]
@@ -396,7 +401,7 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     mine = state.index[state["split"] == "train"]
     bench.edit(pd.DataFrame(dict(sample=mine, label=truth[mine])), "expert")
     bench.commit("clean", "expert")
-    experiment.run(bench, PLAN, silent)
+    run.run(bench, PLAN, silent)
     out = audit_of(bench, tmp_path / "sheet", 500)
     part, test = compare(bench, PLAN)["interval"], state[state["split"] == "test"].sort_index()
     noise, wanted, order = (test.label != truth[test.index]).mean(), cells(bench, PLAN), [("v2", "probe"), ("v1", "probe")]
@@ -408,8 +413,8 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     rng, found = np.random.default_rng(0), []
     for _ in range(200):
         drawn = np.isin(np.arange(len(test)), rng.permutation(len(test))[:500])
-        Y = [stats.corrected(g, np.where(drawn, c, g), 500) for g, c in zip(given, clean)]
-        found.append(stats.contrast(Y, stats.PAIR, group_size=500 / len(test)))
+        Y = [estimates.corrected(g, np.where(drawn, c, g), 500) for g, c in zip(given, clean)]
+        found.append(estimates.contrast(Y, estimates.PAIR, group_size=500 / len(test)))
     assert np.mean([e.low <= really <= e.high for e in found]) >= 0.93 and np.mean([e.low <= was <= e.high for e in found]) < 0.9
     assert np.mean([e.estimate for e in found]) == pytest.approx(really, abs=0.005)
 
@@ -422,7 +427,7 @@ def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
     given = pd.Series(rng.choice(names, 60), [f"s{i:02}" for i in range(60)])
     cells = [dict(version=v, arch="probe", seed=s, key=f"{v} {s}", failed=None) for v in ("v1", "v2") for s in range(3)]
     said = {c["key"]: np.where(rng.random(60) < 0.6 + 0.2 * (c["version"] == "v2"), given, rng.choice(names, 60)) for c in cells}
-    monkeypatch.setattr("curation.runs.said", lambda bench, key, index: said[key])
+    monkeypatch.setattr("assay.curation.predictions.runs.said", lambda bench, key, index: said[key])
     doubted, weights = list(given.index[:4]), {("v1", "probe"): -1, ("v2", "probe"): 1}
     clean = given.where(rng.random(60) < 0.9, "a")
     found = Ruler(None, cells, given, clean, n, doubted).contrast(weights)

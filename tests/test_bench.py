@@ -17,8 +17,9 @@ from conftest import ROOT, bench_of, digits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import curation
-from curation import UserError, versions
+import assay
+from assay import UserError
+from assay.curation.versioning import versions
 
 
 def decide(bench, rows, who="ann", **more):
@@ -52,7 +53,7 @@ def test_confirmations_and_doubts_are_edits_that_change_nothing(bench):
 
 
 def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
-    from curation.edits import read_decisions
+    from assay.curation.versioning.edits import read_decisions
 
     state = bench.state()
     train, test = state.index[0], state.index[state["split"] == "test"][0]
@@ -174,7 +175,7 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
         except UserError as e:
             assert "expected a batch to" in e.problem  # nothing to undo or redo
         was[versions.position(bench, "HEAD")] = labels(bench)
-        assert bench.state().equals(curation.open(bench.path).state()), "a state that was brought forward is what the log says"
+        assert bench.state().equals(assay.open(bench.path).state()), "a state that was brought forward is what the log says"
     for upto, then in was.items():
         assert labels(bench, upto) == then
     for _ in range(len(history) + 1):
@@ -203,19 +204,19 @@ def test_versions_have_names_and_equal_contents_equal_trees(bench):
 
 def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, monkeypatch):
     """Bob relabels while Ann's confirmation is being planned: he waits, and each word means what stood when it arrived."""
-    from curation import edits
+    from assay.curation.versioning import edits as versioning_edits
 
     sample, old = bench.state().index[0], bench.state().label.iloc[0]
-    new, plan = "1" if old != "1" else "2", edits.plan
-    bob = threading.Thread(target=lambda: decide(curation.open(bench.path), [dict(sample=sample, label=new)], who="bob"))
+    new, plan = "1" if old != "1" else "2", versioning_edits.plan
+    bob = threading.Thread(target=lambda: decide(assay.open(bench.path), [dict(sample=sample, label=new)], who="bob"))
 
     def slow(*arguments):
-        monkeypatch.setattr(edits, "plan", plan)
+        monkeypatch.setattr(versioning_edits, "plan", plan)
         bob.start()
         time.sleep(0.3)
         return plan(*arguments)
 
-    monkeypatch.setattr(edits, "plan", slow)
+    monkeypatch.setattr(versioning_edits, "plan", slow)
     decide(bench, [dict(sample=sample, verdict="confirm")])
     bob.join()
     rows = bench.query("select who, verdict, value ->> '$' as value from edits where batch like 'edit-%' order by seq")
@@ -224,7 +225,7 @@ def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, mo
 
 
 def commit_some(path):
-    bench = curation.open(path)
+    bench = assay.open(path)
     for s in bench.state().index[:4]:
         bench.edit(pd.DataFrame([dict(sample=s, verdict="confirm", tag=multiprocessing.current_process().name)]), "p")
         bench.commit("", "p")
@@ -292,17 +293,17 @@ def test_a_bench_of_another_schema_is_refused(bench, tmp_path):
     with duckdb.connect(str(bench.file)) as con:
         con.execute("update meta set value = '99' where key = 'schema'")
     with pytest.raises(UserError, match="schema 99"):
-        curation.open(bench.path)
+        assay.open(bench.path)
     with pytest.raises(UserError, match="found no assay.duckdb"):
-        curation.open(tmp_path / "nowhere")
+        assay.open(tmp_path / "nowhere")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "assay.duckdb").write_bytes(b"not a database" * 1000)
     with pytest.raises(UserError, match="readable bench file"):
-        curation.open(tmp_path / "broken")
+        assay.open(tmp_path / "broken")
 
 
 def write_some(path, name, samples):
-    bench = curation.open(path)
+    bench = assay.open(path)
     for i in range(12):
         bench.edit(pd.DataFrame([dict(sample=samples[i], verdict="confirm", seconds=i)]), name)
 
@@ -319,8 +320,8 @@ def test_four_processes_edit_one_bench_and_nothing_is_lost(bench):
 
 def test_killed_while_editing_every_acknowledged_edit_is_there(bench, tmp_path):
     script = """
-import sys, curation, pandas as pd
-bench = curation.open(sys.argv[1])
+import sys, assay, pandas as pd
+bench = assay.open(sys.argv[1])
 for i, s in enumerate(bench.state().query("split == 'train'").index):
     done = bench.edit(pd.DataFrame([dict(sample=s, verdict="confirm")]), "killed")
     print(s, flush=True)
@@ -329,12 +330,12 @@ for i, s in enumerate(bench.state().query("split == 'train'").index):
     told = [child.stdout.readline().strip() for _ in range(8)]
     os.kill(child.pid, signal.SIGKILL)
     told += [line.strip() for line in child.stdout if len(line) == 33]
-    state = curation.open(bench.path).state()
+    state = assay.open(bench.path).state()
     assert len(told) >= 8 and state.reviewed[told].all() and bench.chain_breaks() == []
     decide(bench, [dict(sample=told[0], label="3")])  # and work goes on
 
 
 def test_importing_curation_is_quick_because_the_heavy_things_wait():
     heavy = "pandas scipy sklearn torch faiss cleanlab PIL pyarrow".split()
-    code = f"import sys, curation; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, assay.curation; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "[]"

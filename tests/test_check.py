@@ -13,15 +13,16 @@ import pandas as pd
 import pytest
 from conftest import ROOT, bench_of, digits, png
 
-import curation
-from curation import UserError, leftovers
-from curation.arrays import Shards, digest, load, save
-from curation.check import NOTES, arrays, check, repair
-from curation.images import decode_source
-from pipelines import experiment, plan
-from pipelines.__main__ import main
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay import UserError
+from assay.curation.maintenance import garbage
+from assay.curation.maintenance.integrity import NOTES, arrays, check, repair
+from assay.curation.media.pixels import decode_source
+from assay.curation.storage.arrays import Shards, digest, load, save
+from assay.pipelines.cli.main import main
+from assay.pipelines.experiments import plan, run
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 
 PLAN = plan.check(dict(question="?", versions=["v1"], architectures=["probe"], seeds=2))
 
@@ -38,10 +39,10 @@ def files_once(tmp_path_factory):
         place = folder / "digits" / row.split / row.label
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{row.id}.png").write_bytes(row.image)
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     ingest(bench, folder / "digits", "tester", audited_test=True)
     scan(bench, embedder="pixels", say=silent)
-    experiment.run(bench, PLAN, silent)
+    run.run(bench, PLAN, silent)
     return bench
 
 
@@ -51,7 +52,7 @@ def sound(files_once, tmp_path):
     import shutil
 
     shutil.copytree(files_once.path.parent, tmp_path / "copy")
-    bench = curation.open(tmp_path / "copy" / "bench")
+    bench = assay.open(tmp_path / "copy" / "bench")
     ingest(bench, tmp_path / "copy" / "digits", "tester")  # so that its samples are looked for in the copy
     return bench
 
@@ -126,7 +127,7 @@ def test_one_flipped_bit_is_found_and_mended(sound, name):
     assert mend(sound) == {}
     scan(sound, embedder="pixels", say=silent)
     assert check(sound) == [] and sound.queue(50).equals(queue)
-    assert experiment.run(sound, PLAN, silent) == trained, "a run is trained again where its predictions were lost, and only there"
+    assert run.run(sound, PLAN, silent) == trained, "a run is trained again where its predictions were lost, and only there"
     assert whole in [f.read_bytes() for f in file.parent.glob("*.np[yz]")] or name in ("probe", "opinion", "neighbours", "predictions")
 
 
@@ -263,10 +264,10 @@ def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
     sound.file.write_bytes(sound.file.read_bytes()[: 3 * 4096])
     flip(some(sound, "graph.npz"))
     before = {f: f.read_bytes() for f in sound.path.rglob("*.np[yz]")}
-    found = check(curation.Bench(sound.path))
+    found = check(assay.Bench(sound.path))
     assert [f["kind"] for f in found] == ["file", "damaged"]
     with pytest.raises(UserError):
-        repair(curation.Bench(sound.path), found)
+        repair(assay.Bench(sound.path), found)
     assert before == {f: f.read_bytes() for f in sound.path.rglob("*.np[yz]")}
     assert main(["check", "--repair", "-b", str(sound.path)]) in (1, 2)
 
@@ -275,11 +276,11 @@ def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
 def test_a_deleted_run_is_trained_again(sound):
     kept = some(sound, "runs/*.npz").read_bytes()
     some(sound, "runs/*.npz").unlink()
-    assert kinds(sound) == {"orphan": 1} and experiment.run(sound, PLAN, silent) == 1 and check(sound) == []
+    assert kinds(sound) == {"orphan": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
     some(sound, "runs/*.npz").write_bytes(kept[:-200])
-    assert kinds(sound) == {"damaged": 1} and experiment.run(sound, PLAN, silent) == 1 and check(sound) == []
+    assert kinds(sound) == {"damaged": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
     some(sound, "runs/*.npz").unlink()
-    assert mend(sound) == {} and len(sound.rows("select * from runs")) == 1 and experiment.run(sound, PLAN, silent) == 1
+    assert mend(sound) == {} and len(sound.rows("select * from runs")) == 1 and run.run(sound, PLAN, silent) == 1
 
 
 def litter(bench, tmp_path):
@@ -313,26 +314,28 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
     before, needed = ledger(sound), set(sound.arrays.rglob("*"))
     expected = litter(sound, tmp_path)
     littered = set(sound.arrays.rglob("*"))
-    assert [(f["kind"], f["n"]) for f in check(sound) if f["kind"] != "open"] == [("leftover", 2)]  # of the umask's mode, as the test made them
-    would = leftovers.gc(sound, dry_run=True)
+    assert [(f["kind"], f["n"]) for f in check(sound) if f["kind"] != "open"] == [
+        ("leftover", 2)
+    ]  # of the umask's mode, as the test made them
+    would = garbage.gc(sound, dry_run=True)
     assert would["freed"] == expected and would["files"] == 7 and set(sound.arrays.rglob("*")) == littered
-    assert leftovers.gc(sound) == would and leftovers.gc(sound)["bytes"] == 0
+    assert garbage.gc(sound) == would and garbage.gc(sound)["bytes"] == 0
     left = {f.name for f in set(sound.arrays.rglob("*")) - needed}
     assert left == {"1graph.npz.12345678.tmp", "1" + "0" * 24 + ".npy"} and needed <= set(sound.arrays.rglob("*"))
     assert ledger(sound) == before and set(kinds(sound)) <= {"open"}
     said = []
     scan(sound, embedder="pixels", say=said.append)
-    assert said[0].startswith("embed       0 of 300") and experiment.run(sound, PLAN, silent) == 0
+    assert said[0].startswith("embed       0 of 300") and run.run(sound, PLAN, silent) == 0
 
 
 def test_embeddings_that_a_run_was_trained_on_stay(sound, tmp_path):
     scan(sound, own=(None, pd.DataFrame(np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index), True), say=silent)
-    assert set(leftovers.gc(sound)["freed"]) == {"judges of scans with other settings"}, "two runs name pixels-16"
+    assert set(garbage.gc(sound)["freed"]) == {"judges of scans with other settings"}, "two runs name pixels-16"
     direct(sound, "delete from runs")
     for file in (sound.arrays / "runs").glob("*.npz"):
         os.utime(file, (time.time() - 3600,) * 2)
     assert {f["kind"]: f["n"] for f in check(sound)} == {"leftover": 2}
-    assert leftovers.gc(sound)["files"] == 4 and not (sound.arrays / "embeddings" / "pixels-16").exists() and check(sound) == []
+    assert garbage.gc(sound)["files"] == 4 and not (sound.arrays / "embeddings" / "pixels-16").exists() and check(sound) == []
 
 
 def test_a_pixel_shard_that_is_partly_needed_stays(sound):
@@ -343,7 +346,7 @@ def test_a_pixel_shard_that_is_partly_needed_stays(sound):
     extra["hash"] = b"f" * 32
     both = np.concatenate([kept, extra])
     Shards(sound.arrays / "pixels").append(both["hash"], array, both["height"], both["width"], both["row"])
-    assert leftovers.gc(sound) == dict(freed={}, bytes=0, files=0, partly=1)
+    assert garbage.gc(sound) == dict(freed={}, bytes=0, files=0, partly=1)
 
 
 def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tmp_path):
@@ -351,12 +354,12 @@ def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tm
     table = pd.DataFrame(dict(image=[png(rng.integers(0, 255, (9, 9))) for _ in range(2000)], label=["3", "4"] * 1000))
     table.to_parquet(tmp_path / "t.parquet")
     script = """
-import sys, curation
-from pipelines.ingest import ingest
+import sys, assay
+from assay.pipelines.indexing.ingest import ingest
 def step(done, total):
     print(done, flush=True)
     sys.stdin.readline()
-ingest(curation.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progress=step)
+ingest(assay.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progress=step)
 """
     command = [sys.executable, "-c", script, str(sound.path), str(tmp_path / "t.parquet")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
@@ -367,32 +370,32 @@ ingest(curation.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, pro
         assert len(list((sound.arrays / "pixels").glob("*.index.npy"))) == 2
         assert check(sound) == []
         with pytest.raises(UserError, match="found an import"):
-            leftovers.gc(sound)
+            garbage.gc(sound)
         with pytest.raises(UserError, match="found an import"):
             repair(sound, [])
         child.stdin.write("\n")
         child.stdin.flush()
     assert child.returncode == 0 and len(sound.state()) == 2300
-    assert leftovers.gc(sound)["files"] == 0 and [(f["kind"], f["n"]) for f in check(sound)] == [("unscanned", 2000)]
+    assert garbage.gc(sound)["files"] == 0 and [(f["kind"], f["n"]) for f in check(sound)] == [("unscanned", 2000)]
 
 
 def test_the_verbs(sound, capsys):
-    def assay(*words):
+    def run_assay(*words):
         status = main([*words, "-b", str(sound.path)])
         return status, capsys.readouterr().out
 
-    status, out = assay("check")
+    status, out = run_assay("check")
     assert status == 0 and out.startswith("sound: ") and "next: assay status" in out
     flip(some(sound, "graph.npz"), 1)
-    status, out = assay("check")
+    status, out = run_assay("check")
     assert status == 1 and "arrays/graph.npz is damaged" in out and "next: assay check --repair" in out
-    status, out = assay("check", "--repair")
+    status, out = run_assay("check", "--repair")
     assert status == 0 and "repaired, and checked again" in out and "next: assay scan --embedder pixels" in out
-    assert assay("scan", "--embedder", "pixels")[0] == 0
-    assert json.loads(assay("check", "--json")[1]) == dict(sound=True, findings=[])
-    status, out = assay("gc", "--dry-run")
+    assert run_assay("scan", "--embedder", "pixels")[0] == 0
+    assert json.loads(run_assay("check", "--json")[1]) == dict(sound=True, findings=[])
+    status, out = run_assay("gc", "--dry-run")
     assert status == 0 and "set aside as damaged" in out and "would free" in out
-    assert "freed" in assay("gc")[1] and json.loads(assay("gc", "--json")[1])["files"] == 0
+    assert "freed" in run_assay("gc")[1] and json.loads(run_assay("gc", "--json")[1])["files"] == 0
     assert main(["check", "-b", str(sound.path / "nowhere")]) == 2
 
 
@@ -401,12 +404,12 @@ def test_a_wrong_note_of_what_stands_is_found_and_written_anew(bench):
     whole = bench.state()
     with bench.transaction() as con:
         con.execute("update standing set label = label - 3 where n % 2 = 0")
-    wrong = curation.open(bench.path)
+    wrong = assay.open(bench.path)
     assert not wrong.state().label.equals(whole.label), "what stands is read from it"
     found = {f["kind"] for f in check(wrong)}
     assert "standing" in found
     assert repair(wrong, check(wrong)) == [] or all(f["kind"] in NOTES for f in check(wrong))
-    assert curation.open(bench.path).state().equals(whole)
+    assert assay.open(bench.path).state().equals(whole)
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:50], lambda raw: b"?" * 30 + raw[30:], lambda raw: raw[:45] + b"9" + raw[46:],
@@ -419,16 +422,17 @@ def test_a_damaged_lock_file_is_named_and_mended(tmp_path, damage):
     lock.write_bytes(damage(raw))
     if damage(raw)[40:] != raw[40:]:
         with pytest.raises(UserError, match="found it damaged"):
-            curation.open(bench.path)
-        broken = curation.Bench(bench.path)
+            assay.open(bench.path)
+        broken = assay.Bench(bench.path)
         found = check(broken)
         assert [f["kind"] for f in found] == ["witness"] and repair(broken, found) == []
     bench.set_rule("majority", "ann")
-    assert lock.read_bytes()[:8].strip().isdigit() and len(curation.open(bench.path).state()) == 12
+    assert lock.read_bytes()[:8].strip().isdigit() and len(assay.open(bench.path).state()) == 12
 
 
 def test_what_review_sessions_began_with_goes_when_they_are_over(tmp_path):
-    from curation.leftovers import SESSION, gc
+    from assay.curation.maintenance.garbage import gc
+    from assay.curation.storage.locks import SESSION
 
     bench = bench_of(digits(12), tmp_path)
     folder = bench.arrays / "sessions"

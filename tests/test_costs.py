@@ -8,11 +8,16 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
 
-import curation
-from curation import UserError, versions
-from pipelines import costs, replay
-from pipelines.scan import scan
-from pipelines.simulate import decisions
+import assay
+from assay import UserError
+from assay.curation.features import neighbor_graph, scan_settings
+from assay.curation.label_quality import probe as probes
+from assay.curation.label_quality import scoring
+from assay.curation.storage import arrays
+from assay.curation.versioning import versions
+from assay.pipelines.evaluation import costs, replay
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import decisions
 
 silent = lambda line: None  # noqa: E731
 
@@ -31,7 +36,7 @@ def wrong_once(tmp_path_factory):
 @pytest.fixture
 def wrong(wrong_once, tmp_path):
     shutil.copytree(wrong_once.path, tmp_path / "bench")
-    return curation.open(tmp_path / "bench")
+    return assay.open(tmp_path / "bench")
 
 
 def parts(bench):
@@ -54,7 +59,7 @@ def reviewed_once(wrong_once, tmp_path_factory):
     """Fixes, confirmations, damage, drops, and a batch that is undone, committed as v2: (bench, {name: batch})."""
     folder = tmp_path_factory.mktemp("reviewed") / "bench"
     shutil.copytree(wrong_once.path, folder)
-    bench = curation.open(folder)
+    bench = assay.open(folder)
     bad, good, _, truth = parts(bench)
     half = len(bad) // 2
     out = dict(
@@ -75,7 +80,7 @@ def reviewed_once(wrong_once, tmp_path_factory):
 def reviewed(reviewed_once, tmp_path):
     """A copy of it, and the samples that were wrong and right at v1, with the truth."""
     shutil.copytree(reviewed_once[0].path, tmp_path / "reviewed")
-    bench = curation.open(tmp_path / "reviewed")
+    bench = assay.open(tmp_path / "reviewed")
     v1, truth = bench.state("v1").query("split == 'train'"), truth_of(bench)
     return bench, reviewed_once[1], v1.index[v1.label != truth[v1.index]], truth
 
@@ -126,10 +131,8 @@ def test_updates_say_what_fitting_anew_says(reviewed):
     """Labels by hand from the decisions that this test made, the ridge by a plain solve, for every point and batch."""
     bench, names, _, _ = reviewed
     seen = replay.Replay(bench, "v1", "v2")
-    graph, at = replay.suspects.nodes(bench, seen.part)
-    X = np.asarray(
-        replay.Shards(bench.arrays / "embeddings" / replay.suspects.settings(bench)["folder"]).rows(seen.part.content_hash), float
-    )
+    graph, at = neighbor_graph.nodes(bench, seen.part)
+    X = np.asarray(arrays.Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(seen.part.content_hash), float)
     log = bench.query("select * from edits where batch like 'edit-%' order by seq")
     log = log[log.batch != names["undone"]]
     v1 = bench.state("v1").loc[seen.part.index]
@@ -148,7 +151,7 @@ def test_updates_say_what_fitting_anew_says(reviewed):
     for p in replay.curve(seen)["points"]:
         assert p["estimate"] == pytest.approx(judged(log[: p["reviews"]])[0] - base[0], abs=1e-12)
     probe = seen.start.probe
-    probe.update(X, replay.suspects.targets(seen.part, seen.classes)[1])
+    probe.update(X, scoring.targets(seen.part, seen.classes)[1])
     assert np.allclose(probe.predict(X[val]), seen.start.to(seen.y_last).predict(X[val]), atol=1e-6), "the probe that scores the queue"
     whole = judged(log)
     for b in replay.batches(seen)["batches"]:
@@ -259,7 +262,7 @@ def test_what_the_majority_says_is_what_is_replayed(wrong):
 def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
     bad, _, _, truth = parts(wrong)
     shutil.copytree(wrong.path, tmp_path / "copy")
-    other = curation.open(tmp_path / "copy")
+    other = assay.open(tmp_path / "copy")
     first = other.edit(decisions(bad[:20], truth), "bob")["batch"]
     second = wrong.edit(decisions(bad[20:50], truth), "ann")["batch"]
     wrong.edit(broken(bad[:1], truth), "ann")  # both edited this one: ours stands
@@ -274,7 +277,7 @@ def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
 @pytest.mark.daily
 def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
     """Samples imported and dropped since, and a val sample that was moved from train, are no work of the reviews."""
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     bad, good, _, _ = parts(wrong)
     more = digits(800, wrong=0)[700:].assign(split="train")
@@ -351,8 +354,8 @@ def test_a_report_asks_once_and_what_is_kept_is_not_believed_of_another_log(revi
     first = costs.costs(bench, **ask)
     assert json.loads(json.dumps(first, allow_nan=False)) == first and first["reason"] is None and first["compute"]["seconds"] == 2.5
     fits = []
-    fit = replay.probes.fit
-    monkeypatch.setattr(replay.probes, "fit", lambda *a: fits.append(1) or fit(*a))
+    fit = probes.fit
+    monkeypatch.setattr(probes, "fit", lambda *a: fits.append(1) or fit(*a))
     assert costs.costs(bench, **ask) == first and not fits, "kept: no second fit"
     (bench.arrays / "costs.npz").write_bytes(b"damaged")
     assert costs.costs(bench, **ask) == first and len(fits) == 1, "made again where it is damaged"

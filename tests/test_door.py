@@ -15,8 +15,8 @@ import pytest
 from browser import browser, free_port, workbench
 from conftest import ROOT
 
-from app import patience
-from app.door import Door
+from assay.app.server import timeouts
+from assay.app.server.links import Door
 
 PAGES = ("", "review", "map", "gaps", "experiments", "audit", "history")
 
@@ -55,7 +55,7 @@ def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_lis
     fake, port = cache.parent / "browser.sh", free_port()
     fake.write_text(f'#!/bin/sh\necho "$1" > {cache.parent}/argv\ncp "${{1#file://}}" {cache.parent}/page\n')
     fake.chmod(0o755)
-    command = [sys.executable, "-m", "pipelines", "app", "-b", str(scanned.path), "--port", str(port)]
+    command = [sys.executable, "-m", "assay", "app", "-b", str(scanned.path), "--port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(BROWSER=str(fake)), stdout=subprocess.PIPE, text=True)
     try:
         printed = re.search(r"http://\S+", server.stdout.readline())[0]
@@ -114,9 +114,9 @@ def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
 
 @pytest.mark.daily
 def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(scanned, cache):
-    from curation import atlas
+    from assay.curation.features import projection
 
-    atlas.sketch(scanned)
+    projection.sketch(scanned)
     with workbench(scanned.path) as server, browser() as chrome:
         page = server.page(chrome, "/?who=ann")
         broken = []
@@ -126,7 +126,9 @@ def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(sca
             page.locator(f"{seen} >> visible=true").first.wait_for(timeout=60_000)
             assert not page.get_by_text("BidiComponent Error").count()
         assert broken == [] and page.failed == []
-        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script>')")
+        page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script>')"
+        )
         page.wait_for_timeout(300)
         assert page.evaluate("window.ran") is None and broken
 
@@ -139,8 +141,8 @@ def slow_server(monkeypatch):
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    monkeypatch.setattr(patience, "ASK", 0.5)
-    monkeypatch.setattr(patience, "TAKE", 0.5)
+    monkeypatch.setattr(timeouts, "ASK", 0.5)
+    monkeypatch.setattr(timeouts, "TAKE", 0.5)
 
     async def read(request):
         return PlainTextResponse(str(len(await request.body())))
@@ -152,10 +154,10 @@ def slow_server(monkeypatch):
 
     async def app(scope, receive, send):
         whole = scope.get("path", "").startswith("/assay/")
-        await inner(scope, patience.timely(receive, whole) if scope["type"] == "http" else receive, send)
+        await inner(scope, timeouts.timely(receive, whole) if scope["type"] == "http" else receive, send)
 
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=patience.Timely))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=timeouts.Timely))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 from conftest import truth_of
 
-from curation import audit, queue, runs, versions
-from curation.arrays import load, save
-from curation.expressions import random_alike
-from pipelines.plan import contents
-from pipelines.simulate import decisions
-from pipelines.worker import bootstrap
+from assay.curation.predictions import runs
+from assay.curation.review import audit
+from assay.curation.statistics import sampling
+from assay.curation.storage.arrays import load, save
+from assay.curation.versioning import expressions
+from assay.curation.versioning.counterfactuals import random_alike
+from assay.pipelines.experiments.plan import contents
+from assay.pipelines.experiments.trainer import bootstrap
+from assay.pipelines.simulation.reviewer import decisions
 
 K = 100  # samples of each draw
 
@@ -24,7 +27,7 @@ def drawn(bench):
     train = state.index[state["split"] == "train"]
     everyone = pd.DataFrame(dict(label=state.label[train], suggestion=state.label[train]), index=train)
     out = dict(
-        stratum=[s for s in queue.random_order(state) if s in train][:K],
+        stratum=[s for s in sampling.random_order(state) if s in train][:K],
         audit=audit.population(bench, "train", "v1")[:K],
         pool=runs.pool_ids(state.assign(split=state["split"].replace("train", "pool")), K),
     )
@@ -49,8 +52,8 @@ def test_every_pair_of_draws_shares_what_chance_shares(scanned_once):
 def test_a_control_takes_no_more_verified_labels_than_chance_does(scanned):
     """Who verified the first of the review's own stratum finds them among the control's as often as any other sample, whatever the seed."""
     state = scanned.state()
-    verified = {s for s in queue.random_order(state) if state["split"][s] == "train"}
-    verified = [s for s in queue.random_order(state) if s in verified][:50]
+    verified = {s for s in sampling.random_order(state) if state["split"][s] == "train"}
+    verified = [s for s in sampling.random_order(state) if s in verified][:50]
     n = min(60, len(scanned.suspects("v1")))
     taken = []
     for seed in range(6):
@@ -60,7 +63,7 @@ def test_a_control_takes_no_more_verified_labels_than_chance_does(scanned):
 
 
 def test_who_looks_again_draws_among_what_others_reviewed_not_the_stratum_in_its_order(scanned):
-    order = list(queue.random_order(scanned.state()))[:120]
+    order = list(sampling.random_order(scanned.state()))[:120]
     scanned.edit(decisions(order, truth_of(scanned)), "ann")
     rows = scanned.queue(40, 0, again=1.0, who="bob")
     again = set(rows["sample"][rows.reason.str.contains("somebody else")])
@@ -76,7 +79,7 @@ def test_what_was_looked_at_before_stays_a_random_sample(scanned):
 
     state = scanned.state()
     use = state.index[state["split"].isin(("train", "val"))]
-    assert list(queue.random_order(state)) == lots(use, b"0")
+    assert list(sampling.random_order(state)) == lots(use, b"0")
     assert audit.population(scanned, "test") == lots(state.index[state["split"] == "test"], b"1")
 
 
@@ -87,4 +90,4 @@ def test_what_was_remembered_of_an_older_draw_is_not_taken(scanned, version):
     name, held = json.loads(str(load(file)["known"])).popitem()
     older = {json.dumps(json.loads(name)[:3]): held | dict(train_tree="what an older draw trained on")}
     save(file, known=np.array(json.dumps(older)))
-    assert contents(scanned, version) == fresh and versions.is_expression(version)
+    assert contents(scanned, version) == fresh and expressions.is_expression(version)

@@ -17,13 +17,15 @@ from browser import browser
 from conftest import ROOT, bench_of, digits
 from playwright import sync_api as playwright
 
-import curation
-from curation import UserError, bridge
-from pipelines import errands, mirror, mongod
-from pipelines.__main__ import main
+import assay
+from assay import UserError
+from assay.pipelines.cli.main import main
+from assay.pipelines.fiftyone import dataset, mongod
+from assay.pipelines.fiftyone import samples as bridge
+from assay.pipelines.jobs import tasks
 
 
-def assay(capsys, *arguments):
+def run_assay(capsys, *arguments):
     """(exit status, what it printed as data, standard error) of a verb with --json."""
     status = main([*map(str, arguments), "--json"])
     out, err = capsys.readouterr()
@@ -97,7 +99,7 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
 
 def test_no_label_of_the_test_split_reaches_another_sample(scanned):
     """All test labels permuted: every row of train, val and pool is the same to the byte, and a test row has nothing but its label."""
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
 
     before = bridge.rows(scanned)
     test = before.index[[tags[0] == "test" for tags in before.tags]]
@@ -106,7 +108,7 @@ def test_no_label_of_the_test_split_reaches_another_sample(scanned):
         for sample, label in shuffled.items():
             value = [json.dumps(label), sample]
             con.execute("update edits set value = ? where sample = ? and field = 'label'", value)
-    again = curation.open(scanned.path)
+    again = assay.open(scanned.path)
     scan(again, embedder="pixels", say=lambda line: None)  # nothing that was kept hides a difference
     after = bridge.rows(again)
     assert (after.label[test] != before.label[test]).sum() > 50
@@ -129,7 +131,7 @@ def test_several_tags_of_one_sample_are_one_batch(bench):
 
 
 def test_images_are_the_original_bytes(bench):
-    from curation.images import content_hash
+    from assay.curation.media.files import content_hash
 
     rows = bridge.rows(bench)
     files, lost = bridge.places(bench, rows)
@@ -163,14 +165,14 @@ def test_a_missing_mongod_is_a_clear_word(bench, monkeypatch, capsys, tmp_path):
     if find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed")
     monkeypatch.setenv("ASSAY_MONGOD", str(tmp_path / "nowhere" / "mongod"))
-    status, _, err = assay(capsys, "fiftyone", "--no-app", "-b", bench.path)
+    status, _, err = run_assay(capsys, "fiftyone", "--no-app", "-b", bench.path)
     assert status == 2 and "expected mongod" in err and "nowhere" in err and "hint: pip install fiftyone==" in err
     assert not (bench.path / "fiftyone").exists()
     broken = tmp_path / "mongod"
     broken.write_text("#!/bin/sh\nexit 14\n")
     broken.chmod(0o755)
     monkeypatch.setenv("ASSAY_MONGOD", str(broken))
-    status, _, err = assay(capsys, "fiftyone", "--no-app", "-b", bench.path)
+    status, _, err = run_assay(capsys, "fiftyone", "--no-app", "-b", bench.path)
     assert status == 2 and "expected mongod to start, found: its end with status 14" in err
 
 
@@ -178,7 +180,7 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
     """Two start at once: one database, one of them its owner; the owner is killed as hard as can be, and no mongod is left."""
     if find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed")
-    story = "import sys, time; from pipelines.mongod import serve; print(*serve(sys.argv[1]), flush=True); time.sleep(600)"
+    story = "import sys, time; from assay.pipelines.fiftyone.mongod import serve; print(*serve(sys.argv[1]), flush=True); time.sleep(600)"
     command, env = [sys.executable, "-c", story, str(tmp_path / "db")], {**os.environ, "PYTHONPATH": str(ROOT)}
     both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     try:
@@ -197,7 +199,7 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
 
 
 def test_a_bench_that_was_never_shown_has_nothing_to_pull(bench, capsys):
-    status, _, err = assay(capsys, "fiftyone", "--pull", "-b", bench.path)
+    status, _, err = run_assay(capsys, "fiftyone", "--pull", "-b", bench.path)
     assert status == 2 and "never was" in err and not (bench.path / "fiftyone").exists()
 
 
@@ -207,14 +209,14 @@ def test_a_taken_port_is_refused(bench, capsys):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
-        status, _, err = assay(capsys, "fiftyone", "-b", bench.path, "--port", s.getsockname()[1])
+        status, _, err = run_assay(capsys, "fiftyone", "-b", bench.path, "--port", s.getsockname()[1])
     assert status == 2 and "expected a free port" in err
 
 
 LATE = """
 from fiftyone.core.service import ServiceListenTimeout
-from curation import UserError
-from pipelines import fifty
+from assay import UserError
+from assay.pipelines.cli import fiftyone as fifty
 
 class Late:
     def __init__(self, times):
@@ -252,14 +254,14 @@ class App:
         self.bench, self.log = bench, bench.path / "jobs" / "errand-fiftyone.err"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", str(home))
-            self.process = errands.start(bench, "fiftyone")
-        while "said" not in (job := (errands.states(bench) or [{}])[0]):
+            self.process = tasks.start(bench, "fiftyone")
+        while "said" not in (job := (tasks.states(bench) or [{}])[0]):
             assert self.process.poll() is None and job.get("state") != "failed", (job, self.log.read_text())
             time.sleep(0.1)
         self.told = job["said"]
-        self.port = mongod.running(mirror.folder(bench) / "db")
-        self.fo, self.mine = mirror.connect(bench)
-        self.dataset = mirror.dataset_of(bench, self.fo)
+        self.port = mongod.running(dataset.folder(bench) / "db")
+        self.fo, self.mine = dataset.connect(bench)
+        self.dataset = dataset.dataset_of(bench, self.fo)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +270,7 @@ def app(tmp_path_factory):
         mongod.binary()
     except UserError as e:
         pytest.skip(e.problem)
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
 
     folder = tmp_path_factory.mktemp("fiftyone")
     bench = bench_of(digits(300), folder, audited_test=True)
@@ -314,7 +316,7 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
         page.click('[title="New panel"]')
         page.click("text=Embeddings")
         page.wait_for_selector("text=1 visualization")
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "eve")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "eve")[1]
     state = app.bench.state()
     assert out["edits"] == 1 and [s for s in state.index if state.tags[s] == ("seen by eye",)] == [out["applied"][0]["sample"]]
 
@@ -354,19 +356,19 @@ def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
         change(sample)
         sample.save()
     app.dataset.delete_samples([sample_of(app, gone).id])
-    status, out, _ = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--why", "seen in the App")
-    now = curation.open(app.bench.path).state()
+    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--why", "seen in the App")
+    now = assay.open(app.bench.path).state()
     assert status == 0 and out["edits"] == 5
     assert (now.label[relabelled], now.tags[tagged], now["split"][moved], now.keep[gone]) == (wanted, ("blurry", "torn"), "val", False)
     assert now.drop([relabelled, tagged, moved, gone]).equals(before.drop([relabelled, tagged, moved, gone]))
     rows = app.bench.rows("select distinct who, why from edits where batch = ?", [out["batch"]])
     assert rows == [("ann", "seen in the App")]
     assert [(r["sample"], r["verdict"]) for r in out["left"]] == [(locked, "refused")] and "locked" in out["left"][0]["why"]
-    status, out, _ = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")
+    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")
     assert (out["batch"], out["edits"], len(out["left"])) == (None, 0, 1), "the second time there is nothing to pull"
-    status, out, _ = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench")
+    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench")
     assert sample_of(app, locked).ground_truth.label == before.label[locked] and out["edits"] == 0
-    assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)[1]["left"] == []
+    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)[1]["left"] == []
 
 
 @pytest.mark.daily
@@ -377,42 +379,42 @@ def test_pushing_again_updates_and_spares_what_is_not_yet_pulled(app, capsys):
     sample = sample_of(app, theirs)
     sample.tags.append("mine")
     sample.save()
-    status, out, _ = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
+    status, out, _ = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
     assert status == 0 and out["waiting"] == 1 and out["added"] == out["removed"] == 0 and out["url"] == app.told["url"]
     app.dataset.reload()
     assert sample_of(app, fixed).ground_truth.label == label and "mine" in sample_of(app, theirs).tags
-    again = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
+    again = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
     assert (again["updated"], again["unchanged"]) == (0, 298), "what is there as it should be is not written again"
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     assert out["edits"] == 1 and app.bench.state().tags[theirs] == ("mine",)
 
 
 @pytest.mark.daily
 def test_who_changed_it_on_both_sides_is_asked(app, capsys):
     one, two = by_split(app, "train", 10)[-2:]
-    assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
+    run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
     for id in (one, two):
         sample = sample_of(app, id)
         sample.ground_truth.label = "8"
         sample.save()
     app.bench.edit(pd.DataFrame([dict(sample=one, label="9"), dict(sample=two, label="8")]), "bob")
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     left = [(r["sample"], r["verdict"], r["value"], r["stands"]) for r in out["left"]]
     assert out["edits"] == 0 and left == [(one, "conflict", "8", "9")] and app.bench.state().label[one] == "9"
-    pushed = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
+    pushed = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
     app.dataset.reload()
     assert pushed["waiting"] == 1 and sample_of(app, one).ground_truth.label == "8", "a push settles no conflict by itself"
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--take", "fiftyone")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--take", "fiftyone")[1]
     assert out["edits"] == 1 and app.bench.state().label[one] == "8"
     sample = sample_of(app, one)
     sample.ground_truth.label = "ten"
     sample.save()
     app.bench.edit(pd.DataFrame([dict(sample=one, tag="from here")]), "bob")
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     assert out["edits"] == 0 and "--new-class 'ten'" in out["left"][0]["why"]
-    out = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--new-class", "ten")[1]
+    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--new-class", "ten")[1]
     assert out["edits"] == 1 and app.bench.state().label[one] == "ten"
-    assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
+    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
     assert app.bench.state().tags[one] == ("from here",), "bob's tag, which ann never saw, is no tag that she took away"
     app.bench.undo(out["batch"], "ann")
 
@@ -427,17 +429,17 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(mirror, "write", killed)  # the others have left by now
-        mirror.push(app.bench, app.fo, app.dataset, by_split(app, "val", 20))
+        patch.setattr(dataset, "write", killed)  # the others have left by now
+        dataset.push(app.bench, app.fo, app.dataset, by_split(app, "val", 20))
     assert len(app.dataset) == 20
-    assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
-    assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept
-    status, out, err = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--query", query)
+    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
+    assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept
+    status, out, err = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--query", query)
     assert status == 0, err
     flagged = int(app.bench.query("select count(distinct sample) n from issues where kind = 'label'").n[0])
     assert 10 < out["samples"] <= flagged and out["removed"] == kept - out["samples"]
-    assert assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
-    assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept == int(app.bench.state().keep.sum())
+    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
+    assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept == int(app.bench.state().keep.sum())
 
 
 def page_of(app, who):
@@ -445,10 +447,10 @@ def page_of(app, who):
     from streamlit.testing.v1 import AppTest
 
     def script(path):
-        import curation
-        from app import elsewhere
+        import assay
+        from assay.app.ui import fiftyone_button
 
-        elsewhere.offer(curation.open(path))
+        fiftyone_button.offer(assay.open(path))
 
     def drawn():
         before = sys.modules["__main__"]
@@ -462,19 +464,19 @@ def page_of(app, who):
 
 def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
     """The link and the stop of what runs; and what is listed in a file is what is shown."""
-    from app.elsewhere import listed
+    from assay.app.ui.fiftyone_button import listed
 
     at, drawn = page_of(app, "")
     drawn()
     assert not at.exception and [(b.label, b.disabled) for b in at.button] == [("Stop", False), ("Bring changes home", True)]
     assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told["url"].startswith("http://127.0.0.1:")
     some = by_split(app, "val", 7)
-    status, out, err = assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some))
+    status, out, err = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some))
     app.dataset.reload()
     assert status == 0 and set(app.dataset.values("assay_id")) == set(some), err
     (tmp_path / "bad.csv").write_text("name\nx\n")
-    assert "column sample" in assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv")[2]
-    assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
+    assert "column sample" in run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv")[2]
+    assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
 
 
 @pytest.mark.daily
@@ -505,12 +507,12 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
 def test_a_mass_deletion_wants_a_second_word(app, capsys):
     app.dataset.reload()
     app.dataset.delete_samples(app.dataset.match_tags("train").limit(60))
-    status, _, err = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)
+    status, _, err = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)
     assert status == 2 and "found 60 of" in err and "--yes" in err
-    status, out, _ = assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench", "--yes")
+    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench", "--yes")
     assert out["edits"] == 60
     app.bench.undo(out["batch"], "ann")
-    assert assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["added"] == 60
+    assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["added"] == 60
 
 
 @pytest.mark.daily
@@ -519,12 +521,12 @@ def test_a_data_set_of_the_users_own_goes_out_and_comes_in(app, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "FIFTYONE_DATABASE_DIR": str(tmp_path / "db")}
     env = {name: value for name, value in env.items() if name not in ("FIFTYONE_DATABASE_URI", "FIFTYONE_CONFIG_PATH")}
 
-    story = "import sys; from pipelines.__main__ import main; sys.exit(main(sys.argv[1:6]) or main(sys.argv[6:]))"
+    story = "import sys; from assay.pipelines.cli.main import main; sys.exit(main(sys.argv[1:6]) or main(sys.argv[6:]))"
     first = ["fiftyone", "--export", "mine", "-b", app.bench.path]
     second = ["import", "fiftyone:mine", "-b", tmp_path / "other"]
     run = subprocess.run([sys.executable, "-c", story, *map(str, first + second)], env=env, capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
-    a, b = app.bench.frame(), curation.open(tmp_path / "other").frame()
+    a, b = app.bench.frame(), assay.open(tmp_path / "other").frame()
     pairs = [sorted(zip(f.content_hash, f.label, f["split"])) for f in (a, b)]
     assert pairs[0] == pairs[1] and len(b) == len(a)
 
@@ -539,11 +541,11 @@ def test_nothing_runs_on_when_we_are_gone(app):
     assert {c.laddr.ip for c in seen} | {c.raddr.ip for c in seen if c.raddr} == {"127.0.0.1"}, (
         "nobody else can reach it, and it nobody else"
     )
-    assert any("mongod" in p.name() for p in theirs) and mongod.running(mirror.folder(app.bench) / "db") == app.port
+    assert any("mongod" in p.name() for p in theirs) and mongod.running(dataset.folder(app.bench) / "db") == app.port
     app.process.send_signal(signal.SIGTERM)
     assert app.process.wait(60) == 0 and "the App is closed; 0 changes to be pulled" in app.log.read_text()
     until = time.monotonic() + 30
     while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in theirs) and time.monotonic() < until:
         time.sleep(0.1)
     assert [p for p in theirs if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-    assert mongod.running(mirror.folder(app.bench) / "db") is None
+    assert mongod.running(dataset.folder(app.bench) / "db") is None

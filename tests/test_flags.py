@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
 
-from curation import UserError, issues, suspects
-from pipelines import train
-from pipelines.own import read_own
-from pipelines.scan import scan
-from pipelines.simulate import decisions
+from assay import UserError
+from assay.curation.issues import leakage
+from assay.curation.label_quality import live, scoring
+from assay.pipelines.indexing.own_predictions import read_own
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import decisions
+from assay.pipelines.training import train
 
 silent = lambda line: None  # noqa: E731
 
@@ -72,7 +74,7 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
     scanned.edit(pd.DataFrame(dict(sample=scanned.queue(1, 0)["sample"], verdict="confirm")), "ann")
     for version in ("v2", "HEAD"):
         assert not set(worst) & (set(scanned.suspects(version).index) | flagged_on_page(scanned, version))
-        assert not suspects.opinion(scanned, version).flagged[worst].any()
+        assert not live.opinion(scanned, version).flagged[worst].any()
         assert set(worst) & train_of(scanned.state()) <= train_of(scanned.state(f"{version} - flagged")), "a verified label stays"
     assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
     listed = {s for (s,) in scanned.rows("select sample from issues where kind = 'label'")}
@@ -91,8 +93,8 @@ def test_a_scan_with_another_model_judges_every_version_anew(scanned):
 
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
     """The refit beside the rank-one updates: the same probabilities."""
-    from curation.arrays import load
-    from curation.standing import of_version
+    from assay.curation.label_quality.judges import of_version
+    from assay.curation.storage.arrays import load
 
     truth = truth_of(scanned)
     ids = scanned.queue(25, 0)["sample"]
@@ -110,7 +112,7 @@ def test_a_class_that_the_second_opinion_does_not_know_is_the_probes_to_judge(sc
     state = scanned.state()
     ones = [s for s in train_of(state) if state.label[s] == truth_of(scanned)[s] == "1"]
     scanned.edit(pd.DataFrame(dict(sample=ones, label="one")), "ann", new_classes={"one"})
-    found = suspects.opinion(scanned)
+    found = live.opinion(scanned)
     assert len(ones) > 10 and (found.suggestion[ones] == "one").mean() > 0.8, "or all of them would be called wrong"
 
 
@@ -274,10 +276,10 @@ def test_what_each_split_must_not_repeat(nearly):
     pairs, at = (np.array([[0, 1, 0.1]]), [0, 1, 2]) if nearly else (np.empty((0, 3)), [0, 0, 1])
     for one, other in product(("train", "val", "test", "pool", "guard"), repeat=2):
         state = pd.DataFrame(dict(split=[one, other, "train"], keep=True), index=["a", "b", "stranger"])
-        found = issues.leakage(state, pairs, np.array(at))
+        found = leakage.leakage(state, pairs, np.array(at))
         leaks = {0: 1} if other in away.get(one, ()) else {1: 0} if one in away.get(other, ()) else {}
         assert {i: j for i, (j, _) in found.items()} == leaks, (one, other)
-        assert not issues.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), "what is out gives nothing away"
+        assert not leakage.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), "what is out gives nothing away"
 
 
 @pytest.mark.parametrize("what", ["all of train", "a class"])
@@ -303,12 +305,12 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
 
 def test_random_looks_are_counted_for_each_class(scanned):
     truth, before = truth_of(scanned), scanned.state()
-    from curation.queue import random_order
+    from assay.curation.statistics.sampling import random_order
 
     order = list(random_order(before)[:60])
     rows = decisions(order, truth)
     scanned.edit(rows, "ann")
-    doubts = suspects.opinion(scanned, "v1").suggestion
+    doubts = live.opinion(scanned, "v1").suggestion
     found = {row["class"]: row for row in scanned.status()["classes_reviewed"]}
     assert sum(row["looks"] for row in found.values()) == 60
     for name, row in found.items():
@@ -321,17 +323,19 @@ def test_random_looks_are_counted_for_each_class(scanned):
 
 
 def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
-    from curation.arrays import save
-    from curation.standing import second_age
+    from assay.curation.label_quality.judges import second_age
+    from assay.curation.storage.arrays import save
 
     state, own = scanned.state(), model_of(scanned)
     rows = state.index[state["split"].isin(("train", "val"))]
-    y = np.where(state["split"][rows] == "train", suspects.indices(state.label[rows], list(own.columns)), -1)
-    second = dict(classes=np.array(json.dumps(list(own.columns))), ids=np.asarray(rows, "S32"), labels=y, probs=own.loc[rows].to_numpy("f4"))
+    y = np.where(state["split"][rows] == "train", scoring.indices(state.label[rows], list(own.columns)), -1)
+    second = dict(
+        classes=np.array(json.dumps(list(own.columns))), ids=np.asarray(rows, "S32"), labels=y, probs=own.loc[rows].to_numpy("f4")
+    )
     assert second_age(scanned, state) is None
     save(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
-    from curation.standing import write_opinion
-    from curation.versions import position
+    from assay.curation.label_quality.live import write_opinion
+    from assay.curation.versioning.versions import position
 
     write_opinion(scanned, position(scanned, "HEAD"))
     assert scanned.status()["network"] == dict(trained=int((y >= 0).sum()), changed=0, new=0)

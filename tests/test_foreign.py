@@ -14,17 +14,19 @@ import duckdb
 import pandas as pd
 import pytest
 from conftest import ROOT, bench_of, digits
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, asking, backup, catalogue, slices, turns
-from curation.cache import cache, kept
-from curation.check import check
-from curation.errors import Held
-from curation.leftovers import gc
-from curation.scratch import scratch
-from curation.store import Opened
-from pipelines import jobs
+import assay
+from assay import UserError
+from assay.curation.errors import Held
+from assay.curation.maintenance.garbage import gc
+from assay.curation.maintenance.integrity import check
+from assay.curation.slicing import slices
+from assay.curation.storage import backup, catalog, locks, queries
+from assay.curation.storage.engine import Opened
+from assay.curation.system.scratch import scratch
+from assay.curation.system.user_cache import cache, kept
+from assay.pipelines.jobs import job_files
 
 ISSUES = "drop table issues; create table issues ({}, sample varchar, score double, suggestion varchar, why varchar, {})"
 FOREIGN = {  # what a file may bring that no bench of ours has; {secret} is a file of the reader's
@@ -76,14 +78,14 @@ def mailed(own, folder, statements=""):
     shutil.copytree(own.path, folder / "mailed")
     with duckdb.connect(str(folder / "mailed" / "assay.duckdb")) as con:
         con.execute(statements.format(secret=own.path.parent / "secret"))
-    return curation.Bench(folder / "mailed")
+    return assay.Bench(folder / "mailed")
 
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_path, name):
     there = mailed(own, tmp_path, FOREIGN[name])
     with pytest.raises(UserError, match="expected the tables of a bench and nothing else") as refused:
-        curation.open(there.path)
+        assay.open(there.path)
     assert str(there.path) in str(refused.value)
     with pytest.raises(UserError, match="and nothing else"):
         there.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
@@ -105,7 +107,7 @@ def test_every_verb_says_so(own, tmp_path):
     there = mailed(own, tmp_path, FOREIGN["trigger"])
     for verb in (["status"], ["check"], ["log"], ["edit", tmp_path / "e.csv"], ["commit"]):
         (tmp_path / "e.csv").write_text(f"sample,verdict\n{own.frame(split='train').index[0]},confirm\n")
-        status, out, err = assay(*verb, "-b", there.path)
+        status, out, err = run_assay(*verb, "-b", there.path)
         assert status in (1, 2) and "and nothing else" in out + err and "trigger" in out + err and "sound" not in out, (verb, out, err)
 
 
@@ -121,13 +123,13 @@ def test_the_kinds_that_are_compared_are_all_that_this_duckdb_knows():
             if "database_name" in columns:
                 known.add(function.removeprefix("duckdb_"))
     # the statement that makes a table says all of its columns and constraints
-    assert known - {"databases", "columns", "constraints"} == {*catalogue.KINDS, *catalogue.MACROS}
+    assert known - {"databases", "columns", "constraints"} == {*catalog.KINDS, *catalog.MACROS}
 
 
 def test_a_bench_changed_by_another_program_meanwhile_is_looked_at_again(own, tmp_path):
     there = mailed(own, tmp_path)
-    assert len(curation.open(there.path).state()) == 30
-    mailed_again = curation.open(there.path)
+    assert len(assay.open(there.path).state()) == 30
+    mailed_again = assay.open(there.path)
     with duckdb.connect(str(there.file)) as con:
         con.execute("create trigger evil after insert on edits for each statement delete from samples")
     with pytest.raises(UserError, match="trigger"):
@@ -136,7 +138,11 @@ def test_a_bench_changed_by_another_program_meanwhile_is_looked_at_again(own, tm
 
 def test_no_file_but_the_bench_is_reached_and_no_macro_takes_a_functions_place(own, tmp_path):
     with own.connect() as con:
-        for evil in (f"select * from read_text('{own.path.parent / 'secret'}')", f"copy samples to '{tmp_path / 'x.csv'}'", f"attach '{tmp_path / 'x'}'"):
+        for evil in (
+            f"select * from read_text('{own.path.parent / 'secret'}')",
+            f"copy samples to '{tmp_path / 'x.csv'}'",
+            f"attach '{tmp_path / 'x'}'",
+        ):
             with pytest.raises(duckdb.PermissionException):
                 con.execute(evil)
         for evil in ("set enable_external_access = true", f"set allowed_paths = ['{tmp_path}']", "load httpfs", "install httpfs"):
@@ -156,10 +162,10 @@ def test_odd_folder_names_open_like_any_other(own, tmp_path):
         shutil.copytree(own.path, tmp_path / name)
         (tmp_path / f"link {name}").symlink_to(tmp_path / name)
         for path in (tmp_path / name, tmp_path / f"link {name}", tmp_path / name / ".." / name):
-            bench = curation.open(path)
+            bench = assay.open(path)
             before = bench.rows("select count(*) from edits")[0][0]
             bench.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
-            assert curation.open(path).rows("select count(*) from edits") == [(before + 1,)]
+            assert assay.open(path).rows("select count(*) from edits") == [(before + 1,)]
         assert not list((tmp_path / name).glob("*.wal*"))
     assert len(Opened.engines) <= Opened.KEPT
 
@@ -187,28 +193,32 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
     assert long.is_alive() and not said, "it is still at work"
     long.join()
     assert "within 4 s" in said[0][0] and said[0][1] < 60 + 8
-    monkeypatch.setattr(asking, "MEMORY", 100 << 20)
+    monkeypatch.setattr(queries, "MEMORY", 100 << 20)
     ask("select list_sum(range(300000000))")
     assert "needs at most 0.1 GB" in said[1][0]
-    monkeypatch.setattr(asking, "ANSWER", 1 << 20)
+    monkeypatch.setattr(queries, "ANSWER", 1 << 20)
     ask("select repeat('x', 1000) from range(100000)")
     assert "at most 1 MB" in said[2][0]
     assert not list(scratch().glob("query-*")), "nothing is left of it"
-    assert there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0] == 1, "and what is asked now is of now"
+    assert there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0] == 1, (
+        "and what is asked now is of now"
+    )
 
 
 def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
-    asked, answer = [], asking.answer
-    monkeypatch.setattr(asking, "answer", lambda *task: asked.append(task) or answer(*task))
+    asked, answer = [], queries.answer
+    monkeypatch.setattr(queries, "answer", lambda *task: asked.append(task) or answer(*task))
     ids = sorted(own.state().index)
-    wanted = dict(a="select id from samples order by id limit 3;", b=f"with x as (select '{ids[4]}' as i) select i from x -- last", c=ids[:1])
+    wanted = dict(
+        a="select id from samples order by id limit 3;", b=f"with x as (select '{ids[4]}' as i) select i from x -- last", c=ids[:1]
+    )
     assert slices.queried(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
     with pytest.raises(UserError, match="nowhere does not exist"):
         slices.queried(own, wanted | dict(d="select id from nowhere"))
 
 
 def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
-    code = "import os, signal, curation.scratch as s; print(s.scratch(), flush=True); {}"
+    code = "import os, signal, assay.curation.system.scratch as s; print(s.scratch(), flush=True); {}"
     env = os.environ | dict(TMPDIR=str(tmp_path))
 
     def run(end):
@@ -230,14 +240,14 @@ def test_a_job_file_names_no_other_file(own, tmp_path):
     (there.path / "jobs").mkdir()
     (there.path / "jobs" / "a.json").write_text(json.dumps(dict(name=str(tmp_path / "mine"), state="failed", keys=[])))
     (there.path / "jobs" / "b.json").write_text("[1]")
-    assert jobs.states(there) == [] and other.exists() and not (there.path / "jobs" / "a.json").exists()
+    assert job_files.states(there) == [] and other.exists() and not (there.path / "jobs" / "a.json").exists()
 
 
 # ---- models that were prepared
 
 
 def test_no_model_that_came_with_a_bench_is_loaded(tmp_path, monkeypatch):
-    from pipelines.embed import embedded
+    from assay.pipelines.embedders.embed import embedded
 
     monkeypatch.setenv("ASSAY_ENGINE", "fp32")
     bench = bench_of(digits(20), tmp_path)
@@ -278,8 +288,30 @@ def test_what_is_kept_outside_of_benches_is_believed_for_its_own_bytes(tmp_path,
 
 # ---- what lies in its folder
 
-LEADING = ["arrays", "backups", "jobs", "aside", "audits", "uploads", "report.html", "plan.json", "guard-a.toml", ".lock", "assay.duckdb.wal", "fiftyone"]
-LEADING += ["arrays/damaged", "arrays/runs", "arrays/embeddings/x", "arrays/graph.npz", "backups/v1.duckdb", "jobs/a.json", "uploads/a", "fiftyone/db"]
+LEADING = [
+    "arrays",
+    "backups",
+    "jobs",
+    "aside",
+    "audits",
+    "uploads",
+    "report.html",
+    "plan.json",
+    "guard-a.toml",
+    ".lock",
+    "assay.duckdb.wal",
+    "fiftyone",
+]
+LEADING += [
+    "arrays/damaged",
+    "arrays/runs",
+    "arrays/embeddings/x",
+    "arrays/graph.npz",
+    "backups/v1.duckdb",
+    "jobs/a.json",
+    "uploads/a",
+    "fiftyone/db",
+]
 
 
 @pytest.mark.parametrize("name", LEADING)
@@ -296,14 +328,14 @@ def test_nothing_in_a_bench_leads_out_of_it(own, tmp_path, name):
     link.unlink(missing_ok=True)
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(mine if "." not in name.split("/")[-1][1:] else mine / "letter")
-    for act in (curation.open, lambda path: curation.create(path, group=True), lambda path: check(curation.Bench(path))):
+    for act in (assay.open, lambda path: assay.create(path, group=True), lambda path: check(assay.Bench(path))):
         with pytest.raises(UserError, match=f"found {name}, a link to {mine}"):
             act(there.path)
     assert (mine / "letter").read_text() == "dear" and (mine / "letter").stat().st_mode & 0o777 == 0o644
     link.unlink()
     os.mkfifo(link)
     with pytest.raises(UserError, match=f"found {name}, which is neither"):
-        curation.open(there.path)
+        assay.open(there.path)
 
 
 def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
@@ -311,7 +343,7 @@ def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
     (there.path / "letters").symlink_to(tmp_path)  # no name of ours: nothing looks there
     (there.path / "arrays" / "pixels" / "run.sh").write_text("rm")
     (there.path / "arrays" / "plugins").mkdir()
-    curation.open(there.path)
+    assay.open(there.path)
     (found,) = [f for f in check(there) if f["kind"] == "unknown"]
     assert found["n"] == 3 and "first arrays/pixels/run.sh" in found["what"]
     assert not [f for f in check(own) if f["kind"] == "unknown"]
@@ -319,7 +351,7 @@ def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
 
 def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, monkeypatch):
     """It is this user's where it was made here; copied, or sent away and back, it may hold anything."""
-    from pipelines import mirror
+    from assay.pipelines.fiftyone import dataset
 
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
     program = tmp_path / "mongod"
@@ -330,15 +362,15 @@ def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, mon
 
     def opened(**more):
         with pytest.raises(UserError) as said:
-            mirror.connect(there, **more)
+            dataset.connect(there, **more)
         return "expected mongod to start" in said.value.problem
 
     assert opened() and opened(), "made here"
-    (mirror.folder(there) / "pushed.npz").write_bytes(b"")
-    shutil.copytree(mirror.folder(there), tmp_path / "back")
-    shutil.rmtree(mirror.folder(there))
+    (dataset.folder(there) / "pushed.npz").write_bytes(b"")
+    shutil.copytree(dataset.folder(there), tmp_path / "back")
+    shutil.rmtree(dataset.folder(there))
     shutil.copytree(tmp_path / "back", tmp_path / "keeps its number")
-    shutil.copytree(tmp_path / "back", mirror.folder(there))
+    shutil.copytree(tmp_path / "back", dataset.folder(there))
     assert not opened() and opened(trust=True) and opened()
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "another user's"))
     assert not opened()
@@ -350,36 +382,52 @@ def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, mon
 
 
 def test_no_word_of_a_job_file_is_believed_that_no_job_says(own, tmp_path, capsys):
-    from pipelines.__main__ import main
+    from assay.pipelines.cli.main import main
 
     there = mailed(own, tmp_path)
     (there.path / "jobs").mkdir()
-    wrong = [("begun", "yesterday"), ("begun", "0001-01-01T00:00:00+23:00"), ("begun", 7), ("since", [1]), ("keys", 7), ("keys", [[1]]), ("share", "x")]
-    wrong += [("share", float("nan")), ("said", [1]), ("said", dict(url="javascript:x")), ("cells", {}), ("pid", "1"), ("state", 1), ("text", {})]
+    wrong = [
+        ("begun", "yesterday"),
+        ("begun", "0001-01-01T00:00:00+23:00"),
+        ("begun", 7),
+        ("since", [1]),
+        ("keys", 7),
+        ("keys", [[1]]),
+        ("share", "x"),
+    ]
+    wrong += [
+        ("share", float("nan")),
+        ("said", [1]),
+        ("said", dict(url="javascript:x")),
+        ("cells", {}),
+        ("pid", "1"),
+        ("state", 1),
+        ("text", {}),
+    ]
     for n, (field, value) in enumerate([*wrong, ("error", 1)]):
         said = dict(state="failed", error="e", key="k", since="2026-01-01T00:00:00+00:00") | {field: value}
         (there.path / "jobs" / f"{n}.json").write_text(json.dumps(said))
     (there.path / "jobs" / "deep.json").write_text("[" * 100_000)
     (there.path / "jobs" / "folder.json").mkdir()
-    assert len(jobs.states(there)) == 15 and not [j for j in jobs.states(there) if "url" in j.get("said", {})]
+    assert len(job_files.states(there)) == 15 and not [j for j in job_files.states(there) if "url" in j.get("said", {})]
     assert main(["runs", "-b", str(there.path)]) == 0 and "15 failed" not in capsys.readouterr().out
 
 
 def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
     there, bystander = mailed(own, tmp_path), subprocess.Popen(["sleep", "60"])
     code = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # whoever starts these tests with & has it ignored
-    code = f"import signal, sys, time, curation\nfrom pipelines import jobs\n{code}"
-    code += "\nwith jobs.claim(curation.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
+    code = f"import signal, sys, time, assay\nfrom assay.pipelines.jobs import job_files\n{code}"
+    code += "\nwith job_files.claim(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
     worker = subprocess.Popen([sys.executable, "-c", code, there.path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         assert worker.stdout.readline() == b"\n"
-        (job,) = jobs.states(there)
+        (job,) = job_files.states(there)
         for pid in (bystander.pid, -1, 0, 1, 2**70):
-            jobs.stop(there, job | dict(pid=pid))
+            job_files.stop(there, job | dict(pid=pid))
         time.sleep(0.2)
         assert bystander.poll() is None and worker.poll() is None
-        jobs.stop(there, job)
-        assert worker.wait(20) != 0 and [j["state"] for j in jobs.states(there)] == ["stopped"]
+        job_files.stop(there, job)
+        assert worker.wait(20) != 0 and [j["state"] for j in job_files.states(there)] == ["stopped"]
     finally:
         bystander.kill()
         worker.kill()
@@ -389,10 +437,10 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
 
 @pytest.mark.parametrize("said, word", [(b"4711", "process 4711"), (b"1; rm -r ~", "another process"), (b"\xff\x1b[2J", "another process")])
 def test_a_lock_names_its_holder_by_a_number_or_not_at_all(tmp_path, monkeypatch, said, word):
-    monkeypatch.setattr(turns, "PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
     (tmp_path / ".lock").write_bytes(said.ljust(40))
     with open(tmp_path / ".lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Held, match=f"held by {word}\n") as refused:
-            turns.take_turn(tmp_path / ".lock")
+            locks.take_turn(tmp_path / ".lock")
     assert ("ps -p 4711" in refused.value.hint) == (word == "process 4711") and "rm" not in str(refused.value)

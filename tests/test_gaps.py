@@ -10,14 +10,18 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits, png
 from PIL import Image
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, check, clusters, gaps, guards, mistakes, regions, slices
-from curation.arrays import load
-from pipelines import contact, errands
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay import UserError
+from assay.curation.maintenance import integrity
+from assay.curation.predictions import model_errors
+from assay.curation.slicing import clusters, gaps, metadata, regions, regression_sets
+from assay.curation.storage.arrays import load
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.jobs import tasks
+from assay.pipelines.reports import contact_sheet
 
 silent = lambda line: None  # noqa: E731
 LETTERS = np.array(list("abc"))
@@ -64,7 +68,7 @@ def test_a_name_says_what_is_in_it_and_no_two_are_equal():
     state = pd.DataFrame(dict(label=labels, given_label=labels, split="train", width=8, height=8), index=[f"s{i}" for i in range(69)])
     state["meta"] = [json.dumps(dict(site=s, label_again=t)) for s, t in zip(sites, labels)]
     assert clusters.proposed(state, at) == ["mostly a (site = x)", "mostly a, few b", "mostly c", "mostly a"]
-    assert "label_again" not in slices.telling(state) and "label_again" in slices.metadata(state), "it only says the label again"
+    assert "label_again" not in metadata.telling(state) and "label_again" in metadata.metadata(state), "it only says the label again"
 
 
 @pytest.mark.daily
@@ -79,7 +83,7 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     file.unlink()
     clusters.assigned(bench, state)
     assert file.read_bytes() == first, "made again, the same to the byte"
-    assert [f for f in check.check(bench) if f["kind"] not in check.NOTES] == []
+    assert [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES] == []
     for upto, stay in ((336, True), (420, False)):
         table[:upto].to_parquet(tmp_path / "a" / "digits.parquet")
         ingest(bench, tmp_path / "a" / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
@@ -124,7 +128,7 @@ def test_a_persons_name_goes_where_its_sample_goes(scanned):
 
 def test_the_table_of_clusters_counts_what_counting_counts(scanned):
     state, table = scanned.state(), clusters.table(scanned)
-    wrong = mistakes.found(scanned)
+    wrong = model_errors.found(scanned)
     kept = load(scanned.arrays / "opinion.npz")
     by_hand = dict(zip(kept["ids"].astype(str), np.array(json.loads(str(kept["classes"])))[kept["pred_probs"].argmax(1)]))
     for row in table.itertuples():
@@ -230,8 +234,8 @@ def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
     assert first.kind == "thin" and first.ratio < 0.3 and first.ratio_high < 0.5 and len(found) < 10
     assert val.key.isin(mode).mean() > 0.5 and first.explains > 2 and first.rate > 3 * first.rest
     assert (first.train, first.val, first.pool) == tuple((mine["split"] == s).sum() for s in ("train", "val", "pool"))
-    assert first.errors == mistakes.found(bench).wrong[val.index].sum() and f"{first.errors} of {first.val} val" in first.why
-    judged = mistakes.found(bench)
+    assert first.errors == model_errors.found(bench).wrong[val.index].sum() and f"{first.errors} of {first.val} val" in first.why
+    judged = model_errors.found(bench)
     judged = judged[judged.label.notna()]
     elsewhere = judged.wrong[~judged.index.isin(mine.index)].astype(float)
     assert (first.rest, first.n_rest) == (pytest.approx(elsewhere.mean()), len(elsewhere)) and len(elsewhere) + first.val == len(judged)
@@ -245,7 +249,7 @@ def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
 
 def test_explained_errors_are_not_counted_twice(way):
     bench, _, _ = way
-    found, wrong = gaps.find(bench), mistakes.found(bench).wrong
+    found, wrong = gaps.find(bench), model_errors.found(bench).wrong
     seen, total = set(), 0.0
     for row in found.itertuples():
         mine = set(gaps.members(bench, row.gap)) & set(wrong.index) - seen
@@ -274,7 +278,7 @@ def test_the_list_stands_until_the_next_one_and_is_derived(way, tmp_path):
 def test_of_a_large_bench_the_last_list_is_shown_until_somebody_asks(way, tmp_path, monkeypatch):
     bench, _, _ = way
     shutil.copytree(bench.path, tmp_path / "bench")
-    bench = curation.open(tmp_path / "bench")
+    bench = assay.open(tmp_path / "bench")
     found, val = gaps.find(bench), bench.state().query("split == 'val'").index
     bench.edit(pd.DataFrame(dict(sample=val[:3], tag="seen")), "ann")
     now, late = gaps.recent(bench)
@@ -283,7 +287,7 @@ def test_of_a_large_bench_the_last_list_is_shown_until_somebody_asks(way, tmp_pa
     monkeypatch.setattr(gaps, "PROMPT", 0)
     old, late = gaps.recent(bench)
     assert old.equals(found) and late == len(val)
-    errands.start(bench, "gaps").wait()
+    tasks.start(bench, "gaps").wait()
     now, late = gaps.recent(bench)
     assert late == 0 and not now.val.any() and found.val.any(), "val is gone, and the list knows"
 
@@ -301,8 +305,8 @@ def test_other_test_labels_make_the_same_clusters_gaps_and_sheets_to_the_byte(tm
         rows, files = gaps.find(bench), [(bench.arrays / f).read_bytes() for f in ("clusters.npz", "gaps.npz")]
         every = [clusters.table(bench, level=level).to_json() for level in clusters.LEVELS]
         sheets = [
-            contact.of_clusters(bench, clusters.table(bench), tmp_path / name / "c.html", "fine"),
-            contact.of_gaps(bench, rows, tmp_path / name / "g.html"),
+            contact_sheet.of_clusters(bench, clusters.table(bench), tmp_path / name / "c.html", "fine"),
+            contact_sheet.of_gaps(bench, rows, tmp_path / name / "g.html"),
         ]
         seen.append([rows.drop(columns="action").to_json(), files[0], every, [s.read_text().replace(str(bench.given), "") for s in sheets]])
         tested = {s for s in bench.state().key[bench.state()["split"] == "test"]}
@@ -371,12 +375,12 @@ def test_labels_in_order_leave_no_gap(tmp_path):
 def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
     import shutil
 
-    from pipelines import experiment
-    from pipelines.plan import check as checked
+    from assay.pipelines.experiments import run
+    from assay.pipelines.experiments.plan import check as checked
 
     shutil.copytree(way[0].path, tmp_path / "bench")
-    bench = curation.open(tmp_path / "bench")
-    status, out, _ = assay("gaps", "-b", bench.path, "--csv", tmp_path / "g.csv", "--sheet", tmp_path / "g.html")
+    bench = assay.open(tmp_path / "bench")
+    status, out, _ = run_assay("gaps", "-b", bench.path, "--csv", tmp_path / "g.csv", "--sheet", tmp_path / "g.html")
     gap = gaps.find(bench).gap[0]
     assert (
         status == 0
@@ -387,33 +391,33 @@ def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
     assert "Wrong on val" in (tmp_path / "g.html").read_text() and "In the pool from there" in (tmp_path / "g.html").read_text()
     mine = bench.state().loc[gaps.members(bench, gap)]
     val = set(mine.index[mine["split"] == "val"])
-    assert assay("guard", "ones", "--from-gap", "thin", "--score", "2", "--who", "ann", "-b", bench.path)[0] == 2
-    status, out, err = assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path, "--json")
+    assert run_assay("guard", "ones", "--from-gap", "thin", "--score", "2", "--who", "ann", "-b", bench.path)[0] == 2
+    status, out, err = run_assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path, "--json")
     told = json.loads(out)
-    frozen = guards.frozen(bench, bench.state())["ones"]
+    frozen = regression_sets.frozen(bench, bench.state())["ones"]
     assert status == 0 and set(frozen["samples"]) == val and told["moved"]["val"] >= len(val), "all of val there, not only the errors"
     rest = gaps.row_of(bench, gap)["rest"]
     assert told["sets"][0]["score"] == pytest.approx(1 - rest, abs=0.0101) and 1 - rest >= told["sets"][0]["score"]
     assert not {s for s in gaps.members(bench, gap) if s in val}, "a regression set is in no gap"
-    assert assay("scan", "-b", bench.path, "--embedder", "pixels")[0] == 0
+    assert run_assay("scan", "-b", bench.path, "--embedder", "pixels")[0] == 0
     bench.commit("guarded", "ann", "guarded")
-    experiment.run(bench, checked(dict(versions=["guarded"], architectures=["probe"], seeds=2)), silent)
+    run.run(bench, checked(dict(versions=["guarded"], architectures=["probe"], seeds=2)), silent)
     (tmp_path / "plan.toml").write_text('versions = ["guarded"]\narchitectures = ["probe"]\nseeds = 2\n')
-    status, out, _ = assay("gate", "--plan", tmp_path / "plan.toml", "--no-regression", told["file"], "-b", bench.path)
+    status, out, _ = run_assay("gate", "--plan", tmp_path / "plan.toml", "--no-regression", told["file"], "-b", bench.path)
     assert status in (0, 1) and "ones, probe on guarded: accuracy" in out and f"({len(val)} samples" in out
-    assert assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path)[0] == 2, "nothing of it is left in val"
+    assert run_assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path)[0] == 2, "nothing of it is left in val"
 
 
 def test_the_verbs_say_what_they_did(scanned, tmp_path):
-    status, out, _ = assay("clusters", "-b", scanned.path, "--level", "coarse", "--sheet", tmp_path / "c.png")
+    status, out, _ = run_assay("clusters", "-b", scanned.path, "--level", "coarse", "--sheet", tmp_path / "c.png")
     assert status == 0 and "5 coarse clusters" in out and "next: assay clusters --rename" in out
     width, height = Image.open(tmp_path / "c.png").size
     assert width == 12 * 100 and height == 5 * 120
-    rows = json.loads(assay("clusters", "-b", scanned.path, "--json")[1])
+    rows = json.loads(run_assay("clusters", "-b", scanned.path, "--json")[1])
     assert len(rows) == len(clusters.table(scanned)) and {"cluster", "labels", "accuracy", "flagged", "distance"} <= set(rows[0])
-    status, out, _ = assay("clusters", "-b", scanned.path, "--rename", rows[0]["cluster"], "tidy", "--who", "ann")
-    assert status == 0 and "is called tidy" in out and "tidy" in assay("clusters", "-b", scanned.path)[1]
-    assert json.loads(assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(gaps.find(scanned).to_json(orient="records"))
+    status, out, _ = run_assay("clusters", "-b", scanned.path, "--rename", rows[0]["cluster"], "tidy", "--who", "ann")
+    assert status == 0 and "is called tidy" in out and "tidy" in run_assay("clusters", "-b", scanned.path)[1]
+    assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(gaps.find(scanned).to_json(orient="records"))
     log = scanned.rows("select count(*) from edits")
     for arguments, word in (
         (("clusters", "--rename", "zebra", "x"), "known are"),
@@ -425,30 +429,30 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
         (("guard", "x", "--from-gap", "zebra"), "expected a gap"),
         (("guard", "x", "--score", "0.9"), "beside --from-gap"),
     ):
-        status, _, err = assay(*arguments, "-b", scanned.path)
+        status, _, err = run_assay(*arguments, "-b", scanned.path)
         assert status == 2 and word in err and "Traceback" not in err, err
     assert scanned.rows("select count(*) from edits") == log and not list(scanned.path.glob("guard-*"))
 
 
 def test_a_run_may_stand_for_the_probe(scanned):
-    from pipelines import experiment
-    from pipelines.plan import cells
-    from pipelines.plan import check as checked
+    from assay.pipelines.experiments import run
+    from assay.pipelines.experiments.plan import cells
+    from assay.pipelines.experiments.plan import check as checked
 
     plan = checked(dict(versions=["v1"], architectures=["probe"], seeds=1))
-    experiment.run(scanned, plan, silent)
+    run.run(scanned, plan, silent)
     (cell,) = cells(scanned, plan)
     truth = scanned.frame(split="val").label
-    from curation import runs
+    from assay.curation.predictions import runs
 
-    wrong = mistakes.found(scanned, run=cell["key"][:8])
+    wrong = model_errors.found(scanned, run=cell["key"][:8])
     assert wrong.wrong.sum() == len(truth) - runs.right(scanned, cell["key"], truth).sum() > 0
     assert list(gaps.find(scanned, run=cell["key"][:8]).columns) == gaps.COLUMNS
 
 
 def test_before_a_scan_there_are_none(bench):
     for verb in ("clusters", "gaps"):
-        status, _, err = assay(verb, "-b", bench.path)
+        status, _, err = run_assay(verb, "-b", bench.path)
         assert status == 2 and "assay scan" in err
 
 

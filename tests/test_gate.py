@@ -10,16 +10,20 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits, png, truth_of
 from PIL import Image
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, guards, power, runs, stats, suspects
-from curation.arrays import load, save
-from pipelines import experiment
-from pipelines.gate import judge, regression
-from pipelines.plan import cells, check
-from pipelines.scan import scan
-from pipelines.simulate import decisions
+import assay
+from assay import UserError
+from assay.curation.label_quality import scoring
+from assay.curation.predictions import runs
+from assay.curation.slicing import regression_sets
+from assay.curation.statistics import multiple_testing, power
+from assay.curation.storage.arrays import load, save
+from assay.pipelines.evaluation.gates import judge, regression
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import cells, check
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import decisions
 
 silent = lambda line: None  # noqa: E731
 PLAN = dict(versions=["noisy", "clean"], architectures=["probe"], seeds=3)
@@ -70,7 +74,7 @@ def fresh_once(tmp_path_factory):
 
 def copied(bench, folder):
     shutil.copytree(bench.path, folder / "copy")
-    return curation.open(folder / "copy")
+    return assay.open(folder / "copy")
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def guarded_once(fresh_once, tmp_path_factory):
     folder = tmp_path_factory.mktemp("guarded")
     bench = copied(fresh_once, folder)
     file = toml(folder / "slices.toml", threes=(threes(bench), 0.7), few=(threes(bench)[:12], 0.7))
-    guards.freeze(bench, guards.read_sets(file), "ann")
+    regression_sets.freeze(bench, regression_sets.read_sets(file), "ann")
     scan(bench, embedder="pixels", say=silent)
     bench.commit("", "ann", "noisy")
     state, truth = bench.state(), truth_of(bench)
@@ -94,7 +98,7 @@ def guarded_once(fresh_once, tmp_path_factory):
     train = state.index[(state["split"] == "train") & (truth == "3")]
     bench.edit(pd.DataFrame(dict(sample=train, label="8")), "vandal")
     bench.commit("", "vandal", "broken")
-    experiment.run(bench, check(PLAN | dict(versions=["noisy", "clean", "broken"])), silent, most=1)
+    run.run(bench, check(PLAN | dict(versions=["noisy", "clean", "broken"])), silent, most=1)
     return bench, file
 
 
@@ -107,9 +111,11 @@ def guarded(guarded_once, tmp_path):
 @pytest.mark.daily
 def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp_path):
     state, keys = fresh.state(), threes(fresh, 12)
-    sets = guards.read_sets(toml(tmp_path / "s.toml", threes=(keys, 0.9)))
-    out = guards.freeze(fresh, sets, "ann")
-    assert out["moved"] == dict(train=11, val=3, pool=1) and out["sets"] == [dict(name="threes", n=12, new=12, near=3, score=0.9, like_test=0)]
+    sets = regression_sets.read_sets(toml(tmp_path / "s.toml", threes=(keys, 0.9)))
+    out = regression_sets.freeze(fresh, sets, "ann")
+    assert out["moved"] == dict(train=11, val=3, pool=1) and out["sets"] == [
+        dict(name="threes", n=12, new=12, near=3, score=0.9, like_test=0)
+    ]
     now, id_of = fresh.state(), {key: sample for sample, key in state.key.items()}
     gone = {id_of[k] for k in [*keys, "c1", "c2", "c3"]}
     assert set(now.index[now["split"] == "guard"]) == gone and now.keep[list(gone)].all()
@@ -119,7 +125,9 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
         fresh.queue(5)
     assert (now["split"].drop(list(gone)) == state["split"].drop(list(gone))).all() and (now.label.dropna() == state.label.dropna()).all()
     log = fresh.rows("select count(*) from edits")
-    assert guards.freeze(fresh, sets, "bob")["batch"] is None and fresh.rows("select count(*) from edits") == log, "again is no edit"
+    assert regression_sets.freeze(fresh, sets, "bob")["batch"] is None and fresh.rows("select count(*) from edits") == log, (
+        "again is no edit"
+    )
 
     member, other = id_of[keys[0]], next(iter(set(state.index[state["split"] == "train"]) - gone))
     for row, word in ((dict(sample=member, split="train"), "guard split is locked"), (dict(sample=other, split="guard"), "expected split")):
@@ -129,23 +137,23 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
         fresh.edit(pd.DataFrame([dict(sample=other, tag="guard:threes")]), "eve")
 
     with pytest.raises(UserError, match="loses nothing"):
-        guards.freeze(fresh, sets | dict(threes=dict(score=0.9, asked=keys[1:])), "eve")
+        regression_sets.freeze(fresh, sets | dict(threes=dict(score=0.9, asked=keys[1:])), "eve")
     assert fresh.rows("select count(*) from edits") == log
     more = threes(fresh, 2)  # of those that are left in train, since nothing else is
-    grown = guards.freeze(fresh, dict(threes=dict(score=0.8, asked=keys + more)), "ann")
+    grown = regression_sets.freeze(fresh, dict(threes=dict(score=0.8, asked=keys + more)), "ann")
     assert grown["moved"] == dict(train=2) and grown["sets"][0]["new"] == 2
     fresh.undo(grown["batch"], "ann")
     assert fresh.rules()["guard:threes"]["score"] == 0.9 and set(fresh.frame(split="guard").index) == gone
     fresh.undo(out["batch"], "ann")
-    assert fresh.state()["split"].equals(state["split"]) and not guards.frozen(fresh, fresh.state()), "a mistake can be undone"
+    assert fresh.state()["split"].equals(state["split"]) and not regression_sets.frozen(fresh, fresh.state()), "a mistake can be undone"
 
 
 def test_a_sample_of_two_sets_stays_when_one_is_undone(fresh, tmp_path):
     keys = threes(fresh, 12)
-    first = guards.freeze(fresh, dict(a=dict(score=0.9, asked=keys)), "ann")
-    guards.freeze(fresh, dict(b=dict(score=0.9, asked=keys[2:])), "ann")
+    first = regression_sets.freeze(fresh, dict(a=dict(score=0.9, asked=keys)), "ann")
+    regression_sets.freeze(fresh, dict(b=dict(score=0.9, asked=keys[2:])), "ann")
     fresh.undo(first["batch"], "ann")
-    left, state = guards.frozen(fresh, fresh.state()), fresh.state()
+    left, state = regression_sets.frozen(fresh, fresh.state()), fresh.state()
     assert list(left) == ["b"] and sorted(state.key[left["b"]["samples"]]) == sorted(keys[2:])
     assert set(state.key[state["split"] == "guard"]) == {*keys[2:], "c2", "c3"}, "and so do the near duplicates that both had"
 
@@ -160,9 +168,9 @@ def test_what_is_alike(fresh):
     save(fresh.arrays / "graph.npz", **(graph | dict(pairs=np.array([[b, a]]), groups=groups)))
     state.iloc[4, state.columns.get_loc("content_hash")] = state.content_hash.iloc[0]
     ids = state.index
-    assert guards.alike(fresh, state, ids[:1]) == dict.fromkeys([ids[1], ids[2], ids[4]], ids[0])
+    assert regression_sets.alike(fresh, state, ids[:1]) == dict.fromkeys([ids[1], ids[2], ids[4]], ids[0])
     state.loc[ids[1], "keep"] = False
-    assert set(guards.alike(fresh, state, ids[:1])) == {ids[2], ids[4]} and guards.alike(fresh, state, ids[3:4]) == {}
+    assert set(regression_sets.alike(fresh, state, ids[:1])) == {ids[2], ids[4]} and regression_sets.alike(fresh, state, ids[3:4]) == {}
 
 
 def test_test_samples_and_what_is_like_them_are_refused(tmp_path):
@@ -179,7 +187,7 @@ def test_test_samples_and_what_is_like_them_are_refused(tmp_path):
         ("select id from samples", "found 60"),
         (["nobody"], "nobody"),
     ):
-        status, _, err = assay("guard", toml(tmp_path / "s.toml", x=(keys, 0.9)), "--who", "ann", "-b", bench.path)
+        status, _, err = run_assay("guard", toml(tmp_path / "s.toml", x=(keys, 0.9)), "--who", "ann", "-b", bench.path)
         assert status == 2 and re.search(word, err), err
     assert bench.rows("select count(*) from edits") == log and "guard" not in set(bench.state()["split"])
 
@@ -193,13 +201,15 @@ def test_what_a_query_finds_like_a_test_sample_is_left_out_and_said(tmp_path):
     scan(bench, embedder="pixels", hold_out=False, say=silent)
     every = "select id from samples where key like '%' and id not in (select sample from edits where field = 'split' and value ->> '$' = 'test')"
     file = toml(tmp_path / "s.toml", x=(every, 0.5))
-    status, out, err = assay("guard", file, "--who", "ann", "-b", bench.path)
+    status, out, err = run_assay("guard", file, "--who", "ann", "-b", bench.path)
     assert status == 0 and "x: 240 samples (240 new to it)" in out and "2 that nearly equal a test sample are left out" in out, out + err
     assert set(bench.state().query("split == 'val'").key) == {"twin0", "twin1"}
-    status, out, _ = assay("guard", file, "--who", "ann", "-b", bench.path)
+    status, out, _ = run_assay("guard", file, "--who", "ann", "-b", bench.path)
     assert status == 0 and "frozen as it was" in out
-    assert set(guards.standing(bench, guards.read_sets(file), file)) == {"x"}
-    status, _, err = assay("guard", toml(tmp_path / "t.toml", y=("select id from samples where key like 'twin%'", 0.5)), "-b", bench.path)
+    assert set(regression_sets.standing(bench, regression_sets.read_sets(file), file)) == {"x"}
+    status, _, err = run_assay(
+        "guard", toml(tmp_path / "t.toml", y=("select id from samples where key like 'twin%'", 0.5)), "-b", bench.path
+    )
     assert status == 2 and "unlike any test sample" in err
 
 
@@ -222,7 +232,7 @@ def test_what_a_query_finds_like_a_test_sample_is_left_out_and_said(tmp_path):
 def test_a_bad_file_of_sets_is_refused(tmp_path, text, word):
     (tmp_path / "s.toml").write_text(text)
     with pytest.raises(UserError, match=word):
-        guards.read_sets(tmp_path / "s.toml")
+        regression_sets.read_sets(tmp_path / "s.toml")
 
 
 def test_nothing_reads_a_guard_label_but_a_gate(tmp_path):
@@ -236,7 +246,7 @@ def test_nothing_reads_a_guard_label_but_a_gate(tmp_path):
     for name, t in (("a", plain), ("b", shuffled)):
         bench = bench_of(t, tmp_path / name)
         scan(bench, embedder="pixels", say=silent)
-        guards.freeze(bench, dict(x=dict(score=0.5, asked=list(plain.id[mine]))), "ann")
+        regression_sets.freeze(bench, dict(x=dict(score=0.5, asked=list(plain.id[mine]))), "ann")
         scan(bench, embedder="pixels", say=silent)
         queue, issues = (frame.drop(columns="path") for frame in (bench.queue(300, 0.5), bench.issues()))
         members = set(bench.frame(split="guard").index)
@@ -244,16 +254,16 @@ def test_nothing_reads_a_guard_label_but_a_gate(tmp_path):
         asked = cells(bench, check(dict(versions=["HEAD"], architectures=["probe"], seeds=1)))
         seen.append([queue.to_csv(), issues.to_csv(), [c["key"] for c in asked]])
         assert members < set(runs.judged_ids(bench.state())), "every run predicts them"
-        assert not members & set(suspects.judged(bench.state()).index)
+        assert not members & set(scoring.judged(bench.state()).index)
     assert seen[0] == seen[1]
 
 
 def test_a_later_copy_of_a_guard_sample_is_held_out(guarded, tmp_path):
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     bench, file = guarded
     source = table()
-    key = sorted(bench.state().key[guards.frozen(bench, bench.state())["few"]["samples"]])[:3]
+    key = sorted(bench.state().key[regression_sets.frozen(bench, bench.state())["few"]["samples"]])[:3]
     again = source[source.id.isin(key)]
     again = again.assign(
         id=["n1", "n2", "n3"], image=[again.image.iloc[0], *(nearly(i, 36) for i in again.image[1:])], split=["train", "val", "pool"]
@@ -268,12 +278,12 @@ def test_a_later_copy_of_a_guard_sample_is_held_out(guarded, tmp_path):
     )
     found = bench.issues("leakage").set_index("source_id")
     assert found.why[["n1", "n2", "n3"]].str.contains("the guard sample").all() and found.why["n1"].startswith("equals")
-    assert judge(bench, check(PLAN), sets=guards.read_sets(file))["passed"], "an import outside the versions changes no verdict"
+    assert judge(bench, check(PLAN), sets=regression_sets.read_sets(file))["passed"], "an import outside the versions changes no verdict"
 
 
 def test_a_gate_passes_and_fails_with_the_reason(guarded):
     bench, file = guarded
-    sets = guards.read_sets(file)
+    sets = regression_sets.read_sets(file)
     good = judge(bench, check(PLAN), 0.5, sets)
     gain, whole, few = good["checks"]
     assert (
@@ -298,7 +308,7 @@ def test_a_gate_passes_and_fails_with_the_reason(guarded):
     why = "required 70.0 %: below it at 95% confidence, Holm over the 2 checks asked"
     assert whole["high"] < 0.7 and why in whole["reason"] and "take 3 for 8" in whole["reason"]
     assert whole["name"] == "threes, probe on broken"
-    samples = guards.frozen(bench, bench.state())["threes"]["samples"]
+    samples = regression_sets.frozen(bench, bench.state())["threes"]["samples"]
     mine = [c["key"] for c in cells(bench, check(BROKEN)) if c["version"] == "broken"]
     truth = bench.state().label[samples]
     assert whole["estimate"] == pytest.approx(np.mean([runs.right(bench, k, truth).mean() for k in mine])), "by hand"
@@ -315,18 +325,20 @@ def test_many_sets_that_are_just_what_is_required_do_not_fail_together_by_chance
     for _ in range(runs_):
         said = [np.where(rng.random((1, 60)) < 0.8, "a", "b").astype(object) for _ in range(k)]
         family = [own(s, truth, 0.8) for s in said]
-        alphas = stats.holm_alphas([f["p"] for f in family], 0.05)
+        alphas = multiple_testing.holm_alphas([f["p"] for f in family], 0.05)
         failed += any(not regression(f, alpha, 0.95, k)["passed"] for f, alpha in zip(family, alphas))
         alone += any(f["p"] <= 0.05 for f in family)
     assert failed <= 0.1 * runs_ < 0.15 * runs_ < alone
     bad = own(np.array([["b"] * 30 + ["a"] * 30], object), truth, 0.8)
-    alphas = stats.holm_alphas([bad["p"], *(f["p"] for f in family)], 0.05)
+    alphas = multiple_testing.holm_alphas([bad["p"], *(f["p"] for f in family)], 0.05)
     assert not regression(bad, alphas[0], 0.95, 13)["passed"], "a real fall is still caught among thirteen"
 
 
 def own(said, truth, required):
     said = np.atleast_2d(said)
-    return dict(set="x", version="v", arch="probe", required=required, truth=truth, said=said, lost=0, p=power.p_below(said == truth, required))
+    return dict(
+        set="x", version="v", arch="probe", required=required, truth=truth, said=said, lost=0, p=power.p_below(said == truth, required)
+    )
 
 
 def test_a_p_value_is_where_the_bound_touches_what_is_required():
@@ -334,15 +346,15 @@ def test_a_p_value_is_where_the_bound_touches_what_is_required():
     p = power.p_below(right, 0.8)
     assert power.below(right, 0.8, 1 - p * 1.001)["verdict"] == "below" != power.below(right, 0.8, 1 - p * 0.999)["verdict"]
     assert power.p_below(np.ones((1, 60)), 0.8) == 1.0 and power.p_below(right, 0.0) == 1.0
-    assert stats.holm_alphas([0.01, 0.5, 0.02, 0.03], 0.06) == pytest.approx([0.015, 0.06, 0.02, 0.03])
-    assert stats.holm_alphas([0.04, 0.03], 0.05) == [0.025, 0.025], "from the first that passes on, none is rejected"
+    assert multiple_testing.holm_alphas([0.01, 0.5, 0.02, 0.03], 0.06) == pytest.approx([0.015, 0.06, 0.02, 0.03])
+    assert multiple_testing.holm_alphas([0.04, 0.03], 0.05) == [0.025, 0.025], "from the first that passes on, none is rejected"
 
 
 def test_a_gain_of_the_same_labels_is_none(guarded):
     bench, _ = guarded
     bench.commit("", "ann", "same")
     plan = check(PLAN | dict(versions=["broken", "same"]))
-    assert experiment.run(bench, plan, silent) == 0
+    assert run.run(bench, plan, silent) == 0
     zero = judge(bench, plan, 0.1)["checks"][0]
     assert not zero["passed"] and zero["estimate"] == zero["low"] == 0 and "same training labels" in zero["reason"]
     assert judge(bench, plan, 0.0)["passed"]
@@ -350,7 +362,7 @@ def test_a_gain_of_the_same_labels_is_none(guarded):
 
 def test_what_cannot_be_judged_is_refused(guarded, tmp_path):
     bench, file = guarded
-    sets, more = guards.read_sets(file), list(bench.frame("clean", "train").key[:1])
+    sets, more = regression_sets.read_sets(file), list(bench.frame("clean", "train").key[:1])
     plan = check(PLAN)
     for change, word in (
         (dict(new=dict(score=0.9, asked=more)), "'new' not frozen"),
@@ -360,7 +372,7 @@ def test_what_cannot_be_judged_is_refused(guarded, tmp_path):
     ):
         with pytest.raises(UserError, match=word):
             judge(bench, plan, sets=sets | change)
-    guards.freeze(bench, dict(new=dict(score=0.9, asked=more)), "ann")
+    regression_sets.freeze(bench, dict(new=dict(score=0.9, asked=more)), "ann")
     with pytest.raises(UserError, match="clean to be trained without the regression set 'new', found 1 of its samples"):
         judge(bench, plan, sets=dict(new=dict(score=0.9, asked=more)))
     for plan, word in (
@@ -379,24 +391,26 @@ def test_what_cannot_be_judged_is_refused(guarded, tmp_path):
 @pytest.mark.daily
 def test_a_copy_in_train_spoils_a_version(guarded, tmp_path):
     """A near duplicate of a member, brought into train by hand, has told the runs the answer."""
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     bench, file = guarded
-    key = guards.read_sets(file)["few"]["asked"][0]
+    key = regression_sets.read_sets(file)["few"]["asked"][0]
     source = table()
     rows = pd.concat([source[source.id == key].assign(label="3"), source[source.truth == "4"].head(1)])  # an import is of two classes
     rows.assign(id=["n1", "n2"], image=[nearly(i, 36) for i in rows.image], split=["train", "pool"]).to_parquet(tmp_path / "later.parquet")
     ingest(bench, tmp_path / "later.parquet", "tester", columns=dict(label="label"))
     scan(bench, embedder="pixels", hold_out=False, say=silent)
     bench.commit("", "eve", "leaky")
-    plan, sets, state = check(PLAN | dict(versions=["clean", "leaky"])), guards.read_sets(file), bench.state()
+    plan, sets, state = check(PLAN | dict(versions=["clean", "leaky"])), regression_sets.read_sets(file), bench.state()
     with pytest.raises(UserError, match="leaky to be trained without .* found 1 of its samples or their near duplicates"):
         judge(bench, plan, sets=sets)
     dropped = bench.edit(pd.DataFrame(dict(sample=state.index[state.key == "n1"], keep="false")), "eve")["batch"]
     with pytest.raises(UserError, match="leaky to be trained without .* found 1 of its samples or their near duplicates"):
         judge(bench, plan, sets=sets)  # dropped since, it was trained on all the same
     bench.undo(dropped, "eve")
-    assert guards.freeze(bench, guards.read_sets(file), "ann")["moved"] == dict(train=1), "and to freeze again moves what came later"
+    assert regression_sets.freeze(bench, regression_sets.read_sets(file), "ann")["moved"] == dict(train=1), (
+        "and to freeze again moves what came later"
+    )
 
 
 def test_the_verbs(guarded, tmp_path):
@@ -405,28 +419,28 @@ def test_the_verbs(guarded, tmp_path):
     b = ("-b", bench.path)
     for name, plan in (("good", PLAN), ("bad", BROKEN)):
         (tmp_path / f"{name}.toml").write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in plan.items()))
-    assert assay("gate", *b)[0] == assay("gate", "--min-gain", "1", *b)[0] == 2, "nothing to check; no experiment"
-    assert assay("gate", "--min-gain", "1", "--confidence", "95", "--plan", tmp_path / "good.toml", *b)[0] == 2
+    assert run_assay("gate", *b)[0] == run_assay("gate", "--min-gain", "1", *b)[0] == 2, "nothing to check; no experiment"
+    assert run_assay("gate", "--min-gain", "1", "--confidence", "95", "--plan", tmp_path / "good.toml", *b)[0] == 2
     looks = bench.rows("select count(*) from looks")
-    status, out, _ = assay("gate", "--no-regression", file, "--plan", tmp_path / "bad.toml", *b)
+    status, out, _ = run_assay("gate", "--no-regression", file, "--plan", tmp_path / "bad.toml", *b)
     assert (
         status == 1
         and out.count("FAIL  ") == 2
         and "threes, probe on broken: accuracy" in out
         and bench.rows("select count(*) from looks") == looks
     )
-    status, out, _ = assay("gate", "--min-gain", "0.5", "--no-regression", file, "--plan", tmp_path / "good.toml", *b)
+    status, out, _ = run_assay("gate", "--min-gain", "0.5", "--no-regression", file, "--plan", tmp_path / "good.toml", *b)
     assert status == 0 and out.count("pass  ") == 3 and "gain of clean over noisy: +" in out
     assert bench.rows("select count(*) from looks")[0][0] == looks[0][0] + 1
     (bench.path / "plan.json").write_text(json.dumps(check(BROKEN)))
-    status, out, _ = assay("gate", "--min-gain", "0.5", "--json", *b)
+    status, out, _ = run_assay("gate", "--min-gain", "0.5", "--json", *b)
     assert status == 1 and json.loads(out)["checks"][0]["passed"] is False and json.loads(out)["passed"] is False
-    status, out, _ = assay("guard", file, "--who", "ann", *b)
+    status, out, _ = run_assay("guard", file, "--who", "ann", *b)
     assert status == 0 and "36 samples (0 new to it), 3 near duplicates" in out and "frozen as it was" in out
     state, key = bench.state(), list(bench.frame("HEAD", "val").key[:1])
-    status, out, _ = assay("guard", toml(tmp_path / "new.toml", new=(key, 0.5)), "--who", "ann", *b)
+    status, out, _ = run_assay("guard", toml(tmp_path / "new.toml", new=(key, 0.5)), "--who", "ann", *b)
     assert status == 0 and "1 left val" in out and "a gate will state its power" in out and len(state) == len(bench.state())
-    status, out, _ = assay("gate", "--no-regression", tmp_path / "new.toml", "--plan", tmp_path / "good.toml", *b)
+    status, out, _ = run_assay("gate", "--no-regression", tmp_path / "new.toml", "--plan", tmp_path / "good.toml", *b)
     assert status == 0 and "1 samples" in out, "a sample of val was never trained on, and the runs have predicted it"
 
 
@@ -440,36 +454,36 @@ def test_unaudited_test_labels_are_said_first(guarded):
 
 @pytest.mark.daily
 def test_a_set_does_not_shrink_unseen_with_its_source(fresh, tmp_path):
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     keys = threes(fresh, 12)
     sets = dict(x=dict(score=0.9, asked=f"select id from samples where key in ({', '.join(map(repr, keys))})"))
-    guards.freeze(fresh, sets, "ann")
+    regression_sets.freeze(fresh, sets, "ann")
     table().query("id != @keys[0]").to_parquet(tmp_path / "digits.parquet")
     ingest(fresh, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
     with pytest.raises(UserError, match="all 12 samples of the set 'x', found 11"):
-        guards.standing(fresh, sets, "x.toml")
-    guards.freeze(fresh, sets, "ann")
-    assert len(guards.standing(fresh, sets, "x.toml")["x"]) == 11, "who looked on may freeze what is left"
+        regression_sets.standing(fresh, sets, "x.toml")
+    regression_sets.freeze(fresh, sets, "ann")
+    assert len(regression_sets.standing(fresh, sets, "x.toml")["x"]) == 11, "who looked on may freeze what is left"
 
 
 def test_a_freeze_wins_a_merge(fresh, tmp_path):
     """One copy freezes samples that the other has moved to val meanwhile: for good means for good."""
     shutil.copytree(fresh.path, tmp_path / "other")
-    other, keys = curation.open(tmp_path / "other"), threes(fresh, 12)
+    other, keys = assay.open(tmp_path / "other"), threes(fresh, 12)
     sets = dict(x=dict(score=0.9, asked=keys))
-    guards.freeze(other, sets, "bob")
+    regression_sets.freeze(other, sets, "bob")
     state = fresh.state()
     mine = state.index[state.key.isin(keys[:5])]
     fresh.edit(pd.DataFrame(dict(sample=mine, split="val")), "ann")
     fresh.merge(other.path, "ann")
     assert (fresh.state()["split"][mine] == "guard").all() and fresh.chain_breaks() == []
-    assert len(guards.standing(fresh, sets, "x.toml")["x"]) == 12
+    assert len(regression_sets.standing(fresh, sets, "x.toml")["x"]) == 12
     assert fresh.merge(other.path, "ann")["edits"] == 0
 
     batch = next(b for (b,) in other.rows("select batch from edits where batch like 'guard-%'"))
     other.undo(batch, "bob")
     fresh.merge(other.path, "ann")
-    assert not guards.frozen(fresh, fresh.state()) and "guard" not in set(fresh.state()["split"]), (
+    assert not regression_sets.frozen(fresh, fresh.state()) and "guard" not in set(fresh.state()["split"]), (
         "what is undone there is undone here, as a whole"
     )

@@ -14,14 +14,14 @@ import pytest
 from conftest import png
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import versions
-from curation.edits import read_decisions
-from curation.errors import UserError
-from curation.text import NAME, defused, flaw, fused, printable, safe, write_csv
-from pipelines.ingest import ingest
+import assay
+from assay.curation.errors import UserError
+from assay.curation.text import NAME, defused, flaw, fused, printable, safe, write_csv
+from assay.curation.versioning import versions
+from assay.curation.versioning.edits import read_decisions
+from assay.pipelines.indexing.ingest import ingest
 
 NASTY = [
     *(
@@ -112,7 +112,7 @@ def bench_of(folder, n=6, keys=None):
     table = dict(id=keys or [f"k{i}" for i in range(n)], image=[png(rng.integers(0, 255, (4, 4))) for _ in range(n)])
     table |= dict(label=["cat", "dog"] * (n // 2) + ["cat"] * (n % 2), split=["train", "train", "test"] * (n // 3) + ["train"] * (n % 3))
     pq.write_table(pa.table(table), folder / "p.parquet")
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     ingest(bench, folder / "p.parquet", "ann")
     return bench
 
@@ -122,7 +122,7 @@ def relabelled(bench, folder, labels):
     samples = list(bench.frame(split="train").index[: len(labels)])
     write_csv(defused(pd.DataFrame(dict(sample=samples, label=labels, why=labels))), folder / "e.csv")
     new = [f"--new-class={label}" for label in labels]
-    status, _, err = assay("edit", folder / "e.csv", "--who", labels[0], *new, "-b", bench.path)
+    status, _, err = run_assay("edit", folder / "e.csv", "--who", labels[0], *new, "-b", bench.path)
     assert status == 0, err
     return samples
 
@@ -134,8 +134,8 @@ def through(bench, folder, labels, samples):
     said = bench.query("select who, why from edits where batch like 'edit-%' order by seq")
     assert set(said.who) == {labels[0]} and list(said.why) == labels
     for i, manifest in enumerate(("manifest.csv", "manifest.parquet")):
-        assert assay("export", "-o", folder / f"out{i}", "-b", bench.path)[0] == 0
-        again = curation.create(folder / f"again{i}")
+        assert run_assay("export", "-o", folder / f"out{i}", "-b", bench.path)[0] == 0
+        again = assay.create(folder / f"again{i}")
         ingest(again, folder / f"out{i}" / manifest, "bob")
         assert versions.tree(again.state()) == versions.tree(state), manifest
         assert list(again.state().key) == list(state[state.keep].key)
@@ -185,7 +185,7 @@ def test_a_queue_that_went_through_a_spreadsheet_is_applied(tmp_path):
     with open(tmp_path / "s.csv", "w", newline="") as f:  # as spreadsheets of many countries save it
         csv.writer(f, delimiter=";").writerows([["sample", "label"], *zip(samples, ["'+x", "''=1+1", "'=1+1", "-1", "=1+1", "@a"])])
     assert list(read_decisions(tmp_path / "s.csv").label) == ["+x", "'=1+1", "=1+1", "-1", "=1+1", "@a"]
-    assert assay("edit", tmp_path / "s.csv", "-b", bench.path)[0] == 0
+    assert run_assay("edit", tmp_path / "s.csv", "-b", bench.path)[0] == 0
     assert list(bench.state().label[samples]) == ["+x", "'=1+1", "=1+1", "-1", "=1+1", "@a"]
 
 
@@ -196,16 +196,16 @@ def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
         place = tmp_path / "deep" / "src" / "ab"[i % 2]
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{i} [x]*.png").write_bytes(png(rng.integers(0, 255, (4, 4))))
-    bench = curation.create(tmp_path / "deep" / "bench")
+    bench = assay.create(tmp_path / "deep" / "bench")
     ingest(bench, tmp_path / "deep" / "src", "ann")
     frame = bench.frame()
     with bench.transaction() as con:  # also of test samples, which no edit may touch
         bench.append(con, pd.DataFrame(dict(sample=frame.index, field="label", value=list(map(json.dumps, labels)))), "edit-x", "eve")
     before = set(tmp_path.rglob("*"))
-    assert assay("export", "--format", how, "-o", tmp_path / "deep" / "out", "-b", bench.path)[0] == 0
+    assert run_assay("export", "--format", how, "-o", tmp_path / "deep" / "out", "-b", bench.path)[0] == 0
     made = set(tmp_path.rglob("*")) - before
     assert made and all(tmp_path / "deep" / "out" in (p, *p.parents) for p in made)
-    again = curation.create(tmp_path / "again")
+    again = assay.create(tmp_path / "again")
     ingest(again, tmp_path / "deep" / "out" / ("" if how == "folders" else "src"), "bob")
     state = bench.state()
     assert dict(zip(again.state().content_hash, again.state().label)) == dict(zip(state.content_hash, state.label))
@@ -222,7 +222,7 @@ def test_a_table_that_would_say_something_else_is_refused(tmp_path):
 def refused(bench, command, *words):
     """Exit status 2, an error that one can read, and a bench as it was."""
     before, rows = bench.state(), bench.rows("select count(*) from edits")
-    status, out, err = assay(*command, "-b", bench.path)
+    status, out, err = run_assay(*command, "-b", bench.path)
     assert status == 2 and not out and err.startswith("error: ") and "\nhint: " in err and "Traceback" not in err, err[:3000]
     assert all(word in err for word in words), err[:3000]
     assert len(err) < 5_000 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", err)
@@ -284,7 +284,7 @@ def test_a_source_may_not_bring_it_either(tmp_path, column, text):
     refused(bench, ["import", tmp_path / "long.csv"], "field limit")
     (tmp_path / "split.csv").write_text(f"path,label,split\na.png,x,{'s' * 100_000}\nb.png,y,train\n")
     refused(bench, ["import", tmp_path / "split.csv"])
-    assert assay("import", tmp_path / "q.parquet", "--skip-bad", "-b", bench.path)[0] == 0
+    assert run_assay("import", tmp_path / "q.parquet", "--skip-bad", "-b", bench.path)[0] == 0
     assert bench.state().source.eq("q.parquet").sum() == 4 and max(map(len, bench.query("select * from left_out").iloc[0])) < 1200
 
 
@@ -297,42 +297,42 @@ def test_keys_and_file_names_mean_nothing(tmp_path):
         (src / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
         (src / "ab"[i % 2] / name).write_bytes(png(rng.integers(0, 255, (4, 4))))
     (src / "a" / "secret.png").symlink_to("/etc/passwd")
-    status, _, err = assay("import", src, "-b", tmp_path / "bench")
+    status, _, err = run_assay("import", src, "-b", tmp_path / "bench")
     assert status == 2 and "secret.png: is not an image" in err
     (src / "a" / "secret.png").unlink()
-    status, out, _ = assay("import", src, "-b", tmp_path / "bench")
+    status, out, _ = run_assay("import", src, "-b", tmp_path / "bench")
     assert status == 0 and "\x1b" not in out
-    bench = curation.open(tmp_path / "bench")
+    bench = assay.open(tmp_path / "bench")
     assert {Path(k).name for k in bench.state().key} == set(names) and bench.rows("select count(*) from edits")[0][0] > 18
     for how in ("manifest", "folders", "source"):
         out = tmp_path / how
-        assert assay("export", "--format", how, "--copy", "-o", out, "-b", bench.path)[0] == 0
-        again = curation.create(tmp_path / f"from {how}")
+        assert run_assay("export", "--format", how, "--copy", "-o", out, "-b", bench.path)[0] == 0
+        again = assay.create(tmp_path / f"from {how}")
         ingest(again, out / "src" if how == "source" else out, "bob")
         assert sorted(again.state().content_hash) == sorted(bench.state().content_hash)
 
 
 def test_a_manifest_row_called_like_a_parquet_row_is_a_file(tmp_path):
     bench = bench_of(tmp_path)
-    assert assay("export", "-o", tmp_path / "out", "--copy", "-b", bench.path)[0] == 0
+    assert run_assay("export", "-o", tmp_path / "out", "--copy", "-b", bench.path)[0] == 0
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     for i, path in enumerate(table.path):
         os.rename(tmp_path / "out" / path, tmp_path / "out" / f"x.parquet::{i}")
     table.assign(path=[f"x.parquet::{i}" for i in table.index]).to_csv(tmp_path / "out" / "m.csv", index=False)
-    assert assay("import", tmp_path / "out" / "m.csv", "-b", tmp_path / "b")[0] == 0
-    assert versions.tree(curation.open(tmp_path / "b").state()) == versions.tree(bench.state())
+    assert run_assay("import", tmp_path / "out" / "m.csv", "-b", tmp_path / "b")[0] == 0
+    assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
 
 
 @pytest.mark.parametrize("meta", ["[" * 60_000, "not json", '{"key": "../../x", "label": "y"}'])
 def test_a_forged_manifest_says_nothing_but_its_rows(tmp_path, meta):
     bench = bench_of(tmp_path)
-    assay("export", "-o", tmp_path / "out", "--copy", "-b", bench.path)
+    run_assay("export", "-o", tmp_path / "out", "--copy", "-b", bench.path)
     table = pd.read_csv(tmp_path / "out" / "manifest.csv").assign(meta=meta, key="../../etc/passwd", source="'; --")
     table.to_csv(tmp_path / "out" / "manifest.csv", index=False)
-    assert assay("import", tmp_path / "out", "-b", tmp_path / "b")[0] == 0
-    assert versions.tree(curation.open(tmp_path / "b").state()) == versions.tree(bench.state())
+    assert run_assay("import", tmp_path / "out", "-b", tmp_path / "b")[0] == 0
+    assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
     for how in ("folders", "source", "manifest"):
-        assert assay("export", "--format", how, "-o", tmp_path / "x" / "y" / how, "-b", tmp_path / "b")[0] == 0
+        assert run_assay("export", "--format", how, "-o", tmp_path / "x" / "y" / how, "-b", tmp_path / "b")[0] == 0
     assert {p.name for p in (tmp_path / "x").iterdir()} == {"y"} and len(list((tmp_path / "x" / "y").iterdir())) == 3
 
 
@@ -341,19 +341,19 @@ def test_the_terminal_shows_control_characters_and_obeys_none(tmp_path):
     bench = bench_of(tmp_path, keys=[f"{evil}{i}" for i in range(6)])
     relabelled(bench, tmp_path, [evil])
     for verb in ("status", "log"):
-        status, out, err = assay(verb, "-b", bench.path)
+        status, out, err = run_assay(verb, "-b", bench.path)
         assert status == 0 and not set("\x1b\x07\x9b\u202e") & set(out + err)
-    assert "\\x1b]0;owned" in assay("import", tmp_path / "p.parquet", "--as", evil, "-b", tmp_path / "b")[1]
-    assert "\\x1b]0;owned\\x07\\x9b2J\\u202egnp.exe" in assay("status", "-b", bench.path)[1]
-    assert evil in json.loads(assay("status", "--json", "-b", bench.path)[1])["classes"], "data are exact"
+    assert "\\x1b]0;owned" in run_assay("import", tmp_path / "p.parquet", "--as", evil, "-b", tmp_path / "b")[1]
+    assert "\\x1b]0;owned\\x07\\x9b2J\\u202egnp.exe" in run_assay("status", "-b", bench.path)[1]
+    assert evil in json.loads(run_assay("status", "--json", "-b", bench.path)[1])["classes"], "data are exact"
     (tmp_path / "e.csv").write_text(f"sample,label\n{evil},x\n")
     refused(bench, ["edit", tmp_path / "e.csv"], "no such sample", "\\x1b]0;owned")
     assert printable("👩‍🔬 ok\n") == "👩‍🔬 ok\n"
 
 
 def test_the_report_escapes_what_it_is_told():
-    from pipelines.drawing import sentence, words
-    from pipelines.sheets import figures
+    from assay.pipelines.reports.html import sentence, words
+    from assay.pipelines.reports.image_sections import figures
 
     evil = '</script><img src=x onerror="alert(1)">\'&'
     page = words(evil) + sentence(evil) + words([evil]) + figures([dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)], "{} {}")

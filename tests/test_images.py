@@ -17,12 +17,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import curation
-from curation import UserError, images, readings
-from curation.arrays import Shards, find
-from curation.images import BadImage, Pixels, content_hash, decode, decode_source, iter_bytes, pixels, read_bytes, thumbnail
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay import UserError
+from assay.curation.media import conversion, files, images
+from assay.curation.media.files import BadImage, content_hash, iter_bytes, read_bytes
+from assay.curation.media.images import decode
+from assay.curation.media.pixels import Pixels, decode_source, pixels, thumbnail
+from assay.curation.storage.arrays import Shards, find
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rng = np.random.default_rng(0)
@@ -87,8 +90,8 @@ def import_of(folder, blobs, **options):
     source, shards = write(folder / "in", blobs), Shards(folder / "arrays" / "pixels")
     hashes, _, bad = decode_source(source, shards, 128, **options)
     assert bad == []
-    looks = readings.find_looks(readings.load_looks(folder / "arrays"), dict.fromkeys(hashes))
-    return Pixels(Shards(shards.folder), hashes, 64), " ".join(readings.notes([looks[h] for h in hashes if h in looks]))
+    looks = conversion.find_looks(conversion.load_looks(folder / "arrays"), dict.fromkeys(hashes))
+    return Pixels(Shards(shards.folder), hashes, 64), " ".join(conversion.notes([looks[h] for h in hashes if h in looks]))
 
 
 def deep_png(values, alpha=None):
@@ -145,12 +148,12 @@ def test_an_addition_is_read_as_its_source_was(tmp_path):
     twelve = saved(np.full((8, 8), 2048, "u2") + np.arange(8, dtype="u2") * 250)
     brighter = saved(np.full((8, 8), 60_000, "u2"))
     first, _ = import_of(tmp_path, {"a.png": twelve})
-    kept = readings.find_looks(readings.load_looks(tmp_path / "arrays"), [content_hash(twelve)])[content_hash(twelve)].reading()
+    kept = conversion.find_looks(conversion.load_looks(tmp_path / "arrays"), [content_hash(twelve)])[content_hash(twelve)].reading()
     both, said = import_of(tmp_path, {"a.png": twelve, "b.png": brighter}, reading=kept)
     assert (both[0] == first[0]).all() and (both[1] == 255).all() and "beyond it, and cut there, reach 1" in said
     apart, _ = import_of(tmp_path / "other", {"a.png": twelve, "b.png": brighter})
     assert apart[1].mean() > 230 and apart[0].mean() < 20, "in a source of both, each is what it is to the other"
-    shown = np.asarray(Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/a.png", 64, readings.load_looks(tmp_path / "arrays")))))
+    shown = np.asarray(Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/a.png", 64, conversion.load_looks(tmp_path / "arrays")))))
     assert abs(shown.astype(int) - np.asarray(Image.fromarray(first[0]).resize((8, 8)))).max() < 30, "a picture looks as what is trained on"
 
 
@@ -159,15 +162,19 @@ def icon(colour, side=64):
     return np.dstack([np.broadcast_to(np.array(colour, "u1"), (side, side, 3)), 255 * disc.astype("u1")])
 
 
-@pytest.mark.parametrize(("colours", "ground"), [([255], "black"), ([0], "white"), ([255, 0], "grey"), ([128, 255], "black"), ([200], "white")])
+@pytest.mark.parametrize(
+    ("colours", "ground"), [([255], "black"), ([0], "white"), ([255, 0], "grey"), ([128, 255], "black"), ([200], "white")]
+)
 def test_what_is_drawn_on_transparency_stays_visible(tmp_path, colours, ground):
-    blobs = {f"{c}.png": saved(icon([c] * 3)) for c in colours} | {f"{c}.webp": saved(icon([c] * 3), "WEBP", lossless=True) for c in colours}
+    blobs = {f"{c}.png": saved(icon([c] * 3)) for c in colours} | {
+        f"{c}.webp": saved(icon([c] * 3), "WEBP", lossless=True) for c in colours
+    }
     read, said = import_of(tmp_path, blobs)
     assert f"on a {ground} ground" in said
     assert all(np.ptp(picture) >= 48 for picture in read[:]) and len({tuple(p[0, 0]) for p in read[:]}) == 1, "one ground for all of them"
     for name in blobs:
-        shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/{name}", 48, readings.load_looks(tmp_path / "arrays"))))
-        assert abs(np.asarray(shown)[0, 0].astype(int) - readings.GROUNDS[ground]).max() < 6
+        shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/{name}", 48, conversion.load_looks(tmp_path / "arrays"))))
+        assert abs(np.asarray(shown)[0, 0].astype(int) - conversion.GROUNDS[ground]).max() < 6
 
 
 def test_an_opaque_picture_with_an_alpha_channel_is_an_ordinary_one(tmp_path):
@@ -386,9 +393,9 @@ def test_a_pipe_is_no_image(tmp_path):
 
 def test_the_column_of_bytes():
     b, t = pa.binary(), pa.string()
-    assert images.image_column(pa.schema({"pic": b, "path": t})) == "pic"
-    assert images.image_column(pa.schema({"mask": b, "Image": pa.struct({"bytes": b, "path": t})})) == "Image"
-    assert images.image_column(pa.schema({"mask": b, "photo": b})) is None and images.image_column(pa.schema({"path": t})) is None
+    assert files.image_column(pa.schema({"pic": b, "path": t})) == "pic"
+    assert files.image_column(pa.schema({"mask": b, "Image": pa.struct({"bytes": b, "path": t})})) == "Image"
+    assert files.image_column(pa.schema({"mask": b, "photo": b})) is None and files.image_column(pa.schema({"path": t})) is None
 
 
 # --- from a source into shards
@@ -431,7 +438,7 @@ def test_one_new_image_costs_one_image(tmp_path):
 
 
 def test_a_killed_import_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "CHUNK", 40_000)  # 16 images of 30 x 40
+    monkeypatch.setattr(files, "CHUNK", 40_000)  # 16 images of 30 x 40
     source = write(tmp_path / "in", {f"{i}.png": saved(photo(seed=i)) for i in range(60)})
 
     def killed(done, total):
@@ -500,7 +507,7 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
         blobs = {f"{i}.png": saved(rng.integers(low, low + 2000, (48, 48)).astype("u2")) for i in range(12)}
         write(tmp_path / "in" / label, blobs | {"half.jpg": half_zeros(saved(photo(480, 360), "JPEG", quality=92) + bytes([0xFF, 0xD9]))})
     (tmp_path / "in" / "lit" / "x.svg").write_text("<svg/>")
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     out = ingest(bench, tmp_path / "in", "ann")
     assert out["samples"] == 26 and "1 .svg" in out["notes"][0]
     assert "24, read as 12 bits" in out["notes"][1] and "2 have zeros in place of data" in out["notes"][2]
@@ -514,10 +521,15 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     shutil.copytree(tmp_path / "bench", copy)
     write(tmp_path / "in" / "lit", {f"new{i}.png": saved(rng.integers(0, 65_000, (48, 48)).astype("u2")) for i in range(4)})
     out = ingest(bench, tmp_path / "in", "ann")
-    assert out["added"] == 4 and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4" in str(out["notes"])
-    merged = curation.open(copy)
+    assert out["added"] == 4 and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4" in str(
+        out["notes"]
+    )
+    merged = assay.open(copy)
     merged.merge(bench.path, "bob")
-    assert readings.before(merged, "in", merged.state().content_hash) == readings.Reading(0, 4095, None) and readings.older(merged, merged.state()) == 0
+    assert (
+        conversion.before(merged, "in", merged.state().content_hash) == conversion.Reading(0, 4095, None)
+        and conversion.older(merged, merged.state()) == 0
+    )
 
     with bench.transaction() as con:  # as an Assay before this one left it
         con.execute("delete from meta where key like 'decoder %'")
@@ -527,7 +539,7 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     assert "as an older Assay began it" in str(out["notes"])
     (last,) = bench.state().query("key == 'dim/last.png'").content_hash
     assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), "its high byte, as of all others of its source"
-    assert readings.older(bench, bench.state()) == 31
+    assert conversion.older(bench, bench.state()) == 31
 
 
 # --- real data

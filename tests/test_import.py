@@ -11,13 +11,16 @@ import pandas as pd
 import pytest
 from conftest import png
 from streamlit.testing.v1 import AppTest
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, check, queue, votes
-from curation.sources import Source, make_splits
-from curation.store import LINK
-from pipelines.ingest import ingest
+import assay
+from assay import UserError
+from assay.curation.formats.base import Source
+from assay.curation.formats.splits import make_splits
+from assay.curation.maintenance import integrity
+from assay.curation.review import progress, reviewers
+from assay.curation.storage.schema import LINK
+from assay.pipelines.indexing.ingest import ingest
 
 WORDS = {"train", "val", "test", "pool", "guard"}
 
@@ -49,8 +52,8 @@ def holds(bench):
 
 def test_rows_without_a_label_leave_the_others_their_splits(tmp_path):
     labels = ["ab"[i % 2] if i < 50 else "" for i in range(60)]
-    status, out, _ = assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
-    bench = curation.open(tmp_path / "bench")
+    status, out, _ = run_assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
+    bench = assay.open(tmp_path / "bench")
     assert status == 0 and holds(bench) == dict(train=35, val=5, test=10, pool=10)
     assert bench.state().label.isna().sum() == 10 and bench.rules()["test"]["n"] == 10
     total, *parts = (int(n) for n in re.findall(r"(\d+) (?:in|train|val|test|pool)", out.split("holds")[1]))
@@ -60,7 +63,7 @@ def test_rows_without_a_label_leave_the_others_their_splits(tmp_path):
 @pytest.mark.parametrize("blank", ["", " ", "nan"])
 def test_some_splits_are_given_and_others_open(tmp_path, blank):
     labels, splits = ["ab"[i % 2] for i in range(60)], ["train"] * 20 + ["test"] * 10 + [blank] * 30
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     out = ingest(bench, manifest(tmp_path / "d", labels, splits), "tester")
     assert holds(bench) == out["splits"] == dict(train=45, val=5, test=10) and out["samples"] == 60
 
@@ -70,7 +73,7 @@ def test_images_that_come_into_an_imported_folder(tmp_path):
         place = tmp_path / "pets" / ("cat", "dog")[i % 2]
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{i}.png").write_bytes(picture(i))
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, tmp_path / "pets", "tester")
     before = holds(bench)
     for i in range(60, 80):
@@ -84,7 +87,7 @@ def test_parquet_with_nulls(tmp_path):
     labels, splits = ["a", "b", None, "a", "b", None] * 10, ["train", None, None, "val", "test", "train"] * 10
     table = pd.DataFrame(dict(image=[picture(i) for i in range(60)], label=labels, split=splits))
     table.to_parquet(tmp_path / "p.parquet")
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     assert ingest(bench, tmp_path / "p.parquet", "tester")["splits"] == dict(train=20, val=10, test=10, pool=20) == holds(bench)
 
 
@@ -95,7 +98,7 @@ def test_a_frame_of_somebody_elses_pandas(tmp_path):
     frame = pd.DataFrame(dict(key=[f"k{i}" for i in range(40)], uri=[str(tmp_path / f"{i:02}.png") for i in range(40)], meta=[{}] * 40))
     frame["label"] = [nothing[i % 5] if i % 3 == 0 else "ab"[i % 2] for i in range(40)]
     frame["split"] = [nothing[i % 5] if i % 2 else "train" for i in range(40)]
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     out = ingest(bench, Source(frame, [], "a frame", source.name, []), "tester")
     assert holds(bench) == out["splits"] and out["splits"]["pool"] == 14 and sum(out["splits"].values()) == 40
     assert {type(label) for label in bench.state().label} == {str, type(None)}
@@ -108,7 +111,7 @@ def test_nan_is_no_split():
 
 
 def test_who_labels_a_row_later_gets_a_sample_that_is_trained_on(tmp_path):
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path, ["ab"[i % 2] if i < 40 else "" for i in range(60)]), "tester")
     before = holds(bench)
     assert before["pool"] == 20
@@ -145,20 +148,22 @@ def without_splits(bench, samples, field="split"):
 
 
 def test_an_old_bench_whose_samples_had_no_split_gives_them_one(tmp_path):
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", ["ab"[i % 2] for i in range(60)]), "tester")
     state = bench.state()
     lost = [*state.index[state.split == "train"][:20], *state.index[state.split == "val"][:2]]
     path = without_splits(bench, lost)
     copy = shutil.copytree(path, tmp_path / "copy")
-    status, out, err = assay("status", "-b", path)
-    assert status == 0 and "22 samples had no split" in out + err and "22" not in assay("status", "-b", path)[2], "said once"
-    bench = curation.open(path)
+    status, out, err = run_assay("status", "-b", path)
+    assert status == 0 and "22 samples had no split" in out + err and "22" not in run_assay("status", "-b", path)[2], "said once"
+    bench = assay.open(path)
     (batch,) = bench.rows("select batch, who, count(*), any_value(why) from edits where batch like 'repair-%' group by all")
     assert batch[1:3] == ("assay", 22) and "no split" in batch[3]
     now = bench.state()
-    assert holds(bench)["test"] == 12 and set(now.split[lost]) <= {"train", "val"} and (now.split == state.split)[~now.index.isin(lost)].all()
-    assert not bench.chain_breaks() and check.check(bench) == []
+    assert (
+        holds(bench)["test"] == 12 and set(now.split[lost]) <= {"train", "val"} and (now.split == state.split)[~now.index.isin(lost)].all()
+    )
+    assert not bench.chain_breaks() and integrity.check(bench) == []
     assert bench.merge(copy)["conflicts"] == [] and holds(bench) == Counter(now.split), "two copies are mended alike"
     with pytest.raises(UserError, match="stands"):
         bench.undo(batch[0], "ann")
@@ -166,31 +171,31 @@ def test_an_old_bench_whose_samples_had_no_split_gives_them_one(tmp_path):
 
 def test_where_no_sample_had_a_split_all_are_drawn_as_the_import_should_have(tmp_path):
     labels = ["ab"[i % 2] if i < 50 else "" for i in range(60)]
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", labels), "tester")
     right = bench.state().split
     with bench.transaction() as con:  # no test split, no rule
         con.execute("delete from edits where field = 'rule'")
-    bench = curation.open(without_splits(bench, right.index[right != "pool"]))
+    bench = assay.open(without_splits(bench, right.index[right != "pool"]))
     assert (bench.state().split == right).all() and bench.rules()["test"]["n"] == 10
 
 
 def test_a_label_that_was_none_goes_back_to_the_pool(tmp_path):
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", ["ab"[i % 2] for i in range(30)]), "tester")
     lost = bench.state().index[bench.state().split == "train"][:3]
-    bench = curation.open(without_splits(bench, lost, "label"))
+    bench = assay.open(without_splits(bench, lost, "label"))
     assert list(bench.state().label[lost]) == [None] * 3 and set(bench.state().split[lost]) == {"pool"}
-    assert check.check(bench) == []
+    assert integrity.check(bench) == []
 
 
 def test_check_names_a_split_that_is_none(tmp_path):
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", ["ab"[i % 2] for i in range(30)]), "tester")
     without_splits(bench, bench.state().index[:3])
     with bench.transaction() as con:
         con.execute("update meta set value = '4' where key = 'schema'")
-    assert "3 values that no field of theirs has" in assay("check", "-b", bench.path)[1]
+    assert "3 values that no field of theirs has" in run_assay("check", "-b", bench.path)[1]
 
 
 # ---- a moved file stays itself
@@ -207,7 +212,7 @@ def pets(folder, **classes):
 
 def imported(tmp_path, **classes):
     """(folder, bench, its state)."""
-    folder, bench = pets(tmp_path / "pets", **classes), curation.create(tmp_path / "bench")
+    folder, bench = pets(tmp_path / "pets", **classes), assay.create(tmp_path / "bench")
     ingest(bench, folder, "tester")
     return folder, bench, bench.state()
 
@@ -231,7 +236,7 @@ def test_a_file_that_was_moved_to_its_right_class_is_relabelled_by_the_source(tm
     bench.edit(pd.DataFrame([dict(sample=ids[0], tag="blurred")]), "ann")
     for key in keys:
         (folder / key).rename(folder / "dog" / key.split("/")[1])
-    status, out, err = assay("import", folder, "-b", bench.path)
+    status, out, err = run_assay("import", folder, "-b", bench.path)
     assert status == 0 and "0 samples added; 2 moved; 2 relabelled by the source; the bench holds 60" in out, out + err
     assert same(bench, before, "split", "content_hash")
     now = bench.state()
@@ -239,14 +244,14 @@ def test_a_file_that_was_moved_to_its_right_class_is_relabelled_by_the_source(tm
     assert list(now.key[ids]) == [f"dog/{key.split('/')[1]}" for key in keys]
     assert [uri.startswith(str(folder / "dog")) for uri in now.uri[ids]] == [True] * 2
     said = bench.rows("select value ->> 'key', value ->> 'was' from edits where field = 'place' order by 1")
-    assert said == sorted(zip(now.key[ids], keys)) and check.check(bench) == []
+    assert said == sorted(zip(now.key[ids], keys)) and integrity.check(bench) == []
     assert ingest(bench, folder, "tester")["batch"] is None
 
 
 def test_a_class_folder_that_was_renamed_renames_the_class_on_test_only_where_asked(tmp_path):
     folder, bench, before = imported(tmp_path, cat=30, dog=30)
     (folder / "cat").rename(folder / "kitty")
-    status, _, err = assay("import", folder, "-b", bench.path)
+    status, _, err = run_assay("import", folder, "-b", bench.path)
     assert status == 2 and "6 labels of the test split" in err and "--refreeze-test" in err and bench.state().equals(before)
     out = ingest(bench, folder, "tester", refreeze_test=True)
     assert (out["moved"], out["relabelled"], out["added"], out["removed"]) == (30, 30, 0, 0)
@@ -256,7 +261,7 @@ def test_a_class_folder_that_was_renamed_renames_the_class_on_test_only_where_as
 
 def test_labels_of_test_that_a_csv_changes_are_asked_about_too(tmp_path):
     labels = ["ab"[i % 2] for i in range(60)]
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", labels), "tester", audited_test=True)
     at = int(of(bench.state(), "test")[0][0][:2])
     labels[at] = "b" if labels[at] == "a" else "a"
@@ -304,14 +309,14 @@ def test_a_file_that_moved_away_and_another_one_in_its_place(tmp_path):
     now = bench.state()
     assert (out["added"], out["moved"], out["removed"]) == (1, 0, 0) and len(now) == 62 and now.index.is_unique
     assert now.parent[60:].isna().all() and set(now.key[60:]) == {a, b} and now.content_hash.iloc[61] == now.content_hash[ids[1]]
-    assert check.check(bench) == [] and ingest(bench, folder, "tester")["batch"] is None
+    assert integrity.check(bench) == [] and ingest(bench, folder, "tester")["batch"] is None
 
 
 def test_copies_pair_in_the_order_of_their_keys(tmp_path):
     folder = pets(tmp_path / "pets", cat=20, dog=20)
     for name in "abc":
         (folder / "cat" / f"{name}.png").write_bytes(picture(5000))
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, folder, "tester", refreeze_test=True)
     before = bench.state()
     copies = before[before.content_hash == before.content_hash[before.key == "cat/b.png"].iloc[0]]
@@ -328,7 +333,7 @@ def test_one_of_three_copies_moved_and_the_two_others_stay_who_they_are(tmp_path
     folder = pets(tmp_path / "pets", cat=20, dog=20)
     for name in "abc":
         (folder / "cat" / f"{name}.png").write_bytes(picture(5000))
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, folder, "tester")
     before = bench.state().reset_index().set_index("key")
     (folder / "cat" / "b.png").rename(folder / "dog" / "a.png")
@@ -346,30 +351,30 @@ def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(
     right, fixed, dropped, unsure = ids
     decisions = [dict(sample=right, verdict="confirm"), dict(sample=fixed, label="dog"), dict(sample=dropped, keep="false")]
     hers = bench.edit(pd.DataFrame([*decisions, dict(sample=unsure, verdict="unsure")]), "ann")["batch"]
-    found = queue.progress(bench)
+    found = progress.progress(bench)
     assert (found["reviewed"], found["wrong"]) == (4, 2)
     (folder / before.key[fixed]).rename(folder / "dog" / "moved.png")
     (folder / "cat").rename(folder / "felis")
-    assert assay("import", folder, "-b", bench.path, "--refreeze-test")[0] == 0
-    assert queue.progress(bench) == found, "she was shown cat, and cat it was"
+    assert run_assay("import", folder, "-b", bench.path, "--refreeze-test")[0] == 0
+    assert progress.progress(bench) == found, "she was shown cat, and cat it was"
     assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
     undone = bench.undo(hers, "ann")
     assert (undone["left_alone"], list(bench.state().label[ids])) == (0, ["felis", "dog", "felis", "felis"])
     assert not bench.state().reviewed[ids].any() and bench.state().keep[ids].all()
     assert bench.redo("ann")["left_alone"] == 0
-    assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"] and queue.progress(bench) == found
+    assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"] and progress.progress(bench) == found
 
 
 def test_a_file_that_moves_to_another_splits_folder_keeps_its_split_and_that_is_said(tmp_path):
     for split, n in (("train", 20), ("val", 5), ("test", 5)):
         pets(tmp_path / "d" / split, **{f"cat-{split}": n, f"dog-{split}": n})
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, tmp_path / "d", "tester")
     before = bench.state()
     for split in ("train", "val"):
         (key,) = of(before, split)[0]
         (tmp_path / "d" / key).rename(tmp_path / "d" / "test" / "cat-test" / f"from {split}.png")
-    status, out, _ = assay("import", tmp_path / "d", "-b", bench.path)
+    status, out, _ = run_assay("import", tmp_path / "d", "-b", bench.path)
     assert status == 0 and "2 moved" in out and "note: 2 rows name another split than their sample has" in out
     assert same(bench, before, "split") and bench.rules()["test"]["n"] == 10
 
@@ -379,7 +384,12 @@ def test_people_decided_and_then_the_file_moved(tmp_path):
     folder, bench, before = imported(tmp_path, cat=20, dog=20, emu=20)
     keys, ids = of(before, "train", "cat", 5)
     emu, right, kept, dropped, plain = ids
-    decisions = [dict(sample=emu, label="emu"), dict(sample=right, label="dog"), dict(sample=kept, verdict="confirm"), dict(sample=dropped, keep="false")]
+    decisions = [
+        dict(sample=emu, label="emu"),
+        dict(sample=right, label="dog"),
+        dict(sample=kept, verdict="confirm"),
+        dict(sample=dropped, keep="false"),
+    ]
     first = bench.edit(pd.DataFrame(decisions), "ann")["batch"]
     for key in keys:
         (folder / key).rename(folder / "dog" / key.split("/")[1])
@@ -404,12 +414,12 @@ def test_an_import_that_moved_files_is_taken_back(tmp_path):
     assert (bench.state().key[sample], bench.state().label[sample]) == (key, "cat")
     bench.redo("ann")
     assert (bench.state().key[sample], bench.state().label[sample]) == ("dog/x.png", "dog")
-    assert (curation.open(bench.path).state().key == bench.state().key).all()
+    assert (assay.open(bench.path).state().key == bench.state().key).all()
 
 
 def test_a_move_comes_along_with_a_merge(tmp_path):
     folder, bench, before = imported(tmp_path, cat=20, dog=20)
-    copy = curation.open(shutil.copytree(bench.path, tmp_path / "copy"))
+    copy = assay.open(shutil.copytree(bench.path, tmp_path / "copy"))
     (key,), (sample,) = of(before, "train", "cat")
     (folder / key).rename(folder / "dog" / "x.png")
     ingest(copy, folder, "tester")
@@ -420,7 +430,7 @@ def test_a_move_comes_along_with_a_merge(tmp_path):
 def test_rows_of_a_table_without_ids_may_come_in_another_order(tmp_path):
     table = pd.DataFrame(dict(image=[picture(i) for i in range(40)], label=list("ab") * 20))
     table.to_parquet(tmp_path / "p.parquet")
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, tmp_path / "p.parquet", "tester")
     before = bench.state()
     table.iloc[::-1].iloc[2:].to_parquet(tmp_path / "p.parquet")
@@ -457,35 +467,35 @@ def test_a_file_that_was_gone_comes_back_elsewhere(tmp_path):
 
 def test_classes_that_differ_in_capitals_or_blanks_are_named(tmp_path):
     labels = ["cat", "Cat", "cat ", "dog", "cafe\u0301", "caf\u00e9"] * 5
-    status, out, _ = assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
+    status, out, _ = run_assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
     assert status == 0 and "note: these classes differ in capitals or blanks alone: 'Cat' (5), 'cat' (5), 'cat ' (5)" in out
     assert out.count("these classes") == 2 and "dog" not in out
 
 
 def test_a_class_called_pool_is_said_to_be_taken_for_unlabelled(tmp_path):
     pets(tmp_path / "d", lake=5, pool=5, river=5)
-    status, out, _ = assay("import", tmp_path / "d", "-b", tmp_path / "bench")
+    status, out, _ = run_assay("import", tmp_path / "d", "-b", tmp_path / "bench")
     assert status == 0 and "5 images in pool/ have no label" in out and "5 of them without a label" in out
 
 
 def test_ann_in_small_letters_is_asked_whether_she_is_ann(bench, tmp_path):
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
-    assert (votes.namesake(bench, " ann"), votes.namesake(bench, "Ann"), votes.namesake(bench, "bob")) == ("Ann", None, None)
+    assert (reviewers.namesake(bench, " ann"), reviewers.namesake(bench, "Ann"), reviewers.namesake(bench, "bob")) == ("Ann", None, None)
     (tmp_path / "e.csv").write_text(f"sample,verdict\n{sample},confirm\n")
-    status, out, _ = assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")
+    status, out, _ = run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")
     assert status == 0 and "note: Ann has decided here, and ann has not" in out
-    assert "note" not in assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")[1], "then they are two"
+    assert "note" not in run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")[1], "then they are two"
 
 
 def test_the_page_asks_ann_too(bench):
     def page(path):
         import streamlit as st
 
-        import curation
-        from app.look import reviewer
+        import assay
+        from assay.app.ui.widgets import reviewer
 
-        st.write(f"decides: {reviewer(curation.Bench(path))}")
+        st.write(f"decides: {reviewer(assay.Bench(path))}")
 
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")

@@ -9,12 +9,16 @@ import pytest
 from conftest import bench_of, digits, png
 from PIL import Image
 
-import curation
-from curation import UserError, drift, issues, quality, shortcuts, suspects
-from curation.arrays import Shards, load
-from pipelines.__main__ import main
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay import UserError
+from assay.curation.features import neighbor_graph
+from assay.curation.issues import drift, duplicates, finders, image_quality, leakage, spurious_correlations
+from assay.curation.label_quality import live
+from assay.curation.statistics import multiple_testing
+from assay.curation.storage.arrays import Shards, load
+from assay.pipelines.cli.main import main
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 
 silent = lambda line: None  # noqa: E731
 
@@ -56,7 +60,7 @@ def shown(tmp_path_factory):
 
 
 def test_bad_pictures_are_named(shown):
-    for kind in quality.THRESHOLDS:
+    for kind in image_quality.THRESHOLDS:
         assert kind in set(rows(shown, kind).source_id), kind
         assert not rows(shown, kind).source_id.str.startswith("fine").any(), kind
 
@@ -69,12 +73,12 @@ def test_scores_are_those_of_cleanvision_on_files(shown, tmp_path):
         image = Image.fromarray(pixels)
         (image.convert("L") if name == "grayscale" else image).save(tmp_path / f"{name}.png")
     lab = Imagelab(data_path=str(tmp_path))
-    lab.find_issues({kind: {} for kind in quality.THRESHOLDS}, n_jobs=1, verbose=False)
+    lab.find_issues({kind: {} for kind in image_quality.THRESHOLDS}, n_jobs=1, verbose=False)
     theirs = lab.issues.set_index(lab.issues.index.map(lambda p: p.split("/")[-1][:-4]))
     state = shown.state()
-    graph, at = suspects.nodes(shown, state)
-    ours = issues.scores(shown, state, graph, at)
-    for kind, threshold in quality.THRESHOLDS.items():
+    graph, at = neighbor_graph.nodes(shown, state)
+    ours = finders.scores(shown, state, graph, at)
+    for kind, threshold in image_quality.THRESHOLDS.items():
         expected = theirs[f"is_{kind}_issue"].reindex(state.key).to_numpy(bool)
         assert ((ours[kind][0] < threshold) == expected).all(), kind
         if kind != "odd_size":  # whose threshold is not 0.5 where most are of one size
@@ -86,10 +90,10 @@ def test_one_new_picture_is_one_measured_and_what_all_are_is_no_issue(scanned, t
     table = pd.concat([digits(), digits(601).tail(1)])
     table.to_parquet(tmp_path / "digits.parquet")
     ingest(scanned, tmp_path / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
-    folder = scanned.arrays / "quality" / quality.FOLDER
+    folder = scanned.arrays / "quality" / image_quality.FOLDER
     assert len(Shards(folder).index) == 600
-    assert quality.measure(scanned, scanned.state().content_hash)[1] == 1
-    assert quality.measure(scanned, scanned.state().content_hash)[1] == 0 and len(Shards(folder).index) == 601
+    assert image_quality.measure(scanned, scanned.state().content_hash)[1] == 1
+    assert image_quality.measure(scanned, scanned.state().content_hash)[1] == 0 and len(Shards(folder).index) == 601
     scan(scanned, embedder="pixels", say=silent)
     assert rows(scanned, "grayscale").empty and len(rows(scanned, "grayscale", 0.5)) == 481, (
         "all digits are grey; who asks sees all of train and val"
@@ -99,7 +103,7 @@ def test_one_new_picture_is_one_measured_and_what_all_are_is_no_issue(scanned, t
 def test_other_processes_measure_the_same(shown):
     hashes = np.unique(np.asarray(shown.state().content_hash, "S32"))
     pixels = Shards(shown.arrays / "pixels")
-    assert np.array_equal(quality.elsewhere(pixels.folder, hashes), quality.properties(pixels, hashes))
+    assert np.array_equal(image_quality.elsewhere(pixels.folder, hashes), image_quality.properties(pixels, hashes))
 
 
 # ---- thresholds
@@ -107,16 +111,16 @@ def test_other_processes_measure_the_same(shown):
 
 def test_a_threshold_moves_without_a_scan(scanned):
     state = scanned.state()
-    graph, at = suspects.nodes(scanned, state)
+    graph, at = neighbor_graph.nodes(scanned, state)
     mean = graph["distances"].mean(1).astype("f8")  # by hand, beside issues.scores
     z = (mean - np.median(mean)) / (1.4826 * np.median(abs(mean - np.median(mean))))
-    score = pd.Series(np.exp(-np.maximum(z, 0) / issues.OUTLIER)[at], state.index)[~state.split.isin(("test", "guard"))]
+    score = pd.Series(np.exp(-np.maximum(z, 0) / finders.OUTLIER)[at], state.index)[~state.split.isin(("test", "guard"))]
     for threshold in (0.4, 0.7, 0.95):
         found = rows(scanned, "outlier", threshold).set_index("sample").score
         assert set(found.index) == set(score.index[score < threshold]) and np.allclose(found, score[found.index], atol=1e-5)
     assert len(rows(scanned, "outlier", 0.95)) > 30
     assert set(rows(scanned, "outlier")["sample"]) == set(rows(scanned, "outlier", float(np.exp(-1)))["sample"])
-    opinion = suspects.opinion(scanned)
+    opinion = live.opinion(scanned)
     assert set(rows(scanned, "label", 0.2)["sample"]) == set(opinion.index[opinion.score < 0.2])
     assert len(rows(scanned, "class_imbalance", 1.0)) == (state.label[state.split.isin(("train", "val"))].value_counts() < 48).sum()
     for kind, threshold in ((None, 0.3), ("outlier", 1.3), ("leakage", 0.3)):
@@ -172,7 +176,9 @@ def test_a_rare_class_and_a_property_that_tells_the_label(tmp_path):
     scan(bench, embedder="pixels", say=silent, hold_out=False)  # all of class 7 show three pictures
     rare = rows(bench, "class_imbalance")
     assert len(rare) == 1 and rare.why[0].startswith("3: ") and rare["sample"].isna().all()
-    told = shortcuts.told_by(shortcuts.metadata(bench.state())["camera"], np.unique(bench.state().label, return_inverse=True)[1], 10)
+    told = spurious_correlations.told_by(
+        spurious_correlations.metadata(bench.state())["camera"], np.unique(bench.state().label, return_inverse=True)[1], 10
+    )
     assert 0.15 < told[0] < 0.25, "who knows the camera is right about one class of five in each half"
     found = rows(bench, "spurious_correlations", 1.0)
     assert found.why.str.startswith("camera").any() and not rows(bench, "spurious_correlations").why.str.startswith("day").any()
@@ -182,12 +188,14 @@ def test_told_by_is_right_about_what_was_planted_and_about_nothing():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 4, 3000)
     told = np.where(rng.random(3000) < 0.5, y, rng.integers(0, 4, 3000))  # right in half the cases, else at random: 62.5 %
-    accuracy, (low, high), p = shortcuts.told_by(told, y, 4)
+    accuracy, (low, high), p = spurious_correlations.told_by(told, y, 4)
     assert low < 0.625 < high and high - low < 0.05 and p < 1e-50
-    p = np.array([shortcuts.told_by(rng.normal(size=600), rng.integers(0, 4, 600), 4)[2] for _ in range(200)])
+    p = np.array([spurious_correlations.told_by(rng.normal(size=600), rng.integers(0, 4, 600), 4)[2] for _ in range(200)])
     assert (p < 0.05).mean() < 0.11 and (p < 0.5).mean() > 0.35, "by chance one in twenty"
     imbalanced = rng.choice(4, 2000, p=[0.94, 0.02, 0.02, 0.02])
-    assert abs(shortcuts.told_by(rng.normal(size=2000), imbalanced, 4)[0] - 0.25) < 0.08, "to say the largest class is to know nothing"
+    assert abs(spurious_correlations.told_by(rng.normal(size=2000), imbalanced, 4)[0] - 0.25) < 0.08, (
+        "to say the largest class is to know nothing"
+    )
 
 
 def test_ks_and_discoveries_are_those_of_scipy():
@@ -199,7 +207,7 @@ def test_ks_and_discoveries_are_those_of_scipy():
         ours = drift.ks(a, b)
         assert np.isclose(ours[0], theirs.statistic) and np.isclose(ours[1], theirs.pvalue, rtol=0.2, atol=1e-3)
     p = np.r_[rng.random(40), rng.random(10) * 1e-3]
-    assert (drift.discoveries(p) == (false_discovery_control(p) <= 0.05)).all()
+    assert (multiple_testing.discoveries(p) == (false_discovery_control(p) <= 0.05)).all()
 
 
 def test_neighbours_across_two_groups_against_counting():
@@ -249,17 +257,17 @@ def test_a_later_import_is_compared_with_the_first(scanned, tmp_path):
 @pytest.mark.daily
 def test_every_repeated_roman_numeral_is_found(data, tmp_path):
     """199 test images equal a validation image, 49 train images equal one: the data set's authors say which (dup_of)."""
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, data / "roman_numerals.parquet", "tester", split_map=dict(label_book="pool", test_hidden="test"))
     state = bench.state()
     said = state.meta.map(json.loads)
     other = said.map(lambda m: m.get("dup_split"))
-    exact = {row[1] for row in issues.exact(state)}
+    exact = {row[1] for row in duplicates.exact(state)}
     between = [(state["split"] == "test") & (other == "val"), (state["split"] == "train") & (other == "val")]
     assert [int(b.sum()) for b in between] == [199, 49]
     assert all(set(state.index[b]) <= exact for b in between)
     _, node = np.unique(state.content_hash, return_inverse=True)
-    leaks = issues.leakage(state, [], node)
+    leaks = leakage.leakage(state, [], node)
     key = {i: said.iloc[i]["dup_of"] for i in np.flatnonzero(between[1])}
     shown = {said.iloc[i]["dup_of"] for i in np.flatnonzero(between[0])}  # val images that test holds, too
     val = set(np.flatnonzero((state["split"] == "val") & state.key.isin(shown)))
@@ -270,7 +278,7 @@ def test_an_older_graph_is_still_read(scanned):
     graph = dict(load(scanned.arrays / "graph.npz"))
     for name in ("close", "alike", "limit"):
         graph.pop(name)
-    assert isinstance(issues.near(scanned.state(), graph, suspects.nodes(scanned, scanned.state())[1]), list)
+    assert isinstance(duplicates.near(scanned.state(), graph, neighbor_graph.nodes(scanned, scanned.state())[1]), list)
 
 
 @pytest.mark.parametrize("locked", ["test", "guard"])
@@ -284,5 +292,5 @@ def test_a_copy_in_a_locked_split_contradicts_nothing(tmp_path, locked):
     state = bench.state()
     ids = state.reset_index().set_index("key")["sample"]
     state.loc[ids["locked"], "split"] = locked
-    found = issues.find(bench, state).query("kind == 'conflicting_duplicates'")
+    found = finders.find(bench, state).query("kind == 'conflicting_duplicates'")
     assert set(found["sample"]) == {ids[table.id[two]], ids["open"]}

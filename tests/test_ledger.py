@@ -10,11 +10,13 @@ import pytest
 from conftest import bench_of, digits
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, history, versions
-from curation.store import SCHEMA
+import assay
+from assay import UserError
+from assay.curation.storage import schema
+from assay.curation.storage.schema import SCHEMA
+from assay.curation.versioning import history, versions
 
 
 def decide(bench, who, *rows, **more):
@@ -36,7 +38,7 @@ def small(tmp_path):
 
 def copy_of(bench, name="copy"):
     shutil.copytree(bench.path, bench.path.with_name(name))
-    return curation.open(bench.path.with_name(name))
+    return assay.open(bench.path.with_name(name))
 
 
 # ---- reading
@@ -87,9 +89,9 @@ def test_diff_is_what_two_states_say(small):
     assert list(found["relabelled"]["sample"]) == [a] and list(found["removed"]["from"]) == [label[b]]
     back = small.diff("v2", "v1")
     assert list(back["added"]["sample"]) == [b] and list(back["moved"][["from", "to"]].iloc[0]) == ["val", "train"]
-    status, out, _ = assay("diff", "v1", "v2", "--samples", "-b", small.path)
+    status, out, _ = run_assay("diff", "v1", "v2", "--samples", "-b", small.path)
     assert status == 0 and "1 relabelled, 0 added, 1 removed, 1 moved, 1 tagged" in out and a in out
-    assert json.loads(assay("diff", "v1", "v2", "--json", "-b", small.path)[1])["moved"][0]["sample"] == c
+    assert json.loads(run_assay("diff", "v1", "v2", "--json", "-b", small.path)[1])["moved"][0]["sample"] == c
     assert small.diff("half(v1, seed=0)", "v1")["matrix"].empty and len(small.diff("half(v1, seed=0)", "v1")["added"]) == 18
 
 
@@ -108,9 +110,9 @@ def test_blame_tells_the_life_of_a_sample(small):
     assert list(labels.undone) == [False, False, True, False] and list(labels.stands) == [False, False, False, True]
     assert list(labels.version.fillna("open")) == ["v1", "v1", "open", "open"]
     assert labels.why.iloc[1] == "a loop" and json.loads(labels.suggested.iloc[1])["rank"] == 3
-    status, out, _ = assay("blame", key, "-b", small.path)
+    status, out, _ = run_assay("blame", key, "-b", small.path)
     assert status == 0 and "taken back" in out and "looks like it" in out and first["batch"] in out
-    assert assay("blame", "", "-b", small.path)[0] == 2 and "none called" in assay("blame", "nobody", "-b", small.path)[2]
+    assert run_assay("blame", "", "-b", small.path)[0] == 2 and "none called" in run_assay("blame", "nobody", "-b", small.path)[2]
 
 
 @pytest.mark.daily
@@ -120,11 +122,11 @@ def test_any_reading_command_takes_a_version(scanned, tmp_path):
     decide(scanned, "ann", *(dict(sample=x, verdict="confirm") for x in scanned.queue(20)["sample"]))
     for version in ("v1", "HEAD", "v1 - flagged", "v1 ~ random(5, seed=0)", "half(v1, seed=1)"):
         for verb in (["status"], ["queue", "-n", "5"], ["issues"], ["export", "-o", tmp_path / version], ["reviewers"], ["blame", s]):
-            status, out, err = assay(*verb, "--json", "--version", version, "-b", scanned.path)
+            status, out, err = run_assay(*verb, "--json", "--version", version, "-b", scanned.path)
             assert status == 0, (verb, version, err)
             if verb[0] == "status":
                 assert json.loads(out)["review"]["reviewed"] == (22 if version == "HEAD" else 0)
-    with_v1 = json.loads(assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1])
+    with_v1 = json.loads(run_assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1])
     assert {i["sample"] for i in with_v1} == set(scanned.suspects("v1").index), "old issues are found again by the probe of that version"
 
 
@@ -149,11 +151,11 @@ def test_revert_takes_back_a_person_and_leaves_alone_who_came_later(small):
     small.redo("eve")
     shown = ["label", "keep", "split", "verdict", "reviewed", "tags"]
     assert small.state()[shown].equals(before[shown]) and small.chain_breaks() == []
-    status, out, _ = assay("revert", "--who", "bob", "--since", "v1", "-b", small.path)
+    status, out, _ = run_assay("revert", "--who", "bob", "--since", "v1", "-b", small.path)
     assert status == 2, "no version v1 yet"
-    status, out, _ = assay("revert", "--who", "bob", "--since", "1h", "--dry-run", "-b", small.path)
+    status, out, _ = run_assay("revert", "--who", "bob", "--since", "1h", "--dry-run", "-b", small.path)
     assert status == 0 and "2 values go back, 2 are left alone" in out and "edited since by others" in out
-    assert assay("revert", "-b", small.path)[0] == 2 and assay("revert", "--who", "nobody", "-b", small.path)[0] == 2
+    assert run_assay("revert", "-b", small.path)[0] == 2 and run_assay("revert", "--who", "nobody", "-b", small.path)[0] == 2
 
 
 def test_revert_since_a_time_and_one_batch_under_others(small):
@@ -210,7 +212,7 @@ def test_votes_majority_and_old_versions_that_stay(small):
     assert [now.label[s] for s in (d, e)] == [other(old[s]) for s in (d, e)]
     assert small.state("v1").label[a] == five and versions.tree(small.state("v1")) == v1["tree"], "old versions do not change with the rule"
     v2 = small.commit("majority", "ann")
-    fresh = curation.open(small.path)
+    fresh = assay.open(small.path)
     assert fresh.state().label.equals(now.label) and fresh.diff("v1", "v2")["relabelled"]["sample"].tolist() == [a]
     found = small.issues("reviewer_disagreement").set_index("sample")
     assert set(found.index) == {b, c}, "two of three is a majority; one against one is none"
@@ -241,7 +243,7 @@ def test_an_undone_vote_does_not_count(small):
 
 
 def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
-    from curation.stats import wilson
+    from assay.curation.statistics.estimates import wilson
 
     samples, old = train(small, 8), small.state().label
     decide(small, "ann", *(dict(sample=s, verdict="confirm", seconds=2) for s in samples))
@@ -252,7 +254,7 @@ def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
     assert people.set_index("who").samples.to_dict() == {"ann": 8, "bob": 6} and list(people.median_seconds) == [2, 4]
     pair = pairs.iloc[0]
     assert (pair.a, pair.b, pair.n, pair.agree) == ("ann", "bob", 6, 4) and (pair.low, pair.high) == wilson(4, 6)
-    assert "agree on 4 of 6" in assay("reviewers", "-b", small.path)[1]
+    assert "agree on 4 of 6" in run_assay("reviewers", "-b", small.path)[1]
 
 
 def test_a_second_reviewer_gets_what_the_first_has_decided_without_knowing_how(scanned):
@@ -296,7 +298,7 @@ def test_two_copies_merge_and_merging_again_changes_nothing(small):
 
 
 def test_a_merge_brings_new_samples_with_their_pixels(small, tmp_path):
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     copy = copy_of(small)
     more = digits(90).tail(30).assign(split="train")
@@ -323,13 +325,13 @@ def test_what_is_no_copy_is_refused_and_nothing_is_merged(small, tmp_path):
         (tmp_path / "none", "found no"),
         (broken.path, "damaged"),
     ):
-        status, _, err = assay("merge", folder, "-b", small.path)
+        status, _, err = run_assay("merge", folder, "-b", small.path)
         assert status == 2 and word in err, err
     assert small.query("select * from edits").equals(before)
 
 
 def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     copy = copy_of(small)
     for bench, name, rows in ((small, "one", slice(60, 70)), (copy, "two", slice(70, 80))):
@@ -339,7 +341,7 @@ def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
     before = small.state()
     with pytest.raises(UserError, match="frozen test split"):
         small.merge(copy.path, "ann")
-    assert curation.open(small.path).state().equals(before) and small.chain_breaks() == []
+    assert assay.open(small.path).state().equals(before) and small.chain_breaks() == []
 
 
 # ---- random histories
@@ -398,7 +400,7 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
     folder = tmp_path_factory.mktemp("h")
     for name in "ab":
         shutil.copytree(seed.path, folder / name)
-    benches = [curation.open(folder / name) for name in "ab"]
+    benches = [assay.open(folder / name) for name in "ab"]
     ids, was = list(seed.state().query("split == 'train'").index[:3]), [{}, {}]
     for step in steps:
         logs = [b.rows("select * from edits order by seq") for b in benches]
@@ -410,16 +412,16 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
             assert bench.rows("select * from edits order by seq")[: len(log)] == log, "the log only grows"
             then[versions.position(bench, "HEAD")] = versions.tree(bench.state())
     for bench, then in zip(benches, was):
-        fresh = curation.Bench(bench.path)
+        fresh = assay.Bench(bench.path)
         assert {upto: versions.tree(fresh.state(upto)) for upto in then} == then, "every version stays what it was"
         assert bench.chain_breaks() == [] and bench.query("select uid from edits").uid.is_unique
         if fresh.rule() == "latest":
-            slow, state = slow_state(fresh, versions.END), fresh.state()
+            slow, state = slow_state(fresh, schema.END), fresh.state()
             for s in ids:
                 assert (state.label[s], state.keep[s], state.split[s], set(state.tags[s])) == tuple(slow[s].values())
         with fresh.transaction() as con:
             versions.keep_standing(con)
-        assert curation.Bench(bench.path).state().equals(fresh.state()), "the kept table says what the log says"
+        assert assay.Bench(bench.path).state().equals(fresh.state()), "the kept table says what the log says"
         found = fresh.diff(min(then), "HEAD")
         assert {k: set(found[k]["sample"]) for k in ("relabelled", "removed", "moved", "tagged")} == {
             k: v for k, v in by_hand(fresh.state(min(then)), fresh.state()).items() if k != "added"
@@ -453,8 +455,10 @@ def test_a_redo_of_an_older_assay_is_understood(small):
 def test_a_bench_of_schema_1_is_taken_over(small):
     with small.transaction() as con:
         con.execute("drop table standing; update meta set value = '1' where key = 'schema'; delete from meta where key = 'standing'")
-        con.execute("drop table looks; alter table runs drop column failed; alter table runs drop column n_train; alter table runs drop column version")
-    fresh = curation.open(small.path)
+        con.execute(
+            "drop table looks; alter table runs drop column failed; alter table runs drop column n_train; alter table runs drop column version"
+        )
+    fresh = assay.open(small.path)
     assert len(fresh.state()) == 60 and fresh.commit("", "ann")["new"]
     assert len(fresh.runs()) == 0 and fresh.rows("select count(*) from looks") == [(0,)]
     assert fresh.rows("select value from meta where key = 'schema'") == [(SCHEMA,)]
@@ -467,11 +471,11 @@ def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):
     sheet = tmp_path / "ann.csv"
     sheet.write_text(f"sample,given_label,verdict\n{s},{seen},confirm\n")
     decide(small, "bob", dict(sample=s, label=other(seen)))
-    status, out, _ = assay("edit", sheet, "--who", "ann", "-b", small.path)
+    status, out, _ = run_assay("edit", sheet, "--who", "ann", "-b", small.path)
     assert status == 0 and "1 confirm the label on their sheet, which somebody had changed since" in out
     assert small.state().label[s] == seen and small.state().verdict[s] == "set"
     assert small.reviewers()[1].agree[0] == 0
-    status, out, _ = assay("edit", sheet, "--who", "cat", "-b", small.path)
+    status, out, _ = run_assay("edit", sheet, "--who", "cat", "-b", small.path)
     assert "1 confirmations" in out and "note" not in out
 
 
@@ -494,7 +498,7 @@ def test_a_tie_is_no_majority(small):
 
 
 def test_an_audit_is_a_version_of_its_own(small):
-    from curation import audit
+    from assay.curation.review import audit
 
     decide(small, "bob", dict(sample=train(small)[0], verdict="confirm"))
     folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
@@ -503,7 +507,7 @@ def test_an_audit_is_a_version_of_its_own(small):
     log = small.log()
     assert done["before"] == "v1" and list(log[log.author == "bob"].version) == ["v1"]
     assert list(log[log.version == done["version"]].author) == ["eve"]
-    assert "of 4 test labels wrong" in assay("status", "-b", small.path)[1], "the status says what the audit found"
+    assert "of 4 test labels wrong" in run_assay("status", "-b", small.path)[1], "the status says what the audit found"
 
 
 def test_a_reader_who_leaves_early_changes_nothing_but_what_is_told(small):
@@ -514,7 +518,7 @@ def test_a_reader_who_leaves_early_changes_nothing_but_what_is_told(small):
     from conftest import ROOT
 
     decide(small, "bob", *(dict(sample=s, verdict="confirm") for s in train(small, 30)))
-    command = f"{sys.executable} -m pipelines revert --who bob -b {small.path} | head -1; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m assay revert --who bob -b {small.path} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.endswith("\n0\n") and done.stderr == "" and not small.state().reviewed.any()
 
@@ -524,19 +528,19 @@ def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scann
     with scanned.transaction() as con:
         scanned.append(con, pd.DataFrame([dict(sample=samples[0], field="keep", value="false", why="leakage")]), "scan-1", "assay scan")
     decide(scanned, "ann", dict(sample=samples[1], verdict="confirm"))
-    status, out, _ = assay("revert", "--since", "1h", "-b", scanned.path)
+    status, out, _ = run_assay("revert", "--since", "1h", "-b", scanned.path)
     assert status == 0 and "1 values put back" in out
     assert not scanned.state().keep[samples[0]] and not scanned.state().reviewed[samples[1]]
 
 
 def test_a_version_may_be_called_none(small):
-    status, out, _ = assay("commit", "--name", "none", "-b", small.path)
+    status, out, _ = run_assay("commit", "--name", "none", "-b", small.path)
     assert status == 0 and "no backup" not in out and (small.path / "backups" / "none.duckdb").exists()
 
 
 def test_taking_somebody_s_decisions_back_leaves_the_audit_alone(small):
     """What a blind audit found about the test set goes only by the name of its batch."""
-    from curation import audit
+    from assay.curation.review import audit
 
     folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
     done = audit.apply(small, pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3"), "eve")

@@ -7,18 +7,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
-from test_cli import assay
+from test_cli import run_assay
 from test_gate import nearly
 
-import curation
-from curation import UserError, gaps, guards, mining, runs, shadow, triggers
-from curation.arrays import load
-from curation.edits import read_decisions
-from pipelines import experiment
-from pipelines.ingest import ingest
-from pipelines.plan import check
-from pipelines.scan import scan
-from pipelines.shadow import compared, told, tripped
+import assay
+from assay import UserError
+from assay.curation.features import neighbor_graph
+from assay.curation.predictions import model_disagreement, runs
+from assay.curation.selection import active_learning, similarity, triggers
+from assay.curation.slicing import gaps, regression_sets
+from assay.curation.storage.arrays import load
+from assay.curation.versioning.edits import read_decisions
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import check
+from assay.pipelines.experiments.predictions import compared, told
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.triggers import tripped
 
 silent = lambda line: None  # noqa: E731
 PLAN = dict(seeds=2, epochs=4)
@@ -46,7 +51,7 @@ def gapped_once(tmp_path_factory):
 @pytest.fixture
 def gapped(gapped_once, tmp_path):
     shutil.copytree(gapped_once.path, tmp_path / "bench")
-    return curation.open(tmp_path / "bench")
+    return assay.open(tmp_path / "bench")
 
 
 def three(bench, split, n=5):
@@ -62,11 +67,11 @@ def test_more_like_this(gapped):
     """Five threes find the others; the distance is numpy's; a copy of a seed or of what is listed already is left out unless asked for."""
     state, truth = gapped.state(), truth_of(gapped)
     seeds = three(gapped, "val", 5)
-    found = mining.similar(gapped, [state.key[s] for s in seeds])
+    found = similarity.similar(gapped, [state.key[s] for s in seeds])
     assert set(state["split"][found["sample"]]) == {"pool"} and (truth[found["sample"][:40]] == "3").mean() >= 0.9
     assert (truth[state.index[state["split"] == "pool"]] == "3").mean() < 0.2, "so that is not by chance"
-    graph, at = mining.suspects.nodes(gapped, state)
-    V = mining.suspects.vectors(gapped, graph)[at]
+    graph, at = neighbor_graph.nodes(gapped, state)
+    V = neighbor_graph.vectors(gapped, graph)[at]
     rows = state.index.get_indexer(found["sample"])
     brute = np.linalg.norm(V[rows][:, None] - V[state.index.get_indexer(seeds)][None], axis=2)
     assert np.allclose(found.distance, brute.min(1), atol=2e-3) and list(found.nearest) == [seeds[i] for i in brute.argmin(1)]
@@ -76,11 +81,11 @@ def test_more_like_this(gapped):
     original = state.index[(state["split"] == "pool") & (truth == "3")][0]
     listed = set(found["sample"])
     assert len({id_of["c1"], original} & listed) == 1, "of two copies, one"
-    every = mining.similar(gapped, seeds, copies=True)
+    every = similarity.similar(gapped, seeds, copies=True)
     assert {id_of["c1"], original} < set(every["sample"]) and listed < set(every["sample"])
-    own = mining.similar(gapped, [original], copies=True)
-    assert own["sample"][0] == id_of["c1"] and id_of["c1"] not in set(mining.similar(gapped, [original])["sample"])
-    assert original not in set(own["sample"]) and set(state["split"][mining.similar(gapped, seeds, "train")["sample"]]) == {"train"}
+    own = similarity.similar(gapped, [original], copies=True)
+    assert own["sample"][0] == id_of["c1"] and id_of["c1"] not in set(similarity.similar(gapped, [original])["sample"])
+    assert original not in set(own["sample"]) and set(state["split"][similarity.similar(gapped, seeds, "train")["sample"]]) == {"train"}
 
 
 def test_what_likeness_is():
@@ -95,12 +100,12 @@ def test_what_likeness_is():
     mine = np.arange(2000) < 600
     V[mine, 20] += 2
     V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
-    score = mining.likeness(V, V[:100])
+    score = similarity.likeness(V, V[:100])
     assert score[:100].mean() == pytest.approx(1, abs=1e-4) and score.mean() == pytest.approx(0, abs=1e-4)
-    assert spearmanr(mining.likeness(V, V[:1]), V @ V[0]).statistic > 0.97
+    assert spearmanr(similarity.likeness(V, V[:1]), V @ V[0]).statistic > 0.97
     rest = np.arange(2000) >= 100
     lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(V, ~rest).decision_function(V)
-    ours, theirs, plain = (roc_auc_score(mine[rest], s[rest]) for s in (score, lda, -mining.nearest(V, V[:100])[0]))
+    ours, theirs, plain = (roc_auc_score(mine[rest], s[rest]) for s in (score, lda, -similarity.nearest(V, V[:100])[0]))
     assert ours > theirs - 0.02 and ours > plain + 0.05
 
 
@@ -117,8 +122,8 @@ def test_near_duplicates_stand_apart():
         for position, node in enumerate(order):
             if not any(frozenset([int(node), int(o)]) in near for o in [*taken, *order[brute]]):
                 brute.append(position)
-        assert list(mining.apart(graph, order, taken)) == brute and list(mining.apart(graph, order, taken, 4)) == brute[:4]
-    assert list(mining.apart(dict(pairs=np.empty((0, 2), int), groups=np.array([0, 0, 2])), np.arange(3))) == [0, 2], (
+        assert list(similarity.apart(graph, order, taken)) == brute and list(similarity.apart(graph, order, taken, 4)) == brute[:4]
+    assert list(similarity.apart(dict(pairs=np.empty((0, 2), int), groups=np.array([0, 0, 2])), np.arange(3))) == [0, 2], (
         "a group is near by itself"
     )
 
@@ -126,16 +131,16 @@ def test_near_duplicates_stand_apart():
 @pytest.mark.parametrize("split", ["test", "guard"])
 def test_test_and_guard_are_neither_seeds_nor_targets(gapped, split, tmp_path):
     if split == "guard":
-        guards.freeze(gapped, dict(x=dict(score=0.5, asked=[gapped.state().key[s] for s in three(gapped, "val", 8)])), "ann")
+        regression_sets.freeze(gapped, dict(x=dict(score=0.5, asked=[gapped.state().key[s] for s in three(gapped, "val", 8)])), "ann")
     seed = three(gapped, split, 1)
     with pytest.raises(UserError, match="found 1 of test or guard"):
-        mining.similar(gapped, seed)
+        similarity.similar(gapped, seed)
     with pytest.raises(UserError, match="found 1 of test or guard"):
         triggers.add(gapped, "x", "similar", "ann", samples=seed)
     with pytest.raises(UserError, match=f"found '{split}'"):
-        mining.similar(gapped, three(gapped, "val", 1), split)
+        similarity.similar(gapped, three(gapped, "val", 1), split)
     with pytest.raises(UserError, match="nobody"):
-        mining.similar(gapped, ["nobody"])
+        similarity.similar(gapped, ["nobody"])
 
 
 # ---- what to label next
@@ -146,15 +151,15 @@ def variance(X, w, known, w_known, asked, w_asked, added):
     rows = np.r_[known, X[added]] if len(added) else known
     weight = np.r_[w_known, w[added]]
     A = np.einsum("i,ij,ik->jk", w_known, known, known)
-    A = np.einsum("i,ij,ik->jk", weight, rows, rows) + mining.RIDGE * np.trace(A) / len(A) * np.eye(len(A))
+    A = np.einsum("i,ij,ik->jk", weight, rows, rows) + active_learning.RIDGE * np.trace(A) / len(A) * np.eye(len(A))
     return np.einsum("i,ij,jk,ik->", w_asked, asked, np.linalg.inv(A), asked)
 
 
 def test_choose_is_what_brute_force_finds():
     rng = np.random.default_rng(0)
     parts = [(rng.normal(size=(n, 4)).astype("f4"), rng.random(n)) for n in (40, 15, 25)]
-    chosen, fall = mining.choose(*parts, 8)
-    (X, w), (known, w_known), (asked, w_asked) = [(mining.widened(V), u) for V, u in parts]
+    chosen, fall = active_learning.choose(*parts, 8)
+    (X, w), (known, w_known), (asked, w_asked) = [(active_learning.widened(V), u) for V, u in parts]
     added, start = [], variance(X, w, known, w_known, asked, w_asked, [])
     for row, share in zip(chosen, fall):
         left = [variance(X, w, known, w_known, asked, w_asked, [*added, i]) if i not in added else np.inf for i in range(40)]
@@ -170,18 +175,18 @@ def test_suggestions_fill_the_gap_and_become_training_samples(gapped, tmp_path):
     state, truth = gapped.state(), truth_of(gapped)
     pool, known = state.index[state["split"] == "pool"], state.index[(state["split"] == "val") & (truth == "3")]
     before = recall(gapped, truth, known)
-    found = mining.suggest(gapped, 60)
+    found = active_learning.suggest(gapped, 60)
     assert list(found.columns) == "rank sample source_id path suggested_label score reason".split() and len(set(found["sample"])) == 60
     threes, chance = (truth[found["sample"]] == "3").sum(), 60 * (truth[pool] == "3").mean()
     assert threes > 1.5 * chance
-    every = mining.suggest(gapped, 1000)
+    every = active_learning.suggest(gapped, 1000)
     keys = set(every.source_id)
     assert len(every) < len(pool) and not keys & {"c2", "c3"}, "a copy of a train sample tells nothing, one of a test sample would leak"
     assert len(keys & {"c1", state.key[three(gapped, "pool", 1)[0]]}) == 1
     assert gapped.state().label[found["sample"]].isna().all()
 
     file = tmp_path / "new.csv"
-    status, out, _ = assay("suggest", "-n", 60, "--csv", file, "--sheet", tmp_path / "sheet.html", "-b", gapped.path)
+    status, out, _ = run_assay("suggest", "-n", 60, "--csv", file, "--sheet", tmp_path / "sheet.html", "-b", gapped.path)
     assert status == 0 and "--to train" in out and (tmp_path / "sheet.html").read_text().count("<img") == 60
     sheet = read_decisions(file)
     assert (
@@ -191,11 +196,12 @@ def test_suggestions_fill_the_gap_and_become_training_samples(gapped, tmp_path):
     )
     log = gapped.rows("select count(*) from edits")
     assert (
-        assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)[0] == 0 and gapped.rows("select count(*) from edits") == log
+        run_assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)[0] == 0
+        and gapped.rows("select count(*) from edits") == log
     )
     mine = list(found["sample"][:40])
     sheet.drop(columns="line").assign(label=[truth[s] if s in mine else "" for s in sheet["sample"]]).to_csv(file, index=False)
-    status, out, _ = assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)
+    status, out, _ = run_assay("edit", file, "--to", "train", "--who", "ann", "-b", gapped.path)
     assert status == 0 and "80 edits on 40 samples" in out
     now = gapped.state()
     assert set(now["split"][mine]) == {"train"} and (now.label[mine] == truth[mine]).all() and now.reviewed[mine].all()
@@ -204,7 +210,7 @@ def test_suggestions_fill_the_gap_and_become_training_samples(gapped, tmp_path):
         "select suggested ->> 'suggested_label', suggested ->> 'rank' from edits where sample = ? and field = 'label'", [mine[0]]
     )
     assert hint == [(found.suggested_label[0], "1")], "the log keeps what was suggested"
-    assert not set(mine) & set(mining.suggest(gapped, 60)["sample"])
+    assert not set(mine) & set(active_learning.suggest(gapped, 60)["sample"])
     scan(gapped, embedder="pixels", say=silent)
     assert recall(gapped, truth, known) > before + 0.2, "and the threes of val are known now"
 
@@ -217,14 +223,14 @@ def recall(bench, truth, samples):
 
 def test_what_cannot_be_suggested(gapped, tmp_path):
     with pytest.raises(UserError, match="at least one"):
-        mining.suggest(gapped, 0)
+        active_learning.suggest(gapped, 0)
     state = gapped.state()
     pool = state.index[state["split"] == "pool"]
     gapped.edit(pd.DataFrame(dict(sample=pool, label="3")), "ann")
     with pytest.raises(UserError, match="unlabelled samples in the pool, found none"):
-        mining.suggest(gapped, 5)
-    assert assay("similar", "-b", gapped.path)[0] == assay("similar", "d0001", "--gap", "x", "-b", gapped.path)[0] == 2
-    assert assay("similar", three(gapped, "val", 1)[0], "-n", 0, "-b", gapped.path)[0] == 2
+        active_learning.suggest(gapped, 5)
+    assert run_assay("similar", "-b", gapped.path)[0] == run_assay("similar", "d0001", "--gap", "x", "-b", gapped.path)[0] == 2
+    assert run_assay("similar", three(gapped, "val", 1)[0], "-n", 0, "-b", gapped.path)[0] == 2
 
 
 @pytest.mark.daily
@@ -246,7 +252,7 @@ def test_no_test_label_is_read(tmp_path):
         scan(bench, embedder="pixels", say=silent)
         caught = {n: t["caught"] for n, t in triggers.standing(bench).items()}
         assert all(caught.values())
-        frames = mining.suggest(bench, 50), mining.similar(bench, three(bench, "val", 3))
+        frames = active_learning.suggest(bench, 50), similarity.similar(bench, three(bench, "val", 3))
         seen.append([caught, *(f.drop(columns="path").to_csv() for f in frames)])
     assert seen[0] == seen[1]
 
@@ -258,19 +264,19 @@ def test_the_energy_distance_by_hand():
     """between - within is the squared distance of the means beyond what a finite number of seeds gives by itself."""
     rng = np.random.default_rng(0)
     A, B = rng.random((3, 7, 4)), rng.random((2, 7, 4))
-    between, within = shadow.apart(A, B)
+    between, within = model_disagreement.apart(A, B)
     for i in range(7):
         assert between[i] == pytest.approx(np.mean([((a[i] - b[i]) ** 2).sum() for a in A for b in B]))
         own = [((A[0, i] - A[1, i]) ** 2).sum(), ((A[0, i] - A[2, i]) ** 2).sum(), ((A[1, i] - A[2, i]) ** 2).sum()]
         assert within[i] == pytest.approx((np.mean(own) + ((B[0, i] - B[1, i]) ** 2).sum()) / 2)
     noise = rng.normal(0.5, 0.1, (2, 4, 5000, 3))
-    between, within = shadow.apart(*noise)
+    between, within = model_disagreement.apart(*noise)
     assert abs((between - within).mean()) < 0.002 < between.mean() / 10, "no difference but chance: zero on average"
-    assert np.isnan(shadow.apart(A[:1], B[:1])[1]).all()
+    assert np.isnan(model_disagreement.apart(A[:1], B[:1])[1]).all()
 
 
 def test_classes_of_two_runs_are_brought_together():
-    classes, (a, b) = shadow.aligned([(["x", "z"], np.array([[0.25, 0.75]])), (["y", "z"], np.array([[1.0, 0.0]]))])
+    classes, (a, b) = model_disagreement.aligned([(["x", "z"], np.array([[0.25, 0.75]])), (["y", "z"], np.array([[1.0, 0.0]]))])
     assert list(classes) == ["x", "y", "z"] and a.tolist() == [[0.25, 0, 0.75]] and b.tolist() == [[0, 1, 0]]
 
 
@@ -279,19 +285,19 @@ def shadowed_once(gapped_once, tmp_path_factory):
     """Two versions: in `broken` the sevens of train are called nines; two seeds of the probe and of a small network on each."""
     folder = tmp_path_factory.mktemp("shadowed") / "bench"
     shutil.copytree(gapped_once.path, folder)
-    bench = curation.open(folder)
+    bench = assay.open(folder)
     bench.commit("", "ann", "good")
     state = bench.state()
     bench.edit(pd.DataFrame(dict(sample=state.index[(state["split"] == "train") & (state.label == "7")], label="9")), "vandal")
     bench.commit("", "vandal", "broken")
-    experiment.run(bench, check(PLAN | dict(versions=["broken", "good"], architectures=["probe", "mlp"])), silent, most=1)
+    run.run(bench, check(PLAN | dict(versions=["broken", "good"], architectures=["probe", "mlp"])), silent, most=1)
     return bench
 
 
 @pytest.fixture
 def shadowed(shadowed_once, tmp_path):
     shutil.copytree(shadowed_once.path, tmp_path / "bench")
-    return curation.open(tmp_path / "bench")
+    return assay.open(tmp_path / "bench")
 
 
 @pytest.mark.daily
@@ -305,11 +311,11 @@ def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
         assert (truth[first["sample"]] == "7").mean() > 0.9 and (first.candidate == "7").mean() > 0.9, arch
         assert (first.current == "9").mean() > 0.8 and found.score.is_monotonic_decreasing and (found.score > 0).all()
         assert about["control"] < about["share"], "two seeds of one recipe differ less"
-    status, out, _ = assay("shadow", "broken/mlp", "good/mlp", "-n", 20, "--csv", tmp_path / "s.csv", "-b", shadowed.path)
+    status, out, _ = run_assay("shadow", "broken/mlp", "good/mlp", "-n", 20, "--csv", tmp_path / "s.csv", "-b", shadowed.path)
     assert status == 0 and "two seeds of one recipe on" in out and "--to train" in out
     sheet = read_decisions(tmp_path / "s.csv")
     assert len(sheet) == 20 and set(sheet.label) == {""} and set(sheet.suggested_label[:15]) == {"7"}
-    assert assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", shadowed.path)[0] == 0, "its columns are what edit takes"
+    assert run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", shadowed.path)[0] == 0, "its columns are what edit takes"
     for pair, word in ((("good/mlp", "good/mlp"), "share some"), (("good/mlp", "none/mlp"), "finished run")):
         with pytest.raises(UserError, match=word):
             compared(shadowed, *pair)
@@ -344,14 +350,14 @@ def test_a_network_that_crashes_when_it_is_trained_once_more_is_named(tmp_path, 
     bench = bench_of(table, tmp_path)
     scan(bench, embedder="pixels", say=silent)
     nets = ["tests.nets:fragile", "tests.nets:linear"]
-    experiment.run(bench, check(dict(seeds=1, epochs=2, versions=["v1"], architectures=nets)), silent, most=1)
+    run.run(bench, check(dict(seeds=1, epochs=2, versions=["v1"], architectures=nets)), silent, most=1)
     arrive(bench, tmp_path, slice(200, 220))
     scan(bench, embedder="pixels", say=silent)
     monkeypatch.setenv("ASSAY_TESTS_CRASH", "yes")
-    status, _, err = assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
+    status, _, err = run_assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
     assert status == 2 and "tests.nets:fragile, seed 0, to train once more, found it crashed (signal 11, SIGSEGV)" in err
     monkeypatch.delenv("ASSAY_TESTS_CRASH")
-    status, out, _ = assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
+    status, out, _ = run_assay("shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path)
     assert status == 0 and out.count("once more, for 20 samples") == 2
 
 
@@ -359,7 +365,7 @@ def test_a_network_that_crashes_when_it_is_trained_once_more_is_named(tmp_path, 
 def test_a_run_that_cannot_be_repeated_says_so(shadowed, tmp_path):
     path = runs.predictions(shadowed, key := shadowed.rows("select key from runs where arch = 'probe'")[0][0])
     kept = load(path)
-    from curation.arrays import save
+    from assay.curation.storage.arrays import save
 
     save(path, **{k: v for k, v in kept.items() if not k.startswith("pool")})
     state = shadowed.state()
@@ -451,13 +457,13 @@ def test_what_is_like_enough():
     V = rng.normal(size=(3000, 16)) + np.where(np.arange(3000) < 300, 1.5, 0)[:, None] * (np.arange(16) < 3)
     V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
     seeds = V[:60]
-    each = [mining.likeness(V, np.delete(seeds, i, 0), seeds[i : i + 1])[0] for i in range(60)]
-    least = mining.bar(V, seeds, 10)
+    each = [similarity.likeness(V, np.delete(seeds, i, 0), seeds[i : i + 1])[0] for i in range(60)]
+    least = similarity.bar(V, seeds, 10)
     assert least == pytest.approx(np.median(each), abs=1e-4) and least < 1
-    hit = mining.likeness(V, seeds)[60:] >= least
+    hit = similarity.likeness(V, seeds)[60:] >= least
     assert 0.35 < hit[:240].mean() < 0.65 and hit[240:].mean() < 0.1
-    assert [(mining.likeness(V, V[:n]) >= mining.bar(V, V[:n], 10)).sum() for n in (1, 4)] == [10, 40]
-    assert (mining.likeness(V[:4], V[:1]) >= mining.bar(V[:4], V[:1], 10)).all()
+    assert [(similarity.likeness(V, V[:n]) >= similarity.bar(V, V[:n], 10)).sum() for n in (1, 4)] == [10, 40]
+    assert (similarity.likeness(V[:4], V[:1]) >= similarity.bar(V[:4], V[:1], 10)).all()
 
 
 @pytest.mark.daily
@@ -488,7 +494,7 @@ def test_a_trigger_on_two_models(shadowed, tmp_path):
 def test_the_verbs_of_triggers(gapped, tmp_path):
     b = ("-b", gapped.path)
     seeds = three(gapped, "val", 3)
-    status, out, _ = assay("trigger", "add", "threes", "--similar", *seeds, *b)
+    status, out, _ = run_assay("trigger", "add", "threes", "--similar", *seeds, *b)
     state = gapped.state()
     n = int((state.keep & (state["split"] != "test")).sum())
     assert status == 0 and f"threes: looks like 3 samples; of {n:,} samples that are there it would catch 2." in out, "30 of them, by hand"
@@ -504,18 +510,18 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
         (("remove", "y"), "there are: threes"),
         (("run", "y"), "there are: threes"),
     ):
-        status, _, err = assay("trigger", *arguments, *b)
+        status, _, err = run_assay("trigger", *arguments, *b)
         assert status == 2 and word in err, err
     assert gapped.rows("select count(*) from edits") == log
     new = arrive(gapped, tmp_path)
     scan(gapped, embedder="pixels", say=silent)
-    status, out, _ = assay("trigger", "list", *b)
+    status, out, _ = run_assay("trigger", "list", *b)
     assert status == 0 and "looks like 3 samples" in out
-    status, out, _ = assay("trigger", "list", "threes", "--csv", tmp_path / "t.csv", *b)
+    status, out, _ = run_assay("trigger", "list", "threes", "--csv", tmp_path / "t.csv", *b)
     rows = read_decisions(tmp_path / "t.csv")
     assert status == 0 and len(rows) and set(rows["sample"]) <= set(new) and set(rows.label) == {""}
-    assert json.loads(assay("trigger", "run", "--json", *b)[1])[0]["caught"] == []
-    assert assay("trigger", "remove", "threes", *b)[0] == 0 and triggers.standing(gapped) == {}
+    assert json.loads(run_assay("trigger", "run", "--json", *b)[1])[0]["caught"] == []
+    assert run_assay("trigger", "remove", "threes", *b)[0] == 0 and triggers.standing(gapped) == {}
     assert gapped.state().tags[rows["sample"][0]] == ("trigger:threes",)
 
 
@@ -523,22 +529,22 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
 def test_a_gap_is_looked_for_and_watched(gapped, tmp_path):
     """From the gap that stands first to more of it in the pool, and to what catches it as it comes, by the verbs alone."""
     b, truth, state = ("-b", gapped.path), truth_of(gapped), gapped.state()
-    gap = json.loads(assay("gaps", "--json", *b)[1])[0]["gap"]
+    gap = json.loads(run_assay("gaps", "--json", *b)[1])[0]["gap"]
     seeds = gaps.seeds(gapped, gap)
     assert "class 3" in gap and set(state["split"][seeds]) == {"val"} and (truth[seeds] == "3").all()
-    status, out, _ = assay("similar", "--gap", gap, "-n", 40, "--json", *b)
+    status, out, _ = run_assay("similar", "--gap", gap, "-n", 40, "--json", *b)
     found = pd.DataFrame(json.loads(out))
     base = (truth[state.index[(state["split"] == "pool") & state.keep]] == "3").mean()
     assert status == 0 and set(state["split"][found["sample"]]) == {"pool"} and (truth[found["sample"]] == "3").mean() >= 5 * base
     assert list(found.nearest_source_id) == list(state.key[found.nearest]) and set(found.nearest) <= set(seeds)
-    assert found.nearest_source_id[0] in assay("similar", "--gap", gap, "-n", 1, *b)[1]
+    assert found.nearest_source_id[0] in run_assay("similar", "--gap", gap, "-n", 1, *b)[1]
 
-    status, out, _ = assay("trigger", "add", "watch", "--gap", gap, *b)
+    status, out, _ = run_assay("trigger", "add", "watch", "--gap", gap, *b)
     assert status == 0 and f"looks like {len(seeds)} samples of the gap {gap}" in out
     new = arrive(gapped, tmp_path)
     scan(gapped, embedder="pixels", say=silent)
-    caught = json.loads(assay("trigger", "list", "watch", "--json", *b)[1])
+    caught = json.loads(run_assay("trigger", "list", "watch", "--json", *b)[1])
     caught, truth = {row["sample"] for row in caught}, truth_of(gapped)
     threes = {s for s in new if truth[s] == "3"}
     assert caught <= set(new) and len(caught & threes) >= 0.4 * len(threes) > 3 and len(caught & threes) > len(caught - threes)
-    assert assay("trigger", "add", "x", "--gap", "no such gap", *b)[0] == assay("similar", "--gap", "no such gap", *b)[0] == 2
+    assert run_assay("trigger", "add", "x", "--gap", "no such gap", *b)[0] == run_assay("similar", "--gap", "no such gap", *b)[0] == 2

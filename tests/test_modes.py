@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits
 
-import curation
-from curation import check, modes
-from pipelines import errands, jobs
-from pipelines.__main__ import main
+import assay
+from assay.curation.maintenance import integrity
+from assay.curation.system import permissions
+from assay.pipelines.cli.main import main
+from assay.pipelines.jobs import job_files, tasks
 
 
 def found(folder):
@@ -35,17 +36,18 @@ def lax():
 
 def work(bench, source):
     """A bench with a little of everything in it."""
-    from app import blind, elsewhere
+    from assay.app.server import audit_sheet
+    from assay.app.ui import fiftyone_button
 
     bench.commit("first", "ann")
 
-    blind.begin(bench, "ann", 3)
-    name = list(blind.open_ones(bench))[0]
-    blind.answer(bench, name, dict(row=1, label="1", verdict=None, seconds=1.0))
-    elsewhere.listed(bench, bench.state().index[:3])
-    with jobs.claim(bench, "a") as job:
+    audit_sheet.begin(bench, "ann", 3)
+    name = list(audit_sheet.open_ones(bench))[0]
+    audit_sheet.answer(bench, name, dict(row=1, label="1", verdict=None, seconds=1.0))
+    fiftyone_button.listed(bench, bench.state().index[:3])
+    with job_files.claim(bench, "a") as job:
         job.tell(often=False, state="failed")
-    errands.start(bench, "import", source).wait()
+    tasks.start(bench, "import", source).wait()
     bench.edit(pd.DataFrame(dict(sample=bench.frame(split="train").index[:1], verdict="confirm")), "ann")
 
 
@@ -74,11 +76,11 @@ def test_all_of_a_bench_is_its_owners_alone_while_it_is_made_too(tmp_path, lax):
         looker.join()
     assert set(found(bench.path)) == {"0o700", "0o600"}, found(bench.path)
     assert not seen, sorted(seen)[:10]
-    assert {"assay.duckdb", ".lock", "arrays", "backups", "jobs", "audits"} <= set(os.listdir(bench.path)) <= modes.OURS
+    assert {"assay.duckdb", ".lock", "arrays", "backups", "jobs", "audits"} <= set(os.listdir(bench.path)) <= permissions.OURS
     out = tmp_path / "out"
     assert main(["export", "-o", str(out), "-b", str(bench.path)]) == 0
     assert set(found(out)) == {"0o777", "0o666"}, "what is exported is the user's, and as their umask says"
-    assert [f for f in check.check(bench) if f["kind"] == "open"] == []
+    assert [f for f in integrity.check(bench) if f["kind"] == "open"] == []
 
 
 def test_a_bench_of_a_group_is_the_groups_whatever_the_umask(tmp_path):
@@ -87,7 +89,7 @@ def test_a_bench_of_a_group_is_the_groups_whatever_the_umask(tmp_path):
     before = os.umask(0o077)
     try:
         assert main(["import", str(source), "-b", str(tmp_path / "bench"), "--label-column", "label", "--audited-test", "--group"]) == 0
-        bench = curation.open(tmp_path / "bench")
+        bench = assay.open(tmp_path / "bench")
         bench.commit("first", "ann")
     finally:
         os.umask(before)
@@ -99,8 +101,10 @@ def test_a_folder_with_other_things_in_it_is_left_as_it_is(tmp_path):
     (tmp_path / "project" / "notes.txt").write_text("mine")
     os.chmod(tmp_path / "project", 0o755)
     os.chmod(tmp_path / "project" / "notes.txt", 0o644)
-    curation.create(tmp_path / "project")
-    modes_now = {name: oct(stat.S_IMODE(os.stat(tmp_path / "project" / name).st_mode)) for name in (".", "notes.txt", "assay.duckdb", ".lock")}
+    assay.create(tmp_path / "project")
+    modes_now = {
+        name: oct(stat.S_IMODE(os.stat(tmp_path / "project" / name).st_mode)) for name in (".", "notes.txt", "assay.duckdb", ".lock")
+    }
     assert modes_now == {".": "0o755", "notes.txt": "0o644", "assay.duckdb": "0o600", ".lock": "0o600"}
 
 
@@ -110,20 +114,20 @@ def test_a_bench_that_an_older_assay_left_open_is_closed_when_its_owner_opens_it
         os.chmod(place, 0o775 if group else 0o755)
         for file in files:
             os.chmod(os.path.join(place, file), 0o664 if group else 0o644)
-    curation.open(scanned.path)
+    assay.open(scanned.path)
     assert set(found(scanned.path)) == modes_then
     assert f"{scanned.path} can be read by {'its group' if group else 'you'} alone" in capsys.readouterr().err
-    curation.open(scanned.path)
+    assay.open(scanned.path)
     assert capsys.readouterr().err == "", "once"
     os.chmod(scanned.file, 0o444)
-    curation.open(scanned.path)
+    assay.open(scanned.path)
     assert oct(stat.S_IMODE(os.stat(scanned.file).st_mode)) == "0o400", "what nobody may write stays so"
 
 
 def test_a_file_that_was_opened_to_others_since_is_named_and_closed(scanned):
     file = scanned.arrays / "graph.npz"
     os.chmod(file, 0o644)
-    named = [f for f in check.check(scanned) if f["kind"] == "open"]
+    named = [f for f in integrity.check(scanned) if f["kind"] == "open"]
     assert len(named) == 1 and named[0]["n"] == 1 and "arrays/graph.npz" in named[0]["what"]
     assert main(["check", "--repair", "-b", str(scanned.path)]) == 0
     assert set(found(scanned.path)) == {"0o700", "0o600"} and file.exists()
@@ -133,13 +137,13 @@ def test_threads_that_mask_at_once_get_the_strictest_and_give_the_users_mask_bac
     begun, go_on = threading.Event(), threading.Event()
 
     def other():
-        with modes.masked(0o660):
+        with permissions.masked(0o660):
             begun.set()
             go_on.wait()
             (tmp_path / "alone").touch()
 
     thread = threading.Thread(target=other)
-    with modes.masked(0o600):
+    with permissions.masked(0o600):
         thread.start()
         begun.wait()
         (tmp_path / "both").touch()

@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 from conftest import digits, png
 from streamlit.testing.v1 import AppTest
-from test_cli import assay
+from test_cli import run_assay
 from test_pages import PAGES
 
-import curation
-from app.desk import Desk
-from curation import UserError, places
-from pipelines import errands
-from pipelines.ingest import ingest
+import assay
+from assay import UserError
+from assay.app.server.review_session import Desk
+from assay.curation.media import locations
+from assay.curation.versioning import versions
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.jobs import tasks
 
 
 def paintings(folder, n=12, side=150):
@@ -33,7 +35,7 @@ def paintings(folder, n=12, side=150):
 @pytest.fixture
 def moved(tmp_path):
     """(bench, the folder where its images are now): under other names, one of them gone and one changed."""
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, paintings(tmp_path / "here"), "tester")
     now = tmp_path / "there" / "by hand"
     now.mkdir(parents=True)
@@ -42,7 +44,7 @@ def moved(tmp_path):
             file.rename(now / f"renamed {i}.png")
     (now / "renamed 99.png").write_bytes(png(np.zeros((150, 150, 3))))
     shutil.rmtree(tmp_path / "here")
-    return curation.open(bench.path), now.parent
+    return assay.open(bench.path), now.parent
 
 
 def read(bench):
@@ -56,50 +58,50 @@ def test_images_are_found_again_by_their_bytes_alone(moved, tmp_path):
     want = {f"{'ab'[i % 2]}/{i}.png": None for i in range(12)}
     paintings(tmp_path / "again")  # the same bytes: what the truth is
     want = {key: (tmp_path / "again" / key).read_bytes() for key in want}
-    desk, first = Desk(curation.open(bench.path)), bench.state().index[2]
+    desk, first = Desk(assay.open(bench.path)), bench.state().index[2]
     assert desk.picture(first, 200) is None
-    log, tree = bench.rows("select count(*) from edits"), curation.versions.tree(bench.state())
-    assert places.gone(bench)[:2] == (12, 12) and read(bench) == {}
+    log, tree = bench.rows("select count(*) from edits"), versions.tree(bench.state())
+    assert locations.gone(bench)[:2] == (12, 12) and read(bench) == {}
     for folder, word in ((tmp_path / "nowhere", "found nothing at"), (bench.path, "none by their bytes")):
-        status, _, err = assay("relocate", folder, "-b", bench.path)
-        assert status == 2 and word in err and places.gone(bench)[0] == 12
-    status, out, err = assay("relocate", now, "-b", bench.path, "--json")
+        status, _, err = run_assay("relocate", folder, "-b", bench.path)
+        assert status == 2 and word in err and locations.gone(bench)[0] == 12
+    status, out, err = run_assay("relocate", now, "-b", bench.path, "--json")
     out = json.loads(out)
     assert status == 0 and (out["gone"], out["found"], out["left"]) == (12, 10, 2), err
     assert desk.picture(first, 200)[:2] == b"\xff\xd8", "who has the bench open sees it too"
-    bench = curation.open(bench.path)
+    bench = assay.open(bench.path)
     found = read(bench)
     assert len(found) == 10 and all(blob == want[key] for key, blob in found.items()) and out["first"] not in found
-    assert bench.rows("select count(*) from edits") == log and curation.versions.tree(bench.state()) == tree
-    assert places.relocate(bench, tmp_path / "again") == dict(gone=2, found=2, left=0, first=None) and read(bench) == want
+    assert bench.rows("select count(*) from edits") == log and versions.tree(bench.state()) == tree
+    assert locations.relocate(bench, tmp_path / "again") == dict(gone=2, found=2, left=0, first=None) and read(bench) == want
     with pytest.raises(UserError, match="all 12 where they were"):
-        places.relocate(bench, now)
+        locations.relocate(bench, now)
 
 
 def test_a_table_that_holds_the_images_can_have_moved_too(tmp_path):
     digits(20).to_parquet(tmp_path / "old.parquet")
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     ingest(bench, tmp_path / "old.parquet", "tester", columns=dict(label="label"))
-    assert places.gone(bench) == (0, 20, "")
+    assert locations.gone(bench) == (0, 20, "")
     table = pd.read_parquet(tmp_path / "old.parquet")
     table.iloc[::-1].to_parquet(tmp_path / "new.parquet")  # its rows in another order
     (tmp_path / "old.parquet").unlink()
-    assert places.gone(bench)[:2] == (20, 20)
-    places.relocate(bench, tmp_path / "new.parquet")
-    assert places.gone(bench)[0] == 0
-    from curation.images import content_hash, read_bytes
+    assert locations.gone(bench)[:2] == (20, 20)
+    locations.relocate(bench, tmp_path / "new.parquet")
+    assert locations.gone(bench)[0] == 0
+    from assay.curation.media.files import content_hash, read_bytes
 
     assert all(content_hash(read_bytes(r.uri)) == r.content_hash for r in bench.state().itertuples())
 
 
 def page_of(bench, page):
     def script(path, page):
-        import curation
-        from app import notices
-        from app.look import drawn
+        import assay
+        from assay.app.ui import banners
+        from assay.app.ui.widgets import drawn
 
-        bench = curation.Bench(path)
-        if notices.told(page, bench):
+        bench = assay.Bench(path)
+        if banners.told(page, bench):
             drawn(page, bench)
 
     return AppTest.from_function(script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60).run()
@@ -120,7 +122,7 @@ def test_the_new_place_is_said_on_overview_and_looked_through_in_the_background(
     next(b for b in at.button if b.label == "Find them").click().run()
     assert not at.exception
     until = time.monotonic() + 60
-    while errands.states(bench) and time.monotonic() < until:
+    while tasks.states(bench) and time.monotonic() < until:
         time.sleep(0.05)
     (said,) = [w.value for w in page_of(bench, "overview").warning if "Images have moved" in w.value]
     assert said.startswith("Images have moved: 2 of 12")
@@ -133,5 +135,5 @@ def test_every_page_of_another_schema_says_so_and_no_more(bench):
         at = page_of(bench, page)
         assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith("expected a bench of schema 4"), page
         assert not at.markdown and not at.button
-    status, _, err = assay("app", "-b", bench.path)
+    status, _, err = run_assay("app", "-b", bench.path)
     assert status == 2 and "found schema 99" in err and "hint: " in err

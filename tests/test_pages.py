@@ -10,11 +10,11 @@ import pytest
 from conftest import bench_of, digits, png
 from streamlit.testing.v1 import AppTest
 
-import curation
-from pipelines import mapping
-from pipelines.scan import scan
+import assay
+from assay.pipelines.indexing import draw_map
+from assay.pipelines.indexing.scan import scan
 
-PAGES = sorted(p.stem for p in (Path(__file__).parents[1] / "app").glob("*.py") if "def draw(bench)" in p.read_text())
+PAGES = sorted(p.stem for p in (Path(__file__).parents[1] / "app" / "pages").glob("*.py") if "def draw(bench)" in p.read_text())
 
 
 def quiet(line):
@@ -25,10 +25,10 @@ def opened(bench, page, **query):
     """A page as Streamlit runs it, without a browser."""
 
     def script(path, page):
-        import curation
-        from app.look import drawn
+        import assay
+        from assay.app.ui.widgets import drawn
 
-        drawn(page, curation.open(path))
+        drawn(page, assay.open(path))
 
     at = AppTest.from_function(script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60)
     for key, value in query.items():
@@ -51,7 +51,7 @@ def noise(n, classes, **more):
 def odd(tmp_path_factory):
     """{what is odd about it: bench}"""
     folder, out = tmp_path_factory.mktemp("odd"), {}
-    out["empty"] = curation.create(folder / "empty")
+    out["empty"] = assay.create(folder / "empty")
     out["not scanned"] = bench_of(digits(60), folder / "unscanned")
     tables = {
         "3 samples": noise(3, ["a", "b", "a"], split=["train", "train", "train"]),
@@ -68,8 +68,8 @@ def odd(tmp_path_factory):
             out[name].edit(pd.DataFrame(dict(sample=state.index[state.label == "gone"], label="only")), "tester")
         try:
             scan(out[name], embedder="pixels", say=quiet)
-            mapping.draw(out[name], quiet)
-        except curation.UserError:  # one class or three samples: nothing to judge, and the pages say so
+            draw_map.draw(out[name], quiet)
+        except assay.UserError:  # one class or three samples: nothing to judge, and the pages say so
             pass
     return out
 
@@ -84,7 +84,7 @@ def test_every_page_opens_on_every_bench(odd, page):
 def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
     bench = bench_of(digits(60), tmp_path)
     (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
-    from app.desk import Desk
+    from assay.app.server.review_session import Desk
 
     assert Desk(bench).picture(bench.state().index[0], 512)[:2] == b"\xff\xd8", "a small original is in the shards, whole"
     sound(opened(bench, "overview"))
@@ -108,22 +108,23 @@ def test_history_takes_back_what_is_chosen_and_commits(scanned):
 
 
 def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
-    from app import map as maps
+    from assay.app.pages import map as maps
+    from assay.app.server import map_data
 
-    mapping.draw(scanned, quiet)
+    draw_map.draw(scanned, quiet)
     state = scanned.state()
     state = state[state.keep]
-    for by in maps.WAYS:
-        bytes = maps.points(scanned, by)
+    for by in map_data.WAYS:
+        bytes = map_data.points(scanned, by)
         n, told = map(int, np.frombuffer(bytes[:8], "u4"))
         assert n == len(state) and len(bytes) == 8 + told + 9 * n and told % 4 == 0
         legend = json.loads(bytes[8 : 8 + told])
         bytes = bytes[8 + told :]
-        names, which = maps.groups(scanned, by)
+        names, which = map_data.groups(scanned, by)
         locked = state.split.isin(("test", "guard")).to_numpy()
         if by not in ("split", "cluster"):
             assert {names[i] for i in which[locked]} <= {"other"}, by
-        xy = maps.places(scanned, state)
+        xy = map_data.places(scanned, state)
         sent = np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2), np.frombuffer(bytes, "u1", n, 8 * n)
         for colour, name in legend["legend"][:-1]:
             assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], "points and legend are of one answer"
@@ -137,8 +138,8 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
 
 @pytest.mark.daily
 def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):
-    from app import experiments
-    from pipelines import jobs
+    from assay.app.pages import experiments
+    from assay.pipelines.jobs import job_files
 
     at = sound(opened(scanned, "experiments"))
     assert "10 cells, 10 to train." in [c.value for c in at.caption]
@@ -147,19 +148,19 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
     while not (scanned.path / "report.html").exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), Path(out["log"]).read_text()
-    assert not [j for j in jobs.states(scanned) if j["state"] == "failed"]
+    assert not [j for j in job_files.states(scanned) if j["state"] == "failed"]
     sound(opened(scanned, "experiments"))
 
 
 def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
-    from pipelines import jobs
+    from assay.pipelines.jobs import job_files
 
     for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
-        with jobs.claim(scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0) as job:
+        with job_files.claim(scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0) as job:
             job.tell(often=False, state=state, error="KeyError: 'a layer'")
     at = sound(opened(scanned, "experiments"))
     said = " ".join(e.value for e in at.error).replace("\\", "")
     assert len(at.error) == 2 and not at.get("progress"), said
     assert "Will it?: failed: KeyError: 'a layer'" in said and "Half?: was stopped" in said and "after 2 of 4 cells" in said
     at.button(key="forget experiment-stopped").click().run()
-    assert [j.get("question") for j in jobs.states(scanned)] == ["Will it?"]
+    assert [j.get("question") for j in job_files.states(scanned)] == ["Will it?"]

@@ -12,9 +12,12 @@ from PIL import Image
 from test_mine import table
 from test_report import DATA, HOSTILE, PICTURE, PICTURES, Parsed
 
-from curation import clusters, gaps, mistakes, triggers
-from pipelines import mapping, panorama, report
-from pipelines.scan import scan
+from assay.curation.predictions import model_errors
+from assay.curation.selection import triggers
+from assay.curation.slicing import clusters, gaps
+from assay.pipelines.indexing import draw_map
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.reports import dataset_section, experiment_report
 
 silent = lambda line: None  # noqa: E731
 
@@ -36,7 +39,7 @@ def made(folder, permuted=False):
     bench.edit(
         ones.to_frame(name="sample").assign(keep=False), "ann"
     )  # clusters are named by all that came, or a name would be another here
-    mapping.draw(bench, silent)
+    draw_map.draw(bench, silent)
     state = bench.state()
     triggers.add(bench, HOSTILE[:60], "similar", "ann", samples=list(state.index[(state["split"] == "val") & (state.label == HOSTILE)])[:3])
     return bench
@@ -49,16 +52,16 @@ def scanned(tmp_path_factory):
 
 @pytest.mark.daily
 def test_the_section_says_what_the_verbs_say(scanned):
-    found = panorama.gathered(scanned)
-    rows, wrong, state = gaps.find(scanned), mistakes.found(scanned), scanned.state()
+    found = dataset_section.gathered(scanned)
+    rows, wrong, state = gaps.find(scanned), model_errors.found(scanned), scanned.state()
     at = next(i for i, name in enumerate(rows.gap) if HOSTILE in name)
     first = rows.iloc[at]
-    html = panorama.unseen(found)
+    html = dataset_section.unseen(found)
     text = Parsed(html).text()
     assert first.errors and f"{first.errors:,} errors" in text and f"[{first.explains_low:.1f}, {first.explains_high:.1f}]" in text
     mine = [s for s in gaps.members(scanned, first.gap) if s in wrong.index and wrong.wrong[s]]
     shown = found["gaps"][at]["pictures"]
-    assert [p["name"] for p in shown] == [state.key[s] for s in wrong.index if s in set(mine)][: panorama.EACH] and shown
+    assert [p["name"] for p in shown] == [state.key[s] for s in wrong.index if s in set(mine)][: dataset_section.EACH] and shown
     assert all(p["was"] == HOSTILE and p["now"] != HOSTILE for p in shown), "its label, and what the model says instead"
     issues = scanned.issues()
     counts = issues[issues["sample"].notna()].kind.value_counts().drop("label", errors="ignore")
@@ -71,40 +74,45 @@ def test_the_section_says_what_the_verbs_say(scanned):
 
 @pytest.mark.daily
 def test_no_test_sample_is_pictured_and_no_test_label_enters(scanned, tmp_path):
-    found = panorama.gathered(scanned)
+    found = dataset_section.gathered(scanned)
     locked = set(scanned.state().query("split == 'test'").key)
     named = {p["name"] for kind in ("gaps", "kinds", "triggers") for row in found[kind] for p in row["pictures"]}
     assert named and not named & locked
-    assert panorama.unseen(panorama.gathered(made(tmp_path, permuted=True))) == panorama.unseen(found), "to the byte"
+    assert dataset_section.unseen(dataset_section.gathered(made(tmp_path, permuted=True))) == dataset_section.unseen(found), "to the byte"
 
 
 def test_what_is_hostile_stays_text_and_the_page_stays_small(scanned):
-    found = panorama.gathered(scanned)
-    page = report.small(deepcopy(DATA), PICTURES | dict(panorama=found))
+    found = dataset_section.gathered(scanned)
+    page = experiment_report.small(deepcopy(DATA), PICTURES | dict(panorama=found))
     parsed = Parsed(page.decode())
     assert not parsed.all("script") and not [a for _, a, _ in parsed.tags for name in a if name.startswith("on")]
     assert all(re.fullmatch("--c:#[0-9a-f]{6}|--[kabd]:.*", a["style"]) for _, a, _ in parsed.tags if "style" in a)
     assert all(re.match("data:image/(jpeg|png);base64,", a["src"]) for a in parsed.all("img"))
     assert "What the data do not show" in parsed.text("nav") and HOSTILE[:60] in parsed.text("b")
-    large = [row | dict(pictures=[PICTURE | dict(jpeg=os.urandom(40_000))] * panorama.EACH) for row in found["gaps"][:1] * panorama.GAPS]
-    page = report.small(deepcopy(DATA), PICTURES | dict(panorama=found | dict(gaps=large)))
-    assert len(page) < report.MOST and page.count(b'class="gap"') == panorama.GAPS and b'class="map"' in page, "fewer pictures, every gap"
+    large = [
+        row | dict(pictures=[PICTURE | dict(jpeg=os.urandom(40_000))] * dataset_section.EACH)
+        for row in found["gaps"][:1] * dataset_section.GAPS
+    ]
+    page = experiment_report.small(deepcopy(DATA), PICTURES | dict(panorama=found | dict(gaps=large)))
+    assert len(page) < experiment_report.MOST and page.count(b'class="gap"') == dataset_section.GAPS and b'class="map"' in page, (
+        "fewer pictures, every gap"
+    )
 
 
 def test_dots_lie_where_the_images_do():
     """Two heaps: the picture has their two colours where they lie and nothing elsewhere."""
     rng = np.random.default_rng(0)
     place = np.vstack([rng.normal([0.2, 0.3], 0.02, (50, 2)), rng.normal([0.8, 0.1], 0.02, (50, 2))])
-    image = Image.open(io.BytesIO(panorama.painted(place, np.repeat([0, 1], 50), 0.5))).convert("RGBA")
-    assert image.size == (panorama.SIDE, panorama.SIDE // 2)
+    image = Image.open(io.BytesIO(dataset_section.painted(place, np.repeat([0, 1], 50), 0.5))).convert("RGBA")
+    assert image.size == (dataset_section.SIDE, dataset_section.SIDE // 2)
     seen = np.asarray(image)
     y, x = np.nonzero(seen[..., 3])
-    left = x < panorama.SIDE / 2
-    assert {seen[b, a, :3].tobytes().hex() for a, b in zip(x[left], y[left])} == {panorama.COLOURS[0]}
-    assert {seen[b, a, :3].tobytes().hex() for a, b in zip(x[~left], y[~left])} == {panorama.COLOURS[1]}
-    assert abs(np.median(x[left]) / panorama.SIDE - 0.2) < 0.02 and abs(np.median(y[~left]) / panorama.SIDE - 0.1) < 0.02
+    left = x < dataset_section.SIDE / 2
+    assert {seen[b, a, :3].tobytes().hex() for a, b in zip(x[left], y[left])} == {dataset_section.COLOURS[0]}
+    assert {seen[b, a, :3].tobytes().hex() for a, b in zip(x[~left], y[~left])} == {dataset_section.COLOURS[1]}
+    assert abs(np.median(x[left]) / dataset_section.SIDE - 0.2) < 0.02 and abs(np.median(y[~left]) / dataset_section.SIDE - 0.1) < 0.02
 
 
 def test_a_bench_that_is_not_scanned_as_it_stands_has_no_such_section(bench):
-    assert panorama.gathered(bench) is None and panorama.unseen(None) == ""
-    assert "What the data do not show" not in report.page(deepcopy(DATA), PICTURES)
+    assert dataset_section.gathered(bench) is None and dataset_section.unseen(None) == ""
+    assert "What the data do not show" not in experiment_report.page(deepcopy(DATA), PICTURES)

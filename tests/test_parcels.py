@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from browser import browser, workbench
 from conftest import digits, png
-from test_cli import assay, folders
+from test_cli import folders, run_assay
 
-import curation
-from curation import UserError, parcels
-from curation.leftovers import gc
-from pipelines import errands, terminal
+import assay
+from assay import UserError
+from assay.curation.formats import zip_upload
+from assay.curation.maintenance.garbage import gc
+from assay.pipelines.cli import output
+from assay.pipelines.jobs import tasks
 
 
 def zipped(path, members, method=zipfile.ZIP_DEFLATED):
@@ -101,19 +103,19 @@ def altered(path):
 def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
     stored = tmp_path / "zips"
     stored.mkdir()
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     before = sorted(bench.path.rglob("*"))
     refused = 0
     for word, path in hostile(stored):
-        status, _, err = assay("import", path, "-b", bench.path)
+        status, _, err = run_assay("import", path, "-b", bench.path)
         assert status == 2 and word in err and "hint: " in err, (path.name, err)
         refused += 1
     assert refused == 22
     good = zipped(stored / "good.zip", GOOD)
     for bound, value, word in (("MOST_MEMBERS", 5, "at most 5 members"), ("MOST_BYTES", 100, "to declare")):
         with monkeypatch.context() as m:
-            m.setattr(parcels, bound, value)
-            status, _, err = assay("import", good, "-b", bench.path)
+            m.setattr(zip_upload, bound, value)
+            status, _, err = run_assay("import", good, "-b", bench.path)
             assert status == 2 and word in err
     assert sorted(bench.path.rglob("*")) == before and not bench.rows("select 1 from samples")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bench", "zips"] and not os.path.exists("/tmp/evil.png")
@@ -121,24 +123,24 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
 
 def test_what_cannot_be_imported_goes_again_and_what_was_imported_stays(tmp_path):
     path = zipped(tmp_path / "cats.zip", [*GOOD, ("a/no.png", b"no image"), (".DS_Store", b"x"), ("a/Thumbs.db", b"x")])
-    status, _, err = assay("import", path, "-b", tmp_path / "bench")
+    status, _, err = run_assay("import", path, "-b", tmp_path / "bench")
     assert status == 2 and "a/no.png: is not an image" in err
     assert not list((tmp_path / "bench").glob("uploads")) and not (tmp_path / "bench" / "assay.duckdb").exists()
     out = imported("--skip-bad", path, bench=tmp_path / "bench")
     assert (out["added"], out["left_out"], out["source"], out["kind"]) == (6, 1, "cats", "class folders")
-    bench = curation.open(tmp_path / "bench")
+    bench = assay.open(tmp_path / "bench")
     files = list((bench.path / "uploads").glob("*/cats/*/*"))
     assert sorted(f.name for f in files) == ["0.png", "0.png", "1.png", "1.png", "2.png", "2.png", "no.png"]
     path = zipped(tmp_path / "cats.zip", [*GOOD[:5], ("b/9.png", png(np.full((8, 8), 201)))])  # the source has changed
     out = imported("--yes", path, bench=bench.path)
     assert (out["added"], out["removed"]) == (1, 1), "a zip of the same name is the same source"
-    assert all(map(os.path.isfile, curation.open(bench.path).state().uri)), "what is out can still be looked at"
+    assert all(map(os.path.isfile, assay.open(bench.path).state().uri)), "what is out can still be looked at"
     (tmp_path / "cats.zip").write_bytes(b"")
-    assert assay("import", tmp_path / "cats.zip", "-b", bench.path)[0] == 2 and all(map(os.path.isfile, bench.state().uri))
+    assert run_assay("import", tmp_path / "cats.zip", "-b", bench.path)[0] == 2 and all(map(os.path.isfile, bench.state().uri))
 
 
 def imported(*arguments, bench):
-    status, out, err = assay("import", *arguments, "-b", bench, "--json")
+    status, out, err = run_assay("import", *arguments, "-b", bench, "--json")
     assert status == 0, err
     return json.loads(out)
 
@@ -158,7 +160,7 @@ def test_a_zip_is_what_its_folder_is(tmp_path):
     for kind, members in ({"folder": None} | kinds).items():
         source = folder if members is None else zipped(tmp_path / "digits.zip", members)
         imported(source, bench=tmp_path / kind)
-        state = curation.open(tmp_path / kind).state()
+        state = assay.open(tmp_path / kind).state()
         rows = sorted(zip(state.content_hash, state.label, state.split))
         want = want or rows
         assert rows == want and len(rows) == 60, kind
@@ -167,48 +169,48 @@ def test_a_zip_is_what_its_folder_is(tmp_path):
 
 
 def test_a_table_is_kept_beside_the_bench_and_other_files_are_not(tmp_path):
-    bench = curation.create(tmp_path / "bench")
-    path = parcels.receive(bench, io.BytesIO(b"a,b\n"), "../../my list.csv")
+    bench = assay.create(tmp_path / "bench")
+    path = zip_upload.receive(bench, io.BytesIO(b"a,b\n"), "../../my list.csv")
     assert path.name == "my-list.csv" and bench.path / "uploads" in path.parents and path.read_bytes() == b"a,b\n"
-    parcels.discard(bench, path)
-    parcels.discard(bench, tmp_path / "other")
+    zip_upload.discard(bench, path)
+    zip_upload.discard(bench, tmp_path / "other")
     assert not (bench.path / "uploads").exists()
-    path = parcels.receive(bench, io.BytesIO(b"a,b\n"), "killed.csv")
+    path = zip_upload.receive(bench, io.BytesIO(b"a,b\n"), "killed.csv")
     assert gc(bench)["freed"] == {}, "somebody may be importing it"
     os.utime(path.parent, (0, 0))
     assert gc(bench)["freed"] == {"handed in and never imported": 4} and not path.exists()
     with pytest.raises(UserError, match="zip, CSV"):
-        parcels.receive(bench, io.BytesIO(b"MZ"), "run.exe")
+        zip_upload.receive(bench, io.BytesIO(b"MZ"), "run.exe")
 
 
 def test_how_far_a_verb_is_can_be_heard(tmp_path, monkeypatch):
     heard = []
-    monkeypatch.setattr(terminal, "HEARD", lambda often=True, **more: heard.append(more))
+    monkeypatch.setattr(output, "HEARD", lambda often=True, **more: heard.append(more))
     out = imported(zipped(tmp_path / "cats.zip", GOOD), bench=tmp_path / "bench")
     assert heard[0] == dict(share=1.0, text="decoding: 6 of 6") and heard[-1]["said"]["added"] == out["added"] == 6
 
 
 @pytest.mark.daily
 def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path):
-    bench = curation.create(tmp_path / "bench")
-    started = errands.start(bench, "import", zipped(tmp_path / "cats.zip", GOOD), "--who", "ann")
-    assert [(j["verb"], j["state"]) for j in errands.states(bench)] == [("import", "running")]
+    bench = assay.create(tmp_path / "bench")
+    started = tasks.start(bench, "import", zipped(tmp_path / "cats.zip", GOOD), "--who", "ann")
+    assert [(j["verb"], j["state"]) for j in tasks.states(bench)] == [("import", "running")]
     with pytest.raises(UserError, match="no other assay import"):
-        errands.start(bench, "import", "elsewhere")
-    assert started.wait(60) == 0 and errands.states(bench) == [] and len(bench.state()) == 6
-    assert errands.start(bench, "import", tmp_path / "nothing").wait(60) == 2
-    (failed,) = errands.states(bench)
+        tasks.start(bench, "import", "elsewhere")
+    assert started.wait(60) == 0 and tasks.states(bench) == [] and len(bench.state()) == 6
+    assert tasks.start(bench, "import", tmp_path / "nothing").wait(60) == 2
+    (failed,) = tasks.states(bench)
     assert failed["state"] == "failed" and "found nothing at" in failed["error"] and "hint:" in failed["error"]
-    errands.forget(bench, failed)
-    assert errands.states(bench) == []
-    started = errands.start(bench, "scan", "--embedder", "lite0")
-    errands.stop(bench, errands.states(bench)[0])
-    assert started.wait(60) != 0 and "running" not in {j["state"] for j in errands.states(bench)}
+    tasks.forget(bench, failed)
+    assert tasks.states(bench) == []
+    started = tasks.start(bench, "scan", "--embedder", "lite0")
+    tasks.stop(bench, tasks.states(bench)[0])
+    assert started.wait(60) != 0 and "running" not in {j["state"] for j in tasks.states(bench)}
 
 
 @pytest.mark.daily
 def test_a_zip_is_handed_in_through_the_page(tmp_path):
-    bench = curation.create(tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
     table = digits(60)
     with browser() as chrome, workbench(bench.path) as server:
         page = server.page(chrome, "/?who=ann")
@@ -217,7 +219,7 @@ def test_a_zip_is_handed_in_through_the_page(tmp_path):
         chosen.set_input_files(zipped(tmp_path / "evil.zip", [*GOOD, ("../evil.png", b"x")]))
         page.get_by_text("Import the file").click()
         page.get_by_text("leaves the folder that it is unpacked into").wait_for()
-        assert not (bench.path / "uploads").exists() and errands.states(bench) == []
+        assert not (bench.path / "uploads").exists() and tasks.states(bench) == []
         chosen.set_input_files(zipped(tmp_path / "digits.zip", folder_of(table)))
         page.get_by_text("evil.zip", exact=True).wait_for(state="detached")
         page.get_by_text("Import the file").click()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation import probe as probes
+from assay.curation.label_quality import probe as probes
 
 
 def cloud(n, d, k, seed=0, noise=1.0):
@@ -113,7 +113,7 @@ def test_validation_rows_are_predicted_never_fitted():
 
 def test_memory_layout_does_not_matter(tmp_path):
     """Rows gathered from shards on disk, in another order, give what an array in memory gives."""
-    from curation.arrays import Shards
+    from assay.curation.storage.arrays import Shards
 
     X, y = cloud(300, 20, 3)
     names = [f"{i:032x}" for i in range(300)]

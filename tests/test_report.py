@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from curation import UserError
-from pipelines import report, sheets
-from pipelines.compare import enough
-from pipelines.markdown import markdown
+from assay import UserError
+from assay.pipelines.evaluation.compare import enough
+from assay.pipelines.reports import experiment_report, image_sections
+from assay.pipelines.reports.markdown import markdown
 
 HOSTILE = """<script>alert("x")</script><img src=http://evil.example onerror='go()'>{0}"""
 N = 525
@@ -182,7 +182,7 @@ class Parsed(HTMLParser):
 
 
 def page(pictures=PICTURES, **change):
-    return report.page(deepcopy(DATA) | change, pictures)
+    return experiment_report.page(deepcopy(DATA) | change, pictures)
 
 
 def test_the_verdict_stands_first_and_the_words_of_it_stand_out():
@@ -216,7 +216,9 @@ def test_what_is_drawn_lies_where_the_numbers_say():
 def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     given = estimate(0.001, -0.012, 0.015)
     effects = [MAIN | dict(given=given), MLP]
-    audit = dict(n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088]))
+    audit = dict(
+        n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088])
+    )
     cells = [c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3]))) for c in DATA["cells"]]
     parsed = Parsed(page(interval=effects[0], effects=effects, test=DATA["test"] | dict(audit=audit), cells=cells))
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
@@ -243,7 +245,9 @@ def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
     def said(**power):
         return Parsed(page(power=DATA["power"] | power)).text("header")
 
-    assert "An effect of the 0.5 points asked about would be seen 12% of the time." in said() and "seen 91% of the time." in said(power=0.91)
+    assert "An effect of the 0.5 points asked about would be seen 12% of the time." in said() and "seen 91% of the time." in said(
+        power=0.91
+    )
     assert "takes two seeds to say" in said(power=None)
     small = DATA["power"] | dict(power=0.12, asked=0.005, samples=6800, seeds=None, audited=None, of=None)
     assert enough(small) == ", and 0.5 points would take 6,800 test samples"
@@ -343,7 +347,7 @@ def test_a_confusion_matrix_shows_one_of_its_three_numbers_without_a_script():
     shades = [dict(s.split(":") for s in c[2].split(";")) for c in cells]
     assert all(0 <= float(x) <= 1 for s in shades for x in s.values())
     assert float(shades[0]["--d"]) > float(shades[3]["--d"])  # 10 of 350 are more than 1.6
-    css = (Path(report.__file__).parent / "report.css").read_text()
+    css = (Path(experiment_report.__file__).parent / "report.css").read_text()
     assert all(f"#{i}:checked" in css for i in ("view-0", "view-1", "view-2"))
 
 
@@ -435,7 +439,7 @@ def test_a_label_as_long_as_a_book_is_cut():
 
 
 def test_the_page_loads_nothing_and_stays_small():
-    many = [PICTURE | dict(jpeg=os.urandom(20_000))] * sheets.SHEET  # noise of 128 x 128 is about as large
+    many = [PICTURE | dict(jpeg=os.urandom(20_000))] * image_sections.SHEET  # noise of 128 x 128 is about as large
     html = page(PICTURES | dict(changed=many, open=many, gained=many, lost=many))
     parsed = Parsed(html)
     assert not re.search(r"https?:|//[a-z]|@import|@font-face", re.sub(r"base64,[^\"]*", "", html))
@@ -445,8 +449,8 @@ def test_the_page_loads_nothing_and_stays_small():
     assert len(places) == len(set(places)) and {a["href"] for a in parsed.all("a")} <= {f"#{p}" for p in places}
     assert any("default-src 'none'" in a.get("content", "") for a in parsed.all("meta"))
     assert len(html) < 3_000_000
-    large = [PICTURE | dict(jpeg=os.urandom(60_000))] * sheets.SHEET
-    html = report.small(deepcopy(DATA), PICTURES | dict(changed=large, open=large, gained=large, lost=[])).decode()
+    large = [PICTURE | dict(jpeg=os.urandom(60_000))] * image_sections.SHEET
+    html = experiment_report.small(deepcopy(DATA), PICTURES | dict(changed=large, open=large, gained=large, lost=[])).decode()
     shown = html.count("<img")
     assert len(html) < 3_000_000 and shown == 3 * 12 and "12 of 238 labels" in html  # fewer, and the page says how many
 
@@ -563,13 +567,13 @@ def draw_folders(root):
 
 @pytest.mark.daily
 def test_from_folders_of_pictures_to_the_page(tmp_path, capsys):
-    import curation
-    from pipelines.__main__ import main
+    import assay
+    from assay.pipelines.cli.main import main
 
     wrong, bench = draw_folders(tmp_path / "digits"), str(tmp_path / "bench")
     assert main(["import", str(tmp_path / "digits"), "-b", bench, "--who", "ann", "--audited-test"]) == 0
     assert main(["scan", "-b", bench, "--embedder", "pixels"]) == 0
-    state = curation.open(bench).state()
+    state = assay.open(bench).state()
     fixed = state[state.key.isin(wrong) & state.split.isin(("train", "val"))]
     with open(tmp_path / "fix.csv", "w", newline="") as f:
         out = csv.writer(f)
@@ -595,24 +599,27 @@ def test_from_folders_of_pictures_to_the_page(tmp_path, capsys):
 def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     from PIL import Image
 
-    import curation
-    from pipelines.__main__ import main
+    import assay
+    from assay.pipelines.cli.main import main
 
     (tmp_path / "images.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4)))
     for i in range(4):
         Image.new("L", (8, 8), 60 * i).save(tmp_path / f"{i}.png")
     assert main(["import", str(tmp_path / "images.csv"), "-b", str(tmp_path / "bench")]) == 0
-    bench, file = curation.open(tmp_path / "bench"), tmp_path / "report.html"
+    bench, file = assay.open(tmp_path / "bench"), tmp_path / "report.html"
     bench.commit("as imported")
     data = deepcopy(DATA) | dict(plan=PLAN | dict(versions=["v1", "v1"]))
     del data["made"]
-    assert report.put(report.html(bench, data), file) == file and "expected a scanned bench" in Parsed(file.read_text()).text().lower()
+    assert (
+        experiment_report.put(experiment_report.html(bench, data), file) == file
+        and "expected a scanned bench" in Parsed(file.read_text()).text().lower()
+    )
     before = file.read_text()
     for bad in (tmp_path / "none" / "r.html", file / "r.html", tmp_path / "bench"):
         with pytest.raises(UserError, match="expected to write the report"):
-            report.put(report.html(bench, data), bad)
+            experiment_report.put(experiment_report.html(bench, data), bad)
     with pytest.raises(UserError, match="expected a version"):
-        report.put(report.html(bench, data | dict(plan=PLAN)), file)
+        experiment_report.put(experiment_report.html(bench, data | dict(plan=PLAN)), file)
     assert file.read_text() == before and not list(tmp_path.glob(".report*")) and not list(tmp_path.glob(".bench*"))
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from browser import workbench
 
-import curation
-from app import blind
-from curation import check, history, inbox
+import assay
+from assay.app.server import audit_sheet
+from assay.curation.maintenance import integrity
+from assay.curation.versioning import history, incoming
 
 BAD = [  # as JSON text: what a field may be in place of what it should be
     *("null", "true", "-1", "0.5", "1e308", "-1e308", "1" + "0" * 30, "1e999", "NaN", "Infinity", "-Infinity", "9" * 5000),
@@ -22,7 +23,20 @@ UNSOUND = ("1e999", "NaN", "Infinity", "-Infinity", '"\\ud800"')
 FIELDS = "sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split()
 RAW = [b"", b"{", b"[1]", b"null", b"1", b"\xff\xfe\x00", b'{"who": "\xc3\x28"}', b"[" * 30_000, b'{"a":' * 10_000, b"\x00" * 100]
 RAW += [json.dumps(dict(who="eve", sent=[], more="x" * n)).encode() for n in (65_500, 1_000_000)]  # well formed, and far too long
-ODD = ["%00", "%ff%fe", "..%2f..%2fassay.duckdb", "%2fetc%2fpasswd", "x" * 4000, "%F0%9F%90%88", "0", "-1", "1" * 5000, "NaN", "%25", "a%0d%0ab"]
+ODD = [
+    "%00",
+    "%ff%fe",
+    "..%2f..%2fassay.duckdb",
+    "%2fetc%2fpasswd",
+    "x" * 4000,
+    "%F0%9F%90%88",
+    "0",
+    "-1",
+    "1" * 5000,
+    "NaN",
+    "%25",
+    "a%0d%0ab",
+]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +44,8 @@ def served(scanned_once, tmp_path_factory):
     """A scanned bench with an open audit, and a workbench on it."""
     place = tmp_path_factory.mktemp("routes") / "bench"
     shutil.copytree(scanned_once.path, place)
-    bench = curation.open(place)
-    audit = blind.begin(bench, "ann", 3)
+    bench = assay.open(place)
+    audit = audit_sheet.begin(bench, "ann", 3)
     with workbench(place) as server:
         yield bench, server, audit
 
@@ -75,7 +89,14 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
         if len(body) > 64 << 10:
             assert status == 400, "well formed, and too long"
     for odd in ODD:
-        for path in (f"image/{odd}", f"image/{good}?side={odd}", f"why/{odd}", f"votes/{odd}?who={odd}", f"live?session={odd}", f"map?by={odd}"):
+        for path in (
+            f"image/{odd}",
+            f"image/{good}?side={odd}",
+            f"why/{odd}",
+            f"votes/{odd}?who={odd}",
+            f"live?session={odd}",
+            f"map?by={odd}",
+        ):
             assert line.ask(f"/assay/{path}")[0] in (200, 400, 404), path
         for path in (f"live?session=0123456789abcdef&after={odd if odd[:2] != '11' else -1}", f"audit/{odd}/1", f"audit/{audit}/{odd}"):
             assert line.ask(f"/assay/{path}")[0] in (200, 400, 404), path
@@ -84,7 +105,7 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
         assert line.ask("/assay/items", b"{}", Origin=origin)[0] == 403, origin
     for host in ("[", "]", "[::1", "127.0.0.1:x", "localhost:99999999", ":", "a b", "\xff"):
         assert line.ask("/assay/items", b"{}", Host=host)[0] in (400, 403), host
-    assert bench.rows("select count(*) from edits") == before and not blind.answers(bench, audit)
+    assert bench.rows("select count(*) from edits") == before and not audit_sheet.answers(bench, audit)
 
 
 def test_no_value_of_any_field_of_a_decision_is_stored_unless_it_means_something(served):
@@ -122,10 +143,10 @@ def test_a_script_cannot_store_it_either(scanned, field):
     for value in values:
         frame = pd.DataFrame([dict(sample=a, verdict="confirm"), dict(sample=b, verdict="confirm")], dtype=object)
         frame[field] = pd.Series([None, value], dtype=object)
-        with pytest.raises(curation.UserError, match=field):
+        with pytest.raises(assay.UserError, match=field):
             scanned.edit(frame, "script")
         row = dict(sample=a, verdict="confirm") | {field: value}
-        assert inbox.receive(scanned, [("edit-0123456789ab", [row])], "script")["refused"], value
+        assert incoming.receive(scanned, [("edit-0123456789ab", [row])], "script")["refused"], value
     assert scanned.rows("select count(*) from edits") == before
     frame = pd.DataFrame([dict(sample=a, verdict="confirm", seconds=float("nan"), score=0.25, rank=float("nan"), random="TRUE")])
     scanned.edit(frame, "script")
@@ -134,16 +155,16 @@ def test_a_script_cannot_store_it_either(scanned, field):
 
 
 def test_an_old_log_that_holds_infinity_opens_counts_without_it_and_is_named(scanned):
-    from pipelines.__main__ import main
+    from assay.pipelines.cli.main import main
 
     some = scanned.frame(split="train").index[:3]
     rows = pd.DataFrame(dict(sample=some, field="label", value=[json.dumps(c) for c in scanned.state().label[some]], verdict="confirm"))
     with scanned.transaction() as con:
         rows["seconds"] = [float("inf"), -1e308, 3.0]
         scanned.append(con, rows, "edit-0123456789ab", "ann")
-    old = curation.open(scanned.path)
+    old = assay.open(scanned.path)
     assert list(history.batches(old).seconds)[-1] == 3.0 and old.reviewers()[0].seconds.tolist() == [3.0]
     assert [history.blame(old, s)[2].seconds.iloc[-1] for s in some[2:]] == [3.0]
-    found = [f for f in check.check(old) if f["kind"] == "numbers"]
+    found = [f for f in integrity.check(old) if f["kind"] == "numbers"]
     assert len(found) == 1 and found[0]["n"] == 2 and "first edit" in found[0]["what"]
     assert main(["check", "-b", str(old.path)]) == 0 and main(["log", "-b", str(old.path)]) == 0

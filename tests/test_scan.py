@@ -13,15 +13,17 @@ import pandas as pd
 import psutil
 import pytest
 from conftest import ROOT, bench_of, digits, png, truth_of
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError, suspects, versions
-from curation import queue as queue_module
-from curation.arrays import Shards, load
-from pipelines.own import read_own
-from pipelines.scan import scan
-from pipelines.simulate import decisions, review
+import assay
+from assay import UserError
+from assay.curation.features import scan_settings
+from assay.curation.label_quality import judges, live, scoring
+from assay.curation.statistics import sampling
+from assay.curation.storage.arrays import Shards, load
+from assay.pipelines.indexing.own_predictions import read_own
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import decisions, review
 
 silent = lambda line: None  # noqa: E731
 
@@ -57,7 +59,7 @@ def test_the_random_stratum_is_uniform_marked_and_comes_back_until_it_is_decided
     scanned.edit(decisions(some, truth_of(scanned)), "ann")
     again = scanned.queue(100, 0.2)
     assert set(again["sample"][again.random]) > drawn - set(some), "who is not decided is drawn again, and one more"
-    positions = [list(scanned.state().index).index(s) for s in versions.by_draw(scanned.state().index, 0)[:200]]
+    positions = [list(scanned.state().index).index(s) for s in sampling.by_draw(scanned.state().index, 0)[:200]]
     assert abs(np.mean(positions) / 600 - 0.5) < 0.07, "the draw does not favour the beginning"
 
 
@@ -73,32 +75,32 @@ def test_errors_left_come_from_the_random_stratum_alone(scanned):
 
 
 def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
-    drawn = versions.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
+    drawn = sampling.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
     scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
     seen = scanned.status()["review"]
     assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), "nobody knows whether an unsure label is wrong"
     assert (seen["unsure_looks"], seen["share"]) == (1, None)
-    rest = list(queue_module.random_order(scanned.state()))[3:40]
+    rest = list(sampling.random_order(scanned.state()))[3:40]
     scanned.edit(pd.DataFrame(dict(sample=rest, verdict=["unsure"] * 10 + ["confirm"] * 27)), "ann")
     seen = scanned.status()["review"]
     assert (seen["looks"], seen["unsure_looks"], seen["hits"]) == (29, 11, 0) and seen["share_between"] == (0, 11 / 40)
     assert seen["share"][1] == 0 and seen["share"][2] > 11 / 40 and seen["errors_left"][2] > 11 / 40 * 480
-    status, out, _ = assay("status", "-b", scanned.path)
+    status, out, _ = run_assay("status", "-b", scanned.path)
     assert status == 0 and "0 of 29, 11 more unsure, 0.0% to 27.5% [" in out and "nobody is sure of: 0 to 132 [" in out
 
 
 def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
-    before = suspects.opinion(scanned)
+    before = live.opinion(scanned)
     files = sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy"))
     queue, truth = scanned.queue(30, 0), truth_of(scanned)
     done = scanned.edit(decisions(queue["sample"], truth), "ann")
-    after = suspects.opinion(scanned)
+    after = live.opinion(scanned)
     assert done["rescored"] and sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy")) == files
     assert not set(queue["sample"]) & set(scanned.queue(30, 0)["sample"])
     others = before.index.difference(queue["sample"])
     assert (after.score[others] != before.score[others]).mean() > 0.9
     scanned.undo(who="ann")
-    assert np.allclose(suspects.opinion(scanned).score[before.index], before.score, atol=1e-6), "undone, the scores are what they were"
+    assert np.allclose(live.opinion(scanned).score[before.index], before.score, atol=1e-6), "undone, the scores are what they were"
 
 
 def test_dropping_and_moving_update_the_factorisation_as_a_fresh_scan_would(scanned):
@@ -106,7 +108,7 @@ def test_dropping_and_moving_update_the_factorisation_as_a_fresh_scan_would(scan
     scanned.edit(pd.DataFrame(dict(sample=train[:5], keep="false")), "ann")
     scanned.edit(pd.DataFrame(dict(sample=train[5:9], split="val")), "ann")
     kept = load(scanned.arrays / "probe.npz")
-    _, part, X, _ = suspects.fit(scanned, scanned.state())
+    _, part, X, _ = judges.fit(scanned, scanned.state())
     Z = (X[np.arange(len(X))] - kept["mean"]) / kept["scale"]
     Z = np.c_[Z, np.ones(len(Z))]
     fitted = Z[kept["y"] >= 0]
@@ -131,7 +133,7 @@ def test_test_labels_change_nothing(tmp_path):
 
 def test_one_new_image_costs_one_image(scanned, tmp_path):
     """Import one more row of the same source: one is embedded, and nothing is twice."""
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     table = pd.concat([digits(), digits(601).tail(1)])
     table.to_parquet(tmp_path / "digits.parquet")
@@ -162,7 +164,7 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
 
 
 def test_importing_again_does_not_bring_leakage_back(tmp_path):
-    from pipelines.ingest import ingest
+    from assay.pipelines.indexing.ingest import ingest
 
     table = digits(300)
     copy = table[table["split"] == "test"].head(1).assign(split="train", id="copy")
@@ -232,7 +234,7 @@ def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("def thumb(x):\n    return x[:, ::2, ::2, 0].reshape(len(x), -1).astype('f4')\nthumb.side = 8\n")
     monkeypatch.syspath_prepend(tmp_path)
     scan(bench, embedder="mine:thumb", say=silent)
-    assert Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).arrays[0].shape == (600, 16)
+    assert Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).arrays[0].shape == (600, 16)
     with pytest.raises(UserError, match="package.module:function"):
         scan(bench, embedder="mine:missing", say=silent)
 
@@ -264,7 +266,7 @@ def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, m
             scan(bench, embedder=name, patience=patience, say=silent)
         assert not bench.rows("select 1 from meta where key = 'scan'")
     scan(bench, embedder="bad:prints", say=silent)
-    assert suspects.settings(bench)["folder"].startswith("bad-prints-"), "what it prints is no answer"
+    assert scan_settings.settings(bench)["folder"].startswith("bad-prints-"), "what it prints is no answer"
 
 
 LOST = [("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"), pytest.param("SIGSTOP", 1, "stuck (no step for 1 s)", marks=pytest.mark.daily)]
@@ -277,7 +279,7 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(be
     def hit(*step):
         for child in me.children():
             with suppress(psutil.Error):  # one that has ended
-                if "pipelines.apart" in child.cmdline():
+                if "assay.pipelines.jobs.isolated" in child.cmdline():
                     child.send_signal(getattr(signal, sign))
 
     found = scan(bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience)
@@ -292,8 +294,10 @@ def test_the_engine_is_chosen_said_and_stored(tmp_path, monkeypatch):
         done = Shards(bench.arrays / "embeddings" / f"lite0-128-{engine}")  # as if it had run here before
         done.append(np.array(bench.state().content_hash, "S32"), rng.normal(size=(60, 9)).astype("f4"))
         scan(bench, say=lines.append)
-        assert [line for line in lines if line.startswith("embed")][-1] == f"embed       0 of 60 images were new to lite0 ({engine}), 9 numbers each"
-        asked = suspects.settings(bench)
+        assert [line for line in lines if line.startswith("embed")][
+            -1
+        ] == f"embed       0 of 60 images were new to lite0 ({engine}), 9 numbers each"
+        asked = scan_settings.settings(bench)
         assert (asked["engine"], asked["folder"]) == (engine, f"lite0-128-{engine}")
     for wrong in ("vnni", "FP32"):
         monkeypatch.setenv("ASSAY_ENGINE", wrong)
@@ -308,8 +312,8 @@ def test_a_killed_scan_resumes(tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time\ndef slow(x):\n    time.sleep(0.2)\n    return x[:, :, :, 0].reshape(len(x), -1).astype('f4')\nslow.side = 8\n"
     )
-    code = "import sys, curation, pipelines.embed as e; from pipelines.scan import scan; e.SHARD = 64"
-    code += "; scan(curation.open(sys.argv[1]), embedder='slow:slow')"
+    code = "import sys, assay, assay.pipelines.embedders.embed as e; from assay.pipelines.indexing.scan import scan; e.SHARD = 64"
+    code += "; scan(assay.open(sys.argv[1]), embedder='slow:slow')"
     child = subprocess.Popen([sys.executable, "-c", code, str(bench.path)], cwd=ROOT, env=os.environ | dict(PYTHONPATH=str(tmp_path)))
     until = time.monotonic() + 60
     while not list((bench.arrays / "embeddings").glob("*/*.index.npy")) and time.monotonic() < until:
@@ -356,7 +360,7 @@ def test_imbalance_does_not_turn_rare_classes_into_suspects(data, tmp_path):
 
 
 def test_the_public_names_work(scanned):
-    assert curation.open(scanned.path).sql("select count(*) as n from samples").n[0] == 600
+    assert assay.open(scanned.path).sql("select count(*) as n from samples").n[0] == 600
     images = scanned.dataset("HEAD", "train")
     image, label = images[0]
     assert image.shape == (8, 8, 3) and image.dtype == np.uint8 and images.classes[label] == scanned.frame("HEAD", "train").label.iloc[0]
@@ -364,7 +368,9 @@ def test_the_public_names_work(scanned):
 
 
 def test_only_kept_labelled_train_samples_are_fitted():
-    state = pd.DataFrame(dict(label=list("abcabab") + [None], split=["train", "train", "val", "val", "test", "guard", "pool", "train"], keep=True))
+    state = pd.DataFrame(
+        dict(label=list("abcabab") + [None], split=["train", "train", "val", "val", "test", "guard", "pool", "train"], keep=True)
+    )
     state.loc[8] = ["d", "train", False]
-    classes, y = suspects.targets(state)
+    classes, y = scoring.targets(state)
     assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], "who is only predicted lends no class, no label and no scale"

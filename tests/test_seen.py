@@ -8,8 +8,8 @@ import pytest
 from browser import browser, look, look_through, stored, until, workbench
 from conftest import bench_of, digits
 
-from curation import atlas
-from pipelines.scan import scan
+from assay.curation.features import projection
+from assay.pipelines.indexing.scan import scan
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def bench(tmp_path_factory):
     ]  # twelve classes
     bench = bench_of(table, tmp_path_factory.mktemp("seen"), audited_test=True)
     scan(bench, embedder="pixels", say=lambda line: None)
-    atlas.sketch(bench)
+    projection.sketch(bench)
     return bench
 
 
@@ -200,11 +200,11 @@ def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, s
 
 
 def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome, request):
-    from app import blind
-    from curation import audit as audits
+    from assay.app.server import audit_sheet
+    from assay.curation.review import audit
 
-    name = blind.begin(bench, "eve", 6)
-    classes, rows = audits.classes(bench), sorted(blind.rows(bench, name))
+    name = audit_sheet.begin(bench, "eve", 6)
+    classes, rows = audit.classes(bench), sorted(audit_sheet.rows(bench, name))
     page = server.page(chrome, "/audit?who=eve")
 
     def at(n):
@@ -244,7 +244,7 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
     page.get_by_text("Read the answers").wait_for()
     assert page.failed == []
     page.context.close()
-    said = {row: a["label"] for row, a in blind.answers(bench, name).items()}
+    said = {row: a["label"] for row, a in audit_sheet.answers(bench, name).items()}
     assert said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]])) and len(rows) == 7
 
 
@@ -264,7 +264,7 @@ def drag(page, corners, steps=4):
 
 @pytest.mark.daily
 def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, server, review, request):
-    from app import map as maps
+    from assay.app.server import map_data
 
     held = []
     review.goto(f"{server.url}/map?who={request.node.name}")
@@ -286,18 +286,18 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, ser
     review.wait_for_selector(".assay-map[data-url*='by=split']")
     held[0].continue_()
     review.wait_for_timeout(1000)
-    names, _ = maps.groups(bench, "split")
+    names, _ = map_data.groups(bench, "split")
     assert [t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"] == names[:-1]
     assert review.locator(".assay-map").get_attribute("data-view") == view and review.locator(".assay-map .veil").is_hidden()
     assert review.failed == []
 
 
 def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(bench, server, chrome, request):
-    from app import map as maps
+    from assay.app.server import map_data
 
     state = bench.state()
     state = state[state.keep]
-    xy = maps.places(bench, state)
+    xy = map_data.places(bench, state)
     held, page = [], server.page(chrome, f"/map?who={request.node.name}", viewport=dict(width=1300, height=9000))
     page.wait_for_selector(".assay-map[data-view]")
     page.route("**/assay/image/*?side=256", lambda route: held.append(route) if len(held) < 3 else route.continue_())

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from conftest import truth_of
 
-from curation import queue, versions
-from curation.check import check, repair
-from curation.errors import UserError
-from curation.leftovers import gc
-from pipelines.scan import scan
-from pipelines.simulate import answer, decisions, fallible, review
+from assay.curation.errors import UserError
+from assay.curation.maintenance.garbage import gc
+from assay.curation.maintenance.integrity import check, repair
+from assay.curation.review import progress
+from assay.curation.statistics import sampling
+from assay.curation.versioning import expressions
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import answer, decisions, fallible, review
 
 # ---- the reviewer
 
@@ -107,10 +109,10 @@ def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
     ],
 )
 def test_a_seed_is_filled_in_where_none_is_named(text, filled, base):
-    assert versions.seeded(text, 3) == filled and versions.root(text) == base
-    assert versions.is_random(text) == (filled != text) and not versions.is_random(filled)
-    assert versions.is_expression(text) == (" " in text or "(" in text)
-    assert versions.seeded(filled, 4) == filled, "a seed that is named stays"
+    assert expressions.seeded(text, 3) == filled and expressions.root(text) == base
+    assert expressions.is_random(text) == (filled != text) and not expressions.is_random(filled)
+    assert expressions.is_expression(text) == (" " in text or "(" in text)
+    assert expressions.seeded(filled, 4) == filled, "a seed that is named stays"
 
 
 @pytest.mark.parametrize(
@@ -146,11 +148,11 @@ def scanned_twice(scanned_once, tmp_path_factory):
     """The scanned digits and a second version, reviewed by somebody who errs; shared, so only read."""
     import shutil
 
-    import curation
+    import assay
 
     folder = tmp_path_factory.mktemp("twice") / "bench"
     shutil.copytree(scanned_once.path, folder)
-    bench = curation.open(folder)
+    bench = assay.open(folder)
     rows = bench.queue(50)
     answer(bench, rows, fallible(rows, truth_of(bench), 0.1, 0.1), "bob", "a review")
     bench.commit("reviewed", "bob")
@@ -183,7 +185,7 @@ def test_a_part_is_a_draw_by_sample_id(scanned_twice, base):
 def test_a_part_holds_its_share_of_the_random_stratum(scanned_twice):
     """Drawn with the same seed as the bench's random order, a part would begin with the stratum and hold all of it."""
     state = scanned_twice.state("v1")
-    first = [s for s in queue.random_order(state) if state["split"][s] == "train"][:120]
+    first = [s for s in sampling.random_order(state) if state["split"][s] == "train"][:120]
     held = len(train_of(scanned_twice.state("part(v1, 180)")) & set(first))
     assert 40 < held < 80
 
@@ -204,13 +206,13 @@ def test_the_random_control_does_the_same_to_as_many_of_the_same_class_mix(scann
     assert sorted(changed) == lost, "one draw for both actions"
     pairs = Counter(zip(flagged.label, flagged.suggestion))
     assert Counter(zip(v1.label[changed], relabelled.label[changed])) == pairs, "every suggestion is dealt out within its class"
-    again = scanned_twice.state(versions.seeded(f"v1 ~ random({n})", 2))
+    again = scanned_twice.state(expressions.seeded(f"v1 ~ random({n})", 2))
     assert again.label.equals(relabelled.label) and not scanned_twice.state(f"v1 ~ random({n}, seed=3)").label.equals(relabelled.label)
 
 
 def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     truth = truth_of(scanned)
-    order = list(queue.random_order(scanned.state()))
+    order = list(sampling.random_order(scanned.state()))
     other = {s: "1" if truth[s] != "1" else "2" for s in order}
     scanned.edit(pd.DataFrame(dict(sample=order[1:2], label=[other[order[1]]])), "early", "before v2")
     scanned.commit("before the review", "early", "v2")
@@ -238,9 +240,9 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
         assert found["split"][s] == (after["split"][s] if s in looked else before["split"][s])
     assert found.label[order[1]] == other[order[1]] and not found.keep[order[4]] and (found.label[list(taken)] == truth[list(taken)]).all()
     assert (found.label != before.label).sum() < (after.label != before.label).sum(), "what the queue found is left out"
-    said, all_said = queue.progress(scanned, found), queue.progress(scanned, after)
+    said, all_said = progress.progress(scanned, found), progress.progress(scanned, after)
     assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said["looks"] == len(looked) - 1
-    assert list(versions.stratum(after)) == looked
+    assert list(sampling.stratum(after)) == looked
     assert train_of(scanned.state("part(drawn(v2, v3), 50)")) <= train_of(found)
     assert scanned.state("drawn(v2, v2)").label.equals(before.label)
 

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation.errors import UserError
-from curation.sources import make_splits, read_source
+from assay.curation.errors import UserError
+from assay.curation.formats.read import read_source
+from assay.curation.formats.splits import make_splits
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from curation import power
-from curation.history import random_rate, rate
-from curation.stats import (
+from assay.curation.review.rates import random_rate
+from assay.curation.statistics import power
+from assay.curation.statistics.errors_left import count_wrong, errors_left, wrong_exactly, wrong_so_far
+from assay.curation.statistics.estimates import (
     DATA_EFFECT,
     INTERACTION,
     PAIR,
@@ -18,20 +19,16 @@ from curation.stats import (
     balanced_accuracy,
     cell,
     contrast,
-    count_wrong,
     diverged,
-    errors_left,
-    holm,
-    holm_intervals,
-    live_gain,
     mean_squares,
     precision_interval,
     sound,
     verdict,
     wilson,
-    wrong_exactly,
-    wrong_so_far,
 )
+from assay.curation.statistics.multiple_testing import holm, holm_intervals
+from assay.curation.statistics.sequential import live_gain
+from assay.curation.statistics.wording import rate
 from tests.benchmarks.coverage import offset, simulate
 
 A = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])  # two seeds, four test samples
@@ -703,7 +700,11 @@ def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
     least, most = (Estimate(x, 1e-4, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1)) for x in (0.01, 0.05))
     e = replace(least, estimate=0.03, ends=(least, most))
     assert (e.low, e.high) == (least.low, most.high) and e.low < 0 and e.p == least.p and verdict(e) == "no evidence either way"
-    assert e.lower() == least.lower() and e.upper() == most.upper() and (e.at(0.9).low, e.at(0.9).high) == (least.at(0.9).low, most.at(0.9).high)
+    assert (
+        e.lower() == least.lower()
+        and e.upper() == most.upper()
+        and (e.at(0.9).low, e.at(0.9).high) == (least.at(0.9).low, most.at(0.9).high)
+    )
     assert replace(least, ends=(replace(least, estimate=-0.01), most)).p == 1.0
     assert e.half == pytest.approx((most.high - least.low) / 2)
 
@@ -718,5 +719,5 @@ def test_no_rate_is_shown_before_thirty_looks():
 
 
 def test_importing_it_imports_no_scipy():
-    code = "import sys, curation.stats; assert not any(m.startswith('scipy') for m in sys.modules)"
+    code = "import sys, assay.curation.statistics.estimates; assert not any(m.startswith('scipy') for m in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,18 +8,20 @@ import pandas as pd
 import pytest
 from conftest import bench_of, digits, truth_of
 from streamlit.testing.v1 import AppTest
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import runs, stats, steps
-from curation.store import now
-from pipelines.scan import scan
+import assay
+from assay.curation.predictions import runs
+from assay.curation.review import next_step
+from assay.curation.statistics import estimates
+from assay.curation.times import now
+from assay.pipelines.indexing.scan import scan
 
 
 def step(bench, later=None, monkeypatch=None):
     if later:
-        monkeypatch.setattr("curation.steps.now", lambda: now() + later)
-    said = curation.open(bench.path).status()["advice"]
+        monkeypatch.setattr("assay.curation.review.next_step.now", lambda: now() + later)
+    said = assay.open(bench.path).status()["advice"]
     if later:
         monkeypatch.undo()
     return said["do"], said["why"], said["page"]
@@ -43,7 +45,7 @@ def trained(bench, version, arch="probe", seed=0, wrong=0):
 
 
 def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
-    assert step(curation.create(tmp_path / "empty")) == ("Import a data set", "This bench holds no samples yet.", "overview")
+    assert step(assay.create(tmp_path / "empty")) == ("Import a data set", "This bench holds no samples yet.", "overview")
     table = digits(300)
     val = table[table.split == "val"].iloc[0]
     table.loc[len(table)] = dict(val, id="copy", split="train")
@@ -85,20 +87,20 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
         f"2 of 5 reviewed val labels were wrong, and nobody has looked at the {tests}"
     )
 
-    shuffled = curation.open(bench.path)
+    shuffled = assay.open(bench.path)
     test = state.index[state.split == "test"]
     with shuffled.transaction() as con:
         for sample, label in zip(test, np.random.default_rng(1).permutation(state.label[test])):
             con.execute("update edits set value = ? where sample = ? and field = 'label'", [json.dumps(label), sample])
     assert step(bench) == (do, why, page), "no test label is in a reason"
-    monkeypatch.setattr("curation.audit.noise", lambda *a: dict(wrong=0, n=20, of=60, unsure=0, share=None))
+    monkeypatch.setattr("assay.curation.review.audit.noise", lambda *a: dict(wrong=0, n=20, of=60, unsure=0, share=None))
     assert step(bench)[0] == "Review", "once somebody has looked, there is more to review"
     bench.edit(pd.DataFrame(dict(sample=bench.issues("label")["sample"], verdict="confirm")), "ann")
     assert step(bench)[0] == "Commit"
     bench.commit("all", "ann")
     assert step(bench)[1].endswith("between v2 and v3, and what that gained is not known.")
     trained(bench, "v3")
-    status, out, _ = assay("status", "-b", bench.path, "--json")
+    status, out, _ = run_assay("status", "-b", bench.path, "--json")
     last = json.loads(out)
     assert status == 0 and last["advice"]["do"] in ("Look at what the data do not show", "Look at random samples", "Review")
     assert last["next"] == last["advice"]["command"]
@@ -117,18 +119,18 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
     out = runs.by_version(bench).set_index("arch")
     assert list(out.index) == ["mlp", "probe"] and set(out.n) == {n}
     assert out.accuracy["probe"] == pytest.approx(1 - 12 / n) and out.accuracy["mlp"] == pytest.approx(1 - 8 / n)
-    assert (out.low["probe"], out.high["probe"]) == pytest.approx(stats.wilson(n - 12, n)), "one seed: this model alone"
-    narrow = stats.wilson(n - 8, n)
+    assert (out.low["probe"], out.high["probe"]) == pytest.approx(estimates.wilson(n - 12, n)), "one seed: this model alone"
+    narrow = estimates.wilson(n - 8, n)
     assert out.low["mlp"] < narrow[0] + 0.01 and out.high["mlp"] > narrow[1] - 0.02 and out.seeds["mlp"] == 3
     val = bench.state().index[bench.state().split == "val"].sort_values()
     bench.edit(pd.DataFrame(dict(sample=val[:12], label=[str((int(bench.state().label[s]) + 1) % 10) for s in val[:12]])), "ann")
     assert runs.by_version(bench).set_index("arch").accuracy["probe"] == 1, "it is judged by the labels as they stand now"
 
     def script(path):
-        import curation
-        from app.look import drawn
+        import assay
+        from assay.app.ui.widgets import drawn
 
-        drawn("overview", curation.open(path))
+        drawn("overview", assay.open(path))
 
     at = AppTest.from_function(script, kwargs=dict(path=str(bench.path)), default_timeout=60).run()
     said = " ".join(h.proto.body for h in at.get("html"))
@@ -139,11 +141,11 @@ def test_decisions_that_were_taken_back_are_no_work_and_what_is_damaged_is_mende
     samples = scanned.state().query("split == 'train'").index
     kept = scanned.edit(pd.DataFrame(dict(sample=samples[:3], label="7")), "ann")
     back = scanned.edit(pd.DataFrame(dict(sample=samples[2:8], label="5")), "ann")
-    assert steps.decisions(scanned)["open"] == 8
+    assert next_step.decisions(scanned)["open"] == 8
     scanned.undo(back["batch"], "ann")
-    assert steps.decisions(scanned)["open"] == 3 == kept["samples"]
+    assert next_step.decisions(scanned)["open"] == 3 == kept["samples"]
     scanned.redo("ann")
-    assert steps.decisions(scanned)["open"] == 8
+    assert next_step.decisions(scanned)["open"] == 8
     scanned.commit("", "ann")
     (scanned.arrays / "opinion.npz").write_bytes(b"")
     assert scanned.status()["next"] == f"assay check --repair -b {scanned.given}"

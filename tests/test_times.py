@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from test_cli import assay
+from test_cli import run_assay
 
-import curation
-from curation import UserError
-from curation.times import iso_time, now, parse_time, show_time
+import assay
+from assay import UserError
+from assay.curation.times import iso_time, now, parse_time, show_time
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
@@ -41,10 +41,10 @@ def there(zone, minutes):
 
 
 def test_since_is_a_time_on_the_wall(decided, zone):
-    status, _, err = assay("revert", "--since", there(zone, 2), "--dry-run", "-b", decided.path)
+    status, _, err = run_assay("revert", "--since", there(zone, 2), "--dry-run", "-b", decided.path)
     assert status == 2 and "found none" in err and f"{datetime.now(zone):%z}"[:3] in err
     before = there(zone, -2)
-    status, out, _ = assay("revert", "--since", before, "--dry-run", "-b", decided.path)
+    status, out, _ = run_assay("revert", "--since", before, "--dry-run", "-b", decided.path)
     in_utc = datetime.fromisoformat(before).replace(tzinfo=zone).astimezone(UTC)
     assert status == 0 and "1 values go back" in out and f"{in_utc:%H:%M} UTC" in out
 
@@ -65,11 +65,11 @@ def test_every_time_that_is_shown_has_its_offset(decided, zone):
     sample = decided.state().index[0]
     for verb in (["log"], ["log", "--batches"], ["blame", sample], ["reviewers"], ["runs"], ["status"]):
         for form in ([], ["--json"]):
-            out = assay(*verb, *form, "-b", decided.path)[1]
+            out = run_assay(*verb, *form, "-b", decided.path)[1]
             times = re.findall(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^\s\",]*", out)
             assert all(t.endswith(offset) for t in times), (verb, form, times)
             assert times or verb[0] in ("runs", "status"), "a pattern that finds nothing proves nothing"
-    said = json.loads(assay("log", "--batches", "--json", "-b", decided.path)[1])
+    said = json.loads(run_assay("log", "--batches", "--json", "-b", decided.path)[1])
     assert all(abs(datetime.fromisoformat(r["ts"]) - datetime.now(UTC)) < timedelta(minutes=5) for r in said)
 
 
@@ -93,7 +93,9 @@ def test_an_hour_that_the_clock_showed_twice_or_never_is_asked_about(text, monke
         time.tzset()
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "-2h", "9999999999999d", "0001-01-01 00:00", "9999-12-31 23:59", "999999d"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-13-01", "-2h", "9999999999999d", "0001-01-01 00:00", "9999-12-31 23:59", "999999d"]
+)
 def test_no_time_is_an_error_in_words(text):
     with pytest.raises(UserError, match="expected a time"):
         parse_time(text)
@@ -102,6 +104,6 @@ def test_no_time_is_an_error_in_words(text):
 def test_a_script_may_say_a_datetime(decided, zone):
     later = datetime.now() + timedelta(minutes=1)
     with pytest.raises(UserError, match="found none"):
-        curation.open(decided.path).revert(since=later, who="bob", dry=True)
+        assay.open(decided.path).revert(since=later, who="bob", dry=True)
     plan, _ = decided.revert(since=datetime.now(UTC) - timedelta(minutes=5), who="bob", dry=True)
     assert len(plan) == 1

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curation.errors import UserError
-from pipelines import architectures, networks, train
-from pipelines.architectures import canonical, input_of, parse, recipe
+from assay.curation.errors import UserError
+from assay.pipelines.training import train
+from assay.pipelines.training.architectures import build, finetune, recipes
+from assay.pipelines.training.architectures.recipes import canonical, input_of, parse, recipe
 
-torch = networks.torch  # by way of pipelines, which first says how threads wait
+torch = build.torch  # by way of pipelines, which first says how threads wait
+ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
@@ -175,17 +177,17 @@ def test_large_images_are_shrunk_as_pillow_shrinks_them():
 def test_normalisation_comes_from_the_training_rows():
     x = np.random.default_rng(0).normal(5, 3, (50, 4)).astype("f4")
     x[:, 3] = 2  # a constant column
-    out = networks.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
+    out = build.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
     assert np.allclose(out[:, :3], (x - x.mean(0))[:, :3] / x.std(0)[:3], rtol=2e-3) and (out[:, 3] == 0).all()
 
 
 @pytest.mark.parametrize("depth, blocks", [(10, 4), (18, 8), (34, 16)])
 def test_depth_counts_layers_with_weights_and_width_channels(depth, blocks):
-    net = networks.build(f"resnet(depth={depth}, width=8)", noise(4, 32), 10)[1]
+    net = build.build(f"resnet(depth={depth}, width=8)", noise(4, 32), 10)[1]
     convs = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3)]
     assert len(convs) + 1 == 2 * blocks + 2 == depth  # shortcuts (1 x 1) are not counted, the linear layer is
     assert [convs[0].out_channels, convs[-1].out_channels, net[-1].in_features] == [8, 64, 64]
-    assert networks.build("cnn(width=8)", noise(4, 32), 10)[1][2].conv2.out_channels == 8
+    assert build.build("cnn(width=8)", noise(4, 32), 10)[1][2].conv2.out_channels == 8
 
 
 def test_finetune_begins_as_the_pretrained_network():
@@ -194,7 +196,7 @@ def test_finetune_begins_as_the_pretrained_network():
 
     x = torch.as_tensor(noise(20, 64)).permute(0, 3, 1, 2) / 64
     whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, image_size=64).eval()
-    ours = networks.Finetune(3, side=64).eval()
+    ours = finetune.Finetune(3, side=64).eval()
     with torch.no_grad():
         assert torch.allclose(ours.pretrained(ours.frozen(x)), whole.extract_features(x), atol=1e-4)
         assert torch.allclose(ours(x), ours.head(whole.extract_features(x).mean((2, 3))), atol=1e-4)  # in parts of 16: 20 is two
@@ -268,13 +270,14 @@ def test_a_plan_is_read_and_a_probe_fitted_without_torch():
     code = """if True:
         import sys
         import numpy as np
-        from pipelines import architectures, train
-        architectures.canonical("resnet(depth=34)")
+        from assay.pipelines.training import train
+        from assay.pipelines.training.architectures import recipes
+        recipes.canonical("resnet(depth=34)")
         x, y = np.random.default_rng(0).normal(size=(60, 5)).astype("f4"), np.arange(60) % 2
         assert train.fit_predict("probe", x, y, x, 2, 0, groups=np.arange(60)).shape == (60, 2) and train.cost("probe", 60, (5,), 2) > 0
         sys.exit("torch" in sys.modules)
     """
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(train.__file__).parents[1]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 # --- losses ---
@@ -346,16 +349,16 @@ def test_narrow_networks_train_too():
     """In a process of their own: on a CPU with AVX2 alone, channels_last writes past the end in their strided shortcuts."""
     code = f"""if True:
         import numpy as np
-        from pipelines import train
+        from assay.pipelines.training import train
         for width in (4, 5, 7):
             for shape in {SHAPES}:
                 x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
                 probs = train.fit_predict(f"resnet(depth=10, width={{width}})", x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)
                 assert np.isfinite(probs).all()
     """
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(train.__file__).parents[1], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
     last, plain = torch.channels_last, torch.contiguous_format
-    assert [networks.build(f"resnet(width={w})", noise(4, 32), 2)[0].layout for w in (4, 7, 8, 16)] == [plain, plain, last, last]
+    assert [build.build(f"resnet(width={w})", noise(4, 32), 2)[0].layout for w in (4, 7, 8, 16)] == [plain, plain, last, last]
 
 
 def test_training_that_diverges_says_so():
@@ -391,7 +394,7 @@ def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
 
 
 def test_small_sets_get_steps_and_large_sets_end():
-    for arch in set(architectures.KNOWN) - {"probe"}:
+    for arch in set(recipes.KNOWN) - {"probe"}:
         steps = {n: train.schedule(arch, n)[1] for n in (100, 1500, 10_000, 50_000)}
         assert steps[100] < steps[1500] < steps[10_000] < steps[50_000] < 10 * steps[1500]
     assert train.schedule("cnn", 1500, epochs=4) == (64, 93)

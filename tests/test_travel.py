@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, png
-from test_cli import assay, folders
+from test_cli import folders, run_assay
 
-import curation
-from curation import versions
+import assay
+from assay.curation.versioning import versions
 
 ODD = ["nan", " ", "1.0", "2.0", "Käfer 🪲", "=1+1", "a\r\nb", 'say "hi", ok', "None", "../..", "\tx", "pool", "'; drop table edits; --"]
 
@@ -42,9 +42,9 @@ def here(tmp_path):
     csv.assign(camera='"front"').to_csv(home / "one.csv", index=False)
     tables[2].to_parquet(home / "bytes.parquet")  # its ids are the CSV's ids
     for source in ("classes", "one.csv", "bytes.parquet"):
-        status, _, err = assay("import", home / source, "-b", home / "bench", "--refreeze-test")
+        status, _, err = run_assay("import", home / source, "-b", home / "bench", "--refreeze-test")
         assert status == 0, err
-    bench = curation.open(home / "bench")
+    bench = assay.open(home / "bench")
     train = bench.frame(split="train").index
     bench.edit(pd.DataFrame(dict(sample=train[: len(ODD)], label=ODD)), "ann", new_classes=ODD)
     bench.edit(pd.DataFrame(dict(sample=train[-4:], keep="false")), "ann")
@@ -58,7 +58,7 @@ def here(tmp_path):
 def sent(home, *options):
     """(tree, folder) of an export."""
     out = home / "out"
-    status, said, err = assay("export", "--version", "v9", "-o", out, "--json", "-b", home / "bench", *options)
+    status, said, err = run_assay("export", "--version", "v9", "-o", out, "--json", "-b", home / "bench", *options)
     assert status == 0, err
     return json.loads(said)["tree"], out
 
@@ -69,17 +69,17 @@ def arrived(source, bench, *options):
     env = {k: v for k, v in os.environ.items() if k != "ASSAY_BENCH"} | dict(
         HOME=str(home), USER="bob", LOGNAME="bob", PYTHONPATH=str(ROOT)
     )
-    command = [sys.executable, "-m", "pipelines", "import", os.path.relpath(source, home), "-b", bench.name, *options]
+    command = [sys.executable, "-m", "assay", "import", os.path.relpath(source, home), "-b", bench.name, *options]
     ran = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    state = curation.open(bench).state()
+    state = assay.open(bench).state()
     return versions.tree(state), state
 
 
 @pytest.mark.parametrize("manifest", ["manifest.csv", *(pytest.param(m, marks=pytest.mark.daily) for m in ("manifest.parquet", ""))])
 def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest):
     tree, out = sent(here, "--copy")
-    before = curation.open(here / "bench").frame("v9")
+    before = assay.open(here / "bench").frame("v9")
     assert len(list((out / "images").iterdir())) == before.content_hash.nunique() < len(before), "equal bytes once"
     there = tmp_path / "bob"
     there.mkdir()
@@ -92,7 +92,7 @@ def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest
     assert state.uri.str.startswith(str(there)).all()
     meta = [json.loads(m) for m in state.meta[state.meta.str.contains("camera")]]
     assert {m["camera"] for m in meta} == {'"front"'} and len(meta) > 10, "what a source said of its samples came along"
-    again = json.loads(assay("export", "-o", there / "again", "--json", "-b", there / "bench")[1])
+    again = json.loads(run_assay("export", "-o", there / "again", "--json", "-b", there / "bench")[1])
     assert again["tree"] == tree, "and on from there"
 
 
@@ -107,7 +107,7 @@ def test_images_are_found_by_their_bytes(here, tmp_path, manifest):
     shutil.move(here / "bytes.parquet", there / "mess" / "a b.parquet")
     (there / "mess" / "torn.parquet").write_bytes(b"PAR1")
     shutil.rmtree(here)
-    status, _, err = assay("import", there / manifest, "-b", there / "none")
+    status, _, err = run_assay("import", there / manifest, "-b", there / "none")
     assert status == 2 and "--images FOLDER" in err and not (there / "none" / "assay.duckdb").exists()
     found, state = arrived(there / manifest, there / "bench", "--images", "mess")
     assert found == tree and state.uri.str.startswith(str(there / "mess")).all()
@@ -116,38 +116,38 @@ def test_images_are_found_by_their_bytes(here, tmp_path, manifest):
 @pytest.mark.daily
 def test_a_lost_image_is_named_and_can_be_left_out(here, tmp_path):
     _, out = sent(here, "--copy")
-    frame = curation.open(here / "bench").frame("v9").query("source == 'bytes.parquet'")
+    frame = assay.open(here / "bench").frame("v9").query("source == 'bytes.parquet'")
     lost, spoiled = (out / "images" / f"{content}.png" for content in frame.content_hash[:2])
     lost.unlink()
     spoiled.write_bytes(png(np.zeros((5, 5))))
-    status, _, err = assay("import", out, "-b", tmp_path / "b")
+    status, _, err = run_assay("import", out, "-b", tmp_path / "b")
     assert status == 2 and lost.name in err and "other bytes" in err and not (tmp_path / "b" / "assay.duckdb").exists()
-    status, _, err = assay("import", out, "-b", tmp_path / "b", "--images", here / "pics")
+    status, _, err = run_assay("import", out, "-b", tmp_path / "b", "--images", here / "pics")
     assert status == 2 and f"its bytes are not under {here / 'pics'}" in err and "other bytes" in err
-    assert assay("import", out, "-b", tmp_path / "b", "--skip-bad")[0] == 0
-    kept = set(curation.open(tmp_path / "b").state().content_hash)
+    assert run_assay("import", out, "-b", tmp_path / "b", "--skip-bad")[0] == 0
+    kept = set(assay.open(tmp_path / "b").state().content_hash)
     assert lost.stem not in kept and spoiled.stem not in kept
-    status, _, err = assay("import", here / "one.csv", "-b", tmp_path / "c", "--images", here / "pics")
+    status, _, err = run_assay("import", here / "one.csv", "-b", tmp_path / "c", "--images", here / "pics")
     assert status == 2 and "that Assay exported" in err
-    status, _, err = assay("import", out, "-b", tmp_path / "c", "--images", tmp_path / "nowhere")
+    status, _, err = run_assay("import", out, "-b", tmp_path / "c", "--images", tmp_path / "nowhere")
     assert status == 2 and "nowhere" in err
 
 
 def test_an_image_that_changed_since_is_not_passed_off_as_the_old_one(here):
     (here / "pics" / "001.png").write_bytes(png(np.zeros((5, 5))))
-    status, _, err = assay("export", "-o", here / "x", "--copy", "-b", here / "bench")
+    status, _, err = run_assay("export", "-o", here / "x", "--copy", "-b", here / "bench")
     assert status == 2 and "has changed" in err and "001.png" in err
     (here / "pics" / "001.png").unlink()
     for how in ("manifest", "folders"):
-        status, _, err = assay("export", "-o", here / "x", "--copy", "--format", how, "-b", here / "bench")
+        status, _, err = run_assay("export", "-o", here / "x", "--copy", "--format", how, "-b", here / "bench")
         assert status == 2 and "no such file" in err and not (here / "x").exists() and not list(here.glob(".x*"))
 
 
 @pytest.mark.parametrize("copy", [(), pytest.param(("--copy",), marks=pytest.mark.daily)])
 def test_class_folders_bring_every_label_back(here, tmp_path, copy):
     _, out = sent(here, "--format", "folders", *copy)
-    assert assay("import", out, "-b", tmp_path / "b")[0] == 0
-    before, after = curation.open(here / "bench").frame("v9"), curation.open(tmp_path / "b").state()
+    assert run_assay("import", out, "-b", tmp_path / "b")[0] == 0
+    before, after = assay.open(here / "bench").frame("v9"), assay.open(tmp_path / "b").state()
     # one image is in train without a label, and class folders cannot say that
     pairs = [sorted(zip(f.content_hash, f.label.fillna("(none)"), f.split.where(f.label.notna(), "pool"))) for f in (before, after)]
     assert pairs[0] == pairs[1]
@@ -155,14 +155,14 @@ def test_class_folders_bring_every_label_back(here, tmp_path, copy):
 
 @pytest.mark.daily
 def test_a_bench_with_one_class_travels_too(here, tmp_path):
-    bench = curation.open(here / "bench")
+    bench = assay.open(here / "bench")
     frame = bench.frame()
     bench.edit(pd.DataFrame(dict(sample=frame.index[frame.split == "val"], keep="false")), "ann")
-    assay("export", "-o", tmp_path / "out", "--copy", "-b", here / "bench")
+    run_assay("export", "-o", tmp_path / "out", "--copy", "-b", here / "bench")
     table = pd.read_parquet(tmp_path / "out" / "manifest.parquet").query("label == 'c0'")
     table.to_parquet(tmp_path / "out" / "manifest.parquet")
-    status, _, err = assay("import", tmp_path / "out" / "manifest.parquet", "-b", tmp_path / "b")
-    state = curation.open(tmp_path / "b").state()
+    status, _, err = run_assay("import", tmp_path / "out" / "manifest.parquet", "-b", tmp_path / "b")
+    state = assay.open(tmp_path / "b").state()
     assert status == 0 and set(state.label) == {"c0"} and set(state.split) == {"train", "test", "guard"}, "no val is drawn anew"
 
 

@@ -10,13 +10,17 @@ from conftest import bench_of, digits, truth_of
 from test_audit import audit_of
 from test_experiment import PLAN, silent
 
-import curation
-from curation import UserError, clusters, slices, stats
-from pipelines import compare, experiment, ruler
-from pipelines.plan import cells
-from pipelines.scan import scan
-from pipelines.simulate import decisions
-from pipelines.where import changed, confusion, differences, flip_frames, flips, regions, said, where
+import assay
+from assay import UserError
+from assay.curation.slicing import clusters, metadata, slices
+from assay.curation.statistics import estimates as stats
+from assay.pipelines.evaluation import compare, test_set
+from assay.pipelines.evaluation.slice_effects import changed, confusion, differences, flip_frames, flips, regions, said, where
+from assay.pipelines.experiments import plan as experiments_plan
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import cells
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation.reviewer import decisions
 
 LETTERS = np.array(list("abc"))
 
@@ -155,15 +159,15 @@ def frame_of(metas, **columns):
 def test_metadata_makes_slices_of_few_values_and_quartiles_of_many_numbers():
     metas = [dict(site="ab"[i % 2], age=str(i), night=i < 10, note=f"n{i}", boxes=[i], lens="x") for i in range(40)]
     del metas[7]["site"]
-    found = slices.metadata(frame_of(metas))
+    found = metadata.metadata(frame_of(metas))
     assert {key: {name: len(ids) for name, ids in cut.items()} for key, cut in found.items()} == {
         "age": {"age ≤ 9.75": 10, "9.75 < age ≤ 19.5": 10, "19.5 < age ≤ 29.25": 10, "age > 29.25": 10},
         "night": {"night = false": 30, "night = true": 10},
         "site": {"site = a": 20, "site = b": 19},
     }
     assert found["age"]["age ≤ 9.75"] == [f"s{i}" for i in range(10)]
-    sides = slices.metadata(frame_of([{}] * 4, width=[8, 8, 9, 9], height=[8, 10, 8, 8]))
-    assert sides == {slices.SIDE: {f"{slices.SIDE} = 10": ["s1"], f"{slices.SIDE} = 8": ["s0"], f"{slices.SIDE} = 9": ["s2", "s3"]}}
+    sides = metadata.metadata(frame_of([{}] * 4, width=[8, 8, 9, 9], height=[8, 10, 8, 8]))
+    assert sides == {metadata.SIDE: {f"{metadata.SIDE} = 10": ["s1"], f"{metadata.SIDE} = 8": ["s0"], f"{metadata.SIDE} = 9": ["s2", "s3"]}}
 
 
 def test_a_slice_is_a_query_or_a_list_of_samples(bench):
@@ -201,7 +205,7 @@ def test_a_bad_slice_is_refused(bench, what, word):
 
 def test_slices_by_cluster_are_the_coarse_ones(scanned):
     state = scanned.state()
-    found = slices.clusters(scanned, state)
+    found = clusters.clusters(scanned, state)
     assert found == clusters.named(scanned, state, "coarse") and len(found) == 5
     assert sorted(s for ids in found.values() for s in ids) == sorted(state.index), "every sample of every split is in one"
 
@@ -222,15 +226,15 @@ def mended(tmp_path_factory):
     bench.commit("threes", "expert")
     some = bench.state().query("split == 'test'").index[:20]
     plan = PLAN | dict(architectures=["probe"], seeds=list(range(6)), slices=dict(some=list(some), all="select id from samples"))
-    experiment.run(bench, plan, silent)
+    run.run(bench, plan, silent)
     return bench, plan
 
 
 def judge(bench, plan):
     """The arguments of `where` after the bench and the plan, as compare has them."""
-    wanted, test = cells(bench, plan), ruler.test_labels(bench, plan)
-    given, clean, known = ruler.clean(bench, test)
-    return ruler.Ruler(bench, wanted, given, clean, known["n"]), test, wanted
+    wanted, test = cells(bench, plan), experiments_plan.test_labels(bench, plan)
+    given, clean, known = test_set.clean(bench, test)
+    return test_set.Ruler(bench, wanted, given, clean, known["n"]), test, wanted
 
 
 @pytest.mark.daily
@@ -283,7 +287,7 @@ def test_flipped_samples_come_as_pictures_with_their_labels(mended):
 def test_what_is_left_out_is_said(mended, tmp_path):
     source, plan = mended
     shutil.copytree(source.path, tmp_path / "blind")
-    bench = curation.open(tmp_path / "blind")
+    bench = assay.open(tmp_path / "blind")
     _, test, _ = judge(bench, plan)
     shutil.rmtree(bench.arrays / "embeddings")
     (bench.arrays / "clusters.npz").unlink(missing_ok=True)
@@ -308,7 +312,7 @@ def test_the_same_labels_leave_nothing_to_compare(mended):
 def test_a_partial_audit_corrects_slices_and_names_what_it_does_not(mended, tmp_path):
     source, plan = mended
     shutil.copytree(source.path, tmp_path / "audited")
-    bench = curation.open(tmp_path / "audited")
+    bench = assay.open(tmp_path / "audited")
     assert audit_of(bench, tmp_path / "sheet", 60)["wrong"] == 0
     ruler, test, wanted = judge(bench, plan)
     assert ruler.part

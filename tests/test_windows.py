@@ -10,11 +10,11 @@ import pytest
 from browser import browser, look_through, until, workbench
 from conftest import bench_of, digits
 
-from app import explain
-from app import map as maps
-from curation import atlas, gaps
-from pipelines import jobs
-from pipelines.scan import scan
+from assay.app.server import explanations, map_data
+from assay.curation.features import projection
+from assay.curation.slicing import gaps
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.jobs import job_files
 
 BOUND = 100_000  # points that components/map.js draws while the map moves
 
@@ -104,14 +104,14 @@ def drawn_at(page, xy):
 
 @pytest.mark.daily
 def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(scanned, chrome):
-    atlas.sketch(scanned)
+    projection.sketch(scanned)
     state = scanned.state()
     state = state[state.keep]
     free = ~state.split.isin(("test", "guard")).to_numpy()
     with workbench(scanned.path) as server:
         page = server.page(chrome, "/map?who=ann")
         page.wait_for_selector(".assay-map[data-drawn]")
-        spots = drawn_at(page, maps.places(scanned, state))
+        spots = drawn_at(page, map_data.places(scanned, state))
         one = spots[np.flatnonzero(free)[7]]
         page.mouse.click(*one)
         page.locator(".assay-grid .many button").first.wait_for()
@@ -120,7 +120,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
 
         n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = maps.packed(rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[]))
+        body = map_data.packed(rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[]))
         page.route("**/assay/map*", lambda route: route.fulfill(body=body, content_type="application/octet-stream"))
         page.reload()
         page.wait_for_selector(f".assay-map[data-drawn='{n}']")
@@ -137,7 +137,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
 @pytest.mark.daily
 def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_stops_it(scanned, chrome):
     def job():
-        return next((j for j in jobs.states(scanned) if "cells" in j), {})
+        return next((j for j in job_files.states(scanned) if "cells" in j), {})
 
     def until(state):
         end = time.monotonic() + 90
@@ -174,18 +174,25 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
 
 
 def test_what_is_explained_can_be_counted_by_hand():
-    said = explain.left(seen := dict(looks=100, hits=5, unsure_looks=0, population=1100, wrong=25, errors_left=(30.0, 10, 80), errors_between=None))
+    said = explanations.left(
+        seen := dict(looks=100, hits=5, unsure_looks=0, population=1100, wrong=25, errors_left=(30.0, 10, 80), errors_between=None)
+    )
     said = said["sentences"]
-    assert "Of 1,100 labels 100 were drawn" in said[0] and "5.0% of all 1,100" in said[1] and "25, is no longer left: 30 [10, 80]" in said[2]
-    said = explain.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))["sentences"]
+    assert (
+        "Of 1,100 labels 100 were drawn" in said[0] and "5.0% of all 1,100" in said[1] and "25, is no longer left: 30 [10, 80]" in said[2]
+    )
+    said = explanations.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))["sentences"]
     assert "Of 10 nobody was sure" in said[1] and "5.0% to 15.0%" in said[2] and "30 to 140 [10, 80]" in said[3]
-    assert "30 such looks" in explain.left(dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None))["sentences"][-1]
+    assert (
+        "30 such looks"
+        in explanations.left(dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None))["sentences"][-1]
+    )
     row = dict.fromkeys(gaps.COLUMNS, np.nan) | dict(errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90)
     row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
-    text = " ".join(explain.gap(row)["sentences"])
+    text = " ".join(explanations.gap(row)["sentences"])
     assert "wrong about 8 of its 10" in text and "At that rate 1 would be wrong" in text and "nan" not in text, (
         "what a gap has not is not told"
     )
     row |= dict(ratio=0.2, ratio_low=0.1, ratio_high=0.4, against="val", p=0.001, q=0.02)
-    text = " ".join(explain.gap(pd.Series(row).to_dict())["sentences"])
+    text = " ".join(explanations.gap(pd.Series(row).to_dict())["sentences"])
     assert "0.20 [0.10, 0.40] times the share of it that val has" in text and "probability 0.001" in text

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import gaps
-from pipelines import jobs
-from pipelines.experiment import detach
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay.curation.slicing import gaps
+from assay.pipelines.experiments.run import detach
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.jobs import job_files
 from tests.benchmarks.tools import clock, need
 from tests.browser import Workbench, browser, look
 
@@ -62,7 +62,7 @@ def million(folder, n=1_000_000, each=50_000):
         writer = writer or pq.ParquetWriter(folder / "photographs.parquet", some.schema)
         writer.write_table(some)
     writer.close()
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     with clock(f"import {n:,} images"):
         ingest(bench, folder / "photographs.parquet", "benchmark", columns=dict(label="label"), audited_test=True)
     with clock("scan"):
@@ -78,7 +78,7 @@ def jpeg(pixels):
 
 
 def build(folder):
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     with clock("import and scan 60,000 images"):
         ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="aggre"), audited_test=True)
         scan(bench, say=lambda line: None)
@@ -146,10 +146,12 @@ def four(server, bench, n=500, pause=1000):
             if stop.is_set():
                 break
             start = time.perf_counter()
-            curation.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag=f"seen {pause}")), f"script-{pause}")
+            assay.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag=f"seen {pause}")), f"script-{pause}")
             took.append(time.perf_counter() - start)
             time.sleep(0.5)
-        told[f"script-{pause}"] = f"re-scored by each, median {np.median(took):.1f} s, p95 {np.quantile(took, 0.95):.1f}, worst {max(took):.1f}"
+        told[f"script-{pause}"] = (
+            f"re-scored by each, median {np.median(took):.1f} s, p95 {np.quantile(took, 0.95):.1f}, worst {max(took):.1f}"
+        )
 
     people = [threading.Thread(target=person, args=(f"p{i}-{pause}",)) for i in range(4)]
     busy = threading.Thread(target=script)
@@ -162,7 +164,7 @@ def four(server, bench, n=500, pause=1000):
     for who, times in sorted(told.items()):
         kept = bench.rows("select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who])[0][0]
         print(f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}", flush=True)
-    running = any(job["state"] == "running" for job in jobs.states(bench) if "cells" in job)
+    running = any(job["state"] == "running" for job in job_files.states(bench) if "cells" in job)
     if running:
         os.kill(experiment, signal.SIGINT)
     runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
@@ -176,7 +178,7 @@ def main(*asked):
     with tempfile.TemporaryDirectory() as folder:
         large, folder = asked[:1] == ("large",), Path(folder)
         given = asked[-1] if asked else None
-        bench = curation.open(given if large else shutil.copytree(given, folder / "bench")) if given else build(folder)
+        bench = assay.open(given if large else shutil.copytree(given, folder / "bench")) if given else build(folder)
         gaps.find(bench)  # all is written down as a scan leaves it: a server that was killed before is no part of a page's time
         print(f"{len(bench.state()):,} samples")
         with clock("server up"):

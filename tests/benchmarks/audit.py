@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from curation import stats
+from assay.curation.statistics import estimates
 from tests.benchmarks.coverage import offset, simulate
 
 NAMES = "pair", "data effect", "interaction", "accuracy", "balanced", "pair, as given"  # the last: what no audit would say
@@ -41,10 +41,10 @@ def covered(rng, experiments, n, noise, accuracies, S, spread, m=SAMPLES):
     truths = a[1] - a[0], (a[1] + a[3] - a[0] - a[2]) / 2, a[0] - a[1] - a[2] + a[3], a[0], a[0], a[1] - a[0]
     for _ in range(experiments):
         Yg, Yt, given, clean = labelled(rng, simulate(rng, offsets, [S] * 4, m, [spread] * 4, 0.6), noise, n)
-        Y = [stats.corrected(g, t, n) for g, t in zip(Yg, Yt)]
-        Z = [stats.corrected_by_class(g, t, given, clean, n) for g, t in zip(Yg[:2], Yt[:2])]
-        found = [stats.contrast(Y, w, group_size=n / m) for w in ((-1, 1, 0, 0), (-0.5, 0.5, -0.5, 0.5), stats.INTERACTION)]
-        found += [stats.corrected_cell(cells[0], n, others=cells[1:2]) for cells in (Y, Z)] + [stats.contrast(Yg[:2], (-1, 1))]
+        Y = [estimates.corrected(g, t, n) for g, t in zip(Yg, Yt)]
+        Z = [estimates.corrected_by_class(g, t, given, clean, n) for g, t in zip(Yg[:2], Yt[:2])]
+        found = [estimates.contrast(Y, w, group_size=n / m) for w in ((-1, 1, 0, 0), (-0.5, 0.5, -0.5, 0.5), estimates.INTERACTION)]
+        found += [estimates.corrected_cell(cells[0], n, others=cells[1:2]) for cells in (Y, Z)] + [estimates.contrast(Yg[:2], (-1, 1))]
         hit += [e.low <= truth <= e.high for e, truth in zip(found, truths)]
         width += found[0].high - found[0].low
         error += [found[0].estimate - truths[0], found[-1].estimate - truths[0]]

@@ -14,8 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from curation import power, stats
-from curation.stats import DATA_EFFECT, INTERACTION, PAIR, cell, contrast, wilson
+from assay.curation.statistics import estimates as stats
+from assay.curation.statistics import multiple_testing, power
+from assay.curation.statistics.estimates import DATA_EFFECT, INTERACTION, PAIR, cell, contrast, wilson
 
 DIFFICULTY = 5.5  # logit standard deviation of test samples: a seed spread of 0.1 is then 0.3 points at accuracy 0.9, 0.6 is 1.8
 SEEDS, SAMPLES, ACCURACIES, SPREADS, CORRELATION = (2, 3, 5, 10), (200, 1000, 10_000), (0.6, 0.9, 0.98), (0.1, 0.6), (0.5, 0.71)
@@ -63,7 +64,7 @@ def effects(cells):
 
 def found(family):
     """Whether Holm finds anything at all in a family of effects."""
-    return stats.holm([e.p for e in family]).min() <= 0.05
+    return multiple_testing.holm([e.p for e in family]).min() <= 0.05
 
 
 def nothing(rng, count, S, m, accuracy, spread):

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-import curation
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.scan import average_precision
 from tests.benchmarks.tools import clock, need
 
 work = Path(tempfile.mkdtemp())
 pd.read_parquet(need("cifar10n.parquet")).head(10_000).to_parquet(work / "part.parquet")
-bench = curation.create(work / "bench")
+bench = assay.create(work / "bench")
 ingest(bench, work / "part.parquet", "benchmark", columns=dict(label="aggre"))
 state = bench.state()
 judged = state[state["split"].isin(("train", "val"))]

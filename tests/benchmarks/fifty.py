@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import bridge
-from pipelines import mirror
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay.pipelines.fiftyone import dataset as mirror
+from assay.pipelines.fiftyone import samples
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 from tests.conftest import DATA
 
 
@@ -31,7 +31,7 @@ def main(n=2_000):
     with tempfile.TemporaryDirectory() as folder:
         table = pd.read_parquet(DATA / "cifar10n.parquet").iloc[:n]
         table.to_parquet(Path(folder) / "cifar.parquet")
-        bench = curation.create(Path(folder) / "bench")
+        bench = assay.create(Path(folder) / "bench")
         label = "worst" if "worst" in table else next(c for c in table if "worst" in c)
         timed("import", ingest, bench, Path(folder) / "cifar.parquet", "benchmark", columns=dict(label=label), audited_test=True)
         timed("scan (pixels)", scan, bench, embedder="pixels", say=lambda line: None)
@@ -45,7 +45,7 @@ def main(n=2_000):
         dataset.set_values("tags", {s: ["train", "seen", "odd"] for s in ids[:100]}, key_field="assay_id")
         found = timed("find 100 changes", mirror.found_in, bench, dataset, mirror.Pushed(bench, dataset))
         assert len(found) == 100 and (found.verdict == "apply").all()
-        out = timed("edit", bench.edit, bridge.decisions(found), "benchmark")
+        out = timed("edit", bench.edit, samples.decisions(found), "benchmark")
         assert out["edits"] == 100 and np.isin("odd", bench.state().tags[ids[0]])
 
 

@@ -9,13 +9,19 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-import curation
-from curation import UserError
+import assay
+from assay import UserError
 from tests.benchmarks.kills import kind_of
-from tests.benchmarks.victims import PLAN, assay, fork, relabel, scanned
+from tests.benchmarks.victims import PLAN, fork, relabel, run_assay, scanned
 
 READS = dict(
-    status=["status"], queue=["queue", "-n", "30"], issues=["issues"], log=["log"], runs=["runs"], diff=["diff", "v1", "HEAD"], report=["report"]
+    status=["status"],
+    queue=["queue", "-n", "30"],
+    issues=["issues"],
+    log=["log"],
+    runs=["runs"],
+    diff=["diff", "v1", "HEAD"],
+    report=["report"],
 )
 
 
@@ -24,10 +30,14 @@ def full(folder):
     bench = scanned(folder)
     relabel(bench, random.Random(1), "ann")
     (folder / "plan.toml").write_text(PLAN)
-    for command in (["commit", "-m", "more"], ["audit", "-n", "5", "-o", folder / "sheet"], ["experiment", folder / "plan.toml", "--jobs", "1"]):
-        status, _, err = assay(*command, "-b", bench.path)
+    for command in (
+        ["commit", "-m", "more"],
+        ["audit", "-n", "5", "-o", folder / "sheet"],
+        ["experiment", folder / "plan.toml", "--jobs", "1"],
+    ):
+        status, _, err = run_assay(*command, "-b", bench.path)
         assert status == 0, err
-    assay("status", "--version", "v1 - flagged", "-b", bench.path)
+    run_assay("status", "--version", "v1 - flagged", "-b", bench.path)
     return bench
 
 
@@ -35,11 +45,11 @@ def answers(path):
     """{verb: (status, what it says without the bench's place, with its numbers)} of all that reads a bench."""
     out = {}
     for verb, command in READS.items():
-        status, said, err = assay(*command, *([] if verb == "report" else ["--json"]), "-b", path)
+        status, said, err = run_assay(*command, *([] if verb == "report" else ["--json"]), "-b", path)
         said = re.sub(r"since v\d+|bench-[\w-]+", "", (said if status == 0 else err).replace(str(path), "BENCH"))
         out[verb] = status, re.sub(r"(\.\d{4})\d+", r"\1", said)  # what is judged anew is the same to 1e-5
     try:
-        out["state"] = 0, curation.open(path).state().drop(columns=["ts"], errors="ignore").to_csv()
+        out["state"] = 0, assay.open(path).state().drop(columns=["ts"], errors="ignore").to_csv()
     except UserError as e:
         out["state"] = 2, str(e)
     return out
@@ -70,11 +80,13 @@ def harm(made, tmp, name, n, seed, pipe):
             sound = sound or found
             wrong = [v for v in found if found[v] != sound[v]]
             silent = [v for v in wrong if found[v][0] == 0]
-            listed = assay("check", "-b", place)
+            listed = run_assay("check", "-b", place)
             named = listed[0] != 0
             end = "without effect" if not wrong else "refused" if not silent else "named by check" if named else "FAULT"
             if how:
-                more = [f"{v}: {found[v][1][:300]!r} for {sound[v][1][:300]!r}" for v in silent] if end in ("FAULT", "named by check") else []
+                more = (
+                    [f"{v}: {found[v][1][:300]!r} for {sound[v][1][:300]!r}" for v in silent] if end in ("FAULT", "named by check") else []
+                )
                 pipe.send((how, (end, more)))
         except Exception:  # noqa: BLE001 - a traceback is a fault
             pipe.send((how, ("FAULT", [traceback.format_exc()[-1500:]])))
@@ -112,5 +124,3 @@ def flips(n, only=None):
             print(f"flips {name:<60} " + ", ".join(f"{count} {what}" for what, count in of_file.items()), flush=True)
     print(f"flips: {ends.total()} damages to {len(files)} files in {time.perf_counter() - start:.0f} s: {dict(ends)}")
     return faults
-
-

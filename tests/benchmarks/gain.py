@@ -15,13 +15,16 @@ from pathlib import Path
 
 import pandas as pd
 
-import curation
-from curation import queue, suspects
-from curation.errors import UserError
-from pipelines import compare, experiment, simulate
-from pipelines.ingest import ingest
-from pipelines.plan import cells, read_plan
-from pipelines.scan import scan
+import assay
+from assay.curation.errors import UserError
+from assay.curation.label_quality import live
+from assay.curation.statistics import sampling, wording
+from assay.pipelines.evaluation import compare
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import cells, read_plan
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.simulation import reviewer
 from tests.benchmarks.tools import clock, need
 
 SETS = ("aggre", "rand1", "worst")
@@ -34,7 +37,7 @@ WHO = "simulated reviewer"
 
 def build(folder, name):
     """The bench of one label set with every version of the experiment; what is there already stays."""
-    bench = curation.create(folder / name)
+    bench = assay.create(folder / name)
     if not len(bench.state()):
         share(bench, [folder / other for other in SETS if other != name])
         with clock(f"{name}: import 60,000 images"):
@@ -51,11 +54,11 @@ def build(folder, name):
             rows["random"] = at_random(bench, len(rows["queue"]))
             for version, order, m, e in reviews():
                 if m == n:
-                    asked = simulate.fallible(rows[order], truth, e / 100, ACCEPT if e else 0)
-                    rehearse(bench, version, partial(simulate.answer, bench, rows[order], asked, f"{WHO}, {e} % wrong"))
+                    asked = reviewer.fallible(rows[order], truth, e / 100, ACCEPT if e else 0)
+                    rehearse(bench, version, partial(reviewer.answer, bench, rows[order], asked, f"{WHO}, {e} % wrong"))
     state = bench.state()
     wrong = state[state["split"].isin(("train", "val")) & (state.label != truth)].index
-    rehearse(bench, "clean", partial(bench.edit, simulate.decisions(wrong, truth), WHO))
+    rehearse(bench, "clean", partial(bench.edit, reviewer.decisions(wrong, truth), WHO))
     return bench
 
 
@@ -80,8 +83,8 @@ def reviews():
 
 def at_random(bench, n):
     """As many rows as a queue has, drawn in the bench's own random order, with what the model says of each."""
-    state, found = bench.state("v1"), suspects.opinion(bench, "v1")
-    drawn = queue.random_order(state)[:n]
+    state, found = bench.state("v1"), live.opinion(bench, "v1")
+    drawn = sampling.random_order(state)[:n]
     said = found.reindex(drawn)
     rows = dict(sample=drawn, given_label=state.label[drawn].to_numpy(), suggested_label=said.suggestion.to_numpy(object))
     return pd.DataFrame(rows | dict(score=said.score.to_numpy(), rank=None, reason="drawn at random", random=True))
@@ -176,7 +179,7 @@ def write(plan, path):
 
 def table(folder):
     for name in (s for s in SETS if (folder / s).exists()):
-        bench = curation.open(folder / name)
+        bench = assay.open(folder / name)
         print(f"\n## {name}\n\n{markdown(told(bench))}")
         for path in sorted(folder.glob(f"{name}.*.toml")):
             plan = read_plan(path)
@@ -194,15 +197,15 @@ def table(folder):
 
 def show(data, plan):
     print(f"{data['verdict']}\n")
-    gain = {(g["version"], g["arch"]): compare.interval(g) for g in data["per_architecture"]}
+    gain = {(g["version"], g["arch"]): wording.interval(g) for g in data["per_architecture"]}
     rows = {}
     for c in data["cells"]:
         row = rows.setdefault(c["version"], dict(version=c["version"], n=f"{c['n_train']:,}"))
-        row[c["arch"]] = compare.points(c["accuracy"]["estimate"], False)
+        row[c["arch"]] = wording.points(c["accuracy"]["estimate"], False)
         row[f"{c['arch']} gain"] = gain.get((c["version"], c["arch"]), "")
     print(markdown(pd.DataFrame(rows.values())))
     effects = [
-        dict(kind=e["kind"], effect=e["name"], points=compare.interval(e), p_holm=f"{e['p_holm']:.3f}", verdict=e["verdict"])
+        dict(kind=e["kind"], effect=e["name"], points=wording.interval(e), p_holm=f"{e['p_holm']:.3f}", verdict=e["verdict"])
         for e in data["effects"]
     ]
     print(f"\n{markdown(pd.DataFrame(effects))}")
@@ -224,7 +227,7 @@ def main(folder, *asked):
             bench = build(folder, name)
         for kind, plan in plans(bench, name).items():
             write(plan, folder / f"{name}.{kind}.toml")
-            experiment.run(bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True))
+            run.run(bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True))
     table(folder)
 
 

@@ -25,12 +25,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-import curation
-from curation import gaps, mining, runs, stats
-from pipelines import experiment
-from pipelines.ingest import ingest
-from pipelines.plan import cells, check
-from pipelines.scan import scan
+import assay
+from assay.curation.predictions import runs
+from assay.curation.selection import similarity
+from assay.curation.slicing import gaps
+from assay.curation.statistics import estimates
+from assay.pipelines.experiments import run
+from assay.pipelines.experiments.plan import cells, check
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need
 
 SEEDS = 5
@@ -155,7 +158,7 @@ def planted(table, mine, keep=None):
 def story(folder, table, mine, n, embedded):
     """A row, dict, of what happened to the planted gap; mine: the ids of the mode's samples."""
     shutil.rmtree(folder, ignore_errors=True)
-    bench = curation.create(folder)
+    bench = assay.create(folder)
     for part in LINKED if embedded else ():
         if (there := embedded / "arrays" / part).is_dir():
             shutil.copytree(there, bench.arrays / part, copy_function=os.link, dirs_exist_ok=True)
@@ -182,7 +185,7 @@ def story(folder, table, mine, n, embedded):
             bench.undo(edit["batch"], "benchmark")
     plan = check(dict(versions=versions, architectures=["probe"], seeds=SEEDS, test="v1"))
     with clock(f"{folder.name}: train {len(versions)} x {SEEDS} probes"):
-        experiment.run(bench, plan, lambda line: None)
+        run.run(bench, plan, lambda line: None)
     row |= closed(bench, state, truth, cells(bench, plan), inside)
     print("\n".join(f"    {k:<20} {v}" for k, v in row.items()), flush=True)
     return row
@@ -197,7 +200,7 @@ def located(bench, state, found, mine, n):
         share, held = mine[here].mean() if here.any() else 0, (mine & here).sum() / (mine & val).sum()
         if share >= 1 / 3 and held >= 1 / 5:
             row |= dict(rank=rank, gap=gap, precision=f"{share:.0%}", recall=f"{held:.0%}")
-            row["mined"] = list(mining.similar(bench, gaps.seeds(bench, gap)).head(n)["sample"])
+            row["mined"] = list(similarity.similar(bench, gaps.seeds(bench, gap)).head(n)["sample"])
             break
     pool = ((state["split"] == "pool") & state.keep).to_numpy()
     hit, base = mine[state.index.get_indexer(row["mined"])], mine[pool].mean()
@@ -221,7 +224,7 @@ def closed(bench, state, truth, wanted, mine):
         out[f"{part} n"], out[f"{part} before"] = len(ids), f"{np.mean(Y['v1']):.1%}"
         for way in ("mined", "random", "all"):
             if way in Y:
-                e = stats.contrast([np.array(Y[way]), np.array(Y["v1"])], stats.PAIR)
+                e = estimates.contrast([np.array(Y[way]), np.array(Y["v1"])], estimates.PAIR)
                 out[f"{part} {way}"] = f"{100 * e.estimate:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
     return out
 

@@ -15,7 +15,9 @@ import time
 
 import numpy as np
 
-from curation import clusters, drift, neighbors
+from assay.curation.features import knn
+from assay.curation.issues import drift
+from assay.curation.slicing import clusters
 from tests.benchmarks.tools import clock, peak
 
 
@@ -32,14 +34,14 @@ def made(n, d=1280, seed=0):
 
 def recall(folder):
     """Of a bench's own embeddings, at most 50,000."""
-    import curation
-    from curation import suspects
-    from curation.arrays import Shards
+    import assay
+    from assay.curation.features import scan_settings
+    from assay.curation.storage.arrays import Shards
 
-    shards = Shards(curation.open(folder).arrays / "embeddings" / suspects.settings(curation.open(folder))["folder"])
+    shards = Shards(assay.open(folder).arrays / "embeddings" / scan_settings.settings(assay.open(folder))["folder"])
     rows = shards.rows(shards.index["hash"][:50_000])
     with clock(f"graph of {len(rows):,} x {rows.shape[1]:,}"):
-        graph = neighbors.build(rows)
+        graph = knn.build(rows)
     X = rows[np.arange(len(rows))].astype("f8")
     X = ((X - X.mean(0)) / X.std(0)).astype("f4")
     X /= np.linalg.norm(X, axis=1, keepdims=True)
@@ -53,9 +55,9 @@ def recall(folder):
 
 def kinds(graph, y):
     """What is read from the graph alone: near candidates, groups, outliers, drift of two halves."""
-    pairs, _ = neighbors.close_pairs(graph["neighbours"], graph["distances"])
-    neighbors.star_groups(len(y), pairs[:1000])
-    z = neighbors.isolation(graph["distances"])[1]
+    pairs, _ = knn.close_pairs(graph["neighbours"], graph["distances"])
+    knn.star_groups(len(y), pairs[:1000])
+    z = knn.isolation(graph["distances"])[1]
     split = np.where(np.arange(len(y)) % 5, "train", "val")
     drift.find(graph["neighbours"], np.arange(len(y)), {"split": split}, {})
     return (z > 4).sum()
@@ -66,9 +68,10 @@ def speed(n=50_000, d=1280):
     from tempfile import TemporaryDirectory
     from types import SimpleNamespace
 
-    from curation import quality, shortcuts, twins
-    from curation.arrays import Shards
-    from curation.images import Pixels, _store
+    from assay.curation.features import image_similarity
+    from assay.curation.issues import image_quality, spurious_correlations
+    from assay.curation.media.pixels import Pixels, _store
+    from assay.curation.storage.arrays import Shards
 
     X, y = made(n, d)
     rng = np.random.default_rng(0)
@@ -86,22 +89,22 @@ def speed(n=50_000, d=1280):
             )
         start = time.perf_counter()
         with clock("graph"):
-            graph = neighbors.build(X)
+            graph = knn.build(X)
         with clock("near duplicates"):
-            pairs, _ = neighbors.close_pairs(graph["neighbours"], graph["distances"])
-            pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, twins.SIDE)
-            twins.likeness(pixels, pairs), twins.limit(pixels, graph["neighbours"])
-            neighbors.star_groups(n, pairs[:1000])
+            pairs, _ = knn.close_pairs(graph["neighbours"], graph["distances"])
+            pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
+            image_similarity.likeness(pixels, pairs), image_similarity.limit(pixels, graph["neighbours"])
+            knn.star_groups(n, pairs[:1000])
         with clock("quality"):
-            rows, _ = quality.measure(bench, hashes)
-            quality.scores(rows[np.arange(n)], np.full(n, 32.0), np.full(n, 32.0))
+            rows, _ = image_quality.measure(bench, hashes)
+            image_quality.scores(rows[np.arange(n)], np.full(n, 32.0), np.full(n, 32.0))
         with clock("outliers, drift, shortcuts"):
-            neighbors.isolation(graph["distances"])
-            seen = dict(zip(quality.COLUMNS, rows[np.arange(n)].T))
+            knn.isolation(graph["distances"])
+            seen = dict(zip(image_quality.COLUMNS, rows[np.arange(n)].T))
             drift.find(graph["neighbours"], np.arange(n), {"split": np.where(np.arange(n) % 5, "train", "val")}, seen)
-            shortcuts.find(seen, y, 10)
+            spurious_correlations.find(seen, y, 10)
         with clock("clusters"):
-            clusters.made(neighbors.reduced(X), np.ones(n, bool))
+            clusters.made(knn.reduced(X), np.ones(n, bool))
     print(f"{n:,} x {d:,}: {time.perf_counter() - start:.1f} s, peak {peak():.1f} GB", flush=True)
 
 
@@ -117,7 +120,7 @@ def datalab(n=50_000):
     probs[np.arange(n), y] += 0.7
     start = time.process_time()
     with clock(f"ours, {n:,} x 1,280") as ours:
-        graph = neighbors.build(X)
+        graph = knn.build(X)
         kinds(graph, y)
         find_label_issues(y, probs, filter_by="predicted_neq_given", n_jobs=1)
     middle = time.process_time()
@@ -139,7 +142,7 @@ def growth(d=256, most=200_000):
     for n in sizes:
         X, y = made(n, d)
         start, wall = time.process_time(), time.perf_counter()
-        kinds(neighbors.build(X), y)
+        kinds(knn.build(X), y)
         took.append(time.process_time() - start)
         print(f"{n:>9,} x {d}: {took[-1]:7.1f} CPU s, {time.perf_counter() - wall:7.1f} s, peak {peak():.1f} GB", flush=True)
     print(f"growth exponent {np.polyfit(np.log(sizes), np.log(took), 1)[0]:.2f} (limit 1.3)", flush=True)
@@ -150,15 +153,15 @@ def extend(n=50_000, d=1280):
     X, _ = made(n, d)
     first = np.sort(np.random.default_rng(0).permutation(n)[n // 100 :])
     start = time.process_time()
-    kept = neighbors.build(X[first])
+    kept = knn.build(X[first])
     built, start = time.process_time() - start, time.process_time()
     was = np.full(n, -1)
     was[first] = np.arange(len(first))
-    more = neighbors.extended(kept, X, was)
+    more = knn.extended(kept, X, was)
     added, start = time.process_time() - start, time.process_time()
-    fewer = neighbors.extended(more, X[first], first)
+    fewer = knn.extended(more, X[first], first)
     left = time.process_time() - start
-    whole = neighbors.build(X)
+    whole = knn.build(X)
     agree = [
         np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g["neighbours"], w["neighbours"])]) for g, w in ((more, whole), (fewer, kept))
     ]
@@ -172,7 +175,7 @@ def million(n=1_000_000, d=128):
     X, y = made(n, d)
     print(f"vectors {X.nbytes / 1e9:.1f} GB, peak {peak():.1f} GB")
     with clock(f"graph of {n:,} x {d}, and what is read from it"):
-        kinds(neighbors.build(X), y)
+        kinds(knn.build(X), y)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
-import curation
-from curation import UserError, backup, check, leftovers, versions
+import assay
+from assay import UserError
+from assay.curation.maintenance import garbage, integrity
+from assay.curation.storage import backup
+from assay.curation.versioning import versions
 from tests.benchmarks.victims import PLAN, bench_of, digits, fork, relabel, scanned
 
 
@@ -28,12 +31,12 @@ class Import:
         digits(120, seed=1).to_parquet(place / "more.parquet")
 
     def act(self, place, tell):
-        from pipelines.ingest import ingest
+        from assay.pipelines.indexing.ingest import ingest
 
-        tell(ingest(curation.create(place / "bench"), place / "more.parquet", "ann", columns=dict(label="label"), refreeze_test=True))
+        tell(ingest(assay.create(place / "bench"), place / "more.parquet", "ann", columns=dict(label="label"), refreeze_test=True))
 
     def see(self, place):
-        bench = curation.open(place / "bench")
+        bench = assay.open(place / "bench")
         return versions.tree(bench.state()), len(bench.state())
 
 
@@ -46,7 +49,7 @@ class First(Import):
     def see(self, place):
         if not (place / "bench" / "assay.duckdb").exists():
             return None
-        return (super().see(place)) if len(curation.open(place / "bench").state()) else None
+        return (super().see(place)) if len(assay.open(place / "bench").state()) else None
 
 
 class Scan:
@@ -54,14 +57,14 @@ class Scan:
         bench_of(digits(100), place, audited_test=True)
 
     def act(self, place, tell):
-        from pipelines.scan import scan
+        from assay.pipelines.indexing.scan import scan
 
-        tell(len(scan(curation.open(place / "bench"), embedder="pixels", say=lambda line: None)))
+        tell(len(scan(assay.open(place / "bench"), embedder="pixels", say=lambda line: None)))
 
     def see(self, place):
         """What the queue says of labels, where there is one; other reasons come with the scan's last step."""
         with contextlib.suppress(UserError):
-            return curation.open(place / "bench").queue(50)[["given_label", "suggested_label", "score"]].to_csv()
+            return assay.open(place / "bench").queue(50)[["given_label", "suggested_label", "score"]].to_csv()
 
 
 class Edit:
@@ -71,7 +74,7 @@ class Edit:
         scanned(place)
 
     def act(self, place, tell, most=10**6):
-        bench, rng = curation.open(place / "bench"), random.Random(os.getpid())
+        bench, rng = assay.open(place / "bench"), random.Random(os.getpid())
         for _ in range(most):
             tell(self.one(bench, rng))
 
@@ -79,7 +82,9 @@ class Edit:
         return relabel(bench, rng, "victim")
 
     def see(self, place):
-        sizes = curation.open(place / "bench").rows("select batch, count(*) from edits where who = 'victim' and batch like 'edit-%' group by 1")
+        sizes = assay.open(place / "bench").rows(
+            "select batch, count(*) from edits where who = 'victim' and batch like 'edit-%' group by 1"
+        )
         assert all(n == 5 for _, n in sizes), sizes
         return {batch for batch, _ in sizes}
 
@@ -90,7 +95,7 @@ class Commit(Edit):
         return bench.commit("", "victim")["name"]
 
     def see(self, place):
-        bench = curation.open(place / "bench")
+        bench = assay.open(place / "bench")
         copies = backup.newest(place / "bench" / "backups")
         assert all(map(backup.examine, copies)) and len(copies) <= backup.KEPT + 1, copies
         return set(bench.commits().name)
@@ -101,14 +106,14 @@ class Merge:
         scanned(place)
         shutil.copytree(place / "bench", place / "other")
         for seed in range(8):
-            relabel(curation.open(place / "other"), random.Random(seed), "elsewhere")
+            relabel(assay.open(place / "other"), random.Random(seed), "elsewhere")
 
     def act(self, place, tell):
-        tell(curation.open(place / "bench").merge(place / "other", "ann"))
+        tell(assay.open(place / "bench").merge(place / "other", "ann"))
 
     def see(self, place):
-        assert len(curation.open(place / "other").rows("select 1 from edits where who = 'elsewhere'")) == 40
-        return curation.open(place / "bench").rows("select count(*), count(distinct uid) from edits where who = 'elsewhere'")
+        assert len(assay.open(place / "other").rows("select 1 from edits where who = 'elsewhere'")) == 40
+        return assay.open(place / "bench").rows("select count(*), count(distinct uid) from edits where who = 'elsewhere'")
 
 
 class Experiment:
@@ -117,13 +122,13 @@ class Experiment:
         (place / "plan.toml").write_text(PLAN)
 
     def act(self, place, tell):
-        from pipelines import experiment, plan
+        from assay.pipelines.experiments import plan, run
 
-        tell(experiment.run(curation.open(place / "bench"), plan.read_plan(place / "plan.toml"), lambda line: None, most=1))
+        tell(run.run(assay.open(place / "bench"), plan.read_plan(place / "plan.toml"), lambda line: None, most=1))
 
     def see(self, place):
         """The runs' keys; each has its predictions, or `check` says otherwise."""
-        return {key for (key,) in curation.open(place / "bench").rows("select key from runs")}
+        return {key for (key,) in assay.open(place / "bench").rows("select key from runs")}
 
 
 class Export:
@@ -131,14 +136,18 @@ class Export:
         scanned(place)
 
     def act(self, place, tell):
-        from curation.export import export
+        from assay.curation.formats.write import export
 
-        tell(export(curation.open(place / "bench"), place / "out", copy=True)["tree"])
+        tell(export(assay.open(place / "bench"), place / "out", copy=True)["tree"])
 
     def see(self, place):
         out = place / "out"
         if out.exists():
-            return {str(f.relative_to(out)): sha256(f.read_bytes()).hexdigest() for f in out.rglob("*") if f.is_file() and f.suffix != ".parquet"}
+            return {
+                str(f.relative_to(out)): sha256(f.read_bytes()).hexdigest()
+                for f in out.rglob("*")
+                if f.is_file() and f.suffix != ".parquet"
+            }
 
 
 class Restore:
@@ -155,11 +164,11 @@ class Restore:
         bench.file.write_bytes(blob)
 
     def act(self, place, tell):
-        tell(backup.restore(curation.Bench(place / "bench"))["upto"])
+        tell(backup.restore(assay.Bench(place / "bench"))["upto"])
 
     def see(self, place):
         try:
-            bench = curation.open(place / "bench")
+            bench = assay.open(place / "bench")
             assert bench.chain_breaks() == []
             return versions.tree(bench.state())
         except UserError as e:
@@ -173,11 +182,20 @@ class Return(Restore):
         pass
 
     def act(self, place, tell):
-        tell(backup.restore(curation.Bench(place / "bench"), "v1")["upto"])
+        tell(backup.restore(assay.Bench(place / "bench"), "v1")["upto"])
 
 
 VERBS = dict(
-    first=First, more=Import, scan=Scan, edit=Edit, commit=Commit, merge=Merge, experiment=Experiment, export=Export, restore=Restore, back=Return
+    first=First,
+    more=Import,
+    scan=Scan,
+    edit=Edit,
+    commit=Commit,
+    merge=Merge,
+    experiment=Experiment,
+    export=Export,
+    restore=Restore,
+    back=Return,
 )
 
 
@@ -234,7 +252,7 @@ def traces(place):
     """What lies there a day later when `gc` has swept, names without their numbers."""
     for f in place.rglob("*"):
         os.utime(f, (time.time() - 30 * 86400,) * 2, follow_symlinks=False)
-    leftovers.gc(curation.open(place / "bench"))
+    garbage.gc(assay.open(place / "bench"))
     return {kind_of(f, place) for f in place.rglob("*") if f.is_file()}
 
 
@@ -291,10 +309,10 @@ def survived(context, verb, place, when, before, after, usual):
     else:
         between = [True] * (verb == "back")
         assert seen in ([after] if told else [before, after, *between]), f"neither before nor after it, told {told}"
-    bench = curation.Bench(place / "bench")
+    bench = assay.Bench(place / "bench")
     if bench.file.exists() and seen is not True:
-        bench = curation.open(place / "bench")
-        found = [f for f in check.check(bench) if f["kind"] not in check.NOTES]
+        bench = assay.open(place / "bench")
+        found = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
         assert found == [], found
     until = time.monotonic() + 15
     while orphans(place) and time.monotonic() < until:
@@ -306,9 +324,7 @@ def survived(context, verb, place, when, before, after, usual):
         _, again, *_ = attempt(context, verb, place, after=10**9)
         assert again, "the same verb does not complete"
     seen = law.see(place)
-    assert (set(told) <= seen if endless else seen == after), "the same verb, run again, ends elsewhere"
+    assert set(told) <= seen if endless else seen == after, "the same verb, run again, ends elsewhere"
     new = traces(place) - usual
     assert not new, f"left for ever: {new}"
     return ended
-
-

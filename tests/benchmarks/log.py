@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation.store import new_batch
+import assay
+from assay.curation.storage.schema import new_batch
 from tests.benchmarks.tools import peak
 
 LIMIT = {"open": 0.3, "edit": 0.1, "state": 1.5, "state of v1": 1.5, "log": 1.5, "diff v1 HEAD": 1.5}
 
 
 def build(path, n, decisions):
-    bench = curation.create(path)
+    bench = assay.create(path)
     ids = [hashlib.md5(b"s%d" % i).hexdigest() for i in range(n)]
     split = np.array(["train"] * 7 + ["val"] + ["test"] * 2)[np.arange(n) % 10]
     label = np.array([f'"class{i}"' for i in range(10)])[np.arange(n) % 10]
@@ -60,7 +60,7 @@ def measure(path):
             times.setdefault(name, []).append(time.perf_counter() - start)
         return found
 
-    bench = clock("open", lambda: curation.open(path))
+    bench = clock("open", lambda: assay.open(path))
     state = clock("state", lambda: bench.states.clear() or bench.state(), 4)
     some = list(state.index[state.split == "train"][:100_000:1000])
     turn = iter(range(10**6))
@@ -72,7 +72,7 @@ def measure(path):
     clock("edit", edit, 20)
     clock(
         "edit, bench opened for it",
-        lambda: keep.append(curation.Bench(path)) or keep[-1].edit(pd.DataFrame([dict(sample=some[7], label="class3")]), "zoe"),
+        lambda: keep.append(assay.Bench(path)) or keep[-1].edit(pd.DataFrame([dict(sample=some[7], label="class3")]), "zoe"),
     )
     clock("state of v1", lambda: bench.states.clear() or bench.state("v1"), 4)
     clock("log", bench.log)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation import probe as probes
+from assay.curation.label_quality import probe as probes
 from tests.benchmarks.tools import clock, peak
 
 N, D, K = 1_000_000, 512, 10

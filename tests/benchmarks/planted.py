@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import issues, suspects
-from curation.arrays import load
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay.curation.features import neighbor_graph, scan_settings
+from assay.curation.issues import finders
+from assay.curation.storage.arrays import load
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need
 
 
@@ -61,12 +62,12 @@ def planted(name, table, n):
     """Scan a table with planted copies; print recall of each way, of leakage, and what else was called a near duplicate."""
     table, folder = with_copies(table, n), Path(tempfile.mkdtemp())
     table.to_parquet(folder / f"{name}.parquet")
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     ingest(bench, folder / f"{name}.parquet", "benchmark", columns=dict(label="label"))
     with clock(f"{name}: scan of {len(table):,}"):
         scan(bench, hold_out=False, say=lambda line: print("   ", line, flush=True))
     state, graph = bench.state(), load(bench.arrays / "graph.npz")
-    _, at = suspects.nodes(bench, state)
+    _, at = neighbor_graph.nodes(bench, state)
     node = pd.Series(at, state.key)
     copies = table[table.way != ""]
     pairs = {frozenset(p) for p in graph["pairs"].tolist()}
@@ -92,8 +93,8 @@ def sheet(bench, graph, pairs, file):
     """Pairs side by side, as an image to look at."""
     from PIL import Image
 
-    from curation.arrays import Shards
-    from curation.images import Pixels
+    from assay.curation.media.pixels import Pixels
+    from assay.curation.storage.arrays import Shards
 
     pixels = Pixels(Shards(bench.arrays / "pixels"), graph["hashes"], 64)
     out = Image.new("RGB", (10 * 140, -(-len(pairs) // 10) * 70), "red")
@@ -132,12 +133,12 @@ def outliers(n=10_000):
     alike = crops.cifar10_class.notna()
     crops = pd.DataFrame(dict(id=[f"crop{i}" for i in range(len(crops))], image=crops.image, label=table.label.iloc[0]))
     pd.concat([table, crops]).assign(split="train").to_parquet(folder / "both.parquet")
-    bench = curation.create(folder / "bench")
+    bench = assay.create(folder / "bench")
     ingest(bench, folder / "both.parquet", "benchmark", columns=dict(label="label"))
     with clock(f"outliers: scan of {len(table) + len(crops):,}"):
         scan(bench, hold_out=False, say=lambda line: print("   ", line, flush=True))
     state = bench.state()
-    score = issues.scores(bench, state, *suspects.nodes(bench, state))["outlier"][0]
+    score = finders.scores(bench, state, *neighbor_graph.nodes(bench, state))["outlier"][0]
     crop = state.key.str.startswith("crop").to_numpy()
     first = np.argsort(score, kind="stable")
     print(
@@ -155,9 +156,9 @@ def alone(bench, crop, alike):
     """The same crops one at a time, as their distance to the ten nearest of 5,000 CIFAR images: together they are no outliers but a cluster."""
     from sklearn.metrics import roc_auc_score
 
-    from curation.arrays import Shards
+    from assay.curation.storage.arrays import Shards
 
-    X = Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(bench.state().content_hash)
+    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(bench.state().content_hash)
     X, own = X[np.arange(len(X))], np.flatnonzero(~crop)
     rest = X[own[:5000]]
     V = (X - rest.mean(0)) / np.maximum(rest.std(0), 1e-6)

@@ -3,7 +3,7 @@ scikit-learn's 5-fold LogisticRegression on the same features."""
 
 import numpy as np
 
-from curation import probe as probes
+from assay.curation.label_quality import probe as probes
 from tests.benchmarks.tools import clock
 
 N, D, K = 50_000, 1280, 10

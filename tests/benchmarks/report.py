@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-import curation
-from curation import runs
-from pipelines import compare, report
-from pipelines.ingest import ingest
-from pipelines.plan import cells, check
-from pipelines.scan import scan
+import assay
+from assay.curation.predictions import runs
+from assay.pipelines.evaluation import compare
+from assay.pipelines.experiments.plan import cells, check
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
+from assay.pipelines.reports import experiment_report
 from tests.benchmarks.tools import clock, need
 
 PLAN = dict(versions=["v1", "v2"], architectures=["probe", "mlp", "cnn", "resnet", "finetune"], seeds=10, margin=0.5)
@@ -37,7 +38,7 @@ def fill(bench, plan):
 
 def main():
     work = Path(tempfile.mkdtemp())
-    bench = curation.create(work / "bench")
+    bench = assay.create(work / "bench")
     with clock("import and scan 60,000 images, embedded as they are"):
         ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="aggre"), audited_test=True)
         scan(bench, embedder="pixels", say=lambda line: None)
@@ -58,12 +59,12 @@ def main():
         with clock(f"compare, {turn} (curve, batches and clusters are kept)"):
             data = compare.report_data(bench, plan)
         with clock(f"the page, {turn} (limit for both 20 s)"):
-            page = report.put(report.html(bench, data), work / "report.html")
+            page = experiment_report.put(experiment_report.html(bench, data), work / "report.html")
     print(f"the page has {page.stat().st_size / 1e6:.2f} MB (limit 3)", flush=True)
     (work / "plan.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in PLAN.items()))
     for _ in range(3):
         start = time.perf_counter()
-        command = [sys.executable, "-m", "pipelines", "experiment", work / "plan.toml", "-b", bench.path, "-o", work / "report.html"]
+        command = [sys.executable, "-m", "assay", "experiment", work / "plan.toml", "-b", bench.path, "-o", work / "report.html"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(f"assay experiment, nothing to train, 100 runs: {time.perf_counter() - start:.1f} s", flush=True)
 

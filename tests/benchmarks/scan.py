@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-import curation
-from curation import suspects
-from curation.arrays import Shards, load
-from pipelines.ingest import ingest
-from pipelines.scan import scan
+import assay
+from assay.curation.features import scan_settings
+from assay.curation.label_quality import scoring
+from assay.curation.storage.arrays import Shards, load
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need, peak
 
 
@@ -29,7 +30,7 @@ def average_precision(bench, truth, found):
 
 def label_set(source, name, work, shared):
     """A bench of one label set that shares pixels and embeddings with the first."""
-    bench = curation.create(work / name)
+    bench = assay.create(work / name)
     if shared is not None:
         bench.arrays.mkdir()
         for part in ("pixels", "embeddings"):
@@ -68,14 +69,14 @@ def main(folds=5):
         print(f"{flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}", flush=True)
 
     bench = first
-    part = suspects.judged(bench.state())
+    part = scoring.judged(bench.state())
     sample = part.index[:1]
     import pandas as pd
 
     other = "cat" if part.label.iloc[0] != "cat" else "dog"
     with clock("edit one label, stored and everything re-scored and published"):
         bench.edit(pd.DataFrame(dict(sample=sample, label=[other])), "benchmark")
-    X = Shards(bench.arrays / "embeddings" / suspects.settings(bench)["folder"]).rows(part.content_hash)
+    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(part.content_hash)
     X = X[np.arange(len(X))]
     X = (X - X.mean(0)) / X.std(0)
     truth = part.meta.map(lambda m: json.loads(m)["true_label"])

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import standing, stats, suspects
+import assay
+from assay.curation.label_quality import live as standing
+from assay.curation.label_quality import scoring
+from assay.curation.statistics import errors_left, estimates, sequential
 from tests.benchmarks.tools import need
 
 N, VAL, DECISIONS, SESSIONS = 10_000, 2_000, 500, 2_000
@@ -30,7 +32,7 @@ def table():
 
 def benches(names):
     """(name, scanned bench) of each label set; they share pixels and embeddings."""
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
     from tests.benchmarks.scan import label_set
 
     work, first = Path(tempfile.mkdtemp()), None
@@ -45,7 +47,7 @@ def benches(names):
 def said_of(held, state):
     """The class that the probe names for each validation sample of a state."""
     probs = held.judge(state)[1]
-    val = (suspects.judged(state[["split"]])["split"] == "val").to_numpy()
+    val = (scoring.judged(state[["split"]])["split"] == "val").to_numpy()
     return np.array(held.classes, object)[probs[val].argmax(1)]
 
 
@@ -53,7 +55,7 @@ def trajectory(bench, truth):
     """What the probe said of each validation sample after each of 500 decisions in queue order, (501, 2000), by somebody who knows the truth."""
     state = bench.state().copy()
     held = standing.standing(bench, state)
-    worst = suspects.opinion(bench).sort_values("score", kind="stable").index
+    worst = standing.opinion(bench).sort_values("score", kind="stable").index
     worst = [s for s in worst if state["split"][s] == "train"][:DECISIONS]
     out = [said_of(held, state)]
     for sample in worst:
@@ -67,7 +69,7 @@ def live(name, said, truth):
     right = said == truth
     turned = right != right[0]
     rows = np.flatnonzero(turned.any(0))
-    real = stats.live_gain(int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth))
+    real = sequential.live_gain(int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth))
     gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (real.estimate, real.low, real.high)))
     print(f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {gain}")
     for n in (len(truth), 300):  # all of the validation labels, and as few as many have
@@ -76,10 +78,10 @@ def live(name, said, truth):
             mine = rows if n == len(truth) else np.intersect1d(rows, rng.choice(len(truth), n, replace=False))
             sign = rng.choice([-1, 1], len(mine))
             better, worse = (turned[:, mine] @ (sign == s).astype(int) for s in (1, -1))
-            false += any(stats.live_gain(int(b), int(w), n).measurable for b, w in set(zip(better.tolist(), worse.tolist())))
+            false += any(sequential.live_gain(int(b), int(w), n).measurable for b, w in set(zip(better.tolist(), worse.tolist())))
             flips = np.maximum(better + worse, 1)
-            once += bool((abs(better - worse) > stats.normal(0.975) * np.sqrt(flips)).any())
-        low, high = stats.wilson(false, SESSIONS)
+            once += bool((abs(better - worse) > estimates.normal(0.975) * np.sqrt(flips)).any())
+        low, high = estimates.wilson(false, SESSIONS)
         print(
             f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} "
             f"sessions without effect (limit 5 %); by an interval for one look {once / SESSIONS:.1%}"
@@ -96,11 +98,11 @@ def left(name, wrong, sessions=300):
             unsure = rng.random(len(bad)) < np.where(bad, unsure_wrong, unsure_right)
             hits, doubts = (bad & ~unsure).cumsum(), unsure.cumsum()
             at = [(int(hits[k - 1]), int(k - doubts[k - 1]), int(doubts[k - 1])) for k in looks]
-            found = [stats.count_wrong(h, sure, n, d) for h, sure, d in at]
+            found = [errors_left.count_wrong(h, sure, n, d) for h, sure, d in at]
             missed += any(not w.low <= wrong.sum() <= w.high for w in found)
-            dropped = [stats.wrong_exactly(h, sure, n) for h, sure, _ in at if sure >= 30]
+            dropped = [errors_left.wrong_exactly(h, sure, n) for h, sure, _ in at if sure >= 30]
             once += any(not low <= wrong.sum() <= high for low, high in dropped)
-        low, high = stats.wilson(sessions - missed, sessions)
+        low, high = estimates.wilson(sessions - missed, sessions)
         print(
             f"{name:<6} unsure of {unsure_wrong:.0%} of wrong and {unsure_right:.0%} of right labels: the range holds at all {len(looks)} looks in "
             f"{1 - missed / sessions:.1%} [{low:.1%}, {high:.1%}] (limit 95 %); unsure dropped, one look at a time {1 - once / sessions:.1%}; "
@@ -117,7 +119,7 @@ def main(*what):
     if "live" in what:
         true = dict(zip(rows.id.astype(str), rows.true_label.astype(str)))
         for name, bench in benches(names[:2]):
-            state = curation.open(bench.path).state()
+            state = assay.open(bench.path).state()
             truth = state.key.map(true)
             live(name, trajectory(bench, truth), truth[state["split"] == "val"].to_numpy(object))
 

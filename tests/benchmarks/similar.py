@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from curation import mining
+from assay.curation.selection import similarity
 from tests.benchmarks.gain import markdown
 from tests.benchmarks.suggest import data
 
@@ -43,9 +43,11 @@ def main(folder):
             there = np.flatnonzero(members & ~pool)
             seeds = V[rng.choice(there, min(n, len(there)), False)]
             score = dict(
-                nearest=-mining.nearest(V[pool], seeds)[0], mean=V[pool] @ seeds.mean(0), likeness=mining.likeness(V, seeds, V[pool])
+                nearest=-similarity.nearest(V[pool], seeds)[0],
+                mean=V[pool] @ seeds.mean(0),
+                likeness=similarity.likeness(V, seeds, V[pool]),
             )
-            hit = score["likeness"] >= mining.bar(V[~pool], seeds, 10)
+            hit = score["likeness"] >= similarity.bar(V[~pool], seeds, 10)
             found = {name: average_precision_score(members[pool], s) for name, s in score.items()}
             caught = dict(
                 recall=members[pool][hit].sum() / members[pool].sum(), precision=members[pool][hit].mean() if hit.any() else np.nan

@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import mining, neighbors, probe, stats
-from curation.arrays import Shards
-from pipelines.embed import embed
-from pipelines.ingest import ingest
-from pipelines.simulate import solar_cells
+import assay
+from assay.curation.features import knn
+from assay.curation.label_quality import probe
+from assay.curation.selection import active_learning
+from assay.curation.statistics import estimates
+from assay.curation.storage.arrays import Shards
+from assay.pipelines.embedders.embed import embed
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.simulation.example_data import solar_cells
 from tests.benchmarks.gain import markdown, share
 from tests.benchmarks.tools import need
 
@@ -30,7 +33,7 @@ POOL, VAL = 20_000, 1_000  # at most
 
 def data(folder, name):
     """(X (n, d), V (n, 128), y (n,), split (n,)) of a data set whose true labels are known."""
-    bench = curation.create(folder / name)
+    bench = assay.create(folder / name)
     if not len(bench.state()):
         if name == "cifar":
             share(bench, folder.parent.glob("gain/*"))  # embeddings that are ready
@@ -52,7 +55,7 @@ def data(folder, name):
     state = state[state.label.notna() & state["split"].isin(("train", "val", "test"))]
     _, _, model = embed(bench, state.content_hash, "lite0", None)
     X = np.asarray(Shards(bench.arrays / "embeddings" / model).rows(state.content_hash))
-    return X, neighbors.reduced(X), np.unique(state.label, return_inverse=True)[1], state["split"].to_numpy()
+    return X, knn.reduced(X), np.unique(state.label, return_inverse=True)[1], state["split"].to_numpy()
 
 
 # ---- ways to choose n of the pool: (vectors and probabilities of pool, train, val, n, generator) -> rows of the pool
@@ -89,7 +92,7 @@ def plus_plus(distance, d, n, rng):
 
 
 def suggested(pool, train, val, n, rng):
-    return mining.choose(*((V, 1 - (P**2).sum(1)) for V, P in (pool, train, val)), n)[0]
+    return active_learning.choose(*((V, 1 - (P**2).sum(1)) for V, P in (pool, train, val)), n)[0]
 
 
 WAYS = dict(random=at_random, uncertainty=uncertain, diversity=diverse, BADGE=badge, suggest=suggested)
@@ -156,7 +159,7 @@ def table(found, budgets, gap):
 
 
 def difference(rows):
-    e = replace(stats.contrast([np.array(rows)], [1]), span=(-1, 1))
+    e = replace(estimates.contrast([np.array(rows)], [1]), span=(-1, 1))
     return f"{100 * e.estimate:+.2f} [{100 * e.low:+.2f}, {100 * e.high:+.2f}]"
 
 

@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from curation import stats
-from pipelines import networks, train
-from pipelines.architectures import recipe, size
+from assay.curation.statistics import estimates
+from assay.pipelines.training import train
+from assay.pipelines.training.architectures import build
+from assay.pipelines.training.architectures.recipes import recipe, size
 from tests.benchmarks.tools import clock, need
 
-torch = networks.torch  # by way of pipelines, which first says how threads wait
+torch = build.torch  # by way of pipelines, which first says how threads wait
 RUNS = {"cnn": (10_000, 3, 2, 10_000), "finetune": (384, 2, 2, 1_000)}  # images, epochs, seeds, test images
 CPU = torch.device("cpu")
 
@@ -65,7 +66,7 @@ def plain(arch, seed, file):
     (jpegs, y), _ = data(arch, seed)
     r, (batch, steps) = recipe(arch), train.schedule(arch, len(y), RUNS[arch][1])
     torch.manual_seed(seed)
-    model = networks.build(arch, np.stack([np.asarray(decode(b)) for b in jpegs]), 10).to(memory_format=torch.contiguous_format)
+    model = build.build(arch, np.stack([np.asarray(decode(b)) for b in jpegs]), 10).to(memory_format=torch.contiguous_format)
     photographs = Photographs(jpegs, y, size(r, 32, 32))
     loader = torch.utils.data.DataLoader(photographs, batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
     slow, fast = ([p for name, p in model.named_parameters() if p.requires_grad and ("pretrained" in name) is s] for s in (True, False))
@@ -131,7 +132,7 @@ def compare(arch):
         with train.seeded(arch, seed):
             torch.set_num_threads(1)
             others = {who: Plain(arch, seed, way) for who, way in WAYS.items()}
-            model, steps = networks.build(arch, x, 10), train.schedule(arch, len(y), epochs)[1]
+            model, steps = build.build(arch, x, 10), train.schedule(arch, len(y), epochs)[1]
             loop, used = train.train(model, arch, x, y, True, epochs, CPU), 0.0
             for epoch in range(epochs):
                 start, before = time.perf_counter(), time.process_time()
@@ -154,7 +155,7 @@ def compare(arch):
     print(f"{arch}: {images:,} images, {epochs} epochs, {seeds} seeds, {tests:,} test images; load {load:.1f} on {os.cpu_count()} cores")
     print(f"    ours            {np.median(wall['ours']):6.1f} s an epoch, accuracy {ours.mean():.3f}")
     for who in WAYS:
-        ratio, gap = np.divide(wall[who], wall["ours"]), stats.contrast([ours, np.array(right[who])], stats.PAIR)
+        ratio, gap = np.divide(wall[who], wall["ours"]), estimates.contrast([ours, np.array(right[who])], estimates.PAIR)
         print(f"    {who:<15} {np.median(wall[who]):6.1f} s an epoch, accuracy {np.mean(right[who]):.3f}")
         print(f"        times as long: {np.median(ratio):.1f} (median of {len(ratio)}, {ratio.min():.1f} to {ratio.max():.1f});", end=" ")
         print(f"in CPU seconds: {sum(cpu[who]) / sum(cpu['ours']):.1f}")

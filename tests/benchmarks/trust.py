@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import curation
-from curation import check
+import assay
+from assay.curation.maintenance import integrity
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -26,10 +26,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 def write(path, name, threads, batches, edits):
     """One process with some threads, each making its share of batches through a bench of its own; returns every wait in seconds."""
-    waits, samples = [], list(curation.open(path).state().query("split == 'train'").index)
+    waits, samples = [], list(assay.open(path).state().query("split == 'train'").index)
 
     def one(thread):
-        bench, rng = curation.open(path), random.Random(f"{name}-{thread}")
+        bench, rng = assay.open(path), random.Random(f"{name}-{thread}")
         for i in range(batches):
             rows = pd.DataFrame([dict(sample=s, label=str(rng.randrange(10)), seconds=i) for s in rng.sample(samples, edits)])
             start = time.perf_counter()
@@ -54,7 +54,7 @@ def storm(path, crowd=(1,) * 8 + (8,), batches=1000, edits=10):
 
 def calm(path, batches, edits):
     """After a storm: all edits are there, in one order, each batch whole and in one piece; returns the log's length."""
-    bench = curation.open(path)
+    bench = assay.open(path)
     log = bench.query("select seq, uid, batch, who, seconds from edits where batch like 'edit-%' order by seq")
     assert len(log) == batches * edits and log.uid.is_unique and (np.diff(log.seq) == 1).all()
     assert (log.batch != log.batch.shift()).sum() == batches == log.batch.nunique(), "a batch lies in one piece"
@@ -65,9 +65,9 @@ def calm(path, batches, edits):
 
 
 VICTIM = """
-import random, sys, curation, pandas as pd
-from pipelines.scan import scan
-bench, other, rng = curation.open(sys.argv[1]), curation.open(sys.argv[2]), random.Random(int(sys.argv[3]))
+import random, sys, assay, pandas as pd
+from assay.pipelines.indexing.scan import scan
+bench, other, rng = assay.open(sys.argv[1]), assay.open(sys.argv[2]), random.Random(int(sys.argv[3]))
 samples = list(bench.state().query("split == 'train'").index)
 def edit(b, who):
     return b.edit(pd.DataFrame([dict(sample=s, label=str(rng.randrange(10))) for s in rng.sample(samples, 5)]), who)["batch"]
@@ -103,12 +103,12 @@ def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     os.kill(victim.pid, signal.SIGKILL)
     told += [line.split() for line in victim.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     victim.wait()
-    bench = curation.open(path)
+    bench = assay.open(path)
     batches = {b for (b,) in bench.rows("select distinct batch from edits")}
     names = set(bench.commits().name)
     for kind, done in told:
         assert kind == "scan" or done in (names if kind == "commit" else batches), (kind, done)
-    found = [f for f in check.check(bench) if f["kind"] not in check.NOTES]
+    found = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
     assert found == [], found
     samples = bench.state().query("split == 'train'").index[:1]
     assert bench.edit(pd.DataFrame(dict(sample=samples, verdict="confirm")), "survivor")["edits"] == 1
@@ -131,7 +131,7 @@ def flip(path, seed, how="bit"):
 def main():
     from conftest import bench_of, digits
 
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

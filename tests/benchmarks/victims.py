@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import pandas as pd  # noqa: E402
 from conftest import bench_of, digits  # noqa: E402
-from test_cli import assay  # noqa: E402, F401 - for flips
+from test_cli import run_assay  # noqa: E402, F401 - for flips
 
 PLAN = """question = "?"
 versions = ["v1"]
@@ -30,7 +30,7 @@ def fork():
 
 
 def scanned(folder, n=100):
-    from pipelines.scan import scan
+    from assay.pipelines.indexing.scan import scan
 
     bench = bench_of(digits(n), folder, audited_test=True)
     scan(bench, embedder="pixels", say=lambda line: None)

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-import curation
-from curation import check
+import assay
+from assay.curation.maintenance import integrity
 from tests.benchmarks.victims import ROOT, scanned, train
 
 IDLE = 4  # seconds: the workbench keeps a connection for 5
@@ -88,12 +88,15 @@ def crowd(works, seconds):
 
 def all_there(path, people):
     """What is wrong with what the log holds of what people sent: each acknowledged batch is there, and none twice."""
-    bench = curation.open(path)
-    found = Counter(b for (b,) in bench.rows("select batch from edits where batch like 'edit-%' and who in (select unnest(?))", [[p.who for p in people]]))
+    bench = assay.open(path)
+    found = Counter(
+        b
+        for (b,) in bench.rows("select batch from edits where batch like 'edit-%' and who in (select unnest(?))", [[p.who for p in people]])
+    )
     lost = {b for p in people for b in p.acknowledged} - set(found)
     twice = [b for b, count in found.items() if count > 1]
     strange = set(found) - {b for p in people for b in p.sent}
-    wrong = [f for f in check.check(bench) if f["kind"] not in check.NOTES]
+    wrong = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
     return [f"{what}: {which}" for what, which in (("lost", lost), ("twice", twice), ("nobody's", strange), ("unsound", wrong)) if which]
 
 
@@ -137,15 +140,21 @@ def routes(n, only=None):
         with workbench(bench.path) as running:
             line = Line(running)
             for i in range(n):
-                decision = dict(sample=json.dumps(rng.choice(samples)), verdict='"confirm"') | {f: rng.choice(BAD) for f in rng.sample(FIELDS, 2)}
+                decision = dict(sample=json.dumps(rng.choice(samples)), verdict='"confirm"') | {
+                    f: rng.choice(BAD) for f in rng.sample(FIELDS, 2)
+                }
                 decision = "{" + ", ".join(f'"{k}": {v}' for k, v in decision.items()) + "}"
                 sound = f'{{"who": "eve", "sent": [{{"batch": "edit-{i:012x}", "decision": {decision}}}]}}'.encode()
                 cut = bytearray(sound)
                 for _ in range(3):
                     cut[rng.randrange(len(cut))] = rng.randrange(256)
-                path, body = rng.choice((("decisions", sound), ("decisions", bytes(cut)), ("items", bytes(cut)), ("items", rng.choice(RAW)), (None, None)))
+                path, body = rng.choice(
+                    (("decisions", sound), ("decisions", bytes(cut)), ("items", bytes(cut)), ("items", rng.choice(RAW)), (None, None))
+                )
                 odd = [quote(rng.choice(ODD)) if rng.random() < 0.5 else rng.choice(ODD) for _ in range(2)]
-                path = path or rng.choice(("image/{}?side={}", "why/{}?{}", "votes/{}?who={}", "live?session={}&after={}", "map?by={}&{}")).format(*odd)
+                path = path or rng.choice(
+                    ("image/{}?side={}", "why/{}?{}", "votes/{}?who={}", "live?session={}&after={}", "map?by={}&{}")
+                ).format(*odd)
                 try:
                     status = line.ask(path, body)[0]
                 except http.client.HTTPException:  # a body that is refused before it is read ends its connection
@@ -154,7 +163,7 @@ def routes(n, only=None):
                 if status >= 500:
                     faults.append(f"{status} for {path} {body[:300] if body else ''}")
             faults += [] if line.ask("items", b'{"session": "0123456789abcdef"}')[0] == 200 else ["it does not answer any more"]
-        faults += [str(f) for f in check.check(bench) if f["kind"] not in check.NOTES]
+        faults += [str(f) for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
     print(f"routes: {n} odd requests: {dict(sorted(ends.items()))}")
     return faults
 
@@ -200,7 +209,9 @@ def clients(n, only=None, many=32):
     waits = sorted(w for p in people for w in p.waits)
     faults += [f"{cut} connections were cut that were in use" for cut in [sum(p.line.cut for p in people)] if cut]
     p50, p99 = waits[len(waits) // 2], waits[int(0.99 * len(waits))]
-    print(f"clients: {many} for {n} s asked {asked.total():,} ({dict(asked)}), a decision waited {p50:.2f} s (p99 {p99:.2f}, worst {waits[-1]:.2f})")
+    print(
+        f"clients: {many} for {n} s asked {asked.total():,} ({dict(asked)}), a decision waited {p50:.2f} s (p99 {p99:.2f}, worst {waits[-1]:.2f})"
+    )
     print(f"clients: MB, descriptors, threads at the start {start}, after each quarter {seen}, at the end {end}")
     if end[1] > start[1] + 20 or end[2] > start[2] + 60 or seen[-1][0] > 1.25 * seen[0][0]:
         faults.append(f"the server holds more and more: {start}, {seen}, {end}")
@@ -208,9 +219,9 @@ def clients(n, only=None, many=32):
 
 
 SCRIPT = """
-import random, sys, time, curation
+import random, sys, time, assay
 from tests.benchmarks.victims import relabel
-bench, rng, until, mine = curation.open(sys.argv[1]), random.Random(0), time.monotonic() + float(sys.argv[2]), []
+bench, rng, until, mine = assay.open(sys.argv[1]), random.Random(0), time.monotonic() + float(sys.argv[2]), []
 while time.monotonic() < until:
     what = rng.choice(["edit"] * 6 + ["undo", "commit"])
     start = time.perf_counter()
@@ -239,7 +250,7 @@ def people(n, only=None):
             faults = crowd([lambda p=p: (p.decide(), time.sleep(0.3)) for p in two], n)
             said, err = script.communicate(timeout=120)
         faults += [err] * bool(script.returncode) + all_there(bench.path, two)
-        log = curation.open(bench.path).query("select batch, who from edits order by seq")
+        log = assay.open(bench.path).query("select batch, who from edits order by seq")
         ours = log[log.who.isin(["ann", "bob", "script"])]
         if (ours.batch != ours.batch.shift()).sum() != ours.batch.nunique():
             faults.append("a batch lies in pieces")
@@ -247,5 +258,3 @@ def people(n, only=None):
         waits = sorted(waits)
         print(f"people: {name} did {len(waits)} in {n} s, waited {waits[len(waits) // 2]:.2f} s each, at most {waits[-1]:.2f}")
     return faults
-
-

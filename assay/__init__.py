@@ -1,0 +1,21 @@
+"""Assay finds what is wrong in a labelled dataset, helps to fix it, and measures what the fix was worth."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.curation import Bench, UserError, create, open
+
+__all__ = ["Bench", "UserError", "create", "open"]
+
+
+def __getattr__(name: str):
+    """Load the public names when they are first used: the command line must take a Ctrl-C before that."""
+    if name not in __all__:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    from assay import curation
+
+    return getattr(curation, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

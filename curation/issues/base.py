@@ -1,0 +1,3 @@
+"""What an issue is."""
+
+COLUMNS = ("kind", "sample", "score", "suggestion", "why")

@@ -1,0 +1,92 @@
+"""Read the bytes of images from files and Parquet columns."""
+
+import os
+import re
+from hashlib import blake2b
+
+MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 30
+CHUNK = 64 << 20  # bytes read ahead, and bytes in a shard: what a killed import loses
+IN_PARQUET = re.compile(r"(.+)::(\d+)(?:::(.+))?", re.DOTALL)  # file::row, and ::column where image_column would not guess it
+
+
+class BadImage(Exception):
+    """Why a file is not an image that can be used, in plain words."""
+
+
+def content_hash(blob):
+    return blake2b(blob, digest_size=16).hexdigest()
+
+
+def image_column(schema):
+    """The column of a Parquet schema that holds image bytes: the only one that could, or the one named so; else None."""
+    held = byte_columns(schema)
+    named = [c for c in held if c.lower() in ("image", "img")]
+    return held[0] if len(held) == 1 else named[0] if len(named) == 1 else None
+
+
+def byte_columns(schema):
+    """Columns of bytes, plain or as Hugging Face has them: a struct with a field `bytes`."""
+    binary = re.compile(r"(large_)?binary(_view)?|struct<(.*, )?bytes: (large_)?binary.*")
+    return [field.name for field in schema if binary.fullmatch(str(field.type))]
+
+
+def read_bytes(uri):
+    _, blob = next(iter_bytes([uri]))
+    if isinstance(blob, BadImage):
+        raise blob
+    return blob
+
+
+def iter_bytes(uris):
+    """(index, bytes or BadImage) for every uri: files first, then Parquet files from first row to last, a batch at a time."""
+    in_parquet = {}
+    for i, uri in enumerate(uris):
+        if (match := IN_PARQUET.fullmatch(uri)) and not os.path.isfile(uri):
+            in_parquet.setdefault((match[1], match[3]), []).append((int(match[2]), i))
+        else:
+            yield i, _read_file(uri)
+    for (path, column), wanted in in_parquet.items():
+        yield from _iter_parquet(path, column, sorted(wanted))
+
+
+def _read_file(path):
+    try:
+        if not os.path.isfile(path):  # nor a pipe, which would wait for ever
+            return BadImage("there is no such file")
+        if os.path.getsize(path) > MAX_BYTES:
+            return BadImage(f"is larger than {MAX_BYTES >> 20} MB")
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError as e:
+        return BadImage(f"cannot be read ({e.strerror})")
+
+
+def _iter_parquet(path, column, wanted):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    done = start = 0
+    reason = f"{path} has no such row"
+    try:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:  # or a whole row group is held in memory
+            column = column or image_column(file.schema_arrow)
+            if column not in byte_columns(file.schema_arrow):
+                raise OSError(f"no column {column or ''} of image bytes")
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                if done < len(wanted) and wanted[done][0] < stop:  # row groups that nobody asked for are not read
+                    for batch in file.iter_batches(256, row_groups=[group], columns=[column]):
+                        cells = batch.column(0)
+                        cells = cells.field("bytes") if pa.types.is_struct(cells.type) else cells
+                        while done < len(wanted) and wanted[done][0] < start + len(cells):
+                            (row, i), done = wanted[done], done + 1
+                            blob = cells[row - start].as_py() if row >= start else None  # else its group was cut short
+                            yield i, BadImage("its row has no image bytes") if blob is None else blob
+                        start += len(cells)
+                        if done == len(wanted):
+                            return
+                start = stop
+    except (OSError, ValueError, pa.ArrowException) as e:
+        reason = f"{path} cannot be read ({str(e).splitlines()[0]})"
+    for _, i in wanted[done:]:
+        yield i, BadImage(reason)

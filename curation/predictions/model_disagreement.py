@@ -1,0 +1,78 @@
+"""Where a candidate and the current model disagree beyond what chance in training alone makes them say."""
+
+import json
+
+import numpy as np
+
+from assay.curation.errors import UserError
+
+COLUMNS = "key, arch, seed, config, train_tree, version, n_train"
+
+
+def runs_of(bench, keys):
+    """What the bench knows of finished runs, as dicts (key, arch, seed, config, train_tree, at, n_train), in the order of `keys`."""
+    rows = bench.query(f"select {COLUMNS} from runs").rename(columns=dict(version="at")).set_index("key", drop=False)
+    return [r | dict(config=json.loads(r["config"])) for r in rows.loc[list(keys)].to_dict("records")]
+
+
+def aligned(said):
+    """Predictions of several runs in one order of classes: [(classes, probs (m, k_i))] -> (classes, [probs (m, k)])."""
+    classes = sorted({c for own, _ in said for c in own})
+    out = []
+    for own, probs in said:
+        wide = np.zeros((len(probs), len(classes)))
+        wide[:, np.searchsorted(classes, own)] = probs
+        wide[np.isnan(probs).any(1)] = np.nan
+        out.append(wide)
+    return np.array(classes, object), out
+
+
+def apart(A, B):
+    """(between, within, (m,) each) of the predictions A (S, m, k) of the seeds of one recipe and B (R, m, k) of another: mean squared distance of two
+    runs of different recipes, and of two of one recipe (the mean of both recipes, of one where the other has a single seed; NaN where
+    both have). between - within is an unbiased estimate of the squared distance of what the recipes say on average: the energy distance
+    (Szekely & Rizzo 2013) of squared differences."""
+    between = pairs(A, B).mean((0, 1))
+    own = [pairs(P, P).sum((0, 1)) / (len(P) * (len(P) - 1)) for P in (A, B) if len(P) > 1]
+    return between, np.mean(own, axis=0) if own else np.full(A.shape[1], np.nan)
+
+
+def pairs(A, B):
+    """Squared distances (S, R, m) of the predictions of every two runs."""
+    return np.array([[((a - b) ** 2).sum(1) for b in B] for a in A])
+
+
+def disagreeing(A, B):
+    """Shares of the samples for which two runs name different classes, mean over all pairs of runs: (one of A, one of B; two of one recipe, NaN
+    where neither has two)."""
+    a, b = A.argmax(2), B.argmax(2)
+    own = [np.mean([(x != y).mean() for i, x in enumerate(P) for y in P[:i]]) for P in (a, b) if len(P) > 1]
+    return float(np.mean([[(x != y).mean() for y in b] for x in a])), float(np.mean(own)) if own else float("nan")
+
+
+def compared(first, second):
+    """(frame, about) of what two recipes say of m samples; first and second: [(classes, probs (m, k))], a row of NaN for a sample that a run has not
+    seen. frame: row, current and candidate (the class that each recipe's mean names), p_current and p_candidate (its probability), between,
+    within, score (between - within; between alone where no recipe has two seeds), of the rows where they name different classes and more
+    than chance in training does, highest first. about: n (rows that all have seen), seen ((m,) bool), unseen, differ, noise (of those, left out), share,
+    control (see disagreeing), seeds."""
+    import pandas as pd
+
+    classes, wide = aligned([*first, *second])
+    mask = ~np.isnan(np.array([w[:, 0] for w in wide])).any(0)
+    seen = np.flatnonzero(mask)
+    A, B = (np.array([w[seen] for w in part]) for part in (wide[: len(first)], wide[len(first) :]))
+    if not len(seen):
+        raise UserError("expected samples that both have predicted, found none", "assay shadow --predict trains them again for that")
+    between, within = apart(A, B)
+    score = np.where(np.isnan(within), between, between - within)
+    a, b = A.mean(0), B.mean(0)
+    differ = a.argmax(1) != b.argmax(1)
+    rows = np.flatnonzero(differ & (score > 0))
+    rows = rows[np.argsort(-score[rows], kind="stable")]
+    share, control = disagreeing(A, B)
+    frame = pd.DataFrame(dict(row=seen[rows], current=classes[a[rows].argmax(1)], candidate=classes[b[rows].argmax(1)]))
+    frame = frame.assign(p_current=a[rows].max(1), p_candidate=b[rows].max(1))
+    frame = frame.assign(between=between[rows], within=within[rows], score=score[rows])
+    about = dict(n=len(seen), seen=mask, unseen=len(wide[0]) - len(seen), differ=int(differ.sum()), noise=int(differ.sum()) - len(rows))
+    return frame, about | dict(share=share, control=control, seeds=[len(A), len(B)])

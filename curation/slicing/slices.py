@@ -1,0 +1,79 @@
+"""Which samples go by one name: a class, a value of the metadata, a cluster of the embedding, or what a query or a list of a person picks."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from contextlib import suppress
+
+import numpy as np
+
+from assay.curation.errors import UserError
+
+PICKED = "select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({}\n) chosen(sample)"
+
+
+def classes(frame):
+    """{label: ids of the samples of `frame` that have it}, in lexicographic order; unlabelled ones are in none."""
+    return {label: list(ids) for label, ids in frame.groupby("label", sort=True).groups.items()}
+
+
+def queried(bench, wanted):
+    """{name: sample ids, each once} of slices that a person defines. wanted: {name: one SELECT whose first column is sample ids, or a list of
+    samples by id or key, as history.blame takes them}. UserError for a query that `bench.sql` refuses, and for a slice that names what is no
+    sample of the bench, or nothing."""
+    samples = bench.rows("select id, key from samples order by id") if wanted else ()
+    known, find, out = {sample for sample, _ in samples}, meaning(samples), {}
+    found_by = picked_at_once(bench, [what for what in wanted.values() if isinstance(what, str)])
+    for name, what in wanted.items():
+        if isinstance(what, str):
+            asked = found_by[what]
+            found = [{str(s)} & known for s in asked]
+            hint = "select sample ids first, as in: select id from samples where source = '...'"
+        elif isinstance(what, list):
+            asked, found = what, [find(str(s)) for s in what]
+            hint = "say ids, as `assay queue` and `assay export` list them, or keys in their source"
+        else:
+            raise UserError(f"expected a SELECT or a list of samples for slice {name!r}, found {what!r}", 'as in: name = "select id ..."')
+        if bad := [(sample, ids) for sample, ids in zip(asked, found) if len(ids) != 1]:
+            sample, ids = bad[0]
+            which = f"which could be {', '.join(sorted(ids)[:3])}" if ids else "which this bench does not have"
+            raise UserError(
+                f"expected samples in slice {name!r}, found {len(bad):,} that are not one, first {str(sample)!r}, {which}", hint
+            )
+        if not found:
+            raise UserError(f"expected samples in slice {name!r}, found none", "mend the query or the list")
+        out[name] = list(dict.fromkeys(s for (s,) in found))
+    return out
+
+
+def picked(bench, query):
+    """What is in the first column of a person's SELECT, each once, sorted; as one list, so that no limit on rows can cut it short."""
+    found = bench.sql(PICKED.format(query.strip().rstrip(";"))).samples[0]
+    return sorted(found) if np.ndim(found) else []
+
+
+def picked_at_once(bench, queries):
+    """{query: as `picked`} of several, asked as one: each takes a process to answer. Where one fails they are asked one by one, so that it is named."""
+    if len(queries) > 1:
+        all_of_them = ", ".join(f"({PICKED.format(q.strip().rstrip(';'))})" for q in queries)
+        with suppress(UserError):
+            found = bench.sql(f"select {all_of_them}", seconds=30 * len(queries)).iloc[0]
+            return {q: sorted(ids) if np.ndim(ids) else [] for q, ids in zip(queries, found, strict=True)}
+    return {q: picked(bench, q) for q in queries}
+
+
+def meaning(samples):
+    """A function from what a person calls a sample to the ids that this may mean, as in history.blame: its id or its key, else the end of its
+    key or the beginning of its id. samples: (id, key), sorted."""
+    ids, keys, ends = [s for s, _ in samples], defaultdict(set), defaultdict(set)
+    for sample, key in samples:
+        keys[sample].add(sample)
+        keys[key].add(sample)
+        parts = key.split("/")
+        for i in range(1, len(parts)):
+            ends["/".join(parts[i:])].add(sample)
+
+    def find(name):
+        begin = ids[bisect_left(ids, name) : bisect_left(ids, name + "\U0010ffff")]
+        return keys.get(name) or ends.get(name, set()) | set(begin)
+
+    return find

@@ -1,0 +1,81 @@
+"""What is kept for one user of this machine outside of all benches: a bench may come from anybody, and what is here was made here."""
+
+import fcntl
+import os
+import secrets
+import stat
+import time
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from assay.curation.errors import UserError
+from assay.curation.system import permissions
+
+MONTHS = 90 * 24 * 3600  # seconds after which what nobody used is deleted
+
+
+def cache(*names):
+    """The folder of these names under $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay, made where it is missing. Nobody else can enter it:
+    UserError where that cannot be."""
+    try:
+        home = os.environ.get("ASSAY_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+        folder = Path(home).absolute().joinpath(*names)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise PermissionError(f"{folder} is not a folder of your own")
+        folder.chmod(0o700)
+    except (OSError, RuntimeError) as e:
+        what = f"expected a folder of yours for what Assay keeps outside of benches, found: {e}"
+        raise UserError(what, "name one: export ASSAY_CACHE=FOLDER") from None
+    return folder
+
+
+def kept(kind, name, made_of, make):
+    """The bytes of a file that takes long to make: made once, and never believed on its name alone. It is called after what it was `made_of` (words and
+    bytes) and after its own bytes, and made again where either differs. make(folder) makes it in a folder and returns its path."""
+    folder = cache(kind)
+    source = sha256()
+    for part in made_of:
+        source.update(sha256(part if isinstance(part, bytes) else str(part).encode()).digest())
+    begin = f"{name}-{source.hexdigest()[:24]}-"
+    for file in sorted(folder.glob(f"{begin}*")):
+        with suppress(OSError):
+            found = file.read_bytes()
+            if file.name == begin + sha256(found).hexdigest():
+                os.utime(file)
+                return found
+            file.unlink()
+    try:
+        with TemporaryDirectory(dir=folder) as work:
+            made = make(Path(work))
+            found = made.read_bytes()
+            made.chmod(0o600)
+            os.replace(made, folder / (begin + sha256(found).hexdigest()))
+        for file in folder.glob(f"{name}-*"):
+            if file.stat().st_mtime < time.time() - MONTHS:
+                file.unlink()
+    except OSError as e:
+        hint = "free some space there, or name another folder: export ASSAY_CACHE=FOLDER"
+        raise UserError(f"expected to keep {name} in {folder}, found: {e.strerror}", hint) from None
+    return found
+
+
+def made_here(folder, trust=False):
+    """Was a folder made on this machine by this user? It is known by its number on the disk and a word in it, of which the cache keeps a copy: who sends
+    it back sends another folder. One that is missing or empty is made, and one that this user trusts is taken for it."""
+    permissions.folder(folder)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        known, word = cache("made") / str(os.fstat(held).st_ino), secrets.token_hex(16)
+        if trust or not os.listdir(held):
+            for file in (known, permissions.touch(folder / ".made")):
+                file.write_text(word)
+        with suppress(OSError, UnicodeDecodeError):
+            return (folder / ".made").read_text() == known.read_text()
+        return False
+    finally:
+        os.close(held)

@@ -1,0 +1,27 @@
+"""Which edits are in force: SQL over the log."""
+
+# a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
+SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
+BACK = (
+    "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"  # these batches take others off the stack, or put them on again
+)
+# a decision that an import put in again over what the source says now: it goes and comes with the decision itself
+AGAIN = "(batch like 'import-%' and (origin like 'edit-%' or origin like 'audit-%'))"
+# one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
+TOGGLES = f"""
+turned as (
+    select sample, {SLOT} as slot, seq, batch as by_batch, (suggested -> 'redo') is not null as alive,
+        unnest(case when json_type(coalesce((suggested -> 'undo'), (suggested -> 'redo'))) = 'ARRAY'
+            then from_json(coalesce((suggested -> 'undo'), (suggested -> 'redo')), '["varchar"]')
+            else [coalesce((suggested ->> 'undo'), (suggested ->> 'redo'))] end) as target
+    from edits where {BACK} and seq <= $upto),
+toggles as (
+    select t.sample, t.slot, t.seq, coalesce(u.target, t.target) as batch, u.target is not null or t.alive as alive
+    from turned t left join turned u  -- schema 1 wrote a redo as the undo of an undo
+    on t.target like 'undo-%' and u.by_batch = t.target and u.sample = t.sample and u.slot = t.slot),
+dead as (select batch, sample, slot from toggles group by all having not arg_max(alive, seq))"""
+# the edits that are on the stacks: all but those that took others off or put them back, and those that were taken off
+ALIVE = f"""{TOGGLES},
+alive as (
+    select e.* from (select *, {SLOT} as slot, if({AGAIN}, origin, batch) as decision from edits where not {BACK} and seq <= $upto {{only}}) e
+    anti join dead d on d.batch in (e.batch, e.decision) and e.sample = d.sample and e.slot = d.slot)"""

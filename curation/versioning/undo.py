@@ -1,0 +1,132 @@
+"""What stands in a slot as a stack of edits, and what comes back to light when some of them are taken off: undo, redo, revert."""
+
+import json
+
+from assay.curation.errors import UserError
+from assay.curation.storage.schema import END
+from assay.curation.times import show_time
+from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES
+
+PLAN = f"""
+with touched as (select distinct sample, {SLOT} as slot from edits where batch in (select batch from chosen)),
+{ALIVE.format(only="and sample in (select sample from touched)")},
+stack as (
+    select a.* replace (if(a.batch in (select batch from chosen), a.batch, a.decision) as batch),
+        a.batch in (select batch from chosen) or a.decision in (select batch from chosen) as mine
+    from alive a semi join touched t on a.sample = t.sample and a.slot = t.slot),
+foot as (select sample, slot, max(seq) filter (not mine) as foot from stack group by all)
+select s.sample, s.slot, any_value(s.field) as field,
+    list(distinct s.batch) filter (mine and s.seq > coalesce(foot, 0)) as popped,
+    arg_max(s.value, s.seq) as now, arg_max(s.verdict, s.seq) as said, arg_max(s.who, s.seq) as since_who, max(foot) as foot,
+    arg_max(s.value, s.seq) filter (s.seq = foot) as value, arg_max(s.verdict, s.seq) filter (s.seq = foot) as verdict,
+    arg_max(s.origin, s.seq) filter (s.seq = foot) as origin
+from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine) order by min(s.seq) filter (mine)"""
+BATCHES = """
+select batch, min(seq) as first, any_value(who) as who from edits group by batch order by first"""
+
+
+def plan(con, batches):
+    """What taking `batches` off the stacks would do: a frame sample, slot, field, now, said (its verdict), value (what comes back, JSON), verdict, origin,
+    popped (the batches that it takes off there; empty where somebody edited since, so that it is left alone), since_who."""
+    import pandas as pd
+
+    con.register("chosen", pd.DataFrame(dict(batch=list(batches)), dtype=object))
+    frame = con.execute(PLAN, dict(upto=END)).df()
+    frame["popped"] = [[] if p is None or p is pd.NA or not len(p) else sorted(p) for p in frame.popped]
+    return frame
+
+
+def rows(frame, kind, word):
+    """The edits that carry out a plan."""
+    import pandas as pd
+
+    found = frame[frame.popped.map(bool).astype(bool)]
+    off = dict(tag=dict(on=False), rule={})
+    nothing = [json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None) for f, slot in zip(found.field, found.slot)]
+    return pd.DataFrame(
+        dict(
+            sample=found["sample"],
+            field=found.field,
+            value=found.value.where(found.value.notna(), pd.Series(nothing, found.index, dtype=object)),
+            verdict=found.verdict.where(found.verdict.notna(), "set"),
+            origin=found.origin.where(found.origin.notna(), ""),
+            why=word,
+            suggested=[json.dumps({kind: p}) for p in found.popped],
+        )
+    )
+
+
+REDO = f"""
+with mine as (select sample, {SLOT} as slot, seq, suggested from edits where batch = $batch),
+{ALIVE.format(only="and sample in (select sample from mine)")},
+top as (select sample, slot, max(seq) as top from alive group by all),
+back as (select sample, slot, seq, unnest(from_json((suggested -> 'undo'), '["varchar"]')) as batch from mine),
+revived as (
+    select e.*, b.seq as undone_at from (select *, {SLOT} as slot from edits where not {BACK}) e
+    join back b on e.batch = b.batch and e.sample = b.sample and e.slot = b.slot)
+select r.sample, r.slot, any_value(r.field) as field, list(distinct r.batch) as popped, arg_max(r.value, r.seq) as value,
+    arg_max(r.verdict, r.seq) as verdict, arg_max(r.origin, r.seq) as origin,
+    coalesce(any_value(t.top) > any_value(r.undone_at), false) as since
+from revived r left join top t on t.sample = r.sample and t.slot = r.slot group by all order by min(r.undone_at)"""
+
+
+def redo_plan(con, batch):
+    """The plan that puts back on what the undo or revert `batch` took off; left alone where somebody edited since."""
+    frame = con.execute(REDO, dict(upto=END, batch=batch)).df()
+    frame["popped"] = [[] if since else sorted(p) for p, since in zip(frame.popped, frame.since)]
+    return frame
+
+
+def stacks(con):
+    """(batches that stand, undo and revert batches that stand, {batch: who}), newest last: the first can be undone, the second redone. A new
+    edit empties the second, as editors do."""
+    targets = {}
+    for by, target, alive in con.execute(
+        f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2", dict(upto=END)
+    ).fetchall():
+        targets.setdefault(by, (alive, []))[1].append(target)
+    batches = con.execute(BATCHES).fetchall()
+    done, undone = [], []
+    for batch, _, _ in batches:
+        alive, of = targets.get(batch, (None, []))
+        legacy = [t for t in of if t.startswith("undo-")]
+        if alive is None:
+            done.append(batch)
+            undone = []
+        elif alive or legacy:
+            of = [t for u in legacy for t in targets[u][1]] or of
+            undone = [u for u in undone if not set(targets[u][1]) & set(of)]
+            done += of
+        else:
+            done = [d for d in done if d not in of]
+            undone.append(batch)
+    return done, undone, {batch: who for batch, _, who in batches}
+
+
+def choose(con, batch=None, who=None, since=None):
+    """The batches that a revert speaks of: one by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the
+    test set and rules are only meant where they are named."""
+    done, undone, _ = stacks(con)
+    if batch is not None:
+        if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
+            raise UserError(f"expected a batch of this bench, found {batch!r}", "`assay log --batches` lists them")
+        if batch.startswith("repair-"):
+            raise UserError(
+                f"expected a decision or an import, found {batch}: what it put right stands",
+                "edit its samples: assay edit, assay log --batches",
+            )
+        if batch not in done and batch not in undone:
+            raise UserError(f"expected a batch that stands, found {batch} undone already", "assay redo takes the last undo back")
+        return [batch]
+    named = con.execute(
+        "select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since) group by batch order by min(seq)",
+        dict(who=who, since=since),
+    ).fetchall()
+    standing = set(done)
+    chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "merge-"))]
+    if not chosen:
+        raise UserError(
+            f"expected decisions that stand{f' by {who}' if who else ''}{f' since {show_time(since)}' if since else ''}, found none",
+            "`assay log --batches` lists batches with their authors and times",
+        )
+    return chosen

@@ -1,0 +1,30 @@
+"""Everyone's decision about a sample, kept as a vote: which label a majority gives, where people disagree, and how well they agree."""
+
+from assay.curation.versioning.live_edits import ALIVE
+
+PERSON = "(batch like 'edit-%' or batch like 'audit-%')"
+RULES = ("latest", "majority")
+# each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by position in the log: a merge
+# puts the same edits in another order
+CAST = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') {{only}}")},
+word as (
+    select sample, who, max(ts) as ts,
+        arg_max(value, ts) filter (field = 'label') as label, arg_max(verdict, ts) filter (field = 'label') as verdict,
+        arg_max(seq, ts) filter (field = 'label') as seq, arg_max(value, ts) filter (field = 'keep') as keep
+    from alive group by sample, who),
+vote as (
+    select sample, who, ts, seq, case when keep = 'false' then null else label ->> '$' end as label from word
+    where keep = 'false' or (label is not null and verdict <> 'unsure'))"""
+VOTES = CAST.format(only="")
+WINNERS = f"""with {VOTES},
+tally as (select sample, label, count(*) as n, arg_max(seq, ts) as seq from vote where label is not null group by all),
+most as (select sample, max(n) as n from tally group by sample)
+select r.n, t.seq from (select sample, any_value(seq) as seq from tally semi join most using (sample, n) group by sample having count(*) = 1) t
+join {{rows}} r using (sample)"""
+
+
+def winners(con, upto, rows):
+    """The edits that the most votes make stand: dict of n (the sample's number in the table `rows`) and seq. A tie is no majority: there stands
+    what would without the rule."""
+    found = con.execute(WINNERS.format(rows=rows), dict(upto=upto)).fetchnumpy()
+    return {k: found[k].astype("i8") for k in ("n", "seq")}
