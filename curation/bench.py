@@ -21,7 +21,10 @@ def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
     bench = Bench(path)
     bench.verify()
     if permissions.close(bench.path):
-        print(f"note: {permissions.words(bench.path)}; an older Assay had left it open to others", file=sys.stderr)
+        print(
+            f"note: {permissions.words(bench.path)}; an older Assay had left it open to others",
+            file=sys.stderr,
+        )
     return bench
 
 
@@ -46,7 +49,9 @@ class Bench(Store):
         if not expressions.is_expression(version):
             return versions.state(self, version)
         end = versions.position(self, "HEAD")
-        return versions.remembered(self, (str(version), end), lambda: counterfactuals.counterfactual(self, str(version)))
+        return versions.remembered(
+            self, (str(version), end), lambda: counterfactuals.counterfactual(self, str(version))
+        )
 
     def frame(self, version="HEAD", split=None):
         """The kept samples of a version, of one split or of all: what to train on elsewhere."""
@@ -128,9 +133,14 @@ class Bench(Store):
         import json
 
         upto = versions.position(self, expressions.root(version))
-        found = self.rows("select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1", [upto])
+        found = self.rows(
+            "select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1",
+            [upto],
+        )
         rules = {name: json.loads(value) for name, value in found}
-        return {name: value for name, value in rules.items() if len(value) > 1}  # one that was undone has its name alone
+        return {
+            name: value for name, value in rules.items() if len(value) > 1
+        }  # one that was undone has its name alone
 
     def rule(self, version="HEAD"):
         """How the standing label follows from several people's decisions: latest, or majority."""
@@ -159,18 +169,34 @@ class Bench(Store):
             raise UserError("expected to know who decides, found nobody", "say --who NAME")
         text.check(why, "a reason", text.TEXT)
         batch = new_batch("edit")
-        with self.transaction() as con:  # planned on what stands now, or a confirmation could overwrite somebody's relabelling
+        with (
+            self.transaction() as con
+        ):  # planned on what stands now, or a confirmation could overwrite somebody's relabelling
             samples = decisions["sample"] if "sample" in decisions else ()
-            rows = edits.plan(versions.standing(con, samples), self.classes(con, decisions) | set(new_classes), decisions)
+            rows = edits.plan(
+                versions.standing(con, samples),
+                self.classes(con, decisions) | set(new_classes),
+                decisions,
+            )
             if why:
                 rows["why"] = rows.why.where(rows.why != "", why)
             if len(rows):
                 self.append(con, rows, batch, who)
         count = rows.verdict.value_counts()
-        confirmed = set(decisions["sample"][decisions["verdict"] == "confirm"]) if "verdict" in decisions else ()
+        confirmed = (
+            set(decisions["sample"][decisions["verdict"] == "confirm"])
+            if "verdict" in decisions
+            else ()
+        )
         return dict(
             batch=batch if len(rows) else None,
-            restated=int(((rows.field == "label") & (rows.verdict == "set") & rows["sample"].isin(confirmed)).sum()),
+            restated=int(
+                (
+                    (rows.field == "label")
+                    & (rows.verdict == "set")
+                    & rows["sample"].isin(confirmed)
+                ).sum()
+            ),
             edits=len(rows),
             samples=rows["sample"].nunique(),
             confirmed=int(count.get("confirm", 0)),
@@ -180,8 +206,14 @@ class Bench(Store):
 
     def classes(self, con, decisions):
         """Every label that a sample of this bench has or had; asked of the log only for a label that is news."""
-        if not hasattr(self, "labels") or "label" in decisions and not set(map(str, decisions["label"])) <= self.labels:
-            found = con.execute("select distinct value ->> '$' from (select distinct value from edits where field = 'label')").fetchall()
+        if (
+            not hasattr(self, "labels")
+            or "label" in decisions
+            and not set(map(str, decisions["label"])) <= self.labels
+        ):
+            found = con.execute(
+                "select distinct value ->> '$' from (select distinct value from edits where field = 'label')"
+            ).fetchall()
             self.labels = {label for (label,) in found if label is not None}
         return self.labels
 
@@ -190,22 +222,37 @@ class Bench(Store):
         undone itself, it is a redo. Returns {batch, undone, by, restored, left_alone, rescored}."""
         with self.transaction() as con:
             done, undone, authors = undo.stacks(con)
-            names = undo.choose(con, batch) if batch else [b for b in done if b.startswith("edit-")][::-1]
+            names = (
+                undo.choose(con, batch)
+                if batch
+                else [b for b in done if b.startswith("edit-")][::-1]
+            )
             if not names:
-                raise UserError("expected a batch to undo, found none", "`assay log --batches` lists what was done")
+                raise UserError(
+                    "expected a batch to undo, found none",
+                    "`assay log --batches` lists what was done",
+                )
             for name in names:  # a batch of which somebody edited every value since is passed over
-                kind, plan = ("redo", undo.redo_plan(con, name)) if name in undone else ("undo", undo.plan(con, [name]))
+                kind, plan = (
+                    ("redo", undo.redo_plan(con, name))
+                    if name in undone
+                    else ("undo", undo.plan(con, [name]))
+                )
                 if plan.popped.astype(bool).any():
                     break
             out = self.take_back(con, plan, kind, f"{kind} of {name}", who)
-        return out | dict(undone=name, by=authors[name], rescored=self.rescore() if out["batch"] else False)
+        return out | dict(
+            undone=name, by=authors[name], rescored=self.rescore() if out["batch"] else False
+        )
 
     def redo(self, who=""):
         """Undo the last undo or revert."""
         with self.connect() as con:
             undone = undo.stacks(con)[1]
         if not undone:
-            raise UserError("expected a batch to redo, found none", "`assay log --batches` lists what was done")
+            raise UserError(
+                "expected a batch to redo, found none", "`assay log --batches` lists what was done"
+            )
         return self.undo(undone[-1], who)
 
     def revert(self, batch=None, of=None, since=None, who="", dry=False):
@@ -217,7 +264,9 @@ class Bench(Store):
             names = undo.choose(con, batch, of, start)
             plan = undo.plan(con, names)
             word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {iso_time(start)}']))}"
-            out = dict(batch=None) if dry else self.take_back(con, plan, "undo", word, who, "revert")
+            out = (
+                dict(batch=None) if dry else self.take_back(con, plan, "undo", word, who, "revert")
+            )
         return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
 
     def set_rule(self, value, who):
@@ -230,11 +279,17 @@ class Bench(Store):
         import pandas as pd
 
         before, batch = self.state().label, new_batch("rule")
-        row = pd.DataFrame([dict(sample="", field="rule", value=json.dumps(dict(name="standing", value=value)))])
+        row = pd.DataFrame(
+            [dict(sample="", field="rule", value=json.dumps(dict(name="standing", value=value)))]
+        )
         with self.transaction() as con:
             self.append(con, row, batch, who)
         now = self.state().label
-        return dict(batch=batch, changed=int((now != before.reindex(now.index)).sum()), rescored=self.rescore())
+        return dict(
+            batch=batch,
+            changed=int((now != before.reindex(now.index)).sum()),
+            rescored=self.rescore(),
+        )
 
     def merge(self, other, who=""):
         """Bring the log of another copy of this bench in: see merge.merge."""
@@ -267,12 +322,19 @@ class Bench(Store):
             if lost := self.behind(con):
                 yield "log", lost, None
             if versions.standing_differs(con):
-                yield "standing", "the table of what stands is not what the log says", "write it down anew"
+                yield (
+                    "standing",
+                    "the table of what stands is not what the log says",
+                    "write it down anew",
+                )
 
     def commit(self, message="", who="", name=None):
         """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""
         if name is not None and (name == "HEAD" or not NAME.fullmatch(name)):
-            raise UserError(f"expected a name of letters, digits and -_. for the version, found {name!r}", "choose another name")
+            raise UserError(
+                f"expected a name of letters, digits and -_. for the version, found {name!r}",
+                "choose another name",
+            )
         text.check(message, "a message", text.TEXT)
         upto = versions.position(self, "HEAD")
         tree = versions.tree(self.state(upto))  # of this very position, whatever comes meanwhile
@@ -282,8 +344,17 @@ class Bench(Store):
             if last[1] == upto and name is None:
                 return dict(name=last[0], upto=upto, tree=last[2], new=False)
             if name in names:
-                raise UserError(f"expected a new name for the version, found {name!r}, which is taken", "choose another name")
-            name = name or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdecimal()], default=0)}"
-            con.execute("insert into commits values (?, ?, ?, ?, ?, ?, ?)", [name, upto, tree, last[0], message, who, now()])
+                raise UserError(
+                    f"expected a new name for the version, found {name!r}, which is taken",
+                    "choose another name",
+                )
+            name = (
+                name
+                or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdecimal()], default=0)}"
+            )
+            con.execute(
+                "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
+                [name, upto, tree, last[0], message, who, now()],
+            )
             versions.keep_standing(con)
         return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep(self, name))

@@ -5,10 +5,17 @@ import unicodedata
 
 from assay.curation.errors import UserError
 
-NAME, TEXT = 300, 5_000  # characters that a label, tag, person or source may have; that a reason or a key may have
+NAME, TEXT = (
+    300,
+    5_000,
+)  # characters that a label, tag, person or source may have; that a reason or a key may have
 SURROGATE = re.compile("[\ud800-\udfff]")
-CONTROL = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # marks of direction too
-FORMULA = re.compile(r"'*(?![+-]?[\d.]+\Z)[=+\-@\t\r]")  # what a spreadsheet would run; -1 is a number
+CONTROL = re.compile(
+    "[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)  # marks of direction too
+FORMULA = re.compile(
+    r"'*(?![+-]?[\d.]+\Z)[=+\-@\t\r]"
+)  # what a spreadsheet would run; -1 is a number
 
 
 def flaw(text, most=NAME):
@@ -24,7 +31,10 @@ def flaw(text, most=NAME):
 def check(text, what, most=NAME):
     """`text`; UserError where it may not be in the log."""
     if wrong := flaw(text, most):
-        raise UserError(f"expected {what} in plain text, found one that {wrong}: {text[:40]!r}", "shorten or mend it")
+        raise UserError(
+            f"expected {what} in plain text, found one that {wrong}: {text[:40]!r}",
+            "shorten or mend it",
+        )
     return text
 
 
@@ -32,7 +42,9 @@ def alike(names):
     """Lists of two or more of `names` that differ in nothing but capitals, blanks, or how Unicode writes the same letters."""
     groups = {}
     for name in sorted(set(names)):
-        groups.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+        groups.setdefault(
+            " ".join(unicodedata.normalize("NFKC", name).casefold().split()), []
+        ).append(name)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -66,10 +78,18 @@ def write_csv(frame, path):
     try:
         frame.to_csv(path, index=False, lineterminator="\r\n")
     except OSError as e:
-        raise UserError(f"expected to write {path}, found: {e.strerror or e}", "make the folder, or choose another file") from None
+        raise UserError(
+            f"expected to write {path}, found: {e.strerror or e}",
+            "make the folder, or choose another file",
+        ) from None
 
 
 def safe(name):
     """A file's or folder's name for any text: what leads away, hides or is no letter is written as %xx; `urllib.parse.unquote` reads it."""
-    out = "".join(c if c.isprintable() and c not in '/\\:*?"<>|%' else "".join(f"%{b:02x}" for b in c.encode()) for c in name)
+    out = "".join(
+        c
+        if c.isprintable() and c not in '/\\:*?"<>|%'
+        else "".join(f"%{b:02x}" for b in c.encode())
+        for c in name
+    )
     return re.sub(r"^([. ]|_(?=_MACOSX))|[. ]$", lambda m: f"%{ord(m[0]):02x}", out) or "%"

@@ -32,7 +32,9 @@ def localize(frame, write=iso_time):
     import pandas as pd
 
     columns = frame.select_dtypes("datetime").columns
-    return frame.assign(**{c: [None if pd.isna(t) else write(t) for t in frame[c]] for c in columns})
+    return frame.assign(
+        **{c: [None if pd.isna(t) else write(t) for t in frame[c]] for c in columns}
+    )
 
 
 def stored(when):
@@ -41,7 +43,8 @@ def stored(when):
     if readings[0] != readings[1]:
         both = " or ".join(t.isoformat(" ", "minutes") for t in readings)
         raise UserError(
-            f"expected a time that the clock showed once, found {when:%Y-%m-%d %H:%M}: it may be {both}", "write the offset, too"
+            f"expected a time that the clock showed once, found {when:%Y-%m-%d %H:%M}: it may be {both}",
+            "write the offset, too",
         )
     return readings[0].astimezone(UTC).replace(tzinfo=None)
 

@@ -30,7 +30,9 @@ def chromium():
         except (OSError, subprocess.SubprocessError):
             continue
         return shutil.which("chromium")  # None: Playwright knows where its own is
-    pytest.skip("no Chrome or Chromium is installed, and neither Playwright nor Debian could be reached for one")
+    pytest.skip(
+        "no Chrome or Chromium is installed, and neither Playwright nor Debian could be reached for one"
+    )
 
 
 @contextmanager
@@ -57,7 +59,17 @@ class Workbench:
         self.url, self.cookie = f"http://127.0.0.1:{self.port}", f"assay-{self.port}={TOKEN}"
 
     def start(self):
-        command = [sys.executable, "-m", "assay", "app", "-b", str(self.bench), "--port", str(self.port), "--no-browser"]
+        command = [
+            sys.executable,
+            "-m",
+            "assay",
+            "app",
+            "-b",
+            str(self.bench),
+            "--port",
+            str(self.port),
+            "--no-browser",
+        ]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.door = Door(self.bench)
         self.door.give("key", TOKEN)
@@ -74,7 +86,12 @@ class Workbench:
 
     def ask(self, path, body=None, **headers):
         """(status, text) of one request with the cookie, or with other headers (None: without)."""
-        given = {"Cookie": self.cookie, **({"Content-Type": "application/json", "Origin": self.url} if body is not None else {})} | headers
+        given = {
+            "Cookie": self.cookie,
+            **(
+                {"Content-Type": "application/json", "Origin": self.url} if body is not None else {}
+            ),
+        } | headers
         given = {k.replace("_", "-"): v for k, v in given.items() if v is not None}
         request = urllib.request.Request(self.url + path, body, given)
         try:
@@ -93,9 +110,15 @@ class Workbench:
         context = browser.new_context(**dict(viewport=dict(width=1300, height=850)) | options)
         page = context.new_page()
         page.foreign, page.failed = [], []
-        page.on("request", lambda r: r.url.startswith((self.url, "data:", "blob:")) or page.foreign.append(r.url))
+        page.on(
+            "request",
+            lambda r: r.url.startswith((self.url, "data:", "blob:")) or page.foreign.append(r.url),
+        )
         page.on("pageerror", lambda e: page.failed.append(str(e)))
-        page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}token={self.door.give('link')}", wait_until="commit")
+        page.goto(
+            f"{self.url}{path}{'&' if '?' in path else '?'}token={self.door.give('link')}",
+            wait_until="commit",
+        )
         page.wait_for_url(lambda url: "token" not in url, wait_until="commit")
         return page
 

@@ -26,13 +26,18 @@ def pytest_runtest_makereport(item, call):
     """In CI nothing is skipped in silence: a story that cannot be told there has failed."""
     report = yield
     if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome, report.longrepr = "failed", f"skipped, which CI does not take: {report.longrepr[2]}"
+        report.outcome, report.longrepr = (
+            "failed",
+            f"skipped, which CI does not take: {report.longrepr[2]}",
+        )
     return report
 
 
 def pytest_terminal_summary(terminalreporter):
     """How many stories were not told, and why."""
-    why = Counter(r.longrepr[2].removeprefix("Skipped: ") for r in terminalreporter.stats.get("skipped", []))
+    why = Counter(
+        r.longrepr[2].removeprefix("Skipped: ") for r in terminalreporter.stats.get("skipped", [])
+    )
     for reason, n in why.most_common():
         terminalreporter.write_line(f"not run: {n} ({reason})")
 
@@ -76,7 +81,15 @@ def digits(n=600, wrong=0.08, seed=0):
     planted = (rng.random(n) < wrong) & (split != "test")
     label[planted] = (truth[planted] + rng.integers(1, 10, planted.sum())) % 10
     image = [png(found.images[r] * 15.9) for r in rows]
-    return pd.DataFrame(dict(id=[f"d{r:04d}" for r in rows], image=image, label=label.astype(str), split=split, truth=truth.astype(str)))
+    return pd.DataFrame(
+        dict(
+            id=[f"d{r:04d}" for r in rows],
+            image=image,
+            label=label.astype(str),
+            split=split,
+            truth=truth.astype(str),
+        )
+    )
 
 
 def bench_of(table, folder, **options):

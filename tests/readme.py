@@ -18,14 +18,24 @@ README = ROOT / "README.md"
 ENGINE = os.environ.get("ASSAY_ENGINE") or "fp32"
 CONSOLE = re.compile(r"```console\n(.*?)```", re.S)
 DEMO = re.compile(r"(?<=make demo\n\n)(.*?)```\n(.*?)```", re.S)
-TRAINED = {"experiment", "compare", "gate"}  # which verdict stands first, and what it would take, hangs on the training's arithmetic
+TRAINED = {
+    "experiment",
+    "compare",
+    "gate",
+}  # which verdict stands first, and what it would take, hangs on the training's arithmetic
 NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 FLEETING = [
     (r"\b(edit|import|undo|audit|guard)-[0-9a-f]{12}\b|\b[0-9a-f]{12}\b|\b[0-9a-f]{32}\b", "HASH"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( ?[-+]\d\d:?\d\d)?", "TIME"),
     (rf"{NUMBER} (s|ms|min|minutes)\b", "SECONDS"),
-    (r"by (pca; umap draws it anew as process \d+|umap)\b", "by pca or umap"),  # which of the two, time tells
-    (r" \((fp32|int8|fp16)\)", ""),  # which engine embeds is the machine's choice, and what is alike follows from it
+    (
+        r"by (pca; umap draws it anew as process \d+|umap)\b",
+        "by pca or umap",
+    ),  # which of the two, time tells
+    (
+        r" \((fp32|int8|fp16)\)",
+        "",
+    ),  # which engine embeds is the machine's choice, and what is alike follows from it
     (r"; \d+ that nearly equal a test sample are left out", ""),
 ]
 
@@ -53,8 +63,16 @@ def run(command, folder):
     """What an `assay ...` prints in a folder; AssertionError where it ends with anything but 0."""
     assay = Path(sys.executable).with_name("assay")
     environment = os.environ | dict(ASSAY_ENGINE=ENGINE, COLUMNS="160")
-    done = subprocess.run([assay, *shlex.split(command)[1:]], cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    done = subprocess.run(
+        [assay, *shlex.split(command)[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 0, (
+        f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    )
     return done.stdout.replace(f"{folder}/", "")
 
 
@@ -72,7 +90,9 @@ def differences(command, shown, said):
     """Lines that differ between two outputs of a command: their words, or a number by more than 3 % and 2.5."""
     left, right = (comparable(command, text) for text in (shown, said))
     same = len(left) == len(right) and all(alike(a, b) for a, b in zip(left, right))
-    return [] if same else list(difflib.unified_diff(left, right, "README", "now", lineterm="", n=0))
+    return (
+        [] if same else list(difflib.unified_diff(left, right, "README", "now", lineterm="", n=0))
+    )
 
 
 def comparable(command, text):
@@ -83,7 +103,11 @@ def comparable(command, text):
     if command.split()[1] == "gaps":  # which cluster stands where hangs on the last digits
         lines = [line for line in lines if re.match(r"\d+ gaps; ", line)]
     if command.split()[1] in TRAINED:
-        lines = [line for line in lines if re.search(r"\baccuracy \d", line) and not line.startswith(("pass", "fail"))]
+        lines = [
+            line
+            for line in lines
+            if re.search(r"\baccuracy \d", line) and not line.startswith(("pass", "fail"))
+        ]
     return [line if ENGINE == "fp32" else line.split()[0] for line in lines if line]
 
 
@@ -96,7 +120,12 @@ def alike(a, b):
 
 def demo(folder):
     """What `make demo` prints, in a folder of its own."""
-    return re.sub(r"\S*/report\.html", ".../demo/report.html", run("assay demo", folder)).strip().split("\nnext:")[0] + "\n"
+    return (
+        re.sub(r"\S*/report\.html", ".../demo/report.html", run("assay demo", folder))
+        .strip()
+        .split("\nnext:")[0]
+        + "\n"
+    )
 
 
 def main():

@@ -39,10 +39,20 @@ def build(folder):
         review(bench, truth, n, random=0.15, who=who)
     bench.commit("what two people looked at", "ann")
     some = bench.queue(9, 0)["sample"]
-    bench.edit(decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected")
+    bench.edit(
+        decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected"
+    )
     bench.undo(who="carl")
     (folder / "plan.toml").write_text(PLAN)
-    command = [sys.executable, "-m", "assay", "experiment", str(folder / "plan.toml"), "-b", str(bench.path)]
+    command = [
+        sys.executable,
+        "-m",
+        "assay",
+        "experiment",
+        str(folder / "plan.toml"),
+        "-b",
+        str(bench.path),
+    ]
     subprocess.run([*command, "-o", str(bench.path / "report.html")], check=True)
     review(bench, truth, 12, who="ben")
     audit_sheet.begin(bench, "ann", 60)
@@ -131,7 +141,12 @@ STILL = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScri
 
 def take(server, chrome, name, size, scheme, file, whole):
     path, ready, act = VIEWS[name]
-    page = server.page(chrome, f"/{path}?who=ann", viewport=dict(zip(("width", "height"), SIZES[size])), color_scheme=scheme)
+    page = server.page(
+        chrome,
+        f"/{path}?who=ann",
+        viewport=dict(zip(("width", "height"), SIZES[size])),
+        color_scheme=scheme,
+    )
     try:
         page.wait_for_selector(ready, timeout=60_000)
         if act:
@@ -140,20 +155,28 @@ def take(server, chrome, name, size, scheme, file, whole):
         page.wait_for_timeout(400)  # a fade
         page.screenshot(path=file, full_page=False)
         if whole:
-            tall = page.evaluate("Math.max(...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))")
+            tall = page.evaluate(
+                "Math.max(...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))"
+            )
             page.set_viewport_size(dict(width=SIZES[size][0], height=min(4000, tall + 20)))
             page.wait_for_timeout(500)
             page.screenshot(path=file)
-        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
+        wide = page.evaluate(
+            "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+        )
         if wide > 0 or page.failed or page.foreign:
-            print(f"{name} {size} {scheme}: {wide} px too wide, errors {page.failed}, asked elsewhere {page.foreign}")
+            print(
+                f"{name} {size} {scheme}: {wide} px too wide, errors {page.failed}, asked elsewhere {page.foreign}"
+            )
     finally:
         page.context.close()
 
 
 def composed(folder, name, out):
     """One picture for the README: light on a desk, and beside it dark on a telephone."""
-    one, two = (Image.open(folder / f"{name}-{s}.png").convert("RGB") for s in ("wide-light", "narrow-dark"))
+    one, two = (
+        Image.open(folder / f"{name}-{s}.png").convert("RGB") for s in ("wide-light", "narrow-dark")
+    )
     one = one.resize((1200, 750), Image.LANCZOS)
     two = two.resize((round(two.width * 750 / two.height), 750), Image.LANCZOS)
     sheet = Image.new("RGB", (one.width + two.width + 42, 770), "#d9dce1")
@@ -168,7 +191,12 @@ def composed(folder, name, out):
 def main():
     p = argparse.ArgumentParser(prog="tests.screenshots", description=__doc__)
     p.add_argument("out", type=Path)
-    p.add_argument("bench", type=Path, nargs="?", help="a bench to show; else one is made of the demo's cells (two minutes)")
+    p.add_argument(
+        "bench",
+        type=Path,
+        nargs="?",
+        help="a bench to show; else one is made of the demo's cells (two minutes)",
+    )
     p.add_argument("--only", nargs="+", choices=VIEWS, default=list(VIEWS))
     p.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     p.add_argument("--schemes", nargs="+", choices=SCHEMES, default=list(SCHEMES))
@@ -187,7 +215,9 @@ def main():
                 for size in a.sizes:
                     for scheme in a.schemes:
                         file = a.out / f"{name}-{size}-{scheme}.png"
-                        if VIEWS[name][0] == "review":  # an item is kept ten minutes for the browser that it went to
+                        if (
+                            VIEWS[name][0] == "review"
+                        ):  # an item is kept ten minutes for the browser that it went to
                             server.kill()
                             server.start()
                         take(server, chrome, name, size, scheme, file, a.whole)

@@ -74,7 +74,8 @@ def press(page, keys, pause=60):
 def decided(bench, who="ann"):
     """What the log says of a person's decisions, in order: (key of the sample, field, value, verdict)."""
     rows = bench.rows(
-        "select s.key, e.field, e.value ->> '$', e.verdict from edits e join samples s on s.id = e.sample where who = ? order by seq", [who]
+        "select s.key, e.field, e.value ->> '$', e.verdict from edits e join samples s on s.id = e.sample where who = ? order by seq",
+        [who],
     )
     return [tuple(r) for r in rows]
 
@@ -90,11 +91,22 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
             " ": lambda s, g: ("label", g, "confirm"),
             "n": lambda s, g: ("label", g, "unsure"),
         }
-        want |= {"d": lambda s, g: ("keep", "false", "set"), "7": lambda s, g: ("label", "7", "confirm" if g == "7" else "set")}
+        want |= {
+            "d": lambda s, g: ("keep", "false", "set"),
+            "7": lambda s, g: ("label", "7", "confirm" if g == "7" else "set"),
+        }
         assert decided(big) == [(name, *want[key](s, g)) for key, name, s, g in said]
-        assert big.rows("select count(*) from edits where who = 'ann' and seconds is null or seconds < 0")[0][0] == 0
+        assert (
+            big.rows(
+                "select count(*) from edits where who = 'ann' and seconds is null or seconds < 0"
+            )[0][0]
+            == 0
+        )
 
-        until(page, f"+document.querySelector('.assay-review').dataset.seq >= {big.rows('select max(seq) from edits')[0][0]}")
+        until(
+            page,
+            f"+document.querySelector('.assay-review').dataset.seq >= {big.rows('select max(seq) from edits')[0][0]}",
+        )
         assert page.locator('[data-is="reviewed"]').inner_text().startswith("20 reviewed")
 
         page.keyboard.press("e")
@@ -125,7 +137,11 @@ def test_ten_presses_are_ten_decisions_and_a_class_can_be_typed(big, chrome):
         page.keyboard.press("Enter")
         stored(page)
         found = decided(big)
-        assert [name for name, *_ in found[:10]] == [name for _, name, *_ in said] and len(set(found)) == 11 and found[10][2] == "4"
+        assert (
+            [name for name, *_ in found[:10]] == [name for _, name, *_ in said]
+            and len(set(found)) == 11
+            and found[10][2] == "4"
+        )
         look(page)
         page.keyboard.press("ArrowLeft")
         assert page.locator('[data-is="said"]').inner_text() == "you said: 4"
@@ -151,7 +167,9 @@ def test_a_killed_server_and_a_closed_tab_lose_nothing(big, chrome):
         again.goto(server.url + REVIEW)
         look(again)
         stored(again)
-        assert [name for name, *_ in decided(big)] == [name for _, name, *_ in said], "what was pending arrived, once"
+        assert [name for name, *_ in decided(big)] == [name for _, name, *_ in said], (
+            "what was pending arrived, once"
+        )
         names = [name for _, name, *_ in said]
         assert shown(again)[0] not in names
 
@@ -169,7 +187,9 @@ def test_two_browsers_lose_and_double_nothing(big, chrome):
         for page in pages.values():
             stored(page)
         for who in pages:
-            assert [name for name, *_ in decided(big, who)] == [name for _, name, *_ in said[who]], who
+            assert [name for name, *_ in decided(big, who)] == [
+                name for _, name, *_ in said[who]
+            ], who
         assert big.chain_breaks() == []
 
 
@@ -186,17 +206,31 @@ def test_nobody_else_gets_in(big):
             for path in ("/", f"/assay/image/{some}", "/_stcore/health", "/static/index.html"):
                 status, text = server.ask(path, **headers)
                 assert status == 403 and word in text, (headers, path)
-        sent = json.dumps(dict(who="eve", sent=[dict(batch="edit-0123456789ab", decision=dict(sample=some, verdict="unsure"))])).encode()
+        sent = json.dumps(
+            dict(
+                who="eve",
+                sent=[
+                    dict(batch="edit-0123456789ab", decision=dict(sample=some, verdict="unsure"))
+                ],
+            )
+        ).encode()
         assert server.ask("/assay/decisions", sent, Origin="http://evil.example")[0] == 403
         assert server.ask("/assay/decisions", sent, Origin=None)[0] == 403
         assert server.ask("/assay/decisions", sent, Content_Type="text/plain")[0] == 403
-        assert server.ask("/assay/decisions", b"[1]")[0] == 400 and server.ask("/assay/decisions", b"{" * 70_000)[0] == 400
+        assert (
+            server.ask("/assay/decisions", b"[1]")[0] == 400
+            and server.ask("/assay/decisions", b"{" * 70_000)[0] == 400
+        )
         assert decided(big, "eve") == []
         status, text = server.ask("/assay/decisions", sent)
         assert status == 200 and json.loads(text)["refused"] == {} and len(decided(big, "eve")) == 1
         server.ask("/assay/decisions", sent)
         assert len(decided(big, "eve")) == 1, "sent twice, stored once"
-        for path in ("/assay/image/..%2f..%2fassay.duckdb", "/assay/image/%2fetc%2fpasswd", "/assay/image/nothing"):
+        for path in (
+            "/assay/image/..%2f..%2fassay.duckdb",
+            "/assay/image/%2fetc%2fpasswd",
+            "/assay/image/nothing",
+        ):
             status, text = server.ask(path)
             assert status in (400, 404) or '<div id="root"' in text, "at most Streamlit's own page"
         assert_no_websocket(server)
@@ -207,9 +241,15 @@ def assert_no_websocket(server):
     from websockets.sync.client import connect
 
     address = f"ws://127.0.0.1:{server.port}/_stcore/stream"
-    for origin, cookie in ((server.url, None), ("http://evil.example", server.cookie), (None, server.cookie)):
+    for origin, cookie in (
+        (server.url, None),
+        ("http://evil.example", server.cookie),
+        (None, server.cookie),
+    ):
         with pytest.raises(InvalidStatus):
-            connect(address, origin=origin, additional_headers={"Cookie": cookie} if cookie else {}).close()
+            connect(
+                address, origin=origin, additional_headers={"Cookie": cookie} if cookie else {}
+            ).close()
     connect(address, origin=server.url, additional_headers={"Cookie": server.cookie}).close()
 
 
@@ -217,7 +257,9 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome)
         page.wait_for_selector(".assay-cards")
-        assert "token" not in page.url and f"assay-{server.port}" not in page.evaluate("document.cookie")
+        assert "token" not in page.url and f"assay-{server.port}" not in page.evaluate(
+            "document.cookie"
+        )
         cookie = next(c for c in page.context.cookies() if c["name"] == f"assay-{server.port}")
         assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
         assert "1,797" in page.locator(".assay-cards").inner_text() and page.foreign == []
@@ -231,7 +273,9 @@ def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, "/overview?who=ann")
         page.locator(".assay-cards").wait_for()
-        assert page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
+        assert (
+            page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
+        )
 
 
 @pytest.mark.daily
@@ -247,8 +291,13 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
         for turn in range(len(of)):
             page.wait_for_selector(f'.assay-blind[data-left="{len(of) - turn}"]')
             look(page, ".assay-blind")
-            row = int(page.locator(".assay-blind .picture img").get_attribute("alt").removeprefix("row "))
-            assert of[row] not in page.content() and "probab" not in page.locator(".assay-blind").inner_text()
+            row = int(
+                page.locator(".assay-blind .picture img").get_attribute("alt").removeprefix("row ")
+            )
+            assert (
+                of[row] not in page.content()
+                and "probab" not in page.locator(".assay-blind").inner_text()
+            )
             page.keyboard.press("n" if turn == 0 else truth[of[row]])
             if turn == 5:
                 page.wait_for_selector(f'.assay-blind[data-left="{len(of) - turn - 1}"]')
@@ -281,13 +330,17 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
         free = before.query("keep and split in ('train', 'val')")
         n = len(free) - 2
         look_through(page)
-        assert page.locator(".assay-grid").get_attribute("data-picked") == "0" and pictures.count() < n
+        assert (
+            page.locator(".assay-grid").get_attribute("data-picked") == "0" and pictures.count() < n
+        )
         page.get_by_text(f"pick all {len(free):,}").click()
         out = {pictures.nth(i).get_attribute("title").split("\n")[0] for i in (0, 3)}
         pictures.nth(0).click()
         pictures.nth(3).click()
         page.get_by_text(f"drop ({n:,})").click()
-        page.get_by_text(f"drop: {n:,} samples in one batch, {len(free) - pictures.count():,} of them not shown here?").wait_for()
+        page.get_by_text(
+            f"drop: {n:,} samples in one batch, {len(free) - pictures.count():,} of them not shown here?"
+        ).wait_for()
         page.get_by_role("button", name="no", exact=True).click()
         assert not decided(big)
         page.get_by_text(f"drop ({n:,})").click()
@@ -295,7 +348,9 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
         page.locator(".assay-grid em", has_text="stored as one batch").wait_for()
         assert page.foreign == [] and page.failed == []
     state = big.state()
-    assert set(before.index[before.keep]) - set(state.index[state.keep]) == set(free.index[~free.key.isin(out)])
+    assert set(before.index[before.keep]) - set(state.index[state.keep]) == set(
+        free.index[~free.key.isin(out)]
+    )
     assert not (~state.keep & state.split.isin(("test", "guard"))).any()
     assert big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
 
@@ -308,15 +363,24 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
         pictures = page.locator(".assay-grid .many button")
         pictures.nth(1).wait_for()
         n, out = pictures.count(), pictures.nth(1).get_attribute("title").split("\n")[0]
-        assert page.get_by_text("the suggestion is right (0)").is_disabled(), "nothing is picked before somebody picks it"
+        assert page.get_by_text("the suggestion is right (0)").is_disabled(), (
+            "nothing is picked before somebody picks it"
+        )
         page.get_by_text(f"pick all {n}").click()
         look_through(page)
         pictures.nth(1).click()
         page.get_by_text(f"the suggestion is right ({n - 1})").click()
         page.locator(".assay-grid em", has_text="stored as one batch").wait_for()
     found = decided(big)
-    assert len(found) == n - 1 and {f for _, f, _, _ in found} == {"label"} and len({v for _, _, v, _ in found}) == 1
-    assert out not in {name for name, *_ in found} and big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
+    assert (
+        len(found) == n - 1
+        and {f for _, f, _, _ in found} == {"label"}
+        and len({v for _, _, v, _ in found}) == 1
+    )
+    assert (
+        out not in {name for name, *_ in found}
+        and big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
+    )
 
 
 # ---- the desk by itself
@@ -342,13 +406,17 @@ def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
         copy = assay.open(big.path.with_name("copy"))
         copy.rescore()
         want = copy.queue(review_session.AHEAD, desk.share)
-        assert [(r["sample"], r["reason"], r["random"]) for r in desk.rows] == list(zip(want["sample"], want.reason, want.random))
+        assert [(r["sample"], r["reason"], r["random"]) for r in desk.rows] == list(
+            zip(want["sample"], want.reason, want.random)
+        )
         probed = model_errors.found(copy)
         assert {s: desk.said[s] for s in probed.index} == dict(probed.said) and len(probed) > 300
         assert desk.progress == progress.progress(copy)
     assert desk.publish() and not desk.publish(), "written down once"
     kept = np.load(big.arrays / "opinion.npz")
-    assert int(kept["upto"]) == desk.seq and np.array_equal(kept["pred_probs"], desk.probs.astype("f4"))
+    assert int(kept["upto"]) == desk.seq and np.array_equal(
+        kept["pred_probs"], desk.probs.astype("f4")
+    )
 
 
 def test_a_ruler_that_is_corrected_is_no_gain(big, desk):
@@ -377,12 +445,24 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
     for s in ids[19:20]:
         now[s] = "b"
     state.loc[ids[50], "label"], state.loc[ids[51], "keep"] = "b", False
-    began = dict(ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200))
+    began = dict(
+        ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200)
+    )
     live = review_session.effect(state, now, began)
-    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (199, 19, 1, 1, True)
-    assert live["gain"] == pytest.approx([18 / 199, (18 - 16.352) / 199, (18 + 16.352) / 199], abs=1e-5)
+    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (
+        199,
+        19,
+        1,
+        1,
+        True,
+    )
+    assert live["gain"] == pytest.approx(
+        [18 / 199, (18 - 16.352) / 199, (18 + 16.352) / 199], abs=1e-5
+    )
     now |= dict.fromkeys(ids[16:19], "b")
-    assert not review_session.effect(state, now, began)["measurable"], "15 of 199 is not enough for somebody who looks after every decision"
+    assert not review_session.effect(state, now, began)["measurable"], (
+        "15 of 199 is not enough for somebody who looks after every decision"
+    )
     assert review_session.effect(state.iloc[:0], now, began)["gain"] is None
 
 
@@ -390,7 +470,11 @@ def test_what_is_explained_is_what_the_queue_says(big):
     row = big.queue(5, 0).iloc[0]
     told = explanations.why(big, row["sample"])
     text = " ".join(told["sentences"])
-    assert told["probs"][0][0] == row.suggested_label and told["label"] == row.given_label and f"labelled {row.given_label}" in text
+    assert (
+        told["probs"][0][0] == row.suggested_label
+        and told["label"] == row.given_label
+        and f"labelled {row.given_label}" in text
+    )
     assert abs(dict(map(tuple, told["probs"])).get(row.given_label, 0) - row.score) < 1e-3
     state, near = big.state(), row.reason.rsplit("; ", 1)[1]
     agree, of = int(near.split()[0]), int(near.split()[2])
@@ -408,10 +492,14 @@ def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk
         assert {split[i["sample"]] for i in some} <= {"train", "val"}
         assert {split[n["sample"]] for i in some for n in i["near"]} <= {"train", "val"}
     assert len(seen) == len(set(seen)) >= 200
-    assert not set(seen) & {i["sample"] for i in desk.items("bob's")}, "two people do not judge the same one unasked"
+    assert not set(seen) & {i["sample"] for i in desk.items("bob's")}, (
+        "two people do not judge the same one unasked"
+    )
     monkeypatch.setattr(review_session, "MINE", -1)
     desk.items("ann's")
-    assert set(seen) & {i["sample"] for i in desk.items("bob's")}, "what a browser has held for too long goes to another"
+    assert set(seen) & {i["sample"] for i in desk.items("bob's")}, (
+        "what a browser has held for too long goes to another"
+    )
 
 
 def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
@@ -422,12 +510,24 @@ def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
     def send(n, **more):
         return desk.receive([dict(batch=f"edit-{n:012x}", of="these", **more)], "ann")["refused"]
 
-    assert not send(1, decision=dict(keep=False), only=train[:2]) and not send(2, decision=dict(keep=False), but=train[1:8])
+    assert not send(1, decision=dict(keep=False), only=train[:2]) and not send(
+        2, decision=dict(keep=False), but=train[1:8]
+    )
     assert list(big.state().keep[train]) == [False, False, *[True] * 6, False]
-    assert not send(3, decision=dict(suggested=True), only=train[2:5]) and list(big.state().label[train[2:5]]) == ["3", "4", "5"]
-    for wrong in (dict(only=[train[0], "another"]), dict(only=train[0]), dict(), dict(of="those", only=train[:1])):
+    assert not send(3, decision=dict(suggested=True), only=train[2:5]) and list(
+        big.state().label[train[2:5]]
+    ) == ["3", "4", "5"]
+    for wrong in (
+        dict(only=[train[0], "another"]),
+        dict(only=train[0]),
+        dict(),
+        dict(of="those", only=train[:1]),
+    ):
         with pytest.raises(assay.UserError):
-            desk.receive([dict(batch="edit-000000000004", of="these", decision=dict(keep=True)) | wrong], "ann")
+            desk.receive(
+                [dict(batch="edit-000000000004", of="these", decision=dict(keep=True)) | wrong],
+                "ann",
+            )
     assert len(decided(big)) == 6
 
 
@@ -435,7 +535,10 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
     state = big.state()
     train, test = (state.index[state.split == s] for s in ("train", "test"))
     sent = [
-        dict(batch="edit-000000000001", decision=dict(sample=train[0], verdict="confirm", seconds=1.5)),
+        dict(
+            batch="edit-000000000001",
+            decision=dict(sample=train[0], verdict="confirm", seconds=1.5),
+        ),
         dict(batch="edit-000000000002", decision=dict(sample=test[0], label="3")),
         dict(batch="edit-000000000003", decision=dict(sample=train[1], label="no such class")),
         dict(batch="nonsense", decision=dict(sample=train[1], verdict="confirm")),
@@ -443,8 +546,16 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
         dict(batch="edit-000000000005", decision=dict(sample=train[2], keep=False)),
     ]
     out = desk.receive(sent, "ann")
-    assert set(out["refused"]) == {"edit-000000000002", "edit-000000000003", "nonsense", "edit-000000000004"}
-    assert decided(big) == [(state.key[train[0]], "label", state.label[train[0]], "confirm"), (state.key[train[2]], "keep", "false", "set")]
+    assert set(out["refused"]) == {
+        "edit-000000000002",
+        "edit-000000000003",
+        "nonsense",
+        "edit-000000000004",
+    }
+    assert decided(big) == [
+        (state.key[train[0]], "label", state.label[train[0]], "confirm"),
+        (state.key[train[2]], "keep", "false", "set"),
+    ]
     for _ in range(2):
         desk.receive([dict(batch="edit-000000000005")], "ann")
     now = big.state()
@@ -459,7 +570,12 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
         look(page)
-        sample = page.locator(".assay-review .picture img").get_attribute("src").split("/")[-1].split("?")[0]
+        sample = (
+            page.locator(".assay-review .picture img")
+            .get_attribute("src")
+            .split("/")[-1]
+            .split("?")[0]
+        )
         big.edit(pd.DataFrame(dict(sample=[sample], label=["7"])), "<b>bob</b>")
         box = page.locator('[data-is="votes"]')
         assert box.is_hidden(), "nobody is told what others think before the own decision"
@@ -471,7 +587,12 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
         assert box.is_hidden()
         page.keyboard.press("v")
         page.get_by_text("Nobody else has decided about this one.").wait_for()
-        sample = page.locator(".assay-review .picture img").get_attribute("src").split("/")[-1].split("?")[0]
+        sample = (
+            page.locator(".assay-review .picture img")
+            .get_attribute("src")
+            .split("/")[-1]
+            .split("?")[0]
+        )
         big.edit(pd.DataFrame(dict(sample=[sample], keep=["false"])), "bob")
         page.keyboard.press("v")
         page.get_by_text("bob: drop").wait_for()
@@ -481,8 +602,17 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
         page.keyboard.press("Enter")
         stored(page)
         assert page.failed == [] and page.foreign == []
-    reasons = [r for (r,) in big.rows("select suggested ->> 'reason' from edits where who = 'ann' order by seq")]
-    assert [str(r).endswith("saw the votes of others first") for r in reasons] == [False, True, False]
+    reasons = [
+        r
+        for (r,) in big.rows(
+            "select suggested ->> 'reason' from edits where who = 'ann' order by seq"
+        )
+    ]
+    assert [str(r).endswith("saw the votes of others first") for r in reasons] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_under_a_majority_ones_own_vote_comes_first(big):
@@ -490,15 +620,27 @@ def test_under_a_majority_ones_own_vote_comes_first(big):
 
     state = big.state()
     train, test = (state.index[state.split == s][0] for s in ("train", "test"))
-    for who, row in (("ann", dict(label="7")), ("bob", dict(verdict="unsure")), ("ann", dict(label="8"))):
+    for who, row in (
+        ("ann", dict(label="7")),
+        ("bob", dict(verdict="unsure")),
+        ("ann", dict(label="8")),
+    ):
         big.edit(pd.DataFrame([dict(sample=train) | row]), who)
     both = [dict(who="bob", said="not sure"), dict(who="ann", said="8")]
-    assert others(big, train, "eve") == dict(votes=both, hidden=0) and others(big, train, "ann")["votes"] == both[:1]
+    assert (
+        others(big, train, "eve") == dict(votes=both, hidden=0)
+        and others(big, train, "ann")["votes"] == both[:1]
+    )
     big.set_rule("majority", "ann")
-    assert others(big, train, "eve") == dict(votes=[], hidden=2) and others(big, train, "bob")["votes"] == both[1:]
+    assert (
+        others(big, train, "eve") == dict(votes=[], hidden=2)
+        and others(big, train, "bob")["votes"] == both[1:]
+    )
     assert others(big, test, "ann") == dict(votes=[], hidden=0) == others(big, "nothing", "ann")
     big.undo(who="ann")
-    assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], "what is taken back is no vote"
+    assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], (
+        "what is taken back is no vote"
+    )
 
 
 @pytest.mark.daily
@@ -516,7 +658,9 @@ def test_a_picture_that_does_not_come_is_not_waited_for(big, chrome):
         assert len(held) == 1, "it was asked for ahead"
         page.keyboard.press("n")
         page.wait_for_timeout(100)
-        assert shown(page)[0] == names[2] and page.evaluate("document.querySelector('.assay-review .picture img').complete")
+        assert shown(page)[0] == names[2] and page.evaluate(
+            "document.querySelector('.assay-review .picture img').complete"
+        )
         held[0].continue_()
         page.wait_for_timeout(1000)
         page.keyboard.press("n")
@@ -533,5 +677,7 @@ uvicorn.run = lambda app, **more: print("held", len(sys.modules["assay.app.serve
 sys.argv = ["assay.app.server", sys.argv[1], "--no-browser"]
 runpy.run_module("assay.app.server", run_name="__main__")
 """
-    out = subprocess.run([sys.executable, "-c", code, big.path], cwd=ROOT, capture_output=True, text=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code, big.path], cwd=ROOT, capture_output=True, text=True
+    )
     assert "held 1 by the module of the pages" in out.stdout, out.stderr

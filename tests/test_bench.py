@@ -36,20 +36,43 @@ def test_an_edit_changes_one_label_and_the_log_keeps_both(bench):
     other = "1" if before.label[sample] != "1" else "2"
     done = decide(bench, [dict(sample=sample, label=other, why="clearly", seconds=1.5)])
     after = bench.state()
-    assert after.label[sample] == other and after.given_label[sample] == before.label[sample] and after.reviewed[sample]
-    assert (after.drop(sample).label == before.drop(sample).label).all() and after.reviewed.sum() == 1
+    assert (
+        after.label[sample] == other
+        and after.given_label[sample] == before.label[sample]
+        and after.reviewed[sample]
+    )
+    assert (
+        after.drop(sample).label == before.drop(sample).label
+    ).all() and after.reviewed.sum() == 1
     row = bench.sql(f"select * from edits where batch = '{done['batch']}'").iloc[0]
-    assert (row.who, row.why, row.seconds, row.verdict, json.loads(row.value)) == ("ann", "clearly", 1.5, "set", other)
+    assert (row.who, row.why, row.seconds, row.verdict, json.loads(row.value)) == (
+        "ann",
+        "clearly",
+        1.5,
+        "set",
+        other,
+    )
     assert bench.chain_breaks() == []
 
 
 def test_confirmations_and_doubts_are_edits_that_change_nothing(bench):
     a, b, c = bench.state().index[:3]
     label = bench.state().label
-    done = decide(bench, [dict(sample=a, label=label[a]), dict(sample=b, verdict="confirm"), dict(sample=c, verdict="unsure")])
+    done = decide(
+        bench,
+        [
+            dict(sample=a, label=label[a]),
+            dict(sample=b, verdict="confirm"),
+            dict(sample=c, verdict="unsure"),
+        ],
+    )
     assert (done["confirmed"], done["unsure"]) == (2, 1)
     state = bench.state()
-    assert (state.label == label).all() and list(state.verdict[[a, b, c]]) == ["confirm", "confirm", "unsure"] and state.reviewed.sum() == 3
+    assert (
+        (state.label == label).all()
+        and list(state.verdict[[a, b, c]]) == ["confirm", "confirm", "unsure"]
+        and state.reviewed.sum() == 3
+    )
 
 
 def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
@@ -58,12 +81,23 @@ def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
     state = bench.state()
     train, test = state.index[0], state.index[state["split"] == "test"][0]
     file = tmp_path / "d.csv"
-    file.write_text(f'sample,label,why\n{train},3,"two\nlines"\nnobody,3,\n{train},4,\n{test},3,\n{state.index[1]},dog,\n')
+    file.write_text(
+        f'sample,label,why\n{train},3,"two\nlines"\nnobody,3,\n{train},4,\n{test},3,\n{state.index[1]},dog,\n'
+    )
     with pytest.raises(UserError) as e:
         bench.edit(read_decisions(file), "ann")
     text = str(e.value)
     assert all(
-        line in text for line in ("line 4 (nobody)", "line 5", "second decision", "line 6", "test split is locked", "line 7", "'dog'")
+        line in text
+        for line in (
+            "line 4 (nobody)",
+            "line 5",
+            "second decision",
+            "line 6",
+            "test split is locked",
+            "line 7",
+            "'dog'",
+        )
     )
     assert bench.state().equals(state) and len(bench.batches()) == 1
 
@@ -81,7 +115,10 @@ def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
 )
 def test_decisions_that_make_no_sense_are_named(bench, rows, word):
     sample, label = bench.state().index[0], bench.state().label.iloc[0]
-    rows = [{k: {"S": sample, "OTHER": str((int(label) + 1) % 10)}.get(v, v) for k, v in r.items()} for r in rows]
+    rows = [
+        {k: {"S": sample, "OTHER": str((int(label) + 1) % 10)}.get(v, v) for k, v in r.items()}
+        for r in rows
+    ]
     with pytest.raises(UserError, match=word):
         decide(bench, rows)
     assert len(bench.batches()) == 1
@@ -97,7 +134,10 @@ def test_a_new_class_must_be_meant(bench):
 
 def test_tags_drops_and_moves(bench):
     a, b, c = bench.state().query("split == 'train'").index[:3]
-    decide(bench, [dict(sample=a, tag="blurry"), dict(sample=b, keep="false"), dict(sample=c, split="val")])
+    decide(
+        bench,
+        [dict(sample=a, tag="blurry"), dict(sample=b, keep="false"), dict(sample=c, split="val")],
+    )
     decide(bench, [dict(sample=a, tag="odd")])
     state = bench.state()
     assert state.tags[a] == ("blurry", "odd") and not state.keep[b] and state["split"][c] == "val"
@@ -152,7 +192,13 @@ VERBS = ["edit", "confirm", "drop", "tag", "rule", "undo", "redo"]
 
 @pytest.mark.daily
 @settings(max_examples=8, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(VERBS), st.integers(0, 2), st.integers(0, 9)),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
     """Whatever was done, undoing until nothing is left restores the first state, and every version stays what it was."""
     bench = bench_of(digits(25), tmp_path_factory.mktemp("h"))
@@ -161,11 +207,28 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
     for verb, sample, value in history:
         try:
             if verb == "edit":
-                decide(bench, [dict(sample=ids[sample], label=str(value))], new_classes=[str(i) for i in range(10)])
+                decide(
+                    bench,
+                    [dict(sample=ids[sample], label=str(value))],
+                    new_classes=[str(i) for i in range(10)],
+                )
             elif verb == "confirm":
-                decide(bench, [dict(sample=ids[sample], verdict="confirm")], who="bob" if value % 2 else "ann")
+                decide(
+                    bench,
+                    [dict(sample=ids[sample], verdict="confirm")],
+                    who="bob" if value % 2 else "ann",
+                )
             elif verb == "drop":
-                decide(bench, [dict(sample=ids[sample], keep=bool(value % 2), split="val" if value % 3 else "train")])
+                decide(
+                    bench,
+                    [
+                        dict(
+                            sample=ids[sample],
+                            keep=bool(value % 2),
+                            split="val" if value % 3 else "train",
+                        )
+                    ],
+                )
             elif verb == "tag":
                 decide(bench, [dict(sample=ids[sample], tag="seen" if value % 2 else "-seen")])
             elif verb == "rule":
@@ -175,7 +238,9 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
         except UserError as e:
             assert "expected a batch to" in e.problem  # nothing to undo or redo
         was[versions.position(bench, "HEAD")] = labels(bench)
-        assert bench.state().equals(assay.open(bench.path).state()), "a state that was brought forward is what the log says"
+        assert bench.state().equals(assay.open(bench.path).state()), (
+            "a state that was brought forward is what the log says"
+        )
     for upto, then in was.items():
         assert labels(bench, upto) == then
     for _ in range(len(history) + 1):
@@ -208,7 +273,9 @@ def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, mo
 
     sample, old = bench.state().index[0], bench.state().label.iloc[0]
     new, plan = "1" if old != "1" else "2", versioning_edits.plan
-    bob = threading.Thread(target=lambda: decide(assay.open(bench.path), [dict(sample=sample, label=new)], who="bob"))
+    bob = threading.Thread(
+        target=lambda: decide(assay.open(bench.path), [dict(sample=sample, label=new)], who="bob")
+    )
 
     def slow(*arguments):
         monkeypatch.setattr(versioning_edits, "plan", plan)
@@ -219,7 +286,9 @@ def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, mo
     monkeypatch.setattr(versioning_edits, "plan", slow)
     decide(bench, [dict(sample=sample, verdict="confirm")])
     bob.join()
-    rows = bench.query("select who, verdict, value ->> '$' as value from edits where batch like 'edit-%' order by seq")
+    rows = bench.query(
+        "select who, verdict, value ->> '$' as value from edits where batch like 'edit-%' order by seq"
+    )
     assert rows.to_dict("split")["data"] == [["ann", "confirm", old], ["bob", "set", new]]
     assert bench.state().label[sample] == new and bench.chain_breaks() == []
 
@@ -227,7 +296,12 @@ def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, mo
 def commit_some(path):
     bench = assay.open(path)
     for s in bench.state().index[:4]:
-        bench.edit(pd.DataFrame([dict(sample=s, verdict="confirm", tag=multiprocessing.current_process().name)]), "p")
+        bench.edit(
+            pd.DataFrame(
+                [dict(sample=s, verdict="confirm", tag=multiprocessing.current_process().name)]
+            ),
+            "p",
+        )
         bench.commit("", "p")
 
 
@@ -237,7 +311,9 @@ def test_commits_of_several_processes_have_names_and_trees_of_their_own(bench):
         list(pool.map(commit_some, [bench.path] * 3))
     commits = bench.commits()
     assert commits.name.is_unique and len(commits) >= 4
-    assert all(c.tree == versions.tree(bench.state(c.name)) for c in commits.itertuples()), "a tree is that of its own position"
+    assert all(c.tree == versions.tree(bench.state(c.name)) for c in commits.itertuples()), (
+        "a tree is that of its own position"
+    )
 
 
 def test_a_tampered_log_is_noticed(bench):
@@ -280,11 +356,16 @@ def test_a_query_reads_the_bench_and_nothing_else(bench, query, tmp_path):
 def test_queries_are_bounded_in_rows_and_time(bench):
     assert len(bench.sql("select * from range(1000000)", limit=5000)) == 5000
     thin = "from range(1000000) where hash(range) % 20 = 0"
-    assert len(bench.sql(f"select range {thin}")) == bench.sql(f"select count(*) as n {thin}").n[0], "thin pieces are not the end"
+    assert (
+        len(bench.sql(f"select range {thin}")) == bench.sql(f"select count(*) as n {thin}").n[0]
+    ), "thin pieces are not the end"
     assert len(bench.sql("select 1 where false")) == 0
     start = time.monotonic()
     with pytest.raises(UserError, match="within 1 s"):
-        bench.sql("select count(*) from range(10000000) a, range(10000000) b where a.range * b.range = 7", seconds=1)
+        bench.sql(
+            "select count(*) from range(10000000) a, range(10000000) b where a.range * b.range = 7",
+            seconds=1,
+        )
     assert time.monotonic() - start < 10
     assert bench.sql("select count(*) as n from samples").n[0] == 600
 
@@ -312,9 +393,20 @@ def write_some(path, name, samples):
 def test_four_processes_edit_one_bench_and_nothing_is_lost(bench):
     ids = list(bench.state().query("split == 'train'").index)
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(write_some, [bench.path] * 4, [f"p{i}" for i in range(4)], [ids[i * 12 : i * 12 + 12] for i in range(4)]))
-    edits = bench.query("select who, seconds, seq from edits where batch like 'edit-%' order by seq")
-    assert sorted(zip(edits.who, edits.seconds)) == sorted((f"p{i}", float(j)) for i in range(4) for j in range(12))
+        list(
+            pool.map(
+                write_some,
+                [bench.path] * 4,
+                [f"p{i}" for i in range(4)],
+                [ids[i * 12 : i * 12 + 12] for i in range(4)],
+            )
+        )
+    edits = bench.query(
+        "select who, seconds, seq from edits where batch like 'edit-%' order by seq"
+    )
+    assert sorted(zip(edits.who, edits.seconds)) == sorted(
+        (f"p{i}", float(j)) for i in range(4) for j in range(12)
+    )
     assert edits.seq.is_unique and bench.chain_breaks() == []
 
 
@@ -326,7 +418,9 @@ for i, s in enumerate(bench.state().query("split == 'train'").index):
     done = bench.edit(pd.DataFrame([dict(sample=s, verdict="confirm")]), "killed")
     print(s, flush=True)
 """
-    child = subprocess.Popen([sys.executable, "-c", script, str(bench.path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(bench.path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     told = [child.stdout.readline().strip() for _ in range(8)]
     os.kill(child.pid, signal.SIGKILL)
     told += [line.strip() for line in child.stdout if len(line) == 33]
@@ -338,4 +432,9 @@ for i, s in enumerate(bench.state().query("split == 'train'").index):
 def test_importing_curation_is_quick_because_the_heavy_things_wait():
     heavy = "pandas scipy sklearn torch faiss cleanlab PIL pyarrow".split()
     code = f"import sys, assay.curation; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+        ).stdout.strip()
+        == "[]"
+    )

@@ -53,7 +53,9 @@ def sound(files_once, tmp_path):
 
     shutil.copytree(files_once.path.parent, tmp_path / "copy")
     bench = assay.open(tmp_path / "copy" / "bench")
-    ingest(bench, tmp_path / "copy" / "digits", "tester")  # so that its samples are looked for in the copy
+    ingest(
+        bench, tmp_path / "copy" / "digits", "tester"
+    )  # so that its samples are looked for in the copy
     return bench
 
 
@@ -71,7 +73,10 @@ def mend(bench):
 
 
 def ledger(bench):
-    return [bench.rows(f"select * from {table} order by all") for table in ("edits", "samples", "commits")]
+    return [
+        bench.rows(f"select * from {table} order by all")
+        for table in ("edits", "samples", "commits")
+    ]
 
 
 def flip(file, seed=0):
@@ -95,7 +100,9 @@ def some(bench, pattern):
 def test_a_sound_bench_has_no_findings(bench, sound):
     assert check(bench) == [] == check(sound)
     a, b = sound.state().query("split == 'train'").index[:2]
-    sound.edit(pd.DataFrame([dict(sample=a, keep="false"), dict(sample=b, verdict="unsure")]), "ann")
+    sound.edit(
+        pd.DataFrame([dict(sample=a, keep="false"), dict(sample=b, verdict="unsure")]), "ann"
+    )
     sound.commit("one out", "ann")
     sound.undo(who="ann")
     told = []
@@ -116,19 +123,32 @@ ARRAYS = {
 QUICK = ("pixels", "predictions", "probe")  # the others once a day
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.daily) for n in ARRAYS])
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.daily) for n in ARRAYS]
+)
 def test_one_flipped_bit_is_found_and_mended(sound, name):
     pattern, trained = ARRAYS[name]
     queue, file = sound.queue(50), some(sound, pattern)
     whole = file.read_bytes()
     flip(file, 3)
     found = [f for f in check(sound) if f["kind"] not in NOTES]
-    assert [f["kind"] for f in found][-1] == "damaged" and file.name.replace(".index", "") in found[-1]["what"] and found[-1]["repair"]
+    assert (
+        [f["kind"] for f in found][-1] == "damaged"
+        and file.name.replace(".index", "") in found[-1]["what"]
+        and found[-1]["repair"]
+    )
     assert mend(sound) == {}
     scan(sound, embedder="pixels", say=silent)
     assert check(sound) == [] and sound.queue(50).equals(queue)
-    assert run.run(sound, PLAN, silent) == trained, "a run is trained again where its predictions were lost, and only there"
-    assert whole in [f.read_bytes() for f in file.parent.glob("*.np[yz]")] or name in ("probe", "opinion", "neighbours", "predictions")
+    assert run.run(sound, PLAN, silent) == trained, (
+        "a run is trained again where its predictions were lost, and only there"
+    )
+    assert whole in [f.read_bytes() for f in file.parent.glob("*.np[yz]")] or name in (
+        "probe",
+        "opinion",
+        "neighbours",
+        "predictions",
+    )
 
 
 def test_bits_flipped_anywhere_are_found(sound):
@@ -141,20 +161,34 @@ def test_bits_flipped_anywhere_are_found(sound):
         flip(file, seed)
         if not [f for f in arrays(sound) if f["kind"] == "damaged"]:
             now = load(file)
-            assert was is not None and was.keys() == now.keys() and all(was[k].tobytes() == now[k].tobytes() for k in was), (file, seed)
+            assert (
+                was is not None
+                and was.keys() == now.keys()
+                and all(was[k].tobytes() == now[k].tobytes() for k in was)
+            ), (file, seed)
             missed.append(file)
         file.write_bytes(whole)
     assert len(missed) < 10 and check(sound) == []
 
 
-def test_what_is_remembered_of_versions_and_of_the_last_plan_is_what_was_written_or_not_taken(sound):
+def test_what_is_remembered_of_versions_and_of_the_last_plan_is_what_was_written_or_not_taken(
+    sound,
+):
     """One digit changed in either is another training, another margin, another verdict."""
     fresh = plan.contents(sound, "v1")
     file = sound.arrays / "contents.npz"
     blob = file.read_bytes()
-    assert blob.count(fresh["train_tree"].encode("utf-32-le")) == 1, "it is there, and would be read"
-    file.write_bytes(blob.replace(fresh["train_tree"].encode("utf-32-le"), fresh["train_tree"][::-1].encode("utf-32-le")))
-    assert kinds(sound)["damaged"] == 1 and plan.contents(sound, "v1") == fresh and check(sound) == []
+    assert blob.count(fresh["train_tree"].encode("utf-32-le")) == 1, (
+        "it is there, and would be read"
+    )
+    file.write_bytes(
+        blob.replace(
+            fresh["train_tree"].encode("utf-32-le"), fresh["train_tree"][::-1].encode("utf-32-le")
+        )
+    )
+    assert (
+        kinds(sound)["damaged"] == 1 and plan.contents(sound, "v1") == fresh and check(sound) == []
+    )
     plan.remember(sound, PLAN)
     assert plan.last_plan(sound) == PLAN
     file = sound.path / "plan.json"
@@ -187,7 +221,12 @@ def test_vectors_that_make_no_sense(sound):
     save(sound.arrays / "pixels" / f"{name}.npy", np.zeros(100, "u1"))
     save(sound.arrays / "pixels" / f"{name}.index.npy", index)
     found = " ".join(f["what"] for f in check(sound))
-    assert kinds(sound) == {"damaged": 2} and "NaN" in found and "outside its array" in found and mend(sound) == {}
+    assert (
+        kinds(sound) == {"damaged": 2}
+        and "NaN" in found
+        and "outside its array" in found
+        and mend(sound) == {}
+    )
 
 
 def test_shards_of_an_older_assay_are_read_but_prove_nothing(sound):
@@ -195,20 +234,31 @@ def test_shards_of_an_older_assay_are_read_but_prove_nothing(sound):
         for file in (index, index.with_name(index.name.replace(".index", ""))):
             file.rename(file.with_name(f"{n:012x}" + "".join(file.suffixes)))
     found = check(sound)
-    assert [(f["kind"], f["n"]) for f in found] == [("not verifiable", n + 1)] and kinds(sound) == {}
+    assert [(f["kind"], f["n"]) for f in found] == [("not verifiable", n + 1)] and kinds(
+        sound
+    ) == {}
     assert scan(sound, embedder="pixels", say=silent) is not None
 
 
 def test_images_that_went_or_changed(sound):
     state = sound.state()
-    gone, changed, tested = (state.index[state["split"] == split][0] for split in ("train", "val", "test"))
+    gone, changed, tested = (
+        state.index[state["split"] == split][0] for split in ("train", "val", "test")
+    )
     os.unlink(state.uri[gone])
     for sample in (changed, tested):
         with open(state.uri[sample], "wb") as f:
             f.write(png(np.zeros((8, 8))))
     found = check(sound)
-    assert [(f["kind"], f["n"], f["repair"]) for f in found] == [("image", 1, None), ("image", 2, None)]
-    assert state.uri[gone] in found[0]["what"] and state.uri[changed] in found[1]["what"] and "import" in found[1]["hint"]
+    assert [(f["kind"], f["n"], f["repair"]) for f in found] == [
+        ("image", 1, None),
+        ("image", 2, None),
+    ]
+    assert (
+        state.uri[gone] in found[0]["what"]
+        and state.uri[changed] in found[1]["what"]
+        and "import" in found[1]["hint"]
+    )
     assert mend(sound) == {"image": 2}, "an image is nothing derived"
     sound.edit(pd.DataFrame(dict(sample=[gone, changed], keep="false")), "ann")
     assert [f["n"] for f in check(sound)] == [1], "a sample that is out may be gone"
@@ -224,8 +274,12 @@ def test_lost_pixels_are_decoded_again_where_the_original_is_what_it_was(sound):
     assert mend(sound) == {"image": 1, "pixels": 1}
     pixels = next(f for f in check(sound) if f["kind"] == "pixels")
     assert pixels["n"] == (state.content_hash == state.content_hash.iloc[0]).sum()
-    assert set(Shards(sound.arrays / "pixels").index["hash"].astype(str)) == set(state.content_hash) - {state.content_hash.iloc[0]}
-    assert len(list((sound.arrays / "damaged").iterdir())) == 2, "most of a damaged shard may still be good"
+    assert set(Shards(sound.arrays / "pixels").index["hash"].astype(str)) == set(
+        state.content_hash
+    ) - {state.content_hash.iloc[0]}
+    assert len(list((sound.arrays / "damaged").iterdir())) == 2, (
+        "most of a damaged shard may still be good"
+    )
 
 
 def test_orphan_rows(sound):
@@ -253,11 +307,21 @@ def test_orphan_rows(sound):
 
 
 def test_a_tampered_edit_and_a_tampered_commit(sound):
-    direct(sound, "update edits set value = '\"9\"' where field = 'label' and value <> '\"9\"' and seq < 20")
+    direct(
+        sound,
+        "update edits set value = '\"9\"' where field = 'label' and value <> '\"9\"' and seq < 20",
+    )
     assert kinds(sound) == {"log": 1, "commit": 1} == mend(sound)
-    direct(sound, "insert into commits select 'v9', upto + 1000, tree, name, message, who, ts from commits")
+    direct(
+        sound,
+        "insert into commits select 'v9', upto + 1000, tree, name, message, who, ts from commits",
+    )
     found = [f["what"] for f in check(sound) if f["kind"] == "commit"]
-    assert len(found) == 2 and found[0].startswith("v1 is not what was committed") and found[1].startswith("v9 is edit")
+    assert (
+        len(found) == 2
+        and found[0].startswith("v1 is not what was committed")
+        and found[1].startswith("v9 is edit")
+    )
 
 
 def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
@@ -276,11 +340,19 @@ def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
 def test_a_deleted_run_is_trained_again(sound):
     kept = some(sound, "runs/*.npz").read_bytes()
     some(sound, "runs/*.npz").unlink()
-    assert kinds(sound) == {"orphan": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+    assert (
+        kinds(sound) == {"orphan": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+    )
     some(sound, "runs/*.npz").write_bytes(kept[:-200])
-    assert kinds(sound) == {"damaged": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+    assert (
+        kinds(sound) == {"damaged": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+    )
     some(sound, "runs/*.npz").unlink()
-    assert mend(sound) == {} and len(sound.rows("select * from runs")) == 1 and run.run(sound, PLAN, silent) == 1
+    assert (
+        mend(sound) == {}
+        and len(sound.rows("select * from runs")) == 1
+        and run.run(sound, PLAN, silent) == 1
+    )
 
 
 def litter(bench, tmp_path):
@@ -304,7 +376,9 @@ def litter(bench, tmp_path):
     size = lambda files: sum(f.stat().st_size for f in files)  # noqa: E731
     return {
         "pixels of images that were never imported": size(never),
-        "embeddings other, of neither the last scan nor a run": size((bench.arrays / "embeddings" / "other").glob("*")),
+        "embeddings other, of neither the last scan nor a run": size(
+            (bench.arrays / "embeddings" / "other").glob("*")
+        ),
         "predictions of no run": size([bench.arrays / "runs" / "abc.npz"]),
         "left unfinished": 8,
     }
@@ -318,10 +392,16 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
         ("leftover", 2)
     ]  # of the umask's mode, as the test made them
     would = garbage.gc(sound, dry_run=True)
-    assert would["freed"] == expected and would["files"] == 7 and set(sound.arrays.rglob("*")) == littered
+    assert (
+        would["freed"] == expected
+        and would["files"] == 7
+        and set(sound.arrays.rglob("*")) == littered
+    )
     assert garbage.gc(sound) == would and garbage.gc(sound)["bytes"] == 0
     left = {f.name for f in set(sound.arrays.rglob("*")) - needed}
-    assert left == {"1graph.npz.12345678.tmp", "1" + "0" * 24 + ".npy"} and needed <= set(sound.arrays.rglob("*"))
+    assert left == {"1graph.npz.12345678.tmp", "1" + "0" * 24 + ".npy"} and needed <= set(
+        sound.arrays.rglob("*")
+    )
     assert ledger(sound) == before and set(kinds(sound)) <= {"open"}
     said = []
     scan(sound, embedder="pixels", say=said.append)
@@ -329,13 +409,27 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
 
 
 def test_embeddings_that_a_run_was_trained_on_stay(sound, tmp_path):
-    scan(sound, own=(None, pd.DataFrame(np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index), True), say=silent)
-    assert set(garbage.gc(sound)["freed"]) == {"judges of scans with other settings"}, "two runs name pixels-16"
+    scan(
+        sound,
+        own=(
+            None,
+            pd.DataFrame(np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index),
+            True,
+        ),
+        say=silent,
+    )
+    assert set(garbage.gc(sound)["freed"]) == {"judges of scans with other settings"}, (
+        "two runs name pixels-16"
+    )
     direct(sound, "delete from runs")
     for file in (sound.arrays / "runs").glob("*.npz"):
         os.utime(file, (time.time() - 3600,) * 2)
     assert {f["kind"]: f["n"] for f in check(sound)} == {"leftover": 2}
-    assert garbage.gc(sound)["files"] == 4 and not (sound.arrays / "embeddings" / "pixels-16").exists() and check(sound) == []
+    assert (
+        garbage.gc(sound)["files"] == 4
+        and not (sound.arrays / "embeddings" / "pixels-16").exists()
+        and check(sound) == []
+    )
 
 
 def test_a_pixel_shard_that_is_partly_needed_stays(sound):
@@ -345,13 +439,19 @@ def test_a_pixel_shard_that_is_partly_needed_stays(sound):
     extra = kept[:1].copy()
     extra["hash"] = b"f" * 32
     both = np.concatenate([kept, extra])
-    Shards(sound.arrays / "pixels").append(both["hash"], array, both["height"], both["width"], both["row"])
+    Shards(sound.arrays / "pixels").append(
+        both["hash"], array, both["height"], both["width"], both["row"]
+    )
     assert garbage.gc(sound) == dict(freed={}, bytes=0, files=0, partly=1)
 
 
 def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tmp_path):
     rng = np.random.default_rng(0)
-    table = pd.DataFrame(dict(image=[png(rng.integers(0, 255, (9, 9))) for _ in range(2000)], label=["3", "4"] * 1000))
+    table = pd.DataFrame(
+        dict(
+            image=[png(rng.integers(0, 255, (9, 9))) for _ in range(2000)], label=["3", "4"] * 1000
+        )
+    )
     table.to_parquet(tmp_path / "t.parquet")
     script = """
 import sys, assay
@@ -362,7 +462,9 @@ def step(done, total):
 ingest(assay.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progress=step)
 """
     command = [sys.executable, "-c", script, str(sound.path), str(tmp_path / "t.parquet")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as child:
         child.stdout.readline()
         child.stdin.write("\n")
         child.stdin.flush()
@@ -376,7 +478,9 @@ ingest(assay.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progre
         child.stdin.write("\n")
         child.stdin.flush()
     assert child.returncode == 0 and len(sound.state()) == 2300
-    assert garbage.gc(sound)["files"] == 0 and [(f["kind"], f["n"]) for f in check(sound)] == [("unscanned", 2000)]
+    assert garbage.gc(sound)["files"] == 0 and [(f["kind"], f["n"]) for f in check(sound)] == [
+        ("unscanned", 2000)
+    ]
 
 
 def test_the_verbs(sound, capsys):
@@ -388,9 +492,15 @@ def test_the_verbs(sound, capsys):
     assert status == 0 and out.startswith("sound: ") and "next: assay status" in out
     flip(some(sound, "graph.npz"), 1)
     status, out = run_assay("check")
-    assert status == 1 and "arrays/graph.npz is damaged" in out and "next: assay check --repair" in out
+    assert (
+        status == 1 and "arrays/graph.npz is damaged" in out and "next: assay check --repair" in out
+    )
     status, out = run_assay("check", "--repair")
-    assert status == 0 and "repaired, and checked again" in out and "next: assay scan --embedder pixels" in out
+    assert (
+        status == 0
+        and "repaired, and checked again" in out
+        and "next: assay scan --embedder pixels" in out
+    )
     assert run_assay("scan", "--embedder", "pixels")[0] == 0
     assert json.loads(run_assay("check", "--json")[1]) == dict(sound=True, findings=[])
     status, out = run_assay("gc", "--dry-run")

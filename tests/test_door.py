@@ -32,12 +32,21 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
     link = door.give("link")
     key = door.enter(link)
     assert key and key != link and door.knows(key) and not door.knows(link)
-    assert door.enter(link) is None and door.enter(key) is None and door.enter("") is None and not door.knows("")
+    assert (
+        door.enter(link) is None
+        and door.enter(key) is None
+        and door.enter("") is None
+        and not door.knows("")
+    )
     assert Door(tmp_path / "bench").knows(key), "a server that is started again knows its browsers"
     assert not Door(tmp_path / "other").knows(key), "another bench's key opens nothing"
     kept = [p for p in cache.rglob("*") if p.is_file()]
-    assert kept and not any(t in p.name + p.read_text() for p in kept for t in (link, key)), "digests alone"
-    assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600} and stat.S_IMODE(door.folder.stat().st_mode) == 0o700
+    assert kept and not any(t in p.name + p.read_text() for p in kept for t in (link, key)), (
+        "digests alone"
+    )
+    assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600} and stat.S_IMODE(
+        door.folder.stat().st_mode
+    ) == 0o700
     old = door.give("link")
     os.utime(door.place("link", old), (0, 0))
     os.utime(door.place("key", key), (0, 0))
@@ -50,13 +59,23 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
 
 
 @pytest.mark.daily
-def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_list_has_one(scanned, cache):
+def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_list_has_one(
+    scanned, cache
+):
     """The browser is a script that keeps the command line that it is given, and the page that this names."""
     fake, port = cache.parent / "browser.sh", free_port()
-    fake.write_text(f'#!/bin/sh\necho "$1" > {cache.parent}/argv\ncp "${{1#file://}}" {cache.parent}/page\n')
+    fake.write_text(
+        f'#!/bin/sh\necho "$1" > {cache.parent}/argv\ncp "${{1#file://}}" {cache.parent}/page\n'
+    )
     fake.chmod(0o755)
     command = [sys.executable, "-m", "assay", "app", "-b", str(scanned.path), "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(BROWSER=str(fake)), stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | dict(BROWSER=str(fake)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         printed = re.search(r"http://\S+", server.stdout.readline())[0]
         until = time.monotonic() + 60
@@ -65,8 +84,14 @@ def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_lis
         shown = (cache.parent / "argv").read_text().strip()
         page = Path(shown.removeprefix("file://"))
         opened = re.search(r"http://[^\"]+", (cache.parent / "page").read_text())[0]
-        assert shown.startswith("file://") and stat.S_IMODE(page.stat().st_mode) == 0o600 and "token" not in shown
-        other = subprocess.run([*command[:4], "--link", "-b", scanned.path], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        assert (
+            shown.startswith("file://")
+            and stat.S_IMODE(page.stat().st_mode) == 0o600
+            and "token" not in shown
+        )
+        other = subprocess.run(
+            [*command[:4], "--link", "-b", scanned.path], cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip()
         links = [printed, opened, other]
         tokens = [link.split("token=")[1] for link in links]
         assert len(set(tokens)) == 3
@@ -78,15 +103,23 @@ def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_lis
             assert not any(t in str(mine) for t in tokens)
         for link in links:
             first = answer(link, port)
-            assert first.startswith("HTTP/1.1 200") and f"assay-{port}=" in first and "HttpOnly; SameSite=Strict" in first
+            assert (
+                first.startswith("HTTP/1.1 200")
+                and f"assay-{port}=" in first
+                and "HttpOnly; SameSite=Strict" in first
+            )
             again = answer(link, port)
             assert again.startswith("HTTP/1.1 403") and "assay app --link" in again, "once"
     finally:
         server.terminate()
         server.wait(30)
         server.stdout.close()
-    assert not page.exists() and not list(Door(scanned.path).folder.glob("at-*")), "what led there is gone"
-    none = subprocess.run([*command[:4], "--link", "-b", scanned.path], cwd=ROOT, capture_output=True, text=True)
+    assert not page.exists() and not list(Door(scanned.path).folder.glob("at-*")), (
+        "what led there is gone"
+    )
+    none = subprocess.run(
+        [*command[:4], "--link", "-b", scanned.path], cwd=ROOT, capture_output=True, text=True
+    )
     assert none.returncode == 2 and "found none" in none.stderr
 
 
@@ -94,7 +127,9 @@ def answer(link, port, more=""):
     """What a server says to one GET, head and all."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
         path = link.split(f":{port}")[1]
-        s.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}Connection: close\r\n\r\n".encode())
+        s.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}Connection: close\r\n\r\n".encode()
+        )
         out = b""
         while part := s.recv(65536):
             out += part
@@ -105,9 +140,14 @@ def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
     with workbench(scanned.path) as server:
         link = f":{server.port}/?token={server.door.give('link')}"
         assert "set-cookie" not in answer(link, server.port, f"Cookie: {server.cookie}\r\n").lower()
-        assert server.ask(f"/?token={link.split('=')[1]}", Cookie=f"assay-{server.port}=other")[0] == 200
+        assert (
+            server.ask(f"/?token={link.split('=')[1]}", Cookie=f"assay-{server.port}=other")[0]
+            == 200
+        )
         assert server.ask(f"/?token={link.split('=')[1]}", Cookie=None)[0] == 403
-        assert server.ask("/", Cookie=f"assay-1={server.cookie.split('=')[1]}")[0] == 403, "a cookie of another port is another's"
+        assert server.ask("/", Cookie=f"assay-1={server.cookie.split('=')[1]}")[0] == 403, (
+            "a cookie of another port is another's"
+        )
         evil = server.ask(f"/%5Cevil.example/?token={server.door.give('link')}", Cookie=None)[1]
         assert 'url=/%5Cevil.example/"' in evil, "a link leads nowhere else"
 
@@ -120,7 +160,10 @@ def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(sca
     with workbench(scanned.path) as server, browser() as chrome:
         page = server.page(chrome, "/?who=ann")
         broken = []
-        page.on("console", lambda m: broken.append(m.text) if "Content Security Policy" in m.text else None)
+        page.on(
+            "console",
+            lambda m: broken.append(m.text) if "Content Security Policy" in m.text else None,
+        )
         for name, seen in zip(PAGES, (".assay-cards", ".picture img", "canvas", *["h1"] * 4)):
             page.goto(f"{server.url}/{name}?who=ann")
             page.locator(f"{seen} >> visible=true").first.wait_for(timeout=60_000)
@@ -150,11 +193,19 @@ def slow_server(monkeypatch):
     async def much(request):
         return PlainTextResponse("x" * 50_000_000)
 
-    inner = Starlette(routes=[Route("/assay/read", read, methods=["POST"]), Route("/read", read, methods=["POST"]), Route("/much", much)])
+    inner = Starlette(
+        routes=[
+            Route("/assay/read", read, methods=["POST"]),
+            Route("/read", read, methods=["POST"]),
+            Route("/much", much),
+        ]
+    )
 
     async def app(scope, receive, send):
         whole = scope.get("path", "").startswith("/assay/")
-        await inner(scope, timeouts.timely(receive, whole) if scope["type"] == "http" else receive, send)
+        await inner(
+            scope, timeouts.timely(receive, whole) if scope["type"] == "http" else receive, send
+        )
 
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=timeouts.Timely))
@@ -198,7 +249,9 @@ def test_half_open_and_slow_connections_end(slow_server):
         out, took = trickle(begin, piece)
         assert took < 5.9 and word in out[:20], (begin, out[:100], took)
     out, _ = trickle(post % b"/read", b"x" * 100, 4)
-    assert b"200 OK" in out and out.rstrip().endswith(b"1000"), "an upload that goes on may take its time"
+    assert b"200 OK" in out and out.rstrip().endswith(b"1000"), (
+        "an upload that goes on may take its time"
+    )
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
         until = time.monotonic() + 10

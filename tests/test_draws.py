@@ -25,7 +25,9 @@ def drawn(bench):
     """{purpose: K of the bench's train samples} by the very functions that draw them."""
     state = bench.state("v1")
     train = state.index[state["split"] == "train"]
-    everyone = pd.DataFrame(dict(label=state.label[train], suggestion=state.label[train]), index=train)
+    everyone = pd.DataFrame(
+        dict(label=state.label[train], suggestion=state.label[train]), index=train
+    )
     out = dict(
         stratum=[s for s in sampling.random_order(state) if s in train][:K],
         audit=audit.population(bench, "train", "v1")[:K],
@@ -46,7 +48,9 @@ def test_every_pair_of_draws_shares_what_chance_shares(scanned_once):
     expected, sd = K * K / n, np.sqrt(K * (K / n) * (1 - K / n) * (n - K) / (n - 1))
     for one, other in combinations(found, 2):
         both = len(set(found[one]) & set(found[other]))
-        assert abs(both - expected) < 4.5 * sd, f"{one} and {other} share {both}, by chance {expected:.0f}"
+        assert abs(both - expected) < 4.5 * sd, (
+            f"{one} and {other} share {both}, by chance {expected:.0f}"
+        )
 
 
 def test_a_control_takes_no_more_verified_labels_than_chance_does(scanned):
@@ -88,6 +92,8 @@ def test_what_was_remembered_of_an_older_draw_is_not_taken(scanned, version):
     fresh = contents(scanned, version)
     file = scanned.arrays / "contents.npz"
     name, held = json.loads(str(load(file)["known"])).popitem()
-    older = {json.dumps(json.loads(name)[:3]): held | dict(train_tree="what an older draw trained on")}
+    older = {
+        json.dumps(json.loads(name)[:3]): held | dict(train_tree="what an older draw trained on")
+    }
     save(file, known=np.array(json.dumps(older)))
     assert contents(scanned, version) == fresh and expressions.is_expression(version)

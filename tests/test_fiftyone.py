@@ -36,7 +36,12 @@ def run_assay(capsys, *arguments):
 
 
 def frame_of(rows, columns):
-    return pd.DataFrame([r[1:] for r in rows], columns=columns, index=pd.Index([r[0] for r in rows], dtype=object), dtype=object)
+    return pd.DataFrame(
+        [r[1:] for r in rows],
+        columns=columns,
+        index=pd.Index([r[0] for r in rows], dtype=object),
+        dtype=object,
+    )
 
 
 def test_what_a_person_did_there_and_what_becomes_of_it():
@@ -48,7 +53,9 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
         ("v", "cat", "val", ("old",)),
         ("w", "cat", "val", ()),
     ]
-    base = frame_of([(s, "cat", "train", ()) for s in "abcdefgh"] + others, ["label", "split", "tags"])
+    base = frame_of(
+        [(s, "cat", "train", ()) for s in "abcdefgh"] + others, ["label", "split", "tags"]
+    )
     state = base.assign(keep=True)
     theirs = frame_of(
         [
@@ -85,7 +92,9 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
         ("w", "tag", "refused"),
         ("w", "tag", "refused"),
     ]
-    assert "--new-class 'yak'" in found.why[5] and "locked" in found.why[8] and "bob" in found.why[4]
+    assert (
+        "--new-class 'yak'" in found.why[5] and "locked" in found.why[8] and "bob" in found.why[4]
+    )
     assert bridge.decisions(found[9:10]).tag.tolist() == ["-old"]
     assert bridge.decisions(found[:4]).fillna("").to_numpy().tolist() == [
         ["a", "dog", "", "", ""],
@@ -93,8 +102,12 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
         ["c", "", "", "val", ""],
         ["d", "", "false", "", ""],
     ]
-    late = bridge.changes(base, theirs.drop("a"), state, {("a", "label", ""): "bob"}, {"cat", "dog", "cow"})
-    assert late.verdict[0] == "conflict", "who deleted it had not seen the label that somebody gave it since"
+    late = bridge.changes(
+        base, theirs.drop("a"), state, {("a", "label", ""): "bob"}, {"cat", "dog", "cow"}
+    )
+    assert late.verdict[0] == "conflict", (
+        "who deleted it had not seen the label that somebody gave it since"
+    )
 
 
 def test_no_label_of_the_test_split_reaches_another_sample(scanned):
@@ -109,7 +122,9 @@ def test_no_label_of_the_test_split_reaches_another_sample(scanned):
             value = [json.dumps(label), sample]
             con.execute("update edits set value = ? where sample = ? and field = 'label'", value)
     again = assay.open(scanned.path)
-    scan(again, embedder="pixels", say=lambda line: None)  # nothing that was kept hides a difference
+    scan(
+        again, embedder="pixels", say=lambda line: None
+    )  # nothing that was kept hides a difference
     after = bridge.rows(again)
     assert (after.label[test] != before.label[test]).sum() > 50
     others = before.index.difference(test)
@@ -136,9 +151,14 @@ def test_images_are_the_original_bytes(bench):
     rows = bridge.rows(bench)
     files, lost = bridge.places(bench, rows)
     assert not lost and set(files) == set(rows.content_hash)
-    assert all(content_hash(Path(file).read_bytes()) == hash and file.endswith(".png") for hash, file in files.items())
+    assert all(
+        content_hash(Path(file).read_bytes()) == hash and file.endswith(".png")
+        for hash, file in files.items()
+    )
     Path(files[rows.content_hash.iloc[0]]).unlink()
-    assert bridge.places(bench, rows)[0] == files and os.path.exists(files[rows.content_hash.iloc[0]])
+    assert bridge.places(bench, rows)[0] == files and os.path.exists(
+        files[rows.content_hash.iloc[0]]
+    )
 
 
 def test_a_data_set_is_a_source():
@@ -155,7 +175,9 @@ def test_a_data_set_is_a_source():
         ["2", "/b/x.png", "dog", "train"],
         ["3", "/b/y.png", None, "pool"],
     ]
-    assert found.frame.meta[0] == {"tags": ["odd"]} and found.left_out == [("4", "has several splits: test, train")]
+    assert found.frame.meta[0] == {"tags": ["odd"]} and found.left_out == [
+        ("4", "has several splits: test, train")
+    ]
 
 
 # ---- what goes wrong says so
@@ -166,7 +188,12 @@ def test_a_missing_mongod_is_a_clear_word(bench, monkeypatch, capsys, tmp_path):
         pytest.skip("FiftyOne is not installed")
     monkeypatch.setenv("ASSAY_MONGOD", str(tmp_path / "nowhere" / "mongod"))
     status, _, err = run_assay(capsys, "fiftyone", "--no-app", "-b", bench.path)
-    assert status == 2 and "expected mongod" in err and "nowhere" in err and "hint: pip install fiftyone==" in err
+    assert (
+        status == 2
+        and "expected mongod" in err
+        and "nowhere" in err
+        and "hint: pip install fiftyone==" in err
+    )
     assert not (bench.path / "fiftyone").exists()
     broken = tmp_path / "mongod"
     broken.write_text("#!/bin/sh\nexit 14\n")
@@ -181,7 +208,10 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
     if find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed")
     story = "import sys, time; from assay.pipelines.fiftyone.mongod import serve; print(*serve(sys.argv[1]), flush=True); time.sleep(600)"
-    command, env = [sys.executable, "-c", story, str(tmp_path / "db")], {**os.environ, "PYTHONPATH": str(ROOT)}
+    command, env = (
+        [sys.executable, "-c", story, str(tmp_path / "db")],
+        {**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     try:
         said = [p.stdout.readline().split() for p in both]
@@ -209,7 +239,9 @@ def test_a_taken_port_is_refused(bench, capsys):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
-        status, _, err = run_assay(capsys, "fiftyone", "-b", bench.path, "--port", s.getsockname()[1])
+        status, _, err = run_assay(
+            capsys, "fiftyone", "-b", bench.path, "--port", s.getsockname()[1]
+        )
     assert status == 2 and "expected a free port" in err
 
 
@@ -240,8 +272,15 @@ def test_an_app_that_is_late_is_asked_once_more():
     """FiftyOne gives up after a minute; its page may come later, or never. (In a process of its own: FiftyOne keeps the database it met first.)"""
     if find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed")
-    done = subprocess.run([sys.executable, "-c", LATE], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert "expected FiftyOne's App on port 1" in done.stdout and done.stdout.endswith(" 2\n"), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", LATE],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "expected FiftyOne's App on port 1" in done.stdout and done.stdout.endswith(" 2\n"), (
+        done.stderr
+    )
 
 
 # ---- the real thing
@@ -256,7 +295,10 @@ class App:
             patch.setenv("HOME", str(home))
             self.process = tasks.start(bench, "fiftyone")
         while "said" not in (job := (tasks.states(bench) or [{}])[0]):
-            assert self.process.poll() is None and job.get("state") != "failed", (job, self.log.read_text())
+            assert self.process.poll() is None and job.get("state") != "failed", (
+                job,
+                self.log.read_text(),
+            )
             time.sleep(0.1)
         self.told = job["said"]
         self.port = mongod.running(dataset.folder(bench) / "db")
@@ -293,10 +335,17 @@ def by_split(app, split, n):
 @pytest.mark.daily
 def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
     """In the browser, offline but for this machine: the count, the map in the embeddings panel, and a tag that the pull brings home."""
-    assert app.told["added"] == 300 and not app.mine, "the second process joins the first one's mongod"
+    assert app.told["added"] == 300 and not app.mine, (
+        "the second process joins the first one's mongod"
+    )
     with browser() as running:
         page = running.new_page(viewport=dict(width=1500, height=900))
-        page.route("**/*", lambda route: route.continue_() if "//127.0.0.1" in route.request.url else route.abort())
+        page.route(
+            "**/*",
+            lambda route: (
+                route.continue_() if "//127.0.0.1" in route.request.url else route.abort()
+            ),
+        )
         page.goto(app.told["url"])
         page.wait_for_selector("text=300 samples", timeout=120_000)
         page.wait_for_selector("text=label_score")
@@ -305,7 +354,9 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
         page.wait_for_selector("[data-cy=looker] canvas, [data-cy=looker] img")
         page.wait_for_timeout(2_000)
         boxes = [tile.bounding_box() for tile in page.locator("[data-cy=looker]").all()]
-        inside = [(round(b["y"]), b["x"]) for b in boxes if b and b["x"] > 300 and 200 < b["y"] < 500]
+        inside = [
+            (round(b["y"]), b["x"]) for b in boxes if b and b["x"] > 300 and 200 < b["y"] < 500
+        ]
         y, x = min(inside)  # the seventh image is of train: the splits of digits go round in fives
         page.mouse.move(x + 60, y + 60)
         page.mouse.click(x + 14, y + 14)
@@ -318,21 +369,44 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
         page.wait_for_selector("text=1 visualization")
     out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "eve")[1]
     state = app.bench.state()
-    assert out["edits"] == 1 and [s for s in state.index if state.tags[s] == ("seen by eye",)] == [out["applied"][0]["sample"]]
+    assert out["edits"] == 1 and [s for s in state.index if state.tags[s] == ("seen by eye",)] == [
+        out["applied"][0]["sample"]
+    ]
 
 
 def test_what_stands_there_is_what_the_bench_says(app):
     """Every sample beside the bench's own tables, read back through FiftyOne's API."""
     rows, state, found = bridge.rows(app.bench), app.bench.state(), app.bench.queue(n=300, random=0)
-    fields = ["assay_id", "ground_truth.label", "tags", "prediction.label", "label_score", "mistakenness", "is_label_issue", "cluster"]
-    there = pd.DataFrame(dict(zip(fields, app.dataset.values(fields)))).set_index("assay_id").loc[state.index]
-    assert (there["ground_truth.label"] == state.label).all() and there.tags.map(lambda t: t[0]).tolist() == list(state["split"])
+    fields = [
+        "assay_id",
+        "ground_truth.label",
+        "tags",
+        "prediction.label",
+        "label_score",
+        "mistakenness",
+        "is_label_issue",
+        "cluster",
+    ]
+    there = (
+        pd.DataFrame(dict(zip(fields, app.dataset.values(fields))))
+        .set_index("assay_id")
+        .loc[state.index]
+    )
+    assert (there["ground_truth.label"] == state.label).all() and there.tags.map(
+        lambda t: t[0]
+    ).tolist() == list(state["split"])
     scored = found.set_index("sample")
     assert np.allclose(there.label_score[scored.index].astype(float), scored.score)
     assert np.allclose(there.label_score[scored.index] + there.mistakenness[scored.index], 1)
     assert (there["prediction.label"][scored.index] == scored.suggested_label).all()
     test = state.index[state["split"] == "test"]
-    assert there.loc[test, ["prediction.label", "label_score", "mistakenness", "is_label_issue", "cluster"]].isna().all(axis=None)
+    assert (
+        there.loc[
+            test, ["prediction.label", "label_score", "mistakenness", "is_label_issue", "cluster"]
+        ]
+        .isna()
+        .all(axis=None)
+    )
     assert set(app.dataset.list_brain_runs()) == {"map", "similar"}
     points = app.dataset.load_brain_results("map").points
     assert np.allclose(points, bridge.points(app.bench, state.loc[app.dataset.values("assay_id")]))
@@ -356,17 +430,40 @@ def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
         change(sample)
         sample.save()
     app.dataset.delete_samples([sample_of(app, gone).id])
-    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--why", "seen in the App")
+    status, out, _ = run_assay(
+        capsys,
+        "fiftyone",
+        "--pull",
+        "-b",
+        app.bench.path,
+        "--who",
+        "ann",
+        "--why",
+        "seen in the App",
+    )
     now = assay.open(app.bench.path).state()
     assert status == 0 and out["edits"] == 5
-    assert (now.label[relabelled], now.tags[tagged], now["split"][moved], now.keep[gone]) == (wanted, ("blurry", "torn"), "val", False)
-    assert now.drop([relabelled, tagged, moved, gone]).equals(before.drop([relabelled, tagged, moved, gone]))
+    assert (now.label[relabelled], now.tags[tagged], now["split"][moved], now.keep[gone]) == (
+        wanted,
+        ("blurry", "torn"),
+        "val",
+        False,
+    )
+    assert now.drop([relabelled, tagged, moved, gone]).equals(
+        before.drop([relabelled, tagged, moved, gone])
+    )
     rows = app.bench.rows("select distinct who, why from edits where batch = ?", [out["batch"]])
     assert rows == [("ann", "seen in the App")]
-    assert [(r["sample"], r["verdict"]) for r in out["left"]] == [(locked, "refused")] and "locked" in out["left"][0]["why"]
+    assert [(r["sample"], r["verdict"]) for r in out["left"]] == [
+        (locked, "refused")
+    ] and "locked" in out["left"][0]["why"]
     status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")
-    assert (out["batch"], out["edits"], len(out["left"])) == (None, 0, 1), "the second time there is nothing to pull"
-    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench")
+    assert (out["batch"], out["edits"], len(out["left"])) == (None, 0, 1), (
+        "the second time there is nothing to pull"
+    )
+    status, out, _ = run_assay(
+        capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench"
+    )
     assert sample_of(app, locked).ground_truth.label == before.label[locked] and out["edits"] == 0
     assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)[1]["left"] == []
 
@@ -380,11 +477,20 @@ def test_pushing_again_updates_and_spares_what_is_not_yet_pulled(app, capsys):
     sample.tags.append("mine")
     sample.save()
     status, out, _ = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)
-    assert status == 0 and out["waiting"] == 1 and out["added"] == out["removed"] == 0 and out["url"] == app.told["url"]
+    assert (
+        status == 0
+        and out["waiting"] == 1
+        and out["added"] == out["removed"] == 0
+        and out["url"] == app.told["url"]
+    )
     app.dataset.reload()
-    assert sample_of(app, fixed).ground_truth.label == label and "mine" in sample_of(app, theirs).tags
+    assert (
+        sample_of(app, fixed).ground_truth.label == label and "mine" in sample_of(app, theirs).tags
+    )
     again = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
-    assert (again["updated"], again["unchanged"]) == (0, 298), "what is there as it should be is not written again"
+    assert (again["updated"], again["unchanged"]) == (0, 298), (
+        "what is there as it should be is not written again"
+    )
     out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     assert out["edits"] == 1 and app.bench.state().tags[theirs] == ("mine",)
 
@@ -400,11 +506,19 @@ def test_who_changed_it_on_both_sides_is_asked(app, capsys):
     app.bench.edit(pd.DataFrame([dict(sample=one, label="9"), dict(sample=two, label="8")]), "bob")
     out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     left = [(r["sample"], r["verdict"], r["value"], r["stands"]) for r in out["left"]]
-    assert out["edits"] == 0 and left == [(one, "conflict", "8", "9")] and app.bench.state().label[one] == "9"
+    assert (
+        out["edits"] == 0
+        and left == [(one, "conflict", "8", "9")]
+        and app.bench.state().label[one] == "9"
+    )
     pushed = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]
     app.dataset.reload()
-    assert pushed["waiting"] == 1 and sample_of(app, one).ground_truth.label == "8", "a push settles no conflict by itself"
-    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--take", "fiftyone")[1]
+    assert pushed["waiting"] == 1 and sample_of(app, one).ground_truth.label == "8", (
+        "a push settles no conflict by itself"
+    )
+    out = run_assay(
+        capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--take", "fiftyone"
+    )[1]
     assert out["edits"] == 1 and app.bench.state().label[one] == "8"
     sample = sample_of(app, one)
     sample.ground_truth.label = "ten"
@@ -412,10 +526,17 @@ def test_who_changed_it_on_both_sides_is_asked(app, capsys):
     app.bench.edit(pd.DataFrame([dict(sample=one, tag="from here")]), "bob")
     out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]
     assert out["edits"] == 0 and "--new-class 'ten'" in out["left"][0]["why"]
-    out = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--new-class", "ten")[1]
+    out = run_assay(
+        capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann", "--new-class", "ten"
+    )[1]
     assert out["edits"] == 1 and app.bench.state().label[one] == "ten"
-    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
-    assert app.bench.state().tags[one] == ("from here",), "bob's tag, which ann never saw, is no tag that she took away"
+    assert (
+        run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"]
+        == 0
+    )
+    assert app.bench.state().tags[one] == ("from here",), (
+        "bob's tag, which ann never saw, is no tag that she took away"
+    )
     app.bench.undo(out["batch"], "ann")
 
 
@@ -432,14 +553,28 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
         patch.setattr(dataset, "write", killed)  # the others have left by now
         dataset.push(app.bench, app.fo, app.dataset, by_split(app, "val", 20))
     assert len(app.dataset) == 20
-    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
+    assert (
+        run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"]
+        == 0
+    )
     assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept
-    status, out, err = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--query", query)
+    status, out, err = run_assay(
+        capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--query", query
+    )
     assert status == 0, err
-    flagged = int(app.bench.query("select count(distinct sample) n from issues where kind = 'label'").n[0])
+    flagged = int(
+        app.bench.query("select count(distinct sample) n from issues where kind = 'label'").n[0]
+    )
     assert 10 < out["samples"] <= flagged and out["removed"] == kept - out["samples"]
-    assert run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"] == 0
-    assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"] == kept == int(app.bench.state().keep.sum())
+    assert (
+        run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"]
+        == 0
+    )
+    assert (
+        run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["samples"]
+        == kept
+        == int(app.bench.state().keep.sum())
+    )
 
 
 def page_of(app, who):
@@ -468,14 +603,26 @@ def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_pat
 
     at, drawn = page_of(app, "")
     drawn()
-    assert not at.exception and [(b.label, b.disabled) for b in at.button] == [("Stop", False), ("Bring changes home", True)]
-    assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told["url"].startswith("http://127.0.0.1:")
+    assert not at.exception and [(b.label, b.disabled) for b in at.button] == [
+        ("Stop", False),
+        ("Bring changes home", True),
+    ]
+    assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told[
+        "url"
+    ].startswith("http://127.0.0.1:")
     some = by_split(app, "val", 7)
-    status, out, err = run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some))
+    status, out, err = run_assay(
+        capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some)
+    )
     app.dataset.reload()
     assert status == 0 and set(app.dataset.values("assay_id")) == set(some), err
     (tmp_path / "bad.csv").write_text("name\nx\n")
-    assert "column sample" in run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv")[2]
+    assert (
+        "column sample"
+        in run_assay(
+            capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", tmp_path / "bad.csv"
+        )[2]
+    )
     assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["removed"] == 0
 
 
@@ -494,7 +641,9 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
     at, drawn = page_of(app, "ann")
     drawn()
     press("Bring changes home")
-    assert at.success[0].value.startswith("1 edit came") and list(at.dataframe[0].value["sample"]) == [one], "bob's is asked about"
+    assert at.success[0].value.startswith("1 edit came") and list(
+        at.dataframe[0].value["sample"]
+    ) == [one], "bob's is asked about"
     assert list(app.bench.state().label[[one, two]]) == ["6", "7"]
     press("FiftyOne is right")
     assert not at.exception and list(app.bench.state().label[[one, two]]) == ["7", "7"]
@@ -509,7 +658,9 @@ def test_a_mass_deletion_wants_a_second_word(app, capsys):
     app.dataset.delete_samples(app.dataset.match_tags("train").limit(60))
     status, _, err = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path)
     assert status == 2 and "found 60 of" in err and "--yes" in err
-    status, out, _ = run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench", "--yes")
+    status, out, _ = run_assay(
+        capsys, "fiftyone", "--pull", "-b", app.bench.path, "--take", "bench", "--yes"
+    )
     assert out["edits"] == 60
     app.bench.undo(out["batch"], "ann")
     assert run_assay(capsys, "fiftyone", "--no-app", "-b", app.bench.path)[1]["added"] == 60
@@ -518,13 +669,28 @@ def test_a_mass_deletion_wants_a_second_word(app, capsys):
 @pytest.mark.daily
 def test_a_data_set_of_the_users_own_goes_out_and_comes_in(app, tmp_path):
     """Another database, another process: labels and splits by image are the same on both sides."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "FIFTYONE_DATABASE_DIR": str(tmp_path / "db")}
-    env = {name: value for name, value in env.items() if name not in ("FIFTYONE_DATABASE_URI", "FIFTYONE_CONFIG_PATH")}
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "FIFTYONE_DATABASE_DIR": str(tmp_path / "db"),
+    }
+    env = {
+        name: value
+        for name, value in env.items()
+        if name not in ("FIFTYONE_DATABASE_URI", "FIFTYONE_CONFIG_PATH")
+    }
 
     story = "import sys; from assay.pipelines.cli.main import main; sys.exit(main(sys.argv[1:6]) or main(sys.argv[6:]))"
     first = ["fiftyone", "--export", "mine", "-b", app.bench.path]
     second = ["import", "fiftyone:mine", "-b", tmp_path / "other"]
-    run = subprocess.run([sys.executable, "-c", story, *map(str, first + second)], env=env, capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", story, *map(str, first + second)],
+        env=env,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert run.returncode == 0, run.stderr
     a, b = app.bench.frame(), assay.open(tmp_path / "other").frame()
     pairs = [sorted(zip(f.content_hash, f.label, f["split"])) for f in (a, b)]
@@ -541,11 +707,20 @@ def test_nothing_runs_on_when_we_are_gone(app):
     assert {c.laddr.ip for c in seen} | {c.raddr.ip for c in seen if c.raddr} == {"127.0.0.1"}, (
         "nobody else can reach it, and it nobody else"
     )
-    assert any("mongod" in p.name() for p in theirs) and mongod.running(dataset.folder(app.bench) / "db") == app.port
+    assert (
+        any("mongod" in p.name() for p in theirs)
+        and mongod.running(dataset.folder(app.bench) / "db") == app.port
+    )
     app.process.send_signal(signal.SIGTERM)
-    assert app.process.wait(60) == 0 and "the App is closed; 0 changes to be pulled" in app.log.read_text()
+    assert (
+        app.process.wait(60) == 0
+        and "the App is closed; 0 changes to be pulled" in app.log.read_text()
+    )
     until = time.monotonic() + 30
-    while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in theirs) and time.monotonic() < until:
+    while (
+        any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in theirs)
+        and time.monotonic() < until
+    ):
         time.sleep(0.1)
     assert [p for p in theirs if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
     assert mongod.running(dataset.folder(app.bench) / "db") is None

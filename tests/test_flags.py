@@ -62,8 +62,12 @@ def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, 
     assert dropped_by(scanned, "v2") == seen & train_of(scanned.state("v2"))
     scanned.edit(decisions(scanned.queue(10, 0)["sample"], truth), "bob")
     assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page
-    scan(scanned, embedder="pixels", own=(model_of(scanned), None, True) if own else None, say=silent)
-    assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page, "nor does a scan of later labels"
+    scan(
+        scanned, embedder="pixels", own=(model_of(scanned), None, True) if own else None, say=silent
+    )
+    assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page, (
+        "nor does a scan of later labels"
+    )
 
 
 def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
@@ -73,12 +77,18 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
     scanned.commit("looked", "ann", "v2")
     scanned.edit(pd.DataFrame(dict(sample=scanned.queue(1, 0)["sample"], verdict="confirm")), "ann")
     for version in ("v2", "HEAD"):
-        assert not set(worst) & (set(scanned.suspects(version).index) | flagged_on_page(scanned, version))
+        assert not set(worst) & (
+            set(scanned.suspects(version).index) | flagged_on_page(scanned, version)
+        )
         assert not live.opinion(scanned, version).flagged[worst].any()
-        assert set(worst) & train_of(scanned.state()) <= train_of(scanned.state(f"{version} - flagged")), "a verified label stays"
+        assert set(worst) & train_of(scanned.state()) <= train_of(
+            scanned.state(f"{version} - flagged")
+        ), "a verified label stays"
     assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
     listed = {s for (s,) in scanned.rows("select sample from issues where kind = 'label'")}
-    assert listed == set(scanned.suspects().index), "what a query of one's own reads is the same list"
+    assert listed == set(scanned.suspects().index), (
+        "what a query of one's own reads is the same list"
+    )
 
 
 def test_a_scan_with_another_model_judges_every_version_anew(scanned):
@@ -88,7 +98,9 @@ def test_a_scan_with_another_model_judges_every_version_anew(scanned):
     state = scanned.state("v1")
     state = state[state.keep & state["split"].isin(("train", "val"))]
     doubted = model.loc[state.index].idxmax(axis=1) != state.label
-    assert set(scanned.suspects("v1").index) == set(state.index[doubted]), "the probe alone, which judged it then, is asked no more"
+    assert set(scanned.suspects("v1").index) == set(state.index[doubted]), (
+        "the probe alone, which judged it then, is asked no more"
+    )
 
 
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
@@ -99,11 +111,17 @@ def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
     truth = truth_of(scanned)
     ids = scanned.queue(25, 0)["sample"]
     scanned.edit(decisions(ids, truth), "ann")
-    scanned.edit(pd.DataFrame(dict(sample=list(train_of(scanned.state()))[:7], keep="false")), "ann")
+    scanned.edit(
+        pd.DataFrame(dict(sample=list(train_of(scanned.state()))[:7], keep="false")), "ann"
+    )
     standing = load(scanned.arrays / "opinion.npz")
     part, classes, probs, few = of_version(scanned, "HEAD")
-    assert classes == json.loads(str(standing["classes"])) and np.array_equal(standing["ids"], np.asarray(part.index, "S32"))
-    assert np.allclose(probs, standing["pred_probs"], atol=1e-5) and np.array_equal(few, standing["few"])
+    assert classes == json.loads(str(standing["classes"])) and np.array_equal(
+        standing["ids"], np.asarray(part.index, "S32")
+    )
+    assert np.allclose(probs, standing["pred_probs"], atol=1e-5) and np.array_equal(
+        few, standing["few"]
+    )
 
 
 @pytest.mark.daily
@@ -113,7 +131,9 @@ def test_a_class_that_the_second_opinion_does_not_know_is_the_probes_to_judge(sc
     ones = [s for s in train_of(state) if state.label[s] == truth_of(scanned)[s] == "1"]
     scanned.edit(pd.DataFrame(dict(sample=ones, label="one")), "ann", new_classes={"one"})
     found = live.opinion(scanned)
-    assert len(ones) > 10 and (found.suggestion[ones] == "one").mean() > 0.8, "or all of them would be called wrong"
+    assert len(ones) > 10 and (found.suggestion[ones] == "one").mean() > 0.8, (
+        "or all of them would be called wrong"
+    )
 
 
 def test_a_bench_of_an_older_assay_has_one_judge(scanned):
@@ -132,7 +152,11 @@ def test_validation_rows_get_the_mean_of_all_folds():
     more = x[:4] + 1
     both = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more)
     alone = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3)
-    assert both.shape == (94, 3) and np.allclose(both[:90], alone, atol=1e-5) and np.allclose(both.sum(1), 1, atol=1e-5)
+    assert (
+        both.shape == (94, 3)
+        and np.allclose(both[:90], alone, atol=1e-5)
+        and np.allclose(both.sum(1), 1, atol=1e-5)
+    )
     one = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more[2:3])
     assert np.allclose(one[90], both[92], atol=1e-5) and not np.allclose(both[90], both[91])
 
@@ -142,7 +166,9 @@ def test_validation_rows_get_the_mean_of_all_folds():
 
 def written(frame, folder, ending, **more):
     path = folder / f"own.{ending}"
-    getattr(frame, {"csv": "to_csv", "parquet": "to_parquet", "feather": "to_feather"}[ending])(path, **more)
+    getattr(frame, {"csv": "to_csv", "parquet": "to_parquet", "feather": "to_feather"}[ending])(
+        path, **more
+    )
     return path
 
 
@@ -151,7 +177,9 @@ def written(frame, folder, ending, **more):
 def test_rows_and_columns_are_taken_by_name_in_any_order(tmp_path, ending, way):
     bench = bench_of(digits(60), tmp_path)
     own, state = model_of(bench), bench.state()
-    named = dict(sample=state.index, key=state.key, path=state.uri, **{"nameless index": state.key})[way]
+    named = dict(
+        sample=state.index, key=state.key, path=state.uri, **{"nameless index": state.key}
+    )[way]
     mixed = own.iloc[::-1, ::-1]
     mixed.insert(3, way, np.asarray(named, object)[::-1])
     if ending == "npz":
@@ -165,7 +193,9 @@ def test_rows_and_columns_are_taken_by_name_in_any_order(tmp_path, ending, way):
         path = written(mixed.reset_index(drop=True), tmp_path, ending)
     found = read_own(path, bench, "probabilities")
     pd.testing.assert_frame_equal(found.loc[own.index, own.columns], own, check_names=False)
-    assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs["matched"]
+    assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs[
+        "matched"
+    ]
 
 
 def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path):
@@ -174,7 +204,11 @@ def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path
     own = model_of(bench)
     keyed = own.assign(id=bench.state().key).iloc[::-1]
     keyed.to_csv(tmp_path / "own.csv", index=False)
-    pd.testing.assert_frame_equal(read_own(tmp_path / "own.csv", bench, "probabilities").loc[own.index], own, check_names=False)
+    pd.testing.assert_frame_equal(
+        read_own(tmp_path / "own.csv", bench, "probabilities").loc[own.index],
+        own,
+        check_names=False,
+    )
     keyed.assign(id="C:\\data\\" + keyed.id).to_csv(tmp_path / "own.csv", index=False)
     found = read_own(tmp_path / "own.csv", bench, "probabilities")
     pd.testing.assert_frame_equal(found.loc[own.index], own, check_names=False)
@@ -184,7 +218,9 @@ def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path
 def numbered_bench(tmp_path, n=12):
     """A bench of n classes that are whole numbers, 40 samples each, and what a model sure of each label says, in the bench's order, by number."""
     table = digits(40 * n, wrong=0).assign(label=[str(i % n) for i in range(40 * n)])
-    bench = bench_of(table.assign(split=np.where(np.arange(40 * n) < 30 * n, "train", "val")), tmp_path)
+    bench = bench_of(
+        table.assign(split=np.where(np.arange(40 * n) < 30 * n, "train", "val")), tmp_path
+    )
     y = bench.state().label.astype(int).to_numpy()
     probs = np.full((len(y), n), 0.01 / (n - 1))
     probs[np.arange(len(y)), y] = 0.99
@@ -195,17 +231,42 @@ def test_nameless_columns_of_numbered_classes_go_by_number_and_any_other_order_i
     bench, probs = numbered_bench(tmp_path)
     lines = []
     np.save(tmp_path / "p.npy", probs)
-    found = scan(bench, embedder="pixels", own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True), say=lines.append)
+    found = scan(
+        bench,
+        embedder="pixels",
+        own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True),
+        say=lines.append,
+    )
     assert not found.flagged.any(), "column 2 is no class 10"
     (line,) = [line for line in lines if line.startswith("probs")]
-    assert "0, 1, 2, 3" in line and "by number" in line and "order of the rows" in line and "100%" in line
+    assert (
+        "0, 1, 2, 3" in line
+        and "by number" in line
+        and "order of the rows" in line
+        and "100%" in line
+    )
     by_text = probs[:, np.argsort([str(i) for i in range(12)])]
-    for wrong, what in ((by_text, "2 as 10"), (probs[::-1], "from last to first"), (np.roll(probs, 1, 0), "one row")):
+    for wrong, what in (
+        (by_text, "2 as 10"),
+        (probs[::-1], "from last to first"),
+        (np.roll(probs, 1, 0), "one row"),
+    ):
         np.save(tmp_path / "p.npy", wrong)
-        before = bench.rows("select count(*) from edits"), (bench.arrays / "second.npz").read_bytes()
+        before = (
+            bench.rows("select count(*) from edits"),
+            (bench.arrays / "second.npz").read_bytes(),
+        )
         with pytest.raises(UserError, match=what):
-            scan(bench, embedder="pixels", own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True), say=silent)
-        assert before == (bench.rows("select count(*) from edits"), (bench.arrays / "second.npz").read_bytes()), "refused before anything"
+            scan(
+                bench,
+                embedder="pixels",
+                own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True),
+                say=silent,
+            )
+        assert before == (
+            bench.rows("select count(*) from edits"),
+            (bench.arrays / "second.npz").read_bytes(),
+        ), "refused before anything"
 
 
 def test_what_agrees_no_better_than_chance_is_refused(bench):
@@ -245,7 +306,9 @@ def test_each_broken_file_is_refused_in_words(bench, tmp_path):
         frame.to_csv(tmp_path / "own.csv", index=False)
         with pytest.raises(UserError, match=word):
             read_own(tmp_path / "own.csv", bench, "probabilities")
-    for ending, raw in dict(npy=b"no array", npz=b"no zip", parquet=b"none", feather=b"", csv=b"", txt=b"1").items():
+    for ending, raw in dict(
+        npy=b"no array", npz=b"no zip", parquet=b"none", feather=b"", csv=b"", txt=b"1"
+    ).items():
         (tmp_path / (name := f"own.{ending}")).write_bytes(raw)
         with pytest.raises(UserError, match="expected"):
             read_own(tmp_path / name, bench, "embeddings")
@@ -264,7 +327,11 @@ def test_a_val_sample_that_equals_a_test_sample_is_held_out_and_the_test_sample_
     lines = []
     scan(bench, embedder="pixels", say=lines.append)
     state = bench.state().set_index("key")
-    assert not state.keep[["c1", "c2"]].any() and state.keep[state["split"] == "test"].all() and state.keep.sum() == 300
+    assert (
+        not state.keep[["c1", "c2"]].any()
+        and state.keep[state["split"] == "test"].all()
+        and state.keep.sum() == 300
+    )
     assert set(bench.issues("leakage").source_id) == {"c1", "c2"}
     assert any(line.startswith("leakage     held out 2 val samples") for line in lines)
 
@@ -275,11 +342,17 @@ def test_what_each_split_must_not_repeat(nearly):
     away = dict(train=("val", "test", "guard"), val=("test", "guard"), pool=("guard",))
     pairs, at = (np.array([[0, 1, 0.1]]), [0, 1, 2]) if nearly else (np.empty((0, 3)), [0, 0, 1])
     for one, other in product(("train", "val", "test", "pool", "guard"), repeat=2):
-        state = pd.DataFrame(dict(split=[one, other, "train"], keep=True), index=["a", "b", "stranger"])
+        state = pd.DataFrame(
+            dict(split=[one, other, "train"], keep=True), index=["a", "b", "stranger"]
+        )
         found = leakage.leakage(state, pairs, np.array(at))
-        leaks = {0: 1} if other in away.get(one, ()) else {1: 0} if one in away.get(other, ()) else {}
+        leaks = (
+            {0: 1} if other in away.get(one, ()) else {1: 0} if one in away.get(other, ()) else {}
+        )
         assert {i: j for i, (j, _) in found.items()} == leaks, (one, other)
-        assert not leakage.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), "what is out gives nothing away"
+        assert not leakage.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), (
+            "what is out gives nothing away"
+        )
 
 
 @pytest.mark.parametrize("what", ["all of train", "a class"])
@@ -290,8 +363,15 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
     before = bench.rows("select count(*) from edits")
     with pytest.raises(UserError) as e:
         scan(bench, embedder="pixels", say=silent)
-    assert f"{len(some)} of {len(some)} of " + ("train" if what == "all of train" else "class 3") in e.value.problem
-    assert "--keep-leakage" in e.value.hint and bench.rows("select count(*) from edits") == before and bench.state().keep.all()
+    assert (
+        f"{len(some)} of {len(some)} of " + ("train" if what == "all of train" else "class 3")
+        in e.value.problem
+    )
+    assert (
+        "--keep-leakage" in e.value.hint
+        and bench.rows("select count(*) from edits") == before
+        and bench.state().keep.all()
+    )
     assert not bench.rows("select 1 from meta where key = 'scan'"), "nothing was begun"
     scan(bench, embedder="pixels", hold_out=False, say=silent)
     assert bench.state().keep.all()
@@ -316,10 +396,21 @@ def test_random_looks_are_counted_for_each_class(scanned):
     for name, row in found.items():
         here = [s for s in order if before.label[s] == name]
         wrong = [s for s in here if truth[s] != name]
-        assert (row["looks"], row["hits"], row["clean"]) == (len(here), len(wrong), len(here) - len(wrong))
+        assert (row["looks"], row["hits"], row["clean"]) == (
+            len(here),
+            len(wrong),
+            len(here) - len(wrong),
+        )
         clean = [s for s in here if s not in wrong]
-        assert abs(row["clean_flagged"] - sum(doubts[s] != name for s in clean)) <= 1 and row["flagged_hits"] <= row["hits"]
-    assert sum(row["flagged_hits"] for row in found.values()) > 0.5 * sum(row["hits"] for row in found.values()) > 0
+        assert (
+            abs(row["clean_flagged"] - sum(doubts[s] != name for s in clean)) <= 1
+            and row["flagged_hits"] <= row["hits"]
+        )
+    assert (
+        sum(row["flagged_hits"] for row in found.values())
+        > 0.5 * sum(row["hits"] for row in found.values())
+        > 0
+    )
 
 
 def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
@@ -328,9 +419,14 @@ def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
 
     state, own = scanned.state(), model_of(scanned)
     rows = state.index[state["split"].isin(("train", "val"))]
-    y = np.where(state["split"][rows] == "train", scoring.indices(state.label[rows], list(own.columns)), -1)
+    y = np.where(
+        state["split"][rows] == "train", scoring.indices(state.label[rows], list(own.columns)), -1
+    )
     second = dict(
-        classes=np.array(json.dumps(list(own.columns))), ids=np.asarray(rows, "S32"), labels=y, probs=own.loc[rows].to_numpy("f4")
+        classes=np.array(json.dumps(list(own.columns))),
+        ids=np.asarray(rows, "S32"),
+        labels=y,
+        probs=own.loc[rows].to_numpy("f4"),
     )
     assert second_age(scanned, state) is None
     save(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
@@ -340,6 +436,11 @@ def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
     write_opinion(scanned, position(scanned, "HEAD"))
     assert scanned.status()["network"] == dict(trained=int((y >= 0).sum()), changed=0, new=0)
     some = list(train_of(state))[:5]
-    scanned.edit(pd.DataFrame(dict(sample=some[:3], label=["1" if state.label[s] != "1" else "2" for s in some[:3]])), "ann")
+    scanned.edit(
+        pd.DataFrame(
+            dict(sample=some[:3], label=["1" if state.label[s] != "1" else "2" for s in some[:3]])
+        ),
+        "ann",
+    )
     scanned.edit(pd.DataFrame(dict(sample=some[3:], keep="false")), "ann")
     assert scanned.status()["network"]["changed"] == 5

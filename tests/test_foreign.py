@@ -84,11 +84,15 @@ def mailed(own, folder, statements=""):
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_path, name):
     there = mailed(own, tmp_path, FOREIGN[name])
-    with pytest.raises(UserError, match="expected the tables of a bench and nothing else") as refused:
+    with pytest.raises(
+        UserError, match="expected the tables of a bench and nothing else"
+    ) as refused:
         assay.open(there.path)
     assert str(there.path) in str(refused.value)
     with pytest.raises(UserError, match="and nothing else"):
-        there.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
+        there.edit(
+            pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann"
+        )
     with pytest.raises(UserError, match="and nothing else"):
         own.merge(there.path, "ann")
     copy = own.path / "backups" / "mailed.duckdb"
@@ -106,9 +110,16 @@ def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_p
 def test_every_verb_says_so(own, tmp_path):
     there = mailed(own, tmp_path, FOREIGN["trigger"])
     for verb in (["status"], ["check"], ["log"], ["edit", tmp_path / "e.csv"], ["commit"]):
-        (tmp_path / "e.csv").write_text(f"sample,verdict\n{own.frame(split='train').index[0]},confirm\n")
+        (tmp_path / "e.csv").write_text(
+            f"sample,verdict\n{own.frame(split='train').index[0]},confirm\n"
+        )
         status, out, err = run_assay(*verb, "-b", there.path)
-        assert status in (1, 2) and "and nothing else" in out + err and "trigger" in out + err and "sound" not in out, (verb, out, err)
+        assert (
+            status in (1, 2)
+            and "and nothing else" in out + err
+            and "trigger" in out + err
+            and "sound" not in out
+        ), (verb, out, err)
 
 
 def test_the_kinds_that_are_compared_are_all_that_this_duckdb_knows():
@@ -131,7 +142,9 @@ def test_a_bench_changed_by_another_program_meanwhile_is_looked_at_again(own, tm
     assert len(assay.open(there.path).state()) == 30
     mailed_again = assay.open(there.path)
     with duckdb.connect(str(there.file)) as con:
-        con.execute("create trigger evil after insert on edits for each statement delete from samples")
+        con.execute(
+            "create trigger evil after insert on edits for each statement delete from samples"
+        )
     with pytest.raises(UserError, match="trigger"):
         mailed_again.rows("select 1")
 
@@ -145,12 +158,19 @@ def test_no_file_but_the_bench_is_reached_and_no_macro_takes_a_functions_place(o
         ):
             with pytest.raises(duckdb.PermissionException):
                 con.execute(evil)
-        for evil in ("set enable_external_access = true", f"set allowed_paths = ['{tmp_path}']", "load httpfs", "install httpfs"):
+        for evil in (
+            "set enable_external_access = true",
+            f"set allowed_paths = ['{tmp_path}']",
+            "load httpfs",
+            "install httpfs",
+        ):
             with pytest.raises(duckdb.Error):
                 con.execute(evil)
     there = mailed(own, tmp_path)
     with there.transaction() as con:  # who gets one past the comparison has not won yet
-        con.execute(f"create macro {con.execute('select current_setting($$search_path$$)').fetchall()[0][0].split(',')[1]}.max(x) as 77")
+        con.execute(
+            f"create macro {con.execute('select current_setting($$search_path$$)').fetchall()[0][0].split(',')[1]}.max(x) as 77"
+        )
         assert con.execute("select max(seq) from edits").fetchall() != [(77,)]
         con.execute("rollback; begin")
     assert list(tmp_path.glob("x*")) == []
@@ -164,7 +184,10 @@ def test_odd_folder_names_open_like_any_other(own, tmp_path):
         for path in (tmp_path / name, tmp_path / f"link {name}", tmp_path / name / ".." / name):
             bench = assay.open(path)
             before = bench.rows("select count(*) from edits")[0][0]
-            bench.edit(pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]), "ann")
+            bench.edit(
+                pd.DataFrame([dict(sample=own.frame(split="train").index[0], verdict="confirm")]),
+                "ann",
+            )
             assert assay.open(path).rows("select count(*) from edits") == [(before + 1,)]
         assert not list((tmp_path / name).glob("*.wal*"))
     assert len(Opened.engines) <= Opened.KEPT
@@ -173,7 +196,9 @@ def test_odd_folder_names_open_like_any_other(own, tmp_path):
 # ---- a person's query
 
 
-def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_it(own, tmp_path, monkeypatch):
+def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_it(
+    own, tmp_path, monkeypatch
+):
     """What a query builds in one step heeds no interruption, so its process is killed; it works on a copy, which nobody waits for."""
     there, said = mailed(own, tmp_path), []
     there.verify()
@@ -185,7 +210,12 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
             there.sql(query, seconds=4)
         said.append((refused.value.problem, time.monotonic() - start))
 
-    long = threading.Thread(target=ask, args=["with recursive r as (select 1 as n union all select n + 1 from r) select max(n) from r"])
+    long = threading.Thread(
+        target=ask,
+        args=[
+            "with recursive r as (select 1 as n union all select n + 1 from r) select max(n) from r"
+        ],
+    )
     long.start()
     while not list(scratch().glob("query-*/bench.duckdb")):
         time.sleep(0.01)
@@ -200,9 +230,10 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
     ask("select repeat('x', 1000) from range(100000)")
     assert "at most 1 MB" in said[2][0]
     assert not list(scratch().glob("query-*")), "nothing is left of it"
-    assert there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0] == 1, (
-        "and what is asked now is of now"
-    )
+    assert (
+        there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0]
+        == 1
+    ), "and what is asked now is of now"
 
 
 def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
@@ -210,7 +241,9 @@ def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
     monkeypatch.setattr(queries, "answer", lambda *task: asked.append(task) or answer(*task))
     ids = sorted(own.state().index)
     wanted = dict(
-        a="select id from samples order by id limit 3;", b=f"with x as (select '{ids[4]}' as i) select i from x -- last", c=ids[:1]
+        a="select id from samples order by id limit 3;",
+        b=f"with x as (select '{ids[4]}' as i) select i from x -- last",
+        c=ids[:1],
     )
     assert slices.queried(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
     with pytest.raises(UserError, match="nowhere does not exist"):
@@ -218,11 +251,19 @@ def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
 
 
 def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
-    code = "import os, signal, assay.curation.system.scratch as s; print(s.scratch(), flush=True); {}"
+    code = (
+        "import os, signal, assay.curation.system.scratch as s; print(s.scratch(), flush=True); {}"
+    )
     env = os.environ | dict(TMPDIR=str(tmp_path))
 
     def run(end):
-        done = subprocess.run([sys.executable, "-c", code.format(end)], capture_output=True, text=True, env=env, cwd=ROOT)
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(end)],
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=ROOT,
+        )
         return Path(done.stdout.strip())
 
     assert not run("print(end='')").exists()
@@ -238,9 +279,15 @@ def test_a_job_file_names_no_other_file(own, tmp_path):
     there, other = mailed(own, tmp_path), tmp_path / "mine.json"
     other.write_text("{}")
     (there.path / "jobs").mkdir()
-    (there.path / "jobs" / "a.json").write_text(json.dumps(dict(name=str(tmp_path / "mine"), state="failed", keys=[])))
+    (there.path / "jobs" / "a.json").write_text(
+        json.dumps(dict(name=str(tmp_path / "mine"), state="failed", keys=[]))
+    )
     (there.path / "jobs" / "b.json").write_text("[1]")
-    assert job_files.states(there) == [] and other.exists() and not (there.path / "jobs" / "a.json").exists()
+    assert (
+        job_files.states(there) == []
+        and other.exists()
+        and not (there.path / "jobs" / "a.json").exists()
+    )
 
 
 # ---- models that were prepared
@@ -257,8 +304,16 @@ def test_no_model_that_came_with_a_bench_is_loaded(tmp_path, monkeypatch):
     vectors, new, _ = embedded(bench, bench.state().content_hash, "lite0")
     assert new == 20 and vectors.shape == (20, 1168)
     ours = list(cache("models").glob("lite0-128-fp32-*"))
-    assert ours and all(file.stat().st_mode & 0o777 == 0o600 for file in ours) and cache("models").stat().st_mode & 0o777 == 0o700
-    assert ("leftover", 1) in [(f["kind"], f["n"]) for f in check(bench)] and gc(bench)["files"] == 1 and not theirs.exists()
+    assert (
+        ours
+        and all(file.stat().st_mode & 0o777 == 0o600 for file in ours)
+        and cache("models").stat().st_mode & 0o777 == 0o700
+    )
+    assert (
+        ("leftover", 1) in [(f["kind"], f["n"]) for f in check(bench)]
+        and gc(bench)["files"] == 1
+        and not theirs.exists()
+    )
 
 
 def test_what_is_kept_outside_of_benches_is_believed_for_its_own_bytes(tmp_path, monkeypatch):
@@ -279,7 +334,9 @@ def test_what_is_kept_outside_of_benches_is_believed_for_its_own_bytes(tmp_path,
     assert found(b"weights", "v1") == b"the model" and len(made) == 2, "made again"
     (again,) = (tmp_path / "cache" / "models").iterdir()
     assert again.read_text() == "the model" and again.stat().st_mode & 0o777 == 0o600
-    assert found(b"weights", "v2") and found(b"other weights", "v1") and len(made) == 4, "of something else"
+    assert found(b"weights", "v2") and found(b"other weights", "v1") and len(made) == 4, (
+        "of something else"
+    )
     (tmp_path / "cache" / "models").rename(tmp_path / "elsewhere")
     (tmp_path / "cache" / "models").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="not a folder of your own"):
@@ -328,10 +385,16 @@ def test_nothing_in_a_bench_leads_out_of_it(own, tmp_path, name):
     link.unlink(missing_ok=True)
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(mine if "." not in name.split("/")[-1][1:] else mine / "letter")
-    for act in (assay.open, lambda path: assay.create(path, group=True), lambda path: check(assay.Bench(path))):
+    for act in (
+        assay.open,
+        lambda path: assay.create(path, group=True),
+        lambda path: check(assay.Bench(path)),
+    ):
         with pytest.raises(UserError, match=f"found {name}, a link to {mine}"):
             act(there.path)
-    assert (mine / "letter").read_text() == "dear" and (mine / "letter").stat().st_mode & 0o777 == 0o644
+    assert (mine / "letter").read_text() == "dear" and (
+        mine / "letter"
+    ).stat().st_mode & 0o777 == 0o644
     link.unlink()
     os.mkfifo(link)
     with pytest.raises(UserError, match=f"found {name}, which is neither"):
@@ -405,11 +468,15 @@ def test_no_word_of_a_job_file_is_believed_that_no_job_says(own, tmp_path, capsy
         ("text", {}),
     ]
     for n, (field, value) in enumerate([*wrong, ("error", 1)]):
-        said = dict(state="failed", error="e", key="k", since="2026-01-01T00:00:00+00:00") | {field: value}
+        said = dict(state="failed", error="e", key="k", since="2026-01-01T00:00:00+00:00") | {
+            field: value
+        }
         (there.path / "jobs" / f"{n}.json").write_text(json.dumps(said))
     (there.path / "jobs" / "deep.json").write_text("[" * 100_000)
     (there.path / "jobs" / "folder.json").mkdir()
-    assert len(job_files.states(there)) == 15 and not [j for j in job_files.states(there) if "url" in j.get("said", {})]
+    assert len(job_files.states(there)) == 15 and not [
+        j for j in job_files.states(there) if "url" in j.get("said", {})
+    ]
     assert main(["runs", "-b", str(there.path)]) == 0 and "15 failed" not in capsys.readouterr().out
 
 
@@ -417,8 +484,15 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
     there, bystander = mailed(own, tmp_path), subprocess.Popen(["sleep", "60"])
     code = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # whoever starts these tests with & has it ignored
     code = f"import signal, sys, time, assay\nfrom assay.pipelines.jobs import job_files\n{code}"
-    code += "\nwith job_files.claim(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
-    worker = subprocess.Popen([sys.executable, "-c", code, there.path], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    code += (
+        "\nwith job_files.claim(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, there.path],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         assert worker.stdout.readline() == b"\n"
         (job,) = job_files.states(there)
@@ -435,7 +509,14 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
         worker.wait()
 
 
-@pytest.mark.parametrize("said, word", [(b"4711", "process 4711"), (b"1; rm -r ~", "another process"), (b"\xff\x1b[2J", "another process")])
+@pytest.mark.parametrize(
+    "said, word",
+    [
+        (b"4711", "process 4711"),
+        (b"1; rm -r ~", "another process"),
+        (b"\xff\x1b[2J", "another process"),
+    ],
+)
 def test_a_lock_names_its_holder_by_a_number_or_not_at_all(tmp_path, monkeypatch, said, word):
     monkeypatch.setattr(locks, "PATIENCE", 0.1)
     (tmp_path / ".lock").write_bytes(said.ljust(40))
@@ -443,4 +524,6 @@ def test_a_lock_names_its_holder_by_a_number_or_not_at_all(tmp_path, monkeypatch
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Held, match=f"held by {word}\n") as refused:
             locks.take_turn(tmp_path / ".lock")
-    assert ("ps -p 4711" in refused.value.hint) == (word == "process 4711") and "rm" not in str(refused.value)
+    assert ("ps -p 4711" in refused.value.hint) == (word == "process 4711") and "rm" not in str(
+        refused.value
+    )

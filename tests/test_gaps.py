@@ -48,27 +48,52 @@ def test_a_mode_that_train_lacks_gets_a_cluster_of_its_own():
     test = np.arange(400) >= 300
     at, centres = clusters.kmeans(V, ~test)
     parts = {c: set(heap[at == c]) for c in set(at)}
-    assert all(len(heaps) == 1 for heaps in parts.values()) and set().union(*parts.values()) == {0, 1, 2, 3}
-    assert (np.diff(np.bincount(at[~test])) <= 0).all() and np.allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-4)
-    coarse = clusters.joined(np.repeat(np.eye(6), 5, 0) + 0.01 * rng.standard_normal((30, 6)), np.ones(30))
+    assert all(len(heaps) == 1 for heaps in parts.values()) and set().union(*parts.values()) == {
+        0,
+        1,
+        2,
+        3,
+    }
+    assert (np.diff(np.bincount(at[~test])) <= 0).all() and np.allclose(
+        np.linalg.norm(centres, axis=1), 1, atol=1e-4
+    )
+    coarse = clusters.joined(
+        np.repeat(np.eye(6), 5, 0) + 0.01 * rng.standard_normal((30, 6)), np.ones(30)
+    )
     assert len(set(coarse)) == 8 and all(
-        len(set(coarse[i * 5 : i * 5 + 5]) & set(np.delete(coarse, range(i * 5, i * 5 + 5)))) == 0 for i in range(6)
+        len(set(coarse[i * 5 : i * 5 + 5]) & set(np.delete(coarse, range(i * 5, i * 5 + 5)))) == 0
+        for i in range(6)
     )
 
 
 def test_a_name_says_what_is_in_it_and_no_two_are_equal():
-    assert [clusters.words(LETTERS, np.array(c)) for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])] == [
+    assert [
+        clusters.words(LETTERS, np.array(c)) for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])
+    ] == [
         "mostly a",
         "mostly a, some b, some c",
         "some a, some b, some c",
         "unlabelled",
     ]
-    labels, at = ["a"] * 20 + ["a"] * 18 + ["b"] * 2 + ["c"] * 20 + ["a"] * 9, np.repeat([0, 1, 2, 3], [20, 20, 20, 9])
+    labels, at = (
+        ["a"] * 20 + ["a"] * 18 + ["b"] * 2 + ["c"] * 20 + ["a"] * 9,
+        np.repeat([0, 1, 2, 3], [20, 20, 20, 9]),
+    )
     sites = ["x"] * 20 + ["y"] * 49
-    state = pd.DataFrame(dict(label=labels, given_label=labels, split="train", width=8, height=8), index=[f"s{i}" for i in range(69)])
+    state = pd.DataFrame(
+        dict(label=labels, given_label=labels, split="train", width=8, height=8),
+        index=[f"s{i}" for i in range(69)],
+    )
     state["meta"] = [json.dumps(dict(site=s, label_again=t)) for s, t in zip(sites, labels)]
-    assert clusters.proposed(state, at) == ["mostly a (site = x)", "mostly a, few b", "mostly c", "mostly a"]
-    assert "label_again" not in metadata.telling(state) and "label_again" in metadata.metadata(state), "it only says the label again"
+    assert clusters.proposed(state, at) == [
+        "mostly a (site = x)",
+        "mostly a, few b",
+        "mostly c",
+        "mostly a",
+    ]
+    assert "label_again" not in metadata.telling(state) and "label_again" in metadata.metadata(
+        state
+    ), "it only says the label again"
 
 
 @pytest.mark.daily
@@ -79,14 +104,23 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     before = dict(zip(state.index, clusters.assigned(bench, state)))
     file = bench.arrays / "clusters.npz"
     first = file.read_bytes()
-    assert clusters.assigned(bench, state).tolist() == list(before.values()) and file.read_bytes() == first
+    assert (
+        clusters.assigned(bench, state).tolist() == list(before.values())
+        and file.read_bytes() == first
+    )
     file.unlink()
     clusters.assigned(bench, state)
     assert file.read_bytes() == first, "made again, the same to the byte"
     assert [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES] == []
     for upto, stay in ((336, True), (420, False)):
         table[:upto].to_parquet(tmp_path / "a" / "digits.parquet")
-        ingest(bench, tmp_path / "a" / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+        ingest(
+            bench,
+            tmp_path / "a" / "digits.parquet",
+            "tester",
+            columns=dict(label="label"),
+            refreeze_test=True,
+        )
         scan(bench, embedder="pixels", say=silent)
         state = bench.state()
         now = dict(zip(state.index, clusters.assigned(bench, state)))
@@ -94,33 +128,57 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
         if stay:  # the others are where their likest neighbours are, more often than any chance would have it
             graph, at = (
                 load(bench.arrays / "graph.npz"),
-                np.searchsorted(load(bench.arrays / "graph.npz")["hashes"], np.asarray(state.content_hash, "S32")),
+                np.searchsorted(
+                    load(bench.arrays / "graph.npz")["hashes"],
+                    np.asarray(state.content_hash, "S32"),
+                ),
             )
             of_node = dict(zip(at, now.values()))
             new = [i for i, s in enumerate(state.index) if s not in before]
-            assert np.mean([of_node[graph["neighbours"][at[i]][0]] == now[state.index[i]] for i in new]) > 0.5
+            assert (
+                np.mean(
+                    [of_node[graph["neighbours"][at[i]][0]] == now[state.index[i]] for i in new]
+                )
+                > 0.5
+            )
 
 
 def test_a_persons_name_goes_where_its_sample_goes(scanned):
     state = scanned.state()
     known = clusters.named(scanned, state)
-    old = next(name for name in known if sum(name.startswith(k) for k in known) and sum(k.startswith(name) for k in known) == 1)
+    old = next(
+        name
+        for name in known
+        if sum(name.startswith(k) for k in known) and sum(k.startswith(name) for k in known) == 1
+    )
     batch = clusters.rename(scanned, old, "night  work", "ann")["batch"]
     now = clusters.named(scanned, state)
-    assert now["night  work"] == known[old] and set(known) - set(now) == {old} and len(now) == len(known)
+    assert (
+        now["night  work"] == known[old]
+        and set(known) - set(now) == {old}
+        and len(now) == len(known)
+    )
     sample = scanned.rules()[next(r for r in scanned.rules() if r.startswith("cluster:"))]["sample"]
     assert sample in known[old] and state["split"][sample] in ("train", "val")
     (scanned.arrays / "clusters.npz").unlink()
     fewer = state[state["split"] != "val"]  # another clustering altogether
     assert sample in clusters.named(scanned, fewer).get("night  work", [sample])
     (scanned.arrays / "clusters.npz").unlink()
-    assert "night  work" not in clusters.named(scanned, state, "coarse"), "each level has names of its own"
+    assert "night  work" not in clusters.named(scanned, state, "coarse"), (
+        "each level has names of its own"
+    )
     other = next(name for name in now if name != "night  work")
-    for cluster, title, word in (("nothing", "x", "known are"), (other, "night  work", "no other fine cluster"), (other, " ", "no other")):
+    for cluster, title, word in (
+        ("nothing", "x", "known are"),
+        (other, "night  work", "no other fine cluster"),
+        (other, " ", "no other"),
+    ):
         with pytest.raises(UserError, match=word):
             clusters.rename(scanned, cluster, title, "ann")
     clusters.rename(scanned, "night", "day", "bob")
-    assert "day" in clusters.named(scanned, state) and "night  work" not in clusters.named(scanned, state), "the last name counts"
+    assert "day" in clusters.named(scanned, state) and "night  work" not in clusters.named(
+        scanned, state
+    ), "the last name counts"
     scanned.undo(scanned.batches().name.iloc[-1], "bob")
     scanned.undo(batch, "ann")
     assert clusters.named(scanned, state) == known
@@ -130,15 +188,29 @@ def test_the_table_of_clusters_counts_what_counting_counts(scanned):
     state, table = scanned.state(), clusters.table(scanned)
     wrong = model_errors.found(scanned)
     kept = load(scanned.arrays / "opinion.npz")
-    by_hand = dict(zip(kept["ids"].astype(str), np.array(json.loads(str(kept["classes"])))[kept["pred_probs"].argmax(1)]))
+    by_hand = dict(
+        zip(
+            kept["ids"].astype(str),
+            np.array(json.loads(str(kept["classes"])))[kept["pred_probs"].argmax(1)],
+        )
+    )
     for row in table.itertuples():
         ids = clusters.named(scanned, state)[row.cluster]
-        assert [row.train, row.val, row.test] == [(state["split"][ids] == s).sum() for s in ("train", "val", "test")]
+        assert [row.train, row.val, row.test] == [
+            (state["split"][ids] == s).sum() for s in ("train", "val", "test")
+        ]
         val = [s for s in ids if s in wrong.index]
-        assert row.n == len(val) and (not val or row.accuracy == pytest.approx(np.mean([by_hand[s] == state.label[s] for s in val])))
+        assert row.n == len(val) and (
+            not val
+            or row.accuracy == pytest.approx(np.mean([by_hand[s] == state.label[s] for s in val]))
+        )
         assert (not val) or row.low < row.accuracy < row.high or row.accuracy == 1 == row.high
         assert sum(row.labels.values()) == pytest.approx(1, abs=1e-3)
-    assert table.n.sum() == (state["split"] == "val").sum() and table.cluster.is_unique and not table.named.any()
+    assert (
+        table.n.sum() == (state["split"] == "val").sum()
+        and table.cluster.is_unique
+        and not table.named.any()
+    )
 
 
 # ---- formulas
@@ -152,14 +224,23 @@ def test_p_values_and_ratios_are_those_of_scipy():
         n, N, K = rng.integers(1, 30), 200, int(rng.integers(1, 100))
         k = int(rng.integers(max(0, n + K - N), min(n, K) + 1))
         table = [[k, n - k], [K - k, N - K - n + k]]
-        assert regions.wrong_more_often(k, n, K, N) == pytest.approx(fisher_exact(table, "greater").pvalue)
+        assert regions.wrong_more_often(k, n, K, N) == pytest.approx(
+            fisher_exact(table, "greater").pvalue
+        )
         a, b = int(rng.integers(0, 20)), int(rng.integers(0, 20))
-        assert regions.thinner(a, 300, b, 100) == pytest.approx(fisher_exact([[a, 300 - a], [b, 100 - b]], "less").pvalue)
+        assert regions.thinner(a, 300, b, 100) == pytest.approx(
+            fisher_exact([[a, 300 - a], [b, 100 - b]], "less").pvalue
+        )
     middle, low, high = regions.ratio(10, 300, 20, 100)
     se = np.sqrt(1 / 10.5 - 1 / 300.5 + 1 / 20.5 - 1 / 100.5)
-    assert (middle, high / middle, middle / low) == pytest.approx((10.5 / 300.5 * 100.5 / 20.5, *[np.exp(norm.ppf(0.975) * se)] * 2))
+    assert (middle, high / middle, middle / low) == pytest.approx(
+        (10.5 / 300.5 * 100.5 / 20.5, *[np.exp(norm.ppf(0.975) * se)] * 2)
+    )
     p = np.array([0.001, 0.04, 0.03, 0.8])
-    assert regions.discoveries(p) == pytest.approx([0.004, 0.16 / 3, 0.16 / 3, 0.8]) and len(regions.discoveries(p[:0])) == 0
+    assert (
+        regions.discoveries(p) == pytest.approx([0.004, 0.16 / 3, 0.16 / 3, 0.8])
+        and len(regions.discoveries(p[:0])) == 0
+    )
 
 
 def test_cells_are_counted_as_a_cross_table_counts():
@@ -167,12 +248,18 @@ def test_cells_are_counted_as_a_cross_table_counts():
     f = regions.Facet("class", ["class a", "class b"], rng.integers(-1, 2, 500))
     g = regions.Facet("cluster", ["cluster x", "cluster y", "cluster z"], rng.integers(0, 3, 500))
     here = rng.random(500) < 0.4
-    found = {regions.called(r.facets, r.cell): r for r in regions.counts([f, g], dict(here=here)).itertuples()}
+    found = {
+        regions.called(r.facets, r.cell): r
+        for r in regions.counts([f, g], dict(here=here)).itertuples()
+    }
     assert len(found) == 2 + 3 + 6
     for i, a in enumerate(f.names):
         for j, x in enumerate(g.names):
             r = found[f"{a} in {x}"]
-            assert r.here == (here & (f.codes == i) & (g.codes == j)).sum() and r.all_here == (here & (f.codes >= 0)).sum()
+            assert (
+                r.here == (here & (f.codes == i) & (g.codes == j)).sum()
+                and r.all_here == (here & (f.codes >= 0)).sum()
+            )
             assert ((r.code == r.cell) == ((f.codes == i) & (g.codes == j))).all()
 
 
@@ -182,8 +269,14 @@ def test_what_a_region_explains_is_what_the_rest_of_its_classes_does_not():
     inside, none = np.arange(24) < 4, np.zeros(24, bool)
     rest = (wrong[4:14].sum() + 2 * wrong[4:].mean()) / 12
     count = lambda m: [np.bincount(label[m & some], minlength=2) for some in (~none, wrong)]  # noqa: E731
-    found = regions.expected(np.array([count(m) for m in (inside, inside, none)]), np.array(count(~none)), np.array([False, True, False]))
-    assert found == pytest.approx([4 * rest, 4 * wrong[4:].mean(), 0]), "a class against all others; what nothing lies in explains nothing"
+    found = regions.expected(
+        np.array([count(m) for m in (inside, inside, none)]),
+        np.array(count(~none)),
+        np.array([False, True, False]),
+    )
+    assert found == pytest.approx([4 * rest, 4 * wrong[4:].mean(), 0]), (
+        "a class against all others; what nothing lies in explains nothing"
+    )
 
 
 def test_where_errors_are_dealt_out_at_random_seldom_one_region_stands_out():
@@ -195,7 +288,10 @@ def test_where_errors_are_dealt_out_at_random_seldom_one_region_stands_out():
     ]
     for _ in range(draws):
         c = regions.counts(facets, dict(wrong=rng.permutation(600) < 90, val=np.ones(600, bool)))
-        false += (regions.discoveries(regions.wrong_more_often(c.wrong, c.val, c.all_wrong, c.all_val)) <= gaps.FOUND).any()
+        false += (
+            regions.discoveries(regions.wrong_more_often(c.wrong, c.val, c.all_wrong, c.all_val))
+            <= gaps.FOUND
+        ).any()
     assert false / draws <= 0.05
 
 
@@ -214,7 +310,9 @@ def way(tmp_path_factory):
     mode = ones[found == np.bincount(found).argmax()]
     train = mode[(table["split"].iloc[mode] == "train").to_numpy()]
     others = np.setdiff1d(np.flatnonzero(table["split"] == "train"), ones)
-    moved = np.r_[train[: round(0.9 * len(train))], np.random.default_rng(0).permutation(others)[:200]]
+    moved = np.r_[
+        train[: round(0.9 * len(train))], np.random.default_rng(0).permutation(others)[:200]
+    ]
     table.loc[moved, ["split", "label"]] = ["pool", None]
     bench = scanned_bench(table.drop(columns="truth"), tmp_path_factory.mktemp("way"))
     return bench, set(table.id.iloc[mode]), table
@@ -233,14 +331,23 @@ def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
     )
     assert first.kind == "thin" and first.ratio < 0.3 and first.ratio_high < 0.5 and len(found) < 10
     assert val.key.isin(mode).mean() > 0.5 and first.explains > 2 and first.rate > 3 * first.rest
-    assert (first.train, first.val, first.pool) == tuple((mine["split"] == s).sum() for s in ("train", "val", "pool"))
-    assert first.errors == model_errors.found(bench).wrong[val.index].sum() and f"{first.errors} of {first.val} val" in first.why
+    assert (first.train, first.val, first.pool) == tuple(
+        (mine["split"] == s).sum() for s in ("train", "val", "pool")
+    )
+    assert (
+        first.errors == model_errors.found(bench).wrong[val.index].sum()
+        and f"{first.errors} of {first.val} val" in first.why
+    )
     judged = model_errors.found(bench)
     judged = judged[judged.label.notna()]
     elsewhere = judged.wrong[~judged.index.isin(mine.index)].astype(float)
-    assert (first.rest, first.n_rest) == (pytest.approx(elsewhere.mean()), len(elsewhere)) and len(elsewhere) + first.val == len(judged)
+    assert (first.rest, first.n_rest) == (pytest.approx(elsewhere.mean()), len(elsewhere)) and len(
+        elsewhere
+    ) + first.val == len(judged)
     assert found.gap.is_unique and f"--gap '{first.gap}' --in pool" in first.action
-    assert gaps.seeds(bench, first.gap) == [s for s in gaps.members(bench, first.gap) if s in val.index]
+    assert gaps.seeds(bench, first.gap) == [
+        s for s in gaps.members(bench, first.gap) if s in val.index
+    ]
     assert gaps.members(bench, first.gap[:-1]) == list(mine.index), "the beginning is enough"
     with pytest.raises(UserError, match=re.escape(first.gap)):
         gaps.members(bench, "nothing")
@@ -253,10 +360,14 @@ def test_explained_errors_are_not_counted_twice(way):
     seen, total = set(), 0.0
     for row in found.itertuples():
         mine = set(gaps.members(bench, row.gap)) & set(wrong.index) - seen
-        assert row.explains <= wrong[list(mine)].sum() + 1e-9, f"{row.gap} explains more than is left"
+        assert row.explains <= wrong[list(mine)].sum() + 1e-9, (
+            f"{row.gap} explains more than is left"
+        )
         seen, total = seen | mine, total + max(0, row.explains)
     assert total <= wrong.sum()
-    groups = [0 if k in ("thin", "rare", "absent") else 1 if k == "error" else 2 for k in found.kind]
+    groups = [
+        0 if k in ("thin", "rare", "absent") else 1 if k == "error" else 2 for k in found.kind
+    ]
     assert groups == sorted(groups)
 
 
@@ -268,10 +379,14 @@ def test_the_list_stands_until_the_next_one_and_is_derived(way, tmp_path):
     assert again.equals(found) and file.stat().st_mtime_ns == stamp, "kept"
     kept = file.read_bytes()
     file.unlink()
-    assert gaps.find(bench).equals(found) and file.read_bytes() == kept, "found again, the same to the byte"
+    assert gaps.find(bench).equals(found) and file.read_bytes() == kept, (
+        "found again, the same to the byte"
+    )
     file.unlink()
     assert gaps.members(bench, found.gap[0]), "lost, so found anew"
-    assert gaps.find(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), "the same labels, by a probe of their own"
+    assert gaps.find(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), (
+        "the same labels, by a probe of their own"
+    )
 
 
 @pytest.mark.daily
@@ -302,16 +417,33 @@ def test_other_test_labels_make_the_same_clusters_gaps_and_sheets_to_the_byte(tm
             table.loc[test, "label"] = table.label[test].to_numpy()[::-1]
         table["site"] = np.where(table.truth.astype(int) % 2, "x", "y")
         bench = scanned_bench(table.drop(columns="truth"), tmp_path / name)
-        rows, files = gaps.find(bench), [(bench.arrays / f).read_bytes() for f in ("clusters.npz", "gaps.npz")]
+        rows, files = (
+            gaps.find(bench),
+            [(bench.arrays / f).read_bytes() for f in ("clusters.npz", "gaps.npz")],
+        )
         every = [clusters.table(bench, level=level).to_json() for level in clusters.LEVELS]
         sheets = [
-            contact_sheet.of_clusters(bench, clusters.table(bench), tmp_path / name / "c.html", "fine"),
+            contact_sheet.of_clusters(
+                bench, clusters.table(bench), tmp_path / name / "c.html", "fine"
+            ),
             contact_sheet.of_gaps(bench, rows, tmp_path / name / "g.html"),
         ]
-        seen.append([rows.drop(columns="action").to_json(), files[0], every, [s.read_text().replace(str(bench.given), "") for s in sheets]])
+        seen.append(
+            [
+                rows.drop(columns="action").to_json(),
+                files[0],
+                every,
+                [s.read_text().replace(str(bench.given), "") for s in sheets],
+            ]
+        )
         tested = {s for s in bench.state().key[bench.state()["split"] == "test"]}
-        assert len(rows) and not any(f'title="{key}"' in s.read_text() for key in tested for s in sheets)
-        assert any(f'title="{key}"' in sheets[0].read_text() for key in bench.state().key[bench.state()["split"] == "train"])
+        assert len(rows) and not any(
+            f'title="{key}"' in s.read_text() for key in tested for s in sheets
+        )
+        assert any(
+            f'title="{key}"' in sheets[0].read_text()
+            for key in bench.state().key[bench.state()["split"] == "train"]
+        )
     assert seen[0] == seen[1]
 
 
@@ -319,7 +451,9 @@ def test_a_class_that_is_rare_or_absent_and_a_cell_that_is_missing(tmp_path):
     table = digits(900, wrong=0)
     train, three, four = (table["split"] == "train"), table.truth == "3", table.truth == "4"
     table["site"] = np.array(["x", "y"])[np.random.default_rng(0).integers(0, 2, len(table))]
-    gone = train & (three | four & (table.index % 12 > 0) | (table.truth == "5") & (table.site == "x"))
+    gone = train & (
+        three | four & (table.index % 12 > 0) | (table.truth == "5") & (table.site == "x")
+    )
     table = table[~gone]
     bench = scanned_bench(table.drop(columns="truth"), tmp_path)
     found = gaps.find(bench).set_index("gap")
@@ -331,10 +465,16 @@ def test_a_class_that_is_rare_or_absent_and_a_cell_that_is_missing(tmp_path):
     )
     assert found.loc["rare: class 4"].train == (left.truth == "4").sum() > 0
     mine = found.loc[[g for g in found.index if g.endswith(cell)][0]]
-    assert mine.train == 0 and mine.kind in ("absent", "thin") and found.index.get_loc(mine.name) < 6
+    assert (
+        mine.train == 0 and mine.kind in ("absent", "thin") and found.index.get_loc(mine.name) < 6
+    )
     expected = (left.truth == "5").sum() * (left.site == "x").sum() / len(left)
     assert mine.expected == pytest.approx(expected)
-    assert not any("class 6 with site" in g or "class 7 with site" in g for g in found.index if not g.startswith("error"))
+    assert not any(
+        "class 6 with site" in g or "class 7 with site" in g
+        for g in found.index
+        if not g.startswith("error")
+    )
 
 
 def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_path):
@@ -344,28 +484,48 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
     noise = (
         table[table["split"] == "train"]
         .head(12)
-        .assign(id=[f"n{i}" for i in range(12)], image=[png(rng.integers(0, 255, (8, 8))) for _ in range(12)], split="pool", label=None)
+        .assign(
+            id=[f"n{i}" for i in range(12)],
+            image=[png(rng.integers(0, 255, (8, 8))) for _ in range(12)],
+            split="pool",
+            label=None,
+        )
     )
     more = table[table["split"] == "train"].sample(60, random_state=0).index
     table.loc[more, ["split", "label"]] = ["pool", None]
-    bench = scanned_bench(pd.concat([table, noise], ignore_index=True).drop(columns="truth"), tmp_path)
+    bench = scanned_bench(
+        pd.concat([table, noise], ignore_index=True).drop(columns="truth"), tmp_path
+    )
     ground = gaps.Ground(bench)
     odd = [mask for _, mask in gaps.disagreeing(ground)]
     truth = dict(zip(table.id, table.truth))
     inside = [truth.get(k) == "0" for k in ground.state.key[np.any(odd, 0)]]
-    assert np.mean(inside) > 0.8 and sum(inside) > 0.7 * (table.truth[table["split"] != "test"] == "0").sum(), "the zeros, and little else"
-    ((row, far),) = [found for found in gaps.isolated(ground) if found[0]["region"].startswith("pool")]
+    assert (
+        np.mean(inside) > 0.8
+        and sum(inside) > 0.7 * (table.truth[table["split"] != "test"] == "0").sum()
+    ), "the zeros, and little else"
+    ((row, far),) = [
+        found for found in gaps.isolated(ground) if found[0]["region"].startswith("pool")
+    ]
     keys = set(ground.state.key[far])
-    assert len(keys & set(noise.id)) >= 9 and len(keys) <= 20 and row["expected"] == pytest.approx(0.72)
+    assert (
+        len(keys & set(noise.id)) >= 9
+        and len(keys) <= 20
+        and row["expected"] == pytest.approx(0.72)
+    )
     first = gaps.find(bench)
     held = [set(bench.state().key[gaps.members(bench, g)]) for g in first.gap]
-    assert any(len(keys & h) > 9 for h in held), "on the list by this name or, as here, as a cluster that train has nothing of"
+    assert any(len(keys & h) > 9 for h in held), (
+        "on the list by this name or, as here, as a cluster that train has nothing of"
+    )
 
 
 @pytest.mark.daily
 def test_labels_in_order_leave_no_gap(tmp_path):
     bench = scanned_bench(digits(900, wrong=0).drop(columns="truth"), tmp_path)
-    assert not gaps.find(bench).kind.isin(("thin", "rare", "absent")).any(), "train and val are one draw"
+    assert not gaps.find(bench).kind.isin(("thin", "rare", "absent")).any(), (
+        "train and val are one draw"
+    )
 
 
 # ---- the verbs
@@ -380,7 +540,9 @@ def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
 
     shutil.copytree(way[0].path, tmp_path / "bench")
     bench = assay.open(tmp_path / "bench")
-    status, out, _ = run_assay("gaps", "-b", bench.path, "--csv", tmp_path / "g.csv", "--sheet", tmp_path / "g.html")
+    status, out, _ = run_assay(
+        "gaps", "-b", bench.path, "--csv", tmp_path / "g.csv", "--sheet", tmp_path / "g.html"
+    )
     gap = gaps.find(bench).gap[0]
     assert (
         status == 0
@@ -388,36 +550,77 @@ def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
         and "--from-gap" in out.splitlines()[-1]
         and len(pd.read_csv(tmp_path / "g.csv")) == len(gaps.find(bench))
     )
-    assert "Wrong on val" in (tmp_path / "g.html").read_text() and "In the pool from there" in (tmp_path / "g.html").read_text()
+    assert (
+        "Wrong on val" in (tmp_path / "g.html").read_text()
+        and "In the pool from there" in (tmp_path / "g.html").read_text()
+    )
     mine = bench.state().loc[gaps.members(bench, gap)]
     val = set(mine.index[mine["split"] == "val"])
-    assert run_assay("guard", "ones", "--from-gap", "thin", "--score", "2", "--who", "ann", "-b", bench.path)[0] == 2
-    status, out, err = run_assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path, "--json")
+    assert (
+        run_assay(
+            "guard", "ones", "--from-gap", "thin", "--score", "2", "--who", "ann", "-b", bench.path
+        )[0]
+        == 2
+    )
+    status, out, err = run_assay(
+        "guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path, "--json"
+    )
     told = json.loads(out)
     frozen = regression_sets.frozen(bench, bench.state())["ones"]
-    assert status == 0 and set(frozen["samples"]) == val and told["moved"]["val"] >= len(val), "all of val there, not only the errors"
+    assert status == 0 and set(frozen["samples"]) == val and told["moved"]["val"] >= len(val), (
+        "all of val there, not only the errors"
+    )
     rest = gaps.row_of(bench, gap)["rest"]
-    assert told["sets"][0]["score"] == pytest.approx(1 - rest, abs=0.0101) and 1 - rest >= told["sets"][0]["score"]
+    assert (
+        told["sets"][0]["score"] == pytest.approx(1 - rest, abs=0.0101)
+        and 1 - rest >= told["sets"][0]["score"]
+    )
     assert not {s for s in gaps.members(bench, gap) if s in val}, "a regression set is in no gap"
     assert run_assay("scan", "-b", bench.path, "--embedder", "pixels")[0] == 0
     bench.commit("guarded", "ann", "guarded")
     run.run(bench, checked(dict(versions=["guarded"], architectures=["probe"], seeds=2)), silent)
-    (tmp_path / "plan.toml").write_text('versions = ["guarded"]\narchitectures = ["probe"]\nseeds = 2\n')
-    status, out, _ = run_assay("gate", "--plan", tmp_path / "plan.toml", "--no-regression", told["file"], "-b", bench.path)
-    assert status in (0, 1) and "ones, probe on guarded: accuracy" in out and f"({len(val)} samples" in out
-    assert run_assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path)[0] == 2, "nothing of it is left in val"
+    (tmp_path / "plan.toml").write_text(
+        'versions = ["guarded"]\narchitectures = ["probe"]\nseeds = 2\n'
+    )
+    status, out, _ = run_assay(
+        "gate", "--plan", tmp_path / "plan.toml", "--no-regression", told["file"], "-b", bench.path
+    )
+    assert (
+        status in (0, 1)
+        and "ones, probe on guarded: accuracy" in out
+        and f"({len(val)} samples" in out
+    )
+    assert (
+        run_assay("guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path)[0] == 2
+    ), "nothing of it is left in val"
 
 
 def test_the_verbs_say_what_they_did(scanned, tmp_path):
-    status, out, _ = run_assay("clusters", "-b", scanned.path, "--level", "coarse", "--sheet", tmp_path / "c.png")
+    status, out, _ = run_assay(
+        "clusters", "-b", scanned.path, "--level", "coarse", "--sheet", tmp_path / "c.png"
+    )
     assert status == 0 and "5 coarse clusters" in out and "next: assay clusters --rename" in out
     width, height = Image.open(tmp_path / "c.png").size
     assert width == 12 * 100 and height == 5 * 120
     rows = json.loads(run_assay("clusters", "-b", scanned.path, "--json")[1])
-    assert len(rows) == len(clusters.table(scanned)) and {"cluster", "labels", "accuracy", "flagged", "distance"} <= set(rows[0])
-    status, out, _ = run_assay("clusters", "-b", scanned.path, "--rename", rows[0]["cluster"], "tidy", "--who", "ann")
-    assert status == 0 and "is called tidy" in out and "tidy" in run_assay("clusters", "-b", scanned.path)[1]
-    assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(gaps.find(scanned).to_json(orient="records"))
+    assert len(rows) == len(clusters.table(scanned)) and {
+        "cluster",
+        "labels",
+        "accuracy",
+        "flagged",
+        "distance",
+    } <= set(rows[0])
+    status, out, _ = run_assay(
+        "clusters", "-b", scanned.path, "--rename", rows[0]["cluster"], "tidy", "--who", "ann"
+    )
+    assert (
+        status == 0
+        and "is called tidy" in out
+        and "tidy" in run_assay("clusters", "-b", scanned.path)[1]
+    )
+    assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(
+        gaps.find(scanned).to_json(orient="records")
+    )
     log = scanned.rows("select count(*) from edits")
     for arguments, word in (
         (("clusters", "--rename", "zebra", "x"), "known are"),
@@ -431,7 +634,9 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
     ):
         status, _, err = run_assay(*arguments, "-b", scanned.path)
         assert status == 2 and word in err and "Traceback" not in err, err
-    assert scanned.rows("select count(*) from edits") == log and not list(scanned.path.glob("guard-*"))
+    assert scanned.rows("select count(*) from edits") == log and not list(
+        scanned.path.glob("guard-*")
+    )
 
 
 def test_a_run_may_stand_for_the_probe(scanned):
@@ -460,4 +665,6 @@ def test_centres_are_made_of_no_test_image(scanned):
     state = scanned.state()
     kept = clusters.standing(scanned, state)
     made = set(kept["hashes"][kept["open"]].astype(str))
-    assert made == set(state.content_hash[state["split"] != "test"]) and len(made) == int(kept["made"])
+    assert made == set(state.content_hash[state["split"] != "test"]) and len(made) == int(
+        kept["made"]
+    )

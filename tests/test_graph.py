@@ -20,7 +20,9 @@ def cloud(n=4000, d=200, seed=0):
     """Vectors with some structure: 40 lumps in 30 of 200 directions, of different sizes, and numbers of different scale."""
     rng = np.random.default_rng(seed)
     low = rng.normal(size=(40, 30))[rng.integers(0, 40, n)] * 2 + rng.normal(size=(n, 30))
-    return ((low @ rng.normal(size=(30, d)) + rng.normal(size=(n, d))) * rng.uniform(0.1, 10, d)).astype("f4")
+    return (
+        (low @ rng.normal(size=(30, d)) + rng.normal(size=(n, d))) * rng.uniform(0.1, 10, d)
+    ).astype("f4")
 
 
 def truth(X, k=knn.K):
@@ -48,7 +50,9 @@ def test_a_small_graph_is_exact():
     X = cloud(1500)
     near, far = truth(X)
     graph = knn.build(X)
-    assert recall(graph["neighbours"], near) > 0.9999 and np.allclose(graph["distances"], far, atol=2e-3)
+    assert recall(graph["neighbours"], near) > 0.9999 and np.allclose(
+        graph["distances"], far, atol=2e-3
+    )
 
 
 @pytest.mark.daily
@@ -58,10 +62,16 @@ def test_a_large_one_finds_nearly_all_and_the_same_again(approximate):
     near, far = truth(X)
     assert recall(graph["neighbours"], near) >= 0.98
     hit = graph["neighbours"][:, 0] == near[:, 0]
-    assert np.allclose(graph["distances"][hit, 0], far[hit, 0], atol=2e-3), "distances are by all numbers, not by 128"
-    assert (graph["neighbours"] != np.arange(len(X))[:, None]).all() and (np.diff(graph["distances"], axis=1) >= 0).all()
+    assert np.allclose(graph["distances"][hit, 0], far[hit, 0], atol=2e-3), (
+        "distances are by all numbers, not by 128"
+    )
+    assert (graph["neighbours"] != np.arange(len(X))[:, None]).all() and (
+        np.diff(graph["distances"], axis=1) >= 0
+    ).all()
     again = knn.build(X)
-    assert all(np.array_equal(graph[name], again[name]) for name in graph), "two scans of the same images agree to the byte"
+    assert all(np.array_equal(graph[name], again[name]) for name in graph), (
+        "two scans of the same images agree to the byte"
+    )
 
 
 def test_copies_find_each_other_however_many(approximate):
@@ -84,11 +94,16 @@ def test_new_rows_enter_and_old_ones_leave_as_if_built_at_once(approximate):
     assert (graph["neighbours"] >= 0).all() and recall(graph["neighbours"], near) >= 0.98
     assert recall(graph["neighbours"][was < 0], near[was < 0]) >= 0.98
     touched = np.isin(near, np.flatnonzero(was < 0))  # where a new one belongs into an old list
-    missing = [set(near[i, touched[i]]) - set(graph["neighbours"][i]) for i in np.flatnonzero(touched.any(1) & (was >= 0))]
+    missing = [
+        set(near[i, touched[i]]) - set(graph["neighbours"][i])
+        for i in np.flatnonzero(touched.any(1) & (was >= 0))
+    ]
     assert touched[was >= 0].sum() > 200 and sum(map(len, missing)) <= 0.02 * touched.sum()
     rebuilt = knn.build(X[now])
     assert recall(graph["neighbours"], rebuilt["neighbours"]) >= 0.97
-    assert not knn.can_extend(kept, np.where(np.arange(len(now)) % 5, was, -1)), "a fifth new is worth building anew"
+    assert not knn.can_extend(kept, np.where(np.arange(len(now)) % 5, was, -1)), (
+        "a fifth new is worth building anew"
+    )
 
 
 @pytest.mark.daily
@@ -99,15 +114,26 @@ def test_a_scan_extends_its_graph(tmp_path, monkeypatch):
     scan(bench, embedder="pixels", say=silent)
     basis = load(bench.arrays / "lists.npz")["axes"]
     table.to_parquet(tmp_path / "digits.parquet")
-    ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+    ingest(
+        bench,
+        tmp_path / "digits.parquet",
+        "tester",
+        columns=dict(label="label"),
+        refreeze_test=True,
+    )
     scan(bench, embedder="pixels", say=silent)
     kept, graph = load(bench.arrays / "lists.npz"), load(bench.arrays / "graph.npz")
-    assert np.array_equal(kept["axes"], basis) and len(graph["hashes"]) == 600, "the basis stays: it was extended"
+    assert np.array_equal(kept["axes"], basis) and len(graph["hashes"]) == 600, (
+        "the basis stays: it was extended"
+    )
     for name in ("lists.npz", "graph.npz"):
         (bench.arrays / name).unlink()
     scan(bench, embedder="pixels", say=silent)
     fresh = load(bench.arrays / "graph.npz")
-    assert np.array_equal(fresh["hashes"], graph["hashes"]) and recall(graph["neighbours"], fresh["neighbours"]) > 0.97
+    assert (
+        np.array_equal(fresh["hashes"], graph["hashes"])
+        and recall(graph["neighbours"], fresh["neighbours"]) > 0.97
+    )
     assert not np.array_equal(load(bench.arrays / "lists.npz")["axes"], basis)
     neighbor_graph.nodes(bench, bench.state())
 
@@ -134,7 +160,9 @@ def jpeg(image):
 
 
 def at_32(image):
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((32, 32), Image.Resampling.BILINEAR))
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(image)).resize((32, 32), Image.Resampling.BILINEAR)
+    )
 
 
 CHANGES = dict(
@@ -156,7 +184,9 @@ def test_a_changed_copy_shows_one_picture(photographs, change):
 
 def test_others_do_not(photographs):
     pairs = np.stack(np.triu_indices(len(photographs), 1), 1)
-    assert image_similarity.likeness(photographs, pairs).max() < image_similarity.TWIN, "of 44,850 pairs none"
+    assert image_similarity.likeness(photographs, pairs).max() < image_similarity.TWIN, (
+        "of 44,850 pairs none"
+    )
 
 
 def test_pictures_of_nothing_are_alike_when_they_are_equally_bright():
@@ -169,7 +199,13 @@ def test_strokes_on_paper_must_agree_better():
     sheet = np.full((3, 32, 32, 3), 255, "u1")
     sheet[0, 8:20, 14:17], sheet[1, 8:22, 14:17], sheet[2, 8:20, 14:17] = 0, 0, 3
     none = np.empty((6, 450, 0), "f4")
-    assert image_similarity.correlated(*(image_similarity.views(sheet[i : i + 1], image_similarity.VIEWS) for i in (0, 1)), none) >= 0.9
+    assert (
+        image_similarity.correlated(
+            *(image_similarity.views(sheet[i : i + 1], image_similarity.VIEWS) for i in (0, 1)),
+            none,
+        )
+        >= 0.9
+    )
     one, other = image_similarity.likeness(sheet, np.array([[0, 1], [0, 2]]))
     assert one < image_similarity.TWIN < other
 
@@ -179,12 +215,17 @@ def test_digits_are_drawn_alike_and_only_copies_are_duplicates(tmp_path):
     from test_gate import nearly
 
     table = digits(400)
-    copies = table[table["split"] == "val"].assign(id=lambda t: t.id + "-copy", image=lambda t: t.image.map(nearly))
+    copies = table[table["split"] == "val"].assign(
+        id=lambda t: t.id + "-copy", image=lambda t: t.image.map(nearly)
+    )
     bench = bench_of(pd.concat([table, copies]), tmp_path, audited_test=True)
     scan(bench, embedder="pixels", say=silent)
     graph = load(bench.arrays / "graph.npz")
     hashes = bench.state().reset_index().set_index("key").content_hash
-    planted = {frozenset((hashes[k].encode(), hashes[f"{k}-copy"].encode())) for k in table.id[table["split"] == "val"]}
+    planted = {
+        frozenset((hashes[k].encode(), hashes[f"{k}-copy"].encode()))
+        for k in table.id[table["split"] == "val"]
+    }
     found = {frozenset(graph["hashes"][pair].tolist()) for pair in graph["pairs"]}
     assert found == planted and graph["limit"] > image_similarity.TWIN
 
@@ -198,4 +239,6 @@ def test_a_slow_drift_is_not_one_group(seed):
     near = {tuple(sorted(pair)) for pair in pairs.tolist()}
     assert all(group[i] == i or tuple(sorted((i, group[i]))) in near for i in range(40))
     assert (group[group] == group).all(), "a leader follows nobody"
-    assert np.bincount(group).max() <= 3 and len(set(group)) < 30, "a leader and its two neighbours; and yet groups"
+    assert np.bincount(group).max() <= 3 and len(set(group)) < 30, (
+        "a leader and its two neighbours; and yet groups"
+    )

@@ -64,7 +64,17 @@ NASTY = [
         ".hidden",
         "__MACOSX",
     ),
-    *("=1+1", '=HYPERLINK("http://x","y")', "@SUM(A1)", "+1+1", "'=1", "''=1", "'-1", "-2+3+cmd|' /C calc'!A0", "\t=1"),
+    *(
+        "=1+1",
+        '=HYPERLINK("http://x","y")',
+        "@SUM(A1)",
+        "+1+1",
+        "'=1",
+        "''=1",
+        "'-1",
+        "-2+3+cmd|' /C calc'!A0",
+        "\t=1",
+    ),
     *(
         "x'; drop table edits; --",
         '"; attach "x',
@@ -100,8 +110,13 @@ LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st
     "\"',;=+-@%/\\.\n\r\t \x1b$*[]:|<>é漢🐈\u202e"
 )
 TEXT = st.text(LETTERS, min_size=1, max_size=20) | st.sampled_from(NASTY)
-CHECKS, PHASES = list(HealthCheck), (Phase.explicit, Phase.generate)  # a failing example that is not shrunk is short enough
-FEW = settings(max_examples=2, deadline=None, suppress_health_check=CHECKS, phases=PHASES, database=None)
+CHECKS, PHASES = (
+    list(HealthCheck),
+    (Phase.explicit, Phase.generate),
+)  # a failing example that is not shrunk is short enough
+FEW = settings(
+    max_examples=2, deadline=None, suppress_health_check=CHECKS, phases=PHASES, database=None
+)
 BIG = "x" * 10_000_000
 
 
@@ -109,8 +124,14 @@ def bench_of(folder, n=6, keys=None):
     """A bench of n grey images from a Parquet of bytes, a third of them test."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
-    table = dict(id=keys or [f"k{i}" for i in range(n)], image=[png(rng.integers(0, 255, (4, 4))) for _ in range(n)])
-    table |= dict(label=["cat", "dog"] * (n // 2) + ["cat"] * (n % 2), split=["train", "train", "test"] * (n // 3) + ["train"] * (n % 3))
+    table = dict(
+        id=keys or [f"k{i}" for i in range(n)],
+        image=[png(rng.integers(0, 255, (4, 4))) for _ in range(n)],
+    )
+    table |= dict(
+        label=["cat", "dog"] * (n // 2) + ["cat"] * (n % 2),
+        split=["train", "train", "test"] * (n // 3) + ["train"] * (n % 3),
+    )
     pq.write_table(pa.table(table), folder / "p.parquet")
     bench = assay.create(folder / "bench")
     ingest(bench, folder / "p.parquet", "ann")
@@ -120,7 +141,9 @@ def bench_of(folder, n=6, keys=None):
 def relabelled(bench, folder, labels):
     """Give these labels to train samples as a person would: by a CSV and the command line."""
     samples = list(bench.frame(split="train").index[: len(labels)])
-    write_csv(defused(pd.DataFrame(dict(sample=samples, label=labels, why=labels))), folder / "e.csv")
+    write_csv(
+        defused(pd.DataFrame(dict(sample=samples, label=labels, why=labels))), folder / "e.csv"
+    )
     new = [f"--new-class={label}" for label in labels]
     status, _, err = run_assay("edit", folder / "e.csv", "--who", labels[0], *new, "-b", bench.path)
     assert status == 0, err
@@ -165,7 +188,12 @@ def test_a_folder_name_says_its_label_and_leads_nowhere(a, b):
 
     name = safe(a)
     assert unquote(name) == a and (a == b or safe(b) != name)
-    assert name == os.path.basename(name) and name not in ("", ".", "..") and name[0] != "." and name.isprintable()
+    assert (
+        name == os.path.basename(name)
+        and name not in ("", ".", "..")
+        and name[0] != "."
+        and name.isprintable()
+    )
 
 
 @settings(FEW, max_examples=300)
@@ -182,16 +210,30 @@ def test_a_queue_that_went_through_a_spreadsheet_is_applied(tmp_path):
     odd = ["=1+1", "'=1+1", "-1", "+x", "@a", "x\ry"]
     bench = bench_of(tmp_path, 20)
     samples = relabelled(bench, tmp_path, odd)
-    with open(tmp_path / "s.csv", "w", newline="") as f:  # as spreadsheets of many countries save it
-        csv.writer(f, delimiter=";").writerows([["sample", "label"], *zip(samples, ["'+x", "''=1+1", "'=1+1", "-1", "=1+1", "@a"])])
-    assert list(read_decisions(tmp_path / "s.csv").label) == ["+x", "'=1+1", "=1+1", "-1", "=1+1", "@a"]
+    with open(
+        tmp_path / "s.csv", "w", newline=""
+    ) as f:  # as spreadsheets of many countries save it
+        csv.writer(f, delimiter=";").writerows(
+            [["sample", "label"], *zip(samples, ["'+x", "''=1+1", "'=1+1", "-1", "=1+1", "@a"])]
+        )
+    assert list(read_decisions(tmp_path / "s.csv").label) == [
+        "+x",
+        "'=1+1",
+        "=1+1",
+        "-1",
+        "=1+1",
+        "@a",
+    ]
     assert run_assay("edit", tmp_path / "s.csv", "-b", bench.path)[0] == 0
     assert list(bench.state().label[samples]) == ["+x", "'=1+1", "=1+1", "-1", "=1+1", "@a"]
 
 
 @pytest.mark.parametrize("how", ["folders", "source"])
 def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
-    rng, labels = np.random.default_rng(1), [label for label in NASTY if len(safe(label).encode()) < 255]
+    rng, labels = (
+        np.random.default_rng(1),
+        [label for label in NASTY if len(safe(label).encode()) < 255],
+    )
     for i in range(len(labels)):
         place = tmp_path / "deep" / "src" / "ab"[i % 2]
         place.mkdir(parents=True, exist_ok=True)
@@ -200,15 +242,27 @@ def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
     ingest(bench, tmp_path / "deep" / "src", "ann")
     frame = bench.frame()
     with bench.transaction() as con:  # also of test samples, which no edit may touch
-        bench.append(con, pd.DataFrame(dict(sample=frame.index, field="label", value=list(map(json.dumps, labels)))), "edit-x", "eve")
+        bench.append(
+            con,
+            pd.DataFrame(
+                dict(sample=frame.index, field="label", value=list(map(json.dumps, labels)))
+            ),
+            "edit-x",
+            "eve",
+        )
     before = set(tmp_path.rglob("*"))
-    assert run_assay("export", "--format", how, "-o", tmp_path / "deep" / "out", "-b", bench.path)[0] == 0
+    assert (
+        run_assay("export", "--format", how, "-o", tmp_path / "deep" / "out", "-b", bench.path)[0]
+        == 0
+    )
     made = set(tmp_path.rglob("*")) - before
     assert made and all(tmp_path / "deep" / "out" in (p, *p.parents) for p in made)
     again = assay.create(tmp_path / "again")
     ingest(again, tmp_path / "deep" / "out" / ("" if how == "folders" else "src"), "bob")
     state = bench.state()
-    assert dict(zip(again.state().content_hash, again.state().label)) == dict(zip(state.content_hash, state.label))
+    assert dict(zip(again.state().content_hash, again.state().label)) == dict(
+        zip(state.content_hash, state.label)
+    )
 
 
 def test_a_table_that_would_say_something_else_is_refused(tmp_path):
@@ -223,7 +277,13 @@ def refused(bench, command, *words):
     """Exit status 2, an error that one can read, and a bench as it was."""
     before, rows = bench.state(), bench.rows("select count(*) from edits")
     status, out, err = run_assay(*command, "-b", bench.path)
-    assert status == 2 and not out and err.startswith("error: ") and "\nhint: " in err and "Traceback" not in err, err[:3000]
+    assert (
+        status == 2
+        and not out
+        and err.startswith("error: ")
+        and "\nhint: " in err
+        and "Traceback" not in err
+    ), err[:3000]
     assert all(word in err for word in words), err[:3000]
     assert len(err) < 5_000 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", err)
     assert bench.rows("select count(*) from edits") == rows
@@ -252,7 +312,9 @@ def test_what_no_log_should_hold_is_refused_whole(tmp_path, name):
     a, b = bench.frame(split="train").index[:2]
     row = dict(sample=a, label="dog") | {column: text}
     cells = [f'"{c}"' if c[0] != '"' else c for c in row.values()]
-    (tmp_path / "e.csv").write_text(f"{','.join(row)}\n{b}{',dog' * (len(row) - 1)}\n{','.join(cells)}\n", newline="")
+    (tmp_path / "e.csv").write_text(
+        f"{','.join(row)}\n{b}{',dog' * (len(row) - 1)}\n{','.join(cells)}\n", newline=""
+    )
     refused(bench, ["edit", tmp_path / "e.csv"], word)
 
 
@@ -266,7 +328,10 @@ def test_no_option_carries_it_in(tmp_path, text):
     refused(bench, ["import", tmp_path / "p.parquet", "--as", text], "--as")
     with pytest.raises(UserError, match="source's name"):
         ingest(bench, tmp_path / "p.parquet", "ann", name=text)
-    frame = pd.DataFrame([dict(sample=bench.frame(split="train").index[0], keep="false", why=text * 20)], dtype=object)
+    frame = pd.DataFrame(
+        [dict(sample=bench.frame(split="train").index[0], keep="false", why=text * 20)],
+        dtype=object,
+    )
     with pytest.raises(UserError, match="its why"):
         bench.edit(frame, "ann")
 
@@ -276,22 +341,42 @@ def test_no_option_carries_it_in(tmp_path, text):
 def test_a_source_may_not_bring_it_either(tmp_path, column, text):
     bench = bench_of(tmp_path / "old")
     rng = np.random.default_rng(5)
-    table = dict(id=list("abcde"), image=[png(rng.integers(0, 255, (4, 4))) for _ in "abcde"], label=list("xyxxy"), split=["pool"] * 5)
+    table = dict(
+        id=list("abcde"),
+        image=[png(rng.integers(0, 255, (4, 4))) for _ in "abcde"],
+        label=list("xyxxy"),
+        split=["pool"] * 5,
+    )
     table["id" if column == "key" else column][1] = text
     pq.write_table(pa.table(table), tmp_path / "q.parquet")
     refused(bench, ["import", tmp_path / "q.parquet"], "row 1", f"{column} that", "--skip-bad")
     (tmp_path / "long.csv").write_text(f"path,label\n{BIG},x\n")
     refused(bench, ["import", tmp_path / "long.csv"], "field limit")
-    (tmp_path / "split.csv").write_text(f"path,label,split\na.png,x,{'s' * 100_000}\nb.png,y,train\n")
+    (tmp_path / "split.csv").write_text(
+        f"path,label,split\na.png,x,{'s' * 100_000}\nb.png,y,train\n"
+    )
     refused(bench, ["import", tmp_path / "split.csv"])
     assert run_assay("import", tmp_path / "q.parquet", "--skip-bad", "-b", bench.path)[0] == 0
-    assert bench.state().source.eq("q.parquet").sum() == 4 and max(map(len, bench.query("select * from left_out").iloc[0])) < 1200
+    assert (
+        bench.state().source.eq("q.parquet").sum() == 4
+        and max(map(len, bench.query("select * from left_out").iloc[0])) < 1200
+    )
 
 
 def test_keys_and_file_names_mean_nothing(tmp_path):
     """Names that are patterns, SQL, or look like a row of a Parquet file are files like any other."""
     rng, src = np.random.default_rng(2), tmp_path / "src"
-    names = ["a*", "[x]", "x'; drop table edits; --", "p.parquet::3", "$(reboot)", "-rf", "\x1b[2J", "a\nb", "🐈\u202e"]
+    names = [
+        "a*",
+        "[x]",
+        "x'; drop table edits; --",
+        "p.parquet::3",
+        "$(reboot)",
+        "-rf",
+        "\x1b[2J",
+        "a\nb",
+        "🐈\u202e",
+    ]
     names = [f"{name}.png" for name in names]
     for i, name in enumerate(names):
         (src / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
@@ -303,7 +388,9 @@ def test_keys_and_file_names_mean_nothing(tmp_path):
     status, out, _ = run_assay("import", src, "-b", tmp_path / "bench")
     assert status == 0 and "\x1b" not in out
     bench = assay.open(tmp_path / "bench")
-    assert {Path(k).name for k in bench.state().key} == set(names) and bench.rows("select count(*) from edits")[0][0] > 18
+    assert {Path(k).name for k in bench.state().key} == set(names) and bench.rows(
+        "select count(*) from edits"
+    )[0][0] > 18
     for how in ("manifest", "folders", "source"):
         out = tmp_path / how
         assert run_assay("export", "--format", how, "--copy", "-o", out, "-b", bench.path)[0] == 0
@@ -318,7 +405,9 @@ def test_a_manifest_row_called_like_a_parquet_row_is_a_file(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "manifest.csv")
     for i, path in enumerate(table.path):
         os.rename(tmp_path / "out" / path, tmp_path / "out" / f"x.parquet::{i}")
-    table.assign(path=[f"x.parquet::{i}" for i in table.index]).to_csv(tmp_path / "out" / "m.csv", index=False)
+    table.assign(path=[f"x.parquet::{i}" for i in table.index]).to_csv(
+        tmp_path / "out" / "m.csv", index=False
+    )
     assert run_assay("import", tmp_path / "out" / "m.csv", "-b", tmp_path / "b")[0] == 0
     assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
 
@@ -327,13 +416,22 @@ def test_a_manifest_row_called_like_a_parquet_row_is_a_file(tmp_path):
 def test_a_forged_manifest_says_nothing_but_its_rows(tmp_path, meta):
     bench = bench_of(tmp_path)
     run_assay("export", "-o", tmp_path / "out", "--copy", "-b", bench.path)
-    table = pd.read_csv(tmp_path / "out" / "manifest.csv").assign(meta=meta, key="../../etc/passwd", source="'; --")
+    table = pd.read_csv(tmp_path / "out" / "manifest.csv").assign(
+        meta=meta, key="../../etc/passwd", source="'; --"
+    )
     table.to_csv(tmp_path / "out" / "manifest.csv", index=False)
     assert run_assay("import", tmp_path / "out", "-b", tmp_path / "b")[0] == 0
     assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
     for how in ("folders", "source", "manifest"):
-        assert run_assay("export", "--format", how, "-o", tmp_path / "x" / "y" / how, "-b", tmp_path / "b")[0] == 0
-    assert {p.name for p in (tmp_path / "x").iterdir()} == {"y"} and len(list((tmp_path / "x" / "y").iterdir())) == 3
+        assert (
+            run_assay(
+                "export", "--format", how, "-o", tmp_path / "x" / "y" / how, "-b", tmp_path / "b"
+            )[0]
+            == 0
+        )
+    assert {p.name for p in (tmp_path / "x").iterdir()} == {"y"} and len(
+        list((tmp_path / "x" / "y").iterdir())
+    ) == 3
 
 
 def test_the_terminal_shows_control_characters_and_obeys_none(tmp_path):
@@ -343,9 +441,14 @@ def test_the_terminal_shows_control_characters_and_obeys_none(tmp_path):
     for verb in ("status", "log"):
         status, out, err = run_assay(verb, "-b", bench.path)
         assert status == 0 and not set("\x1b\x07\x9b\u202e") & set(out + err)
-    assert "\\x1b]0;owned" in run_assay("import", tmp_path / "p.parquet", "--as", evil, "-b", tmp_path / "b")[1]
+    assert (
+        "\\x1b]0;owned"
+        in run_assay("import", tmp_path / "p.parquet", "--as", evil, "-b", tmp_path / "b")[1]
+    )
     assert "\\x1b]0;owned\\x07\\x9b2J\\u202egnp.exe" in run_assay("status", "-b", bench.path)[1]
-    assert evil in json.loads(run_assay("status", "--json", "-b", bench.path)[1])["classes"], "data are exact"
+    assert evil in json.loads(run_assay("status", "--json", "-b", bench.path)[1])["classes"], (
+        "data are exact"
+    )
     (tmp_path / "e.csv").write_text(f"sample,label\n{evil},x\n")
     refused(bench, ["edit", tmp_path / "e.csv"], "no such sample", "\\x1b]0;owned")
     assert printable("👩‍🔬 ok\n") == "👩‍🔬 ok\n"
@@ -356,14 +459,21 @@ def test_the_report_escapes_what_it_is_told():
     from assay.pipelines.reports.image_sections import figures
 
     evil = '</script><img src=x onerror="alert(1)">\'&'
-    page = words(evil) + sentence(evil) + words([evil]) + figures([dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)], "{} {}")
+    page = (
+        words(evil)
+        + sentence(evil)
+        + words([evil])
+        + figures([dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)], "{} {}")
+    )
     assert "<img src=x" not in page and "</script" not in page and 'onerror="' not in page
 
 
 def test_a_readable_error_is_short():
     e = UserError(f"expected x, found {BIG}\n  {BIG}", BIG)
     assert len(str(e)) < 4_000 and "9,999,0" in str(e) and len(str(e).splitlines()) == 3
-    assert [flaw(t) is None for t in ("x" * 300, "x" * 301, "\0", "\ud800", "\udfff", "\x1b", "")] == [
+    assert [
+        flaw(t) is None for t in ("x" * 300, "x" * 301, "\0", "\ud800", "\udfff", "\x1b", "")
+    ] == [
         True,
         False,
         False,

@@ -14,7 +14,7 @@ from conftest import ROOT
 # lowest first; a package imports from the lines below its own, and a line holds packages that do not know each other
 FLOORS = """
 curation.errors
-curation.text curation.times curation.statistics
+curation.text curation.times curation.splits curation.plugins curation.statistics
 curation.system
 curation.storage
 curation.media
@@ -38,9 +38,24 @@ app.ui
 app.pages
 app.main
 """
-FLOOR = {f"assay.{package}": n for n, line in enumerate(FLOORS.split("\n")) for package in line.split()}
-HEAVY = {"pandas", "scipy", "sklearn", "faiss", "cleanlab", "torch", "PIL", "pyarrow"}  # wait until they are needed
-FILES = [p for room in ("assay", "curation", "pipelines", "app") for p in sorted((ROOT / room).rglob("*.py"))]
+FLOOR = {
+    f"assay.{package}": n for n, line in enumerate(FLOORS.split("\n")) for package in line.split()
+}
+HEAVY = {
+    "pandas",
+    "scipy",
+    "sklearn",
+    "faiss",
+    "cleanlab",
+    "torch",
+    "PIL",
+    "pyarrow",
+}  # wait until they are needed
+FILES = [
+    p
+    for room in ("assay", "curation", "pipelines", "app")
+    for p in sorted((ROOT / room).rglob("*.py"))
+]
 
 
 def module_of(file):
@@ -71,10 +86,19 @@ def package_of(module):
 def test_a_file_imports_only_from_lower_floors(module):
     tree = ast.parse(MODULES[module].read_text())
     for name, _ in imports(tree):
-        assert name.split(".")[0] not in ("app", "curation", "pipelines"), "the package is called assay"
-        if name in MODULES and package_of(name) in FLOOR and package_of(module) in FLOOR and package_of(name) != package_of(module):
+        assert name.split(".")[0] not in ("app", "curation", "pipelines"), (
+            "the package is called assay"
+        )
+        if (
+            name in MODULES
+            and package_of(name) in FLOOR
+            and package_of(module) in FLOOR
+            and package_of(name) != package_of(module)
+        ):
             assert FLOOR[package_of(name)] < FLOOR[package_of(module)], f"{module} imports {name}"
-    assert ast.get_docstring(tree) or MODULES[module].name == "__init__.py", "a module opens with a sentence that says what it is for"
+    assert ast.get_docstring(tree) or MODULES[module].name == "__init__.py", (
+        "a module opens with a sentence that says what it is for"
+    )
 
 
 def test_every_package_has_a_floor():
@@ -85,21 +109,37 @@ def test_every_package_has_a_floor():
 def test_no_two_files_import_each_other():
     graph = defaultdict(set)
     for module, file in MODULES.items():
-        graph[module] |= {name for name, _ in imports(ast.parse(file.read_text())) if name in MODULES and name.count(".") > 1} - {module}
+        graph[module] |= {
+            name
+            for name, _ in imports(ast.parse(file.read_text()))
+            if name in MODULES and name.count(".") > 1
+        } - {module}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as e:
         pytest.fail(f"a circle: {' -> '.join(e.args[1])}")
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.name == "__init__.py"], ids=lambda f: str(f.parent.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "file",
+    [f for f in FILES if f.name == "__init__.py"],
+    ids=lambda f: str(f.parent.relative_to(ROOT)),
+)
 def test_a_face_is_small(file):
     module = importlib.import_module(module_of(file))
-    public = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_") and name[0].isupper()])
+    public = getattr(
+        module,
+        "__all__",
+        [name for name in vars(module) if not name.startswith("_") and name[0].isupper()],
+    )
     assert len(public) <= 8
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if "curation" in f.relative_to(ROOT).parts], ids=lambda f: str(f.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "file",
+    [f for f in FILES if "curation" in f.relative_to(ROOT).parts],
+    ids=lambda f: str(f.relative_to(ROOT)),
+)
 def test_heavy_packages_are_imported_where_they_are_needed(file):
     tree = ast.parse(file.read_text())
     assert not {name.split(".")[0] for name, node in imports(tree) if node in tree.body} & HEAVY
@@ -107,21 +147,32 @@ def test_heavy_packages_are_imported_where_they_are_needed(file):
 
 def test_the_wheel_has_every_package():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert sorted(setup["packages"]) == sorted(module_of(f) for f in FILES if f.name == "__init__.py")
-    assert {name: (ROOT / folder).is_dir() for name, folder in setup["package-dir"].items()} == dict.fromkeys(setup["package-dir"], True)
+    assert sorted(setup["packages"]) == sorted(
+        module_of(f) for f in FILES if f.name == "__init__.py"
+    )
+    assert {
+        name: (ROOT / folder).is_dir() for name, folder in setup["package-dir"].items()
+    } == dict.fromkeys(setup["package-dir"], True)
     for package, patterns in setup["package-data"].items():
         folder = MODULES[package].parent
-        held = {f.name for f in folder.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")}
+        held = {
+            f.name for f in folder.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")
+        }
         assert held == {f.name for pattern in patterns for f in folder.glob(pattern)}
 
 
 def test_the_readme_draws_every_room():
     text = (ROOT / "README.md").read_text()
     assert [
-        package for package in FLOOR if f"{package.split('.')[-1]}/" not in text and (ROOT / "/".join(package.split(".")[1:])).is_dir()
+        package
+        for package in FLOOR
+        if f"{package.split('.')[-1]}/" not in text
+        and (ROOT / "/".join(package.split(".")[1:])).is_dir()
     ] == []
 
 
 def test_python_is_started_without_the_current_folder():
     """As processes.command does: -P, or it would take the random.py of the folder that somebody works in."""
-    assert [f.name for f in FILES if re.search(r'sys\.executable(?!, "-P")', Path(f).read_text())] == []
+    assert [
+        f.name for f in FILES if re.search(r'sys\.executable(?!, "-P")', Path(f).read_text())
+    ] == []

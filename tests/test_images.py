@@ -73,7 +73,13 @@ def test_grey_files(kind):
 
 def test_lossy_files_are_close():
     scene = photo(160, 120)
-    for kind, mode in [("JPEG", None), ("WEBP", None), ("JPEG", "CMYK"), ("AVIF", None), ("HEIF", None)]:
+    for kind, mode in [
+        ("JPEG", None),
+        ("WEBP", None),
+        ("JPEG", "CMYK"),
+        ("AVIF", None),
+        ("HEIF", None),
+    ]:
         blob = saved(scene, kind, mode, quality=95)
         assert np.abs(decode(blob).astype(int) - scene).mean() < 6
 
@@ -91,7 +97,9 @@ def import_of(folder, blobs, **options):
     hashes, _, bad = decode_source(source, shards, 128, **options)
     assert bad == []
     looks = conversion.find_looks(conversion.load_looks(folder / "arrays"), dict.fromkeys(hashes))
-    return Pixels(Shards(shards.folder), hashes, 64), " ".join(conversion.notes([looks[h] for h in hashes if h in looks]))
+    return Pixels(Shards(shards.folder), hashes, 64), " ".join(
+        conversion.notes([looks[h] for h in hashes if h in looks])
+    )
 
 
 def deep_png(values, alpha=None):
@@ -111,7 +119,9 @@ def deep_file(kind, scene):
     if kind.endswith("alpha"):
         return deep_png(deep if "colour" in kind else deep[..., 0], opaque)
     if kind == "big-endian TIFF":
-        return saved(Image.frombytes("I;16B", (64, 64), deep[..., 0].astype(">u2").tobytes()), "TIFF")
+        return saved(
+            Image.frombytes("I;16B", (64, 64), deep[..., 0].astype(">u2").tobytes()), "TIFF"
+        )
     if kind == "floats":
         return saved(scene[..., 0].astype("f4") / 255, "TIFF")
     if kind == "Kelvin":
@@ -119,17 +129,34 @@ def deep_file(kind, scene):
     return saved(deep[..., 0], kind[5:])
 
 
-DEEP = ["grey PNG", "grey TIFF", "big-endian TIFF", "colour PNG", "grey and alpha", "colour and alpha", "floats", "Kelvin"]
+DEEP = [
+    "grey PNG",
+    "grey TIFF",
+    "big-endian TIFF",
+    "colour PNG",
+    "grey and alpha",
+    "colour and alpha",
+    "floats",
+    "Kelvin",
+]
 
 
 @pytest.mark.parametrize("kind", DEEP)
 def test_deep_pictures_are_read_by_the_range_that_their_source_uses(tmp_path, kind):
     """Two scenes, one at half the light, beside the same in 8 bits."""
-    scenes = [bright := np.random.default_rng(3).integers(0, 256, (64, 64, 3)).astype("u1"), bright // 2]
-    read, said = import_of(tmp_path, {f"{i}.x": deep_file(kind, scene) for i, scene in enumerate(scenes)})
+    scenes = [
+        bright := np.random.default_rng(3).integers(0, 256, (64, 64, 3)).astype("u1"),
+        bright // 2,
+    ]
+    read, said = import_of(
+        tmp_path, {f"{i}.x": deep_file(kind, scene) for i, scene in enumerate(scenes)}
+    )
     truth = np.stack(scenes) if "colour" in kind else np.stack(scenes)[..., :1]
     assert abs(read[:].astype(int) - truth).max() <= 1, "the dark one stays at half the light"
-    assert "more than 8 bits" in said and {"floats": "0 to 1", "Kelvin": "29,000 to 29,25"}.get(kind, "12 bits") in said
+    assert (
+        "more than 8 bits" in said
+        and {"floats": "0 to 1", "Kelvin": "29,000 to 29,25"}.get(kind, "12 bits") in said
+    )
 
 
 def test_colour_of_sixteen_bits_in_a_tiff_keeps_its_low_bytes(tmp_path):
@@ -138,7 +165,13 @@ def test_colour_of_sixteen_bits_in_a_tiff_keeps_its_low_bytes(tmp_path):
     blobs = {}
     for order in "<>":
         for compression in (None, "deflate"):
-            tifffile.imwrite(out := io.BytesIO(), scene, byteorder=order, compression=compression, photometric="rgb")
+            tifffile.imwrite(
+                out := io.BytesIO(),
+                scene,
+                byteorder=order,
+                compression=compression,
+                photometric="rgb",
+            )
             blobs[f"{order}{compression}".replace("<", "l").replace(">", "b")] = out.getvalue()
     read, said = import_of(tmp_path, blobs)
     assert (read[:] == (scene >> 4)).all() and "12 bits" in said
@@ -148,22 +181,41 @@ def test_an_addition_is_read_as_its_source_was(tmp_path):
     twelve = saved(np.full((8, 8), 2048, "u2") + np.arange(8, dtype="u2") * 250)
     brighter = saved(np.full((8, 8), 60_000, "u2"))
     first, _ = import_of(tmp_path, {"a.png": twelve})
-    kept = conversion.find_looks(conversion.load_looks(tmp_path / "arrays"), [content_hash(twelve)])[content_hash(twelve)].reading()
+    kept = conversion.find_looks(
+        conversion.load_looks(tmp_path / "arrays"), [content_hash(twelve)]
+    )[content_hash(twelve)].reading()
     both, said = import_of(tmp_path, {"a.png": twelve, "b.png": brighter}, reading=kept)
-    assert (both[0] == first[0]).all() and (both[1] == 255).all() and "beyond it, and cut there, reach 1" in said
+    assert (
+        (both[0] == first[0]).all()
+        and (both[1] == 255).all()
+        and "beyond it, and cut there, reach 1" in said
+    )
     apart, _ = import_of(tmp_path / "other", {"a.png": twelve, "b.png": brighter})
-    assert apart[1].mean() > 230 and apart[0].mean() < 20, "in a source of both, each is what it is to the other"
-    shown = np.asarray(Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/a.png", 64, conversion.load_looks(tmp_path / "arrays")))))
-    assert abs(shown.astype(int) - np.asarray(Image.fromarray(first[0]).resize((8, 8)))).max() < 30, "a picture looks as what is trained on"
+    assert apart[1].mean() > 230 and apart[0].mean() < 20, (
+        "in a source of both, each is what it is to the other"
+    )
+    shown = np.asarray(
+        Image.open(
+            io.BytesIO(
+                thumbnail(f"{tmp_path}/in/a.png", 64, conversion.load_looks(tmp_path / "arrays"))
+            )
+        )
+    )
+    assert (
+        abs(shown.astype(int) - np.asarray(Image.fromarray(first[0]).resize((8, 8)))).max() < 30
+    ), "a picture looks as what is trained on"
 
 
 def icon(colour, side=64):
     disc = np.hypot(*np.mgrid[-side // 2 : side // 2, -side // 2 : side // 2]) < side / 4
-    return np.dstack([np.broadcast_to(np.array(colour, "u1"), (side, side, 3)), 255 * disc.astype("u1")])
+    return np.dstack(
+        [np.broadcast_to(np.array(colour, "u1"), (side, side, 3)), 255 * disc.astype("u1")]
+    )
 
 
 @pytest.mark.parametrize(
-    ("colours", "ground"), [([255], "black"), ([0], "white"), ([255, 0], "grey"), ([128, 255], "black"), ([200], "white")]
+    ("colours", "ground"),
+    [([255], "black"), ([0], "white"), ([255, 0], "grey"), ([128, 255], "black"), ([200], "white")],
 )
 def test_what_is_drawn_on_transparency_stays_visible(tmp_path, colours, ground):
     blobs = {f"{c}.png": saved(icon([c] * 3)) for c in colours} | {
@@ -171,14 +223,23 @@ def test_what_is_drawn_on_transparency_stays_visible(tmp_path, colours, ground):
     }
     read, said = import_of(tmp_path, blobs)
     assert f"on a {ground} ground" in said
-    assert all(np.ptp(picture) >= 48 for picture in read[:]) and len({tuple(p[0, 0]) for p in read[:]}) == 1, "one ground for all of them"
+    assert (
+        all(np.ptp(picture) >= 48 for picture in read[:])
+        and len({tuple(p[0, 0]) for p in read[:]}) == 1
+    ), "one ground for all of them"
     for name in blobs:
-        shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/in/{name}", 48, conversion.load_looks(tmp_path / "arrays"))))
+        shown = Image.open(
+            io.BytesIO(
+                thumbnail(f"{tmp_path}/in/{name}", 48, conversion.load_looks(tmp_path / "arrays"))
+            )
+        )
         assert abs(np.asarray(shown)[0, 0].astype(int) - conversion.GROUNDS[ground]).max() < 6
 
 
 def test_an_opaque_picture_with_an_alpha_channel_is_an_ordinary_one(tmp_path):
-    read, said = import_of(tmp_path, {"a.png": saved(np.dstack([photo(64, 64), np.full((64, 64), 255, "u1")]))})
+    read, said = import_of(
+        tmp_path, {"a.png": saved(np.dstack([photo(64, 64), np.full((64, 64), 255, "u1")]))}
+    )
     assert said == "" and (read[0] == photo(64, 64)).all()
 
 
@@ -192,15 +253,21 @@ def test_palette_and_transparency_on_white():
     alpha = half[..., 3:] / 255
     expected = half[..., :3] * alpha + 255 * (1 - alpha)
     assert np.abs(decode(saved(half)) - expected).max() <= 1
-    assert decode(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [[[255] * 3, [7] * 3]]  # grey with alpha
-    assert decode(saved(GREY > 128)).tolist() == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()  # one bit
+    assert decode(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [
+        [[255] * 3, [7] * 3]
+    ]  # grey with alpha
+    assert (
+        decode(saved(GREY > 128)).tolist() == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()
+    )  # one bit
 
 
 def test_the_first_frame_of_an_animation():
     frames = [Image.fromarray(np.full((4, 5, 3), v, "u1")) for v in (0, 255)]
     for kind in ("GIF", "WEBP", "TIFF", "PNG", "MPO", "AVIF", "HEIF"):
         found = images.measure(saved(frames[0], kind, save_all=True, append_images=frames[1:]), 64)
-        assert found.pixels.max() < 20 and found.look.pages == 1, f"{kind}: what was not read is counted"
+        assert found.pixels.max() < 20 and found.look.pages == 1, (
+            f"{kind}: what was not read is counted"
+        )
 
 
 TURNED = {
@@ -223,11 +290,20 @@ def test_exif_rotation(kind, orientation):
     lossy = kind in ("JPEG", "AVIF", "HEIF")
     scene = photo() if lossy else COLOUR
     exif = exif.tobytes() if kind == "HEIF" else exif  # there the encoder turns the picture
-    blob = saved(scene, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {"quality": 95} if lossy else {}))
+    blob = saved(
+        scene,
+        kind,
+        exif=exif,
+        **({"lossless": True} if kind == "WEBP" else {"quality": 95} if lossy else {}),
+    )
     upright = TURNED[orientation](scene)
     assert np.abs(decode(blob).astype(int) - upright).mean() < (6 if lossy else 1e-9)
     assert original_size(blob) == upright.shape[1::-1]
-    assert decode(blob, 4).shape == (4, 4, 3) and decode(blob, 8).shape == (min(8, upright.shape[0]), min(8, upright.shape[1]), 3)
+    assert decode(blob, 4).shape == (4, 4, 3) and decode(blob, 8).shape == (
+        min(8, upright.shape[0]),
+        min(8, upright.shape[1]),
+        3,
+    )
 
 
 def test_damaged_metadata_do_not_spoil_a_picture():
@@ -242,7 +318,9 @@ def test_each_axis_is_reduced_and_none_enlarged():
             assert decode(blob, 64).shape == (min(height, 64), min(width, 64), 3)
             assert original_size(blob) == (width, height)
     bright = photo(1200, 900)
-    small = np.asarray(Image.fromarray(bright).resize((64, 64), Image.Resampling.LANCZOS)).astype(int)
+    small = np.asarray(Image.fromarray(bright).resize((64, 64), Image.Resampling.LANCZOS)).astype(
+        int
+    )
     assert np.abs(decode(saved(bright, "JPEG", quality=95), 64) - small).mean() < 3
 
 
@@ -251,7 +329,9 @@ def test_each_axis_is_reduced_and_none_enlarged():
 
 def png(width, height, *chunks, bits=8, kind=2):
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(*c) for c in chunks) + chunk(b"IEND", b"")
@@ -260,7 +340,9 @@ def png(width, height, *chunks, bits=8, kind=2):
 def test_files_that_are_no_image():
     refused(b"", "empty")
     refused(b"<html>404</html>", "not an image")
-    refused(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image")  # never handed to ghostscript
+    refused(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"
+    )  # never handed to ghostscript
     refused(saved(COLOUR)[:12], "not an image")
     refused(np.zeros(500, "u1").tobytes(), "not an image")
 
@@ -279,12 +361,21 @@ def test_bombs_are_refused_from_the_header():
     refused(png(2**31 - 1, 2**31 - 1, (b"IDAT", data)), "megapixels|damaged|header")
     assert "megapixels" in str(original_size(png(50_000, 50_000)))
     text = zlib.compress(bytes(80 << 20), 9)
-    refused(png(4, 4, (b"zTXt", b"k\0\0" + text), (b"IDAT", zlib.compress(bytes(4 * 13)))), "damaged")
-    assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (4, 4, 3)  # the same without the bomb
+    refused(
+        png(4, 4, (b"zTXt", b"k\0\0" + text), (b"IDAT", zlib.compress(bytes(4 * 13)))), "damaged"
+    )
+    assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (
+        4,
+        4,
+        3,
+    )  # the same without the bomb
 
 
 BROKEN = [
-    *[("JPEG", o) for o in ({}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1})],
+    *[
+        ("JPEG", o)
+        for o in ({}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1})
+    ],
     *[("WEBP", {}), ("WEBP", {"lossless": True}), ("AVIF", {}), ("PNG", {})],
 ]
 
@@ -292,15 +383,24 @@ BROKEN = [
 @pytest.mark.parametrize(("kind", "options"), BROKEN)
 def test_half_a_file_is_refused_or_named_as_broken(kind, options):
     """Copies that broke off: cut, cut with the end mark put back, the rest zeros, a hole of zeros."""
-    scene = np.clip(photo(320, 240).astype(int) + rng.integers(-10, 10, (240, 320, 3)), 0, 255).astype("u1")
+    scene = np.clip(
+        photo(320, 240).astype(int) + rng.integers(-10, 10, (240, 320, 3)), 0, 255
+    ).astype("u1")
     blob = saved(scene, kind, **options)
     assert not images.measure(blob, 64).look.damage
     for part in (0.3, 0.6, 0.85):
         at = int(part * len(blob))
         rest = len(blob) - at - 2
-        for broken in (blob[:at], blob[:at] + blob[-2:], blob[:at] + bytes(rest) + blob[-2:], blob[:at] + bytes(rest + 2)):
+        for broken in (
+            blob[:at],
+            blob[:at] + blob[-2:],
+            blob[:at] + bytes(rest) + blob[-2:],
+            blob[:at] + bytes(rest + 2),
+        ):
             found = images.measure(broken, 64)
-            assert isinstance(found.size, BadImage) or found.look.damage and found.look.missing > 0.02, (part, len(broken))
+            assert (
+                isinstance(found.size, BadImage) or found.look.damage and found.look.missing > 0.02
+            ), (part, len(broken))
 
 
 def test_flat_pictures_are_not_broken_whatever_zeros_they_hold():
@@ -311,7 +411,11 @@ def test_flat_pictures_are_not_broken_whatever_zeros_they_hold():
         half[:40] = rng.integers(0, 256, (40, 400, 3))
         for scene in (flat, half):
             for kind, options in BROKEN:
-                assert not images.measure(saved(scene, kind, **options), 64).look.damage, (value, kind, options)
+                assert not images.measure(saved(scene, kind, **options), 64).look.damage, (
+                    value,
+                    kind,
+                    options,
+                )
     padded = saved(photo(), "JPEG") + bytes(4096)
     assert not images.measure(padded, 64).look.damage, "what follows the end is none of it"
 
@@ -330,9 +434,13 @@ def test_many_bombs_at_once_take_no_more_room_than_one(monkeypatch):
     monkeypatch.setattr(images, "_take", watched)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda blob: images.measure(blob, 64), blobs))
-    assert all(f.size == (300, 250) for f in found) and max(most) <= 750_000 and images._held[0] == 0
+    assert (
+        all(f.size == (300, 250) for f in found) and max(most) <= 750_000 and images._held[0] == 0
+    )
     assert images.measure(saved(photo(600, 450)), 64).size == (600, 450) and images._held[0] == 0
-    assert isinstance(images.measure(blobs[0][:3000], 64).size, BadImage) and images._held[0] == 0, "a failure frees its room"
+    assert (
+        isinstance(images.measure(blobs[0][:3000], 64).size, BadImage) and images._held[0] == 0
+    ), "a failure frees its room"
 
 
 def test_no_other_exception_and_no_word_on_stderr(capfd):
@@ -340,9 +448,18 @@ def test_no_other_exception_and_no_word_on_stderr(capfd):
     exif[0x0112] = 6
     scene = photo(24, 16)
     blobs = [saved(scene, kind, exif=exif) for kind in ("PNG", "JPEG", "WEBP", "TIFF")]
-    blobs += [saved(scene, kind) for kind in ("BMP", "GIF", "PPM")] + [saved(scene, "GIF", transparency=0)]
-    blobs += [saved(scene, "TIFF", compression=c) for c in ("tiff_lzw", "jpeg", "tiff_deflate", "packbits")]
-    blobs += [saved(scene, "JPEG", "CMYK"), saved(scene, "JPEG", progressive=True), saved(scene, "PNG", "P")]
+    blobs += [saved(scene, kind) for kind in ("BMP", "GIF", "PPM")] + [
+        saved(scene, "GIF", transparency=0)
+    ]
+    blobs += [
+        saved(scene, "TIFF", compression=c)
+        for c in ("tiff_lzw", "jpeg", "tiff_deflate", "packbits")
+    ]
+    blobs += [
+        saved(scene, "JPEG", "CMYK"),
+        saved(scene, "JPEG", progressive=True),
+        saved(scene, "PNG", "P"),
+    ]
     blobs += [saved(GREY.astype("u2")), saved(scene, "PNG", "RGBA")]
     draw, good, bad = np.random.default_rng(7), 0, 0
     with warnings.catch_warnings():
@@ -351,9 +468,13 @@ def test_no_other_exception_and_no_word_on_stderr(capfd):
             for trial in range(60):
                 spoilt = bytearray(blob)
                 for _ in range(draw.integers(1, 6)):
-                    where = draw.integers(0, min(len(blob), 120) if trial % 2 else len(blob))  # headers are where the danger is
+                    where = draw.integers(
+                        0, min(len(blob), 120) if trial % 2 else len(blob)
+                    )  # headers are where the danger is
                     spoilt[where] = draw.integers(0, 256)
-                spoilt = bytes(spoilt[: draw.integers(1, len(blob) + 1)] if trial % 3 == 0 else spoilt)
+                spoilt = bytes(
+                    spoilt[: draw.integers(1, len(blob) + 1)] if trial % 3 == 0 else spoilt
+                )
                 try:
                     assert decode(spoilt, 8).shape[2] == 3
                     good += 1
@@ -370,15 +491,33 @@ def test_no_other_exception_and_no_word_on_stderr(capfd):
 
 def test_bytes_of_files_and_of_parquet_rows(tmp_path):
     blobs = [saved(photo(seed=i)) for i in range(700)]
-    pq.write_table(pa.table({"image": blobs, "thumb": blobs[::-1]}), tmp_path / "a.parquet", row_group_size=300)
+    pq.write_table(
+        pa.table({"image": blobs, "thumb": blobs[::-1]}), tmp_path / "a.parquet", row_group_size=300
+    )
     hugging = [{"bytes": b, "path": "x"} for b in blobs[:2]] + [{"bytes": None, "path": "x"}, None]
     pq.write_table(pa.table({"img": hugging}), tmp_path / "b.parquet")
     (tmp_path / "c.png").write_bytes(blobs[5])
     a, b = tmp_path / "a.parquet", tmp_path / "b.parquet"
-    uris = [f"{a}::699", f"{tmp_path}/c.png", f"{a}::0", f"{b}::1", f"{a}::0", f"{a}::3::thumb", f"{a}::301"]
+    uris = [
+        f"{a}::699",
+        f"{tmp_path}/c.png",
+        f"{a}::0",
+        f"{b}::1",
+        f"{a}::0",
+        f"{a}::3::thumb",
+        f"{a}::301",
+    ]
     assert dict(iter_bytes(uris)) == dict(enumerate(blobs[i] for i in (699, 5, 0, 1, 0, 696, 301)))
     assert [read_bytes(uri) for uri in uris[:3]] == [blobs[699], blobs[5], blobs[0]]
-    missing = [f"{b}::2", f"{b}::3", f"{a}::700", f"{a}::0::label", f"{tmp_path}/no.parquet::0", f"{tmp_path}/no.png", "/"]
+    missing = [
+        f"{b}::2",
+        f"{b}::3",
+        f"{a}::700",
+        f"{a}::0::label",
+        f"{tmp_path}/no.parquet::0",
+        f"{tmp_path}/no.png",
+        "/",
+    ]
     assert all(isinstance(blob, BadImage) and str(blob) for _, blob in iter_bytes(missing))
     with pytest.raises(BadImage, match="no such file"):
         read_bytes(f"{tmp_path}/none.png")
@@ -394,8 +533,14 @@ def test_a_pipe_is_no_image(tmp_path):
 def test_the_column_of_bytes():
     b, t = pa.binary(), pa.string()
     assert files.image_column(pa.schema({"pic": b, "path": t})) == "pic"
-    assert files.image_column(pa.schema({"mask": b, "Image": pa.struct({"bytes": b, "path": t})})) == "Image"
-    assert files.image_column(pa.schema({"mask": b, "photo": b})) is None and files.image_column(pa.schema({"path": t})) is None
+    assert (
+        files.image_column(pa.schema({"mask": b, "Image": pa.struct({"bytes": b, "path": t})}))
+        == "Image"
+    )
+    assert (
+        files.image_column(pa.schema({"mask": b, "photo": b})) is None
+        and files.image_column(pa.schema({"path": t})) is None
+    )
 
 
 # --- from a source into shards
@@ -412,19 +557,40 @@ def write(folder, blobs):
 
 def test_a_source_is_decoded_once(tmp_path):
     big, small = photo(100, 50), photo(10, 20)
-    blobs = {"big.png": saved(big), "small.png": saved(small), "copy.png": saved(big), "cut.png": saved(big)[:200], "no.png": b""}
+    blobs = {
+        "big.png": saved(big),
+        "small.png": saved(small),
+        "copy.png": saved(big),
+        "cut.png": saved(big)[:200],
+        "no.png": b"",
+    }
     source = write(tmp_path / "in", blobs | {"gone.png": b"x"})
     (tmp_path / "in" / "gone.png").unlink()
     told = []
-    hashes, sizes, bad = decode_source(source, Shards(tmp_path / "px"), 32, lambda done, total: told.append((done, total)))
-    assert hashes == [content_hash(saved(big)), content_hash(saved(small)), content_hash(saved(big)), None, None, None]
+    hashes, sizes, bad = decode_source(
+        source, Shards(tmp_path / "px"), 32, lambda done, total: told.append((done, total))
+    )
+    assert hashes == [
+        content_hash(saved(big)),
+        content_hash(saved(small)),
+        content_hash(saved(big)),
+        None,
+        None,
+        None,
+    ]
     assert sizes == [(100, 50), (10, 20), (100, 50), None, None, None] and told[-1] == (6, 6)
-    assert [key for key, _ in bad] == ["cut.png", "no.png", "gone.png"] and "empty" in dict(bad)["no.png"]
+    assert [key for key, _ in bad] == ["cut.png", "no.png", "gone.png"] and "empty" in dict(bad)[
+        "no.png"
+    ]
     shards = Shards(tmp_path / "px")
     assert sum(map(len, shards.arrays)) == 3 * (32 * 32 + 10 * 20)  # the copy is stored once
     assert (pixels(shards, hashes[1:2])[0] == small).all()
     assert (pixels(shards, hashes[:1])[0] == decode(saved(big), 32)).all()
-    assert decode_source(source, shards, 32) == (hashes, sizes, bad)  # again: sizes from the headers, nothing stored
+    assert decode_source(source, shards, 32) == (
+        hashes,
+        sizes,
+        bad,
+    )  # again: sizes from the headers, nothing stored
     assert len(Shards(tmp_path / "px").arrays) == len(shards.arrays)
 
 
@@ -434,7 +600,10 @@ def test_one_new_image_costs_one_image(tmp_path):
     source = write(tmp_path / "in", blobs | {"new.png": saved(photo(seed=9))})
     hashes, _, _ = decode_source(source, Shards(tmp_path / "px"), 16)
     shards = Shards(tmp_path / "px")
-    assert sorted(map(len, shards.arrays)) == [16 * 16 * 3, 5 * 16 * 16 * 3] and (shards.find(hashes) >= 0).all()
+    assert (
+        sorted(map(len, shards.arrays)) == [16 * 16 * 3, 5 * 16 * 16 * 3]
+        and (shards.find(hashes) >= 0).all()
+    )
 
 
 def test_a_killed_import_resumes(tmp_path, monkeypatch):
@@ -459,18 +628,32 @@ def test_pixels_of_many_shapes(tmp_path):
     scenes = [photo(w, h, seed=w) for w, h in [(8, 8), (8, 8), (5, 8), (20, 3), (8, 8)]]
     hashes = []
     for part in (scenes[:3], scenes[3:]):
-        source = write(tmp_path / f"in{len(hashes)}", {f"{i}.png": saved(np.ascontiguousarray(s)) for i, s in enumerate(part)})
+        source = write(
+            tmp_path / f"in{len(hashes)}",
+            {f"{i}.png": saved(np.ascontiguousarray(s)) for i, s in enumerate(part)},
+        )
         hashes += decode_source(source, Shards(tmp_path / "px"), 32)[0]
     shards = Shards(tmp_path / "px")
     some = pixels(shards, hashes, 8)
     assert some.shape == (5, 8, 8, 3) and some.dtype == np.uint8
     for got, scene in zip(some, scenes, strict=True):
-        assert (got == np.asarray(Image.fromarray(scene).resize((8, 8), Image.Resampling.BILINEAR))).all()
+        assert (
+            got == np.asarray(Image.fromarray(scene).resize((8, 8), Image.Resampling.BILINEAR))
+        ).all()
     lazy = Pixels(shards, hashes, 8)
     order = np.array([4, 0, 3, 3, 2])
     assert lazy.shape == (5, 8, 8, 3) and len(lazy) == 5 and (np.asarray(lazy) == some).all()
-    assert (lazy[order] == some[order]).all() and (lazy[2] == some[2]).all() and (lazy[order > 2] == some[order > 2]).all()
-    assert (lazy.take(order)[1:3] == some[order[1:3]]).all() and lazy.take(order > 2).shape == (3, 8, 8, 3)
+    assert (
+        (lazy[order] == some[order]).all()
+        and (lazy[2] == some[2]).all()
+        and (lazy[order > 2] == some[order > 2]).all()
+    )
+    assert (lazy.take(order)[1:3] == some[order[1:3]]).all() and lazy.take(order > 2).shape == (
+        3,
+        8,
+        8,
+        3,
+    )
     assert lazy[[]].shape == (0, 8, 8, 3) and pixels(shards, [], 8).shape == (0, 8, 8, 3)
     assert (pixels(shards, [hashes[0], hashes[4]]) == np.stack([scenes[0], scenes[4]])).all()
     with pytest.raises(AssertionError, match="3 shapes"):
@@ -484,7 +667,11 @@ def test_thumbnails_are_bounded_upright_and_bare(tmp_path):
     exif[0x0112], exif[0x010F] = 6, "secret camera"
     (tmp_path / "a.jpg").write_bytes(saved(photo(800, 400), "JPEG", exif=exif))
     shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/a.jpg")))
-    assert shown.format == "JPEG" and shown.size == (80, 160) and b"secret" not in thumbnail(f"{tmp_path}/a.jpg")
+    assert (
+        shown.format == "JPEG"
+        and shown.size == (80, 160)
+        and b"secret" not in thumbnail(f"{tmp_path}/a.jpg")
+    )
     (tmp_path / "b.png").write_bytes(saved(photo(5000, 2)))
     assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/b.png"))).size == (160, 1)
     (tmp_path / "c.png").write_bytes(saved(photo(20, 10)))
@@ -504,30 +691,53 @@ def half_zeros(blob):
 def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     """Twelve bits in 16, and two JPEGs of which half is gone; then four brighter pictures come, and then a copy of the bench takes them in."""
     for label, low in (("dim", 0), ("lit", 2000)):
-        blobs = {f"{i}.png": saved(rng.integers(low, low + 2000, (48, 48)).astype("u2")) for i in range(12)}
-        write(tmp_path / "in" / label, blobs | {"half.jpg": half_zeros(saved(photo(480, 360), "JPEG", quality=92) + bytes([0xFF, 0xD9]))})
+        blobs = {
+            f"{i}.png": saved(rng.integers(low, low + 2000, (48, 48)).astype("u2"))
+            for i in range(12)
+        }
+        write(
+            tmp_path / "in" / label,
+            blobs
+            | {
+                "half.jpg": half_zeros(
+                    saved(photo(480, 360), "JPEG", quality=92) + bytes([0xFF, 0xD9])
+                )
+            },
+        )
     (tmp_path / "in" / "lit" / "x.svg").write_text("<svg/>")
     bench = assay.create(tmp_path / "bench")
     out = ingest(bench, tmp_path / "in", "ann")
     assert out["samples"] == 26 and "1 .svg" in out["notes"][0]
-    assert "24, read as 12 bits" in out["notes"][1] and "2 have zeros in place of data" in out["notes"][2]
+    assert (
+        "24, read as 12 bits" in out["notes"][1]
+        and "2 have zeros in place of data" in out["notes"][2]
+    )
     said = []
     scan(bench, embedder="pixels", say=said.append)
     found = bench.issues("truncated")
-    assert sorted(found.source_id) == ["dim/half.jpg", "lit/half.jpg"] and found.score.between(0.3, 0.7).all()
+    assert (
+        sorted(found.source_id) == ["dim/half.jpg", "lit/half.jpg"]
+        and found.score.between(0.3, 0.7).all()
+    )
     assert "zeros" in found.why.iloc[0] and not any("older Assay" in line for line in said)
 
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "bench", copy)
-    write(tmp_path / "in" / "lit", {f"new{i}.png": saved(rng.integers(0, 65_000, (48, 48)).astype("u2")) for i in range(4)})
+    write(
+        tmp_path / "in" / "lit",
+        {f"new{i}.png": saved(rng.integers(0, 65_000, (48, 48)).astype("u2")) for i in range(4)},
+    )
     out = ingest(bench, tmp_path / "in", "ann")
-    assert out["added"] == 4 and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4" in str(
-        out["notes"]
+    assert (
+        out["added"] == 4
+        and "read as 12 bits, the range 0 to 4,095 of their values; beyond it, and cut there, reach 4"
+        in str(out["notes"])
     )
     merged = assay.open(copy)
     merged.merge(bench.path, "bob")
     assert (
-        conversion.before(merged, "in", merged.state().content_hash) == conversion.Reading(0, 4095, None)
+        conversion.before(merged, "in", merged.state().content_hash)
+        == conversion.Reading(0, 4095, None)
         and conversion.older(merged, merged.state()) == 0
     )
 
@@ -538,20 +748,26 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     out = ingest(bench, tmp_path / "in", "ann")
     assert "as an older Assay began it" in str(out["notes"])
     (last,) = bench.state().query("key == 'dim/last.png'").content_hash
-    assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), "its high byte, as of all others of its source"
+    assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), (
+        "its high byte, as of all others of its source"
+    )
     assert conversion.older(bench, bench.state()) == 31
 
 
 # --- real data
 
 
-@pytest.mark.parametrize(("name", "size"), [("cifar10n", 32), ("coco_crops64", 64), ("roman_numerals", None)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("cifar10n", 32), ("coco_crops64", 64), ("roman_numerals", None)]
+)
 def test_real_images(tmp_path, name, size):
     name += ".parquet"
     if not (DATA / name).exists():
         pytest.skip(f"no {name} in {DATA}: set ASSAY_DATA")
     rows = np.random.default_rng(0).permutation(pq.ParquetFile(DATA / name).metadata.num_rows)[:300]
-    source = pd.DataFrame({"key": [str(r) for r in rows], "uri": [f"{DATA / name}::{r}" for r in rows]})
+    source = pd.DataFrame(
+        {"key": [str(r) for r in rows], "uri": [f"{DATA / name}::{r}" for r in rows]}
+    )
     hashes, sizes, bad = decode_source(source, Shards(tmp_path), 64)
     assert bad == []
     column = pq.read_table(DATA / name, columns=["image"])["image"].take(rows).to_pylist()
@@ -559,8 +775,14 @@ def test_real_images(tmp_path, name, size):
         truth = Image.open(io.BytesIO(blob))
         assert hashes[row] == content_hash(blob) and sizes[row] == truth.size
     if size:
-        stacked = np.stack([np.asarray(Image.open(io.BytesIO(blob)).convert("RGB")) for blob in column])
-        assert (pixels(Shards(tmp_path), hashes) == stacked).all() and stacked.shape[1:] == (size, size, 3)
+        stacked = np.stack(
+            [np.asarray(Image.open(io.BytesIO(blob)).convert("RGB")) for blob in column]
+        )
+        assert (pixels(Shards(tmp_path), hashes) == stacked).all() and stacked.shape[1:] == (
+            size,
+            size,
+            3,
+        )
     else:
         assert pixels(Shards(tmp_path), hashes, 64).shape == (300, 64, 64, 3)
 

@@ -35,8 +35,16 @@ def manifest(folder, labels, splits=None, name="l.csv"):
     for i in range(len(labels)):
         (folder / f"{i:02}.png").write_bytes(picture(i))
     with open(folder / name, "w", newline="") as f:
-        rows = [[f"{i:02}.png", label, split] for i, (label, split) in enumerate(zip(labels, splits or [""] * len(labels)))]
-        csv.writer(f).writerows([["path", "label", "split"][: 3 if splits else 2], *(row[: 3 if splits else 2] for row in rows)])
+        rows = [
+            [f"{i:02}.png", label, split]
+            for i, (label, split) in enumerate(zip(labels, splits or [""] * len(labels)))
+        ]
+        csv.writer(f).writerows(
+            [
+                ["path", "label", "split"][: 3 if splits else 2],
+                *(row[: 3 if splits else 2] for row in rows),
+            ]
+        )
     return folder / name
 
 
@@ -56,7 +64,9 @@ def test_rows_without_a_label_leave_the_others_their_splits(tmp_path):
     bench = assay.open(tmp_path / "bench")
     assert status == 0 and holds(bench) == dict(train=35, val=5, test=10, pool=10)
     assert bench.state().label.isna().sum() == 10 and bench.rules()["test"]["n"] == 10
-    total, *parts = (int(n) for n in re.findall(r"(\d+) (?:in|train|val|test|pool)", out.split("holds")[1]))
+    total, *parts = (
+        int(n) for n in re.findall(r"(\d+) (?:in|train|val|test|pool)", out.split("holds")[1])
+    )
     assert total == sum(parts) == 60 and "10 of them without a label" in out
 
 
@@ -84,30 +94,60 @@ def test_images_that_come_into_an_imported_folder(tmp_path):
 
 
 def test_parquet_with_nulls(tmp_path):
-    labels, splits = ["a", "b", None, "a", "b", None] * 10, ["train", None, None, "val", "test", "train"] * 10
+    labels, splits = (
+        ["a", "b", None, "a", "b", None] * 10,
+        ["train", None, None, "val", "test", "train"] * 10,
+    )
     table = pd.DataFrame(dict(image=[picture(i) for i in range(60)], label=labels, split=splits))
     table.to_parquet(tmp_path / "p.parquet")
     bench = assay.create(tmp_path / "bench")
-    assert ingest(bench, tmp_path / "p.parquet", "tester")["splits"] == dict(train=20, val=10, test=10, pool=20) == holds(bench)
+    assert (
+        ingest(bench, tmp_path / "p.parquet", "tester")["splits"]
+        == dict(train=20, val=10, test=10, pool=20)
+        == holds(bench)
+    )
 
 
 def test_a_frame_of_somebody_elses_pandas(tmp_path):
     """None, NaN, NA and blanks all say nothing."""
     source = manifest(tmp_path, ["a"] * 40)
     nothing = [None, float("nan"), pd.NA, " ", ""]
-    frame = pd.DataFrame(dict(key=[f"k{i}" for i in range(40)], uri=[str(tmp_path / f"{i:02}.png") for i in range(40)], meta=[{}] * 40))
+    frame = pd.DataFrame(
+        dict(
+            key=[f"k{i}" for i in range(40)],
+            uri=[str(tmp_path / f"{i:02}.png") for i in range(40)],
+            meta=[{}] * 40,
+        )
+    )
     frame["label"] = [nothing[i % 5] if i % 3 == 0 else "ab"[i % 2] for i in range(40)]
     frame["split"] = [nothing[i % 5] if i % 2 else "train" for i in range(40)]
     bench = assay.create(tmp_path / "bench")
     out = ingest(bench, Source(frame, [], "a frame", source.name, []), "tester")
-    assert holds(bench) == out["splits"] and out["splits"]["pool"] == 14 and sum(out["splits"].values()) == 40
+    assert (
+        holds(bench) == out["splits"]
+        and out["splits"]["pool"] == 14
+        and sum(out["splits"].values()) == 40
+    )
     assert {type(label) for label in bench.state().label} == {str, type(None)}
 
 
 def test_nan_is_no_split():
-    frame = pd.DataFrame(dict(key=list("abcdef"), label=list("xyxyxy"), split=["train", None, "test", None, "val", None]))
+    frame = pd.DataFrame(
+        dict(
+            key=list("abcdef"),
+            label=list("xyxyxy"),
+            split=["train", None, "test", None, "val", None],
+        )
+    )
     assert frame["split"].dtype == "str", "what pandas 3 makes of strings and None"
-    assert make_splits(frame, list(frame.key)) == ["train", "train", "test", "train", "val", "train"]
+    assert make_splits(frame, list(frame.key)) == [
+        "train",
+        "train",
+        "test",
+        "train",
+        "val",
+        "train",
+    ]
 
 
 def test_who_labels_a_row_later_gets_a_sample_that_is_trained_on(tmp_path):
@@ -115,8 +155,12 @@ def test_who_labels_a_row_later_gets_a_sample_that_is_trained_on(tmp_path):
     ingest(bench, manifest(tmp_path, ["ab"[i % 2] if i < 40 else "" for i in range(60)]), "tester")
     before = holds(bench)
     assert before["pool"] == 20
-    out = ingest(bench, manifest(tmp_path, ["ab"[i % 2] if i < 50 else "" for i in range(60)]), "tester")
-    assert (out["relabelled"], out["unlabelled"]) == (10, 10) and holds(bench) == before + Counter(train=10) - Counter(pool=10)
+    out = ingest(
+        bench, manifest(tmp_path, ["ab"[i % 2] if i < 50 else "" for i in range(60)]), "tester"
+    )
+    assert (out["relabelled"], out["unlabelled"]) == (10, 10) and holds(bench) == before + Counter(
+        train=10
+    ) - Counter(pool=10)
 
 
 # ---- the door of the log
@@ -124,8 +168,24 @@ def test_who_labels_a_row_later_gets_a_sample_that_is_trained_on(tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("split", "NaN"), ("split", '"tran"'), ("split", "null"), ("split", None), ("label", "NaN"), ("label", "null"), ("label", '""')]
-    + [("label", "3"), ("keep", '"true"'), ("keep", "NaN"), ("keep", "1"), ("tag", '"blurred"'), ("rule", '"test"'), ("place", "{}")]
+    [
+        ("split", "NaN"),
+        ("split", '"tran"'),
+        ("split", "null"),
+        ("split", None),
+        ("label", "NaN"),
+        ("label", "null"),
+        ("label", '""'),
+    ]
+    + [
+        ("label", "3"),
+        ("keep", '"true"'),
+        ("keep", "NaN"),
+        ("keep", "1"),
+        ("tag", '"blurred"'),
+        ("rule", '"test"'),
+        ("place", "{}"),
+    ]
     + [("colour", '"red"')],
 )
 def test_what_is_no_value_of_its_field_does_not_enter_the_log(bench, field, value):
@@ -138,11 +198,16 @@ def test_what_is_no_value_of_its_field_does_not_enter_the_log(bench, field, valu
 def without_splits(bench, samples, field="split"):
     """Make of a bench one that the import of schema 3 made: NaN is the split of some samples."""
     with bench.transaction() as con:
-        con.execute(f"update edits set value = 'NaN' where field = '{field}' and sample in (select unnest(?))", [list(samples)])
+        con.execute(
+            f"update edits set value = 'NaN' where field = '{field}' and sample in (select unnest(?))",
+            [list(samples)],
+        )
         con.execute("update meta set value = '3' where key = 'schema'")
         end = con.execute("select max(seq) from edits").fetchall()[0][0]
         link = con.execute(LINK, [0, end]).fetchall()[0][0]
-        con.execute("update meta set value = ? where key = 'head'", [sha256(link.encode()).hexdigest()])
+        con.execute(
+            "update meta set value = ? where key = 'head'", [sha256(link.encode()).hexdigest()]
+        )
     (bench.path / ".lock").unlink()
     return bench.path
 
@@ -155,16 +220,26 @@ def test_an_old_bench_whose_samples_had_no_split_gives_them_one(tmp_path):
     path = without_splits(bench, lost)
     copy = shutil.copytree(path, tmp_path / "copy")
     status, out, err = run_assay("status", "-b", path)
-    assert status == 0 and "22 samples had no split" in out + err and "22" not in run_assay("status", "-b", path)[2], "said once"
+    assert (
+        status == 0
+        and "22 samples had no split" in out + err
+        and "22" not in run_assay("status", "-b", path)[2]
+    ), "said once"
     bench = assay.open(path)
-    (batch,) = bench.rows("select batch, who, count(*), any_value(why) from edits where batch like 'repair-%' group by all")
+    (batch,) = bench.rows(
+        "select batch, who, count(*), any_value(why) from edits where batch like 'repair-%' group by all"
+    )
     assert batch[1:3] == ("assay", 22) and "no split" in batch[3]
     now = bench.state()
     assert (
-        holds(bench)["test"] == 12 and set(now.split[lost]) <= {"train", "val"} and (now.split == state.split)[~now.index.isin(lost)].all()
+        holds(bench)["test"] == 12
+        and set(now.split[lost]) <= {"train", "val"}
+        and (now.split == state.split)[~now.index.isin(lost)].all()
     )
     assert not bench.chain_breaks() and integrity.check(bench) == []
-    assert bench.merge(copy)["conflicts"] == [] and holds(bench) == Counter(now.split), "two copies are mended alike"
+    assert bench.merge(copy)["conflicts"] == [] and holds(bench) == Counter(now.split), (
+        "two copies are mended alike"
+    )
     with pytest.raises(UserError, match="stands"):
         bench.undo(batch[0], "ann")
 
@@ -185,7 +260,9 @@ def test_a_label_that_was_none_goes_back_to_the_pool(tmp_path):
     ingest(bench, manifest(tmp_path / "d", ["ab"[i % 2] for i in range(30)]), "tester")
     lost = bench.state().index[bench.state().split == "train"][:3]
     bench = assay.open(without_splits(bench, lost, "label"))
-    assert list(bench.state().label[lost]) == [None] * 3 and set(bench.state().split[lost]) == {"pool"}
+    assert list(bench.state().label[lost]) == [None] * 3 and set(bench.state().split[lost]) == {
+        "pool"
+    }
     assert integrity.check(bench) == []
 
 
@@ -237,13 +314,20 @@ def test_a_file_that_was_moved_to_its_right_class_is_relabelled_by_the_source(tm
     for key in keys:
         (folder / key).rename(folder / "dog" / key.split("/")[1])
     status, out, err = run_assay("import", folder, "-b", bench.path)
-    assert status == 0 and "0 samples added; 2 moved; 2 relabelled by the source; the bench holds 60" in out, out + err
+    assert (
+        status == 0
+        and "0 samples added; 2 moved; 2 relabelled by the source; the bench holds 60" in out
+    ), out + err
     assert same(bench, before, "split", "content_hash")
     now = bench.state()
-    assert list(now.label[ids]) == list(now.given_label[ids]) == ["dog"] * 2 and now.tags[ids[0]] == ("blurred",)
+    assert list(now.label[ids]) == list(now.given_label[ids]) == ["dog"] * 2 and now.tags[
+        ids[0]
+    ] == ("blurred",)
     assert list(now.key[ids]) == [f"dog/{key.split('/')[1]}" for key in keys]
     assert [uri.startswith(str(folder / "dog")) for uri in now.uri[ids]] == [True] * 2
-    said = bench.rows("select value ->> 'key', value ->> 'was' from edits where field = 'place' order by 1")
+    said = bench.rows(
+        "select value ->> 'key', value ->> 'was' from edits where field = 'place' order by 1"
+    )
     assert said == sorted(zip(now.key[ids], keys)) and integrity.check(bench) == []
     assert ingest(bench, folder, "tester")["batch"] is None
 
@@ -252,10 +336,17 @@ def test_a_class_folder_that_was_renamed_renames_the_class_on_test_only_where_as
     folder, bench, before = imported(tmp_path, cat=30, dog=30)
     (folder / "cat").rename(folder / "kitty")
     status, _, err = run_assay("import", folder, "-b", bench.path)
-    assert status == 2 and "6 labels of the test split" in err and "--refreeze-test" in err and bench.state().equals(before)
+    assert (
+        status == 2
+        and "6 labels of the test split" in err
+        and "--refreeze-test" in err
+        and bench.state().equals(before)
+    )
     out = ingest(bench, folder, "tester", refreeze_test=True)
     assert (out["moved"], out["relabelled"], out["added"], out["removed"]) == (30, 30, 0, 0)
-    assert same(bench, before, "split") and list(bench.state().label) == [c.replace("cat", "kitty") for c in before.label]
+    assert same(bench, before, "split") and list(bench.state().label) == [
+        c.replace("cat", "kitty") for c in before.label
+    ]
     assert bench.rules()["test"]["n"] == 12
 
 
@@ -268,7 +359,9 @@ def test_labels_of_test_that_a_csv_changes_are_asked_about_too(tmp_path):
     with pytest.raises(UserError, match="1 labels of the test split"):
         ingest(bench, manifest(tmp_path / "d", labels), "tester")
     out = ingest(bench, manifest(tmp_path / "d", labels), "tester", refreeze_test=True)
-    assert out["relabelled"] == 1 and not bench.rules()["test"]["audited"], "those who audited it did not see this label"
+    assert out["relabelled"] == 1 and not bench.rules()["test"]["audited"], (
+        "those who audited it did not see this label"
+    )
 
 
 def test_renamed_and_corrected_at_once(tmp_path):
@@ -291,9 +384,14 @@ def test_two_files_that_changed_places(tmp_path):
     a, b = (folder / cat).read_bytes(), (folder / dog).read_bytes()
     (folder / cat).write_bytes(b), (folder / dog).write_bytes(a)
     out = ingest(bench, folder, "tester")
-    assert (out["moved"], out["relabelled"]) == (2, 2) and same(bench, before, "split", "content_hash")
+    assert (out["moved"], out["relabelled"]) == (2, 2) and same(
+        bench, before, "split", "content_hash"
+    )
     now = bench.state().set_index(before.key)
-    assert (now.key[cat], now.label[cat]) == (dog, "dog") and (now.key[dog], now.label[dog]) == (cat, "cat")
+    assert (now.key[cat], now.label[cat]) == (dog, "dog") and (now.key[dog], now.label[dog]) == (
+        cat,
+        "cat",
+    )
 
 
 def test_a_file_that_moved_away_and_another_one_in_its_place(tmp_path):
@@ -307,8 +405,16 @@ def test_a_file_that_moved_away_and_another_one_in_its_place(tmp_path):
     shutil.copy(folder / "cat" / f"moved-{b[4:]}", folder / b)
     out = ingest(bench, folder, "tester")
     now = bench.state()
-    assert (out["added"], out["moved"], out["removed"]) == (1, 0, 0) and len(now) == 62 and now.index.is_unique
-    assert now.parent[60:].isna().all() and set(now.key[60:]) == {a, b} and now.content_hash.iloc[61] == now.content_hash[ids[1]]
+    assert (
+        (out["added"], out["moved"], out["removed"]) == (1, 0, 0)
+        and len(now) == 62
+        and now.index.is_unique
+    )
+    assert (
+        now.parent[60:].isna().all()
+        and set(now.key[60:]) == {a, b}
+        and now.content_hash.iloc[61] == now.content_hash[ids[1]]
+    )
     assert integrity.check(bench) == [] and ingest(bench, folder, "tester")["batch"] is None
 
 
@@ -325,7 +431,11 @@ def test_copies_pair_in_the_order_of_their_keys(tmp_path):
     (folder / "cat" / "z.png").rename(folder / "dog" / "z.png")
     ingest(bench, folder, "tester", refreeze_test=True)
     now = bench.state().loc[copies.index]
-    assert list(copies.key) == ["cat/a.png", "cat/b.png", "cat/c.png"] and list(now.key) == ["cat/x.png", "cat/y.png", "dog/z.png"]
+    assert list(copies.key) == ["cat/a.png", "cat/b.png", "cat/c.png"] and list(now.key) == [
+        "cat/x.png",
+        "cat/y.png",
+        "dog/z.png",
+    ]
     assert list(now.label) == ["cat", "cat", "dog"] and same(bench, before, "split")
 
 
@@ -339,7 +449,12 @@ def test_one_of_three_copies_moved_and_the_two_others_stay_who_they_are(tmp_path
     (folder / "cat" / "b.png").rename(folder / "dog" / "a.png")
     ingest(bench, folder, "tester", refreeze_test=True)
     now = bench.state()
-    assert len(now) == 43 and now.keep.all() and now.label[now.key == "dog/a.png"].item() == "dog" and "cat/b.png" not in set(now.key)
+    assert (
+        len(now) == 43
+        and now.keep.all()
+        and now.label[now.key == "dog/a.png"].item() == "dog"
+        and "cat/b.png" not in set(now.key)
+    )
     assert now[now.key == "dog/a.png"].index[0] == before["sample"]["cat/b.png"]
 
 
@@ -349,8 +464,14 @@ def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(
     folder, bench, before = imported(tmp_path, cat=20, dog=20)
     ids = of(before, "train", "cat", 4)[1]
     right, fixed, dropped, unsure = ids
-    decisions = [dict(sample=right, verdict="confirm"), dict(sample=fixed, label="dog"), dict(sample=dropped, keep="false")]
-    hers = bench.edit(pd.DataFrame([*decisions, dict(sample=unsure, verdict="unsure")]), "ann")["batch"]
+    decisions = [
+        dict(sample=right, verdict="confirm"),
+        dict(sample=fixed, label="dog"),
+        dict(sample=dropped, keep="false"),
+    ]
+    hers = bench.edit(pd.DataFrame([*decisions, dict(sample=unsure, verdict="unsure")]), "ann")[
+        "batch"
+    ]
     found = progress.progress(bench)
     assert (found["reviewed"], found["wrong"]) == (4, 2)
     (folder / before.key[fixed]).rename(folder / "dog" / "moved.png")
@@ -359,10 +480,16 @@ def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(
     assert progress.progress(bench) == found, "she was shown cat, and cat it was"
     assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
     undone = bench.undo(hers, "ann")
-    assert (undone["left_alone"], list(bench.state().label[ids])) == (0, ["felis", "dog", "felis", "felis"])
+    assert (undone["left_alone"], list(bench.state().label[ids])) == (
+        0,
+        ["felis", "dog", "felis", "felis"],
+    )
     assert not bench.state().reviewed[ids].any() and bench.state().keep[ids].all()
     assert bench.redo("ann")["left_alone"] == 0
-    assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"] and progress.progress(bench) == found
+    assert (
+        list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
+        and progress.progress(bench) == found
+    )
 
 
 def test_a_file_that_moves_to_another_splits_folder_keeps_its_split_and_that_is_said(tmp_path):
@@ -375,7 +502,11 @@ def test_a_file_that_moves_to_another_splits_folder_keeps_its_split_and_that_is_
         (key,) = of(before, split)[0]
         (tmp_path / "d" / key).rename(tmp_path / "d" / "test" / "cat-test" / f"from {split}.png")
     status, out, _ = run_assay("import", tmp_path / "d", "-b", bench.path)
-    assert status == 0 and "2 moved" in out and "note: 2 rows name another split than their sample has" in out
+    assert (
+        status == 0
+        and "2 moved" in out
+        and "note: 2 rows name another split than their sample has" in out
+    )
     assert same(bench, before, "split") and bench.rules()["test"]["n"] == 10
 
 
@@ -396,13 +527,23 @@ def test_people_decided_and_then_the_file_moved(tmp_path):
     out = ingest(bench, folder, "tester")
     assert (out["moved"], out["relabelled"], out["left_alone"]) == (5, 3, 2)
     now = bench.state()
-    assert list(now.label[ids]) == ["emu", "dog", "cat", "dog", "dog"] and set(now.given_label[ids]) == {"dog"}
-    assert list(now.keep[ids]) == [True, True, True, False, True] and list(now.reviewed[ids]) == [True, True, True, True, False]
+    assert list(now.label[ids]) == ["emu", "dog", "cat", "dog", "dog"] and set(
+        now.given_label[ids]
+    ) == {"dog"}
+    assert list(now.keep[ids]) == [True, True, True, False, True] and list(now.reviewed[ids]) == [
+        True,
+        True,
+        True,
+        True,
+        False,
+    ]
     assert now.verdict[kept] == "confirm" and bench.reviewers()[0].samples.sum() == 4
     assert "ann's stands; the source says dog" in " ".join(bench.blame(emu)[2].why)
     assert ingest(bench, folder, "tester")["batch"] is None, "said once"
     bench.undo(out["batch"], "ann")
-    assert list(bench.state().label[ids]) == ["emu", "dog", "cat", "cat", "cat"] and first in set(bench.blame(emu)[2].batch)
+    assert list(bench.state().label[ids]) == ["emu", "dog", "cat", "cat", "cat"] and first in set(
+        bench.blame(emu)[2].batch
+    )
 
 
 def test_an_import_that_moved_files_is_taken_back(tmp_path):
@@ -458,7 +599,9 @@ def test_a_file_that_was_gone_comes_back_elsewhere(tmp_path):
     assert ingest(bench, folder, "tester")["removed"] == 1
     (folder / "dog" / "back.png").write_bytes(content)
     out = ingest(bench, folder, "tester")
-    assert (out["moved"], out["returned"], out["added"]) == (1, 1, 0) and same(bench, before, "split")
+    assert (out["moved"], out["returned"], out["added"]) == (1, 1, 0) and same(
+        bench, before, "split"
+    )
     assert bench.state().label[sample] == "dog"
 
 
@@ -468,24 +611,38 @@ def test_a_file_that_was_gone_comes_back_elsewhere(tmp_path):
 def test_classes_that_differ_in_capitals_or_blanks_are_named(tmp_path):
     labels = ["cat", "Cat", "cat ", "dog", "cafe\u0301", "caf\u00e9"] * 5
     status, out, _ = run_assay("import", manifest(tmp_path / "d", labels), "-b", tmp_path / "bench")
-    assert status == 0 and "note: these classes differ in capitals or blanks alone: 'Cat' (5), 'cat' (5), 'cat ' (5)" in out
+    assert (
+        status == 0
+        and "note: these classes differ in capitals or blanks alone: 'Cat' (5), 'cat' (5), 'cat ' (5)"
+        in out
+    )
     assert out.count("these classes") == 2 and "dog" not in out
 
 
 def test_a_class_called_pool_is_said_to_be_taken_for_unlabelled(tmp_path):
     pets(tmp_path / "d", lake=5, pool=5, river=5)
     status, out, _ = run_assay("import", tmp_path / "d", "-b", tmp_path / "bench")
-    assert status == 0 and "5 images in pool/ have no label" in out and "5 of them without a label" in out
+    assert (
+        status == 0
+        and "5 images in pool/ have no label" in out
+        and "5 of them without a label" in out
+    )
 
 
 def test_ann_in_small_letters_is_asked_whether_she_is_ann(bench, tmp_path):
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
-    assert (reviewers.namesake(bench, " ann"), reviewers.namesake(bench, "Ann"), reviewers.namesake(bench, "bob")) == ("Ann", None, None)
+    assert (
+        reviewers.namesake(bench, " ann"),
+        reviewers.namesake(bench, "Ann"),
+        reviewers.namesake(bench, "bob"),
+    ) == ("Ann", None, None)
     (tmp_path / "e.csv").write_text(f"sample,verdict\n{sample},confirm\n")
     status, out, _ = run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")
     assert status == 0 and "note: Ann has decided here, and ann has not" in out
-    assert "note" not in run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")[1], "then they are two"
+    assert (
+        "note" not in run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")[1]
+    ), "then they are two"
 
 
 def test_the_page_asks_ann_too(bench):
@@ -500,8 +657,12 @@ def test_the_page_asks_ann_too(bench):
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
     for answer, who in ((0, "Ann"), (1, "ann")):
-        at = AppTest.from_function(page, kwargs=dict(path=str(bench.path)), default_timeout=60).run()
+        at = AppTest.from_function(
+            page, kwargs=dict(path=str(bench.path)), default_timeout=60
+        ).run()
         at.text_input[0].input("ann").run()
-        assert [m.value for m in at.markdown] == ["decides:"] and "Are you Ann" in at.warning[0].value
+        assert [m.value for m in at.markdown] == ["decides:"] and "Are you Ann" in at.warning[
+            0
+        ].value
         at.button[answer].click().run()
         assert [m.value for m in at.markdown] == [f"decides: {who}"] and not at.warning

@@ -12,7 +12,14 @@ from PIL import Image
 import assay
 from assay import UserError
 from assay.curation.features import neighbor_graph
-from assay.curation.issues import drift, duplicates, finders, image_quality, leakage, spurious_correlations
+from assay.curation.issues import (
+    drift,
+    duplicates,
+    finders,
+    image_quality,
+    leakage,
+    spurious_correlations,
+)
 from assay.curation.label_quality import live
 from assay.curation.statistics import multiple_testing
 from assay.curation.storage.arrays import Shards, load
@@ -82,18 +89,29 @@ def test_scores_are_those_of_cleanvision_on_files(shown, tmp_path):
         expected = theirs[f"is_{kind}_issue"].reindex(state.key).to_numpy(bool)
         assert ((ours[kind][0] < threshold) == expected).all(), kind
         if kind != "odd_size":  # whose threshold is not 0.5 where most are of one size
-            assert np.allclose(ours[kind][0], theirs[f"{kind}_score"].reindex(state.key).to_numpy("f8"), atol=1e-5), kind
+            assert np.allclose(
+                ours[kind][0], theirs[f"{kind}_score"].reindex(state.key).to_numpy("f8"), atol=1e-5
+            ), kind
 
 
 @pytest.mark.daily
 def test_one_new_picture_is_one_measured_and_what_all_are_is_no_issue(scanned, tmp_path):
     table = pd.concat([digits(), digits(601).tail(1)])
     table.to_parquet(tmp_path / "digits.parquet")
-    ingest(scanned, tmp_path / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+    ingest(
+        scanned,
+        tmp_path / "digits.parquet",
+        "tester",
+        columns=dict(label="label"),
+        refreeze_test=True,
+    )
     folder = scanned.arrays / "quality" / image_quality.FOLDER
     assert len(Shards(folder).index) == 600
     assert image_quality.measure(scanned, scanned.state().content_hash)[1] == 1
-    assert image_quality.measure(scanned, scanned.state().content_hash)[1] == 0 and len(Shards(folder).index) == 601
+    assert (
+        image_quality.measure(scanned, scanned.state().content_hash)[1] == 0
+        and len(Shards(folder).index) == 601
+    )
     scan(scanned, embedder="pixels", say=silent)
     assert rows(scanned, "grayscale").empty and len(rows(scanned, "grayscale", 0.5)) == 481, (
         "all digits are grey; who asks sees all of train and val"
@@ -103,7 +121,9 @@ def test_one_new_picture_is_one_measured_and_what_all_are_is_no_issue(scanned, t
 def test_other_processes_measure_the_same(shown):
     hashes = np.unique(np.asarray(shown.state().content_hash, "S32"))
     pixels = Shards(shown.arrays / "pixels")
-    assert np.array_equal(image_quality.elsewhere(pixels.folder, hashes), image_quality.properties(pixels, hashes))
+    assert np.array_equal(
+        image_quality.elsewhere(pixels.folder, hashes), image_quality.properties(pixels, hashes)
+    )
 
 
 # ---- thresholds
@@ -114,22 +134,36 @@ def test_a_threshold_moves_without_a_scan(scanned):
     graph, at = neighbor_graph.nodes(scanned, state)
     mean = graph["distances"].mean(1).astype("f8")  # by hand, beside issues.scores
     z = (mean - np.median(mean)) / (1.4826 * np.median(abs(mean - np.median(mean))))
-    score = pd.Series(np.exp(-np.maximum(z, 0) / finders.OUTLIER)[at], state.index)[~state.split.isin(("test", "guard"))]
+    score = pd.Series(np.exp(-np.maximum(z, 0) / finders.OUTLIER)[at], state.index)[
+        ~state.split.isin(("test", "guard"))
+    ]
     for threshold in (0.4, 0.7, 0.95):
         found = rows(scanned, "outlier", threshold).set_index("sample").score
-        assert set(found.index) == set(score.index[score < threshold]) and np.allclose(found, score[found.index], atol=1e-5)
+        assert set(found.index) == set(score.index[score < threshold]) and np.allclose(
+            found, score[found.index], atol=1e-5
+        )
     assert len(rows(scanned, "outlier", 0.95)) > 30
-    assert set(rows(scanned, "outlier")["sample"]) == set(rows(scanned, "outlier", float(np.exp(-1)))["sample"])
+    assert set(rows(scanned, "outlier")["sample"]) == set(
+        rows(scanned, "outlier", float(np.exp(-1)))["sample"]
+    )
     opinion = live.opinion(scanned)
     assert set(rows(scanned, "label", 0.2)["sample"]) == set(opinion.index[opinion.score < 0.2])
-    assert len(rows(scanned, "class_imbalance", 1.0)) == (state.label[state.split.isin(("train", "val"))].value_counts() < 48).sum()
+    assert (
+        len(rows(scanned, "class_imbalance", 1.0))
+        == (state.label[state.split.isin(("train", "val"))].value_counts() < 48).sum()
+    )
     for kind, threshold in ((None, 0.3), ("outlier", 1.3), ("leakage", 0.3)):
         with pytest.raises(UserError, match="expected"):
             rows(scanned, kind, threshold)
 
 
 def test_the_verb(scanned, capsys):
-    assert main(["issues", "-b", str(scanned.path), "--kind", "outlier", "--threshold", "0.8", "--json"]) == 0
+    assert (
+        main(
+            ["issues", "-b", str(scanned.path), "--kind", "outlier", "--threshold", "0.8", "--json"]
+        )
+        == 0
+    )
     assert len(json.loads(capsys.readouterr().out)) == len(rows(scanned, "outlier", 0.8)) > 0
     assert main(["issues", "-b", str(scanned.path), "--kind", "leakage", "--threshold", "0.8"]) == 2
     assert main(["issues", "-b", str(scanned.path), "--kind", "outlier", "--keep-one"]) == 2
@@ -145,19 +179,43 @@ def test_one_of_each_group_is_kept_and_all_come_back_by_one_undo(tmp_path, capsy
     table = digits(300, wrong=0)
     train, val, test = (table[table["split"] == s].iloc[0] for s in ("train", "val", "test"))
     twins = [
-        train.to_dict() | dict(id=f"train-{at}", image=nearly(train.image, at)) for at in (20, 27, 36)
+        train.to_dict() | dict(id=f"train-{at}", image=nearly(train.image, at))
+        for at in (20, 27, 36)
     ]  # each copy nearly equals the first: a group of four
-    twins += [val.to_dict() | dict(id="val-in-train", image=nearly(val.image), split="train"), test.to_dict() | dict(id="test-2")]
+    twins += [
+        val.to_dict() | dict(id="val-in-train", image=nearly(val.image), split="train"),
+        test.to_dict() | dict(id="test-2"),
+    ]
     bench = bench_of(pd.concat([table, pd.DataFrame(twins)]), tmp_path, audited_test=True)
     scan(bench, embedder="pixels", hold_out=False, say=silent)
     keys = bench.state().key
-    assert main(["issues", "-b", str(bench.path), "--kind", "near_duplicate", "--keep-one", "--who", "ann", "--json"]) == 0
+    assert (
+        main(
+            [
+                "issues",
+                "-b",
+                str(bench.path),
+                "--kind",
+                "near_duplicate",
+                "--keep-one",
+                "--who",
+                "ann",
+                "--json",
+            ]
+        )
+        == 0
+    )
     out = json.loads(capsys.readouterr().out)
     dropped = set(keys[~bench.state().keep])
     group = {train.id, "train-20", "train-27", "train-36"}
-    assert len(dropped & group) == 3 and dropped - group == {"val-in-train"}, "val stays for its copy in train; nothing of test goes"
+    assert len(dropped & group) == 3 and dropped - group == {"val-in-train"}, (
+        "val stays for its copy in train; nothing of test goes"
+    )
     assert out["dropped"] == 4 and out["groups"] == 2
-    assert rows(bench, "near_duplicate").empty or not set(rows(bench, "near_duplicate").source_id) & dropped
+    assert (
+        rows(bench, "near_duplicate").empty
+        or not set(rows(bench, "near_duplicate").source_id) & dropped
+    )
     bench.undo(out["batch"], who="ann")
     assert bench.state().keep.all()
 
@@ -177,35 +235,54 @@ def test_a_rare_class_and_a_property_that_tells_the_label(tmp_path):
     rare = rows(bench, "class_imbalance")
     assert len(rare) == 1 and rare.why[0].startswith("3: ") and rare["sample"].isna().all()
     told = spurious_correlations.told_by(
-        spurious_correlations.metadata(bench.state())["camera"], np.unique(bench.state().label, return_inverse=True)[1], 10
+        spurious_correlations.metadata(bench.state())["camera"],
+        np.unique(bench.state().label, return_inverse=True)[1],
+        10,
     )
-    assert 0.15 < told[0] < 0.25, "who knows the camera is right about one class of five in each half"
+    assert 0.15 < told[0] < 0.25, (
+        "who knows the camera is right about one class of five in each half"
+    )
     found = rows(bench, "spurious_correlations", 1.0)
-    assert found.why.str.startswith("camera").any() and not rows(bench, "spurious_correlations").why.str.startswith("day").any()
+    assert (
+        found.why.str.startswith("camera").any()
+        and not rows(bench, "spurious_correlations").why.str.startswith("day").any()
+    )
 
 
 def test_told_by_is_right_about_what_was_planted_and_about_nothing():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 4, 3000)
-    told = np.where(rng.random(3000) < 0.5, y, rng.integers(0, 4, 3000))  # right in half the cases, else at random: 62.5 %
+    told = np.where(
+        rng.random(3000) < 0.5, y, rng.integers(0, 4, 3000)
+    )  # right in half the cases, else at random: 62.5 %
     accuracy, (low, high), p = spurious_correlations.told_by(told, y, 4)
     assert low < 0.625 < high and high - low < 0.05 and p < 1e-50
-    p = np.array([spurious_correlations.told_by(rng.normal(size=600), rng.integers(0, 4, 600), 4)[2] for _ in range(200)])
+    p = np.array(
+        [
+            spurious_correlations.told_by(rng.normal(size=600), rng.integers(0, 4, 600), 4)[2]
+            for _ in range(200)
+        ]
+    )
     assert (p < 0.05).mean() < 0.11 and (p < 0.5).mean() > 0.35, "by chance one in twenty"
     imbalanced = rng.choice(4, 2000, p=[0.94, 0.02, 0.02, 0.02])
-    assert abs(spurious_correlations.told_by(rng.normal(size=2000), imbalanced, 4)[0] - 0.25) < 0.08, (
-        "to say the largest class is to know nothing"
-    )
+    assert (
+        abs(spurious_correlations.told_by(rng.normal(size=2000), imbalanced, 4)[0] - 0.25) < 0.08
+    ), "to say the largest class is to know nothing"
 
 
 def test_ks_and_discoveries_are_those_of_scipy():
     from scipy.stats import false_discovery_control, ks_2samp
 
     rng = np.random.default_rng(0)
-    for a, b in ((rng.normal(size=500), rng.normal(0.1, 1, 900)), (rng.integers(0, 5, 300), rng.integers(0, 6, 200))):
+    for a, b in (
+        (rng.normal(size=500), rng.normal(0.1, 1, 900)),
+        (rng.integers(0, 5, 300), rng.integers(0, 6, 200)),
+    ):
         theirs = ks_2samp(a, b, method="asymp")
         ours = drift.ks(a, b)
-        assert np.isclose(ours[0], theirs.statistic) and np.isclose(ours[1], theirs.pvalue, rtol=0.2, atol=1e-3)
+        assert np.isclose(ours[0], theirs.statistic) and np.isclose(
+            ours[1], theirs.pvalue, rtol=0.2, atol=1e-3
+        )
     p = np.r_[rng.random(40), rng.random(10) * 1e-3]
     assert (multiple_testing.discoveries(p) == (false_discovery_control(p) <= 0.05)).all()
 
@@ -224,14 +301,20 @@ def test_neighbours_across_two_groups_against_counting():
     share, (low, high), p = drift.crossing(near, side, rng)
     by_hand = np.mean([side[i] != side[j] for i in range(600) for j in near[i]])
     m = side.sum()
-    assert np.isclose(share, by_hand / (2 * m * (600 - m) / 600 / 599)) and share < low < 1 < high and p < 1e-6
+    assert (
+        np.isclose(share, by_hand / (2 * m * (600 - m) / 600 / 599))
+        and share < low < 1 < high
+        and p < 1e-6
+    )
 
 
 def test_a_split_that_is_drawn_at_random_drifts_not_and_a_brighter_one_does(scanned, tmp_path):
     assert rows(scanned, "drift").empty
     table = digits(600)
     table["image"] = [
-        png(np.clip(np.asarray(Image.open(io.BytesIO(b)), int) // 2 + 120, 0, 255)) if s == "val" else b
+        png(np.clip(np.asarray(Image.open(io.BytesIO(b)), int) // 2 + 120, 0, 255))
+        if s == "val"
+        else b
         for b, s in zip(table.image, table["split"])
     ]
     bench = bench_of(table, tmp_path, audited_test=True)
@@ -246,7 +329,13 @@ def test_a_later_import_is_compared_with_the_first(scanned, tmp_path):
     dark["id"] = "dark-" + dark.id
     dark["image"] = [png(np.asarray(Image.open(io.BytesIO(b)), int) // 8) for b in dark.image]
     dark.to_parquet(tmp_path / "dark.parquet")
-    ingest(scanned, tmp_path / "dark.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+    ingest(
+        scanned,
+        tmp_path / "dark.parquet",
+        "tester",
+        columns=dict(label="label"),
+        refreeze_test=True,
+    )
     scan(scanned, embedder="pixels", say=silent)
     assert rows(scanned, "drift").why.str.startswith("import import-").any()
 
@@ -258,27 +347,42 @@ def test_a_later_import_is_compared_with_the_first(scanned, tmp_path):
 def test_every_repeated_roman_numeral_is_found(data, tmp_path):
     """199 test images equal a validation image, 49 train images equal one: the data set's authors say which (dup_of)."""
     bench = assay.create(tmp_path / "bench")
-    ingest(bench, data / "roman_numerals.parquet", "tester", split_map=dict(label_book="pool", test_hidden="test"))
+    ingest(
+        bench,
+        data / "roman_numerals.parquet",
+        "tester",
+        split_map=dict(label_book="pool", test_hidden="test"),
+    )
     state = bench.state()
     said = state.meta.map(json.loads)
     other = said.map(lambda m: m.get("dup_split"))
     exact = {row[1] for row in duplicates.exact(state)}
-    between = [(state["split"] == "test") & (other == "val"), (state["split"] == "train") & (other == "val")]
+    between = [
+        (state["split"] == "test") & (other == "val"),
+        (state["split"] == "train") & (other == "val"),
+    ]
     assert [int(b.sum()) for b in between] == [199, 49]
     assert all(set(state.index[b]) <= exact for b in between)
     _, node = np.unique(state.content_hash, return_inverse=True)
     leaks = leakage.leakage(state, [], node)
     key = {i: said.iloc[i]["dup_of"] for i in np.flatnonzero(between[1])}
-    shown = {said.iloc[i]["dup_of"] for i in np.flatnonzero(between[0])}  # val images that test holds, too
+    shown = {
+        said.iloc[i]["dup_of"] for i in np.flatnonzero(between[0])
+    }  # val images that test holds, too
     val = set(np.flatnonzero((state["split"] == "val") & state.key.isin(shown)))
-    assert set(leaks) == set(key) | val and all(state.key.iloc[leaks[i][0]] == of for i, of in key.items() if i not in val)
+    assert set(leaks) == set(key) | val and all(
+        state.key.iloc[leaks[i][0]] == of for i, of in key.items() if i not in val
+    )
 
 
 def test_an_older_graph_is_still_read(scanned):
     graph = dict(load(scanned.arrays / "graph.npz"))
     for name in ("close", "alike", "limit"):
         graph.pop(name)
-    assert isinstance(duplicates.near(scanned.state(), graph, neighbor_graph.nodes(scanned, scanned.state())[1]), list)
+    assert isinstance(
+        duplicates.near(scanned.state(), graph, neighbor_graph.nodes(scanned, scanned.state())[1]),
+        list,
+    )
 
 
 @pytest.mark.parametrize("locked", ["test", "guard"])
@@ -286,8 +390,12 @@ def test_a_copy_in_a_locked_split_contradicts_nothing(tmp_path, locked):
     """Its label would be read to say so; a copy in val with another label is named."""
     table = digits(200, wrong=0)
     one, two = table[table["split"] == "train"].head(2).index
-    other = lambda i, split, name: table.loc[[i]].assign(id=name, split=split, label=str((int(table.label[i]) + 1) % 10))  # noqa: E731
-    bench = bench_of(pd.concat([table, other(one, "test", "locked"), other(two, "val", "open")]), tmp_path)
+    other = lambda i, split, name: table.loc[[i]].assign(
+        id=name, split=split, label=str((int(table.label[i]) + 1) % 10)
+    )  # noqa: E731
+    bench = bench_of(
+        pd.concat([table, other(one, "test", "locked"), other(two, "val", "open")]), tmp_path
+    )
     scan(bench, embedder="pixels", hold_out=False, say=silent)
     state = bench.state()
     ids = state.reset_index().set_index("key")["sample"]

@@ -47,17 +47,36 @@ def copy_of(bench, name="copy"):
 def test_log_counts_what_each_person_did_before_and_since_a_commit(small):
     a, b, c, d = train(small, 4)
     label = small.state().label
-    decide(small, "ann", dict(sample=a, label=other(label[a]), seconds=2), dict(sample=b, verdict="confirm", seconds=3))
-    decide(small, "ann", dict(sample=a, label=label[a], keep="false", split="val", seconds=7))  # three edits, one decision
+    decide(
+        small,
+        "ann",
+        dict(sample=a, label=other(label[a]), seconds=2),
+        dict(sample=b, verdict="confirm", seconds=3),
+    )
+    decide(
+        small, "ann", dict(sample=a, label=label[a], keep="false", split="val", seconds=7)
+    )  # three edits, one decision
     small.commit("first", "ann")
     decide(small, "bob", dict(sample=c, verdict="unsure"), dict(sample=d, keep="false", seconds=60))
     small.undo(who="bob")
     log = small.log()
-    assert list(zip(log.version.fillna("open"), log.author)) == [("v1", "tester"), ("v1", "ann"), ("open", "bob")]
+    assert list(zip(log.version.fillna("open"), log.author)) == [
+        ("v1", "tester"),
+        ("v1", "ann"),
+        ("open", "bob"),
+    ]
     ann, bob = log.iloc[1], log.iloc[2]
-    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.looks) == (2, 1, 12, 3) and ann.message == "first"
+    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.looks) == (
+        2,
+        1,
+        12,
+        3,
+    ) and ann.message == "first"
     assert (bob.unsure, bob.dropped, bob.put_back, bob.edits) == (1, 1, 2, 4)
-    assert log.imported.iloc[0] == small.query("select count(*) as n from edits where batch like 'import-%'").n[0]
+    assert (
+        log.imported.iloc[0]
+        == small.query("select count(*) as n from edits where batch like 'import-%'").n[0]
+    )
 
 
 def by_hand(one, two):
@@ -77,22 +96,47 @@ def test_diff_is_what_two_states_say(small):
     a, b, c, d, e, f, *_ = train(small)
     label = small.state().label
     small.commit("start", "ann")
-    decide(small, "ann", dict(sample=a, label=other(label[a])), dict(sample=b, keep="false"), dict(sample=c, split="val"))
-    decide(small, "ann", dict(sample=d, tag="odd"), dict(sample=e, label=other(label[e])), dict(sample=f, verdict="confirm"))
+    decide(
+        small,
+        "ann",
+        dict(sample=a, label=other(label[a])),
+        dict(sample=b, keep="false"),
+        dict(sample=c, split="val"),
+    )
+    decide(
+        small,
+        "ann",
+        dict(sample=d, tag="odd"),
+        dict(sample=e, label=other(label[e])),
+        dict(sample=f, verdict="confirm"),
+    )
     decide(small, "ann", dict(sample=e, label=label[e]))
     small.commit("end", "ann")
     found = small.diff("v1", "v2")
-    assert {k: set(found[k]["sample"]) for k in by_hand(small.state("v1"), small.state("v2"))} == by_hand(
-        small.state("v1"), small.state("v2")
-    )
+    assert {
+        k: set(found[k]["sample"]) for k in by_hand(small.state("v1"), small.state("v2"))
+    } == by_hand(small.state("v1"), small.state("v2"))
     assert found["matrix"].to_dict("records") == [{"from": label[a], "to": other(label[a]), "n": 1}]
-    assert list(found["relabelled"]["sample"]) == [a] and list(found["removed"]["from"]) == [label[b]]
+    assert list(found["relabelled"]["sample"]) == [a] and list(found["removed"]["from"]) == [
+        label[b]
+    ]
     back = small.diff("v2", "v1")
-    assert list(back["added"]["sample"]) == [b] and list(back["moved"][["from", "to"]].iloc[0]) == ["val", "train"]
+    assert list(back["added"]["sample"]) == [b] and list(back["moved"][["from", "to"]].iloc[0]) == [
+        "val",
+        "train",
+    ]
     status, out, _ = run_assay("diff", "v1", "v2", "--samples", "-b", small.path)
     assert status == 0 and "1 relabelled, 0 added, 1 removed, 1 moved, 1 tagged" in out and a in out
-    assert json.loads(run_assay("diff", "v1", "v2", "--json", "-b", small.path)[1])["moved"][0]["sample"] == c
-    assert small.diff("half(v1, seed=0)", "v1")["matrix"].empty and len(small.diff("half(v1, seed=0)", "v1")["added"]) == 18
+    assert (
+        json.loads(run_assay("diff", "v1", "v2", "--json", "-b", small.path)[1])["moved"][0][
+            "sample"
+        ]
+        == c
+    )
+    assert (
+        small.diff("half(v1, seed=0)", "v1")["matrix"].empty
+        and len(small.diff("half(v1, seed=0)", "v1")["added"]) == 18
+    )
 
 
 def test_blame_tells_the_life_of_a_sample(small):
@@ -106,28 +150,51 @@ def test_blame_tells_the_life_of_a_sample(small):
     found, same, life = small.blame(s[:9])
     assert (found, same) == (s, key) and small.blame(key)[0] == s
     labels = life[life.field == "label"]
-    assert list(labels.value) == [old, other(old), other(old, 2), other(old)] and list(labels.who) == ["tester", "ann", "bob", "bob"]
-    assert list(labels.undone) == [False, False, True, False] and list(labels.stands) == [False, False, False, True]
+    assert list(labels.value) == [old, other(old), other(old, 2), other(old)] and list(
+        labels.who
+    ) == ["tester", "ann", "bob", "bob"]
+    assert list(labels.undone) == [False, False, True, False] and list(labels.stands) == [
+        False,
+        False,
+        False,
+        True,
+    ]
     assert list(labels.version.fillna("open")) == ["v1", "v1", "open", "open"]
     assert labels.why.iloc[1] == "a loop" and json.loads(labels.suggested.iloc[1])["rank"] == 3
     status, out, _ = run_assay("blame", key, "-b", small.path)
     assert status == 0 and "taken back" in out and "looks like it" in out and first["batch"] in out
-    assert run_assay("blame", "", "-b", small.path)[0] == 2 and "none called" in run_assay("blame", "nobody", "-b", small.path)[2]
+    assert (
+        run_assay("blame", "", "-b", small.path)[0] == 2
+        and "none called" in run_assay("blame", "nobody", "-b", small.path)[2]
+    )
 
 
 @pytest.mark.daily
 def test_any_reading_command_takes_a_version(scanned, tmp_path):
     s = train(scanned)[0]
     decide(scanned, "ann", dict(sample=s, label=other(scanned.state().label[s])))
-    decide(scanned, "ann", *(dict(sample=x, verdict="confirm") for x in scanned.queue(20)["sample"]))
+    decide(
+        scanned, "ann", *(dict(sample=x, verdict="confirm") for x in scanned.queue(20)["sample"])
+    )
     for version in ("v1", "HEAD", "v1 - flagged", "v1 ~ random(5, seed=0)", "half(v1, seed=1)"):
-        for verb in (["status"], ["queue", "-n", "5"], ["issues"], ["export", "-o", tmp_path / version], ["reviewers"], ["blame", s]):
+        for verb in (
+            ["status"],
+            ["queue", "-n", "5"],
+            ["issues"],
+            ["export", "-o", tmp_path / version],
+            ["reviewers"],
+            ["blame", s],
+        ):
             status, out, err = run_assay(*verb, "--json", "--version", version, "-b", scanned.path)
             assert status == 0, (verb, version, err)
             if verb[0] == "status":
                 assert json.loads(out)["review"]["reviewed"] == (22 if version == "HEAD" else 0)
-    with_v1 = json.loads(run_assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1])
-    assert {i["sample"] for i in with_v1} == set(scanned.suspects("v1").index), "old issues are found again by the probe of that version"
+    with_v1 = json.loads(
+        run_assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1]
+    )
+    assert {i["sample"] for i in with_v1} == set(scanned.suspects("v1").index), (
+        "old issues are found again by the probe of that version"
+    )
 
 
 # ---- taking back
@@ -146,16 +213,30 @@ def test_revert_takes_back_a_person_and_leaves_alone_who_came_later(small):
     plan, out = small.revert(of="bob", who="eve")
     now = small.state()
     assert (out["restored"], out["left_alone"]) == (2, 2)
-    assert (now.label[a], now.label[b], now.label[c], now.keep[d]) == (other(old[a], 2), other(old[b]), old[c], True)
+    assert (now.label[a], now.label[b], now.label[c], now.keep[d]) == (
+        other(old[a], 2),
+        other(old[b]),
+        old[c],
+        True,
+    )
     assert not now.reviewed[c] and now.reviewed[b]
     small.redo("eve")
     shown = ["label", "keep", "split", "verdict", "reviewed", "tags"]
     assert small.state()[shown].equals(before[shown]) and small.chain_breaks() == []
     status, out, _ = run_assay("revert", "--who", "bob", "--since", "v1", "-b", small.path)
     assert status == 2, "no version v1 yet"
-    status, out, _ = run_assay("revert", "--who", "bob", "--since", "1h", "--dry-run", "-b", small.path)
-    assert status == 0 and "2 values go back, 2 are left alone" in out and "edited since by others" in out
-    assert run_assay("revert", "-b", small.path)[0] == 2 and run_assay("revert", "--who", "nobody", "-b", small.path)[0] == 2
+    status, out, _ = run_assay(
+        "revert", "--who", "bob", "--since", "1h", "--dry-run", "-b", small.path
+    )
+    assert (
+        status == 0
+        and "2 values go back, 2 are left alone" in out
+        and "edited since by others" in out
+    )
+    assert (
+        run_assay("revert", "-b", small.path)[0] == 2
+        and run_assay("revert", "--who", "nobody", "-b", small.path)[0] == 2
+    )
 
 
 def test_revert_since_a_time_and_one_batch_under_others(small):
@@ -167,7 +248,11 @@ def test_revert_since_a_time_and_one_batch_under_others(small):
     decide(small, "ann", dict(sample=a, label=other(old[a], 2)))
     since = small.commits().ts.iloc[0].to_pydatetime()
     _, out = small.revert(since=since, who="ann")
-    assert out["restored"] == 2 and small.state().label[a] == other(old[a]) and small.state().label[b] == old[b]
+    assert (
+        out["restored"] == 2
+        and small.state().label[a] == other(old[a])
+        and small.state().label[b] == old[b]
+    )
     assert versions.tree(small.state()) == small.commits().tree.iloc[0]
     _, out = small.revert(first["batch"], who="ann")
     assert small.state().label[a] == old[a] and not small.state().reviewed.any()
@@ -183,7 +268,9 @@ def test_undo_goes_past_a_batch_that_others_edited_over(small):
     over = decide(small, "bob", dict(sample=a, label=other(old[a], 2)))
     small.undo(under["batch"], "ann")
     assert small.state().label[a] == other(old[a], 2), "bob's is left alone"
-    assert small.undo(who="bob")["undone"] == over["batch"] and small.state().label[a] == other(old[a])
+    assert small.undo(who="bob")["undone"] == over["batch"] and small.state().label[a] == other(
+        old[a]
+    )
 
 
 # ---- several people
@@ -210,10 +297,14 @@ def test_votes_majority_and_old_versions_that_stay(small):
     now = small.state()
     assert out["changed"] == 1 and now.label[a] == three and now.label[b] == old[b]
     assert [now.label[s] for s in (d, e)] == [other(old[s]) for s in (d, e)]
-    assert small.state("v1").label[a] == five and versions.tree(small.state("v1")) == v1["tree"], "old versions do not change with the rule"
+    assert small.state("v1").label[a] == five and versions.tree(small.state("v1")) == v1["tree"], (
+        "old versions do not change with the rule"
+    )
     v2 = small.commit("majority", "ann")
     fresh = assay.open(small.path)
-    assert fresh.state().label.equals(now.label) and fresh.diff("v1", "v2")["relabelled"]["sample"].tolist() == [a]
+    assert fresh.state().label.equals(now.label) and fresh.diff("v1", "v2")["relabelled"][
+        "sample"
+    ].tolist() == [a]
     found = small.issues("reviewer_disagreement").set_index("sample")
     assert set(found.index) == {b, c}, "two of three is a majority; one against one is none"
     assert found.score[b] == 0.5 and "ann" in found.why[b] and found.suggestion[b] == other(old[b])
@@ -247,13 +338,21 @@ def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
 
     samples, old = train(small, 8), small.state().label
     decide(small, "ann", *(dict(sample=s, verdict="confirm", seconds=2) for s in samples))
-    said = [dict(sample=s, label=other(old[s]) if s in samples[:2] else old[s], seconds=4) for s in samples[:6]]
+    said = [
+        dict(sample=s, label=other(old[s]) if s in samples[:2] else old[s], seconds=4)
+        for s in samples[:6]
+    ]
     decide(small, "bob", said[0] | dict(split="val"), *said[1:])
     people, pairs = small.reviewers()
     assert list(people.seconds) == [16, 24], "a decision of two edits took its seconds once"
-    assert people.set_index("who").samples.to_dict() == {"ann": 8, "bob": 6} and list(people.median_seconds) == [2, 4]
+    assert people.set_index("who").samples.to_dict() == {"ann": 8, "bob": 6} and list(
+        people.median_seconds
+    ) == [2, 4]
     pair = pairs.iloc[0]
-    assert (pair.a, pair.b, pair.n, pair.agree) == ("ann", "bob", 6, 4) and (pair.low, pair.high) == wilson(4, 6)
+    assert (pair.a, pair.b, pair.n, pair.agree) == ("ann", "bob", 6, 4) and (
+        pair.low,
+        pair.high,
+    ) == wilson(4, 6)
     assert "agree on 4 of 6" in run_assay("reviewers", "-b", small.path)[1]
 
 
@@ -264,7 +363,9 @@ def test_a_second_reviewer_gets_what_the_first_has_decided_without_knowing_how(s
     seen = theirs[theirs["sample"].isin(rows["sample"])]
     assert len(seen) == 10 and not mine["sample"].isin(rows["sample"]).any()
     given_labels = scanned.state().given_label
-    assert (seen.given_label.to_numpy() == given_labels[seen["sample"]].to_numpy()).all() and seen.suggested_label.isna().all()
+    assert (
+        seen.given_label.to_numpy() == given_labels[seen["sample"]].to_numpy()
+    ).all() and seen.suggested_label.isna().all()
 
 
 # ---- two copies
@@ -275,23 +376,65 @@ def test_two_copies_merge_and_merging_again_changes_nothing(small):
     old = small.state().label
     small.commit("start", "ann")
     copy = copy_of(small)
-    decide(small, "ann", dict(sample=a, label=other(old[a])), dict(sample=c, label=other(old[c])), dict(sample=d, label=other(old[d])))
-    decide(small, "ann", dict(sample=e, tag="odd"), dict(sample=f, label=other(old[f])), dict(sample=g, verdict="confirm"))
-    decide(copy, "bob", dict(sample=b, label=other(old[b])), dict(sample=c, label=other(old[c], 2)), dict(sample=d, label=other(old[d])))
-    decide(copy, "bob", dict(sample=e, keep="false"), dict(sample=g, label=other(old[g])), dict(sample=f, label=other(old[f], 2)))
+    decide(
+        small,
+        "ann",
+        dict(sample=a, label=other(old[a])),
+        dict(sample=c, label=other(old[c])),
+        dict(sample=d, label=other(old[d])),
+    )
+    decide(
+        small,
+        "ann",
+        dict(sample=e, tag="odd"),
+        dict(sample=f, label=other(old[f])),
+        dict(sample=g, verdict="confirm"),
+    )
+    decide(
+        copy,
+        "bob",
+        dict(sample=b, label=other(old[b])),
+        dict(sample=c, label=other(old[c], 2)),
+        dict(sample=d, label=other(old[d])),
+    )
+    decide(
+        copy,
+        "bob",
+        dict(sample=e, keep="false"),
+        dict(sample=g, label=other(old[g])),
+        dict(sample=f, label=other(old[f], 2)),
+    )
     copy.undo(who="bob")
     decide(copy, "bob", dict(sample=e, keep="false"), dict(sample=g, label=other(old[g])))
     out = small.merge(copy.path, "ann")
-    assert {c["sample"] for c in out["conflicts"]} == {c, g} and out["edits"] == 11 and out["authors"] == ["bob"]
+    assert (
+        {c["sample"] for c in out["conflicts"]} == {c, g}
+        and out["edits"] == 11
+        and out["authors"] == ["bob"]
+    )
     now = small.state()
-    assert [now.label[s] for s in (a, b, c, d, f, g)] == [other(old[s]) for s in (a, b, c, d, f)] + [old[g]]
+    assert [now.label[s] for s in (a, b, c, d, f, g)] == [
+        other(old[s]) for s in (a, b, c, d, f)
+    ] + [old[g]]
     assert now.tags[e] == ("odd",) and not now.keep[e], "two fields of one sample are no conflict"
     count = len(small.query("select uid from edits"))
-    assert small.merge(copy.path, "ann")["edits"] == 0 and len(small.query("select uid from edits")) == count
-    assert copy.merge(small.path, "bob")["conflicts"] == [] and versions.tree(copy.state()) == versions.tree(now)
-    assert small.chain_breaks() == copy.chain_breaks() == [] and small.query("select uid from edits").uid.is_unique
+    assert (
+        small.merge(copy.path, "ann")["edits"] == 0
+        and len(small.query("select uid from edits")) == count
+    )
+    assert copy.merge(small.path, "bob")["conflicts"] == [] and versions.tree(
+        copy.state()
+    ) == versions.tree(now)
+    assert (
+        small.chain_breaks() == copy.chain_breaks() == []
+        and small.query("select uid from edits").uid.is_unique
+    )
     found = small.issues("merge_conflict").set_index("sample")
-    assert set(found.index) == {c, g} and "by bob" in found.why[c] and set(small.queue(5)["sample"][:2]) == {c, g}
+    assert (
+        set(found.index) == {c, g}
+        and "by bob" in found.why[c]
+        and set(small.queue(5)["sample"][:2]) == {c, g}
+    )
     decide(small, "ann", dict(sample=c, verdict="confirm"), dict(sample=g, label=other(old[g])))
     assert small.issues("merge_conflict").empty, "a decision settles it, be it a confirmation"
     assert versions.tree(small.state("v1")) == small.commits().tree.iloc[0]
@@ -306,8 +449,15 @@ def test_a_merge_brings_new_samples_with_their_pixels(small, tmp_path):
     ingest(copy, tmp_path / "more.parquet", "bob", columns=dict(label="label"))
     (tmp_path / "more.parquet").unlink()
     out = small.merge(copy.path, "ann")
-    assert out["samples"] == 30 and out["conflicts"] == [] and versions.tree(small.state()) == versions.tree(copy.state())
-    assert len(small.dataset()) == len(copy.dataset()) and (small.dataset()[40][0] == copy.dataset()[40][0]).all()
+    assert (
+        out["samples"] == 30
+        and out["conflicts"] == []
+        and versions.tree(small.state()) == versions.tree(copy.state())
+    )
+    assert (
+        len(small.dataset()) == len(copy.dataset())
+        and (small.dataset()[40][0] == copy.dataset()[40][0]).all()
+    )
 
 
 def test_what_is_no_copy_is_refused_and_nothing_is_merged(small, tmp_path):
@@ -337,7 +487,13 @@ def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
     for bench, name, rows in ((small, "one", slice(60, 70)), (copy, "two", slice(70, 80))):
         table = digits(80).iloc[rows].assign(split="test")
         table.to_parquet(tmp_path / f"{name}.parquet")
-        ingest(bench, tmp_path / f"{name}.parquet", "x", columns=dict(label="label"), refreeze_test=True)
+        ingest(
+            bench,
+            tmp_path / f"{name}.parquet",
+            "x",
+            columns=dict(label="label"),
+            refreeze_test=True,
+        )
     before = small.state()
     with pytest.raises(UserError, match="frozen test split"):
         small.merge(copy.path, "ann")
@@ -347,7 +503,23 @@ def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
 # ---- random histories
 
 STEP = st.tuples(
-    st.sampled_from(["set", "confirm", "unsure", "drop", "keep", "move", "tag", "undo", "redo", "revert", "rule", "merge", "commit"]),
+    st.sampled_from(
+        [
+            "set",
+            "confirm",
+            "unsure",
+            "drop",
+            "keep",
+            "move",
+            "tag",
+            "undo",
+            "redo",
+            "revert",
+            "rule",
+            "merge",
+            "commit",
+        ]
+    ),
     st.integers(0, 1),  # which copy
     st.integers(0, 2),  # which sample
     st.integers(0, 3),  # which label or person
@@ -377,7 +549,9 @@ def do(benches, ids, verb, which, i, value):
 def slow_state(bench, upto):
     """Label, keep, split and tags under `latest`, by a loop over the log."""
     out = {}
-    for e in bench.query(f"select sample, field, value from edits where seq <= {upto} and field <> 'rule' order by seq").itertuples():
+    for e in bench.query(
+        f"select sample, field, value from edits where seq <= {upto} and field <> 'rule' order by seq"
+    ).itertuples():
         one = out.setdefault(e.sample, dict(label=None, keep=False, split=None, tags=set()))
         value = json.loads(e.value)
         if e.field == "tag":
@@ -393,7 +567,9 @@ def seed(tmp_path_factory):
 
 
 @pytest.mark.daily
-@settings(max_examples=5, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink takes minutes
+@settings(
+    max_examples=5, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)  # to shrink takes minutes
 @given(steps=st.lists(STEP, min_size=3, max_size=12))
 def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
     """Nothing is overwritten, every version stays what it was, a merge is heard on both sides, and what stands is what the log says."""
@@ -407,23 +583,35 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
         try:
             do(benches, ids, *step)
         except UserError as e:
-            assert any(w in e.problem for w in ("a batch to", "decisions that stand", "an unlabelled")), e
+            assert any(
+                w in e.problem for w in ("a batch to", "decisions that stand", "an unlabelled")
+            ), e
         for bench, log, then in zip(benches, logs, was):
-            assert bench.rows("select * from edits order by seq")[: len(log)] == log, "the log only grows"
+            assert bench.rows("select * from edits order by seq")[: len(log)] == log, (
+                "the log only grows"
+            )
             then[versions.position(bench, "HEAD")] = versions.tree(bench.state())
     for bench, then in zip(benches, was):
         fresh = assay.Bench(bench.path)
-        assert {upto: versions.tree(fresh.state(upto)) for upto in then} == then, "every version stays what it was"
+        assert {upto: versions.tree(fresh.state(upto)) for upto in then} == then, (
+            "every version stays what it was"
+        )
         assert bench.chain_breaks() == [] and bench.query("select uid from edits").uid.is_unique
         if fresh.rule() == "latest":
             slow, state = slow_state(fresh, schema.END), fresh.state()
             for s in ids:
-                assert (state.label[s], state.keep[s], state.split[s], set(state.tags[s])) == tuple(slow[s].values())
+                assert (state.label[s], state.keep[s], state.split[s], set(state.tags[s])) == tuple(
+                    slow[s].values()
+                )
         with fresh.transaction() as con:
             versions.keep_standing(con)
-        assert assay.Bench(bench.path).state().equals(fresh.state()), "the kept table says what the log says"
+        assert assay.Bench(bench.path).state().equals(fresh.state()), (
+            "the kept table says what the log says"
+        )
         found = fresh.diff(min(then), "HEAD")
-        assert {k: set(found[k]["sample"]) for k in ("relabelled", "removed", "moved", "tagged")} == {
+        assert {
+            k: set(found[k]["sample"]) for k in ("relabelled", "removed", "moved", "tagged")
+        } == {
             k: v for k, v in by_hand(fresh.state(min(then)), fresh.state()).items() if k != "added"
         }
     trees = set()
@@ -432,9 +620,13 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
         trees.add(versions.tree(benches[one].state()))
         assert benches[one].merge(benches[two].path, "eve")["edits"] == 0
     if len({b.rule() for b in benches}) == 1:
-        assert versions.tree(benches[0].state()) == versions.tree(benches[1].state()), "both sides hear the same"
+        assert versions.tree(benches[0].state()) == versions.tree(benches[1].state()), (
+            "both sides hear the same"
+        )
     people = Counter(benches[0].query("select who from edits where batch like 'edit-%'").who)
-    assert people == Counter(benches[1].query("select who from edits where batch like 'edit-%'").who)
+    assert people == Counter(
+        benches[1].query("select who from edits where batch like 'edit-%'").who
+    )
 
 
 def test_a_redo_of_an_older_assay_is_understood(small):
@@ -444,7 +636,13 @@ def test_a_redo_of_an_older_assay_is_understood(small):
     done = decide(small, "ann", dict(sample=a, label=other(old)))["batch"]
     rows = [("undo-1", old, done), ("undo-2", other(old), "undo-1")]
     for batch, value, target in rows:
-        row = dict(sample=a, field="label", value=json.dumps(value), origin=done, suggested=json.dumps({"undo": target}))
+        row = dict(
+            sample=a,
+            field="label",
+            value=json.dumps(value),
+            origin=done,
+            suggested=json.dumps({"undo": target}),
+        )
         with small.transaction() as con:
             small.append(con, pd.DataFrame([row]), batch, "ann")
     assert small.state().label[a] == other(old)
@@ -454,7 +652,9 @@ def test_a_redo_of_an_older_assay_is_understood(small):
 
 def test_a_bench_of_schema_1_is_taken_over(small):
     with small.transaction() as con:
-        con.execute("drop table standing; update meta set value = '1' where key = 'schema'; delete from meta where key = 'standing'")
+        con.execute(
+            "drop table standing; update meta set value = '1' where key = 'schema'; delete from meta where key = 'standing'"
+        )
         con.execute(
             "drop table looks; alter table runs drop column failed; alter table runs drop column n_train; alter table runs drop column version"
         )
@@ -472,7 +672,10 @@ def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):
     sheet.write_text(f"sample,given_label,verdict\n{s},{seen},confirm\n")
     decide(small, "bob", dict(sample=s, label=other(seen)))
     status, out, _ = run_assay("edit", sheet, "--who", "ann", "-b", small.path)
-    assert status == 0 and "1 confirm the label on their sheet, which somebody had changed since" in out
+    assert (
+        status == 0
+        and "1 confirm the label on their sheet, which somebody had changed since" in out
+    )
     assert small.state().label[s] == seen and small.state().verdict[s] == "set"
     assert small.reviewers()[1].agree[0] == 0
     status, out, _ = run_assay("edit", sheet, "--who", "cat", "-b", small.path)
@@ -492,9 +695,16 @@ def test_a_tie_is_no_majority(small):
     decide(copy, "bob", dict(sample=s, label=other(old, 2)))
     small.merge(copy.path, "ann")
     before = small.state().label
-    assert small.set_rule("majority", "ann")["changed"] == 0 and small.state().label.equals(before) and before[s] == other(old)
+    assert (
+        small.set_rule("majority", "ann")["changed"] == 0
+        and small.state().label.equals(before)
+        and before[s] == other(old)
+    )
     assert set(small.issues()["kind"]) == {"merge_conflict", "reviewer_disagreement"}
-    assert small.queue(20)["sample"].tolist()[0] == s and set(small.queue(20)["sample"]) == {s, *more}
+    assert small.queue(20)["sample"].tolist()[0] == s and set(small.queue(20)["sample"]) == {
+        s,
+        *more,
+    }
 
 
 def test_an_audit_is_a_version_of_its_own(small):
@@ -507,7 +717,9 @@ def test_an_audit_is_a_version_of_its_own(small):
     log = small.log()
     assert done["before"] == "v1" and list(log[log.author == "bob"].version) == ["v1"]
     assert list(log[log.version == done["version"]].author) == ["eve"]
-    assert "of 4 test labels wrong" in run_assay("status", "-b", small.path)[1], "the status says what the audit found"
+    assert "of 4 test labels wrong" in run_assay("status", "-b", small.path)[1], (
+        "the status says what the audit found"
+    )
 
 
 def test_a_reader_who_leaves_early_changes_nothing_but_what_is_told(small):
@@ -526,7 +738,12 @@ def test_a_reader_who_leaves_early_changes_nothing_but_what_is_told(small):
 def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scanned):
     samples = train(scanned, 2)
     with scanned.transaction() as con:
-        scanned.append(con, pd.DataFrame([dict(sample=samples[0], field="keep", value="false", why="leakage")]), "scan-1", "assay scan")
+        scanned.append(
+            con,
+            pd.DataFrame([dict(sample=samples[0], field="keep", value="false", why="leakage")]),
+            "scan-1",
+            "assay scan",
+        )
     decide(scanned, "ann", dict(sample=samples[1], verdict="confirm"))
     status, out, _ = run_assay("revert", "--since", "1h", "-b", scanned.path)
     assert status == 0 and "1 values put back" in out
@@ -535,7 +752,9 @@ def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scann
 
 def test_a_version_may_be_called_none(small):
     status, out, _ = run_assay("commit", "--name", "none", "-b", small.path)
-    assert status == 0 and "no backup" not in out and (small.path / "backups" / "none.duckdb").exists()
+    assert (
+        status == 0 and "no backup" not in out and (small.path / "backups" / "none.duckdb").exists()
+    )
 
 
 def test_taking_somebody_s_decisions_back_leaves_the_audit_alone(small):
@@ -543,7 +762,9 @@ def test_taking_somebody_s_decisions_back_leaves_the_audit_alone(small):
     from assay.curation.review import audit
 
     folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
-    done = audit.apply(small, pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3"), "eve")
+    done = audit.apply(
+        small, pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3"), "eve"
+    )
     sample = train(small)[0]
     decide(small, "eve", dict(sample=sample, verdict="confirm"))
     audited = small.state().label

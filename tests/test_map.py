@@ -38,7 +38,10 @@ def test_new_images_come_beside_their_neighbours_and_nobody_moves():
     X, own = blobs()
     made = knn.build(X)
     near, far = made["neighbours"], made["distances"]
-    xy = np.float32(9 * np.array([np.cos(own), np.sin(own)]).T + np.random.default_rng(2).normal(size=(len(X), 2)))  # a circle of blobs
+    xy = np.float32(
+        9 * np.array([np.cos(own), np.sin(own)]).T
+        + np.random.default_rng(2).normal(size=(len(X), 2))
+    )  # a circle of blobs
     new = np.random.default_rng(1).random(len(X)) < 0.05
     known = np.where(new[:, None], np.nan, xy).astype("f4")
     placed = projection.place(known, near, far)
@@ -46,7 +49,11 @@ def test_new_images_come_beside_their_neighbours_and_nobody_moves():
     centre = np.array([xy[(own == b) & ~new].mean(0) for b in range(6)])
     nearest = ((placed[new][:, None] - centre) ** 2).sum(2).argmin(1)
     assert (nearest == own[new]).mean() > 0.98, "each new one lies in its own blob"
-    alone = projection.place(np.array([[0, 0], [2, 2], [np.nan, np.nan]], "f4"), np.full((3, 1), -1), np.full((3, 1), np.inf))
+    alone = projection.place(
+        np.array([[0, 0], [2, 2], [np.nan, np.nan]], "f4"),
+        np.full((3, 1), -1),
+        np.full((3, 1), np.inf),
+    )
     assert (alone[2] == 1).all(), "who knows nobody stands in the middle"
 
 
@@ -56,7 +63,9 @@ def test_components_are_those_of_an_svd():
     ours = projection.components(V)
     for j in range(2):
         assert abs(np.corrcoef(ours[:, j], U[:, j] * S[j])[0, 1]) > 0.9999
-    assert projection.components(np.ones((3, 1), "f4")).shape == (3, 2), "one dimension, and no spread: still a map"
+    assert projection.components(np.ones((3, 1), "f4")).shape == (3, 2), (
+        "one dimension, and no spread: still a map"
+    )
 
 
 @pytest.mark.daily
@@ -73,9 +82,11 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     rows = pd.DataFrame(json.loads(capsys.readouterr().out)).set_index("sample")
     assert set(rows.method) == {"umap"} and len(rows) == bench.state().keep.sum()
     label = bench.state().label[rows.index]
-    assert agreement(rows[["x", "y"]].to_numpy(), label.to_numpy()) > 0.85 > agreement(start, label.to_numpy()), (
-        "tens of digits lie together"
-    )
+    assert (
+        agreement(rows[["x", "y"]].to_numpy(), label.to_numpy())
+        > 0.85
+        > agreement(start, label.to_numpy())
+    ), "tens of digits lie together"
 
     table.to_parquet(tmp_path / "digits.parquet")
     ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
@@ -92,7 +103,9 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
 def test_few_images_are_drawn_at_once_without_a_process(scanned):
     told = []
     draw_map.draw(scanned, told.append)
-    assert told == [f"map         {len(load(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"]
+    assert told == [
+        f"map         {len(load(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"
+    ]
     assert projection.positions(scanned, scanned.state())[0].shape == (len(scanned.state()), 2)
     assert not (scanned.path / "jobs").exists()
 
@@ -124,5 +137,7 @@ def test_a_scan_while_umap_draws_wins(tmp_path, monkeypatch):
 
     monkeypatch.setattr(projection, "umap", meanwhile)
     draw_map.run(bench)
-    assert projection.positions(bench, bench.state())[1] == "pca", "what was drawn is of a graph that is no more"
+    assert projection.positions(bench, bench.state())[1] == "pca", (
+        "what was drawn is of a graph that is no more"
+    )
     assert not job_files.states(bench)

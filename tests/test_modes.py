@@ -48,7 +48,9 @@ def work(bench, source):
     with job_files.claim(bench, "a") as job:
         job.tell(often=False, state="failed")
     tasks.start(bench, "import", source).wait()
-    bench.edit(pd.DataFrame(dict(sample=bench.frame(split="train").index[:1], verdict="confirm")), "ann")
+    bench.edit(
+        pd.DataFrame(dict(sample=bench.frame(split="train").index[:1], verdict="confirm")), "ann"
+    )
 
 
 def test_all_of_a_bench_is_its_owners_alone_while_it_is_made_too(tmp_path, lax):
@@ -76,10 +78,16 @@ def test_all_of_a_bench_is_its_owners_alone_while_it_is_made_too(tmp_path, lax):
         looker.join()
     assert set(found(bench.path)) == {"0o700", "0o600"}, found(bench.path)
     assert not seen, sorted(seen)[:10]
-    assert {"assay.duckdb", ".lock", "arrays", "backups", "jobs", "audits"} <= set(os.listdir(bench.path)) <= permissions.OURS
+    assert (
+        {"assay.duckdb", ".lock", "arrays", "backups", "jobs", "audits"}
+        <= set(os.listdir(bench.path))
+        <= permissions.OURS
+    )
     out = tmp_path / "out"
     assert main(["export", "-o", str(out), "-b", str(bench.path)]) == 0
-    assert set(found(out)) == {"0o777", "0o666"}, "what is exported is the user's, and as their umask says"
+    assert set(found(out)) == {"0o777", "0o666"}, (
+        "what is exported is the user's, and as their umask says"
+    )
     assert [f for f in integrity.check(bench) if f["kind"] == "open"] == []
 
 
@@ -88,7 +96,21 @@ def test_a_bench_of_a_group_is_the_groups_whatever_the_umask(tmp_path):
     digits(60).to_parquet(source)
     before = os.umask(0o077)
     try:
-        assert main(["import", str(source), "-b", str(tmp_path / "bench"), "--label-column", "label", "--audited-test", "--group"]) == 0
+        assert (
+            main(
+                [
+                    "import",
+                    str(source),
+                    "-b",
+                    str(tmp_path / "bench"),
+                    "--label-column",
+                    "label",
+                    "--audited-test",
+                    "--group",
+                ]
+            )
+            == 0
+        )
         bench = assay.open(tmp_path / "bench")
         bench.commit("first", "ann")
     finally:
@@ -103,25 +125,40 @@ def test_a_folder_with_other_things_in_it_is_left_as_it_is(tmp_path):
     os.chmod(tmp_path / "project" / "notes.txt", 0o644)
     assay.create(tmp_path / "project")
     modes_now = {
-        name: oct(stat.S_IMODE(os.stat(tmp_path / "project" / name).st_mode)) for name in (".", "notes.txt", "assay.duckdb", ".lock")
+        name: oct(stat.S_IMODE(os.stat(tmp_path / "project" / name).st_mode))
+        for name in (".", "notes.txt", "assay.duckdb", ".lock")
     }
-    assert modes_now == {".": "0o755", "notes.txt": "0o644", "assay.duckdb": "0o600", ".lock": "0o600"}
+    assert modes_now == {
+        ".": "0o755",
+        "notes.txt": "0o644",
+        "assay.duckdb": "0o600",
+        ".lock": "0o600",
+    }
 
 
-@pytest.mark.parametrize("group, modes_then", [(False, {"0o700", "0o600"}), (True, {"0o2770", "0o660"})])
-def test_a_bench_that_an_older_assay_left_open_is_closed_when_its_owner_opens_it_and_it_is_said(scanned, capsys, group, modes_then):
+@pytest.mark.parametrize(
+    "group, modes_then", [(False, {"0o700", "0o600"}), (True, {"0o2770", "0o660"})]
+)
+def test_a_bench_that_an_older_assay_left_open_is_closed_when_its_owner_opens_it_and_it_is_said(
+    scanned, capsys, group, modes_then
+):
     for place, _, files in os.walk(scanned.path):
         os.chmod(place, 0o775 if group else 0o755)
         for file in files:
             os.chmod(os.path.join(place, file), 0o664 if group else 0o644)
     assay.open(scanned.path)
     assert set(found(scanned.path)) == modes_then
-    assert f"{scanned.path} can be read by {'its group' if group else 'you'} alone" in capsys.readouterr().err
+    assert (
+        f"{scanned.path} can be read by {'its group' if group else 'you'} alone"
+        in capsys.readouterr().err
+    )
     assay.open(scanned.path)
     assert capsys.readouterr().err == "", "once"
     os.chmod(scanned.file, 0o444)
     assay.open(scanned.path)
-    assert oct(stat.S_IMODE(os.stat(scanned.file).st_mode)) == "0o400", "what nobody may write stays so"
+    assert oct(stat.S_IMODE(os.stat(scanned.file).st_mode)) == "0o400", (
+        "what nobody may write stays so"
+    )
 
 
 def test_a_file_that_was_opened_to_others_since_is_named_and_closed(scanned):
@@ -150,4 +187,6 @@ def test_threads_that_mask_at_once_get_the_strictest_and_give_the_users_mask_bac
     go_on.set()
     thread.join()
     (tmp_path / "after").touch()
-    assert [oct(stat.S_IMODE(os.stat(tmp_path / n).st_mode)) for n in ("both", "alone", "after")] == ["0o600", "0o660", "0o666"]
+    assert [
+        oct(stat.S_IMODE(os.stat(tmp_path / n).st_mode)) for n in ("both", "alone", "after")
+    ] == ["0o600", "0o660", "0o666"]

@@ -62,7 +62,10 @@ def test_images_are_found_again_by_their_bytes_alone(moved, tmp_path):
     assert desk.picture(first, 200) is None
     log, tree = bench.rows("select count(*) from edits"), versions.tree(bench.state())
     assert locations.gone(bench)[:2] == (12, 12) and read(bench) == {}
-    for folder, word in ((tmp_path / "nowhere", "found nothing at"), (bench.path, "none by their bytes")):
+    for folder, word in (
+        (tmp_path / "nowhere", "found nothing at"),
+        (bench.path, "none by their bytes"),
+    ):
         status, _, err = run_assay("relocate", folder, "-b", bench.path)
         assert status == 2 and word in err and locations.gone(bench)[0] == 12
     status, out, err = run_assay("relocate", now, "-b", bench.path, "--json")
@@ -71,9 +74,16 @@ def test_images_are_found_again_by_their_bytes_alone(moved, tmp_path):
     assert desk.picture(first, 200)[:2] == b"\xff\xd8", "who has the bench open sees it too"
     bench = assay.open(bench.path)
     found = read(bench)
-    assert len(found) == 10 and all(blob == want[key] for key, blob in found.items()) and out["first"] not in found
+    assert (
+        len(found) == 10
+        and all(blob == want[key] for key, blob in found.items())
+        and out["first"] not in found
+    )
     assert bench.rows("select count(*) from edits") == log and versions.tree(bench.state()) == tree
-    assert locations.relocate(bench, tmp_path / "again") == dict(gone=2, found=2, left=0, first=None) and read(bench) == want
+    assert (
+        locations.relocate(bench, tmp_path / "again") == dict(gone=2, found=2, left=0, first=None)
+        and read(bench) == want
+    )
     with pytest.raises(UserError, match="all 12 where they were"):
         locations.relocate(bench, now)
 
@@ -91,7 +101,9 @@ def test_a_table_that_holds_the_images_can_have_moved_too(tmp_path):
     assert locations.gone(bench)[0] == 0
     from assay.curation.media.files import content_hash, read_bytes
 
-    assert all(content_hash(read_bytes(r.uri)) == r.content_hash for r in bench.state().itertuples())
+    assert all(
+        content_hash(read_bytes(r.uri)) == r.content_hash for r in bench.state().itertuples()
+    )
 
 
 def page_of(bench, page):
@@ -104,7 +116,9 @@ def page_of(bench, page):
         if banners.told(page, bench):
             drawn(page, bench)
 
-    return AppTest.from_function(script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60).run()
+    return AppTest.from_function(
+        script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60
+    ).run()
 
 
 def test_every_page_with_pictures_says_that_they_have_moved_once(moved):
@@ -124,7 +138,9 @@ def test_the_new_place_is_said_on_overview_and_looked_through_in_the_background(
     until = time.monotonic() + 60
     while tasks.states(bench) and time.monotonic() < until:
         time.sleep(0.05)
-    (said,) = [w.value for w in page_of(bench, "overview").warning if "Images have moved" in w.value]
+    (said,) = [
+        w.value for w in page_of(bench, "overview").warning if "Images have moved" in w.value
+    ]
     assert said.startswith("Images have moved: 2 of 12")
 
 
@@ -133,7 +149,9 @@ def test_every_page_of_another_schema_says_so_and_no_more(bench):
         con.execute("update meta set value = '99' where key = 'schema'")
     for page in PAGES:
         at = page_of(bench, page)
-        assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith("expected a bench of schema 4"), page
+        assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith(
+            "expected a bench of schema 4"
+        ), page
         assert not at.markdown and not at.button
     status, _, err = run_assay("app", "-b", bench.path)
     assert status == 2 and "found schema 99" in err and "hint: " in err

@@ -14,7 +14,11 @@ import assay
 from assay.pipelines.indexing import draw_map
 from assay.pipelines.indexing.scan import scan
 
-PAGES = sorted(p.stem for p in (Path(__file__).parents[1] / "app" / "pages").glob("*.py") if "def draw(bench)" in p.read_text())
+PAGES = sorted(
+    p.stem
+    for p in (Path(__file__).parents[1] / "app" / "pages").glob("*.py")
+    if "def draw(bench)" in p.read_text()
+)
 
 
 def quiet(line):
@@ -30,7 +34,9 @@ def opened(bench, page, **query):
 
         drawn(page, assay.open(path))
 
-    at = AppTest.from_function(script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60)
+    at = AppTest.from_function(
+        script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60
+    )
     for key, value in query.items():
         at.query_params[key] = value
     return at.run()
@@ -44,7 +50,14 @@ def sound(at):
 def noise(n, classes, **more):
     rng = np.random.default_rng(0)
     image = [png(rng.integers(0, 255, (8, 8, 3))) for _ in range(n)]
-    return pd.DataFrame(dict(id=[f"s{i}" for i in range(n)], image=image, label=[classes[i % len(classes)] for i in range(n)], **more))
+    return pd.DataFrame(
+        dict(
+            id=[f"s{i}" for i in range(n)],
+            image=image,
+            label=[classes[i % len(classes)] for i in range(n)],
+            **more,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +68,32 @@ def odd(tmp_path_factory):
     out["not scanned"] = bench_of(digits(60), folder / "unscanned")
     tables = {
         "3 samples": noise(3, ["a", "b", "a"], split=["train", "train", "train"]),
-        "1 class": noise(40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10),
-        "500 classes": noise(1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250),
+        "1 class": noise(
+            40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10
+        ),
+        "500 classes": noise(
+            1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250
+        ),
         "hostile": noise(
-            60, ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"], split=["train", "val", "train", "test"] * 15
+            60,
+            ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"],
+            split=["train", "val", "train", "test"] * 15,
         ),
     }
     for name, table in tables.items():
         out[name] = bench_of(table, folder / name)
         if name == "1 class":
             state = out[name].state()
-            out[name].edit(pd.DataFrame(dict(sample=state.index[state.label == "gone"], label="only")), "tester")
+            out[name].edit(
+                pd.DataFrame(dict(sample=state.index[state.label == "gone"], label="only")),
+                "tester",
+            )
         try:
             scan(out[name], embedder="pixels", say=quiet)
             draw_map.draw(out[name], quiet)
-        except assay.UserError:  # one class or three samples: nothing to judge, and the pages say so
+        except (
+            assay.UserError
+        ):  # one class or three samples: nothing to judge, and the pages say so
             pass
     return out
 
@@ -86,19 +110,26 @@ def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
     (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
     from assay.app.server.review_session import Desk
 
-    assert Desk(bench).picture(bench.state().index[0], 512)[:2] == b"\xff\xd8", "a small original is in the shards, whole"
+    assert Desk(bench).picture(bench.state().index[0], 512)[:2] == b"\xff\xd8", (
+        "a small original is in the shards, whole"
+    )
     sound(opened(bench, "overview"))
 
 
 def test_overview_says_one_thing_to_do(scanned):
     at = sound(opened(scanned, "overview"))
-    assert "Review" in at.get("html")[0].proto.body and f"{len(scanned.frame()):,}" in at.get("html")[1].proto.body
+    assert (
+        "Review" in at.get("html")[0].proto.body
+        and f"{len(scanned.frame()):,}" in at.get("html")[1].proto.body
+    )
 
 
 def test_history_takes_back_what_is_chosen_and_commits(scanned):
     state = scanned.state()
     some = state.index[state.split == "train"][:3]
-    out = scanned.edit(pd.DataFrame(dict(sample=some, label=["7", "8", "9"])), "bob", "to be regretted")
+    out = scanned.edit(
+        pd.DataFrame(dict(sample=some, label=["7", "8", "9"])), "bob", "to be regretted"
+    )
     at = sound(opened(scanned, "history", who="ann"))
     at.text_input[1].input("before the regret").run()
     at.button[0].click().run()
@@ -125,15 +156,27 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
         if by not in ("split", "cluster"):
             assert {names[i] for i in which[locked]} <= {"other"}, by
         xy = map_data.places(scanned, state)
-        sent = np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2), np.frombuffer(bytes, "u1", n, 8 * n)
+        sent = (
+            np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2),
+            np.frombuffer(bytes, "u1", n, 8 * n),
+        )
         for colour, name in legend["legend"][:-1]:
-            assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], "points and legend are of one answer"
-        assert sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which)) and (sent[1] != which).any(), "all of them, shuffled"
+            assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], (
+                "points and legend are of one answer"
+            )
+        assert (
+            sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which))
+            and (sent[1] != which).any()
+        ), "all of them, shuffled"
     assert xy.min() >= 0 and xy.max() <= 1
     box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
     within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
     chosen, others = maps.inside(scanned, box)
-    assert set(chosen.index) == set(state.index[within & ~locked]) and len(chosen) > 20 and others == (within & locked).sum() > 0
+    assert (
+        set(chosen.index) == set(state.index[within & ~locked])
+        and len(chosen) > 20
+        and others == (within & locked).sum() > 0
+    )
 
 
 @pytest.mark.daily
@@ -143,11 +186,18 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
 
     at = sound(opened(scanned, "experiments"))
     assert "10 cells, 10 to train." in [c.value for c in at.caption]
-    out = experiments.start(scanned, dict(question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5))
+    out = experiments.start(
+        scanned,
+        dict(
+            question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5
+        ),
+    )
     until = time.monotonic() + 300
     while not (scanned.path / "report.html").exists() and time.monotonic() < until:
         time.sleep(0.1)
-    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), Path(out["log"]).read_text()
+    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), (
+        Path(out["log"]).read_text()
+    )
     assert not [j for j in job_files.states(scanned) if j["state"] == "failed"]
     sound(opened(scanned, "experiments"))
 
@@ -156,11 +206,17 @@ def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
     from assay.pipelines.jobs import job_files
 
     for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
-        with job_files.claim(scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0) as job:
+        with job_files.claim(
+            scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0
+        ) as job:
             job.tell(often=False, state=state, error="KeyError: 'a layer'")
     at = sound(opened(scanned, "experiments"))
     said = " ".join(e.value for e in at.error).replace("\\", "")
     assert len(at.error) == 2 and not at.get("progress"), said
-    assert "Will it?: failed: KeyError: 'a layer'" in said and "Half?: was stopped" in said and "after 2 of 4 cells" in said
+    assert (
+        "Will it?: failed: KeyError: 'a layer'" in said
+        and "Half?: was stopped" in said
+        and "after 2 of 4 cells" in said
+    )
     at.button(key="forget experiment-stopped").click().run()
     assert [j.get("question") for j in job_files.states(scanned)] == ["Will it?"]

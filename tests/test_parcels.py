@@ -47,7 +47,9 @@ def changed(path, old, new):
     return path
 
 
-GOOD = [(f"{c}/{i}.png", png(np.full((8, 8), 40 * i + 9 * (c == "b")))) for c in "ab" for i in range(3)]
+GOOD = [
+    (f"{c}/{i}.png", png(np.full((8, 8), 40 * i + 9 * (c == "b")))) for c in "ab" for i in range(3)
+]
 
 
 def hostile(folder):
@@ -63,7 +65,10 @@ def hostile(folder):
     yield "leaves the folder", one("backslash", ("a\\..\\..\\evil.png", b"x"))
     yield "leaves the folder", changed(one("nul", ("a/evil.png?.exe", b"x")), b"png?", b"png\0")
     yield "is a link", one("link", (info("a/link.png", stat.S_IFLNK | 0o777), b"/etc/passwd"))
-    yield "is a link", one("folder link", (info("c", stat.S_IFLNK | 0o777), b"/etc"), ("c/evil.png", b"x"))
+    yield (
+        "is a link",
+        one("folder link", (info("c", stat.S_IFLNK | 0o777), b"/etc"), ("c/evil.png", b"x")),
+    )
     yield "is no file", one("pipe", (info("a/pipe.png", stat.S_IFIFO | 0o666), b""))
     yield "neither, first 'a/run.exe'", one("program", ("a/run.exe", b"MZ"))
     yield "neither, first 'inner.zip'", one("nested", ("inner.zip", b"PK"))
@@ -86,7 +91,9 @@ def hostile(folder):
     # two names for the same bytes, as the small bombs that unpack to petabytes have it
     blob = one("overlap").read_bytes()
     first, second = blob.index(b"PK\1\2"), blob.index(b"PK\1\2", blob.index(b"PK\1\2") + 4)
-    (folder / "overlap.zip").write_bytes(blob[: second + 42] + blob[first + 42 : first + 46] + blob[second + 46 :])
+    (folder / "overlap.zip").write_bytes(
+        blob[: second + 42] + blob[first + 42 : first + 46] + blob[second + 46 :]
+    )
     yield "in the same bytes", folder / "overlap.zip"
     # a member that says it is smaller than it is: what comes out must not be more, and is not what was packed
     liar = one("liar", ("a/bomb.bmp", bytes(5_000_000)))
@@ -112,31 +119,61 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
         refused += 1
     assert refused == 22
     good = zipped(stored / "good.zip", GOOD)
-    for bound, value, word in (("MOST_MEMBERS", 5, "at most 5 members"), ("MOST_BYTES", 100, "to declare")):
+    for bound, value, word in (
+        ("MOST_MEMBERS", 5, "at most 5 members"),
+        ("MOST_BYTES", 100, "to declare"),
+    ):
         with monkeypatch.context() as m:
             m.setattr(zip_upload, bound, value)
             status, _, err = run_assay("import", good, "-b", bench.path)
             assert status == 2 and word in err
     assert sorted(bench.path.rglob("*")) == before and not bench.rows("select 1 from samples")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench", "zips"] and not os.path.exists("/tmp/evil.png")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bench", "zips"] and not os.path.exists(
+        "/tmp/evil.png"
+    )
 
 
 def test_what_cannot_be_imported_goes_again_and_what_was_imported_stays(tmp_path):
-    path = zipped(tmp_path / "cats.zip", [*GOOD, ("a/no.png", b"no image"), (".DS_Store", b"x"), ("a/Thumbs.db", b"x")])
+    path = zipped(
+        tmp_path / "cats.zip",
+        [*GOOD, ("a/no.png", b"no image"), (".DS_Store", b"x"), ("a/Thumbs.db", b"x")],
+    )
     status, _, err = run_assay("import", path, "-b", tmp_path / "bench")
     assert status == 2 and "a/no.png: is not an image" in err
-    assert not list((tmp_path / "bench").glob("uploads")) and not (tmp_path / "bench" / "assay.duckdb").exists()
+    assert (
+        not list((tmp_path / "bench").glob("uploads"))
+        and not (tmp_path / "bench" / "assay.duckdb").exists()
+    )
     out = imported("--skip-bad", path, bench=tmp_path / "bench")
-    assert (out["added"], out["left_out"], out["source"], out["kind"]) == (6, 1, "cats", "class folders")
+    assert (out["added"], out["left_out"], out["source"], out["kind"]) == (
+        6,
+        1,
+        "cats",
+        "class folders",
+    )
     bench = assay.open(tmp_path / "bench")
     files = list((bench.path / "uploads").glob("*/cats/*/*"))
-    assert sorted(f.name for f in files) == ["0.png", "0.png", "1.png", "1.png", "2.png", "2.png", "no.png"]
-    path = zipped(tmp_path / "cats.zip", [*GOOD[:5], ("b/9.png", png(np.full((8, 8), 201)))])  # the source has changed
+    assert sorted(f.name for f in files) == [
+        "0.png",
+        "0.png",
+        "1.png",
+        "1.png",
+        "2.png",
+        "2.png",
+        "no.png",
+    ]
+    path = zipped(
+        tmp_path / "cats.zip", [*GOOD[:5], ("b/9.png", png(np.full((8, 8), 201)))]
+    )  # the source has changed
     out = imported("--yes", path, bench=bench.path)
     assert (out["added"], out["removed"]) == (1, 1), "a zip of the same name is the same source"
-    assert all(map(os.path.isfile, assay.open(bench.path).state().uri)), "what is out can still be looked at"
+    assert all(map(os.path.isfile, assay.open(bench.path).state().uri)), (
+        "what is out can still be looked at"
+    )
     (tmp_path / "cats.zip").write_bytes(b"")
-    assert run_assay("import", tmp_path / "cats.zip", "-b", bench.path)[0] == 2 and all(map(os.path.isfile, bench.state().uri))
+    assert run_assay("import", tmp_path / "cats.zip", "-b", bench.path)[0] == 2 and all(
+        map(os.path.isfile, bench.state().uri)
+    )
 
 
 def imported(*arguments, bench):
@@ -149,12 +186,17 @@ def test_a_zip_is_what_its_folder_is(tmp_path):
     """Wrapped in a folder or not, split folders or a manifest: the same samples, labels and splits as the folder itself gives."""
     table = digits(60)
     folder = folders(tmp_path / "folder" / "digits", table)
-    manifest = pd.DataFrame(dict(path="i/" + table.id + ".png", label=table.label, split=table.split)).to_csv(index=False)
+    manifest = pd.DataFrame(
+        dict(path="i/" + table.id + ".png", label=table.label, split=table.split)
+    ).to_csv(index=False)
     kinds = {
         "wrapped": folder_of(table, "digits/"),
         "twice": folder_of(table, "x/digits/"),
         "bare": folder_of(table),
-        "manifest": [("my/list.csv", manifest), *((f"my/i/{r.id}.png", r.image) for r in table.itertuples())],
+        "manifest": [
+            ("my/list.csv", manifest),
+            *((f"my/i/{r.id}.png", r.image) for r in table.itertuples()),
+        ],
     }
     want = None
     for kind, members in ({"folder": None} | kinds).items():
@@ -165,13 +207,19 @@ def test_a_zip_is_what_its_folder_is(tmp_path):
         want = want or rows
         assert rows == want and len(rows) == 60, kind
         if kind != "manifest":
-            assert set(state.source) == {"digits"} and set(state.key) == {n for n, _ in folder_of(table)}, kind
+            assert set(state.source) == {"digits"} and set(state.key) == {
+                n for n, _ in folder_of(table)
+            }, kind
 
 
 def test_a_table_is_kept_beside_the_bench_and_other_files_are_not(tmp_path):
     bench = assay.create(tmp_path / "bench")
     path = zip_upload.receive(bench, io.BytesIO(b"a,b\n"), "../../my list.csv")
-    assert path.name == "my-list.csv" and bench.path / "uploads" in path.parents and path.read_bytes() == b"a,b\n"
+    assert (
+        path.name == "my-list.csv"
+        and bench.path / "uploads" in path.parents
+        and path.read_bytes() == b"a,b\n"
+    )
     zip_upload.discard(bench, path)
     zip_upload.discard(bench, tmp_path / "other")
     assert not (bench.path / "uploads").exists()
@@ -187,7 +235,10 @@ def test_how_far_a_verb_is_can_be_heard(tmp_path, monkeypatch):
     heard = []
     monkeypatch.setattr(output, "HEARD", lambda often=True, **more: heard.append(more))
     out = imported(zipped(tmp_path / "cats.zip", GOOD), bench=tmp_path / "bench")
-    assert heard[0] == dict(share=1.0, text="decoding: 6 of 6") and heard[-1]["said"]["added"] == out["added"] == 6
+    assert (
+        heard[0] == dict(share=1.0, text="decoding: 6 of 6")
+        and heard[-1]["said"]["added"] == out["added"] == 6
+    )
 
 
 @pytest.mark.daily
@@ -200,7 +251,11 @@ def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path)
     assert started.wait(60) == 0 and tasks.states(bench) == [] and len(bench.state()) == 6
     assert tasks.start(bench, "import", tmp_path / "nothing").wait(60) == 2
     (failed,) = tasks.states(bench)
-    assert failed["state"] == "failed" and "found nothing at" in failed["error"] and "hint:" in failed["error"]
+    assert (
+        failed["state"] == "failed"
+        and "found nothing at" in failed["error"]
+        and "hint:" in failed["error"]
+    )
     tasks.forget(bench, failed)
     assert tasks.states(bench) == []
     started = tasks.start(bench, "scan", "--embedder", "lite0")
@@ -228,5 +283,9 @@ def test_a_zip_is_handed_in_through_the_page(tmp_path):
         page.get_by_role("button", name="Scan").wait_for()
         assert page.foreign == [] and page.failed == []
     state = bench.state()
-    assert sorted(zip(state.key, state.label)) == sorted((n, n.split("/")[1]) for n, _ in folder_of(table))
-    assert set(bench.rows("select distinct who from edits")) == {("ann",)} and set(state.source) == {"digits"}
+    assert sorted(zip(state.key, state.label)) == sorted(
+        (n, n.split("/")[1]) for n, _ in folder_of(table)
+    )
+    assert set(bench.rows("select distinct who from edits")) == {("ann",)} and set(
+        state.source
+    ) == {"digits"}

@@ -20,7 +20,9 @@ def refitted(probe, X, y, groups):
     out = np.empty((len(X), probe.k))
     for g in np.unique(groups):
         rest = (groups != g) & (y >= 0)
-        out[groups == g] = Z[groups == g] @ np.linalg.solve(Z[rest].T @ Z[rest] + probe.lam * np.eye(Z.shape[1]), Z[rest].T @ Y[rest])
+        out[groups == g] = Z[groups == g] @ np.linalg.solve(
+            Z[rest].T @ Z[rest] + probe.lam * np.eye(Z.shape[1]), Z[rest].T @ Y[rest]
+        )
     return out
 
 
@@ -42,7 +44,9 @@ def test_copies_leave_together(n, d):
     probe = probes.fit(X, y, groups, 3)
     assert np.allclose(probe.out_of_group(X), refitted(probe, X, y, groups), atol=2e-5)
     alone = refitted(probe, X, y, np.arange(n))
-    assert abs(probe.out_of_group(X) - alone)[:12].max() > 1e-3, "leaving copies in would have been seen"
+    assert abs(probe.out_of_group(X) - alone)[:12].max() > 1e-3, (
+        "leaving copies in would have been seen"
+    )
 
 
 def test_a_copy_would_tell_the_answer():
@@ -58,7 +62,10 @@ def test_a_copy_would_tell_the_answer():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 59), st.integers(-1, 2)), max_size=30), st.sampled_from([6, 80]))
+@given(
+    st.lists(st.tuples(st.integers(0, 59), st.integers(-1, 2)), max_size=30),
+    st.sampled_from([6, 80]),
+)
 def test_any_history_of_edits_equals_refitting(history, d):
     """Relabel, drop (-1) and restore in any order, one at a time, against a fit of the final labels from scratch."""
     X, y = cloud(60, d, 3)
@@ -71,8 +78,15 @@ def test_any_history_of_edits_equals_refitting(history, d):
     fitted = now >= 0
     if len(np.unique(groups[fitted])) < 2:
         return
-    assert np.allclose(probe.out_of_group(X)[fitted], refitted(probe, X, now, groups)[fitted], atol=5e-5)
-    assert np.allclose(probe.h, np.einsum("ij,ij->i", probe.standard(X) @ np.linalg.inv(gram(probe, X, fitted)), probe.standard(X)))
+    assert np.allclose(
+        probe.out_of_group(X)[fitted], refitted(probe, X, now, groups)[fitted], atol=5e-5
+    )
+    assert np.allclose(
+        probe.h,
+        np.einsum(
+            "ij,ij->i", probe.standard(X) @ np.linalg.inv(gram(probe, X, fitted)), probe.standard(X)
+        ),
+    )
 
 
 def gram(probe, X, fitted):
@@ -85,21 +99,30 @@ def test_many_moves_at_once_equal_refitting():
     probe = probes.fit(X, y, np.arange(700), 3)
     now = np.where(np.arange(700) % 3 == 0, -1, y)
     probe.update(X, now)
-    assert np.allclose(probe.out_of_group(X)[now >= 0], refitted(probe, X, now, np.arange(700))[now >= 0], atol=5e-5)
+    assert np.allclose(
+        probe.out_of_group(X)[now >= 0],
+        refitted(probe, X, now, np.arange(700))[now >= 0],
+        atol=5e-5,
+    )
 
 
 @pytest.mark.parametrize("copies", [1, 4])
 def test_lambda_is_the_one_with_the_least_group_out_error(copies):
     X, y = cloud(120, 30, 2, noise=4)
     groups = np.arange(120) // copies
-    X, y = X[groups], y[groups]  # real copies: left in, they would tell each other's label and no lambda be small enough
+    X, y = (
+        X[groups],
+        y[groups],
+    )  # real copies: left in, they would tell each other's label and no lambda be small enough
     probe = probes.fit(X, y, groups, 2)
     unit = (probe.standard(X) ** 2).sum() / 31
     losses = []
     for factor in probes.LAMBDAS:
         probe.lam = factor * unit
         losses.append(((refitted(probe, X, y, groups) - probes.onehot(y, 2)) ** 2).sum())
-    assert probes.fit(X, y, groups, 2).lam == pytest.approx(probes.LAMBDAS[int(np.argmin(losses))] * unit)
+    assert probes.fit(X, y, groups, 2).lam == pytest.approx(
+        probes.LAMBDAS[int(np.argmin(losses))] * unit
+    )
 
 
 def test_validation_rows_are_predicted_never_fitted():
@@ -125,7 +148,10 @@ def test_memory_layout_does_not_matter(tmp_path):
     few = np.r_[3:30, 100, 7]
     for part, dense in ((rows, X), (rows.take(few), X[few])):  # most of a shard, and little of one
         assert np.allclose(part @ X[:5].T, dense @ X[:5].T, atol=1e-4)
-    assert np.allclose(probes.fit(rows, y, np.arange(300), 3).pred_probs(rows), probes.fit(X, y, np.arange(300), 3).pred_probs(X))
+    assert np.allclose(
+        probes.fit(rows, y, np.arange(300), 3).pred_probs(rows),
+        probes.fit(X, y, np.arange(300), 3).pred_probs(X),
+    )
 
 
 @pytest.mark.parametrize("n, k", [(3, 2), (50, 2), (1000, 1000)])
@@ -149,7 +175,10 @@ def test_twenty_thousand_identical_images():
     scores = probe.out_of_group(X)
     assert np.isfinite(scores).all()
     Z = probe.standard(X)
-    W = np.linalg.solve(Z[20_000:].T @ Z[20_000:] + probe.lam * np.eye(31), Z[20_000:].T @ probes.onehot(y[20_000:], 2))
+    W = np.linalg.solve(
+        Z[20_000:].T @ Z[20_000:] + probe.lam * np.eye(31),
+        Z[20_000:].T @ probes.onehot(y[20_000:], 2),
+    )
     assert np.allclose(scores[:5], Z[:5] @ W, atol=1e-4)
 
 
@@ -179,16 +208,22 @@ def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
     X, y = rng.normal(size=(240, 150)).astype("f4"), rng.integers(0, 2, 240)
     probe = probes.fit(X, y, np.arange(240), 2)
     p = probe.pred_probs(X)[np.arange(240), y]
-    assert -np.log(p).mean() < np.log(2) + 0.05, "worse than saying one half is worse than knowing nothing"
+    assert -np.log(p).mean() < np.log(2) + 0.05, (
+        "worse than saying one half is worse than knowing nothing"
+    )
     assert ((probe.raw(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
-    assert probe.slope == pytest.approx([0.5, 0.5]), "the scale is bounded: knowing nothing turns no order around"
+    assert probe.slope == pytest.approx([0.5, 0.5]), (
+        "the scale is bounded: knowing nothing turns no order around"
+    )
 
 
 def test_a_class_is_counted_by_groups_and_not_by_copies():
     X, y = cloud(60, 8, 2)
     X, y = np.r_[X, np.repeat(X[:1], 6, 0)], np.r_[y, np.full(6, 2)]
     apart, copies = np.arange(66), np.r_[np.arange(60), np.full(6, 60)]
-    assert probes.fit(X, y, copies, 3).few().tolist() == [False, False, True], "one image in six copies is one image"
+    assert probes.fit(X, y, copies, 3).few().tolist() == [False, False, True], (
+        "one image in six copies is one image"
+    )
     assert probes.fit(X, y, apart, 3).few().tolist() == [False, False, False]
     again = probes.fit(X, np.where(y == 2, 0, y), copies, 3)
     again.update(X, y)

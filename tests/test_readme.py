@@ -15,12 +15,20 @@ TEXT = README.read_text()
 @pytest.mark.daily
 def test_the_loop_and_the_snippet(tmp_path):
     pytest.importorskip("elpv_dataset")
-    first = [line.split()[2] for line in CONSOLE.search(TEXT)[1].splitlines() if line.startswith("$ ")]
+    first = [
+        line.split()[2] for line in CONSOLE.search(TEXT)[1].splitlines() if line.startswith("$ ")
+    ]
     assert first == ["import", "scan", "queue", "edit", "commit", "experiment"]
     for command, shown, said in play(TEXT, tmp_path):
         assert differences(command, shown, said) == [], command
     snippet = re.search(r"```python\n(.*?)```", TEXT, re.S)[1]
-    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", snippet],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
     assert done.returncode == 0 and "['defective', 'functional']" in done.stdout, done.stderr
 
 

@@ -26,13 +26,28 @@ def estimate(value, low, high, seeds=(3, 3)):
 
 def change(kind, name, value, low, high, **more):
     version, against = name.split(" against ")[:2]
-    return dict(kind=kind, name=name, version=version, against=against) | estimate(value, low, high) | more
+    return (
+        dict(kind=kind, name=name, version=version, against=against)
+        | estimate(value, low, high)
+        | more
+    )
 
 
 def cell(version, arch, value, **more):
-    accuracy, balanced = estimate(value, value - 0.03, value + 0.03, [3]), estimate(value - 0.06, value - 0.1, value - 0.02, [3])
+    accuracy, balanced = (
+        estimate(value, value - 0.03, value + 0.03, [3]),
+        estimate(value - 0.06, value - 0.1, value - 0.02, [3]),
+    )
     kind = version if version in ("control", "ceiling") else "version"
-    about = dict(version=version, kind=kind, arch=arch, n_train=1837, seed_spread=0.004, diverged=[], seconds=30.0)
+    about = dict(
+        version=version,
+        kind=kind,
+        arch=arch,
+        n_train=1837,
+        seed_spread=0.004,
+        diverged=[],
+        seconds=30.0,
+    )
     return about | dict(accuracy=accuracy, balanced=balanced) | more
 
 
@@ -41,21 +56,71 @@ def region(kind, name, n, value, half, p, verdict, before=0.8):
         return dict(kind=kind, name=name, n=n, verdict=verdict) | dict.fromkeys(
             ("before", "after", "estimate", "low", "high", "p", "p_holm")
         )
-    sides = {k: estimate(x, x - half, min(1.0, x + half)) for k, x in (("before", before), ("after", before + value))}
-    return dict(kind=kind, name=name, n=n, **sides, estimate=value, low=value - half, high=value + half, p=p, p_holm=p, verdict=verdict)
+    sides = {
+        k: estimate(x, x - half, min(1.0, x + half))
+        for k, x in (("before", before), ("after", before + value))
+    }
+    return dict(
+        kind=kind,
+        name=name,
+        n=n,
+        **sides,
+        estimate=value,
+        low=value - half,
+        high=value + half,
+        p=p,
+        p_holm=p,
+        verdict=verdict,
+    )
 
 
 def batch(name, why, changed, value, half, verdict):
-    gain = dict(estimate=value, low=value - half, high=value + half, p_holm=0.2 if changed else None)
+    gain = dict(
+        estimate=value, low=value - half, high=value + half, p_holm=0.2 if changed else None
+    )
     loss = dict(logloss=-value, logloss_low=-value - half, logloss_high=-value + half)
-    about = dict(batch=name, who="ann", why=why, ts="2026-11-20T10:00:00", edits=changed + 5, reviews=changed + 5, changed=changed)
+    about = dict(
+        batch=name,
+        who="ann",
+        why=why,
+        ts="2026-11-20T10:00:00",
+        edits=changed + 5,
+        reviews=changed + 5,
+        changed=changed,
+    )
     return about | gain | loss | dict(verdict=verdict)
 
 
-MAIN = change("data", "v2 against v1", 0.002, -0.010, 0.014, p=0.7, p_holm=1.0, verdict="no evidence either way")
-MLP = change("architecture", "mlp against probe", 0.031, 0.012, 0.050, p=1e-4, p_holm=3e-4, verdict="helps")
-BOTH = change("interaction", "v2 against v1, mlp against probe", 0.011, -0.006, 0.028, p=0.2, p_holm=0.4, verdict="no evidence either way")
-PLAN = dict(question="Did 100 reviews help?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=[0, 1, 2], margin=0.5)
+MAIN = change(
+    "data",
+    "v2 against v1",
+    0.002,
+    -0.010,
+    0.014,
+    p=0.7,
+    p_holm=1.0,
+    verdict="no evidence either way",
+)
+MLP = change(
+    "architecture", "mlp against probe", 0.031, 0.012, 0.050, p=1e-4, p_holm=3e-4, verdict="helps"
+)
+BOTH = change(
+    "interaction",
+    "v2 against v1, mlp against probe",
+    0.011,
+    -0.006,
+    0.028,
+    p=0.2,
+    p_holm=0.4,
+    verdict="no evidence either way",
+)
+PLAN = dict(
+    question="Did 100 reviews help?",
+    versions=["v1", "v2"],
+    architectures=["probe", "mlp"],
+    seeds=[0, 1, 2],
+    margin=0.5,
+)
 CONTROL = change("control", "control against v1", 0.0, -0.007, 0.007)
 GAIN = [dict(reviews=k, minutes=k / 6, changed=k // 3, estimate=x, low=x - k / 9000, high=x + k / 8000) for k, x in
         ((0, 0.0), (25, 0.006), (50, 0.009), (70, 0.011), (75, 0.011), (105, 0.012))]  # fmt: skip
@@ -63,17 +128,45 @@ COSTS = dict(
     first="v1",
     last="v2",
     review=dict(
-        decisions=105, samples=105, timed=100, seconds=990.0, minutes=17.3, estimated=dict(decisions=5, seconds_each=9.6, seconds=48.0)
+        decisions=105,
+        samples=105,
+        timed=100,
+        seconds=990.0,
+        minutes=17.3,
+        estimated=dict(decisions=5, seconds_each=9.6, seconds=48.0),
     )
     | dict(reason=None, who=["ann"], made=None, test_audits=dict(decisions=0)),
-    compute=dict(cells=[], architectures=dict(probe=dict(runs=9, seconds=20.0, per_run=2.2)), runs=18, seconds=1980.0),
+    compute=dict(
+        cells=[],
+        architectures=dict(probe=dict(runs=9, seconds=20.0, per_run=2.2)),
+        runs=18,
+        seconds=1980.0,
+    ),
     rates=dict(
         review=dict(estimate=0.007, low=-0.035, high=0.049, hours=0.29, includes_zero=True),
         review_reason=None,
-        architectures=[dict(arch="mlp", against="probe", estimate=0.51, low=0.2, high=0.83, hours=0.06, includes_zero=False)],
+        architectures=[
+            dict(
+                arch="mlp",
+                against="probe",
+                estimate=0.51,
+                low=0.2,
+                high=0.83,
+                hours=0.06,
+                includes_zero=False,
+            )
+        ],
     ),
     curve=dict(points=GAIN, n=262, ruler_corrected=4, other=0, scope="this probe on these labels")
-    | dict(last_third=dict(reviews=[70, 105], estimate=0.001, low=-0.003, high=0.005, verdict="no evidence that it still gained")),
+    | dict(
+        last_third=dict(
+            reviews=[70, 105],
+            estimate=0.001,
+            low=-0.003,
+            high=0.005,
+            verdict="no evidence that it still gained",
+        )
+    ),
     batches=dict(
         batches=[
             batch("edit-1", "first hundred", 30, 0.014, 0.009, "helps"),
@@ -99,15 +192,36 @@ WHERE = dict(
     ],
     confusion=dict(
         classes=["defective", "functional"],
-        by_arch={a: dict(before=BEFORE, after=AFTER, difference=DIFFERENCE) for a in ("probe", "mlp")},
+        by_arch={
+            a: dict(before=BEFORE, after=AFTER, difference=DIFFERENCE) for a in ("probe", "mlp")
+        },
         mean=dict(before=BEFORE, after=AFTER, difference=DIFFERENCE),
-        changed=[{"from": "defective", "to": "functional", "before": 50.0, "after": 40.0, "difference": -10.0}],
+        changed=[
+            {
+                "from": "defective",
+                "to": "functional",
+                "before": 50.0,
+                "after": 40.0,
+                "difference": -10.0,
+            }
+        ],
     ),
     flips=dict(gained=[{}], lost=[], n_gained=31, n_lost=0),
     tested=3,
-    notes=["3 slices were tested, and Holm allows for all of them together; under 10 test samples a slice is not tested"],
+    notes=[
+        "3 slices were tested, and Holm allows for all of them together; under 10 test samples a slice is not tested"
+    ],
 )
-REVIEW = dict(reviewed=105, wrong=36, unsure=0, population=2099, looks=60, hits=3, unsure_looks=0, share=(0.05, 0.017, 0.137))
+REVIEW = dict(
+    reviewed=105,
+    wrong=36,
+    unsure=0,
+    population=2099,
+    looks=60,
+    hits=3,
+    unsure_looks=0,
+    share=(0.05, 0.017, 0.137),
+)
 REVIEW |= dict(share_between=None, errors_left=(97.3, 31.0, 260.0), errors_between=None)
 NOTHING = dict(share=None, errors_left=None)
 DATA = dict(
@@ -116,19 +230,39 @@ DATA = dict(
     "525 test samples and 3 seeds would show 1.8 points or more.",
     interval=MAIN,
     interaction=BOTH,
-    control=CONTROL | dict(beyond=estimate(0.002, -0.011, 0.015), review=dict(reviewed=105, wrong=6), seed=None, estimated=False),
+    control=CONTROL
+    | dict(
+        beyond=estimate(0.002, -0.011, 0.015),
+        review=dict(reviewed=105, wrong=6),
+        seed=None,
+        estimated=False,
+    ),
     **dict.fromkeys(("interval_reason", "interaction_reason", "control_reason", "seeds_note")),
     n_test=N,
     seeds=[0, 1, 2],
     tree=dict(v1="a" * 32, v2="b" * 32),
-    cells=[cell(v, a, 0.8 + 0.03 * (a == "mlp")) for v in ("v1", "v2", "control") for a in ("probe", "mlp")],
+    cells=[
+        cell(v, a, 0.8 + 0.03 * (a == "mlp"))
+        for v in ("v1", "v2", "control")
+        for a in ("probe", "mlp")
+    ],
     effects=[MAIN, MLP, BOTH],
     beside=[CONTROL, change("ceiling", "ceiling against v1", 0.001, -0.012, 0.014)],
-    per_architecture=[change("data", "v2 against v1", 0.002, -0.01, 0.014, arch=a) for a in ("probe", "mlp")],
+    per_architecture=[
+        change("data", "v2 against v1", 0.002, -0.01, 0.014, arch=a) for a in ("probe", "mlp")
+    ],
     power=dict(smallest=0.018, asked=0.005, power=0.12, samples=6800, seeds=None),
     diverged=[],
     failed=[],
-    fairness=dict(test="v2", hash="c" * 32, n=N, near_duplicates=dict(v1=0, v2=3), looks=2, first="2026-11-21T08:00:00", edits=14),
+    fairness=dict(
+        test="v2",
+        hash="c" * 32,
+        n=N,
+        near_duplicates=dict(v1=0, v2=3),
+        looks=2,
+        first="2026-11-21T08:00:00",
+        edits=14,
+    ),
     costs=COSTS,
     where=WHERE,
     margin=0.005,
@@ -137,9 +271,17 @@ DATA = dict(
     code=["e8366099f30d"],
     plan=PLAN | dict(control="control"),
     log=[dict(kind="commit", name="v1", who="ann", ts="2026-11-22T19:15:35", why="as imported")],
-    made=dict(bench="cells", embedding="lite0-fp32", packages={"Python": "3.11.7", "numpy": "2.4.6"}),
+    made=dict(
+        bench="cells", embedding="lite0-fp32", packages={"Python": "3.11.7", "numpy": "2.4.6"}
+    ),
 )
-PICTURE = dict(jpeg=b"\xff\xd8", name="cell0001.png", was="defective", now="functional", text="as suggested, score 0.03")
+PICTURE = dict(
+    jpeg=b"\xff\xd8",
+    name="cell0001.png",
+    was="defective",
+    now="functional",
+    text="as suggested, score 0.03",
+)
 FLIP = dict(
     jpeg=b"\xff\xd8",
     name="cell0777.png",
@@ -148,7 +290,15 @@ FLIP = dict(
     text="labelled defective; right in 0% of runs before, 100% after",
 )
 PICTURES = dict(
-    changed=[PICTURE], n_changed=36, n_dropped=2, who=["ann"], open=[PICTURE], n_open=238, no_queue=None, gained=[FLIP], lost=[]
+    changed=[PICTURE],
+    n_changed=36,
+    n_dropped=2,
+    who=["ann"],
+    open=[PICTURE],
+    n_open=238,
+    no_queue=None,
+    gained=[FLIP],
+    lost=[],
 )
 
 
@@ -175,7 +325,9 @@ class Parsed(HTMLParser):
             self.texts.append((tuple(self.open), text))
 
     def text(self, inside=None):
-        return " ".join("".join(t for path, t in self.texts if inside is None or inside in path).split())
+        return " ".join(
+            "".join(t for path, t in self.texts if inside is None or inside in path).split()
+        )
 
     def all(self, tag, kind=None):
         return [a for t, a, _ in self.tags if t == tag and (kind is None or a.get("class") == kind)]
@@ -195,7 +347,13 @@ def test_the_verdict_stands_first_and_the_words_of_it_stand_out():
 
 def test_what_is_drawn_lies_where_the_numbers_say():
     parsed = Parsed(page())
-    drawn = [[(t, a) for t, a, path in parsed.tags if t in ("rect", "line", "circle", "text") and path.count("table") == 1]]
+    drawn = [
+        [
+            (t, a)
+            for t, a, path in parsed.tags
+            if t in ("rect", "line", "circle", "text") and path.count("table") == 1
+        ]
+    ]
 
     def place(a, key="x"):
         return float(a[key].rstrip("%"))
@@ -207,9 +365,13 @@ def test_what_is_drawn_lies_where_the_numbers_say():
     unit = (point - zero) / MAIN["estimate"]  # percent of the axis a fraction takes
     assert place(bar) == pytest.approx(zero + unit * MAIN["low"], abs=0.05)
     assert place(bar) + place(bar, "width") == pytest.approx(zero + unit * MAIN["high"], abs=0.05)
-    assert (place(band), place(band, "width")) == pytest.approx((zero - unit * 0.005, 2 * unit * 0.005), abs=0.05)
+    assert (place(band), place(band, "width")) == pytest.approx(
+        (zero - unit * 0.005, 2 * unit * 0.005), abs=0.05
+    )
     unseen = parsed.all("rect", "unseen")
-    assert len(unseen) == 1 and place(unseen[0], "width") == pytest.approx(2 * unit * 0.018, abs=0.05)
+    assert len(unseen) == 1 and place(unseen[0], "width") == pytest.approx(
+        2 * unit * 0.018, abs=0.05
+    )
     assert all(0 <= place(a) and place(a) + place(a, "width") <= 100 for a in parsed.all("rect"))
 
 
@@ -217,27 +379,52 @@ def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     given = estimate(0.001, -0.012, 0.015)
     effects = [MAIN | dict(given=given), MLP]
     audit = dict(
-        n=500, audited=500, of=N, unsure=4, noise=dict(n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088])
+        n=500,
+        audited=500,
+        of=N,
+        unsure=4,
+        noise=dict(
+            n=496, wrong=40, unsure=4, share=[0.08, 0.06, 0.11], share_between=[0.08, 0.088]
+        ),
     )
-    cells = [c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3]))) for c in DATA["cells"]]
-    parsed = Parsed(page(interval=effects[0], effects=effects, test=DATA["test"] | dict(audit=audit), cells=cells))
+    cells = [
+        c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3])))
+        for c in DATA["cells"]
+    ]
+    parsed = Parsed(
+        page(
+            interval=effects[0], effects=effects, test=DATA["test"] | dict(audit=audit), cells=cells
+        )
+    )
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
     zero = float(next(a["x1"] for a in parsed.all("line") if "x1" in a).rstrip("%"))
     unit = (float(own[0]["cx"].rstrip("%")) - zero) / MAIN["estimate"]
-    assert float(under[0]["cx"].rstrip("%")) == pytest.approx(zero + unit * given["estimate"], abs=0.05)
-    assert float(parsed.all("rect", "given")[0]["width"].rstrip("%")) == pytest.approx(unit * 0.027, abs=0.05)
+    assert float(under[0]["cx"].rstrip("%")) == pytest.approx(
+        zero + unit * given["estimate"], abs=0.05
+    )
+    assert float(parsed.all("rect", "given")[0]["width"].rstrip("%")) == pytest.approx(
+        unit * 0.027, abs=0.05
+    )
     assert "Hollow: the same by the test labels as given." in parsed.text()
     assert (
-        "Of 500 test labels audited blind 40 were wrong and 4 left unsure; by the labels as given the gain would be +0.1" in parsed.text()
+        "Of 500 test labels audited blind 40 were wrong and 4 left unsure; by the labels as given the gain would be +0.1"
+        in parsed.text()
     )
-    assert parsed.text("td").count("as given 70.0 % [60.0, 80.0]") == 6 and "audited blind: 500 of 525" in parsed.text("dd")
+    assert parsed.text("td").count(
+        "as given 70.0 % [60.0, 80.0]"
+    ) == 6 and "audited blind: 500 of 525" in parsed.text("dd")
 
 
 def test_what_the_test_labels_are_worth_stands_right_after_the_answer():
     worth = "test labels unaudited (their noise, by the random stratum of train and val: 3 of 60, 5.0% [1.7%, 13.7%])"
-    html = page(verdict=DATA["verdict"].replace("; 525", f"; {worth}; 525"), test=DATA["test"] | dict(audited=False))
+    html = page(
+        verdict=DATA["verdict"].replace("; 525", f"; {worth}; 525"),
+        test=DATA["test"] | dict(audited=False),
+    )
     title = Parsed(html).text("h1")
-    assert title.startswith("Not shown: 105 reviews raised accuracy") and title.endswith("would show 1.8 points or more.")
+    assert title.startswith("Not shown: 105 reviews raised accuracy") and title.endswith(
+        "would show 1.8 points or more."
+    )
     assert re.search(r'<h1[^>]*><em>Not shown</em>.*<span class="rest">test labels unaudited', html)
 
 
@@ -245,18 +432,32 @@ def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
     def said(**power):
         return Parsed(page(power=DATA["power"] | power)).text("header")
 
-    assert "An effect of the 0.5 points asked about would be seen 12% of the time." in said() and "seen 91% of the time." in said(
-        power=0.91
+    assert (
+        "An effect of the 0.5 points asked about would be seen 12% of the time." in said()
+        and "seen 91% of the time." in said(power=0.91)
     )
     assert "takes two seeds to say" in said(power=None)
-    small = DATA["power"] | dict(power=0.12, asked=0.005, samples=6800, seeds=None, audited=None, of=None)
+    small = DATA["power"] | dict(
+        power=0.12, asked=0.005, samples=6800, seeds=None, audited=None, of=None
+    )
     assert enough(small) == ", and 0.5 points would take 6,800 test samples"
     part = small | dict(of=2000, seeds=12)
-    assert enough(part | dict(samples=None, audited=900)) == ", and 0.5 points would take 900 of the 2,000 test labels audited or 12 seeds"
-    assert enough(part | dict(seeds=None)) == ", and 0.5 points would take 6,800 test samples, all audited"
-    assert enough(part | dict(samples=None, seeds=None)).endswith("both more audited test labels and more seeds")
+    assert (
+        enough(part | dict(samples=None, audited=900))
+        == ", and 0.5 points would take 900 of the 2,000 test labels audited or 12 seeds"
+    )
+    assert (
+        enough(part | dict(seeds=None))
+        == ", and 0.5 points would take 6,800 test samples, all audited"
+    )
+    assert enough(part | dict(samples=None, seeds=None)).endswith(
+        "both more audited test labels and more seeds"
+    )
     assert enough(small | dict(seeds=40)).endswith("6,800 test samples or 40 seeds")
-    assert enough(small | dict(samples=None)).endswith("both more test samples and more seeds") and enough(small | dict(power=0.9)) == ""
+    assert (
+        enough(small | dict(samples=None)).endswith("both more test samples and more seeds")
+        and enough(small | dict(power=0.9)) == ""
+    )
 
 
 def test_the_curve_lies_where_the_numbers_say():
@@ -277,24 +478,46 @@ def test_the_curve_lies_where_the_numbers_say():
         )
     assert all(0 <= y <= 100 for _, y in band)
     titles = re.findall("<title>(.*?)</title>", inside)
-    assert titles[0] == "0 reviews, 0 s: 0.0 [0.0, 0.0] points" and titles[-1].startswith("105 reviews, 18 min: +1.2 [0.0, +2.5]")
-    hit = [(float(x), float(w)) for x, w in re.findall(r'<rect x="([\d.]+)%" width="([\d.]+)%"', inside)]
-    assert hit[0][0] == 0 and sum(w for _, w in hit) == pytest.approx(100, abs=0.1)  # wherever the pointer is, one point answers
+    assert titles[0] == "0 reviews, 0 s: 0.0 [0.0, 0.0] points" and titles[-1].startswith(
+        "105 reviews, 18 min: +1.2 [0.0, +2.5]"
+    )
+    hit = [
+        (float(x), float(w))
+        for x, w in re.findall(r'<rect x="([\d.]+)%" width="([\d.]+)%"', inside)
+    ]
+    assert hit[0][0] == 0 and sum(w for _, w in hit) == pytest.approx(
+        100, abs=0.1
+    )  # wherever the pointer is, one point answers
 
 
 def test_minutes_seconds_and_what_an_hour_of_each_bought():
     text = Parsed(page()).text()
-    assert "17 min review: 105 decisions that stand, by ann; 5 decisions without a time taken as the median" in " ".join(cards(page()))
-    assert "+0.7 [−3.5, +4.9] points gained per hour of review, not distinguishable from none" in " ".join(cards(page()))
+    assert (
+        "17 min review: 105 decisions that stand, by ann; 5 decisions without a time taken as the median"
+        in " ".join(cards(page()))
+    )
+    assert (
+        "+0.7 [−3.5, +4.9] points gained per hour of review, not distinguishable from none"
+        in " ".join(cards(page()))
+    )
     assert "mlp against probe +3.1 [+1.2, +5.0] 4 min a run +51.0 [+20.0, +83.0]" in rows(page())
-    short = dict(arch="mlp", against="probe", estimate=None, hours=1.2 / 3600, reason="too short to be a rate")
+    short = dict(
+        arch="mlp",
+        against="probe",
+        estimate=None,
+        hours=1.2 / 3600,
+        reason="too short to be a rate",
+    )
     short = page(costs=COSTS | dict(rates=COSTS["rates"] | dict(architectures=[short])))
     assert "mlp against probe +3.1 [+1.2, +5.0] 1 s a run too short to be a rate" in rows(short)
     assert "each interval speaks of its own point" in text
     assert "reviews 70 to 105: no evidence that it still gained, +0.1 [−0.3, +0.5] points." in text
     assert "Ruler corrected: 4 validation labels, which is no gain." in text
     order = ["first hundred", "only confirmed", "edit-2"]
-    assert sorted(order, key=text.index) == order and "ann, 2026-11-20: 30 training labels changed" in text  # the best first
+    assert (
+        sorted(order, key=text.index) == order
+        and "ann, 2026-11-20: 30 training labels changed" in text
+    )  # the best first
     assert "edit-3 only confirmed 5 0 0.0 [0.0, 0.0] changed nothing" in rows(page())
 
 
@@ -305,21 +528,38 @@ def cards(html):
 
 def rows(html):
     """The text of every row of a table of numbers."""
-    return [" ".join(re.sub("<[^>]*>", " ", row).split()).replace("&lt;", "<") for row in re.findall("<tr>(.*?)</tr>", html)]
+    return [
+        " ".join(re.sub("<[^>]*>", " ", row).split()).replace("&lt;", "<")
+        for row in re.findall("<tr>(.*?)</tr>", html)
+    ]
 
 
 def test_slices_worth_reading_are_drawn_and_all_of_them_are_listed():
     html, parsed = page(), Parsed(page())
-    assert "functional class 350 85.7 [83.7, 87.7] 88.6 [86.6, 90.6] +2.9 [+0.9, +4.9] 0.010 helps" in rows(html)
+    assert (
+        "functional class 350 85.7 [83.7, 87.7] 88.6 [86.6, 90.6] +2.9 [+0.9, +4.9] 0.010 helps"
+        in rows(html)
+    )
     assert "module: other metadata 4 too few" in rows(html)
-    assert parsed.text("h3").endswith("By classBy metadataWrong before, right afterRight before, wrong after")
-    many = [region("cluster", f"group {i}", 50, i / 1000, 0.05, 1.0, "no evidence either way") for i in range(40)]
+    assert parsed.text("h3").endswith(
+        "By classBy metadataWrong before, right afterRight before, wrong after"
+    )
+    many = [
+        region("cluster", f"group {i}", 50, i / 1000, 0.05, 1.0, "no evidence either way")
+        for i in range(40)
+    ]
     many += [region("cluster", "the one", 50, -0.001, 0.0005, 0.01, "hurts")]
     html = page(where=WHERE | dict(slices=many))
     drawn = html[html.index('id="By-cluster"'.lower()) : html.index("Every slice as numbers")]
     names = re.findall(r"<span title=\"[^\"]*\">(.*?)</span>", drawn)
-    assert len(names) == 6 and names[-1] == "the one" and names[0] == "group 39"  # the largest gain first
-    assert "6 of 41" in drawn and "Every slice as numbers (41)" in html and sum("cluster 50" in r for r in rows(html)) == 41
+    assert (
+        len(names) == 6 and names[-1] == "the one" and names[0] == "group 39"
+    )  # the largest gain first
+    assert (
+        "6 of 41" in drawn
+        and "Every slice as numbers (41)" in html
+        and sum("cluster 50" in r for r in rows(html)) == 41
+    )
 
 
 def test_a_slice_that_is_most_of_the_test_set_is_no_headline():
@@ -328,16 +568,25 @@ def test_a_slice_that_is_most_of_the_test_set_is_no_headline():
     most = [region("metadata", name, n, 0.05, 0.01, 0.001, "helps") for name, n in sizes.items()]
     html = page(where=WHERE | dict(slices=most))
     drawn = html[html.index('id="by-metadata"') : html.index("Every slice as numbers")]
-    assert ">most</span>" in drawn and "nearly all" not in drawn and any("nearly all" in r for r in rows(html))
+    assert (
+        ">most</span>" in drawn
+        and "nearly all" not in drawn
+        and any("nearly all" in r for r in rows(html))
+    )
     assert "1 slice of more than 80% of the test set: only among the numbers below." in drawn
 
 
 def test_a_confusion_matrix_shows_one_of_its_three_numbers_without_a_script():
     html, parsed = page(), Parsed(page())
     radios = [a for a in parsed.all("input")]
-    assert {a["type"] for a in radios} == {"radio"} and [a["id"] for a in radios if "checked" in a] == ["view-2", "arch-0"]
+    assert {a["type"] for a in radios} == {"radio"} and [
+        a["id"] for a in radios if "checked" in a
+    ] == ["view-2", "arch-0"]
     assert len([a for a in radios if a["name"] == "arch"]) == 3  # the mean, probe, mlp
-    cells = re.findall(r'<td class="(\w+) (\w+)" style="([^"]*)" title="([^"]*)"><i>(.*?)</i><i>(.*?)</i><i>(.*?)</i></td>', html)
+    cells = re.findall(
+        r'<td class="(\w+) (\w+)" style="([^"]*)" title="([^"]*)"><i>(.*?)</i><i>(.*?)</i><i>(.*?)</i></td>',
+        html,
+    )
     assert len(cells) == 3 * 4
     assert cells[0][:2] == ("right", "better") and cells[0][3:] == (
         "defective, taken for defective: 300 before, 310 after", "300", "310", "+10")  # fmt: skip
@@ -357,31 +606,66 @@ def test_of_many_classes_those_are_drawn_whose_mistakes_changed_most():
     after = [row[:] for row in before]
     for i in range(20, 40):  # each of twenty takes something from its neighbour
         after[i][20 + (i - 19) % 20] += i
-    m = dict(before=before, after=after, difference=[[a - b for a, b in zip(x, y)] for x, y in zip(after, before)])
-    about = dict(classes=[f"class {i:02}" for i in range(k)], by_arch=dict(probe=m), mean=m, changed=[])
+    m = dict(
+        before=before,
+        after=after,
+        difference=[[a - b for a, b in zip(x, y)] for x, y in zip(after, before)],
+    )
+    about = dict(
+        classes=[f"class {i:02}" for i in range(k)], by_arch=dict(probe=m), mean=m, changed=[]
+    )
     html = page(where=WHERE | dict(confusion=about))
     named = re.findall(r'<th scope="col"><span>(.*?)</span>', html)
-    assert named == [f"class {i:02}" for i in range(20, 40)] and "The 20 classes of 60" in html and 'name="arch"' not in html
-    html = page(where=WHERE | dict(confusion=WHERE["confusion"] | dict(classes=[str(i) for i in range(1000)], by_arch={}, mean=None)))
-    assert "1,000 classes are too many for a matrix" in html and "defective → functional 50 40 −10" in rows(html)
-    one = dict(before=[[9.0]], after=[[9.0]], difference=[[0.0]])
-    assert Parsed(page(where=WHERE | dict(confusion=dict(classes=["a"], by_arch=dict(probe=one), mean=one, changed=[])))).all(
-        "table", "grid"
+    assert (
+        named == [f"class {i:02}" for i in range(20, 40)]
+        and "The 20 classes of 60" in html
+        and 'name="arch"' not in html
     )
+    html = page(
+        where=WHERE
+        | dict(
+            confusion=WHERE["confusion"]
+            | dict(classes=[str(i) for i in range(1000)], by_arch={}, mean=None)
+        )
+    )
+    assert (
+        "1,000 classes are too many for a matrix" in html
+        and "defective → functional 50 40 −10" in rows(html)
+    )
+    one = dict(before=[[9.0]], after=[[9.0]], difference=[[0.0]])
+    assert Parsed(
+        page(
+            where=WHERE
+            | dict(confusion=dict(classes=["a"], by_arch=dict(probe=one), mean=one, changed=[]))
+        )
+    ).all("table", "grid")
 
 
 def test_what_a_reader_must_know_before_believing_it():
     text = " ".join(cards(page()))
     assert "training samples that (nearly) equal a test sample: v1: 0, v2: 3 copies" in text
-    assert "this test version was looked at 2 times, first 2026-11-21; 14 edits of train and val since looks" in text
+    assert (
+        "this test version was looked at 2 times, first 2026-11-21; 14 edits of train and val since looks"
+        in text
+    )
     assert "525 test samples of v2, the same for every cell judged by" in text
     near = DATA["fairness"] | dict(near_duplicates=dict(v1=0, v2=0), looks=1)
     text = " ".join(cards(page(fairness=near)))
-    assert "no training sample (nearly) equals a test sample" in text and "looked at 1 time," in text
+    assert (
+        "no training sample (nearly) equals a test sample" in text and "looked at 1 time," in text
+    )
 
 
 def test_a_control_that_nobody_ran_is_estimated_from_the_random_stratum_and_says_so():
-    guess = dict(kind="control", estimated=True, looks=60, hits=3, reviews=105, found=36, would_find=[5.25, 1.8, 14.4])
+    guess = dict(
+        kind="control",
+        estimated=True,
+        looks=60,
+        hits=3,
+        reviews=105,
+        found=36,
+        would_find=[5.25, 1.8, 14.4],
+    )
     text = Parsed(page(control=guess)).text()
     assert (
         "Random control, estimated: 3 of 60 random looks were wrong, so 105 random reviews would have found 5 [2, 14]; these found 36."
@@ -392,19 +676,30 @@ def test_a_control_that_nobody_ran_is_estimated_from_the_random_stratum_and_says
 
 def test_nothing_that_comes_from_outside_can_become_markup():
     picture = dict(jpeg=b"\xff\xd8", name=HOSTILE, was=HOSTILE, now=HOSTILE, text=HOSTILE)
-    pictures = dict(changed=[picture], n_changed=1, n_dropped=0, who=[HOSTILE], open=[picture], n_open=1, no_queue=None)
+    pictures = dict(
+        changed=[picture],
+        n_changed=1,
+        n_dropped=0,
+        who=[HOSTILE],
+        open=[picture],
+        n_open=1,
+        no_queue=None,
+    )
     pictures |= dict(gained=[picture], lost=[])
     main = MAIN | dict(name=HOSTILE, version=HOSTILE)
     costs = deepcopy(COSTS) | dict(first=HOSTILE, last=HOSTILE, reason=HOSTILE)
     costs["review"]["who"] = [HOSTILE]
     costs["batches"]["batches"][0] |= dict(batch=HOSTILE, why=HOSTILE, who=HOSTILE)
     confusion = WHERE["confusion"] | dict(
-        classes=[HOSTILE, "b"], by_arch={HOSTILE: WHERE["confusion"]["mean"], "b": WHERE["confusion"]["mean"]}
+        classes=[HOSTILE, "b"],
+        by_arch={HOSTILE: WHERE["confusion"]["mean"], "b": WHERE["confusion"]["mean"]},
     )
     confusion |= dict(changed=[WHERE["confusion"]["changed"][0] | {"from": HOSTILE, "to": HOSTILE}])
     where = WHERE | dict(version=HOSTILE, against=HOSTILE, notes=[HOSTILE], confusion=confusion)
     where |= dict(slices=[region(HOSTILE, HOSTILE, 30, 0.01, 0.02, 1.0, "no evidence either way")])
-    plan = DATA["plan"] | dict(question=HOSTILE, versions=[HOSTILE, "v2"], architectures=[HOSTILE], control=HOSTILE)
+    plan = DATA["plan"] | dict(
+        question=HOSTILE, versions=[HOSTILE, "v2"], architectures=[HOSTILE], control=HOSTILE
+    )
     html = page(
         pictures,
         question=HOSTILE,
@@ -424,35 +719,58 @@ def test_nothing_that_comes_from_outside_can_become_markup():
     )
     parsed = Parsed(html)
     assert not parsed.all("script") and len(parsed.all("img")) == 3
-    assert all(re.fullmatch("--[kabd]:[0-9.]+(;--[ad]:[0-9.]+)*", a["style"]) for _, a, _ in parsed.tags if "style" in a)
+    assert all(
+        re.fullmatch("--[kabd]:[0-9.]+(;--[ad]:[0-9.]+)*", a["style"])
+        for _, a, _ in parsed.tags
+        if "style" in a
+    )
     assert not [a for _, a, _ in parsed.tags for name in a if name.startswith("on")]
     assert all(a["src"].startswith("data:image/jpeg;base64,") for a in parsed.all("img"))
-    assert parsed.all("img")[0]["alt"] == HOSTILE and HOSTILE[:40] in parsed.text("figcaption") and HOSTILE[:40] in parsed.text("h1")
+    assert (
+        parsed.all("img")[0]["alt"] == HOSTILE
+        and HOSTILE[:40] in parsed.text("figcaption")
+        and HOSTILE[:40] in parsed.text("h1")
+    )
 
 
 def test_a_label_as_long_as_a_book_is_cut():
     long = "x" * 100_000
-    slices = [region("class", long, 30, 0.01, 0.02, 1.0, "no evidence either way") for _ in range(1000)]
+    slices = [
+        region("class", long, 30, 0.01, 0.02, 1.0, "no evidence either way") for _ in range(1000)
+    ]
     confusion = WHERE["confusion"] | dict(classes=[long, "b"])
-    html = page(PICTURES | dict(changed=[PICTURE | dict(was=long)]), where=WHERE | dict(slices=slices, confusion=confusion))
+    html = page(
+        PICTURES | dict(changed=[PICTURE | dict(was=long)]),
+        where=WHERE | dict(slices=slices, confusion=confusion),
+    )
     assert len(html) < 400_000 and "x" * 59 + "…" in html and "x" * 301 not in html
 
 
 def test_the_page_loads_nothing_and_stays_small():
-    many = [PICTURE | dict(jpeg=os.urandom(20_000))] * image_sections.SHEET  # noise of 128 x 128 is about as large
+    many = [
+        PICTURE | dict(jpeg=os.urandom(20_000))
+    ] * image_sections.SHEET  # noise of 128 x 128 is about as large
     html = page(PICTURES | dict(changed=many, open=many, gained=many, lost=many))
     parsed = Parsed(html)
     assert not re.search(r"https?:|//[a-z]|@import|@font-face", re.sub(r"base64,[^\"]*", "", html))
     assert set(re.findall(r"url\([^)]*\)", html)) == {"url(#hatch)"}
-    assert {t for t, _, _ in parsed.tags}.isdisjoint({"script", "link", "iframe", "object", "form", "base"})
+    assert {t for t, _, _ in parsed.tags}.isdisjoint(
+        {"script", "link", "iframe", "object", "form", "base"}
+    )
     places = [a["id"] for _, a, _ in parsed.tags if "id" in a]
-    assert len(places) == len(set(places)) and {a["href"] for a in parsed.all("a")} <= {f"#{p}" for p in places}
+    assert len(places) == len(set(places)) and {a["href"] for a in parsed.all("a")} <= {
+        f"#{p}" for p in places
+    }
     assert any("default-src 'none'" in a.get("content", "") for a in parsed.all("meta"))
     assert len(html) < 3_000_000
     large = [PICTURE | dict(jpeg=os.urandom(60_000))] * image_sections.SHEET
-    html = experiment_report.small(deepcopy(DATA), PICTURES | dict(changed=large, open=large, gained=large, lost=[])).decode()
+    html = experiment_report.small(
+        deepcopy(DATA), PICTURES | dict(changed=large, open=large, gained=large, lost=[])
+    ).decode()
     shown = html.count("<img")
-    assert len(html) < 3_000_000 and shown == 3 * 12 and "12 of 238 labels" in html  # fewer, and the page says how many
+    assert (
+        len(html) < 3_000_000 and shown == 3 * 12 and "12 of 238 labels" in html
+    )  # fewer, and the page says how many
 
 
 def test_no_accuracy_without_its_interval_and_its_n():
@@ -464,32 +782,59 @@ def test_no_accuracy_without_its_interval_and_its_n():
         assert len(re.findall(number, c)) == c.count("&nbsp;%") == 2 and "balanced" in c
         assert "525 test samples, 3 seeds, seed spread 0.4" in c
     assert html.count("&nbsp;%") == 12  # and there are no others
-    bold = re.findall(r"<b>[+−]?\d+\.\d</b>( <span class=.range.>\[[+−]?\d+\.\d, [+−]?\d+\.\d\])?", html)
+    bold = re.findall(
+        r"<b>[+−]?\d+\.\d</b>( <span class=.range.>\[[+−]?\d+\.\d, [+−]?\d+\.\d\])?", html
+    )
     assert bold and all(bold), "a difference without an interval"
     text = Parsed(html).text()
     assert "Holm p < 0.001" in text and "Holm p 1.000" in text and "mlp against probe" in text
     assert "control against v1" in text and "v2 against it +0.2 [−1.1, +1.5] points" in text
-    assert "36 of 105" in text and "6 of 105" in text and "3 of 60, 5.0% [1.7%, 13.7%]" in text and "97 [31, 260]" in text
+    assert (
+        "36 of 105" in text
+        and "6 of 105" in text
+        and "3 of 60, 5.0% [1.7%, 13.7%]" in text
+        and "97 [31, 260]" in text
+    )
 
 
 def test_a_spread_that_came_out_below_nothing_is_no_number():
-    text = Parsed(page(cells=[cell("v1", "mlp", 0.8, seed_spread=0.0), cell("v2", "mlp", 0.8)])).text()
-    assert "seed spread not distinguishable from 0" in text and "seed spread 0.4" in text and "seed spread 0.0" not in text
+    text = Parsed(
+        page(cells=[cell("v1", "mlp", 0.8, seed_spread=0.0), cell("v2", "mlp", 0.8)])
+    ).text()
+    assert (
+        "seed spread not distinguishable from 0" in text
+        and "seed spread 0.4" in text
+        and "seed spread 0.0" not in text
+    )
     assert "the same run may get another interval in another plan" in text
 
 
 def test_the_random_control_of_a_relabelling_says_what_it_is():
     blind = change("control", "v1 ~ random(30) against v1", -0.02, -0.03, -0.01)
-    for text in (Parsed(page(beside=[blind])).text("header"), markdown(deepcopy(DATA) | dict(beside=[blind])).replace("\\", "")):
-        assert "The random control v1 ~ random(30) relabels random samples in the same way, so it harms by itself" in text
+    for text in (
+        Parsed(page(beside=[blind])).text("header"),
+        markdown(deepcopy(DATA) | dict(beside=[blind])).replace("\\", ""),
+    ):
+        assert (
+            "The random control v1 ~ random(30) relabels random samples in the same way, so it harms by itself"
+            in text
+        )
     assert "harms by itself" not in page() + markdown(deepcopy(DATA))
 
 
 def test_a_run_that_diverged_is_named_and_so_is_a_change_of_code():
     text = Parsed(
-        page(diverged=[dict(version="v1", arch="mlp", seeds=[2])], cells=[cell("v1", "mlp", 0.6, diverged=[2])], code=["aaa", "bbb"])
+        page(
+            diverged=[dict(version="v1", arch="mlp", seeds=[2])],
+            cells=[cell("v1", "mlp", 0.6, diverged=[2])],
+            code=["aaa", "bbb"],
+        )
     ).text()
-    assert "diverged and left out: seed 2" in text and "1 run that diverged left out." in text and "different code" in text
+    assert (
+        "diverged and left out: seed 2" in text
+        and "1 run that diverged left out." in text
+        and "different code" in text
+    )
 
 
 def test_what_is_missing_is_said_in_words():
@@ -530,22 +875,47 @@ def test_what_is_missing_is_said_in_words():
     ):
         assert words in parsed.text(), words
     assert len(parsed.all("table")) == 1 and not parsed.all("figure")  # no empty tables
-    nothing = dict(review=None, curve=None, batches=None, reason="expected two positions in the log, found v1 - flagged")
-    nothing |= dict(rates=dict(review=None, review_reason="no minutes of review are known", architectures=[]))
+    nothing = dict(
+        review=None,
+        curve=None,
+        batches=None,
+        reason="expected two positions in the log, found v1 - flagged",
+    )
+    nothing |= dict(
+        rates=dict(review=None, review_reason="no minutes of review are known", architectures=[])
+    )
     text = Parsed(
-        page(costs=COSTS | nothing, where=dict(version=None, against="v1", slices=[], confusion=None, flips=None, notes=[]))
+        page(
+            costs=COSTS | nothing,
+            where=dict(version=None, against="v1", slices=[], confusion=None, flips=None, notes=[]),
+        )
     ).text()
-    assert "No curve of gain against reviews, and no value of single batches: expected two positions in the log" in text
-    assert "Points per hour of review: no minutes of review are known." in text and "not counted between these versions" in text
-    untimed = COSTS["review"] | dict(minutes=None, estimated=None, reason="no decision carries seconds")
-    assert "review minutes: no decision carries seconds" in Parsed(page(costs=COSTS | dict(review=untimed))).text()
+    assert (
+        "No curve of gain against reviews, and no value of single batches: expected two positions in the log"
+        in text
+    )
+    assert (
+        "Points per hour of review: no minutes of review are known." in text
+        and "not counted between these versions" in text
+    )
+    untimed = COSTS["review"] | dict(
+        minutes=None, estimated=None, reason="no decision carries seconds"
+    )
+    assert (
+        "review minutes: no decision carries seconds"
+        in Parsed(page(costs=COSTS | dict(review=untimed))).text()
+    )
 
 
 def test_unaudited_test_labels_have_no_band_too_small_to_matter():
     parsed = Parsed(page(test=DATA["test"] | dict(audited=False)))
     assert not parsed.all("rect", "band") and parsed.all("rect", "bar")
     few = Parsed(page(review=REVIEW | NOTHING | dict(looks=5, hits=0))).text()
-    assert "0 of 5, too few for a rate" in few and "not yet known" in few and "takes 30 random looks, there are 5" in few
+    assert (
+        "0 of 5, too few for a rate" in few
+        and "not yet known" in few
+        and "takes 30 random looks, there are 5" in few
+    )
 
 
 def draw_folders(root):
@@ -571,29 +941,58 @@ def test_from_folders_of_pictures_to_the_page(tmp_path, capsys):
     from assay.pipelines.cli.main import main
 
     wrong, bench = draw_folders(tmp_path / "digits"), str(tmp_path / "bench")
-    assert main(["import", str(tmp_path / "digits"), "-b", bench, "--who", "ann", "--audited-test"]) == 0
+    assert (
+        main(["import", str(tmp_path / "digits"), "-b", bench, "--who", "ann", "--audited-test"])
+        == 0
+    )
     assert main(["scan", "-b", bench, "--embedder", "pixels"]) == 0
     state = assay.open(bench).state()
     fixed = state[state.key.isin(wrong) & state.split.isin(("train", "val"))]
     with open(tmp_path / "fix.csv", "w", newline="") as f:
         out = csv.writer(f)
-        out.writerows([["sample", "label", "suggested_label", "score"], *([s, "0", "0", "0.02"] for s in fixed.index)])
+        out.writerows(
+            [
+                ["sample", "label", "suggested_label", "score"],
+                *([s, "0", "0", "0.02"] for s in fixed.index),
+            ]
+        )
     assert main(["edit", str(tmp_path / "fix.csv"), "-b", bench, "--who", "ann"]) == 0
     assert main(["commit", "-b", bench, "-m", "three zeros"]) == 0
     (tmp_path / "digits" / fixed.key.iloc[0]).unlink()  # a picture that has moved away since
-    (tmp_path / "plan.toml").write_text('versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 2\n')
+    (tmp_path / "plan.toml").write_text(
+        'versions = ["v1", "v2"]\narchitectures = ["probe"]\nseeds = 2\n'
+    )
     file = tmp_path / "report.html"
     assert main(["experiment", str(tmp_path / "plan.toml"), "-b", bench, "-o", str(file)]) == 0
     html, parsed = file.read_text(), Parsed(file.read_text())
     assert "three zeros" in parsed.text() and "v2 against v1" in parsed.text("h1")
-    assert html.count("<s>1</s> <em>→&nbsp;0</em>") == len(fixed) and f"{len(fixed)} of {len(fixed)} labels that differ" in html
-    assert "as suggested, score 0.02" in parsed.text() and f"{len(fixed)} of {len(fixed)}" in parsed.text("dd")
-    flips = html.index('id="test-samples-that-flipped"'), html.index('id="labels-that-were-changed"')
+    assert (
+        html.count("<s>1</s> <em>→&nbsp;0</em>") == len(fixed)
+        and f"{len(fixed)} of {len(fixed)} labels that differ" in html
+    )
+    assert (
+        "as suggested, score 0.02" in parsed.text()
+        and f"{len(fixed)} of {len(fixed)}" in parsed.text("dd")
+    )
+    flips = (
+        html.index('id="test-samples-that-flipped"'),
+        html.index('id="labels-that-were-changed"'),
+    )
     tested = set(state.key[state.split == "test"])
-    named, seen = (set(re.findall(r'<img alt="([^"]*)"', part)) for part in (html[flips[1] :], html[slice(*flips)]))
-    assert set(fixed.key[1:]) <= named and not named & tested and seen <= tested  # test pictures are seen as flips alone
-    assert parsed.text("figure").count("cannot be read now") == 1 and str(file) in capsys.readouterr().out
-    assert "Would more reviews still pay?" in parsed.text("h3") and any(re.fullmatch(r"1 class \d+ too few", r) for r in rows(html))
+    named, seen = (
+        set(re.findall(r'<img alt="([^"]*)"', part))
+        for part in (html[flips[1] :], html[slice(*flips)])
+    )
+    assert (
+        set(fixed.key[1:]) <= named and not named & tested and seen <= tested
+    )  # test pictures are seen as flips alone
+    assert (
+        parsed.text("figure").count("cannot be read now") == 1
+        and str(file) in capsys.readouterr().out
+    )
+    assert "Would more reviews still pay?" in parsed.text("h3") and any(
+        re.fullmatch(r"1 class \d+ too few", r) for r in rows(html)
+    )
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path):
@@ -602,7 +1001,9 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     import assay
     from assay.pipelines.cli.main import main
 
-    (tmp_path / "images.csv").write_text("path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4)))
+    (tmp_path / "images.csv").write_text(
+        "path,label\n" + "".join(f"{i}.png,{'ab'[i % 2]}\n" for i in range(4))
+    )
     for i in range(4):
         Image.new("L", (8, 8), 60 * i).save(tmp_path / f"{i}.png")
     assert main(["import", str(tmp_path / "images.csv"), "-b", str(tmp_path / "bench")]) == 0
@@ -620,7 +1021,11 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
             experiment_report.put(experiment_report.html(bench, data), bad)
     with pytest.raises(UserError, match="expected a version"):
         experiment_report.put(experiment_report.html(bench, data | dict(plan=PLAN)), file)
-    assert file.read_text() == before and not list(tmp_path.glob(".report*")) and not list(tmp_path.glob(".bench*"))
+    assert (
+        file.read_text() == before
+        and not list(tmp_path.glob(".report*"))
+        and not list(tmp_path.glob(".bench*"))
+    )
 
 
 def parse(lines):
@@ -640,34 +1045,66 @@ def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse()
     matrix, effects = tables(text)
     for t in (matrix, effects):
         assert {len(row) for row in t} == {len(t[0])} and set(t[1]) == {"---"}
-    assert matrix[0] == ["version", "probe", "mlp"] and matrix[2] == ["v1 (1,837 labels)", "80.0 [77.0, 83.0]", "83.0 [80.0, 86.0]"]
+    assert matrix[0] == ["version", "probe", "mlp"] and matrix[2] == [
+        "v1 (1,837 labels)",
+        "80.0 [77.0, 83.0]",
+        "83.0 [80.0, 86.0]",
+    ]
     assert effects[3] == ["mlp against probe", "+3.1 [+1.2, +5.0]", "&lt; 0.001", "helps"]
     given = [e | dict(given=estimate(0.001, -0.012, 0.015)) for e in DATA["effects"]]
     audited = tables(markdown(deepcopy(DATA) | dict(effects=given)))[1]
     assert audited[0][-1] == "as given" and audited[3] == effects[3] + ["+0.1 [−1.2, +1.5]"]
-    assert "Cost: 17 min of review (105 decisions), +0.7 [−3.5, +4.9] points per hour of it, 33 min of compute (18 runs)" in text
+    assert (
+        "Cost: 17 min of review (105 decisions), +0.7 [−3.5, +4.9] points per hour of it, 33 min of compute (18 runs)"
+        in text
+    )
     assert "Where: functional +2.9 [+0.9, +4.9] (helps), of 3 tested" in text
-    assert "at most 3 training samples (nearly) equal a test sample; test version looked at 2 times, 14 edits since the first" in text
+    assert (
+        "at most 3 training samples (nearly) equal a test sample; test version looked at 2 times, 14 edits since the first"
+        in text
+    )
     settings = tomllib.loads(re.search("```toml\n(.*?)```", text, re.S)[1])
     assert settings["versions"] == ["v1", "v2"] and settings["seeds"] == [0, 1, 2]
 
 
 def test_no_label_breaks_the_markdown():
     evil = "a|b `c` <img src=x> @octocat\n# [x](http://evil.example) ``` "
-    cells, plan = [cell(evil, "probe", 0.8)], PLAN | dict(question=evil, versions=[evil], architectures=["probe"], slices={evil: evil})
+    cells, plan = (
+        [cell(evil, "probe", 0.8)],
+        PLAN | dict(question=evil, versions=[evil], architectures=["probe"], slices={evil: evil}),
+    )
     where = WHERE | dict(slices=[region("class", evil, 30, 0.1, 0.02, 0.01, "helps")])
     control = DATA["control"] | dict(version=evil)
     text = markdown(
-        deepcopy(DATA) | dict(cells=cells, plan=plan, effects=[MAIN | dict(name=evil)], where=where, verdict=evil, control=control)
+        deepcopy(DATA)
+        | dict(
+            cells=cells,
+            plan=plan,
+            effects=[MAIN | dict(name=evil)],
+            where=where,
+            verdict=evil,
+            control=control,
+        )
     )
     for t in tables(text):
         assert {len(row) for row in t} == {len(t[0])}
     outside = text.replace("`assay experiment plan.toml`", "")
-    outside = re.sub("(`{4,})toml\n.*?\n\\1", "", outside, flags=re.S)  # a longer fence than the plan holds
+    outside = re.sub(
+        "(`{4,})toml\n.*?\n\\1", "", outside, flags=re.S
+    )  # a longer fence than the plan holds
     assert "<img" not in outside and not re.search(r"(?<!\\)`[^a]|@octo|\n# |(?<!\\)\]\(", outside)
     fenced = re.search("(`{4,})toml\n(.*?)\n\\1", text, re.S)[2]
     assert tomllib.loads(fenced)["slices"] == {evil: evil}
     bare = dict(
-        interval=None, effects=[], control=None, control_reason="no random control", power=None, where=None, costs=None, fairness=None
+        interval=None,
+        effects=[],
+        control=None,
+        control_reason="no random control",
+        power=None,
+        where=None,
+        costs=None,
+        fairness=None,
     )
-    assert "No effect to show." in markdown(deepcopy(DATA) | bare) and "No random control" in markdown(deepcopy(DATA) | bare)
+    assert "No effect to show." in markdown(
+        deepcopy(DATA) | bare
+    ) and "No random control" in markdown(deepcopy(DATA) | bare)

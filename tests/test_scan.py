@@ -37,10 +37,15 @@ def test_planted_errors_lead_the_queue(scanned):
     wrong = wrong_ids(scanned)
     queue = scanned.queue(n=len(wrong), random=0)
     found = len(wrong & set(queue["sample"]))
-    assert found >= 0.85 * len(wrong), f"{found} of {len(wrong)}; by chance {len(wrong) ** 2 / 480:.1f}"
+    assert found >= 0.85 * len(wrong), (
+        f"{found} of {len(wrong)}; by chance {len(wrong) ** 2 / 480:.1f}"
+    )
     first = queue.iloc[0]
     assert first.suggested_label == truth_of(scanned)[first["sample"]]
-    assert first.reason.split("%")[0].isdigit() and f"nearest neighbours labelled {first.suggested_label}" in first.reason
+    assert (
+        first.reason.split("%")[0].isdigit()
+        and f"nearest neighbours labelled {first.suggested_label}" in first.reason
+    )
     assert queue.score.is_monotonic_increasing and queue.score.between(0, 1).all()
 
 
@@ -58,8 +63,13 @@ def test_the_random_stratum_is_uniform_marked_and_comes_back_until_it_is_decided
     some = sorted(drawn)[:1]
     scanned.edit(decisions(some, truth_of(scanned)), "ann")
     again = scanned.queue(100, 0.2)
-    assert set(again["sample"][again.random]) > drawn - set(some), "who is not decided is drawn again, and one more"
-    positions = [list(scanned.state().index).index(s) for s in sampling.by_draw(scanned.state().index, 0)[:200]]
+    assert set(again["sample"][again.random]) > drawn - set(some), (
+        "who is not decided is drawn again, and one more"
+    )
+    positions = [
+        list(scanned.state().index).index(s)
+        for s in sampling.by_draw(scanned.state().index, 0)[:200]
+    ]
     assert abs(np.mean(positions) / 600 - 0.5) < 0.07, "the draw does not favour the beginning"
 
 
@@ -67,7 +77,9 @@ def test_errors_left_come_from_the_random_stratum_alone(scanned):
     truth, wrong = truth_of(scanned), wrong_ids(scanned)
     review(scanned, truth, 30, random=0)
     seen = scanned.status()["review"]
-    assert seen["errors_left"] is None and seen["looks"] < 30, "thirty looks at the worst say nothing about the others"
+    assert seen["errors_left"] is None and seen["looks"] < 30, (
+        "thirty looks at the worst say nothing about the others"
+    )
     review(scanned, truth, 40, random=1.0)
     seen = scanned.status()["review"]
     left = len(wrong) - seen["wrong"]
@@ -78,15 +90,27 @@ def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
     drawn = sampling.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
     scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
     seen = scanned.status()["review"]
-    assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), "nobody knows whether an unsure label is wrong"
+    assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), (
+        "nobody knows whether an unsure label is wrong"
+    )
     assert (seen["unsure_looks"], seen["share"]) == (1, None)
     rest = list(sampling.random_order(scanned.state()))[3:40]
     scanned.edit(pd.DataFrame(dict(sample=rest, verdict=["unsure"] * 10 + ["confirm"] * 27)), "ann")
     seen = scanned.status()["review"]
-    assert (seen["looks"], seen["unsure_looks"], seen["hits"]) == (29, 11, 0) and seen["share_between"] == (0, 11 / 40)
-    assert seen["share"][1] == 0 and seen["share"][2] > 11 / 40 and seen["errors_left"][2] > 11 / 40 * 480
+    assert (seen["looks"], seen["unsure_looks"], seen["hits"]) == (29, 11, 0) and seen[
+        "share_between"
+    ] == (0, 11 / 40)
+    assert (
+        seen["share"][1] == 0
+        and seen["share"][2] > 11 / 40
+        and seen["errors_left"][2] > 11 / 40 * 480
+    )
     status, out, _ = run_assay("status", "-b", scanned.path)
-    assert status == 0 and "0 of 29, 11 more unsure, 0.0% to 27.5% [" in out and "nobody is sure of: 0 to 132 [" in out
+    assert (
+        status == 0
+        and "0 of 29, 11 more unsure, 0.0% to 27.5% [" in out
+        and "nobody is sure of: 0 to 132 [" in out
+    )
 
 
 def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
@@ -95,12 +119,17 @@ def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
     queue, truth = scanned.queue(30, 0), truth_of(scanned)
     done = scanned.edit(decisions(queue["sample"], truth), "ann")
     after = live.opinion(scanned)
-    assert done["rescored"] and sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy")) == files
+    assert (
+        done["rescored"]
+        and sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy")) == files
+    )
     assert not set(queue["sample"]) & set(scanned.queue(30, 0)["sample"])
     others = before.index.difference(queue["sample"])
     assert (after.score[others] != before.score[others]).mean() > 0.9
     scanned.undo(who="ann")
-    assert np.allclose(live.opinion(scanned).score[before.index], before.score, atol=1e-6), "undone, the scores are what they were"
+    assert np.allclose(live.opinion(scanned).score[before.index], before.score, atol=1e-6), (
+        "undone, the scores are what they were"
+    )
 
 
 def test_dropping_and_moving_update_the_factorisation_as_a_fresh_scan_would(scanned):
@@ -113,7 +142,11 @@ def test_dropping_and_moving_update_the_factorisation_as_a_fresh_scan_would(scan
     Z = np.c_[Z, np.ones(len(Z))]
     fitted = Z[kept["y"] >= 0]
     assert (kept["y"] >= 0).sum() == (part["split"] == "train").sum() - 5
-    assert np.allclose(kept["inverse"], np.linalg.inv(fitted.T @ fitted + kept["lam"] * np.eye(Z.shape[1])), atol=1e-8)
+    assert np.allclose(
+        kept["inverse"],
+        np.linalg.inv(fitted.T @ fitted + kept["lam"] * np.eye(Z.shape[1])),
+        atol=1e-8,
+    )
 
 
 def test_test_labels_change_nothing(tmp_path):
@@ -121,13 +154,20 @@ def test_test_labels_change_nothing(tmp_path):
     table = digits(400)
     shuffled = table.copy()
     test = shuffled["split"] == "test"
-    shuffled.loc[test, "label"] = np.random.default_rng(1).permutation(shuffled.label[test].to_numpy())
+    shuffled.loc[test, "label"] = np.random.default_rng(1).permutation(
+        shuffled.label[test].to_numpy()
+    )
     assert (shuffled.label != table.label).sum() > 40
     seen = []
     for name, t in (("a", table), ("b", shuffled)):
         bench = bench_of(t, tmp_path / name)
         scan(bench, embedder="pixels", say=silent)
-        seen.append([bench.queue(50).drop(columns="path").to_csv(), bench.issues().drop(columns="path").to_csv()])
+        seen.append(
+            [
+                bench.queue(50).drop(columns="path").to_csv(),
+                bench.issues().drop(columns="path").to_csv(),
+            ]
+        )
     assert seen[0] == seen[1]
 
 
@@ -137,7 +177,13 @@ def test_one_new_image_costs_one_image(scanned, tmp_path):
 
     table = pd.concat([digits(), digits(601).tail(1)])
     table.to_parquet(tmp_path / "digits.parquet")
-    ingest(scanned, tmp_path / "digits.parquet", "tester", columns=dict(label="label"), refreeze_test=True)
+    ingest(
+        scanned,
+        tmp_path / "digits.parquet",
+        "tester",
+        columns=dict(label="label"),
+        refreeze_test=True,
+    )
     lines = []
     scan(scanned, embedder="pixels", say=lines.append)
     assert lines[0].startswith("embed       1 of 601")
@@ -154,13 +200,22 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     state = bench.state().reset_index().set_index("key")
     assert not state.keep[["c1", "c2", "c3"]].any() and state.keep.sum() == 300
     found = bench.issues("leakage")
-    assert set(found.source_id) == {"c1", "c2", "c3"} and found.why.str.startswith("equals the test sample").all()
+    assert (
+        set(found.source_id) == {"c1", "c2", "c3"}
+        and found.why.str.startswith("equals the test sample").all()
+    )
     twins = bench.issues("exact_duplicates")
-    assert (twins.split == "test").sum() == 3 and twins.label[twins.split == "test"].isna().all(), "named, without their labels"
+    assert (twins.split == "test").sum() == 3 and twins.label[twins.split == "test"].isna().all(), (
+        "named, without their labels"
+    )
     assert bench.commits().name.tolist() == ["v1"], "the first version is what a review starts from"
     bench.edit(pd.DataFrame([dict(sample=state["sample"]["c1"], keep="true")]), "ann")
     scan(bench, embedder="pixels", say=silent)
-    assert bench.state().reset_index().set_index("key").keep[["c1", "c2", "c3"]].tolist() == [True, False, False]
+    assert bench.state().reset_index().set_index("key").keep[["c1", "c2", "c3"]].tolist() == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_importing_again_does_not_bring_leakage_back(tmp_path):
@@ -172,7 +227,9 @@ def test_importing_again_does_not_bring_leakage_back(tmp_path):
     scan(bench, embedder="pixels", say=silent)
     before = len(bench.batches())
     ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
-    assert bench.state().keep.sum() == 300 and len(bench.batches()) == before, "an unchanged source is no edit"
+    assert bench.state().keep.sum() == 300 and len(bench.batches()) == before, (
+        "an unchanged source is no edit"
+    )
 
 
 def test_copies_with_different_labels_are_shown(tmp_path):
@@ -214,12 +271,21 @@ def test_a_persons_own_model_is_checked_and_used(scanned, tmp_path):
     for s in part.index:
         own.loc[s, truth[s]] = 1 - 0.09
     own.rename_axis("sample").reset_index().to_parquet(tmp_path / "own.parquet")
-    scan(scanned, embedder="pixels", own=(read_own(tmp_path / "own.parquet", scanned, "probabilities"), None, True), say=silent)
+    scan(
+        scanned,
+        embedder="pixels",
+        own=(read_own(tmp_path / "own.parquet", scanned, "probabilities"), None, True),
+        say=silent,
+    )
     wrong = wrong_ids(scanned)
-    assert set(scanned.queue(len(wrong), 0)["sample"]) == wrong, "a model that knows the truth finds all"
+    assert set(scanned.queue(len(wrong), 0)["sample"]) == wrong, (
+        "a model that knows the truth finds all"
+    )
     bad = own[classes[::-1]]
     scan(scanned, embedder="pixels", own=(bad, None, True), say=silent)
-    assert set(scanned.queue(len(wrong), 0)["sample"]) == wrong, "columns are taken by name, in any order"
+    assert set(scanned.queue(len(wrong), 0)["sample"]) == wrong, (
+        "columns are taken by name, in any order"
+    )
     with pytest.raises(UserError, match="sum to 1"):
         scan(scanned, embedder="pixels", own=(own * 2, None, True), say=silent)
     np.save(tmp_path / "e.npy", np.random.default_rng(0).normal(size=(len(state), 7)))
@@ -231,10 +297,14 @@ def test_a_persons_own_model_is_checked_and_used(scanned, tmp_path):
 
 
 def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("def thumb(x):\n    return x[:, ::2, ::2, 0].reshape(len(x), -1).astype('f4')\nthumb.side = 8\n")
+    (tmp_path / "mine.py").write_text(
+        "def thumb(x):\n    return x[:, ::2, ::2, 0].reshape(len(x), -1).astype('f4')\nthumb.side = 8\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     scan(bench, embedder="mine:thumb", say=silent)
-    assert Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).arrays[0].shape == (600, 16)
+    assert Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).arrays[
+        0
+    ].shape == (600, 16)
     with pytest.raises(UserError, match="package.module:function"):
         scan(bench, embedder="mine:missing", say=silent)
 
@@ -266,14 +336,21 @@ def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, m
             scan(bench, embedder=name, patience=patience, say=silent)
         assert not bench.rows("select 1 from meta where key = 'scan'")
     scan(bench, embedder="bad:prints", say=silent)
-    assert scan_settings.settings(bench)["folder"].startswith("bad-prints-"), "what it prints is no answer"
+    assert scan_settings.settings(bench)["folder"].startswith("bad-prints-"), (
+        "what it prints is no answer"
+    )
 
 
-LOST = [("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"), pytest.param("SIGSTOP", 1, "stuck (no step for 1 s)", marks=pytest.mark.daily)]
+LOST = [
+    ("SIGSEGV", 60, "crashed (signal 11, SIGSEGV)"),
+    pytest.param("SIGSTOP", 1, "stuck (no step for 1 s)", marks=pytest.mark.daily),
+]
 
 
 @pytest.mark.parametrize("sign, patience, how", LOST)
-def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(bench, sign, patience, how):
+def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
+    bench, sign, patience, how
+):
     lines, me = [], psutil.Process()
 
     def hit(*step):
@@ -282,8 +359,13 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(be
                 if "assay.pipelines.jobs.isolated" in child.cmdline():
                     child.send_signal(getattr(signal, sign))
 
-    found = scan(bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience)
-    assert f"network     there is no second opinion: its process {how}; the probe judges alone" in lines
+    found = scan(
+        bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience
+    )
+    assert (
+        f"network     there is no second opinion: its process {how}; the probe judges alone"
+        in lines
+    )
     assert found.flagged.any() and not (bench.arrays / "second.npz").exists() and not me.children()
 
 
@@ -291,8 +373,12 @@ def test_the_engine_is_chosen_said_and_stored(tmp_path, monkeypatch):
     bench, lines, rng = bench_of(digits(60), tmp_path), [], np.random.default_rng(0)
     for engine in ("int8", "fp32"):
         monkeypatch.setenv("ASSAY_ENGINE", engine)
-        done = Shards(bench.arrays / "embeddings" / f"lite0-128-{engine}")  # as if it had run here before
-        done.append(np.array(bench.state().content_hash, "S32"), rng.normal(size=(60, 9)).astype("f4"))
+        done = Shards(
+            bench.arrays / "embeddings" / f"lite0-128-{engine}"
+        )  # as if it had run here before
+        done.append(
+            np.array(bench.state().content_hash, "S32"), rng.normal(size=(60, 9)).astype("f4")
+        )
         scan(bench, say=lines.append)
         assert [line for line in lines if line.startswith("embed")][
             -1
@@ -314,9 +400,15 @@ def test_a_killed_scan_resumes(tmp_path):
     )
     code = "import sys, assay, assay.pipelines.embedders.embed as e; from assay.pipelines.indexing.scan import scan; e.SHARD = 64"
     code += "; scan(assay.open(sys.argv[1]), embedder='slow:slow')"
-    child = subprocess.Popen([sys.executable, "-c", code, str(bench.path)], cwd=ROOT, env=os.environ | dict(PYTHONPATH=str(tmp_path)))
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(bench.path)],
+        cwd=ROOT,
+        env=os.environ | dict(PYTHONPATH=str(tmp_path)),
+    )
     until = time.monotonic() + 60
-    while not list((bench.arrays / "embeddings").glob("*/*.index.npy")) and time.monotonic() < until:
+    while (
+        not list((bench.arrays / "embeddings").glob("*/*.index.npy")) and time.monotonic() < until
+    ):
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
@@ -337,40 +429,58 @@ def test_imbalance_does_not_turn_rare_classes_into_suspects(data, tmp_path):
     """CIFAR-10, 5,000 train images thinned to 100:1 with 10 % planted noise: precision of the queue, and clean samples flagged per class."""
     import duckdb
 
-    table = duckdb.sql(f"select id, image, split, true_label from '{data / 'cifar10n.parquet'}' where split = 'train' limit 12000").df()
+    table = duckdb.sql(
+        f"select id, image, split, true_label from '{data / 'cifar10n.parquet'}' where split = 'train' limit 12000"
+    ).df()
     rng = np.random.default_rng(0)
     names = sorted(set(table.true_label))
     sizes = np.geomspace(1000, 10, 10).astype(int)
     rows = np.concatenate([np.flatnonzero(table.true_label == c)[:n] for c, n in zip(names, sizes)])
     table = table.iloc[rows].assign(split=None)
     wrong = rng.random(len(table)) < 0.1
-    table["label"] = np.where(wrong, rng.choice(names, len(table), p=sizes / sizes.sum()), table.true_label)
+    table["label"] = np.where(
+        wrong, rng.choice(names, len(table), p=sizes / sizes.sum()), table.true_label
+    )
     table["wrong"] = (table.label != table.true_label).astype(str)
     table = table.drop(columns="true_label")
     bench = bench_of(table, tmp_path)
     scan(bench, say=silent)
     state = bench.state()
-    planted = state.meta.map(lambda m: json.loads(m)["wrong"] == "True") & (state["split"] != "test")
+    planted = state.meta.map(lambda m: json.loads(m)["wrong"] == "True") & (
+        state["split"] != "test"
+    )
     queue = bench.queue(int(planted.sum()), 0)
     precision = planted[queue["sample"]].mean()
     assert precision > 0.5, precision  # by chance 0.09
     clean = state.label[queue["sample"][~planted[queue["sample"]].to_numpy()]].value_counts()
     rare = clean.reindex(names[-3:]).fillna(0).sum() / len(queue)
-    assert rare < 0.18, "clean samples of the three rarest classes, 2 % of the data, were 24 % of the suspects with one temperature"
+    assert rare < 0.18, (
+        "clean samples of the three rarest classes, 2 % of the data, were 24 % of the suspects with one temperature"
+    )
 
 
 def test_the_public_names_work(scanned):
     assert assay.open(scanned.path).sql("select count(*) as n from samples").n[0] == 600
     images = scanned.dataset("HEAD", "train")
     image, label = images[0]
-    assert image.shape == (8, 8, 3) and image.dtype == np.uint8 and images.classes[label] == scanned.frame("HEAD", "train").label.iloc[0]
+    assert (
+        image.shape == (8, 8, 3)
+        and image.dtype == np.uint8
+        and images.classes[label] == scanned.frame("HEAD", "train").label.iloc[0]
+    )
     assert png(image)[:4] == b"\x89PNG"
 
 
 def test_only_kept_labelled_train_samples_are_fitted():
     state = pd.DataFrame(
-        dict(label=list("abcabab") + [None], split=["train", "train", "val", "val", "test", "guard", "pool", "train"], keep=True)
+        dict(
+            label=list("abcabab") + [None],
+            split=["train", "train", "val", "val", "test", "guard", "pool", "train"],
+            keep=True,
+        )
     )
     state.loc[8] = ["d", "train", False]
     classes, y = scoring.targets(state)
-    assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], "who is only predicted lends no class, no label and no scale"
+    assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], (
+        "who is only predicted lends no class, no label and no scale"
+    )

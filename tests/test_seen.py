@@ -16,7 +16,8 @@ from assay.pipelines.indexing.scan import scan
 def bench(tmp_path_factory):
     table, words = digits(900), "zero one two three four five six seven eight nine".split()
     table["label"] = [
-        f"{words[int(c)]}, open" if c in "89" and i % 2 else words[int(c)] for i, c in enumerate(table.label)
+        f"{words[int(c)]}, open" if c in "89" and i % 2 else words[int(c)]
+        for i, c in enumerate(table.label)
     ]  # twelve classes
     bench = bench_of(table, tmp_path_factory.mktemp("seen"), audited_test=True)
     scan(bench, embedder="pixels", say=lambda line: None)
@@ -47,7 +48,10 @@ def review(server, chrome, request):
 
 def decided(bench, who):
     """What the log says of a person's decisions, in order: (sample, verdict, seconds)."""
-    return bench.rows("select sample, coalesce(verdict, field), seconds from edits where who = ? order by seq", [who])
+    return bench.rows(
+        "select sample, coalesce(verdict, field), seconds from edits where who = ? order by seq",
+        [who],
+    )
 
 
 def dwell(page, kinds, ms=1200):
@@ -104,7 +108,9 @@ def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, revi
     broken = review.locator('[data-is="name"]').inner_text()
     review.keyboard.press("Enter")
     review.keyboard.press("7")
-    assert review.locator('[data-is="name"]').inner_text() == broken, "no label for what cannot be seen"
+    assert review.locator('[data-is="name"]').inner_text() == broken, (
+        "no label for what cannot be seen"
+    )
     for route in held:
         if route.request.url not in gone:
             route.continue_()
@@ -117,7 +123,9 @@ def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, revi
     review.keyboard.press("n")
     stored(review)
     found = decided(bench, who)
-    assert [v for _, v, _ in found] == ["unsure"] and bench.state().key[found[0][0]] == broken, "or be marked, knowingly"
+    assert [v for _, v, _ in found] == ["unsure"] and bench.state().key[found[0][0]] == broken, (
+        "or be marked, knowingly"
+    )
 
 
 def test_a_key_counts_once_however_long_it_is_held(bench, server, review, request):
@@ -136,10 +144,14 @@ def test_a_key_counts_once_however_long_it_is_held(bench, server, review, reques
     review.wait_for_timeout(1100)
     dwell(review, DOWN, 5)
     stored(review)
-    assert len(decided(bench, request.node.name)) == 3, "a keyup that was lost does not kill the key"
+    assert len(decided(bench, request.node.name)) == 3, (
+        "a keyup that was lost does not kill the key"
+    )
 
 
-def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(bench, server, review, request):
+def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(
+    bench, server, review, request
+):
     def all_done():
         stored(review)
         return decided(bench, request.node.name)
@@ -162,18 +174,24 @@ def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(be
     review.keyboard.press("t")
     question.wait_for(state="hidden")
     stored(review)
-    assert bench.state().reviewed[[s for s, *_ in found]].sum() == len(found) - 10, "the ten are taken back"
+    assert bench.state().reviewed[[s for s, *_ in found]].sum() == len(found) - 10, (
+        "the ten are taken back"
+    )
     look(review)
     dwell(review, DOWN + UP, 4000)
     question.wait_for()
     n = len(all_done())
     review.keyboard.press("y")
     look(review)
-    assert len(all_done()) == n and bench.state().reviewed[[s for s, *_ in found]].sum() == len(found), "the same ten, decided anew"
+    assert len(all_done()) == n and bench.state().reviewed[[s for s, *_ in found]].sum() == len(
+        found
+    ), "the same ten, decided anew"
 
 
 @pytest.mark.daily
-def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, server, review, request):
+def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(
+    bench, server, review, request
+):
     held, names = [], []
     review.goto(f"{server.url}/review?who={request.node.name}")
     look(review)
@@ -188,7 +206,9 @@ def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(bench, s
         names.append(review.locator('[data-is="name"]').inner_text())
         review.keyboard.press("n")
         end = time.monotonic() + 60
-        while n == 2 and not held and time.monotonic() < end:  # the model's new opinion asks for the queue anew
+        while (
+            n == 2 and not held and time.monotonic() < end
+        ):  # the model's new opinion asks for the queue anew
             review.wait_for_timeout(50)
         if n == 8:
             assert held
@@ -245,7 +265,10 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
     assert page.failed == []
     page.context.close()
     said = {row: a["label"] for row, a in audit_sheet.answers(bench, name).items()}
-    assert said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]])) and len(rows) == 7
+    assert (
+        said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]]))
+        and len(rows) == 7
+    )
 
 
 # ---- the map: one answer at a time, and all of what is circled
@@ -256,14 +279,18 @@ def drag(page, corners, steps=4):
     box = page.locator(".assay-map canvas").bounding_box()
     page.keyboard.down("Shift")
     for i, (x, y) in enumerate(corners):
-        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=steps if i else 1)
+        page.mouse.move(
+            box["x"] + x * box["width"], box["y"] + y * box["height"], steps=steps if i else 1
+        )
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
 
 
 @pytest.mark.daily
-def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, server, review, request):
+def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(
+    bench, server, review, request
+):
     from assay.app.server import map_data
 
     held = []
@@ -287,25 +314,44 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(bench, ser
     held[0].continue_()
     review.wait_for_timeout(1000)
     names, _ = map_data.groups(bench, "split")
-    assert [t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"] == names[:-1]
-    assert review.locator(".assay-map").get_attribute("data-view") == view and review.locator(".assay-map .veil").is_hidden()
+    assert [
+        t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"
+    ] == names[:-1]
+    assert (
+        review.locator(".assay-map").get_attribute("data-view") == view
+        and review.locator(".assay-map .veil").is_hidden()
+    )
     assert review.failed == []
 
 
-def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(bench, server, chrome, request):
+def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
+    bench, server, chrome, request
+):
     from assay.app.server import map_data
 
     state = bench.state()
     state = state[state.keep]
     xy = map_data.places(bench, state)
-    held, page = [], server.page(chrome, f"/map?who={request.node.name}", viewport=dict(width=1300, height=9000))
+    held, page = (
+        [],
+        server.page(
+            chrome, f"/map?who={request.node.name}", viewport=dict(width=1300, height=9000)
+        ),
+    )
     page.wait_for_selector(".assay-map[data-view]")
-    page.route("**/assay/image/*?side=256", lambda route: held.append(route) if len(held) < 3 else route.continue_())
+    page.route(
+        "**/assay/image/*?side=256",
+        lambda route: held.append(route) if len(held) < 3 else route.continue_(),
+    )
     x, _, zoom = map(float, page.locator(".assay-map").get_attribute("data-view").split())
     box = page.locator(".assay-map canvas").bounding_box()
     free = np.sort(xy[state.split.isin(("train", "val")).to_numpy(), 0])
-    across = ((float(free[165:167].mean()) - x) * zoom * min(1, box["height"] / box["width"]) + 1) / 2  # 166 lie to the left of it
-    drag(page, [(0.02, 0.98), (0.02, 0.02), (across, 0.02), (across, 0.98)])  # all points lie within
+    across = (
+        (float(free[165:167].mean()) - x) * zoom * min(1, box["height"] / box["width"]) + 1
+    ) / 2  # 166 lie to the left of it
+    drag(
+        page, [(0.02, 0.98), (0.02, 0.02), (across, 0.02), (across, 0.98)]
+    )  # all points lie within
     chosen = page.get_by_role("heading", name=re.compile("^[0-9]+ chosen"))
     chosen.wait_for()
     n = int(chosen.inner_text().split()[0])

@@ -28,7 +28,13 @@ def asked_of(n=5_000, seed=0):
     right = rng.integers(0, 5, n)
     off = (rng.random(n) < 0.3) * rng.integers(1, 5, n)
     ids = [f"s{i:05d}" for i in range(n)]
-    rows = pd.DataFrame(dict(sample=ids, given_label=classes[rng.integers(0, 5, n)], suggested_label=classes[(right + off) % 5]))
+    rows = pd.DataFrame(
+        dict(
+            sample=ids,
+            given_label=classes[rng.integers(0, 5, n)],
+            suggested_label=classes[(right + off) % 5],
+        )
+    )
     return rows, pd.Series(classes[right], ids)
 
 
@@ -37,7 +43,9 @@ def near(count, n, p):
     return abs(count - n * p) <= 4 * np.sqrt(n * p * (1 - p))
 
 
-@pytest.mark.parametrize("error, accept", [(0.0, 0.0), (0.05, 0.1), (0.15, 0.1), (0.15, 0.0), (0.0, 0.4)])
+@pytest.mark.parametrize(
+    "error, accept", [(0.0, 0.0), (0.05, 0.1), (0.15, 0.1), (0.15, 0.0), (0.0, 0.4)]
+)
 def test_a_reviewer_errs_as_often_as_he_is_told_to(error, accept):
     rows, truth = asked_of()
     said = fallible(rows, truth, error, accept)
@@ -45,11 +53,19 @@ def test_a_reviewer_errs_as_often_as_he_is_told_to(error, accept):
     wrong, misled = said.label.to_numpy() != right, hint != right
     assert near(wrong[~misled].sum(), (~misled).sum(), error)
     assert near(wrong[misled].sum(), misled.sum(), accept + (1 - accept) * error)
-    assert near((said.label == hint)[misled].sum(), misled.sum(), accept + (1 - accept) * error / 4), "one wrong class in four is the hint"
+    assert near(
+        (said.label == hint)[misled].sum(), misled.sum(), accept + (1 - accept) * error / 4
+    ), "one wrong class in four is the hint"
     step = Counter((ord(x) - ord(r)) % 5 for x, r, m in zip(said.label, right, misled) if not m)
-    assert all(near(step[d], (~misled).sum(), error / 4) for d in range(1, 5)), "every wrong class alike"
+    assert all(near(step[d], (~misled).sum(), error / 4) for d in range(1, 5)), (
+        "every wrong class alike"
+    )
     looked = said.seconds[(said.label == rows.given_label)]
-    assert 1.8 < looked.median() < 2.2 and said.seconds.min() > 0 and 3.6 < said.seconds.drop(looked.index).median() < 4.4
+    assert (
+        1.8 < looked.median() < 2.2
+        and said.seconds.min() > 0
+        and 3.6 < said.seconds.drop(looked.index).median() < 4.4
+    )
 
 
 def test_the_same_question_gets_the_same_answer_in_any_order():
@@ -57,9 +73,13 @@ def test_the_same_question_gets_the_same_answer_in_any_order():
     said = fallible(rows, truth, 0.15, 0.1).set_index("sample")
     part = rows.sample(700, random_state=1)
     assert fallible(part, truth, 0.15, 0.1).set_index("sample").equals(said.loc[part["sample"]])
-    assert not fallible(rows, truth, 0.15, 0.1, seed=1).label.equals(said.label.reset_index(drop=True))
+    assert not fallible(rows, truth, 0.15, 0.1, seed=1).label.equals(
+        said.label.reset_index(drop=True)
+    )
     unhinted = fallible(rows.assign(suggested_label=None), truth, 0.15, 0.1)
-    assert near((unhinted.label != truth[rows["sample"]].to_numpy()).sum(), 2000, 0.15), "no suggestion, nothing to accept"
+    assert near((unhinted.label != truth[rows["sample"]].to_numpy()).sum(), 2000, 0.15), (
+        "no suggestion, nothing to accept"
+    )
 
 
 def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
@@ -68,7 +88,10 @@ def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
     assert 0 < (asked.label != truth[rows["sample"]].to_numpy()).sum() < len(rows)
     answer(scanned, rows, asked, "hasty", "a review")
     state = scanned.state()
-    assert list(state.label[rows["sample"]]) == list(asked.label) and state.reviewed[rows["sample"]].all()
+    assert (
+        list(state.label[rows["sample"]]) == list(asked.label)
+        and state.reviewed[rows["sample"]].all()
+    )
     log = scanned.query(
         "select sample, suggested ->> 'suggested_label' as hint, suggested ->> 'random' as random, seconds from edits where who = 'hasty'"
     )
@@ -80,9 +103,16 @@ def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
 def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
     rows, truth = asked_of(8000)
     said = fallible(rows, truth, 0.1, 0.1, unsure=(0.3, 0.03))
-    wrong, unsure = rows.given_label.to_numpy() != truth[rows["sample"]].to_numpy(), (said.verdict == "unsure").to_numpy()
-    assert near(unsure[wrong].sum(), wrong.sum(), 0.3) and near(unsure[~wrong].sum(), (~wrong).sum(), 0.03)
-    assert said.label[unsure].isna().all() and said.label[~unsure].equals(fallible(rows, truth, 0.1, 0.1).label[~unsure]), "else as ever"
+    wrong, unsure = (
+        rows.given_label.to_numpy() != truth[rows["sample"]].to_numpy(),
+        (said.verdict == "unsure").to_numpy(),
+    )
+    assert near(unsure[wrong].sum(), wrong.sum(), 0.3) and near(
+        unsure[~wrong].sum(), (~wrong).sum(), 0.03
+    )
+    assert said.label[unsure].isna().all() and said.label[~unsure].equals(
+        fallible(rows, truth, 0.1, 0.1).label[~unsure]
+    ), "else as ever"
     rows = scanned.queue(60, 0.2)
     said = fallible(rows, truth_of(scanned), 0, 0, unsure=(0.5, 0.5))
     answer(scanned, rows, said, "doubtful", "a review")
@@ -103,9 +133,17 @@ def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
         ("v1 ~ random( 312 , seed = 0 )", "v1 ~ random( 312 , seed = 0 )", "v1"),
         ("half(v1)", "half(v1, seed=3)", "v1"),
         ("part(v1-b - flagged, 20)", "part(v1-b - flagged, 20, seed=3)", "v1-b"),
-        ("part(half(v1, seed=1) ~ random(5) - flagged, 20)", "part(half(v1, seed=1) ~ random(5, seed=3) - flagged, 20, seed=3)", "v1"),
+        (
+            "part(half(v1, seed=1) ~ random(5) - flagged, 20)",
+            "part(half(v1, seed=1) ~ random(5, seed=3) - flagged, 20, seed=3)",
+            "v1",
+        ),
         ("drawn(v1, v2)", "drawn(v1, v2)", "v1"),
-        ("half(drawn(v1, v2)) - random(7, seed=9)", "half(drawn(v1, v2), seed=3) - random(7, seed=9)", "v1"),
+        (
+            "half(drawn(v1, v2)) - random(7, seed=9)",
+            "half(drawn(v1, v2), seed=3) - random(7, seed=9)",
+            "v1",
+        ),
     ],
 )
 def test_a_seed_is_filled_in_where_none_is_named(text, filled, base):
@@ -167,7 +205,9 @@ def train_of(state):
 
 
 def lots(samples, key):
-    return sorted(samples, key=lambda s: blake2b(s.encode(), digest_size=8, key=key.encode()).digest())
+    return sorted(
+        samples, key=lambda s: blake2b(s.encode(), digest_size=8, key=key.encode()).digest()
+    )
 
 
 @pytest.mark.parametrize("base", ["v1", "v1 - flagged", "part(v1, 200, seed=5)", "v2"])
@@ -178,8 +218,12 @@ def test_a_part_is_a_draw_by_sample_id(scanned_twice, base):
     others = whole["split"] != "train"
     assert part.keep[others].equals(whole.keep[others]), "and so do val and test"
     assert train_of(scanned_twice.state(f"part({base}, 89, seed=7)")) < train_of(part)
-    assert train_of(scanned_twice.state(f"part({base}, 90)")) == train_of(scanned_twice.state(f"part({base}, 90, seed=0)"))
-    assert train_of(scanned_twice.state(f"half({base}, seed=7)")) == set(lots(train_of(whole), "part 7")[: len(train_of(whole)) // 2])
+    assert train_of(scanned_twice.state(f"part({base}, 90)")) == train_of(
+        scanned_twice.state(f"part({base}, 90, seed=0)")
+    )
+    assert train_of(scanned_twice.state(f"half({base}, seed=7)")) == set(
+        lots(train_of(whole), "part 7")[: len(train_of(whole)) // 2]
+    )
 
 
 def test_a_part_holds_its_share_of_the_random_stratum(scanned_twice):
@@ -191,39 +235,62 @@ def test_a_part_holds_its_share_of_the_random_stratum(scanned_twice):
 
 
 def test_a_relabelled_version_has_the_same_part(scanned_twice):
-    assert train_of(scanned_twice.state("part(v1, 90)")) == train_of(scanned_twice.state("part(v2, 90)"))
-    assert not scanned_twice.state("part(v1, 90)").label.equals(scanned_twice.state("part(v2, 90)").label)
+    assert train_of(scanned_twice.state("part(v1, 90)")) == train_of(
+        scanned_twice.state("part(v2, 90)")
+    )
+    assert not scanned_twice.state("part(v1, 90)").label.equals(
+        scanned_twice.state("part(v2, 90)").label
+    )
 
 
 def test_the_random_control_does_the_same_to_as_many_of_the_same_class_mix(scanned_twice):
     v1, flagged = scanned_twice.state("v1"), scanned_twice.suspects("v1")
     flagged = flagged[flagged.index.isin(train_of(v1))]
     n = len(flagged)
-    dropped, relabelled = scanned_twice.state(f"v1 - random({n}, seed=2)"), scanned_twice.state(f"v1 ~ random({n}, seed=2)")
+    dropped, relabelled = (
+        scanned_twice.state(f"v1 - random({n}, seed=2)"),
+        scanned_twice.state(f"v1 ~ random({n}, seed=2)"),
+    )
     lost = sorted(train_of(v1) - train_of(dropped))
     assert Counter(v1.label[lost]) == Counter(flagged.label) and set(lost) != set(flagged.index)
     changed = v1.index[v1.label != relabelled.label]
     assert sorted(changed) == lost, "one draw for both actions"
     pairs = Counter(zip(flagged.label, flagged.suggestion))
-    assert Counter(zip(v1.label[changed], relabelled.label[changed])) == pairs, "every suggestion is dealt out within its class"
+    assert Counter(zip(v1.label[changed], relabelled.label[changed])) == pairs, (
+        "every suggestion is dealt out within its class"
+    )
     again = scanned_twice.state(expressions.seeded(f"v1 ~ random({n})", 2))
-    assert again.label.equals(relabelled.label) and not scanned_twice.state(f"v1 ~ random({n}, seed=3)").label.equals(relabelled.label)
+    assert again.label.equals(relabelled.label) and not scanned_twice.state(
+        f"v1 ~ random({n}, seed=3)"
+    ).label.equals(relabelled.label)
 
 
 def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     truth = truth_of(scanned)
     order = list(sampling.random_order(scanned.state()))
     other = {s: "1" if truth[s] != "1" else "2" for s in order}
-    scanned.edit(pd.DataFrame(dict(sample=order[1:2], label=[other[order[1]]])), "early", "before v2")
+    scanned.edit(
+        pd.DataFrame(dict(sample=order[1:2], label=[other[order[1]]])), "early", "before v2"
+    )
     scanned.commit("before the review", "early", "v2")
     rows, _ = review(scanned, truth, 40, 0.5)
     drawn = list(rows["sample"][rows.random])
-    assert sorted(drawn) == sorted([order[0], *order[2:21]]), "the first 20 of the random order that nobody had looked at"
+    assert sorted(drawn) == sorted([order[0], *order[2:21]]), (
+        "the first 20 of the random order that nobody had looked at"
+    )
     scanned.edit(
-        pd.DataFrame([dict(sample=order[2], verdict="unsure"), dict(sample=order[4], keep="false"), dict(sample=order[5], split="val")]),
+        pd.DataFrame(
+            [
+                dict(sample=order[2], verdict="unsure"),
+                dict(sample=order[4], keep="false"),
+                dict(sample=order[5], split="val"),
+            ]
+        ),
         "bob",
     )
-    undone = scanned.edit(pd.DataFrame(dict(sample=[order[6]], label=[other[order[6]]])), "eve")["batch"]
+    undone = scanned.edit(pd.DataFrame(dict(sample=[order[6]], label=[other[order[6]]])), "eve")[
+        "batch"
+    ]
     scanned.undo(undone, "eve")  # the review's own decision stands again
     gap = next(i for i, s in enumerate(order) if i > 20 and s not in set(rows["sample"]))
     beyond = order[gap + 1 : gap + 19]
@@ -238,10 +305,18 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
         assert found.label[s] == (after.label[s] if s in taken else before.label[s])
         assert found.keep[s] == (after.keep[s] if s in looked else before.keep[s])
         assert found["split"][s] == (after["split"][s] if s in looked else before["split"][s])
-    assert found.label[order[1]] == other[order[1]] and not found.keep[order[4]] and (found.label[list(taken)] == truth[list(taken)]).all()
-    assert (found.label != before.label).sum() < (after.label != before.label).sum(), "what the queue found is left out"
+    assert (
+        found.label[order[1]] == other[order[1]]
+        and not found.keep[order[4]]
+        and (found.label[list(taken)] == truth[list(taken)]).all()
+    )
+    assert (found.label != before.label).sum() < (after.label != before.label).sum(), (
+        "what the queue found is left out"
+    )
     said, all_said = progress.progress(scanned, found), progress.progress(scanned, after)
-    assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said["looks"] == len(looked) - 1
+    assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said[
+        "looks"
+    ] == len(looked) - 1
     assert list(sampling.stratum(after)) == looked
     assert train_of(scanned.state("part(drawn(v2, v3), 50)")) <= train_of(found)
     assert scanned.state("drawn(v2, v2)").label.equals(before.label)
@@ -249,7 +324,11 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
 
 def test_decisions_of_somebody_who_knows_are_the_truth():
     rows, truth = asked_of(50)
-    assert list(decisions(rows["sample"], truth).label) == list(truth) == list(fallible(rows, truth, 0, 0).label)
+    assert (
+        list(decisions(rows["sample"], truth).label)
+        == list(truth)
+        == list(fallible(rows, truth, 0, 0).label)
+    )
 
 
 # ---- flagged labels are found once a version
@@ -262,21 +341,33 @@ def kept_files(bench):
 @pytest.mark.daily
 def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
     fresh = scanned.suspects("v1")
-    assert set(fresh.index) == set(scanned.issues("label")["sample"]) and not kept_files(scanned), "the newest has what the scan wrote"
+    assert set(fresh.index) == set(scanned.issues("label")["sample"]) and not kept_files(scanned), (
+        "the newest has what the scan wrote"
+    )
     review(scanned, truth_of(scanned), 30)
-    assert len(scanned.suspects("HEAD")) < len(fresh) and not kept_files(scanned), "other labels, another answer"
+    assert len(scanned.suspects("HEAD")) < len(fresh) and not kept_files(scanned), (
+        "other labels, another answer"
+    )
     pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)
     (file,) = kept_files(scanned)
     assert file.startswith(scanned.commits().tree[0])
     pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)
-    assert not scanned.state("v1 - flagged").equals(scanned.state("v1")) and kept_files(scanned) == [file]
-    vectors = pd.DataFrame(np.random.default_rng(0).normal(size=(600, 8)), index=scanned.state().index)
+    assert not scanned.state("v1 - flagged").equals(scanned.state("v1")) and kept_files(
+        scanned
+    ) == [file]
+    vectors = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(600, 8)), index=scanned.state().index
+    )
     scan(scanned, own=(None, vectors, True), say=lambda line: None)
     other = scanned.suspects("v1")
-    assert not other.equals(fresh) and len(kept_files(scanned)) == 2, "noise for embeddings flags other labels"
+    assert not other.equals(fresh) and len(kept_files(scanned)) == 2, (
+        "noise for embeddings flags other labels"
+    )
     assert [f for f in check(scanned) if f["kind"] not in ("unscanned",)] == []
     freed = gc(scanned)["freed"]
-    assert freed["label issues of no commit as it is judged now"] > 0 and len(kept_files(scanned)) == 1
+    assert (
+        freed["label issues of no commit as it is judged now"] > 0 and len(kept_files(scanned)) == 1
+    )
     pd.testing.assert_frame_equal(scanned.suspects("v1"), other)
 
 

@@ -63,17 +63,35 @@ def refused(path, *words, hint="", **options):
 
 
 def test_class_folders(tmp_path):
-    folder(tmp_path / "pets", "cat/1.jpg", "cat/deep/er/2.JPG", "dog/1.png", ".trash/x.png", "dog/._1.png", "__MACOSX/cat/1.jpg")
+    folder(
+        tmp_path / "pets",
+        "cat/1.jpg",
+        "cat/deep/er/2.JPG",
+        "dog/1.png",
+        ".trash/x.png",
+        "dog/._1.png",
+        "__MACOSX/cat/1.jpg",
+    )
     (tmp_path / "pets" / "dog" / "notes.txt").write_text("not a picture")
     source = read_source(tmp_path / "pets")
-    assert (source.kind, source.name, source.left_out) == ("class folders", "pets", []) and "1 .txt" in source.notes[0]
-    assert said(source) == {"cat/1.jpg": ("cat", None), "cat/deep/er/2.JPG": ("cat", None), "dog/1.png": ("dog", None)}
+    assert (source.kind, source.name, source.left_out) == (
+        "class folders",
+        "pets",
+        [],
+    ) and "1 .txt" in source.notes[0]
+    assert said(source) == {
+        "cat/1.jpg": ("cat", None),
+        "cat/deep/er/2.JPG": ("cat", None),
+        "dog/1.png": ("dog", None),
+    }
     assert source.frame.uri[0] == str(tmp_path / "pets" / "cat" / "1.jpg")
     assert list(source.frame.columns) == ["key", "uri", "label", "split", "meta"]
 
 
 def test_split_folders_in_many_words(tmp_path):
-    folder(tmp_path, "Training/cat/1.png", "valid/dog/1.png", "TESTING/cat/1.png", "unlabelled/1.png")
+    folder(
+        tmp_path, "Training/cat/1.png", "valid/dog/1.png", "TESTING/cat/1.png", "unlabelled/1.png"
+    )
     folder(tmp_path, "guard/dog/2.png", "train/3.png", "4.png")
     source = read_source(tmp_path)
     assert source.kind == "split folders"
@@ -95,20 +113,30 @@ def test_a_class_may_be_called_train(tmp_path):
 
 
 def test_a_folder_beside_the_splits_must_say_which_split_it_is(tmp_path):
-    folder(tmp_path, "train/cat/1.png", "val/dog/1.png", "label_book/cat/1.png", "label_book/dog/2.png")
+    folder(
+        tmp_path, "train/cat/1.png", "val/dog/1.png", "label_book/cat/1.png", "label_book/dog/2.png"
+    )
     refused(tmp_path, "label_book (2)", hint="--split-map label_book=pool")
-    assert said(read_source(tmp_path, split_map={"label_book": "pool"}))["label_book/cat/1.png"] == ("cat", "pool")
+    assert said(read_source(tmp_path, split_map={"label_book": "pool"}))[
+        "label_book/cat/1.png"
+    ] == ("cat", "pool")
     refused(tmp_path, "label_book (2)", split_map={"label_book": "nonsense"})
 
 
 def test_images_without_folders_are_a_pool(tmp_path):
     source = read_source(folder(tmp_path, "1.png", "2.png"))
-    assert source.kind == "unlabelled images" and said(source) == {"1.png": (None, "pool"), "2.png": (None, "pool")}
+    assert source.kind == "unlabelled images" and said(source) == {
+        "1.png": (None, "pool"),
+        "2.png": (None, "pool"),
+    }
 
 
 def test_a_folder_of_unlabelled_images_beside_the_classes(tmp_path):
     source = read_source(folder(tmp_path, "cat/1.png", "dog/1.png", "unlabeled/1.png"))
-    assert said(source)["unlabeled/1.png"] == (None, "pool") and said(source)["cat/1.png"] == ("cat", None)
+    assert said(source)["unlabeled/1.png"] == (None, "pool") and said(source)["cat/1.png"] == (
+        "cat",
+        None,
+    )
 
 
 def test_images_beside_their_manifest(tmp_path):
@@ -116,7 +144,9 @@ def test_images_beside_their_manifest(tmp_path):
     source = read_source(tmp_path)
     assert said(source) == {"1.png": ("cat", None), "2.png": ("dog", None)}
     assert source.name == tmp_path.name and "read labels.csv" in source.notes[0]
-    table(tmp_path, [("size", "colour"), ("1", "red")])  # some other table: the images are what they are
+    table(
+        tmp_path, [("size", "colour"), ("1", "red")]
+    )  # some other table: the images are what they are
     assert said(read_source(tmp_path))["1.png"] == (None, "pool")
 
 
@@ -143,7 +173,10 @@ def test_a_name_that_is_not_utf8_is_left_out(tmp_path):
         pytest.skip("this file system has UTF-8 names only")
     picture(tmp_path / "dog" / "2.png")
     source = read_source(tmp_path)
-    assert source.left_out == [("dog/?.png", "has a name that is not UTF-8: rename it")] and len(source.frame) == 2
+    assert (
+        source.left_out == [("dog/?.png", "has a name that is not UTF-8: rename it")]
+        and len(source.frame) == 2
+    )
 
 
 def test_folders_that_are_no_source(tmp_path):
@@ -159,8 +192,17 @@ def test_folders_that_are_no_source(tmp_path):
     folder(tmp_path / "torn", "1.png")
     (tmp_path / "torn" / "labels.csv").symlink_to(tmp_path / "moved.csv")
     refused(tmp_path / "torn", "cannot read", "labels.csv", hint="still there")
-    refused(folder(tmp_path / "one", "images/cat/1.png", "images/dog/1.png"), "found one: images", hint="one level deeper")
-    refused(folder(tmp_path / "two", "cat/1.png", "dog/1.png"), "--label-column", "folder of images", label="label")
+    refused(
+        folder(tmp_path / "one", "images/cat/1.png", "images/dog/1.png"),
+        "found one: images",
+        hint="one level deeper",
+    )
+    refused(
+        folder(tmp_path / "two", "cat/1.png", "dog/1.png"),
+        "--label-column",
+        "folder of images",
+        label="label",
+    )
 
 
 # --- CSV
@@ -180,16 +222,32 @@ def test_a_manifest_of_five_rows(tmp_path):
     )
     source = read_source(path)
     assert source.kind == "csv manifest" and source.name == "labels.csv" and source.left_out == []
-    splits = {"a": ("cat", "train"), "b": ("dog", "val"), "c": ("cat", "test"), "d": (None, "pool"), "e": ("dog", None)}
+    splits = {
+        "a": ("cat", "train"),
+        "b": ("dog", "val"),
+        "c": ("cat", "test"),
+        "d": (None, "pool"),
+        "e": ("dog", None),
+    }
     assert said(source) == splits
-    assert list(source.frame.uri) == [str(tmp_path / p) for p in ("x/1.png", "x/2.png", "x/3.png", "4.png", "5.png")]
-    assert list(source.frame.meta) == [{"camera": "front"}, {}, {"camera": "rear"}, {"camera": "rear"}, {"camera": "rear"}]
+    assert list(source.frame.uri) == [
+        str(tmp_path / p) for p in ("x/1.png", "x/2.png", "x/3.png", "4.png", "5.png")
+    ]
+    assert list(source.frame.meta) == [
+        {"camera": "front"},
+        {},
+        {"camera": "rear"},
+        {"camera": "rear"},
+        {"camera": "rear"},
+    ]
     assert source.notes == ["1 unlabelled rows of train go to pool"]
     assert source.frame.label[3] is None and source.frame.split[4] is None  # not NaN
 
 
 def test_without_ids_the_path_is_the_key(tmp_path):
-    path = table(tmp_path, [("file", "class"), ("./1.png", "cat"), (str(tmp_path / "b" / "2.png"), "dog")])
+    path = table(
+        tmp_path, [("file", "class"), ("./1.png", "cat"), (str(tmp_path / "b" / "2.png"), "dog")]
+    )
     picture(tmp_path / "b" / "2.png")
     assert said(read_source(path)) == {"1.png": ("cat", None), "b/2.png": ("dog", None)}
 
@@ -213,7 +271,9 @@ def test_encodings_and_delimiters(tmp_path, encoding, delimiter):
     ],
 )
 def test_labels_are_text(tmp_path, cells, labels):
-    path = table(tmp_path, [("path", "label"), *((f"{i}.png", cell) for i, cell in enumerate(cells))])
+    path = table(
+        tmp_path, [("path", "label"), *((f"{i}.png", cell) for i, cell in enumerate(cells))]
+    )
     assert list(read_source(path).frame.label) == labels
 
 
@@ -248,13 +308,23 @@ def test_bad_rows_are_listed_and_the_good_ones_kept(tmp_path):
 
 
 def test_line_numbers_count_line_breaks_in_labels(tmp_path):
-    path = table(tmp_path, [("path", "label"), ("1.png", "two\nlines"), ("2.png", "dog"), ("gone.png", "cat")])
-    assert read_source(path).left_out == [("gone.png", "names gone.png, which is not there (line 5)")]
+    path = table(
+        tmp_path,
+        [("path", "label"), ("1.png", "two\nlines"), ("2.png", "dog"), ("gone.png", "cat")],
+    )
+    assert read_source(path).left_out == [
+        ("gone.png", "names gone.png, which is not there (line 5)")
+    ]
 
 
 def test_one_path_twice_is_one_id_twice(tmp_path):
-    source = read_source(table(tmp_path, [("path", "label"), ("1.png", "cat"), ("./1.png", "dog"), ("2.png", "dog")]))
-    assert source.left_out == [("1.png", "on line 3 has the same id as line 2")] and len(source.frame) == 2
+    source = read_source(
+        table(tmp_path, [("path", "label"), ("1.png", "cat"), ("./1.png", "dog"), ("2.png", "dog")])
+    )
+    assert (
+        source.left_out == [("1.png", "on line 3 has the same id as line 2")]
+        and len(source.frame) == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,11 +338,23 @@ def test_one_path_twice_is_one_id_twice(tmp_path):
         (b"path,label,label\n1.png,cat,dog\n", ["two columns named label"], "rename"),
         (b"size,label\n1,cat\n", ["column of image paths", "size, label"], "--image-column"),
         (b"path,size\n1.png,17\n2.png,18\n", ["label column", "path, size"], "--label-column"),
-        (b"path,true_label,worst\n1.png,a,b\n1.png,a,a\n2.png,b,a\n2.png,b,b\n", ["be it: true_label, worst"], "--label-column"),
+        (
+            b"path,true_label,worst\n1.png,a,b\n1.png,a,a\n2.png,b,a\n2.png,b,b\n",
+            ["be it: true_label, worst"],
+            "--label-column",
+        ),
         (b"path,class,class_id\n1.png,a,0\n2.png,b,1\n", ["class, class_id"], "--label-column"),
         (b"path,label\n1.png,cat\n2.png,cat\n", ["two classes", "found one: cat"], ""),
-        (b"path,label,split\n1.png,cat,fold1\n2.png,dog,fold2\n", ["fold1 (1), fold2 (1)"], "--split-map fold1=pool,fold2=pool"),
-        (b"path,label\nno.png,cat\nnil.png,dog\n", ["none of its 2 rows", "no.png"], "--image-column"),
+        (
+            b"path,label,split\n1.png,cat,fold1\n2.png,dog,fold2\n",
+            ["fold1 (1), fold2 (1)"],
+            "--split-map fold1=pool,fold2=pool",
+        ),
+        (
+            b"path,label\nno.png,cat\nnil.png,dog\n",
+            ["none of its 2 rows", "no.png"],
+            "--image-column",
+        ),
     ],
 )
 def test_manifests_that_cannot_be_used(tmp_path, content, words, hint):
@@ -282,34 +364,70 @@ def test_manifests_that_cannot_be_used(tmp_path, content, words, hint):
 
 
 def test_columns_can_be_named(tmp_path):
-    rows = [("nr", "pic", "a", "b", "fold", "who"), ("1", "1.png", "x", "q", "one", "p"), ("2", "2.png", "y", "q", "two", "p")]
+    rows = [
+        ("nr", "pic", "a", "b", "fold", "who"),
+        ("1", "1.png", "x", "q", "one", "p"),
+        ("2", "2.png", "y", "q", "two", "p"),
+    ]
     path = table(tmp_path, rows)
     columns = {"image": "pic", "label": "a", "split": "fold", "id": "nr", "group": "who"}
     source = read_source(path, **columns, split_map={"one": "train", "two": "val"})
     assert said(source) == {"1": ("x", "train"), "2": ("y", "val")}
-    assert list(source.frame.group) == ["p", "p"] and list(source.frame.meta) == [{"b": "q"}, {"b": "q"}]
+    assert list(source.frame.group) == ["p", "p"] and list(source.frame.meta) == [
+        {"b": "q"},
+        {"b": "q"},
+    ]
     assert set(read_source(path, image="pic", label="none").frame.split) == {"pool"}
-    refused(path, "expected a column pic2", "nr, pic, a, b, fold, who", hint="--image-column", image="pic2")
+    refused(
+        path,
+        "expected a column pic2",
+        "nr, pic, a, b, fold, who",
+        hint="--image-column",
+        image="pic2",
+    )
 
 
 def test_label_by_what_the_columns_are_called(tmp_path):
-    rows = [("1.png", "cat", "front"), ("2.png", "dog", "rear"), ("3.png", "cat", "front"), ("4.png", "dog", "rear")]
-    for header in [("path", "label", "true_label"), ("path", "Class", "camera"), ("path", "target", "weather")]:
-        assert list(read_source(table(tmp_path, [header, *rows])).frame.label) == ["cat", "dog", "cat", "dog"], header
+    rows = [
+        ("1.png", "cat", "front"),
+        ("2.png", "dog", "rear"),
+        ("3.png", "cat", "front"),
+        ("4.png", "dog", "rear"),
+    ]
+    for header in [
+        ("path", "label", "true_label"),
+        ("path", "Class", "camera"),
+        ("path", "target", "weather"),
+    ]:
+        assert list(read_source(table(tmp_path, [header, *rows])).frame.label) == [
+            "cat",
+            "dog",
+            "cat",
+            "dog",
+        ], header
     few = [("path", "kind", "nr"), *((f"{i}.png", "ab"[i % 2], str(i)) for i in range(6))]
-    assert set(read_source(table(tmp_path, few)).frame.label) == {"a", "b"}  # the only column with few values
+    assert set(read_source(table(tmp_path, few)).frame.label) == {
+        "a",
+        "b",
+    }  # the only column with few values
 
 
 # --- Parquet
 
 
 def test_parquet_of_image_bytes(tmp_path):
-    path = parquet(tmp_path / "p.parquet", image=[b"x", b"y", b"z"], label=[0, 1, None], mask=[b"", b"", b""])
+    path = parquet(
+        tmp_path / "p.parquet", image=[b"x", b"y", b"z"], label=[0, 1, None], mask=[b"", b"", b""]
+    )
     source = read_source(path)
     assert source.kind == "parquet of images"
     assert said(source) == {"0": ("0", None), "1": ("1", None), "2": (None, "pool")}
-    assert list(source.frame.uri) == [f"{path}::{i}" for i in range(3)] and source.frame.meta[0] == {}
-    assert list(read_source(path, image="mask").frame.uri) == [f"{path}::{i}::mask" for i in range(3)]
+    assert (
+        list(source.frame.uri) == [f"{path}::{i}" for i in range(3)] and source.frame.meta[0] == {}
+    )
+    assert list(read_source(path, image="mask").frame.uri) == [
+        f"{path}::{i}::mask" for i in range(3)
+    ]
 
 
 def test_parquet_as_hugging_face_has_it(tmp_path):
@@ -320,36 +438,76 @@ def test_parquet_as_hugging_face_has_it(tmp_path):
 
 def test_parquet_of_paths(tmp_path):
     folder(tmp_path, "1.png", "2.png")
-    path = parquet(tmp_path / "p.parquet", path=["1.png", "2.png"], label=["a", "b"], thumb=[b"", b""])
+    path = parquet(
+        tmp_path / "p.parquet", path=["1.png", "2.png"], label=["a", "b"], thumb=[b"", b""]
+    )
     assert said(read_source(path)) == {"1.png": ("a", None), "2.png": ("b", None)}
 
 
 def test_meta_is_json(tmp_path):
-    columns = {"when": [date(2026, 1, 2), None], "size": [1.5, float("nan")], "tags": [["a", "b"], []], "n": [1, 2]}
+    columns = {
+        "when": [date(2026, 1, 2), None],
+        "size": [1.5, float("nan")],
+        "tags": [["a", "b"], []],
+        "n": [1, 2],
+    }
     columns["box"] = [{"x": 1, "raw": b"?"}, None]
-    source = read_source(parquet(tmp_path / "p.parquet", image=[b"x", b"y"], label=["a", "b"], **columns))
+    source = read_source(
+        parquet(tmp_path / "p.parquet", image=[b"x", b"y"], label=["a", "b"], **columns)
+    )
     assert json.loads(json.dumps(list(source.frame.meta), allow_nan=False)) == [
-        {"when": "2026-01-02", "size": 1.5, "tags": ["a", "b"], "box": {"x": 1, "raw": None}, "n": 1},
+        {
+            "when": "2026-01-02",
+            "size": 1.5,
+            "tags": ["a", "b"],
+            "box": {"x": 1, "raw": None},
+            "n": 1,
+        },
         {"tags": [], "n": 2},
     ]
 
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
-    [([1, 2], ["1", "2"]), ([1.0, 2.5], ["1", "2.5"]), ([True, False], ["True", "False"]), ([float("nan"), 3.0], [None, "3"])],
+    [
+        ([1, 2], ["1", "2"]),
+        ([1.0, 2.5], ["1", "2.5"]),
+        ([True, False], ["True", "False"]),
+        ([float("nan"), 3.0], [None, "3"]),
+    ],
 )
 def test_parquet_labels_are_text(tmp_path, labels, expected):
-    path = parquet(tmp_path / "p.parquet", image=[b"x", b"y", b"z"], label=[*labels, labels[0] and type(labels[0])(7)])
+    path = parquet(
+        tmp_path / "p.parquet",
+        image=[b"x", b"y", b"z"],
+        label=[*labels, labels[0] and type(labels[0])(7)],
+    )
     assert list(read_source(path).frame.label)[:2] == expected
 
 
 def test_parquet_that_cannot_be_used(tmp_path):
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 and then nothing")
     refused(tmp_path / "cut.parquet", "cannot be read as Parquet", hint="complete")
-    refused(parquet(tmp_path / "none.parquet", image=pa.array([], pa.binary()), label=pa.array([], pa.string())), "header only")
-    refused(parquet(tmp_path / "text.parquet", text=["a"], label=["b"]), "column of image paths or bytes")
-    refused(parquet(tmp_path / "many.parquet", image=[b"x"], label=[["a", "b"]]), "lists or structs")
-    refused(parquet(tmp_path / "img.parquet", image=[b"x"], label=["a"]), "expected a column image", label="image")
+    refused(
+        parquet(
+            tmp_path / "none.parquet",
+            image=pa.array([], pa.binary()),
+            label=pa.array([], pa.string()),
+        ),
+        "header only",
+    )
+    refused(
+        parquet(tmp_path / "text.parquet", text=["a"], label=["b"]),
+        "column of image paths or bytes",
+    )
+    refused(
+        parquet(tmp_path / "many.parquet", image=[b"x"], label=[["a", "b"]]), "lists or structs"
+    )
+    refused(
+        parquet(tmp_path / "img.parquet", image=[b"x"], label=["a"]),
+        "expected a column image",
+        label="image",
+    )
 
 
 # --- what Assay exported
@@ -377,7 +535,11 @@ def test_an_export_brings_its_sample_ids(tmp_path):
     assert list(source.frame.id) == [a, b, c]
     assert said(source) == {"k": ("cat", "train"), b: ("dog", "val"), "k2": ("dog", "pool")}
     assert list(source.frame.uri) == [str(far), f"{rows}::0", str(far)]
-    assert [key for key, _ in source.left_out] == ["k3", "k4", "k5"] and "32 hex digits" in source.left_out[1][1]
+    assert [key for key, _ in source.left_out] == [
+        "k3",
+        "k4",
+        "k5",
+    ] and "32 hex digits" in source.left_out[1][1]
 
 
 # --- splits
@@ -385,7 +547,11 @@ def test_an_export_brings_its_sample_ids(tmp_path):
 
 def frame(labels, splits=None, keys=None, groups=None):
     n = len(labels)
-    columns = {"key": keys or [f"k{i}" for i in range(n)], "label": labels, "split": splits or [None] * n}
+    columns = {
+        "key": keys or [f"k{i}" for i in range(n)],
+        "label": labels,
+        "split": splits or [None] * n,
+    }
     return pd.DataFrame(columns | ({"group": groups} if groups else {}), dtype=object)
 
 
@@ -400,7 +566,10 @@ def test_splits_have_the_class_mix_of_the_whole():
 
 def test_splits_know_the_seed_and_the_keys_but_not_the_order_of_rows():
     rng = np.random.default_rng(0)
-    data = frame([str(x) for x in rng.integers(0, 5, 300)], groups=[f"g{x}" for x in rng.integers(0, 200, 300)])
+    data = frame(
+        [str(x) for x in rng.integers(0, 5, 300)],
+        groups=[f"g{x}" for x in rng.integers(0, 200, 300)],
+    )
     hashes = np.array([f"h{x}" for x in rng.integers(0, 250, 300)], object)
     once = dict(zip(data.key, make_splits(data, hashes), strict=True))
     for seed in range(3):
@@ -426,20 +595,34 @@ def test_a_source_without_val_gets_it_from_train_and_keeps_its_test():
     out = make_splits(frame(labels, splits), [None] * 200)
     assert out[160:] == ["test"] * 40
     got = Counter(zip(labels, out, strict=True))
-    assert all(got[label, split] == n for label in "ab" for split, n in [("train", 72), ("val", 8), ("test", 20)])
+    assert all(
+        got[label, split] == n
+        for label in "ab"
+        for split, n in [("train", 72), ("val", 8), ("test", 20)]
+    )
     complete = ["train"] * 100 + ["val"] * 50 + ["test"] * 50
     assert make_splits(frame(labels, complete), [None] * 200) == complete
-    assert make_splits(frame(labels, ["train"] * 100 + ["val"] * 100), [None] * 200).count("test") == 0  # nobody asked for one
+    assert (
+        make_splits(frame(labels, ["train"] * 100 + ["val"] * 100), [None] * 200).count("test") == 0
+    )  # nobody asked for one
 
 
 def test_new_rows_join_train_when_the_source_names_the_rest():
     splits = ["train", "val", "test", None, None]
-    assert make_splits(frame(["a", "b", "a", "b", "a"], splits), [None] * 5) == ["train", "val", "test", "train", "train"]
+    assert make_splits(frame(["a", "b", "a", "b", "a"], splits), [None] * 5) == [
+        "train",
+        "val",
+        "test",
+        "train",
+        "train",
+    ]
 
 
 def test_a_copy_follows_the_image_that_has_a_place():
     splits = ["train", "train", "val", "test", None, None, "pool"]
-    out = make_splits(frame(["a", "b", "a", "b", "b", "a", "a"], splits), ["1", "2", "3", "4", "4", "3", "1"])
+    out = make_splits(
+        frame(["a", "b", "a", "b", "b", "a", "a"], splits), ["1", "2", "3", "4", "4", "3", "1"]
+    )
     assert out == ["train", "train", "val", "test", "test", "val", "pool"]
 
 
@@ -449,7 +632,9 @@ def test_a_copy_of_a_test_image_is_not_carved_into_val():
     assert make_splits(frame(["a", "b"] * n, splits), hashes).count("val") == 0
 
 
-@pytest.mark.parametrize("letters", ["", "-", "a", "abc", "abb", "aabb", "aaabbb", "a" * 1000 + "b"])
+@pytest.mark.parametrize(
+    "letters", ["", "-", "a", "abc", "abb", "aabb", "aaabbb", "a" * 1000 + "b"]
+)
 @pytest.mark.parametrize("share", [(0.1, 0.2), (0, 0), (0.4, 0.5)])
 def test_train_keeps_a_sample_of_every_class(letters, share):
     labels = [None if c == "-" else c for c in letters]
@@ -487,10 +672,15 @@ def test_cifar10n_lists_its_four_labels():
     path = data("cifar10n.parquet")
     refused(path, "4 that could be it: true_label, aggre, rand1, worst", hint="--label-column")
     source = read_source(path, label="aggre")
-    assert source.left_out == [] and source.frame.split.value_counts().to_dict() == {"train": 50_000, "test": 10_000}
+    assert source.left_out == [] and source.frame.split.value_counts().to_dict() == {
+        "train": 50_000,
+        "test": 10_000,
+    }
     truth = pd.read_parquet(path, columns=["id", "aggre", "worst"])
     assert (source.frame.key == truth.id).all() and (source.frame.label == truth.aggre).all()
-    assert [m["worst"] for m in source.frame.meta] == list(truth.worst) and "aggre" not in source.frame.meta[0]
+    assert [m["worst"] for m in source.frame.meta] == list(
+        truth.worst
+    ) and "aggre" not in source.frame.meta[0]
     splits = pd.Series(make_splits(source.frame, [None] * 60_000))
     assert splits.value_counts().to_dict() == {"train": 45_000, "test": 10_000, "val": 5_000}
 
@@ -499,7 +689,12 @@ def test_roman_numerals_need_their_splits_explained():
     path = data("roman_numerals.parquet")
     refused(path, "test_hidden (2,420), label_book (52)", hint="--split-map")
     source = read_source(path, split_map={"label_book": "pool", "test_hidden": "test"})
-    assert source.frame.split.value_counts().to_dict() == {"test": 2420, "train": 2067, "val": 813, "pool": 52}
+    assert source.frame.split.value_counts().to_dict() == {
+        "test": 2420,
+        "train": 2067,
+        "val": 813,
+        "pool": 52,
+    }
     assert set(source.frame.label) == {"i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"}
 
 
@@ -509,4 +704,6 @@ def test_coco_crops_are_a_pool():
     source = read_source(path, label="none")
     assert set(source.frame.split) == {"pool"} and len(source.frame) == 1077
     labelled = read_source(path, label="cifar10_class")
-    assert labelled.frame.label.notna().sum() == 70 and (labelled.frame.split == "pool").sum() == 1007
+    assert (
+        labelled.frame.label.notna().sum() == 70 and (labelled.frame.split == "pool").sum() == 1007
+    )

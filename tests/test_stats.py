@@ -10,7 +10,12 @@ from scipy import stats as scipy_stats
 
 from assay.curation.review.rates import random_rate
 from assay.curation.statistics import power
-from assay.curation.statistics.errors_left import count_wrong, errors_left, wrong_exactly, wrong_so_far
+from assay.curation.statistics.errors_left import (
+    count_wrong,
+    errors_left,
+    wrong_exactly,
+    wrong_so_far,
+)
 from assay.curation.statistics.estimates import (
     DATA_EFFECT,
     INTERACTION,
@@ -37,7 +42,14 @@ Z = scipy_stats.norm.isf(0.025)
 
 
 def draw(rng, accuracies, seeds, m, spread=0.6, correlation=0.6):
-    return simulate(rng, [offset(a, spread) for a in accuracies], seeds, m, [spread] * len(accuracies), correlation)
+    return simulate(
+        rng,
+        [offset(a, spread) for a in accuracies],
+        seeds,
+        m,
+        [spread] * len(accuracies),
+        correlation,
+    )
 
 
 def test_a_pair_worked_by_hand():
@@ -69,20 +81,31 @@ def by_the_letter(cells, w):
     m, ms_s, ms_e, S = cells[0].shape[1], [], [], [len(Y) for Y in cells]
     for Y in cells:
         ms_s.append(m * np.var([np.mean(row) for row in Y], ddof=1))
-        left = [Y[s, i] - Y[s].mean() - Y[:, i].mean() + Y.mean() for s in range(len(Y)) for i in range(m)]
+        left = [
+            Y[s, i] - Y[s].mean() - Y[:, i].mean() + Y.mean()
+            for s in range(len(Y))
+            for i in range(m)
+        ]
         ms_e.append(sum(x * x for x in left) / ((len(Y) - 1) * (m - 1)))
     below = sum((k - 1) * e for k, e in zip(S, ms_e))
     phi = sum((k - 1) * s for k, s in zip(S, ms_s)) / below
     L = [sum(w[c] * Y[:, i].mean() for c, Y in enumerate(cells)) for i in range(m)]
-    v_items = (sum((x - np.mean(L)) ** 2 for x in L) + sum(w[c] ** 2 / min(S[c], 2) for c in range(len(S)))) / (m * (m - 1))
+    v_items = (
+        sum((x - np.mean(L)) ** 2 for x in L) + sum(w[c] ** 2 / min(S[c], 2) for c in range(len(S)))
+    ) / (m * (m - 1))
 
     def v_seeds(ms_s, phi):
-        return sum(v * v / (k * m) * ((k - 1) / k * s + phi * e / k - e) for v, k, s, e in zip(w, S, ms_s, ms_e))
+        return sum(
+            v * v / (k * m) * ((k - 1) / k * s + phi * e / k - e)
+            for v, k, s, e in zip(w, S, ms_s, ms_e)
+        )
 
     u = []  # V_a is linear in every MS_s: raise one by 1 and see what it does, phi and all
     for c in range(len(S)):
         raised = [s + (i == c) for i, s in enumerate(ms_s)]
-        slope = v_seeds(raised, sum((k - 1) * s for k, s in zip(S, raised)) / below) - v_seeds(ms_s, phi)
+        slope = v_seeds(raised, sum((k - 1) * s for k, s in zip(S, raised)) / below) - v_seeds(
+            ms_s, phi
+        )
         u.append(slope * ms_s[c])
     return v_items, v_seeds(ms_s, phi), sum(u) ** 2 / sum(x * x / (k - 1) for x, k in zip(u, S))
 
@@ -94,7 +117,9 @@ def test_any_contrast_is_what_the_formulas_say(seeds):
         for _ in range(10):
             cells = draw(rng, [0.8] * len(seeds), seeds, 60, spread=1.5)
             e, (v_items, v_seeds, df) = contrast(cells, weights), by_the_letter(cells, weights)
-            assert e.v_items == pytest.approx(v_items) and e.v_seeds == pytest.approx(max(0, v_seeds))
+            assert e.v_items == pytest.approx(v_items) and e.v_seeds == pytest.approx(
+                max(0, v_seeds)
+            )
             assert e.df == (pytest.approx(df) if v_seeds > 0 else None)
             positive += v_seeds > 0
     assert positive >= 5
@@ -107,7 +132,9 @@ def test_wilson_is_scipys_and_statsmodels():
         for k, level in product({0, 1, n // 3, n - 1, n}, (0.9, 0.95, 0.999)):
             low, high = scipy_stats.binomtest(k, n).proportion_ci(level, method="wilson")
             assert wilson(k, n, level) == pytest.approx((low, high), abs=1e-12)
-            assert (low, high) == pytest.approx(proportion_confint(k, n, 1 - level, "wilson"), abs=1e-9)
+            assert (low, high) == pytest.approx(
+                proportion_confint(k, n, 1 - level, "wilson"), abs=1e-9
+            )
     assert wilson(0, 0) == (0.0, 1.0) == pytest.approx(wilson(1e-9, 2e-9), abs=1e-4)
     assert wilson(7, 10)[0] < wilson(7.35, 10.5)[0] < wilson(7.7, 11)[0]
     assert precision_interval(48, 96) == wilson(48, 96)
@@ -118,15 +145,23 @@ def test_one_seed_is_the_textbook():
     for m, right in product((1, 5, 30, 400), (0, 0.2, 0.8, 1)):
         k = round(right * m)
         e, known = cell(np.arange(m)[None] < k), scipy_stats.binomtest(k, m)
-        assert (e.low, e.high) == pytest.approx(tuple(known.proportion_ci(0.95, method="wilson")), abs=1e-9)
+        assert (e.low, e.high) == pytest.approx(
+            tuple(known.proportion_ci(0.95, method="wilson")), abs=1e-9
+        )
         for confidence in (0.8, 0.95):
             found = known.proportion_ci(2 * confidence - 1, method="exact")
-            assert (e.lower(confidence), e.upper(confidence)) == pytest.approx(tuple(found), abs=1e-9)
+            assert (e.lower(confidence), e.upper(confidence)) == pytest.approx(
+                tuple(found), abs=1e-9
+            )
     e = contrast(draw(np.random.default_rng(22), [0.9, 0.8], [3, 3], 300), PAIR)
-    assert (e.lower(0.95), e.upper(0.95)) == pytest.approx(e.at(0.9).limits())  # a difference's are the ends of the 90 % interval
+    assert (e.lower(0.95), e.upper(0.95)) == pytest.approx(
+        e.at(0.9).limits()
+    )  # a difference's are the ends of the 90 % interval
 
 
-@pytest.mark.filterwarnings("ignore:The MLE may be on the boundary")  # it is not: the components agree
+@pytest.mark.filterwarnings(
+    "ignore:The MLE may be on the boundary"
+)  # it is not: the components agree
 @pytest.mark.parametrize("S, m", [(2, 25), (3, 30), (5, 20)])
 def test_variance_components_are_those_of_an_anova_and_of_a_mixed_model(S, m):
     import statsmodels.formula.api as models
@@ -134,17 +169,31 @@ def test_variance_components_are_those_of_an_anova_and_of_a_mixed_model(S, m):
     from statsmodels.stats.anova import anova_lm
 
     rng = np.random.default_rng([27, S])
-    Y = rng.normal(0.5, 0.2, (1, m)) + np.linspace(-0.1, 0.1, S)[:, None] + rng.normal(0, 0.1, (S, m))
-    long = DataFrame(dict(y=Y.ravel(), seed=np.repeat(range(S), m), item=np.tile(range(m), S), all=1))
+    Y = (
+        rng.normal(0.5, 0.2, (1, m))
+        + np.linspace(-0.1, 0.1, S)[:, None]
+        + rng.normal(0, 0.1, (S, m))
+    )
+    long = DataFrame(
+        dict(y=Y.ravel(), seed=np.repeat(range(S), m), item=np.tile(range(m), S), all=1)
+    )
     table = anova_lm(models.ols("y ~ C(seed) + C(item)", long).fit())
     assert mean_squares(Y) == pytest.approx(tuple(table.mean_sq[["C(seed)", "Residual"]]))
     crossed = {"seed": "0 + C(seed)", "item": "0 + C(item)"}
-    fit = models.mixedlm("y ~ 1", long, groups="all", vc_formula=crossed).fit(method="powell")  # REML, by optimisation
+    fit = models.mixedlm("y ~ 1", long, groups="all", vc_formula=crossed).fit(
+        method="powell"
+    )  # REML, by optimisation
     e, sigma2 = cell(Y), dict(zip(fit.model.exog_vc.names, fit.vcomp))
     assert e.seed_spread[0] == pytest.approx(np.sqrt(sigma2["seed"]), rel=0.01)
-    assert e.v_items * m / (m - 1) + e.v_seeds == pytest.approx(fit.bse["Intercept"] ** 2, rel=0.01)  # V_I + V_a
-    pair = contrast([Y, np.zeros((S, m))], PAIR)  # against a cell that never varies it is the same, but for the floor
-    assert pair.v_items - 1 / (m * (m - 1)) + pair.v_seeds == pytest.approx(fit.bse["Intercept"] ** 2, rel=0.01)
+    assert e.v_items * m / (m - 1) + e.v_seeds == pytest.approx(
+        fit.bse["Intercept"] ** 2, rel=0.01
+    )  # V_I + V_a
+    pair = contrast(
+        [Y, np.zeros((S, m))], PAIR
+    )  # against a cell that never varies it is the same, but for the floor
+    assert pair.v_items - 1 / (m * (m - 1)) + pair.v_seeds == pytest.approx(
+        fit.bse["Intercept"] ** 2, rel=0.01
+    )
 
 
 @pytest.mark.parametrize("gained, lost, m", [(60, 40, 5000), (12, 30, 2000), (400, 310, 10_000)])
@@ -155,14 +204,22 @@ def test_one_seed_each_is_mcnemar_tost_and_the_power_of_a_normal_test(gained, lo
 
     a, b = np.ones((1, m)), np.ones((1, m))
     b[0, :gained], a[0, gained : gained + lost] = 0, 0
-    e, found = contrast([a, b], PAIR), mcnemar([[m - gained - lost, gained], [lost, 0]], exact=False, correction=False)
-    assert e.p == pytest.approx(found.pvalue, rel=0.2) and e.p > 0.9 * found.pvalue  # the floor is two more samples that differ
+    e, found = (
+        contrast([a, b], PAIR),
+        mcnemar([[m - gained - lost, gained], [lost, 0]], exact=False, correction=False),
+    )
+    assert (
+        e.p == pytest.approx(found.pvalue, rel=0.2) and e.p > 0.9 * found.pvalue
+    )  # the floor is two more samples that differ
     for margin in (max(abs(e.lower()), abs(e.upper())), 2 * abs(e.estimate)):
         p = ttost_paired(a[0], b[0], -margin, margin)[0]
         assert -margin <= e.lower() + 1e-12 and e.upper() <= margin + 1e-12 and p < 0.051
     margin = max(abs(e.lower()), abs(e.upper()))
     assert ttost_paired(a[0], b[0], -margin, margin)[0] == pytest.approx(0.05, abs=0.006)
-    for delta in (0.002, 0.01):  # the further tail is left out: who shows the wrong sign has shown nothing
+    for delta in (
+        0.002,
+        0.01,
+    ):  # the further tail is left out: who shows the wrong sign has shown nothing
         known = normal_power(delta / np.sqrt(e.v_items), 1, 0.025, alternative="larger")
         assert e.power(delta) == pytest.approx(known)
 
@@ -173,7 +230,12 @@ def test_one_seed_each_is_a_paired_test_plus_the_floor():
     e, found = contrast([a, b], PAIR), scipy_stats.ttest_rel(a[0], b[0])
     assert e.v_items - 2 / (300 * 299) == pytest.approx((e.estimate / found.statistic) ** 2)
     assert e.p == pytest.approx(2 * scipy_stats.norm.sf(e.estimate / np.sqrt(e.v_items)))
-    assert found.pvalue < e.p and (e.v_seeds, e.df, e.seed_spread, e.seeds_known) == (0, None, [None, None], False)
+    assert found.pvalue < e.p and (e.v_seeds, e.df, e.seed_spread, e.seeds_known) == (
+        0,
+        None,
+        [None, None],
+        False,
+    )
 
 
 def test_seeds_alone_are_a_welch_test():
@@ -192,17 +254,25 @@ def test_order_does_not_matter_and_swapping_turns_the_sign():
     e, mix = contrast([a, b], PAIR), rng.permutation(200)
     swapped, wrong = contrast([b, a], PAIR), contrast([1 - a, 1 - b], PAIR)
     shuffled = contrast([rng.permutation(a)[:, mix], rng.permutation(b)[:, mix]], PAIR)
-    assert e.estimate > 0 and (e.low, e.high, e.p) == pytest.approx((shuffled.low, shuffled.high, shuffled.p))
+    assert e.estimate > 0 and (e.low, e.high, e.p) == pytest.approx(
+        (shuffled.low, shuffled.high, shuffled.p)
+    )
     for other in (swapped, wrong):
-        assert (other.estimate, other.low, other.high, other.p) == pytest.approx((-e.estimate, -e.high, -e.low, e.p))
-    assert contrast([a, rng.permutation(b, axis=1)], PAIR).half > e.half  # pairing by sample is what makes it narrow
+        assert (other.estimate, other.low, other.high, other.p) == pytest.approx(
+            (-e.estimate, -e.high, -e.low, e.p)
+        )
+    assert (
+        contrast([a, rng.permutation(b, axis=1)], PAIR).half > e.half
+    )  # pairing by sample is what makes it narrow
     one, flipped = cell(a), cell(1 - a)
     assert (one.low, one.high) == pytest.approx((1 - flipped.high, 1 - flipped.low))
 
 
 def test_an_interval_of_another_level_needs_no_data():
     a, b = draw(np.random.default_rng(4), [0.9, 0.8], [3, 3], 300)
-    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell(a).at(0.99) == cell(a, level=0.99)
+    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell(a).at(
+        0.99
+    ) == cell(a, level=0.99)
     for e in (contrast([a, b], PAIR), cell(a)):
         assert e.at(0.9).half < e.half < e.at(0.99).half and e.at(0.95) == e
     e = contrast([a, b], PAIR)
@@ -214,12 +284,18 @@ def test_an_interval_of_another_level_needs_no_data():
 def test_degenerate_cells_stay_finite_and_humble(m, seeds):
     for a, b in product((0, 1), (0, 1)):
         e = contrast([np.full((seeds[0], m), a), np.full((seeds[1], m), b)], PAIR)
-        assert e.estimate == a - b and -1 <= e.low <= e.estimate <= e.high <= 1 and np.isfinite(e.half)
+        assert (
+            e.estimate == a - b and -1 <= e.low <= e.estimate <= e.high <= 1 and np.isfinite(e.half)
+        )
         assert e.low < e.high and 0 < e.p <= 1
         assert e.low <= 0 <= e.high or (a != b and m > 1)
-        assert m == 40 or verdict(e, margin=1.5) == "no evidence either way"  # even if every sample differs
+        assert (
+            m == 40 or verdict(e, margin=1.5) == "no evidence either way"
+        )  # even if every sample differs
         sure = cell(np.full((seeds[1], m), a))
-        assert (sure.low, sure.high) == pytest.approx(wilson(a * m, m))  # many seeds that agree are still m samples
+        assert (sure.low, sure.high) == pytest.approx(
+            wilson(a * m, m)
+        )  # many seeds that agree are still m samples
         assert sure.low <= a <= sure.high
     rng = np.random.default_rng(m)
     for _ in range(20):
@@ -232,7 +308,12 @@ def test_degenerate_cells_stay_finite_and_humble(m, seeds):
 def test_seeds_that_are_all_right_or_all_wrong():
     # no residual at all: MS_e is 0 and phi has no denominator
     e = cell([[1] * 50, [0] * 50])
-    assert e.df == 1 and e.seed_spread == pytest.approx([np.sqrt(0.5)]) and e.low < 0.05 and e.high > 0.95
+    assert (
+        e.df == 1
+        and e.seed_spread == pytest.approx([np.sqrt(0.5)])
+        and e.low < 0.05
+        and e.high > 0.95
+    )
     e = contrast([[[1] * 50, [0] * 50], [[1] * 50, [1] * 50]], PAIR)
     assert e.v_seeds == pytest.approx(0.25) and e.low == -1
 
@@ -263,7 +344,9 @@ def test_a_small_seed_spread_is_not_rounded_away():
     Y = np.repeat([[0.9], [0.901]], 4, 1)
     assert cell(Y).seed_spread == pytest.approx([0.001 / np.sqrt(2)])
     assert contrast([Y, Y], PAIR).seed_spread == pytest.approx([0.001 / np.sqrt(2)] * 2)
-    assert contrast([np.full((2, 4), 0.1), np.full((3, 4), 0.1)], PAIR).v_seeds == 0  # but rounding errors are
+    assert (
+        contrast([np.full((2, 4), 0.1), np.full((3, 4), 0.1)], PAIR).v_seeds == 0
+    )  # but rounding errors are
 
 
 def test_a_cell_of_one_seed_borrows_the_seed_spread_of_the_other():
@@ -275,7 +358,11 @@ def test_a_cell_of_one_seed_borrows_the_seed_spread_of_the_other():
 
 
 def test_cells_must_share_their_samples():
-    for cells, weights in (([A, B[:, :3]], PAIR), ([A, B], INTERACTION), ([A, np.full((2, 4), np.nan)], PAIR)):
+    for cells, weights in (
+        ([A, B[:, :3]], PAIR),
+        ([A, B], INTERACTION),
+        ([A, np.full((2, 4), np.nan)], PAIR),
+    ):
         with pytest.raises(AssertionError):
             contrast(cells, weights)
 
@@ -289,14 +376,23 @@ def test_holm_by_hand_and_by_closed_testing():
     for k in (1, 2, 3, 6):
         p = rng.random(k) ** 3
         closed = [  # an effect counts when Bonferroni rejects every set of effects that it is in
-            max(min(1, len(s) * p[list(s)].min()) for size in range(1, k + 1) for s in combinations(range(k), size) if i in s)
+            max(
+                min(1, len(s) * p[list(s)].min())
+                for size in range(1, k + 1)
+                for s in combinations(range(k), size)
+                if i in s
+            )
             for i in range(k)
         ]
-        assert holm(p) == pytest.approx(closed) and holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+        assert holm(p) == pytest.approx(closed) and holm(p) == pytest.approx(
+            multipletests(p, method="holm")[1]
+        )
 
 
 def difference(estimate, sd, seeds=(5, 5)):
-    return Estimate(estimate, sd**2, 0.0, None, 1000, list(seeds), [0.0, 0.0], max(seeds) > 1, span=(-1.0, 1.0))
+    return Estimate(
+        estimate, sd**2, 0.0, None, 1000, list(seeds), [0.0, 0.0], max(seeds) > 1, span=(-1.0, 1.0)
+    )
 
 
 def test_holm_intervals_exclude_zero_exactly_where_holm_rejects():
@@ -320,14 +416,21 @@ def test_holm_intervals_exclude_zero_exactly_where_holm_rejects():
         (-0.01, 0.004, 0.02, "hurts (too small to matter)"),
         (0.002, 0.004, 0.02, "too small to matter"),
         (0.002, 0.02, 0.02, "no evidence either way"),
-        (0.0182, 0.0105, 0.036, "too small to matter"),  # the 90 % interval reaches 0.0355, the 95 % one 0.0388
+        (
+            0.0182,
+            0.0105,
+            0.036,
+            "too small to matter",
+        ),  # the 90 % interval reaches 0.0355, the 95 % one 0.0388
         (0.002, 0.004, None, "no evidence either way"),  # test labels unaudited
         (0.01, 0.004, None, "helps"),
     ],
 )
 def test_the_words_of_a_verdict(estimate, sd, margin, word):
     assert verdict(difference(estimate, sd), margin) == word
-    assert verdict(difference(estimate, sd, seeds=(1, 1)), margin) == "no evidence either way"  # checkpoints, not recipes
+    assert (
+        verdict(difference(estimate, sd, seeds=(1, 1)), margin) == "no evidence either way"
+    )  # checkpoints, not recipes
 
 
 def test_a_verdict_listens_to_holm():
@@ -343,10 +446,19 @@ def coverage(experiments, S, m, spread=0.6, methods=None):
     for _ in range(experiments):
         a, b = simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6)
         e, one = contrast([a, b], PAIR), cell(a, others=[b])
-        pick = rng.integers(S, size=(2, 200, S))  # nested bootstrap: draw seeds, then for every seed its own samples,
+        pick = rng.integers(
+            S, size=(2, 200, S)
+        )  # nested bootstrap: draw seeds, then for every seed its own samples,
         means = (a.mean(1)[pick[0]] - b.mean(1)[pick[1]]).mean(1)  # whose mean is as good as normal
-        low, high = np.quantile(means + rng.normal(0, np.sqrt((a - b).var(1).mean() / m / S), 200), [0.025, 0.975])
-        hits += e.low <= 0 <= e.high, one.low <= 0.9 <= one.high, abs(e.estimate) <= Z * np.sqrt(e.v_items), low <= 0 <= high
+        low, high = np.quantile(
+            means + rng.normal(0, np.sqrt((a - b).var(1).mean() / m / S), 200), [0.025, 0.975]
+        )
+        hits += (
+            e.low <= 0 <= e.high,
+            one.low <= 0.9 <= one.high,
+            abs(e.estimate) <= Z * np.sqrt(e.v_items),
+            low <= 0 <= high,
+        )
     return hits / experiments
 
 
@@ -366,7 +478,9 @@ def test_variances_add_up_to_the_variance_that_is_there():
         e = contrast([a, b], PAIR)
         found.append((e.estimate, e.v_items - 1 / (500 * 499), e.v_seeds))
     estimates, v_items, v_seeds = np.array(found).T
-    assert estimates.var() == pytest.approx(v_items.mean() + v_seeds.mean(), rel=0.16)  # 4 standard errors of a variance
+    assert estimates.var() == pytest.approx(
+        v_items.mean() + v_seeds.mean(), rel=0.16
+    )  # 4 standard errors of a variance
     assert v_seeds.mean() > v_items.mean()
 
 
@@ -402,7 +516,12 @@ def test_the_floor_of_group_means():
 def found(rng, delta, S, m, spread, count):
     """Share of simulated experiments with a true difference `delta` around 0.9 that say helps."""
     offsets = [offset(0.9 + delta / 2, spread), offset(0.9 - delta / 2, spread)]
-    return np.mean([contrast(simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6), PAIR).low > 0 for _ in range(count)])
+    return np.mean(
+        [
+            contrast(simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6), PAIR).low > 0
+            for _ in range(count)
+        ]
+    )
 
 
 def test_planned_experiments_have_the_power_they_were_planned_for():
@@ -410,10 +529,18 @@ def test_planned_experiments_have_the_power_they_were_planned_for():
     pilots = [simulate(rng, offsets, [3, 3], 1000, [0.1] * 2, 0.6) for _ in range(20)]
     delta = np.median([contrast(cells, PAIR).smallest_effect() for cells in pilots])
     assert 0.7 < found(rng, delta, 3, 1000, 0.1, 200) < 0.93
-    m, seeds = (int(np.median([power.needed(cells, 0.03)[k] or np.inf for cells in pilots])) for k in ("m", "seeds"))
+    m, seeds = (
+        int(np.median([power.needed(cells, 0.03)[k] or np.inf for cells in pilots]))
+        for k in ("m", "seeds")
+    )
     error = 2.5 * np.sqrt(0.8 * 0.2 / 200)
-    assert found(rng, 0.03, 3, m, 0.1, 200) > 0.8 - error and found(rng, 0.03, seeds, 1000, 0.1, 200) > 0.8 - error
-    assert 0.1 < found(rng, 0.03, 3, m // 4, 0.1, 200) < 0.6  # and a quarter of the samples would not do
+    assert (
+        found(rng, 0.03, 3, m, 0.1, 200) > 0.8 - error
+        and found(rng, 0.03, seeds, 1000, 0.1, 200) > 0.8 - error
+    )
+    assert (
+        0.1 < found(rng, 0.03, 3, m // 4, 0.1, 200) < 0.6
+    )  # and a quarter of the samples would not do
 
 
 def test_three_seeds_are_named_only_where_three_seeds_do():
@@ -422,7 +549,9 @@ def test_three_seeds_are_named_only_where_three_seeds_do():
     a = np.repeat([[0.8], [0.9], [1.0]], 40, 1)  # sigma_s 0.1, known without error
     for delta in (0.22, 0.35):
         seeds = power.needed([a, a], delta)["seeds"]
-        shifts = np.repeat(rng.normal(0, 0.1, (600, 2, seeds, 1)) + np.array([[[delta]], [[0]]]), 40, 3)
+        shifts = np.repeat(
+            rng.normal(0, 0.1, (600, 2, seeds, 1)) + np.array([[[delta]], [[0]]]), 40, 3
+        )
         held[seeds] = np.mean([contrast([x, y], PAIR).p <= 0.05 for x, y in shifts])
     assert len(held) == 2 and min(held.values()) > 0.8 - 2.5 * np.sqrt(0.16 / 600), held
 
@@ -445,9 +574,14 @@ def test_what_is_needed_samples_or_seeds():
         named = power.needed([a, a], delta)["seeds"]
         assert 0 <= named - TTestIndPower().solve_power(delta / 0.1, power=0.8, alpha=0.05) < 2
     noisy = draw(np.random.default_rng(14), [0.9, 0.9], [5, 5], 100, spread=0.1, correlation=0.5)
-    assert power.needed(noisy, 0.01)["seeds"] is None and power.needed(noisy, 0.01)["m"] > power.needed(noisy, 0.02)["m"] > 100
+    assert (
+        power.needed(noisy, 0.01)["seeds"] is None
+        and power.needed(noisy, 0.01)["m"] > power.needed(noisy, 0.02)["m"] > 100
+    )
     assert power.needed([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
-    for level, wanted in product((0.9, 0.9999), (0.5, 0.99)):  # one seed beside two, and levels that Holm asks for among many
+    for level, wanted in product(
+        (0.9, 0.9999), (0.5, 0.99)
+    ):  # one seed beside two, and levels that Holm asks for among many
         found = power.needed([a[:1], a[:2]], 0.1, power=wanted, level=level)
         assert found["m"] is None and found["seeds"] > 2
 
@@ -460,10 +594,14 @@ def test_needed_is_the_formula():
     ms_s = np.mean([1000 * Y.mean(1).var(ddof=1) for Y in (a, b)])
     omega2 = (a.mean(0) - b.mean(0)).var(ddof=1) - 2 * ms_e / 5
     df = 4 * (2 * 4 + 2) / (4 + 2)
-    shown = [scipy_stats.nct.sf(scipy_stats.t.isf(0.025, df), df, shift) for shift in (3.2, 3.4)]  # t + z says 3.2
+    shown = [
+        scipy_stats.nct.sf(scipy_stats.t.isf(0.025, df), df, shift) for shift in (3.2, 3.4)
+    ]  # t + z says 3.2
     r = 0.03**2 - np.interp(0.8, shown, (3.2, 3.4)) ** 2 * 2 * (ms_s - ms_e) / 1000 / 5
     assert r > 0 and e.n == 1000
-    assert power.needed([a, b], 0.03)["m"] == pytest.approx(1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01)
+    assert power.needed([a, b], 0.03)["m"] == pytest.approx(
+        1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01
+    )
 
 
 def test_balanced_accuracy_is_the_mean_over_classes():
@@ -472,7 +610,9 @@ def test_balanced_accuracy_is_the_mean_over_classes():
     labels = np.repeat(["a", "b", "c"], [200, 30, 8])
     guess = np.where(rng.random((2, 238)) < 0.8, labels, "a")
     e = balanced_accuracy(guess == labels, labels)
-    assert e.estimate == pytest.approx(np.mean([sklearn.balanced_accuracy_score(labels, g) for g in guess]))
+    assert e.estimate == pytest.approx(
+        np.mean([sklearn.balanced_accuracy_score(labels, g) for g in guess])
+    )
     assert e.n == 238 and e.high - e.low > cell(guess == labels).high - cell(guess == labels).low
     Y = draw(rng, [0.9], [3], 300, spread=1.5)[0]
     one, plain = balanced_accuracy(Y, np.zeros(300)), cell(Y)  # one class: nothing to balance
@@ -483,17 +623,29 @@ def test_balanced_accuracy_is_the_mean_over_classes():
 def test_balanced_accuracy_spreads_as_its_seeds_do():
     # seeds 0.8 and 0.9 on every sample of three unequal classes: nothing varies but the seed
     e = balanced_accuracy(np.repeat([[0.8], [0.9]], 90, 1), np.repeat([0, 1, 2], [60, 20, 10]))
-    assert e.seed_spread == pytest.approx([0.1 / np.sqrt(2)]) and e.v_seeds == pytest.approx(0.005 / 2) and e.df == 1
+    assert (
+        e.seed_spread == pytest.approx([0.1 / np.sqrt(2)])
+        and e.v_seeds == pytest.approx(0.005 / 2)
+        and e.df == 1
+    )
 
 
 def test_three_of_three_is_no_certainty():
     labels = np.repeat([0, 1], [3, 1000])
     Y = np.ones((1, 1003))
     e = balanced_accuracy(Y, labels)
-    assert e.cap == pytest.approx(4 / (1 / 3 + 1 / 1000)) and e.low == pytest.approx(wilson(e.cap, e.cap)[0]) and e.low < 0.8
+    assert (
+        e.cap == pytest.approx(4 / (1 / 3 + 1 / 1000))
+        and e.low == pytest.approx(wilson(e.cap, e.cap)[0])
+        and e.low < 0.8
+    )
     Y[0, 3:503] = 0
-    alone = balanced_accuracy(Y[:, 2:], labels[2:])  # a class of one sample: the variance of all stands in for its own
-    assert alone.v_items == pytest.approx((Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4 * 1000 / 1001)
+    alone = balanced_accuracy(
+        Y[:, 2:], labels[2:]
+    )  # a class of one sample: the variance of all stands in for its own
+    assert alone.v_items == pytest.approx(
+        (Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4 * 1000 / 1001
+    )
     lonely = balanced_accuracy(np.ones((2, 3)), [0, 1, 2])
     assert lonely.low == pytest.approx(wilson(3, 3)[0]) and lonely.high == 1
 
@@ -507,19 +659,30 @@ def test_balanced_accuracy_holds_the_truth_under_imbalance():
         Y = rng.random(logit.shape) < 1 / (1 + np.exp(-logit))
         e, c = balanced_accuracy(Y, labels), cell(Y)
         held += e.low <= np.mean(accuracies) <= e.high
-        plain += abs(e.estimate - np.mean(accuracies)) <= (c.high - c.low) / 2  # as if it were as sure as accuracy
+        plain += (
+            abs(e.estimate - np.mean(accuracies)) <= (c.high - c.low) / 2
+        )  # as if it were as sure as accuracy
     assert held > 0.92 * 400 and plain < 0.85 * 400
 
 
 def test_the_chance_to_catch_a_fall_counts_every_case():
     for n, required, true in product((1, 5, 12, 29, 200), (0.5, 0.9, 0.97), (0.1, 0.6, 0.85)):
-        caught = [power.below(np.arange(n)[None] < k, required)["verdict"] == "below" for k in range(n + 1)]
+        caught = [
+            power.below(np.arange(n)[None] < k, required)["verdict"] == "below"
+            for k in range(n + 1)
+        ]
         chance = scipy_stats.binom.pmf(range(n + 1), n, true)[caught].sum()
         assert power.chance_to_catch(n, required, true) == pytest.approx(chance, abs=1e-12)
         assert power.chance_to_catch(n, required, required) <= 0.05
         to = power.catches(n, required)
-        assert to is None if not any(caught) else power.chance_to_catch(n, required, to) == pytest.approx(0.8)
-    assert power.catches(1, 0.9) is None and power.chance_to_catch(1, 0.9, 0.0) == 0  # one sample proves no fall
+        assert (
+            to is None
+            if not any(caught)
+            else power.chance_to_catch(n, required, to) == pytest.approx(0.8)
+        )
+    assert (
+        power.catches(1, 0.9) is None and power.chance_to_catch(1, 0.9, 0.0) == 0
+    )  # one sample proves no fall
     assert power.catches(5, 0.9) < power.catches(30, 0.9) < power.catches(500, 0.9) < 0.9
 
 
@@ -527,7 +690,10 @@ def test_the_chance_to_catch_a_fall_counts_every_case():
 def test_a_gate_seldom_fails_what_is_as_required_and_catches_a_fall(S, n):
     rng, count, verdicts = np.random.default_rng([23, S]), 400, {0.9: [], 0.6: []}
     for true, found in verdicts.items():
-        found += [power.below(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"] for _ in range(count)]
+        found += [
+            power.below(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"]
+            for _ in range(count)
+        ]
     assert verdicts[0.9].count("below") <= count * 0.05 + 2.5 * np.sqrt(count * 0.05 * 0.95)
     caught = verdicts[0.6].count("below") / count
     short = 0.25 if S == 2 else 0  # two seeds hardly know their spread
@@ -538,8 +704,14 @@ def test_a_gate_seldom_fails_what_is_as_required_and_catches_a_fall(S, n):
 def test_power_is_one_idea():
     cells = draw(np.random.default_rng(24), [0.9, 0.9], [3, 3], 500)
     e = contrast(cells, PAIR)
-    assert power.power(cells, PAIR, e.smallest_effect(0.7)) == e.power(-e.smallest_effect(0.7)) == pytest.approx(0.7)
-    assert e.power(e.half) == pytest.approx(0.5) and e.at(0.99).power(0.03) < e.power(0.03) < e.power(0.04)
+    assert (
+        power.power(cells, PAIR, e.smallest_effect(0.7))
+        == e.power(-e.smallest_effect(0.7))
+        == pytest.approx(0.7)
+    )
+    assert e.power(e.half) == pytest.approx(0.5) and e.at(0.99).power(0.03) < e.power(
+        0.03
+    ) < e.power(0.04)
     assert power.needed(cells, 0.1, level=0.99)["m"] > power.needed(cells, 0.1)["m"]
 
 
@@ -557,7 +729,9 @@ def test_a_run_at_chance_is_named():
     left, out = sound(Y[:4])
     assert out == [0, 3] and (left == Y[1:3]).all()
     left, out = sound(Y[:2])
-    assert out == [] and (left == Y[:2]).all() and diverged(Y[:2]) == [0]  # of two, one alone would be left
+    assert (
+        out == [] and (left == Y[:2]).all() and diverged(Y[:2]) == [0]
+    )  # of two, one alone would be left
 
 
 @pytest.mark.parametrize("S", [2, 3, 5])
@@ -573,7 +747,11 @@ def test_the_recipe_that_works_is_held_without_its_diverged_seeds(S):
 
 def test_ordinary_seed_spread_is_not_called_diverged():
     rng, offsets = np.random.default_rng(19), [offset(0.9, 0.6)]
-    accused = sum(bool(diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0])) for S in (2, 3, 5) for _ in range(200))
+    accused = sum(
+        bool(diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0]))
+        for S in (2, 3, 5)
+        for _ in range(200)
+    )
     assert accused <= 6  # of 600 cells
 
 
@@ -588,8 +766,14 @@ def test_a_live_gain_worked_by_hand():
     # V = 20 flips: radius sqrt(40 log(40 / (20 * 0.0025))) = 16.352; 17 - 3 = 14 is inside, 19 - 1 = 18 is not
     e, sure = live_gain(17, 3, 200), live_gain(19, 1, 200)
     assert (e.estimate, e.measurable, sure.measurable) == (0.07, False, True)
-    assert (e.low, e.high) == pytest.approx(((14 - 16.352) / 200, (14 + 16.352) / 200), abs=1e-5) and e.low < 0 < sure.low
-    assert live_gain(1, 19, 200).high < 0 and live_gain(0, 0, 1) == live_gain(0, 0, 1) and live_gain(0, 0, 1).low == -1
+    assert (e.low, e.high) == pytest.approx(
+        ((14 - 16.352) / 200, (14 + 16.352) / 200), abs=1e-5
+    ) and e.low < 0 < sure.low
+    assert (
+        live_gain(1, 19, 200).high < 0
+        and live_gain(0, 0, 1) == live_gain(0, 0, 1)
+        and live_gain(0, 0, 1).low == -1
+    )
     assert live_gain(0, 0, 10**6).low > -2e-5, "nothing turned: as good as nothing gained"
 
 
@@ -597,8 +781,13 @@ def test_looked_at_after_every_decision_a_session_without_effect_is_hardly_ever_
     rng, sessions = np.random.default_rng(5), 250
     better, worse = walks(rng, sessions, 120, 60, 0.5)
     false = sum(any(live_gain(b, w, 60).measurable for b, w in zip(*s)) for s in zip(better, worse))
-    one_look = sum(any(abs(b - w) > 1.96 * max(1, b + w) ** 0.5 for b, w in zip(*s)) for s in zip(better, worse))
-    assert false <= 0.05 * sessions < 0.15 * sessions < one_look, "an interval for one look finds a gain in every sixth session or more"
+    one_look = sum(
+        any(abs(b - w) > 1.96 * max(1, b + w) ** 0.5 for b, w in zip(*s))
+        for s in zip(better, worse)
+    )
+    assert false <= 0.05 * sessions < 0.15 * sessions < one_look, (
+        "an interval for one look finds a gain in every sixth session or more"
+    )
 
 
 def test_a_real_live_gain_is_seen():
@@ -631,7 +820,9 @@ def test_errors_left_says_nothing_before_thirty_looks():
     assert errors_left(3, 29, 1000) is None and errors_left(3, 30, 1000) is not None
     assert errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
     estimate, low, high = errors_left(0, 50, 50_000)
-    assert estimate == low == 0 and high == pytest.approx(50_000 * (1 - 0.025 ** (1 / 50)), rel=0.01)  # rule of three, two-sided
+    assert estimate == low == 0 and high == pytest.approx(
+        50_000 * (1 - 0.025 ** (1 / 50)), rel=0.01
+    )  # rule of three, two-sided
 
 
 def test_the_numbers_that_the_looks_do_not_exclude_are_found_by_trying_each():
@@ -641,7 +832,11 @@ def test_the_numbers_that_the_looks_do_not_exclude_are_found_by_trying_each():
     likely = scipy_stats.hypergeom.pmf(hits, population, range(population + 1), looks)
     fits = np.flatnonzero(likely >= 0.05 * (weights * likely).sum())
     assert wrong_so_far(hits, looks, population) == (fits[0], fits[-1])
-    assert wrong_so_far(0, 30, 1000)[0] == 0 and wrong_so_far(30, 30, 1000)[1] == 1000 and wrong_so_far(7, 50, 50) == (7, 7)
+    assert (
+        wrong_so_far(0, 30, 1000)[0] == 0
+        and wrong_so_far(30, 30, 1000)[1] == 1000
+        and wrong_so_far(7, 50, 50) == (7, 7)
+    )
     a, b = wrong_so_far(hits, looks, population), wrong_exactly(hits, looks, population)
     assert a[0] <= b[0] < b[1] <= a[1], "to hold at every look costs width"
 
@@ -653,34 +848,61 @@ def sessions_of(rng, sessions, population, wrong, unsure_wrong, unsure_right, mo
 
 
 @pytest.mark.parametrize("unsure_wrong, unsure_right", [(0.0, 0.0), (0.3, 0.03), (0.4, 0.05)])
-def test_what_is_left_holds_at_every_look_of_a_session_whoever_is_unsure(unsure_wrong, unsure_right):
+def test_what_is_left_holds_at_every_look_of_a_session_whoever_is_unsure(
+    unsure_wrong, unsure_right
+):
     population, wrong, sessions = 1000, 200, 60
     missed = dropped = 0
-    for bad, unsure in zip(*sessions_of(np.random.default_rng(3), sessions, population, wrong, unsure_wrong, unsure_right)):
-        looks = [(int((bad & ~unsure)[:k].sum()), int((~unsure)[:k].sum()), int(unsure[:k].sum())) for k in range(45, 401, 37)]
+    for bad, unsure in zip(
+        *sessions_of(
+            np.random.default_rng(3), sessions, population, wrong, unsure_wrong, unsure_right
+        )
+    ):
+        looks = [
+            (int((bad & ~unsure)[:k].sum()), int((~unsure)[:k].sum()), int(unsure[:k].sum()))
+            for k in range(45, 401, 37)
+        ]
         found = [count_wrong(hits, sure, population, doubt) for hits, sure, doubt in looks]
         missed += any(not w.low <= wrong <= w.high for w in found)
         assert all(w.low <= w.least <= w.estimate <= w.most <= w.high for w in found)
         assert all((w.between is None) == (doubt == 0) for w, (_, _, doubt) in zip(found, looks))
         one_look = [wrong_exactly(hits, sure, population) for hits, sure, _ in looks]
         dropped += any(not low <= wrong <= high for low, high in one_look)
-    assert missed <= 0.05 * sessions < dropped, "an interval for one look, with unsure looks dropped, misses more often"
+    assert missed <= 0.05 * sessions < dropped, (
+        "an interval for one look, with unsure looks dropped, misses more often"
+    )
 
 
 def test_an_audit_is_one_look_and_shorter_for_it():
     held, width = 0, []
-    for bad, unsure in zip(*sessions_of(np.random.default_rng(4), 100, 1000, 200, 0.3, 0.03, most=200)):
-        w = count_wrong(int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), wrong_exactly)
+    for bad, unsure in zip(
+        *sessions_of(np.random.default_rng(4), 100, 1000, 200, 0.3, 0.03, most=200)
+    ):
+        w = count_wrong(
+            int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), wrong_exactly
+        )
         held += w.low <= 200 <= w.high
         width.append(w.high - w.low)
     assert held >= 95 and np.mean(width) < 250
-    assert count_wrong(3, 20, 1000, 9) is None and count_wrong(3, 20, 1000, 10) is not None, "an unsure look is one of the 30"
+    assert count_wrong(3, 20, 1000, 9) is None and count_wrong(3, 20, 1000, 10) is not None, (
+        "an unsure look is one of the 30"
+    )
     assert count_wrong(0, 0, 1000, 30).between == (0, 1000)
 
 
 def test_too_small_to_matter_is_the_90_percent_interval_and_no_narrower():
     """Half width 1 at z = 1.645: within a margin of 1.001, not of 0.999; the 80 % interval (0.78) would be within 0.9."""
-    e = Estimate(0.0, (0.01 / scipy_stats.norm.isf(0.05)) ** 2, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1))
+    e = Estimate(
+        0.0,
+        (0.01 / scipy_stats.norm.isf(0.05)) ** 2,
+        0.0,
+        None,
+        1000,
+        [3, 3],
+        [0.0, 0.0],
+        True,
+        span=(-1, 1),
+    )
     assert verdict(e, 0.01001) == "too small to matter"
     assert verdict(e, 0.00999) == verdict(e, 0.009) == "no evidence either way"
 
@@ -689,7 +911,17 @@ def test_an_effect_as_large_as_the_margin_is_rarely_called_too_small():
     """At a true effect equal to the margin the two one-sided tests are wrong in at most 5 % of experiments; at the 80 % interval in 10 %."""
     rng, said = np.random.default_rng(11), 0
     for _ in range(1500):
-        e = Estimate(0.02 + 0.005 * rng.normal(), 0.005**2, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1))
+        e = Estimate(
+            0.02 + 0.005 * rng.normal(),
+            0.005**2,
+            0.0,
+            None,
+            1000,
+            [3, 3],
+            [0.0, 0.0],
+            True,
+            span=(-1, 1),
+        )
         said += "too small" in verdict(e, 0.02)
     assert 0.03 * 1500 < said < 0.07 * 1500
 
@@ -697,9 +929,17 @@ def test_an_effect_as_large_as_the_margin_is_rarely_called_too_small():
 def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
     from dataclasses import replace
 
-    least, most = (Estimate(x, 1e-4, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1)) for x in (0.01, 0.05))
+    least, most = (
+        Estimate(x, 1e-4, 0.0, None, 1000, [3, 3], [0.0, 0.0], True, span=(-1, 1))
+        for x in (0.01, 0.05)
+    )
     e = replace(least, estimate=0.03, ends=(least, most))
-    assert (e.low, e.high) == (least.low, most.high) and e.low < 0 and e.p == least.p and verdict(e) == "no evidence either way"
+    assert (
+        (e.low, e.high) == (least.low, most.high)
+        and e.low < 0
+        and e.p == least.p
+        and verdict(e) == "no evidence either way"
+    )
     assert (
         e.lower() == least.lower()
         and e.upper() == most.upper()
@@ -710,12 +950,19 @@ def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
 
 
 def test_no_rate_is_shown_before_thirty_looks():
-    assert rate(1, 1) == "1 of 1, too few for a rate" and rate(3, 29) == "3 of 29, too few for a rate"
+    assert (
+        rate(1, 1) == "1 of 1, too few for a rate" and rate(3, 29) == "3 of 29, too few for a rate"
+    )
     low, high = wilson(3, 30)
     assert rate(3, 30) == f"3 of 30, 10.0% [{low:.1%}, {high:.1%}]"
-    seen = dict(hits=3, looks=20, unsure_looks=10, share=(0.15, 0.02, 0.6), share_between=(0.1, 13 / 30))
+    seen = dict(
+        hits=3, looks=20, unsure_looks=10, share=(0.15, 0.02, 0.6), share_between=(0.1, 13 / 30)
+    )
     assert random_rate(seen) == "3 of 20, 10 more unsure, 10.0% to 43.3% [2.0%, 60.0%]"
-    assert random_rate(seen | dict(unsure_looks=9, share=None)) == "3 of 20, 9 more unsure, too few for a rate"
+    assert (
+        random_rate(seen | dict(unsure_looks=9, share=None))
+        == "3 of 20, 9 more unsure, too few for a rate"
+    )
 
 
 def test_importing_it_imports_no_scipy():

@@ -31,7 +31,10 @@ def decided(tmp_path):
 
     bench = bench_of(digits(20), tmp_path)
     state = bench.state()
-    bench.edit(pd.DataFrame([dict(sample=state.index[state.split == "train"][0], verdict="confirm")]), "ann")
+    bench.edit(
+        pd.DataFrame([dict(sample=state.index[state.split == "train"][0], verdict="confirm")]),
+        "ann",
+    )
     return bench
 
 
@@ -51,8 +54,12 @@ def test_since_is_a_time_on_the_wall(decided, zone):
 
 def test_a_time_without_a_day_is_of_today(zone):
     today = datetime.now(zone)
-    assert parse_time("0:05") == datetime(*today.timetuple()[:3], 0, 5, tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
-    assert parse_time("13:04:59") == datetime(*today.timetuple()[:3], 13, 4, 59, tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
+    assert parse_time("0:05") == datetime(*today.timetuple()[:3], 0, 5, tzinfo=zone).astimezone(
+        UTC
+    ).replace(tzinfo=None)
+    assert parse_time("13:04:59") == datetime(
+        *today.timetuple()[:3], 13, 4, 59, tzinfo=zone
+    ).astimezone(UTC).replace(tzinfo=None)
     for text in ("25:00", "12:60", "1:2", "12"):
         with pytest.raises(UserError, match="expected a time"):
             parse_time(text)
@@ -63,14 +70,26 @@ def test_every_time_that_is_shown_has_its_offset(decided, zone):
     offset = f"{datetime.now(zone):%z}"
     offset = f"{offset[:3]}:{offset[3:]}"
     sample = decided.state().index[0]
-    for verb in (["log"], ["log", "--batches"], ["blame", sample], ["reviewers"], ["runs"], ["status"]):
+    for verb in (
+        ["log"],
+        ["log", "--batches"],
+        ["blame", sample],
+        ["reviewers"],
+        ["runs"],
+        ["status"],
+    ):
         for form in ([], ["--json"]):
             out = run_assay(*verb, *form, "-b", decided.path)[1]
             times = re.findall(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^\s\",]*", out)
             assert all(t.endswith(offset) for t in times), (verb, form, times)
-            assert times or verb[0] in ("runs", "status"), "a pattern that finds nothing proves nothing"
+            assert times or verb[0] in ("runs", "status"), (
+                "a pattern that finds nothing proves nothing"
+            )
     said = json.loads(run_assay("log", "--batches", "--json", "-b", decided.path)[1])
-    assert all(abs(datetime.fromisoformat(r["ts"]) - datetime.now(UTC)) < timedelta(minutes=5) for r in said)
+    assert all(
+        abs(datetime.fromisoformat(r["ts"]) - datetime.now(UTC)) < timedelta(minutes=5)
+        for r in said
+    )
 
 
 def test_what_was_stored_comes_back(zone):
@@ -94,7 +113,17 @@ def test_an_hour_that_the_clock_showed_twice_or_never_is_asked_about(text, monke
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13-01", "-2h", "9999999999999d", "0001-01-01 00:00", "9999-12-31 23:59", "999999d"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-13-01",
+        "-2h",
+        "9999999999999d",
+        "0001-01-01 00:00",
+        "9999-12-31 23:59",
+        "999999d",
+    ],
 )
 def test_no_time_is_an_error_in_words(text):
     with pytest.raises(UserError, match="expected a time"):

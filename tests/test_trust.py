@@ -70,10 +70,15 @@ def test_making_a_bench_killed_before_any_line_is_done_by_the_next(tmp_path):
     places = sorted(tmp_path.iterdir(), key=lambda p: int(p.name))
     assert len(places) > 5
     for place in places:
-        assert len(assay.create(place).state()) == 0 and sorted(os.listdir(place)) == [".lock", "assay.duckdb"]
+        assert len(assay.create(place).state()) == 0 and sorted(os.listdir(place)) == [
+            ".lock",
+            "assay.duckdb",
+        ]
 
 
-def test_what_a_killed_export_or_audit_left_goes_with_the_next_and_half_a_backup_is_named(bench, tmp_path):
+def test_what_a_killed_export_or_audit_left_goes_with_the_next_and_half_a_backup_is_named(
+    bench, tmp_path
+):
     """A folder that is being filled is held by its process; nobody holds one whose process was killed."""
     for verb, more in (("export", ()), ("audit", ("-n", 5))):
         left, other = tmp_path / f".{verb}.partial-1", tmp_path / f".{verb}.partial-2"
@@ -99,7 +104,9 @@ def disk(tmp_path):
     place.mkdir()
 
     def mount(options):
-        return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True)
+        return subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True
+        )
 
     if mount("size=16m").returncode:
         pytest.skip("only root may mount a disk to fill")
@@ -110,7 +117,11 @@ def disk(tmp_path):
 def test_a_full_disk_loses_nothing_and_says_so(bench, disk):
     place, _ = disk
     shutil.copytree(bench.path, place / "bench")
-    full, samples, told = assay.open(place / "bench"), list(bench.state().query("split == 'train'").index), []
+    full, samples, told = (
+        assay.open(place / "bench"),
+        list(bench.state().query("split == 'train'").index),
+        [],
+    )
     free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
     (place / "ballast").write_bytes(bytes(free - 200_000))
     with pytest.raises(UserError, match="room on the disk") as e:
@@ -123,13 +134,20 @@ def test_a_full_disk_loses_nothing_and_says_so(bench, disk):
     (place / "ballast").unlink()
     again = assay.open(place / "bench")
     undone = status == 0
-    assert len(again.query("select * from edits where batch like 'edit-%'")) >= len(told) and again.chain_breaks() == []
+    assert (
+        len(again.query("select * from edits where batch like 'edit-%'")) >= len(told)
+        and again.chain_breaks() == []
+    )
     assert again.state().reviewed[told[: len(told) - undone]].all()
     confirm(again, samples[-1])
     assert run_assay("check", "-b", again.path)[0] == 0
-    (place / "ballast").write_bytes(bytes(os.statvfs(place).f_bavail * os.statvfs(place).f_frsize - 500_000))
+    (place / "ballast").write_bytes(
+        bytes(os.statvfs(place).f_bavail * os.statvfs(place).f_frsize - 500_000)
+    )
     done = again.commit("on a full disk", "ann")
-    assert done["new"] and done["backup"].startswith("none"), "the commit stands, and says that it has no copy"
+    assert done["new"] and done["backup"].startswith("none"), (
+        "the commit stands, and says that it has no copy"
+    )
 
 
 def test_a_folder_that_cannot_be_written_can_be_read(bench, disk):
@@ -140,17 +158,34 @@ def test_a_folder_that_cannot_be_written_can_be_read(bench, disk):
     assert mount("remount,ro").returncode == 0
     read, here = assay.open(place / "bench"), ["-b", place / "bench"]
     assert read.state().equals(bench.state()) and len(read.log()) == 2 and read.chain_breaks() == []
-    for verb in (["log"], ["diff", "v1"], ["blame", bench.state().index[0]], ["reviewers"], ["check"], ["gc", "--dry-run"]):
+    for verb in (
+        ["log"],
+        ["diff", "v1"],
+        ["blame", bench.state().index[0]],
+        ["reviewers"],
+        ["check"],
+        ["gc", "--dry-run"],
+    ):
         status, _, err = run_assay(*verb, *here)
         assert status == 0, (verb, err)
-    for verb in (["undo"], ["commit"], ["reviewers", "--rule", "majority"], ["revert", "--who", "ann"], ["restore"]):
+    for verb in (
+        ["undo"],
+        ["commit"],
+        ["reviewers", "--rule", "majority"],
+        ["revert", "--who", "ann"],
+        ["restore"],
+    ):
         status, _, err = run_assay(*verb, *here)
         assert status == 2 and "read-only" in err, (verb, err)
     status, _, err = run_assay("merge", place / "bench", "-b", bench.path)
     assert status == 0, "a copy on a disk that cannot be written can be merged from"
 
 
-DAMAGE = [("bit", s) for s in range(12)] + [("hole", s) for s in range(6)] + [("end", s) for s in range(5)]
+DAMAGE = (
+    [("bit", s) for s in range(12)]
+    + [("hole", s) for s in range(6)]
+    + [("end", s) for s in range(5)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +206,15 @@ def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tm
     blob = bench.file.read_bytes()
     try:
         bench.verify()
-        assert bench.state().equals(whole) and bench.chain_breaks() == [], "what cannot be read is never shown wrong"
+        assert bench.state().equals(whole) and bench.chain_breaks() == [], (
+            "what cannot be read is never shown wrong"
+        )
         sound = run_assay("check", "-b", bench.path)[0] == 0
     except UserError as e:
         sound = False
-        assert "v2.duckdb" in e.hint and "assay restore" in e.hint and bench.file.read_bytes() == blob, "looking made it no worse"
+        assert (
+            "v2.duckdb" in e.hint and "assay restore" in e.hint and bench.file.read_bytes() == blob
+        ), "looking made it no worse"
     if not sound:
         status, out, err = run_assay("check", "-b", bench.path)
         assert status == 1 and "restore" in out, err
@@ -184,7 +223,10 @@ def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tm
         kept = list((bench.path / "aside").rglob("assay.duckdb"))
         assert len(kept) == 1 and kept[0].read_bytes() == blob, "what stood there is kept"
     again = assay.open(bench.path)
-    assert versions.tree(again.state("v2")) == again.commits().tree.iloc[1] and again.chain_breaks() == []
+    assert (
+        versions.tree(again.state("v2")) == again.commits().tree.iloc[1]
+        and again.chain_breaks() == []
+    )
     confirm(again, again.state().query("split == 'train'").index[2])
 
 
@@ -193,13 +235,18 @@ def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
     shutil.copytree(committed.path, tmp_path / "bench")
     bench = assay.Bench(tmp_path / "bench")
     status, _, err = run_assay("restore", "-b", bench.path)
-    assert status == 2 and "found a sound one with 1 edits since v2" in err and "assay revert --since v2" in err, (
-        "no way to lose work by mistake"
-    )
+    assert (
+        status == 2
+        and "found a sound one with 1 edits since v2" in err
+        and "assay revert --since v2" in err
+    ), "no way to lose work by mistake"
     shutil.copyfile(bench.path / "backups" / "v1.duckdb", bench.file)
     status, _, err = run_assay("status", "-b", bench.path)
     assert status == 2 and "lost 2 acknowledged edits" in err and "v2.duckdb" in err
-    assert run_assay("restore", "v1", "-b", bench.path)[0] == 0 and run_assay("log", "-b", bench.path)[0] == 0, "unless it is meant"
+    assert (
+        run_assay("restore", "v1", "-b", bench.path)[0] == 0
+        and run_assay("log", "-b", bench.path)[0] == 0
+    ), "unless it is meant"
     bench.file.write_bytes(b"")
     status, _, err = run_assay("status", "-b", bench.path)
     assert status == 2 and "the file is empty" in err and "assay restore" in err
@@ -222,7 +269,10 @@ def test_a_restore_that_is_killed_leaves_no_opinion_of_a_log_that_is_gone(scanne
     assert not (scanned.arrays / "opinion.npz").exists()
     status, _, err = run_assay("status", "-b", scanned.path)
     assert status == 2 and "assay restore" in err
-    assert run_assay("restore", "v1", "-b", scanned.path)[0] == 0 and run_assay("queue", "-b", scanned.path)[0] == 0
+    assert (
+        run_assay("restore", "v1", "-b", scanned.path)[0] == 0
+        and run_assay("queue", "-b", scanned.path)[0] == 0
+    )
 
 
 def test_where_the_file_is_gone_the_way_back_is_named(committed, tmp_path):
@@ -233,7 +283,11 @@ def test_where_the_file_is_gone_the_way_back_is_named(committed, tmp_path):
         status, _, err = run_assay(verb, "-b", bench.path)
         assert status == 2 and "found it gone" in err and "assay restore" in err
     status, out, _ = run_assay("restore", "-b", bench.path)
-    assert status == 0 and "what stood there" not in out and run_assay("status", "-b", bench.path)[0] == 0
+    assert (
+        status == 0
+        and "what stood there" not in out
+        and run_assay("status", "-b", bench.path)[0] == 0
+    )
 
 
 def test_only_good_backups_are_offered(committed, tmp_path):
@@ -257,7 +311,11 @@ def test_three_commits_are_kept_as_backups(bench):
     for i, s in enumerate(bench.state().query("split == 'train'").index[:5]):
         confirm(bench, s)
         assert bench.commit(str(i), "ann")["backup"] == f"v{i + 1}.duckdb"
-    assert sorted(f.name for f in (bench.path / "backups").iterdir()) == ["v3.duckdb", "v4.duckdb", "v5.duckdb"]
+    assert sorted(f.name for f in (bench.path / "backups").iterdir()) == [
+        "v3.duckdb",
+        "v4.duckdb",
+        "v5.duckdb",
+    ]
 
 
 HOLD = """
@@ -269,11 +327,18 @@ with bench.connect():
 """
 
 
-def test_who_waits_too_long_is_told_who_holds_the_bench_and_a_killed_holder_holds_nothing(bench, monkeypatch):
+def test_who_waits_too_long_is_told_who_holds_the_bench_and_a_killed_holder_holds_nothing(
+    bench, monkeypatch
+):
     from assay.curation.storage import locks
 
     def hold(seconds):
-        child = subprocess.Popen([sys.executable, "-c", HOLD, str(bench.path), str(seconds)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        child = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(bench.path), str(seconds)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
         assert child.stdout.readline() == "holds\n"
         return child
 
@@ -286,8 +351,18 @@ def test_who_waits_too_long_is_told_who_holds_the_bench_and_a_killed_holder_hold
     assert confirm(bench, bench.state().query("split == 'train'").index[0])["edits"] == 1
     monkeypatch.setattr(locks, "PATIENCE", 10)
     one, two = hold(1), None
-    two = subprocess.Popen([sys.executable, "-c", HOLD, str(bench.path), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert len(bench.log()) == 2 and one.wait() == 0 and two.stdout.readline() == "holds\n" and two.wait() == 0
+    two = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(bench.path), "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert (
+        len(bench.log()) == 2
+        and one.wait() == 0
+        and two.stdout.readline() == "holds\n"
+        and two.wait() == 0
+    )
 
 
 def test_a_view_in_place_of_a_table_is_refused(bench, tmp_path):
@@ -296,7 +371,12 @@ def test_a_view_in_place_of_a_table_is_refused(bench, tmp_path):
 
     shutil.copytree(bench.path, tmp_path / "mailed")
     with duckdb.connect(str(tmp_path / "mailed" / "assay.duckdb")) as con:
-        con.execute("alter table samples rename to real; create view samples as select * from real, read_text('/etc/passwd')")
-    for verb in (["status", "-b", tmp_path / "mailed"], ["merge", tmp_path / "mailed", "-b", bench.path]):
+        con.execute(
+            "alter table samples rename to real; create view samples as select * from real, read_text('/etc/passwd')"
+        )
+    for verb in (
+        ["status", "-b", tmp_path / "mailed"],
+        ["merge", tmp_path / "mailed", "-b", bench.path],
+    ):
         status, _, err = run_assay(*verb)
         assert status == 2 and "and nothing else" in err and "view samples" in err, err

@@ -41,18 +41,24 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
     bench = poor(tmp_path)
     found = gaps.find(bench)
     name = found.gap.iloc[0]
-    assert name.startswith(("thin", "rare")) and "class 3" in name, "what was taken away stands first, and the page opens on it"
+    assert name.startswith(("thin", "rare")) and "class 3" in name, (
+        "what was taken away stands first, and the page opens on it"
+    )
     before, version = bench.state(), bench.rows("select max(seq) from edits")[0][0]
     with workbench(bench.path) as server:
         page = server.page(chrome, "/gaps?who=ann")
         page.locator(".assay-grid:visible .many img").first.wait_for()
         page.get_by_text("How is this known?").click()
         row = found.set_index("gap").loc[name]
-        page.locator(".assay-told", has_text=f"wrong about {row.errors} of its {row.val} validation images").wait_for()
+        page.locator(
+            ".assay-told", has_text=f"wrong about {row.errors} of its {row.val} validation images"
+        ).wait_for()
         page.get_by_text("How is this known?").click()
         page.locator(".assay-told").first.wait_for(state="hidden")  # it gives back the keyboard
         box = page.get_by_role("combobox", name="Their class").first
-        box.evaluate("e => e.scrollIntoView({ block: 'center' })")  # a page that scrolls closes its lists
+        box.evaluate(
+            "e => e.scrollIntoView({ block: 'center' })"
+        )  # a page that scrolls closes its lists
         page.wait_for_timeout(500)
         box.click()
         page.get_by_role("option", name="3", exact=True).wait_for()
@@ -68,17 +74,29 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         pictures.nth(0).click()
         page.get_by_text(f"label 3 and train on them ({n - 1})").click()
         until = time.monotonic() + 60
-        while not bench.rows("select count(*) from edits where who = 'ann'")[0][0] and time.monotonic() < until:
+        while (
+            not bench.rows("select count(*) from edits where who = 'ann'")[0][0]
+            and time.monotonic() < until
+        ):
             time.sleep(0.1)
         state = bench.state()
         came = state.index[(state.split == "train") & (before.split == "pool")]
-        assert len(came) == n - 1 > 20 and set(state.label[came]) == {"3"} and out not in set(state.key[came])
-        assert bench.rows("select count(distinct batch) from edits where who = 'ann' and seq > ?", [version]) == [(1,)]
+        assert (
+            len(came) == n - 1 > 20
+            and set(state.label[came]) == {"3"}
+            and out not in set(state.key[came])
+        )
+        assert bench.rows(
+            "select count(distinct batch) from edits where who = 'ann' and seq > ?", [version]
+        ) == [(1,)]
 
         page.get_by_role("tab", name="Label these next").click()
         page.get_by_text("the suggestions are right: train on them").wait_for()
         pool = set(bench.state().query("split == 'pool' and keep").key)
-        named = {b.get_attribute("title").split("\n")[0] for b in page.locator(".assay-grid:visible .many button").all()}
+        named = {
+            b.get_attribute("title").split("\n")[0]
+            for b in page.locator(".assay-grid:visible .many button").all()
+        }
         assert len(named) > 10 and named <= pool, "the pool alone is asked"
 
         page.reload()
@@ -90,7 +108,9 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         while not (bench.state().split == "guard").any() and time.monotonic() < until:
             time.sleep(0.2)
         frozen = bench.state()
-        assert (frozen.split == "guard").sum() >= 5 and set(before.split[frozen.index[frozen.split == "guard"]]) <= {"val", "pool", "train"}
+        assert (frozen.split == "guard").sum() >= 5 and set(
+            before.split[frozen.index[frozen.split == "guard"]]
+        ) <= {"val", "pool", "train"}
         assert page.foreign == [] and page.failed == []
 
 
@@ -99,11 +119,16 @@ def drawn_at(page, xy):
     box = page.locator(".assay-map canvas").bounding_box()
     size, (low, high) = np.array([box["width"], box["height"]]), (xy.min(0), xy.max(0))
     zoom = 1.84 * min(size / size.min() / (high - low))
-    return np.array([box["x"], box["y"]]) + ((xy - (low + high) / 2) * [1, -1] * zoom * size.min() / size + 1) * size / 2
+    return (
+        np.array([box["x"], box["y"]])
+        + ((xy - (low + high) / 2) * [1, -1] * zoom * size.min() / size + 1) * size / 2
+    )
 
 
 @pytest.mark.daily
-def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(scanned, chrome):
+def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(
+    scanned, chrome
+):
     projection.sketch(scanned)
     state = scanned.state()
     state = state[state.keep]
@@ -115,13 +140,21 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         one = spots[np.flatnonzero(free)[7]]
         page.mouse.click(*one)
         page.locator(".assay-grid .many button").first.wait_for()
-        shown = {b.get_attribute("title").split("\n")[0] for b in page.locator(".assay-grid .many button").all()}
+        shown = {
+            b.get_attribute("title").split("\n")[0]
+            for b in page.locator(".assay-grid .many button").all()
+        }
         away = np.abs(spots - one).max(1)  # the browser rounds a little
         assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
 
         n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = map_data.packed(rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[]))
-        page.route("**/assay/map*", lambda route: route.fulfill(body=body, content_type="application/octet-stream"))
+        body = map_data.packed(
+            rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[])
+        )
+        page.route(
+            "**/assay/map*",
+            lambda route: route.fulfill(body=body, content_type="application/octet-stream"),
+        )
         page.reload()
         page.wait_for_selector(f".assay-map[data-drawn='{n}']")
         page.evaluate(
@@ -135,7 +168,9 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
 
 
 @pytest.mark.daily
-def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_stops_it(scanned, chrome):
+def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_stops_it(
+    scanned, chrome
+):
     def job():
         return next((j for j in job_files.states(scanned) if "cells" in j), {})
 
@@ -159,7 +194,9 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
             end = time.monotonic() + 90
             while job().get("trained", 0) <= done and time.monotonic() < end:
                 time.sleep(0.1)
-            assert job()["state"] == "running" and job()["trained"] > done, "nobody looks, and it goes on"
+            assert job()["state"] == "running" and job()["trained"] > done, (
+                "nobody looks, and it goes on"
+            )
             server.start()
             page = server.page(chrome, "/experiments?who=ann")
             page.get_by_role("button", name="Stop").click()
@@ -175,24 +212,49 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
 
 def test_what_is_explained_can_be_counted_by_hand():
     said = explanations.left(
-        seen := dict(looks=100, hits=5, unsure_looks=0, population=1100, wrong=25, errors_left=(30.0, 10, 80), errors_between=None)
+        seen := dict(
+            looks=100,
+            hits=5,
+            unsure_looks=0,
+            population=1100,
+            wrong=25,
+            errors_left=(30.0, 10, 80),
+            errors_between=None,
+        )
     )
     said = said["sentences"]
     assert (
-        "Of 1,100 labels 100 were drawn" in said[0] and "5.0% of all 1,100" in said[1] and "25, is no longer left: 30 [10, 80]" in said[2]
+        "Of 1,100 labels 100 were drawn" in said[0]
+        and "5.0% of all 1,100" in said[1]
+        and "25, is no longer left: 30 [10, 80]" in said[2]
     )
-    said = explanations.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))["sentences"]
-    assert "Of 10 nobody was sure" in said[1] and "5.0% to 15.0%" in said[2] and "30 to 140 [10, 80]" in said[3]
+    said = explanations.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))[
+        "sentences"
+    ]
+    assert (
+        "Of 10 nobody was sure" in said[1]
+        and "5.0% to 15.0%" in said[2]
+        and "30 to 140 [10, 80]" in said[3]
+    )
     assert (
         "30 such looks"
-        in explanations.left(dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None))["sentences"][-1]
+        in explanations.left(
+            dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None)
+        )["sentences"][-1]
     )
-    row = dict.fromkeys(gaps.COLUMNS, np.nan) | dict(errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90)
+    row = dict.fromkeys(gaps.COLUMNS, np.nan) | dict(
+        errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
+    )
     row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
     text = " ".join(explanations.gap(row)["sentences"])
-    assert "wrong about 8 of its 10" in text and "At that rate 1 would be wrong" in text and "nan" not in text, (
-        "what a gap has not is not told"
-    )
+    assert (
+        "wrong about 8 of its 10" in text
+        and "At that rate 1 would be wrong" in text
+        and "nan" not in text
+    ), "what a gap has not is not told"
     row |= dict(ratio=0.2, ratio_low=0.1, ratio_high=0.4, against="val", p=0.001, q=0.02)
     text = " ".join(explanations.gap(pd.Series(row).to_dict())["sentences"])
-    assert "0.20 [0.10, 0.40] times the share of it that val has" in text and "probability 0.001" in text
+    assert (
+        "0.20 [0.10, 0.40] times the share of it that val has" in text
+        and "probability 0.001" in text
+    )

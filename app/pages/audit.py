@@ -20,7 +20,9 @@ def draw(bench):
     if not (bench.state()["split"] == "test").any():
         return st.info("There is no test split here: import one, and its labels can be audited.")
     noise = audit.noise(bench, "test")
-    st.caption(f"So far: {noise_words(noise, 'test')}. Neither the given label nor a prediction is shown, so that neither can lead you.")
+    st.caption(
+        f"So far: {noise_words(noise, 'test')}. Neither the given label nor a prediction is shown, so that neither can lead you."
+    )
     explained(explanations.audited(noise))
     if not who:
         return st.info("Say who judges: the name goes into the log with every answer.")
@@ -30,7 +32,11 @@ def draw(bench):
     name, rule = list(waiting.items())[-1]
     rows, said = sorted(audit_sheet.rows(bench, name)), audit_sheet.answers(bench, name)
     told_so_far = [(row, a["label"] or None) for row, a in said.items()]
-    sheet(data=dict(audit=name, rows=rows, said=told_so_far, classes=audit.classes(bench)), key="sheet", on_done_change=lambda: None)
+    sheet(
+        data=dict(audit=name, rows=rows, said=told_so_far, classes=audit.classes(bench)),
+        key="sheet",
+        on_done_change=lambda: None,
+    )
     if len(said) == len(rows):
         st.success(f"All {len(rows):,} rows are answered.")
         if st.button("Read the answers", type="primary"):
@@ -41,8 +47,14 @@ def begin(bench, who):
     order = audit.population(bench, "test")
     left = len(order) - len(set(order) & set(audit.audited(bench).index))
     if not left:
-        return st.info("No labelled test sample is left that nobody audited." if len(order) else "There is no labelled test split.")
-    n = st.number_input(f"How many of the {left:,} test labels that nobody audited", 1, left, min(left, 200))
+        return st.info(
+            "No labelled test sample is left that nobody audited."
+            if len(order)
+            else "There is no labelled test split."
+        )
+    n = st.number_input(
+        f"How many of the {left:,} test labels that nobody audited", 1, left, min(left, 200)
+    )
     if st.button("Begin", type="primary"):
         try:
             audit_sheet.begin(bench, who, int(n))
@@ -56,6 +68,10 @@ def told(bench, name, who):
         out = audit_sheet.finish(bench, name, who)
     except UserError as e:
         return st.error(words(e))
-    st.success(f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; version {out['version']}.")
+    st.success(
+        f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; version {out['version']}."
+    )
     if out["repeats"]:
-        st.write(f"Shown twice, you said the same in {wording.rate(out['repeats_agree'], out['repeats'])}.")
+        st.write(
+            f"Shown twice, you said the same in {wording.rate(out['repeats_agree'], out['repeats'])}."
+        )

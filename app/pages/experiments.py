@@ -37,15 +37,27 @@ def follow(bench, drawn):
         if "cells" not in job:
             continue
         left, right = st.columns([6, 1], vertical_alignment="center")
-        name, text = job.get("question", "experiment"), f"{job.get('trained', 0)} of {job.get('of', job['cells'])} cells"
+        name, text = (
+            job.get("question", "experiment"),
+            f"{job.get('trained', 0)} of {job.get('of', job['cells'])} cells",
+        )
         if job["state"] == "running":
             left.progress(min(1.0, job.get("share", 0.0)), plain(f"{name}: {text}"))
             if right.button("Stop", key=job["name"]):
                 job_files.stop(bench, job)
         else:  # no bar: a full one would look like success
-            how = f"failed: {job['error']}" if job["state"] == "failed" else f"was stopped, or its process was killed, after {text}"
+            how = (
+                f"failed: {job['error']}"
+                if job["state"] == "failed"
+                else f"was stopped, or its process was killed, after {text}"
+            )
             left.error(plain(f"{name}: {how}"))
-            right.button("Put aside", key=f"forget {job['name']}", on_click=job_files.forget, args=(bench, job["name"]))
+            right.button(
+                "Put aside",
+                key=f"forget {job['name']}",
+                on_click=job_files.forget,
+                args=(bench, job["name"]),
+            )
 
 
 def plan(bench):
@@ -63,15 +75,23 @@ def plan(bench):
     ]
     one, two, three = st.columns([3, 3, 1])
     chosen = one.multiselect(
-        "Versions, the first is compared with", ways, default=list(dict.fromkeys([commits[0], commits[-1]])), accept_new_options=True
+        "Versions, the first is compared with",
+        ways,
+        default=list(dict.fromkeys([commits[0], commits[-1]])),
+        accept_new_options=True,
     )
     archs = two.multiselect(
-        "Architectures", ["probe", "mlp", "cnn", "resnet(depth=18)", "finetune"], default=["probe", "mlp"], accept_new_options=True
+        "Architectures",
+        ["probe", "mlp", "cnn", "resnet(depth=18)", "finetune"],
+        default=["probe", "mlp"],
+        accept_new_options=True,
     )
     seeds = three.number_input("Seeds", 1, 50, 5)
     question = st.text_input("Question", "Did the change of labels help?")
     try:
-        asked = check(dict(versions=chosen, architectures=archs, seeds=int(seeds), question=question))
+        asked = check(
+            dict(versions=chosen, architectures=archs, seeds=int(seeds), question=question)
+        )
         wanted, todo = run.prepare(bench, asked)
     except UserError as e:
         return st.warning(words(e))

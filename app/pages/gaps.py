@@ -20,7 +20,9 @@ def draw(bench):
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
     if not scan_settings.scanned(bench):
-        return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
+        return st.info(
+            f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
+        )
     with right:
         who = reviewer(bench)
     busy = tasks.follow(bench, "gaps")  # first: what ends from here on draws the page anew
@@ -30,7 +32,9 @@ def draw(bench):
     one, two = st.tabs(["Gaps", "Label these next"], on_change="rerun")
     with one:
         if not len(found):
-            st.info("No class, cluster, metadata value or pair of these stands out at 5 % false discoveries.")
+            st.info(
+                "No class, cluster, metadata value or pair of these stands out at 5 % false discoveries."
+            )
         elif one.open:
             shown(bench, found, who)
     with two:
@@ -49,13 +53,24 @@ def shown(bench, found, who):
     names = list(found.gap)
     rows = {r.gap: r for r in found.itertuples()}
     name = st.selectbox(
-        "Gap", names, format_func=lambda g: f"{g}: explains {max(0, rows[g].explains):.0f} validation errors", label_visibility="collapsed"
+        "Gap",
+        names,
+        format_func=lambda g: f"{g}: explains {max(0, rows[g].explains):.0f} validation errors",
+        label_visibility="collapsed",
     )
     row = rows[name]
-    facts = [(rate(row), "wrong on validation"), (f"{row.train:,}", "in train"), (f"{row.val:,}", "in val")]
-    facts += [(f"{row.pool:,}", "in the pool")] if "class" not in row.facets else []  # which class a pool image is nobody knows
+    facts = [
+        (rate(row), "wrong on validation"),
+        (f"{row.train:,}", "in train"),
+        (f"{row.val:,}", "in val"),
+    ]
+    facts += (
+        [(f"{row.pool:,}", "in the pool")] if "class" not in row.facets else []
+    )  # which class a pool image is nobody knows
     st.html(cards(facts))
-    st.html(f'<p class="assay-evidence">{escape(row.why)}.<br><b>What to do:</b> {escape(row.action)}</p>')
+    st.html(
+        f'<p class="assay-evidence">{escape(row.why)}.<br><b>What to do:</b> {escape(row.action)}</p>'
+    )
     explained(explanations.gap(found.set_index("gap").loc[name].to_dict()))
     mine = gaps.members(bench, name)
     wrong = model_errors.found(bench)
@@ -68,11 +83,16 @@ def shown(bench, found, who):
             for s, r in wrong.iterrows()
         ]
         st.markdown("### Wrong on validation")
-        st.html(f'<div class="assay-sheet">{"".join(cells)}</div>' + (f"<p>and {of - EACH:,} more</p>" if of > EACH else ""))
+        st.html(
+            f'<div class="assay-sheet">{"".join(cells)}</div>'
+            + (f"<p>and {of - EACH:,} more</p>" if of > EACH else "")
+        )
     st.markdown("### More like this, in the pool")
     like = similarity.similar(bench, gaps.seeds(bench, name)) if mine else None
     if like is not None and len(like) > MANY:
-        st.caption(f"The {MANY} that are most alike, of {len(like):,}; the others come when these are decided.")
+        st.caption(
+            f"The {MANY} that are most alike, of {len(like):,}; the others come when these are decided."
+        )
     more(bench, None if like is None else like.head(MANY), who, f"like {name}")
     guard(bench, name, who)
 
@@ -89,7 +109,12 @@ def more(bench, found, who, key):
         return st.info("Say who decides, and these can be labelled.")
     classes = sorted({c for c in bench.state().label if c})
     label = st.selectbox(
-        "Their class", classes, index=None, placeholder="a class for all that are left", label_visibility="collapsed", key=f"class {key}"
+        "Their class",
+        classes,
+        index=None,
+        placeholder="a class for all that are left",
+        label_visibility="collapsed",
+        key=f"class {key}",
     )
     hint = found.suggested_label if "suggested_label" in found else found.label
     items = [
@@ -99,13 +124,33 @@ def more(bench, found, who, key):
             suggested_label=h,
             name=str(r.source_id),
             note=f"{h}: {r.score:.0%}" if "suggested_label" in found else f"likeness {r.score:.2f}",
-            why=getattr(r, "reason", "1: as like as its own images are to each other on average; 0: as like as any image"),
+            why=getattr(
+                r,
+                "reason",
+                "1: as like as its own images are to each other on average; 0: as like as any image",
+            ),
         )
         for r, h in zip(found.itertuples(), hint)
     ]
-    actions = [dict(name=f"label {label} and train on them", decision=dict(label=label, split="train"), main=True)] if label else []
+    actions = (
+        [
+            dict(
+                name=f"label {label} and train on them",
+                decision=dict(label=label, split="train"),
+                main=True,
+            )
+        ]
+        if label
+        else []
+    )
     if "suggested_label" in found:
-        actions.append(dict(name="the suggestions are right: train on them", decision=dict(suggested=True, split="train"), main=not label))
+        actions.append(
+            dict(
+                name="the suggestions are right: train on them",
+                decision=dict(suggested=True, split="train"),
+                main=not label,
+            )
+        )
     actions.append(dict(name="drop", decision=dict(keep=False)))
     grid.draw(bench, items, actions, who, f"grid {key}")
 

@@ -10,7 +10,20 @@ from assay.curation.errors import UserError
 from assay.curation.times import localize, show_time
 from assay.curation.versioning import history
 
-SHOWN = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "tagged", "moved", "why"]
+SHOWN = [
+    "kind",
+    "name",
+    "who",
+    "ts",
+    "samples",
+    "relabelled",
+    "confirmed",
+    "unsure",
+    "dropped",
+    "tagged",
+    "moved",
+    "why",
+]
 
 LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
 TABS = ["Log", "Difference", "One sample"]
@@ -36,7 +49,9 @@ def commit(bench, who):
     since = history.since_commit(bench)
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     message = left.text_input(
-        "What changed", placeholder=f"{since:,} edits since the last version: what changed?", label_visibility="collapsed"
+        "What changed",
+        placeholder=f"{since:,} edits since the last version: what changed?",
+        label_visibility="collapsed",
     )
     if right.button("Commit", disabled=not (since and who), type="primary", width="stretch"):
         told(lambda: f"{bench.commit(message, who)['name']} is committed")
@@ -63,12 +78,17 @@ def log(bench, who):
     except UserError as e:
         return st.caption(words(e))
     back = plan[plan.popped.map(bool).astype(bool)]
-    st.write(f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay.")
+    st.write(
+        f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay."
+    )
     names = bench.state().key
     if len(back) > 200:
         st.caption("The first 200 of them:")
     st.dataframe(
-        back.assign(sample=names.reindex(back["sample"]).to_numpy())[["sample", "slot", "now", "value"]].head(200), hide_index=True
+        back.assign(sample=names.reindex(back["sample"]).to_numpy())[
+            ["sample", "slot", "now", "value"]
+        ].head(200),
+        hide_index=True,
     )
     if st.button(f"Take back {row['name']}", disabled=not (who and len(back))):
         told(lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back")
@@ -79,12 +99,21 @@ def diff(bench, who):
     one, two = st.columns(2)
     a, b = one.selectbox("From", names, index=len(names) - 1), two.selectbox("To", names)
     found = bench.diff(a, b)
-    st.caption(", ".join(f"{len(found[k]):,} {k}" for k in ("relabelled", "added", "removed", "moved", "tagged")))
+    st.caption(
+        ", ".join(
+            f"{len(found[k]):,} {k}" for k in ("relabelled", "added", "removed", "moved", "tagged")
+        )
+    )
     if len(found["relabelled"]):
         matrix = found["matrix"]
-        matrix = matrix[matrix["from"] != matrix["to"]].pivot_table(index="from", columns="to", values="n", aggfunc="sum")
+        matrix = matrix[matrix["from"] != matrix["to"]].pivot_table(
+            index="from", columns="to", values="n", aggfunc="sum"
+        )
         cells = st.dataframe(
-            matrix.fillna(0).astype(int), on_select="rerun", selection_mode="single-cell", key=f"matrix {a} {b}"
+            matrix.fillna(0).astype(int),
+            on_select="rerun",
+            selection_mode="single-cell",
+            key=f"matrix {a} {b}",
         ).selection.cells
         st.caption(
             "Choose a number, and only its pictures are shown; choose a picture, and its life is told. Row: the label before. Column: after."
@@ -102,12 +131,18 @@ def pictures(rows, who, most=48):
         f"<figcaption><s>{escape(str(r[3]))}</s> → <b>{escape(str(r[4]))}</b></figcaption></figure></a>"
         for r in rows[["sample", "source_id", "from", "to"]].head(most).itertuples()
     ]
-    st.html(f'<div class="assay-sheet">{"".join(cells)}</div>' + (f"<p>and {len(rows) - most:,} more</p>" if len(rows) > most else ""))
+    st.html(
+        f'<div class="assay-sheet">{"".join(cells)}</div>'
+        + (f"<p>and {len(rows) - most:,} more</p>" if len(rows) > most else "")
+    )
 
 
 def blame(bench):
     sample = st.text_input(
-        "Sample", st.query_params.get("sample", ""), placeholder="its id, or its name in its source", label_visibility="collapsed"
+        "Sample",
+        st.query_params.get("sample", ""),
+        placeholder="its id, or its name in its source",
+        label_visibility="collapsed",
     ).strip()
     if not sample:
         return st.caption("Say a sample, and its life is told: each label, by whom, when and why.")

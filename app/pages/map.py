@@ -9,6 +9,7 @@ from assay.app.ui.widgets import component, reviewer, words
 from assay.curation.errors import UserError
 from assay.curation.features import projection
 from assay.curation.label_quality import live
+from assay.curation.splits import LOCKED
 from assay.curation.versioning import versions
 
 SHOWN = 300  # pictures of a selection at once
@@ -24,12 +25,23 @@ def draw(bench):
         return st.info(words(e))
     with right:
         who = reviewer(bench)
-    by = st.segmented_control("Colour", list(WAYS), format_func=WAYS.get, default="label", label_visibility="collapsed") or "label"
+    by = (
+        st.segmented_control(
+            "Colour",
+            list(WAYS),
+            format_func=WAYS.get,
+            default="label",
+            label_visibility="collapsed",
+        )
+        or "label"
+    )
     url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
     left, right = st.columns([5, 3], gap="medium")
     with left:
         said = chart(data=dict(url=url, drawn=method), key="map", on_lasso_change=lambda: None)
-        st.caption(f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it.")
+        st.caption(
+            f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it."
+        )
     with right:
         if said.lasso and said.lasso["drawn"] == method:
             selection(bench, *inside(bench, said.lasso["at"]), who)
@@ -46,14 +58,16 @@ def inside(bench, lasso):
 
     state = kept(bench)
     state = state[Path(np.array(lasso, float)).contains_points(places(bench, state))]
-    locked = state["split"].isin(("test", "guard"))
+    locked = state["split"].isin(LOCKED)
     return state[~locked], int(locked.sum())
 
 
 def selection(bench, chosen, locked, who):
     st.markdown(f"### {len(chosen):,} chosen")
     if locked:
-        st.caption(f"{locked:,} test or guard samples in there are not among them: nobody edits those here.")
+        st.caption(
+            f"{locked:,} test or guard samples in there are not among them: nobody edits those here."
+        )
     if not len(chosen):
         return
     if not who:
@@ -74,9 +88,18 @@ def selection(bench, chosen, locked, who):
         for s, row in shown.iterrows()
     ]
     fiftyone_button.offer(bench, list(chosen.index))
-    label = st.selectbox("Class for what is picked", classes, index=None, placeholder="a class", label_visibility="collapsed")
+    label = st.selectbox(
+        "Class for what is picked",
+        classes,
+        index=None,
+        placeholder="a class",
+        label_visibility="collapsed",
+    )
     actions = [dict(name=f"label {label}", decision=dict(label=label), main=True)] if label else []
-    actions += [dict(name="the given label is right", decision=dict(verdict="confirm")), dict(name="drop", decision=dict(keep=False))]
+    actions += [
+        dict(name="the given label is right", decision=dict(verdict="confirm")),
+        dict(name="drop", decision=dict(keep=False)),
+    ]
     if len(chosen) > len(shown):
         st.caption(f"Here are the pictures of {len(shown)}; an act can be for all {len(chosen):,}.")
     grid.draw(bench, items, actions if who else [], who, "chosen", dict(hint))

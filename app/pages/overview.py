@@ -15,7 +15,9 @@ from assay.curation.statistics import wording
 
 def draw(bench):
     st.markdown(f"# {plain(bench.path.name)}")
-    busy = tasks.follow(bench, "import", "scan")  # first: what ends from here on draws the page anew
+    busy = tasks.follow(
+        bench, "import", "scan"
+    )  # first: what ends from here on draws the page anew
     status = bench.status()
     if not status["samples"]:
         return None if busy else import_form.offer(bench)
@@ -25,9 +27,15 @@ def draw(bench):
     st.html(
         cards(
             [
-                (f"{status['samples']:,}", "samples: " + ", ".join(f"{n:,} {s}" for s, n in status["splits"].items())),
+                (
+                    f"{status['samples']:,}",
+                    "samples: " + ", ".join(f"{n:,} {s}" for s, n in status["splits"].items()),
+                ),
                 (f"{len(status['classes']):,}", "classes"),
-                (f"{(status['issues'] or {}).get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
+                (
+                    f"{(status['issues'] or {}).get('label', 0):,}",
+                    "labels that the model doubts and nobody has reviewed",
+                ),
                 (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
                 (rates.left_words(review) or "not yet known", errors_words(review)),
                 (f"{status['runs']:,}", "trainings"),
@@ -40,7 +48,11 @@ def draw(bench):
         st.html(bars(dict(sorted(status["classes"].items(), key=lambda c: -c[1]))))
     with two:
         st.markdown("### Issues")
-        st.html(bars(status["issues"]) if status["issues"] else "<p>None known: a scan looks for them.</p>")
+        st.html(
+            bars(status["issues"])
+            if status["issues"]
+            else "<p>None known: a scan looks for them.</p>"
+        )
     if status["classes_reviewed"]:
         with st.expander("What random looks say of each class"):
             st.dataframe(class_table(status["classes_reviewed"]), hide_index=True, width="stretch")
@@ -68,14 +80,19 @@ def class_table(rows):
         "flags right": ("flagged_hits", "flagged"),
         "clean ones flagged": ("clean_flagged", "clean"),
     }
-    return [{k: r[v] if isinstance(v, str) else wording.rate(r[v[0]], r[v[1]]) for k, v in said.items()} for r in rows]
+    return [
+        {k: r[v] if isinstance(v, str) else wording.rate(r[v[0]], r[v[1]]) for k, v in said.items()}
+        for r in rows
+    ]
 
 
 def advise(bench, step):
     """The next step, with its reason and the way to it."""
     st.html(f'<div class="assay-next"><b>{escape(step["do"])}</b><br>{escape(step["why"])}</div>')
     if step["command"].startswith("assay scan"):
-        words = step["command"].removesuffix(f" -b {bench.given}").split()  # assay scan, as it was asked for the last time
+        words = (
+            step["command"].removesuffix(f" -b {bench.given}").split()
+        )  # assay scan, as it was asked for the last time
         if "FILE" not in words and st.button("Scan", type="primary"):
             tasks.begin(bench, *words[1:])
     elif step["page"] != "overview":

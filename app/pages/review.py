@@ -19,7 +19,9 @@ def draw(bench):
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
     if not scan_settings.scanned(bench):
-        return st.info(f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page.")
+        return st.info(
+            f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
+        )
     with right:
         who = reviewer(bench)
     ways = ("one by one", "many alike")
@@ -40,15 +42,31 @@ def alike(bench, who):
         return st.info("The model doubts no label that nobody has reviewed.")
     pairs = (found.label.astype(str) + " → " + found.suggestion.astype(str)).value_counts()
     pair = st.selectbox(
-        "Labelled → suggested", list(pairs.index), format_func=lambda p: f"{p}  ({pairs[p]:,})", label_visibility="collapsed"
+        "Labelled → suggested",
+        list(pairs.index),
+        format_func=lambda p: f"{p}  ({pairs[p]:,})",
+        label_visibility="collapsed",
     )
-    some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(MANY)
+    some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(
+        MANY
+    )
     if pairs[pair] > len(some):
-        st.caption(f"The {len(some)} most doubted of {pairs[pair]:,}; the others come when these are decided.")
-    group = pd.factorize(clusters.assigned(bench, state.loc[some.index]))[0]  # what looks alike lies side by side, the worst group first
+        st.caption(
+            f"The {len(some)} most doubted of {pairs[pair]:,}; the others come when these are decided."
+        )
+    group = pd.factorize(clusters.assigned(bench, state.loc[some.index]))[
+        0
+    ]  # what looks alike lies side by side, the worst group first
     some = some.iloc[group.argsort(kind="stable")]
     items = [
-        dict(sample=s, label=r.label, suggested_label=r.suggestion, name=state.key[s], note=f"score {r.score:.2f}", why=state["split"][s])
+        dict(
+            sample=s,
+            label=r.label,
+            suggested_label=r.suggestion,
+            name=state.key[s],
+            note=f"score {r.score:.2f}",
+            why=state["split"][s],
+        )
         for s, r in zip(some.index, some.itertuples())
     ]
     actions = [

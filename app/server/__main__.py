@@ -44,7 +44,12 @@ def make(path, door, port, hosts):
             desk.close()
 
     guard = Middleware(Guard, door=door, port=port, hosts=hosts)
-    return st.App(Path(__file__).parents[1] / "main.py", lifespan=life, routes=routes(path), middleware=[guard])
+    return st.App(
+        Path(__file__).parents[1] / "main.py",
+        lifespan=life,
+        routes=routes(path),
+        middleware=[guard],
+    )
 
 
 def warm(path):
@@ -88,7 +93,10 @@ def main(arguments=None):
     door.sweep()
     app, address = make(a.bench, door, a.port, hosts), f"http://{a.host}:{a.port}/?token="
     print(f"the workbench is at {address}{door.give('link')}", flush=True)
-    print(f"the link opens once, in one browser; for another browser or person: assay app --link -b {a.bench}", flush=True)
+    print(
+        f"the link opens once, in one browser; for another browser or person: assay app --link -b {a.bench}",
+        flush=True,
+    )
     door.open_at(address)
     if not a.no_browser:
         threading.Timer(1, browse, [door.leading(address + door.give("link"))]).start()

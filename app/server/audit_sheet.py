@@ -26,14 +26,23 @@ def begin(bench, who, n, split="test"):
 def open_ones(bench):
     """{name: rule} of the sheets that were drawn here and not yet read, oldest first."""
     read = set(audit.audited(bench).audit)
-    rules = {k.removeprefix("audit:"): r for k, r in bench.rules().items() if k.startswith("audit:")}
-    return {k: r for k, r in sorted(rules.items(), key=lambda kv: kv[1]["upto"]) if k not in read and folder_of(bench, k).exists()}
+    rules = {
+        k.removeprefix("audit:"): r for k, r in bench.rules().items() if k.startswith("audit:")
+    }
+    return {
+        k: r
+        for k, r in sorted(rules.items(), key=lambda kv: kv[1]["upto"])
+        if k not in read and folder_of(bench, k).exists()
+    }
 
 
 def rows(bench, name):
     """The file of each row's image, by its number."""
     if not name.isalnum() or len(name) > 64 or not folder_of(bench, name).is_dir():
-        raise UserError(f"expected an audit that was begun here, found {name[:40]!r}", "begin one on the page Audit")
+        raise UserError(
+            f"expected an audit that was begun here, found {name[:40]!r}",
+            "begin one on the page Audit",
+        )
     return {int(p.stem): p for p in folder_of(bench, name).glob("images/*") if p.stem.isdecimal()}
 
 
@@ -53,7 +62,11 @@ def answers(bench, name):
 
 def answer(bench, name, said):
     """Keep one answer, or take it back (undo=True); that is durable when this returns."""
-    if said.get("undo") is True and type(said.get("row")) is int and said["row"] in rows(bench, name):
+    if (
+        said.get("undo") is True
+        and type(said.get("row")) is int
+        and said["row"] in rows(bench, name)
+    ):
         return keep(bench, name, dict(row=said["row"], undo=True))
     row, label, verdict, seconds = (said.get(k) for k in ("row", "label", "verdict", "seconds"))
     fine = (
@@ -67,8 +80,13 @@ def answer(bench, name, said):
     except ValueError:
         fine = False
     if not fine or (label is None) == (verdict is None):
-        raise UserError("expected a row of the sheet with a class or unsure, and seconds, found another answer", "reload the page")
-    return keep(bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds))
+        raise UserError(
+            "expected a row of the sheet with a class or unsure, and seconds, found another answer",
+            "reload the page",
+        )
+    return keep(
+        bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds)
+    )
 
 
 def keep(bench, name, said):
@@ -87,8 +105,17 @@ def finish(bench, name, who):
     import pandas as pd
 
     said = answers(bench, name)
-    table = [dict(audit=name, row=str(r), image="", **{k: str(v) for k, v in a.items()}, why="") for r, a in sorted(said.items())]
-    return audit.apply(bench, pd.DataFrame(table, columns=["audit", "row", "image", "label", "verdict", "seconds", "why"]), who)
+    table = [
+        dict(audit=name, row=str(r), image="", **{k: str(v) for k, v in a.items()}, why="")
+        for r, a in sorted(said.items())
+    ]
+    return audit.apply(
+        bench,
+        pd.DataFrame(
+            table, columns=["audit", "row", "image", "label", "verdict", "seconds", "why"]
+        ),
+        who,
+    )
 
 
 def picture(bench, name, row, side):

@@ -15,7 +15,11 @@ POLICY = (  # Streamlit writes styles into its pages, makes workers and componen
     "default-src 'self'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
-HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"), (b"x-frame-options", b"SAMEORIGIN"))
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
 UNKNOWN = "no token: open the link that `assay app` printed, with all that stands after the ?; `assay app --link` prints another"
 USED = "the token of this link was used, or is too old: a link opens once, in one browser; `assay app --link` prints another"
 ENTER = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={to}"><title>Assay</title>"""
@@ -37,7 +41,9 @@ class Guard:
             return await refuse(scope, receive, send, problem)
         known, offered = self.door.knows(shown(headers_of(scope), self.cookie)), self.offered(scope)
         if offered is not None:
-            key = None if known else self.door.enter(offered)  # who is in already leaves the link to whom it was meant for
+            key = (
+                None if known else self.door.enter(offered)
+            )  # who is in already leaves the link to whom it was meant for
             if known or key:
                 return await self.enter(scope, send, key)
             return await refuse(scope, receive, send, USED)
@@ -58,11 +64,17 @@ class Guard:
         headers = headers_of(scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if name_of(host) not in self.hosts:
-            return f"this workbench is not called {host[:100]}: open the link that `assay app` printed"
+            return (
+                f"this workbench is not called {host[:100]}: open the link that `assay app` printed"
+            )
         asks = scope["type"] == "websocket" or scope["method"] not in SAFE
         if asks and (origin is None or place_of(origin) != host.lower()):
             return "asked by a page of another site"
-        if asks and scope["path"].startswith("/assay/") and not headers.get("content-type", "").startswith("application/json"):
+        if (
+            asks
+            and scope["path"].startswith("/assay/")
+            and not headers.get("content-type", "").startswith("application/json")
+        ):
             return "expected JSON"
         return None
 
@@ -75,13 +87,19 @@ class Guard:
     async def enter(self, scope, send, key):
         """Exchange the token for a cookie that no script can read and no other site can send; from a page of ours, so that a strict cookie goes
         along whatever led here. key: None where the browser has one."""
-        rest = [(k, v) for k, v in parse_qsl(scope["query_string"].decode("latin1")) if k != "token"]
+        rest = [
+            (k, v) for k, v in parse_qsl(scope["query_string"].decode("latin1")) if k != "token"
+        ]
         at = quote(scope["path"].lstrip("/"))  # a backslash would be another slash, and lead away
         to = f"/{at}?{urlencode(rest)}" if rest else f"/{at}"
-        body = ENTER.format(to=to.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")).encode()
+        body = ENTER.format(
+            to=to.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")
+        ).encode()
         headers = [(b"content-type", b"text/html"), (b"cache-control", b"no-store"), *HEADERS]
         if key:
-            headers += [(b"set-cookie", f"{self.cookie}={key}; HttpOnly; SameSite=Strict; Path=/".encode())]
+            headers += [
+                (b"set-cookie", f"{self.cookie}={key}; HttpOnly; SameSite=Strict; Path=/".encode())
+            ]
         await send(dict(type="http.response.start", status=200, headers=headers))
         await send(dict(type="http.response.body", body=body))
 
@@ -92,7 +110,11 @@ def policy():
 
     page = Path(streamlit.__file__).with_name("static") / "index.html"
     written = re.findall(r"<script>(.*?)</script>", page.read_text(), re.S)
-    return POLICY.format(scripts=" ".join(f"'sha256-{b64encode(sha256(s.encode()).digest()).decode()}'" for s in written))
+    return POLICY.format(
+        scripts=" ".join(
+            f"'sha256-{b64encode(sha256(s.encode()).digest()).decode()}'" for s in written
+        )
+    )
 
 
 def headers_of(scope):

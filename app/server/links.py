@@ -11,7 +11,10 @@ from pathlib import Path
 from assay.curation.errors import UserError
 from assay.curation.system.user_cache import cache
 
-LINK, KEY = 24 * 3600, 30 * 24 * 3600  # seconds for which a link waits to be opened, and for which a key is good
+LINK, KEY = (
+    24 * 3600,
+    30 * 24 * 3600,
+)  # seconds for which a link waits to be opened, and for which a key is good
 
 
 class Door:
@@ -71,13 +74,19 @@ class Door:
             with suppress(OSError, ValueError):
                 os.kill(int(file.name.removeprefix("at-")), 0)
                 return json.loads(file.read_text())
-        raise UserError("expected a workbench that is open on this bench, found none", "open it: assay app -b BENCH")
+        raise UserError(
+            "expected a workbench that is open on this bench, found none",
+            "open it: assay app -b BENCH",
+        )
 
     def leading(self, link):
         """A page that leads to a link, for this user's browser alone: its command line could be read by everybody on the machine."""
         file = self.folder / f"open-{secrets.token_hex(8)}.html"
         self.left.append(file)
-        write(file, f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={link}"><a href="{link}">Assay</a>')
+        write(
+            file,
+            f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={link}"><a href="{link}">Assay</a>',
+        )
         return file
 
 

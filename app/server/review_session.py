@@ -29,11 +29,16 @@ BATCH = 40  # items that go to a browser at once
 MINE = 600  # seconds that an item is kept for the browser that it went to: two people do not judge the same one unasked
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
-CHOICES, CHOSEN = 64, 2_000_000  # grids whose samples are remembered, the last ones, and how many samples that may be
+CHOICES, CHOSEN = (
+    64,
+    2_000_000,
+)  # grids whose samples are remembered, the last ones, and how many samples that may be
 CALM = 2  # seconds without a decision after which the opinion is written down, and the log asked for others' edits
 BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
-FIELDS = dict.fromkeys("sample label verdict tag split given_label suggested_label reason".split(), str)  # of a decision, and their types
+FIELDS = dict.fromkeys(
+    "sample label verdict tag split given_label suggested_label reason".split(), str
+)  # of a decision, and their types
 FIELDS |= dict(keep=bool, random=bool, score=(int, float), rank=(int, float), seconds=(int, float))
 
 
@@ -46,11 +51,16 @@ class Desk:
         self.lock, self.woken = threading.RLock(), threading.Condition()
         self.rows, self.done, self.seq, self.error, self.state = [], set(), -1, None, None
         self.turn = threading.Lock()  # one brings all this to the end of the log at a time
-        self.held = self.found = None  # the probe that stands, once it is asked, and what it says that is not written down
+        self.held = self.found = (
+            None  # the probe that stands, once it is asked, and what it says that is not written down
+        )
         self.made = None  # which writing of the probe was read
         self.asked = -BETWEEN
         self.choices = {}  # what the grids of open pages show
-        self.samples, self.holders = {}, {}  # the samples of each batch; who holds an item, and until when
+        self.samples, self.holders = (
+            {},
+            {},
+        )  # the samples of each batch; who holds an item, and until when
         self.pictures = Pictures(bench)
         self.thread, self.stopped, self.newest = None, False, 0
 
@@ -67,8 +77,12 @@ class Desk:
             graph, at = neighbor_graph.nodes(self.bench, state)
             if time.monotonic() - self.asked > BETWEEN:
                 self.between, self.asked = disagreements.of_people(self.bench), time.monotonic()
-            rows = queue.lined_up(self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share))
-            shown = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test sample as evidence
+            rows = queue.lined_up(
+                self.bench, state, found, self.between, AHEAD, round(AHEAD * self.share)
+            )
+            shown = (
+                state.keep & state.split.isin(("train", "val")) & state.label.notna()
+            ).to_numpy()  # never a test sample as evidence
             first = np.full(len(graph["hashes"]), -1)
             first[at[shown][::-1]] = np.flatnonzero(shown)[::-1]
             said = verdicts(scoring.judged(state[["split"]]), classes, np.where(few, 0, probs))
@@ -77,20 +91,35 @@ class Desk:
                 self.state, self.graph, self.at, self.first = state, graph, at, first
                 self.said, self.progress = said, progress
                 self.rows = rows.to_dict("records")
-                self.done = {s for s in self.done if not state.reviewed.get(s, True)}  # stored, and not yet in this state
+                self.done = {
+                    s for s in self.done if not state.reviewed.get(s, True)
+                }  # stored, and not yet in this state
                 self.classes = sorted(set(state.label[shown]))
                 self.found, self.probs, self.seq = self.held and found, probs, seq
 
     def judged(self, seq, state):
         """(what the standing probe makes of a state's labels, its probabilities, its classes, which of these are too few to judge): what is written
         down, if that is of this state, else by the probe, which is read anew where somebody wrote another."""
-        if self.held is None and (kept := load(self.bench.arrays / "opinion.npz")) and "rows" in kept and int(kept["upto"]) == seq:
-            return live.told(state, kept), kept["pred_probs"], json.loads(str(kept["classes"])), kept["few"]
+        if (
+            self.held is None
+            and (kept := load(self.bench.arrays / "opinion.npz"))
+            and "rows" in kept
+            and int(kept["upto"]) == seq
+        ):
+            return (
+                live.told(state, kept),
+                kept["pred_probs"],
+                json.loads(str(kept["classes"])),
+                kept["few"],
+            )
         self.hold(state)
         judged = self.held and self.held.judge(state)
         if judged is None:
             live.brought(self.bench)  # fits one, or says that only a scan can
-            self.held, self.made = live.standing(self.bench, state), written(self.bench.arrays / "probe.npz")
+            self.held, self.made = (
+                live.standing(self.bench, state),
+                written(self.bench.arrays / "probe.npz"),
+            )
             judged = self.held.judge(state)
         return *judged[:2], self.held.classes, self.held.probe.few()
 
@@ -103,7 +132,9 @@ class Desk:
     def publish(self):
         """Write down what the model makes of the labels, for everybody else who reads the bench; False where nothing is new."""
         with self.turn:
-            if self.found is None or self.made != written(self.bench.arrays / "probe.npz"):  # somebody wrote a newer one
+            if self.found is None or self.made != written(
+                self.bench.arrays / "probe.npz"
+            ):  # somebody wrote a newer one
                 return False
             self.held.save(self.bench)
             live.publish(self.bench, self.seq, self.state, self.held, self.found, self.probs)
@@ -130,7 +161,18 @@ class Desk:
         near = [self.first[j] for j in self.graph["neighbours"][self.at[i]] if j >= 0]
         near = [int(j) for j in near if j >= 0][:NEAR]
         ids, labels = self.state.index, self.state.label
-        about = {k: plain(row.get(k)) for k in ("sample", "given_label", "suggested_label", "score", "rank", "random", "reason")}
+        about = {
+            k: plain(row.get(k))
+            for k in (
+                "sample",
+                "given_label",
+                "suggested_label",
+                "score",
+                "rank",
+                "random",
+                "reason",
+            )
+        }
         return about | dict(
             name=self.state.key.iloc[i],
             split=self.state["split"].iloc[i],
@@ -153,10 +195,19 @@ class Desk:
             decisions = asked if isinstance(asked, list) else [asked]
             if asked is BACK:
                 rows.append((batch, None))
-            elif why := "no decision" if not decisions else next(filter(None, map(fault, decisions)), None):
+            elif (
+                why := "no decision"
+                if not decisions
+                else next(filter(None, map(fault, decisions)), None)
+            ):
                 refused[batch] = f"expected decisions on samples, found {why}"
             else:
-                rows.append((batch, [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions]))
+                rows.append(
+                    (
+                        batch,
+                        [{k: spelled(v) for k, v in d.items() if v is not None} for d in decisions],
+                    )
+                )
         out = incoming.receive(self.bench, rows, who)
         out["refused"] |= refused
         for batch, decisions in rows:
@@ -173,7 +224,11 @@ class Desk:
         with self.lock:
             self.choices.pop(of, None)
             self.choices[of] = chosen
-            while len(self.choices) > CHOICES or len(self.choices) > 1 and sum(map(len, self.choices.values())) > CHOSEN:
+            while (
+                len(self.choices) > CHOICES
+                or len(self.choices) > 1
+                and sum(map(len, self.choices.values())) > CHOSEN
+            ):
                 self.choices.pop(next(iter(self.choices)))
 
     def spread(self, one):
@@ -182,16 +237,28 @@ class Desk:
         if "of" not in one:
             return one
         decision, named = one.get("decision"), one.get("only", one.get("but"))
-        if not isinstance(decision, dict) or not isinstance(named, list) or not all(isinstance(s, str) for s in named):
-            raise UserError("expected one decision and a list of samples, found another", "reload the page")
+        if (
+            not isinstance(decision, dict)
+            or not isinstance(named, list)
+            or not all(isinstance(s, str) for s in named)
+        ):
+            raise UserError(
+                "expected one decision and a list of samples, found another", "reload the page"
+            )
         with self.lock:
             chosen = self.choices.get(str(one["of"]))
         if chosen is None or not set(named) <= set(chosen):
-            raise UserError("expected samples that this page was given, found others", "reload the page and pick again")
+            raise UserError(
+                "expected samples that this page was given, found others",
+                "reload the page and pick again",
+            )
         named, hint = set(named), decision.get("suggested") is True
         decision = {k: v for k, v in decision.items() if k != "suggested"}
         some = {s: label for s, label in chosen.items() if (s in named) == ("only" in one)}
-        rows = [decision | dict(sample=s, suggested_label=label) | (dict(label=label) if hint else {}) for s, label in some.items()]
+        rows = [
+            decision | dict(sample=s, suggested_label=label) | (dict(label=label) if hint else {})
+            for s, label in some.items()
+        ]
         return dict(batch=one.get("batch"), decision=rows)
 
     # ---- the live effect: one at a time, for the newest state
@@ -249,7 +316,11 @@ class Desk:
             while self.seq < after and self.error is None and time.monotonic() < until:
                 self.woken.wait(0.5)
         with self.lock:
-            now = dict(seq=self.seq, error=self.error, left=len([r for r in self.rows if r["sample"] not in self.done]))
+            now = dict(
+                seq=self.seq,
+                error=self.error,
+                left=len([r for r in self.rows if r["sample"] not in self.done]),
+            )
             return now | effect(self.state, self.said, self.began(session)) | stratum(self.progress)
 
     def began(self, session):
@@ -261,7 +332,11 @@ class Desk:
         if kept is None:
             ids = sorted(self.said)
             labels = [self.state.label.get(s) or "" for s in ids]
-            kept = dict(ids=np.array(ids, "S32"), said=np.array([self.said[s] for s in ids], "U"), labels=np.array(labels, "U"))
+            kept = dict(
+                ids=np.array(ids, "S32"),
+                said=np.array([self.said[s] for s in ids], "U"),
+                labels=np.array(labels, "U"),
+            )
             for old in sessions_ended(self.bench):
                 old.unlink(missing_ok=True)
             save(file, **kept)
@@ -287,7 +362,10 @@ def effect(state, said, began):
     hold at all looks of the session together, see stats.live_gain), better and worse (answers that became right, and wrong), measurable (the interval
     excludes zero), ruler (validation labels corrected since, which is no gain)."""
     ids = began["ids"].astype(str)
-    label, keep = state.label.reindex(ids).to_numpy(object), state.keep.reindex(ids).eq(True).to_numpy()
+    label, keep = (
+        state.label.reindex(ids).to_numpy(object),
+        state.keep.reindex(ids).eq(True).to_numpy(),
+    )
     now = np.array([said.get(s, "") for s in ids], object)
     use = keep & np.array([bool(x) for x in label]) & (now != "")
     ruler = int(((label != began["labels"].astype(object)) & use).sum())
@@ -297,7 +375,14 @@ def effect(state, said, began):
     right, was = ((said_ == label)[use] for said_ in (now, began["said"].astype(object)))
     better, worse = int((right & ~was).sum()), int((was & ~right).sum())
     e = sequential.live_gain(better, worse, n)
-    return dict(n=n, gain=[e.estimate, e.low, e.high], better=better, worse=worse, measurable=e.measurable, ruler=ruler)
+    return dict(
+        n=n,
+        gain=[e.estimate, e.low, e.high],
+        better=better,
+        worse=worse,
+        measurable=e.measurable,
+        ruler=ruler,
+    )
 
 
 def stratum(progress):
@@ -315,7 +400,9 @@ def fault(decision):
     for field, value in decision.items():
         if field not in FIELDS:
             return f"a field that is none of {', '.join(FIELDS)}"
-        if value is not None and not (isinstance(value, FIELDS[field]) and isinstance(value, bool) == (FIELDS[field] is bool)):
+        if value is not None and not (
+            isinstance(value, FIELDS[field]) and isinstance(value, bool) == (FIELDS[field] is bool)
+        ):
             return f"another type of value for {field}"
     return None
 

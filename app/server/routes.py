@@ -13,7 +13,9 @@ def parsed(body):
 
     try:
         found = json.loads(body)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # neither NaN, nor 1e999, nor half a character is JSON
+        json.dumps(
+            found, ensure_ascii=False, allow_nan=False
+        ).encode()  # neither NaN, nor 1e999, nor half a character is JSON
     except (ValueError, RecursionError):
         raise UserError("expected JSON, found something else", "send an object") from None
     if not isinstance(found, dict):
@@ -27,7 +29,10 @@ def field(asked, name, kind, default):
 
     found = asked.get(name, default)
     if not isinstance(found, kind):
-        raise UserError(f"expected a {kind.__name__} as {name}, found a {type(found).__name__}", "reload the page")
+        raise UserError(
+            f"expected a {kind.__name__} as {name}, found a {type(found).__name__}",
+            "reload the page",
+        )
     return found
 
 
@@ -36,7 +41,9 @@ def whole(text, name):
     from assay.curation.errors import UserError
 
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise UserError(f"expected a whole number as {name}, found {text[:40]!r}", "reload the page")
+        raise UserError(
+            f"expected a whole number as {name}, found {text[:40]!r}", "reload the page"
+        )
     return int(text)
 
 
@@ -53,7 +60,9 @@ def routes(path):
         async for part in request.stream():
             body += part
             if len(body) > LONGEST:
-                raise UserError(f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time")
+                raise UserError(
+                    f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time"
+                )
         return parsed(body)
 
     def answering(work):
@@ -71,14 +80,18 @@ def routes(path):
         jpeg = await run_in_threadpool(desk_of(path).picture, request.path_params["sample"], side)
         if jpeg is None:
             return Response("no such picture", 404)
-        return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+        return Response(
+            jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"}
+        )
 
     @answering
     async def decisions(request):
         a = await asked(request)
         who, sent = field(a, "who", str, ""), field(a, "sent", list, [])
         if not all(isinstance(s, dict) and isinstance(s.get("batch"), str) for s in sent):
-            raise UserError("expected objects with a batch in `sent`, found another value", "reload the page")
+            raise UserError(
+                "expected objects with a batch in `sent`, found another value", "reload the page"
+            )
         return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, who))
 
     @answering
@@ -86,7 +99,9 @@ def routes(path):
         a = await asked(request)
         session, skip = field(a, "session", str, ""), field(a, "skip", list, [])
         if not all(isinstance(s, str) for s in skip):
-            raise UserError("expected ids of samples in `skip`, found another value", "reload the page")
+            raise UserError(
+                "expected ids of samples in `skip`, found another value", "reload the page"
+            )
 
         def read():
             desk = desk_of(path)
@@ -99,7 +114,11 @@ def routes(path):
     async def why(request):
         from assay.app.server import explanations
 
-        return JSONResponse(await run_in_threadpool(explanations.why, desk_of(path).bench, request.path_params["sample"]))
+        return JSONResponse(
+            await run_in_threadpool(
+                explanations.why, desk_of(path).bench, request.path_params["sample"]
+            )
+        )
 
     @answering
     async def others(request):
@@ -110,7 +129,10 @@ def routes(path):
 
     @answering
     async def live(request):
-        session, after = request.query_params.get("session", ""), whole(request.query_params.get("after", "0"), "after")
+        session, after = (
+            request.query_params.get("session", ""),
+            whole(request.query_params.get("after", "0"), "after"),
+        )
         return JSONResponse(await run_in_threadpool(desk_of(path).live, session, after))
 
     @answering
@@ -119,16 +141,26 @@ def routes(path):
 
         bench, name = desk_of(path).bench, request.path_params["name"]
         if request.method == "POST":
-            return JSONResponse(await run_in_threadpool(audit_sheet.answer, bench, name, await asked(request)))
-        jpeg = await run_in_threadpool(audit_sheet.picture, bench, name, whole(request.path_params["row"], "row"), 512)
+            return JSONResponse(
+                await run_in_threadpool(audit_sheet.answer, bench, name, await asked(request))
+            )
+        jpeg = await run_in_threadpool(
+            audit_sheet.picture, bench, name, whole(request.path_params["row"], "row"), 512
+        )
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response("no such picture", 404)
 
     @answering
     async def places(request):
         from assay.app.server.map_data import points
 
-        made = await run_in_threadpool(points, desk_of(path).bench, request.query_params.get("by", "label"))
-        return Response(made, media_type="application/octet-stream", headers={"cache-control": "private, max-age=3600"})
+        made = await run_in_threadpool(
+            points, desk_of(path).bench, request.query_params.get("by", "label")
+        )
+        return Response(
+            made,
+            media_type="application/octet-stream",
+            headers={"cache-control": "private, max-age=3600"},
+        )
 
     async def first(request):
         return RedirectResponse(f"/?{request.url.query}")

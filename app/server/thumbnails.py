@@ -34,7 +34,11 @@ class Pictures:
             jpeg = (
                 self.whole(row)
                 if max(row.width, row.height) <= min(STORED, side)
-                else thumbnail(locations.now(self.bench, row.name, row.uri), side, load_looks(self.bench.arrays))
+                else thumbnail(
+                    locations.now(self.bench, row.name, row.uri),
+                    side,
+                    load_looks(self.bench.arrays),
+                )
             )
         except BadImage:
             return None  # not remembered: an image that has moved may be found again
@@ -55,5 +59,7 @@ class Pictures:
     def whole(self, row):
         """An image that the pixel shards hold as it is."""
         out = io.BytesIO()
-        Image.fromarray(Pixels(self.held(), [row.content_hash])[0]).save(out, "JPEG", quality=95, subsampling=0)
+        Image.fromarray(Pixels(self.held(), [row.content_hash])[0]).save(
+            out, "JPEG", quality=95, subsampling=0
+        )
         return out.getvalue()

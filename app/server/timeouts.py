@@ -5,7 +5,10 @@ import asyncio
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-ASK, TAKE = 10, 60  # seconds for a request's header and for its body, or for each part of an upload; for taking what waits to be sent
+ASK, TAKE = (
+    10,
+    60,
+)  # seconds for a request's header and for its body, or for each part of an upload; for taking what waits to be sent
 
 
 class Timely(H11Protocol):
@@ -28,7 +31,9 @@ class Timely(H11Protocol):
 
     def watch(self):
         """A clock runs from the first byte of a header, or from the connection, to the last; a websocket has its own pings."""
-        idle = (self.cycle is None or self.cycle.response_complete) and self.transport.get_protocol() is self
+        idle = (
+            self.cycle is None or self.cycle.response_complete
+        ) and self.transport.get_protocol() is self
         if idle and self.due is None:
             self.due = self.loop.call_later(ASK, self.transport.abort)
         elif not idle and self.due is not None:

@@ -25,7 +25,9 @@ def moved(name, bench):
     """That images are not where they were, and on Overview where to point at the new place."""
     from assay.app.ui.tasks import follow
 
-    busy = name == "overview" and follow(bench, "relocate")  # first: what ends from here on draws the page anew
+    busy = name == "overview" and follow(
+        bench, "relocate"
+    )  # first: what ends from here on draws the page anew
     lost, looked, first = locations.gone(bench)
     if not lost:
         return
@@ -44,7 +46,9 @@ def relocate(bench):
     from assay.app.ui.tasks import begin
 
     left, right = st.columns([6, 1], vertical_alignment="bottom")
-    path = left.text_input("Where they are now", placeholder="the folder where the images are now, on this server").strip()
+    path = left.text_input(
+        "Where they are now", placeholder="the folder where the images are now, on this server"
+    ).strip()
     if right.button("Find them", disabled=not path):
         begin(bench, "relocate", path)
     st.caption(f"The same by a command: `assay relocate FOLDER -b {bench.given}`.")

@@ -23,9 +23,15 @@ def offer(bench, samples=None):
     if not follow(bench, "fiftyone"):
         word = "Open in FiftyOne" if samples is None else f"Open {len(samples):,} in FiftyOne"
         if st.button(word, key=f"fiftyone {samples is None}", help=LIMIT.format(port=5151)):
-            begin(bench, "fiftyone", *([] if samples is None else ["--samples", listed(bench, samples)]))
+            begin(
+                bench,
+                "fiftyone",
+                *([] if samples is None else ["--samples", listed(bench, samples)]),
+            )
     if (bench.path / "fiftyone" / "pushed.npz").exists():
-        bring_home(bench, st.session_state.get("who") or st.query_params.get("who", ""), samples is None)
+        bring_home(
+            bench, st.session_state.get("who") or st.query_params.get("who", ""), samples is None
+        )
 
 
 def listed(bench, samples):
@@ -41,7 +47,10 @@ def bring_home(bench, who, whole):
     """What was changed in FiftyOne as edits; where both sides changed a sample, or much was deleted, a person has the second word."""
     asked = None
     if st.button(
-        "Bring changes home", key=f"pull {whole}", disabled=not who, help=HOME if who else f"{HOME} Say your name on Review first."
+        "Bring changes home",
+        key=f"pull {whole}",
+        disabled=not who,
+        help=HOME if who else f"{HOME} Say your name on Review first.",
     ):
         asked = []
     told = st.session_state.get("pulled")
@@ -51,11 +60,23 @@ def bring_home(bench, who, whole):
             asked = ["--yes"]
     elif told:
         st.success(
-            f"{count(told['edits'], 'edit')} came from FiftyOne" if told["edits"] else "Nothing in FiftyOne that the bench does not have"
+            f"{count(told['edits'], 'edit')} came from FiftyOne"
+            if told["edits"]
+            else "Nothing in FiftyOne that the bench does not have"
         )
         if told["left"]:
-            st.markdown(f"{len(told['left']):,} were not applied: changed on both sides since, or more than FiftyOne may change here.")
-            st.dataframe([{k: str(row[k]) for k in ("verdict", "sample", "field", "value", "stands", "why")} for row in told["left"]])
+            st.markdown(
+                f"{len(told['left']):,} were not applied: changed on both sides since, or more than FiftyOne may change here."
+            )
+            st.dataframe(
+                [
+                    {
+                        k: str(row[k])
+                        for k in ("verdict", "sample", "field", "value", "stands", "why")
+                    }
+                    for row in told["left"]
+                ]
+            )
             for side, word in (("fiftyone", "FiftyOne is right"), ("bench", "The bench is right")):
                 if st.button(word, key=f"{side} {whole}"):
                     asked = ["--take", side]
@@ -68,6 +89,10 @@ def bring_home(bench, who, whole):
 def pull(bench, who, more=()):
     """What `assay fiftyone --pull` says, or dict(error=...); in a process of its own, since FiftyOne takes the signals of the one it is in."""
     try:
-        return json.loads(processes.work("assay", "fiftyone", "--pull", "--who", who, "--json", *more, "-b", bench.path))
+        return json.loads(
+            processes.work(
+                "assay", "fiftyone", "--pull", "--who", who, "--json", *more, "-b", bench.path
+            )
+        )
     except (processes.Failed, processes.Lost) as e:
         return dict(error=str(e)[-2000:])

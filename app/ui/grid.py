@@ -17,4 +17,8 @@ def draw(bench, items, actions, who, key, chosen=None):
     of = sha256("\n".join(chosen).encode()).hexdigest()[:32]
     desk_of(bench.path).choose(of, chosen)
     at = f"{of} {[a['name'] for a in actions]} {versions.position(bench, 'HEAD')}"
-    grid(data=dict(key=at, items=items, actions=actions, who=who, of=of, total=len(chosen)), key=key, on_stored_change=lambda: None)
+    grid(
+        data=dict(key=at, items=items, actions=actions, who=who, of=of, total=len(chosen)),
+        key=key,
+        on_stored_change=lambda: None,
+    )

@@ -11,14 +11,17 @@ KINDS = [suffix.removeprefix(".") for suffix in (".zip", *tables.TABLES)]
 
 
 def offer(bench):
-    st.markdown("What is to be looked at? Images stay where they are; labels, splits and every later decision go into this bench.")
+    st.markdown(
+        "What is to be looked at? Images stay where they are; labels, splits and every later decision go into this bench."
+    )
     who = reviewer()
     if not who:
         st.info("Say who imports: the name goes into the log.")
     one, two, three = st.tabs(["A folder on this server", "Upload", "Make me an example"])
     with one:
         path = st.text_input(
-            "Path", placeholder="/data/cats: class folders, train/ val/ test/ with those inside, a zip, a CSV or Parquet manifest"
+            "Path",
+            placeholder="/data/cats: class folders, train/ val/ test/ with those inside, a zip, a CSV or Parquet manifest",
         ).strip()
         more = options("path")
         if st.button("Import", disabled=not (who and path), type="primary"):
@@ -55,7 +58,17 @@ def upload(bench, who):
 def options(key):
     """What a person may say about a source, as arguments of `assay import`."""
     with st.expander("More about it"):
-        column = st.text_input("Column of the labels, if it is not called label", key=f"{key} column").strip()
-        skip = st.checkbox("leave out what cannot be used, instead of refusing all", key=f"{key} skip")
-        audited = st.checkbox("the test labels have been verified, and I say so", key=f"{key} audited")
-    return [*(["--label-column", column] if column else []), *["--skip-bad"] * skip, *["--audited-test"] * audited]
+        column = st.text_input(
+            "Column of the labels, if it is not called label", key=f"{key} column"
+        ).strip()
+        skip = st.checkbox(
+            "leave out what cannot be used, instead of refusing all", key=f"{key} skip"
+        )
+        audited = st.checkbox(
+            "the test labels have been verified, and I say so", key=f"{key} audited"
+        )
+    return [
+        *(["--label-column", column] if column else []),
+        *["--skip-bad"] * skip,
+        *["--audited-test"] * audited,
+    ]

@@ -6,14 +6,20 @@ from assay.app.ui.widgets import plain, words
 from assay.curation.errors import UserError
 from assay.pipelines.jobs import tasks
 
-WORDS = dict(scan="scanning", relocate="looking for the images", fiftyone="FiftyOne", demo="the demo", gaps="looking for gaps") | {
-    "import": "importing"
-}
+WORDS = dict(
+    scan="scanning",
+    relocate="looking for the images",
+    fiftyone="FiftyOne",
+    demo="the demo",
+    gaps="looking for gaps",
+) | {"import": "importing"}
 
 
 def follow(bench, *verbs):
     """Show how far the errands of these kinds are, each with a way to stop it; the page is drawn anew when one has ended. True while one is at work."""
-    running = [job for job in tasks.states(bench) if job["verb"] in verbs and job["state"] == "running"]
+    running = [
+        job for job in tasks.states(bench) if job["verb"] in verbs and job["state"] == "running"
+    ]
     st.fragment(run_every=1 if running else None)(shown)(bench, verbs, len(running))
     return bool(running)
 
@@ -27,11 +33,15 @@ def shown(bench, verbs, began):
             left.link_button(f"{word} is open: {url}", url)
             right.button("Stop", key=f"stop {job['verb']}", on_click=tasks.stop, args=(bench, job))
         elif job["state"] == "running":
-            left.progress(min(1.0, job.get("share") or 0.0), plain(f"{word}: {job.get('text', 'it begins')}"))
+            left.progress(
+                min(1.0, job.get("share") or 0.0), plain(f"{word}: {job.get('text', 'it begins')}")
+            )
             right.button("Stop", key=f"stop {job['verb']}", on_click=tasks.stop, args=(bench, job))
         else:
             left.error(plain(job.get("error", f"{word} was stopped, or its process was killed")))
-            right.button("Put aside", key=f"forget {job['verb']}", on_click=tasks.forget, args=(bench, job))
+            right.button(
+                "Put aside", key=f"forget {job['verb']}", on_click=tasks.forget, args=(bench, job)
+            )
     if sum(job["state"] == "running" for job in found) < began:
         st.rerun()
 

@@ -23,7 +23,9 @@ def told(work):
     st.rerun()
 
 
-ICON = Image.new("RGB", (64, 64), "#2a78d6")  # a picture of our own: a named one would be fetched from elsewhere
+ICON = Image.new(
+    "RGB", (64, 64), "#2a78d6"
+)  # a picture of our own: a named one would be fetched from elsewhere
 ImageDraw.Draw(ICON).polygon([(12, 52), (32, 10), (52, 52), (42, 52), (32, 30), (22, 52)], "white")
 
 STYLE = """<style>
@@ -79,7 +81,9 @@ def cards(pairs):
     """(value, what it is) as cards; text from outside is escaped."""
     return (
         '<div class="assay-cards">'
-        + "".join(f"<div><b>{escape(str(v))}</b><small>{escape(str(k))}</small></div>" for v, k in pairs)
+        + "".join(
+            f"<div><b>{escape(str(v))}</b><small>{escape(str(k))}</small></div>" for v, k in pairs
+        )
         + "</div>"
     )
 
@@ -103,7 +107,9 @@ def component(name):
 
     folder = Path(__file__).parents[1] / "components"
     files = {k: (folder / f"{name}.{k}").read_text() for k in ("html", "css", "js")}
-    shared = [(folder / f"{own}.js").read_text() for own in ("why", "seen")]  # explained, and looked at, in the same way everywhere
+    shared = [
+        (folder / f"{own}.js").read_text() for own in ("why", "seen")
+    ]  # explained, and looked at, in the same way everywhere
     files["js"] = "".join([*shared, files["js"]])
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 
@@ -136,7 +142,9 @@ def reviewer(bench=None):
     who = who or st.session_state.get("who", "")
     apart = st.session_state.setdefault("apart", set())
     if bench and who and who not in apart and (other := namesake(bench, who)):
-        st.warning(f"{plain(other)} has decided here. Are you {plain(other)}, or is {plain(who)} somebody else?")
+        st.warning(
+            f"{plain(other)} has decided here. Are you {plain(other)}, or is {plain(who)} somebody else?"
+        )
         if st.button(f"I am {plain(other)}", type="primary"):
             st.session_state["who"] = st.query_params["who"] = other
             st.rerun()

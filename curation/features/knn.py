@@ -8,7 +8,11 @@ K = 10  # neighbours of a sample
 DIMENSIONS = 128  # principal components in which candidates are sought
 CANDIDATES = 50  # of which the K nearest by all numbers are kept: the components alone find 73 % of those on CIFAR-10
 EXACT = 8_000  # up to here every pair is compared by all numbers
-LINKS, WIDTH, BREADTH = 16, 80, 112  # of the HNSW graph: recall@10 of 0.985 and more on CIFAR-10, see tests/benchmarks/graph.py
+LINKS, WIDTH, BREADTH = (
+    16,
+    80,
+    112,
+)  # of the HNSW graph: recall@10 of 0.985 and more on CIFAR-10, see tests/benchmarks/graph.py
 BLOCK = 8192
 NEAR = 1.0  # pairs closer than this share of the median nearest distance may be near duplicates: twins.py looks at their pixels
 
@@ -17,7 +21,14 @@ def build(X):
     """The graph of X (n, d), which may stay on disk: dict neighbours (n, k) int, distances (n, k) of unit vectors, ascending (-1 and inf where
     there are fewer), and what `extended` needs: mean, scale (d,), axes (d, p), vectors (n, p), reach (n,), built (n)."""
     n, (mean, scale, axes) = len(X), basis(X)
-    out = dict(mean=mean, scale=scale, axes=axes, vectors=projected(X, mean, axes), reach=np.full(n, -1.0, "f4"), built=np.array(n))
+    out = dict(
+        mean=mean,
+        scale=scale,
+        axes=axes,
+        vectors=projected(X, mean, axes),
+        reach=np.full(n, -1.0, "f4"),
+        built=np.array(n),
+    )
     k = min(K, n - 1)
     if k < 1:
         return out | dict(neighbours=np.empty((n, 0), int), distances=np.empty((n, 0), "f4"))
@@ -43,8 +54,14 @@ def basis(X, sample=10_000):
     near = part.mean(0)  # sums of squares about a mean that is nearly right keep their digits
     for i in range(0, n, BLOCK):
         block = np.asarray(X[np.arange(i, min(i + BLOCK, n))], "f4") - near
-        total, squares = total + block.sum(0, dtype="f8"), squares + np.einsum("ij,ij->j", block, block, dtype="f8")
-    mean, scale = (near + total / n).astype("f4"), np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0)).astype("f4")
+        total, squares = (
+            total + block.sum(0, dtype="f8"),
+            squares + np.einsum("ij,ij->j", block, block, dtype="f8"),
+        )
+    mean, scale = (
+        (near + total / n).astype("f4"),
+        np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0)).astype("f4"),
+    )
     scale[scale < 1e-6 * max(scale.max(), 1e-30)] = 1
     axes = np.eye(d, dtype="f4")
     if d > DIMENSIONS:
@@ -102,7 +119,9 @@ def found(V, count):
 
     rows = together(V)
     V = V[rows]
-    index = faiss.IndexHNSWSQ(V.shape[1], faiss.ScalarQuantizer.QT_fp16, LINKS)  # by squared distance: by inner product it loses 1 %
+    index = faiss.IndexHNSWSQ(
+        V.shape[1], faiss.ScalarQuantizer.QT_fp16, LINKS
+    )  # by squared distance: by inner product it loses 1 %
     index.hnsw.efConstruction, index.hnsw.efSearch = WIDTH, BREADTH
     index.train(V[:1])
     threads = faiss.omp_get_max_threads()
@@ -122,7 +141,9 @@ def together(V, each=500):
     """The rows of V so ordered that those near one of n / 500 of them stand side by side: what is asked one after the other then lies in the cache."""
     import faiss
 
-    some = V[np.sort(np.random.default_rng(0).permutation(len(V))[: max(1, min(1000, len(V) // each))])]
+    some = V[
+        np.sort(np.random.default_rng(0).permutation(len(V))[: max(1, min(1000, len(V) // each))])
+    ]
     return np.argsort(faiss.knn(V, some, 1)[1][:, 0], kind="stable")
 
 
@@ -139,10 +160,21 @@ def ranked(index, candidates):
 
     near, far = np.empty((len(candidates), K), int), np.empty((len(candidates), K), "f4")
     for i in range(0, len(candidates), BLOCK):
-        ids, query = np.ascontiguousarray(candidates[i : i + BLOCK], "i8"), np.ascontiguousarray(rows_of(index)[i : i + BLOCK])
+        ids, query = (
+            np.ascontiguousarray(candidates[i : i + BLOCK], "i8"),
+            np.ascontiguousarray(rows_of(index)[i : i + BLOCK]),
+        )
         cosine, known = np.empty(ids.shape, "f4"), np.maximum(ids, 0)
-        index.compute_distance_subset(len(ids), faiss.swig_ptr(query), ids.shape[1], faiss.swig_ptr(cosine), faiss.swig_ptr(known))
-        near[i : i + BLOCK], far[i : i + BLOCK] = nearest(ids, np.where(ids < 0, np.inf, apart(cosine)))
+        index.compute_distance_subset(
+            len(ids),
+            faiss.swig_ptr(query),
+            ids.shape[1],
+            faiss.swig_ptr(cosine),
+            faiss.swig_ptr(known),
+        )
+        near[i : i + BLOCK], far[i : i + BLOCK] = nearest(
+            ids, np.where(ids < 0, np.inf, apart(cosine))
+        )
     return near, far
 
 
@@ -157,7 +189,12 @@ def apart(cosine):
 def can_extend(kept, was):
     """Is it worth extending `kept` rather than building anew? was (n,): the row of `kept` that each image was, -1 for a new one."""
     n, changed = len(was), (was < 0).sum() + len(kept["reach"]) - (was >= 0).sum()
-    return len(kept["reach"]) > EXACT and n > EXACT and changed <= n / 10 and abs(n - int(kept["built"])) <= int(kept["built"]) / 2
+    return (
+        len(kept["reach"]) > EXACT
+        and n > EXACT
+        and changed <= n / 10
+        and abs(n - int(kept["built"])) <= int(kept["built"]) / 2
+    )
 
 
 def extended(kept, X, was):
@@ -179,8 +216,13 @@ def extended(kept, X, was):
         one, other = np.nonzero(similarity[new[rows]] > out["reach"])
         offers.append(np.stack([other, rows[new[rows]][one]], 1))
         close, best = faiss.knn(V[rows], V, CANDIDATES + 1, metric=faiss.METRIC_INNER_PRODUCT)
-        best, reach[i : i + step] = best[but_itself(best, rows)].reshape(-1, CANDIDATES), close[:, -1]
-        out["neighbours"][rows], out["distances"][rows] = nearest(best, between(X, kept, rows, best))
+        best, reach[i : i + step] = (
+            best[but_itself(best, rows)].reshape(-1, CANDIDATES),
+            close[:, -1],
+        )
+        out["neighbours"][rows], out["distances"][rows] = nearest(
+            best, between(X, kept, rows, best)
+        )
     out["reach"][asked] = reach
     offered(out, np.concatenate(offers), X)
     return out
@@ -189,7 +231,9 @@ def extended(kept, X, was):
 def carried(kept, was):
     """The graph `kept` with its rows where they are now; a list that pointed to a row that left has -1 there, new rows have nothing but."""
     old = np.flatnonzero(was >= 0)
-    now = np.full(len(kept["reach"]) + 1, -1)  # where each row is; the last one says that no row is nowhere
+    now = np.full(
+        len(kept["reach"]) + 1, -1
+    )  # where each row is; the last one says that no row is nowhere
     now[was[old]] = old
     out = dict(kept)
     for name, empty in dict(vectors=0, reach=0, neighbours=-1, distances=np.inf).items():
@@ -201,7 +245,10 @@ def carried(kept, was):
 
 def between(X, kept, rows, others):
     """Distances (m, c) by all numbers from rows (m,) to others (m, c)."""
-    out, scaled = np.empty(others.shape, "f4"), lambda at: unit((np.asarray(X[at], "f4") - kept["mean"]) / kept["scale"])
+    out, scaled = (
+        np.empty(others.shape, "f4"),
+        lambda at: unit((np.asarray(X[at], "f4") - kept["mean"]) / kept["scale"]),
+    )
     for i in range(0, len(rows), 256):
         theirs = scaled(others[i : i + 256].ravel()).reshape(*others[i : i + 256].shape, -1)
         out[i : i + 256] = apart(np.einsum("ijk,ik->ij", theirs, scaled(rows[i : i + 256])))
@@ -240,7 +287,9 @@ def close_pairs(neighbours, distances):
     nearest = distances[:, 0]
     limit = NEAR * np.median(nearest[nearest > 0]) if (nearest > 0).any() else 0
     i, at = np.nonzero((distances <= limit) & (neighbours >= 0))
-    pairs, first = np.unique(np.sort(np.stack([i, neighbours[i, at]], 1), axis=1), axis=0, return_index=True)
+    pairs, first = np.unique(
+        np.sort(np.stack([i, neighbours[i, at]], 1), axis=1), axis=0, return_index=True
+    )
     return pairs, distances[i, at][first].astype("f8")
 
 

@@ -25,10 +25,15 @@ def positions(bench, state):
     """((n, 2) float32, method) for every row of `state`, all splits; equal images share a place. No label enters. UserError before a scan of all."""
     kept = standing(bench)
     if kept is None:
-        raise UserError("expected a map of the images, found none", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            "expected a map of the images, found none", f"run: assay scan -b {bench.given}"
+        )
     at = find(kept["hashes"], state.content_hash)
     if (at < 0).any():
-        raise UserError("expected every image on the map, found some imported since", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            "expected every image on the map, found some imported since",
+            f"run: assay scan -b {bench.given}",
+        )
     return kept["xy"][at], str(kept["method"])
 
 
@@ -37,13 +42,19 @@ def sketch(bench):
     nobody has one, by principal components. Returns the method, and whether UMAP has still to draw it anew. UserError before a scan."""
     graph, old = load(bench.arrays / "graph.npz"), standing(bench)
     if graph is None:
-        raise UserError("expected a scanned bench to draw a map of, found none", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            "expected a scanned bench to draw a map of, found none",
+            f"run: assay scan -b {bench.given}",
+        )
     if old is not None and str(old["key"]) == key_of(graph):
         return str(old["method"]), unfinished(str(old["method"]), len(old["xy"]))
     places = inherited(graph, old)
     known = np.isfinite(places[:, 0])
     if known.any():
-        xy, method = place(places, graph["neighbours"], graph["distances"]), "umap" if known.mean() >= KNOWN else "placed"
+        xy, method = (
+            place(places, graph["neighbours"], graph["distances"]),
+            "umap" if known.mean() >= KNOWN else "placed",
+        )
     else:
         xy, method = components(neighbor_graph.vectors(bench, graph).astype("f4")), "pca"
     keep(bench, graph, xy, method)
@@ -55,7 +66,13 @@ def unfinished(method, n):
 
 
 def keep(bench, graph, xy, method):
-    save(bench.arrays / "map.npz", key=np.array(key_of(graph)), hashes=graph["hashes"], xy=xy.astype("f4"), method=np.array(method))
+    save(
+        bench.arrays / "map.npz",
+        key=np.array(key_of(graph)),
+        hashes=graph["hashes"],
+        xy=xy.astype("f4"),
+        method=np.array(method),
+    )
 
 
 def inherited(graph, old):
@@ -99,9 +116,14 @@ def umap(neighbours, distances, start):
     import warnings
 
     n = len(neighbours)
-    lists = np.c_[np.arange(n), neighbours].astype("i4"), np.c_[np.zeros(n), distances].astype("f4")  # each is its own first neighbour
+    lists = (
+        np.c_[np.arange(n), neighbours].astype("i4"),
+        np.c_[np.zeros(n), distances].astype("f4"),
+    )  # each is its own first neighbour
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on seeds and threads, and that it cannot place new images: `place` does
+        warnings.simplefilter(
+            "ignore"
+        )  # on seeds and threads, and that it cannot place new images: `place` does
         from umap import UMAP
 
         drawn = UMAP(
@@ -109,5 +131,7 @@ def umap(neighbours, distances, start):
             precomputed_knn=(*lists, None),
             init=10 * (start - start.min(0)) / np.maximum(np.ptp(start, axis=0), 1e-9),
             random_state=0,
-        ).fit_transform(np.arange(2.0 * n, dtype="f4").reshape(n, 2))  # it asks for vectors, and looks at the lists alone
+        ).fit_transform(
+            np.arange(2.0 * n, dtype="f4").reshape(n, 2)
+        )  # it asks for vectors, and looks at the lists alone
     return drawn.astype("f4")

@@ -17,7 +17,11 @@ def rescan(bench):
         + (f" --embedder {asked['embedder']}" if asked["embedder"] != "lite0" else "")
         + (f" --effort {asked['effort']}" if asked["effort"] > 1 else "")
         + (" --embeddings FILE" if asked["folder"].startswith("own-") else "")
-        + (f" --pred-probs FILE --out-of-sample {'yes' if asked['out_of_sample'] else 'no'}" if own else "")
+        + (
+            f" --pred-probs FILE --out-of-sample {'yes' if asked['out_of_sample'] else 'no'}"
+            if own
+            else ""
+        )
         + f" -b {bench.given}"
     )
 
@@ -30,5 +34,8 @@ def settings(bench):
     """What the last scan was asked for: {embedder, folder, effort, probabilities}; UserError where there was none."""
     found = bench.rows("select value from meta where key = 'scan'")
     if not found:
-        raise UserError("expected a scanned bench, found none of its images judged", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            "expected a scanned bench, found none of its images judged",
+            f"run: assay scan -b {bench.given}",
+        )
     return json.loads(found[0][0])

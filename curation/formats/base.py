@@ -26,10 +26,18 @@ Source = namedtuple("Source", "frame left_out kind name notes")  # what read_sou
 def as_texts(values, column):
     """Labels, ids, ... as text: 3 and 3.0 are "3"; an empty cell, blanks and NaN are None."""
     if any(isinstance(v, list | dict) for v in values):
-        raise UserError(f"expected text or numbers in the column {column}, found lists or structs", "name another column")
+        raise UserError(
+            f"expected text or numbers in the column {column}, found lists or structs",
+            "name another column",
+        )
     texts = [str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values]
-    texts = [None if v is None or not t.strip() or t.lower() == "nan" else t for v, t in zip(values, texts, strict=True)]
-    floats = all(t is None or re.fullmatch(r"-?\d+\.0+", t) for t in texts)  # what pandas makes of whole numbers with a gap
+    texts = [
+        None if v is None or not t.strip() or t.lower() == "nan" else t
+        for v, t in zip(values, texts, strict=True)
+    ]
+    floats = all(
+        t is None or re.fullmatch(r"-?\d+\.0+", t) for t in texts
+    )  # what pandas makes of whole numbers with a gap
     return [t and t.split(".")[0] for t in texts] if floats else texts
 
 
@@ -47,4 +55,8 @@ def map_splits(rows, split_map, notes):
         row["split"] = meant.get(row["split"])
     for row in astray:
         row["split"] = "pool"
-    notes += [f"{n:,} unlabelled rows of {split} go to pool" for split, n in moved.items() if split not in (None, "pool")]
+    notes += [
+        f"{n:,} unlabelled rows of {split} go to pool"
+        for split, n in moved.items()
+        if split not in (None, "pool")
+    ]

@@ -7,7 +7,15 @@ from assay.curation.errors import UserError
 from assay.curation.media.files import BadImage, content_hash, iter_bytes
 from assay.curation.media.images import SUFFIXES
 
-MAGIC = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"RIFF": ".webp", b"BM": ".bmp", b"II*": ".tif", b"MM\0*": ".tif", b"GIF8": ".gif"}
+MAGIC = {
+    b"\x89PNG": ".png",
+    b"\xff\xd8": ".jpg",
+    b"RIFF": ".webp",
+    b"BM": ".bmp",
+    b"II*": ".tif",
+    b"MM\0*": ".tif",
+    b"GIF8": ".gif",
+}
 MAGIC |= {f"P{n}".encode(): ".ppm" for n in range(1, 7)}
 
 
@@ -25,10 +33,17 @@ def blobs(frame):
     """(row, bytes) of every image, one pass over each file; UserError where they are not what was imported."""
     rows = list(frame.itertuples())
     for i, blob in iter_bytes([row.uri for row in rows]):
-        wrong = blob if isinstance(blob, BadImage) else "has changed" if content_hash(blob) != rows[i].content_hash else None
+        wrong = (
+            blob
+            if isinstance(blob, BadImage)
+            else "has changed"
+            if content_hash(blob) != rows[i].content_hash
+            else None
+        )
         if wrong:
             raise UserError(
-                f"expected the images that were imported, found {rows[i].uri}: it {wrong}", "bring it back, or import its source again"
+                f"expected the images that were imported, found {rows[i].uri}: it {wrong}",
+                "bring it back, or import its source again",
             )
         yield rows[i], blob
 
@@ -38,7 +53,11 @@ def ending(uri, blob):
     suffix = Path(uri).suffix.lower()
     if blob[4:8] == b"ftyp" and suffix not in SUFFIXES:
         return ".avif" if blob[8:12] in (b"avif", b"avis") else ".heic"
-    return suffix if suffix in SUFFIXES else next((e for start, e in MAGIC.items() if blob.startswith(start)), ".img")
+    return (
+        suffix
+        if suffix in SUFFIXES
+        else next((e for start, e in MAGIC.items() if blob.startswith(start)), ".img")
+    )
 
 
 def put(frame, place, copy):

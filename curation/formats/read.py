@@ -9,7 +9,9 @@ from assay.curation.formats.class_folders import _read_folder
 from assay.curation.formats.tables import TABLES, _list_table, _read_table
 
 
-def read_source(path, image=None, label=None, split=None, id=None, group=None, split_map=None, images=None):
+def read_source(
+    path, image=None, label=None, split=None, id=None, group=None, split_map=None, images=None
+):
     """Read what a folder or manifest lists; no image is opened. `image` ... `group` name columns, "none" says that there is none;
     the images of a manifest that Assay exported are looked for in the folder `images`, by their bytes.
 
@@ -27,9 +29,14 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
             kind, rows, left_out, notes = *_list_table(path, _read_table(path), asked, images), []
         else:
             found = "another kind of file" if path.exists() else "nothing"
-            raise UserError(f"expected a folder, zip, CSV, TSV or Parquet file, found {found} at {path}", "check the path")
+            raise UserError(
+                f"expected a folder, zip, CSV, TSV or Parquet file, found {found} at {path}",
+                "check the path",
+            )
     except OSError as e:
-        raise UserError(f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?") from e
+        raise UserError(
+            f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
+        ) from e
     if not rows:
         raise UserError(
             f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
@@ -38,7 +45,10 @@ def read_source(path, image=None, label=None, split=None, id=None, group=None, s
     map_splits(rows, split_map or {}, notes)
     classes = {row["label"] for row in rows} - {None}
     if images and "id" not in rows[0]:
-        raise UserError(f"expected a manifest that Assay exported for --images, found {path.name}", "import it without --images")
+        raise UserError(
+            f"expected a manifest that Assay exported for --images, found {path.name}",
+            "import it without --images",
+        )
     if len(classes) == 1 and "id" not in rows[0]:
         raise UserError(
             f"expected at least two classes in {path.name}, found one: {classes.pop()}",

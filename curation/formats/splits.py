@@ -12,18 +12,36 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
     Copies (equal content_hash) and members of a group stay together. Test is drawn if no row has it; val too, out of train if
     need be. Train keeps a sample of every class."""
     keys, labels = list(frame["key"]), list(frame["label"])
-    given = [split if isinstance(split, str) and split else None for split in frame["split"]]  # pandas makes NaN of None, which is true
-    splits = [split or (None if isinstance(label, str) else "pool") for label, split in zip(labels, given, strict=True)]
+    given = [
+        split if isinstance(split, str) and split else None for split in frame["split"]
+    ]  # pandas makes NaN of None, which is true
+    splits = [
+        split or (None if isinstance(label, str) else "pool")
+        for label, split in zip(labels, given, strict=True)
+    ]
     placed = [i for i, split in enumerate(splits) if split != "pool" and isinstance(labels[i], str)]
     families = _families(placed, content_hash, frame.get("group", content_hash))
     named, rest = set(splits), 1
     for family in families:  # a copy of a placed image goes where that one is
-        there = next((split for split in ("test", "val", "guard", "train") if any(splits[i] == split for i in family)), None)
+        there = next(
+            (
+                split
+                for split in ("test", "val", "guard", "train")
+                if any(splits[i] == split for i in family)
+            ),
+            None,
+        )
         for i in family:
             splits[i] = splits[i] or there
-    left = Counter(label for label, split in zip(labels, splits, strict=True) if split in (None, "train"))  # what train keeps
-    families.sort(key=lambda family: blake2b(f"{seed} {min(keys[i] for i in family)}".encode()).digest())  # by lot
-    families.sort(key=lambda family: Counter(sorted(labels[i] for i in family)).most_common(1)[0][0])  # and by class
+    left = Counter(
+        label for label, split in zip(labels, splits, strict=True) if split in (None, "train")
+    )  # what train keeps
+    families.sort(
+        key=lambda family: blake2b(f"{seed} {min(keys[i] for i in family)}".encode()).digest()
+    )  # by lot
+    families.sort(
+        key=lambda family: Counter(sorted(labels[i] for i in family)).most_common(1)[0][0]
+    )  # and by class
     for split, share, out_of in (("test", test, {None}), ("val", val, {None, "train"})):
         if split not in named and share:
             free = [family for family in families if {splits[i] for i in family} <= out_of]
@@ -33,7 +51,9 @@ def make_splits(frame, content_hash, seed=0, val=0.1, test=0.2):
                 classes = Counter(labels[i] for i in family)
                 if all(left[c] > n for c, n in classes.items()):
                     seen += len(family)
-                    if 2 * (rate * seen - taken) >= len(family):  # taken when due: classes and whole get their share
+                    if 2 * (rate * seen - taken) >= len(
+                        family
+                    ):  # taken when due: classes and whole get their share
                         taken += len(family)
                         left.subtract(classes)
                         for i in family:
@@ -47,7 +67,12 @@ def _families(rows, *traits):
     from scipy.sparse.csgraph import connected_components
 
     first, families = {}, {}
-    links = [(i, first.setdefault((t, v[i]), i)) for t, v in enumerate(map(list, traits)) for i in rows if isinstance(v[i], str)]
+    links = [
+        (i, first.setdefault((t, v[i]), i))
+        for t, v in enumerate(map(list, traits))
+        for i in rows
+        if isinstance(v[i], str)
+    ]
     shape = (max(rows, default=0) + 1,) * 2
     graph = coo_array((np.ones(len(links)), np.array(links, int).reshape(-1, 2).T), shape)
     which = connected_components(graph, directed=False)[1]

@@ -17,14 +17,23 @@ def export(bench, folder, version="HEAD", format="manifest", copy=False):
     Returns {files, samples, tree, commit}; all or nothing."""
     folder = Path(folder).absolute()
     if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"expected a new or empty folder, found files in {folder}", "choose another with -o")
+        raise UserError(
+            f"expected a new or empty folder, found files in {folder}", "choose another with -o"
+        )
     writers = dict(manifest=manifest, folders=folders, source=source)
     if format not in writers:
-        raise UserError(f"expected a format {', '.join(writers)}, found {format!r}", "for example --format manifest")
+        raise UserError(
+            f"expected a format {', '.join(writers)}, found {format!r}",
+            "for example --format manifest",
+        )
     frame = bench.frame(version).rename_axis("sample_id").reset_index()
     if not len(frame):
         raise UserError(f"expected samples in {version}, found none", "choose another version")
-    upto = bench.commits().query("name == @version").upto if version in set(bench.commits().name) else None
+    upto = (
+        bench.commits().query("name == @version").upto
+        if version in set(bench.commits().name)
+        else None
+    )
     about = dict(
         version=str(version),
         tree=versions.tree(frame.set_index("sample_id")),
@@ -36,5 +45,8 @@ def export(bench, folder, version="HEAD", format="manifest", copy=False):
             writers[format](partial, frame, copy)
             (partial / "assay.json").write_text(json.dumps(about, indent=1))
     except OSError as e:  # a full disk, or a label that is too long for a folder's name
-        raise UserError(f"expected to write {folder}, found: {e.strerror} ({e.filename})", "mend that, or use --format manifest") from None
+        raise UserError(
+            f"expected to write {folder}, found: {e.strerror} ({e.filename})",
+            "mend that, or use --format manifest",
+        ) from None
     return about | dict(folder=str(folder), format=format)

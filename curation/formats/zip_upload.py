@@ -26,7 +26,11 @@ ELSE = "unpack it yourself where you trust it, and import the folder"
 def opened(bench, source, skip_bad=False):
     """What `source` names, to be imported: of a zip the folder beside the bench that it is unpacked into. What was handed in and could not be
     imported goes again."""
-    a_zip = isinstance(source, str | os.PathLike) and str(source).lower().endswith(".zip") and os.path.isfile(source)
+    a_zip = (
+        isinstance(source, str | os.PathLike)
+        and str(source).lower().endswith(".zip")
+        and os.path.isfile(source)
+    )
     path = source
     if a_zip:
         with open(source, "rb") as file:
@@ -41,9 +45,14 @@ def opened(bench, source, skip_bad=False):
 def receive(bench, file, name, skip_bad=False):
     """Keep an open `file` that somebody calls `name` in BENCH/uploads: a zip unpacked, a manifest as it is. Returns the path to import, which is of
     the same name for the same bytes; nothing is written before a zip has been looked through, and nothing stays of one that is refused."""
-    stem, suffix = os.path.splitext(re.sub(r"[^\w.-]+", "-", os.path.basename(name)).lstrip(".-")[-120:] or "upload")
+    stem, suffix = os.path.splitext(
+        re.sub(r"[^\w.-]+", "-", os.path.basename(name)).lstrip(".-")[-120:] or "upload"
+    )
     if suffix.lower() not in (".zip", *TABLES):
-        raise UserError(f"expected a zip, CSV, TSV or Parquet file, found {short(name, 100)}", "zip the folder of images")
+        raise UserError(
+            f"expected a zip, CSV, TSV or Parquet file, found {short(name, 100)}",
+            "zip the folder of images",
+        )
     place = uploads(bench) / digest(file, f"{stem}{suffix} {skip_bad}")
     if suffix.lower() != ".zip":
         made(place, lambda folder: keep(file, folder / (stem + suffix)))
@@ -95,7 +104,10 @@ def made(place, fill):
         if not any(place.parent.iterdir()):
             place.parent.rmdir()
         if isinstance(e, OSError):
-            raise UserError(f"expected to write what was handed in to {place.parent}, found: {e.strerror}", "free some space") from None
+            raise UserError(
+                f"expected to write what was handed in to {place.parent}, found: {e.strerror}",
+                "free some space",
+            ) from None
         raise
 
 
@@ -115,18 +127,39 @@ def looked_through(file, name):
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             if len(infos) > MOST_MEMBERS:
-                raise UserError(f"expected at most {MOST_MEMBERS:,} members in {name}, found {len(infos):,}", ELSE)
+                raise UserError(
+                    f"expected at most {MOST_MEMBERS:,} members in {name}, found {len(infos):,}",
+                    ELSE,
+                )
             for info in infos:
                 if wrong := flaw(info):
-                    raise UserError(f"expected files alone in {name}, found {short(info.orig_filename, 200)!r}, which {wrong}", ELSE)
+                    raise UserError(
+                        f"expected files alone in {name}, found {short(info.orig_filename, 200)!r}, which {wrong}",
+                        ELSE,
+                    )
             apart(infos, name)
-            members = {PurePosixPath(i.filename): i for i in infos if not i.is_dir() and not junk(i.filename)}
+            members = {
+                PurePosixPath(i.filename): i
+                for i in infos
+                if not i.is_dir() and not junk(i.filename)
+            }
             if inside := next((p for path in members for p in path.parents if p in members), None):
-                raise UserError(f"expected files alone in {name}, found {str(inside)!r} as a file and as a folder", ELSE)
+                raise UserError(
+                    f"expected files alone in {name}, found {str(inside)!r} as a file and as a folder",
+                    ELSE,
+                )
             yield archive, members
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as e:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ) as e:
         raise UserError(
-            f"expected a sound zip file, found {name} damaged: {short(str(e), 200)}", "is the file complete? zip it again"
+            f"expected a sound zip file, found {name} damaged: {short(str(e), 200)}",
+            "is the file complete? zip it again",
         ) from None
 
 
@@ -135,7 +168,10 @@ def flaw(info):
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     if "\0" in name or "\\" in name or re.match("/|[A-Za-z]:", name) or ".." in name.split("/"):
         return "leaves the folder that it is unpacked into"
-    if any(len(part.encode(errors="replace")) > 250 for part in name.split("/")) or len(name) > 2_000:
+    if (
+        any(len(part.encode(errors="replace")) > 250 for part in name.split("/"))
+        or len(name) > 2_000
+    ):
         return "has too long a name"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link" if kind == stat.S_IFLNK else "is no file"
@@ -148,15 +184,23 @@ def flaw(info):
 def apart(infos, name):
     """Refuse members that share a name, or bytes: a few of these unpack to as much as one likes."""
     if twice := [n for n, count in Counter(i.filename for i in infos).items() if count > 1]:
-        raise UserError(f"expected each name once in {name}, found {short(twice[0], 200)!r} twice", ELSE)
-    spans = sorted((i.header_offset, i.header_offset + HEADER + i.compress_size, i.filename) for i in infos)
+        raise UserError(
+            f"expected each name once in {name}, found {short(twice[0], 200)!r} twice", ELSE
+        )
+    spans = sorted(
+        (i.header_offset, i.header_offset + HEADER + i.compress_size, i.filename) for i in infos
+    )
     for (_, end, first), (start, _, second) in zip(spans, spans[1:]):
         if end > start:
             raise UserError(
-                f"expected members apart in {name}, found {short(first, 100)!r} and {short(second, 100)!r} in the same bytes", ELSE
+                f"expected members apart in {name}, found {short(first, 100)!r} and {short(second, 100)!r} in the same bytes",
+                ELSE,
             )
     if (total := sum(i.file_size for i in infos)) > MOST_BYTES:
-        raise UserError(f"expected at most {MOST_BYTES >> 30} GB unpacked, found {name} to declare {total / 2**30:,.1f} GB", ELSE)
+        raise UserError(
+            f"expected at most {MOST_BYTES >> 30} GB unpacked, found {name} to declare {total / 2**30:,.1f} GB",
+            ELSE,
+        )
 
 
 def junk(name):
@@ -169,13 +213,20 @@ def wanted(members, name, skip_bad):
     odd = [p for p in members if p.suffix.lower() not in (*SUFFIXES, *TABLES)]
     if odd and not skip_bad:
         found = f"{len(odd):,} that are neither, first {short(str(odd[0]), 200)!r}"
-        raise UserError(f"expected images and manifests in {name}, found {found}", "take them out, or leave them out with --skip-bad")
+        raise UserError(
+            f"expected images and manifests in {name}, found {found}",
+            "take them out, or leave them out with --skip-bad",
+        )
     members = {p: m for p, m in members.items() if p not in odd}
     if not members:
-        raise UserError(f"expected images in {name}, found none", f"Assay reads {' '.join(SUFFIXES)}")
+        raise UserError(
+            f"expected images in {name}, found none", f"Assay reads {' '.join(SUFFIXES)}"
+        )
     while len(tops := {p.parts[0] for p in members}) == 1 and tops.pop().lower() not in SPLITS:
         below = {PurePosixPath(*p.parts[1:]): m for p, m in members.items() if len(p.parts) > 1}
-        if len(below) < len(members) or not any(len(p.parts) > 1 or p.suffix.lower() in TABLES for p in below):
+        if len(below) < len(members) or not any(
+            len(p.parts) > 1 or p.suffix.lower() in TABLES for p in below
+        ):
             break  # a class is no wrapping
         members = below
     return members
@@ -185,12 +236,19 @@ def manifest(members):
     """The one table at the top where no class folders stand beside it, as with labels.csv and images/: what to import; else None."""
     tables = [p for p in members if len(p.parts) == 1 and p.suffix.lower() in TABLES]
     beside = {p.parts[0] for p in members if len(p.parts) > 1}
-    return tables[0] if len(tables) == 1 and len(beside) < 2 and not {b.lower() for b in beside} & set(SPLITS) else None
+    return (
+        tables[0]
+        if len(tables) == 1 and len(beside) < 2 and not {b.lower() for b in beside} & set(SPLITS)
+        else None
+    )
 
 
 def room(bench, size):
     if (free := shutil.disk_usage(bench.path).free) < size + (1 << 28):
-        raise UserError(f"expected room for {size / 2**20:,.0f} MB beside the bench, found {free / 2**20:,.0f} MB", "free some space")
+        raise UserError(
+            f"expected room for {size / 2**20:,.0f} MB beside the bench, found {free / 2**20:,.0f} MB",
+            "free some space",
+        )
 
 
 def unpack(archive, members, folder):
@@ -211,8 +269,11 @@ def unpack(archive, members, folder):
             if isinstance(e, OSError) and not isinstance(e, zipfile.BadZipFile):
                 raise
             raise UserError(
-                f"expected sound members, found {short(info.filename, 200)!r} damaged: {short(str(e), 200)}", "zip it again"
+                f"expected sound members, found {short(info.filename, 200)!r} damaged: {short(str(e), 200)}",
+                "zip it again",
             ) from None
         if size != info.file_size:
             found = f"{short(info.filename, 200)!r} of {'more' if size > info.file_size else f'{size:,}'}"
-            raise UserError(f"expected {info.file_size:,} bytes, as declared, found {found}", "zip it again")
+            raise UserError(
+                f"expected {info.file_size:,} bytes, as declared, found {found}", "zip it again"
+            )

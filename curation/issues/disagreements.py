@@ -2,6 +2,7 @@
 
 import json
 
+from assay.curation.splits import LOCKED
 from assay.curation.storage import schema
 from assay.curation.storage.schema import END
 from assay.curation.versioning import expressions, versions
@@ -23,11 +24,13 @@ def conflicts(bench, state, upto=schema.END):
     out = {}
     for sample, field, value, suggested in rows:
         told, ours = json.loads(suggested)["conflict"], json.loads(value)
-        if sample in state.index and state.split[sample] not in ("test", "guard"):
+        if sample in state.index and state.split[sample] not in LOCKED:
             here, there = (v["on"] if field == "tag" else v for v in (ours, told["theirs"]))
             why = f"{told['slot']}: {here} here, {there} by {told['who']}"
             out[sample] = ("merge_conflict", sample, 0.0, there if field == "label" else None, why)
-    return pd.DataFrame(list(out.values()), columns=["kind", "sample", "score", "suggestion", "why"])
+    return pd.DataFrame(
+        list(out.values()), columns=["kind", "sample", "score", "suggestion", "why"]
+    )
 
 
 def of_people(bench, version="HEAD"):
@@ -35,7 +38,9 @@ def of_people(bench, version="HEAD"):
     import pandas as pd
 
     upto, state = versions.position(bench, expressions.root(version)), bench.state(version)
-    return pd.concat([conflicts(bench, state, upto), disagreements(bench, state, upto)], ignore_index=True)
+    return pd.concat(
+        [conflicts(bench, state, upto), disagreements(bench, state, upto)], ignore_index=True
+    )
 
 
 # where the standing label has not more than half of two votes or more. Test and guard samples are nobody's queue
@@ -60,9 +65,12 @@ def disagreements(bench, state, upto=END):
     for s, keep, label in zip(known.index, known.keep, known.label):
         stands = label if keep else None
         share = sum(n for other, n, _, _ in by_sample[s] if other == stands) / by_sample[s][0][2]
-        if share > 0.5 or known["split"][s] in ("test", "guard"):
+        if share > 0.5 or known["split"][s] in LOCKED:
             continue
         other = next(other for other, *_ in by_sample[s] if other != stands)
-        why = "; ".join(f"{people}: {'drop' if other is None else other}" for other, _, _, people in by_sample[s])
+        why = "; ".join(
+            f"{people}: {'drop' if other is None else other}"
+            for other, _, _, people in by_sample[s]
+        )
         out.append(("reviewer_disagreement", s, share, other, why))
     return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])

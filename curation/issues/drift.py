@@ -10,7 +10,10 @@ FAR = 0.1  # a distribution function that is off by less, or so many per cent fe
 def pairs(groups):
     """The pairs of group names to compare: every other one with train, where there is one, or the largest."""
     names, count = np.unique([g for g in groups if g], return_counts=True)
-    names = sorted((str(n) for n, c in zip(names, count) if c >= FEWEST), key=lambda n: (n != "train", -count[list(names).index(n)]))
+    names = sorted(
+        (str(n) for n, c in zip(names, count) if c >= FEWEST),
+        key=lambda n: (n != "train", -count[list(names).index(n)]),
+    )
     return [(names[0], other) for other in names[1:]]
 
 
@@ -30,7 +33,10 @@ def crossing(neighbours, side, rng):
     expected = len(i) * 2 * m * (n - m) / (n * (n - 1))
     if not expected:
         return 1.0, (1.0, 1.0), 1.0
-    seen = [(shuffled[i] != shuffled[j]).sum() / expected for shuffled in (rng.permutation(mine) for _ in range(SHUFFLES))]
+    seen = [
+        (shuffled[i] != shuffled[j]).sum() / expected
+        for shuffled in (rng.permutation(mine) for _ in range(SHUFFLES))
+    ]
     share = float((mine[i] != mine[j]).sum() / expected)
     from scipy.special import ndtr
 
@@ -48,7 +54,9 @@ def ks(a, b):
 
     a, b = np.sort(a), np.sort(b)
     both = np.concatenate([a, b])
-    D = abs(np.searchsorted(a, both, "right") / len(a) - np.searchsorted(b, both, "right") / len(b)).max()
+    D = abs(
+        np.searchsorted(a, both, "right") / len(a) - np.searchsorted(b, both, "right") / len(b)
+    ).max()
     return float(D), float(kolmogorov(D * np.sqrt(len(a) * len(b) / (len(a) + len(b)))))
 
 
@@ -71,5 +79,11 @@ def find(neighbours, at, groupings, properties):
             for name, values in properties.items():
                 D, p = ks(values[a], values[b])
                 where = f"{np.median(values[b]):.3g} against {np.median(values[a]):.3g}"
-                out.append((1 - D, p, f"{name} of {what} {other} is off {one}'s by {D:.0%} of all images (median {where}), p = {p:.2g}"))
+                out.append(
+                    (
+                        1 - D,
+                        p,
+                        f"{name} of {what} {other} is off {one}'s by {D:.0%} of all images (median {where}), p = {p:.2g}",
+                    )
+                )
     return out

@@ -25,13 +25,23 @@ def looked(bench, state):
     """What quality.measure said of the images of `state`, (n, 7), or None before a scan that did."""
     shards = Shards(bench.arrays / "quality" / FOLDER)
     at = shards.find(state.content_hash)
-    return None if not len(at) or (at < 0).any() else shards.rows(state.content_hash)[np.arange(len(at))]
+    return (
+        None
+        if not len(at) or (at < 0).any()
+        else shards.rows(state.content_hash)[np.arange(len(at))]
+    )
 
 
 FOLDER = "cleanvision-1"  # counted up when another version of these would say something else of the same pixels
 COLUMNS = "brightness brightness_perc_5 brightness_perc_99 entropy blurriness blurriness_grayscale_std color".split()  # in arrays/quality
 THRESHOLDS = dict(
-    dark=0.32, light=0.05, blurry=0.29, low_information=0.3, grayscale=0.5, odd_aspect_ratio=0.35, odd_size=0.5
+    dark=0.32,
+    light=0.05,
+    blurry=0.29,
+    low_information=0.3,
+    grayscale=0.5,
+    odd_aspect_ratio=0.35,
+    odd_size=0.5,
 )  # CleanVision's
 SHARD = 8192  # images that a killed scan can lose
 FEW = 1024  # so many are done before another process has started
@@ -48,9 +58,13 @@ def measure(bench, hashes, progress=None):
         todo = todo[np.lexsort((pixels.index["row"][at], pixels.shard[at]))]  # as they lie on disk
         size = min(SHARD, -(-len(todo) // cores))
         chunks = [todo[i : i + size] for i in range(0, len(todo), size)]
-        apart = partial(elsewhere, pixels.folder) if len(todo) > FEW else partial(properties, pixels)
+        apart = (
+            partial(elsewhere, pixels.folder) if len(todo) > FEW else partial(properties, pixels)
+        )
         with ThreadPoolExecutor(cores) as pool:
-            for chunk, found, done in zip(chunks, pool.map(apart, chunks), np.cumsum([len(c) for c in chunks])):
+            for chunk, found, done in zip(
+                chunks, pool.map(apart, chunks), np.cumsum([len(c) for c in chunks])
+            ):
                 shards.append(chunk, found)
                 if progress:
                     progress(int(done), len(todo))
@@ -60,20 +74,30 @@ def measure(bench, hashes, progress=None):
 
 def elsewhere(folder, hashes):
     """`properties` in a process of its own: a fork would copy the locks of our threads, multiprocessing would run the caller's script again."""
-    found = processes.work("assay.curation.issues.image_quality", folder, given=hashes.tobytes(), OMP_NUM_THREADS="1")
+    found = processes.work(
+        "assay.curation.issues.image_quality", folder, given=hashes.tobytes(), OMP_NUM_THREADS="1"
+    )
     return np.frombuffer(found, "f4").reshape(len(hashes), len(COLUMNS))
 
 
 def properties(shards, hashes):
     """(n, 7) float32 by COLUMNS of the decoded images `hashes` in `shards`, by CleanVision."""
-    from cleanvision.issue_managers.image_property import BlurrinessProperty, BrightnessProperty, EntropyProperty
+    from cleanvision.issue_managers.image_property import (
+        BlurrinessProperty,
+        BrightnessProperty,
+        EntropyProperty,
+    )
     from PIL import Image
 
     asked, out = (BrightnessProperty("dark"), BlurrinessProperty(), EntropyProperty()), []
     for at in shards.find(hashes):
         row, height, width = (int(shards.index[name][at]) for name in ("row", "height", "width"))
-        array = np.array(shards.arrays[shards.shard[at]][row : row + height * width * 3]).reshape(height, width, 3)
-        color = (array != array[..., :1]).any()  # decoded, every image has three channels: a grey one has the same thrice
+        array = np.array(shards.arrays[shards.shard[at]][row : row + height * width * 3]).reshape(
+            height, width, 3
+        )
+        color = (
+            array != array[..., :1]
+        ).any()  # decoded, every image has three channels: a grey one has the same thrice
         image, said = Image.fromarray(array if color else array[..., 0]), dict(color=float(color))
         for one in asked:
             said |= one.calculate(image)
@@ -95,12 +119,18 @@ def scores(rows, width, height):
     out = {}
     for kind in THRESHOLDS:
         found = them.image_properties[kind]
-        out[kind] = found.get_scores(raw[found.score_columns], kind, **them.params[kind])[f"{kind}_score"].to_numpy("f8")
-        if kind == "odd_size" and found.threshold != 0.5:  # all but a few of one size: CleanVision then flags every other one
+        out[kind] = found.get_scores(raw[found.score_columns], kind, **them.params[kind])[
+            f"{kind}_score"
+        ].to_numpy("f8")
+        if (
+            kind == "odd_size" and found.threshold != 0.5
+        ):  # all but a few of one size: CleanVision then flags every other one
             out[kind] = np.where(out[kind] < found.threshold, out[kind] / 2, 1.0)
     return out
 
 
 if __name__ == "__main__":
     with processes.answer("wb") as out:
-        out.write(properties(Shards(sys.argv[1]), np.frombuffer(sys.stdin.buffer.read(), "S32")).tobytes())
+        out.write(
+            properties(Shards(sys.argv[1]), np.frombuffer(sys.stdin.buffer.read(), "S32")).tobytes()
+        )

@@ -3,10 +3,11 @@
 import numpy as np
 
 from assay.curation.issues.duplicates import near_pairs
+from assay.curation.splits import LOCKED
 
 GIVEN_AWAY = (
     ("train", ("val", "test", "guard")),
-    ("val", ("test", "guard")),
+    ("val", LOCKED),
     ("pool", ("guard",)),
 )  # what each split must not repeat; worst last
 
@@ -38,14 +39,18 @@ def leaks(state, graph, at):
     ids, split, out = state.index, state.split.to_numpy(), []
     for i, (j, distance) in leakage(state, near_pairs(graph), at).items():
         how = "equals" if distance == 0 and at[i] == at[j] else "nearly equals"
-        out.append(("leakage", ids[i], float(distance), None, f"{how} the {split[j]} sample {ids[j]}"))
+        out.append(
+            ("leakage", ids[i], float(distance), None, f"{how} the {split[j]} sample {ids[j]}")
+        )
     return out
 
 
 def unheld(bench, state):
     """The state as if no leakage were held out yet, so that it stays listed."""
     whole = state.copy()
-    held = bench.rows("select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'")
+    held = bench.rows(
+        "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'"
+    )
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
     return whole
 

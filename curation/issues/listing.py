@@ -10,6 +10,7 @@ from assay.curation.issues.disagreements import of_people
 from assay.curation.label_quality import live, reasons
 from assay.curation.label_quality.live import brought, opinion
 from assay.curation.label_quality.reasons import explain_labels
+from assay.curation.splits import LOCKED
 from assay.curation.versioning import versions
 
 
@@ -45,21 +46,29 @@ def below(bench, kind, version, threshold):
 
     if kind is None or not 0 <= threshold <= 1:
         raise UserError(
-            f"expected one kind and a threshold from 0 to 1, found {kind} and {threshold}", "for example: --kind outlier --threshold 0.3"
+            f"expected one kind and a threshold from 0 to 1, found {kind} and {threshold}",
+            "for example: --kind outlier --threshold 0.3",
         )
     state = bench.state(version)
     if kind != "label":
         return below(bench, unheld(bench, state), kind, threshold)
     found = live.opinion(bench, version)
     found = found[found.score < threshold].sort_values("score", kind="stable")
-    rows = dict(kind="label", sample=found.index, score=found.score.to_numpy(), suggestion=found.suggestion.to_numpy(object))
+    rows = dict(
+        kind="label",
+        sample=found.index,
+        score=found.score.to_numpy(),
+        suggestion=found.suggestion.to_numpy(object),
+    )
     return pd.DataFrame(rows | dict(why=reasons.explain_labels(bench, state, found)))
 
 
 def undecided(state, found):
     """Issues (frame kind, sample, ...) without those that have been dealt with, and where in the state each one's sample is, -1 for none."""
     rows = state.index.get_indexer(found["sample"])
-    keep, reviewed = (np.append(state[column].to_numpy(bool), False)[rows] for column in ("keep", "reviewed"))
+    keep, reviewed = (
+        np.append(state[column].to_numpy(bool), False)[rows] for column in ("keep", "reviewed")
+    )
     open_ = keep & ~(reviewed & (found.kind == "label").to_numpy())
     open_ |= found.kind.isin(
         ("leakage", *PEOPLE, *WHOLE)
@@ -71,15 +80,31 @@ def located(bench, found, version):
     """Issues with where each sample is from, without those that have been dealt with."""
     state = bench.state(version)
     found, rows = undecided(state, found)
-    said = {c: np.append(state[c].to_numpy(object), None)[rows] for c in ("key", "uri", "split", "label")}
-    said["label"][np.isin(said["split"], ("test", "guard"))] = None
-    found = found.assign(source_id=said["key"], path=said["uri"], split=said["split"], label=said["label"])
-    return found[["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]].reset_index(drop=True)
+    said = {
+        c: np.append(state[c].to_numpy(object), None)[rows]
+        for c in ("key", "uri", "split", "label")
+    }
+    said["label"][np.isin(said["split"], LOCKED)] = None
+    found = found.assign(
+        source_id=said["key"], path=said["uri"], split=said["split"], label=said["label"]
+    )
+    return found[
+        ["kind", "sample", "source_id", "path", "split", "label", "score", "suggestion", "why"]
+    ].reset_index(drop=True)
 
 
 PEOPLE = ("merge_conflict", "reviewer_disagreement")
 COPIES = ("conflicting_duplicates", "exact_duplicates", "near_duplicate", "leakage")
-PICTURES = ("truncated", "dark", "light", "blurry", "low_information", "grayscale", "odd_size", "odd_aspect_ratio")
+PICTURES = (
+    "truncated",
+    "dark",
+    "light",
+    "blurry",
+    "low_information",
+    "grayscale",
+    "odd_size",
+    "odd_aspect_ratio",
+)
 WHOLE = ("class_imbalance", "spurious_correlations", "drift")
 KINDS = (*PEOPLE, "label", *COPIES, "outlier", *PICTURES, *WHOLE)
 

@@ -16,19 +16,29 @@ def told_by(values, y, classes, seed=0):
 
     values, y = np.asarray(values), np.asarray(y)
     names = np.unique(values)
-    ends = names[1:] if len(names) <= VALUES else np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
+    ends = (
+        names[1:]
+        if len(names) <= VALUES
+        else np.unique(np.quantile(values, np.arange(1, BINS) / BINS))
+    )
     part = np.searchsorted(ends, values, "right")
     fold = np.random.default_rng(seed).integers(0, FOLDS, len(y))
     counts = np.zeros((FOLDS, len(ends) + 1, classes))
     np.add.at(counts, (fold, part, y), 1)
-    others = counts.sum(0) - counts + 1 / classes  # what is never seen is said of no class more than of another
+    others = (
+        counts.sum(0) - counts + 1 / classes
+    )  # what is never seen is said of no class more than of another
     said = (others / others.sum(1, keepdims=True)).argmax(2)[fold, part]
     size = np.bincount(y, minlength=classes)
     right = np.bincount(y, said == y, minlength=classes)[size > 0] / size[size > 0]
     k, chance = len(right), 1 / max(len(right), 1)
     accuracy, spread = right.mean(), np.sqrt((right * (1 - right) / size[size > 0]).sum()) / k
     null = np.sqrt((chance * (1 - chance) / size[size > 0]).sum()) / k
-    return float(accuracy), (float(accuracy - 1.96 * spread), float(accuracy + 1.96 * spread)), float(ndtr((chance - accuracy) / null))
+    return (
+        float(accuracy),
+        (float(accuracy - 1.96 * spread), float(accuracy + 1.96 * spread)),
+        float(ndtr((chance - accuracy) / null)),
+    )
 
 
 def score(accuracy, classes):
@@ -40,7 +50,9 @@ def metadata(state):
     """{key: (n,) numbers, or codes of at most 50 words} of what came with the samples of `state`; where it is not said, a code of its own."""
     import pandas as pd
 
-    said = pd.DataFrame([json.loads(meta or "{}") for meta in state.meta], state.index).assign(source=state.source)
+    said = pd.DataFrame([json.loads(meta or "{}") for meta in state.meta], state.index).assign(
+        source=state.source
+    )
     out = {}
     for key in sorted(said.columns, key=str):
         column = said[key]
@@ -63,5 +75,7 @@ def find(properties, y, classes):
             accuracy, (low, high), p = told_by(values, y, classes)
             chance = 1 / len(np.unique(y))
             said = f"balanced accuracy {accuracy:.1%} [{low:.1%}, {high:.1%}] out of fold, chance {chance:.1%}, n = {len(y):,}"
-            out.append((score(accuracy, len(np.unique(y))), p, f"{name} alone tells the label: {said}"))
+            out.append(
+                (score(accuracy, len(np.unique(y))), p, f"{name} alone tells the label: {said}")
+            )
     return out

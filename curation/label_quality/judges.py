@@ -16,7 +16,13 @@ from assay.curation.storage.arrays import Shards, load, save
 from assay.curation.versioning.expressions import root
 from assay.curation.versioning.versions import position
 
-FIXED = ("mean", "scale", "lam", "slope", "offset")  # of a probe: what an edit leaves as it was fitted
+FIXED = (
+    "mean",
+    "scale",
+    "lam",
+    "slope",
+    "offset",
+)  # of a probe: what an edit leaves as it was fitted
 
 # ---- the judge of a version
 
@@ -26,7 +32,10 @@ def judge_file(bench, version="HEAD"):
     version, so that no later edit or scan changes what is flagged in it, else the oldest; None where there is none."""
     files = judge_files(bench)
     upto = position(bench, root(version)) if files else 0
-    return next((f for f in reversed(files) if int(f.stem.split("-")[1]) <= upto), files[0] if files else None)
+    return next(
+        (f for f in reversed(files) if int(f.stem.split("-")[1]) <= upto),
+        files[0] if files else None,
+    )
 
 
 def judge_files(bench):
@@ -43,7 +52,12 @@ def judge_name(bench, version="HEAD"):
     if file := judge_file(bench, version):
         return file.stem
     kept = load(bench.arrays / "probe.npz", FIXED)
-    return kept and sha256(b"".join(np.ascontiguousarray(kept[name]).tobytes() for name in FIXED)).hexdigest()[:12]
+    return (
+        kept
+        and sha256(
+            b"".join(np.ascontiguousarray(kept[name]).tobytes() for name in FIXED)
+        ).hexdigest()[:12]
+    )
 
 
 def judge_of(bench, version="HEAD"):
@@ -75,9 +89,11 @@ def second_of(bench):
     if kept is None:
         return {}
     weight = 1.0 if settings(bench)["probabilities"] == "own" else 0.5
-    return {f"second_{name}": kept[name] for name in ("classes", "ids", "probs", "labels") if name in kept} | dict(
-        second_weight=np.array(weight)
-    )
+    return {
+        f"second_{name}": kept[name]
+        for name in ("classes", "ids", "probs", "labels")
+        if name in kept
+    } | dict(second_weight=np.array(weight))
 
 
 class Second:
@@ -120,7 +136,11 @@ def second_age(bench, state):
     now = state.loc[state.keep & (state.split == "train") & state.label.notna(), "label"]
     y = now.reindex(trained.astype(str))
     changed = int((indices(y, theirs) != was[was >= 0]).sum())
-    return dict(trained=len(trained), changed=changed, new=int((~np.isin(np.asarray(now.index, "S32"), trained)).sum()))
+    return dict(
+        trained=len(trained),
+        changed=changed,
+        new=int((~np.isin(np.asarray(now.index, "S32"), trained)).sum()),
+    )
 
 
 def of_version(bench, version):
@@ -133,7 +153,10 @@ def of_version(bench, version):
     if not set(here) <= set(classes):  # a class that no judge knows, or no judge at all
         classes, part, X, probe = fit(bench, state)
     elif len(here) < 2:
-        raise UserError(f"expected at least two classes among the kept train samples, found {len(here)}", "label or restore samples first")
+        raise UserError(
+            f"expected at least two classes among the kept train samples, found {len(here)}",
+            "label or restore samples first",
+        )
     else:
         graph, at = nodes(bench, part)
         X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)
@@ -150,7 +173,8 @@ def fit(bench, state):
     classes, y = targets(part)
     if len(classes) < 2:
         raise UserError(
-            f"expected at least two classes among the kept train samples, found {len(classes)}", "label or restore samples first"
+            f"expected at least two classes among the kept train samples, found {len(classes)}",
+            "label or restore samples first",
         )
     graph, at = nodes(bench, part)
     X = Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(part.content_hash)

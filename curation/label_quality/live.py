@@ -15,6 +15,7 @@ from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.judges import Second, fit, judge_of, keep_judge
 from assay.curation.label_quality.reasons import explain_labels
 from assay.curation.label_quality.scoring import indices, judge, judged, packed
+from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import Shards, load, save
 from assay.curation.versioning import versions
 from assay.curation.versioning.versions import position
@@ -26,7 +27,11 @@ class Standing:
     """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
 
     def __init__(self, bench, folder, classes, ids, hashes, probe):
-        self.classes, self.ids, self.probe = classes, ids, probe  # ids (n,): the judged samples, in order
+        self.classes, self.ids, self.probe = (
+            classes,
+            ids,
+            probe,
+        )  # ids (n,): the judged samples, in order
         self.X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
         self.kept = dict(folder=np.array(folder), ids=ids, classes=np.array(json.dumps(classes)))
         kept = judge_of(bench) or {}
@@ -35,9 +40,15 @@ class Standing:
 
     def same(self, state):
         """Are the judged samples of a state those that it was made of?"""
-        held = state.split.isin(("test", "guard")).to_numpy()
-        if self.of is None or not (state.index.is_(self.of[0]) and np.array_equal(held, self.of[1])):
-            self.of = (state.index, held) if np.array_equal(self.ids, np.asarray(state.index[~held], "S32")) else None
+        held = state.split.isin(LOCKED).to_numpy()
+        if self.of is None or not (
+            state.index.is_(self.of[0]) and np.array_equal(held, self.of[1])
+        ):
+            self.of = (
+                (state.index, held)
+                if np.array_equal(self.ids, np.asarray(state.index[~held], "S32"))
+                else None
+            )
         return self.of is not None
 
     def judge(self, state):
@@ -57,7 +68,11 @@ class Standing:
         return judge(part, self.classes, probs, self.probe.few()), probs, news
 
     def save(self, bench):
-        save(bench.arrays / "probe.npz", **self.kept, **{name: np.asarray(getattr(self.probe, name)) for name in probes.Probe.ARRAYS})
+        save(
+            bench.arrays / "probe.npz",
+            **self.kept,
+            **{name: np.asarray(getattr(self.probe, name)) for name in probes.Probe.ARRAYS},
+        )
 
 
 def standing(bench, state):
@@ -79,7 +94,14 @@ def write_opinion(bench, upto):
     state = bench.state(upto)
     classes, part, _, probe = fit(bench, state)
     keep_judge(bench, upto, classes, probe)
-    held = Standing(bench, settings(bench)["folder"], classes, np.asarray(part.index, "S32"), part.content_hash, probe)
+    held = Standing(
+        bench,
+        settings(bench)["folder"],
+        classes,
+        np.asarray(part.index, "S32"),
+        part.content_hash,
+        probe,
+    )
     held.save(bench)
     return publish(bench, upto, state, held, *held.judge(state)[:2])
 
@@ -132,7 +154,9 @@ def judge_key(bench, version="HEAD"):
     from assay.curation.label_quality import judges
 
     graph = load(bench.arrays / "graph.npz", ["key"])  # alone: the rest is large
-    code = b"".join(Path(module.__file__).read_bytes() for module in (probe, judges, sys.modules[__name__]))
+    code = b"".join(
+        Path(module.__file__).read_bytes() for module in (probe, judges, sys.modules[__name__])
+    )
     made = [settings(bench), judges.judge_name(bench, version), graph and str(graph["key"])]
     return sha256(json.dumps(made).encode() + code).hexdigest()[:16]
 
@@ -144,7 +168,9 @@ def opinion(bench, version="HEAD", scan_needed=True):
     if versions.is_head(bench, version):
         try:
             found = brought(bench)
-            return told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+            return (
+                told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+            )
         except UserError:
             if scan_needed:
                 raise
@@ -162,7 +188,9 @@ def judgement(bench, version):
     if kept is None:
         part, classes, probs, few = of_version(bench, version)
         found = judge(part, classes, probs, few)
-        found["flagged"] = (found.suggestion != found.label).to_numpy(bool)  # who has decided is no part of the tree: `told` adds it
+        found["flagged"] = (found.suggestion != found.label).to_numpy(
+            bool
+        )  # who has decided is no part of the tree: `told` adds it
         kept = packed(part, classes, few, found)
         with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
             save(file, **kept)
@@ -174,7 +202,7 @@ def told(state, kept):
     import pandas as pd
 
     classes = np.array(json.loads(str(kept["classes"])), dtype=object)
-    rows = np.flatnonzero(~state.split.isin(("test", "guard")))[kept["rows"]]
+    rows = np.flatnonzero(~state.split.isin(LOCKED))[kept["rows"]]
     reviewed = state.reviewed.to_numpy(bool)[rows]
     return pd.DataFrame(
         dict(
@@ -198,5 +226,8 @@ def brought(bench):
     found = rescore(bench)
     if found is None:
         came = "samples that came, left or moved to another split since"
-        raise UserError(f"expected a scan of the samples as they are, found {came}", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            f"expected a scan of the samples as they are, found {came}",
+            f"run: assay scan -b {bench.given}",
+        )
     return found

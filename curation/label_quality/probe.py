@@ -39,7 +39,9 @@ def fit(X, y, groups, k):
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     probe.lam = choose_lambda(X, probe, s, Q) * s.sum() / D
-    probe.inverse = (Q * (1 / (s + probe.lam) - 1 / probe.lam)) @ Q.T  # directions that no row spans keep 1 / lambda
+    probe.inverse = (
+        Q * (1 / (s + probe.lam) - 1 / probe.lam)
+    ) @ Q.T  # directions that no row spans keep 1 / lambda
     probe.inverse[np.diag_indices(D)] += 1 / probe.lam
     probe.h = probe.leverage(X)
     probe.count_groups()
@@ -50,7 +52,19 @@ def fit(X, y, groups, k):
 class Probe:
     """A fitted probe over n training rows. `scores` and `update` take the same X, in the same order, that it was fitted on."""
 
-    ARRAYS = ("mean", "scale", "lam", "inverse", "XtY", "h", "y", "groups", "slope", "offset", "sizes")
+    ARRAYS = (
+        "mean",
+        "scale",
+        "lam",
+        "inverse",
+        "XtY",
+        "h",
+        "y",
+        "groups",
+        "slope",
+        "offset",
+        "sizes",
+    )
 
     def __init__(self, mean, scale, k):
         self.mean, self.scale, self.k = mean, scale, k
@@ -90,12 +104,20 @@ class Probe:
         tight = np.flatnonzero(fitted & (self.h > 0.9))  # the division magnifies fp32's error there
         for part in blocks(len(tight)):
             p[tight[part]] = self.standard(X[tight[part]]) @ (self.inverse @ self.XtY)
-        out = np.where(fitted[:, None], (p - self.h[:, None] * Y) / (1 - np.where(fitted, self.h, 0))[:, None], p)
+        out = np.where(
+            fitted[:, None],
+            (p - self.h[:, None] * Y) / (1 - np.where(fitted, self.h, 0))[:, None],
+            p,
+        )
         for stack in families(self.groups, fitted):
-            if stack.shape[1] > X.shape[1] + 1:  # larger than d: take it out of the gram matrix itself
+            if (
+                stack.shape[1] > X.shape[1] + 1
+            ):  # larger than d: take it out of the gram matrix itself
                 out[stack[0]] = self._downdated(X, stack[0], Y)
             else:
-                out[stack] = leave_out(self.standard(X[stack.ravel()]), self.inverse, p[stack], Y[stack])
+                out[stack] = leave_out(
+                    self.standard(X[stack.ravel()]), self.inverse, p[stack], Y[stack]
+                )
         return out
 
     def _downdated(self, X, rows, Y):
@@ -120,13 +142,23 @@ class Probe:
             slope, offset = np.exp(w[: self.k]), w[self.k :]
             logp = log_softmax(S * slope + offset, axis=1)
             miss = (np.exp(logp) - Y) / len(S)
-            prior = 1e-3 * ((w[: self.k] - np.log(5)) ** 2).sum() + 1e-4 * (offset**2).sum()  # rare classes lean on the common scale
-            step = np.r_[(miss * S).sum(0) * slope + 2e-3 * (w[: self.k] - np.log(5)), miss.sum(0) + 2e-4 * offset]
+            prior = (
+                1e-3 * ((w[: self.k] - np.log(5)) ** 2).sum() + 1e-4 * (offset**2).sum()
+            )  # rare classes lean on the common scale
+            step = np.r_[
+                (miss * S).sum(0) * slope + 2e-3 * (w[: self.k] - np.log(5)),
+                miss.sum(0) + 2e-4 * offset,
+            ]
             return -(logp * Y).sum() / len(S) + prior, step
 
         bounds = [(np.log(0.5), np.log(50))] * self.k + [(-8, 8)] * self.k
         w = minimize(
-            loss, np.r_[np.full(self.k, np.log(5)), np.zeros(self.k)], jac=True, bounds=bounds, method="L-BFGS-B", options=dict(maxiter=60)
+            loss,
+            np.r_[np.full(self.k, np.log(5)), np.zeros(self.k)],
+            jac=True,
+            bounds=bounds,
+            method="L-BFGS-B",
+            options=dict(maxiter=60),
         ).x
         self.slope, self.offset = np.exp(w[: self.k]), w[self.k :]
 
@@ -151,7 +183,11 @@ class Probe:
     def refit(self, X, y, groups):
         """Fit anew on other rows, all at once: standardisation, lambda and calibration stay, as in `update`."""
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
-        rows, gram, self.XtY = np.flatnonzero(self.y >= 0), self.lam * np.eye(D), np.zeros((D, self.k))
+        rows, gram, self.XtY = (
+            np.flatnonzero(self.y >= 0),
+            self.lam * np.eye(D),
+            np.zeros((D, self.k)),
+        )
         for part in blocks(len(rows)):
             Z = self.standard(X[rows[part]])
             gram += Z.T @ Z
@@ -170,7 +206,10 @@ class Probe:
         if len(moved) > 200:  # past that, one fresh inverse is quicker
             gram = np.linalg.inv(self.inverse)
             for i in range(0, len(moved), BLOCK):
-                Z, sign = self.standard(X[moved[i : i + BLOCK]]), np.where(y[moved[i : i + BLOCK]] >= 0, 1.0, -1.0)
+                Z, sign = (
+                    self.standard(X[moved[i : i + BLOCK]]),
+                    np.where(y[moved[i : i + BLOCK]] >= 0, 1.0, -1.0),
+                )
                 gram += (Z * sign[:, None]).T @ Z
             self.inverse = np.linalg.inv((gram + gram.T) / 2)
             self.h = self.leverage(X)
@@ -208,7 +247,9 @@ def choose_lambda(X, probe, s, Q, most=4096):
         out = miss / (1 - h)[:, None]
         for stack in families(G, np.ones(len(G), bool)):
             if stack.shape[1] <= 256:  # a larger family says little about lambda and costs its cube
-                out[stack] = Y[stack] - leave_out(T[stack.ravel()] * np.sqrt(d), None, Y[stack] - miss[stack], Y[stack])
+                out[stack] = Y[stack] - leave_out(
+                    T[stack.ravel()] * np.sqrt(d), None, Y[stack] - miss[stack], Y[stack]
+                )
         losses.append((out**2).sum())
     return LAMBDAS[int(np.argmin(losses))]
 
@@ -216,7 +257,9 @@ def choose_lambda(X, probe, s, Q, most=4096):
 def moments(X, rows):
     """Mean and standard deviation (d,) of the columns over `rows` in fp64, streamed; a constant column gets scale 1."""
     n, total, squares = len(rows), 0.0, 0.0
-    origin = np.asarray(X[rows[:BLOCK]], "f8").mean(0)  # near the mean, so that squares do not cancel
+    origin = np.asarray(X[rows[:BLOCK]], "f8").mean(
+        0
+    )  # near the mean, so that squares do not cancel
     for part in blocks(n):
         B = X[rows[part]] - origin
         total, squares = total + B.sum(0), squares + np.einsum("ij,ij->j", B, B)

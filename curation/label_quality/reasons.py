@@ -13,7 +13,9 @@ def explain_labels(bench, state, rows):
     import pandas as pd
 
     graph, at = nodes(bench, state)
-    usable = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()  # never a test label
+    usable = (
+        state.keep & state.split.isin(("train", "val")) & state.label.notna()
+    ).to_numpy()  # never a test label
     codes, names = pd.factorize(state.label.to_numpy()[usable], sort=True)
     label_of = np.full(len(graph["hashes"]), -1)
     label_of[at[usable][::-1]] = codes[::-1]  # of copies, the first
@@ -26,5 +28,7 @@ def explain_labels(bench, state, rows):
         f"{p:.0%} {s} out of sample, {q:.0%} {g}; {a} of {n} nearest neighbours labelled {s}"
         if s != g
         else f"{p:.0%} {s} out of sample, as labelled; {a} of {n} nearest neighbours labelled {s}"
-        for p, s, q, g, a, n in zip(rows.confidence, rows.suggestion, rows.score, rows.label, theirs, total)
+        for p, s, q, g, a, n in zip(
+            rows.confidence, rows.suggestion, rows.score, rows.label, theirs, total
+        )
     ]

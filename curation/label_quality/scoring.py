@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 
+from assay.curation.splits import LOCKED
+
 
 def judged(state):
     """The samples that are fitted or predicted: all but test and guard, which no score may read."""
-    return state[~state.split.isin(("test", "guard"))]
+    return state[~state.split.isin(LOCKED)]
 
 
 def targets(state, classes=None):
@@ -27,7 +29,12 @@ def indices(labels, classes):
 def labelled(state, classes, few):
     """(rows (m,) of a state whose labels are judged, the class index of every row (n,))."""
     y = indices(state.label, classes)
-    use = (y >= 0) & ~np.asarray(few)[y] & state.keep.to_numpy() & state.split.isin(("train", "val")).to_numpy()
+    use = (
+        (y >= 0)
+        & ~np.asarray(few)[y]
+        & state.keep.to_numpy()
+        & state.split.isin(("train", "val")).to_numpy()
+    )
     return np.flatnonzero(use), y
 
 
@@ -50,11 +57,17 @@ def judge(state, classes, probs, few):
     best = p.argmax(1)
     seen = np.unique(np.r_[y[rows], best])  # cleanlab wants labels 0..k-1 that occur
     narrow = np.searchsorted(seen, y[rows])
-    out["score"] = get_label_quality_scores(narrow, p[:, seen], method="self_confidence") if len(seen) > 1 else 1.0
+    out["score"] = (
+        get_label_quality_scores(narrow, p[:, seen], method="self_confidence")
+        if len(seen) > 1
+        else 1.0
+    )
     out["suggestion"] = np.array(classes, dtype=object)[best]
     out["confidence"] = p[np.arange(len(rows)), best]
     differs = (
-        find_label_issues(narrow, p[:, seen], filter_by="predicted_neq_given", n_jobs=1) if len(seen) > 1 else np.zeros(len(rows), bool)
+        find_label_issues(narrow, p[:, seen], filter_by="predicted_neq_given", n_jobs=1)
+        if len(seen) > 1
+        else np.zeros(len(rows), bool)
     )
     out["flagged"] = differs & ~out.reviewed.to_numpy(bool)
     return out

@@ -15,10 +15,17 @@ AGE = 600  # seconds after which nobody is still writing a file that was left un
 def unfinished(bench):
     """Files that a killed process left half-made: .tmp files, arrays without an index, a half-exported model, half a backup."""
     files = [*bench.arrays.rglob("*.tmp"), *(bench.arrays / "embeddings").glob("*/*/*")]
-    files += [*bench.path.glob(f"{bench.file.name}.partial*"), *(bench.path / "backups").glob("*.partial")]
+    files += [
+        *bench.path.glob(f"{bench.file.name}.partial*"),
+        *(bench.path / "backups").glob("*.partial"),
+    ]
     for folder in shard_folders(bench):
         indexed = {array_of(index) for index in folder.glob("*.index.npy")}
-        files += [f for f in folder.glob("*.npy") if f not in indexed and not f.name.endswith(".index.npy")]
+        files += [
+            f
+            for f in folder.glob("*.npy")
+            if f not in indexed and not f.name.endswith(".index.npy")
+        ]
     return sorted(f for f in set(files) if older(f))
 
 
@@ -38,7 +45,9 @@ def sessions_ended(bench):
 
 
 def shard_folders(bench):
-    many = [f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")]
+    many = [
+        f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")
+    ]
     return [f for f in (bench.arrays / "pixels", *many) if f.is_dir()]
 
 
@@ -58,21 +67,45 @@ def unneeded(bench):
 
     out = dict.fromkeys(files(bench.arrays / "damaged"), "set aside as damaged")
     runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
-    out |= {f: "predictions of no run" for f in files(bench.arrays / "runs") if f.suffix != ".npz" or f.stem not in runs}
-    scan = [folder for (folder,) in bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")]
-    for folder in (bench.arrays / "embeddings").glob("*") if scan else ():  # a first scan may have been killed, and will resume
+    out |= {
+        f: "predictions of no run"
+        for f in files(bench.arrays / "runs")
+        if f.suffix != ".npz" or f.stem not in runs
+    }
+    scan = [
+        folder
+        for (folder,) in bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")
+    ]
+    for folder in (
+        (bench.arrays / "embeddings").glob("*") if scan else ()
+    ):  # a first scan may have been killed, and will resume
         if folder.name not in (*scan, *runs.values()):
-            out |= dict.fromkeys(files(folder), f"embeddings {folder.name}, of neither the last scan nor a run")
+            out |= dict.fromkeys(
+                files(folder), f"embeddings {folder.name}, of neither the last scan nor a run"
+            )
     judged = set()
     with suppress(UserError):  # no scan stands, or its graph is damaged
-        judged = {f"{tree}-{judge_key(bench, name)}" for name, tree in bench.rows("select name, tree from commits")}
+        judged = {
+            f"{tree}-{judge_key(bench, name)}"
+            for name, tree in bench.rows("select name, tree from commits")
+        }
     flagged = (bench.arrays / "flagged").glob("*.npz")
     with suppress(UserError):
         stand = set(judge_files(bench))
-        out |= {f: "judges of scans with other settings" for f in (bench.arrays / "judges").glob("*.npz") if f not in stand}
-    out |= {f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged}
+        out |= {
+            f: "judges of scans with other settings"
+            for f in (bench.arrays / "judges").glob("*.npz")
+            if f not in stand
+        }
+    out |= {
+        f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged
+    }
     out |= {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
-    out |= {f: "plans, logs and states of experiments that ended" for f in files(bench.path / "jobs") if older(f)}
+    out |= {
+        f: "plans, logs and states of experiments that ended"
+        for f in files(bench.path / "jobs")
+        if older(f)
+    }
     out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")
     for place in filter(older, (bench.path / "uploads").glob("*")):
         if not bench.rows("select 1 from samples where starts_with(uri, ?) limit 1", [f"{place}/"]):
@@ -83,7 +116,9 @@ def unneeded(bench):
         needed = np.isin(hashes, known)
         partly += bool(needed.any() and not needed.all())
         if len(needed) and not needed.any():
-            out |= dict.fromkeys((index, array_of(index)), "pixels of images that were never imported")
+            out |= dict.fromkeys(
+                (index, array_of(index)), "pixels of images that were never imported"
+            )
     out |= dict.fromkeys(models(bench), "models of an older Assay, which nothing reads")
     return out | dict.fromkeys(unfinished(bench), "left unfinished"), partly
 
@@ -97,7 +132,9 @@ def gc(bench, dry_run=False):
     with alone(bench):
         found, partly = unneeded(bench)
         freed, n = {}, 0
-        for file in sorted(found, key=lambda f: not f.name.endswith(".index.npy")):  # a shard without its index is not read
+        for file in sorted(
+            found, key=lambda f: not f.name.endswith(".index.npy")
+        ):  # a shard without its index is not read
             with suppress(FileNotFoundError):
                 size = file.stat().st_size
                 if not dry_run:

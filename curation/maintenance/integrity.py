@@ -23,14 +23,35 @@ from assay.curation.system import permissions
 from assay.curation.versioning import versions
 from assay.curation.versioning.edits import BOUNDS, SECONDS
 
-NOTES = ("leftover", "not verifiable", "unscanned", "numbers", "open", "unknown")  # worth saying, but nothing is wrong
-NO_DAMAGE = re.compile("to be free|room on the disk|of schema")  # a busy bench, a full disk or another Assay's bench is not a damaged one
+NOTES = (
+    "leftover",
+    "not verifiable",
+    "unscanned",
+    "numbers",
+    "open",
+    "unknown",
+)  # worth saying, but nothing is wrong
+NO_DAMAGE = re.compile(
+    "to be free|room on the disk|of schema"
+)  # a busy bench, a full disk or another Assay's bench is not a damaged one
 RESTORE = "go back to the last good backup: assay restore"
 ROWS = [  # rows that no verb of ours could have written: (query, what they are, what --repair does about them)
-    ("select sample from edits where sample <> '' and sample not in (select id from samples)", "edits of samples that are not there", None),
-    ("select id from samples where id not in (select sample from edits)", "samples that no edit speaks of", None),
+    (
+        "select sample from edits where sample <> '' and sample not in (select id from samples)",
+        "edits of samples that are not there",
+        None,
+    ),
+    (
+        "select id from samples where id not in (select sample from edits)",
+        "samples that no edit speaks of",
+        None,
+    ),
     (IMPROPER.format(table="edits", order="seq"), "values that no field of theirs has", None),
-    ("select sample from issues where sample not in (select id from samples)", "issues of samples that are not there", "delete these rows"),
+    (
+        "select sample from issues where sample not in (select id from samples)",
+        "issues of samples that are not there",
+        "delete these rows",
+    ),
 ]
 
 
@@ -47,7 +68,17 @@ def check(bench, progress=None):
     bench.positions.clear()
     try:
         bench.verify(witnessed=False)
-        found, state = [*log(bench), *rows(bench), *numbers(bench), *open_to_others(bench), *others(bench), *runs(bench)], bench.state()
+        found, state = (
+            [
+                *log(bench),
+                *rows(bench),
+                *numbers(bench),
+                *open_to_others(bench),
+                *others(bench),
+                *runs(bench),
+            ],
+            bench.state(),
+        )
     except UserError as e:
         if not bench.file.exists() or NO_DAMAGE.search(e.problem):
             raise
@@ -62,30 +93,49 @@ def log(bench):
     for kind, what, mend in bench.damages():
         yield finding(kind, what, repair=mend, hint=None if mend else RESTORE)
     if breaks := bench.chain_breaks():
-        yield finding("log", f"the log is not what was written, first at edit {breaks[0]:,}", len(breaks), hint=RESTORE)
+        yield finding(
+            "log",
+            f"the log is not what was written, first at edit {breaks[0]:,}",
+            len(breaks),
+            hint=RESTORE,
+        )
     end = versions.position(bench, "HEAD")
     for c in bench.commits().itertuples():
         if c.upto > end:
-            yield finding("commit", f"{c.name} is edit {c.upto:,}, and the log ends at {end:,}", hint=RESTORE)
+            yield finding(
+                "commit", f"{c.name} is edit {c.upto:,}, and the log ends at {end:,}", hint=RESTORE
+            )
         elif (tree := versions.tree(bench.state(c.upto))) != c.tree:
-            yield finding("commit", f"{c.name} is not what was committed: tree {tree}, then {c.tree}", hint=RESTORE)
+            yield finding(
+                "commit",
+                f"{c.name} is not what was committed: tree {tree}, then {c.tree}",
+                hint=RESTORE,
+            )
 
 
 def rows(bench):
     for query, what, mend in ROWS:
         if found := bench.rows(query):
             hint = None if mend else RESTORE
-            yield finding("orphan", f"{len(found):,} {what}, first {found[0][0]}", len(found), mend, hint)
+            yield finding(
+                "orphan", f"{len(found):,} {what}, first {found[0][0]}", len(found), mend, hint
+            )
 
 
 def numbers(bench):
     """What older Assays stored unchecked: the log keeps it, and no count takes it."""
     hints = " or ".join(
-        f"try_cast(suggested ->> '{k}' as double) not between {low} and {high}" for k, (low, high) in BOUNDS.items() if k != "seconds"
+        f"try_cast(suggested ->> '{k}' as double) not between {low} and {high}"
+        for k, (low, high) in BOUNDS.items()
+        if k != "seconds"
     )
-    if found := bench.rows(f"select seq from edits where {SECONDS} is distinct from seconds or {hints} order by seq"):
+    if found := bench.rows(
+        f"select seq from edits where {SECONDS} is distinct from seconds or {hints} order by seq"
+    ):
         what = f"{len(found):,} edits with seconds, a score or a rank that no look has (Infinity, NaN), first edit {found[0][0]:,}"
-        yield finding("numbers", what, len(found), hint="they count as not timed; what was decided stands")
+        yield finding(
+            "numbers", what, len(found), hint="they count as not timed; what was decided stands"
+        )
 
 
 def open_to_others(bench):
@@ -97,7 +147,12 @@ def open_to_others(bench):
 def others(bench):
     if found := sorted({*unknown(bench.path)} - {*models(bench)}):
         what = f"{len(found):,} files and folders that Assay did not put into the bench, first {os.path.relpath(found[0], bench.path)}"
-        yield finding("unknown", what, len(found), hint="nothing reads them; look at them before you open one in a bench that is not yours")
+        yield finding(
+            "unknown",
+            what,
+            len(found),
+            hint="nothing reads them; look at them before you open one in a bench that is not yours",
+        )
     if found := models(bench):
         what = f"{len(found):,} models that an older Assay kept in the bench; nothing reads them"
         yield finding("leftover", what, len(found), "delete them", files=found)
@@ -106,24 +161,44 @@ def others(bench):
 def lost_runs(bench):
     """Keys of runs whose predictions are gone."""
     return sorted(
-        k for (k,) in bench.rows("select key from runs where failed is null") if not (bench.arrays / "runs" / f"{k}.npz").exists()
+        k
+        for (k,) in bench.rows("select key from runs where failed is null")
+        if not (bench.arrays / "runs" / f"{k}.npz").exists()
     )
 
 
 def runs(bench):
     if lost := lost_runs(bench):
         mend = "delete their rows, so that assay experiment trains them again"
-        yield finding("orphan", f"{len(lost):,} runs without predictions, first {lost[0]}", len(lost), mend)
+        yield finding(
+            "orphan", f"{len(lost):,} runs without predictions, first {lost[0]}", len(lost), mend
+        )
     known = {k for (k,) in bench.rows("select key from runs")}
-    over = [f for f in (bench.arrays / "runs").glob("*.np[yz]") if (f.suffix == ".npy" or f.stem not in known) and older(f)]
+    over = [
+        f
+        for f in (bench.arrays / "runs").glob("*.np[yz]")
+        if (f.suffix == ".npy" or f.stem not in known) and older(f)
+    ]
     if over:
-        yield finding("leftover", f"{len(over):,} files with predictions of no run", len(over), "delete them", files=over)
+        yield finding(
+            "leftover",
+            f"{len(over):,} files with predictions of no run",
+            len(over),
+            "delete them",
+            files=over,
+        )
 
 
 def arrays(bench, progress=None):
     """Every shard against its name, every .npz against its checksums."""
-    shards = [index for folder in shard_folders(bench) for index in sorted(folder.glob("*.index.npy"))]
-    kept = (file for file in sorted(bench.arrays.rglob("*.npz")) if "damaged" not in file.relative_to(bench.arrays).parts)
+    shards = [
+        index for folder in shard_folders(bench) for index in sorted(folder.glob("*.index.npy"))
+    ]
+    kept = (
+        file
+        for file in sorted(bench.arrays.rglob("*.npz"))
+        if "damaged" not in file.relative_to(bench.arrays).parts
+    )
     files = [*shards, *kept]
     old = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -133,15 +208,35 @@ def arrays(bench, progress=None):
             if why == "not verifiable":
                 old.append(file)
             elif isinstance(why, OSError):
-                yield finding("unreadable", f"{place(bench, file)}: {why}", hint="see to the disk and its permissions")
+                yield finding(
+                    "unreadable",
+                    f"{place(bench, file)}: {why}",
+                    hint="see to the disk and its permissions",
+                )
             elif why:
                 mend = "set it aside in arrays/damaged; what it held is " + made_by(file, bench)
-                yield finding("damaged", f"{place(bench, file)} {why}", repair=mend, files={file, array_of(file)})
+                yield finding(
+                    "damaged",
+                    f"{place(bench, file)} {why}",
+                    repair=mend,
+                    files={file, array_of(file)},
+                )
     if old:
         what = f"{len(old):,} shards of an older Assay, which named them without a digest: readable, but nobody can tell if they changed"
-        yield finding("not verifiable", what, len(old), hint="they are replaced as images are imported and scanned anew")
+        yield finding(
+            "not verifiable",
+            what,
+            len(old),
+            hint="they are replaced as images are imported and scanned anew",
+        )
     if stray := unfinished(bench):
-        yield finding("leftover", f"{len(stray):,} files left unfinished by a killed process", len(stray), "delete them", files=stray)
+        yield finding(
+            "leftover",
+            f"{len(stray):,} files left unfinished by a killed process",
+            len(stray),
+            "delete them",
+            files=stray,
+        )
 
 
 def why_bad(file):
@@ -164,11 +259,25 @@ def place(bench, file):
 def made_by(file, bench):
     if file.parent.name == "pixels":
         return "decoded again from the originals"
-    if file.parent.name == "flagged" or file.name in ("clusters.npz", "gaps.npz", "contents.npz", "costs.npz", "report.npz"):
+    if file.parent.name == "flagged" or file.name in (
+        "clusters.npz",
+        "gaps.npz",
+        "contents.npz",
+        "costs.npz",
+        "report.npz",
+    ):
         return "found again when it is asked for"
     if file.parent.name in ("judges", "sessions"):
-        return "lost: " + ("versions of its time are judged by another scan" if file.parent.name == "judges" else "a session's start")
-    return "trained again by assay experiment" if file.parent.name == "runs" else f"made again by {rescan(bench)}"
+        return "lost: " + (
+            "versions of its time are judged by another scan"
+            if file.parent.name == "judges"
+            else "a session's start"
+        )
+    return (
+        "trained again by assay experiment"
+        if file.parent.name == "runs"
+        else f"made again by {rescan(bench)}"
+    )
 
 
 def without_pixels(bench, state):
@@ -181,16 +290,25 @@ def without_pixels(bench, state):
 def coverage(bench, state):
     """What the arrays lack: pixels of kept samples and, where a scan stands, embeddings and neighbours."""
     if n := len(without_pixels(bench, state)):
-        yield finding("pixels", f"{n:,} kept samples have no pixels in arrays/pixels", n, "decode them again from their originals")
+        yield finding(
+            "pixels",
+            f"{n:,} kept samples have no pixels in arrays/pixels",
+            n,
+            "decode them again from their originals",
+        )
     try:
         asked, graph = scan_settings.settings(bench), load(bench.arrays / "graph.npz")
     except UserError:
         return  # no scan stands, or arrays() told of the damage
     hashes = np.unique(np.asarray(state.content_hash, "S32"))
     embedded = [np.empty(0, "S32"), *listed(bench.arrays / "embeddings" / asked["folder"]).values()]
-    there = np.isin(hashes, np.concatenate(embedded)) & np.isin(hashes, [] if graph is None else graph["hashes"])
+    there = np.isin(hashes, np.concatenate(embedded)) & np.isin(
+        hashes, [] if graph is None else graph["hashes"]
+    )
     if n := int((~there).sum()):
-        what = f"{n:,} of {len(hashes):,} images have no embedding, or no place among the neighbours"
+        what = (
+            f"{n:,} of {len(hashes):,} images have no embedding, or no place among the neighbours"
+        )
         yield finding("unscanned", what, n, hint=f"run: {rescan(bench)}")
 
 
@@ -214,10 +332,17 @@ def images(state, progress=None):
     if gone:
         some = ", ".join(f"{kept.uri.iloc[i]} ({gone[i]})" for i in sorted(gone)[:3])
         what = f"{len(gone):,} images cannot be read: {some}"
-        yield finding("image", what, len(gone), hint="put them back, or say where they are now: assay relocate FOLDER")
+        yield finding(
+            "image",
+            what,
+            len(gone),
+            hint="put them back, or say where they are now: assay relocate FOLDER",
+        )
     if changed:
         what = f"{len(changed):,} images have other bytes than were imported: {', '.join(kept.uri.iloc[i] for i in sorted(changed)[:3])}"
-        hint = "put the old files back, or import their source again, which makes new samples of them"
+        hint = (
+            "put the old files back, or import their source again, which makes new samples of them"
+        )
         yield finding("image", what, len(changed), hint=hint)
 
 
@@ -247,7 +372,11 @@ def set_aside(bench, file):
     with suppress(FileNotFoundError):
         os.replace(file, away / f"{file.parent.name}-{file.name}")
     if file.parent.parent.name == "embeddings" or file.name in ("graph.npz", "lists.npz"):
-        for name in ("graph.npz", "lists.npz", "probe.npz"):  # made of it; and without a probe an edit does not try to re-score
+        for name in (
+            "graph.npz",
+            "lists.npz",
+            "probe.npz",
+        ):  # made of it; and without a probe an edit does not try to re-score
             (bench.arrays / name).unlink(missing_ok=True)
 
 
@@ -272,5 +401,13 @@ def decode_again(bench, progress=None):
     good = np.setdiff1d(np.arange(len(lost)), [*gone, *changed])
     if len(good):
         for source, part in lost.iloc[good].groupby("source", sort=False):
-            known = bench.query("select content_hash from samples where source = ?", [source]).content_hash
-            decode_source(part, Shards(bench.arrays / "pixels"), SIDE, progress, conversion.before(bench, source, known))
+            known = bench.query(
+                "select content_hash from samples where source = ?", [source]
+            ).content_hash
+            decode_source(
+                part,
+                Shards(bench.arrays / "pixels"),
+                SIDE,
+                progress,
+                conversion.before(bench, source, known),
+            )

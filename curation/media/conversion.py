@@ -8,7 +8,9 @@ import numpy as np
 from assay.curation.storage.arrays import Shards
 
 DECODER = 2  # counted up when images.py or damage.py would make something else of the same bytes
-GROUNDS = dict(white=255, black=0, grey=128)  # what may lie behind a drawing on transparency, in the order of preference
+GROUNDS = dict(
+    white=255, black=0, grey=128
+)  # what may lie behind a drawing on transparency, in the order of preference
 LEVELS = 32  # of 256: a declared range of which pictures use fewer is too wide for them
 FAR = 48  # levels from which on a colour stands out from its ground
 DRAWN = 0.25  # of what is drawn must stand out, or the drawing counts as hidden
@@ -53,7 +55,11 @@ class Look(NamedTuple):
     def read_with(self, reading):
         """The same, with the reading written in."""
         low, high = (reading.low, reading.high) if self.deep else (0, 0)
-        return self._replace(read_low=low, read_high=high, ground=list(GROUNDS).index(reading.ground) if self.clear else 0)
+        return self._replace(
+            read_low=low,
+            read_high=high,
+            ground=list(GROUNDS).index(reading.ground) if self.clear else 0,
+        )
 
 
 def load_looks(arrays):
@@ -110,13 +116,18 @@ def before(bench, source, hashes):
         return OLD
     out = OPEN
     for look in find_looks(load_looks(bench.arrays), dict.fromkeys(hashes)).values():
-        out = Reading(*(mine if mine is not None else new for mine, new in zip(out, look.reading())))
+        out = Reading(
+            *(mine if mine is not None else new for mine, new in zip(out, look.reading()))
+        )
     return out
 
 
 def older(bench, state):
     """How many kept samples of `state` an older Assay decoded."""
-    known = {key.removeprefix("decoder ") for (key,) in bench.rows("select key from meta where key like 'decoder %'")}
+    known = {
+        key.removeprefix("decoder ")
+        for (key,) in bench.rows("select key from meta where key like 'decoder %'")
+    }
     return int((state.keep & ~state.source.isin(known)).sum())
 
 
@@ -133,7 +144,11 @@ def notes(looks, reading=OPEN):
     if deep := [k for k in looks if k.deep]:
         (low, high), n = Counter((k.read_low, k.read_high) for k in deep).most_common(1)[0]
         bits = high and low == 0 and float(np.log2(high + 1))
-        how = f"as {bits:.0f} bits" if bits and bits.is_integer() and bits > 1 else "from black to white"
+        how = (
+            f"as {bits:.0f} bits"
+            if bits and bits.is_integer() and bits > 1
+            else "from black to white"
+        )
         beyond = sum(k.high > k.read_high or k.low < k.read_low for k in deep)
         cut = f"; beyond it, and cut there, reach {beyond:,}" if beyond else ""
         out.append(
@@ -141,7 +156,11 @@ def notes(looks, reading=OPEN):
         )
     if clear := [k for k in looks if k.clear]:
         ground = list(GROUNDS)[int(Counter(k.ground for k in clear).most_common(1)[0][0])]
-        why = f", where white would hide {white:,} of them" if ground != "white" and (white := int(sum(k.white for k in clear))) else ""
+        why = (
+            f", where white would hide {white:,} of them"
+            if ground != "white" and (white := int(sum(k.white for k in clear)))
+            else ""
+        )
         lost = int(sum(getattr(k, ground) for k in clear))
         empty = sum(k.clear == 2 for k in clear)
         why += f"; hardly to be seen on it: {lost:,}" if lost else ""

@@ -21,7 +21,9 @@ WHY = {
     SCANS: "a progressive JPEG without its last scans: about {:.0%} of its detail is missing",
     SUMS: "about {:.0%} of its data fail the checksums in their file",
 }
-MARKER = re.compile(b"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # within entropy-coded data: stuffing, restarts and fill bytes are none
+MARKER = re.compile(
+    b"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL
+)  # within entropy-coded data: stuffing, restarts and fill bytes are none
 NOISE = bytes(range(1, 200))
 
 
@@ -33,7 +35,11 @@ def find_damage(blob, image):
         return damage_of_png(blob)
     if image.format in ("WEBP", "AVIF", "HEIF"):
         run = zeros_at_end(blob[: length(blob)])
-        return (run / len(blob), FILLED) if run > max(0.01 * len(blob), FLAT * image.width * image.height) else (0, 0)
+        return (
+            (run / len(blob), FILLED)
+            if run > max(0.01 * len(blob), FLAT * image.width * image.height)
+            else (0, 0)
+        )
     return 0, 0
 
 
@@ -45,7 +51,8 @@ def damage_of_png(blob):
         if kind == b"IDAT":
             whole += size
             bad += size * (
-                zlib.crc32(memoryview(blob)[at + 4 : at + 8 + size]) != int.from_bytes(blob[at + 8 + size : at + 12 + size], "big")
+                zlib.crc32(memoryview(blob)[at + 4 : at + 8 + size])
+                != int.from_bytes(blob[at + 8 + size : at + 12 + size], "big")
             )
         at += 12 + size
     return (min(1.0, bad / whole), SUMS) if bad else (0, 0)
@@ -58,7 +65,11 @@ def length(blob):
 
 def zeros_at_end(blob):
     """The length of the longest run of zeros that at most 16 other bytes follow."""
-    ends = [n for n in range(max(1, len(blob) - 16), len(blob) + 1) if not blob[n - 1] and (n == len(blob) or blob[n])]
+    ends = [
+        n
+        for n in range(max(1, len(blob) - 16), len(blob) + 1)
+        if not blob[n - 1] and (n == len(blob) or blob[n])
+    ]
     return max((n - len(blob[:n].rstrip(b"\0")) for n in ends), default=0)
 
 
@@ -72,14 +83,22 @@ def damage_of_jpeg(blob, image):
     if not scans:
         return 0, 0
     for scan in scans:
-        if (run := longest_zeros(blob[scan["start"] : scan["end"]])) and means_nothing(blob, image, scan, grey, run):
+        if (run := longest_zeros(blob[scan["start"] : scan["end"]])) and means_nothing(
+            blob, image, scan, grey, run
+        ):
             return (run[1] - run[0]) / sum(s["end"] - s["start"] for s in scans), FILLED
     if missing := progressive and detail_missing(scans):
         return missing, SCANS
     if grey or progressive:
         more = shown(blob[: scans[-1]["end"]] + NOISE + blob[scans[-1]["end"] :], image.size)
-        if more.tobytes() != image.tobytes():  # what was put behind its data is drawn: they did not reach to the end
-            return (0.5 * rows_that_differ(image, more), SCANS) if progressive else (max(grey_rows(image), 1 / image.height), ENDED)
+        if (
+            more.tobytes() != image.tobytes()
+        ):  # what was put behind its data is drawn: they did not reach to the end
+            return (
+                (0.5 * rows_that_differ(image, more), SCANS)
+                if progressive
+                else (max(grey_rows(image), 1 / image.height), ENDED)
+            )
     return 0, 0
 
 
@@ -106,7 +125,17 @@ def read_scans(blob):
             flat = all(tables.get(t) == 0 for u in used for t in (u >> 4, 16 + (u & 15)))
             ss, se, a = body[-3:]
             parts = [body[1 + 2 * i] for i in range(body[0])]
-            yield dict(parts=parts, ss=ss, se=se, ah=a >> 4, al=a & 15, start=at, end=end, flat=flat, all=frame)
+            yield dict(
+                parts=parts,
+                ss=ss,
+                se=se,
+                ah=a >> 4,
+                al=a & 15,
+                start=at,
+                end=end,
+                flat=flat,
+                all=frame,
+            )
             at = end
 
 
@@ -130,9 +159,15 @@ def means_nothing(blob, image, scan, grey, run):
     """Did no encoder write these zeros? Where they could stand for a flat area, they mean something if the picture is another without them;
     a grey one would not be."""
     if image.info.get("progressive"):
-        return scan["ss"] > 0  # a flat area is one code there; the scan of the means may well be zeros
+        return (
+            scan["ss"] > 0
+        )  # a flat area is one code there; the scan of the means may well be zeros
     end = scan["start"] + run[1]
-    return not scan["flat"] or not grey and shown(blob[: end - 32] + blob[end:], image.size).tobytes() == image.tobytes()
+    return (
+        not scan["flat"]
+        or not grey
+        and shown(blob[: end - 32] + blob[end:], image.size).tobytes() == image.tobytes()
+    )
 
 
 def detail_missing(scans):

@@ -6,7 +6,9 @@ from hashlib import blake2b
 
 MAX_PIXELS, MAX_BYTES = 100_000_000, 1 << 30
 CHUNK = 64 << 20  # bytes read ahead, and bytes in a shard: what a killed import loses
-IN_PARQUET = re.compile(r"(.+)::(\d+)(?:::(.+))?", re.DOTALL)  # file::row, and ::column where image_column would not guess it
+IN_PARQUET = re.compile(
+    r"(.+)::(\d+)(?:::(.+))?", re.DOTALL
+)  # file::row, and ::column where image_column would not guess it
 
 
 class BadImage(Exception):
@@ -68,20 +70,29 @@ def _iter_parquet(path, column, wanted):
     done = start = 0
     reason = f"{path} has no such row"
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:  # or a whole row group is held in memory
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=1 << 20
+        ) as file:  # or a whole row group is held in memory
             column = column or image_column(file.schema_arrow)
             if column not in byte_columns(file.schema_arrow):
                 raise OSError(f"no column {column or ''} of image bytes")
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
-                if done < len(wanted) and wanted[done][0] < stop:  # row groups that nobody asked for are not read
+                if (
+                    done < len(wanted) and wanted[done][0] < stop
+                ):  # row groups that nobody asked for are not read
                     for batch in file.iter_batches(256, row_groups=[group], columns=[column]):
                         cells = batch.column(0)
                         cells = cells.field("bytes") if pa.types.is_struct(cells.type) else cells
                         while done < len(wanted) and wanted[done][0] < start + len(cells):
                             (row, i), done = wanted[done], done + 1
-                            blob = cells[row - start].as_py() if row >= start else None  # else its group was cut short
-                            yield i, BadImage("its row has no image bytes") if blob is None else blob
+                            blob = (
+                                cells[row - start].as_py() if row >= start else None
+                            )  # else its group was cut short
+                            yield (
+                                i,
+                                BadImage("its row has no image bytes") if blob is None else blob,
+                            )
                         start += len(cells)
                         if done == len(wanted):
                             return

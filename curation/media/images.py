@@ -16,11 +16,27 @@ from assay.curation.media.damage import find_damage
 from assay.curation.media.files import MAX_PIXELS, BadImage
 
 SIDE = 128  # pixels are kept at the smaller of their own and this resolution
-FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "HEIF"]  # no others: Pillow also opens EPS, by running ghostscript
-SUFFIXES = tuple(".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .pnm .avif .heic .heif .hif".split())
-ROOM = 512 << 20  # bytes that pictures take while they are decoded, all threads together; a larger one is decoded alone
+FORMATS = [
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "BMP",
+    "TIFF",
+    "GIF",
+    "PPM",
+    "AVIF",
+    "HEIF",
+]  # no others: Pillow also opens EPS, by running ghostscript
+SUFFIXES = tuple(
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .pnm .avif .heic .heif .hif".split()
+)
+ROOM = (
+    512 << 20
+)  # bytes that pictures take while they are decoded, all threads together; a larger one is decoded alone
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF orientation -> PIL.Image.Transpose
-logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow dislikes reaches a person as BadImage, not on stderr
+logging.getLogger("PIL").setLevel(
+    logging.CRITICAL
+)  # what Pillow dislikes reaches a person as BadImage, not on stderr
 
 
 @dataclass
@@ -37,12 +53,20 @@ def _plain_words():
     """Whatever a hostile file makes Pillow raise comes out as BadImage."""
     from PIL import Image, UnidentifiedImageError
 
-    if ("ignore", None, Warning, re.compile("PIL"), 0) not in warnings.filters:  # catch_warnings would race between threads
+    if (
+        "ignore",
+        None,
+        Warning,
+        re.compile("PIL"),
+        0,
+    ) not in warnings.filters:  # catch_warnings would race between threads
         warnings.filterwarnings("ignore", module="PIL")
         with suppress(AttributeError, OSError):  # libtiff writes to stderr by itself
             libtiff = ctypes.CDLL(Image.core.__file__)
             libtiff.TIFFSetErrorHandler(None), libtiff.TIFFSetWarningHandler(None)
-        Image.core.set_block_size(64 << 20)  # so large that malloc gives memory back: threads would keep smaller blocks for ever
+        Image.core.set_block_size(
+            64 << 20
+        )  # so large that malloc gives memory back: threads would keep smaller blocks for ever
     if "HEIF" not in Image.OPEN:
         from pillow_heif import register_heif_opener
 
@@ -52,11 +76,19 @@ def _plain_words():
     except BadImage:
         raise
     except UnidentifiedImageError as e:
-        raise BadImage("is not an image (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, AVIF, HEIC), or its header is damaged") from e
+        raise BadImage(
+            "is not an image (PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, AVIF, HEIC), or its header is damaged"
+        ) from e
     except Exception as e:
-        reason = "is truncated" if "truncated" in str(e).lower() else f"is damaged or cut short ({type(e).__name__}: {e})"
+        reason = (
+            "is truncated"
+            if "truncated" in str(e).lower()
+            else f"is damaged or cut short ({type(e).__name__}: {e})"
+        )
         bomb = isinstance(e, Image.DecompressionBombError)
-        raise BadImage(f"declares more than {MAX_PIXELS // 10**6} megapixels" if bomb else reason) from e
+        raise BadImage(
+            f"declares more than {MAX_PIXELS // 10**6} megapixels" if bomb else reason
+        ) from e
 
 
 def _open(blob):
@@ -67,7 +99,9 @@ def _open(blob):
         raise BadImage("is empty (0 bytes)")
     image = Image.open(io.BytesIO(blob), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:  # from the header: a zip bomb is never unpacked
-        raise BadImage(f"declares {image.width} x {image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
+        raise BadImage(
+            f"declares {image.width} x {image.height} pixels, more than {MAX_PIXELS // 10**6} megapixels"
+        )
     turn = None
     if "exif" in image.info and image.format != "TIFF":  # Pillow turns TIFFs itself
         with suppress(Exception):  # damaged metadata do not spoil a good picture
@@ -82,20 +116,31 @@ def _deep(image, blob):
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.asarray(image)
         values = values.astype("u2", copy=False) if values.dtype.kind == "u" else values
-        inverted = values.dtype == "u2" and image.format == "TIFF" and image.tag_v2.get(262) == 0  # 0 is white, and Pillow leaves it so
+        inverted = (
+            values.dtype == "u2" and image.format == "TIFF" and image.tag_v2.get(262) == 0
+        )  # 0 is white, and Pillow leaves it so
         return (65535 - values if inverted else values), None
     mode = next((t.args if isinstance(t.args, str) else t.args[0] for t in image.tile), "")
-    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or ";16" not in mode:
+    if (
+        image.format not in ("PNG", "TIFF")
+        or image.mode not in ("RGB", "RGBA")
+        or ";16" not in mode
+    ):
         return None
     # Pillow keeps the high byte of each channel; asked for the other byte order, it keeps the low one
     other = "RGBA" if mode == "LA;16B" else mode[:-1] + ("L" if mode[-1] == "B" else "B")
     again = Image.open(io.BytesIO(blob), formats=[image.format])
-    again.tile = [t._replace(args=other if isinstance(t.args, str) else (other, *t.args[1:])) for t in again.tile]
+    again.tile = [
+        t._replace(args=other if isinstance(t.args, str) else (other, *t.args[1:]))
+        for t in again.tile
+    ]
     low = np.asarray(again)
     if mode == "LA;16B":  # read as four bytes: grey high and low, alpha high and low
         return low[..., 0].astype("u2") << 8 | low[..., 1], low[..., 2]
     high = np.asarray(image)
-    return high[..., :3].astype("u2") << 8 | low[..., :3], high[..., 3] if image.mode == "RGBA" else None
+    return high[..., :3].astype("u2") << 8 | low[..., :3], high[
+        ..., 3
+    ] if image.mode == "RGBA" else None
 
 
 def _scale(values, reading):
@@ -120,7 +165,11 @@ def _range(values):
 
 def _room(image):
     """Bytes that it takes to decode and convert an image."""
-    more = image.has_transparency_data or image.mode not in ("L", "RGB", "P", "1") or image.format not in ("PNG", "JPEG", "BMP", "PPM")
+    more = (
+        image.has_transparency_data
+        or image.mode not in ("L", "RGB", "P", "1")
+        or image.format not in ("PNG", "JPEG", "BMP", "PPM")
+    )
     return image.width * image.height * (14 if more else 5)
 
 
@@ -178,7 +227,13 @@ def _rgb(image, blob, turn, size, reading):
             layer = image if image.mode == "RGBA" else image.convert("RGBA")
             image = layer
             if layer.getextrema()[3][0] < 255:
-                small = np.asarray(layer.resize((min(size[0], SIDE), min(size[1], SIDE)), Image.Resampling.BOX, reducing_gap=2.0))
+                small = np.asarray(
+                    layer.resize(
+                        (min(size[0], SIDE), min(size[1], SIDE)),
+                        Image.Resampling.BOX,
+                        reducing_gap=2.0,
+                    )
+                )
                 clear, *hidden = hidden_by(small[..., :3], small[..., 3])
                 look = look._replace(clear=clear, white=hidden[0], black=hidden[1], grey=hidden[2])
                 if reading.ground is None:
@@ -200,7 +255,11 @@ def decode(blob, side=None):
     found = measure(blob, side)
     if isinstance(found.size, BadImage):
         raise found.size
-    return found.pixels if found.pixels is not None else measure(blob, side, choose([found.look])).pixels
+    return (
+        found.pixels
+        if found.pixels is not None
+        else measure(blob, side, choose([found.look])).pixels
+    )
 
 
 def measure(blob, side, reading=OPEN, stored=False):

@@ -3,7 +3,14 @@
 import os
 
 from assay.curation.errors import UserError, short
-from assay.curation.media.files import IN_PARQUET, BadImage, byte_columns, content_hash, image_column, iter_bytes
+from assay.curation.media.files import (
+    IN_PARQUET,
+    BadImage,
+    byte_columns,
+    content_hash,
+    image_column,
+    iter_bytes,
+)
 
 
 def walk(folder, prefix="", above=()):
@@ -20,7 +27,9 @@ def locate(root, paths, ours):
     """(key, uri, what is wrong with it) of every path. Only Assay's own exports may leave the folder."""
     for path in paths:
         uri = os.path.normpath(os.path.join(root, path or ""))
-        inside = next((top for top in (f"{root}/", f"{os.path.realpath(root)}/") if uri.startswith(top)), "")
+        inside = next(
+            (top for top in (f"{root}/", f"{os.path.realpath(root)}/") if uri.startswith(top)), ""
+        )
         in_parquet = IN_PARQUET.fullmatch(uri) if ours and not os.path.isfile(uri) else None
         away = not inside and not ours
         gone = not os.path.isfile(in_parquet[1] if in_parquet else uri)
@@ -33,13 +42,26 @@ def find(places, hashes, folder):
     """The same places, but with every image that lies under `folder` there: known by its bytes, whatever it is called."""
     at = by_bytes(folder)
     for (key, uri, wrong), content in zip(places, hashes, strict=True):
-        yield (key, at[content], "") if content in at else (key, uri, wrong and f"{wrong}, and its bytes are not under {folder}")
+        yield (
+            (key, at[content], "")
+            if content in at
+            else (key, uri, wrong and f"{wrong}, and its bytes are not under {folder}")
+        )
 
 
 def by_bytes(folder, progress=None):
     """{content hash: uri} of whatever lies under `folder`, or in one file; `progress(done, total)` is called now and then."""
-    folder, files = (folder, walk(folder)) if os.path.isdir(folder) else (os.path.dirname(folder), [os.path.basename(folder)])
-    uris = [uri for file in files if file == file.encode(errors="replace").decode() for uri in rows(folder, file)]
+    folder, files = (
+        (folder, walk(folder))
+        if os.path.isdir(folder)
+        else (os.path.dirname(folder), [os.path.basename(folder)])
+    )
+    uris = [
+        uri
+        for file in files
+        if file == file.encode(errors="replace").decode()
+        for uri in rows(folder, file)
+    ]
     at = {}
     for done, (i, blob) in enumerate(iter_bytes(uris), 1):
         if not isinstance(blob, BadImage):
@@ -62,7 +84,9 @@ def rows(folder, file):
             schema, n = table.schema_arrow, table.metadata.num_rows
     except (OSError, ValueError, pa.ArrowException):
         return []
-    suffixes = ["" if column == image_column(schema) else f"::{column}" for column in byte_columns(schema)]
+    suffixes = [
+        "" if column == image_column(schema) else f"::{column}" for column in byte_columns(schema)
+    ]
     return [f"{path}::{i}{suffix}" for suffix in suffixes for i in range(n)]
 
 
@@ -71,7 +95,9 @@ def rows(folder, file):
 
 def there(uri):
     """Is the file of an image, or the Parquet file that holds it, where it was?"""
-    return os.path.isfile(uri) or bool((match := IN_PARQUET.fullmatch(uri)) and os.path.isfile(match[1]))
+    return os.path.isfile(uri) or bool(
+        (match := IN_PARQUET.fullmatch(uri)) and os.path.isfile(match[1])
+    )
 
 
 def now(bench, sample, uri):
@@ -96,11 +122,17 @@ def relocate(bench, folder, progress=None):
 
     folder = os.path.abspath(os.path.expanduser(folder))
     if not os.path.exists(folder):
-        raise UserError(f"expected the folder where the images are now, found nothing at {folder}", "check the path")
+        raise UserError(
+            f"expected the folder where the images are now, found nothing at {folder}",
+            "check the path",
+        )
     samples = bench.query("select id, key, uri, content_hash from samples order by rowid")
     lost = samples[[not there(uri) for uri in samples.uri]]
     if not len(lost):
-        raise UserError(f"expected images that have moved, found all {len(samples):,} where they were", "there is nothing to do")
+        raise UserError(
+            f"expected images that have moved, found all {len(samples):,} where they were",
+            "there is nothing to do",
+        )
     at = by_bytes(folder, progress)
     found = pd.DataFrame(dict(id=lost.id, uri=lost.content_hash.map(at))).dropna()
     if not len(found):
@@ -113,4 +145,9 @@ def relocate(bench, folder, progress=None):
         con.execute("update samples set uri = places.uri from places where samples.id = places.id")
     bench.states.clear()  # they tell the old places
     left = lost[~lost.id.isin(found.id)]
-    return dict(gone=len(lost), found=len(found), left=len(left), first=left.key.iloc[0] if len(left) else None)
+    return dict(
+        gone=len(lost),
+        found=len(found),
+        left=len(left),
+        first=left.key.iloc[0] if len(left) else None,
+    )

@@ -25,7 +25,11 @@ def thumbnail(uri, side=160, looks=None):
         fit = tuple(max(1, round(scale * n)) for n in image.size)
         shown, look = _rgb(image, blob, turn, fit, OPEN)
         if shown is None:
-            kept = find_looks(looks, [content_hash(blob)]).get(content_hash(blob)) if looks is not None else None
+            kept = (
+                find_looks(looks, [content_hash(blob)]).get(content_hash(blob))
+                if looks is not None
+                else None
+            )
             reading = choose([look], kept.reading() if kept else OLD if looks is not None else OPEN)
             shown, _ = _rgb(_open(blob)[0], blob, turn, fit, reading)
         out = io.BytesIO()
@@ -39,7 +43,10 @@ def decode_source(frame, shards, side, progress=None, reading=OPEN):
 
     -> hashes [str or None], sizes [(width, height) of the upright original, or None], bad [(key, reason)]. A killed run keeps the
     shards it finished. `progress(done, total)` is called after every chunk."""
-    known, looks = {}, {}  # hash -> size or BadImage, so that equal bytes are decoded once; hash -> Look
+    known, looks = (
+        {},
+        {},
+    )  # hash -> size or BadImage, so that equal bytes are decoded once; hash -> Look
     hashes, bad, waiting = _decode(frame["uri"], shards, side, reading, known, looks, progress)
     if waiting:  # pictures that must all be seen before one of them can be read
         reading = choose(looks.values(), reading)
@@ -48,7 +55,11 @@ def decode_source(frame, shards, side, progress=None, reading=OPEN):
     for i, h in enumerate(hashes):
         if isinstance(known.get(h), BadImage):
             bad[i], hashes[i] = known[h], None
-    return hashes, [known.get(h) for h in hashes], [(frame["key"].iloc[i], str(bad[i])) for i in sorted(bad)]
+    return (
+        hashes,
+        [known.get(h) for h in hashes],
+        [(frame["key"].iloc[i], str(bad[i])) for i in sorted(bad)],
+    )
 
 
 def _decode(uris, shards, side, reading, known, looks, progress):
@@ -66,7 +77,9 @@ def _decode(uris, shards, side, reading, known, looks, progress):
             new = {hashes[i]: blob for i, blob in chunk if hashes[i] and hashes[i] not in known}
             looks |= find_looks(told, new)
             tasks = new.values(), repeat(side), repeat(reading), shards.find(list(new)) >= 0
-            spread = pool.map if sum(map(len, new.values())) > 4096 * len(new) else map  # tiny ones are mostly Python
+            spread = (
+                pool.map if sum(map(len, new.values())) > 4096 * len(new) else map
+            )  # tiny ones are mostly Python
             for h, found in zip(new, spread(measure, *tasks), strict=True):
                 known[h] = found.size
                 if any(found.look):
@@ -76,7 +89,11 @@ def _decode(uris, shards, side, reading, known, looks, progress):
                 elif any(found.look):
                     waiting.add(h)
             done += len(chunk)
-            if fresh and (len(fresh) >= 4096 or sum(p.pixels.nbytes for _, p in fresh) >= CHUNK or done == len(uris)):
+            if fresh and (
+                len(fresh) >= 4096
+                or sum(p.pixels.nbytes for _, p in fresh) >= CHUNK
+                or done == len(uris)
+            ):
                 _store(shards, *zip(*fresh, strict=True))
                 fresh = []
             if progress:
@@ -85,13 +102,17 @@ def _decode(uris, shards, side, reading, known, looks, progress):
 
 
 def _store(shards, hashes, pictures):
-    if telling := [i for i, picture in enumerate(pictures) if any(picture.look)]:  # first: pixels that are there were told of
+    if telling := [
+        i for i, picture in enumerate(pictures) if any(picture.look)
+    ]:  # first: pixels that are there were told of
         looks = np.array([pictures[i].look for i in telling], "f4")
         load_looks(shards.folder.parent).append([hashes[i] for i in telling], looks)
     images = [picture.pixels for picture in pictures]
     heights, widths = zip(*(image.shape[:2] for image in images), strict=True)
     starts = np.cumsum([0] + [image.size for image in images[:-1]])
-    shards.append(hashes, np.concatenate([image.ravel() for image in images]), heights, widths, starts)
+    shards.append(
+        hashes, np.concatenate([image.ravel() for image in images]), heights, widths, starts
+    )
 
 
 def _read_ahead(reads, count):
@@ -145,11 +166,15 @@ class Pixels:
         ready = (part.index["height"] == height) & (part.index["width"] == width)
         for s in np.unique(part.shard[ready]):
             mine = np.flatnonzero(ready & (part.shard == s))
-            windows = np.lib.stride_tricks.sliding_window_view(self.arrays[s], height * width * 3)  # an image may start anywhere
+            windows = np.lib.stride_tricks.sliding_window_view(
+                self.arrays[s], height * width * 3
+            )  # an image may start anywhere
             out.reshape(len(out), -1)[mine] = windows[part.index["row"][mine]]
         for i in np.flatnonzero(~ready):
             row, h, w = (int(part.index[name][i]) for name in ("row", "height", "width"))
-            out[i] = _resize(self.arrays[part.shard[i]][row : row + h * w * 3].reshape(h, w, 3), height, width)
+            out[i] = _resize(
+                self.arrays[part.shard[i]][row : row + h * w * 3].reshape(h, w, 3), height, width
+            )
         return out
 
     def __array__(self, dtype=None, copy=None):

@@ -11,8 +11,14 @@ COLUMNS = "key, arch, seed, config, train_tree, version, n_train"
 
 def runs_of(bench, keys):
     """What the bench knows of finished runs, as dicts (key, arch, seed, config, train_tree, at, n_train), in the order of `keys`."""
-    rows = bench.query(f"select {COLUMNS} from runs").rename(columns=dict(version="at")).set_index("key", drop=False)
-    return [r | dict(config=json.loads(r["config"])) for r in rows.loc[list(keys)].to_dict("records")]
+    rows = (
+        bench.query(f"select {COLUMNS} from runs")
+        .rename(columns=dict(version="at"))
+        .set_index("key", drop=False)
+    )
+    return [
+        r | dict(config=json.loads(r["config"])) for r in rows.loc[list(keys)].to_dict("records")
+    ]
 
 
 def aligned(said):
@@ -46,8 +52,14 @@ def disagreeing(A, B):
     """Shares of the samples for which two runs name different classes, mean over all pairs of runs: (one of A, one of B; two of one recipe, NaN
     where neither has two)."""
     a, b = A.argmax(2), B.argmax(2)
-    own = [np.mean([(x != y).mean() for i, x in enumerate(P) for y in P[:i]]) for P in (a, b) if len(P) > 1]
-    return float(np.mean([[(x != y).mean() for y in b] for x in a])), float(np.mean(own)) if own else float("nan")
+    own = [
+        np.mean([(x != y).mean() for i, x in enumerate(P) for y in P[:i]])
+        for P in (a, b)
+        if len(P) > 1
+    ]
+    return float(np.mean([[(x != y).mean() for y in b] for x in a])), float(
+        np.mean(own)
+    ) if own else float("nan")
 
 
 def compared(first, second):
@@ -63,7 +75,10 @@ def compared(first, second):
     seen = np.flatnonzero(mask)
     A, B = (np.array([w[seen] for w in part]) for part in (wide[: len(first)], wide[len(first) :]))
     if not len(seen):
-        raise UserError("expected samples that both have predicted, found none", "assay shadow --predict trains them again for that")
+        raise UserError(
+            "expected samples that both have predicted, found none",
+            "assay shadow --predict trains them again for that",
+        )
     between, within = apart(A, B)
     score = np.where(np.isnan(within), between, between - within)
     a, b = A.mean(0), B.mean(0)
@@ -71,8 +86,18 @@ def compared(first, second):
     rows = np.flatnonzero(differ & (score > 0))
     rows = rows[np.argsort(-score[rows], kind="stable")]
     share, control = disagreeing(A, B)
-    frame = pd.DataFrame(dict(row=seen[rows], current=classes[a[rows].argmax(1)], candidate=classes[b[rows].argmax(1)]))
+    frame = pd.DataFrame(
+        dict(
+            row=seen[rows], current=classes[a[rows].argmax(1)], candidate=classes[b[rows].argmax(1)]
+        )
+    )
     frame = frame.assign(p_current=a[rows].max(1), p_candidate=b[rows].max(1))
     frame = frame.assign(between=between[rows], within=within[rows], score=score[rows])
-    about = dict(n=len(seen), seen=mask, unseen=len(wide[0]) - len(seen), differ=int(differ.sum()), noise=int(differ.sum()) - len(rows))
+    about = dict(
+        n=len(seen),
+        seen=mask,
+        unseen=len(wide[0]) - len(seen),
+        differ=int(differ.sum()),
+        noise=int(differ.sum()) - len(rows),
+    )
     return frame, about | dict(share=share, control=control, seeds=[len(A), len(B)])

@@ -7,6 +7,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.label_quality import judges, live
 from assay.curation.predictions import runs
+from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load
 from assay.curation.versioning import versions
 
@@ -20,10 +21,16 @@ def found(bench, version="HEAD", run=None):
     val = state[state.keep & (state.split == "val") & state.label.notna()]
     said, flagged = by_probe(bench, state, version, val.index)
     said = by_run(bench, run, val.index) if run else said
-    out = pd.DataFrame(dict(label=val.label, said=said, wrong=val.label.to_numpy(object) != said, flagged=flagged), index=val.index)
+    out = pd.DataFrame(
+        dict(label=val.label, said=said, wrong=val.label.to_numpy(object) != said, flagged=flagged),
+        index=val.index,
+    )
     out = out[out.said != ""]
     if run and len(val) and not len(out):
-        raise UserError(f"expected predictions of val by run {run}, found none of these samples", "train it again: assay experiment")
+        raise UserError(
+            f"expected predictions of val by run {run}, found none of these samples",
+            "train it again: assay experiment",
+        )
     return out
 
 
@@ -37,11 +44,19 @@ def by_probe(bench, state, version, ids):
         flagged[kept["rows"]] = kept["flagged"]
     else:
         part, classes, probs, _ = judges.of_version(bench, version)
-        known, flagged = np.asarray(part.index, "S32"), live.opinion(bench, version).flagged.reindex(part.index).eq(True).to_numpy()
-    judged = ~state.split.isin(("test", "guard")).to_numpy()  # of these rows of the state it is, in their order
+        known, flagged = (
+            np.asarray(part.index, "S32"),
+            live.opinion(bench, version).flagged.reindex(part.index).eq(True).to_numpy(),
+        )
+    judged = ~state.split.isin(
+        LOCKED
+    ).to_numpy()  # of these rows of the state it is, in their order
     rows = (np.cumsum(judged) - 1)[state.index.get_indexer(ids)]
     if len(known) != judged.sum() or not np.array_equal(known[rows], np.asarray(ids, "S32")):
-        raise UserError("expected a scan of the samples as they are, found one of others", f"run: assay scan -b {bench.given}")
+        raise UserError(
+            "expected a scan of the samples as they are, found one of others",
+            f"run: assay scan -b {bench.given}",
+        )
     return np.array(classes, object)[probs[rows].argmax(1)], flagged[rows]
 
 
@@ -51,6 +66,7 @@ def by_run(bench, name, ids):
     keys = [key for key in table.key if key.startswith(name)] if len(name) >= 4 else []
     if len(keys) != 1:
         raise UserError(
-            f"expected one finished run whose key begins with {name!r}, found {len(keys)}", "assay runs lists them; say 4 letters or more"
+            f"expected one finished run whose key begins with {name!r}, found {len(keys)}",
+            "assay runs lists them; say 4 letters or more",
         )
     return runs.said(bench, keys[0], ids)

@@ -23,17 +23,44 @@ def predictions(bench, key):
     return bench.arrays / "runs" / f"{key}.npz"
 
 
-def keep(bench, cell, recipe, code, seconds, ids=(), probs=None, classes=(), pool=(), pool_probs=None, failed=None):
+def keep(
+    bench,
+    cell,
+    recipe,
+    code,
+    seconds,
+    ids=(),
+    probs=None,
+    classes=(),
+    pool=(),
+    pool_probs=None,
+    failed=None,
+):
     """Store a finished run of `cell` (dict key, train_tree, arch, seed, config, at, n_train) and what it predicts of `ids`, and of samples of the
     `pool`, where half precision will do. The row comes last: a run that has one is complete. `failed`: why it has no predictions, such as
     "diverged ...": an answer too, and not to be trained again."""
     if failed is None:
-        said = dict(probs=probs.astype("f4"), ids=np.asarray(ids, "S32"), classes=np.array(json.dumps(list(classes))))
+        said = dict(
+            probs=probs.astype("f4"),
+            ids=np.asarray(ids, "S32"),
+            classes=np.array(json.dumps(list(classes))),
+        )
         save(predictions(bench, cell["key"]), **said, **half(pool, pool_probs))
     row = [cell[k] for k in ("key", "train_tree", "arch", "seed")]
-    row += [json.dumps(cell["config"]), recipe, code, seconds, now(), cell["at"], cell["n_train"], failed]
+    row += [
+        json.dumps(cell["config"]),
+        recipe,
+        code,
+        seconds,
+        now(),
+        cell["at"],
+        cell["n_train"],
+        failed,
+    ]
     with bench.transaction() as con:
-        con.execute(f"insert or replace into runs ({COLUMNS}) values ({', '.join('?' * len(row))})", row)
+        con.execute(
+            f"insert or replace into runs ({COLUMNS}) values ({', '.join('?' * len(row))})", row
+        )
 
 
 def judged_ids(state):
@@ -58,7 +85,10 @@ def add_pool(bench, key, ids, probs):
     kept = load(predictions(bench, key))
     old = ~np.isin(kept.get("pool", np.empty(0, "S32")), np.asarray(ids, "S32"))
     if old.any():
-        ids, probs = np.r_[kept["pool"][old], np.asarray(ids, "S32")], np.concatenate([kept["pool_probs"][old], probs.astype("f2")])
+        ids, probs = (
+            np.r_[kept["pool"][old], np.asarray(ids, "S32")],
+            np.concatenate([kept["pool_probs"][old], probs.astype("f2")]),
+        )
     order = np.argsort(np.asarray(ids, "S32"))
     save(predictions(bench, key), **kept | half(np.asarray(ids, "S32")[order], probs[order]))
 
@@ -67,7 +97,10 @@ def probabilities(bench, key, ids):
     """(classes, probs (m, k), NaN in the rows of samples that the run did not see) of samples `ids` of val and the pool."""
     kept = load(predictions(bench, key))
     if kept is None:
-        raise UserError(f"expected the predictions of run {key}, found none", "assay check --repair, then run the experiment again")
+        raise UserError(
+            f"expected the predictions of run {key}, found none",
+            "assay check --repair, then run the experiment again",
+        )
     classes, ids = json.loads(str(kept["classes"])), np.asarray(ids, "S32")
     out = np.full((len(ids), len(classes)), np.nan)
     for there, probs in (("ids", "probs"), ("pool", "pool_probs")):
@@ -99,8 +132,14 @@ def said(bench, key, ids):
     """The class that a run predicts for each of `ids`, (m,) objects, "" for a sample that it did not see."""
     kept = load(predictions(bench, key))
     if kept is None:
-        raise UserError(f"expected the predictions of run {key}, found none", "assay check --repair, then run the experiment again")
-    classes, ids = np.array([*json.loads(str(kept["classes"])), ""], dtype=object), np.asarray(ids, "S32")
+        raise UserError(
+            f"expected the predictions of run {key}, found none",
+            "assay check --repair, then run the experiment again",
+        )
+    classes, ids = (
+        np.array([*json.loads(str(kept["classes"])), ""], dtype=object),
+        np.asarray(ids, "S32"),
+    )
     at = find(kept["ids"], ids)
     return classes[np.where(at >= 0, kept["probs"].argmax(1)[at], -1)]
 
@@ -114,11 +153,16 @@ def frame(bench, split="val", version="HEAD"):
     """Every run as one table, newest last: key, version, arch, seed, n_train, seconds, ts, failed, and on the labels that `split` has at
     `version` its accuracy with Wilson's interval (of this trained model, not of its recipe) low, high, and n; NaN where there are none.
     To read it with split="test" is a look at the test set, and counted."""
-    table = bench.query(f"select {COLUMNS} from runs order by ts, key").drop(columns=["recipe", "config", "train_tree"])
+    table = bench.query(f"select {COLUMNS} from runs order by ts, key").drop(
+        columns=["recipe", "config", "train_tree"]
+    )
     truth = bench.frame(version, split).label.dropna().sort_index()
     truth = truth[~truth.index.duplicated()]
     lost = table.failed.notna() | (len(truth) == 0)
-    judged = [(np.nan,) * 3 if nothing else judge(bench, key, truth) for key, nothing in zip(table.key, lost)]
+    judged = [
+        (np.nan,) * 3 if nothing else judge(bench, key, truth)
+        for key, nothing in zip(table.key, lost)
+    ]
     table["accuracy"], table["low"], table["high"] = np.array(judged).reshape(-1, 3).T
     if split == "test" and len(table):
         look(bench, table.key)
@@ -132,7 +176,9 @@ def by_version(bench, split="val", version="HEAD"):
     import pandas as pd
 
     truth = bench.frame(version, split).label.dropna().sort_index()
-    rows = bench.rows("select version, arch, key, n_train from runs where failed is null and version is not null order by ts, key")
+    rows = bench.rows(
+        "select version, arch, key, n_train from runs where failed is null and version is not null order by ts, key"
+    )
     ids, labels, cells = np.asarray(truth.index, "S32"), truth.to_numpy(object), {}
     for at, arch, key, n in rows if len(truth) else ():
         if "random(" not in at and (answers := covering(bench, key, ids)) is not None:
@@ -141,9 +187,14 @@ def by_version(bench, split="val", version="HEAD"):
     for (at, arch), Y in hits.items():
         e = estimates.cell(Y, others=[Z for (v, a), Z in hits.items() if a == arch and v != at])
         out.append((at, arch, len(Y), cells[at, arch][0][0], e.estimate, e.low, e.high, len(truth)))
-    order = {name: i for i, (name,) in enumerate(bench.rows("select name from commits order by upto, ts"))}
+    order = {
+        name: i
+        for i, (name,) in enumerate(bench.rows("select name from commits order by upto, ts"))
+    }
     out.sort(key=lambda row: (order.get(row[0], len(order)), row[0], row[1]))
-    return pd.DataFrame(out, columns=["version", "arch", "seeds", "n_train", "accuracy", "low", "high", "n"])
+    return pd.DataFrame(
+        out, columns=["version", "arch", "seeds", "n_train", "accuracy", "low", "high", "n"]
+    )
 
 
 def judge(bench, key, truth):
@@ -159,18 +210,27 @@ def look(bench, keys):
     made after it, on samples outside the test split))."""
     test = bench.rules().get("test", {}).get("hash") or "not frozen"
     seen = sha256(",".join(sorted(keys)).encode()).hexdigest()[:32]
-    if os.access(bench.path, os.W_OK) and not bench.rows("select 1 from looks where test = ? and runs = ?", [test, seen]):
+    if os.access(bench.path, os.W_OK) and not bench.rows(
+        "select 1 from looks where test = ? and runs = ?", [test, seen]
+    ):
         with bench.transaction() as con:
             row = "select ?, ?, coalesce(max(seq), 0), ? from edits"
             con.execute(f"insert or ignore into looks {row}", [test, seen, now()])
-    n, first, upto = bench.rows("select count(*), min(ts), min(upto) from looks where test = ?", [test])[0]
+    n, first, upto = bench.rows(
+        "select count(*), min(ts), min(upto) from looks where test = ?", [test]
+    )[0]
     if not n:  # a bench that nobody may write
         return dict(looks=0, first=None, edits=0)
     since = bench.rows(
-        "select sample, count(*) from edits where seq > ? and sample <> '' and batch not like 'import-%' group by sample", [upto]
+        "select sample, count(*) from edits where seq > ? and sample <> '' and batch not like 'import-%' group by sample",
+        [upto],
     )
     split = bench.state().split
-    return dict(looks=n, first=iso_time(first), edits=sum(k for sample, k in since if split.get(sample) != "test"))
+    return dict(
+        looks=n,
+        first=iso_time(first),
+        edits=sum(k for sample, k in since if split.get(sample) != "test"),
+    )
 
 
 def choose(bench, name):
@@ -178,14 +238,30 @@ def choose(bench, name):
     table = bench.query("select key, version, arch, seed, failed from runs order by ts")
     if "/" in name:
         version, arch = name.split("/", 1)
-        own = [v in (version, seeded(version, seed)) for v, seed in zip(table.version, table.seed)]  # a control is drawn for each seed
-        found = table[np.array(own, bool) & (table.arch == arch)].drop_duplicates("seed", keep="last")
+        own = [
+            v in (version, seeded(version, seed)) for v, seed in zip(table.version, table.seed)
+        ]  # a control is drawn for each seed
+        found = table[np.array(own, bool) & (table.arch == arch)].drop_duplicates(
+            "seed", keep="last"
+        )
     else:
         found = table[table.key.str.startswith(name)] if len(name) >= 4 else table[:0]
         if len(found) > 1:
-            raise UserError(f"expected one run whose key begins with {name!r}, found {len(found)}", "say more of its key")
+            raise UserError(
+                f"expected one run whose key begins with {name!r}, found {len(found)}",
+                "say more of its key",
+            )
     found = found[found.failed.isna()]
     if not len(found):
-        known = ", ".join(f"{v}/{a}" for v, a in table[["version", "arch"]].drop_duplicates().itertuples(index=False)) or "none"
-        raise UserError(f"expected a finished run, found none called {name!r}", f"assay runs lists them; recipes: {known}"[:600])
+        known = (
+            ", ".join(
+                f"{v}/{a}"
+                for v, a in table[["version", "arch"]].drop_duplicates().itertuples(index=False)
+            )
+            or "none"
+        )
+        raise UserError(
+            f"expected a finished run, found none called {name!r}",
+            f"assay runs lists them; recipes: {known}"[:600],
+        )
     return found[["key", "seed"]].to_dict("records")

@@ -57,7 +57,9 @@ def sheet(bench, rule):
     taken = list(itertools.islice(left, rule["n"]))
     again = sampling.by_draw(taken, rule["seed"], "again")[: rule["repeats"]]
     for turn in itertools.count():
-        rows = sampling.by_draw(["1" + s for s in taken] + ["2" + s for s in again], rule["seed"], turn)
+        rows = sampling.by_draw(
+            ["1" + s for s in taken] + ["2" + s for s in again], rule["seed"], turn
+        )
         rows = [row[1:] for row in rows]
         if all(a != b for a, b in itertools.pairwise(rows)):
             return rows
@@ -72,18 +74,37 @@ def start(bench, who, split="test", n=200, repeats=None, folder=None):
     repeats = (max(5, round(n / 10)) if n >= 20 else round(n / 10)) if repeats is None else repeats
     if not left:
         found = "all of them audited" if order else "none"
-        raise UserError(f"expected labelled {split} samples to audit, found {found}", "choose another with --split, or import some")
+        raise UserError(
+            f"expected labelled {split} samples to audit, found {found}",
+            "choose another with --split, or import some",
+        )
     if not 1 <= n <= left:
-        raise UserError(f"expected -n from 1 to {left:,}, the {split} samples nobody audited yet, found {n:,}", f"say -n {min(left, 200)}")
+        raise UserError(
+            f"expected -n from 1 to {left:,}, the {split} samples nobody audited yet, found {n:,}",
+            f"say -n {min(left, 200)}",
+        )
     if not 0 <= repeats <= n or n == 1 and repeats:
-        raise UserError(f"expected --repeats from 0 to {n if n > 1 else 0}, found {repeats}", "a repeat shows a sample of the sheet again")
+        raise UserError(
+            f"expected --repeats from 0 to {n if n > 1 else 0}, found {repeats}",
+            "a repeat shows a sample of the sheet again",
+        )
     name = uuid.uuid4().hex[:12]
     folder = Path(folder or f"audit-{name}").absolute()
-    rule = dict(name=f"audit:{name}", split=split, n=n, repeats=repeats, seed=uuid.uuid4().int % 2**32, upto=upto, of=len(order))
+    rule = dict(
+        name=f"audit:{name}",
+        split=split,
+        n=n,
+        repeats=repeats,
+        seed=uuid.uuid4().int % 2**32,
+        upto=upto,
+        of=len(order),
+    )
     rows = sheet(bench, rule)
     rule["hash"] = hash_of(rows)
     write(bench, folder, name, rows, lambda: log_rule(bench, rule, who))
-    return rule | dict(audit=name, rows=len(rows), left=left - n, classes=classes(bench), folder=str(folder))
+    return rule | dict(
+        audit=name, rows=len(rows), left=left - n, classes=classes(bench), folder=str(folder)
+    )
 
 
 def classes(bench):
@@ -97,7 +118,12 @@ def hash_of(rows):
 def log_rule(bench, rule, who):
     import pandas as pd
 
-    row = dict(sample="", field="rule", value=json.dumps(rule), why=f"a blind sheet of {rule['n']} {rule['split']} samples")
+    row = dict(
+        sample="",
+        field="rule",
+        value=json.dumps(rule),
+        why=f"a blind sheet of {rule['n']} {rule['split']} samples",
+    )
     with bench.transaction() as con:
         bench.append(con, pd.DataFrame([row]), new_batch("rule"), who)
 
@@ -107,15 +133,24 @@ def write(bench, folder, name, rows, log):
     import pandas as pd
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"expected a new or empty folder, found files in {folder}", "choose another with -o")
+        raise UserError(
+            f"expected a new or empty folder, found files in {folder}", "choose another with -o"
+        )
     try:
         with whole(folder) as partial:
             permissions.folder(partial / "images")
-            table = pd.DataFrame(dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows)))
-            write_csv(table.assign(label="", verdict="", why="", seconds=""), permissions.touch(partial / "worksheet.csv"))
+            table = pd.DataFrame(
+                dict(audit=name, row=range(1, len(rows) + 1), image=put(bench, partial, rows))
+            )
+            write_csv(
+                table.assign(label="", verdict="", why="", seconds=""),
+                permissions.touch(partial / "worksheet.csv"),
+            )
             log()
     except OSError as e:
-        raise UserError(f"expected to write the sheet to {folder}, found: {e}", "choose another with -o") from None
+        raise UserError(
+            f"expected to write the sheet to {folder}, found: {e}", "choose another with -o"
+        ) from None
 
 
 def put(bench, partial, rows):
@@ -129,7 +164,10 @@ def put(bench, partial, rows):
             blob = "has changed since it was imported"
         if not isinstance(blob, bytes):
             found = f"{state.uri[samples[i]]}: {blob}"
-            raise UserError(f"expected every image of the audit as it was imported, found {found}", "put it back, or import anew")
+            raise UserError(
+                f"expected every image of the audit as it was imported, found {found}",
+                "put it back, or import anew",
+            )
         ending = next((e for begin, e in MAGIC.items() if blob.startswith(begin)), ".img")
         for row in places[i]:
             paths[row] = f"images/{row + 1:04d}{ending}"
@@ -145,21 +183,31 @@ def apply(bench, frame, who):
     rule = rule_of(bench, frame)
     name = rule["name"].removeprefix("audit:")
     rows = sheet(bench, rule)
-    if hash_of(rows) != rule["hash"]:  # such as a rule that a merge brought: positions in the log are those of its own bench
+    if (
+        hash_of(rows) != rule["hash"]
+    ):  # such as a rule that a merge brought: positions in the log are those of its own bench
         raise UserError(
-            f"expected the sheet of audit {name} as it was drawn, found other samples here", "read it in the bench that drew it"
+            f"expected the sheet of audit {name} as it was drawn, found other samples here",
+            "read it in the bench that drew it",
         )
     answers = read_answers(frame, rows, classes(bench))
     before, batch = own_version(bench, who), new_batch("audit")
-    with bench.transaction() as con:  # judged by what stands now, not by what stood when the sheet was drawn
+    with (
+        bench.transaction() as con
+    ):  # judged by what stands now, not by what stood when the sheet was drawn
         refuse_read(alive(con), name, answers)
         rows = decide(versions.standing(con, list(answers)), answers, name)
         bench.append(con, rows, batch, who)
     if rule["split"] != "test":  # no score reads test labels
         bench.rescore()
-    count, twice = rows.verdict.value_counts(), [said for said, _, _ in answers.values() if len(said) > 1]
+    count, twice = (
+        rows.verdict.value_counts(),
+        [said for said, _, _ in answers.values() if len(said) > 1],
+    )
     agree = sum(a == b for a, b in twice)
-    taken = {int(v[6:]) for v in bench.commits().name if v.startswith("audit-") and v[6:].isdecimal()}
+    taken = {
+        int(v[6:]) for v in bench.commits().name if v.startswith("audit-") and v[6:].isdecimal()
+    }
     message = f"{len(rows):,} {rule['split']} labels audited blind"
     return dict(
         audit=name,
@@ -180,7 +228,9 @@ def apply(bench, frame, who):
 def own_version(bench, who):
     """Commit what is open first, so that the audit's version holds the audit alone; its name, or None where nothing was open."""
     since = max(bench.commits().upto, default=0)
-    open_work = bench.rows("select 1 from edits where seq > ? and batch not like 'rule-%' limit 1", [int(since)])
+    open_work = bench.rows(
+        "select 1 from edits where seq > ? and batch not like 'rule-%' limit 1", [int(since)]
+    )
     return bench.commit("open work before an audit", who)["name"] if open_work else None
 
 
@@ -189,8 +239,13 @@ def rule_of(bench, frame):
     missing = [c for c in ("audit", "row", "label", "verdict") if c not in frame]
     unknown = [c for c in frame.columns if c not in (*COLUMNS, "line")]
     if missing or unknown or not len(frame):
-        found = ", ".join([f"no {c}" for c in missing] + [f"also {c}" for c in unknown]) or "no rows"
-        raise UserError(f"expected a sheet with columns {', '.join(COLUMNS)}, found {found}", "fill in the worksheet.csv that audit wrote")
+        found = (
+            ", ".join([f"no {c}" for c in missing] + [f"also {c}" for c in unknown]) or "no rows"
+        )
+        raise UserError(
+            f"expected a sheet with columns {', '.join(COLUMNS)}, found {found}",
+            "fill in the worksheet.csv that audit wrote",
+        )
     names = sorted(set(frame.audit))
     rule = bench.rules().get(f"audit:{names[0]}") if len(names) == 1 else None
     if rule is None:
@@ -205,28 +260,52 @@ def read_answers(frame, rows, classes):
     """{sample: (answers in the order of the sheet, None where unsure; reasons; seconds or None)}; UserError unless every row has one: whoever
     skips the hard ones makes a sample that is not random."""
     said, bad, empty = {}, [], []
-    for line, cells in zip(frame["line"] if "line" in frame else range(2, len(frame) + 2), frame.fillna("").to_dict("records")):
-        row, label, verdict = str(cells["row"]).strip().removesuffix(".0"), str(cells["label"]), str(cells["verdict"]).strip()
-        label = label.removesuffix(".0") if label not in classes else label  # what a spreadsheet makes of whole numbers
+    for line, cells in zip(
+        frame["line"] if "line" in frame else range(2, len(frame) + 2),
+        frame.fillna("").to_dict("records"),
+    ):
+        row, label, verdict = (
+            str(cells["row"]).strip().removesuffix(".0"),
+            str(cells["label"]),
+            str(cells["verdict"]).strip(),
+        )
+        label = (
+            label.removesuffix(".0") if label not in classes else label
+        )  # what a spreadsheet makes of whole numbers
         try:
             if not row.isdecimal() or not 1 <= int(row) <= len(rows) or int(row) in said:
                 raise ValueError(f"row {row!r} is not on the sheet, or twice")
             if label and verdict or verdict not in ("", "unsure"):
-                raise ValueError(f"expected a label, or verdict unsure, found {label!r} and {verdict!r}")
+                raise ValueError(
+                    f"expected a label, or verdict unsure, found {label!r} and {verdict!r}"
+                )
             if label and label not in classes:
-                raise ValueError(f"expected one of the classes {', '.join(classes[:12])}, found {label!r}")
+                raise ValueError(
+                    f"expected one of the classes {', '.join(classes[:12])}, found {label!r}"
+                )
             if not label and not verdict:
                 empty.append(int(row))
-            said[int(row)] = (label or None, str(cells.get("why", "")), edits.number(cells.get("seconds", "")))
+            said[int(row)] = (
+                label or None,
+                str(cells.get("why", "")),
+                edits.number(cells.get("seconds", "")),
+            )
         except ValueError as e:
             bad.append(f"line {line}: {e}")
     if bad:
-        raise UserError(f"expected answers to this sheet, found {len(bad)} bad line(s):\n  " + "\n  ".join(bad[:20]), "mend these lines")
+        raise UserError(
+            f"expected answers to this sheet, found {len(bad)} bad line(s):\n  "
+            + "\n  ".join(bad[:20]),
+            "mend these lines",
+        )
     empty = sorted({*empty, *(set(range(1, len(rows) + 1)) - set(said))})
     if empty:
         more = f" ... and {len(empty) - 20} more" if len(empty) > 20 else ""
         shown = ", ".join(map(str, empty[:20])) + more
-        raise UserError(f"expected an answer to every row, found {len(empty)} without: row {shown}", "give a label, or verdict unsure")
+        raise UserError(
+            f"expected an answer to every row, found {len(empty)} without: row {shown}",
+            "give a label, or verdict unsure",
+        )
     out = {}
     for row, sample in enumerate(rows, 1):
         answers, whys, seconds = out.setdefault(sample, ([], [], []))
@@ -239,7 +318,10 @@ def refuse_read(known, name, answers):
     """UserError where this sheet, or another with a sample of it, has been read already."""
     if (known.audit == name).any():
         batch = known.batch[known.audit == name].iloc[0]
-        raise UserError(f"expected a sheet that is new to this bench, found audit {name}, already read", f"to read it again: undo {batch}")
+        raise UserError(
+            f"expected a sheet that is new to this bench, found audit {name}, already read",
+            f"to read it again: undo {batch}",
+        )
     both = known[known.index.isin(list(answers))]
     if len(both):
         raise UserError(
@@ -258,7 +340,17 @@ def decide(state, answers, name):
         sure = said[0] is not None and len(set(said)) == 1
         verdict = "unsure" if not sure else "confirm" if said[0] == stands else "set"
         value, hint = said[0] if sure else stands, json.dumps({"audit": name, "answers": said})
-        rows.append((sample, "label", json.dumps(value), verdict, "; ".join(filter(None, whys)), hint, sum(spent) if spent else None))
+        rows.append(
+            (
+                sample,
+                "label",
+                json.dumps(value),
+                verdict,
+                "; ".join(filter(None, whys)),
+                hint,
+                sum(spent) if spent else None,
+            )
+        )
     columns = ["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
     return pd.DataFrame(rows, columns=columns).astype(dict(seconds="f8"))
 
@@ -281,14 +373,19 @@ def noise(bench, split, version="HEAD"):
     n = len(found) - unsure
     share = errors_left.count_wrong(wrong, n, m, unsure, errors_left.wrong_exactly)
     share = share and share.scaled(1 / m)
-    said = dict(share=share and (share.estimate, share.low, share.high), share_between=share and share.between)
+    said = dict(
+        share=share and (share.estimate, share.low, share.high),
+        share_between=share and share.between,
+    )
     return dict(wrong=wrong, n=n, of=m, unsure=unsure) | said
 
 
 def noise_words(noise, split):
     doubt = f", {noise['unsure']:,} more unsure" if noise["unsure"] else ""
     if noise["share"] is None:
-        return f"{noise['wrong']:,} of {noise['n']:,} {split} labels wrong{doubt}, too few for a rate"
+        return (
+            f"{noise['wrong']:,} of {noise['n']:,} {split} labels wrong{doubt}, too few for a rate"
+        )
     (share, low, high), between = noise["share"], noise["share_between"]
     share = f"{share:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
     return f"{share} [{low:.1%}, {high:.1%}] of the {split} labels wrong, by {noise['wrong']:,} of {noise['n']:,} audited at random{doubt}"

@@ -35,15 +35,24 @@ def progress(bench, state=None):
     longest fully reviewed beginning of the bench's random order, so that a row somebody skipped cannot bias it. The intervals hold at every look of a
     session together."""
     state = bench.state() if state is None else state
-    reviewed = state[state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()]
-    guarded = reviewed.split == "guard"  # what was frozen as a regression set since was reviewed all the same
+    reviewed = state[
+        state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()
+    ]
+    guarded = (
+        reviewed.split == "guard"
+    )  # what was frozen as a regression set since was reviewed all the same
     wrong = found_wrong(bench, reviewed)
     first, population = sampling.stratum(state), len(places(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     looks, hits = len(sure), int(wrong.loc[sure].sum())
-    came, found = errors_left.count_wrong(hits, looks, population, len(first) - looks), int(wrong.sum())
+    came, found = (
+        errors_left.count_wrong(hits, looks, population, len(first) - looks),
+        int(wrong.sum()),
+    )
     share = came and came.scaled(1 / population)
-    left = came and came.scaled(1, -int(wrong[~guarded].sum()))  # what people found anywhere is no longer left
+    left = came and came.scaled(
+        1, -int(wrong[~guarded].sum())
+    )  # what people found anywhere is no longer left
     return dict(
         reviewed=len(reviewed),
         wrong=found,
@@ -72,13 +81,20 @@ def by_class(bench, state):
     at = find_sorted(kept["ids"], np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)
     said = classes[np.where(kept["few"], 0, kept["pred_probs"][at]).argmax(1)]
-    judged = (at >= 0) & ~np.isin(given.astype(str), classes[kept["few"]].astype(str))  # a class too small to judge is doubted nowhere
+    judged = (at >= 0) & ~np.isin(
+        given.astype(str), classes[kept["few"]].astype(str)
+    )  # a class too small to judge is doubted nowhere
     wrong = found_wrong(bench, state.loc[sure]).to_numpy()
     doubted = judged & (said != given)
     out = []
     for name in sorted(set(given)):
         here = given == name
-        counts = dict(looks=here, hits=here & wrong, flagged=here & doubted, flagged_hits=here & doubted & wrong)
+        counts = dict(
+            looks=here,
+            hits=here & wrong,
+            flagged=here & doubted,
+            flagged_hits=here & doubted & wrong,
+        )
         counts |= dict(clean=here & ~wrong, clean_flagged=here & ~wrong & doubted)
         out.append({"class": name} | {k: int(v.sum()) for k, v in counts.items()})
     return out

@@ -17,11 +17,18 @@ def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
     score, reason, random."""
     if n < 1 or not 0 <= random <= 1 or not 0 <= again <= 1:
         raise UserError(
-            f"expected n of at least 1, random and again from 0 to 1, found {n}, {random} and {again}", "for example: -n 200 --random 0.05"
+            f"expected n of at least 1, random and again from 0 to 1, found {n}, {random} and {again}",
+            "for example: -n 200 --random 0.05",
         )
     state, between = bench.state(version), of_people(bench, version)
     found = live.opinion(bench, version) if between.empty or scanned(bench) else None
-    second = sampling.by_draw(others(bench, who, state).intersection(random_order(state)), "again")[: round(n * again)] if again else ()
+    second = (
+        sampling.by_draw(others(bench, who, state).intersection(random_order(state)), "again")[
+            : round(n * again)
+        ]
+        if again
+        else ()
+    )
     return lined_up(bench, state, found, between, n, round(n * random), second)
 
 
@@ -32,8 +39,16 @@ def lined_up(bench, state, found, between, n, draws, second=()):
 
     between, order, extra = between.drop_duplicates("sample"), [], []
     drawn = places(state)
-    drawn = state.index[drawn[~state.reviewed.to_numpy()[drawn]][:draws]] if found is not None and len(found) else ()
-    found = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"]) if found is None else found[~found.reviewed]
+    drawn = (
+        state.index[drawn[~state.reviewed.to_numpy()[drawn]][:draws]]
+        if found is not None and len(found)
+        else ()
+    )
+    found = (
+        pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
+        if found is None
+        else found[~found.reviewed]
+    )
     found = found.sort_values("score", kind="stable")
     first = list(between["sample"])
     worst = [*first, *found.index[:n]]
@@ -47,10 +62,19 @@ def lined_up(bench, state, found, between, n, draws, second=()):
     taken, rows = state.loc[order], found.reindex(order)
     judged = rows.score.notna() & ~rows.index.isin(second)
     rows["label"] = taken.label.where(~taken.index.isin(second), taken.given_label)
-    why = dict(zip(rows.index[judged], reasons.explain_labels(bench, state, rows[judged]))) if judged.any() else {}
-    why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(zip(first, between.why))
+    why = (
+        dict(zip(rows.index[judged], reasons.explain_labels(bench, state, rows[judged])))
+        if judged.any()
+        else {}
+    )
+    why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(
+        zip(first, between.why)
+    )
     suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)
-    suggestion[first], score[first] = between.suggestion.to_numpy(object), between.score.to_numpy(float)
+    suggestion[first], score[first] = (
+        between.suggestion.to_numpy(object),
+        between.score.to_numpy(float),
+    )
     rows = pd.DataFrame(
         dict(
             sample=order,
@@ -69,5 +93,8 @@ def lined_up(bench, state, found, between, n, draws, second=()):
 
 def others(bench, who, state):
     """Samples that somebody else has decided about and `who` has not."""
-    rows = bench.rows("select sample, bool_or(who = ?) from edits where batch like 'edit-%' group by sample", [who])
+    rows = bench.rows(
+        "select sample, bool_or(who = ?) from edits where batch like 'edit-%' group by sample",
+        [who],
+    )
     return {s for s, mine in rows if not mine and s in state.index and state.reviewed[s]}

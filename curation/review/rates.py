@@ -12,7 +12,13 @@ def share_words(hits, looks, unsure, share, between):
 
 def random_rate(review):
     """What the random stratum of a review (queue.progress) says of all labels, in words."""
-    return share_words(review["hits"], review["looks"], review["unsure_looks"], review["share"], review["share_between"])
+    return share_words(
+        review["hits"],
+        review["looks"],
+        review["unsure_looks"],
+        review["share"],
+        review["share_between"],
+    )
 
 
 def left_words(review):

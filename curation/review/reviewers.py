@@ -1,6 +1,7 @@
 """Who decided what, and how well people agree."""
 
 from assay.curation import text
+from assay.curation.splits import LOCKED
 from assay.curation.statistics import estimates
 from assay.curation.storage.schema import END
 from assay.curation.versioning.edits import SECONDS
@@ -14,7 +15,16 @@ def namesake(bench, who):
     return (
         None
         if who in people
-        else next((name for group in text.alike([*people, who]) if who in group for name in group if name != who), None)
+        else next(
+            (
+                name
+                for group in text.alike([*people, who])
+                if who in group
+                for name in group
+                if name != who
+            ),
+            None,
+        )
     )
 
 
@@ -29,7 +39,7 @@ def others(bench, sample, who):
     with bench.connect() as con:
         found = con.execute(OTHERS, dict(sample=sample, upto=END)).fetchall()
     state = bench.state()
-    if sample not in state.index or state["split"][sample] in ("test", "guard"):
+    if sample not in state.index or state["split"][sample] in LOCKED:
         return dict(votes=[], hidden=0)
     theirs = [dict(who=name, said=said) for name, said in found if name != who]
     early = bench.rule() == "majority" and len(theirs) == len(found)
@@ -56,7 +66,7 @@ def reviewers(bench, version="HEAD"):
     from assay.curation.versioning import expressions, versions
 
     upto, state = versions.position(bench, expressions.root(version)), bench.state(version)
-    held = state.index[state.split.isin(("test", "guard"))]
+    held = state.index[state.split.isin(LOCKED)]
     with bench.connect() as con:
         people = con.execute(REVIEWERS, dict(upto=upto)).df()
         versions.register(con, "held", list(held))

@@ -5,6 +5,7 @@ from assay.curation.features import scan_settings
 from assay.curation.issues import listing
 from assay.curation.label_quality import judges
 from assay.curation.review import audit, next_step, progress
+from assay.curation.splits import LOCKED
 from assay.curation.versioning import versions
 from assay.curation.versioning.history import since_commit
 
@@ -21,7 +22,13 @@ def status(bench, version="HEAD"):
         samples=int(keep.sum()),
         dropped=int((~keep).sum()),
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes={c: int(n) for c, n in state.label[keep & ~state.split.isin(("test", "guard"))].value_counts().sort_index().items()},
+        classes={
+            c: int(n)
+            for c, n in state.label[keep & ~state.split.isin(LOCKED)]
+            .value_counts()
+            .sort_index()
+            .items()
+        },
         test=bench.rules(version).get("test"),
         audit=audit.noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
@@ -35,7 +42,9 @@ def status(bench, version="HEAD"):
     )
     found = waits = None
     try:
-        found, _ = listing.undecided(state, listing.standing(bench, version=version, columns=("kind", "sample")))
+        found, _ = listing.undecided(
+            state, listing.standing(bench, version=version, columns=("kind", "sample"))
+        )
         counts = found.kind.value_counts()
         out["issues"] = {k: int(counts[k]) for k in listing.KINDS if k in counts}
         if scan_settings.scanned(bench):
@@ -45,5 +54,9 @@ def status(bench, version="HEAD"):
         waits = e
     if versions.is_head(bench, version):
         out["advice"] = next_step.next_step(bench, out, state, found, waits)
-    out["next"] = out["advice"]["command"] if "advice" in out else f"assay diff '{version}' HEAD -b {bench.given}"
+    out["next"] = (
+        out["advice"]["command"]
+        if "advice" in out
+        else f"assay diff '{version}' HEAD -b {bench.given}"
+    )
     return out

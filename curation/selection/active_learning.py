@@ -21,7 +21,9 @@ def suggest(bench, n=100):
     import pandas as pd
 
     if n < 1:
-        raise UserError(f"expected at least one sample to suggest, found -n {n}", "for example: -n 100")
+        raise UserError(
+            f"expected at least one sample to suggest, found -n {n}", "for example: -n 100"
+        )
     live.brought(bench)
     kept = load(bench.arrays / "opinion.npz")
     state, classes = bench.state(), np.array(json.loads(str(kept["classes"])), object)
@@ -51,7 +53,10 @@ def suggest(bench, n=100):
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=part.index[rows]))
     found["source_id"], found["path"] = part.key.to_numpy()[rows], part.uri.to_numpy()[rows]
     target = "val" if len(val) else "the pool"
-    why = [f"{a:.0%} {x}, {b:.0%} {y}; takes {f:.2%} off the variance on {target}" for a, x, b, y, f in zip(p, one, q, two, fall)]
+    why = [
+        f"{a:.0%} {x}, {b:.0%} {y}; takes {f:.2%} off the variance on {target}"
+        for a, x, b, y, f in zip(p, one, q, two, fall)
+    ]
     return found.assign(suggested_label=one, score=p, reason=why)
 
 
@@ -63,7 +68,9 @@ def choose(pool, train, val, n):
     w (z' B x)^2 / (1 + w x' B x), here summed over val, each weighted by its own uncertainty. So a sample counts that the model is unsure of
     (w), that lies where train is thin and val is not (B), and that resembles none chosen before it: B is updated, rank one, with each.
     (Fedorov's V-optimal design; Hoi et al. 2006 and Yu et al. 2006 for active learning.)"""
-    (X, w), (known, w_known), (asked, w_asked) = ((widened(V), np.asarray(u, "f8")) for V, u in (pool, train, val))
+    (X, w), (known, w_known), (asked, w_asked) = (
+        (widened(V), np.asarray(u, "f8")) for V, u in (pool, train, val)
+    )
     A = (known * w_known[:, None]).T @ known
     A[np.diag_indices(len(A))] += RIDGE * max(np.trace(A), 1e-9) / len(A)
     B, C = np.linalg.inv(A), (asked * w_asked[:, None]).T @ asked
@@ -80,7 +87,11 @@ def choose(pool, train, val, n):
         v = B @ X[i]
         u = B @ (C @ v)
         a, b = X @ v, X @ u
-        g, h, B = g - 2 * k * a * b + (k * a) ** 2 * (v @ C @ v), h - k * a * a, B - k * np.outer(v, v)
+        g, h, B = (
+            g - 2 * k * a * b + (k * a) ** 2 * (v @ C @ v),
+            h - k * a * a,
+            B - k * np.outer(v, v),
+        )
     return np.array(chosen, int), np.array(fall)
 
 

@@ -7,8 +7,13 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.slicing import slices
+from assay.curation.splits import LOCKED
 
-MINED = ("pool", "train", "val")  # splits that may be searched; test and guard are judged by experiments alone
+MINED = (
+    "pool",
+    "train",
+    "val",
+)  # splits that may be searched; test and guard are judged by experiments alone
 SHRINK = 40  # seeds from which on the covariance of all images outweighs the identity
 FEW = 5  # seeds below which their own spread says nothing
 MANY = 100_000  # unit vectors that say what the mean and covariance of all are
@@ -25,10 +30,15 @@ def similar(bench, samples, split="pool", copies=False):
     import pandas as pd
 
     if split not in MINED:
-        raise UserError(f"expected to search {', '.join(MINED)}, found {split!r}", "test and guard samples are judged by experiments alone")
+        raise UserError(
+            f"expected to search {', '.join(MINED)}, found {split!r}",
+            "test and guard samples are judged by experiments alone",
+        )
     state = bench.state()
     seeds = seeds_of(bench, samples, state)
-    rows = np.flatnonzero((state.keep & (state["split"] == split) & ~state.index.isin(seeds)).to_numpy())
+    rows = np.flatnonzero(
+        (state.keep & (state["split"] == split) & ~state.index.isin(seeds)).to_numpy()
+    )
     if not len(rows):
         return pd.DataFrame(columns=LIKE)
     graph, at = neighbor_graph.nodes(bench, state)
@@ -40,9 +50,16 @@ def similar(bench, samples, split="pool", copies=False):
     rows, score = rows[order], score[order]
     distance, which = nearest(V[at[rows]].astype("f4"), V[mine].astype("f4"))
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=state.index[rows]))
-    found["source_id"], found["path"], found["label"] = (state[c].to_numpy(object)[rows] for c in ("key", "uri", "label"))
+    found["source_id"], found["path"], found["label"] = (
+        state[c].to_numpy(object)[rows] for c in ("key", "uri", "label")
+    )
     near = np.array(seeds, object)[which]
-    found = found.assign(score=score, distance=distance, nearest=near, nearest_source_id=state.key.reindex(near).to_numpy(object))
+    found = found.assign(
+        score=score,
+        distance=distance,
+        nearest=near,
+        nearest_source_id=state.key.reindex(near).to_numpy(object),
+    )
     return found[LIKE]
 
 
@@ -51,14 +68,17 @@ def seeds_of(bench, samples, state):
     seeds = list(dict.fromkeys(map(str, samples)))
     if not len(seeds) or (state.index.get_indexer(seeds) < 0).any():  # not all of them ids
         seeds = slices.queried(bench, {"like these": seeds})["like these"]
-    locked = [s for s in seeds if s in state.index and state["split"][s] in ("test", "guard")]
+    locked = [s for s in seeds if s in state.index and state["split"][s] in LOCKED]
     if locked:
         raise UserError(
             f"expected samples of train, val or pool, found {len(locked):,} of test or guard, first {locked[0]} ({state.key[locked[0]]})",
             "what looks like the test set must not be looked for: it would no longer measure anything",
         )
     if gone := [s for s in seeds if s not in state.index]:
-        raise UserError(f"expected samples of this version, found {gone[0]}, which it does not have", "choose others")
+        raise UserError(
+            f"expected samples of this version, found {gone[0]}, which it does not have",
+            "choose others",
+        )
     return seeds
 
 
@@ -71,7 +91,9 @@ def likeness(V, seeds, of=None):
     where to go: one seed ranks about as distance does."""
     mean, C = moments(V)
     w = direction(mean, C, seeds)
-    return ((V if of is None else of) @ w.astype("f4") - mean @ w) / max((seeds.mean(0, dtype="f8") - mean) @ w, 1e-12)
+    return ((V if of is None else of) @ w.astype("f4") - mean @ w) / max(
+        (seeds.mean(0, dtype="f8") - mean) @ w, 1e-12
+    )
 
 
 def moments(V):

@@ -19,7 +19,12 @@ from assay.curation.versioning.versions import position
 PREFIX = "trigger:"  # of the rule that holds the question, and of the tag on what it caught
 RAN = "ran:trigger:"  # of the rule that says up to where in the log it ran: the question itself may be long, and is written once
 ASKED = ("train", "val", "pool")
-SAID = dict(similar="looks like {n} samples", confidence="confidence below {below}", disagreement="{runs} disagree", query="{query}")
+SAID = dict(
+    similar="looks like {n} samples",
+    confidence="confidence below {below}",
+    disagreement="{runs} disagree",
+    query="{query}",
+)
 
 
 def add(bench, name, kind, who, **asked):
@@ -28,15 +33,26 @@ def add(bench, name, kind, who, **asked):
     text.check(PREFIX + name, "the name of a trigger")
     if name in standing(bench):
         raise UserError(
-            f"expected a new name for the trigger, found {name!r}, which is taken", f"assay trigger remove {name} -b {bench.given}"
+            f"expected a new name for the trigger, found {name!r}, which is taken",
+            f"assay trigger remove {name} -b {bench.given}",
         )
     if kind == "similar":
         asked["samples"] = similarity.seeds_of(bench, asked["samples"], bench.state())
     elif kind == "confidence" and not 0 < asked["below"] <= 1:
-        raise UserError(f"expected a confidence above 0 and at most 1, found {asked['below']}", "for example --confidence-below 0.5")
+        raise UserError(
+            f"expected a confidence above 0 and at most 1, found {asked['below']}",
+            "for example --confidence-below 0.5",
+        )
     elif kind == "query":
-        slices.picked(bench, asked["query"])  # one that cannot be asked is refused now, not at the next import
-    write(bench, [rule(PREFIX + name, kind=kind, **asked), rule(RAN + name, since=position(bench, "HEAD"))], who, f"trigger {name}")
+        slices.picked(
+            bench, asked["query"]
+        )  # one that cannot be asked is refused now, not at the next import
+    write(
+        bench,
+        [rule(PREFIX + name, kind=kind, **asked), rule(RAN + name, since=position(bench, "HEAD"))],
+        who,
+        f"trigger {name}",
+    )
     return standing(bench)[name] | control(bench, name)
 
 
@@ -73,7 +89,10 @@ def write(bench, edits, who, why):
     import pandas as pd
 
     batch = new_batch("trigger")
-    rows = pd.DataFrame([(s, f, json.dumps(v), w or why) for s, f, v, w in edits], columns=["sample", "field", "value", "why"])
+    rows = pd.DataFrame(
+        [(s, f, json.dumps(v), w or why) for s, f, v, w in edits],
+        columns=["sample", "field", "value", "why"],
+    )
     with bench.transaction() as con:
         bench.append(con, rows, batch, who)
     return batch
@@ -86,18 +105,27 @@ def standing(bench):
     for key, value in sorted(rules.items()):
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX)
-            words = value | dict(n=len(value.get("samples", ())), runs=" and ".join(value.get("runs", ())))
-            said = SAID[value["kind"]].format(**words) + (f" of the gap {value['gap']}" if value.get("gap") else "")
+            words = value | dict(
+                n=len(value.get("samples", ())), runs=" and ".join(value.get("runs", ()))
+            )
+            said = SAID[value["kind"]].format(**words) + (
+                f" of the gap {value['gap']}" if value.get("gap") else ""
+            )
             since = rules.get(RAN + name, dict(since=0))["since"]
             caught = list(tags.index[[key in t for t in tags]])
-            out[name] = {k: v for k, v in value.items() if k != "name"} | dict(since=since, caught=caught, said=said)
+            out[name] = {k: v for k, v in value.items() if k != "name"} | dict(
+                since=since, caught=caught, said=said
+            )
     return out
 
 
 def known(bench, name):
     there = standing(bench)
     if name not in there:
-        raise UserError(f"expected a trigger, found {name!r}, which is none", f"there are: {', '.join(sorted(there)) or 'none'}")
+        raise UserError(
+            f"expected a trigger, found {name!r}, which is none",
+            f"there are: {', '.join(sorted(there)) or 'none'}",
+        )
     return there[name]
 
 
@@ -106,7 +134,11 @@ def run(bench, who, told=None, only=None):
     in one batch. `told(keys, ids)` says what runs predict: see shadow.compared. Returns a list of dict(name, new, caught (ids), unjudged (samples
     that a run has not seen: they are asked about again), older, base (of so many that were there before, the share that it would have
     caught: its control), batch, error)."""
-    return [run_one(bench, name, t, who, told) for name, t in standing(bench).items() if only in (None, name)]
+    return [
+        run_one(bench, name, t, who, told)
+        for name, t in standing(bench).items()
+        if only in (None, name)
+    ]
 
 
 def run_one(bench, name, trigger, who, told):
@@ -122,20 +154,41 @@ def run_one(bench, name, trigger, who, told):
     except UserError as e:  # a run that is gone must not stop a scan: the others are asked, and this one again next time
         return out | dict(error=f"{e.problem}; {e.hint}", new=int(new.sum()))
     tag = PREFIX + name
-    once = {s for (s,) in bench.rows("select distinct sample from edits where field = 'tag' and value ->> 'name' = ?", [tag])}
+    once = {
+        s
+        for (s,) in bench.rows(
+            "select distinct sample from edits where field = 'tag' and value ->> 'name' = ?", [tag]
+        )
+    }
     caught = [s for s in state.index[hit & new] if s not in once]
     unjudged, older = int((new & ~seen).sum()), ~new & seen
-    edits = [(s, "tag", dict(name=tag, on=True), f"caught by the trigger {name}: {about.get(s, trigger['said'])}") for s in caught]
+    edits = [
+        (
+            s,
+            "tag",
+            dict(name=tag, on=True),
+            f"caught by the trigger {name}: {about.get(s, trigger['said'])}",
+        )
+        for s in caught
+    ]
     if not unjudged:
         edits.append(rule(RAN + name, since=upto))
     out |= dict(new=int(new.sum()), caught=caught, unjudged=unjudged, older=int(older.sum()))
-    out["base"] = float(hit[older].mean()) if older.any() and trigger["kind"] != "disagreement" else None
+    out["base"] = (
+        float(hit[older].mean()) if older.any() and trigger["kind"] != "disagreement" else None
+    )
     return out | dict(batch=write(bench, edits, who, f"trigger {name} ran") if edits else None)
 
 
 def arrived(bench, since):
     """Samples whose first edit came after the position `since`."""
-    return {s for (s,) in bench.rows("select sample from edits where sample <> '' group by sample having min(seq) > ?", [since])}
+    return {
+        s
+        for (s,) in bench.rows(
+            "select sample from edits where sample <> '' group by sample having min(seq) > ?",
+            [since],
+        )
+    }
 
 
 # ---- the questions: (bench, trigger, state, new (n,) bool, told) -> (caught (n,) bool, judged (n,) bool, {sample: reason})
@@ -150,9 +203,15 @@ def ask_similar(bench, trigger, state, new, told):
     rows = at[whole.index.get_indexer(state.index)]
     older = V[np.setdiff1d(rows, rows[new])]
     if not len(seeds) or not len(older):
-        raise UserError("expected older samples to compare with and the samples of the trigger, found none", "set the trigger anew")
+        raise UserError(
+            "expected older samples to compare with and the samples of the trigger, found none",
+            "set the trigger anew",
+        )
     score, least = similarity.likeness(older, seeds, V[rows]), similarity.bar(older, seeds, K)
-    about = {s: f"{x:.2f} like its samples, {least:.2f} is enough" for s, x in zip(state.index[new], score[new])}
+    about = {
+        s: f"{x:.2f} like its samples, {least:.2f} is enough"
+        for s, x in zip(state.index[new], score[new])
+    }
     return score >= least, np.ones(len(state), bool), about
 
 
@@ -161,7 +220,11 @@ def ask_confidence(bench, trigger, state, new, told):
     kept = load(bench.arrays / "opinion.npz")
     sure = dict(zip(kept["ids"].astype(str), kept["pred_probs"].max(1)))
     top = np.array([sure[s] for s in state.index])
-    return top < trigger["below"], np.ones(len(state), bool), {s: f"no class has over {p:.0%}" for s, p in zip(state.index[new], top[new])}
+    return (
+        top < trigger["below"],
+        np.ones(len(state), bool),
+        {s: f"no class has over {p:.0%}" for s, p in zip(state.index[new], top[new])},
+    )
 
 
 def ask_disagreement(bench, trigger, state, new, told):
@@ -182,4 +245,6 @@ def ask_query(bench, trigger, state, new, told):
     return state.index.isin(slices.picked(bench, trigger["query"])), np.ones(len(state), bool), {}
 
 
-ASK = dict(similar=ask_similar, confidence=ask_confidence, disagreement=ask_disagreement, query=ask_query)
+ASK = dict(
+    similar=ask_similar, confidence=ask_confidence, disagreement=ask_disagreement, query=ask_query
+)

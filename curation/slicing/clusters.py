@@ -12,14 +12,20 @@ from assay.curation.features import knn, neighbor_graph, scan_settings
 from assay.curation.label_quality import live
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import metadata
+from assay.curation.splits import LOCKED
 from assay.curation.statistics import estimates
 from assay.curation.storage.arrays import Shards, find, load, save
 from assay.curation.storage.schema import new_batch
 
 LEVELS = ("fine", "coarse")
-FEWEST, MOST = 5, 72  # fine clusters: sqrt(n) / 2 of them, so that each holds the more samples the more there are
+FEWEST, MOST = (
+    5,
+    72,
+)  # fine clusters: sqrt(n) / 2 of them, so that each holds the more samples the more there are
 JOINED = 4  # fine clusters that a coarse one joins on average
-MAKE_ANEW = 0.2  # as many new images as this share of those that the centres were made of make new centres
+MAKE_ANEW = (
+    0.2  # as many new images as this share of those that the centres were made of make new centres
+)
 PREFIX = "cluster:"  # of the rule by which a person names the cluster that holds a sample
 SAYS = 0.15  # share from which on a label is part of a name
 
@@ -34,7 +40,9 @@ def assigned(bench, state, level="fine"):
 
 def check_level(level):
     if level not in LEVELS:
-        raise UserError(f"expected a level of clusters, found {level!r}", f"there are {' and '.join(LEVELS)}")
+        raise UserError(
+            f"expected a level of clusters, found {level!r}", f"there are {' and '.join(LEVELS)}"
+        )
     return level
 
 
@@ -44,7 +52,7 @@ def standing(bench, state):
     folder = scan_settings.settings(bench)["folder"]
     hashes, node = np.unique(np.asarray(state.content_hash, "S32"), return_inverse=True)
     there = np.zeros(len(hashes), bool)
-    there[node[~state.split.isin(("test", "guard")).to_numpy()]] = True
+    there[node[~state.split.isin(LOCKED).to_numpy()]] = True
     kept = load(bench.arrays / "clusters.npz")
     if kept is not None and ("fine" not in kept or str(kept["folder"]) != folder):
         kept = None  # of another embedding, or of an older Assay
@@ -53,9 +61,13 @@ def standing(bench, state):
         return kept
     shards = Shards(bench.arrays / "embeddings" / folder)
     if kept is None or len(new) + int(kept["added"]) >= MAKE_ANEW * int(kept["made"]):
-        kept = made(knn.reduced(shards.rows(hashes)), there) | dict(hashes=hashes, added=np.array(0))
+        kept = made(knn.reduced(shards.rows(hashes)), there) | dict(
+            hashes=hashes, added=np.array(0)
+        )
     else:
-        known = kept["hashes"][shards.find(kept["hashes"]) >= 0]  # what was removed since may be gone
+        known = kept["hashes"][
+            shards.find(kept["hashes"]) >= 0
+        ]  # what was removed since may be gone
         every = np.union1d(known, new)
         kept = extended(kept, every, knn.reduced(shards.rows(every)))
     key = sha256(folder.encode() + kept["hashes"].tobytes() + kept["open"].tobytes()).hexdigest()
@@ -75,7 +87,13 @@ def made(V, there):
     fine, centres = kmeans(V, there)
     cosine = np.einsum("ij,ij->i", V, centres[fine]).astype("f4")
     coarse = joined(centres, np.bincount(fine[there], minlength=len(centres)))
-    return dict(fine=fine.astype("i4"), coarse=coarse.astype("i4"), cosine=cosine, open=there, made=np.array(there.sum()))
+    return dict(
+        fine=fine.astype("i4"),
+        coarse=coarse.astype("i4"),
+        cosine=cosine,
+        open=there,
+        made=np.array(there.sum()),
+    )
 
 
 def kmeans(V, there):
@@ -87,7 +105,9 @@ def kmeans(V, there):
     if not n:
         return np.zeros(len(V), int), np.zeros((1, V.shape[1]), "f4")
     k = min(n, max(FEWEST, min(MOST, round(n**0.5 / 2))))
-    means = faiss.Kmeans(V.shape[1], k, niter=20, seed=0, spherical=True, min_points_per_centroid=1)  # of at most 256 images a centre
+    means = faiss.Kmeans(
+        V.shape[1], k, niter=20, seed=0, spherical=True, min_points_per_centroid=1
+    )  # of at most 256 images a centre
     means.train(V[there])
     found = means.index.search(V, 1)[1][:, 0]
     order = np.argsort(-np.bincount(found[there], minlength=k), kind="stable")
@@ -119,7 +139,9 @@ def extended(kept, hashes, V):
     fine[~known] = alike.argmax(1)
     cosine = kept["cosine"][at]
     cosine[~known] = alike.max(1)
-    return kept | dict(hashes=hashes, fine=fine, cosine=cosine, open=own, added=kept["added"] + (~known).sum())
+    return kept | dict(
+        hashes=hashes, fine=fine, cosine=cosine, open=own, added=kept["added"] + (~known).sum()
+    )
 
 
 # ---- names
@@ -129,7 +151,11 @@ def named(bench, state, level="fine"):
     """{name: ids of the samples of `state` in it, all splits}, largest first. A name is a person's, or says what the cluster's train samples came
     labelled as and which metadata are frequent in it; no two are equal."""
     at, ids = assigned(bench, state, level), state.index.to_numpy()
-    return {name: list(ids[at == c]) for c, name in names(bench, state, level).items() if (at == c).any()}
+    return {
+        name: list(ids[at == c])
+        for c, name in names(bench, state, level).items()
+        if (at == c).any()
+    }
 
 
 def names(bench, state, level="fine"):
@@ -147,15 +173,15 @@ def names(bench, state, level="fine"):
 
 def given(bench, state, at, level):
     """{cluster: the name that a person gave it last}: the name goes to whichever cluster holds the sample that it was tied to."""
-    sql = (
-        "select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' like ? group by value ->> 'name' order by max(seq)"
-    )
+    sql = "select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' like ? group by value ->> 'name' order by max(seq)"
     said = [json.loads(value) for (value,) in bench.rows(sql, [f"{PREFIX}{level}:%"])]
     row = state.index.get_indexer([rule.get("sample", "") for rule in said])
     out = {}
     for i, rule in zip(row, said):
         if i >= 0 and rule.get("title"):  # one that was undone has its name alone
-            out = {c: title for c, title in out.items() if title != rule["title"]} | {int(at[i]): rule["title"]}
+            out = {c: title for c, title in out.items() if title != rule["title"]} | {
+                int(at[i]): rule["title"]
+            }
     return out
 
 
@@ -171,10 +197,18 @@ def rename(bench, cluster, title, who, level="fine"):
     was = resolve(cluster, known.values(), "cluster", f"assay clusters --level {level} lists them")
     c = next(c for c, name in known.items() if name == was)
     if not title.strip() or title in known.values() and title != was:
-        raise UserError(f"expected a name that no other {level} cluster has, found {title!r}", "choose another name")
+        raise UserError(
+            f"expected a name that no other {level} cluster has, found {title!r}",
+            "choose another name",
+        )
     sample = state.index[order(bench, state, assigned(bench, state, level) == c)[0]]
-    batch, value = new_batch("rule"), dict(name=f"{PREFIX}{level}:{sample}", title=title, sample=sample)
-    row = pd.DataFrame([dict(sample="", field="rule", value=json.dumps(value), why=f"was called {was}")])
+    batch, value = (
+        new_batch("rule"),
+        dict(name=f"{PREFIX}{level}:{sample}", title=title, sample=sample),
+    )
+    row = pd.DataFrame(
+        [dict(sample="", field="rule", value=json.dumps(value), why=f"was called {was}")]
+    )
     with bench.transaction() as con:
         bench.append(con, row, batch, who)
     return dict(batch=batch, was=was, title=title, sample=sample)
@@ -186,7 +220,11 @@ def resolve(name, known, what, hint):
     found = [name] if name in known else [k for k in known if str(name) and k.startswith(str(name))]
     if len(found) == 1:
         return found[0]
-    which = f"which could be {'; '.join(found[:5])}" if found else f"known are: {'; '.join(known[:40]) or 'none'}"
+    which = (
+        f"which could be {'; '.join(found[:5])}"
+        if found
+        else f"known are: {'; '.join(known[:40]) or 'none'}"
+    )
     raise UserError(f"expected a {what}, found {name!r}; {which}", hint)
 
 
@@ -194,7 +232,7 @@ def order(bench, state, mine):
     """Row numbers of the kept samples outside test and guard among `mine` (n,) bool, the most typical of their cluster first."""
     kept = standing(bench, state)
     cosine = kept["cosine"][find(kept["hashes"], state.content_hash)]
-    rows = np.flatnonzero(mine & state.keep.to_numpy() & ~state.split.isin(("test", "guard")).to_numpy())
+    rows = np.flatnonzero(mine & state.keep.to_numpy() & ~state.split.isin(LOCKED).to_numpy())
     rows = rows if len(rows) else np.flatnonzero(mine)
     return rows[np.lexsort((state.index[rows], -cosine[rows]))]
 
@@ -204,14 +242,20 @@ def proposed(state, at):
     same words get the label that tells them from each other, where there is one."""
     k = int(at.max(initial=-1)) + 1
     train = (state.split == "train").to_numpy() & state.given_label.notna().to_numpy()
-    labels, code = np.unique(state.given_label.to_numpy(dtype=object)[train].astype(str), return_inverse=True)
-    counts = np.bincount(at[train] * len(labels) + code, minlength=k * len(labels)).reshape(k, len(labels))
+    labels, code = np.unique(
+        state.given_label.to_numpy(dtype=object)[train].astype(str), return_inverse=True
+    )
+    counts = np.bincount(at[train] * len(labels) + code, minlength=k * len(labels)).reshape(
+        k, len(labels)
+    )
     extra = frequent(state, at, k)
     said = [words(labels, counts[c]) + extra[c] for c in range(k)]
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for c, alike in ((c, [o for o in range(k) if said[o] == said[c] and o != c]) for c in range(k)):
         if alike and len(labels):
-            minor = np.where((share[c] >= 0.04) & (share[c] < SAYS), share[c] - share[alike].max(0), 0)
+            minor = np.where(
+                (share[c] >= 0.04) & (share[c] < SAYS), share[c] - share[alike].max(0), 0
+            )
             if minor.max() > 0.01:
                 said[c] += f", few {labels[minor.argmax()]}"
     return said
@@ -223,13 +267,20 @@ def words(labels, counts):
         return "unlabelled"
     share = counts / counts.sum()
     order = np.argsort(-share, kind="stable")[:3]
-    return ", ".join(f"{'mostly' if share[i] >= 0.5 else 'some'} {labels[i]}" for i in order if share[i] >= SAYS) or "mixed"
+    return (
+        ", ".join(
+            f"{'mostly' if share[i] >= 0.5 else 'some'} {labels[i]}"
+            for i in order
+            if share[i] >= SAYS
+        )
+        or "mixed"
+    )
 
 
 def frequent(state, at, k):
     """What the metadata say of each cluster (k,), as the end of a name or "": the value that at least half of it has and that is least frequent
     elsewhere, if at most half as frequent."""
-    mine = (~state.split.isin(("test", "guard"))).to_numpy()
+    mine = (~state.split.isin(LOCKED)).to_numpy()
     best = [("", 0.5)] * k
     size = np.bincount(at[mine], minlength=k)
     for values in metadata.telling(state[mine]).values():
@@ -260,7 +311,7 @@ def table(bench, version="HEAD", level="fine"):
     cluster = pd.Series(at, state.index)
     graph, node = neighbor_graph.nodes(bench, state)
     far = graph["distances"].mean(1)[node] if graph["distances"].size else np.zeros(len(state))
-    seen = (state.keep & ~state.split.isin(("test", "guard"))).to_numpy()
+    seen = (state.keep & ~state.split.isin(LOCKED)).to_numpy()
     for c, name in known.items():
         here = state[(at == c) & state.keep]
         sizes = {s: int((here.split == s).sum()) for s in ("train", "val", "pool", "test", "guard")}

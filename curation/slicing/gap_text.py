@@ -14,7 +14,11 @@ def why(row):
         span = f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
         first = f"{row['train']:,} in train: {span} of its share of {row['against']}"
     elif row["kind"] in ("rare", "absent"):
-        than = "the median class has" if row["against"] == "classes" else "class and metadata, were they independent, would have"
+        than = (
+            "the median class has"
+            if row["against"] == "classes"
+            else "class and metadata, were they independent, would have"
+        )
         first = f"{row['train']:,} in train, {than} {row['expected']:,.0f}"
     elif row["kind"] == "disagreement":
         often = f"{row['ratio']:.1f} times as often as overall"
@@ -28,15 +32,16 @@ def why(row):
 
 def action(bench, row):
     """What to do about a gap, with the command."""
-    b, gap = f"-b {bench.given}", f"--gap '{row['gap']}'" if "'" not in row["gap"] else f'--gap "{row["gap"]}"'
+    b, gap = (
+        f"-b {bench.given}",
+        f"--gap '{row['gap']}'" if "'" not in row["gap"] else f'--gap "{row["gap"]}"',
+    )
     if row["kind"] in ("thin", "rare", "absent"):
         return f"find more of it and label them: assay similar {gap} --in pool {b}"
     if row["kind"] == "error" and row["flagged"] >= DOUBTED:
         return f"{row['flagged']:.0%} of its val labels look wrong themselves: check them first, assay queue {b}"
     if row["kind"] == "error":
-        return (
-            f"it is in train: check its labels (assay queue {b}), get more of it (assay similar {gap} --in pool {b}), or change the model"
-        )
+        return f"it is in train: check its labels (assay queue {b}), get more of it (assay similar {gap} --in pool {b}), or change the model"
     if row["kind"] == "disagreement":
         return f"check its labels, or the rule by which they are given: assay queue {b}"
     return f"look whether they belong here; if so, label and train on some: assay similar {gap} --in pool {b}"

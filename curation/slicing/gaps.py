@@ -11,6 +11,7 @@ from assay.curation.label_quality import live, scoring
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import clusters, gap_text, regions
 from assay.curation.slicing.regions import called, counts, discoveries
+from assay.curation.splits import LOCKED
 from assay.curation.statistics import estimates
 from assay.curation.storage.arrays import load, save
 from assay.curation.versioning import expressions, versions
@@ -25,8 +26,17 @@ EXPECTED = 5  # samples that a cell must be expected to have for their lack to b
 FAR = 0.99  # quantile of the distances from train sample to train sample beyond which a sample is isolated
 PROMPT = 20_000  # samples up to which a list is found at once for whoever looks
 SAME = 0.5  # share of a region's val and pool samples that gaps before it hold already, from which on it is no gap of its own
-ORDER = ["isolated", "disagreement", "error", "thin", "rare", "absent"]  # which name one region goes by; the last that fits
-MISSING, WRONG, LOOK = range(3)  # what is missing from train | what is there and wrong more often | what a person may want to look at
+ORDER = [
+    "isolated",
+    "disagreement",
+    "error",
+    "thin",
+    "rare",
+    "absent",
+]  # which name one region goes by; the last that fits
+MISSING, WRONG, LOOK = range(
+    3
+)  # what is missing from train | what is there and wrong more often | what a person may want to look at
 COLUMNS = (
     "gap kind region facets against train val pool errors rate low high rest n_rest p q ratio ratio_low ratio_high expected "
     "explains explains_low explains_high flagged why action"
@@ -48,13 +58,24 @@ def find(bench, version="HEAD", run=None):
     same = kept is not None and str(kept["key"]) == key
     if not same:
         ground = Ground(bench, version, run)
-        found = explained(ground, [*missing(ground), *thin(ground), *wrong(ground), *disagreeing(ground), *isolated(ground)])
+        found = explained(
+            ground,
+            [
+                *missing(ground),
+                *thin(ground),
+                *wrong(ground),
+                *disagreeing(ground),
+                *isolated(ground),
+            ],
+        )
         rows = [row | dict(action=gap_text.action(bench, row)) for row, _ in found]
         ids = [np.sort(np.asarray(ground.state.index[mask], "S32")) for _, mask in found]
         table = pd.DataFrame(rows, columns=COLUMNS)
         kept = dict(
             key=np.array(key),
-            table=np.array(json.dumps(json.loads(table.to_json(orient="records", double_precision=15)))),
+            table=np.array(
+                json.dumps(json.loads(table.to_json(orient="records", double_precision=15)))
+            ),
             ids=np.concatenate([*ids, np.empty(0, "S32")]),
             sizes=np.array([len(i) for i in ids], int),
         )
@@ -85,7 +106,9 @@ def recent(bench):
 def asked_of(bench, version="HEAD", run=None):
     """What a list is made for, as a dict: for the same again it is the same list, which no hash of all labels need show."""
     upto, of = (versions.position(bench, v) for v in ("HEAD", expressions.root(version)))
-    asked = dict(version=str(version), run=run, upto=upto) | (dict(of=of) if version != "HEAD" else {})
+    asked = dict(version=str(version), run=run, upto=upto) | (
+        dict(of=of) if version != "HEAD" else {}
+    )
     return asked | dict(judge=live.judge_key(bench, version), clusters=clusters.made_for(bench))
 
 
@@ -103,8 +126,13 @@ def last(bench):
 def key_of(bench, version, run):
     """A hash of what the list is made of: what the version holds but test and guard, what judges it, the clusters and their names."""
     state, now = bench.state(version), bench.state()
-    made = [str(clusters.standing(bench, now)["key"]), clusters.given(bench, now, clusters.assigned(bench, now), "fine")]
-    decided = sha256(state.reviewed.to_numpy(bool).tobytes()).hexdigest()  # what is decided is not flagged
+    made = [
+        str(clusters.standing(bench, now)["key"]),
+        clusters.given(bench, now, clusters.assigned(bench, now), "fine"),
+    ]
+    decided = sha256(
+        state.reviewed.to_numpy(bool).tobytes()
+    ).hexdigest()  # what is decided is not flagged
     held = [versions.tree(scoring.judged(state)), decided, live.judge_key(bench, version)]
     return sha256(json.dumps([*held, run, *made]).encode()).hexdigest()
 
@@ -117,12 +145,14 @@ def members(bench, name):
         find(bench)
         kept = load(bench.arrays / "gaps.npz")
     known = [row["gap"] for row in json.loads(str(kept["table"]))]
-    at = known.index(clusters.resolve(name, known, "gap", f"assay gaps -b {bench.given} lists them anew"))
+    at = known.index(
+        clusters.resolve(name, known, "gap", f"assay gaps -b {bench.given} lists them anew")
+    )
     start = int(kept["sizes"][:at].sum())
     ids = kept["ids"][start : start + kept["sizes"][at]].astype(str)
     state = bench.state()
     rows = state.index.get_indexer(ids)
-    there = (rows >= 0) & np.append(state.keep & ~state.split.isin(("test", "guard")), False)[rows]
+    there = (rows >= 0) & np.append(state.keep & ~state.split.isin(LOCKED), False)[rows]
     return ids[there].tolist()
 
 
@@ -137,7 +167,10 @@ def seeds(bench, name):
 def row_of(bench, name):
     """The row, a dict, of the gap that a person calls `name` on the last list."""
     members(bench, name)
-    rows = {row["gap"]: row for row in json.loads(str(load(bench.arrays / "gaps.npz", ["table"])["table"]))}
+    rows = {
+        row["gap"]: row
+        for row in json.loads(str(load(bench.arrays / "gaps.npz", ["table"])["table"]))
+    }
     return rows[clusters.resolve(name, rows, "gap", "")]
 
 
@@ -150,10 +183,21 @@ class Ground:
         self.bench, self.facets = bench, regions.facets(bench, state)
         judged = model_errors.found(bench, version, run).reindex(state.index)
         split, labelled = state.split.to_numpy(), state.label.notna().to_numpy()
-        self.train, self.pool, self.val = (split == "train") & labelled, split == "pool", judged.label.notna().to_numpy()
-        self.wrong, self.flagged = judged.wrong.eq(True).to_numpy(), judged.flagged.eq(True).to_numpy()
-        self.label = np.unique(state.label.fillna("").to_numpy(object).astype(str), return_inverse=True)[1]
-        self.counts = counts(self.facets, dict(train=self.train, val=self.val, pool=self.pool, wrong=self.wrong))
+        self.train, self.pool, self.val = (
+            (split == "train") & labelled,
+            split == "pool",
+            judged.label.notna().to_numpy(),
+        )
+        self.wrong, self.flagged = (
+            judged.wrong.eq(True).to_numpy(),
+            judged.flagged.eq(True).to_numpy(),
+        )
+        self.label = np.unique(
+            state.label.fillna("").to_numpy(object).astype(str), return_inverse=True
+        )[1]
+        self.counts = counts(
+            self.facets, dict(train=self.train, val=self.val, pool=self.pool, wrong=self.wrong)
+        )
 
     def row(self, kind, facets, name, mask, against="", **more):
         """(the row of a gap, mask (n,) bool of what lies in it)."""
@@ -187,7 +231,14 @@ def wrong(ground):
     c = ground.counts[ground.counts.val >= FEWEST]
     c = c.assign(p=regions.wrong_more_often(c.wrong, c.val, c.all_wrong, c.all_val))
     for r in c.assign(q=discoveries(c.p)).query("q <= @FOUND").itertuples():
-        yield ground.row("error", regions.kinds(r.facets), called(r.facets, r.cell), r.code == r.cell, p=r.p, q=r.q)
+        yield ground.row(
+            "error",
+            regions.kinds(r.facets),
+            called(r.facets, r.cell),
+            r.code == r.cell,
+            p=r.p,
+            q=r.q,
+        )
 
 
 def thin(ground):
@@ -208,7 +259,14 @@ def thin(ground):
         c = c.assign(p=p, q=discoveries(p), density=density, low=low, high=high)
         for r in c.query("q <= @FOUND and density <= @THIN").itertuples():
             more = dict(p=r.p, q=r.q, ratio=r.density, ratio_low=r.low, ratio_high=r.high)
-            yield ground.row("thin", regions.kinds(r.facets), called(r.facets, r.cell), r.code == r.cell, other, **more)
+            yield ground.row(
+                "thin",
+                regions.kinds(r.facets),
+                called(r.facets, r.cell),
+                r.code == r.cell,
+                other,
+                **more,
+            )
 
 
 def missing(ground):
@@ -225,11 +283,19 @@ def missing(ground):
             if q <= FOUND and r.train <= RARE * median and median >= EXPECTED:
                 kind = "rare" if r.train else "absent"
                 more = dict(p=r.p, q=q, ratio=r.train / median, expected=median)
-                yield ground.row(kind, "class", called(r.facets, r.cell), r.code == r.cell, "classes", **more)
-    for fs in [fs for fs in {id(fs): fs for fs in c.facets}.values() if regions.kinds(fs) == "class x metadata"]:
+                yield ground.row(
+                    kind, "class", called(r.facets, r.cell), r.code == r.cell, "classes", **more
+                )
+    for fs in [
+        fs
+        for fs in {id(fs): fs for fs in c.facets}.values()
+        if regions.kinds(fs) == "class x metadata"
+    ]:
         a, b = fs
         both = ground.train & (a.codes >= 0) & (b.codes >= 0)
-        n = np.bincount(a.codes[both] * len(b.names) + b.codes[both], minlength=len(a.names) * len(b.names)).reshape(len(a.names), -1)
+        n = np.bincount(
+            a.codes[both] * len(b.names) + b.codes[both], minlength=len(a.names) * len(b.names)
+        ).reshape(len(a.names), -1)
         expected = np.outer(n.sum(1), n.sum(0)) / max(n.sum(), 1)
         told = expected >= EXPECTED
         if not told.any() or (n[told] <= RARE * expected[told]).mean() > MANY:
@@ -239,9 +305,18 @@ def missing(ground):
         q[told] = discoveries(p[told])
         for i, j in np.argwhere((q <= FOUND) & (n <= RARE * expected) & told):
             mask = (a.codes == i) & (b.codes == j)
-            more = dict(p=p[i, j], q=q[i, j], ratio=n[i, j] / expected[i, j], expected=expected[i, j])
+            more = dict(
+                p=p[i, j], q=q[i, j], ratio=n[i, j] / expected[i, j], expected=expected[i, j]
+            )
             kind = "rare" if n[i, j] else "absent"
-            yield ground.row(kind, regions.kinds(fs), called(fs, i * len(b.names) + j), mask, "independence", **more)
+            yield ground.row(
+                kind,
+                regions.kinds(fs),
+                called(fs, i * len(b.names) + j),
+                mask,
+                "independence",
+                **more,
+            )
 
 
 def disagreeing(ground):
@@ -263,7 +338,14 @@ def disagreeing(ground):
     for c, q in zip(use, discoveries(p[use])):
         if q <= FOUND:
             more = dict(p=p[c], q=q, ratio=(k[c] / n[c]) / (k.sum() / n.sum()))
-            yield ground.row("disagreement", "cluster", cluster.names[c], cluster.codes == c, f"{k[c]:,} of {n[c]:,}", **more)
+            yield ground.row(
+                "disagreement",
+                "cluster",
+                cluster.names[c],
+                cluster.codes == c,
+                f"{k[c]:,} of {n[c]:,}",
+                **more,
+            )
 
 
 def isolated(ground):
@@ -278,7 +360,9 @@ def isolated(ground):
     holds[at[ground.train]] = True
     near, far = graph["neighbours"][at], graph["distances"][at]
     first = np.where((near >= 0) & holds[near], far, np.inf).min(1)
-    if (lone := np.isinf(first)).any():  # a heap of strangers is near to itself: the graph shows no way to train
+    if (
+        lone := np.isinf(first)
+    ).any():  # a heap of strangers is near to itself: the graph shows no way to train
         first[lone] = to_train(ground.bench, graph, at[lone], holds)
     limit = np.quantile(first[ground.train], FAR)
     for split in ("val", "pool"):
@@ -288,7 +372,9 @@ def isolated(ground):
         p = binom.sf(k - 1, n, 1 - FAR) if n else 1.0
         if p <= FOUND:
             more = dict(p=p, q=p, ratio=k / n / (1 - FAR), expected=n * (1 - FAR))
-            yield ground.row("isolated", "", f"{split} far from train", mask, f"{k:,} of {n:,}", **more)
+            yield ground.row(
+                "isolated", "", f"{split} far from train", mask, f"{k:,} of {n:,}", **more
+            )
 
 
 def to_train(bench, graph, nodes, holds):
@@ -299,7 +385,9 @@ def to_train(bench, graph, nodes, holds):
     index = faiss.IndexFlatIP(V.shape[1])
     index.add(V[holds])
     cosine = index.search(V[nodes], 2)[0]
-    return np.sqrt(np.maximum(2 - 2 * np.where(holds[nodes], cosine[:, 1], cosine[:, 0]), 0))  # the nearest to a node is itself
+    return np.sqrt(
+        np.maximum(2 - 2 * np.where(holds[nodes], cosine[:, 1], cosine[:, 0]), 0)
+    )  # the nearest to a node is itself
 
 
 # ---- rank
@@ -311,15 +399,30 @@ def explained(ground, candidates):
     samples lie mostly in gaps before it is none of its own."""
     rows, masks = [row for row, _ in candidates], [mask for _, mask in candidates]
     plain, late, out = np.array([row["facets"] == "class" for row in rows], bool), [], []
-    asked, taken, k = ground.val | ground.pool, np.zeros(len(ground.val), bool), int(ground.label.max(initial=-1)) + 1
+    asked, taken, k = (
+        ground.val | ground.pool,
+        np.zeros(len(ground.val), bool),
+        int(ground.label.max(initial=-1)) + 1,
+    )
 
     def tally(samples):
         """(2, k): how many val samples of each class there are among the row numbers `samples`, and how many of these are wrong."""
         mine = samples[ground.val[samples]]
-        return np.array([np.bincount(ground.label[some], minlength=k) for some in (mine, mine[ground.wrong[mine]])])
+        return np.array(
+            [
+                np.bincount(ground.label[some], minlength=k)
+                for some in (mine, mine[ground.wrong[mine]])
+            ]
+        )
 
-    size, held = np.array([(m & asked).sum() for m in masks], int), np.zeros(len(masks), int)  # how many, and how many of them are taken
-    open_, of_all = np.array([tally(rows_of(m)) for m in masks]), tally(rows_of(ground.val))  # of what is not taken
+    size, held = (
+        np.array([(m & asked).sum() for m in masks], int),
+        np.zeros(len(masks), int),
+    )  # how many, and how many of them are taken
+    open_, of_all = (
+        np.array([tally(rows_of(m)) for m in masks]),
+        tally(rows_of(ground.val)),
+    )  # of what is not taken
 
     def take(left, group):
         nonlocal of_all
@@ -327,14 +430,26 @@ def explained(ground, candidates):
         while left := [i for i in left if not size[i] or held[i] < SAME * size[i]]:
             expected = regions.expected(open_[left], of_all, plain[left])
             more = open_[left, 1].sum(1) - expected
-            at = max(range(len(left)), key=lambda j: (round(more[j], 9), ORDER.index(rows[left[j]]["kind"]), -rows[left[j]]["p"]))
+            at = max(
+                range(len(left)),
+                key=lambda j: (
+                    round(more[j], 9),
+                    ORDER.index(rows[left[j]]["kind"]),
+                    -rows[left[j]]["p"],
+                ),
+            )
             i = left.pop(at)
             n, errors = open_[i].sum(1)
             low, high = (n * share - expected[at] for share in estimates.wilson(errors, n))
             if group == MISSING and more[at] < 1 and rows[i]["against"] not in ("val", "classes"):
                 late.append(i)  # nothing that val shows is wrong for the want of it
             elif group != WRONG or low > 0:
-                told = dict(explains=float(more[at]), explains_low=float(low), explains_high=float(high), why=gap_text.why(rows[i]))
+                told = dict(
+                    explains=float(more[at]),
+                    explains_low=float(low),
+                    explains_high=float(high),
+                    why=gap_text.why(rows[i]),
+                )
                 found.append((rows[i] | told, masks[i]))
                 new = rows_of(masks[i] & asked & ~taken)
                 taken[new] = True
@@ -344,8 +459,14 @@ def explained(ground, candidates):
                     held[j], open_[j] = held[j] + len(inside), open_[j] - tally(inside)
         return found
 
-    for group, kinds in ((MISSING, ("absent", "rare", "thin")), (WRONG, ("error",)), (LOOK, ("disagreement", "isolated"))):
-        mine = [i for i, row in enumerate(rows) if row["kind"] in kinds] + (late if group == LOOK else [])
+    for group, kinds in (
+        (MISSING, ("absent", "rare", "thin")),
+        (WRONG, ("error",)),
+        (LOOK, ("disagreement", "isolated")),
+    ):
+        mine = [i for i, row in enumerate(rows) if row["kind"] in kinds] + (
+            late if group == LOOK else []
+        )
         pairs = [i for i in mine if " x " in rows[i]["facets"]] if group == WRONG else []
         found = take(pairs, group) + take([i for i in mine if i not in pairs], group)
         out += sorted(found, key=lambda c: -c[0]["explains"])

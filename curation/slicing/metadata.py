@@ -15,7 +15,11 @@ def metadata(frame):
     import pandas as pd
 
     code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
-    said = pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)]).take(code + 1).set_axis(frame.index)
+    said = (
+        pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)])
+        .take(code + 1)
+        .set_axis(frame.index)
+    )
     said[SIDE] = frame[["width", "height"]].max(axis=1)
     cut = {key: values_of(key, said[key].dropna()) for key in sorted(said.columns, key=str)}
     return {key: slices for key, slices in cut.items() if slices}
@@ -29,7 +33,11 @@ def telling(frame):
     label, out = frame.label[frame.split == "train"].dropna(), {}
     for key, values in metadata(frame).items():
         known = pd.concat(
-            [label.reindex(pd.Index(ids).intersection(label.index)).value_counts() for ids in values.values()], axis=1
+            [
+                label.reindex(pd.Index(ids).intersection(label.index)).value_counts()
+                for ids in values.values()
+            ],
+            axis=1,
         ).fillna(0)
         n, most, within = known.to_numpy().sum(), known.sum(axis=1).max(), known.max().sum()
         if not n or n == most or (within - most) / (n - most) <= REPEATS:
@@ -50,7 +58,11 @@ def values_of(key, column):
             return {}
         ends = np.unique(np.quantile(numbers, (0.25, 0.5, 0.75)))
         low, high = [f"{spelled(e)} < " for e in ends], [f" ≤ {spelled(e)}" for e in ends]
-        names = [f"{key}{high[0]}", *(f"{a}{key}{b}" for a, b in zip(low, high[1:])), f"{key} > {spelled(ends[-1])}"]
+        names = [
+            f"{key}{high[0]}",
+            *(f"{a}{key}{b}" for a, b in zip(low, high[1:])),
+            f"{key} > {spelled(ends[-1])}",
+        ]
         texts = pd.Series(np.array(names, object)[np.searchsorted(ends, numbers)], column.index)
     else:
         names = [f"{key} = {text}" for text in sorted(set(texts))]
@@ -60,4 +72,10 @@ def values_of(key, column):
 
 
 def spelled(value):
-    return json.dumps(value) if isinstance(value, bool) else value if isinstance(value, str) else f"{value:.12g}"
+    return (
+        json.dumps(value)
+        if isinstance(value, bool)
+        else value
+        if isinstance(value, str)
+        else f"{value:.12g}"
+    )

@@ -23,8 +23,14 @@ class Facet:
 def facets(bench, state):
     """The facets of `state`: classes by the label as it stands, where there is one, fine clusters, and metadata that do not repeat the label."""
     classes = sorted(set(state.label.dropna()))
-    named = [("class", {f"class {c}": list(ids) for c, ids in state.groupby("label").groups.items()})] if classes else []
-    named.append(("cluster", {f"cluster {name}": ids for name, ids in clusters.named(bench, state).items()}))
+    named = (
+        [("class", {f"class {c}": list(ids) for c, ids in state.groupby("label").groups.items()})]
+        if classes
+        else []
+    )
+    named.append(
+        ("cluster", {f"cluster {name}": ids for name, ids in clusters.named(bench, state).items()})
+    )
     named += [("metadata", values) for values in list(metadata.telling(state).values())[:FACETS]]
     out = []
     for kind, values in named:
@@ -42,7 +48,11 @@ def cells(facets):
     for i, f in enumerate(facets):
         for g in facets[i + 1 :]:
             code = f.codes * len(g.names) + g.codes
-            yield (f, g), np.where((f.codes >= 0) & (g.codes >= 0), code, -1), len(f.names) * len(g.names)
+            yield (
+                (f, g),
+                np.where((f.codes >= 0) & (g.codes >= 0), code, -1),
+                len(f.names) * len(g.names),
+            )
 
 
 def kinds(facets):
@@ -68,10 +78,18 @@ def counts(facets, columns):
 
     parts = []
     for which, code, size in cells(facets):
-        each = {name: np.bincount(code[c & (code >= 0)], minlength=size) for name, c in columns.items()}
+        each = {
+            name: np.bincount(code[c & (code >= 0)], minlength=size) for name, c in columns.items()
+        }
         live = np.flatnonzero(sum(each.values()))
-        row = {name: n[live] for name, n in each.items()} | {f"all_{name}": int(n.sum()) for name, n in each.items()}
-        parts.append(pd.DataFrame(row | dict(cell=live)).assign(facets=[which] * len(live), code=[code] * len(live)))
+        row = {name: n[live] for name, n in each.items()} | {
+            f"all_{name}": int(n.sum()) for name, n in each.items()
+        }
+        parts.append(
+            pd.DataFrame(row | dict(cell=live)).assign(
+                facets=[which] * len(live), code=[code] * len(live)
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -96,7 +114,10 @@ def thinner(train, all_train, other, all_other):
 def ratio(train, all_train, other, all_other, level=0.95):
     """(share in train over share in the other split, low, high) (3, m), with 0.5 added to each count, on the log scale. [Katz et al. 1978; Haldane]"""
     a, n, b, m = (np.asarray(x) + 0.5 for x in (train, all_train, other, all_other))
-    middle, half = np.log(a / n * m / b), normal(0.5 + level / 2) * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    middle, half = (
+        np.log(a / n * m / b),
+        normal(0.5 + level / 2) * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m),
+    )
     return np.exp([middle, middle - half, middle + half])
 
 

@@ -21,16 +21,22 @@ def read_sets(path):
     try:
         found = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise UserError(f"expected regression sets in TOML, found {path}: {e}", f"the least:\n{EXAMPLE}") from None
+        raise UserError(
+            f"expected regression sets in TOML, found {path}: {e}", f"the least:\n{EXAMPLE}"
+        ) from None
     if not found:
         raise UserError(f"expected regression sets in {path}, found none", f"the least:\n{EXAMPLE}")
     for name, table in found.items():
         text.check(name, f"the name of a set in {path}")
         if wrong := flaw(table):
             raise UserError(
-                f"expected a score, and a query or samples, for the set {name!r} in {path}, found {wrong}", f"as in:\n{EXAMPLE}"
+                f"expected a score, and a query or samples, for the set {name!r} in {path}, found {wrong}",
+                f"as in:\n{EXAMPLE}",
             )
-    return {name: dict(score=float(t["score"]), asked=t["query"] if "query" in t else t["samples"]) for name, t in found.items()}
+    return {
+        name: dict(score=float(t["score"]), asked=t["query"] if "query" in t else t["samples"])
+        for name, t in found.items()
+    }
 
 
 def flaw(table):
@@ -43,9 +49,16 @@ def flaw(table):
         return "both" if "query" in table else "neither query nor samples"
     score = table.get("score")
     if not isinstance(score, int | float) or isinstance(score, bool) or not 0 < score <= 1:
-        return "no score" if score is None else f"score = {score!r}, which is no share above 0 and at most 1"
+        return (
+            "no score"
+            if score is None
+            else f"score = {score!r}, which is no share above 0 and at most 1"
+        )
     for key, kind in (("query", str), ("samples", list)):
-        if key in table and (not isinstance(table[key], kind) or not all(isinstance(s, str | int) for s in table[key])):
+        if key in table and (
+            not isinstance(table[key], kind)
+            or not all(isinstance(s, str | int) for s in table[key])
+        ):
             return f"{key} = {table[key]!r}"
 
 
@@ -62,23 +75,33 @@ def of_gap(bench, name, gap, score=None):
     asked = list(unlike_test(bench, state, mine))
     if not asked:
         hint = "label samples from there first: what is labelled in val or the pool can be kept for a test"
-        raise UserError(f"expected labelled val or pool samples in the gap {row['gap']!r}, found none", hint)
+        raise UserError(
+            f"expected labelled val or pool samples in the gap {row['gap']!r}, found none", hint
+        )
     if score is None:
         if row["rest"] is None:
             raise UserError(
-                "expected a required score, found no validation errors outside the gap to take it from", "say --score, as in 0.9"
+                "expected a required score, found no validation errors outside the gap to take it from",
+                "say --score, as in 0.9",
             )
         score = max(0.01, int(100 * (1 - row["rest"])) / 100)
     if wrong := flaw(dict(score=score, samples=asked)):
-        raise UserError(f"expected a score for the set {name!r}, found {wrong}", "for example --score 0.9")
+        raise UserError(
+            f"expected a score for the set {name!r}, found {wrong}", "for example --score 0.9"
+        )
     there = frozen(bench, state).get(name)
-    return {name: dict(score=float(score), asked=sorted({*asked, *(there["samples"] if there else ())}))}, len(mine) - len(asked)
+    return {
+        name: dict(score=float(score), asked=sorted({*asked, *(there["samples"] if there else ())}))
+    }, len(mine) - len(asked)
 
 
 def keep(bench, sets):
     """Write the sets as read_sets reads them, into the bench's folder; returns the path. What was written before is replaced."""
     path = bench.path / f"guard-{text.safe('-'.join(sets))}.toml"
-    tables = (f"[{json.dumps(n)}]\nsamples = {json.dumps(list(s['asked']), indent=1)}\nscore = {s['score']}\n" for n, s in sets.items())
+    tables = (
+        f"[{json.dumps(n)}]\nsamples = {json.dumps(list(s['asked']), indent=1)}\nscore = {s['score']}\n"
+        for n, s in sets.items()
+    )
     permissions.touch(path).write_text("\n".join(tables))
     return path
 
@@ -94,7 +117,8 @@ def members(bench, sets, state):
         out[name] = usable[usable.isin(ids)].sort_values()
         if not len(out[name]):
             raise UserError(
-                f"expected kept, labelled samples in the set {name!r}, found none among {len(ids):,}", "label them, or mend the set"
+                f"expected kept, labelled samples in the set {name!r}, found none among {len(ids):,}",
+                "label them, or mend the set",
             )
         test = out[name][state.split[out[name]] == "test"]
         if len(test):
@@ -108,15 +132,20 @@ def members(bench, sets, state):
             out[name], left[name] = out[name][fine], int((~fine).sum())
             if not len(out[name]):
                 raise UserError(
-                    f"expected samples unlike any test sample in the set {name!r}, found none among {len(ids):,}", "ask for others"
+                    f"expected samples unlike any test sample in the set {name!r}, found none among {len(ids):,}",
+                    "ask for others",
                 )
     return out, left
 
 
 def unlike_test(bench, state, samples):
     """Those of `samples` that no test sample equals or nearly equals: what the test split holds is judged by experiments alone."""
-    while like := {mine for other, mine in alike(bench, state, samples).items() if state.split[other] == "test"}:
-        samples = samples[~samples.isin(list(like))]  # one test sample may be like several, of which one is named
+    while like := {
+        mine for other, mine in alike(bench, state, samples).items() if state.split[other] == "test"
+    }:
+        samples = samples[
+            ~samples.isin(list(like))
+        ]  # one test sample may be like several, of which one is named
     return samples
 
 
@@ -125,7 +154,10 @@ def frozen(bench, state):
     guarded = state[(state.split == "guard") & state.keep & state.label.notna()].sort_index()
     rules = {name: rule for name, rule in bench.rules().items() if name.startswith(PREFIX)}
     tagged = {name: [name in tags for tags in guarded.tags] for name in rules}
-    return {name.removeprefix(PREFIX): rule | dict(samples=guarded.index[tagged[name]]) for name, rule in rules.items()}
+    return {
+        name.removeprefix(PREFIX): rule | dict(samples=guarded.index[tagged[name]])
+        for name, rule in rules.items()
+    }
 
 
 def alike(bench, state, samples):
@@ -140,7 +172,9 @@ def alike(bench, state, samples):
             if b in own:
                 near.setdefault(a, own[b])
     found = (
-        (s, own.get(n) or near.get(n) or groups.get(int(graph["groups"][n]))) for s, n, k in zip(state.index, at.tolist(), state.keep) if k
+        (s, own.get(n) or near.get(n) or groups.get(int(graph["groups"][n])))
+        for s, n, k in zip(state.index, at.tolist(), state.keep)
+        if k
     )
     mine = set(samples)
     return {sample: like for sample, like in found if like and sample not in mine}
@@ -168,24 +202,44 @@ def freeze(bench, sets, who):
         }
         moved |= {s: state.split[s] for s in whys if state.split[s] != "guard"}
         edits += [(s, "split", "guard", why) for s, why in whys.items()]
-        edits += [(s, "tag", dict(name=PREFIX + name, on=True), f"regression set {name}") for s in new]
+        edits += [
+            (s, "tag", dict(name=PREFIX + name, on=True), f"regression set {name}") for s in new
+        ]
         rule = dict(name=PREFIX + name, score=sets[name]["score"], n=len(samples), near=len(like))
         if whys or any(rule[k] != old[k] for k in ("score", "n")):
             edits.append(("", "rule", rule, f"regression set {name}"))
-        out.append(dict(name=name, n=len(samples), new=len(new), near=len(like), score=rule["score"], like_test=left[name]))
+        out.append(
+            dict(
+                name=name,
+                n=len(samples),
+                new=len(new),
+                near=len(like),
+                score=rule["score"],
+                like_test=left[name],
+            )
+        )
     batch = new_batch("guard") if edits else None
     if batch:
         write(bench, edits, batch, who)
     splits = list(moved.values())
-    return dict(batch=batch, moved={split: splits.count(split) for split in ("train", "val", "pool") if split in splits}, sets=out)
+    return dict(
+        batch=batch,
+        moved={split: splits.count(split) for split in ("train", "val", "pool") if split in splits},
+        sets=out,
+    )
 
 
 def write(bench, edits, batch, who):
     import pandas as pd
 
-    frame = pd.DataFrame([(s, f, json.dumps(v), why) for s, f, v, why in edits], columns=["sample", "field", "value", "why"])
+    frame = pd.DataFrame(
+        [(s, f, json.dumps(v), why) for s, f, v, why in edits],
+        columns=["sample", "field", "value", "why"],
+    )
     with bench.transaction() as con:
-        bench.append(con, frame.drop_duplicates(["sample", "field", "value"]), batch, who)  # a sample may be of two sets
+        bench.append(
+            con, frame.drop_duplicates(["sample", "field", "value"]), batch, who
+        )  # a sample may be of two sets
 
 
 def refuse_less(name, samples, old):
@@ -219,12 +273,19 @@ def standing(bench, sets, given):
         refuse_less(name, samples, there[name]["samples"])
         new = samples.difference(there[name]["samples"])
         if len(new):
-            raise UserError(f"expected the set {name!r} as it is frozen, found {len(new):,} more samples in it, first {new[0]}", hint)
+            raise UserError(
+                f"expected the set {name!r} as it is frozen, found {len(new):,} more samples in it, first {new[0]}",
+                hint,
+            )
         score, n = there[name]["score"], there[name]["n"]
         if len(samples) != n:
             raise UserError(
-                f"expected all {n:,} samples of the set {name!r}, found {len(samples):,}: the others left with their source", hint
+                f"expected all {n:,} samples of the set {name!r}, found {len(samples):,}: the others left with their source",
+                hint,
             )
         if score != sets[name]["score"]:
-            raise UserError(f"expected the score that the set {name!r} is frozen with, {score}, found {sets[name]['score']}", hint)
+            raise UserError(
+                f"expected the score that the set {name!r} is frozen with, {score}, found {sets[name]['score']}",
+                hint,
+            )
     return asked

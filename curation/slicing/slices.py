@@ -8,7 +8,9 @@ import numpy as np
 
 from assay.curation.errors import UserError
 
-PICKED = "select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({}\n) chosen(sample)"
+PICKED = (
+    "select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({}\n) chosen(sample)"
+)
 
 
 def classes(frame):
@@ -32,15 +34,25 @@ def queried(bench, wanted):
             asked, found = what, [find(str(s)) for s in what]
             hint = "say ids, as `assay queue` and `assay export` list them, or keys in their source"
         else:
-            raise UserError(f"expected a SELECT or a list of samples for slice {name!r}, found {what!r}", 'as in: name = "select id ..."')
+            raise UserError(
+                f"expected a SELECT or a list of samples for slice {name!r}, found {what!r}",
+                'as in: name = "select id ..."',
+            )
         if bad := [(sample, ids) for sample, ids in zip(asked, found) if len(ids) != 1]:
             sample, ids = bad[0]
-            which = f"which could be {', '.join(sorted(ids)[:3])}" if ids else "which this bench does not have"
+            which = (
+                f"which could be {', '.join(sorted(ids)[:3])}"
+                if ids
+                else "which this bench does not have"
+            )
             raise UserError(
-                f"expected samples in slice {name!r}, found {len(bad):,} that are not one, first {str(sample)!r}, {which}", hint
+                f"expected samples in slice {name!r}, found {len(bad):,} that are not one, first {str(sample)!r}, {which}",
+                hint,
             )
         if not found:
-            raise UserError(f"expected samples in slice {name!r}, found none", "mend the query or the list")
+            raise UserError(
+                f"expected samples in slice {name!r}, found none", "mend the query or the list"
+            )
         out[name] = list(dict.fromkeys(s for (s,) in found))
     return out
 
@@ -57,7 +69,10 @@ def picked_at_once(bench, queries):
         all_of_them = ", ".join(f"({PICKED.format(q.strip().rstrip(';'))})" for q in queries)
         with suppress(UserError):
             found = bench.sql(f"select {all_of_them}", seconds=30 * len(queries)).iloc[0]
-            return {q: sorted(ids) if np.ndim(ids) else [] for q, ids in zip(queries, found, strict=True)}
+            return {
+                q: sorted(ids) if np.ndim(ids) else []
+                for q, ids in zip(queries, found, strict=True)
+            }
     return {q: picked(bench, q) for q in queries}
 
 

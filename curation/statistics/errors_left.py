@@ -32,7 +32,12 @@ class Wrong:
 
     def scaled(self, factor, shift=0.0):
         """The same numbers times `factor`, plus `shift`; none falls below 0."""
-        return Wrong(*(max(0.0, x * factor + shift) for x in (self.estimate, self.low, self.high, self.least, self.most)))
+        return Wrong(
+            *(
+                max(0.0, x * factor + shift)
+                for x in (self.estimate, self.low, self.high, self.least, self.most)
+            )
+        )
 
     @property
     def between(self):
@@ -50,7 +55,10 @@ def count_wrong(hits, looks, population, unsure=0, interval=None, level=0.95):
     if drawn < 30:
         return None
     interval = interval or wrong_so_far
-    low, high = interval(hits, drawn, population, level)[0], interval(hits + unsure, drawn, population, level)[1]
+    low, high = (
+        interval(hits, drawn, population, level)[0],
+        interval(hits + unsure, drawn, population, level)[1],
+    )
     least, most = (population * k / drawn for k in (hits, hits + unsure))
     return Wrong(population * hits / looks if looks else (least + most) / 2, low, high, least, most)
 
@@ -62,14 +70,22 @@ def wrong_so_far(hits, looks, population, level=0.95):
     binomial, Jeffreys' weights), whose ratio is a martingale. [Waudby-Smith and Ramdas 2020, "Confidence sequences for sampling without replacement"]"""
     from scipy.special import betaln, gammaln
 
-    def likely(w):  # the log-likelihood of these looks in their order, were w of the population wrong
-        return (gammaln(w + 1) - gammaln(w - hits + 1)) + (gammaln(population - w + 1) - gammaln(population - w - looks + hits + 1))
+    def likely(
+        w,
+    ):  # the log-likelihood of these looks in their order, were w of the population wrong
+        return (gammaln(w + 1) - gammaln(w - hits + 1)) + (
+            gammaln(population - w + 1) - gammaln(population - w - looks + hits + 1)
+        )
 
     whole = gammaln(population + 1) - gammaln(population - looks + 1)
     least = betaln(hits + 0.5, looks - hits + 0.5) - betaln(0.5, 0.5) + math.log(1 - level) + whole
     best = min(max(hits, (population + 1) * hits // max(looks, 1)), population - looks + hits)
     low = hits + first(best - hits, lambda more: likely(hits + more) >= least)
-    high = best + first(population - looks + hits - best + 1, lambda more: likely(best + more) < least) - 1
+    high = (
+        best
+        + first(population - looks + hits - best + 1, lambda more: likely(best + more) < least)
+        - 1
+    )
     return low, high
 
 
@@ -88,7 +104,14 @@ def at_most(k, looks, wrong, population):
         return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
 
     j = np.arange(max(0, looks - (population - wrong)), min(k, wrong) + 1)
-    return min(1.0, float(np.exp(choose(wrong, j) + choose(population - wrong, looks - j) - choose(population, looks)).sum()))
+    return min(
+        1.0,
+        float(
+            np.exp(
+                choose(wrong, j) + choose(population - wrong, looks - j) - choose(population, looks)
+            ).sum()
+        ),
+    )
 
 
 def first(high, holds):

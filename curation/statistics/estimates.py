@@ -24,7 +24,9 @@ class Estimate:
     seeds: list  # S_c, one a cell
     seed_spread: list  # sigma_s of each cell, in accuracy; None where a cell has one seed
     seeds_known: bool  # False: one seed everywhere, so the interval speaks of these trained models only, not of the recipe
-    cap: float | None = None  # an accuracy: the most independent answers that n_eff may stand for; a difference: None
+    cap: float | None = (
+        None  # an accuracy: the most independent answers that n_eff may stand for; a difference: None
+    )
     span: tuple = (0.0, 1.0)  # the values that are possible at all
     level: float = 0.95
     ends: tuple = ()  # (the least, the most) that labels nobody is sure of allow, as Estimates: the interval spans both
@@ -61,7 +63,11 @@ class Estimate:
 
     @property
     def half(self):
-        return self.width(1 - self.level) if self.cap is None and not self.ends else (self.high - self.low) / 2
+        return (
+            self.width(1 - self.level)
+            if self.cap is None and not self.ends
+            else (self.high - self.low) / 2
+        )
 
     @property
     def p(self):
@@ -74,7 +80,9 @@ class Estimate:
         low, high = -300.0, 0.0  # log10 alpha; the width falls as alpha grows
         for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.width(10**middle) > abs(self.estimate) else (low, middle)
+            low, high = (
+                (middle, high) if self.width(10**middle) > abs(self.estimate) else (low, middle)
+            )
         return 10**high
 
     def at(self, level):
@@ -100,7 +108,9 @@ class Estimate:
             return self.at(2 * confidence - 1).limits()
         n, right = (n_eff := self.n_eff(2 * confidence - 1)), self.estimate * n_eff
         low = betaincinv(right, n - right + 1, 1 - confidence) if self.estimate > 0 else 0.0
-        return float(low), float(betaincinv(right + 1, n - right, confidence)) if self.estimate < 1 else 1.0
+        return float(low), float(
+            betaincinv(right + 1, n - right, confidence)
+        ) if self.estimate < 1 else 1.0
 
     def power(self, delta):
         """Chance that samples and seeds like these show a true difference `delta`, at this level: Phi((delta - half) / sqrt(V_I + V_a))."""
@@ -136,15 +146,27 @@ def balanced_accuracy(Y, labels, level=0.95, others=(), group_size=None):
     Classes are strata of n_k samples. At 0 or 1 n_eff is K^2 / sum 1 / n_k: m for equal classes, about K^2 n_k if one is tiny."""
     cells, labels = [matrix(Z) for Z in (Y, *others)], np.asarray(labels)
     assert {Z.shape[1] for Z in cells} == {len(labels)}, "all on the same test samples"
-    S, m, n = np.array([len(Z) for Z in cells]), len(labels), np.unique(labels, return_counts=True)[1]
-    accuracies, v_items, ms_s, ms_e = np.array([by_class(Z, labels) for Z in cells]).T  # one value a cell
+    S, m, n = (
+        np.array([len(Z) for Z in cells]),
+        len(labels),
+        np.unique(labels, return_counts=True)[1],
+    )
+    accuracies, v_items, ms_s, ms_e = np.array(
+        [by_class(Z, labels) for Z in cells]
+    ).T  # one value a cell
     v_seeds, df = seed_variance(np.eye(len(cells))[0], S, m, ms_s, ms_e)
-    p, cap, sigma_s = float(accuracies[0]), float(len(n) ** 2 / (1 / n).sum()), spread(S, m, ms_s, ms_e)[:1]
+    p, cap, sigma_s = (
+        float(accuracies[0]),
+        float(len(n) ** 2 / (1 / n).sum()),
+        spread(S, m, ms_s, ms_e)[:1],
+    )
     if cap * p * (1 - p) >= 5:  # with fewer errors, seeds that repeat them add no evidence
         cap *= int(S[0]) * (group_size or 1)
     known = bool(S.max() > 1)
     v_items *= (m - 1) / m  # one seed is then Wilson's interval at m, not at m - 1
-    return Estimate(p, float(v_items[0]), v_seeds, df, m, S[:1].tolist(), sigma_s, known, cap, level=level)
+    return Estimate(
+        p, float(v_items[0]), v_seeds, df, m, S[:1].tolist(), sigma_s, known, cap, level=level
+    )
 
 
 def by_class(Y, labels):
@@ -173,12 +195,22 @@ def corrected(given, audited, n):
 def corrected_by_class(given, audited, labels, clean, n):
     """As `corrected`, for balanced accuracy: labels (m,) as given, clean (m,) as audited. A class's accuracy is a ratio of two difference
     estimates, hits and size; its linearised terms are the pseudo-values. [Särndal et al. 1992, 5.6]"""
-    given, audited, labels, clean = matrix(given), matrix(audited), np.asarray(labels), np.asarray(clean)
+    given, audited, labels, clean = (
+        matrix(given),
+        matrix(audited),
+        np.asarray(labels),
+        np.asarray(clean),
+    )
     out, names, m = np.zeros(given.shape), np.unique(np.r_[labels, clean]), len(labels)
     for name in names:
         was, now = labels == name, clean == name
-        size, hits = was + m / n * (1.0 * now - was), was * given + m / n * (now * audited - was * given)
-        total = max(size.sum(), 1)  # an audit may find none of a rare class: its terms are then wide, as they should be
+        size, hits = (
+            was + m / n * (1.0 * now - was),
+            was * given + m / n * (now * audited - was * given),
+        )
+        total = max(
+            size.sum(), 1
+        )  # an audit may find none of a rare class: its terms are then wide, as they should be
         share = (hits.sum(1, keepdims=True) / total).clip(0, 1)
         terms = m / total * (hits - share * size)
         out += share + terms - terms.mean(1, keepdims=True)
@@ -189,7 +221,9 @@ def corrected_cell(Y, n, level=0.95, others=()):
     """Accuracy of one cell from pseudo-values Y (S, m), n of them audited, inside 0 to 1. Its interval is that of `contrast`: Wilson's would
     be too short near 1, where most of the variance is the audit's."""
     e = contrast([Y, *others], [1, *(0 for _ in others)], level, n / np.shape(Y)[-1])
-    return replace(e, estimate=min(1.0, max(0.0, e.estimate)), seeds=e.seeds[:1], seed_spread=e.seed_spread[:1])
+    return replace(
+        e, estimate=min(1.0, max(0.0, e.estimate)), seeds=e.seeds[:1], seed_spread=e.seed_spread[:1]
+    )
 
 
 def contrast(cells, weights, level=0.95, group_size=None):
@@ -199,10 +233,14 @@ def contrast(cells, weights, level=0.95, group_size=None):
     are means over groups of `group_size`; an audit's pseudo-values weigh like groups of n / m. A cell of one seed borrows the seed
     spread of the others, where there are any."""
     cells, w = [matrix(Y) for Y in cells], np.asarray(weights, float)
-    assert len(w) == len(cells) and len({Y.shape[1] for Y in cells}) == 1, "one weight a cell, all on the same test samples"
+    assert len(w) == len(cells) and len({Y.shape[1] for Y in cells}) == 1, (
+        "one weight a cell, all on the same test samples"
+    )
     m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])
     L = sum(w_c * Y.mean(0) for w_c, Y in zip(w, cells))  # L_i
-    floor = (w**2 / np.minimum(S, 2)).sum()  # few samples differ: the plain variance would be too sure
+    floor = (
+        w**2 / np.minimum(S, 2)
+    ).sum()  # few samples differ: the plain variance would be too sure
     if m > 1:
         v_items = (((L - L.mean()) ** 2).sum() + floor / (group_size or 1) ** 2) / (m * (m - 1))
     else:
@@ -211,7 +249,18 @@ def contrast(cells, weights, level=0.95, group_size=None):
     v_seeds, df = seed_variance(w, S, m, ms_s, ms_e)
     sigma_s, span = spread(S, m, ms_s, ms_e), (float(w[w < 0].sum()), float(w[w > 0].sum()))
     known = bool(S.max() > 1)
-    return Estimate(float(L.mean()), float(v_items), v_seeds, df, m, S.tolist(), sigma_s, known, span=span, level=level)
+    return Estimate(
+        float(L.mean()),
+        float(v_items),
+        v_seeds,
+        df,
+        m,
+        S.tolist(),
+        sigma_s,
+        known,
+        span=span,
+        level=level,
+    )
 
 
 def seed_variance(w, S, m, ms_s, ms_e):
@@ -219,11 +268,17 @@ def seed_variance(w, S, m, ms_s, ms_e):
     free = S - 1
     if not free.any():
         return 0.0, None
-    ms_e = np.where(free > 0, ms_e, (free * ms_e).sum() / free.sum())  # a cell of one seed cannot know its own
+    ms_e = np.where(
+        free > 0, ms_e, (free * ms_e).sum() / free.sum()
+    )  # a cell of one seed cannot know its own
     total = (free * ms_e).sum()
-    share = ms_e / total if total else 1 / free.sum()  # phi MS_e,c = share_c sum (S-1) MS_s: no 0/0 where MS_e is 0
+    share = (
+        ms_e / total if total else 1 / free.sum()
+    )  # phi MS_e,c = share_c sum (S-1) MS_s: no 0/0 where MS_e is 0
     a = w**2 / (S * m)
-    u = (a * free / S + free * (a / S * share).sum()) * ms_s  # u_c; the second term comes through phi
+    u = (
+        a * free / S + free * (a / S * share).sum()
+    ) * ms_s  # u_c; the second term comes through phi
     v_seeds = u.sum() - (a * ms_e).sum()
     if v_seeds <= 0:
         return 0.0, None
@@ -241,7 +296,9 @@ def mean_squares(Y):
     if S == 1:
         return 0.0, 0.0
     rows, columns, mean = Y.mean(1), Y.mean(0), Y.mean()
-    residual = (Y**2).sum() - m * (rows**2).sum() - S * (columns**2).sum() + S * m * mean**2  # sum (Y - row - column + mean)^2
+    residual = (
+        (Y**2).sum() - m * (rows**2).sum() - S * (columns**2).sum() + S * m * mean**2
+    )  # sum (Y - row - column + mean)^2
     found = m * rows.var(ddof=1), residual / ((S - 1) * max(m - 1, 1))
     return tuple(float(ms) if ms > 1e-12 else 0.0 for ms in found)  # rounding dust is not spread
 
@@ -266,10 +323,16 @@ def diverged(Y):
     """Seeds of one cell whose run looks diverged: far worse than the better half of the runs, Y (S, m)."""
     Y = matrix(Y)
     S, m = Y.shape
-    height = np.arcsin(np.sqrt(Y.mean(1)))  # on this scale the same noise has the same size at 0.6 and at 0.98
-    below = np.sort(height)[S // 2] - height  # under the upper median: up to half of the runs may have failed
+    height = np.arcsin(
+        np.sqrt(Y.mean(1))
+    )  # on this scale the same noise has the same size at 0.6 and at 0.98
+    below = (
+        np.sort(height)[S // 2] - height
+    )  # under the upper median: up to half of the runs may have failed
     robust = 1.4826 * np.sort(abs(below))[(S - 1) // 2]  # MAD as a standard deviation
-    spread = max(robust, 0.03, 0.5 / math.sqrt(m))  # two runs may agree by luck: at least 1.8 points at 0.9, and binomial noise
+    spread = max(
+        robust, 0.03, 0.5 / math.sqrt(m)
+    )  # two runs may agree by luck: at least 1.8 points at 0.9, and binomial noise
     return np.flatnonzero(below > 5 * spread).tolist()
 
 

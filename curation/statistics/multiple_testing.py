@@ -26,7 +26,10 @@ def holm(p_values):
 
 def holm_intervals(estimates, level=0.95):
     """The same differences, each at the level at which Holm tests it: one excludes zero exactly where holm(p) <= 1 - level."""
-    return [e.at(1 - alpha) for e, alpha in zip(estimates, holm_alphas([e.p for e in estimates], 1 - level))]
+    return [
+        e.at(1 - alpha)
+        for e, alpha in zip(estimates, holm_alphas([e.p for e in estimates], 1 - level))
+    ]
 
 
 def holm_alphas(p_values, alpha=0.05):
@@ -34,5 +37,7 @@ def holm_alphas(p_values, alpha=0.05):
     left, out = len(p_values), [alpha] * len(p_values)
     for i in np.argsort(p_values, kind="stable"):
         out[i] = alpha / left
-        left -= p_values[i] <= out[i]  # from the first that fails on, all are judged as strictly as that one
+        left -= (
+            p_values[i] <= out[i]
+        )  # from the first that fails on, all are judged as strictly as that one
     return out

@@ -5,7 +5,15 @@ import math
 import numpy as np
 
 from assay.curation.statistics.errors_left import first
-from assay.curation.statistics.estimates import PAIR, cell, contrast, matrix, mean_squares, normal, variance
+from assay.curation.statistics.estimates import (
+    PAIR,
+    cell,
+    contrast,
+    matrix,
+    mean_squares,
+    normal,
+    variance,
+)
 
 
 def power(cells, weights, delta, level=0.95, group_size=None):
@@ -27,7 +35,11 @@ def needed(cells, delta, weights=PAIR, power=0.8, level=0.95):
 
     def samples(S):
         left = room(S, w, sigma2_s, delta, power, level)
-        return math.ceil((omega2 + sigma2_e * (w**2 / S).sum()) / left + 1.5 / delta) if left > 0 else math.inf
+        return (
+            math.ceil((omega2 + sigma2_e * (w**2 / S).sum()) / left + 1.5 / delta)
+            if left > 0
+            else math.inf
+        )
 
     now = samples(S)
     enough = (s for s in range(2, 1001) if samples(np.full(len(S), s)) <= m)
@@ -40,7 +52,11 @@ def audits_needed(cells, given, n, delta, weights=PAIR, power=0.8, level=0.95):
 
     With c_i the weighted sum by clean labels and d_i what an audit changes of it, V_I = var(c) / m + mean(d^2) (1 / n - 1 / m) + floor / n^2: an
     audit shrinks all but the first term. [the variance of stats.corrected, in its two phases: Särndal et al. 1992, 9.3]"""
-    cells, given, w = [matrix(Y) for Y in cells], [matrix(Y) for Y in given], np.asarray(weights, float)
+    cells, given, w = (
+        [matrix(Y) for Y in cells],
+        [matrix(Y) for Y in given],
+        np.asarray(weights, float),
+    )
     m, S = cells[0].shape[1], np.array([len(Y) for Y in cells])
     if not (S > 1).any():
         return {"audited": None, "m": None, "seeds": None}
@@ -77,9 +93,13 @@ def room(S, w, sigma2_s, delta, power, level):
 
     assert delta > 0
     a, free, z = w**2 / S, (S - 1).mean(), normal(power)
-    df = max(1.0, free * (a.sum() ** 2 / (a**2).sum() * free + 2) / (free + 2))  # Satterthwaite's, as it comes out with equal spreads
+    df = max(
+        1.0, free * (a.sum() ** 2 / (a**2).sum() * free + 2) / (free + 2)
+    )  # Satterthwaite's, as it comes out with equal spreads
     t = stdtrit(df, 0.5 + level / 2)
-    seeds = t * (1 - 1 / (4 * df)) + z * math.sqrt(1 + t * t / (2 * df))  # the noncentral t's, where t + z is too little for few seeds
+    seeds = t * (1 - 1 / (4 * df)) + z * math.sqrt(
+        1 + t * t / (2 * df)
+    )  # the noncentral t's, where t + z is too little for few seeds
     return (delta**2 - seeds**2 * sigma2_s * a.sum()) / (
         1.2 * (normal(0.5 + level / 2) + z) ** 2
     )  # 1.2: a pilot does not know its variance
@@ -93,9 +113,15 @@ def below(Y, required, confidence=0.95, others=()):
     "n": m, "seeds": S, "seeds_known": whether it speaks of the recipe, "would_catch": `catches(m, required)`}"""
     e = cell(Y, others=others)
     low, high = e.lower(confidence), e.upper(confidence)
-    verdict = "below" if high < required else "at least" if low >= required else "no evidence either way"
-    return dict(estimate=e.estimate, lower=low, upper=high, verdict=verdict, n=e.n, seeds=e.seeds[0]) | dict(
-        required=required, seeds_known=e.seeds_known, would_catch=catches(e.n, required, confidence=confidence)
+    verdict = (
+        "below" if high < required else "at least" if low >= required else "no evidence either way"
+    )
+    return dict(
+        estimate=e.estimate, lower=low, upper=high, verdict=verdict, n=e.n, seeds=e.seeds[0]
+    ) | dict(
+        required=required,
+        seeds_known=e.seeds_known,
+        would_catch=catches(e.n, required, confidence=confidence),
     )
 
 

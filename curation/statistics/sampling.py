@@ -44,11 +44,20 @@ def places(state):
     """Where in the state each sample of the random order is."""
     global _order
     of, drawn = _order
-    if not state.index.is_(of):  # to draw a million takes a second, and samples change far more seldom than their labels
+    if not state.index.is_(
+        of
+    ):  # to draw a million takes a second, and samples change far more seldom than their labels
         drawn = draws(state.index.tolist(), SEED)
         _order = state.index, drawn
-    use = state.split.isin(("train", "val")) & state.given_label.notna() & (state.keep | state.reviewed)
+    use = (
+        state.split.isin(("train", "val"))
+        & state.given_label.notna()
+        & (state.keep | state.reviewed)
+    )
     return drawn[use.to_numpy()[drawn]]
 
 
-_order = None, None  # the samples that were asked for last, and the places of the first, second, ... drawn of them
+_order = (
+    None,
+    None,
+)  # the samples that were asked for last, and the places of the first, second, ... drawn of them

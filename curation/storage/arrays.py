@@ -23,7 +23,9 @@ def save(path, array=None, **arrays):
     tmp = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with open(tmp, "wb", opener=opener) as f:
-            np.savez(f, **arrays, allow_pickle=False) if array is None else np.save(f, array, allow_pickle=False)
+            np.savez(f, **arrays, allow_pickle=False) if array is None else np.save(
+                f, array, allow_pickle=False
+            )
             f.flush()
             os.fsync(f.fileno())
         os.replace(tmp, path)
@@ -71,7 +73,10 @@ def head(hashes):
 
 
 def damaged(path, why):
-    return UserError(f"expected sound arrays in {path}, found: {why}", "assay check --repair sets them aside; what they held is derived")
+    return UserError(
+        f"expected sound arrays in {path}, found: {why}",
+        "assay check --repair sets them aside; what they held is derived",
+    )
 
 
 def digest(*arrays):
@@ -94,9 +99,9 @@ def fault(index):
                     hash.update(block)
         if len(name) == 2 * NAME and hash.hexdigest() != name:
             return "is not what was written: its digest is another"
-        return senseless(np.load(file, mmap_mode="r", allow_pickle=False), np.load(index, allow_pickle=False)) or (
-            "" if len(name) == 2 * NAME else "not verifiable"
-        )
+        return senseless(
+            np.load(file, mmap_mode="r", allow_pickle=False), np.load(index, allow_pickle=False)
+        ) or ("" if len(name) == 2 * NAME else "not verifiable")
     except FileNotFoundError:
         return "has an index, but no array"
     except (ValueError, EOFError, SyntaxError) as e:  # what np.load says of a broken header
@@ -110,7 +115,9 @@ def senseless(array, index):
     size = 1 if array.ndim == 2 else 3 * index["height"].astype("i8") * index["width"]
     if len(index) and ((index["row"] < 0) | (size < 1) | (index["row"] + size > len(array))).any():
         return "has an index that points outside its array"
-    finite = array.dtype.kind == "u" or all(np.isfinite(array[i : i + 4096]).all() for i in range(0, len(array), 4096))
+    finite = array.dtype.kind == "u" or all(
+        np.isfinite(array[i : i + 4096]).all() for i in range(0, len(array), 4096)
+    )
     return "" if finite else "has vectors with NaN or infinity"
 
 
@@ -128,7 +135,10 @@ class Shards:
         self.arrays, indexes = [], []
         for path in sorted(self.folder.glob("*.index.npy")):
             try:
-                array, index = np.load(array_of(path), mmap_mode="r", allow_pickle=False), np.load(path, allow_pickle=False)
+                array, index = (
+                    np.load(array_of(path), mmap_mode="r", allow_pickle=False),
+                    np.load(path, allow_pickle=False),
+                )
             except FileNotFoundError:
                 continue  # `assay gc` was faster
             except (ValueError, EOFError, SyntaxError) as e:
@@ -157,7 +167,10 @@ class Shards:
         """The vectors of `hashes` as a lazy (n, d) array that reads only the rows it is asked for."""
         at = self.find(hashes)
         if (at < 0).any():
-            raise UserError(f"expected {len(at):,} vectors in {self.folder}, found {(at < 0).sum():,} of them missing", "run: assay scan")
+            raise UserError(
+                f"expected {len(at):,} vectors in {self.folder}, found {(at < 0).sum():,} of them missing",
+                "run: assay scan",
+            )
         return Rows(self.arrays, self.shard[at], self.index["row"][at])
 
 
@@ -182,8 +195,12 @@ class Rows:
         for s in np.unique(shard):
             mine = shard == s
             rows = row[mine]
-            contiguous = len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
-            out[mine] = self.arrays[s][rows[0] : rows[-1] + 1] if contiguous else self.arrays[s][rows]
+            contiguous = (
+                len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+            )
+            out[mine] = (
+                self.arrays[s][rows[0] : rows[-1] + 1] if contiguous else self.arrays[s][rows]
+            )
         return out
 
     def __matmul__(self, V):

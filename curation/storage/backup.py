@@ -52,11 +52,15 @@ def examine(file):
     holds what no bench does."""
     try:
         with closing(Opened(file, read_only=True)) as opened, opened.cursor() as con:
-            for (table,) in con.execute("select table_name from duckdb_tables() where database_name = ?", [opened.name]).fetchall():
+            for (table,) in con.execute(
+                "select table_name from duckdb_tables() where database_name = ?", [opened.name]
+            ).fetchall():
                 con.execute(f'select count(hash(t)) from "{table}" t')
             if chain_breaks(con):
                 return None
-            upto, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+            upto, head = con.execute(
+                "select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'"
+            ).fetchall()[0]
             return dict(file=file, name=file.stem, upto=upto, head=head)
     except duckdb.Error:
         Opened.forget(file)
@@ -85,7 +89,10 @@ def restore(bench, name=None):
     upto, lost (acknowledged edits that the copy does not have), aside. Raises UserError where no copy is good."""
     names = [f.stem for f in newest(bench.path / "backups")]
     if name is not None and name not in names:
-        raise UserError(f"expected the name of a backup, found {name!r}", f"there are {', '.join(names) or 'none'}")
+        raise UserError(
+            f"expected the name of a backup, found {name!r}",
+            f"there are {', '.join(names) or 'none'}",
+        )
     good = last_good(bench) if name is None else examine(bench.path / "backups" / f"{name}.duckdb")
     if good is None:
         raise UserError(
@@ -95,7 +102,10 @@ def restore(bench, name=None):
     aside = bench.path / "aside" / f"{now():%Y%m%d-%H%M%S-%f}"
     with bench.closed() as turn:
         if turn is None:
-            raise UserError(f"expected a bench that can be written, found {bench.path} read-only", "copy the folder to where you may write")
+            raise UserError(
+                f"expected a bench that can be written, found {bench.path} read-only",
+                "copy the folder to where you may write",
+            )
         if name is None and sound(bench):
             since, good = (bench.witness() or (0,))[0] - good["upto"], good["name"]
             raise UserError(
@@ -109,12 +119,23 @@ def restore(bench, name=None):
             os.replace(wal, aside / wal.name)
         if bench.file.exists():
             os.link(bench.file, aside / bench.file.name)
-        ahead = [f for f in (bench.arrays / "judges").glob("*-*.npz") if int(f.stem.split("-")[1]) > good["upto"]]
+        ahead = [
+            f
+            for f in (bench.arrays / "judges").glob("*-*.npz")
+            if int(f.stem.split("-")[1]) > good["upto"]
+        ]
         for file in (
             bench.arrays / "opinion.npz",
             *ahead,
         ):  # before: each speaks of a position in the log that then may mean something else
             file.unlink(missing_ok=True)
         copy(good["file"], bench.file)
-        testify(turn, good["upto"], good["head"])  # after: who is killed between the two is told to restore, and loses nothing unseen
-    return dict(restored=good["name"], upto=good["upto"], lost=lost, aside=str(aside) if any(aside.iterdir()) else None)
+        testify(
+            turn, good["upto"], good["head"]
+        )  # after: who is killed between the two is told to restore, and loses nothing unseen
+    return dict(
+        restored=good["name"],
+        upto=good["upto"],
+        lost=lost,
+        aside=str(aside) if any(aside.iterdir()) else None,
+    )

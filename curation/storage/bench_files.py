@@ -6,7 +6,10 @@ from pathlib import Path
 from assay.curation.errors import UserError
 from assay.curation.system.permissions import FILE, OURS
 
-ARRAYS = dict.fromkeys(("pixels", "embeddings", "quality", "decoded", "runs", "flagged", "judges", "sessions"), (".npy", ".npz", ".tmp"))
+ARRAYS = dict.fromkeys(
+    ("pixels", "embeddings", "quality", "decoded", "runs", "flagged", "judges", "sessions"),
+    (".npy", ".npz", ".tmp"),
+)
 ARRAYS |= dict(damaged=(), fiftyone=())  # what was set aside, and images: of any name
 TOP = (".npz", ".tmp", "contents.json")  # beside those folders; an older Assay wrote the last
 # folders of data: links further down are read as data at most
@@ -18,11 +21,16 @@ def refuse_links(bench):
     for path, is_link in strays(bench):
         name = os.path.relpath(path, bench)
         if not is_link:
-            raise UserError(f"expected files and folders in {bench}, found {name}, which is neither", f"delete it: rm '{path}'")
+            raise UserError(
+                f"expected files and folders in {bench}, found {name}, which is neither",
+                f"delete it: rm '{path}'",
+            )
         target = os.path.realpath(path)
         if not Path(target).is_relative_to(os.path.realpath(bench)):
             hint = f"whoever made it may have meant any file of yours: rm '{path}'; where it is your own, put the whole bench on that disk"
-            raise UserError(f"expected files of its own in {bench}, found {name}, a link to {target}", hint)
+            raise UserError(
+                f"expected files of its own in {bench}, found {name}, a link to {target}", hint
+            )
 
 
 def strays(bench):
@@ -44,7 +52,11 @@ def strays(bench):
 
 def ours(name):
     """Is it one of the names that Assay gives in a bench's own folder?"""
-    return name in OURS or name.startswith((FILE, "plan.json")) or (name.startswith("guard-") and name.endswith(".toml"))
+    return (
+        name in OURS
+        or name.startswith((FILE, "plan.json"))
+        or (name.startswith("guard-") and name.endswith(".toml"))
+    )
 
 
 def unknown(bench):

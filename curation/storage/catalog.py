@@ -6,9 +6,21 @@ import duckdb
 
 from assay.curation.errors import UserError
 
-KINDS = ("coordinate_systems", "indexes", "schemas", "sequences", "tables", "triggers", "types", "views")
+KINDS = (
+    "coordinate_systems",
+    "indexes",
+    "schemas",
+    "sequences",
+    "tables",
+    "triggers",
+    "types",
+    "views",
+)
 MACROS = ("functions",)  # looked for apart: DuckDB lists all of its own first, which takes 30 ms
-VARIES = ("database_name", "estimated_size")  # from one opening to the next; and the numbers that DuckDB gives to what it opens, *_oid
+VARIES = (
+    "database_name",
+    "estimated_size",
+)  # from one opening to the next; and the numbers that DuckDB gives to what it opens, *_oid
 
 
 def refuse_foreign(con, name, place, schemas, macros=True):
@@ -21,13 +33,17 @@ def refuse_foreign(con, name, place, schemas, macros=True):
         return
     last = [*schemas][-1]
     newest = expected(schemas[last], kinds)
-    if meta := {o for o in newest if o[:2] == ("table", "meta")} & found:  # a plain table, which may be asked
+    if (
+        meta := {o for o in newest if o[:2] == ("table", "meta")} & found
+    ):  # a plain table, which may be asked
         said = con.execute(f"select value from {name}.main.meta where key = 'schema'").fetchall()
         if said and said[0][0] not in schemas:
             raise other_schema(place, last, said[0][0])
     should = expected(schemas[said[0][0]], kinds) if meta and said else newest
     if found != should:
-        odd = [" ".join(o[:2]) for o in sorted(found - should)] or ["no " + " ".join(o[:2]) for o in sorted(should - found)]
+        odd = [" ".join(o[:2]) for o in sorted(found - should)] or [
+            "no " + " ".join(o[:2]) for o in sorted(should - found)
+        ]
         raise UserError(
             f"expected the tables of a bench and nothing else in {place}, found {', '.join(odd[:3])}{', ...' if odd[3:] else ''}",
             "Assay wrote no such file, and what it brings would run as you: do not trust it",
@@ -58,7 +74,9 @@ def objects(con, name, kinds):
     for kind in kinds:
         rows = con.execute(f"select * from duckdb_{kind}() where database_name = ?", [name])
         columns = [c[0] for c in rows.description]
-        name_column = dict(coordinate_systems="crs_name", indexes="index_name").get(kind, f"{kind[:-1]}_name")
+        name_column = dict(coordinate_systems="crs_name", indexes="index_name").get(
+            kind, f"{kind[:-1]}_name"
+        )
         called, word = columns.index(name_column), name_column.removesuffix("_name")
         told = [i for i, c in enumerate(columns) if c not in VARIES and not c.endswith("oid")]
         out |= {(word, row[called], str([row[i] for i in told])) for row in rows.fetchall()}

@@ -20,7 +20,9 @@ BROKEN = (
     duckdb.SerializationException,
     duckdb.InternalException,
 )  # the file's fault
-FULL = re.compile("No space left|not enough space|File too large|Disk quota|out of disk", re.IGNORECASE)
+FULL = re.compile(
+    "No space left|not enough space|File too large|Disk quota|out of disk", re.IGNORECASE
+)
 
 SETTINGS = dict(
     python_enable_replacements=False,
@@ -48,12 +50,20 @@ class Opened:
     def engine(cls, *files):
         with cls.starting:
             if files not in cls.engines:
-                con = duckdb.connect(config=SETTINGS | dict(temp_directory=str(scratch() / "spill")))
-                paths = [quoted(f"{file}{more}") for file in files for more in ("", ".wal", ".wal.checkpoint", ".wal.recovery")]
+                con = duckdb.connect(
+                    config=SETTINGS | dict(temp_directory=str(scratch() / "spill"))
+                )
+                paths = [
+                    quoted(f"{file}{more}")
+                    for file in files
+                    for more in ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+                ]
                 con.execute(f"set allowed_paths = [{', '.join(paths)}]")
                 con.execute("set enable_external_access = false")
                 cls.engines[files] = con
-                while len(cls.engines) > cls.KEPT:  # one that is at work lives until its last cursor is closed
+                while (
+                    len(cls.engines) > cls.KEPT
+                ):  # one that is at work lives until its last cursor is closed
                     cls.engines.popitem(last=False)
             cls.engines.move_to_end(files)
             return cls.engines[files]
@@ -61,11 +71,15 @@ class Opened:
     def attach(self, file, name, read_only):
         now, (then, inode) = writing(file), self.known.get(file, (None, None))
         with self.started.cursor() as con:
-            con.execute(f"attach {quoted(file)} as {name} (type duckdb, read_{'only' if read_only else 'write'})")
+            con.execute(
+                f"attach {quoted(file)} as {name} (type duckdb, read_{'only' if read_only else 'write'})"
+            )
             if now is None or now != then:
                 place = file.parent if file.name == FILE else file
                 try:
-                    refuse_foreign(con, name, place, SCHEMAS, macros=now is None or now[0][0] != inode)
+                    refuse_foreign(
+                        con, name, place, SCHEMAS, macros=now is None or now[0][0] != inode
+                    )
                 except BaseException:
                     self.detach(name)
                     raise
@@ -90,7 +104,9 @@ class Opened:
                 con.execute(f"detach {name}")
         except duckdb.Error as e:
             self.forget(self.file)
-            if "CHECKPOINT during DETACH failed" not in str(e):  # then what was committed stands beside the file, in its .wal
+            if "CHECKPOINT during DETACH failed" not in str(
+                e
+            ):  # then what was committed stands beside the file, in its .wal
                 raise
 
     @classmethod

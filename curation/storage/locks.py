@@ -34,12 +34,17 @@ def alone(bench):
         with lock_folder(bench, fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
     except BlockingIOError:
-        raise UserError("expected nobody at work on the arrays, found an import, a scan or an experiment", "wait for its end") from None
+        raise UserError(
+            "expected nobody at work on the arrays, found an import, a scan or an experiment",
+            "wait for its end",
+        ) from None
 
 
 @contextmanager
 def lock_folder(bench, how):
-    folder = os.open(bench.path, os.O_RDONLY)  # the folder itself is the lock: no file to leave behind
+    folder = os.open(
+        bench.path, os.O_RDONLY
+    )  # the folder itself is the lock: no file to leave behind
     try:
         fcntl.flock(folder, how)
         yield
@@ -69,7 +74,10 @@ class Door:
                 me.set()
         try:
             if not me.wait(PATIENCE):
-                raise Held(f"expected the bench to be free within {PATIENCE} s, found it held by another thread", "try again")
+                raise Held(
+                    f"expected the bench to be free within {PATIENCE} s, found it held by another thread",
+                    "try again",
+                )
             yield
         finally:
             with self.count:
@@ -98,9 +106,15 @@ def take_turn(path):
     except OSError as e:
         if e.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return None
-        raise UserError(f"expected a bench that can be written, found: {e}", "check the folder and its disk") from None
+        raise UserError(
+            f"expected a bench that can be written, found: {e}", "check the folder and its disk"
+        ) from None
     came = threading.Event()  # waiting is for a thread, since neither lock knows a time limit
-    threading.Thread(target=lambda mine: (wait(mine), came.set(), os.close(mine)), args=[os.dup(turn)], daemon=True).start()
+    threading.Thread(
+        target=lambda mine: (wait(mine), came.set(), os.close(mine)),
+        args=[os.dup(turn)],
+        daemon=True,
+    ).start()
     try:
         in_time = came.wait(PATIENCE)
     except BaseException:  # somebody stops the program while it waits
@@ -112,7 +126,10 @@ def take_turn(path):
         problem = f"expected the bench to be free within {PATIENCE} s, found it held by "
         if not said.isdigit():
             raise Held(problem + "another process", "wait for its end, and try again")
-        raise Held(f"{problem}process {int(said)}", f"see what process {int(said)} does (ps -p {int(said)}), end it, and try again")
+        raise Held(
+            f"{problem}process {int(said)}",
+            f"see what process {int(said)} does (ps -p {int(said)}), end it, and try again",
+        )
     os.pwrite(turn, str(os.getpid()).ljust(20).encode(), 0)
     return turn
 
@@ -124,7 +141,9 @@ def wait(turn):
     if not hasattr(fcntl, "F_OFD_SETLKW"):  # not Linux: no order among those who wait
         return
     drawn = os.pread(turn, 20, 20).strip()
-    number = int(drawn) if drawn.isdigit() else 0  # a damaged file: who came before is in order no more, but still alone
+    number = (
+        int(drawn) if drawn.isdigit() else 0
+    )  # a damaged file: who came before is in order no more, but still alone
     os.pwrite(turn, str(number + 1).ljust(20).encode(), 20)
     hold(turn, fcntl.F_WRLCK, number, 1)
     fcntl.flock(turn, fcntl.LOCK_UN)
@@ -134,7 +153,9 @@ def wait(turn):
 
 
 def hold(turn, kind, start, length):
-    fcntl.fcntl(turn, fcntl.F_OFD_SETLKW, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0))
+    fcntl.fcntl(
+        turn, fcntl.F_OFD_SETLKW, struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)
+    )
 
 
 def witness(path):

@@ -48,7 +48,10 @@ def copy_of(store):
                 fresh.unlink(missing_ok=True)
                 if isinstance(e, OSError):
                     hint = "free some space there, or name another folder: export TMPDIR=FOLDER"
-                    raise UserError(f"expected room for a copy of the bench in {fresh.parent}, found: {e.strerror}", hint) from None
+                    raise UserError(
+                        f"expected room for a copy of the bench in {fresh.parent}, found: {e.strerror}",
+                        hint,
+                    ) from None
                 raise
             if copy:
                 copy.unlink(missing_ok=True)
@@ -60,13 +63,32 @@ def answer(folder, query, limit, seconds):
     """What the process says: the bytes of an Arrow stream."""
     half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     memory, cores = min(MEMORY, half), os.cpu_count() or 1
-    config = dict(memory_limit=f"{memory}B", temp_directory=str(folder / "spill"), max_temp_directory_size=f"{DISK}B")
-    config |= dict(autoinstall_known_extensions="false", autoload_known_extensions="false", python_enable_replacements="false")
+    config = dict(
+        memory_limit=f"{memory}B",
+        temp_directory=str(folder / "spill"),
+        max_temp_directory_size=f"{DISK}B",
+    )
+    config |= dict(
+        autoinstall_known_extensions="false",
+        autoload_known_extensions="false",
+        python_enable_replacements="false",
+    )
     config |= dict(arrow_lossless_conversion="true")
-    limits = dict(RLIMIT_DATA=memory * 3 // 2 + (1 << 30), RLIMIT_CPU=int(seconds + 10) * cores, RLIMIT_FSIZE=DISK, RLIMIT_CORE=0)
-    task = dict(file=str(folder / "bench.duckdb"), query=query, limit=limit, config=config, limits=limits)
+    limits = dict(
+        RLIMIT_DATA=memory * 3 // 2 + (1 << 30),
+        RLIMIT_CPU=int(seconds + 10) * cores,
+        RLIMIT_FSIZE=DISK,
+        RLIMIT_CORE=0,
+    )
+    task = dict(
+        file=str(folder / "bench.duckdb"), query=query, limit=limit, config=config, limits=limits
+    )
     child = subprocess.Popen(
-        [sys.executable, "-P", str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=folder
+        [sys.executable, "-P", str(SCRIPT)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
     )
     late = threading.Event()
 
@@ -92,23 +114,37 @@ def answer(folder, query, limit, seconds):
         child.wait()
         child.stdout.close()
     if late.is_set():
-        raise UserError(f"expected an answer within {seconds} s, found none", "narrow the query, or raise seconds=")
+        raise UserError(
+            f"expected an answer within {seconds} s, found none",
+            "narrow the query, or raise seconds=",
+        )
     if len(said) > ANSWER + 1:
         raise UserError(f"expected an answer of at most {ANSWER >> 20} MB, found more", NARROW)
     if said[:1] == b"A":
         return said[1:]
-    refuse(*(json.loads(said[1:]) if said[:1] == b"E" else ("memory", "its process ended")), query, memory)
+    refuse(
+        *(json.loads(said[1:]) if said[:1] == b"E" else ("memory", "its process ended")),
+        query,
+        memory,
+    )
 
 
 def refuse(kind, what, query, memory):
     if kind == "syntax":
         raise UserError(f"expected a SELECT, found: {what}", "mend the query")
     if kind == "statement":
-        raise UserError(f"expected one SELECT, found {what} statement(s): {query[:80]!r}", "send one SELECT")
+        raise UserError(
+            f"expected one SELECT, found {what} statement(s): {query[:80]!r}", "send one SELECT"
+        )
     if kind == "memory":
         room = f"{memory / (1 << 30):.1f} GB of memory and {DISK >> 30} GB of disk"
-        raise UserError(f"expected a query that needs at most {room}, found: {what.splitlines()[0]}", NARROW)
-    raise UserError(f"expected a query over the bench alone, found: {what}", "tables: samples edits commits runs issues")
+        raise UserError(
+            f"expected a query that needs at most {room}, found: {what.splitlines()[0]}", NARROW
+        )
+    raise UserError(
+        f"expected a query over the bench alone, found: {what}",
+        "tables: samples edits commits runs issues",
+    )
 
 
 def frame_of(stream):

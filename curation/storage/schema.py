@@ -23,7 +23,9 @@ TAKE_OVER = {  # what makes of a bench of an older schema one of the next; a new
         alter table runs add column version varchar; alter table runs add column n_train integer; alter table runs add column failed varchar;""",
     "3": "",  # what stands without a split gets one: see repair
 }
-SCHEMAS = {str(i + 1): TABLES + "".join(list(TAKE_OVER.values())[:i]) for i in range(len(TAKE_OVER) + 1)}
+SCHEMAS = {
+    str(i + 1): TABLES + "".join(list(TAKE_OVER.values())[:i]) for i in range(len(TAKE_OVER) + 1)
+}
 SCHEMA = [*SCHEMAS][-1]
 MADE = "select 1 from duckdb_tables() where database_name like 'bench%' and table_name = 'meta'"
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field, value, verdict, who, why,
@@ -57,7 +59,9 @@ def improper(con, table, order="n"):
 
 
 def chain_breaks(con):
-    links = con.execute("select prev_hash, min(seq), max(seq), count(*) from edits group by 1 order by 2").fetchall()
+    links = con.execute(
+        "select prev_hash, min(seq), max(seq), count(*) from edits group by 1 order by 2"
+    ).fetchall()
     head, at, breaks = "", 0, []
     for prev, first, last, n in links:
         if prev != head or first != at + 1 or n != last - at:

@@ -15,7 +15,18 @@ from assay.curation.storage.bench_files import refuse_links
 from assay.curation.storage.catalog import other_schema
 from assay.curation.storage.engine import BROKEN, FULL, SETTINGS, Opened, forked
 from assay.curation.storage.locks import PATIENCE, SHARE, Door, take_turn, testify, witness
-from assay.curation.storage.schema import FILE, LINK, MADE, MOVE, SCHEMA, SCHEMAS, TAKE_OVER, UNUSUAL, chain_breaks, improper
+from assay.curation.storage.schema import (
+    FILE,
+    LINK,
+    MADE,
+    MOVE,
+    SCHEMA,
+    SCHEMAS,
+    TAKE_OVER,
+    UNUSUAL,
+    chain_breaks,
+    improper,
+)
 from assay.curation.system import permissions
 from assay.curation.text import check
 from assay.curation.times import now
@@ -46,10 +57,16 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir(0o700, exist_ok=True)
         except OSError as e:
-            raise UserError(f"expected a folder that can be written for the bench, found: {e}", "choose another with -b") from None
+            raise UserError(
+                f"expected a folder that can be written for the bench, found: {e}",
+                "choose another with -b",
+            ) from None
         refuse_links(self.path)
         if not os.access(self.path, os.W_OK):
-            raise UserError(f"expected a folder that can be written for the bench, found {self.path} read-only", "choose another with -b")
+            raise UserError(
+                f"expected a folder that can be written for the bench, found {self.path} read-only",
+                "choose another with -b",
+            )
         with permissions.masked(0o660 if group else 0o600):
             with self.closed():
                 if not self.file.exists():  # nobody was faster
@@ -78,24 +95,40 @@ class Store:
                 f"assay check --repair -b {self.given} reads the log as a whole and writes its end down again",
             )
         if not self.file.exists() and (self.path / "backups").exists():
-            raise UserError(f"expected {self.file.name} in {self.path}, found it gone", self.way_back())
+            raise UserError(
+                f"expected {self.file.name} in {self.path}, found it gone", self.way_back()
+            )
         if not self.file.exists():
-            raise UserError(f"expected a bench in {self.path}, found no {self.file.name}", "make one: assay import SOURCE -b BENCH")
+            raise UserError(
+                f"expected a bench in {self.path}, found no {self.file.name}",
+                "make one: assay import SOURCE -b BENCH",
+            )
         with self.connect() as con:
             known = con.execute(MADE).fetchall()
-            found = con.execute("select value from meta where key = 'schema'").fetchall() if known else []
+            found = (
+                con.execute("select value from meta where key = 'schema'").fetchall()
+                if known
+                else []
+            )
             lost = found and self.behind(con)
         if found and found[0][0] in TAKE_OVER:
             with self.transaction() as con:  # the same facts; somebody may have been faster
                 con.execute(f"use {_doors[self.file].con.name}")
                 for schema, change in TAKE_OVER.items():
-                    if con.execute("select value = ? from meta where key = 'schema'", [schema]).fetchall() == [(True,)]:
-                        con.execute(f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'")
+                    if con.execute(
+                        "select value = ? from meta where key = 'schema'", [schema]
+                    ).fetchall() == [(True,)]:
+                        con.execute(
+                            f"{change} update meta set value = '{int(schema) + 1}' where key = 'schema'"
+                        )
                         self.mended = self.mend(con) if schema == "3" else ""
         elif found != [(SCHEMA,)]:
             if not known:
                 hint = f"nothing is lost: delete {self.file}, and import again"
-                raise UserError(f"expected a bench in {self.path}, found that making {self.file.name} was cut short", hint)
+                raise UserError(
+                    f"expected a bench in {self.path}, found that making {self.file.name} was cut short",
+                    hint,
+                )
             raise other_schema(self.path, SCHEMA, found[0][0] if found else "of no number")
         if lost:
             raise UserError(lost, self.way_back())
@@ -112,7 +145,10 @@ class Store:
                     self._close(door)
                 if door.con is None:
                     door.turn = take_turn(self.path / ".lock")
-                    door.con, door.until = self._open(door.turn is None, beside), time.monotonic() + SHARE
+                    door.con, door.until = (
+                        self._open(door.turn is None, beside),
+                        time.monotonic() + SHARE,
+                    )
                 con = door.con.cursor()  # what this one registers or sets is nobody else's
                 con.execute("set enable_progress_bar = false")  # it would draw over our own
                 try:
@@ -130,7 +166,9 @@ class Store:
                 sound = True
                 raise
             finally:
-                if not (sound and not beside and door.waited_for() and time.monotonic() < door.until):
+                if not (
+                    sound and not beside and door.waited_for() and time.monotonic() < door.until
+                ):
                     self._close(door)
 
     def _close(self, door):
@@ -146,7 +184,8 @@ class Store:
             door = _doors[self.file]
             if door.turn is None:
                 raise UserError(
-                    f"expected a bench that can be written, found {self.path} read-only", "copy the folder to where you may write"
+                    f"expected a bench that can be written, found {self.path} read-only",
+                    "copy the folder to where you may write",
                 )
             con.begin()
             self.told = None
@@ -184,8 +223,13 @@ class Store:
             except duckdb.Error as e:
                 if "onflicting lock" not in str(e):
                     raise (self._broken(e) if type(e) in BROKEN else e) from None
-                if time.monotonic() > until:  # a foreign program, such as the duckdb shell; the message names its PID
-                    raise Held(f"expected the bench to be free, found: {e}", "close the program that has it open") from None
+                if (
+                    time.monotonic() > until
+                ):  # a foreign program, such as the duckdb shell; the message names its PID
+                    raise Held(
+                        f"expected the bench to be free, found: {e}",
+                        "close the program that has it open",
+                    ) from None
                 time.sleep(0.05)
         inode = os.stat(self.file).st_ino
         if inode != self.inode:  # another file than the last time: restored, or copied over
@@ -200,14 +244,20 @@ class Store:
         text = str(e).splitlines()[0]
         if FULL.search(text):
             return UserError(
-                f"expected room on the disk of {self.path}, found: {text}", "free some space and try again: what was acknowledged is safe"
+                f"expected room on the disk of {self.path}, found: {text}",
+                "free some space and try again: what was acknowledged is safe",
             )
-        return UserError(f"expected a readable bench file, found {self.file.name} damaged: {text}", self.way_back())
+        return UserError(
+            f"expected a readable bench file, found {self.file.name} damaged: {text}",
+            self.way_back(),
+        )
 
     def behind(self, con):
         """What says that acknowledged edits are gone, or "": the log ends before its witness says that it did."""
         seq, head = self.witness() or (0, "")
-        last, now = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+        last, now = con.execute(
+            "select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'"
+        ).fetchall()[0]
         if last < seq:
             return f"expected a log of {seq:,} edits in {self.file.name}, found {last:,}: the file lost {seq - last:,} acknowledged edits"
         if last == seq and seq and now != head:
@@ -248,9 +298,14 @@ class Store:
         """Append a frame of edits (sample, field, value; else the defaults below) as one link of the log. batch: its name, or one for each row."""
         check(who, "the name of who decides")
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
-        edits = edits.assign(**{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1))
+        edits = edits.assign(
+            **{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1)
+        )
         stamp = uuid.uuid4().hex[:24]  # a uid is made once and survives a merge, where seq does not
-        con.register("new_edits", edits.assign(batch=batch, who=who, ts=now(), uid=[f"{stamp}{n:08x}" for n in edits.n]))
+        con.register(
+            "new_edits",
+            edits.assign(batch=batch, who=who, ts=now(), uid=[f"{stamp}{n:08x}" for n in edits.n]),
+        )
         self.link(con, "new_edits", len(edits))
         con.unregister("new_edits")
 
@@ -260,7 +315,9 @@ class Store:
         unusual = {field for (field,) in con.execute(UNUSUAL.format(table=table)).fetchall()}
         wrong = unusual and improper(con, table)
         assert not wrong, f"expected a value of its field in every edit, found {wrong[0]}"
-        before, head = con.execute("select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'").fetchall()[0]
+        before, head = con.execute(
+            "select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'"
+        ).fetchall()[0]
         con.execute(
             f"""insert into edits select $before + n, uid, $head, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts
             from {table} order by n""",

@@ -7,8 +7,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FILE = "assay.duckdb"  # its mode says how a bench is shared, and all its other files follow
-OURS = {FILE, f"{FILE}.wal", f"{FILE}.tmp", ".lock", "arrays", "aside", "audits", "backups", "fiftyone", "jobs", "uploads", "mongod.log"}
-OURS |= {"report.html", "plan.json"}  # what a bench's folder holds when nobody keeps anything else in it
+OURS = {
+    FILE,
+    f"{FILE}.wal",
+    f"{FILE}.tmp",
+    ".lock",
+    "arrays",
+    "aside",
+    "audits",
+    "backups",
+    "fiftyone",
+    "jobs",
+    "uploads",
+    "mongod.log",
+}
+OURS |= {
+    "report.html",
+    "plan.json",
+}  # what a bench's folder holds when nobody keeps anything else in it
 masks, own, lock = [], 0, threading.Lock()
 
 
@@ -78,7 +94,9 @@ def ours(path):
     for name in sorted(names & OURS):
         for place, _, files in os.walk(path / name) if not os.path.islink(path / name) else ():
             yield place, True
-            yield from ((p, False) for p in (os.path.join(place, f) for f in files) if not os.path.islink(p))
+            yield from (
+                (p, False) for p in (os.path.join(place, f) for f in files) if not os.path.islink(p)
+            )
         if os.path.isfile(path / name) and not os.path.islink(path / name):
             yield str(path / name), False
     if all(name in OURS or name.startswith("guard-") for name in names):
@@ -101,7 +119,9 @@ def close(path):
             for place, is_folder in ours(path):
                 most = of_folder(bits(path)) if is_folder else bits(path)
                 with suppress(PermissionError, FileNotFoundError):
-                    os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) & most | most & stat.S_ISGID)
+                    os.chmod(
+                        place, stat.S_IMODE(os.stat(place).st_mode) & most | most & stat.S_ISGID
+                    )
             return True
     return False
 
@@ -117,4 +137,8 @@ def words(path):
 
 def loose(path):
     """Files and folders of a bench that more people may read than the bench says."""
-    return [place for place, is_folder in ours(path) if excess(place, of_folder(bits(path)) if is_folder else bits(path))]
+    return [
+        place
+        for place, is_folder in ours(path)
+        if excess(place, of_folder(bits(path)) if is_folder else bits(path))
+    ]

@@ -40,13 +40,23 @@ def work(module, *arguments, given=b"", limit=3600, **env):
     with TemporaryFile() as asks, TemporaryFile() as out:
         asks.write(given)
         asks.seek(0)
-        how = dict(stdin=asks, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[out.fileno()])
+        how = dict(
+            stdin=asks, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[out.fileno()]
+        )
         try:
-            done = subprocess.run(command(module, *arguments), **how, env=environment(**env, ASSAY_ANSWER=str(out.fileno())), timeout=limit)
+            done = subprocess.run(
+                command(module, *arguments),
+                **how,
+                env=environment(**env, ASSAY_ANSWER=str(out.fileno())),
+                timeout=limit,
+            )
         except subprocess.TimeoutExpired:
             raise Lost(f"stuck (not done after {limit} s)") from None
         if done.returncode:
-            raise Failed(done.stderr.decode(errors="replace").strip() or f"{module} ended with status {done.returncode}")
+            raise Failed(
+                done.stderr.decode(errors="replace").strip()
+                or f"{module} ended with status {done.returncode}"
+            )
         out.seek(0)
         return out.read()
 
@@ -75,7 +85,9 @@ class Child:
             os.close(theirs)
 
     def ask(self, **what):
-        with suppress(BrokenPipeError, ValueError):  # it died, or was stopped meanwhile: hear() says so
+        with suppress(
+            BrokenPipeError, ValueError
+        ):  # it died, or was stopped meanwhile: hear() says so
             print(json.dumps(what), file=self.process.stdin, flush=True)
 
     def hear(self, patience=None):
@@ -127,7 +139,9 @@ class Child:
 
 def serve(work):
     """In the child: work(ask, tell) for each line that it is asked; tell(**about) answers. It ends, at once, where whoever started it does."""
-    sys.path.append(os.getcwd())  # code of a person's own may lie where they work; last, so that nothing there passes for a package
+    sys.path.append(
+        os.getcwd()
+    )  # code of a person's own may lie where they work; last, so that nothing there passes for a package
     out, asked = answer(), SimpleQueue()
 
     def tell(**about):
@@ -148,7 +162,9 @@ def serve(work):
 
 def answer(mode="w"):
     """In the child: the file that its answers go to; None in a process that nobody started so. To be asked for once."""
-    descriptor = os.environ.pop("ASSAY_ANSWER", None)  # what this process starts answers to this process
+    descriptor = os.environ.pop(
+        "ASSAY_ANSWER", None
+    )  # what this process starts answers to this process
     if descriptor is None:
         return None
     os.set_inheritable(int(descriptor), False)

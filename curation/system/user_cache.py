@@ -20,7 +20,10 @@ def cache(*names):
     """The folder of these names under $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay, made where it is missing. Nobody else can enter it:
     UserError where that cannot be."""
     try:
-        home = os.environ.get("ASSAY_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+        home = (
+            os.environ.get("ASSAY_CACHE")
+            or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "assay"
+        )
         folder = Path(home).absolute().joinpath(*names)
         folder.mkdir(0o700, parents=True, exist_ok=True)
         found = folder.lstat()

@@ -19,7 +19,10 @@ def counterfactual(bench, text):
     if e.op in ("half", "part"):
         n = len(train) // 2 if e.op == "half" else e.n
         if not 0 < n <= len(train):
-            raise UserError(f"expected a part of the {len(train):,} train samples of {e.base}, found {n:,}", "ask for fewer, 1 or more")
+            raise UserError(
+                f"expected a part of the {len(train):,} train samples of {e.base}, found {n:,}",
+                "ask for fewer, 1 or more",
+            )
         frame.loc[by_draw(train, "part", e.seed or 0)[n:], "keep"] = False
         return frame
     flagged = bench.suspects(str(e.base))  # frame sample -> label, suggestion
@@ -36,9 +39,16 @@ def counterfactual(bench, text):
 def random_alike(frame, flagged, n, seed):
     """n random kept train samples with the class mix of the flagged ones, and their suggestions dealt out at random."""
     train = frame[frame.keep & (frame.split == "train")]
-    draw = flagged.iloc[draws(flagged.index, "class mix of a control", seed)[:n]].copy() if len(flagged) else flagged
+    draw = (
+        flagged.iloc[draws(flagged.index, "class mix of a control", seed)[:n]].copy()
+        if len(flagged)
+        else flagged
+    )
     if len(draw) < n:
-        raise UserError(f"expected at most as many random samples as are flagged ({len(flagged)}), found {n}", "ask for fewer")
+        raise UserError(
+            f"expected at most as many random samples as are flagged ({len(flagged)}), found {n}",
+            "ask for fewer",
+        )
     samples = []
     for label, group in draw.groupby("label", sort=True):
         samples += by_draw(train.index[train.label == label], "control", seed)[: len(group)]
@@ -52,9 +62,16 @@ def drawn(bench, frame, base, later):
     random stratum: what reviewing at random did."""
     from assay.curation.versioning import versions
 
-    since, upto, state = versions.position(bench, root(str(base))), versions.position(bench, later), bench.state(later)
+    since, upto, state = (
+        versions.position(bench, root(str(base))),
+        versions.position(bench, later),
+        bench.state(later),
+    )
     if upto < since:
-        raise UserError(f"expected a later version than {root(str(base))}, found {later}", f"the other way round: drawn({later}, ...)")
+        raise UserError(
+            f"expected a later version than {root(str(base))}, found {later}",
+            f"the other way round: drawn({later}, ...)",
+        )
     samples = frame.index.intersection(stratum(state))
     with bench.connect() as con:
         versions.register(con, "wanted", list(samples))
@@ -63,6 +80,8 @@ def drawn(bench, frame, base, later):
     new = (points > since) & values.holds("origin", points, versions.decided)
     label, _, keep, split = new.T
     looked = label & (state.verdict[samples] != "unsure").to_numpy()
-    for column, rows in dict(label=looked, verdict=label, who=label, keep=keep, split=split, reviewed=new.any(1)).items():
+    for column, rows in dict(
+        label=looked, verdict=label, who=label, keep=keep, split=split, reviewed=new.any(1)
+    ).items():
         frame.loc[samples[rows], column] = state.loc[samples[rows], column]
     return frame

@@ -3,16 +3,38 @@
 import json
 
 from assay.curation.errors import UserError
+from assay.curation.splits import LOCKED
 from assay.curation.text import NAME, TEXT, flaw, fused, printable
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 SHEET = "write it as: sample,label|keep|split|tag|verdict[,why]"
-CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")  # travel with a decision into the log
+CONTEXT = (
+    "why",
+    "suggested_label",
+    "score",
+    "rank",
+    "random",
+    "reason",
+    "seconds",
+)  # travel with a decision into the log
 QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
 MOVES = ("train", "val", "pool")
-BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))  # a tab left open for a year is no look
-SECONDS = "if(seconds between {} and {}, seconds, null)".format(*BOUNDS["seconds"])  # older logs hold Infinity and NaN, too
-TRUTH = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False}
+BOUNDS = dict(
+    seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12)
+)  # a tab left open for a year is no look
+SECONDS = "if(seconds between {} and {}, seconds, null)".format(
+    *BOUNDS["seconds"]
+)  # older logs hold Infinity and NaN, too
+TRUTH = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "keep": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "drop": False,
+}
 
 
 def read_decisions(path):
@@ -25,7 +47,9 @@ def read_decisions(path):
         with open(path, encoding="utf-8-sig", newline="") as f:
             first = f.readline()
             f.seek(0)
-            reader = csv.reader(f, strict=True, delimiter=max(",\t;", key=first.count))  # a spreadsheet writes ; in many countries
+            reader = csv.reader(
+                f, strict=True, delimiter=max(",\t;", key=first.count)
+            )  # a spreadsheet writes ; in many countries
             header, rows, line = next(reader, None), [], 2
             for row in reader:
                 if row:
@@ -33,7 +57,9 @@ def read_decisions(path):
                 line = reader.line_num + 1
     except (OSError, UnicodeDecodeError, csv.Error) as e:
         why = getattr(e, "strerror", None) or e
-        raise UserError(f"expected a CSV of decisions in UTF-8, found {path}: {why}", SHEET) from None
+        raise UserError(
+            f"expected a CSV of decisions in UTF-8, found {path}: {why}", SHEET
+        ) from None
     if not header:
         raise UserError(f"expected a CSV of decisions, found {path} empty", SHEET)
     bad = [line for line, row in rows if len(row) != len(header)]
@@ -48,9 +74,16 @@ def read_decisions(path):
 
 def placed(decisions, splits, to):
     """The same decisions, and the samples of the pool that they give a label move to the split `to`. splits: Series sample -> split."""
-    labels, asked = ((decisions[c] if c in decisions else [""] * len(decisions)) for c in ("label", "split"))
+    labels, asked = (
+        (decisions[c] if c in decisions else [""] * len(decisions)) for c in ("label", "split")
+    )
     rows = zip(decisions["sample"] if "sample" in decisions else asked, labels, asked)
-    return decisions.assign(split=[to if label and not split and splits.get(s) == "pool" else split for s, label, split in rows])
+    return decisions.assign(
+        split=[
+            to if label and not split and splits.get(s) == "pool" else split
+            for s, label, split in rows
+        ]
+    )
 
 
 def plan(standing, classes, decisions):
@@ -61,7 +94,11 @@ def plan(standing, classes, decisions):
 
     unknown = [c for c in decisions.columns if c not in ("sample", *DECISIONS, *CONTEXT, *QUEUE)]
     if unknown or "sample" not in decisions or not set(DECISIONS) & set(decisions.columns):
-        hint = f"rename or remove: {', '.join(map(str, unknown))}" if unknown else "add the columns; `assay queue --csv` writes them, empty"
+        hint = (
+            f"rename or remove: {', '.join(map(str, unknown))}"
+            if unknown
+            else "add the columns; `assay queue --csv` writes them, empty"
+        )
         called = "; the column of ids is called sample" * ("sample" not in decisions)
         raise UserError(
             f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {', '.join(str(c) for c in decisions.columns if c != 'line')}",
@@ -72,16 +109,24 @@ def plan(standing, classes, decisions):
     edits, bad, seen = [], [], set()
     for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: v if odd(v) else "" if pd.isna(v) else v for k, v in row.items()}
-        asked = {k: str(given[k]).strip() if k != "label" else str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
+        asked = {
+            k: str(given[k]).strip() if k != "label" else str(given[k])
+            for k in DECISIONS
+            if str(given.get(k, "")) != ""
+        }
         if not asked:
             continue
         sample, now = str(row["sample"]), stands.get(str(row["sample"]))
         try:
             if now is None:
-                raise ValueError("no such sample: it goes by its id, as assay queue --csv and export write it")
-            if now.split in ("test", "guard"):
+                raise ValueError(
+                    "no such sample: it goes by its id, as assay queue --csv and export write it"
+                )
+            if now.split in LOCKED:
                 raise ValueError(f"the {now.split} split is locked")
-            claims = {(sample, asked["tag"].removeprefix("-"))} if "tag" in asked else set()  # it may get several tags, a row each
+            claims = (
+                {(sample, asked["tag"].removeprefix("-"))} if "tag" in asked else set()
+            )  # it may get several tags, a row each
             claims |= {sample} if asked.keys() - {"tag"} else set()
             if claims & seen:
                 raise ValueError("a second decision on this sample")
@@ -91,20 +136,38 @@ def plan(standing, classes, decisions):
             for cell, most in (("label", NAME), ("tag", NAME), *((c, TEXT) for c in CONTEXT)):
                 if wrong := flaw(str(given.get(cell, "")), most):
                     raise ValueError(f"its {cell} {wrong}")
-            for field, value, verdict in fields(asked, now, classes, str(given.get("given_label", ""))):
+            for field, value, verdict in fields(
+                asked, now, classes, str(given.get("given_label", ""))
+            ):
                 edits.append(
-                    (sample, field, json.dumps(value), verdict, str(given.get("why", "")), hint_of(given), number(given.get("seconds", "")))
+                    (
+                        sample,
+                        field,
+                        json.dumps(value),
+                        verdict,
+                        str(given.get("why", "")),
+                        hint_of(given),
+                        number(given.get("seconds", "")),
+                    )
                 )
         except ValueError as e:
             bad.append(f"line {line} ({sample[:32]}): {e}")
     if bad:
         more = f" ... and {len(bad) - 20} more" if len(bad) > 20 else ""
-        new = " (a class that is new on purpose: --new-class NAME)" if any("one of the classes" in b for b in bad) else ""
+        new = (
+            " (a class that is new on purpose: --new-class NAME)"
+            if any("one of the classes" in b for b in bad)
+            else ""
+        )
         raise UserError(
-            f"expected decisions on samples and classes of this bench, found {len(bad)} bad line(s):\n  " + "\n  ".join(bad[:20]) + more,
+            f"expected decisions on samples and classes of this bench, found {len(bad)} bad line(s):\n  "
+            + "\n  ".join(bad[:20])
+            + more,
             f"mend these lines{new}; nothing was applied",
         )
-    frame = pd.DataFrame(edits, columns=["sample", "field", "value", "verdict", "why", "suggested", "seconds"])
+    frame = pd.DataFrame(
+        edits, columns=["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
+    )
     return frame.astype(dict(seconds="f8"))
 
 
@@ -124,7 +187,9 @@ def number(cell, name="seconds"):
         found = float("nan")
     low, high = BOUNDS[name]
     if not low <= found <= high:  # what is not a number lies nowhere
-        raise ValueError(f"expected {name} as a number from {low:,.0f} to {high:,.0f}, found {shown(cell)}")
+        raise ValueError(
+            f"expected {name} as a number from {low:,.0f} to {high:,.0f}, found {shown(cell)}"
+        )
     return found
 
 
@@ -139,21 +204,43 @@ def shown(value):
 def fields(asked, now, classes, shown=""):
     """(field, value, verdict) of one row of decisions; a label that stays as it was is a confirmation. `shown`: the label on the sheet."""
     verdict, label = asked.get("verdict", ""), asked.get("label")
-    if verdict == "confirm" and label is None and shown != now.label and {shown, shown.removesuffix(".0")} & classes - {now.label}:
-        verdict, label = "", shown  # somebody changed it since the sheet was written: who confirms means the label that was seen
+    if (
+        verdict == "confirm"
+        and label is None
+        and shown != now.label
+        and {shown, shown.removesuffix(".0")} & classes - {now.label}
+    ):
+        verdict, label = (
+            "",
+            shown,
+        )  # somebody changed it since the sheet was written: who confirms means the label that was seen
     if label is not None and label not in classes and label.removesuffix(".0") in classes:
-        label = label.removesuffix(".0")  # what a spreadsheet makes of a column of whole numbers with gaps
+        label = label.removesuffix(
+            ".0"
+        )  # what a spreadsheet makes of a column of whole numbers with gaps
     if verdict not in ("", "set", "confirm", "unsure"):
         raise ValueError(f"expected verdict confirm or unsure, found {verdict!r}")
     if label is not None and label not in classes:
-        raise ValueError(f"expected one of the classes {', '.join(printable(c) for c in sorted(classes)[:12])}, found {label!r}")
+        raise ValueError(
+            f"expected one of the classes {', '.join(printable(c) for c in sorted(classes)[:12])}, found {label!r}"
+        )
     if verdict in ("confirm", "unsure") and label not in (None, now.label):
-        raise ValueError(f"verdict {verdict} keeps the label {now.label!r}, but label says {label!r}")
+        raise ValueError(
+            f"verdict {verdict} keeps the label {now.label!r}, but label says {label!r}"
+        )
     if label is not None or verdict in ("confirm", "unsure"):
         value = now.label if label is None else label
         if value is None:
             raise ValueError("an unlabelled sample has no label to confirm")
-        yield "label", value, verdict if verdict in ("confirm", "unsure") else "confirm" if value == now.label else "set"
+        yield (
+            "label",
+            value,
+            verdict
+            if verdict in ("confirm", "unsure")
+            else "confirm"
+            if value == now.label
+            else "set",
+        )
     if "keep" in asked:
         if asked["keep"].lower() not in TRUTH:
             raise ValueError(f"expected keep true or false, found {asked['keep']!r}")
@@ -167,7 +254,9 @@ def fields(asked, now, classes, shown=""):
     if "tag" in asked:
         name, on = asked["tag"].removeprefix("-"), not asked["tag"].startswith("-")
         if name.startswith("guard:"):
-            raise ValueError("a tag guard:... says that a sample is of a regression set: only assay guard gives it")
+            raise ValueError(
+                "a tag guard:... says that a sample is of a regression set: only assay guard gives it"
+            )
         if on != (name in now.tags):
             yield "tag", {"name": name, "on": on}, "set"
 
@@ -175,7 +264,11 @@ def fields(asked, now, classes, shown=""):
 def hint_of(given):
     """What suggested a decision, as JSON: the suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
     hint = {k: str(given[k]) for k in ("suggested_label", "reason") if str(given.get(k, "")) != ""}
-    hint |= {k: int(n) if k == "rank" else n for k in ("score", "rank") if (n := number(given.get(k, ""), k)) is not None}
+    hint |= {
+        k: int(n) if k == "rank" else n
+        for k in ("score", "rank")
+        if (n := number(given.get(k, ""), k)) is not None
+    }
     if drawn := str(given.get("random", "")).lower():
         if drawn not in ("true", "false"):
             raise ValueError(f"expected random true or false, found {drawn!r:.40}")

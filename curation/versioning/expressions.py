@@ -28,7 +28,9 @@ class Expression(NamedTuple):
     def __str__(self):
         seed = "" if self.seed is None else f", seed={self.seed}"
         if self.op in "-~":
-            return f"{self.base} {self.op} {self.what}" + (f"({self.n}{seed})" if self.draws else "")
+            return f"{self.base} {self.op} {self.what}" + (
+                f"({self.n}{seed})" if self.draws else ""
+            )
         return f"{self.op}({', '.join(str(x) for x in (self.base, self.what, self.n) if x is not None)}{seed})"
 
 
@@ -39,11 +41,16 @@ def parse(text):
                  | part(expression, N [, seed=N]) | drawn(expression, version)"""
     words = WORD.findall(str(text)[:5_000])
     if (n := sum(w in "(-~" for w in words)) > 2 * MOST:
-        raise UserError(f"expected at most {MOST} operations in an expression, found {n} signs and brackets: {str(text)[:60]!r}", HINT)
+        raise UserError(
+            f"expected at most {MOST} operations in an expression, found {n} signs and brackets: {str(text)[:60]!r}",
+            HINT,
+        )
 
     def take(expected, test):
         if not words or not test(words[0]):
-            raise UserError(f"expected {expected} in {text!r}, found {words[0] if words else 'its end'}", HINT)
+            raise UserError(
+                f"expected {expected} in {text!r}, found {words[0] if words else 'its end'}", HINT
+            )
         return words.pop(0)
 
     def mark(sign):
@@ -67,7 +74,9 @@ def parse(text):
         if words[:1] != ["("]:
             return word
         if word not in ("half", "part", "drawn"):
-            raise UserError(f"expected half, part or drawn before the bracket in {text!r}, found {word}", HINT)
+            raise UserError(
+                f"expected half, part or drawn before the bracket in {text!r}, found {word}", HINT
+            )
         mark("(")
         base, what, n = whole(), None, None
         if word != "half":
@@ -80,7 +89,10 @@ def parse(text):
     def whole():
         out = operand()
         while words and words[0] in ("-", "~"):
-            op, what = words.pop(0), take("flagged or random(N)", ("flagged", "random").__contains__)
+            op, what = (
+                words.pop(0),
+                take("flagged or random(N)", ("flagged", "random").__contains__),
+            )
             if what == "flagged":
                 out = Expression(op, out, what)
                 continue
@@ -91,7 +103,9 @@ def parse(text):
 
     out = whole()
     if words:
-        raise UserError(f"expected - or ~ or the end after {str(out)!r} in {text!r}, found {words[0]}", HINT)
+        raise UserError(
+            f"expected - or ~ or the end after {str(out)!r} in {text!r}, found {words[0]}", HINT
+        )
     return out
 
 

@@ -55,7 +55,10 @@ def diff(bench, a, b):
     keys = one["key"]
     if not one.index.equals(two.index):
         index = one.index.union(two.index, sort=False)
-        one, two = (f.reindex(index).astype(object).where(lambda frame: frame.notna(), None) for f in (one, two))
+        one, two = (
+            f.reindex(index).astype(object).where(lambda frame: frame.notna(), None)
+            for f in (one, two)
+        )
         keys = one["key"].where(one["key"].notna(), two["key"])
     was, now = (f.keep.eq(True).to_numpy() for f in (one, two))
     both = was & now
@@ -64,7 +67,10 @@ def diff(bench, a, b):
         return one[column].to_numpy(object) != two[column].to_numpy(object)
 
     def rows(which, column):
-        ends = {name: pd.Series(f[column].to_numpy(object)[which], dtype=object) for name, f in (("from", one), ("to", two))}
+        ends = {
+            name: pd.Series(f[column].to_numpy(object)[which], dtype=object)
+            for name, f in (("from", one), ("to", two))
+        }
         return pd.DataFrame(dict(sample=keys.index[which], source_id=keys[which].array) | ends)
 
     parts = dict(
@@ -74,7 +80,9 @@ def diff(bench, a, b):
         moved=rows(both & differ("split"), "split"),
         tagged=rows(both & differ("tags"), "tags"),
     )
-    matrix = parts["relabelled"].groupby(["from", "to"], dropna=False).size().rename("n").reset_index()
+    matrix = (
+        parts["relabelled"].groupby(["from", "to"], dropna=False).size().rename("n").reset_index()
+    )
     matrix = matrix.sort_values("n", ascending=False, kind="stable")
     return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), **parts)
 
@@ -97,9 +105,17 @@ def changed(bench, a, b):
         values = versions.Values(con, np.concatenate([p[differ] for p in points]), ("value",))
         out = []
         for upto, (label, _, keep, split) in zip(uptos, (p[differ].T for p in points)):
-            said = dict(label=values["value", label], split=values["value", split], tags=versions.tags_at(con, upto, keys.index))
+            said = dict(
+                label=values["value", label],
+                split=values["value", split],
+                tags=versions.tags_at(con, upto, keys.index),
+            )
             frame = pd.DataFrame({c: pd.Series(v, keys.index, object) for c, v in said.items()})
-            out.append(frame.assign(key=keys, keep=values.holds("value", keep, lambda value: value is True)))
+            out.append(
+                frame.assign(
+                    key=keys, keep=values.holds("value", keep, lambda value: value is True)
+                )
+            )
     return out
 
 
@@ -134,11 +150,17 @@ def blame(bench, sample, version="HEAD"):
     with bench.connect() as con:
         versions.register(con, "wanted", [exact[0][0]])
         points = versions.pointers(con, upto, 1, wanted=True)[0, [0, 2, 3]]
-    last_of_tag = ~(frame.field + frame.value.str.removeprefix("-")).duplicated(keep="last") & (frame.field == "tag")
+    last_of_tag = ~(frame.field + frame.value.str.removeprefix("-")).duplicated(keep="last") & (
+        frame.field == "tag"
+    )
     frame["stands"] = frame.seq.isin(points) | last_of_tag
     return *exact[0][:2], frame
 
 
 def since_commit(bench):
     """How many edits there are since the last commit."""
-    return int(bench.rows("select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)")[0][0])
+    return int(
+        bench.rows(
+            "select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)"
+        )[0][0]
+    )

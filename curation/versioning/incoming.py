@@ -13,11 +13,21 @@ def receive(bench, sent, who):
     """Store all of `sent` in one transaction: (batch: edit- and 12 hex digits, rows of Bench.edit as dicts, or None: take that batch back). What
     arrives twice is stored once. Returns {seq: the log's end, refused: {batch: why}}; everything else is durable, and re-scoring is the
     caller's to ask for."""
-    refused = {b: f"expected a batch named edit- and 12 hex digits, found {b[:40]!r}" for b, _ in sent if not SENT.fullmatch(b)}
-    refused |= {b: "expected the ids of samples, found other values" for b, rows in sent if not all(map(names_one, rows or ()))}
+    refused = {
+        b: f"expected a batch named edit- and 12 hex digits, found {b[:40]!r}"
+        for b, _ in sent
+        if not SENT.fullmatch(b)
+    }
+    refused |= {
+        b: "expected the ids of samples, found other values"
+        for b, rows in sent
+        if not all(map(names_one, rows or ()))
+    }
     names = list({b: None for b, _ in sent})
     with bench.transaction() as con:
-        found = con.execute("select distinct batch from edits where batch in (select unnest(?))", [names]).fetchall()
+        found = con.execute(
+            "select distinct batch from edits where batch in (select unnest(?))", [names]
+        ).fetchall()
         there = {b for (b,) in found} | set(refused)
         for run in apart((b, rows) for b, rows in sent if b not in refused):
             if run[0][1] is None:
@@ -56,9 +66,15 @@ def store(bench, con, run, who):
     try:
         rows = edits.plan(versions.standing(con, frame["sample"]), bench.classes(con, frame), frame)
     except UserError as e:  # one by one, then: the others are sound
-        return {run[0][0]: e.problem} if len(run) == 1 else {b: why for one in run for b, why in store(bench, con, [one], who).items()}
+        return (
+            {run[0][0]: e.problem}
+            if len(run) == 1
+            else {b: why for one in run for b, why in store(bench, con, [one], who).items()}
+        )
     if len(rows):
-        bench.append(con, rows, rows["sample"].map({d["sample"]: b for b, rows in run for d in rows}), who)
+        bench.append(
+            con, rows, rows["sample"].map({d["sample"]: b for b, rows in run for d in rows}), who
+        )
     return {}
 
 

@@ -2,9 +2,7 @@
 
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
 SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
-BACK = (
-    "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"  # these batches take others off the stack, or put them on again
-)
+BACK = "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"  # these batches take others off the stack, or put them on again
 # a decision that an import put in again over what the source says now: it goes and comes with the decision itself
 AGAIN = "(batch like 'import-%' and (origin like 'edit-%' or origin like 'audit-%'))"
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot

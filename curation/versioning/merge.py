@@ -17,7 +17,9 @@ from assay.curation.versioning import versions
 from assay.curation.versioning.live_edits import SLOT
 
 COLUMNS = "uid, batch, origin, sample, field, value, verdict, who, why, suggested, seconds, ts"
-FRESH = "create temp table fresh as select e.* from theirs.edits e anti join edits o on o.uid = e.uid"
+FRESH = (
+    "create temp table fresh as select e.* from theirs.edits e anti join edits o on o.uid = e.uid"
+)
 # of each slot that they edited: what stood when the copies parted (b), what stands here (o) and there (t), and a last word of theirs (f)
 SIDES = f"""
 with slots as (select distinct sample, {SLOT} as slot from fresh),
@@ -46,18 +48,26 @@ def merge(bench, other, who):
     touched it, ours stands and theirs is a vote and a conflict. Returns a dict: batch, edits, samples, authors, conflicts (dicts of sample, slot, ours,
     theirs, their_who). Merging twice changes nothing. Raises UserError, and nothing is merged, for what is no copy of this bench."""
     if other.path.resolve() == bench.path.resolve():
-        raise UserError(f"expected another bench to merge, found {bench.given} itself", "name the folder of the copy")
+        raise UserError(
+            f"expected another bench to merge, found {bench.given} itself",
+            "name the folder of the copy",
+        )
     with other.closed():
         sound = backup.examine(other.file)
     if sound is None:
         raise UserError(
-            f"expected a sound bench in {other.path}, found its log damaged", f"see what is wrong with it: assay check -b {other.given}"
+            f"expected a sound bench in {other.path}, found its log damaged",
+            f"see what is wrong with it: assay check -b {other.given}",
         )
     bring_pixels(bench, other)
     with ExitStack() as doors:
         turns = {}
-        for one in sorted((bench, other), key=lambda b: str(b.path.resolve())):  # in one order, or two merges wait for each other
-            turns[one] = doors.enter_context(bench.transaction(other.file) if one is bench else other.closed())
+        for one in sorted(
+            (bench, other), key=lambda b: str(b.path.resolve())
+        ):  # in one order, or two merges wait for each other
+            turns[one] = doors.enter_context(
+                bench.transaction(other.file) if one is bench else other.closed()
+            )
         bench.read_beside()
         con = turns[bench]
         return merged(bench, con, who, other)
@@ -65,25 +75,42 @@ def merge(bench, other, who):
 
 def merged(bench, con, who, other):
     con.execute(FRESH)
-    n, authors = con.execute("select count(*), list(distinct who order by who) from fresh").fetchall()[0]
+    n, authors = con.execute(
+        "select count(*), list(distinct who order by who) from fresh"
+    ).fetchall()[0]
     if not n:
         return dict(batch=None, edits=0, samples=0, authors=[], conflicts=[])
     shared = "select 1 from edits e semi join theirs.edits t using (uid) union all select 1 from samples semi join theirs.samples using (id) limit 1"
-    if con.execute("select 1 from samples limit 1").fetchall() and not con.execute(shared).fetchall():
+    if (
+        con.execute("select 1 from samples limit 1").fetchall()
+        and not con.execute(shared).fetchall()
+    ):
         raise UserError(
             f"expected a copy of this bench, found one in {other.path} that shares no sample and no edit with it",
             "to add its samples: assay export --format manifest there, and assay import that here",
         )
     limits = [text.NAME, text.NAME, text.TEXT]
-    if con.execute("select 1 from fresh where length(value) > 20 * ? or length(who) > ? or length(why) > ? limit 1", limits).fetchall():
+    if con.execute(
+        "select 1 from fresh where length(value) > 20 * ? or length(who) > ? or length(why) > ? limit 1",
+        limits,
+    ).fetchall():
         raise UserError(
-            f"expected edits that Assay wrote in {other.path}, found labels, names or reasons of absurd length", "do not trust this bench"
+            f"expected edits that Assay wrote in {other.path}, found labels, names or reasons of absurd length",
+            "do not trust this bench",
         )
     sides = con.execute(SIDES).df()
-    new = con.execute("select count(*) from theirs.samples where id not in (select id from samples)").fetchall()[0][0]
-    con.execute("insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid")
-    con.execute("insert or ignore into meta select key, value from theirs.meta where key like 'decoder %'")
-    con.execute(f"create temp table arriving as select {COLUMNS}, row_number() over (order by seq) as n from fresh")
+    new = con.execute(
+        "select count(*) from theirs.samples where id not in (select id from samples)"
+    ).fetchall()[0][0]
+    con.execute(
+        "insert into samples by name select * from theirs.samples where id not in (select id from samples) order by rowid"
+    )
+    con.execute(
+        "insert or ignore into meta select key, value from theirs.meta where key like 'decoder %'"
+    )
+    con.execute(
+        f"create temp table arriving as select {COLUMNS}, row_number() over (order by seq) as n from fresh"
+    )
     if wrong := improper(con, "arriving"):
         raise UserError(
             f"expected values that their fields may have in {other.path}, found a {wrong[0][1]} {str(wrong[0][2])[:40]} ({wrong[0][3]})",
@@ -94,26 +121,45 @@ def merged(bench, con, who, other):
     batch = new_batch("merge") if len(sides) else None
     if batch:
         said = [
-            json.dumps({"conflict": {"theirs": json.loads(t), "who": w, "slot": slot}} if c else {"merge": str(other.given)})
+            json.dumps(
+                {"conflict": {"theirs": json.loads(t), "who": w, "slot": slot}}
+                if c
+                else {"merge": str(other.given)}
+            )
             for t, w, slot, c in zip(sides.their_value, sides.their_who, sides.slot, sides.conflict)
         ]
         why = [
             f"merge: {w}'s stands; {t} said {v}" if c else "merge: stands as it did"
             for w, t, v, c in zip(sides.who, sides.their_who, sides.their_value, sides.conflict)
         ]
-        bench.append(con, sides[["sample", "field", "value", "verdict", "origin"]].assign(suggested=said, why=why), batch, who)
+        bench.append(
+            con,
+            sides[["sample", "field", "value", "verdict", "origin"]].assign(
+                suggested=said, why=why
+            ),
+            batch,
+            who,
+        )
     check_test(bench, con)
     conflicts = sides[sides.conflict.astype(bool)]
     rows = [
         dict(sample=s, slot=slot, ours=json.loads(o), theirs=json.loads(t), their_who=w)
-        for s, slot, o, t, w in zip(conflicts["sample"], conflicts.slot, conflicts.value, conflicts.their_value, conflicts.their_who)
+        for s, slot, o, t, w in zip(
+            conflicts["sample"],
+            conflicts.slot,
+            conflicts.value,
+            conflicts.their_value,
+            conflicts.their_who,
+        )
     ]
     return dict(batch=batch, edits=n, samples=new, authors=authors, conflicts=rows)
 
 
 def check_test(bench, con):
     """Refuse a merge after which the test split is none that somebody froze."""
-    rule = con.execute("select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' = 'test'").fetchall()[0][0]
+    rule = con.execute(
+        "select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' = 'test'"
+    ).fetchall()[0][0]
     state = versions.state_at(con, schema.END)
     test = state[state.keep & (state.split == "test")].assign(label=None)
     frozen = json.loads(rule or "{}")  # one that was undone has its name alone
@@ -131,7 +177,10 @@ def bring_pixels(bench, other):
         permissions.folder(folder)
         for index in sorted((other.arrays / part).glob("*.index.npy")):
             if (ours.find(np.load(index, allow_pickle=False)["hash"]) < 0).any():
-                for file in (array_of(index), index):  # the index last: a shard without one is not read
+                for file in (
+                    array_of(index),
+                    index,
+                ):  # the index last: a shard without one is not read
                     partial = folder / f"{file.name}.tmp"
                     shutil.copyfile(file, permissions.touch(partial))
                     partial.rename(folder / file.name)

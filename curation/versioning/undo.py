@@ -32,7 +32,9 @@ def plan(con, batches):
 
     con.register("chosen", pd.DataFrame(dict(batch=list(batches)), dtype=object))
     frame = con.execute(PLAN, dict(upto=END)).df()
-    frame["popped"] = [[] if p is None or p is pd.NA or not len(p) else sorted(p) for p in frame.popped]
+    frame["popped"] = [
+        [] if p is None or p is pd.NA or not len(p) else sorted(p) for p in frame.popped
+    ]
     return frame
 
 
@@ -42,12 +44,17 @@ def rows(frame, kind, word):
 
     found = frame[frame.popped.map(bool).astype(bool)]
     off = dict(tag=dict(on=False), rule={})
-    nothing = [json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None) for f, slot in zip(found.field, found.slot)]
+    nothing = [
+        json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None)
+        for f, slot in zip(found.field, found.slot)
+    ]
     return pd.DataFrame(
         dict(
             sample=found["sample"],
             field=found.field,
-            value=found.value.where(found.value.notna(), pd.Series(nothing, found.index, dtype=object)),
+            value=found.value.where(
+                found.value.notna(), pd.Series(nothing, found.index, dtype=object)
+            ),
             verdict=found.verdict.where(found.verdict.notna(), "set"),
             origin=found.origin.where(found.origin.notna(), ""),
             why=word,
@@ -82,7 +89,8 @@ def stacks(con):
     edit empties the second, as editors do."""
     targets = {}
     for by, target, alive in con.execute(
-        f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2", dict(upto=END)
+        f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2",
+        dict(upto=END),
     ).fetchall():
         targets.setdefault(by, (alive, []))[1].append(target)
     batches = con.execute(BATCHES).fetchall()
@@ -109,14 +117,20 @@ def choose(con, batch=None, who=None, since=None):
     done, undone, _ = stacks(con)
     if batch is not None:
         if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
-            raise UserError(f"expected a batch of this bench, found {batch!r}", "`assay log --batches` lists them")
+            raise UserError(
+                f"expected a batch of this bench, found {batch!r}",
+                "`assay log --batches` lists them",
+            )
         if batch.startswith("repair-"):
             raise UserError(
                 f"expected a decision or an import, found {batch}: what it put right stands",
                 "edit its samples: assay edit, assay log --batches",
             )
         if batch not in done and batch not in undone:
-            raise UserError(f"expected a batch that stands, found {batch} undone already", "assay redo takes the last undo back")
+            raise UserError(
+                f"expected a batch that stands, found {batch} undone already",
+                "assay redo takes the last undo back",
+            )
         return [batch]
     named = con.execute(
         "select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since) group by batch order by min(seq)",

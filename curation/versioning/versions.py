@@ -11,7 +11,12 @@ from assay.curation.errors import UserError
 from assay.curation.storage.schema import END
 from assay.curation.versioning.expressions import is_expression
 
-MADE = dict(label="field = 'label'", given="field = 'label' and origin like 'import-%'", keep="field = 'keep'", split="field = 'split'")
+MADE = dict(
+    label="field = 'label'",
+    given="field = 'label' and origin like 'import-%'",
+    keep="field = 'keep'",
+    split="field = 'split'",
+)
 LAST = f"""select sample, {", ".join(f"coalesce(max(seq) filter ({made}), 0) as {name}" for name, made in MADE.items())}
 from edits where seq > $since and seq <= $upto {{only}} group by sample"""
 TAGS = """
@@ -32,7 +37,11 @@ def position(bench, version):
 
 
 def position_at(con, version):
-    commits = dict(con.execute("select name, upto from commits union all select '', coalesce(max(seq), 0) from edits").fetchall())
+    commits = dict(
+        con.execute(
+            "select name, upto from commits union all select '', coalesce(max(seq), 0) from edits"
+        ).fetchall()
+    )
     last = commits.pop("")
     if version == "HEAD":
         return last
@@ -80,9 +89,10 @@ FEW = 1000  # samples that were edited since, of which a state is brought forwar
 def brought(con, state, since, upto):
     """A state at `since` brought to `upto`; None where many samples were edited between, or new ones came, a rule did, or
     a sample moved."""
-    touched = con.execute("select distinct sample from edits where seq > ? and seq <= ? limit ?", [since, upto, FEW + 1]).fetchnumpy()[
-        "sample"
-    ]
+    touched = con.execute(
+        "select distinct sample from edits where seq > ? and seq <= ? limit ?",
+        [since, upto, FEW + 1],
+    ).fetchnumpy()["sample"]
     rows = state.index.get_indexer(touched)
     moved = "select 1 from edits where seq > ? and seq <= ? and field = 'place' limit 1"
     if len(touched) > FEW or (rows < 0).any() or con.execute(moved, [since, upto]).fetchall():
@@ -110,7 +120,9 @@ def remembered(bench, key, make):
 
 def state_at(con, upto):
     """The state at a position in the log."""
-    frame = con.sql("select id as sample, * exclude (id) from samples order by rowid").to_arrow_table()
+    frame = con.sql(
+        "select id as sample, * exclude (id) from samples order by rowid"
+    ).to_arrow_table()
     frame = frame.to_pandas(ignore_metadata=True).set_index("sample")
     frame["parent"] = frame["parent"].astype(object).where(frame["parent"].notna(), None)
     said, known = said_at(con, upto, frame.index)
@@ -147,13 +159,23 @@ def said_at(con, upto, index, wanted=False):
     points = pointers(con, upto, len(index), wanted)
     values, (label, given, keep, split) = Values(con, points), points.T
     said = dict(
-        label=("value", label), given_label=("value", given), split=("value", split), verdict=("verdict", label), who=("who", label)
+        label=("value", label),
+        given_label=("value", given),
+        split=("value", split),
+        verdict=("verdict", label),
+        who=("who", label),
     )
-    frame = {column: pd.Series(values[what], index, object) for column, what in said.items()}  # None, not NaN, where there is none
+    frame = {
+        column: pd.Series(values[what], index, object) for column, what in said.items()
+    }  # None, not NaN, where there is none
     frame["keep"] = values.holds("value", keep, lambda value: value is True)
-    looked = values.holds("verdict", label, lambda verdict: verdict != "set") | values.holds("origin", label, decided)
+    looked = values.holds("verdict", label, lambda verdict: verdict != "set") | values.holds(
+        "origin", label, decided
+    )
     frame["reviewed"] = looked | values.holds("origin", keep, decided)
-    return pd.DataFrame(frame | dict(tags=pd.Series(tags_at(con, upto, index, wanted), index, object)), index), points.any(1)
+    return pd.DataFrame(
+        frame | dict(tags=pd.Series(tags_at(con, upto, index, wanted), index, object)), index
+    ), points.any(1)
 
 
 def tags_at(con, upto, index, wanted=False):
@@ -161,7 +183,9 @@ def tags_at(con, upto, index, wanted=False):
     tags = np.fromiter(itertools.repeat((), len(index)), object, len(index))
     only = "and sample in (select sample from wanted)" if wanted else ""
     named = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchall()
-    for at, (_, names) in zip(index.get_indexer([sample for sample, _ in named]) if named else (), named):
+    for at, (_, names) in zip(
+        index.get_indexer([sample for sample, _ in named]) if named else (), named
+    ):
         if at >= 0:
             tags[at] = tuple(names)
     return tags
@@ -180,14 +204,22 @@ def pointers(con, upto, n, wanted=False):
     kept_upto = standing_upto(con)
     since = kept_upto[0] if kept_upto[0] <= upto else 0
     rows, points = "wanted" if wanted else numbered(con), ", ".join(MADE)
-    kept = f"select w.n, {points} from standing join wanted w using (sample)" if wanted else f"select n, {points} from standing"
+    kept = (
+        f"select w.n, {points} from standing join wanted w using (sample)"
+        if wanted
+        else f"select n, {points} from standing"
+    )
     tail = LAST.format(only="and sample in (select sample from wanted)" if wanted else "")
     tail = f"select r.n, {points} from ({tail}) join {rows} r using (sample)"
     for part in (kept, tail) if since else (tail,):
-        found = con.execute(part, dict(since=since, upto=upto) if part is tail else None).fetchnumpy()
+        found = con.execute(
+            part, dict(since=since, upto=upto) if part is tail else None
+        ).fetchnumpy()
         row = found["n"] - 1
         for j, name in enumerate(MADE):
-            there = slice(None) if part is kept else found[name] > 0  # a later edit points beyond an earlier one
+            there = (
+                slice(None) if part is kept else found[name] > 0
+            )  # a later edit points beyond an earlier one
             out[row[there], j] = found[name][there]
     if rule(con, upto, kept_upto) == "majority":
         from assay.curation.versioning.votes import winners
@@ -204,16 +236,30 @@ class Values:
         if len(points) < 2500:
             register(con, "pointed", np.unique(points), "seq")
             texts = ", ".join(f"{c}::varchar" for c in columns)
-            rows = con.execute(f"select seq, {texts} from edits where seq in (select seq from pointed)").fetchall()
+            rows = con.execute(
+                f"select seq, {texts} from edits where seq in (select seq from pointed)"
+            ).fetchall()
             seq, *said = zip(*rows) if rows else [()] * (1 + len(columns))
-            found = dict(zip(columns, (np.unique(np.array(c, object), return_inverse=True) for c in said)))
-            names, codes = {c: f[0].tolist() for c, f in found.items()}, {c: f[1] + 1 for c, f in found.items()}
+            found = dict(
+                zip(columns, (np.unique(np.array(c, object), return_inverse=True) for c in said))
+            )
+            names, codes = (
+                {c: f[0].tolist() for c, f in found.items()},
+                {c: f[1] + 1 for c, f in found.items()},
+            )
         else:  # a few different texts a column: as numbers they leave DuckDB ten times faster
-            names = {c: [t for (t,) in con.execute(f"select distinct {c}::varchar from edits").fetchall()] for c in columns}
+            names = {
+                c: [
+                    t for (t,) in con.execute(f"select distinct {c}::varchar from edits").fetchall()
+                ]
+                for c in columns
+            }
             for c in columns:
                 register(con, f"names_{c}", names[c], c)
             numbers = ", ".join(f"names_{c}.n::int as {c}" for c in columns)
-            joins = " ".join(f"join names_{c} on names_{c}.{c} = edits.{c}::varchar" for c in columns)
+            joins = " ".join(
+                f"join names_{c} on names_{c}.{c} = edits.{c}::varchar" for c in columns
+            )
             codes = con.execute(f"select seq, {numbers} from edits {joins}").fetchnumpy()
             seq = codes["seq"]
         seq = np.asarray(seq, "i8")
@@ -221,7 +267,9 @@ class Values:
         for c in columns:
             self.codes[c] = np.zeros(max(seq.max(initial=0), points.max(initial=0)) + 1, "i4")
             self.codes[c][seq] = codes[c]
-            self.names[c] = np.array([None, *(map(json.loads, names[c]) if c == "value" else names[c])], object)
+            self.names[c] = np.array(
+                [None, *(map(json.loads, names[c]) if c == "value" else names[c])], object
+            )
 
     def __getitem__(self, asked):
         column, seqs = asked
@@ -229,7 +277,9 @@ class Values:
 
     def holds(self, column, seqs, test):
         """Where `test` is true of what the edits `seqs` say, (n,) bool."""
-        return np.array([name is not None and test(name) for name in self.names[column]])[self.codes[column][seqs]]
+        return np.array([name is not None and test(name) for name in self.names[column]])[
+            self.codes[column][seqs]
+        ]
 
 
 def register(con, name, values, column="sample"):
@@ -237,7 +287,9 @@ def register(con, name, values, column="sample"):
     import pyarrow as pa
 
     kind = pa.int64() if column == "seq" else pa.string()
-    con.register(name, pa.table({column: pa.array(values, kind), "n": np.arange(1, len(values) + 1)}))
+    con.register(
+        name, pa.table({column: pa.array(values, kind), "n": np.arange(1, len(values) + 1)})
+    )
 
 
 def rule(con, upto, kept=None):
@@ -246,14 +298,19 @@ def rule(con, upto, kept=None):
     since, known = (since, known) if since <= upto else (0, None)
     named = "field = 'rule' and value ->> 'name' = 'standing'"
     found = con.execute(
-        f"select value ->> 'value' from edits where seq > ? and seq <= ? and {named} order by seq", [since, upto]
+        f"select value ->> 'value' from edits where seq > ? and seq <= ? and {named} order by seq",
+        [since, upto],
     ).fetchall()
     return (found[-1][0] if found else known) or "latest"
 
 
 def standing_upto(con):
     """(the position up to which the table `standing` was written, 0 where it was not; the rule at that position)."""
-    found = dict(con.execute("select key, value from meta where key in ('standing', 'standing_rule')").fetchall())
+    found = dict(
+        con.execute(
+            "select key, value from meta where key in ('standing', 'standing_rule')"
+        ).fetchall()
+    )
     return int(found.get("standing", 0)), found.get("standing_rule")
 
 
@@ -272,14 +329,24 @@ def standing_differs(con):
     """Is the table `standing` not what the log says? It is derived: `keep_standing` mends it."""
     upto = standing_upto(con)[0]
     both = f"(from ({WHOLE}) except from standing) union all (from standing except from ({WHOLE}))"
-    return bool(upto and con.execute(f"select 1 from ({both}) limit 1", dict(since=0, upto=upto)).fetchall())
+    return bool(
+        upto and con.execute(f"select 1 from ({both}) limit 1", dict(since=0, upto=upto)).fetchall()
+    )
 
 
 def tree(frame):
     """Hash of the kept (id, content hash, label, split), sorted: equal contents give an equal tree, whatever road led there."""
     kept = frame[frame.keep]
-    text = {value: json.dumps(value) for column in (kept.label, kept.split) for value in column.unique()}  # a few, for a million lines
+    text = {
+        value: json.dumps(value) for column in (kept.label, kept.split) for value in column.unique()
+    }  # a few, for a million lines
     order = np.argsort(np.asarray(kept.index, "S32"))
-    columns = (np.asarray(column, object)[order] for column in (kept.index, kept.content_hash, kept.label, kept.split))
-    lines = (f'["{sample}", "{content}", {text[label]}, {text[split]}]' for sample, content, label, split in zip(*columns))
+    columns = (
+        np.asarray(column, object)[order]
+        for column in (kept.index, kept.content_hash, kept.label, kept.split)
+    )
+    lines = (
+        f'["{sample}", "{content}", {text[label]}, {text[split]}]'
+        for sample, content, label, split in zip(*columns)
+    )
     return sha256("\n".join(lines).encode()).hexdigest()[:32]

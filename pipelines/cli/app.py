@@ -13,7 +13,9 @@ def app(a):
     new = a.bench and not a.link  # one that is named may be new: its first page says how to fill it
     bench = curation.create(a.bench, a.group) if new else open_bench(a)
     more = [*["--no-browser"] * a.no_browser, *["--link"] * a.link]
-    command = processes.command("assay.app.server", bench.path, "--host", a.host, "--port", a.port, *more)
+    command = processes.command(
+        "assay.app.server", bench.path, "--host", a.host, "--port", a.port, *more
+    )
     sys.stdout.flush()
     os.execve(command[0], command, processes.environment())
 
@@ -22,9 +24,19 @@ def add(verb):
     """Register the verb with the command line."""
     v = verb(app)
     v.add_argument("--port", type=int, default=8501)
-    v.add_argument("--host", default="127.0.0.1", help="the address to listen on; any but the default lets others in who have the link")
-    v.add_argument("--group", action="store_true", help="your group may read and write the bench, too (default: you alone)")
     v.add_argument(
-        "--link", action="store_true", help="only print another link to the workbench that is open: each opens once, in one browser"
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen on; any but the default lets others in who have the link",
+    )
+    v.add_argument(
+        "--group",
+        action="store_true",
+        help="your group may read and write the bench, too (default: you alone)",
+    )
+    v.add_argument(
+        "--link",
+        action="store_true",
+        help="only print another link to the workbench that is open: each opens once, in one browser",
     )
     v.add_argument("--no-browser", action="store_true", help="only print the link")

@@ -19,7 +19,10 @@ def import_(a):
     source = fiftyone.dataset_source(a.source, a.label_column, split_map(a.split_map)) or a.source
     new = not (bench_path(a) / "assay.duckdb").exists()
     if new and Path(a.source).is_dir() and bench_path(a).resolve() == Path(a.source).resolve():
-        raise UserError(f"expected a bench in a folder of its own, found the folder of images {a.source}", "choose another: -b BENCH")
+        raise UserError(
+            f"expected a bench in a folder of its own, found the folder of images {a.source}",
+            "choose another: -b BENCH",
+        )
     bench = told(a, curation.create(bench_path(a), a.group))
     try:
         source = example(bench, source)
@@ -39,7 +42,9 @@ def import_(a):
                 a.images,
             )
     except UserError:
-        if new and not len(bench.state()):  # nothing half-made stays, but decoded pixels may, for the next try
+        if new and not len(
+            bench.state()
+        ):  # nothing half-made stays, but decoded pixels may, for the next try
             for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
                 (bench.path / file).unlink(missing_ok=True)
             with suppress(OSError):
@@ -74,7 +79,9 @@ def export(a):
 
     bench = open_bench(a)
     out = export(bench, a.output, a.version, a.format, a.copy)
-    say(a)(f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), tree {out['tree']}")
+    say(a)(
+        f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), tree {out['tree']}"
+    )
     there = f"assay import {out['folder']}/manifest.csv -b OTHER{'' if a.copy else ' (elsewhere: --images FOLDER)'} reproduces the tree"
     done(a, out, there if a.format == "manifest" else "train on it")
 
@@ -83,4 +90,7 @@ def split_map(text):
     try:
         return dict(pair.split("=") for pair in text.split(",")) if text else {}
     except ValueError:
-        raise UserError(f"expected --split-map NAME=SPLIT,..., found {text!r}", "for example --split-map label_book=pool") from None
+        raise UserError(
+            f"expected --split-map NAME=SPLIT,..., found {text!r}",
+            "for example --split-map label_book=pool",
+        ) from None

@@ -5,7 +5,16 @@ from pathlib import Path
 from assay.curation.errors import UserError
 from assay.curation.predictions import runs as kept
 from assay.curation.text import pad
-from assay.pipelines.cli.output import add_patience, done, open_bench, patience_of, progress, records, say, shown
+from assay.pipelines.cli.output import (
+    add_patience,
+    done,
+    open_bench,
+    patience_of,
+    progress,
+    records,
+    say,
+    shown,
+)
 
 
 def experiment(a):
@@ -17,17 +26,28 @@ def experiment(a):
     bench, plan = open_bench(a), read_plan(a.plan)
     patience_of(a)
     if a.jobs is not None and a.jobs < 1:
-        raise UserError(f"expected --jobs of 1 or more, found {a.jobs}", "leave it out for one a core")
+        raise UserError(
+            f"expected --jobs of 1 or more, found {a.jobs}", "leave it out for one a core"
+        )
     output = page_of(a, bench)
     if not output.parent.is_dir():
-        raise UserError(f"expected a folder for the report, found none at {output.parent}", "make it, or choose another -o")
+        raise UserError(
+            f"expected a folder for the report, found none at {output.parent}",
+            "make it, or choose another -o",
+        )
     if a.detach:
         run.prepare(bench, plan)  # what is wrong with it is said here, not in a log
         output = str(output)
-        pid, log = run.detach(bench, a.plan, ["-o", output, "--patience", a.patience, *(["--jobs", a.jobs] if a.jobs else [])])
+        pid, log = run.detach(
+            bench,
+            a.plan,
+            ["-o", output, "--patience", a.patience, *(["--jobs", a.jobs] if a.jobs else [])],
+        )
         say(a)(f"experiment  runs on as process {pid}; what it says goes to {log}")
         return done(
-            a, dict(pid=pid, log=str(log), report=output), f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)"
+            a,
+            dict(pid=pid, log=str(log), report=output),
+            f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)",
         )
     unfinished = None
     with progress("training") as step:
@@ -83,7 +103,9 @@ def summary(data, tell):
             for e in (c["accuracy"], c["balanced"])
         )
         n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
-        tell(f"  {pad(c['version'], 10)} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})")
+        tell(
+            f"  {pad(c['version'], 10)} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})"
+        )
     for e in data["effects"]:
         tell(f"  {e['kind']:<12} {pad(e['name'], 34)} {interval(e)}{as_given(e)}  {e['verdict']}")
     for b in data["beside"]:
@@ -104,14 +126,36 @@ def runs(a):
         what = job.get("question") or f"{job.get('at')} {job.get('arch')}, seed {job.get('seed')}"
         how = job.get("error") or f"{job.get('share', 0):.0%} {job.get('text', '')}".strip()
         how = f"its process was killed, or ended, at {how}" if job["state"] == "stopped" else how
-        tell(f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {str(job.get('since'))[:16].replace('T', ' ')})")
+        tell(
+            f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {str(job.get('since'))[:16].replace('T', ' ')})"
+        )
     if a.json:
         return done(a, dict(jobs=now, runs=records(table.drop(columns="model"))))
     if len(table):
-        shown(table[::-1], ["key", "version", "arch", "seed", "n_train", "seconds", "accuracy", "low", "high", "n", "failed", "ts"])
-    running, failed = (sum(j["state"] == state and "key" in j for j in now) for state in ("running", "failed"))
+        shown(
+            table[::-1],
+            [
+                "key",
+                "version",
+                "arch",
+                "seed",
+                "n_train",
+                "seconds",
+                "accuracy",
+                "low",
+                "high",
+                "n",
+                "failed",
+                "ts",
+            ],
+        )
+    running, failed = (
+        sum(j["state"] == state and "key" in j for j in now) for state in ("running", "failed")
+    )
     lost = int(table.failed.notna().sum())
-    tell(f"{len(table) - lost:,} runs done, {f'{lost:,} diverged, ' if lost else ''}{running} running, {failed} failed")
+    tell(
+        f"{len(table) - lost:,} runs done, {f'{lost:,} diverged, ' if lost else ''}{running} running, {failed} failed"
+    )
     done(a, None, f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}")
 
 
@@ -130,15 +174,34 @@ def add(verb):
     v = verb(experiment)
     v.add_argument("plan")
     v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
-    v.add_argument("--dry-run", action="store_true", help="only show the matrix and what it will cost")
-    v.add_argument("--jobs", type=int, metavar="N", help="train so many cells at once (default: one a core, or one a GPU)")
+    v.add_argument(
+        "--dry-run", action="store_true", help="only show the matrix and what it will cost"
+    )
+    v.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="train so many cells at once (default: one a core, or one a GPU)",
+    )
     add_patience(v)
-    v.add_argument("--detach", action="store_true", help="come back at once and leave it running; assay runs follows it")
+    v.add_argument(
+        "--detach",
+        action="store_true",
+        help="come back at once and leave it running; assay runs follows it",
+    )
     v = verb(report)
-    v.add_argument("plan", nargs="?", help="a plan whose runs are there (default: the last experiment)")
+    v.add_argument(
+        "plan", nargs="?", help="a plan whose runs are there (default: the last experiment)"
+    )
     v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
-    v.add_argument("--markdown", action="store_true", help="print a summary fit for a pull request instead")
+    v.add_argument(
+        "--markdown", action="store_true", help="print a summary fit for a pull request instead"
+    )
     verb(runs)
     v = verb(compare)
-    v.add_argument("first", metavar="RUN", help="a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds")
+    v.add_argument(
+        "first",
+        metavar="RUN",
+        help="a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds",
+    )
     v.add_argument("second", metavar="RUN")

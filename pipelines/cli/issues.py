@@ -14,7 +14,11 @@ def issues(a):
         return keep_one(a, bench)
     rows = bench.issues(a.kind, a.version, a.threshold)
     copies = a.kind in ("near_duplicate", "exact_duplicates") and len(rows)
-    then = f"assay issues --kind {a.kind} --keep-one --who NAME" if copies else "assay queue -n 200 --csv queue.csv"
+    then = (
+        f"assay issues --kind {a.kind} --keep-one --who NAME"
+        if copies
+        else "assay queue -n 200 --csv queue.csv"
+    )
     table(a, rows, SHOWN, f"{then} -b {bench.given}")
 
 
@@ -25,7 +29,11 @@ def keep_one(a, bench):
     from assay.curation.features import neighbor_graph
     from assay.curation.issues.duplicates import representatives
 
-    if a.kind not in ("near_duplicate", "exact_duplicates") or a.version != "HEAD" or a.threshold is not None:
+    if (
+        a.kind not in ("near_duplicate", "exact_duplicates")
+        or a.version != "HEAD"
+        or a.threshold is not None
+    ):
         raise UserError(
             "expected copies of which one is to be kept, found another kind, version or threshold",
             "say --kind near_duplicate --keep-one, or --kind exact_duplicates --keep-one",
@@ -33,14 +41,22 @@ def keep_one(a, bench):
     check(a.who, "who drops them")
     state = bench.state()
     graph, at = neighbor_graph.nodes(bench, state)
-    stands = representatives(state, graph["groups"][at] if a.kind == "near_duplicate" else state.content_hash)
-    rows = [(sample, "false", f"{a.kind}: {other} stands for it") for sample, other in stands.items()]
+    stands = representatives(
+        state, graph["groups"][at] if a.kind == "near_duplicate" else state.content_hash
+    )
+    rows = [
+        (sample, "false", f"{a.kind}: {other} stands for it") for sample, other in stands.items()
+    ]
     if not rows:
-        say(a)(f"nothing to drop: no {a.kind} group holds more than one kept sample outside test and guard")
+        say(a)(
+            f"nothing to drop: no {a.kind} group holds more than one kept sample outside test and guard"
+        )
         return done(a, dict(batch=None, dropped=0, groups=0), f"assay status -b {bench.given}")
     out = bench.edit(pd.DataFrame(rows, columns=["sample", "keep", "why"]), a.who)
     groups = len(set(stands.values()))
-    say(a)(f"{out['batch']}: dropped {out['edits']:,} samples of {groups:,} groups of {a.kind}, and kept one of each, by {a.who}")
+    say(a)(
+        f"{out['batch']}: dropped {out['edits']:,} samples of {groups:,} groups of {a.kind}, and kept one of each, by {a.who}"
+    )
     done(
         a,
         dict(batch=out["batch"], dropped=out["edits"], groups=groups),
@@ -51,10 +67,18 @@ def keep_one(a, bench):
 def add(verb):
     """Register the verb with the command line."""
     v = verb(issues, who=True, csv=True, version=True)
-    v.add_argument("--kind", help="label, leakage, outlier, near_duplicate, dark, blurry, class_imbalance, drift, ...")
     v.add_argument(
-        "--threshold", type=float, metavar="S", help="all that scores below S, from 0 to 1, whatever the scan's own threshold was"
+        "--kind",
+        help="label, leakage, outlier, near_duplicate, dark, blurry, class_imbalance, drift, ...",
     )
     v.add_argument(
-        "--keep-one", action="store_true", help="drop all but one of each group of near_duplicate or exact_duplicates, as one batch"
+        "--threshold",
+        type=float,
+        metavar="S",
+        help="all that scores below S, from 0 to 1, whatever the scan's own threshold was",
+    )
+    v.add_argument(
+        "--keep-one",
+        action="store_true",
+        help="drop all but one of each group of near_duplicate or exact_duplicates, as one batch",
     )

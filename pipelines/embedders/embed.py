@@ -25,16 +25,25 @@ def embedder(name):
     if name == "pixels":
         return "pixels-16", 16, lambda: lambda x: x.reshape(len(x), -1).astype("f4")
     if ":" not in name:
-        raise UserError(f"expected an embedder, found {name!r}", "there are lite0, pixels and package.module:function")
+        raise UserError(
+            f"expected an embedder, found {name!r}",
+            "there are lite0, pixels and package.module:function",
+        )
     try:
         module, function = name.split(":")
         loaded = importlib.import_module(module)
         embed = getattr(loaded, function)
     except (ValueError, ImportError, AttributeError) as e:
         hint = "is the module on PYTHONPATH?"
-        raise UserError(f"expected lite0, pixels or package.module:function, found {name!r} ({e})", hint) from None
+        raise UserError(
+            f"expected lite0, pixels or package.module:function, found {name!r} ({e})", hint
+        ) from None
     code = Path(loaded.__file__).read_bytes() if getattr(loaded, "__file__", None) else b""
-    return f"{module}-{function}-{sha256(code).hexdigest()[:8]}", getattr(embed, "side", SIDE), lambda: embed
+    return (
+        f"{module}-{function}-{sha256(code).hexdigest()[:8]}",
+        getattr(embed, "side", SIDE),
+        lambda: embed,
+    )
 
 
 def embed(bench, hashes, name="lite0", progress=None, patience=processes.PATIENCE):
@@ -44,21 +53,29 @@ def embed(bench, hashes, name="lite0", progress=None, patience=processes.PATIENC
         return embedded(bench, hashes, name, progress)
     env = {}
     if name == "lite0":
-        env, shards = dict(ASSAY_ENGINE=engine()), Shards(bench.arrays / "embeddings" / embedder(name)[0])
+        env, shards = (
+            dict(ASSAY_ENGINE=engine()),
+            Shards(bench.arrays / "embeddings" / embedder(name)[0]),
+        )
         if (shards.find(np.asarray(hashes, "S32")) >= 0).all():  # no other process for nothing
             return shards.rows(hashes), 0, shards.folder.name
     try:
-        new, folder = isolated.do(embed_apart, bench, dict(embedder=name, shard=SHARD), patience, progress=progress, **env)
+        new, folder = isolated.do(
+            embed_apart, bench, dict(embedder=name, shard=SHARD), patience, progress=progress, **env
+        )
     except processes.Lost as e:
         raise UserError(
-            f"expected {name} to embed the images, found that its process {e}", "what is embedded is kept: run it again"
+            f"expected {name} to embed the images, found that its process {e}",
+            "what is embedded is kept: run it again",
         ) from None
     return Shards(bench.arrays / "embeddings" / folder).rows(hashes), new, folder
 
 
 def embed_apart(bench, tell, embedder, shard):
     """The part of `embed` that has a process of its own: how many images were new, and the name of the folder of their vectors."""
-    _, new, folder = embedded(bench, bench.state().content_hash, embedder, lambda *step: tell(step=step), shard)
+    _, new, folder = embedded(
+        bench, bench.state().content_hash, embedder, lambda *step: tell(step=step), shard
+    )
     return new, folder
 
 
@@ -81,7 +98,10 @@ def embedded(bench, hashes, name, progress=None, shard=SHARD):
                     progress(min(start + at + BATCH, len(todo)), len(todo))
             vectors = np.concatenate(out)
             if vectors.ndim != 2 or len(vectors) != len(rows) or not np.isfinite(vectors).all():
-                raise UserError(f"expected finite vectors ({len(rows)}, d) from {name}, found {vectors.shape}", "mend the embedder")
+                raise UserError(
+                    f"expected finite vectors ({len(rows)}, d) from {name}, found {vectors.shape}",
+                    "mend the embedder",
+                )
             shards.append(todo[rows], vectors)
         shards = Shards(shards.folder)
     return shards.rows(hashes), len(todo), folder

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from assay.curation.errors import UserError
 from assay.curation.system.processes import PATIENCE, Child, Lost
 
-START = 5  # seconds that a worker takes until it trains: for less work than that no other is started
+START = (
+    5  # seconds that a worker takes until it trains: for less work than that no other is started
+)
 
 
 def lanes(todo, most=None):
@@ -18,7 +20,10 @@ def lanes(todo, most=None):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     n = max(1, min(most or cores, cores, todo))
     threads = str(max(1, cores // n))
-    return [dict(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, MKL_NUM_THREADS=threads) for _ in range(n)]
+    return [
+        dict(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
+        for _ in range(n)
+    ]
 
 
 def devices():
@@ -28,7 +33,9 @@ def devices():
     if not shutil.which("nvidia-smi"):
         return []
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30).stdout
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30
+        ).stdout
     except subprocess.TimeoutExpired:  # a driver that hangs
         return []
     return [str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
@@ -52,8 +59,12 @@ class Worker:
     def ask(self, what, cell, hear=lambda **about: None):
         """What the worker answers in the end: a dict, {"error", "lost"} where it crashed or was stuck. `hear(share=, text=)` is told of progress on
         the way."""
-        self.child = child = self.child or Child("assay.pipelines.experiments.worker", self.bench.path, **self.env)
-        patience = None if cell["arch"] == "probe" else self.patience  # a closed form has no steps, and ends
+        self.child = child = self.child or Child(
+            "assay.pipelines.experiments.worker", self.bench.path, **self.env
+        )
+        patience = (
+            None if cell["arch"] == "probe" else self.patience
+        )  # a closed form has no steps, and ends
         try:
             child.ask(what=what, cell=cell)
             while "share" in (about := child.hear(patience)):

@@ -25,18 +25,30 @@ def judge(bench, plan, min_gain=None, sets=None, confidence=0.95, given="SLICES.
     asked = regression_sets.standing(bench, sets, given) if sets else {}
     wanted = cells(bench, plan)
     for name, samples in asked.items():
-        refuse_seen(bench, name, samples, [c for c in wanted if c["version"] == plan["versions"][-1]])
+        refuse_seen(
+            bench, name, samples, [c for c in wanted if c["version"] == plan["versions"][-1]]
+        )
     if todo := missing(wanted):
-        raise UserError(f"expected {len(wanted)} finished runs, found {len(todo)} missing", "run: assay experiment PLAN.toml")
+        raise UserError(
+            f"expected {len(wanted)} finished runs, found {len(todo)} missing",
+            "run: assay experiment PLAN.toml",
+        )
     checks = [] if min_gain is None else [gain(bench, plan, wanted, min_gain / 100, confidence)]
     family = [
         answers(bench, plan, wanted, name, samples, arch, sets[name]["score"])
         for name, samples in asked.items()
         for arch in plan["architectures"]
     ]
-    for own, alpha in zip(family, multiple_testing.holm_alphas([own["p"] for own in family], 1 - confidence)):
+    for own, alpha in zip(
+        family, multiple_testing.holm_alphas([own["p"] for own in family], 1 - confidence)
+    ):
         checks.append(regression(own, alpha, confidence, len(family)))
-    return dict(passed=all(c["passed"] for c in checks), plan=plan["question"], confidence=confidence, checks=checks)
+    return dict(
+        passed=all(c["passed"] for c in checks),
+        plan=plan["question"],
+        confidence=confidence,
+        checks=checks,
+    )
 
 
 def refuse_seen(bench, name, samples, own):
@@ -69,10 +81,21 @@ def gain(bench, plan, wanted, required, confidence):
     first, last, archs = plan["versions"][0], plan["versions"][-1], plan["architectures"]
     test, version = test_labels(bench, plan), plan.get("test") or "HEAD"
     given, truth, known = clean(bench, test, version)
-    ruler = Ruler(bench, [c for c in wanted if c["version"] in (first, last)], given, truth, known["n"], known["doubted"])
-    runs.look(bench, {c["key"] for c in wanted})  # all of them, so that the plan's own report is the same look
+    ruler = Ruler(
+        bench,
+        [c for c in wanted if c["version"] in (first, last)],
+        given,
+        truth,
+        known["n"],
+        known["doubted"],
+    )
+    runs.look(
+        bench, {c["key"] for c in wanted}
+    )  # all of them, so that the plan's own report is the same look
     e = ruler.contrast(data(archs, last, first))
-    same = {c["key"] for c in wanted if c["version"] == last} == {c["key"] for c in wanted if c["version"] == first}
+    same = {c["key"] for c in wanted if c["version"] == last} == {
+        c["key"] for c in wanted if c["version"] == first
+    }
     low, high = (0.0, 0.0) if same else (e.lower(confidence), e.upper(confidence))
     sure = f"at {confidence:.0%} confidence"
     if same:
@@ -88,7 +111,9 @@ def gain(bench, plan, wanted, required, confidence):
         + f", {lost} runs diverged and are left out" * (lost > 0)
     )
     bounds = f"one-sided {100 * confidence:.3g} % bounds [{points(low)}, {points(high)}]"  # the report's intervals are two-sided, and wider
-    trusted = trust(bench.rules(version).get("test") or {}, progress.progress(bench, bench.state()), known)
+    trusted = trust(
+        bench.rules(version).get("test") or {}, progress.progress(bench, bench.state()), known
+    )
     return dict(
         check="gain",
         name=f"gain of {last} over {first}",
@@ -101,7 +126,8 @@ def gain(bench, plan, wanted, required, confidence):
         required=required,
         n=e.n,
         seeds=e.seeds,
-        reason=f"{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})" + f"; {trusted}" * bool(trusted),
+        reason=f"{points(e.estimate)} points, {bounds}, required {points(required)}: {why} ({worked})"
+        + f"; {trusted}" * bool(trusted),
     )
 
 
@@ -117,11 +143,23 @@ def answers(bench, plan, wanted, name, samples, arch, required):
     own = [c for c in wanted if (c["version"], c["arch"]) == (version, arch)]
     worked, truth = [c for c in own if c["failed"] is None], bench.state().label[samples]
     if not worked:
-        raise UserError(f"expected a run of {arch} on {version} that worked, found all diverged", "change the plan")
+        raise UserError(
+            f"expected a run of {arch} on {version} that worked, found all diverged",
+            "change the plan",
+        )
     said = np.array([runs.said(bench, c["key"], samples) for c in worked], object)
     truth, lost = truth.to_numpy(object), len(own) - len(worked)
     p = power.p_below(said == truth, required)
-    return dict(set=name, version=version, arch=arch, required=required, truth=truth, said=said, lost=lost, p=p)
+    return dict(
+        set=name,
+        version=version,
+        arch=arch,
+        required=required,
+        truth=truth,
+        said=said,
+        lost=lost,
+        p=p,
+    )
 
 
 def regression(own, alpha, confidence, k):
@@ -134,13 +172,19 @@ def regression(own, alpha, confidence, k):
     n, passed, sure = found["n"], found["verdict"] != "below", f"at {confidence:.0%} confidence"
     sure += f", Holm over the {k} checks asked" * (k > 1)
     caught = power.chance_to_catch(n, required, max(0.0, required - FALL), level)
-    why = {"below": f"below it {sure}", "at least": f"not below it {sure}"}.get(found["verdict"], f"not shown to be below it {sure}")
+    why = {"below": f"below it {sure}", "at least": f"not below it {sure}"}.get(
+        found["verdict"], f"not shown to be below it {sure}"
+    )
     if not passed:
         why += f"; {mistaken(truth, said)}"
     if n < FEW:
-        fall = f"a fall from {points(required, False)} to {points(max(0.0, required - FALL), False)} %"
+        fall = (
+            f"a fall from {points(required, False)} to {points(max(0.0, required - FALL), False)} %"
+        )
         why += f"; with {n} samples {fall} would be caught in {caught:.0%} of cases"
-    seeds = f"{len(said)} seeds" if len(said) > 1 else "one seed: this trained model, not the recipe"
+    seeds = (
+        f"{len(said)} seeds" if len(said) > 1 else "one seed: this trained model, not the recipe"
+    )
     lost = f", {own['lost']} runs diverged and are left out" * (own["lost"] > 0)
     bounds = f"one-sided {100 * level:.3g} % bounds [{points(found['lower'], False)}, {points(found['upper'], False)}]"
     accuracy = f"accuracy {points(found['estimate'], False)} %, {bounds}, required {points(required, False)} %"

@@ -15,10 +15,17 @@ def versus(bench, first, second):
     from assay.curation.review import progress
 
     chosen = [
-        dict(r, version=side, arch="", failed=None) for side, name in (("first", first), ("second", second)) for r in choose(bench, name)
+        dict(r, version=side, arch="", failed=None)
+        for side, name in (("first", first), ("second", second))
+        for r in choose(bench, name)
     ]
-    if {c["key"] for c in chosen if c["version"] == "first"} & {c["key"] for c in chosen if c["version"] == "second"}:
-        raise UserError(f"expected two different runs, found {first} and {second}, which share some", "a difference from itself is nothing")
+    if {c["key"] for c in chosen if c["version"] == "first"} & {
+        c["key"] for c in chosen if c["version"] == "second"
+    }:
+        raise UserError(
+            f"expected two different runs, found {first} and {second}, which share some",
+            "a difference from itself is nothing",
+        )
     test = test_labels(bench, {})
     given, truth, known = clean(bench, test)
     ruler = Ruler(bench, chosen, given, truth, known["n"], known["doubted"])

@@ -21,9 +21,13 @@ from assay.curation.versioning.edits import SECONDS
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import PERSON
 
-FIELDS = dict(label=0, keep=2, split=3)  # what decides whether a sample trains, and as what; columns of versions.pointers
+FIELDS = dict(
+    label=0, keep=2, split=3
+)  # what decides whether a sample trains, and as what; columns of versions.pointers
 SCOPE = "this probe on these training samples, judged on these validation labels; seeds and other architectures are not in the interval"
-HERE = ALIVE.format(only=f"and field in {tuple(FIELDS)} and sample in (select sample from edits where {PERSON})")
+HERE = ALIVE.format(
+    only=f"and field in {tuple(FIELDS)} and sample in (select sample from edits where {PERSON})"
+)
 STOOD = f"with {HERE} select seq from alive where {PERSON}"
 # the decisions on the stacks at $upto; `made`: the one that brought the value that stands (not a later one that merely confirmed it), and with
 # it what stood before: at the first version or, of a sample imported since, as it was imported
@@ -50,12 +54,14 @@ def span(bench, first, last):
     for version in (first, last):
         if expressions.is_expression(version):
             raise UserError(
-                f"expected two positions in the log, found {version}, which nobody reviewed", "compare two commits for costs of review"
+                f"expected two positions in the log, found {version}, which nobody reviewed",
+                "compare two commits for costs of review",
             )
     a, b = (versions.position(bench, v) for v in (first, last))
     if a >= b:
         raise UserError(
-            f"expected reviews between {first} and {last}, found {last} no later than {first}", "name the earlier version first"
+            f"expected reviews between {first} and {last}, found {last} no later than {first}",
+            "name the earlier version first",
         )
     return a, b
 
@@ -72,12 +78,22 @@ def decisions(bench, first, last):
         ids = con.sql("select id from samples order by rowid").fetchnumpy()["id"]
         was, now = (versions.pointers(con, upto, len(ids)) for upto in (first, last))
         at = {field: np.flatnonzero(was[:, j] != now[:, j]) for field, j in FIELDS.items()}
-        parts = [pd.DataFrame(dict(sample=ids[at[f]], field=f, first=was[at[f], j], last=now[at[f], j])) for f, j in FIELDS.items()]
+        parts = [
+            pd.DataFrame(dict(sample=ids[at[f]], field=f, first=was[at[f], j], last=now[at[f], j]))
+            for f, j in FIELDS.items()
+        ]
         con.register("pointed", pd.concat(parts).astype(dict(sample=str)))
         stood = con.execute(STOOD, dict(upto=first)).fetchnumpy()["seq"]
         found = con.execute(DECIDED, dict(upto=last)).df().astype(dict(before=object, after=object))
-    found = found[~found.seq.isin(stood) & found["sample"].map(split).isin(("train", "val"))].reset_index(drop=True)
-    found["looked"] = (found.field != "split").groupby([found.batch, found["sample"]]).transform("any").astype(bool)
+    found = found[
+        ~found.seq.isin(stood) & found["sample"].map(split).isin(("train", "val"))
+    ].reset_index(drop=True)
+    found["looked"] = (
+        (found.field != "split")
+        .groupby([found.batch, found["sample"]])
+        .transform("any")
+        .astype(bool)
+    )
     count = (found.looked & ~found.duplicated(["batch", "sample"])).cumsum()
     return found.assign(number=np.where(found.looked, count - 1, count.clip(upper=count.max() - 1)))
 
@@ -85,7 +101,12 @@ def decisions(bench, first, last):
 def reviews_of(found):
     """One row for each review of a frame of decisions; a decision about label and keep carries its seconds twice, and counts once."""
     rows = found[found.looked].groupby("number", sort=True)
-    return rows.agg(batch=("batch", "first"), sample=("sample", "first"), who=("who", "first"), seconds=("seconds", "max"))
+    return rows.agg(
+        batch=("batch", "first"),
+        sample=("sample", "first"),
+        who=("who", "first"),
+        seconds=("seconds", "max"),
+    )
 
 
 def timed(seconds):
@@ -98,8 +119,13 @@ def taken_back(frame, changes):
     """A state `frame` in which the samples of `changes` have what they had before."""
     frame = frame.copy()
     for field, rows in changes.groupby("field"):
-        column, before = frame[field].to_numpy(object, copy=True), rows.before.where(rows.before.notna(), None).to_numpy(object)
-        column[frame.index.get_indexer(rows["sample"])] = before == "true" if field == "keep" else before
+        column, before = (
+            frame[field].to_numpy(object, copy=True),
+            rows.before.where(rows.before.notna(), None).to_numpy(object),
+        )
+        column[frame.index.get_indexer(rows["sample"])] = (
+            before == "true" if field == "keep" else before
+        )
         frame[field] = column.astype(bool) if field == "keep" else column
     return frame
 
@@ -113,11 +139,16 @@ class Replay:
         was, self.part = bench.state(a), scoring.judged(bench.state(b))
         self.found = found = decisions(bench, a, b)
         if not found.looked.any():
-            raise UserError(f"expected reviews between {first} and {last}, found none that stand", "review, commit, and compare again")
+            raise UserError(
+                f"expected reviews between {first} and {last}, found none that stand",
+                "review, commit, and compare again",
+            )
         self.reviews = reviews_of(found)
         self.changes = found[found.made & (found.before.fillna("") != found.after.fillna(""))]
         start = taken_back(self.part, self.changes)
-        self.classes = sorted({c for frame in (start, self.part) for c in scoring.targets(frame)[0]})
+        self.classes = sorted(
+            {c for frame in (start, self.part) for c in scoring.targets(frame)[0]}
+        )
         y, y_last = (scoring.targets(frame, self.classes)[1] for frame in (start, self.part))
         val = (self.part.keep & (self.part["split"] == "val") & self.part.label.notna()).to_numpy()
         rows = np.flatnonzero(val & (y < 0))  # what trained at some point is no validation sample
@@ -127,13 +158,21 @@ class Replay:
                 "import a val split, or label more",
             )
         graph, at = neighbor_graph.nodes(bench, self.part)
-        X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(self.part.content_hash)
+        X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+            self.part.content_hash
+        )
         self.touched = np.flatnonzero(self.part.index.isin(self.changes["sample"]))
         self.y_last, self.X_val = y_last[self.touched], X[rows]
-        self.start = Ridge(probes.fit(X, y, graph["groups"][at], len(self.classes)), X[self.touched], y[self.touched])
+        self.start = Ridge(
+            probes.fit(X, y, graph["groups"][at], len(self.classes)),
+            X[self.touched],
+            y[self.touched],
+        )
         index = {c: i for i, c in enumerate(self.classes)}
         self.truth = np.array([index.get(c, -1) for c in self.part.label.iloc[rows]])
-        self.ruler = dict(n=len(rows), corrected=differing(labelled(was, "val"), labelled(self.part, "val")))
+        self.ruler = dict(
+            n=len(rows), corrected=differing(labelled(was, "val"), labelled(self.part, "val"))
+        )
         self.other = differing(labelled(was, "train"), labelled(start, "train"))
 
     def without(self, changes):
@@ -208,7 +247,11 @@ def curve(replay, steps=12):
     and do so at every point), scope."""
     n, seconds = len(replay.reviews), timed(replay.reviews.seconds)
     known = np.isfinite(seconds)
-    minutes = np.r_[0, np.where(known, seconds, np.median(seconds[known])).cumsum() / 60] if known.any() else None
+    minutes = (
+        np.r_[0, np.where(known, seconds, np.median(seconds[known])).cumsum() / 60]
+        if known.any()
+        else None
+    )
     third = round(2 * n / 3)
     ridge, said, points = replay.start, {}, []
     for k in sorted({third, *(round(x) for x in np.linspace(0, n, steps + 1))}):
@@ -216,9 +259,18 @@ def curve(replay, steps=12):
         said[k] = ridge.y, replay.judge(ridge)[0]
         e = paired(said[k], said[0])
         took = None if minutes is None else float(minutes[k])
-        points.append(dict(reviews=k, minutes=took, changed=int((ridge.y != replay.start.y).sum())) | numbers(e))
+        points.append(
+            dict(reviews=k, minutes=took, changed=int((ridge.y != replay.start.y).sum()))
+            | numbers(e)
+        )
     e = paired(said[n], said[third])
-    paid = "still gained" if e.low > 0 else "lost" if e.high < 0 else "no evidence that it still gained"
+    paid = (
+        "still gained"
+        if e.low > 0
+        else "lost"
+        if e.high < 0
+        else "no evidence that it still gained"
+    )
     if e.low == e.high:
         paid = "changed nothing"
     return dict(
@@ -253,13 +305,28 @@ def batches(replay, most=20):
         half = stats.normal(0.975) * loss.std(ddof=1) / np.sqrt(len(loss)) if len(loss) > 1 else 0.0
         loss = float(loss.mean()) if len(loss) else 0.0
         first = rows.iloc[0]
-        about = dict(batch=batch, who=first.who, why=first.why, ts=iso_time(first.ts), edits=len(rows))
+        about = dict(
+            batch=batch, who=first.who, why=first.why, ts=iso_time(first.ts), edits=len(rows)
+        )
         about |= dict(reviews=int(rows.number[rows.looked].nunique()), changed=changed) | numbers(e)
-        out.append(about | dict(p_holm=None, logloss=loss, logloss_low=loss - half, logloss_high=loss + half, verdict="changed nothing"))
+        out.append(
+            about
+            | dict(
+                p_holm=None,
+                logloss=loss,
+                logloss_low=loss - half,
+                logloss_high=loss + half,
+                verdict="changed nothing",
+            )
+        )
         estimates.append(e)
-    tested = [i for i, b in enumerate(out) if b["changed"]]  # that the others did nothing is known, not tested
+    tested = [
+        i for i, b in enumerate(out) if b["changed"]
+    ]  # that the others did nothing is known, not tested
     family = [estimates[i] for i in tested]
     adjusted = multiple_testing.holm([e.p for e in family]) if family else []
-    for i, p, wide in zip(tested, adjusted, multiple_testing.holm_intervals(family) if family else []):
+    for i, p, wide in zip(
+        tested, adjusted, multiple_testing.holm_intervals(family) if family else []
+    ):
         out[i] |= dict(p_holm=float(p), verdict=stats.verdict(wide))
     return dict(batches=out, left_out=len(order) - len(chosen), n=replay.ruler["n"], scope=SCOPE)

@@ -27,26 +27,50 @@ def where(bench, plan, ruler, test, wanted, margin=None):
     first, trees = plan["versions"][0], {c["version"]: c["train_tree"] for c in wanted}
     later = [v for v in plan["versions"][1:] if trees[v] != trees[first]]
     if not later:
-        return dict(version=None, against=first, slices=[], confusion=None, flips=None, tested=0, notes=["no other version to compare"])
+        return dict(
+            version=None,
+            against=first,
+            slices=[],
+            confusion=None,
+            flips=None,
+            tested=0,
+            notes=["no other version to compare"],
+        )
     version, archs, notes = later[-1], plan["architectures"], []
     labels = ruler.labels if ruler.part else ruler.clean
     test = test.assign(label=labels)
     groups = regions(bench, plan, test, notes)
     before, after = ([ruler.Y[v, a] for a in archs] for v in (first, version))
     found = differences(before, after, groups, ruler.weight, margin)
-    cells = [c for c in wanted if c["version"] in (first, version) and c["seed"] in ruler.seeds[c["version"], c["arch"]]]
+    cells = [
+        c
+        for c in wanted
+        if c["version"] in (first, version) and c["seed"] in ruler.seeds[c["version"], c["arch"]]
+    ]
     classes, codes = said(bench, cells, test)
     truth = np.searchsorted(classes, test.label.to_numpy(dtype=str))
     pairs = {a: (codes[first, a], codes[version, a]) for a in archs}
-    flipped = flips(truth, *(np.concatenate(runs) for runs in zip(*pairs.values())), classes, list(test.index))
+    flipped = flips(
+        truth, *(np.concatenate(runs) for runs in zip(*pairs.values())), classes, list(test.index)
+    )
     tested = sum(g["p"] is not None for g in found)
-    notes += [f"{tested:,} slices were tested, and Holm allows for all of them together; under {FEW} test samples a slice is not tested"]
-    notes += ["a sample flipped if the share of runs that get it right, over all architectures and seeds, moved by more than a half"]
-    notes += ["confusions and flips are counts of these runs, without an interval: read them beside the slices"]
+    notes += [
+        f"{tested:,} slices were tested, and Holm allows for all of them together; under {FEW} test samples a slice is not tested"
+    ]
+    notes += [
+        "a sample flipped if the share of runs that get it right, over all architectures and seeds, moved by more than a half"
+    ]
+    notes += [
+        "confusions and flips are counts of these runs, without an interval: read them beside the slices"
+    ]
     if min(len(ruler.seeds[v, a]) for v in (first, version) for a in archs) < 3:
-        notes += ["with two seeds, where they differ much, many slices find one too many in up to 7 % of experiments: take three or more"]
+        notes += [
+            "with two seeds, where they differ much, many slices find one too many in up to 7 % of experiments: take three or more"
+        ]
     if ruler.part:
-        notes += ["classes, confusions and flips go by the test labels as given; differences of slices are corrected by the audit of some"]
+        notes += [
+            "classes, confusions and flips go by the test labels as given; differences of slices are corrected by the audit of some"
+        ]
     return dict(
         version=version,
         against=first,
@@ -61,7 +85,10 @@ def where(bench, plan, ruler, test, wanted, margin=None):
 def regions(bench, plan, test, notes):
     """Groups of test samples as differences takes them: classes, the plan's own slices, clusters, metadata; `notes` gets what is left out, such as
     metadata that repeat the label: to ask a question twice would make Holm stricter for nothing."""
-    named = [("class", slices.classes(test)), ("slice", slices.queried(bench, plan.get("slices") or {}))]
+    named = [
+        ("class", slices.classes(test)),
+        ("slice", slices.queried(bench, plan.get("slices") or {})),
+    ]
     try:
         named.append(("cluster", clusters.clusters(bench, bench.state())))
     except UserError as e:  # imported since the scan; the experiment stands without clusters
@@ -74,7 +101,9 @@ def regions(bench, plan, test, notes):
             room -= len(values)
             named.append(("metadata", values))
     if skipped:
-        notes.append(f"metadata left out beyond {METADATA} slices: {', '.join(skipped)}; name what matters as slices in the plan")
+        notes.append(
+            f"metadata left out beyond {METADATA} slices: {', '.join(skipped)}; name what matters as slices in the plan"
+        )
     groups, seen, again = [], set(), 0
     for kind, members in named:
         for name, ids in members.items():
@@ -86,7 +115,9 @@ def regions(bench, plan, test, notes):
             seen.add(rows.tobytes())
             groups.append(dict(kind=kind, name=name, rows=rows))
     if again:
-        notes.append(f"{again:,} slices by metadata hold the same samples as another slice, and are left out")
+        notes.append(
+            f"{again:,} slices by metadata hold the same samples as another slice, and are left out"
+        )
     return groups
 
 
@@ -100,10 +131,16 @@ def differences(before, after, groups, weight=None, margin=None):
 
     before, after: lists over architectures of (S, m) as stats.contrast takes them, 0/1 or an audit's pseudo-values with their `weight`;
     groups: dicts kind, name, rows (columns of those); margin: a fraction too small to matter, None: never say so."""
-    cells, w = [np.atleast_2d(Y) for Y in (*before, *after)], [-1 / len(before)] * len(before) + [1 / len(after)] * len(after)
+    cells, w = (
+        [np.atleast_2d(Y) for Y in (*before, *after)],
+        [-1 / len(before)] * len(before) + [1 / len(after)] * len(after),
+    )
     out, estimates = [], []
     for g in groups:
-        rows, blank = g["rows"], dict.fromkeys(("before", "after", "estimate", "low", "high", "p", "p_holm"))
+        rows, blank = (
+            g["rows"],
+            dict.fromkeys(("before", "after", "estimate", "low", "high", "p", "p_holm")),
+        )
         out.append(dict(kind=g["kind"], name=g["name"], n=len(rows), **blank, verdict="too few"))
         if len(rows) >= FEW:
             part = [Y[:, rows] for Y in cells]
@@ -112,10 +149,16 @@ def differences(before, after, groups, weight=None, margin=None):
             out[-1] |= dict(zip(("before", "after"), halves)) | numbers(e) | dict(p=e.p)
             estimates.append(e)
     judged = [g for g in out if g["p"] is not None]
-    for g, wide, p in zip(judged, multiple_testing.holm_intervals(estimates), multiple_testing.holm([g["p"] for g in judged])):
+    for g, wide, p in zip(
+        judged,
+        multiple_testing.holm_intervals(estimates),
+        multiple_testing.holm([g["p"] for g in judged]),
+    ):
         g |= dict(p_holm=float(p), verdict=stats.verdict(wide, margin))
     kinds = list(dict.fromkeys(g["kind"] for g in out))
-    return sorted(out, key=lambda g: (kinds.index(g["kind"]), g["p"] is None, -(g["estimate"] or 0)))
+    return sorted(
+        out, key=lambda g: (kinds.index(g["kind"]), g["p"] is None, -(g["estimate"] or 0))
+    )
 
 
 def accuracy(cells, weight):
@@ -146,7 +189,10 @@ def said(bench, wanted, test):
         names.update(own)
         runs.setdefault((c["version"], c["arch"]), []).append((own, kept["probs"][at].argmax(1)))
     classes = np.array(sorted(names))
-    return classes, {k: np.array([np.searchsorted(classes, own)[best] for own, best in v]) for k, v in runs.items()}
+    return classes, {
+        k: np.array([np.searchsorted(classes, own)[best] for own, best in v])
+        for k, v in runs.items()
+    }
 
 
 def confusion(truth, said, k):
@@ -165,7 +211,9 @@ def matrices(truth, pairs, classes, notes):
     mean = [np.mean(halves, 0) for halves in zip(*counts.values())]
     out = dict(classes=classes.tolist(), changed=changed(*mean, classes))
     if k > CLASSES:
-        notes.append(f"the confusion matrix of {k:,} classes is too large to show; the {CHANGED} cells that changed most are listed")
+        notes.append(
+            f"the confusion matrix of {k:,} classes is too large to show; the {CHANGED} cells that changed most are listed"
+        )
         return out | dict(by_arch={}, mean=None)
     shown = {arch: table(*halves) for arch, halves in counts.items()}
     return out | dict(by_arch=shown, mean=table(*mean))
@@ -179,10 +227,15 @@ def changed(before, after, classes, most=CHANGED):
     """The mistakes whose counts changed most: dicts from (test label), to (prediction), before, after, difference."""
     difference = after - before
     off = np.where(np.eye(len(classes), dtype=bool), 0, abs(difference))
-    cells = [divmod(int(i), len(classes)) for i in np.argsort(-off, axis=None, kind="stable")[:most]]
+    cells = [
+        divmod(int(i), len(classes)) for i in np.argsort(-off, axis=None, kind="stable")[:most]
+    ]
     counts = dict(before=before, after=after, difference=difference)
     return [
-        {"from": str(classes[t]), "to": str(classes[p])} | {n: float(c[t, p]) for n, c in counts.items()} for t, p in cells if off[t, p]
+        {"from": str(classes[t]), "to": str(classes[p])}
+        | {n: float(c[t, p]) for n, c in counts.items()}
+        for t, p in cells
+        if off[t, p]
     ]
 
 
@@ -225,9 +278,19 @@ def flip_frames(bench, found):
     state = bench.state()
     frames = []
     for way in ("gained", "lost"):
-        frame = pd.DataFrame((found["flips"] or {}).get(way, []), columns=["sample", "label", "was", "now", "right_before", "right_after"])
+        frame = pd.DataFrame(
+            (found["flips"] or {}).get(way, []),
+            columns=["sample", "label", "was", "now", "right_before", "right_after"],
+        )
         shares = zip(frame.label, frame.right_before, frame.right_after)
-        frame["text"] = [f"labelled {label}; right in {a:.0%} of runs before, {b:.0%} after" for label, a, b in shares]
+        frame["text"] = [
+            f"labelled {label}; right in {a:.0%} of runs before, {b:.0%} after"
+            for label, a, b in shares
+        ]
         there = state.reindex(frame["sample"])
-        frames.append(frame.assign(uri=there.uri.to_numpy(), key=there.key.to_numpy())[["uri", "key", "was", "now", "text"]])
+        frames.append(
+            frame.assign(uri=there.uri.to_numpy(), key=there.key.to_numpy())[
+                ["uri", "key", "was", "now", "text"]
+            ]
+        )
     return tuple(frames)

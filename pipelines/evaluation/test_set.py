@@ -17,11 +17,17 @@ def clean(bench, test, version="HEAD"):
     found, m = audit.drawn(bench, "test", version)
     n, doubted = len(found), list(found.index[found.verdict == "unsure"])
     unsure = len(doubted)
-    known = audit.audited(bench, version)  # a decision beside the random sample is no given label either
+    known = audit.audited(
+        bench, version
+    )  # a decision beside the random sample is no given label either
     given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
     if n < min(audit.ENOUGH, m):
         return given, given, dict(n=0, audited=n, of=m, unsure=unsure, doubted=[])
-    return given, found.label.reindex(test.index).fillna(given), dict(n=n, audited=n, of=m, unsure=unsure, doubted=doubted)
+    return (
+        given,
+        found.label.reindex(test.index).fillna(given),
+        dict(n=n, audited=n, of=m, unsure=unsure, doubted=doubted),
+    )
 
 
 def numbers(e):
@@ -49,7 +55,10 @@ class Ruler:
                 self.diverged.setdefault(own, []).append(c["seed"])
         lost = sorted({(c["version"], c["arch"]) for c in wanted} - set(self.said))
         if lost:
-            raise UserError(f"expected a run of {lost[0][1]} on {lost[0][0]} that worked, found all diverged", "change the plan")
+            raise UserError(
+                f"expected a run of {lost[0][1]} on {lost[0][0]} that worked, found all diverged",
+                "change the plan",
+            )
         self.said = {own: np.array(said, object) for own, said in self.said.items()}
         for own, said in self.said.items():
             _, worse = estimates.sound(said == given.to_numpy(object))
@@ -57,10 +66,22 @@ class Ruler:
                 self.diverged.setdefault(own, []).extend(self.seeds[own][i] for i in worse)
                 self.said[own] = np.delete(said, worse, axis=0)
                 self.seeds[own] = [seed for i, seed in enumerate(self.seeds[own]) if i not in worse]
-        self.plain = {own: (said == given.to_numpy(object)).astype(float) for own, said in self.said.items()}
-        self.audited = {own: (said == clean.to_numpy(object)).astype(float) for own, said in self.said.items()} if n else self.plain
-        self.Y = {k: estimates.corrected(self.plain[k], y, n) for k, y in self.audited.items()} if self.part else self.audited
-        self.weight = n / len(given) if self.part else None  # an audited column speaks for 1 / weight of them
+        self.plain = {
+            own: (said == given.to_numpy(object)).astype(float) for own, said in self.said.items()
+        }
+        self.audited = (
+            {own: (said == clean.to_numpy(object)).astype(float) for own, said in self.said.items()}
+            if n
+            else self.plain
+        )
+        self.Y = (
+            {k: estimates.corrected(self.plain[k], y, n) for k, y in self.audited.items()}
+            if self.part
+            else self.audited
+        )
+        self.weight = (
+            n / len(given) if self.part else None
+        )  # an audited column speaks for 1 / weight of them
 
     def contrast(self, weights):
         """The Estimate of a weighted sum of cells {cell: w}; where an audit left labels unsure, its interval spans what their truth could be."""
@@ -69,7 +90,10 @@ class Ruler:
         e = estimates.contrast([self.Y[c] for c in use], w, group_size=self.weight)
         if not self.n or not len(self.unsure):
             return e
-        ends = [estimates.contrast(self.judged(use, labels), w, group_size=self.weight) for labels in self.extremes(use, w)]
+        ends = [
+            estimates.contrast(self.judged(use, labels), w, group_size=self.weight)
+            for labels in self.extremes(use, w)
+        ]
         return replace(e, ends=tuple(ends))
 
     def extremes(self, use, w):
@@ -78,7 +102,8 @@ class Ruler:
         for i in self.unsure:
             said = [self.said[c][:, i] for c in use]
             gain = {
-                y: sum(w_c * np.mean(s == y) for w_c, s in zip(w, said)) for y in {None, *np.concatenate(said)}
+                y: sum(w_c * np.mean(s == y) for w_c, s in zip(w, said))
+                for y in {None, *np.concatenate(said)}
             }  # None: what no model says
             out[0][i], out[1][i] = min(gain, key=gain.get), max(gain, key=gain.get)
         return out
@@ -86,12 +111,24 @@ class Ruler:
     def judged(self, use, labels):
         """What the cells `use` get right by some audited labels, corrected as Y is."""
         right = [(self.said[c] == labels).astype(float) for c in use]
-        return [estimates.corrected(self.plain[c], y, self.n) for c, y in zip(use, right)] if self.part else right
+        return (
+            [estimates.corrected(self.plain[c], y, self.n) for c, y in zip(use, right)]
+            if self.part
+            else right
+        )
 
     def uncorrected(self, weights):
         """What the labels as given say, where an audit says more."""
         use = [c for c in self.plain if weights.get(c)]
-        return dict(given=numbers(estimates.contrast([self.plain[c] for c in use], [weights[c] for c in use]))) if self.n else {}
+        return (
+            dict(
+                given=numbers(
+                    estimates.contrast([self.plain[c] for c in use], [weights[c] for c in use])
+                )
+            )
+            if self.n
+            else {}
+        )
 
     def numbers(self, weights):
         return numbers(self.contrast(weights)) | self.uncorrected(weights)
@@ -101,10 +138,18 @@ class Ruler:
         own, lenders = (version, arch), [(v, a) for v, a in self.Y if a == arch and v != version]
         if not self.part:
             others, Y = [self.Y[k] for k in lenders], self.Y[own]
-            return estimates.cell(Y, others=others), estimates.balanced_accuracy(Y, self.clean.to_numpy(dtype=str), others=others)
+            return estimates.cell(Y, others=others), estimates.balanced_accuracy(
+                Y, self.clean.to_numpy(dtype=str), others=others
+            )
         labels = [x.to_numpy(dtype=str) for x in (self.labels, self.clean)]
-        Z = {k: estimates.corrected_by_class(self.plain[k], self.audited[k], *labels, self.n) for k in (own, *lenders)}
-        return tuple(estimates.corrected_cell(Y[own], self.n, others=[Y[k] for k in lenders]) for Y in (self.Y, Z))
+        Z = {
+            k: estimates.corrected_by_class(self.plain[k], self.audited[k], *labels, self.n)
+            for k in (own, *lenders)
+        }
+        return tuple(
+            estimates.corrected_cell(Y[own], self.n, others=[Y[k] for k in lenders])
+            for Y in (self.Y, Z)
+        )
 
 
 def near_test(bench, test, rows):
@@ -114,7 +159,10 @@ def near_test(bench, test, rows):
     held = np.zeros(len(graph["hashes"]), bool)
     held[at] = True
     near = graph["hashes"][np.r_[at, one[held[other]], other[held[one]]]]
-    return {row: int(np.isin(np.asarray(bench.frame(v, "train").content_hash, "S32"), near).sum()) for row, v in rows.items()}
+    return {
+        row: int(np.isin(np.asarray(bench.frame(v, "train").content_hash, "S32"), near).sum())
+        for row, v in rows.items()
+    }
 
 
 def fairness(bench, plan, wanted, test):
@@ -129,7 +177,9 @@ def fairness(bench, plan, wanted, test):
 
 
 UNAUDITED = "test labels unaudited"
-DIRECTION = "they likely err as train's do, so a gain by cleaner labels is probably larger than it looks"
+DIRECTION = (
+    "they likely err as train's do, so a gain by cleaner labels is probably larger than it looks"
+)
 
 
 def trust(rule, review, known):

@@ -32,13 +32,25 @@ def told(bench, name, ids, predict=False, say=None):
             probs[lost] = again(bench, trainer, run, ids[lost], say or (lambda line: None))
         elif lost.any() and predict:
             try:
-                isolated.do(predict_apart, bench, dict(key=run["key"], ids=[i.decode() for i in ids[lost]]), PATIENCE, say)
+                isolated.do(
+                    predict_apart,
+                    bench,
+                    dict(key=run["key"], ids=[i.decode() for i in ids[lost]]),
+                    PATIENCE,
+                    say,
+                )
             except Lost as e:
                 hint = "without --predict its samples stay unjudged, and all else is said"
-                raise UserError(f"expected {run['arch']}, seed {run['seed']}, to train once more, found it {e}", hint) from None
+                raise UserError(
+                    f"expected {run['arch']}, seed {run['seed']}, to train once more, found it {e}",
+                    hint,
+                ) from None
             classes, probs = runs.probabilities(bench, run["key"], ids)
             if np.isnan(probs[lost]).any():
-                raise UserError(f"expected to keep what {run['arch']} says with its run, found {bench.path} read-only", "copy the bench")
+                raise UserError(
+                    f"expected to keep what {run['arch']} says with its run, found {bench.path} read-only",
+                    "copy the bench",
+                )
         out.append((classes, probs))
     return out
 
@@ -56,15 +68,23 @@ def again(bench, trainer, run, ids, say, progress=None):
             "commit a version before an experiment (assay commit), and name it in the plan instead of HEAD",
         )
     if recipe(run["arch"]).name != "probe":
-        say(f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, for {len(ids):,} samples")
-    known = trainer.state.index[trainer.state["split"] == "val"][:CHECKED]  # never a prediction of a test sample
+        say(
+            f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, for {len(ids):,} samples"
+        )
+    known = trainer.state.index[trainer.state["split"] == "val"][
+        :CHECKED
+    ]  # never a prediction of a test sample
     _, probs = trainer.predict(run, [*(s.decode() for s in ids), *known], progress)
     probs, check = probs[: len(ids)], probs[len(ids) :].argmax(1)
     before = runs.probabilities(bench, run["key"], known)[1]
     there = ~np.isnan(before).any(1)
     same = (check == before.argmax(1))[there].mean() if there.any() else 1
-    if same < 1:  # the graph groups copies anew when images come, and another machine rounds otherwise
-        say(f"note: run {run['key'][:8]}, computed again, names the class that it had named for {same:.1%} of {there.sum()} val samples")
+    if (
+        same < 1
+    ):  # the graph groups copies anew when images come, and another machine rounds otherwise
+        say(
+            f"note: run {run['key'][:8]}, computed again, names the class that it had named for {same:.1%} of {there.sum()} val samples"
+        )
     with suppress(OSError):  # a bench that nobody may write: computed again the next time
         runs.add_pool(bench, run["key"], ids, probs)
     return probs
@@ -84,10 +104,16 @@ def compared(bench, first, second, split="pool", predict=False, say=None):
     state = bench.state()
     ids = state.index[state.keep & (state["split"] == split)]
     if not len(ids):
-        raise UserError(f"expected kept samples in {split}, found none", f"assay import SOURCE --split-map NAME={split} -b {bench.given}")
+        raise UserError(
+            f"expected kept samples in {split}, found none",
+            f"assay import SOURCE --split-map NAME={split} -b {bench.given}",
+        )
     keys = [{r["key"] for r in choose(bench, name)} for name in (first, second)]
     if keys[0] & keys[1]:
-        raise UserError(f"expected two different runs, found {first} and {second}, which share some", "a model agrees with itself")
+        raise UserError(
+            f"expected two different runs, found {first} and {second}, which share some",
+            "a model agrees with itself",
+        )
     sides = [told(bench, name, ids, predict, say) for name in (first, second)]
     for name, side in zip((first, second), sides):
         if any(np.isnan(probs).all() for _, probs in side):

@@ -22,7 +22,10 @@ def prepare(bench, plan):
     """(cells, those to train) of a plan that can be judged; UserError for one that cannot."""
     state = bench.state()
     if not (state.keep & (state.split == "test")).any():
-        raise UserError("expected a test split to judge on, found none", "import test samples, or import anew so that a split is made")
+        raise UserError(
+            "expected a test split to judge on, found none",
+            "import test samples, or import anew so that a split is made",
+        )
     test_labels(bench, plan)
     slices.queried(bench, plan.get("slices") or {})
     wanted = cells(bench, plan)
@@ -33,7 +36,11 @@ def announce(plan, wanted, todo, seconds, lost, n, say, dry):
     """The matrix of a plan and what it will cost, before anything is trained; left out where nothing is to do and nobody asked."""
     rows = list(matrix(plan, wanted, seconds, lost))
     columns = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
-    cost = f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}" if todo else ""
+    cost = (
+        f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}"
+        if todo
+        else ""
+    )
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
     for row in rows if todo or dry else ():
         say("  " + "  ".join(map(pad, row, columns)).rstrip())
@@ -64,19 +71,37 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
             raise broken[0]
         if not todo or dry:
             return 0
-        about = dict(question=plan["question"], cells=len(wanted), done=len(wanted) - len(todo), begun=begun, keys=[c["key"] for c in todo])
+        about = dict(
+            question=plan["question"],
+            cells=len(wanted),
+            done=len(wanted) - len(todo),
+            begun=begun,
+            keys=[c["key"] for c in todo],
+        )
         with job_files.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
             if broken:
-                job.tell(often=False, state="failed", error=broken[0].problem)  # whoever follows it from elsewhere hears of it
+                job.tell(
+                    often=False, state="failed", error=broken[0].problem
+                )  # whoever follows it from elsewhere hears of it
                 raise broken[0]
-            failed = [cell | dict(error=lost[cell["arch"]], lost=True) for cell in todo if cell["key"] not in seconds]
+            failed = [
+                cell | dict(error=lost[cell["arch"]], lost=True)
+                for cell in todo
+                if cell["key"] not in seconds
+            ]
             todo = [cell for cell in todo if cell["key"] in seconds]
-            failed += train(bench, todo, seconds, workers, job, progress or (lambda share, text: None))
+            failed += train(
+                bench, todo, seconds, workers, job, progress or (lambda share, text: None)
+            )
             for cell in failed:
                 if cell.get("lost"):
                     leave_word(bench, cell)
             if failed:
-                job.tell(often=False, state="failed", error=f"{len(failed)} cells failed, first: {failed[0]['error']}")
+                job.tell(
+                    often=False,
+                    state="failed",
+                    error=f"{len(failed)} cells failed, first: {failed[0]['error']}",
+                )
     if failed:
         first = failed[0]
         raise Unfinished(
@@ -90,7 +115,8 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
 
 def unbuilt(cell, answer):
     return UserError(
-        f"expected {cell['arch']} to take a few steps of training, found {answer['error']}", answer.get("hint", "mend the network")
+        f"expected {cell['arch']} to take a few steps of training, found {answer['error']}",
+        answer.get("hint", "mend the network"),
     )
 
 
@@ -109,7 +135,10 @@ def train(bench, todo, seconds, workers, job, progress):
 
     def tell(text=""):
         share = (done + sum(seconds[k] * s for k, s in under_way.items())) / total
-        progress(share, f"{count} of {len(todo)} cells; {text}" if text else f"{count} of {len(todo)} cells")
+        progress(
+            share,
+            f"{count} of {len(todo)} cells; {text}" if text else f"{count} of {len(todo)} cells",
+        )
         job.tell(share=round(share, 3), trained=count, of=len(todo))
 
     def one(cell):
@@ -151,5 +180,7 @@ def detach(bench, plan_file, arguments):
     permissions.folder(folder)
     name = f"plan-{uuid.uuid4().hex[:8]}"
     shutil.copyfile(plan_file, permissions.touch(folder / f"{name}.toml"))
-    process = processes.background(bench, name, "assay", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments)
+    process = processes.background(
+        bench, name, "assay", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments
+    )
     return process.pid, folder / f"{name}.log"

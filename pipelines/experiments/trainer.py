@@ -20,15 +20,25 @@ from assay.pipelines.training.architectures.recipes import input_of
 def code_hash():
     """Hash of the code that trains: a report whose cells differ in it says so."""
     pipelines = Path(__file__).parents[1]
-    files = [Path(__file__), *(pipelines / "training").rglob("*.py"), *(pipelines / "embedders").rglob("*.py"), Path(probe.__file__)]
+    files = [
+        Path(__file__),
+        *(pipelines / "training").rglob("*.py"),
+        *(pipelines / "embedders").rglob("*.py"),
+        Path(probe.__file__),
+    ]
     return sha256(b"".join(f.read_bytes() for f in sorted(files))).hexdigest()[:12]
 
 
 def bootstrap(frame, names, seed):
     """Row numbers of a grouped bootstrap: each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every
     architecture and every version draws the same."""
-    lots = {g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56 for g in set(names)}
-    poisson = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(25)])  # chance of at most k
+    lots = {
+        g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56
+        for g in set(names)
+    }
+    poisson = np.cumsum(
+        [math.exp(-1) / math.factorial(k) for k in range(25)]
+    )  # chance of at most k
     times = dict(zip(lots, np.searchsorted(poisson, list(lots.values()))))
     rows = np.repeat(np.arange(len(frame)), [times[g] for g in names])
     return rows if len(rows) else np.arange(len(frame))
@@ -51,7 +61,9 @@ class Trainer:
             return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
         from assay.curation.media.pixels import Pixels, side_of
 
-        return Pixels(self.shards(self.bench.arrays / "pixels"), hashes, side_of(self.bench, self.state))
+        return Pixels(
+            self.shards(self.bench.arrays / "pixels"), hashes, side_of(self.bench, self.state)
+        )
 
     def data(self, cell):
         """(samples, y, classes, groups) that the seed of a cell draws from its version."""
@@ -60,7 +72,12 @@ class Trainer:
         classes = sorted(set(frame.label))
         samples = frame.index.to_numpy()[rows]
         groups = np.unique([self.names[s] for s in samples], return_inverse=True)[1]
-        return samples, np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows]), classes, groups
+        return (
+            samples,
+            np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows]),
+            classes,
+            groups,
+        )
 
     @lru_cache(maxsize=1)  # noqa: B019 - as long as its bench
     def drawn(self, at, seed):
@@ -77,7 +94,17 @@ class Trainer:
 
         samples, y, classes, groups = self.drawn(cell["at"], cell["seed"])
         x, x_new = (self.inputs(cell["arch"], s, cell["config"]) for s in (samples, ids))
-        return classes, train.fit_predict(cell["arch"], x, y, x_new, len(classes), cell["seed"], groups, cell["config"]["epochs"], progress)
+        return classes, train.fit_predict(
+            cell["arch"],
+            x,
+            y,
+            x_new,
+            len(classes),
+            cell["seed"],
+            groups,
+            cell["config"]["epochs"],
+            progress,
+        )
 
     def train(self, cell, progress=None):
         """Train one cell and store it. A diverged run is stored as one: named, never averaged away, and not trained again."""
@@ -86,14 +113,20 @@ class Trainer:
         said, failed = {}, None
         try:
             classes, probs = self.predict(cell, [*self.ids, *pool], progress)
-            said = dict(ids=self.ids, probs=probs[:m], classes=classes, pool=pool, pool_probs=probs[m:])
+            said = dict(
+                ids=self.ids, probs=probs[:m], classes=classes, pool=pool, pool_probs=probs[m:]
+            )
         except RuntimeError as e:
             if "diverged" not in str(e):
                 raise
             failed = str(e)
         seconds = time.perf_counter() - start
-        keep = partial(runs.keep, self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said)
-        when_free(keep, progress or (lambda share, text: None))  # hours of training are not lost to somebody's query
+        keep = partial(
+            runs.keep, self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said
+        )
+        when_free(
+            keep, progress or (lambda share, text: None)
+        )  # hours of training are not lost to somebody's query
         return dict(seconds=seconds, failed=failed)
 
     def cost(self, cell):
@@ -103,4 +136,8 @@ class Trainer:
         some = self.inputs(cell["arch"], self.state.index[:1], cell["config"])
         n, k = cell["n_train"], cell["classes"]
         m = len(self.ids) + len(self.pool(n))
-        return train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"]) * (1 + 0.4 * m / max(n, 1)) + 0.3
+        return (
+            train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"])
+            * (1 + 0.4 * m / max(n, 1))
+            + 0.3
+        )

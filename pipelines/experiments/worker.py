@@ -35,7 +35,9 @@ def answer(bench, trainer, ask, tell):
             tell(share=share, text=text)
 
         try:
-            if when_free(partial(diverged, bench, trainer, cell), step) or runs.covers(bench, cell["key"], np.array(trainer.ids, "S32")):
+            if when_free(partial(diverged, bench, trainer, cell), step) or runs.covers(
+                bench, cell["key"], np.array(trainer.ids, "S32")
+            ):
                 return tell(seconds=0.0, failed=None)  # somebody was faster
             out = trainer.train(cell, step)
         except Exception as e:  # the other cells go on, and `assay runs` shows it
@@ -57,7 +59,10 @@ def main(path):
     def work(ask, tell):
         nonlocal trainer
         try:
-            trainer = trainer or when_free(lambda: Trainer(curation.open(path)), lambda share, text: tell(share=share, text=text))
+            trainer = trainer or when_free(
+                lambda: Trainer(curation.open(path)),
+                lambda share, text: tell(share=share, text=text),
+            )
         except Exception as e:
             tell(**fault(e))
         else:

@@ -25,7 +25,11 @@ def binary():
     if package is None:
         raise UserError("expected FiftyOne, found it not installed", INSTALL)
     named = os.environ.get("ASSAY_MONGOD")
-    known = [named] if named else [Path(package.origin).parent / "db" / "bin" / "mongod", shutil.which("mongod")]
+    known = (
+        [named]
+        if named
+        else [Path(package.origin).parent / "db" / "bin" / "mongod", shutil.which("mongod")]
+    )
     for path in known:
         if path and os.access(path, os.X_OK) and os.path.isfile(path):
             return str(path)
@@ -47,13 +51,27 @@ def serve(folder):
             log.unlink(missing_ok=True)  # of the last time
             return start(program, folder, log), True
     except OSError as e:
-        raise UserError(f"expected to start {program} in {folder}, found: {e.strerror}", "it needs a folder of its own there") from None
+        raise UserError(
+            f"expected to start {program} in {folder}, found: {e.strerror}",
+            "it needs a folder of its own there",
+        ) from None
 
 
 def start(program, folder, log):
     """The port of a mongod that is started; UserError where it does not listen within a minute."""
     process = subprocess.Popen(
-        [program, "--dbpath", str(folder), "--logpath", str(log), "--port", "0", "--bind_ip", "127.0.0.1", "--nounixsocket"],
+        [
+            program,
+            "--dbpath",
+            str(folder),
+            "--logpath",
+            str(log),
+            "--port",
+            "0",
+            "--bind_ip",
+            "127.0.0.1",
+            "--nounixsocket",
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -69,8 +87,14 @@ def start(program, folder, log):
         time.sleep(0.1)
     ended = process.poll()
     stop(process)
-    words = last_words(log) or (f"its end with status {ended}" if ended is not None else f"nothing within {PATIENCE} seconds")
-    raise UserError(f"expected mongod to start, found: {words}", f"{log} says more; its data are in {folder}")
+    words = last_words(log) or (
+        f"its end with status {ended}"
+        if ended is not None
+        else f"nothing within {PATIENCE} seconds"
+    )
+    raise UserError(
+        f"expected mongod to start, found: {words}", f"{log} says more; its data are in {folder}"
+    )
 
 
 @contextmanager
@@ -85,7 +109,9 @@ def one_at_a_time(folder):
 
 
 def die_with_us():
-    with suppress(OSError, AttributeError):  # Linux alone; elsewhere a killed process leaves it running, and the next one joins it
+    with suppress(
+        OSError, AttributeError
+    ):  # Linux alone; elsewhere a killed process leaves it running, and the next one joins it
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
@@ -105,7 +131,11 @@ def running(folder):
     with suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int((folder / "mongod.lock").read_text()))
         if str(folder) in process.cmdline():
-            ports = [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+            ports = [
+                c.laddr.port
+                for c in process.net_connections("tcp")
+                if c.status == psutil.CONN_LISTEN
+            ]
             return ports[0] if ports else None
 
 

@@ -12,12 +12,12 @@ from assay.curation.label_quality import live
 from assay.curation.media.files import BadImage, iter_bytes
 from assay.curation.media.images import FORMATS
 from assay.curation.slicing import clusters
+from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import Shards
 from assay.curation.system import permissions
 from assay.curation.versioning.edits import MOVES
 
 SPLIT_TAGS = ("train", "val", "test", "pool", "guard")
-LOCKED = ("test", "guard")  # nothing is read from their labels, and nothing but an audit edits them
 CHANGES = "sample field value was stands verdict why".split()
 
 
@@ -28,7 +28,10 @@ def rows(bench, chosen=None):
     state = bench.state()
     frame = state[state.keep] if chosen is None else state[state.keep & state.index.isin(chosen)]
     out = frame[["uri", "content_hash", "width", "height", "source", "key", "label"]].copy()
-    out["tags"] = [[split, *(t for t in tags if t not in SPLIT_TAGS)] for split, tags in zip(frame["split"], frame.tags)]
+    out["tags"] = [
+        [split, *(t for t in tags if t not in SPLIT_TAGS)]
+        for split, tags in zip(frame["split"], frame.tags)
+    ]
     seen = ~frame["split"].isin(LOCKED)
     out["reviewed"] = frame.reviewed.astype(object).where(seen, None)
     for column in ("prediction", "confidence", "score", "flagged", "cluster", "issues"):
@@ -37,8 +40,15 @@ def rows(bench, chosen=None):
         return out
     found = live.opinion(bench).rename(columns=dict(suggestion="prediction"))
     for column in ("prediction", "confidence", "score", "flagged"):
-        out[column] = found[column].reindex(out.index).astype(object).where(seen & out.index.isin(found.index), None)
-    named = {sample: name for name, ids in clusters.clusters(bench, state).items() for sample in ids}
+        out[column] = (
+            found[column]
+            .reindex(out.index)
+            .astype(object)
+            .where(seen & out.index.isin(found.index), None)
+        )
+    named = {
+        sample: name for name, ids in clusters.clusters(bench, state).items() for sample in ids
+    }
     out["cluster"] = out.index.map(named).astype(object).where(seen, None)
     kinds = bench.issues().groupby("sample").kind.unique().map(list).to_dict()
     out["issues"] = [kinds.get(sample, []) if s else None for sample, s in zip(out.index, seen)]
@@ -60,7 +70,9 @@ def places(bench, frame):
     written = {os.path.splitext(f.name)[0]: str(f) for f in folder.iterdir() if f.suffix != ".tmp"}
     out, lost, wanted = {}, [], []
     for row in frame.drop_duplicates("content_hash").itertuples():
-        out[row.content_hash] = row.uri if os.path.isfile(row.uri) else written.get(row.content_hash)
+        out[row.content_hash] = (
+            row.uri if os.path.isfile(row.uri) else written.get(row.content_hash)
+        )
         wanted += [row] if out[row.content_hash] is None else []
     for i, blob in iter_bytes([row.uri for row in wanted]):
         if isinstance(blob, BadImage):
@@ -92,7 +104,11 @@ def vectors(bench, frame):
     """The embedding of every row as the graph has it: (n, d) unit vectors. No label enters."""
     from assay.curation.features.knn import reduced
 
-    return reduced(Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(frame.content_hash))
+    return reduced(
+        Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+            frame.content_hash
+        )
+    )
 
 
 # ---- and back
@@ -109,7 +125,10 @@ def asked(base, theirs):
             continue
         if now.label != was.label:
             yield was.Index, "label", now.label, was.label
-        splits, names = [t for t in now.tags if t in SPLIT_TAGS], {t for t in now.tags if t not in SPLIT_TAGS}
+        splits, names = (
+            [t for t in now.tags if t in SPLIT_TAGS],
+            {t for t in now.tags if t not in SPLIT_TAGS},
+        )
         if splits != [was.split]:
             yield was.Index, "split", " ".join(sorted(splits)), was.split
         for name in sorted(names ^ {t for t in was.tags if t not in SPLIT_TAGS}):
@@ -132,7 +151,17 @@ def changes(base, theirs, state, since, classes):
         if field == "keep":  # to delete is to judge all that was seen
             other = other or since.get((sample, "label", ""))
         verdict = "refused" if why else "conflict" if other else "apply"
-        out.append((sample, field, value, was, stands, verdict, why or (f"{other} edited it here since the push" if other else "")))
+        out.append(
+            (
+                sample,
+                field,
+                value,
+                was,
+                stands,
+                verdict,
+                why or (f"{other} edited it here since the push" if other else ""),
+            )
+        )
     return pd.DataFrame(out, columns=CHANGES)
 
 
@@ -144,7 +173,11 @@ def refused(split, now, field, value, classes):
     if field == "label":
         if not value:
             return "a label was taken away: delete the sample, or give it another label"
-        return text.flaw(value) or (None if value in classes else f"a class that is new on purpose needs --new-class {value!r}")
+        return text.flaw(value) or (
+            None
+            if value in classes
+            else f"a class that is new on purpose needs --new-class {value!r}"
+        )
     if field == "split" and value not in MOVES:
         return f"expected one of the tags {', '.join(MOVES)}, found {value or 'none'}"
     if field == "tag" and (wrong := text.flaw(value["name"])):
@@ -159,13 +192,21 @@ def decisions(found):
     """Changes as the decisions that Bench.edit takes: one row a change."""
     import pandas as pd
 
-    rows = [{"sample": row.sample, row.field: cell(row.field, row.value)} for row in found.itertuples()]
+    rows = [
+        {"sample": row.sample, row.field: cell(row.field, row.value)} for row in found.itertuples()
+    ]
     return pd.DataFrame(rows, columns=["sample", "label", "keep", "split", "tag"], dtype=object)
 
 
 def cell(field, value):
     """A value as a sheet of decisions has it."""
-    return ("" if value["on"] else "-") + value["name"] if field == "tag" else str(value).lower() if field == "keep" else value
+    return (
+        ("" if value["on"] else "-") + value["name"]
+        if field == "tag"
+        else str(value).lower()
+        if field == "keep"
+        else value
+    )
 
 
 def since(bench, pushed):
@@ -177,7 +218,11 @@ def since(bench, pushed):
         [int(pushed.min())],
     )
     at = pushed.to_dict()
-    return {(sample, field, tag): who for sample, field, tag, who, seq in found if seq > at.get(sample, seq)}
+    return {
+        (sample, field, tag): who
+        for sample, field, tag, who, seq in found
+        if seq > at.get(sample, seq)
+    }
 
 
 # ---- a data set of the user's own
@@ -193,14 +238,27 @@ def source(name, samples, split_map):
         splits = sorted({t for t in s["tags"] if t in split_map or t.lower() in SPLITS})
         wrong = text.flaw(s["label"] or "")
         if len(splits) > 1 or wrong:
-            left_out.append((s["id"], f"has a label that {wrong}" if wrong else f"has several splits: {', '.join(splits)}"))
+            left_out.append(
+                (
+                    s["id"],
+                    f"has a label that {wrong}"
+                    if wrong
+                    else f"has several splits: {', '.join(splits)}",
+                )
+            )
             continue
         tags = [t for t in s["tags"] if t not in splits]
-        row = {"key": s["id"], "uri": s["filepath"], "label": s["label"], "split": next(iter(splits), None)}
+        row = {
+            "key": s["id"],
+            "uri": s["filepath"],
+            "label": s["label"],
+            "split": next(iter(splits), None),
+        }
         out.append(row | {"meta": {"tags": tags} if tags else {}})
     if not out:
         raise UserError(
-            f"expected samples in the FiftyOne data set {name!r}, found none of {len(samples):,} usable", "is it the right one?"
+            f"expected samples in the FiftyOne data set {name!r}, found none of {len(samples):,} usable",
+            "is it the right one?",
         )
     map_splits(out, split_map, notes)
     return Source(pd.DataFrame(out, dtype=object), left_out, "FiftyOne data set", name, notes)

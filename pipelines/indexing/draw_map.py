@@ -16,7 +16,9 @@ def draw(bench, say=print, wait=False):
         return say(f"map         {n:,} images, by {method}")
     process = processes.background(bench, "map", "assay.pipelines.indexing.draw_map", bench.path)
     if wait and process.wait():
-        raise RuntimeError(f"the map's process ended with status {process.returncode}; see {bench.path / 'jobs' / 'map.log'}")
+        raise RuntimeError(
+            f"the map's process ended with status {process.returncode}; see {bench.path / 'jobs' / 'map.log'}"
+        )
     how = "by umap" if wait else f"by {method}; umap draws it anew as process {process.pid}"
     say(f"map         {n:,} images, {how}")
 
@@ -28,7 +30,9 @@ def run(bench):
             return
         graph, now = load(bench.arrays / "graph.npz"), projection.standing(bench)
         xy = projection.umap(graph["neighbours"], graph["distances"], now["xy"])
-        if bench.file.exists() and str(load(bench.arrays / "graph.npz", ["key"])["key"]) == str(graph["key"]):
+        if bench.file.exists() and str(load(bench.arrays / "graph.npz", ["key"])["key"]) == str(
+            graph["key"]
+        ):
             projection.keep(bench, graph, xy, "umap")
 
 

@@ -23,11 +23,24 @@ def neighbours(bench, state, folder):
     pairs, gaps = knn.close_pairs(near, far)
     pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
     common = image_similarity.layout(pixels)
-    alike, limit = image_similarity.likeness(pixels, pairs, common), image_similarity.limit(pixels, near, common)
+    alike, limit = (
+        image_similarity.likeness(pixels, pairs, common),
+        image_similarity.limit(pixels, near, common),
+    )
     twin = alike >= limit
-    out = dict(key=np.array(key), hashes=hashes, neighbours=near.astype("i4"), distances=far.astype("f4"))
-    out |= dict(pairs=pairs[twin], gaps=gaps[twin], groups=knn.star_groups(len(hashes), pairs[twin]))
-    save(bench.arrays / "graph.npz", **out, close=pairs.astype("i4"), alike=alike, limit=np.array(limit))
+    out = dict(
+        key=np.array(key), hashes=hashes, neighbours=near.astype("i4"), distances=far.astype("f4")
+    )
+    out |= dict(
+        pairs=pairs[twin], gaps=gaps[twin], groups=knn.star_groups(len(hashes), pairs[twin])
+    )
+    save(
+        bench.arrays / "graph.npz",
+        **out,
+        close=pairs.astype("i4"),
+        alike=alike,
+        limit=np.array(limit),
+    )
     return load(bench.arrays / "graph.npz")
 
 

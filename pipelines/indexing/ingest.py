@@ -10,6 +10,7 @@ from assay.curation.formats.splits import make_splits
 from assay.curation.media import conversion
 from assay.curation.media.images import SIDE
 from assay.curation.media.pixels import decode_source
+from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import Shards
 from assay.curation.storage.locks import at_work
 from assay.curation.storage.schema import new_batch
@@ -38,16 +39,24 @@ def ingest(
 ):
     """Import `path`, or a sources.Source, into `bench` as the source `name`; the images of an exported manifest may be anywhere in the folder
     `images`. Returns a dict of what happened; raises UserError before anything is written."""
-    source = path if isinstance(path, Source) else read_source(path, split_map=split_map, images=images, **(columns or {}))
+    source = (
+        path
+        if isinstance(path, Source)
+        else read_source(path, split_map=split_map, images=images, **(columns or {}))
+    )
     name, frame = check(name or source.name, "a source's name"), said_plainly(source)
     check(who, "who imports")
     earlier = bench.query("select content_hash from samples where source = ?", [name]).content_hash
     reading = conversion.before(bench, name, earlier)
-    hashes, sizes, bad = decode_source(frame, Shards(bench.arrays / "pixels"), SIDE, progress, reading)
+    hashes, sizes, bad = decode_source(
+        frame, Shards(bench.arrays / "pixels"), SIDE, progress, reading
+    )
     bad += changed(frame, hashes)
     left_out = [(key, short(reason)) for key, reason in (*source.left_out, *bad)]
     if left_out and not skip_bad:
-        shown = "\n  ".join(f"{short(' '.join(key.split()), 200)}: {reason}" for key, reason in left_out[:10])
+        shown = "\n  ".join(
+            f"{short(' '.join(key.split()), 200)}: {reason}" for key, reason in left_out[:10]
+        )
         more = f"\n  ... and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
         raise UserError(
             f"expected {len(frame) + len(source.left_out):,} usable rows in {source.name}, found {len(left_out):,} that are not:\n  {shown}{more}",
@@ -55,14 +64,25 @@ def ingest(
             + "; --images FOLDER says where the images are now" * ("id" in frame and not images),
         )
     good = [h is not None for h in hashes]
-    frame = frame[good].assign(content_hash=[h for h in hashes if h], size=[s for s, g in zip(sizes, good) if g]).reset_index(drop=True)
+    frame = (
+        frame[good]
+        .assign(content_hash=[h for h in hashes if h], size=[s for s, g in zip(sizes, good) if g])
+        .reset_index(drop=True)
+    )
     if not len(frame):
-        raise UserError(f"expected at least one usable image in {source.name}, found none of {len(good):,}", "mend the files")
+        raise UserError(
+            f"expected at least one usable image in {source.name}, found none of {len(good):,}",
+            "mend the files",
+        )
     state = bench.state()
     old = state[state.source == name]
     # only what an import took away does an import bring back: a person's drop and held-out leakage stay
     lost = {s for (s,) in bench.rows(TAKEN)}
-    found = [i if i in old.index else None for i in frame.id] if "id" in frame else recognise(frame, old, lost)
+    found = (
+        [i if i in old.index else None for i in frame.id]
+        if "id" in frame
+        else recognise(frame, old, lost)
+    )
     frame["found"] = objects(found, frame.index)
     frame.index = name_samples(name, frame, set(state.index))
     foreign = [i for i in frame.index if i in state.index and i not in old.index]
@@ -72,16 +92,36 @@ def ingest(
             f"import it as that source: --as {state.source[foreign[0]]}",
         )
     rest = old[~old.index.isin(frame.index)]
-    parents = dict(zip(rest.key, rest.index))  # the last sample that had the key, but for one that has moved
-    frame["parent"] = objects([parents.get(key) if found is None else None for key, found in zip(frame.key, frame.found)], frame.index)
+    parents = dict(
+        zip(rest.key, rest.index)
+    )  # the last sample that had the key, but for one that has moved
+    frame["parent"] = objects(
+        [parents.get(key) if found is None else None for key, found in zip(frame.key, frame.found)],
+        frame.index,
+    )
     frame["said"], frame["free"] = frame["split"], False
     keep_splits(frame, old)
     if "id" not in frame or frame["split"].isna().any():  # an export says where everything goes
         frame["split"] = objects(make_splits(frame, list(frame.content_hash)), frame.index)
-    looks = conversion.find_looks(conversion.load_looks(bench.arrays), dict.fromkeys(frame.content_hash))
+    looks = conversion.find_looks(
+        conversion.load_looks(bench.arrays), dict.fromkeys(frame.content_hash)
+    )
     told = conversion.notes([looks[h] for h in frame.content_hash if h in looks], reading)
     source = source._replace(notes=[*source.notes, *told])
-    return append(bench, source, name, frame, state, old, lost, left_out, who, audited_test, yes, refreeze_test)
+    return append(
+        bench,
+        source,
+        name,
+        frame,
+        state,
+        old,
+        lost,
+        left_out,
+        who,
+        audited_test,
+        yes,
+        refreeze_test,
+    )
 
 
 def said_plainly(source):
@@ -89,9 +129,16 @@ def said_plainly(source):
     import pandas as pd
 
     frame, exported = source.frame.copy(), "id" in source.frame
-    exact = exported or source.kind.endswith("folders")  # an export of ours, or a folder's name: there a blank may be a label
+    exact = exported or source.kind.endswith(
+        "folders"
+    )  # an export of ours, or a folder's name: there a blank may be a label
     for column in ("label", "split"):
-        cells = [None if v is None or v is pd.NA or v != v or not (str(v) if exact else str(v).strip()) else v for v in frame[column]]
+        cells = [
+            None
+            if v is None or v is pd.NA or v != v or not (str(v) if exact else str(v).strip())
+            else v
+            for v in frame[column]
+        ]
         frame[column] = objects(cells, frame.index)
     if not exported:  # an export may say that a sample of train has no label
         frame.loc[frame.label.isna(), "split"] = "pool"
@@ -100,16 +147,25 @@ def said_plainly(source):
 
 def changed(frame, hashes):
     """(key, reason) of images whose bytes are not those that Assay exported; they lose their hash."""
-    bad = [i for i, (told, h) in enumerate(zip(frame.get("content_hash", hashes), hashes)) if h and told and told != h]
+    bad = [
+        i
+        for i, (told, h) in enumerate(zip(frame.get("content_hash", hashes), hashes))
+        if h and told and told != h
+    ]
     for i in bad:
         hashes[i] = None
-    return [(frame.key.iloc[i], f"has other bytes at {frame.uri.iloc[i]} than were exported") for i in bad]
+    return [
+        (frame.key.iloc[i], f"has other bytes at {frame.uri.iloc[i]} than were exported")
+        for i in bad
+    ]
 
 
 def recognise(frame, old, lost):
     """The sample that each row is already, or None, as a list: by key and bytes, then by bytes alone, copies in the order of their keys. What is
     there still comes before what had gone (`lost`)."""
-    order = sorted(old.index, key=dict(zip(old.index, zip(old.index.isin(list(lost)), old.key))).get)
+    order = sorted(
+        old.index, key=dict(zip(old.index, zip(old.index.isin(list(lost)), old.key))).get
+    )
     keys, contents = old.key.to_dict(), old.content_hash.to_dict()
     exact, by_content, found = {}, {}, {}
     for i in order:
@@ -130,8 +186,14 @@ def name_samples(source, frame, taken):
     """The id of every row: that of the sample it is, the one that it brings, or a new one."""
     ids = []
     for row in frame.itertuples():
-        i, n = row.found or (row.id if "id" in frame else sample_id(source, row.key, row.content_hash)), 0
-        while "id" not in frame and not row.found and i in taken:  # of a sample that moved away from this very key
+        i, n = (
+            row.found
+            or (row.id if "id" in frame else sample_id(source, row.key, row.content_hash)),
+            0,
+        )
+        while (
+            "id" not in frame and not row.found and i in taken
+        ):  # of a sample that moved away from this very key
             n += 1
             i = sample_id(source, row.key, f"{row.content_hash} {n}")
         ids.append(i)
@@ -162,7 +224,9 @@ def sample_id(source, key, content_hash):
     return blake2b(json.dumps([source, key, content_hash]).encode(), digest_size=16).hexdigest()
 
 
-def append(bench, source, name, frame, state, old, lost, left_out, who, audited_test, yes, refreeze_test):
+def append(
+    bench, source, name, frame, state, old, lost, left_out, who, audited_test, yes, refreeze_test
+):
     import pandas as pd
 
     new, known = frame[frame.found.isna()], frame[frame.found.notna()]
@@ -183,7 +247,7 @@ def append(bench, source, name, frame, state, old, lost, left_out, who, audited_
             why = f"carried over from {before}, whose bytes changed: unconfirmed"
             edits.append((i, "label", old.label[before], "set", why, batch))
     changes, left_alone = relabelled(bench, known, old), 0
-    locked = [row.Index for row, was, _ in changes if was["split"] in ("test", "guard")]
+    locked = [row.Index for row, was, _ in changes if was["split"] in LOCKED]
     if locked and not refreeze_test:
         split = old["split"][locked[0]]
         raise UserError(
@@ -202,7 +266,16 @@ def append(bench, source, name, frame, state, old, lost, left_out, who, audited_
         i = row.Index
         if row.key != old.key[i] and "id" not in frame:
             moved += 1
-            edits.append((i, "place", dict(key=row.key, uri=row.uri, was=old.key[i]), "set", f"{of}: it has moved", batch))
+            edits.append(
+                (
+                    i,
+                    "place",
+                    dict(key=row.key, uri=row.uri, was=old.key[i]),
+                    "set",
+                    f"{of}: it has moved",
+                    batch,
+                )
+            )
         if i in lost:
             edits.append((i, "keep", True, "set", f"{of}: it is back", batch))
         if row.free and row.split != old["split"][i]:
@@ -238,18 +311,30 @@ def append(bench, source, name, frame, state, old, lost, left_out, who, audited_
             con.execute("insert into samples by name select * from new_samples")
         if len(known):  # where a sample lies is no fact about it: a moved folder is found again
             con.register("places", pd.DataFrame(dict(id=known.index, uri=known.uri.to_numpy())))
-            con.execute("update samples set uri = places.uri from places where samples.id = places.id and samples.uri <> places.uri")
+            con.execute(
+                "update samples set uri = places.uri from places where samples.id = places.id and samples.uri <> places.uri"
+            )
         if len(edits):
             bench.append(con, edits, batch, who)
         if not len(old):
-            con.execute("insert or replace into meta values (?, ?)", [f"decoder {name}", str(conversion.DECODER)])
+            con.execute(
+                "insert or replace into meta values (?, ?)",
+                [f"decoder {name}", str(conversion.DECODER)],
+            )
         con.execute("delete from left_out where source = ?", [name])
         if left_out:
-            con.register("lost", pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name))
+            con.register(
+                "lost",
+                pd.DataFrame(left_out, columns=["key", "reason"]).assign(batch=batch, source=name),
+            )
             con.execute("insert into left_out by name select * from lost")
     bench.states.clear()  # they may tell the old places
     kept = bench.frame()
-    splits = {s: int((kept["split"] == s).sum()) for s in ("train", "val", "test", "pool", "guard") if (kept["split"] == s).any()}
+    splits = {
+        s: int((kept["split"] == s).sum())
+        for s in ("train", "val", "test", "pool", "guard")
+        if (kept["split"] == s).any()
+    }
     return dict(
         source=name,
         kind=source.kind,
@@ -272,13 +357,28 @@ def append(bench, source, name, frame, state, old, lost, left_out, who, audited_
 def relabelled(bench, known, old):
     """Rows whose label is not what their source gave before: [(row, what stands as a dict, the origin of a person's decision about the label, or "")]."""
     given = old.given_label.to_dict()
-    rows = [row for row in known.itertuples() if row.label is not None and row.label != given[row.Index]]
-    stands = {i: was for i, was in zip(old.index, old[["split", "label", "verdict", "who", "reviewed"]].to_dict("records"))} if rows else {}
+    rows = [
+        row for row in known.itertuples() if row.label is not None and row.label != given[row.Index]
+    ]
+    stands = (
+        {
+            i: was
+            for i, was in zip(
+                old.index, old[["split", "label", "verdict", "who", "reviewed"]].to_dict("records")
+            )
+        }
+        if rows
+        else {}
+    )
     with bench.connect() as con:
         register(con, "asked", [row.Index for row in rows])
         last = "select sample, arg_max(origin, seq) from edits where field = 'label' and sample in (select sample from asked) group by 1"
         origins = dict(con.execute(last).fetchall())
-    decided = {i: origin for i, origin in origins.items() if origin.startswith(DECIDED) or stands[i]["verdict"] != "set"}
+    decided = {
+        i: origin
+        for i, origin in origins.items()
+        if origin.startswith(DECIDED) or stands[i]["verdict"] != "set"
+    }
     return [(row, stands[row.Index], decided.get(row.Index, "")) for row in rows]
 
 
@@ -307,7 +407,9 @@ def freeze(bench, state, after, audited, refreeze, relabelled=False):
     """The rule that freezes the test split, if this import brings one; UserError where it would change a frozen one unasked. Labels that the source
     changed (`relabelled`) are no longer those that somebody audited."""
     frozen = bench.rules().get("test") if len(state) else None
-    now = after[after.keep & (after["split"] == "test")].assign(label=None)  # its membership is frozen, not its labels
+    now = after[after.keep & (after["split"] == "test")].assign(
+        label=None
+    )  # its membership is frozen, not its labels
     known = frozen and frozen["audited"] and frozen["hash"] == tree(now) and not relabelled
     rule = dict(name="test", hash=tree(now), n=len(now), audited=audited or bool(known))
     if frozen and frozen["hash"] != rule["hash"] and not refreeze:

@@ -13,7 +13,10 @@ from assay.curation.storage.arrays import Shards, load, save
 from assay.curation.system.processes import Lost
 from assay.pipelines.jobs import isolated
 
-FOLDS, SEEDS = {2: 3, 3: 5}, {2: 1, 3: 3}  # of the trained network that effort 2 and 3 add; seeds are averaged
+FOLDS, SEEDS = (
+    {2: 3, 3: 5},
+    {2: 1, 3: 3},
+)  # of the trained network that effort 2 and 3 add; seeds are averaged
 
 
 def second_opinion(bench, effort, say, progress, patience):
@@ -31,7 +34,14 @@ def second_opinion(bench, effort, say, progress, patience):
 def network_apart(bench, tell, effort):
     """The part of `second_opinion` that has a process of its own."""
     graph = load(bench.arrays / "graph.npz")
-    network(bench, bench.state(), graph, effort, lambda line: tell(line=line), lambda *step: tell(step=step))
+    network(
+        bench,
+        bench.state(),
+        graph,
+        effort,
+        lambda line: tell(line=line),
+        lambda *step: tell(step=step),
+    )
 
 
 def network(bench, state, graph, effort, say, progress):
@@ -43,25 +53,50 @@ def network(bench, state, graph, effort, say, progress):
     rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
     _, at = neighbor_graph.nodes(bench, part)
     folds, seeds = FOLDS[effort], SEEDS[effort]
-    made = ["network 2", folds, seeds, list(part.index[rows]), y[rows].tolist(), list(part.index[val])]
+    made = [
+        "network 2",
+        folds,
+        seeds,
+        list(part.index[rows]),
+        y[rows].tolist(),
+        list(part.index[val]),
+    ]
     key = sha256(json.dumps(made).encode()).hexdigest()
     kept = load(bench.arrays / "second.npz")
     if kept is not None and str(kept.get("key", "")) == key:
         return say("network     out-of-fold probabilities are there already")
     X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, side_of(bench, part))
-    seconds = seeds * folds * train.cost("cnn", len(rows) * (folds - 1) // folds, X.shape[1:], len(classes))
+    seconds = (
+        seeds
+        * folds
+        * train.cost("cnn", len(rows) * (folds - 1) // folds, X.shape[1:], len(classes))
+    )
     times = f"{folds} folds" + (f" by {seeds} seeds, averaged," if seeds > 1 else "")
-    say(f"network     {times} of a small convolutional net on {len(rows):,} images: expect about {seconds / 60:.1f} minutes here")
+    say(
+        f"network     {times} of a small convolutional net on {len(rows):,} images: expect about {seconds / 60:.1f} minutes here"
+    )
     probs, groups = 0, graph["groups"][at][rows]
     for seed in range(seeds):
         tell = progress and (lambda done, text, seed=seed: progress((seed + done) / seeds, text))
-        said = train.out_of_fold("cnn", X.take(rows), y[rows], groups, len(classes), seed, folds, progress=tell, also=X.take(val))
+        said = train.out_of_fold(
+            "cnn",
+            X.take(rows),
+            y[rows],
+            groups,
+            len(classes),
+            seed,
+            folds,
+            progress=tell,
+            also=X.take(val),
+        )
         probs = probs + said / seeds
     save(
         bench.arrays / "second.npz",
         key=np.array(key),
         classes=np.array(json.dumps(classes)),
         ids=np.asarray(part.index[np.r_[rows, val]], "S32"),
-        labels=np.r_[y[rows], np.full(len(val), -1)],  # what it was trained on, -1 for what it was not
+        labels=np.r_[
+            y[rows], np.full(len(val), -1)
+        ],  # what it was trained on, -1 for what it was not
         probs=probs,
     )

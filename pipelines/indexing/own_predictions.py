@@ -42,9 +42,13 @@ def table_of(path, what):
 
     ending = Path(path).suffix.lower()
     readers = {
-        ".npy": lambda: pd.DataFrame(two_dimensional(np.load(path, allow_pickle=False), path, what)),
+        ".npy": lambda: pd.DataFrame(
+            two_dimensional(np.load(path, allow_pickle=False), path, what)
+        ),
         ".npz": lambda: of_arrays(path, what),
-        ".csv": lambda: pd.read_csv(path, dtype={c: str for c in pd.read_csv(path, nrows=0) if is_called(c)}),  # 007 is no 7
+        ".csv": lambda: pd.read_csv(
+            path, dtype={c: str for c in pd.read_csv(path, nrows=0) if is_called(c)}
+        ),  # 007 is no 7
         ".parquet": lambda: pd.read_parquet(path),
         ".feather": lambda: pd.read_feather(path),
     }
@@ -56,10 +60,14 @@ def table_of(path, what):
     except UserError:
         raise
     except (OSError, ValueError, EOFError) as e:  # pyarrow's and pandas' own are ValueErrors
-        raise UserError(f"expected {what} as {', '.join(ENDINGS)}, found {path}: {e}", hint) from None
+        raise UserError(
+            f"expected {what} as {', '.join(ENDINGS)}, found {path}: {e}", hint
+        ) from None
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index(names=frame.index.name or "key")
-    if ending == ".csv" and str(frame.columns[0]).startswith("Unnamed"):  # pandas wrote its index: ids, or a count of rows
+    if ending == ".csv" and str(frame.columns[0]).startswith(
+        "Unnamed"
+    ):  # pandas wrote its index: ids, or a count of rows
         counted = frame.iloc[:, 0].tolist() == [str(i) for i in range(len(frame))]
         frame = frame.iloc[:, 1:] if counted else frame.rename(columns={frame.columns[0]: "key"})
     return listed(frame)
@@ -72,7 +80,10 @@ def is_called(column):
 
 def two_dimensional(array, path, what):
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise UserError(f"expected {what} as rows of numbers in {path}, found {array.dtype} of shape {array.shape}", "one row a sample")
+        raise UserError(
+            f"expected {what} as rows of numbers in {path}, found {array.dtype} of shape {array.shape}",
+            "one row a sample",
+        )
     return array
 
 
@@ -85,15 +96,37 @@ def of_arrays(path, what):
     tables = {name: a for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "fiu"}
     if len(tables) != 1:
         found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
-        raise UserError(f"expected one array of {what}, (samples, numbers), in {path}, found {found}", "leave the others out")
+        raise UserError(
+            f"expected one array of {what}, (samples, numbers), in {path}, found {found}",
+            "leave the others out",
+        )
     (name, table), *_ = tables.items()
     lists = {n: a for n, a in arrays.items() if n != name and a.ndim == 1}
-    ids = next((n for n in NAMES + [f"{n}s" for n in NAMES] if n in lists and len(lists[n]) == len(table)), None)
-    ids = ids or next((n for n, a in lists.items() if a.dtype.kind in "US" and len(a) == len(table) != table.shape[1]), None)
-    names = next((n for n, a in lists.items() if n != ids and a.dtype.kind in "US" and len(a) == table.shape[1]), None)
+    ids = next(
+        (n for n in NAMES + [f"{n}s" for n in NAMES] if n in lists and len(lists[n]) == len(table)),
+        None,
+    )
+    ids = ids or next(
+        (
+            n
+            for n, a in lists.items()
+            if a.dtype.kind in "US" and len(a) == len(table) != table.shape[1]
+        ),
+        None,
+    )
+    names = next(
+        (
+            n
+            for n, a in lists.items()
+            if n != ids and a.dtype.kind in "US" and len(a) == table.shape[1]
+        ),
+        None,
+    )
     frame = pd.DataFrame(table, columns=None if names is None else lists[names].astype(str))
     if ids is not None:
-        frame.insert(0, "sample", lists[ids].astype(str) if lists[ids].dtype.kind in "US" else lists[ids])
+        frame.insert(
+            0, "sample", lists[ids].astype(str) if lists[ids].dtype.kind in "US" else lists[ids]
+        )
     return frame
 
 
@@ -108,7 +141,8 @@ def listed(frame):
         wide = pd.DataFrame(np.stack(frame[lists[0]].to_numpy()), index=frame.index)
     except ValueError:
         raise UserError(
-            f"expected lists of one length in the column {lists[0]}, found others", "one number for each class or dimension"
+            f"expected lists of one length in the column {lists[0]}, found others",
+            "one number for each class or dimension",
         ) from None
     return pd.concat([frame.drop(columns=lists), wide], axis=1)
 
@@ -118,7 +152,11 @@ def listed(frame):
 
 def key_column(frame):
     """The column that says whose a row is: one that is called so, else the first of texts; None where there is none."""
-    texts = [c for c in frame if frame[c].dtype.kind in "OUST" or str(frame[c].dtype) in ("str", "string", "category")]
+    texts = [
+        c
+        for c in frame
+        if frame[c].dtype.kind in "OUST" or str(frame[c].dtype) in ("str", "string", "category")
+    ]
     called = [c for name in NAMES for c in frame if str(c).lower() == name]
     return next(iter([c for c in called if c in texts] + texts + called), None)
 
@@ -144,7 +182,12 @@ def by_key(frame, column, state, path):
     ways |= {"file name": state.key.astype(str).str.split("/").str[-1]}
     tried = []
     for way, names in ways.items():
-        names = pd.Series(state.index, index=pd.Index(np.asarray(names, object).astype(str)).str.replace("\\", "/", regex=False))
+        names = pd.Series(
+            state.index,
+            index=pd.Index(np.asarray(names, object).astype(str)).str.replace(
+                "\\", "/", regex=False
+            ),
+        )
         asked = said if way != "file name" else said.str.split("/").str[-1]
         tried.append((asked.isin(names.index), asked, names, way))
     hits, said, names, way = max(tried, key=lambda t: t[0].sum())  # the first of equals
@@ -152,18 +195,24 @@ def by_key(frame, column, state, path):
     twice = said[said.duplicated()]
     if len(lost) or len(twice):
         found = [f"{len(lost):,} unknown, for example {lost.iloc[0]!r}"] if len(lost) else []
-        found += [f"{len(twice):,} that come again, for example {twice.iloc[0]!r}"] if len(twice) else []
+        found += (
+            [f"{len(twice):,} that come again, for example {twice.iloc[0]!r}"] if len(twice) else []
+        )
         raise UserError(
-            f"expected each row of {path} to be a sample, by its {way}, once, found {' and '.join(found)}", "take ids from `assay export`"
+            f"expected each row of {path} to be a sample, by its {way}, once, found {' and '.join(found)}",
+            "take ids from `assay export`",
         )
     names = names[names.index.isin(said)]
     if names.index.has_duplicates:
         some = names.index[names.index.duplicated()][0]
         raise UserError(
-            f"expected each {way} in {path} to be of one sample, found {some!r}, which several samples have", "say ids: assay export"
+            f"expected each {way} in {path} to be of one sample, found {some!r}, which several samples have",
+            "say ids: assay export",
         )
     ids = names.loc[said].to_numpy(object)
-    return frame.drop(columns=column).set_index(pd.Index(ids, name="sample")), f"{way} (column {column})"
+    return frame.drop(columns=column).set_index(
+        pd.Index(ids, name="sample")
+    ), f"{way} (column {column})"
 
 
 def numbers_of(frame, path, what):
@@ -171,18 +220,29 @@ def numbers_of(frame, path, what):
     import pandas as pd
 
     if not len(frame) or not len(frame.columns):
-        raise UserError(f"expected rows and columns of {what} in {path}, found {frame.shape[0]} and {frame.shape[1]}", "one row a sample")
+        raise UserError(
+            f"expected rows and columns of {what} in {path}, found {frame.shape[0]} and {frame.shape[1]}",
+            "one row a sample",
+        )
     if frame.columns.has_duplicates:
         raise UserError(
-            f"expected each column of {path} once, found {frame.columns[frame.columns.duplicated()][0]!r} twice", "leave one out"
+            f"expected each column of {path} once, found {frame.columns[frame.columns.duplicated()][0]!r} twice",
+            "leave one out",
         )
-    odd = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype.kind in "bc"]
+    odd = [
+        c
+        for c in frame
+        if not pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype.kind in "bc"
+    ]
     if odd:
         raise UserError(
-            f"expected columns of numbers in {path} beside the one that names samples, found {', '.join(map(str, odd[:5]))}", "leave it out"
+            f"expected columns of numbers in {path} beside the one that names samples, found {', '.join(map(str, odd[:5]))}",
+            "leave it out",
         )
     if not np.isfinite(frame.to_numpy("f8", na_value=np.nan)).all():
-        raise UserError(f"expected finite numbers in {path}, found NaN or infinity", "mend the file")
+        raise UserError(
+            f"expected finite numbers in {path}, found NaN or infinity", "mend the file"
+        )
     return frame
 
 
@@ -198,13 +258,17 @@ def of_classes(probs, state):
     array = probs.to_numpy("f8")[:, [names.index(c) for c in classes]]
     if (array < 0).any() or (array > 1 + 1e-3).any() or (abs(array.sum(1) - 1) > 1e-3).any():
         what = f"numbers from {array.min():.3g} to {array.max():.3g}, rows that sum to {array.sum(1).min():.3g} to {array.sum(1).max():.3g}"
-        raise UserError(f"expected rows of probabilities that sum to 1, found {what}", "apply a softmax to logits first")
+        raise UserError(
+            f"expected rows of probabilities that sum to 1, found {what}",
+            "apply a softmax to logits first",
+        )
     needed = part.index[part.keep & part.split.isin(("train", "val")) & part.label.notna()]
     missing = needed.difference(probs.index)
     if len(missing):
         some = part.key[missing[0]]
         raise UserError(
-            f"expected probabilities for {len(needed):,} train and val samples, found none for {len(missing):,}, such as {some}", "add them"
+            f"expected probabilities for {len(needed):,} train and val samples, found none for {len(missing):,}, such as {some}",
+            "add them",
         )
     y = scoring.indices(part.label[needed], classes)
     needed, y = needed[y >= 0], y[y >= 0]
@@ -217,19 +281,32 @@ def of_classes(probs, state):
 def columns_of(probs, classes):
     """(the class of each column, how that is known, whether it is a guess)."""
     names = [str(c) for c in probs.columns]
-    counted, named = names == [str(i) for i in range(len(names))], any(isinstance(c, str) for c in probs.columns)
+    counted, named = (
+        names == [str(i) for i in range(len(names))],
+        any(isinstance(c, str) for c in probs.columns),
+    )
     if set(names) == set(classes) and (named or not counted):
         return names, "columns by name", False
     if not counted or len(names) != len(classes):
         lost, more = sorted(set(classes) - set(names)), sorted(set(names) - set(classes))
-        found = f"{len(names)} columns" if counted else f"{', '.join(names[:12])}{' ...' * (len(names) > 12)}"
+        found = (
+            f"{len(names)} columns"
+            if counted
+            else f"{', '.join(names[:12])}{' ...' * (len(names) > 12)}"
+        )
         if not counted and (lost or more):
-            found += "".join(f"; {word} {', '.join(some[:5])}" for word, some in (("none for", lost), ("unknown", more)) if some)
+            found += "".join(
+                f"; {word} {', '.join(some[:5])}"
+                for word, some in (("none for", lost), ("unknown", more))
+                if some
+            )
         raise UserError(
             f"expected a column for each of the {len(classes)} classes {', '.join(classes[:12])}{' ...' * (len(classes) > 12)}, found {found}",
             "name the columns by class, in any order, and leave all others out; classes are those of the kept, labelled train samples",
         )
-    whole = all(c.lstrip("-").isdecimal() for c in classes)  # counted by who trained on them, so never 0, 1, 10, 11, 2
+    whole = all(
+        c.lstrip("-").isdecimal() for c in classes
+    )  # counted by who trained on them, so never 0, 1, 10, 11, 2
     order = sorted(classes, key=int) if whole else classes
     return (
         order,
@@ -251,8 +328,20 @@ def doubted(p, rows, y, classes, guessed, others):
     swapped = linear_sum_assignment(-confusion)[1]
     better = confusion[np.arange(k), swapped].sum() / n
     moved = [f"{classes[i]} as {classes[j]}" for i, j in enumerate(swapped) if i != j]
-    found = [(better, f"with its columns in another order ({', '.join(moved[:5])}{' ...' * (len(moved) > 5)})")] if moved else []
-    found += [((best[at] == y).mean(), f"with its rows in another order ({name})") for name, at in others.items()]
+    found = (
+        [
+            (
+                better,
+                f"with its columns in another order ({', '.join(moved[:5])}{' ...' * (len(moved) > 5)})",
+            )
+        ]
+        if moved
+        else []
+    )
+    found += [
+        ((best[at] == y).mean(), f"with its rows in another order ({name})")
+        for name, at in others.items()
+    ]
     other, how = max(found, default=(0, ""))
     clear = other > share + max(FAR, 3 / np.sqrt(n)) and other > chance + luck
     says = f"it would agree with {other:.0%} {how}" if clear else ""
@@ -262,15 +351,29 @@ def doubted(p, rows, y, classes, guessed, others):
             + (f"; {says}" if says else ""),
             "name the columns by class and the rows by sample: a column `sample`, `key` or `path`",
         )
-    return f"{share:.0%} of {n:,} given labels are the likeliest class, {chance:.0%} by chance" + (f"; note: {says}" if says else "")
+    return f"{share:.0%} of {n:,} given labels are the likeliest class, {chance:.0%} by chance" + (
+        f"; note: {says}" if says else ""
+    )
 
 
 def orders(state, ids, asked):
     """{name: rows (m,)} of other orders in which a file without names may list the samples `ids`: where its row for each of `asked` would be."""
     frame, at, rows = state.loc[ids], ids.get_indexer(asked), np.arange(len(ids))
-    keys = {"sorted by key": frame.key, "sorted by path": frame.uri, "sorted by id": ids, "grouped by split": frame["split"]}
-    ranks = {name: np.argsort(np.argsort(np.asarray(by, object).astype(str), kind="stable")) for name, by in keys.items()}
-    ranks |= {"from last to first": rows[::-1], "one row later": (rows + 1) % len(ids), "one row earlier": (rows - 1) % len(ids)}
+    keys = {
+        "sorted by key": frame.key,
+        "sorted by path": frame.uri,
+        "sorted by id": ids,
+        "grouped by split": frame["split"],
+    }
+    ranks = {
+        name: np.argsort(np.argsort(np.asarray(by, object).astype(str), kind="stable"))
+        for name, by in keys.items()
+    }
+    ranks |= {
+        "from last to first": rows[::-1],
+        "one row later": (rows + 1) % len(ids),
+        "one row earlier": (rows - 1) % len(ids),
+    }
     return {name: rank[at] for name, rank in ranks.items()}
 
 
@@ -282,7 +385,8 @@ def store_own(bench, state, vectors):
     missing = state.index.difference(vectors.index)
     if len(missing):
         raise UserError(
-            f"expected embeddings of all {len(state):,} samples, found none for {len(missing):,}", "add them: the graph needs every image"
+            f"expected embeddings of all {len(state):,} samples, found none for {len(missing):,}",
+            "add them: the graph needs every image",
         )
     array = vectors.loc[state.index].to_numpy("f4")
     folder = f"own-{sha256(array.tobytes()).hexdigest()[:12]}"

@@ -26,26 +26,48 @@ from assay.pipelines.indexing.triggers import tripped
 
 @at_work
 def scan(
-    bench, effort=1, embedder="lite0", hold_out=True, who="assay scan", own=None, say=print, progress=None, yes=False, patience=PATIENCE
+    bench,
+    effort=1,
+    embedder="lite0",
+    hold_out=True,
+    who="assay scan",
+    own=None,
+    say=print,
+    progress=None,
+    yes=False,
+    patience=PATIENCE,
 ):
     """Scan `bench`. `own` = (probabilities frame or None, embeddings frame or None, out of sample or not) of a person's own model, by sample id.
     `say(line)` gets one line a step; `yes` holds out leakage even where that takes most of a class; a network that makes no step for `patience`
     seconds is ended. Returns the judgement, as suspects.judge."""
     state = bench.state()
     if not len(state):
-        raise UserError("expected samples to scan, found an empty bench", f"run: assay import SOURCE -b {bench.given}")
+        raise UserError(
+            "expected samples to scan, found an empty bench",
+            f"run: assay import SOURCE -b {bench.given}",
+        )
     own_probs, own_vectors, out_of_sample = own or (None, None, True)
-    probs, classes, said = (None, None, "") if own_probs is None else of_classes(own_probs, state)  # refused before anything is done
+    probs, classes, said = (
+        (None, None, "") if own_probs is None else of_classes(own_probs, state)
+    )  # refused before anything is done
     if own_vectors is None:
         X, new, folder = embed(bench, state.content_hash, embedder, progress, patience)
         by = engine() if embedder == "lite0" else None
-        say(f"embed       {new:,} of {len(state):,} images were new to {embedder}{f' ({by})' if by else ''}, {X.shape[1]:,} numbers each")
+        say(
+            f"embed       {new:,} of {len(state):,} images were new to {embedder}{f' ({by})' if by else ''}, {X.shape[1]:,} numbers each"
+        )
     else:
         folder, by = store_own(bench, state, own_vectors), None
-        matched = f", rows by {own_vectors.attrs['matched']}" if "matched" in own_vectors.attrs else ""
-        say(f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file{matched}")
+        matched = (
+            f", rows by {own_vectors.attrs['matched']}" if "matched" in own_vectors.attrs else ""
+        )
+        say(
+            f"embed       took {own_vectors.shape[1]:,} numbers for each of {len(own_vectors):,} samples from your file{matched}"
+        )
     graph = neighbours(bench, state, folder)
-    say(f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates")
+    say(
+        f"neighbours  {len(graph['hashes']):,} different images, {len(graph['pairs']):,} pairs of near duplicates"
+    )
     leaks = leaking(bench, state, graph) if hold_out else []
     if not yes:
         enough_is_left(bench, state, leaks)
@@ -84,10 +106,18 @@ def scan(
     found = live.write_opinion(bench, position(bench, "HEAD"))
     few = load(bench.arrays / "opinion.npz")["few"].sum()
     aside = f"; {few} classes have too few samples to judge" if few else ""
-    say(f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}")
+    say(
+        f"labels      {found.flagged.sum():,} of {len(found):,} train and val labels look wrong to the model{aside}"
+    )
     others = record_issues(bench, state)
     counts = others.kind.value_counts()
-    say("issues      " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "no duplicates, leakage, outliers or bad pictures"))
+    say(
+        "issues      "
+        + (
+            ", ".join(f"{n:,} {kind}" for kind, n in counts.items())
+            or "no duplicates, leakage, outliers or bad pictures"
+        )
+    )
     say(gap_line(bench))
     for line in tripped(bench, who)[1]:
         say(f"trigger     {line}")
@@ -112,8 +142,15 @@ def enough_is_left(bench, state, leaks):
     kept, out = state.keep.to_numpy(bool), np.zeros(len(state), bool)
     out[[i for i, _ in leaks]] = True
     parts = {s: kept & (split == s) for s in ("train", "val")}
-    parts |= {f"class {c} of train": parts["train"] & (label == c) for c in sorted({c for c in label[parts["train"]] if c is not None})}
-    gone = [f"{(out & part).sum():,} of {part.sum():,} of {name}" for name, part in parts.items() if 2 * (out & part).sum() > part.sum()]
+    parts |= {
+        f"class {c} of train": parts["train"] & (label == c)
+        for c in sorted({c for c in label[parts["train"]] if c is not None})
+    }
+    gone = [
+        f"{(out & part).sum():,} of {part.sum():,} of {name}"
+        for name, part in parts.items()
+        if 2 * (out & part).sum() > part.sum()
+    ]
     if gone:
         i, j = leaks[0]
         pair = f"{state.key.iloc[i]} ({split[i]}) and {state.key.iloc[j]} ({split[j]})"
@@ -137,7 +174,10 @@ def hold_out_leakage(bench, state, leaks, who):
         bench.append(con, edits, new_batch("scan"), who)
     count = {s: sum(split[i] == s for i, _ in leaks) for s in ("train", "val", "pool")}
     like = "val, test or guard" if "guard" in {split[j] for _, j in leaks} else "val or test"
-    return " and ".join(f"{n:,} {s}" for s, n in count.items() if n) + f" samples that (nearly) equal a {like} sample"
+    return (
+        " and ".join(f"{n:,} {s}" for s, n in count.items() if n)
+        + f" samples that (nearly) equal a {like} sample"
+    )
 
 
 def record_issues(bench, state):
@@ -147,7 +187,9 @@ def record_issues(bench, state):
         con.execute("delete from issues where kind <> 'label'")
         if len(found):
             con.register("found", found)
-            con.execute("insert into issues by name select *, (select coalesce(max(seq), 0) from edits) as upto from found")
+            con.execute(
+                "insert into issues by name select *, (select coalesce(max(seq), 0) from edits) as upto from found"
+            )
     return found
 
 

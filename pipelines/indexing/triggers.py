@@ -17,8 +17,16 @@ def line(t):
         return f"{t['name']}: could not ask about {t['new']:,} new samples: {t['error']}"
     if not t["new"]:
         return f"{t['name']}: nothing new"
-    control = f"; of {t['older']:,} older ones it would catch {t['base']:.1%}" if t["base"] is not None else ""
-    missed = f"; {t['unjudged']:,} no run has predicted yet (assay shadow {' '.join(t['runs'])} --predict)" if t["unjudged"] else ""
+    control = (
+        f"; of {t['older']:,} older ones it would catch {t['base']:.1%}"
+        if t["base"] is not None
+        else ""
+    )
+    missed = (
+        f"; {t['unjudged']:,} no run has predicted yet (assay shadow {' '.join(t['runs'])} --predict)"
+        if t["unjudged"]
+        else ""
+    )
     return f"{t['name']}: caught {len(t['caught']):,} of {t['new']:,} new samples, {share(t)}{control}{missed}"
 
 

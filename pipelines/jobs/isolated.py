@@ -30,7 +30,9 @@ def do(work, bench, asked, patience, say=None, progress=None, **env):
 
 def main(path):
     def work(ask, tell):
-        sys.path += [place for place in ask["path"] if place not in sys.path]  # an embedder of one's own may lie anywhere
+        sys.path += [
+            place for place in ask["path"] if place not in sys.path
+        ]  # an embedder of one's own may lie anywhere
         try:
             asked = getattr(import_module(ask["module"]), ask["name"])
             tell(out=asked(curation.open(path), tell, **ask["asked"]))
@@ -46,9 +48,16 @@ def fault(e):
         return dict(error=e.problem, hint=e.hint)
     frames = traceback.extract_tb(e.__traceback__)
     ours = Path(__file__).parents[2]  # of the package
-    theirs = [f for f in frames if "site-packages" not in f.filename and not Path(f.filename).is_relative_to(ours)]
+    theirs = [
+        f
+        for f in frames
+        if "site-packages" not in f.filename and not Path(f.filename).is_relative_to(ours)
+    ]
     at = e if isinstance(e, SyntaxError) else (theirs or frames)[-1]
-    return dict(error=traceback.format_exception_only(e)[-1].strip(), hint=f"look at {at.filename}, line {at.lineno}")
+    return dict(
+        error=traceback.format_exception_only(e)[-1].strip(),
+        hint=f"look at {at.filename}, line {at.lineno}",
+    )
 
 
 if __name__ == "__main__":

@@ -13,15 +13,37 @@ from assay.curation.system import permissions
 from assay.curation.times import iso_time, now, stored
 
 HERE = "http://127.0.0.1:"
-KINDS = dict.fromkeys(("state", "question", "text", "error", "hint", "trace", "version", "at", "arch", "key", "since", "begun"), (str,))
-KINDS |= dict.fromkeys(("pid", "cells", "done", "trained", "of", "seed"), (int,)) | dict(share=(int, float), keys=(list,), said=(dict,))
+KINDS = dict.fromkeys(
+    (
+        "state",
+        "question",
+        "text",
+        "error",
+        "hint",
+        "trace",
+        "version",
+        "at",
+        "arch",
+        "key",
+        "since",
+        "begun",
+    ),
+    (str,),
+)
+KINDS |= dict.fromkeys(("pid", "cells", "done", "trained", "of", "seed"), (int,)) | dict(
+    share=(int, float), keys=(list,), said=(dict,)
+)
 
 
 class Job:
     """A claimed piece of work: what `tell` says of it, others can read in `states`."""
 
     def __init__(self, file, about):
-        self.file, self.about, self.told = file, about | dict(pid=os.getpid(), since=iso_time(now().replace(microsecond=0))), 0.0
+        self.file, self.about, self.told = (
+            file,
+            about | dict(pid=os.getpid(), since=iso_time(now().replace(microsecond=0))),
+            0.0,
+        )
         self.tell(state="running", often=False)
 
     def tell(self, often=True, **more):
@@ -64,17 +86,30 @@ def states(bench):
     for path in sorted((bench.path / "jobs").glob("*.json")):
         try:
             with open(path) as file:
-                about = proper(dict(json.loads(file.read()))) | dict(name=path.stem)  # an empty one is being written
+                about = proper(dict(json.loads(file.read()))) | dict(
+                    name=path.stem
+                )  # an empty one is being written
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    about["state"] = "failed" if about.get("state") == "failed" and "error" in about else "stopped"
+                    about["state"] = (
+                        "failed"
+                        if about.get("state") == "failed" and "error" in about
+                        else "stopped"
+                    )
                 except BlockingIOError:
                     about["state"] = "running"
-        except (OSError, ValueError, TypeError, RecursionError):  # done meanwhile, or being written, or no job's
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            RecursionError,
+        ):  # done meanwhile, or being written, or no job's
             continue
         out.append(about)
     over = [job for job in out if job["state"] != "running"]
-    trained = dict(bench.rows("select key, ts from runs")) if over else {}  # who looks on while all goes well opens no bench
+    trained = (
+        dict(bench.rows("select key, ts from runs")) if over else {}
+    )  # who looks on while all goes well opens no bench
     for job in over:
         if done_since(job, trained):
             out.remove(job)
@@ -100,7 +135,9 @@ def stop(bench, job):
 
     file = os.path.realpath(bench.path / "jobs" / f"{job['name']}.json")
     with suppress(OSError, ValueError, psutil.Error):
-        if job.get("pid", 0) > 0 and any(f.path == file for f in psutil.Process(job["pid"]).open_files()):
+        if job.get("pid", 0) > 0 and any(
+            f.path == file for f in psutil.Process(job["pid"]).open_files()
+        ):
             os.kill(job["pid"], signal.SIGINT)
 
 
@@ -112,14 +149,18 @@ def forget(bench, name):
 def done_since(about, trained):
     """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
     begun = began(about.get("begun") or about.get("since"))
-    return all(trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]]))
+    return all(
+        trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]])
+    )
 
 
 def began(text):
     """A time as it is stored; the last of all where it is none."""
     try:
         begun = datetime.fromisoformat(text)
-        return stored(begun) if begun.tzinfo else begun  # an older Assay wrote UTC without saying so
+        return (
+            stored(begun) if begun.tzinfo else begun
+        )  # an older Assay wrote UTC without saying so
     except (TypeError, ValueError, OverflowError):
         return datetime.max
 

@@ -22,9 +22,13 @@ def background(bench, name, module, *arguments):
             stderr=out,
             start_new_session=True,
             env=processes.environment(),
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a server started with & ignores it, and would pass that on
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            ),  # a server started with & ignores it, and would pass that on
         )
     with suppress(OSError):  # it has ended
         os.setpriority(os.PRIO_PROCESS, process.pid, 10)
-        Path(f"/proc/{process.pid}/autogroup").write_text("10")  # Linux may share the cores out by session before it looks at processes
+        Path(f"/proc/{process.pid}/autogroup").write_text(
+            "10"
+        )  # Linux may share the cores out by session before it looks at processes
     return process

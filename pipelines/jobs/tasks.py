@@ -12,10 +12,15 @@ PREFIX = "errand-"
 def start(bench, verb, *arguments):
     """Start `assay VERB ARGUMENTS -b BENCH`, of which one at a time can be at work on a bench; UserError where it is. Comes back when it has begun."""
     if any(job["verb"] == verb and job["state"] == "running" for job in states(bench)):
-        raise UserError(f"expected no other assay {verb} at work on this bench, found one", "wait for its end, or stop it")
+        raise UserError(
+            f"expected no other assay {verb} at work on this bench, found one",
+            "wait for its end, or stop it",
+        )
     file = place(bench, verb)
     file.unlink(missing_ok=True)
-    started = processes.background(bench, file.stem, "assay.pipelines.cli.task", bench.path, verb, *arguments)
+    started = processes.background(
+        bench, file.stem, "assay.pipelines.cli.task", bench.path, verb, *arguments
+    )
     until = time.monotonic() + 30
     while not begun(file) and started.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
@@ -35,7 +40,11 @@ def place(bench, verb):
 
 def states(bench):
     """What is at work, or failed and nobody has put aside: as jobs.states, with `verb`."""
-    return [job | dict(verb=job["name"].removeprefix(PREFIX)) for job in job_files.states(bench) if job["name"].startswith(PREFIX)]
+    return [
+        job | dict(verb=job["name"].removeprefix(PREFIX))
+        for job in job_files.states(bench)
+        if job["name"].startswith(PREFIX)
+    ]
 
 
 def stop(bench, job):

@@ -14,7 +14,9 @@ def stylesheet():
 
 def words(text, most=120):
     """Text from outside, or a list of such: cut to a length that no layout breaks on, and escaped."""
-    text = ", ".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    text = (
+        ", ".join(map(str, text)) if isinstance(text, list) else "" if text is None else str(text)
+    )
     return escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
@@ -46,7 +48,10 @@ def shown(e, sign="+", unit=""):
 
 def section(title, about, body, level=2):
     """A part of the page, with a place of its own that the contents point to; at level 3 a part of a part."""
-    name, kind = "".join(c if c.isalnum() else "-" for c in title.lower()), "section" if level == 2 else "div"
+    name, kind = (
+        "".join(c if c.isalnum() else "-" for c in title.lower()),
+        "section" if level == 2 else "div",
+    )
     about = f'<p class="about">{about}</p>' if about else ""
     return f'<{kind} class="part" id="{name}"><h{level}>{title}</h{level}>{about}{body}</{kind}>'
 
@@ -58,7 +63,10 @@ def terms(kind, pairs):
 def table(head, rows, kind="numbers"):
     """A table of cells that are HTML already, the first of each row its header; it scrolls by itself where it is wider than the screen."""
     head = f"<thead><tr>{''.join(f'<th>{h}</th>' for h in head)}</tr></thead>"
-    body = "".join(f'<tr><th scope="row">{name}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>' for name, *cells in rows)
+    body = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
+        for name, *cells in rows
+    )
     return f'<div class="scroll"><table class="{kind}">{head}<tbody>{body}</tbody></table></div>'
 
 
@@ -76,7 +84,14 @@ def axis(ends):
     low, high = 1.07 * least - 0.07 * most - 1e-4, 1.07 * most - 0.07 * least + 1e-4
     power = 10 ** math.floor(math.log10(100 * (high - low) / 7))
     step = next(k * power for k in (1, 2, 5, 10) if 7 * k * power >= 100 * (high - low))
-    return low, high, [k * step / 100 for k in range(math.ceil(100 * low / step), math.floor(100 * high / step) + 1)]
+    return (
+        low,
+        high,
+        [
+            k * step / 100
+            for k in range(math.ceil(100 * low / step), math.floor(100 * high / step) + 1)
+        ],
+    )
 
 
 def tick(x):
@@ -86,7 +101,9 @@ def tick(x):
 def extent(rows, *halves):
     """The ends of all intervals of plot's rows, as axis takes them; `halves`: half widths of bands around 0, or None."""
     drawn = [g for _, e, *_ in rows if e for g in (e, e.get("given")) if g]
-    return [x for e in drawn for x in (e["low"], e["high"])] + [x for half in halves if half for x in (-half, half)]
+    return [x for e in drawn for x in (e["low"], e["high"])] + [
+        x for half in halves if half for x in (-half, half)
+    ]
 
 
 def plot(kind, rows, margin=None, unseen=None, ends=None):
@@ -107,13 +124,21 @@ def plot(kind, rows, margin=None, unseen=None, ends=None):
     ground += f'<line x1="{at(0):.2f}%" x2="{at(0):.2f}%" y2="100%"/>'
     body = ""
     for name, e, about, weight, cells in rows:
-        mark = bar("bar", e["low"], e["high"]) + dot(e["estimate"]) if e else bar("unseen", -unseen, unseen)
+        mark = (
+            bar("bar", e["low"], e["high"]) + dot(e["estimate"])
+            if e
+            else bar("unseen", -unseen, unseen)
+        )
         if e and (given := e.get("given")):
-            mark += bar("given", given["low"], given["high"]) + dot(given["estimate"], ' class="given"')
+            mark += bar("given", given["low"], given["high"]) + dot(
+                given["estimate"], ' class="given"'
+            )
         about = f"<small>{about}</small>" if about else ""
         body += f'<tr class="{weight}"><th scope="row">{name}{about}</th>'
         body += f'<td class="draw"><svg aria-hidden="true">{ground}{mark}</svg></td>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
-    marks = "".join(f'<text x="{at(x):.2f}%" y="1em">{tick(x) if x else "0 points"}</text>' for x in ticks)
+    marks = "".join(
+        f'<text x="{at(x):.2f}%" y="1em">{tick(x) if x else "0 points"}</text>' for x in ticks
+    )
     body += f'<tr class="axis"><th></th><td class="draw"><svg aria-hidden="true">{marks}</svg></td></tr>'
     return f'<table class="plot {kind}"><tbody>{body}</tbody></table>'
 
@@ -136,19 +161,25 @@ def curve(rows, unit):
     def path(key, rows=rows):
         return " ".join(f"{X(e):.2f},{Y(e[key]):.2f}" for e in rows)
 
-    lines = "".join(f'<line class="{"" if t else "zero"}" x2="100%" y1="{Y(t):.2f}%" y2="{Y(t):.2f}%"/>' for t in ticks)
-    lines += "".join(f'<text class="tick" x="-.6em" y="{Y(t):.2f}%" dy=".35em">{tick(t)}</text>' for t in ticks)
+    lines = "".join(
+        f'<line class="{"" if t else "zero"}" x2="100%" y1="{Y(t):.2f}%" y2="{Y(t):.2f}%"/>'
+        for t in ticks
+    )
+    lines += "".join(
+        f'<text class="tick" x="-.6em" y="{Y(t):.2f}%" dy=".35em">{tick(t)}</text>' for t in ticks
+    )
     band = f'<polygon points="{path("low")} {path("high", rows[::-1])}"/><polyline points="{path("estimate")}"/>'
     quarters = {min(rows, key=lambda e, q=q: abs(e["x"] - q * most / 4))["x"] for q in range(5)}
-    lines += "".join(f'<text x="{100 * x / most:.2f}%" y="100%" dy="1.6em">{x:,}{"" if x else f" {unit}"}</text>' for x in sorted(quarters))
+    lines += "".join(
+        f'<text x="{100 * x / most:.2f}%" y="100%" dy="1.6em">{x:,}{"" if x else f" {unit}"}</text>'
+        for x in sorted(quarters)
+    )
     hover = ""
     edges = [0, *((X(a) + X(b)) / 2 for a, b in zip(rows, rows[1:])), 100]
     for e, a, b in zip(rows, edges, edges[1:]):
         said = words(f"{e['about']}: {interval(e)} points")
         hover += f'<g><rect x="{a:.2f}%" width="{b - a:.2f}%" height="100%"/><line x1="{X(e):.2f}%" x2="{X(e):.2f}%" y2="100%"/>'
-        hover += (
-            f'<circle cx="{X(e):.2f}%" cy="{Y(e["estimate"]):.2f}%"/><text x="-2.5em" y="-1.75em">{said}</text><title>{said}</title></g>'
-        )
+        hover += f'<circle cx="{X(e):.2f}%" cy="{Y(e["estimate"]):.2f}%"/><text x="-2.5em" y="-1.75em">{said}</text><title>{said}</title></g>'
     shape = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none">{band}</svg>'
     return f'<div class="curve"><svg role="img" aria-label="gain in points against {unit}">{shape}{lines}{hover}</svg></div>'
 
@@ -159,7 +190,10 @@ def curve(rows, unit):
 def most_changed(before, after, most=DRAWN):
     """The rows and columns to draw, in their order: the classes whose mistakes changed most. before, after: k lists of k numbers."""
     k = range(len(before))
-    moved = [sum(abs(after[i][j] - before[i][j]) + abs(after[j][i] - before[j][i]) for j in k if j != i) for i in k]
+    moved = [
+        sum(abs(after[i][j] - before[i][j]) + abs(after[j][i] - before[j][i]) for j in k if j != i)
+        for i in k
+    ]
     return sorted(sorted(k, key=lambda i: -moved[i])[:most])
 
 
@@ -172,7 +206,9 @@ def confusion(classes, before, after, chosen):
     """One matrix, test label x prediction, each cell with what it was, what it is and the difference; the page shows one of the three. Accent
     is for the good: samples that are right, and mistakes that became fewer. classes: names; before, after: k lists of k numbers."""
     total = [sum(row) or 1 for row in before]
-    largest = max([0.05 * max(total), *(abs(after[i][j] - before[i][j]) for i in chosen for j in chosen)])  # or noise would look like much
+    largest = max(
+        [0.05 * max(total), *(abs(after[i][j] - before[i][j]) for i in chosen for j in chosen)]
+    )  # or noise would look like much
     names = {i: words(classes[i], 20) for i in chosen}
     body = ""
     for i in chosen:

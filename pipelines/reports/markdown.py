@@ -32,24 +32,58 @@ def table(head, rows):
 
 def markdown(data):
     """The summary of compare.report_data: the verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again."""
-    plan, n = data["plan"], f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}, 95 % intervals"
+    plan, n = (
+        data["plan"],
+        f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}, 95 % intervals",
+    )
     text = re.sub(r"(?<![\w-])-(?=\d)", "−", data["verdict"])
     lines = [f"### {plain(capital(text), 1200)}", "", plain(data["question"], 300)]
     lines += cells(data)
     lines += [f"Accuracy in %: {n}."]
-    head, given = ["effect", "points", "Holm p", "verdict"], any("given" in e for e in data["effects"])
-    effects = [[plain(e["name"]), interval(e), holm(e), plain(e["verdict"])] for e in data["effects"]]
+    head, given = (
+        ["effect", "points", "Holm p", "verdict"],
+        any("given" in e for e in data["effects"]),
+    )
+    effects = [
+        [plain(e["name"]), interval(e), holm(e), plain(e["verdict"])] for e in data["effects"]
+    ]
     if given:  # an audit corrects the points: what the labels as they came would say stands beside
-        head, effects = head + ["as given"], [row + [interval(e["given"])] for row, e in zip(effects, data["effects"])]
+        head, effects = (
+            head + ["as given"],
+            [row + [interval(e["given"])] for row, e in zip(effects, data["effects"])],
+        )
     lines += table(head, effects) if effects else ["", "No effect to show.", ""]
     lines += [
-        f"- {said}" for said in (plain(capital(chance(data)), 300), plain(blind(data), 300), cost(data), helped(data), *fair(data)) if said
+        f"- {said}"
+        for said in (
+            plain(capital(chance(data)), 300),
+            plain(blind(data), 300),
+            cost(data),
+            helped(data),
+            *fair(data),
+        )
+        if said
     ]
     settings = toml(plan)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", settings)), default=0))
-    trees = ", ".join(f"{plain(v, 40)} {plain(t, 12)}" for v, t in list(data["tree"].items())[:ROWS])
-    lines += ["", "<details><summary>Run it again</summary>", "", f"{fence}toml", *settings.split("\n"), fence, ""]
-    lines += [f"`assay experiment plan.toml`, recipe {RECIPE}, code {plain(', '.join(data['code']))}; trees: {trees}", "", "</details>", ""]
+    trees = ", ".join(
+        f"{plain(v, 40)} {plain(t, 12)}" for v, t in list(data["tree"].items())[:ROWS]
+    )
+    lines += [
+        "",
+        "<details><summary>Run it again</summary>",
+        "",
+        f"{fence}toml",
+        *settings.split("\n"),
+        fence,
+        "",
+    ]
+    lines += [
+        f"`assay experiment plan.toml`, recipe {RECIPE}, code {plain(', '.join(data['code']))}; trees: {trees}",
+        "",
+        "</details>",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -57,7 +91,9 @@ def cells(data):
     """The matrix: accuracies with their intervals."""
     archs, rows = data["plan"]["architectures"], {}
     for c in data["cells"]:
-        rows.setdefault(c["version"], [f"{plain(c['version'])} ({c['n_train']:,} labels)"]).append(interval(c["accuracy"], ""))
+        rows.setdefault(c["version"], [f"{plain(c['version'])} ({c['n_train']:,} labels)"]).append(
+            interval(c["accuracy"], "")
+        )
     return table(["version", *map(plain, archs)], list(rows.values()))
 
 
@@ -70,7 +106,11 @@ def chance(data):
         said = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*c["would_find"])
         base = f"{c['hits']:,} of {c['looks']:,} random looks were wrong"
         return f"random control, estimated: {base}, so {count(c['reviews'], 'random review')} would have found {said}; these found {c['found']:,}"
-    beyond = f"; {data['plan']['versions'][-1]} against it {interval(c['beyond'])} points" if c.get("beyond") else ""
+    beyond = (
+        f"; {data['plan']['versions'][-1]} against it {interval(c['beyond'])} points"
+        if c.get("beyond")
+        else ""
+    )
     seed = f" (drawn with the seed {c['seed']})" if c.get("seed") else ""
     return f"random control, what as many labels are worth when chance picks them{seed}: {interval(c)} points{beyond}"
 
@@ -84,7 +124,9 @@ def blind(data):
 
 def audit_facts(a):
     noise = a["noise"]
-    wrong = share_words(noise["wrong"], noise["n"], noise["unsure"], noise["share"], noise["share_between"])
+    wrong = share_words(
+        noise["wrong"], noise["n"], noise["unsure"], noise["share"], noise["share_between"]
+    )
     return f"audited blind: {a['audited']:,} of {a['of']:,}; wrong {wrong}"
 
 
@@ -108,13 +150,21 @@ def cost(data):
         return ""
     review, said = c["review"], []
     if review and review["minutes"] is not None:
-        said.append(f"{duration(60 * review['minutes'])} of review ({count(review['decisions'], 'decision')})")
+        said.append(
+            f"{duration(60 * review['minutes'])} of review ({count(review['decisions'], 'decision')})"
+        )
     elif review:
         said.append(f"review not timed ({plain(review['reason'])})")
     if c["rates"]["review"]:
         said.append(f"{interval(c['rates']['review'])} points per hour of it")
-    said.append(f"{duration(c['compute']['seconds'])} of compute ({count(c['compute']['runs'], 'run')})")
-    more = f"; the last third of the reviews: {plain(c['curve']['last_third']['verdict'])}" if c.get("curve") else ""
+    said.append(
+        f"{duration(c['compute']['seconds'])} of compute ({count(c['compute']['runs'], 'run')})"
+    )
+    more = (
+        f"; the last third of the reviews: {plain(c['curve']['last_third']['verdict'])}"
+        if c.get("curve")
+        else ""
+    )
     return f"Cost: {', '.join(said)}{more}."
 
 
@@ -123,7 +173,10 @@ def helped(data):
     w = data.get("where")
     if not w or not w["slices"]:
         return ""
-    told = sorted((s for s in w["slices"] if sure(s) and s["n"] <= MOST * data["n_test"]), key=lambda s: -abs(s["estimate"]))
+    told = sorted(
+        (s for s in w["slices"] if sure(s) and s["n"] <= MOST * data["n_test"]),
+        key=lambda s: -abs(s["estimate"]),
+    )
     names = [f"{plain(s['name'], 40)} {interval(s)} ({plain(s['verdict'])})" for s in told[:5]]
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
     return f"Where: {', '.join(names) + more if names else 'no slice by itself'}, of {w['tested']:,} tested (Holm over all)."
@@ -138,9 +191,13 @@ def fair(data):
     near = f.get("near_duplicates") or {}
     if near:
         most = max(near.values())
-        said.append(f"{f'at most {most:,}' if most else 'no'} training samples (nearly) equal a test sample")
+        said.append(
+            f"{f'at most {most:,}' if most else 'no'} training samples (nearly) equal a test sample"
+        )
     if f.get("looks"):
-        said.append(f"test version looked at {count(f['looks'], 'time')}, {count(f['edits'], 'edit')} since the first")
+        said.append(
+            f"test version looked at {count(f['looks'], 'time')}, {count(f['edits'], 'edit')} since the first"
+        )
     yield f"Fairness: one test version for every cell; {'; '.join(said)}."
     power = data["power"]
     if power and power.get("asked") and power["power"] is not None:

@@ -38,7 +38,9 @@ def demo(folder, say, progress):
     say(
         f"\n{len(state):,} photographs of solar cells, in which experts looked for defects. A hurried annotator labelled {len(labelled):,} of them;"
     )
-    say(f"{wrong.sum():,} of these labels ({wrong.mean():.1%}) contradict the experts' majority. Assay is not told which.")
+    say(
+        f"{wrong.sum():,} of these labels ({wrong.mean():.1%}) contradict the experts' majority. Assay is not told which."
+    )
     say(f"{len(state) - len(labelled):,} test cells have the experts' labels and stay locked.\n")
     with progress("embedding") as step:
         scan(bench, say=say, progress=step)
@@ -49,26 +51,54 @@ def demo(folder, say, progress):
     hints = "suggested ->> 'rank' is not null as queued, suggested ->> 'random' = 'true' as drawn"
     seen = bench.query(f"select sample, {hints} from edits where why = ?", [WHY])
     asked = seen["sample"][seen.queued]
-    found, chance, drawn = int(wrong[asked].sum()), len(asked) * wrong.mean(), int(seen.drawn.fillna(False).sum())
-    say(f"\nThe expert looked at {len(asked)} labels in queue order and found {found} of the {wrong.sum()} wrong ones;")
+    found, chance, drawn = (
+        int(wrong[asked].sum()),
+        len(asked) * wrong.mean(),
+        int(seen.drawn.fillna(False).sum()),
+    )
+    say(
+        f"\nThe expert looked at {len(asked)} labels in queue order and found {found} of the {wrong.sum()} wrong ones;"
+    )
     say(f"{len(asked)} labels drawn at random hold {chance:.1f} on average.")
-    say(f"Beside the queue {drawn} were drawn at random, to estimate what it does not show (a rate needs 30 of them).\n")
+    say(
+        f"Beside the queue {drawn} were drawn at random, to estimate what it does not show (a rate needs 30 of them).\n"
+    )
     (folder / "plan.toml").write_text(PLAN)
     asked = plan.read_plan(folder / "plan.toml")
     with progress("training") as step:
         run.run(bench, asked, say, step)
     data, page = experiment_report.report(bench, asked, folder / "report.html")
     gain, beside = data["interval"], {b["kind"]: b for b in data["beside"]}
-    archs, test, ceiling = " and ".join(asked["architectures"]), f"{data['n_test']} locked test cells", beside["ceiling"]
-    say(f"\nWas it worth it? The gain in accuracy, mean of {archs}, on {test}, {len(data['seeds'])} seeds, 95 % intervals:")
-    for name, e in (("the 200 reviews", gain), ("as many at random", beside["control"]), ("all labels clean", ceiling)):
+    archs, test, ceiling = (
+        " and ".join(asked["architectures"]),
+        f"{data['n_test']} locked test cells",
+        beside["ceiling"],
+    )
+    say(
+        f"\nWas it worth it? The gain in accuracy, mean of {archs}, on {test}, {len(data['seeds'])} seeds, 95 % intervals:"
+    )
+    for name, e in (
+        ("the 200 reviews", gain),
+        ("as many at random", beside["control"]),
+        ("all labels clean", ceiling),
+    ):
         say(f"  {name:<18} {wording.interval(e)}")
     say(f"Verdict: {data['verdict']}")
     if gain["verdict"] == "no evidence either way":
-        say(f"Why: perfect labels would gain {wording.points(ceiling['estimate'])} here, and {test} cannot show so small an effect.")
+        say(
+            f"Why: perfect labels would gain {wording.points(ceiling['estimate'])} here, and {test} cannot show so small an effect."
+        )
     say(f"\n{time.perf_counter() - start:.0f} s. The report is {page}")
-    out = dict(wrong=int(wrong.sum()), labels=len(labelled), reviewed=len(asked), found=found, chance=round(chance, 1))
-    return out | dict(gain=gain, verdict=data["verdict"], report=str(page)), f"open {page}, then: assay status -b {bench.given}"
+    out = dict(
+        wrong=int(wrong.sum()),
+        labels=len(labelled),
+        reviewed=len(asked),
+        found=found,
+        chance=round(chance, 1),
+    )
+    return out | dict(
+        gain=gain, verdict=data["verdict"], report=str(page)
+    ), f"open {page}, then: assay status -b {bench.given}"
 
 
 def rehearse(bench, truth, labelled):

@@ -19,7 +19,9 @@ def example(bench, source):
     if not isinstance(source, str) or not source.startswith("example:") or Path(source).exists():
         return source
     if source != "example:solar-cells":
-        raise UserError(f"expected example:solar-cells, found {source}", "there is no other example")
+        raise UserError(
+            f"expected example:solar-cells, found {source}", "there is no other example"
+        )
     return str(solar_cells(bench.path / "uploads" / "example")[0])
 
 
@@ -31,8 +33,14 @@ def solar_cells(folder, seed=0):
     from assay.curation.formats.splits import make_splits
 
     root = Path(elpv_dataset.__file__).parent / "data"
-    table = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()]
-    paths, doubt, module = [r[0] for r in table], np.array([float(r[1]) for r in table]), [r[2] for r in table]
+    table = [
+        line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()
+    ]
+    paths, doubt, module = (
+        [r[0] for r in table],
+        np.array([float(r[1]) for r in table]),
+        [r[2] for r in table],
+    )
     name = np.array(["functional", "defective"])
     truth = name[(doubt > 0.5).astype(int)]
     import pandas as pd

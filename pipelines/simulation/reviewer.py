@@ -25,9 +25,15 @@ def fallible(rows, truth, error, accept, seed=0, unsure=(0.0, 0.0)):
     classes = sorted(set(dict(truth).values()))
     out = decisions(rows["sample"], truth)
     labels, seconds, verdicts = [], [], []
-    for sample, right, given, suggested in zip(out["sample"], out.label, rows.given_label, rows.suggested_label):
+    for sample, right, given, suggested in zip(
+        out["sample"], out.label, rows.given_label, rows.suggested_label
+    ):
         rng = np.random.default_rng(list(blake2b(f"{seed} {sample}".encode()).digest()))
-        accepts, errs, pace = rng.random() < accept, rng.random() < error, np.exp(rng.normal(0, 0.4))
+        accepts, errs, pace = (
+            rng.random() < accept,
+            rng.random() < error,
+            np.exp(rng.normal(0, 0.4)),
+        )
         wrong = [c for c in classes if c != right]
         other = wrong[rng.integers(len(wrong))]
         labels.append(suggested if accepts and suggested in wrong else other if errs else right)
@@ -35,7 +41,11 @@ def fallible(rows, truth, error, accept, seed=0, unsure=(0.0, 0.0)):
         labels[-1] = given if verdicts[-1] else labels[-1]
         seconds.append(round(pace * (2 if labels[-1] == given else 4), 1))
     out = out.assign(label=labels, seconds=seconds)
-    return out.assign(verdict=verdicts, label=out.label.mask(pd.Series(verdicts) != "")) if any(unsure) else out
+    return (
+        out.assign(verdict=verdicts, label=out.label.mask(pd.Series(verdicts) != ""))
+        if any(unsure)
+        else out
+    )
 
 
 def answer(bench, rows, asked, who, why):

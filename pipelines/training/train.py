@@ -30,10 +30,20 @@ def fit_predict(arch, x, y, x_new, k, seed, groups=None, epochs=None, progress=N
         model = build(arch, x, k).to(device)
         for done, loss in train(model, arch, x, y, flips, epochs, device):
             if not np.isfinite(loss):
-                raise RuntimeError(f"diverged: the loss of {arch} (seed {seed}) became {loss} after {done:.0%} of the steps")
+                raise RuntimeError(
+                    f"diverged: the loss of {arch} (seed {seed}) became {loss} after {done:.0%} of the steps"
+                )
             if progress:
                 progress(done, f"{arch} loss {loss:.3f}")
-        return predict(model, arch, x_new, k, flips, device, progress and partial(progress, 1.0, f"{arch} loss {loss:.3f}"))
+        return predict(
+            model,
+            arch,
+            x_new,
+            k,
+            flips,
+            device,
+            progress and partial(progress, 1.0, f"{arch} loss {loss:.3f}"),
+        )
 
 
 def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None, also=None):
@@ -45,7 +55,9 @@ def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None
     y, groups = np.asarray(y), np.asarray(groups)
     folds = min(folds, len(np.unique(groups)))
     assert folds > 1, "one group cannot be predicted from the others: there are none"
-    split = StratifiedGroupKFold if np.bincount(y).max() >= folds else GroupKFold  # one sample a class: no mix to keep
+    split = (
+        StratifiedGroupKFold if np.bincount(y).max() >= folds else GroupKFold
+    )  # one sample a class: no mix to keep
     more = 0 if also is None else len(also)
     probs = np.zeros((len(y) + more, k), "f4")
     with warnings.catch_warnings():
@@ -57,7 +69,9 @@ def out_of_fold(arch, x, y, groups, k, seed, folds=3, epochs=None, progress=None
             progress((fold + done) / folds, f"fold {fold + 1} of {folds}: {text}")
 
         ours, theirs = Part(x, seen), Part(x, unseen) if not more else Both(Part(x, unseen), also)
-        said = fit_predict(arch, ours, y[seen], theirs, k, seed, groups[seen], epochs, progress and tell)
+        said = fit_predict(
+            arch, ours, y[seen], theirs, k, seed, groups[seen], epochs, progress and tell
+        )
         probs[unseen] = said[: len(unseen)]
         probs[len(y) :] += said[len(unseen) :] / len(parts)
     return probs
@@ -70,16 +84,23 @@ def cost(arch, n, shape, k, epochs=None):
         return n * shape[0] ** 2 / 1.6e10  # 5 s for 50,000 x 1,280 on two cores
     from assay.pipelines.training.architectures.build import build
 
-    x = np.broadcast_to(np.zeros((), "u1" if len(shape) == 3 else "f4"), (n, *shape))  # n rows that take no memory
+    x = np.broadcast_to(
+        np.zeros((), "u1" if len(shape) == 3 else "f4"), (n, *shape)
+    )  # n rows that take no memory
     with seeded(arch, 0) as device:
         model = build(arch, x, k).to(device)
         times = [time.perf_counter()]
-        for _ in itertools.islice(train(model, arch, x, np.zeros(n, int), True, epochs, device), 12):
+        for _ in itertools.islice(
+            train(model, arch, x, np.zeros(n, int), True, epochs, device), 12
+        ):
             times.append(time.perf_counter())
             if len(times) > 4 and times[-1] - times[0] > 2:
                 break
     seconds = np.diff(times)  # the first step warms up
-    return float(np.median(seconds[1:] if len(seconds) > 1 else seconds)) * schedule(arch, n, epochs)[1]
+    return (
+        float(np.median(seconds[1:] if len(seconds) > 1 else seconds))
+        * schedule(arch, n, epochs)[1]
+    )
 
 
 def schedule(arch, n, epochs=None):
@@ -96,14 +117,18 @@ def train(model, arch, x, y, flips, epochs, device):
 
     r = recipe(arch)
     batch, steps = schedule(arch, len(x), epochs)
-    order = torch.cat([torch.randperm(len(x)) for _ in range(steps * batch // len(x) + 1)])  # batches span epochs: none is small
+    order = torch.cat(
+        [torch.randperm(len(x)) for _ in range(steps * batch // len(x) + 1)]
+    )  # batches span epochs: none is small
     y = torch.as_tensor(np.array(y), dtype=torch.long)
     paces = [{"params": [], "lr": r.lr}, {"params": [], "lr": r.lr / 10}]
     for name, p in model.named_parameters():
         paces["pretrained" in name]["params"] += [p] if p.requires_grad else []
     optimizer = torch.optim.AdamW(paces, weight_decay=0.05, fused=True)
     warm = steps // 5 + 1
-    cycle = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, (steps - s) / (steps - warm + 1)))
+    cycle = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / warm, (steps - s) / (steps - warm + 1))
+    )
     model.train()
     for step in range(steps):
         rows = order[step * batch : (step + 1) * batch]
@@ -125,7 +150,9 @@ def losses(logits, y, loss, smoothing):
 
     if loss == "ce":
         return F.cross_entropy(logits, y, label_smoothing=smoothing, reduction="none")
-    each = (1 - (GCE * logits.log_softmax(1)).exp()) / GCE  # p^q by its logarithm: at p = 0 the slope of p^q has no number
+    each = (
+        1 - (GCE * logits.log_softmax(1)).exp()
+    ) / GCE  # p^q by its logarithm: at p = 0 the slope of p^q has no number
     return (1 - smoothing) * each.gather(1, y[:, None])[:, 0] + smoothing * each.mean(1)
 
 
@@ -137,13 +164,18 @@ def predict(model, arch, x, k, flips, device, alive=None):
     probs = np.zeros((len(x), k), "f4")
     for at in range(0, len(x), LOOK):
         look = tensor(x[np.arange(at, min(at + LOOK, len(x)))], arch, device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=likes_bf16(device, x)):
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, torch.bfloat16, enabled=likes_bf16(device, x)),
+        ):
             logits = (model(look) + model(look.flip(3))) / 2 if flips else model(look)
         probs[at : at + LOOK] = logits.float().softmax(1).cpu()
         if alive:
             alive()
     if np.isnan(probs).any():
-        raise RuntimeError(f"diverged: {arch} finds no number for {np.isnan(probs).any(1).sum()} of {len(x)} rows")
+        raise RuntimeError(
+            f"diverged: {arch} finds no number for {np.isnan(probs).any(1).sum()} of {len(x)} rows"
+        )
     return probs
 
 
@@ -159,12 +191,23 @@ def tensor(x, arch, device, moved=False, flips=False):
     if moved:
         rows = torch.arange(h) + torch.randint(-(h // 16), h // 16 + 1, (b, 1))
         cols = torch.arange(w) + torch.randint(-(w // 16), w // 16 + 1, (b, 1))
-        rows, cols = h - 1 - (h - 1 - rows.abs()).abs(), w - 1 - (w - 1 - cols.abs()).abs()  # reflected at the border
+        rows, cols = (
+            h - 1 - (h - 1 - rows.abs()).abs(),
+            w - 1 - (w - 1 - cols.abs()).abs(),
+        )  # reflected at the border
         cols = torch.where(torch.rand(b, 1) < flips / 2, w - 1 - cols, cols)
-        x = x[torch.arange(b, device=device)[:, None, None], rows[:, :, None].to(device), cols[:, None, :].to(device)]
+        x = x[
+            torch.arange(b, device=device)[:, None, None],
+            rows[:, :, None].to(device),
+            cols[:, None, :].to(device),
+        ]
     x = x.permute(0, 3, 1, 2).float()
     shape = size(recipe(arch), h, w)
-    return x if shape == (h, w) else torch.nn.functional.interpolate(x, shape, mode="bilinear", antialias=True)
+    return (
+        x
+        if shape == (h, w)
+        else torch.nn.functional.interpolate(x, shape, mode="bilinear", antialias=True)
+    )
 
 
 def may_flip(x, y, k):
@@ -175,15 +218,30 @@ def may_flip(x, y, k):
     import torch
 
     rows = np.random.default_rng(0).permutation(len(x))[:4000]
-    grey = (torch.as_tensor(x[part]).float().mean(3) for part in np.array_split(rows, len(rows) // LOOK + 1))
-    thumbs, first = np.unique(torch.cat([torch.nn.functional.adaptive_avg_pool2d(g, 8) for g in grey]).numpy(), axis=0, return_index=True)
-    mix = np.random.default_rng(0).permutation(len(thumbs))  # unique: a copy in the other half would tell the answer
+    grey = (
+        torch.as_tensor(x[part]).float().mean(3)
+        for part in np.array_split(rows, len(rows) // LOOK + 1)
+    )
+    thumbs, first = np.unique(
+        torch.cat([torch.nn.functional.adaptive_avg_pool2d(g, 8) for g in grey]).numpy(),
+        axis=0,
+        return_index=True,
+    )
+    mix = np.random.default_rng(0).permutation(
+        len(thumbs)
+    )  # unique: a copy in the other half would tell the answer
     thumbs, Y = thumbs[mix], np.eye(k)[np.asarray(y)[rows][first][mix]]
     mean, std = thumbs.mean(0), thumbs.std(0) + 1e-3
-    plain, mirror = (np.c_[((t - mean) / std).reshape(len(t), -1), np.ones(len(t))] for t in (thumbs, thumbs[:, :, ::-1]))
+    plain, mirror = (
+        np.c_[((t - mean) / std).reshape(len(t), -1), np.ones(len(t))]
+        for t in (thumbs, thumbs[:, :, ::-1])
+    )
     better, worse, half = 0, 0, np.arange(len(Y)) % 2 == 0
     for fit, test in ((half, ~half), (~half, half)):
-        W = np.linalg.solve(plain[fit].T @ plain[fit] + (0.05 * fit.sum() + 1e-3) * np.eye(65), plain[fit].T @ Y[fit])
+        W = np.linalg.solve(
+            plain[fit].T @ plain[fit] + (0.05 * fit.sum() + 1e-3) * np.eye(65),
+            plain[fit].T @ Y[fit],
+        )
         hit, mirror_hit = ((t[test] @ W).argmax(1) == Y[test].argmax(1) for t in (plain, mirror))
         better, worse = better + (hit & ~mirror_hit).sum(), worse + (mirror_hit & ~hit).sum()
     return bool(better - worse <= 3 * np.sqrt(better + worse))
@@ -197,9 +255,14 @@ def seeded(arch, seed):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     threads = torch.get_num_threads()
     if recipe(arch).name == "mlp":
-        torch.set_num_threads(1)  # its products are too small to share: beside a busy process, two threads took 8 times as long
+        torch.set_num_threads(
+            1
+        )  # its products are too small to share: beside a busy process, two threads took 8 times as long
     try:
-        with torch.random.fork_rng(range(torch.cuda.device_count())), torch.backends.cudnn.flags(deterministic=True):
+        with (
+            torch.random.fork_rng(range(torch.cuda.device_count())),
+            torch.backends.cudnn.flags(deterministic=True),
+        ):
             torch.manual_seed(seed)
             yield device
     finally:
@@ -212,7 +275,9 @@ def likes_bf16(device, x):
 
     if len(x.shape) == 2 or device.type == "cuda":
         return len(x.shape) == 4 and torch.cuda.is_bf16_supported(including_emulation=False)
-    return any(torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
+    return any(
+        torch.cpu.get_capabilities().get(unit, False) for unit in ("avx512_bf16", "amx_bf16")
+    )
 
 
 class Part:

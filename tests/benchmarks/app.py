@@ -34,7 +34,11 @@ KEYS = ["Enter", " ", "Enter", "n", "Enter", "d", "Enter", "u"]
 
 def vectors(x):
     """An embedder of 128 numbers that costs no time: a random projection of the pixels."""
-    return x.reshape(len(x), -1).astype("f4") @ np.random.default_rng(0).normal(size=(768, 128)).astype("f4") / 255
+    return (
+        x.reshape(len(x), -1).astype("f4")
+        @ np.random.default_rng(0).normal(size=(768, 128)).astype("f4")
+        / 255
+    )
 
 
 vectors.side = 16
@@ -55,18 +59,38 @@ def million(folder, n=1_000_000, each=50_000):
         rows = rng.integers(0, len(table), each)
         x = pixels[rows].astype("f4")
         x[::2] = x[::2, :, ::-1]
-        x = np.roll(x, tuple(rng.integers(-3, 4, 2)), (1, 2)) * rng.uniform(0.7, 1.3, (each, 1, 1, 1)) + rng.normal(0, 8, x.shape)
-        split = np.where(table["split"].to_numpy()[rows] == "test", "test", np.where(np.arange(each) % 10, "train", "val"))
-        some = dict(image=[jpeg(one) for one in x.clip(0, 255).astype("u1")], label=table.aggre.astype(str).to_numpy()[rows], split=split)
+        x = np.roll(x, tuple(rng.integers(-3, 4, 2)), (1, 2)) * rng.uniform(
+            0.7, 1.3, (each, 1, 1, 1)
+        ) + rng.normal(0, 8, x.shape)
+        split = np.where(
+            table["split"].to_numpy()[rows] == "test",
+            "test",
+            np.where(np.arange(each) % 10, "train", "val"),
+        )
+        some = dict(
+            image=[jpeg(one) for one in x.clip(0, 255).astype("u1")],
+            label=table.aggre.astype(str).to_numpy()[rows],
+            split=split,
+        )
         some = pa.table(dict(id=[f"{part:02d}-{i:05d}" for i in range(each)]) | some)
         writer = writer or pq.ParquetWriter(folder / "photographs.parquet", some.schema)
         writer.write_table(some)
     writer.close()
     bench = assay.create(folder / "bench")
     with clock(f"import {n:,} images"):
-        ingest(bench, folder / "photographs.parquet", "benchmark", columns=dict(label="label"), audited_test=True)
+        ingest(
+            bench,
+            folder / "photographs.parquet",
+            "benchmark",
+            columns=dict(label="label"),
+            audited_test=True,
+        )
     with clock("scan"):
-        scan(bench, embedder="tests.benchmarks.app:vectors", say=lambda line: print("   ", line, flush=True))
+        scan(
+            bench,
+            embedder="tests.benchmarks.app:vectors",
+            say=lambda line: print("   ", line, flush=True),
+        )
 
 
 def jpeg(pixels):
@@ -80,20 +104,32 @@ def jpeg(pixels):
 def build(folder):
     bench = assay.create(folder / "bench")
     with clock("import and scan 60,000 images"):
-        ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="aggre"), audited_test=True)
+        ingest(
+            bench,
+            need("cifar10n.parquet"),
+            "benchmark",
+            columns=dict(label="aggre"),
+            audited_test=True,
+        )
         scan(bench, say=lambda line: None)
     return bench
 
 
 def spread(page, name):
-    found = np.array(page.evaluate(f"performance.getEntriesByName('assay:{name}').map(e => e.duration)"))
+    found = np.array(
+        page.evaluate(f"performance.getEntriesByName('assay:{name}').map(e => e.duration)")
+    )
     return f"{name:<8} median {np.median(found):5.0f} ms, p95 {np.quantile(found, 0.95):5.0f} ms, worst {found.max():5.0f} ms ({len(found)} times)"
 
 
 def memory(server):
     """Resident memory of the server, GB; NaN where the kernel does not say."""
     status = Path(f"/proc/{server.process.pid}/status")
-    found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmRSS")] if status.exists() else []
+    found = (
+        [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+        if status.exists()
+        else []
+    )
     return int(found[0]) / 1e6 if found else float("nan")
 
 
@@ -103,7 +139,9 @@ def review(page, n, pause):
         look(page)
         page.keyboard.press(KEYS[i % len(KEYS)])
         page.wait_for_timeout(pause)
-    page.wait_for_function("document.querySelector('.assay-review').dataset.waiting === '0'", timeout=120_000)
+    page.wait_for_function(
+        "document.querySelector('.assay-review').dataset.waiting === '0'", timeout=120_000
+    )
 
 
 def one(server, chrome, n=200):
@@ -120,7 +158,8 @@ def opened(server, chrome):
         start = time.perf_counter()
         page = server.page(chrome, f"/{name}?who=ann")
         page.wait_for_function(
-            "document.querySelector('h1') && document.querySelector('[data-test-script-state=\"notRunning\"]')", timeout=120_000
+            "document.querySelector('h1') && document.querySelector('[data-test-script-state=\"notRunning\"]')",
+            timeout=120_000,
         )
         print(f"    page {name:<12} {time.perf_counter() - start:5.1f} s", flush=True)
         page.context.close()
@@ -131,7 +170,9 @@ def four(server, bench, n=500, pause=1000):
     everything there, once, and how long did the slowest wait for the next image, and for a decision to be stored (limit 2 s)?"""
     told, stop, decide = {}, threading.Event(), sum(KEYS[i % len(KEYS)] != "u" for i in range(n))
     version = bench.commit("before four people", "benchmark")["name"]
-    (bench.path / "plan.toml").write_text(f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 100\n')
+    (bench.path / "plan.toml").write_text(
+        f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 100\n'
+    )
     experiment, _ = detach(bench, bench.path / "plan.toml", ["-o", bench.path / "report.html"])
 
     def person(who):
@@ -146,7 +187,9 @@ def four(server, bench, n=500, pause=1000):
             if stop.is_set():
                 break
             start = time.perf_counter()
-            assay.open(bench.path).edit(pd.DataFrame(dict(sample=ids[i : i + 1], tag=f"seen {pause}")), f"script-{pause}")
+            assay.open(bench.path).edit(
+                pd.DataFrame(dict(sample=ids[i : i + 1], tag=f"seen {pause}")), f"script-{pause}"
+            )
             took.append(time.perf_counter() - start)
             time.sleep(0.5)
         told[f"script-{pause}"] = (
@@ -162,13 +205,20 @@ def four(server, bench, n=500, pause=1000):
     stop.set()
     busy.join()
     for who, times in sorted(told.items()):
-        kept = bench.rows("select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who])[0][0]
-        print(f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}", flush=True)
+        kept = bench.rows(
+            "select count(distinct batch) from edits where who = ? and batch like 'edit-%'", [who]
+        )[0][0]
+        print(
+            f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}",
+            flush=True,
+        )
     running = any(job["state"] == "running" for job in job_files.states(bench) if "cells" in job)
     if running:
         os.kill(experiment, signal.SIGINT)
     runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
-    print(f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB")
+    print(
+        f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB"
+    )
     print(f"    experiment {'still runs' if running else 'ended'}, {runs} trainings done meanwhile")
 
 
@@ -178,8 +228,14 @@ def main(*asked):
     with tempfile.TemporaryDirectory() as folder:
         large, folder = asked[:1] == ("large",), Path(folder)
         given = asked[-1] if asked else None
-        bench = assay.open(given if large else shutil.copytree(given, folder / "bench")) if given else build(folder)
-        gaps.find(bench)  # all is written down as a scan leaves it: a server that was killed before is no part of a page's time
+        bench = (
+            assay.open(given if large else shutil.copytree(given, folder / "bench"))
+            if given
+            else build(folder)
+        )
+        gaps.find(
+            bench
+        )  # all is written down as a scan leaves it: a server that was killed before is no part of a page's time
         print(f"{len(bench.state()):,} samples")
         with clock("server up"):
             server = Workbench(bench.path).start()

@@ -38,10 +38,15 @@ def moved(page, n, steps=120):
     page.mouse.down()
     for i in range(steps):
         page.mouse.move(x + i, y + i)
-    few, ticks = int(page.locator(".assay-map").get_attribute("data-drawn")), page.evaluate("window.ticks")
+    few, ticks = (
+        int(page.locator(".assay-map").get_attribute("data-drawn")),
+        page.evaluate("window.ticks"),
+    )
     start = time.perf_counter()
     page.mouse.up()
-    page.wait_for_function(f"document.querySelector('.assay-map').dataset.drawn === '{n}'", timeout=60_000)
+    page.wait_for_function(
+        f"document.querySelector('.assay-map').dataset.drawn === '{n}'", timeout=60_000
+    )
     page.evaluate("new Promise(requestAnimationFrame)")
     return np.diff(ticks), few, 1000 * (time.perf_counter() - start)
 
@@ -53,12 +58,20 @@ def main(folder):
     with workbench(bench.path) as server, browser() as chrome:
         for n in SIZES:
             page = server.page(chrome, "/", viewport=dict(width=1440, height=900))
-            answer = partial(lambda body, route: route.fulfill(body=body, content_type="application/octet-stream"), made(n))
+            answer = partial(
+                lambda body, route: route.fulfill(
+                    body=body, content_type="application/octet-stream"
+                ),
+                made(n),
+            )
             page.route("**/assay/map*", answer)
             page.goto(f"{server.url}/map?who=ann")
             ticks, few, still = moved(page, n)
             between = f"median {np.median(ticks):4.0f} ms, p95 {np.quantile(ticks, 0.95):4.0f} ms between frames ({len(ticks)}, of {few:,} points)"
-            print(f"    {n:>9,} points, while it moves: {between}; all of them {still:.0f} ms after it stands", flush=True)
+            print(
+                f"    {n:>9,} points, while it moves: {between}; all of them {still:.0f} ms after it stands",
+                flush=True,
+            )
             page.context.close()
 
 

@@ -11,7 +11,9 @@ from tests.benchmarks.flips import flips
 from tests.benchmarks.kills import kills
 from tests.benchmarks.visitors import clients, people, routes, server
 
-ATTACKS = dict(kills=kills, server=server, flips=flips, routes=routes, clients=clients, people=people)
+ATTACKS = dict(
+    kills=kills, server=server, flips=flips, routes=routes, clients=clients, people=people
+)
 SIZES = dict(kills=20, server=20, flips=3, routes=2000, clients=120, people=60)
 
 

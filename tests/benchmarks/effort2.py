@@ -23,5 +23,8 @@ truth = judged.meta.map(lambda m: json.loads(m)["true_label"])
 for effort in (1, 2):
     with clock(f"scan at effort {effort}"):
         found = scan(bench, effort=effort, say=lambda line: print("   ", line, flush=True))
-    print(f"effort {effort}: average precision {average_precision(bench, truth, found):.3f}", flush=True)
+    print(
+        f"effort {effort}: average precision {average_precision(bench, truth, found):.3f}",
+        flush=True,
+    )
 shutil.rmtree(work)

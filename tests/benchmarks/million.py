@@ -23,9 +23,13 @@ with tempfile.TemporaryDirectory() as folder:
     with clock("fit and all leave-one-out scores, 1,000,000 x 512"):
         probe = probes.fit(X, noisy, np.arange(N), K)
         probs = probe.pred_probs(X)
-    print(f"X {X.nbytes / 1e9:.2f} GB; peak {peak():.2f} GB, limit {X.nbytes / 1e9 + 1.5:.2f} GB (before the fit {before:.2f})")
+    print(
+        f"X {X.nbytes / 1e9:.2f} GB; peak {peak():.2f} GB, limit {X.nbytes / 1e9 + 1.5:.2f} GB (before the fit {before:.2f})"
+    )
     worst = np.argsort(probs[np.arange(N), noisy])[: (noisy != y).sum()]
-    print(f"of {len(worst):,} planted errors, {(noisy != y)[worst].mean():.1%} are among as many worst scores")
+    print(
+        f"of {len(worst):,} planted errors, {(noisy != y)[worst].mean():.1%} are among as many worst scores"
+    )
     noisy[worst[0]] = y[worst[0]]
     with clock("re-scoring everything after a relabelling"):
         probe.update(X, noisy)

@@ -52,7 +52,16 @@ def with_copies(table, n, seed=0):
     for j, row in enumerate(picked):
         way, blob = WAYS[j % len(WAYS)], table.image.iloc[row]
         copy = blob if way == "exact" else changed(Image.open(io.BytesIO(blob)).convert("RGB"), way)
-        out.append(dict(id=f"copy-{way}-{j}", image=copy, label=table.label.iloc[row], split="train", of=table.id.iloc[row], way=way))
+        out.append(
+            dict(
+                id=f"copy-{way}-{j}",
+                image=copy,
+                label=table.label.iloc[row],
+                split="train",
+                of=table.id.iloc[row],
+                way=way,
+            )
+        )
     table = table.assign(split="train", of="", way="")
     table.loc[table.index[picked[::3]], "split"] = "val"
     return pd.concat([table, pd.DataFrame(out)], ignore_index=True)
@@ -73,13 +82,20 @@ def planted(name, table, n):
     pairs = {frozenset(p) for p in graph["pairs"].tolist()}
     wanted = {frozenset((node[a], node[b])) for a, b in zip(copies.id, copies.of)}
     leaks = set(state.key[[s for s in bench.issues("leakage")["sample"]]])
-    print(f"\n| {name} (limit of likeness {graph['limit']:.3f}) | planted | found | recall | leakage planted | found |\n|-|-|-|-|-|-|")
+    print(
+        f"\n| {name} (limit of likeness {graph['limit']:.3f}) | planted | found | recall | leakage planted | found |\n|-|-|-|-|-|-|"
+    )
     val = set(table.id[table["split"] == "val"])
     for way in WAYS:
         mine = copies[copies.way == way]
-        hit = sum(node[a] == node[b] or frozenset((node[a], node[b])) in pairs for a, b in zip(mine.id, mine.of))
+        hit = sum(
+            node[a] == node[b] or frozenset((node[a], node[b])) in pairs
+            for a, b in zip(mine.id, mine.of)
+        )
         leaky = mine.id[mine.of.isin(val)]
-        print(f"| {way} | {len(mine)} | {hit} | {hit / len(mine):.3f} | {len(leaky)} | {leaky.isin(leaks).sum()} |")
+        print(
+            f"| {way} | {len(mine)} | {hit} | {hit / len(mine):.3f} | {len(leaky)} | {leaky.isin(leaks).sum()} |"
+        )
     own = pairs - wanted
     kept = {i for pair in wanted for i in pair}
     print(
@@ -107,7 +123,9 @@ def sheet(bench, graph, pairs, file):
 def cifar(n):
     import duckdb
 
-    return duckdb.sql(f"select id, image, true_label as label from '{need('cifar10n.parquet')}' where split = 'train' limit {n}").df()
+    return duckdb.sql(
+        f"select id, image, true_label as label from '{need('cifar10n.parquet')}' where split = 'train' limit {n}"
+    ).df()
 
 
 def cells():
@@ -120,7 +138,13 @@ def cells():
         blob = io.BytesIO()
         Image.fromarray(x).save(blob, "PNG")
         out.append(blob.getvalue())
-    return pd.DataFrame(dict(id=[f"cell{i:04d}" for i in range(len(out))], image=out, label=np.where(doubt > 0.5, "bad", "good")))
+    return pd.DataFrame(
+        dict(
+            id=[f"cell{i:04d}" for i in range(len(out))],
+            image=out,
+            label=np.where(doubt > 0.5, "bad", "good"),
+        )
+    )
 
 
 def outliers(n=10_000):
@@ -131,7 +155,11 @@ def outliers(n=10_000):
     table, folder = cifar(n), Path(tempfile.mkdtemp())
     crops = duckdb.sql(f"select * from '{need('coco_crops64.parquet')}'").df()
     alike = crops.cifar10_class.notna()
-    crops = pd.DataFrame(dict(id=[f"crop{i}" for i in range(len(crops))], image=crops.image, label=table.label.iloc[0]))
+    crops = pd.DataFrame(
+        dict(
+            id=[f"crop{i}" for i in range(len(crops))], image=crops.image, label=table.label.iloc[0]
+        )
+    )
     pd.concat([table, crops]).assign(split="train").to_parquet(folder / "both.parquet")
     bench = assay.create(folder / "bench")
     ingest(bench, folder / "both.parquet", "benchmark", columns=dict(label="label"))
@@ -148,7 +176,10 @@ def outliers(n=10_000):
         print(
             f"below {t:.2f}: {(score[crop] < t).mean():.1%} of {crop.sum():,} crops, {(score[~crop] < t).mean():.1%} of {(~crop).sum():,} CIFAR images"
         )
-    print(f"of the first {crop.sum():,}: {crop[first[: crop.sum()]].mean():.1%} crops (by chance {crop.mean():.1%})", flush=True)
+    print(
+        f"of the first {crop.sum():,}: {crop[first[: crop.sum()]].mean():.1%} crops (by chance {crop.mean():.1%})",
+        flush=True,
+    )
     alone(bench, crop, alike.to_numpy())
 
 
@@ -158,20 +189,31 @@ def alone(bench, crop, alike):
 
     from assay.curation.storage.arrays import Shards
 
-    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(bench.state().content_hash)
+    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+        bench.state().content_hash
+    )
     X, own = X[np.arange(len(X))], np.flatnonzero(~crop)
     rest = X[own[:5000]]
     V = (X - rest.mean(0)) / np.maximum(rest.std(0), 1e-6)
     V /= np.linalg.norm(V, axis=1, keepdims=True)
-    far = [np.sqrt(np.maximum(2 - 2 * np.sort(V[at] @ V[own[:5000]].T, 1)[:, -10:], 0)).mean(1) for at in (crop, own[5000:6077])]
+    far = [
+        np.sqrt(np.maximum(2 - 2 * np.sort(V[at] @ V[own[:5000]].T, 1)[:, -10:], 0)).mean(1)
+        for at in (crop, own[5000:6077])
+    ]
     middle = np.median(far[1])
     z = [(f - middle) / (1.4826 * np.median(abs(far[1] - middle))) for f in far]
-    print(f"one at a time: area {roc_auc_score(np.repeat([1, 0], [len(z[0]), len(z[1])]), np.concatenate(z)):.3f};", end=" ")
+    print(
+        f"one at a time: area {roc_auc_score(np.repeat([1, 0], [len(z[0]), len(z[1])]), np.concatenate(z)):.3f};",
+        end=" ",
+    )
     print(
         f"z above 1: {(z[0] > 1).mean():.1%} of crops, {(z[1] > 1).mean():.1%} of CIFAR's own; largest z {z[0].max():.1f} and {z[1].max():.1f};",
         end=" ",
     )
-    print(f"median z of crops of CIFAR classes {np.median(z[0][alike]):.2f}, of others {np.median(z[0][~alike]):.2f}", flush=True)
+    print(
+        f"median z of crops of CIFAR classes {np.median(z[0][alike]):.2f}, of others {np.median(z[0][~alike]):.2f}",
+        flush=True,
+    )
 
 
 def main(*what):

@@ -9,7 +9,9 @@ from tests.benchmarks.tools import clock
 N, D, K = 50_000, 1280, 10
 rng = np.random.default_rng(0)
 y = rng.integers(0, K, N)
-X = (rng.normal(size=(K, D)).astype("f4")[y] * 0.12 + rng.normal(size=(N, D)).astype("f4")).astype("f4")
+X = (rng.normal(size=(K, D)).astype("f4")[y] * 0.12 + rng.normal(size=(N, D)).astype("f4")).astype(
+    "f4"
+)
 noisy = np.where(rng.random(N) < 0.1, rng.integers(0, K, N), y)
 groups = np.arange(N)
 
@@ -17,7 +19,9 @@ with clock("fit and all leave-one-out scores (limit 6 s)") as fit:
     probe = probes.fit(X, noisy, groups, K)
     probs = probe.pred_probs(X)
 worst = np.argsort(probs[np.arange(N), noisy])[: (noisy != y).sum()]
-print(f"of {len(worst):,} planted errors, {(noisy != y)[worst].mean():.1%} are among as many worst scores")
+print(
+    f"of {len(worst):,} planted errors, {(noisy != y)[worst].mean():.1%} are among as many worst scores"
+)
 times = []
 for i in worst[:5]:
     noisy[i] = y[i]
@@ -35,7 +39,11 @@ from sklearn.model_selection import cross_val_predict  # noqa: E402
 
 with clock("yardstick: scikit-learn LogisticRegression, 5 folds") as yard:
     cross_val_predict(
-        LogisticRegression(C=0.01, max_iter=100), (X - X.mean(0)) / X.std(0), np.where(noisy < 0, y, noisy), cv=5, method="predict_proba"
+        LogisticRegression(C=0.01, max_iter=100),
+        (X - X.mean(0)) / X.std(0),
+        np.where(noisy < 0, y, noisy),
+        cv=5,
+        method="predict_proba",
     )
 print(
     f"the yardstick takes {yard[0] / fit[0]:.1f} times as long as the probe, {yard[0] / np.median(times):.0f} times as long as a re-scoring"

@@ -20,7 +20,12 @@ from assay.pipelines.indexing.scan import scan
 from assay.pipelines.reports import experiment_report
 from tests.benchmarks.tools import clock, need
 
-PLAN = dict(versions=["v1", "v2"], architectures=["probe", "mlp", "cnn", "resnet", "finetune"], seeds=10, margin=0.5)
+PLAN = dict(
+    versions=["v1", "v2"],
+    architectures=["probe", "mlp", "cnn", "resnet", "finetune"],
+    seeds=10,
+    margin=0.5,
+)
 
 
 def fill(bench, plan):
@@ -33,14 +38,22 @@ def fill(bench, plan):
         rng = np.random.default_rng(int(cell["key"][:8], 16))
         right = rng.random(len(ids)) < 0.8 + 0.02 * (cell["version"] == "v2")
         said = np.where(right, truth, rng.integers(0, len(classes), len(ids)))
-        runs.keep(bench, cell, 1, "benchmark", 60.0, ids, np.eye(len(classes), dtype="f4")[said], classes)
+        runs.keep(
+            bench, cell, 1, "benchmark", 60.0, ids, np.eye(len(classes), dtype="f4")[said], classes
+        )
 
 
 def main():
     work = Path(tempfile.mkdtemp())
     bench = assay.create(work / "bench")
     with clock("import and scan 60,000 images, embedded as they are"):
-        ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="aggre"), audited_test=True)
+        ingest(
+            bench,
+            need("cifar10n.parquet"),
+            "benchmark",
+            columns=dict(label="aggre"),
+            audited_test=True,
+        )
         scan(bench, embedder="pixels", say=lambda line: None)
     truth = bench.state().meta.map(lambda m: json.loads(m)["true_label"])
     asked = bench.queue(2000)[["sample", "suggested_label", "score"]]
@@ -54,7 +67,9 @@ def main():
         for (key,) in bench.rows("select key from runs"):
             kept = np.load(runs.predictions(bench, key))
             said = np.array(json.loads(str(kept["classes"])))[kept["probs"].argmax(1)]
-            right += (said[np.isin(kept["ids"], test.index.to_numpy("S32"))] == test.to_numpy(str)).sum()
+            right += (
+                said[np.isin(kept["ids"], test.index.to_numpy("S32"))] == test.to_numpy(str)
+            ).sum()
     for turn in ("first", "again"):
         with clock(f"compare, {turn} (curve, batches and clusters are kept)"):
             data = compare.report_data(bench, plan)
@@ -64,9 +79,22 @@ def main():
     (work / "plan.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in PLAN.items()))
     for _ in range(3):
         start = time.perf_counter()
-        command = [sys.executable, "-m", "assay", "experiment", work / "plan.toml", "-b", bench.path, "-o", work / "report.html"]
+        command = [
+            sys.executable,
+            "-m",
+            "assay",
+            "experiment",
+            work / "plan.toml",
+            "-b",
+            bench.path,
+            "-o",
+            work / "report.html",
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        print(f"assay experiment, nothing to train, 100 runs: {time.perf_counter() - start:.1f} s", flush=True)
+        print(
+            f"assay experiment, nothing to train, 100 runs: {time.perf_counter() - start:.1f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

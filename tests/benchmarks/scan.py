@@ -65,8 +65,13 @@ def main(folds=5):
         ap = average_precision(bench, truth, found)
         flagged = found.flagged.reindex(truth.index).fillna(False).to_numpy(bool)
         wrong = (train.label != truth).to_numpy()
-        print(f"{name}: average precision {ap:.3f} (floor {floor}), {wrong.sum():,} wrong;", end=" ")
-        print(f"{flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}", flush=True)
+        print(
+            f"{name}: average precision {ap:.3f} (floor {floor}), {wrong.sum():,} wrong;", end=" "
+        )
+        print(
+            f"{flagged.sum():,} flagged, precision {wrong[flagged].mean():.2f}, recall {flagged[wrong].mean():.2f}",
+            flush=True,
+        )
 
     bench = first
     part = scoring.judged(bench.state())
@@ -76,18 +81,24 @@ def main(folds=5):
     other = "cat" if part.label.iloc[0] != "cat" else "dog"
     with clock("edit one label, stored and everything re-scored and published"):
         bench.edit(pd.DataFrame(dict(sample=sample, label=[other])), "benchmark")
-    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(part.content_hash)
+    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+        part.content_hash
+    )
     X = X[np.arange(len(X))]
     X = (X - X.mean(0)) / X.std(0)
     truth = part.meta.map(lambda m: json.loads(m)["true_label"])
     labels = part.label.to_numpy(dtype=str)
     with clock(f"yardstick: scikit-learn logistic regression, {folds} folds, same features"):
-        probs = cross_val_predict(LogisticRegression(C=0.01, max_iter=100), X, labels, cv=folds, method="predict_proba")
+        probs = cross_val_predict(
+            LogisticRegression(C=0.01, max_iter=100), X, labels, cv=folds, method="predict_proba"
+        )
     p = probs[np.arange(len(labels)), np.searchsorted(sorted(set(labels)), labels)]
     print(
         f"yardstick's average precision on aggre (with one label edited): {average_precision_score(labels != truth.to_numpy(dtype=str), -p):.3f}"
     )
-    print(f"peak memory {peak():.2f} GB; opinion {load(bench.arrays / 'opinion.npz')['pred_probs'].shape}")
+    print(
+        f"peak memory {peak():.2f} GB; opinion {load(bench.arrays / 'opinion.npz')['pred_probs'].shape}"
+    )
     shutil.rmtree(work)
 
 

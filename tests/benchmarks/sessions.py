@@ -69,16 +69,29 @@ def live(name, said, truth):
     right = said == truth
     turned = right != right[0]
     rows = np.flatnonzero(turned.any(0))
-    real = sequential.live_gain(int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth))
-    gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in (real.estimate, real.low, real.high)))
-    print(f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {gain}")
+    real = sequential.live_gain(
+        int((right[-1] & ~right[0]).sum()), int((~right[-1] & right[0]).sum()), len(truth)
+    )
+    gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(
+        *(100 * x for x in (real.estimate, real.low, real.high))
+    )
+    print(
+        f"{name:<6} {len(rows)} of {len(truth):,} answers turned on the way; the real gain {gain}"
+    )
     for n in (len(truth), 300):  # all of the validation labels, and as few as many have
         rng, false, once = np.random.default_rng(0), 0, 0
         for _ in range(SESSIONS):
-            mine = rows if n == len(truth) else np.intersect1d(rows, rng.choice(len(truth), n, replace=False))
+            mine = (
+                rows
+                if n == len(truth)
+                else np.intersect1d(rows, rng.choice(len(truth), n, replace=False))
+            )
             sign = rng.choice([-1, 1], len(mine))
             better, worse = (turned[:, mine] @ (sign == s).astype(int) for s in (1, -1))
-            false += any(sequential.live_gain(int(b), int(w), n).measurable for b, w in set(zip(better.tolist(), worse.tolist())))
+            false += any(
+                sequential.live_gain(int(b), int(w), n).measurable
+                for b, w in set(zip(better.tolist(), worse.tolist()))
+            )
             flips = np.maximum(better + worse, 1)
             once += bool((abs(better - worse) > estimates.normal(0.975) * np.sqrt(flips)).any())
         low, high = estimates.wilson(false, SESSIONS)

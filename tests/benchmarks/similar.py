@@ -28,7 +28,10 @@ def tasks(V, y, rng):
         yield "one class", y == k
         yield "two classes", np.isin(y, (k, (k + 3) % 10))
     for c in rng.permutation(60)[:10]:
-        yield "a class within a cluster", (cluster == c) & (y == np.bincount(y[cluster == c]).argmax())
+        yield (
+            "a class within a cluster",
+            (cluster == c) & (y == np.bincount(y[cluster == c]).argmax()),
+        )
 
 
 def main(folder):
@@ -50,11 +53,18 @@ def main(folder):
             hit = score["likeness"] >= similarity.bar(V[~pool], seeds, 10)
             found = {name: average_precision_score(members[pool], s) for name, s in score.items()}
             caught = dict(
-                recall=members[pool][hit].sum() / members[pool].sum(), precision=members[pool][hit].mean() if hit.any() else np.nan
+                recall=members[pool][hit].sum() / members[pool].sum(),
+                precision=members[pool][hit].mean() if hit.any() else np.nan,
             )
             rows.append(dict(task=task, seeds=n, share=members[pool].mean()) | found | caught)
-    print("average precision of three rankings; recall and precision of the bar; means over 10 of each\n")
-    print(markdown(pd.DataFrame(rows).groupby(["task", "seeds"], sort=False).mean().round(3).reset_index()))
+    print(
+        "average precision of three rankings; recall and precision of the bar; means over 10 of each\n"
+    )
+    print(
+        markdown(
+            pd.DataFrame(rows).groupby(["task", "seeds"], sort=False).mean().round(3).reset_index()
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -18,4 +18,6 @@ for _ in range(7):
         runs.append(seconds(code))
 bare = statistics.median(taken["pass"])
 for code, runs in taken.items():
-    print(f"{code:<24} {statistics.median(runs) - bare:.3f} s over python itself ({min(runs) - bare:.3f} to {max(runs) - bare:.3f})")
+    print(
+        f"{code:<24} {statistics.median(runs) - bare:.3f} s over python itself ({min(runs) - bare:.3f} to {max(runs) - bare:.3f})"
+    )

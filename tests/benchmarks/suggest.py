@@ -49,13 +49,20 @@ def data(folder, name):
         else:
             manifest, truth = solar_cells(folder / "cells")
             table = pd.read_csv(manifest)
-            table.assign(label=table.id.map(truth)).to_csv(manifest.with_name("true.csv"), index=False)
+            table.assign(label=table.id.map(truth)).to_csv(
+                manifest.with_name("true.csv"), index=False
+            )
             ingest(bench, manifest.with_name("true.csv"), "benchmark")
     state = bench.state()
     state = state[state.label.notna() & state["split"].isin(("train", "val", "test"))]
     _, _, model = embed(bench, state.content_hash, "lite0", None)
     X = np.asarray(Shards(bench.arrays / "embeddings" / model).rows(state.content_hash))
-    return X, knn.reduced(X), np.unique(state.label, return_inverse=True)[1], state["split"].to_numpy()
+    return (
+        X,
+        knn.reduced(X),
+        np.unique(state.label, return_inverse=True)[1],
+        state["split"].to_numpy(),
+    )
 
 
 # ---- ways to choose n of the pool: (vectors and probabilities of pool, train, val, n, generator) -> rows of the pool
@@ -95,7 +102,9 @@ def suggested(pool, train, val, n, rng):
     return active_learning.choose(*((V, 1 - (P**2).sum(1)) for V, P in (pool, train, val)), n)[0]
 
 
-WAYS = dict(random=at_random, uncertainty=uncertain, diversity=diverse, BADGE=badge, suggest=suggested)
+WAYS = dict(
+    random=at_random, uncertainty=uncertain, diversity=diverse, BADGE=badge, suggest=suggested
+)
 
 
 # ---- the comparison
@@ -104,7 +113,9 @@ WAYS = dict(random=at_random, uncertainty=uncertain, diversity=diverse, BADGE=ba
 def once(X, V, y, split, start, budgets, gap, seed):
     """One seed: {(way, budget): hits (m,)} on the test set and {(way, budget): how many of the choice are of the gap}; the start is (start, 0)."""
     rng, k = np.random.default_rng(seed), y.max() + 1
-    train, val, test = (rng.permutation(np.flatnonzero(split == s)) for s in ("train", "val", "test"))
+    train, val, test = (
+        rng.permutation(np.flatnonzero(split == s)) for s in ("train", "val", "test")
+    )
     thin = missing(V, train, seed, rng) if gap else np.zeros(len(V), bool)
     first = train[~thin[train] | (rng.random(len(train)) < 0.1)][:start]
     pool, val = rng.permutation(np.setdiff1d(train, first))[:POOL], val[:VAL]
@@ -114,7 +125,12 @@ def once(X, V, y, split, start, budgets, gap, seed):
 
     before = fit(first)
     told = [
-        (V[rows], p) for rows, p in ((pool, before.predict(X[pool])), (first, before.pred_probs(X[first])), (val, before.predict(X[val])))
+        (V[rows], p)
+        for rows, p in (
+            (pool, before.predict(X[pool])),
+            (first, before.pred_probs(X[first])),
+            (val, before.predict(X[val])),
+        )
     ]
     test = np.sort(test)
     hits, of_gap = {("start", 0): before.predict(X[test]).argmax(1) == y[test]}, {}
@@ -144,11 +160,20 @@ def table(found, budgets, gap):
         row = dict(way=way)
         for b in budgets:
             row[f"{b:,} labels"] = difference(
-                [h[way, b].astype(float) - h["start" if way == "random" else "random", 0 if way == "random" else b] for h, *_ in found]
+                [
+                    h[way, b].astype(float)
+                    - h["start" if way == "random" else "random", 0 if way == "random" else b]
+                    for h, *_ in found
+                ]
             )
             if gap:
                 inside = [
-                    (h[way, b][t].mean() - h["start" if way == "random" else "random", 0 if way == "random" else b][t].mean())
+                    (
+                        h[way, b][t].mean()
+                        - h["start" if way == "random" else "random", 0 if way == "random" else b][
+                            t
+                        ].mean()
+                    )
                     for h, _, t in found
                     if t.any()
                 ]
@@ -186,7 +211,10 @@ def main():
             found.append(once(X, V, y, split, START[name], BUDGETS[name], a.gap, seed))
             print(f"{name}: seed {seed} of {a.seeds}", flush=True)
             if seed in (2, 5, a.seeds - 1):
-                start, m = np.mean([h["start", 0].mean() for h, *_ in found]), (split == "test").sum()
+                start, m = (
+                    np.mean([h["start", 0].mean() for h, *_ in found]),
+                    (split == "test").sum(),
+                )
                 print(
                     f"\n{name}{', planted gap' if a.gap else ''}: {START[name]:,} labelled, accuracy {start:.1%}; {seed + 1} seeds, {m:,} test images"
                 )

@@ -19,7 +19,9 @@ def need(file):
 
 def peak():
     """Peak resident memory of this process so far, GB (mapped files count as far as they were read)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "linux" else 1e9
+    )
 
 
 @contextmanager

@@ -19,12 +19,15 @@ from PIL import Image, ImageOps
 
 from assay.curation.statistics import estimates
 from assay.pipelines.training import train
-from assay.pipelines.training.architectures import build
+from assay.pipelines.training.architectures import build, layers
 from assay.pipelines.training.architectures.recipes import recipe, size
 from tests.benchmarks.tools import clock, need
 
-torch = build.torch  # by way of pipelines, which first says how threads wait
-RUNS = {"cnn": (10_000, 3, 2, 10_000), "finetune": (384, 2, 2, 1_000)}  # images, epochs, seeds, test images
+torch = layers.torch  # by way of pipelines, which first says how threads wait
+RUNS = {
+    "cnn": (10_000, 3, 2, 10_000),
+    "finetune": (384, 2, 2, 1_000),
+}  # images, epochs, seeds, test images
 CPU = torch.device("cpu")
 
 
@@ -66,13 +69,28 @@ def plain(arch, seed, file):
     (jpegs, y), _ = data(arch, seed)
     r, (batch, steps) = recipe(arch), train.schedule(arch, len(y), RUNS[arch][1])
     torch.manual_seed(seed)
-    model = build.build(arch, np.stack([np.asarray(decode(b)) for b in jpegs]), 10).to(memory_format=torch.contiguous_format)
+    model = build.build(arch, np.stack([np.asarray(decode(b)) for b in jpegs]), 10).to(
+        memory_format=torch.contiguous_format
+    )
     photographs = Photographs(jpegs, y, size(r, 32, 32))
-    loader = torch.utils.data.DataLoader(photographs, batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True)
-    slow, fast = ([p for name, p in model.named_parameters() if p.requires_grad and ("pretrained" in name) is s] for s in (True, False))
-    optimizer = torch.optim.AdamW([dict(params=fast, lr=r.lr), dict(params=slow, lr=r.lr / 10)], weight_decay=0.05)
+    loader = torch.utils.data.DataLoader(
+        photographs, batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True
+    )
+    slow, fast = (
+        [
+            p
+            for name, p in model.named_parameters()
+            if p.requires_grad and ("pretrained" in name) is s
+        ]
+        for s in (True, False)
+    )
+    optimizer = torch.optim.AdamW(
+        [dict(params=fast, lr=r.lr), dict(params=slow, lr=r.lr / 10)], weight_decay=0.05
+    )
     warm = steps // 5 + 1
-    cycle = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warm, (steps - s) / (steps - warm + 1)))
+    cycle = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min((s + 1) / warm, (steps - s) / (steps - warm + 1))
+    )
     criterion = torch.nn.CrossEntropyLoss(label_smoothing=r.smoothing)
     model.train()
     print("ready", flush=True)
@@ -102,8 +120,18 @@ class Plain:
 
     def __init__(self, arch, seed, way):
         self.file = tempfile.NamedTemporaryFile()
-        command = [sys.executable, "-m", "tests.benchmarks.train", "plain", arch, str(seed), self.file.name]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | way)
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.train",
+            "plain",
+            arch,
+            str(seed),
+            self.file.name,
+        ]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | way
+        )
         assert self.process.stdout.readline() == "ready\n"
 
     def epoch(self):
@@ -145,22 +173,39 @@ def compare(arch):
                     other.epoch()
                     wall[who].append(time.perf_counter() - start)
             cpu["ours"].append(used)
-            right["ours"].append(train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth)
+            right["ours"].append(
+                train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth
+            )
             for who, other in others.items():
                 used, weights = other.end()
                 cpu[who].append(used)
                 model.load_state_dict(weights)
-                right[who].append(train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth)
+                right[who].append(
+                    train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth
+                )
     load, ours = os.getloadavg()[0], np.array(right["ours"])
-    print(f"{arch}: {images:,} images, {epochs} epochs, {seeds} seeds, {tests:,} test images; load {load:.1f} on {os.cpu_count()} cores")
-    print(f"    ours            {np.median(wall['ours']):6.1f} s an epoch, accuracy {ours.mean():.3f}")
+    print(
+        f"{arch}: {images:,} images, {epochs} epochs, {seeds} seeds, {tests:,} test images; load {load:.1f} on {os.cpu_count()} cores"
+    )
+    print(
+        f"    ours            {np.median(wall['ours']):6.1f} s an epoch, accuracy {ours.mean():.3f}"
+    )
     for who in WAYS:
-        ratio, gap = np.divide(wall[who], wall["ours"]), estimates.contrast([ours, np.array(right[who])], estimates.PAIR)
-        print(f"    {who:<15} {np.median(wall[who]):6.1f} s an epoch, accuracy {np.mean(right[who]):.3f}")
-        print(f"        times as long: {np.median(ratio):.1f} (median of {len(ratio)}, {ratio.min():.1f} to {ratio.max():.1f});", end=" ")
+        ratio, gap = (
+            np.divide(wall[who], wall["ours"]),
+            estimates.contrast([ours, np.array(right[who])], estimates.PAIR),
+        )
+        print(
+            f"    {who:<15} {np.median(wall[who]):6.1f} s an epoch, accuracy {np.mean(right[who]):.3f}"
+        )
+        print(
+            f"        times as long: {np.median(ratio):.1f} (median of {len(ratio)}, {ratio.min():.1f} to {ratio.max():.1f});",
+            end=" ",
+        )
         print(f"in CPU seconds: {sum(cpu[who]) / sum(cpu['ours']):.1f}")
         print(
-            f"        accuracy of ours less its: {100 * gap.estimate:+.1f} points [{100 * gap.low:.1f}, {100 * gap.high:.1f}]", flush=True
+            f"        accuracy of ours less its: {100 * gap.estimate:+.1f} points [{100 * gap.low:.1f}, {100 * gap.high:.1f}]",
+            flush=True,
         )
 
 

@@ -31,7 +31,12 @@ def write(path, name, threads, batches, edits):
     def one(thread):
         bench, rng = assay.open(path), random.Random(f"{name}-{thread}")
         for i in range(batches):
-            rows = pd.DataFrame([dict(sample=s, label=str(rng.randrange(10)), seconds=i) for s in rng.sample(samples, edits)])
+            rows = pd.DataFrame(
+                [
+                    dict(sample=s, label=str(rng.randrange(10)), seconds=i)
+                    for s in rng.sample(samples, edits)
+                ]
+            )
             start = time.perf_counter()
             bench.edit(rows, f"{name}-{thread}")
             waits.append(time.perf_counter() - start)
@@ -46,8 +51,13 @@ def storm(path, crowd=(1,) * 8 + (8,), batches=1000, edits=10):
     """About `batches` batches of `edits` edits by one process for each number of threads in `crowd`, all at once. Returns (every wait for an
     acknowledgement in seconds, seconds in all)."""
     each, start = -(-batches // sum(crowd)), time.perf_counter()
-    with ProcessPoolExecutor(len(crowd), multiprocessing.get_context("spawn")) as pool:  # which says so when one of its processes dies
-        shares = [pool.submit(write, path, f"p{p}", threads, each, edits) for p, threads in enumerate(crowd)]
+    with ProcessPoolExecutor(
+        len(crowd), multiprocessing.get_context("spawn")
+    ) as pool:  # which says so when one of its processes dies
+        shares = [
+            pool.submit(write, path, f"p{p}", threads, each, edits)
+            for p, threads in enumerate(crowd)
+        ]
         waits = [wait for share in shares for wait in share.result()]
     return waits, time.perf_counter() - start
 
@@ -55,11 +65,17 @@ def storm(path, crowd=(1,) * 8 + (8,), batches=1000, edits=10):
 def calm(path, batches, edits):
     """After a storm: all edits are there, in one order, each batch whole and in one piece; returns the log's length."""
     bench = assay.open(path)
-    log = bench.query("select seq, uid, batch, who, seconds from edits where batch like 'edit-%' order by seq")
+    log = bench.query(
+        "select seq, uid, batch, who, seconds from edits where batch like 'edit-%' order by seq"
+    )
     assert len(log) == batches * edits and log.uid.is_unique and (np.diff(log.seq) == 1).all()
-    assert (log.batch != log.batch.shift()).sum() == batches == log.batch.nunique(), "a batch lies in one piece"
+    assert (log.batch != log.batch.shift()).sum() == batches == log.batch.nunique(), (
+        "a batch lies in one piece"
+    )
     own = log.drop_duplicates("batch").groupby("who").seconds
-    assert all(list(s) == sorted(s) for _, s in own), "each writer's batches lie in the order in which it made them"
+    assert all(list(s) == sorted(s) for _, s in own), (
+        "each writer's batches lie in the order in which it made them"
+    )
     assert bench.chain_breaks() == []
     return len(log)
 
@@ -95,13 +111,20 @@ def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     on. The moment comes up to `most` seconds after it acknowledged `after` jobs. Returns the lines that it had told."""
     rng = random.Random(seed)
     victim = subprocess.Popen(
-        [sys.executable, "-c", VICTIM, str(path), str(other), str(seed), what], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", VICTIM, str(path), str(other), str(seed), what],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert victim.stdout.readline() == "ready\n"
     told = [victim.stdout.readline().split() for _ in range(after)]
     time.sleep(rng.uniform(0, most))
     os.kill(victim.pid, signal.SIGKILL)
-    told += [line.split() for line in victim.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    told += [
+        line.split()
+        for line in victim.stdout.read().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
     victim.wait()
     bench = assay.open(path)
     batches = {b for (b,) in bench.rows("select distinct batch from edits")}
@@ -111,7 +134,9 @@ def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     found = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
     assert found == [], found
     samples = bench.state().query("split == 'train'").index[:1]
-    assert bench.edit(pd.DataFrame(dict(sample=samples, verdict="confirm")), "survivor")["edits"] == 1
+    assert (
+        bench.edit(pd.DataFrame(dict(sample=samples, verdict="confirm")), "survivor")["edits"] == 1
+    )
     return told
 
 
@@ -135,7 +160,10 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        for name, crowd in (("8 processes and 8 threads of a ninth", (1,) * 8 + (8,)), ("8 processes of 8 threads each", (8,) * 8)):
+        for name, crowd in (
+            ("8 processes and 8 threads of a ninth", (1,) * 8 + (8,)),
+            ("8 processes of 8 threads each", (8,) * 8),
+        ):
             bench = bench_of(digits(600), folder / str(len(crowd)), audited_test=True)
             waits, seconds = storm(bench.path, crowd)
             calm(bench.path, len(waits), 10)
@@ -151,7 +179,9 @@ def main():
         for seed in range(200):
             told += killed(bench.path, folder / "other", seed)
         kinds = pd.Series([k for k, _ in told]).value_counts().to_dict()
-        print(f"kills: 200 in {time.perf_counter() - start:.0f} s; acknowledged before them and there: {json.dumps(kinds)}")
+        print(
+            f"kills: 200 in {time.perf_counter() - start:.0f} s; acknowledged before them and there: {json.dumps(kinds)}"
+        )
 
 
 if __name__ == "__main__":

@@ -42,4 +42,9 @@ def train(bench):
 
 
 def relabel(bench, rng, who):
-    return bench.edit(pd.DataFrame([dict(sample=s, label=str(rng.randrange(10))) for s in rng.sample(train(bench), 5)]), who)["batch"]
+    return bench.edit(
+        pd.DataFrame(
+            [dict(sample=s, label=str(rng.randrange(10))) for s in rng.sample(train(bench), 5)]
+        ),
+        who,
+    )["batch"]

@@ -27,13 +27,21 @@ class Line:
     """One connection to a workbench that is kept, as a browser's is."""
 
     def __init__(self, server):
-        self.server, self.con = server, http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        self.answered, self.cut = 0.0, 0  # when it last was, and how often a connection ended that had not lain idle
+        self.server, self.con = (
+            server,
+            http.client.HTTPConnection("127.0.0.1", server.port, timeout=60),
+        )
+        self.answered, self.cut = (
+            0.0,
+            0,
+        )  # when it last was, and how often a connection ended that had not lain idle
 
     def ask(self, path, body=None, again=True):
         """(status, bytes). One that lay idle may have been closed, so it is asked `again` on a new one, as a browser does; OSError or HTTPException
         where the server is gone."""
-        given = dict(Cookie=self.server.cookie, Origin=self.server.url) | ({"Content-Type": "application/json"} if body is not None else {})
+        given = dict(Cookie=self.server.cookie, Origin=self.server.url) | (
+            {"Content-Type": "application/json"} if body is not None else {}
+        )
         try:
             self.con.request("GET" if body is None else "POST", f"/assay/{path}", body, given)
             answer = self.con.getresponse()
@@ -52,16 +60,28 @@ class Person:
     """Somebody who decides: what they sent, and what of it was acknowledged."""
 
     def __init__(self, server, samples, seed, who):
-        self.line, self.samples, self.rng, self.who = Line(server), samples, random.Random(seed), who
+        self.line, self.samples, self.rng, self.who = (
+            Line(server),
+            samples,
+            random.Random(seed),
+            who,
+        )
         self.sent, self.acknowledged, self.waits = [], [], []
 
     def decide(self, again=None):
         batch = again or f"edit-{self.rng.getrandbits(48):012x}"
         self.sent += [] if again else [batch]
         said = random.Random(batch)
-        decision = dict(sample=said.choice(self.samples), label=str(said.randrange(10)), seconds=said.randrange(9))
+        decision = dict(
+            sample=said.choice(self.samples),
+            label=str(said.randrange(10)),
+            seconds=said.randrange(9),
+        )
         start = time.perf_counter()
-        status, text = self.line.ask("decisions", json.dumps(dict(who=self.who, sent=[dict(batch=batch, decision=decision)])).encode())
+        status, text = self.line.ask(
+            "decisions",
+            json.dumps(dict(who=self.who, sent=[dict(batch=batch, decision=decision)])).encode(),
+        )
         self.waits.append(time.perf_counter() - start)
         assert status == 200 and not json.loads(text)["refused"], text
         self.acknowledged.append(batch)
@@ -91,13 +111,25 @@ def all_there(path, people):
     bench = assay.open(path)
     found = Counter(
         b
-        for (b,) in bench.rows("select batch from edits where batch like 'edit-%' and who in (select unnest(?))", [[p.who for p in people]])
+        for (b,) in bench.rows(
+            "select batch from edits where batch like 'edit-%' and who in (select unnest(?))",
+            [[p.who for p in people]],
+        )
     )
     lost = {b for p in people for b in p.acknowledged} - set(found)
     twice = [b for b, count in found.items() if count > 1]
     strange = set(found) - {b for p in people for b in p.sent}
     wrong = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
-    return [f"{what}: {which}" for what, which in (("lost", lost), ("twice", twice), ("nobody's", strange), ("unsound", wrong)) if which]
+    return [
+        f"{what}: {which}"
+        for what, which in (
+            ("lost", lost),
+            ("twice", twice),
+            ("nobody's", strange),
+            ("unsound", wrong),
+        )
+        if which
+    ]
 
 
 def server(n, only=None):
@@ -124,7 +156,10 @@ def server(n, only=None):
             running.kill()
             faults += [f"server {seed}, sent again: {f}" for f in all_there(bench.path, people)]
         shutil.rmtree(running.door.folder, ignore_errors=True)
-    print(f"kills server      {n} in {time.perf_counter() - start:4.0f} s, {stored} decisions acknowledged before them", flush=True)
+    print(
+        f"kills server      {n} in {time.perf_counter() - start:4.0f} s, {stored} decisions acknowledged before them",
+        flush=True,
+    )
     return faults
 
 
@@ -149,20 +184,41 @@ def routes(n, only=None):
                 for _ in range(3):
                     cut[rng.randrange(len(cut))] = rng.randrange(256)
                 path, body = rng.choice(
-                    (("decisions", sound), ("decisions", bytes(cut)), ("items", bytes(cut)), ("items", rng.choice(RAW)), (None, None))
+                    (
+                        ("decisions", sound),
+                        ("decisions", bytes(cut)),
+                        ("items", bytes(cut)),
+                        ("items", rng.choice(RAW)),
+                        (None, None),
+                    )
                 )
-                odd = [quote(rng.choice(ODD)) if rng.random() < 0.5 else rng.choice(ODD) for _ in range(2)]
+                odd = [
+                    quote(rng.choice(ODD)) if rng.random() < 0.5 else rng.choice(ODD)
+                    for _ in range(2)
+                ]
                 path = path or rng.choice(
-                    ("image/{}?side={}", "why/{}?{}", "votes/{}?who={}", "live?session={}&after={}", "map?by={}&{}")
+                    (
+                        "image/{}?side={}",
+                        "why/{}?{}",
+                        "votes/{}?who={}",
+                        "live?session={}&after={}",
+                        "map?by={}&{}",
+                    )
                 ).format(*odd)
                 try:
                     status = line.ask(path, body)[0]
-                except http.client.HTTPException:  # a body that is refused before it is read ends its connection
+                except (
+                    http.client.HTTPException
+                ):  # a body that is refused before it is read ends its connection
                     status = 400
                 ends[status] += 1
                 if status >= 500:
                     faults.append(f"{status} for {path} {body[:300] if body else ''}")
-            faults += [] if line.ask("items", b'{"session": "0123456789abcdef"}')[0] == 200 else ["it does not answer any more"]
+            faults += (
+                []
+                if line.ask("items", b'{"session": "0123456789abcdef"}')[0] == 200
+                else ["it does not answer any more"]
+            )
         faults += [str(f) for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
     print(f"routes: {n} odd requests: {dict(sorted(ends.items()))}")
     return faults
@@ -171,7 +227,11 @@ def routes(n, only=None):
 def used(pid):
     """(MB resident, descriptors, threads) of a process."""
     said = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return int(said["VmRSS"].split()[0]) // 1024, len(os.listdir(f"/proc/{pid}/fd")), int(said["Threads"])
+    return (
+        int(said["VmRSS"].split()[0]) // 1024,
+        len(os.listdir(f"/proc/{pid}/fd")),
+        int(said["Threads"]),
+    )
 
 
 def clients(n, only=None, many=32):
@@ -186,13 +246,17 @@ def clients(n, only=None, many=32):
 
             def work(person):
                 rng, session = person.rng, f"{id(person):016x}"
-                what = rng.choice(["decide"] * 4 + ["image"] * 4 + ["items", "live", "why", "votes"])
+                what = rng.choice(
+                    ["decide"] * 4 + ["image"] * 4 + ["items", "live", "why", "votes"]
+                )
                 if what == "decide":
                     person.decide()
                 else:
                     sample = rng.choice(samples)
                     body = json.dumps(dict(session=session)).encode() if what == "items" else None
-                    path = dict(items="items", live=f"live?session={session}").get(what, f"{what}/{sample}")
+                    path = dict(items="items", live=f"live?session={session}").get(
+                        what, f"{what}/{sample}"
+                    )
                     status, text = person.line.ask(path, body)
                     assert status == 200, (status, path, text[:200])
                 asked[what] += 1
@@ -207,12 +271,18 @@ def clients(n, only=None, many=32):
             end = used(running.process.pid)
         faults += all_there(bench.path, people)
     waits = sorted(w for p in people for w in p.waits)
-    faults += [f"{cut} connections were cut that were in use" for cut in [sum(p.line.cut for p in people)] if cut]
+    faults += [
+        f"{cut} connections were cut that were in use"
+        for cut in [sum(p.line.cut for p in people)]
+        if cut
+    ]
     p50, p99 = waits[len(waits) // 2], waits[int(0.99 * len(waits))]
     print(
         f"clients: {many} for {n} s asked {asked.total():,} ({dict(asked)}), a decision waited {p50:.2f} s (p99 {p99:.2f}, worst {waits[-1]:.2f})"
     )
-    print(f"clients: MB, descriptors, threads at the start {start}, after each quarter {seen}, at the end {end}")
+    print(
+        f"clients: MB, descriptors, threads at the start {start}, after each quarter {seen}, at the end {end}"
+    )
     if end[1] > start[1] + 20 or end[2] > start[2] + 60 or seen[-1][0] > 1.25 * seen[0][0]:
         faults.append(f"the server holds more and more: {start}, {seen}, {end}")
     return faults
@@ -246,7 +316,9 @@ def people(n, only=None):
         with workbench(bench.path) as running:
             two = [Person(running, samples, who, who) for who in ("ann", "bob")]
             command = [sys.executable, "-c", SCRIPT, str(bench.path), str(n)]
-            script = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+            script = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+            )
             faults = crowd([lambda p=p: (p.decide(), time.sleep(0.3)) for p in two], n)
             said, err = script.communicate(timeout=120)
         faults += [err] * bool(script.returncode) + all_there(bench.path, two)
@@ -254,7 +326,12 @@ def people(n, only=None):
         ours = log[log.who.isin(["ann", "bob", "script"])]
         if (ours.batch != ours.batch.shift()).sum() != ours.batch.nunique():
             faults.append("a batch lies in pieces")
-    for name, waits in [*((p.who, p.waits) for p in two), ("script", [float(line.split()[1]) for line in said.splitlines()])]:
+    for name, waits in [
+        *((p.who, p.waits) for p in two),
+        ("script", [float(line.split()[1]) for line in said.splitlines()]),
+    ]:
         waits = sorted(waits)
-        print(f"people: {name} did {len(waits)} in {n} s, waited {waits[len(waits) // 2]:.2f} s each, at most {waits[-1]:.2f}")
+        print(
+            f"people: {name} did {len(waits)} in {n} s, waited {waits[len(waits) // 2]:.2f} s each, at most {waits[-1]:.2f}"
+        )
     return faults

@@ -17,7 +17,9 @@ def build(arch, x, k):
     some = x[np.sort(np.random.default_rng(0).permutation(len(x))[:2000])].astype("f4")
     if r.name == "mlp":
         scale = Scale(some.mean(0), some.std(0))
-        return nn.Sequential(scale, nn.Linear(x.shape[1], r.width), nn.GELU(), nn.Dropout(0.5), nn.Linear(r.width, k))
+        return nn.Sequential(
+            scale, nn.Linear(x.shape[1], r.width), nn.GELU(), nn.Dropout(0.5), nn.Linear(r.width, k)
+        )
     scale = Scale(some.mean((0, 1, 2))[:, None, None], some.std((0, 1, 2))[:, None, None])
     h, w = size(r, *x.shape[1:3])
     if r.name == "cnn":

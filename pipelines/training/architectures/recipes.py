@@ -49,20 +49,33 @@ def parse(arch):
     name, inside = found.groups() if found else (None, None)
     if not found or name not in KNOWN and ":" not in name:
         known = ", ".join((*KNOWN, CUSTOM.name))
-        raise UserError(f"expected {known}, each perhaps with (option=value, ...), found {str(arch)!r}", "for example resnet(depth=34)")
+        raise UserError(
+            f"expected {known}, each perhaps with (option=value, ...), found {str(arch)!r}",
+            "for example resnet(depth=34)",
+        )
     options, may = {}, options_of(name)
     for given in inside.split(",") if inside and inside.strip() else []:
         option, _, text = (part.strip() for part in given.partition("="))
         if option not in may or option in options:
-            takes = f"options of {name} ({', '.join(may)}), each once as option=value" if may else f"{name} without options: it has none"
-            raise UserError(f"expected {takes}, found {given.strip()!r} in {str(arch)!r}", "for example mlp(loss=gce, smoothing=0.1)")
+            takes = (
+                f"options of {name} ({', '.join(may)}), each once as option=value"
+                if may
+                else f"{name} without options: it has none"
+            )
+            raise UserError(
+                f"expected {takes}, found {given.strip()!r} in {str(arch)!r}",
+                "for example mlp(loss=gce, smoothing=0.1)",
+            )
         words, kind, allowed = OPTIONS[option]
         try:
             options[option] = kind(text)
         except ValueError:
             text, options[option] = text or "nothing", None
         if options[option] is None or not allowed(options[option]):
-            raise UserError(f"expected {option} to be {words}, found {text} in {str(arch)!r}", "change it in the plan")
+            raise UserError(
+                f"expected {option} to be {words}, found {text} in {str(arch)!r}",
+                "change it in the plan",
+            )
     return name, options
 
 
@@ -81,7 +94,11 @@ def canonical(arch):
     """The one spelling of an architecture: options sorted, defaults left out, so that `mlp` and `mlp(loss=ce)` are one run."""
     name, options = parse(arch)
     default = KNOWN.get(name, CUSTOM)
-    told = [f"{o}={str(v).removesuffix('.0')}" for o, v in sorted(options.items()) if v != getattr(default, o)]
+    told = [
+        f"{o}={str(v).removesuffix('.0')}"
+        for o, v in sorted(options.items())
+        if v != getattr(default, o)
+    ]
     return f"{name}({', '.join(told)})" if told else name
 
 
