@@ -1,35 +1,43 @@
-"""The pages and how one gets from one to another; every page is about the one bench that the server was started on."""
+"""The pages, and how one gets from one to another.
+
+Every page is about the one bench that the server was started on.
+"""
+
+from __future__ import annotations
 
 import os
 
 import streamlit as st
 
-from assay.app.server import review_session
-from assay.app.ui import banners
-from assay.app.ui.widgets import ICON, STYLE, drawn
+from assay.app.server.review_session import open_session
+from assay.app.ui.banners import draw_banners
+from assay.app.ui.style import ICON, STYLE
+from assay.app.ui.widgets import draw_page
 
 st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
 st.html(STYLE)
-bench = review_session.desk_of(os.environ["ASSAY_BENCH"]).bench
+bench = open_session(os.environ["ASSAY_BENCH"]).bench
 
 
-def page(name, title, icon, **more):
-    def draw():
-        if banners.told(name, bench):
-            drawn(name, bench)
+def make_page(name: str, title: str, icon: str, default: bool = False) -> st.Page:
+    """Make a page of the module of its name in pages/."""
+
+    def draw() -> None:
+        if draw_banners(name, bench):
+            draw_page(name, bench)
 
     draw.__name__ = name
-    return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=name, **more)
+    return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=name, default=default)
 
 
 PAGES = [
-    page("overview", "Overview", "dashboard", default=True),
-    page("review", "Review", "rate_review"),
-    page("map", "Map", "scatter_plot"),
-    page("gaps", "Gaps", "join_inner"),
-    page("experiments", "Experiments", "science"),
-    page("audit", "Audit", "visibility_off"),
-    page("history", "History", "history"),
+    make_page("overview", "Overview", "dashboard", default=True),
+    make_page("review", "Review", "rate_review"),
+    make_page("map", "Map", "scatter_plot"),
+    make_page("gaps", "Gaps", "join_inner"),
+    make_page("experiments", "Experiments", "science"),
+    make_page("audit", "Audit", "visibility_off"),
+    make_page("history", "History", "history"),
 ]
 if who := st.query_params.get("who"):
     st.session_state["who"] = who  # a link to another page takes no query along

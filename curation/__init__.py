@@ -1,4 +1,4 @@
-"""Assay's nouns: what a dataset is, what may be wrong with it, and what a number about it may mean."""
+"""Assay's nouns: datasets, what is wrong with them, what numbers mean."""
 
 from assay.curation.bench import Bench, create, open
 from assay.curation.errors import UserError

@@ -1,360 +1,358 @@
-"""The bench as its users hold it: state, edit, undo, redo, commit, and what can be read from it."""
+"""The bench: what can be asked of a dataset, and done."""
 
-import re
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from assay.curation import text
 from assay.curation.errors import UserError
-from assay.curation.storage import backup
-from assay.curation.storage.schema import new_batch
 from assay.curation.storage.store import Store
 from assay.curation.system import permissions
-from assay.curation.times import iso_time, now, stored
-from assay.curation.versioning import counterfactuals, edits, expressions, undo, versions
+from assay.curation.versioning import (
+    counterfactuals,
+    expressions,
+    pointers,
+    positions,
+    standing_table,
+    states,
+)
 
-NAME = re.compile(r"[\w.-]+")  # of a version
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import pandas as pd
+
+    from assay.curation.formats.torch_dataset import TorchDataset
+
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
 
 
-def open(path):  # noqa: A001 - `curation.open("my-bench")` is what users type
-    """The bench in folder `path`. Raises UserError where there is none, or one that this code cannot read."""
+def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")` is what users type
+    """Open the bench in folder `path`.
+
+    Raises UserError where there is none, or one that this code cannot read.
+    """
     bench = Bench(path)
     bench.verify()
-    if permissions.close(bench.path):
-        print(
-            f"note: {permissions.words(bench.path)}; an older Assay had left it open to others",
-            file=sys.stderr,
-        )
+    if permissions.close_to_others(bench.path):
+        access = permissions.describe_access(bench.path)
+        print(f"note: {access}; an older Assay had left it open to others", file=sys.stderr)
     return bench
 
 
-def create(path, group=False):
-    """The bench in folder `path`, made where there is none: for its owner alone, or for its `group`, too."""
+def create(path: str | Path, group: bool = False) -> Bench:
+    """Open the bench in folder `path`; make it where there is none.
+
+    It is for its owner alone, or for the owner's `group`, too.
+    """
     bench = Bench(path)
     if not bench.file.exists():
         bench.create(group)
     elif group:
-        permissions.share(bench.path, group)
+        permissions.set_modes(bench.path, group)
     return open(path)
 
 
 class Bench(Store):
-    def __repr__(self):
+    """A bench folder, opened. Every method reads or writes it as it is at that moment."""
+
+    labels: set[str] | None = None  # every label that a sample has or had, where it was asked
+
+    def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
 
     # ---- what is in it
 
-    def state(self, version="HEAD"):
-        """Every sample at `version`, a position in the log or an expression: see versions.state and expressions.counterfactual."""
+    def state(self, version: str | int = "HEAD") -> pd.DataFrame:
+        """List every sample as it stands at `version`.
+
+        version: a name, a position in the log, or an expression such as "v1 - flagged". The frame is indexed by
+        sample; for its columns see states.read_state, for expressions counterfactuals.read_counterfactual.
+        """
         if not expressions.is_expression(version):
-            return versions.state(self, version)
-        end = versions.position(self, "HEAD")
-        return versions.remembered(
-            self, (str(version), end), lambda: counterfactuals.counterfactual(self, str(version))
+            return states.read_state(self, version)
+        end = positions.find_position(self, "HEAD")
+        return states.remember_state(
+            self,
+            (str(version), end),
+            lambda: counterfactuals.read_counterfactual(self, str(version)),
         )
 
-    def frame(self, version="HEAD", split=None):
-        """The kept samples of a version, of one split or of all: what to train on elsewhere."""
+    def frame(self, version: str | int = "HEAD", split: str | None = None) -> pd.DataFrame:
+        """List the kept samples of a version: what to train on elsewhere.
+
+        Of one `split`, or of all; with the columns of `state`.
+        """
         frame = self.state(version)
         return frame[frame.keep & ((frame.split == split) if split else True)]
 
-    def dataset(self, version="HEAD", split="train", transform=None):
-        """A torch Dataset of (uint8 image (h, w, 3) or transform(image), class index); `.classes` names the indices."""
+    def dataset(
+        self,
+        version: str | int = "HEAD",
+        split: str = "train",
+        transform: Callable[[np.ndarray], Any] | None = None,
+    ) -> TorchDataset:
+        """Make a torch Dataset of the kept, labelled samples of a split.
+
+        An item is (uint8 image (h, w, 3), or transform(image); class index); `.classes` names the indices.
+        """
         from assay.curation.formats.torch_dataset import TorchDataset
 
         return TorchDataset(self, self.frame(version, split), transform)
 
-    def issues(self, kind=None, version="HEAD", threshold=None):
-        """Issues as they stand: frame kind, sample, score, suggestion, why; worst first: see queue.issues."""
-        from assay.curation.issues.listing import issues
+    def issues(
+        self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
+    ) -> pd.DataFrame:
+        """List the issues that nobody has decided about, worst first.
 
-        return issues(self, kind, version, threshold)
+        kind: one of listing.KINDS; None: all. Frame kind, sample, score, suggestion, why: see
+        listing.list_issues.
+        """
+        from assay.curation.issues.listing import list_issues
 
-    def queue(self, n=200, random=0.05, version="HEAD", again=0.0, who=""):
-        """What to look at next: see queue.queue."""
-        from assay.curation.review.queue import queue
+        return list_issues(self, kind, version, threshold)
 
-        return queue(self, n, random, version, again, who)
+    def queue(
+        self,
+        n: int = 200,
+        random: float = 0.05,
+        version: str = "HEAD",
+        again: float = 0.0,
+        who: str = "",
+    ) -> pd.DataFrame:
+        """List what to review next: disagreements, the n worst labels, random ones.
 
-    def suspects(self, version="HEAD"):
-        """Label issues of any version, by a probe fitted to it: frame sample -> label, suggestion; worst first."""
-        from assay.curation.label_quality.live import suspects
+        random, again: shares of n, drawn at random and from what others have reviewed. Frame rank, sample,
+        source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
+        """
+        from assay.curation.review.queue import build_queue
 
-        return suspects(self, version)
+        return build_queue(self, n, random, version, again, who)
 
-    def runs(self, split="val", version="HEAD"):
-        """Every finished training as one table: see runs.frame."""
-        from assay.curation.predictions.runs import frame
+    def suspects(self, version: str = "HEAD") -> pd.DataFrame:
+        """Score the labels of any version, worst first.
 
-        return frame(self, split, version)
+        By a probe that is fitted to that version. Frame sample -> label, suggestion, score, ...: see live.suspects.
+        """
+        from assay.curation.label_quality.live import find_suspects
 
-    def commits(self):
-        """Frame name, upto, tree, parent, message, who, ts; oldest first."""
+        return find_suspects(self, version)
+
+    def runs(self, split: str = "val", version: str = "HEAD") -> pd.DataFrame:
+        """List every finished run, with its accuracy on `split` at `version`.
+
+        See runs.frame for the columns.
+        """
+        from assay.curation.predictions.runs import tabulate_runs
+
+        return tabulate_runs(self, split, version)
+
+    def commits(self) -> pd.DataFrame:
+        """List the committed versions, oldest first.
+
+        Frame name, upto (position in the log), tree, parent, message, who, ts.
+        """
         return self.query("select * from commits order by upto, ts")
 
-    def log(self):
-        """Commits and the open work since, a row for each author: see history.log."""
-        from assay.curation.versioning.history import log
+    def log(self) -> pd.DataFrame:
+        """List commits and the open work since, a row for each author.
 
-        return log(self)
+        See history.read_log for the columns.
+        """
+        from assay.curation.versioning.history import read_log
 
-    def batches(self):
-        """Batches and commits, oldest first: see history.batches."""
-        from assay.curation.versioning.history import batches
+        return read_log(self)
 
-        return batches(self)
+    def batches(self) -> pd.DataFrame:
+        """List batches of edits and commits, oldest first.
 
-    def diff(self, a, b="HEAD"):
-        """What version `b` has that `a` has not: see history.diff."""
-        from assay.curation.versioning.history import diff
+        See history.read_batches for the columns.
+        """
+        from assay.curation.versioning.history import read_batches
 
-        return diff(self, a, b)
+        return read_batches(self)
 
-    def blame(self, sample, version="HEAD"):
-        """The life of one sample: see history.blame."""
-        from assay.curation.versioning.history import blame
+    def diff(self, a: str, b: str = "HEAD") -> pd.DataFrame:
+        """Compare two versions: what `b` has that `a` has not.
 
-        return blame(self, sample, version)
+        See history.diff_versions for the columns.
+        """
+        from assay.curation.versioning.history import diff_versions
 
-    def reviewers(self, version="HEAD"):
-        """Each person's count and speed, and how well two agree on what both saw: see votes.reviewers."""
-        from assay.curation.review.reviewers import reviewers
+        return diff_versions(self, a, b)
 
-        return reviewers(self, version)
+    def blame(self, sample: str, version: str = "HEAD") -> pd.DataFrame:
+        """List the edits of one sample: who, when, what, why.
 
-    def status(self, version="HEAD"):
-        """What is in the bench, what is flagged and what to do next, as a dict: see history.status."""
-        from assay.curation.review.status import status
+        sample: its id, or the beginning of it, or its key. See history.blame_sample for the columns.
+        """
+        from assay.curation.versioning.history import blame_sample
 
-        return status(self, version)
+        return blame_sample(self, sample, version)
 
-    def rules(self, version="HEAD"):
-        """Standing rules {name: value}, such as `test`: the hash, size and audit of the frozen test split."""
+    def reviewers(self, version: str = "HEAD") -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Count each person's decisions, and how well two people agree.
+
+        Two frames, a row for each person and one for each pair: see reviewers.count_reviewers.
+        """
+        from assay.curation.review.reviewers import count_reviewers
+
+        return count_reviewers(self, version)
+
+    def status(self, version: str = "HEAD") -> dict:
+        """Summarise the bench: samples, issues, reviews, and what to do next.
+
+        See status.summarize_bench for the keys.
+        """
+        from assay.curation.review.status import summarize_bench
+
+        return summarize_bench(self, version)
+
+    def rules(self, version: str = "HEAD") -> dict[str, dict]:
+        """List the standing rules: {name: value}.
+
+        Such as `test`: the hash, size and audit of the frozen test split. A rule that was undone is none.
+        """
         import json
 
-        upto = versions.position(self, expressions.root(version))
+        upto = positions.find_position(self, expressions.root_version(version))
         found = self.rows(
-            "select value ->> 'name', arg_max(value, seq) from edits where field = 'rule' and seq <= ? group by 1",
+            """select value ->> 'name', arg_max(value, seq) from edits
+            where field = 'rule' and seq <= ? group by 1""",
             [upto],
         )
         rules = {name: json.loads(value) for name, value in found}
-        return {
-            name: value for name, value in rules.items() if len(value) > 1
-        }  # one that was undone has its name alone
+        # one that was undone has its name alone
+        return {name: value for name, value in rules.items() if len(value) > 1}
 
-    def rule(self, version="HEAD"):
-        """How the standing label follows from several people's decisions: latest, or majority."""
+    def rule(self, version: str = "HEAD") -> str:
+        """Tell how several people's decisions make one label: latest or majority."""
         return self.rules(version).get("standing", {}).get("value") or "latest"
 
     # ---- what changes it
 
-    def mend(self, con):
-        """As Store.mend: what an older Assay left in the log that may not stand."""
-        from assay.curation.maintenance.repair import mend
+    def mend(self, con: duckdb.DuckDBPyConnection) -> str:
+        """Mend what an older Assay left in the log.
 
-        return mend(self, con)
+        Returns what it did, in words; called by an upgrade, see Store.
+        """
+        from assay.curation.maintenance.log_repair import assign_missing_splits
 
-    def link(self, con, table, count):
-        """As Store.link; after a large one, what stands is written down anew, so that reading it does not begin at the first edit."""
+        return assign_missing_splits(self, con)
+
+    def link(self, con: duckdb.DuckDBPyConnection, table: str, count: int) -> None:
+        """Append edits as one link of the log, as Store does.
+
+        After a large one, what stands is written down anew, so that reading it does not begin at the first
+        edit.
+        """
         super().link(con, table, count)
-        if count > 1000 and int(self.told[0]) - versions.standing_upto(con)[0] > TAIL:
-            versions.keep_standing(con)
+        assert self.new_tail, "a link has an end"
+        if count > 1000 and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > TAIL:
+            standing_table.write_standing(con)
 
-    def edit(self, decisions, who, why="", new_classes=()):
-        """Apply a frame of decisions as one batch: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,
-        suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms. Returns {batch, edits, samples,
-        confirmed, restated (confirmations of a label that somebody had changed meanwhile), unsure, rescored}. All or nothing: UserError names
-        bad rows."""
-        if not who:
-            raise UserError("expected to know who decides, found nobody", "say --who NAME")
-        text.check(why, "a reason", text.TEXT)
-        batch = new_batch("edit")
-        with (
-            self.transaction() as con
-        ):  # planned on what stands now, or a confirmation could overwrite somebody's relabelling
-            samples = decisions["sample"] if "sample" in decisions else ()
-            rows = edits.plan(
-                versions.standing(con, samples),
-                self.classes(con, decisions) | set(new_classes),
-                decisions,
-            )
-            if why:
-                rows["why"] = rows.why.where(rows.why != "", why)
-            if len(rows):
-                self.append(con, rows, batch, who)
-        count = rows.verdict.value_counts()
-        confirmed = (
-            set(decisions["sample"][decisions["verdict"] == "confirm"])
-            if "verdict" in decisions
-            else ()
-        )
-        return dict(
-            batch=batch if len(rows) else None,
-            restated=int(
-                (
-                    (rows.field == "label")
-                    & (rows.verdict == "set")
-                    & rows["sample"].isin(confirmed)
-                ).sum()
-            ),
-            edits=len(rows),
-            samples=rows["sample"].nunique(),
-            confirmed=int(count.get("confirm", 0)),
-            unsure=int(count.get("unsure", 0)),
-            rescored=self.rescore() if len(rows) else False,
-        )
+    def edit(
+        self, decisions: pd.DataFrame, who: str, why: str = "", new_classes: Iterable[str] = ()
+    ) -> dict:
+        """Apply a frame of decisions as one batch, or none of them.
 
-    def classes(self, con, decisions):
-        """Every label that a sample of this bench has or had; asked of the log only for a label that is news."""
-        if (
-            not hasattr(self, "labels")
-            or "label" in decisions
-            and not set(map(str, decisions["label"])) <= self.labels
-        ):
-            found = con.execute(
-                "select distinct value ->> '$' from (select distinct value from edits where field = 'label')"
-            ).fetchall()
-            self.labels = {label for (label,) in found if label is not None}
-        return self.labels
+        A row has a sample, and a label, keep, split, tag or verdict (confirm, unsure).
+        Returns {batch, edits, samples, ...}: see changes.apply_decisions.
+        """
+        from assay.curation.versioning.changes import apply_decisions
 
-    def undo(self, batch=None, who=""):
-        """Put back what stood before `batch` (by default the last decision that stands), leaving alone what somebody edited since. Undo is an edit:
-        undone itself, it is a redo. Returns {batch, undone, by, restored, left_alone, rescored}."""
-        with self.transaction() as con:
-            done, undone, authors = undo.stacks(con)
-            names = (
-                undo.choose(con, batch)
-                if batch
-                else [b for b in done if b.startswith("edit-")][::-1]
-            )
-            if not names:
-                raise UserError(
-                    "expected a batch to undo, found none",
-                    "`assay log --batches` lists what was done",
-                )
-            for name in names:  # a batch of which somebody edited every value since is passed over
-                kind, plan = (
-                    ("redo", undo.redo_plan(con, name))
-                    if name in undone
-                    else ("undo", undo.plan(con, [name]))
-                )
-                if plan.popped.astype(bool).any():
-                    break
-            out = self.take_back(con, plan, kind, f"{kind} of {name}", who)
-        return out | dict(
-            undone=name, by=authors[name], rescored=self.rescore() if out["batch"] else False
-        )
+        return apply_decisions(self, decisions, who, why, new_classes)
 
-    def redo(self, who=""):
-        """Undo the last undo or revert."""
-        with self.connect() as con:
-            undone = undo.stacks(con)[1]
-        if not undone:
-            raise UserError(
-                "expected a batch to redo, found none", "`assay log --batches` lists what was done"
-            )
-        return self.undo(undone[-1], who)
+    def undo(self, batch: str | None = None, who: str = "") -> dict:
+        """Undo a batch, by default the last decision: restore what stood before.
 
-    def revert(self, batch=None, of=None, since=None, who="", dry=False):
-        """Take back one batch, or every decision of somebody (`of`), or since a time (a datetime with its zone, else in local time), or both,
-        whatever came between; values that somebody else edited since are left alone. Returns (plan: see undo.plan, what happened: as undo).
-        `dry`: only the plan."""
-        start = since and stored(since)
-        with self.connect() if dry else self.transaction() as con:
-            names = undo.choose(con, batch, of, start)
-            plan = undo.plan(con, names)
-            word = f"revert of {batch or ' '.join(filter(None, [of, since and f'since {iso_time(start)}']))}"
-            out = (
-                dict(batch=None) if dry else self.take_back(con, plan, "undo", word, who, "revert")
-            )
-        return plan, out | dict(undone=names, rescored=self.rescore() if out["batch"] else False)
+        Returns {batch, undone, by, restored, left_alone, rescored}: see changes.undo_batch.
+        """
+        from assay.curation.versioning.changes import undo_batch
 
-    def set_rule(self, value, who):
-        """From here on the standing label is the `latest` decision or that of the `majority`; older versions stay what they are. Returns {batch,
-        changed (labels that change by it), rescored}."""
-        if value == self.rule():
-            return dict(batch=None, changed=0, rescored=False)
-        import json
+        return undo_batch(self, batch, who)
 
-        import pandas as pd
+    def redo(self, who: str = "") -> dict:
+        """Redo what the last undo or revert took away.
 
-        before, batch = self.state().label, new_batch("rule")
-        row = pd.DataFrame(
-            [dict(sample="", field="rule", value=json.dumps(dict(name="standing", value=value)))]
-        )
-        with self.transaction() as con:
-            self.append(con, row, batch, who)
-        now = self.state().label
-        return dict(
-            batch=batch,
-            changed=int((now != before.reindex(now.index)).sum()),
-            rescored=self.rescore(),
-        )
+        Returns what `undo` returns.
+        """
+        from assay.curation.versioning.changes import redo_last
 
-    def merge(self, other, who=""):
-        """Bring the log of another copy of this bench in: see merge.merge."""
-        from assay.curation.versioning.merge import merge
+        return redo_last(self, who)
 
-        out = merge(self, open(other), who)
+    def revert(
+        self,
+        batch: str | None = None,
+        of: str | None = None,
+        since: datetime | None = None,
+        who: str = "",
+        dry: bool = False,
+    ) -> tuple[pd.DataFrame, dict]:
+        """Revert a batch, or decisions `of` a person or `since` a time.
+
+        `dry`: only plan it. Returns (plan, what happened): see changes.revert_batches.
+        """
+        from assay.curation.versioning.changes import revert_batches
+
+        return revert_batches(self, batch, of, since, who, dry)
+
+    def set_rule(self, value: str, who: str) -> dict:
+        """Choose whose label stands: the `latest`, or that of the `majority`.
+
+        Returns {batch, changed, rescored}: see changes.set_label_rule.
+        """
+        from assay.curation.versioning.changes import set_label_rule
+
+        return set_label_rule(self, value, who)
+
+    def merge(self, other: str | Path, who: str = "") -> dict:
+        """Merge the log of another copy of this bench.
+
+        other: the folder of the copy. Returns what merge.merge returns, and rescored.
+        """
+        from assay.curation.versioning.merge import merge_benches
+
+        out = merge_benches(self, open(other), who)
         self.states.clear()
         return out | dict(rescored=self.rescore() if out["edits"] and not out["samples"] else False)
 
-    def take_back(self, con, plan, kind, why, who, name=None):
-        rows = undo.rows(plan, kind, why)
-        batch = new_batch(name or kind) if len(rows) else None
-        if batch:
-            self.append(con, rows, batch, who)
-        return dict(batch=batch, restored=len(rows), left_alone=len(plan) - len(rows))
+    def rescore(self) -> bool | str:
+        """Bring the scan's scores to the present labels.
 
-    def rescore(self):
-        """Bring the standing scan's scores to the present labels, without embedding or fitting anew: True, False where no scan stands, or in
-        words why it cannot be (what was decided is stored all the same)."""
+        Nothing is embedded or fitted anew. Returns True, or False where no scan stands, or in words why it
+        cannot be; what was decided is stored all the same.
+        """
         from assay.curation.label_quality.live import rescore
 
         try:
-            return (self.arrays / "probe.npz").exists() and rescore(self) is not None
+            return (self.arrays / "probe.npz").exists() and rescore(self)
         except UserError as e:
             return e.problem
 
-    def damages(self):
-        """What is wrong with the file beyond its hash chain: (kind, what, what --repair does about it, or None), ...; see check.check."""
+    def damages(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield what is wrong with the file beyond its hash chain.
+
+        (kind, what, what --repair does about it, or None), ...: see maintenance.integrity.
+        """
         with self.connect() as con:
-            if lost := self.behind(con):
+            if lost := self.find_loss(con):
                 yield "log", lost, None
-            if versions.standing_differs(con):
+            if standing_table.is_standing_wrong(con):
                 yield (
                     "standing",
                     "the table of what stands is not what the log says",
                     "write it down anew",
                 )
 
-    def commit(self, message="", who="", name=None):
-        """Name the present position of the log, v1, v2, ... Returns the commit as a dict; where nothing changed, the last one."""
-        if name is not None and (name == "HEAD" or not NAME.fullmatch(name)):
-            raise UserError(
-                f"expected a name of letters, digits and -_. for the version, found {name!r}",
-                "choose another name",
-            )
-        text.check(message, "a message", text.TEXT)
-        upto = versions.position(self, "HEAD")
-        tree = versions.tree(self.state(upto))  # of this very position, whatever comes meanwhile
-        with self.transaction() as con:
-            commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
-            names, last = {c[0] for c in commits}, commits[-1] if commits else (None, None, None)
-            if last[1] == upto and name is None:
-                return dict(name=last[0], upto=upto, tree=last[2], new=False)
-            if name in names:
-                raise UserError(
-                    f"expected a new name for the version, found {name!r}, which is taken",
-                    "choose another name",
-                )
-            name = (
-                name
-                or f"v{1 + max([int(n[1:]) for n in names if n[0] == 'v' and n[1:].isdecimal()], default=0)}"
-            )
-            con.execute(
-                "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
-                [name, upto, tree, last[0], message, who, now()],
-            )
-            versions.keep_standing(con)
-        return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep(self, name))
+    def commit(self, message: str = "", who: str = "", name: str | None = None) -> dict:
+        """Commit: name the present position of the log, v1, v2, ...
+
+        Returns {name, upto, tree, new, backup}: see commits.commit_version.
+        """
+        from assay.curation.versioning.commits import commit_version
+
+        return commit_version(self, message, who, name)

@@ -1,27 +1,52 @@
-"""The errors that a person can act on."""
+"""Errors that a person can act on."""
+
+from __future__ import annotations
 
 import re
 
 
 class UserError(Exception):
-    """What was expected and found (`problem`), and what to do about it (`hint`); the command line exits with status 2."""
+    """What was expected and found, and what to do about it.
 
-    def __init__(self, problem, hint):
-        texts = (
-            re.sub(r"\[Errno \d+\] ", "", text) for text in (problem, hint)
-        )  # a number that no reader of ours knows
-        self.problem, self.hint = ("\n".join(map(short, text.split("\n"))) for text in texts)
+    `problem` says the first, `hint` the second. The command line exits with status 2.
+    """
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = clean_message(problem), clean_message(hint)
         super().__init__(f"error: {self.problem}\nhint: {self.hint}")
 
 
-class Held(UserError):
+class BenchBusy(UserError):
     """Somebody else has the bench open: the same may work a moment later."""
 
 
-def short(text, most=1_000):
-    """`text`, its middle left out where it is longer than a person would read."""
-    return (
-        text
-        if len(text) <= most
-        else f"{text[: most // 2]} ... {len(text) - most:,} characters ... {text[-(most // 2) :]}"
-    )
+class DiskFull(UserError):
+    """There is no room on the disk of the bench; what it holds is sound."""
+
+
+class OtherSchema(UserError):
+    """The bench is of a schema that this code does not know; it may be sound."""
+
+
+class DamagedFile(UserError):
+    """A file of arrays cannot be read; `reason` says why."""
+
+    def __init__(self, problem: str, hint: str, reason: str) -> None:
+        super().__init__(problem, hint)
+        self.reason = clean_message(reason)
+
+
+def clean_message(text: str) -> str:
+    """Leave error numbers and endless lines out of a message.
+
+    No reader of ours knows them.
+    """
+    return "\n".join(map(shorten, re.sub(r"\[Errno \d+\] ", "", text).split("\n")))
+
+
+def shorten(text: str, most: int = 1_000) -> str:
+    """Leave out the middle of a text too long to read."""
+    if len(text) <= most:
+        return text
+    left_out = f"{len(text) - most:,} characters"
+    return f"{text[: most // 2]} ... {left_out} ... {text[-(most // 2) :]}"

@@ -1,4 +1,7 @@
-"""Find the members of an extension point: one file each, ours or somebody else's."""
+"""Find the members of an extension point.
+
+Each member is one file, ours or somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from types import ModuleType
 
 @cache
 def discover(package: str) -> list[ModuleType]:
-    """List the modules of a package such as `assay.curation.issues`, then those that other distributions offer.
+    """List the modules of a package, then those that other distributions offer.
 
-    A distribution offers a module by an entry point of the group that is called as the package:
+    The package is given by name, such as `assay.curation.issues`. A distribution offers a module
+    by an entry point of the group that is called as the package:
     `[project.entry-points."assay.curation.issues"] my_finder = "my_package.my_finder"`.
     """
     folder = import_module(package).__path__

@@ -1,36 +1,49 @@
-"""What text may enter the log, and how it looks where text can bite: terminals, spreadsheets, CSV lines, folder names."""
+"""Check text for the log, and show it where text can bite.
+
+Text bites in terminals, spreadsheets, CSV lines and folder names.
+"""
+
+from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 
-NAME, TEXT = (
-    300,
-    5_000,
-)  # characters that a label, tag, person or source may have; that a reason or a key may have
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_NAME = 300  # characters of a label, tag, person or source
+MAX_TEXT = 5_000  # characters of a reason or a key
 SURROGATE = re.compile("[\ud800-\udfff]")
+# marks of direction too
 CONTROL = re.compile(
     "[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)  # marks of direction too
-FORMULA = re.compile(
-    r"'*(?![+-]?[\d.]+\Z)[=+\-@\t\r]"
-)  # what a spreadsheet would run; -1 is a number
+)
+# what a spreadsheet would run; -1 is a number
+FORMULA = re.compile(r"'*(?![+-]?[\d.]+\Z)[=+\-@\t\r]")
 
 
-def flaw(text, most=NAME):
-    """What keeps `text` out of the log, in words, or None. All other text comes back exactly as it went in."""
+def find_flaw(text: str, most: int = MAX_NAME) -> str | None:
+    """Say what keeps a text out of the log, or None.
+
+    All other text comes back exactly as it went in.
+    """
     if len(text) > most:
         return f"has {len(text):,} characters, more than {most:,}"
     if "\0" in text:
         return "holds a NUL character"
     if SURROGATE.search(text):
         return "holds half a surrogate pair, so it is not Unicode"
+    return None
 
 
-def check(text, what, most=NAME):
-    """`text`; UserError where it may not be in the log."""
-    if wrong := flaw(text, most):
+def check_text(text: str, what: str, most: int = MAX_NAME) -> str:
+    """Return the text; UserError where it may not be in the log."""
+    if wrong := find_flaw(text, most):
         raise UserError(
             f"expected {what} in plain text, found one that {wrong}: {text[:40]!r}",
             "shorten or mend it",
@@ -38,43 +51,60 @@ def check(text, what, most=NAME):
     return text
 
 
-def alike(names):
-    """Lists of two or more of `names` that differ in nothing but capitals, blanks, or how Unicode writes the same letters."""
-    groups = {}
+def find_alike(names: Iterable[str]) -> list[list[str]]:
+    """Group the names that a person would take for one another.
+
+    They differ in nothing but capitals, blanks, or how Unicode writes the same letters. Each group
+    has two or more.
+    """
+    groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        groups.setdefault(
-            " ".join(unicodedata.normalize("NFKC", name).casefold().split()), []
-        ).append(name)
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        groups.setdefault(plain, []).append(name)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def printable(text):
-    """`text` as a terminal may show it: an escape sequence in a label must not move the cursor, nor a mark turn the line around."""
+def escape_controls(text: str) -> str:
+    """Write control characters as escapes, for a terminal.
+
+    An escape sequence in a label must not move the cursor, nor a mark turn the line around.
+    """
     return CONTROL.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
-def width(text):
-    """How many columns of a terminal a text takes, of which a Chinese character takes two."""
+def text_width(text: str) -> int:
+    """Count the columns that a text takes in a terminal.
+
+    A Chinese character takes two.
+    """
     from rich.cells import cell_len
 
-    return cell_len(printable(text))
+    return cell_len(escape_controls(text))
 
 
-def pad(text, columns):
-    return text + " " * (columns - width(text))
+def pad_text(text: str, columns: int) -> str:
+    """Fill a text with blanks up to so many columns."""
+    return text + " " * (columns - text_width(text))
 
 
-def defused(frame):
-    """A frame whose cells no spreadsheet takes for a formula: these begin with an apostrophe, which `fused` takes away again."""
+def defuse_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before cells that a spreadsheet would run.
+
+    `restore_formula` takes it away again.
+    """
     return frame.map(lambda v: f"'{v}" if isinstance(v, str) and FORMULA.match(v) else v)
 
 
-def fused(cell):
+def restore_formula(cell: str) -> str:
+    """Take away the apostrophe that `defuse_formulas` put before a cell."""
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
-def write_csv(frame, path):
-    """A frame as CSV with the line ends of RFC 4180: with any others Python leaves a carriage return in a label unquoted."""
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a frame as CSV with the line ends of RFC 4180.
+
+    With any others Python leaves a carriage return in a label unquoted.
+    """
     try:
         frame.to_csv(path, index=False, lineterminator="\r\n")
     except OSError as e:
@@ -84,8 +114,11 @@ def write_csv(frame, path):
         ) from None
 
 
-def safe(name):
-    """A file's or folder's name for any text: what leads away, hides or is no letter is written as %xx; `urllib.parse.unquote` reads it."""
+def safe_name(name: str) -> str:
+    """Make a file's or folder's name of any text.
+
+    What leads away, hides or is no letter is written as %xx; `urllib.parse.unquote` reads it.
+    """
     out = "".join(
         c
         if c.isprintable() and c not in '/\\:*?"<>|%'

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from assay.app.server.links import Door
+from assay.app.server.links import AccessKeys
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 TOKEN = "a-key-of-these-tests"
@@ -71,8 +71,8 @@ class Workbench:
             "--no-browser",
         ]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.door = Door(self.bench)
-        self.door.give("key", TOKEN)
+        self.keys = AccessKeys(self.bench)
+        self.keys.make_token("key", TOKEN)
         self.process = subprocess.Popen(command, **quiet)
         until = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < until:
@@ -116,7 +116,7 @@ class Workbench:
         )
         page.on("pageerror", lambda e: page.failed.append(str(e)))
         page.goto(
-            f"{self.url}{path}{'&' if '?' in path else '?'}token={self.door.give('link')}",
+            f"{self.url}{path}{'&' if '?' in path else '?'}token={self.keys.make_token('link')}",
             wait_until="commit",
         )
         page.wait_for_url(lambda url: "token" not in url, wait_until="commit")
@@ -161,4 +161,4 @@ def workbench(bench):
         yield running
     finally:
         running.kill()
-        shutil.rmtree(running.door.folder, ignore_errors=True)
+        shutil.rmtree(running.keys.folder, ignore_errors=True)

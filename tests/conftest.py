@@ -95,13 +95,14 @@ def digits(n=600, wrong=0.08, seed=0):
 def bench_of(table, folder, **options):
     """A bench imported from a table such as `digits()`."""
     import assay
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "digits.parquet"
     table.to_parquet(source)
     bench = assay.create(folder / "bench")
-    ingest(bench, source, "tester", columns=dict(label="label"), **options)
+    ingest(bench, source, "tester", ImportOptions(columns=dict(label="label"), **options))
     return bench
 
 
@@ -126,10 +127,10 @@ def bench(bench_once, tmp_path):
 
 @pytest.fixture(scope="session")
 def scanned_once(bench_once, tmp_path_factory):
-    from assay.pipelines.indexing.scan import scan
+    from assay.pipelines.indexing.scan import ScanOptions, scan
 
     bench = copied(bench_once, tmp_path_factory.mktemp("scanned"))
-    scan(bench, embedder="pixels", say=lambda line: None)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     return bench
 
 

@@ -43,9 +43,9 @@ FLEETING = [
 def play(readme, folder):
     """Run the console blocks one after the other on solar cells in `folder`, as a reader would who knows the right labels.
     Yields (command, what the README shows, what was printed)."""
-    from assay.pipelines.simulation.example_data import solar_cells
+    from assay.pipelines.simulation.example_data import make_solar_cells
 
-    _, truth = solar_cells(folder / "demo")
+    _, truth = make_solar_cells(folder / "demo")
     tables = re.findall(r"```toml\n(?:# (\S+)\n)?(.*?)```", readme, re.S)
     for name, text in tables:
         (folder / (name or "plan.toml")).write_text(text)

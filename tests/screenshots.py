@@ -13,11 +13,12 @@ from PIL import Image
 
 import assay
 from assay.app.server import audit_sheet
+from assay.curation.formats.base import ImportOptions
 from assay.pipelines.indexing import draw_map
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.example_data import solar_cells
-from assay.pipelines.simulation.reviewer import decisions, review
+from assay.pipelines.simulation.example_data import make_solar_cells
+from assay.pipelines.simulation.reviewer import review_queue, true_decisions
 from tests.browser import READY, browser, until, workbench
 
 SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
@@ -29,18 +30,18 @@ DOCS = "overview review alike map gaps experiments audit history".split()
 def build(folder):
     """The demo's solar cells with more of a history: a kind of cell that train lacks and the pool has, three people, a version reviewed, an
     experiment, a map, an audit begun."""
-    manifest, truth = solar_cells(folder)
+    manifest, truth = make_solar_cells(folder)
     bench = assay.create(folder / "solar-cells")
-    ingest(bench, pooled(manifest, truth), "hurried annotator", audited_test=True)
+    ingest(bench, pooled(manifest, truth), "hurried annotator", ImportOptions(audited_test=True))
     scan(bench, say=lambda line: print("   ", line))
-    draw_map.draw(bench, print, wait=True)
+    draw_map.draw_map(bench, print, wait=True)
     truth = bench.state().key.map(truth)
     for who, n in (("ann", 50), ("ben", 25), ("ann", 15)):
-        review(bench, truth, n, random=0.15, who=who)
+        review_queue(bench, truth, n, random=0.15, who=who)
     bench.commit("what two people looked at", "ann")
     some = bench.queue(9, 0)["sample"]
     bench.edit(
-        decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected"
+        true_decisions(some, truth).assign(label="defective"), "carl", "all that the line rejected"
     )
     bench.undo(who="carl")
     (folder / "plan.toml").write_text(PLAN)
@@ -54,8 +55,8 @@ def build(folder):
         str(bench.path),
     ]
     subprocess.run([*command, "-o", str(bench.path / "report.html")], check=True)
-    review(bench, truth, 12, who="ben")
-    audit_sheet.begin(bench, "ann", 60)
+    review_queue(bench, truth, 12, who="ben")
+    audit_sheet.begin_sheet(bench, "ann", 60)
     return bench
 
 
@@ -77,7 +78,7 @@ def pooled(manifest, truth, seed=0):
 
 
 def alike(page):
-    page.get_by_text("many alike").click()
+    page.get_by_text("grid review").click()
     page.locator(".assay-grid .many img").first.wait_for()
 
 

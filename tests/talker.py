@@ -9,7 +9,7 @@ from assay.curation.system import processes
 if __name__ == "__main__":
     pause, times = float(sys.argv[1]), int(sys.argv[2])
     print('{"n": "a stray line"}', flush=True)
-    out = processes.answer()
+    out = processes.open_answers()
     for n in range(times):
         time.sleep(pause)
         print(json.dumps(dict(n=n)), file=out, flush=True)

@@ -13,12 +13,12 @@ from browser import browser, look, look_through, stored, until, workbench
 from conftest import ROOT, bench_of, digits, truth_of
 
 import assay
-from assay.app.server import explanations, review_session
-from assay.curation.features import projection
+from assay.app.server import explanations, live_effect, review_session
+from assay.curation.features import image_map
 from assay.curation.predictions import model_errors
 from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
 REVIEW = "/review?who=ann"
 
@@ -29,7 +29,7 @@ def big_once(tmp_path_factory):
     table = digits(1797)
     table.loc[0, "id"] = "<script>window.ran = 1</script><img src=x onerror='window.ran = 1'>"
     bench = bench_of(table, tmp_path_factory.mktemp("app"), audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     return bench
 
 
@@ -40,10 +40,10 @@ def big(big_once, tmp_path):
 
 
 @pytest.fixture
-def desk(big):
-    with closing(review_session.Desk(big)) as desk:
-        desk.refresh()
-        yield desk
+def session(big):
+    with closing(review_session.ReviewSession(big)) as session:
+        session.rescore()
+        yield session
 
 
 @pytest.fixture(scope="module")
@@ -283,9 +283,9 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     from assay.app.server import audit_sheet
 
     truth, of = truth_of(big), {}
-    name = audit_sheet.begin(big, "ann", 12)
+    name = audit_sheet.begin_sheet(big, "ann", 12)
     rule = big.rules()[f"audit:{name}"]
-    of = dict(enumerate(audit.sheet(big, rule), 1))
+    of = dict(enumerate(audit.draw_sheet(big, rule), 1))
     with workbench(big.path) as server:
         page = server.page(chrome, "/audit?who=ann")
         for turn in range(len(of)):
@@ -305,7 +305,7 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
         page.get_by_text("Read the answers").click()
         page.get_by_text("labels audited").wait_for()
         assert page.foreign == [] and page.failed == []
-    found = audit.audited(big)
+    found = audit.find_audited(big)
     assert len(found) == 12 and (found.verdict == "unsure").sum() == 1
     sure = found[found.verdict != "unsure"]
     assert (sure.label == truth[sure.index]).all() and big.commits().name.iloc[-1] == "audit-1"
@@ -313,7 +313,7 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
 
 @pytest.mark.daily
 def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
-    projection.sketch(big)
+    image_map.sketch_map(big)
     before = big.state()
     with workbench(big.path) as server:
         page = server.page(chrome, "/map?who=ann", viewport=dict(width=1300, height=16000))
@@ -331,9 +331,9 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
         n = len(free) - 2
         look_through(page)
         assert (
-            page.locator(".assay-grid").get_attribute("data-picked") == "0" and pictures.count() < n
+            page.locator(".assay-grid").get_attribute("data-selected") == "0" and pictures.count() < n
         )
-        page.get_by_text(f"pick all {len(free):,}").click()
+        page.get_by_text(f"select all {len(free):,}").click()
         out = {pictures.nth(i).get_attribute("title").split("\n")[0] for i in (0, 3)}
         pictures.nth(0).click()
         pictures.nth(3).click()
@@ -359,14 +359,14 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
 def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome, REVIEW)
-        page.get_by_text("many alike").click()
+        page.get_by_text("grid review").click()
         pictures = page.locator(".assay-grid .many button")
         pictures.nth(1).wait_for()
         n, out = pictures.count(), pictures.nth(1).get_attribute("title").split("\n")[0]
         assert page.get_by_text("the suggestion is right (0)").is_disabled(), (
-            "nothing is picked before somebody picks it"
+            "nothing is selected before somebody selects it"
         )
-        page.get_by_text(f"pick all {n}").click()
+        page.get_by_text(f"select all {n}").click()
         look_through(page)
         pictures.nth(1).click()
         page.get_by_text(f"the suggestion is right ({n - 1})").click()
@@ -383,10 +383,10 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
     )
 
 
-# ---- the desk by itself
+# ---- the review session by itself
 
 
-def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
+def test_what_the_session_rescored_is_what_a_new_process_says(big, session):
     """Decisions of every kind, ours and another process's: after each the queue, reasons and validation answers are those of a bench read afresh."""
     state, other = big.state(), assay.open(big.path)
     train = state.index[state.split == "train"]
@@ -398,40 +398,44 @@ def test_what_the_desk_brought_forward_is_what_a_new_process_says(big, desk):
         (True, [dict(sample=train[i], verdict="confirm") for i in range(30, 80)]),
     ):
         if ours:
-            assert not incoming.receive(big, [(f"edit-{len(rows):012x}", rows)], "ann")["refused"]
+            assert not incoming.receive_batches(big, [(f"edit-{len(rows):012x}", rows)], "ann")[
+                "refused"
+            ]
         else:
             other.edit(pd.DataFrame(rows), "script")
-        desk.refresh()
+        session.rescore()
         shutil.copytree(big.path, big.path.with_name("copy"), dirs_exist_ok=True)
         copy = assay.open(big.path.with_name("copy"))
         copy.rescore()
-        want = copy.queue(review_session.AHEAD, desk.share)
-        assert [(r["sample"], r["reason"], r["random"]) for r in desk.rows] == list(
+        want = copy.queue(review_session.AHEAD, session.share)
+        assert [(r["sample"], r["reason"], r["random"]) for r in session.rows] == list(
             zip(want["sample"], want.reason, want.random)
         )
-        probed = model_errors.found(copy)
-        assert {s: desk.said[s] for s in probed.index} == dict(probed.said) and len(probed) > 300
-        assert desk.progress == progress.progress(copy)
-    assert desk.publish() and not desk.publish(), "written down once"
+        probed = model_errors.find_model_errors(copy)
+        assert {s: session.predicted[s] for s in probed.index} == dict(probed.said) and len(
+            probed
+        ) > 300
+        assert session.reviewed == progress.summarize_reviews(copy)
+    assert session.write_scores() and not session.write_scores(), "written down once"
     kept = np.load(big.arrays / "opinion.npz")
-    assert int(kept["upto"]) == desk.seq and np.array_equal(
-        kept["pred_probs"], desk.probs.astype("f4")
+    assert int(kept["upto"]) == session.seq and np.array_equal(
+        kept["pred_probs"], session.scored.probs.astype("f4")
     )
 
 
-def test_a_ruler_that_is_corrected_is_no_gain(big, desk):
-    desk.live("0123456789abcdef", patience=0)
+def test_a_ruler_that_is_corrected_is_no_gain(big, session):
+    session.live_effect("0123456789abcdef", patience=0)
     state, truth = big.state(), truth_of(big)
     wrong = state.index[(state.split == "val") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
-    desk.refresh()
-    live = desk.live("0123456789abcdef", patience=0)
+    session.rescore()
+    live = session.live_effect("0123456789abcdef", patience=0)
     assert live["ruler"] == len(wrong) > 10 and live["gain"][0] == 0 and not live["measurable"]
     wrong = state.index[(state.split == "train") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
-    desk.refresh()
-    with closing(review_session.Desk(big)) as again:
-        live = again.live("0123456789abcdef", patience=0)
+    session.rescore()
+    with closing(review_session.ReviewSession(big)) as again:
+        live = again.live_effect("0123456789abcdef", patience=0)
     assert live["gain"][0] > 0.01 and live["ruler"] > 10, "a session outlives the server"
 
 
@@ -448,7 +452,7 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
     began = dict(
         ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200)
     )
-    live = review_session.effect(state, now, began)
+    live = live_effect.measure_effect(state, now, began)
     assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (
         199,
         19,
@@ -460,15 +464,15 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
         [18 / 199, (18 - 16.352) / 199, (18 + 16.352) / 199], abs=1e-5
     )
     now |= dict.fromkeys(ids[16:19], "b")
-    assert not review_session.effect(state, now, began)["measurable"], (
+    assert not live_effect.measure_effect(state, now, began)["measurable"], (
         "15 of 199 is not enough for somebody who looks after every decision"
     )
-    assert review_session.effect(state.iloc[:0], now, began)["gain"] is None
+    assert live_effect.measure_effect(state.iloc[:0], now, began)["gain"] is None
 
 
 def test_what_is_explained_is_what_the_queue_says(big):
     row = big.queue(5, 0).iloc[0]
-    told = explanations.why(big, row["sample"])
+    told = explanations.explain_score(big, row["sample"])
     text = " ".join(told["sentences"])
     assert (
         told["probs"][0][0] == row.suggested_label
@@ -481,34 +485,36 @@ def test_what_is_explained_is_what_the_queue_says(big):
     assert f"Of its {of} nearest labelled images:" in text
     assert (f" {agree} {row.suggested_label}" in text) == (agree > 0)
     with pytest.raises(assay.UserError, match="train or val"):
-        explanations.why(big, state.index[state.split == "test"][0])
+        explanations.explain_score(big, state.index[state.split == "test"][0])
 
 
-def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, desk, monkeypatch):
+def test_evidence_is_never_a_test_sample_and_items_are_not_given_twice(big, session, monkeypatch):
     split, seen = big.state().split, []
     for _ in range(5):
-        some = desk.items("ann's", seen)
+        some = session.next_rows("ann's", seen)
         seen += [i["sample"] for i in some]
         assert {split[i["sample"]] for i in some} <= {"train", "val"}
         assert {split[n["sample"]] for i in some for n in i["near"]} <= {"train", "val"}
     assert len(seen) == len(set(seen)) >= 200
-    assert not set(seen) & {i["sample"] for i in desk.items("bob's")}, (
+    assert not set(seen) & {i["sample"] for i in session.next_rows("bob's")}, (
         "two people do not judge the same one unasked"
     )
-    monkeypatch.setattr(review_session, "MINE", -1)
-    desk.items("ann's")
-    assert set(seen) & {i["sample"] for i in desk.items("bob's")}, (
+    monkeypatch.setattr(review_session, "HELD_FOR", -1)
+    session.next_rows("ann's")
+    assert set(seen) & {i["sample"] for i in session.next_rows("bob's")}, (
         "what a browser has held for too long goes to another"
     )
 
 
-def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
+def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, session):
     state = big.state()
     train = list(state.index[state.split == "train"][:9])
-    desk.choose("these", dict(zip(train, "123456789")))
+    session.choices.remember("these", dict(zip(train, "123456789")))
 
     def send(n, **more):
-        return desk.receive([dict(batch=f"edit-{n:012x}", of="these", **more)], "ann")["refused"]
+        return session.store_decisions([dict(batch=f"edit-{n:012x}", of="these", **more)], "ann")[
+            "refused"
+        ]
 
     assert not send(1, decision=dict(keep=False), only=train[:2]) and not send(
         2, decision=dict(keep=False), but=train[1:8]
@@ -524,14 +530,14 @@ def test_one_act_on_many_is_for_what_was_picked_of_what_was_shown(big, desk):
         dict(of="those", only=train[:1]),
     ):
         with pytest.raises(assay.UserError):
-            desk.receive(
+            session.store_decisions(
                 [dict(batch="edit-000000000004", of="these", decision=dict(keep=True)) | wrong],
                 "ann",
             )
     assert len(decided(big)) == 6
 
 
-def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
+def test_a_bad_decision_is_refused_and_the_others_are_stored(big, session):
     state = big.state()
     train, test = (state.index[state.split == s] for s in ("train", "test"))
     sent = [
@@ -545,7 +551,7 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
         dict(batch="edit-000000000004", decision=dict(sample=train[1], split="test")),
         dict(batch="edit-000000000005", decision=dict(sample=train[2], keep=False)),
     ]
-    out = desk.receive(sent, "ann")
+    out = session.store_decisions(sent, "ann")
     assert set(out["refused"]) == {
         "edit-000000000002",
         "edit-000000000003",
@@ -557,7 +563,7 @@ def test_a_bad_decision_is_refused_and_the_others_are_stored(big, desk):
         (state.key[train[2]], "keep", "false", "set"),
     ]
     for _ in range(2):
-        desk.receive([dict(batch="edit-000000000005")], "ann")
+        session.store_decisions([dict(batch="edit-000000000005")], "ann")
     now = big.state()
     assert now.keep[train[2]] and len(decided(big)) == 3, "taken back, once"
     assert np.array_equal(now.label, state.label)
@@ -616,7 +622,7 @@ def test_others_votes_are_seen_after_ones_own_or_it_is_noted(big, chrome):
 
 
 def test_under_a_majority_ones_own_vote_comes_first(big):
-    from assay.curation.review.reviewers import others
+    from assay.curation.review.reviewers import list_other_votes
 
     state = big.state()
     train, test = (state.index[state.split == s][0] for s in ("train", "test"))
@@ -628,17 +634,21 @@ def test_under_a_majority_ones_own_vote_comes_first(big):
         big.edit(pd.DataFrame([dict(sample=train) | row]), who)
     both = [dict(who="bob", said="not sure"), dict(who="ann", said="8")]
     assert (
-        others(big, train, "eve") == dict(votes=both, hidden=0)
-        and others(big, train, "ann")["votes"] == both[:1]
+        list_other_votes(big, train, "eve") == dict(votes=both, hidden=0)
+        and list_other_votes(big, train, "ann")["votes"] == both[:1]
     )
     big.set_rule("majority", "ann")
     assert (
-        others(big, train, "eve") == dict(votes=[], hidden=2)
-        and others(big, train, "bob")["votes"] == both[1:]
+        list_other_votes(big, train, "eve") == dict(votes=[], hidden=2)
+        and list_other_votes(big, train, "bob")["votes"] == both[1:]
     )
-    assert others(big, test, "ann") == dict(votes=[], hidden=0) == others(big, "nothing", "ann")
+    assert (
+        list_other_votes(big, test, "ann")
+        == dict(votes=[], hidden=0)
+        == list_other_votes(big, "nothing", "ann")
+    )
     big.undo(who="ann")
-    assert others(big, train, "bob")["votes"] == [dict(who="ann", said="7")], (
+    assert list_other_votes(big, train, "bob")["votes"] == [dict(who="ann", said="7")], (
         "what is taken back is no vote"
     )
 
@@ -673,7 +683,7 @@ def test_the_server_holds_its_bench_once(big):
     """Started as a script it is a module of another name than the one that the pages import; a bench held by both would cost its memory twice."""
     code = """
 import runpy, sys, uvicorn
-uvicorn.run = lambda app, **more: print("held", len(sys.modules["assay.app.server"].DESKS), "by the module of the pages")
+uvicorn.run = lambda app, **more: print("held", len(sys.modules["assay.app.server.review_session"].SESSIONS), "by the module of the pages")
 sys.argv = ["assay.app.server", sys.argv[1], "--no-browser"]
 runpy.run_module("assay.app.server", run_name="__main__")
 """

@@ -11,21 +11,24 @@ from conftest import bench_of, digits, truth_of
 from test_cli import run_assay
 
 from assay import UserError
-from assay.curation.predictions.runs import predictions
-from assay.curation.review import audit
-from assay.curation.statistics import estimates, power, sampling
-from assay.curation.storage.arrays import load
-from assay.curation.versioning import edits
-from assay.pipelines.evaluation.compare import compare
-from assay.pipelines.evaluation.test_set import Ruler
+from assay.curation.predictions.run_predictions import predictions_file
+from assay.curation.review import audit, audit_sheet
+from assay.curation.review.audit_answers import apply_answers
+from assay.curation.statistics import audit_correction, contrasts, estimates, power, sampling
+from assay.curation.storage.arrays import load_arrays
+from assay.curation.versioning import decision_files
+from assay.pipelines.evaluation import test_set
+from assay.pipelines.evaluation.compare import compare_versions
+from assay.pipelines.evaluation.test_set import AuditedLabels
 from assay.pipelines.experiments import run
-from assay.pipelines.experiments.plan import cells, check
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.reports.experiment_report import page
+from assay.pipelines.experiments.cells import list_cells
+from assay.pipelines.experiments.plan import check_plan
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.reports.experiment_report import draw_page
 from tests.benchmarks.audit import covered, labelled
 from tests.benchmarks.coverage import offset, simulate
 
-PLAN = check(dict(question="?", versions=["v1", "v2"], architectures=["probe"], seeds=3))
+PLAN = check_plan(dict(question="?", versions=["v1", "v2"], architectures=["probe"], seeds=3))
 silent = lambda line: None  # noqa: E731
 
 
@@ -43,12 +46,12 @@ def spoiled(n=600, wrong=0.2, seed=7):
 def tested_once(tmp_path_factory):
     """A scanned bench of 120 test digits, a fifth of them mislabelled; v2 has the train and val labels right, and all runs are there."""
     bench = bench_of(spoiled(), tmp_path_factory.mktemp("spoiled"))
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     state, truth = bench.state(), truth_of(bench)
     mine = state.index[state["split"] != "test"]
     bench.edit(pd.DataFrame(dict(sample=mine, label=truth[mine])), "expert")
     bench.commit("clean", "expert")
-    run.run(bench, PLAN, silent)
+    run.run_plan(bench, PLAN, silent)
     return bench
 
 
@@ -64,24 +67,26 @@ def tested(tested_once, tmp_path):
 
 def begin(bench, folder, n, **more):
     """(the rule of a new audit, its sheet as its reader finds it)."""
-    rule = audit.start(bench, "ann", n=n, folder=folder, **more)
-    return rule, edits.read_decisions(folder / "worksheet.csv")
+    rule = audit_sheet.start_audit(bench, "ann", n=n, folder=folder, **more)
+    return rule, decision_files.read_decisions(folder / "worksheet.csv")
 
 
 def filled(bench, rule, frame):
     """The sheet as one who knows the truth fills it in."""
-    return frame.assign(label=truth_of(bench)[audit.sheet(bench, rule)].to_numpy(), seconds="3")
+    return frame.assign(
+        label=truth_of(bench)[audit.draw_sheet(bench, rule)].to_numpy(), seconds="3"
+    )
 
 
 def audit_of(bench, folder, n, **more):
     rule, frame = begin(bench, folder, n, **more)
-    return audit.apply(bench, filled(bench, rule, frame), "ann")
+    return apply_answers(bench, filled(bench, rule, frame), "ann")
 
 
 def test_a_sheet_tells_nothing(tested, tmp_path):
     """No id, no label, no name from the source in any name or cell, every byte as it was; rows in no order, repeats not side by side."""
     rule, frame = begin(tested, tmp_path / "sheet", 40)
-    rows, state = audit.sheet(tested, rule), tested.state()
+    rows, state = audit.draw_sheet(tested, rule), tested.state()
     assert (len(frame), len(set(rows)), rule["repeats"], rule["left"]) == (45, 40, 5, 80) and set(
         state["split"][rows]
     ) == {"test"}
@@ -111,14 +116,14 @@ def test_a_sheet_tells_nothing(tested, tmp_path):
         (tmp_path / "sheet" / i).read_bytes() == image[state.key[s]]
         for i, s in zip(frame.image, rows)
     )
-    assert audit.sheet(tested, tested.rules()[f"audit:{rule['audit']}"]) == rows, (
+    assert audit.draw_sheet(tested, tested.rules()[f"audit:{rule['audit']}"]) == rows, (
         "the log alone tells which row is which sample"
     )
 
 
 def test_what_a_filled_sheet_says(tested, tmp_path):
     rule, frame = begin(tested, tmp_path / "sheet", 40)
-    state, truth, rows = tested.state(), truth_of(tested), audit.sheet(tested, rule)
+    state, truth, rows = tested.state(), truth_of(tested), audit.draw_sheet(tested, rule)
     frame = filled(tested, rule, frame)
     twice = [s for s in dict.fromkeys(rows) if rows.count(s) == 2]
     frame.loc[rows.index(twice[0]), "label"] = str(
@@ -126,7 +131,7 @@ def test_what_a_filled_sheet_says(tested, tmp_path):
     )  # says two things of one image
     alone = next(i for i, s in enumerate(rows) if s not in twice)
     frame.loc[alone, ["label", "verdict"]] = ["", "unsure"]
-    out = audit.apply(tested, frame, "ann")
+    out = apply_answers(tested, frame, "ann")
     sure = [s for s in set(rows) if s not in (twice[0], rows[alone])]
     wrong = [s for s in sure if state.label[s] != truth[s]]
     assert (out["audited"], out["unsure"], out["wrong"], out["repeats"], out["repeats_agree"]) == (
@@ -136,7 +141,7 @@ def test_what_a_filled_sheet_says(tested, tmp_path):
         5,
         4,
     ) and wrong
-    assert out["agreement"] == estimates.wilson(4, 5) and out["version"] == "audit-1"
+    assert out["agreement"] == estimates.wilson_interval(4, 5) and out["version"] == "audit-1"
     share, low, high = out["noise"]["share"]
     really = np.mean(state.label[state["split"] == "test"] != truth[state["split"] == "test"])
     assert share == pytest.approx(len(wrong) / 38) and low <= really <= high
@@ -144,7 +149,7 @@ def test_what_a_filled_sheet_says(tested, tmp_path):
     assert (after.label[sure] == truth[sure]).all() and (
         after.label.drop(sure) == state.label.drop(sure)
     ).all()
-    found = audit.audited(tested)
+    found = audit.find_audited(tested)
     assert set(found.index) == set(rows) and (found.given == state.label[found.index]).all()
     assert (
         found.label[twice[0]] == state.label[twice[0]]
@@ -159,35 +164,36 @@ def test_what_a_filled_sheet_says(tested, tmp_path):
     )
     assert json.loads(log.suggested[0])["audit"] == rule["audit"]
     with pytest.raises(UserError, match="already read"):
-        audit.apply(tested, frame, "ann")
+        apply_answers(tested, frame, "ann")
     back = tested.undo(out["batch"], "ann")
     assert (
         back["restored"] == 40
         and (tested.state().label == state.label).all()
-        and not len(audit.audited(tested))
+        and not len(audit.find_audited(tested))
     )
-    assert len(audit.audited(tested, "audit-1")) == 40, "a version stays what it was"
-    assert audit.apply(tested, frame, "ann")["version"] == "audit-2", (
+    assert len(audit.find_audited(tested, "audit-1")) == 40, "a version stays what it was"
+    assert apply_answers(tested, frame, "ann")["version"] == "audit-2", (
         "once undone it can be read again"
     )
 
 
 def test_two_audits_are_one_sample(tested, tmp_path):
     audit_of(tested, tmp_path / "a", 50)
-    first = set(audit.audited(tested).index)
+    first = set(audit.find_audited(tested).index)
     rule, frame = begin(tested, tmp_path / "b", 50)
-    assert not first & set(audit.sheet(tested, rule))
+    assert not first & set(audit.draw_sheet(tested, rule))
     late, other = begin(
         tested, tmp_path / "c", 30
     )  # drawn before the second was read: the same samples
-    out = audit.apply(tested, filled(tested, rule, frame), "bob")
+    out = apply_answers(tested, filled(tested, rule, frame), "bob")
     test = tested.frame(split="test").index
     assert (
-        set(audit.audited(tested).index) == set(sampling.by_draw(test, audit.SEED)[:100])
+        set(audit.find_audited(tested).index)
+        == set(sampling.shuffle_samples(test, audit.SEED)[:100])
         and out["noise"]["n"] == 100
     )
     with pytest.raises(UserError, match="nobody audited yet, found 30"):
-        audit.apply(tested, filled(tested, late, other), "cem")
+        apply_answers(tested, filled(tested, late, other), "cem")
     with pytest.raises(UserError, match="from 1 to 20"):
         begin(tested, tmp_path / "d", 21)
     audit_of(tested, tmp_path / "d", 20)
@@ -199,9 +205,12 @@ def test_an_undone_first_audit_leaves_no_sample_that_is_not_random(tested, tmp_p
     first = audit_of(tested, tmp_path / "a", 40)
     audit_of(tested, tmp_path / "b", 40)
     tested.undo(first["batch"], "ann")
-    assert len(audit.audited(tested)) == 40 and len(audit.drawn(tested, "test")[0]) == 0
+    assert (
+        len(audit.find_audited(tested)) == 40
+        and len(audit.find_random_sample(tested, "test")[0]) == 0
+    )
     audit_of(tested, tmp_path / "c", 40)
-    assert len(audit.drawn(tested, "test")[0]) == 80
+    assert len(audit.find_random_sample(tested, "test")[0]) == 80
 
 
 def test_an_audit_of_the_test_set_moves_nothing_else(tested, tmp_path):
@@ -209,16 +218,16 @@ def test_an_audit_of_the_test_set_moves_nothing_else(tested, tmp_path):
     before = (
         tested.queue(40).to_csv(),
         tested.issues().to_csv(),
-        [c["key"] for c in cells(tested, PLAN)],
+        [c["key"] for c in list_cells(tested, PLAN)],
     )
     audit_of(tested, tmp_path / "a", 60)
     assert (
         tested.queue(40).to_csv(),
         tested.issues().to_csv(),
-        [c["key"] for c in cells(tested, PLAN)],
+        [c["key"] for c in list_cells(tested, PLAN)],
     ) == before
     lines = []
-    assert run.run(tested, PLAN, lines.append) == 0 and "0 to train" in lines[0]
+    assert run.run_plan(tested, PLAN, lines.append) == 0 and "0 to train" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -241,16 +250,16 @@ def test_a_sheet_that_makes_no_sense_is_refused_whole(tested_once, tmp_path_fact
     rule, frame = begin(tested_once, folder / "sheet", 40)
     edits_then = tested_once.rows("select count(*) from edits")
     with pytest.raises(UserError, match=word):
-        audit.apply(tested_once, change(filled(tested_once, rule, frame)), "ann")
+        apply_answers(tested_once, change(filled(tested_once, rule, frame)), "ann")
     assert tested_once.rows("select count(*) from edits") == edits_then
 
 
 def test_a_rule_of_another_log_is_refused(tested, tmp_path):
     """As after a merge: the same rule, but the position that it names is another one here."""
     rule, frame = begin(tested, tmp_path / "sheet", 40)
-    audit.log_rule(tested, rule | dict(seed=rule["seed"] + 1), "bob")
+    audit_sheet.log_rule(tested, rule | dict(seed=rule["seed"] + 1), "bob")
     with pytest.raises(UserError, match="the bench that drew it"):
-        audit.apply(tested, filled(tested, rule, frame), "ann")
+        apply_answers(tested, filled(tested, rule, frame), "ann")
 
 
 def test_a_sheet_is_written_whole_or_not_at_all(tmp_path):
@@ -334,13 +343,13 @@ def test_the_verb(tested, tmp_path):
 def test_an_audit_of_val_is_of_val(scanned, tmp_path):
     out = audit_of(scanned, tmp_path / "val", 50, split="val")
     state, truth = scanned.state(), truth_of(scanned)
-    mine = audit.audited(scanned).index
+    mine = audit.find_audited(scanned).index
     assert (
         out["split"] == "val"
         and set(state["split"][mine]) == {"val"}
         and (state.label[mine] == truth[mine]).all()
     )
-    assert len(audit.drawn(scanned, "test")[0]) == 0
+    assert len(audit.find_random_sample(scanned, "test")[0]) == 0
     test = state.index[state["split"] == "test"][0]
     with pytest.raises(UserError, match="test split is locked"):
         scanned.edit(pd.DataFrame([dict(sample=test, verdict="confirm")]), "ann")
@@ -363,17 +372,17 @@ def test_the_estimate_is_the_difference_estimator_and_its_variance_is_right():
         known = given.copy()
         known[:, drawn] = clean[:, drawn]
         cells.append((given, known))
-    Y = [estimates.corrected(g, a, n) for g, a in cells]
+    Y = [audit_correction.pseudo_values(g, a, n) for g, a in cells]
     for (given, known), y in zip(cells, Y):
         assert y.mean() == pytest.approx(given.mean() + (known - given)[:, drawn].mean())
-        assert np.array_equal(estimates.corrected(given, known, m), known) and np.array_equal(
-            estimates.corrected(given, given, n), given
+        assert np.array_equal(audit_correction.pseudo_values(given, known, m), known) and np.array_equal(
+            audit_correction.pseudo_values(given, given, n), given
         )
     L, D = (
         sum(s * x.mean(0) for s, x in zip((-1, 1), parts))
         for parts in ([g for g, _ in cells], [a - g for g, a in cells])
     )
-    e = estimates.contrast(Y, (-1, 1), group_size=n / m)
+    e = contrasts.contrast(Y, (-1, 1), group_size=n / m)
     assert e.estimate == pytest.approx(L.mean() + D[drawn].mean())
     plain = ((L + m / n * D - e.estimate) ** 2).sum() / (m * (m - 1))
     assert e.v_items == pytest.approx(
@@ -386,7 +395,7 @@ def test_the_estimate_is_the_difference_estimator_and_its_variance_is_right():
         known = full[0].copy()
         at = rng.permutation(m)[:n]
         known[:, at] = full[1][:, at]
-        y = estimates.corrected(full[0], known, n).mean(0)
+        y = audit_correction.pseudo_values(full[0], known, n).mean(0)
         found.append(y.mean()), said.append(y.var(ddof=1) / m)
     assert np.mean(found) == pytest.approx(full[1].mean(), abs=0.003)
     truth = full[1].mean(0).var(ddof=1) / m + (1 / n - 1 / m) * d.var(ddof=1)
@@ -401,15 +410,15 @@ def test_balanced_accuracy_corrected_by_class():
     truth = rng.choice(3, m, p=(0.6, 0.3, 0.1))
     given = np.where(rng.random(m) < 0.15, (truth + 1) % 3, truth)
     said = np.where(rng.random((S, m)) < (0.9, 0.8, 0.5)[0], truth, (truth + 2) % 3)
-    want = estimates.balanced_accuracy(1.0 * (said == truth), truth).estimate
-    Z = estimates.corrected_by_class(said == given, said == truth, given, truth, m)
+    want = contrasts.balanced_accuracy(1.0 * (said == truth), truth).estimate
+    Z = audit_correction.pseudo_values_by_class(said == given, said == truth, given, truth, m)
     assert Z.mean() == pytest.approx(want)
     found = []
     for _ in range(300):
         clean, at = given.copy(), rng.permutation(m)[:n]
         clean[at] = truth[at]
         found.append(
-            estimates.corrected_by_class(said == given, said == clean, given, clean, n).mean()
+            audit_correction.pseudo_values_by_class(said == given, said == clean, given, clean, n).mean()
         )
     assert np.mean(found) == pytest.approx(want, abs=4 * np.std(found) / 300**0.5 + 0.003)
 
@@ -437,17 +446,17 @@ def test_what_would_show_an_effect_after_a_partial_audit(S, m, n, delta, spread)
         given, clean, *_ = labelled(
             rng, simulate(rng, offsets, [S] * 2, m, [spread] * 2, 0.6), 0.1, n
         )
-        return [estimates.corrected(g, c, n) for g, c in zip(given, clean)], given
+        return [audit_correction.pseudo_values(g, c, n) for g, c in zip(given, clean)], given
 
     def seen(n, m, S, count=150):
         return np.mean(
             [
-                estimates.contrast(study(n, m, S)[0], (-1, 1), group_size=n / m).low > 0
+                contrasts.contrast(study(n, m, S)[0], (-1, 1), group_size=n / m).low > 0
                 for _ in range(count)
             ]
         )
 
-    named = [power.audits_needed(*study(n, m, S), n, delta, (-1, 1)) for _ in range(30)]
+    named = [power.needed_audits(*study(n, m, S), n, delta, (-1, 1)) for _ in range(30)]
     audited, samples, seeds = (
         int(np.median([x[k] or 0 for x in named])) for k in ("audited", "m", "seeds")
     )
@@ -464,7 +473,7 @@ def test_what_would_show_an_effect_after_a_partial_audit(S, m, n, delta, spread)
 
 def test_a_report_is_corrected_by_design(tested, tmp_path):
     """None, too few, a part, all: what the same runs say, against counting by hand."""
-    plain = compare(tested, PLAN)
+    plain = compare_versions(tested, PLAN)
     said = plain["verdict"]
     assert (
         "; test labels unaudited (their noise" in said
@@ -477,18 +486,18 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
         and "audit" not in plain["test"]
     )
     audit_of(tested, tmp_path / "a", 20)
-    few = compare(tested, PLAN)
+    few = compare_versions(tested, PLAN)
     assert "; test labels unaudited (but for 20 of 120, too few to correct by; " in few["verdict"]
     assert few["interval"] == plain["interval"] and few["cells"] == plain["cells"], (
         "20 labels are not replaced"
     )
     audit_of(tested, tmp_path / "b", 40)
-    part, state, truth = compare(tested, PLAN), tested.state(), truth_of(tested)
+    part, state, truth = compare_versions(tested, PLAN), tested.state(), truth_of(tested)
     test = state[state["split"] == "test"].sort_index()
-    given, known = test.given_label, audit.audited(tested).label
+    given, known = test.given_label, audit.find_audited(tested).label
     right = {}
-    for c in cells(tested, PLAN):
-        kept = load(predictions(tested, c["key"]))
+    for c in list_cells(tested, PLAN):
+        kept = load_arrays(predictions_file(tested, c["key"]))
         said = pd.Series(kept["probs"].argmax(1).astype(str), kept["ids"].astype(str))[test.index]
         more = (said[known.index] == known).mean() - (
             said[known.index] == given[known.index]
@@ -521,11 +530,11 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
         and part["test"]["audit"]["noise"]["n"] == 60
         and "(60 of 120 at random" in part["verdict"]
     )
-    assert "audited blind: 60 of 120" in page(
+    assert "audited blind: 60 of 120" in draw_page(
         part | dict(log=[], made=dict(packages={}, bench="b", embedding="pixels")), PICTURES
     )
     audit_of(tested, tmp_path / "c", 60)
-    full = compare(tested, PLAN)
+    full = compare_versions(tested, PLAN)
     assert full["interval"]["estimate"] == pytest.approx(really)
     assert (
         full["verdict"].startswith(("Yes: ", "Not shown: "))
@@ -549,22 +558,25 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     )
     table = table.astype(dict(label=str, truth=str)).assign(split=["train", "test", "test"] * 1000)
     bench = bench_of(table, tmp_path)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     state, truth = bench.state(), truth_of(bench)
     mine = state.index[state["split"] == "train"]
     bench.edit(pd.DataFrame(dict(sample=mine, label=truth[mine])), "expert")
     bench.commit("clean", "expert")
-    run.run(bench, PLAN, silent)
+    run.run_plan(bench, PLAN, silent)
     out = audit_of(bench, tmp_path / "sheet", 500)
-    part, test = compare(bench, PLAN)["interval"], state[state["split"] == "test"].sort_index()
+    part, test = (
+        compare_versions(bench, PLAN)["interval"],
+        state[state["split"] == "test"].sort_index(),
+    )
     noise, wanted, order = (
         (test.label != truth[test.index]).mean(),
-        cells(bench, PLAN),
+        list_cells(bench, PLAN),
         [("v2", "probe"), ("v1", "probe")],
     )
     assert out["noise"]["share"][1] <= noise <= out["noise"]["share"][2] and noise > 0.3
     given, clean = (
-        [Ruler(bench, wanted, labels, labels, 0).Y[k] for k in order]
+        [test_set.TestSetEvaluator(bench, wanted, AuditedLabels(labels, labels, 0)).Y[k] for k in order]
         for labels in (test.label, truth[test.index])
     )
     was, really = (y[0].mean() - y[1].mean() for y in (given, clean))
@@ -573,8 +585,8 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     rng, found = np.random.default_rng(0), []
     for _ in range(200):
         drawn = np.isin(np.arange(len(test)), rng.permutation(len(test))[:500])
-        Y = [estimates.corrected(g, np.where(drawn, c, g), 500) for g, c in zip(given, clean)]
-        found.append(estimates.contrast(Y, estimates.PAIR, group_size=500 / len(test)))
+        Y = [audit_correction.pseudo_values(g, np.where(drawn, c, g), 500) for g, c in zip(given, clean)]
+        found.append(contrasts.contrast(Y, contrasts.PAIR, group_size=500 / len(test)))
     assert (
         np.mean([e.low <= really <= e.high for e in found]) >= 0.93
         and np.mean([e.low <= was <= e.high for e in found]) < 0.9
@@ -599,15 +611,22 @@ def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
         )
         for c in cells
     }
-    monkeypatch.setattr("assay.curation.predictions.runs.said", lambda bench, key, index: said[key])
+    monkeypatch.setattr(
+        "assay.curation.predictions.run_predictions.read_labels", lambda bench, key, index: said[key]
+    )
     doubted, weights = list(given.index[:4]), {("v1", "probe"): -1, ("v2", "probe"): 1}
     clean = given.where(rng.random(60) < 0.9, "a")
-    found = Ruler(None, cells, given, clean, n, doubted).contrast(weights)
+
+    def measure(clean, doubted=()):
+        labels = AuditedLabels(given, clean, n, doubted)
+        return test_set.TestSetEvaluator(None, cells, labels).contrast(weights)
+
+    found = measure(clean, doubted)
     each = []
     for truth in itertools.product(names, repeat=4):
         labels = clean.copy()
         labels[doubted] = truth
-        each.append(Ruler(None, cells, given, labels, n).contrast(weights))
+        each.append(measure(labels))
     gains = [e.estimate for e in each]
     assert [e.estimate for e in found.ends] == pytest.approx([min(gains), max(gains)]) and max(
         gains
@@ -618,4 +637,4 @@ def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
     assert any(
         found.high == pytest.approx(e.high) for e in each if e.estimate == pytest.approx(max(gains))
     )
-    assert found.half > Ruler(None, cells, given, clean, n).contrast(weights).half
+    assert found.half > measure(clean).half

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay import UserError
-from assay.curation.versioning import versions
+from assay.curation.versioning import positions, states
 
 
 def decide(bench, rows, who="ann", **more):
@@ -76,7 +76,7 @@ def test_confirmations_and_doubts_are_edits_that_change_nothing(bench):
 
 
 def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
-    from assay.curation.versioning.edits import read_decisions
+    from assay.curation.versioning.decision_files import read_decisions
 
     state = bench.state()
     train, test = state.index[0], state.index[state["split"] == "test"][0]
@@ -237,7 +237,7 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
                 getattr(bench, verb)(who="ann")
         except UserError as e:
             assert "expected a batch to" in e.problem  # nothing to undo or redo
-        was[versions.position(bench, "HEAD")] = labels(bench)
+        was[positions.find_position(bench, "HEAD")] = labels(bench)
         assert bench.state().equals(assay.open(bench.path).state()), (
             "a state that was brought forward is what the log says"
         )
@@ -272,18 +272,18 @@ def test_a_confirmation_does_not_overwrite_what_somebody_did_meanwhile(bench, mo
     from assay.curation.versioning import edits as versioning_edits
 
     sample, old = bench.state().index[0], bench.state().label.iloc[0]
-    new, plan = "1" if old != "1" else "2", versioning_edits.plan
+    new, plan = "1" if old != "1" else "2", versioning_edits.plan_edits
     bob = threading.Thread(
         target=lambda: decide(assay.open(bench.path), [dict(sample=sample, label=new)], who="bob")
     )
 
     def slow(*arguments):
-        monkeypatch.setattr(versioning_edits, "plan", plan)
+        monkeypatch.setattr(versioning_edits, "plan_edits", plan)
         bob.start()
         time.sleep(0.3)
         return plan(*arguments)
 
-    monkeypatch.setattr(versioning_edits, "plan", slow)
+    monkeypatch.setattr(versioning_edits, "plan_edits", slow)
     decide(bench, [dict(sample=sample, verdict="confirm")])
     bob.join()
     rows = bench.query(
@@ -311,7 +311,7 @@ def test_commits_of_several_processes_have_names_and_trees_of_their_own(bench):
         list(pool.map(commit_some, [bench.path] * 3))
     commits = bench.commits()
     assert commits.name.is_unique and len(commits) >= 4
-    assert all(c.tree == versions.tree(bench.state(c.name)) for c in commits.itertuples()), (
+    assert all(c.tree == states.hash_tree(bench.state(c.name)) for c in commits.itertuples()), (
         "a tree is that of its own position"
     )
 

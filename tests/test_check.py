@@ -15,16 +15,22 @@ from conftest import ROOT, bench_of, digits, png
 
 import assay
 from assay import UserError
+from assay.curation.formats.base import ImportOptions
 from assay.curation.maintenance import garbage
-from assay.curation.maintenance.integrity import NOTES, arrays, check, repair
-from assay.curation.media.pixels import decode_source
-from assay.curation.storage.arrays import Shards, digest, load, save
+from assay.curation.maintenance.array_checks import check_arrays
+from assay.curation.maintenance.findings import NOTES
+from assay.curation.maintenance.integrity import check_bench
+from assay.curation.maintenance.repair import repair_bench
+from assay.curation.media.source_decoding import decode_source
+from assay.curation.storage.arrays import load_arrays, save_arrays
+from assay.curation.storage.shards import Shards, shard_digest
 from assay.pipelines.cli.main import main
-from assay.pipelines.experiments import plan, run
+from assay.pipelines.experiments import cells, plan, run
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.own_model import OwnModel
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
-PLAN = plan.check(dict(question="?", versions=["v1"], architectures=["probe"], seeds=2))
+PLAN = plan.check_plan(dict(question="?", versions=["v1"], architectures=["probe"], seeds=2))
 
 
 def silent(line):
@@ -40,9 +46,9 @@ def files_once(tmp_path_factory):
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{row.id}.png").write_bytes(row.image)
     bench = assay.create(folder / "bench")
-    ingest(bench, folder / "digits", "tester", audited_test=True)
-    scan(bench, embedder="pixels", say=silent)
-    run.run(bench, PLAN, silent)
+    ingest(bench, folder / "digits", "tester", ImportOptions(audited_test=True))
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
+    run.run_plan(bench, PLAN, silent)
     return bench
 
 
@@ -61,13 +67,15 @@ def sound(files_once, tmp_path):
 
 def kinds(bench):
     """What is wrong with a bench, counted by kind."""
-    return Counter(f["kind"] for f in check(bench) if f["kind"] not in NOTES)
+    return Counter(f["kind"] for f in check_bench(bench) if f["kind"] not in NOTES)
 
 
 def mend(bench):
     """--repair; what is still wrong, by kind. Edits, samples and commits are what they were, to the byte."""
     before = ledger(bench)
-    left = Counter(f["kind"] for f in repair(bench, check(bench)) if f["kind"] not in NOTES)
+    left = Counter(
+        f["kind"] for f in repair_bench(bench, check_bench(bench)) if f["kind"] not in NOTES
+    )
     assert ledger(bench) == before
     return left
 
@@ -98,7 +106,7 @@ def some(bench, pattern):
 
 
 def test_a_sound_bench_has_no_findings(bench, sound):
-    assert check(bench) == [] == check(sound)
+    assert check_bench(bench) == [] == check_bench(sound)
     a, b = sound.state().query("split == 'train'").index[:2]
     sound.edit(
         pd.DataFrame([dict(sample=a, keep="false"), dict(sample=b, verdict="unsure")]), "ann"
@@ -106,7 +114,10 @@ def test_a_sound_bench_has_no_findings(bench, sound):
     sound.commit("one out", "ann")
     sound.undo(who="ann")
     told = []
-    assert check(sound, lambda done, total: told.append((done, total))) == [] and (300, 300) in told
+    assert (
+        check_bench(sound, lambda done, total: told.append((done, total))) == []
+        and (300, 300) in told
+    )
 
 
 SHARD = 24 * "[0-9a-f]" + ".npy"
@@ -131,16 +142,16 @@ def test_one_flipped_bit_is_found_and_mended(sound, name):
     queue, file = sound.queue(50), some(sound, pattern)
     whole = file.read_bytes()
     flip(file, 3)
-    found = [f for f in check(sound) if f["kind"] not in NOTES]
+    found = [f for f in check_bench(sound) if f["kind"] not in NOTES]
     assert (
         [f["kind"] for f in found][-1] == "damaged"
         and file.name.replace(".index", "") in found[-1]["what"]
         and found[-1]["repair"]
     )
     assert mend(sound) == {}
-    scan(sound, embedder="pixels", say=silent)
-    assert check(sound) == [] and sound.queue(50).equals(queue)
-    assert run.run(sound, PLAN, silent) == trained, (
+    scan(sound, ScanOptions(embedder="pixels"), say=silent)
+    assert check_bench(sound) == [] and sound.queue(50).equals(queue)
+    assert run.run_plan(sound, PLAN, silent) == trained, (
         "a run is trained again where its predictions were lost, and only there"
     )
     assert whole in [f.read_bytes() for f in file.parent.glob("*.np[yz]")] or name in (
@@ -157,10 +168,10 @@ def test_bits_flipped_anywhere_are_found(sound):
     missed = []
     for seed in range(100):
         file = files[seed % len(files)]
-        whole, was = file.read_bytes(), load(file) if file.suffix == ".npz" else None
+        whole, was = file.read_bytes(), load_arrays(file) if file.suffix == ".npz" else None
         flip(file, seed)
-        if not [f for f in arrays(sound) if f["kind"] == "damaged"]:
-            now = load(file)
+        if not [f for f in check_arrays(sound) if f["kind"] == "damaged"]:
+            now = load_arrays(file)
             assert (
                 was is not None
                 and was.keys() == now.keys()
@@ -168,14 +179,14 @@ def test_bits_flipped_anywhere_are_found(sound):
             ), (file, seed)
             missed.append(file)
         file.write_bytes(whole)
-    assert len(missed) < 10 and check(sound) == []
+    assert len(missed) < 10 and check_bench(sound) == []
 
 
 def test_what_is_remembered_of_versions_and_of_the_last_plan_is_what_was_written_or_not_taken(
     sound,
 ):
     """One digit changed in either is another training, another margin, another verdict."""
-    fresh = plan.contents(sound, "v1")
+    fresh = cells.describe_version(sound, "v1")
     file = sound.arrays / "contents.npz"
     blob = file.read_bytes()
     assert blob.count(fresh["train_tree"].encode("utf-32-le")) == 1, (
@@ -187,9 +198,11 @@ def test_what_is_remembered_of_versions_and_of_the_last_plan_is_what_was_written
         )
     )
     assert (
-        kinds(sound)["damaged"] == 1 and plan.contents(sound, "v1") == fresh and check(sound) == []
+        kinds(sound)["damaged"] == 1
+        and cells.describe_version(sound, "v1") == fresh
+        and check_bench(sound) == []
     )
-    plan.remember(sound, PLAN)
+    plan.store_plan(sound, PLAN)
     assert plan.last_plan(sound) == PLAN
     file = sound.path / "plan.json"
     file.write_text(file.read_text().replace('"margin": 0.5', '"margin": 5.5'))
@@ -203,13 +216,13 @@ def test_cut_short_or_empty_arrays_are_found_and_named_to_who_uses_them(sound):
     file = some(sound, "embeddings/*/*.index.npy")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match="assay check --repair"):
-        scan(sound, embedder="pixels", say=silent)
+        scan(sound, ScanOptions(embedder="pixels"), say=silent)
     (sound.arrays / "graph.npz").write_bytes(b"")
     assert kinds(sound)["damaged"] == 2 and mend(sound) == {}
     with pytest.raises(UserError, match="run: assay scan"):
         sound.queue()
-    scan(sound, embedder="pixels", say=silent)
-    assert check(sound) == []
+    scan(sound, ScanOptions(embedder="pixels"), say=silent)
+    assert check_bench(sound) == []
 
 
 def test_vectors_that_make_no_sense(sound):
@@ -217,10 +230,10 @@ def test_vectors_that_make_no_sense(sound):
     Shards(some(sound, "embeddings/*")).append(["0" * 32], array)
     index = np.zeros(1, np.load(some(sound, "pixels/*.index.npy")).dtype)
     index["row"], index["height"], index["width"] = 90, 8, 8
-    name = digest(np.zeros(100, "u1"), index)
-    save(sound.arrays / "pixels" / f"{name}.npy", np.zeros(100, "u1"))
-    save(sound.arrays / "pixels" / f"{name}.index.npy", index)
-    found = " ".join(f["what"] for f in check(sound))
+    name = shard_digest(np.zeros(100, "u1"), index)
+    save_arrays(sound.arrays / "pixels" / f"{name}.npy", np.zeros(100, "u1"))
+    save_arrays(sound.arrays / "pixels" / f"{name}.index.npy", index)
+    found = " ".join(f["what"] for f in check_bench(sound))
     assert (
         kinds(sound) == {"damaged": 2}
         and "NaN" in found
@@ -233,11 +246,11 @@ def test_shards_of_an_older_assay_are_read_but_prove_nothing(sound):
     for n, index in enumerate(sound.arrays.rglob("*.index.npy")):
         for file in (index, index.with_name(index.name.replace(".index", ""))):
             file.rename(file.with_name(f"{n:012x}" + "".join(file.suffixes)))
-    found = check(sound)
+    found = check_bench(sound)
     assert [(f["kind"], f["n"]) for f in found] == [("not verifiable", n + 1)] and kinds(
         sound
     ) == {}
-    assert scan(sound, embedder="pixels", say=silent) is not None
+    assert scan(sound, ScanOptions(embedder="pixels"), say=silent) is not None
 
 
 def test_images_that_went_or_changed(sound):
@@ -249,7 +262,7 @@ def test_images_that_went_or_changed(sound):
     for sample in (changed, tested):
         with open(state.uri[sample], "wb") as f:
             f.write(png(np.zeros((8, 8))))
-    found = check(sound)
+    found = check_bench(sound)
     assert [(f["kind"], f["n"], f["repair"]) for f in found] == [
         ("image", 1, None),
         ("image", 2, None),
@@ -261,7 +274,7 @@ def test_images_that_went_or_changed(sound):
     )
     assert mend(sound) == {"image": 2}, "an image is nothing derived"
     sound.edit(pd.DataFrame(dict(sample=[gone, changed], keep="false")), "ann")
-    assert [f["n"] for f in check(sound)] == [1], "a sample that is out may be gone"
+    assert [f["n"] for f in check_bench(sound)] == [1], "a sample that is out may be gone"
 
 
 def test_lost_pixels_are_decoded_again_where_the_original_is_what_it_was(sound):
@@ -272,7 +285,7 @@ def test_lost_pixels_are_decoded_again_where_the_original_is_what_it_was(sound):
     kinds_before = kinds(sound)
     assert kinds_before["damaged"] == kinds_before["image"] == 1
     assert mend(sound) == {"image": 1, "pixels": 1}
-    pixels = next(f for f in check(sound) if f["kind"] == "pixels")
+    pixels = next(f for f in check_bench(sound) if f["kind"] == "pixels")
     assert pixels["n"] == (state.content_hash == state.content_hash.iloc[0]).sum()
     assert set(Shards(sound.arrays / "pixels").index["hash"].astype(str)) == set(
         state.content_hash
@@ -294,7 +307,7 @@ def test_orphan_rows(sound):
         "insert into issues values ('outlier', 'nobody', 0, null, '', 1), ('outlier', 'noone', 0, null, '', 1)",
         "insert into runs select * replace ('ffff' as key, 9 as seed) from runs limit 1",
     )
-    found = [f for f in check(sound) if f["kind"] == "orphan"]
+    found = [f for f in check_bench(sound) if f["kind"] == "orphan"]
     assert {f["what"].split(", first")[0]: bool(f["repair"]) for f in found} == {
         "1 edits of samples that are not there": False,
         "1 samples that no edit speaks of": False,
@@ -316,7 +329,7 @@ def test_a_tampered_edit_and_a_tampered_commit(sound):
         sound,
         "insert into commits select 'v9', upto + 1000, tree, name, message, who, ts from commits",
     )
-    found = [f["what"] for f in check(sound) if f["kind"] == "commit"]
+    found = [f["what"] for f in check_bench(sound) if f["kind"] == "commit"]
     assert (
         len(found) == 2
         and found[0].startswith("v1 is not what was committed")
@@ -328,10 +341,10 @@ def test_a_damaged_bench_file_is_a_finding_and_nothing_is_touched(sound):
     sound.file.write_bytes(sound.file.read_bytes()[: 3 * 4096])
     flip(some(sound, "graph.npz"))
     before = {f: f.read_bytes() for f in sound.path.rglob("*.np[yz]")}
-    found = check(assay.Bench(sound.path))
+    found = check_bench(assay.Bench(sound.path))
     assert [f["kind"] for f in found] == ["file", "damaged"]
     with pytest.raises(UserError):
-        repair(assay.Bench(sound.path), found)
+        repair_bench(assay.Bench(sound.path), found)
     assert before == {f: f.read_bytes() for f in sound.path.rglob("*.np[yz]")}
     assert main(["check", "--repair", "-b", str(sound.path)]) in (1, 2)
 
@@ -341,17 +354,21 @@ def test_a_deleted_run_is_trained_again(sound):
     kept = some(sound, "runs/*.npz").read_bytes()
     some(sound, "runs/*.npz").unlink()
     assert (
-        kinds(sound) == {"orphan": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+        kinds(sound) == {"orphan": 1}
+        and run.run_plan(sound, PLAN, silent) == 1
+        and check_bench(sound) == []
     )
     some(sound, "runs/*.npz").write_bytes(kept[:-200])
     assert (
-        kinds(sound) == {"damaged": 1} and run.run(sound, PLAN, silent) == 1 and check(sound) == []
+        kinds(sound) == {"damaged": 1}
+        and run.run_plan(sound, PLAN, silent) == 1
+        and check_bench(sound) == []
     )
     some(sound, "runs/*.npz").unlink()
     assert (
         mend(sound) == {}
         and len(sound.rows("select * from runs")) == 1
-        and run.run(sound, PLAN, silent) == 1
+        and run.run_plan(sound, PLAN, silent) == 1
     )
 
 
@@ -366,7 +383,7 @@ def litter(bench, tmp_path):
     decode_source(frame, Shards(bench.arrays / "pixels"), 128)  # an import that never ended
     never = set(bench.arrays.rglob("*")) - before
     Shards(bench.arrays / "embeddings" / "other").append(["0" * 32], np.zeros((1, 4), "f4"))
-    save(bench.arrays / "runs" / "abc.npz", probs=np.zeros(3))
+    save_arrays(bench.arrays / "runs" / "abc.npz", probs=np.zeros(3))
     old = [bench.arrays / "graph.npz.12345678.tmp", bench.arrays / "pixels" / ("0" * 24 + ".npy")]
     for file in old:
         file.write_bytes(b"half")
@@ -388,47 +405,51 @@ def test_gc_frees_what_nothing_needs_and_nothing_else(sound, tmp_path):
     before, needed = ledger(sound), set(sound.arrays.rglob("*"))
     expected = litter(sound, tmp_path)
     littered = set(sound.arrays.rglob("*"))
-    assert [(f["kind"], f["n"]) for f in check(sound) if f["kind"] != "open"] == [
+    assert [(f["kind"], f["n"]) for f in check_bench(sound) if f["kind"] != "open"] == [
         ("leftover", 2)
     ]  # of the umask's mode, as the test made them
-    would = garbage.gc(sound, dry_run=True)
+    would = garbage.collect_garbage(sound, dry_run=True)
     assert (
         would["freed"] == expected
         and would["files"] == 7
         and set(sound.arrays.rglob("*")) == littered
     )
-    assert garbage.gc(sound) == would and garbage.gc(sound)["bytes"] == 0
+    assert garbage.collect_garbage(sound) == would and garbage.collect_garbage(sound)["bytes"] == 0
     left = {f.name for f in set(sound.arrays.rglob("*")) - needed}
     assert left == {"1graph.npz.12345678.tmp", "1" + "0" * 24 + ".npy"} and needed <= set(
         sound.arrays.rglob("*")
     )
     assert ledger(sound) == before and set(kinds(sound)) <= {"open"}
     said = []
-    scan(sound, embedder="pixels", say=said.append)
-    assert said[0].startswith("embed       0 of 300") and run.run(sound, PLAN, silent) == 0
+    scan(sound, ScanOptions(embedder="pixels"), say=said.append)
+    assert said[0].startswith("embed       0 of 300") and run.run_plan(sound, PLAN, silent) == 0
 
 
 def test_embeddings_that_a_run_was_trained_on_stay(sound, tmp_path):
     scan(
         sound,
-        own=(
-            None,
-            pd.DataFrame(np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index),
-            True,
+        ScanOptions(
+            own=OwnModel(
+                None,
+                pd.DataFrame(
+                    np.random.default_rng(0).normal(size=(300, 5)), index=sound.state().index
+                ),
+                True,
+            )
         ),
         say=silent,
     )
-    assert set(garbage.gc(sound)["freed"]) == {"judges of scans with other settings"}, (
-        "two runs name pixels-16"
-    )
+    assert set(garbage.collect_garbage(sound)["freed"]) == {
+        "judges of scans with other settings"
+    }, "two runs name pixels-16"
     direct(sound, "delete from runs")
     for file in (sound.arrays / "runs").glob("*.npz"):
         os.utime(file, (time.time() - 3600,) * 2)
-    assert {f["kind"]: f["n"] for f in check(sound)} == {"leftover": 2}
+    assert {f["kind"]: f["n"] for f in check_bench(sound)} == {"leftover": 2}
     assert (
-        garbage.gc(sound)["files"] == 4
+        garbage.collect_garbage(sound)["files"] == 4
         and not (sound.arrays / "embeddings" / "pixels-16").exists()
-        and check(sound) == []
+        and check_bench(sound) == []
     )
 
 
@@ -442,7 +463,7 @@ def test_a_pixel_shard_that_is_partly_needed_stays(sound):
     Shards(sound.arrays / "pixels").append(
         both["hash"], array, both["height"], both["width"], both["row"]
     )
-    assert garbage.gc(sound) == dict(freed={}, bytes=0, files=0, partly=1)
+    assert garbage.collect_garbage(sound) == dict(freed={}, bytes=0, files=0, partly=1)
 
 
 def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tmp_path):
@@ -455,11 +476,12 @@ def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tm
     table.to_parquet(tmp_path / "t.parquet")
     script = """
 import sys, assay
+from assay.curation.formats.base import ImportOptions
 from assay.pipelines.indexing.ingest import ingest
 def step(done, total):
     print(done, flush=True)
     sys.stdin.readline()
-ingest(assay.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progress=step)
+ingest(assay.open(sys.argv[1]), sys.argv[2], "child", ImportOptions(refreeze_test=True), step)
 """
     command = [sys.executable, "-c", script, str(sound.path), str(tmp_path / "t.parquet")]
     with subprocess.Popen(
@@ -470,17 +492,17 @@ ingest(assay.open(sys.argv[1]), sys.argv[2], "child", refreeze_test=True, progre
         child.stdin.flush()
         assert child.stdout.readline() == "2000\n"  # decoded, and not in the log yet
         assert len(list((sound.arrays / "pixels").glob("*.index.npy"))) == 2
-        assert check(sound) == []
+        assert check_bench(sound) == []
         with pytest.raises(UserError, match="found an import"):
-            garbage.gc(sound)
+            garbage.collect_garbage(sound)
         with pytest.raises(UserError, match="found an import"):
-            repair(sound, [])
+            repair_bench(sound, [])
         child.stdin.write("\n")
         child.stdin.flush()
     assert child.returncode == 0 and len(sound.state()) == 2300
-    assert garbage.gc(sound)["files"] == 0 and [(f["kind"], f["n"]) for f in check(sound)] == [
-        ("unscanned", 2000)
-    ]
+    assert garbage.collect_garbage(sound)["files"] == 0 and [
+        (f["kind"], f["n"]) for f in check_bench(sound)
+    ] == [("unscanned", 2000)]
 
 
 def test_the_verbs(sound, capsys):
@@ -516,9 +538,11 @@ def test_a_wrong_note_of_what_stands_is_found_and_written_anew(bench):
         con.execute("update standing set label = label - 3 where n % 2 = 0")
     wrong = assay.open(bench.path)
     assert not wrong.state().label.equals(whole.label), "what stands is read from it"
-    found = {f["kind"] for f in check(wrong)}
+    found = {f["kind"] for f in check_bench(wrong)}
     assert "standing" in found
-    assert repair(wrong, check(wrong)) == [] or all(f["kind"] in NOTES for f in check(wrong))
+    assert repair_bench(wrong, check_bench(wrong)) == [] or all(
+        f["kind"] in NOTES for f in check_bench(wrong)
+    )
     assert assay.open(bench.path).state().equals(whole)
 
 
@@ -534,15 +558,14 @@ def test_a_damaged_lock_file_is_named_and_mended(tmp_path, damage):
         with pytest.raises(UserError, match="found it damaged"):
             assay.open(bench.path)
         broken = assay.Bench(bench.path)
-        found = check(broken)
-        assert [f["kind"] for f in found] == ["witness"] and repair(broken, found) == []
+        found = check_bench(broken)
+        assert [f["kind"] for f in found] == ["witness"] and repair_bench(broken, found) == []
     bench.set_rule("majority", "ann")
     assert lock.read_bytes()[:8].strip().isdigit() and len(assay.open(bench.path).state()) == 12
 
 
 def test_what_review_sessions_began_with_goes_when_they_are_over(tmp_path):
-    from assay.curation.maintenance.garbage import gc
-    from assay.curation.storage.locks import SESSION
+    from assay.curation.maintenance.garbage import SESSION, collect_garbage
 
     bench = bench_of(digits(12), tmp_path)
     folder = bench.arrays / "sessions"
@@ -551,5 +574,5 @@ def test_what_review_sessions_began_with_goes_when_they_are_over(tmp_path):
         (folder / f"{name}.npz").write_bytes(b"")
         then = time.time() - days * 86400
         os.utime(folder / f"{name}.npz", (then, then))
-    gc(bench)
+    collect_garbage(bench)
     assert [f.stem for f in folder.iterdir()] == ["0" * 16]

@@ -13,11 +13,11 @@ from assay import UserError
 from assay.curation.features import neighbor_graph, scan_settings
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality import scoring
-from assay.curation.storage import arrays
-from assay.curation.versioning import versions
-from assay.pipelines.evaluation import costs, replay
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.reviewer import decisions
+from assay.curation.storage import shards
+from assay.curation.versioning import positions
+from assay.pipelines.evaluation import costs, replay, review_gains
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.simulation.reviewer import true_decisions
 
 silent = lambda line: None  # noqa: E731
 
@@ -29,7 +29,7 @@ def wrong_once(tmp_path_factory):
     clean = table.index[(table["split"] == "val") & (table.label != table.truth)][12:]
     table.loc[clean, "label"] = table.truth[clean]
     bench = bench_of(table, tmp_path_factory.mktemp("wrong"), audited_test=True)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     return bench
 
 
@@ -68,10 +68,10 @@ def reviewed_once(wrong_once, tmp_path_factory):
     bad, good, _, truth = parts(bench)
     half = len(bad) // 2
     out = dict(
-        fixes=bench.edit(decisions(bad[:half], truth, seconds=3), "ann", "fix")["batch"],
+        fixes=bench.edit(true_decisions(bad[:half], truth, seconds=3), "ann", "fix")["batch"],
         confirmed=bench.edit(told(good[:60], truth[good[:60]]), "bob", "look")["batch"],
         undone=bench.edit(
-            decisions(good[60:100], dict.fromkeys(good, "0"), seconds=7), "eve", "vandal"
+            true_decisions(good[60:100], dict.fromkeys(good, "0"), seconds=7), "eve", "vandal"
         )["batch"],
     )
     bench.undo(who="ann")
@@ -97,7 +97,7 @@ def reviewed(reviewed_once, tmp_path):
 def test_what_each_batch_bought_and_what_the_reviews_gained_one_after_another(reviewed):
     bench, names, bad, _ = reviewed
     seen = replay.Replay(bench, "v1", "v2")
-    found = {b["batch"]: b for b in replay.batches(seen)["batches"]}
+    found = {b["batch"]: b for b in review_gains.gain_by_batch(seen)["batches"]}
     assert list(found) == [names[n] for n in ("fixes", "confirmed", "damage", "drops")], (
         "undone work bought nothing and is not listed"
     )
@@ -119,12 +119,12 @@ def test_what_each_batch_bought_and_what_the_reviews_gained_one_after_another(re
     ] * 5 and confirmed["reviews"] == 60
     assert confirmed["verdict"] == "changed nothing" and confirmed["p_holm"] is None
 
-    two = replay.batches(seen, most=2)
+    two = review_gains.gain_by_batch(seen, most=2)
     assert [b["batch"] for b in two["batches"]] == [names["damage"], names["drops"]] and two[
         "left_out"
     ] == 2, "those that change most"
 
-    shape = replay.curve(seen)
+    shape = review_gains.gain_curve(seen)
     points = {p["reviews"]: p for p in shape["points"]}
     n = len(bad) + 60 + 120
     assert (
@@ -173,11 +173,11 @@ def test_updates_say_what_fitting_anew_says(reviewed):
     """Labels by hand from the decisions that this test made, the ridge by a plain solve, for every point and batch."""
     bench, names, _, _ = reviewed
     seen = replay.Replay(bench, "v1", "v2")
-    graph, at = neighbor_graph.nodes(bench, seen.part)
+    graph, at = neighbor_graph.load_nodes(bench, seen.part)
     X = np.asarray(
-        arrays.Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
-            seen.part.content_hash
-        ),
+        shards.Shards(
+            bench.arrays / "embeddings" / scan_settings.read_settings(bench)["folder"]
+        ).rows(seen.part.content_hash),
         float,
     )
     log = bench.query("select * from edits where batch like 'edit-%' order by seq")
@@ -200,15 +200,15 @@ def test_updates_say_what_fitting_anew_says(reviewed):
         return np.mean(p.argmax(1) == truth), -np.mean(np.log(p[np.arange(len(p)), truth]))
 
     base = judged(log[:0])
-    for p in replay.curve(seen)["points"]:
+    for p in review_gains.gain_curve(seen)["points"]:
         assert p["estimate"] == pytest.approx(judged(log[: p["reviews"]])[0] - base[0], abs=1e-12)
     probe = seen.start.probe
-    probe.update(X, scoring.targets(seen.part, seen.classes)[1])
+    probe.update(X, scoring.find_targets(seen.part, seen.classes)[1])
     assert np.allclose(
-        probe.predict(X[val]), seen.start.to(seen.y_last).predict(X[val]), atol=1e-6
+        probe.predict(X[val]), seen.start.relabel(seen.y_last).predict(X[val]), atol=1e-6
     ), "the probe that scores the queue"
     whole = judged(log)
-    for b in replay.batches(seen)["batches"]:
+    for b in review_gains.gain_by_batch(seen)["batches"]:
         without = judged(log[log.batch != b["batch"]])
         assert b["estimate"] == pytest.approx(whole[0] - without[0], abs=1e-12)
         assert b["logloss"] == pytest.approx(whole[1] - without[1], abs=1e-5)
@@ -222,7 +222,7 @@ def test_seconds_and_decisions_add_up_by_hand(reviewed):
     )  # label and keep of one sample: two edits that both carry 11 s, one decision
     bench.commit("and one more", "ann", "v3")
     half, rest = len(bad) // 2, len(bad) - len(bad) // 2
-    cost = costs.review_cost(bench, "v1", "v3")
+    cost = costs.measure_review_cost(bench, "v1", "v3")
     assert (
         cost["decisions"] == len(bad) + 60 + 120 + 1
         and cost["samples"] == cost["decisions"] - 1
@@ -236,9 +236,9 @@ def test_seconds_and_decisions_add_up_by_hand(reviewed):
         cost["made"]["decisions"] == cost["decisions"] + 40
         and cost["made"]["seconds"] == cost["seconds"] + 40 * 7
     ), "undone, but paid for"
-    points = replay.curve(replay.Replay(bench, "v1", "v3"))["points"]
+    points = review_gains.gain_curve(replay.Replay(bench, "v1", "v3"))["points"]
     assert points[-1]["minutes"] == pytest.approx(cost["minutes"]) and points[0]["minutes"] == 0
-    one = costs.review_cost(bench, "v2", "v3")
+    one = costs.measure_review_cost(bench, "v2", "v3")
     assert (one["decisions"], one["minutes"], one["estimated"]) == (1, 11 / 60, None)
 
 
@@ -246,13 +246,13 @@ def test_without_seconds_no_minutes_are_made_up(wrong):
     _, good, _, truth = parts(wrong)
     wrong.edit(told(good[:5], truth[good[:5]]), "bob")
     wrong.commit("looked", "bob", "v2")
-    cost = costs.review_cost(wrong, "v1", "v2")
+    cost = costs.measure_review_cost(wrong, "v1", "v2")
     assert (
         cost["minutes"] is None
         and cost["reason"] == "no decision carries seconds"
         and cost["decisions"] == 5
     )
-    shape = replay.curve(replay.Replay(wrong, "v1", "v2"))
+    shape = review_gains.gain_curve(replay.Replay(wrong, "v1", "v2"))
     assert {p["minutes"] for p in shape["points"]} == {None} and [
         p["reviews"] for p in shape["points"]
     ] == [0, 1, 2, 3, 4, 5]
@@ -261,11 +261,11 @@ def test_without_seconds_no_minutes_are_made_up(wrong):
 
 def test_a_corrected_ruler_is_no_gain(wrong):
     _, _, val, truth = parts(wrong)
-    wrong.edit(decisions(val[:-1], truth), "ann")
+    wrong.edit(true_decisions(val[:-1], truth), "ann")
     wrong.edit(pd.DataFrame([dict(sample=val[-1], keep="false")]), "ann")
     wrong.commit("validation labels", "ann", "v2")
     seen = replay.Replay(wrong, "v1", "v2")
-    shape = replay.curve(seen)
+    shape = review_gains.gain_curve(seen)
     assert {p[k] for p in shape["points"] for k in ("estimate", "low", "high", "changed")} == {0}
     assert (
         shape["ruler_corrected"] == len(val)
@@ -273,7 +273,7 @@ def test_a_corrected_ruler_is_no_gain(wrong):
         and shape["points"][-1]["reviews"] == len(val)
     )
     assert [
-        (b["estimate"], b["logloss"], b["changed"]) for b in replay.batches(seen)["batches"]
+        (b["estimate"], b["logloss"], b["changed"]) for b in review_gains.gain_by_batch(seen)["batches"]
     ] == [(0, 0, 0)] * 2
 
 
@@ -281,21 +281,21 @@ def test_what_somebody_confirms_stays_the_work_of_who_fixed_it_and_a_redo_is_no_
     wrong,
 ):
     bad, _, _, truth = parts(wrong)
-    fix = wrong.edit(decisions(bad[:80], truth), "ann")["batch"]
+    fix = wrong.edit(true_decisions(bad[:80], truth), "ann")["batch"]
     wrong.undo(who="ann")
     wrong.commit("undone", "ann", "v2")
     wrong.redo(who="ann")
-    look = wrong.edit(decisions(bad[:80], truth), "bob")["batch"]
+    look = wrong.edit(true_decisions(bad[:80], truth), "bob")["batch"]
     wrong.commit("twice", "ann", "v3")
     for first, made in (("v1", 160), ("v2", 80)):
         seen = replay.Replay(wrong, first, "v3")
-        found = {b["batch"]: b for b in replay.batches(seen)["batches"]}
+        found = {b["batch"]: b for b in review_gains.gain_by_batch(seen)["batches"]}
         assert list(found) == [fix, look] and (found[fix]["changed"], found[look]["changed"]) == (
             80,
             0,
         )
         assert found[fix]["logloss_high"] < 0 and found[look]["estimate"] == 0
-        cost = costs.review_cost(wrong, first, "v3")
+        cost = costs.measure_review_cost(wrong, first, "v3")
         assert (cost["decisions"], cost["samples"], cost["made"]["decisions"]) == (160, 80, made)
     with pytest.raises(UserError, match="none that stand"):
         replay.Replay(wrong, "v1", "v2")
@@ -311,7 +311,7 @@ def test_a_class_that_reviewers_add_is_learnt_from_its_first_sample_on(wrong):
     assert seen.classes == [*map(str, range(10)), "odd"], (
         "a class of validation alone is never learnt, and always wrong"
     )
-    shape, (batch,) = replay.curve(seen), replay.batches(seen)["batches"]
+    shape, (batch,) = review_gains.gain_curve(seen), review_gains.gain_by_batch(seen)["batches"]
     assert (
         [p["changed"] for p in shape["points"]][:2] == [0, 2]
         and batch["changed"] == 20
@@ -323,8 +323,8 @@ def test_a_class_that_reviewers_add_is_learnt_from_its_first_sample_on(wrong):
 @pytest.mark.daily
 def test_what_the_majority_says_is_what_is_replayed(wrong):
     bad, _, _, truth = parts(wrong)
-    ann = wrong.edit(decisions(bad[:30], truth), "ann")["batch"]
-    bob = wrong.edit(decisions(bad[:30], truth), "bob")["batch"]
+    ann = wrong.edit(true_decisions(bad[:30], truth), "ann")["batch"]
+    bob = wrong.edit(true_decisions(bad[:30], truth), "bob")["batch"]
     eve = wrong.edit(broken(bad[:30], truth), "eve")["batch"]
     wrong.commit("latest", "ann", "v2")
     wrong.set_rule("majority", "ann")
@@ -333,7 +333,7 @@ def test_what_the_majority_says_is_what_is_replayed(wrong):
     def changed(version):
         return {
             b["batch"]: b["changed"]
-            for b in replay.batches(replay.Replay(wrong, "v1", version))["batches"]
+            for b in review_gains.gain_by_batch(replay.Replay(wrong, "v1", version))["batches"]
         }
 
     assert (wrong.state("v3").label[bad[:30]] == truth[bad[:30]]).all()
@@ -354,13 +354,13 @@ def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
     bad, _, _, truth = parts(wrong)
     shutil.copytree(wrong.path, tmp_path / "copy")
     other = assay.open(tmp_path / "copy")
-    first = other.edit(decisions(bad[:20], truth), "bob")["batch"]
-    second = wrong.edit(decisions(bad[20:50], truth), "ann")["batch"]
+    first = other.edit(true_decisions(bad[:20], truth), "bob")["batch"]
+    second = wrong.edit(true_decisions(bad[20:50], truth), "ann")["batch"]
     wrong.edit(broken(bad[:1], truth), "ann")  # both edited this one: ours stands
     wrong.merge(other.path, "ann")
     wrong.commit("merged", "ann", "v2")
     seen = replay.Replay(wrong, "v1", "v2")
-    found = replay.batches(seen)["batches"]
+    found = review_gains.gain_by_batch(seen)["batches"]
     assert [b["batch"] for b in found[:2]] == [first, second], (
         "by time: the merge put them in another order"
     )
@@ -370,14 +370,20 @@ def test_a_merge_is_replayed_in_the_order_of_the_decisions(wrong, tmp_path):
 @pytest.mark.daily
 def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
     """Samples imported and dropped since, and a val sample that was moved from train, are no work of the reviews."""
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     bad, good, _, _ = parts(wrong)
     more = digits(800, wrong=0)[700:].assign(split="train")
     more["id"] = "m" + more["id"]
     more.to_parquet(tmp_path / "more.parquet")
-    ingest(wrong, tmp_path / "more.parquet", "tester", columns=dict(label="label"), name="more")
-    scan(wrong, embedder="pixels", say=silent)
+    ingest(
+        wrong,
+        tmp_path / "more.parquet",
+        "tester",
+        ImportOptions(columns=dict(label="label"), name="more"),
+    )
+    scan(wrong, ScanOptions(embedder="pixels"), say=silent)
     grown = wrong.state()
     new = grown.index[grown.keep & (grown.source == "more")]
     trained = [
@@ -387,21 +393,21 @@ def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
     wrong.edit(
         pd.DataFrame(dict(sample=[good[0], *new[:2]], split=["val", "pool", "train"])), "ann"
     )
-    wrong.edit(decisions([*bad[:10], *new[2:6]], truth_of(wrong)), "ann")
+    wrong.edit(true_decisions([*bad[:10], *new[2:6]], truth_of(wrong)), "ann")
     wrong.edit(broken(new[6:8], truth_of(wrong)), "eve")
     wrong.commit("grown", "ann", "v2")
     seen = replay.Replay(wrong, "v1", "v2")
     assert seen.other == len(trained[0] ^ trained[1]) - 1 > 50, (
         "all that came, but what went to the pool"
     )
-    assert seen.ruler["n"] == (grown["split"] == "val").sum(), (
+    assert seen.n == (grown["split"] == "val").sum(), (
         "a sample that trained at the beginning is no ruler"
     )
-    found = replay.batches(seen)["batches"]
+    found = review_gains.gain_by_batch(seen)["batches"]
     assert [(b["changed"], b["reviews"]) for b in found] == [(1, 0), (10, 14), (2, 2)], (
         "a mere move is no review"
     )
-    assert [p["changed"] for p in replay.curve(seen)["points"]][-1] == 13 and len(
+    assert [p["changed"] for p in review_gains.gain_curve(seen)["points"]][-1] == 13 and len(
         seen.reviews
     ) == 16
 
@@ -416,16 +422,18 @@ def test_where_there_is_nothing_to_say_it_says_why(wrong, tmp_path):
         ("v1", "no later"),
         ("v7", "'v7'"),
     ):
-        found = costs.costs(wrong, dict(versions=["v1", last]), [], gain, [], {})
+        found = costs.measure_costs(wrong, dict(versions=["v1", last]), [], gain, [], {})
         assert found["curve"] is None and found["batches"] is None and word in found["reason"]
         assert (
             found["rates"]["review"] is None
             and found["rates"]["review_reason"] == "no minutes of review are known"
         )
     bench = bench_of(digits(100), tmp_path / "plain", audited_test=True)
-    bench.edit(decisions(bench.state().query("split == 'train'").index[:5], truth_of(bench)), "ann")
-    came = versions.position(bench, "HEAD") - 5
-    found = costs.costs(bench, dict(versions=[str(came), "HEAD"]), [], gain, [], {})
+    bench.edit(
+        true_decisions(bench.state().query("split == 'train'").index[:5], truth_of(bench)), "ann"
+    )
+    came = positions.find_position(bench, "HEAD") - 5
+    found = costs.measure_costs(bench, dict(versions=[str(came), "HEAD"]), [], gain, [], {})
     assert (
         found["curve"] is None
         and "scanned bench" in found["reason"]
@@ -433,9 +441,10 @@ def test_where_there_is_nothing_to_say_it_says_why(wrong, tmp_path):
     )
     state = wrong.state()
     wrong.edit(pd.DataFrame(dict(sample=state.index[state["split"] == "val"], split="pool")), "ann")
-    wrong.edit(decisions(parts(wrong)[0][:5], truth_of(wrong)), "ann")
+    wrong.edit(true_decisions(parts(wrong)[0][:5], truth_of(wrong)), "ann")
     wrong.commit("no val", "ann", "v3")
-    assert "labelled validation samples" in costs.measured(wrong, "v1", "v3")[2]
+    with pytest.raises(UserError, match="labelled validation samples"):
+        costs.replay_or_load(wrong, "v1", "v3")
 
 
 def test_compute_and_rates_by_hand():
@@ -457,7 +466,7 @@ def test_compute_and_rates_by_hand():
         "v2mlp0": 300.0,
         "v2mlp1": 600.0,
     }
-    found = costs.compute_cost(wanted, pd.Series(seconds))
+    found = costs.measure_compute_cost(wanted, pd.Series(seconds))
     assert (
         found["runs"] == 7
         and found["seconds"] == 1206
@@ -473,7 +482,7 @@ def test_compute_and_rates_by_hand():
     )
     gain, review = dict(estimate=0.02, low=-0.01, high=0.05), dict(minutes=30)
     mlp = dict(version="mlp", against="probe", estimate=0.03, low=0.01, high=0.05)
-    rate = costs.rates(
+    rate = costs.hourly_rates(
         gain, review, [mlp, mlp | dict(version="cnn"), mlp | dict(version="probe")], found
     )
     assert rate["review"] == dict(estimate=0.04, low=-0.02, high=0.1, hours=0.5, includes_zero=True)
@@ -490,11 +499,11 @@ def test_compute_and_rates_by_hand():
         2 / 3600,
         "too short to be a rate",
     ]
-    assert costs.rates(gain, dict(minutes=0.9), [], found) == dict(
+    assert costs.hourly_rates(gain, dict(minutes=0.9), [], found) == dict(
         review=None, review_reason="too short to be a rate", architectures=[]
     )
     for gain, minutes in ((None, 30), (mlp, None), (mlp, 0)):
-        assert costs.rates(gain, dict(minutes=minutes), [], found)["review"] is None, (
+        assert costs.hourly_rates(gain, dict(minutes=minutes), [], found)["review"] is None, (
             "no division by nothing"
         )
 
@@ -510,7 +519,7 @@ def test_a_report_asks_once_and_what_is_kept_is_not_believed_of_another_log(revi
         architectures=[],
         seconds=dict(k=2.5),
     )
-    first = costs.costs(bench, **ask)
+    first = costs.measure_costs(bench, **ask)
     assert (
         json.loads(json.dumps(first, allow_nan=False)) == first
         and first["reason"] is None
@@ -519,12 +528,14 @@ def test_a_report_asks_once_and_what_is_kept_is_not_believed_of_another_log(revi
     fits = []
     fit = probes.fit
     monkeypatch.setattr(probes, "fit", lambda *a: fits.append(1) or fit(*a))
-    assert costs.costs(bench, **ask) == first and not fits, "kept: no second fit"
+    assert costs.measure_costs(bench, **ask) == first and not fits, "kept: no second fit"
     (bench.arrays / "costs.npz").write_bytes(b"damaged")
-    assert costs.costs(bench, **ask) == first and len(fits) == 1, "made again where it is damaged"
+    assert costs.measure_costs(bench, **ask) == first and len(fits) == 1, (
+        "made again where it is damaged"
+    )
     bench.revert(names["damage"], who="ann")
     bench.commit("damage taken back", "ann", "v3")
-    later = costs.costs(bench, **ask | dict(plan=dict(versions=["v1", "v3"])))
+    later = costs.measure_costs(bench, **ask | dict(plan=dict(versions=["v1", "v3"])))
     assert len(fits) == 2 and names["damage"] not in {
         b["batch"] for b in later["batches"]["batches"]
     }

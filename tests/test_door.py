@@ -16,7 +16,7 @@ from browser import browser, free_port, workbench
 from conftest import ROOT
 
 from assay.app.server import timeouts
-from assay.app.server.links import Door
+from assay.app.server.links import AccessKeys
 
 PAGES = ("", "review", "map", "gaps", "experiments", "audit", "history")
 
@@ -28,31 +28,31 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache):
-    door = Door(tmp_path / "bench")
-    link = door.give("link")
-    key = door.enter(link)
-    assert key and key != link and door.knows(key) and not door.knows(link)
+    keys = AccessKeys(tmp_path / "bench")
+    link = keys.make_token("link")
+    key = keys.exchange_link(link)
+    assert key and key != link and keys.is_known(key) and not keys.is_known(link)
     assert (
-        door.enter(link) is None
-        and door.enter(key) is None
-        and door.enter("") is None
-        and not door.knows("")
+        keys.exchange_link(link) is None
+        and keys.exchange_link(key) is None
+        and keys.exchange_link("") is None
+        and not keys.is_known("")
     )
-    assert Door(tmp_path / "bench").knows(key), "a server that is started again knows its browsers"
-    assert not Door(tmp_path / "other").knows(key), "another bench's key opens nothing"
+    assert AccessKeys(tmp_path / "bench").is_known(key), "a server that is started again knows its browsers"
+    assert not AccessKeys(tmp_path / "other").is_known(key), "another bench's key opens nothing"
     kept = [p for p in cache.rglob("*") if p.is_file()]
     assert kept and not any(t in p.name + p.read_text() for p in kept for t in (link, key)), (
         "digests alone"
     )
     assert {stat.S_IMODE(p.stat().st_mode) for p in kept} == {0o600} and stat.S_IMODE(
-        door.folder.stat().st_mode
+        keys.folder.stat().st_mode
     ) == 0o700
-    old = door.give("link")
-    os.utime(door.place("link", old), (0, 0))
-    os.utime(door.place("key", key), (0, 0))
-    assert door.enter(old) is None and not door.knows(key), "neither is good for ever"
-    many, got = door.give("link"), []
-    threads = [threading.Thread(target=lambda: got.append(door.enter(many))) for _ in range(8)]
+    old = keys.make_token("link")
+    os.utime(keys.token_file("link", old), (0, 0))
+    os.utime(keys.token_file("key", key), (0, 0))
+    assert keys.exchange_link(old) is None and not keys.is_known(key), "neither is good for ever"
+    many, got = keys.make_token("link"), []
+    threads = [threading.Thread(target=lambda: got.append(keys.exchange_link(many))) for _ in range(8)]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert len([k for k in got if k]) == 1, "of those who come at once one gets in"
@@ -114,7 +114,7 @@ def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_lis
         server.terminate()
         server.wait(30)
         server.stdout.close()
-    assert not page.exists() and not list(Door(scanned.path).folder.glob("at-*")), (
+    assert not page.exists() and not list(AccessKeys(scanned.path).folder.glob("at-*")), (
         "what led there is gone"
     )
     none = subprocess.run(
@@ -138,7 +138,7 @@ def answer(link, port, more=""):
 
 def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
     with workbench(scanned.path) as server:
-        link = f":{server.port}/?token={server.door.give('link')}"
+        link = f":{server.port}/?token={server.keys.make_token('link')}"
         assert "set-cookie" not in answer(link, server.port, f"Cookie: {server.cookie}\r\n").lower()
         assert (
             server.ask(f"/?token={link.split('=')[1]}", Cookie=f"assay-{server.port}=other")[0]
@@ -148,15 +148,15 @@ def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
         assert server.ask("/", Cookie=f"assay-1={server.cookie.split('=')[1]}")[0] == 403, (
             "a cookie of another port is another's"
         )
-        evil = server.ask(f"/%5Cevil.example/?token={server.door.give('link')}", Cookie=None)[1]
+        evil = server.ask(f"/%5Cevil.example/?token={server.keys.make_token('link')}", Cookie=None)[1]
         assert 'url=/%5Cevil.example/"' in evil, "a link leads nowhere else"
 
 
 @pytest.mark.daily
 def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(scanned, cache):
-    from assay.curation.features import projection
+    from assay.curation.features import image_map
 
-    projection.sketch(scanned)
+    image_map.sketch_map(scanned)
     with workbench(scanned.path) as server, browser() as chrome:
         page = server.page(chrome, "/?who=ann")
         broken = []
@@ -204,11 +204,11 @@ def slow_server(monkeypatch):
     async def app(scope, receive, send):
         whole = scope.get("path", "").startswith("/assay/")
         await inner(
-            scope, timeouts.timely(receive, whole) if scope["type"] == "http" else receive, send
+            scope, timeouts.limit_body_time(receive, whole) if scope["type"] == "http" else receive, send
         )
 
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=timeouts.Timely))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=timeouts.TimedProtocol))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from conftest import truth_of
 
-from assay.curation.predictions import runs
+from assay.curation.predictions import run_predictions
 from assay.curation.review import audit
 from assay.curation.statistics import sampling
-from assay.curation.storage.arrays import load, save
+from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.versioning import expressions
-from assay.curation.versioning.counterfactuals import random_alike
-from assay.pipelines.experiments.plan import contents
-from assay.pipelines.experiments.trainer import bootstrap
-from assay.pipelines.simulation.reviewer import decisions
+from assay.curation.versioning.counterfactuals import draw_random_alike
+from assay.pipelines.experiments.cells import describe_version
+from assay.pipelines.experiments.trainer import bootstrap_rows
+from assay.pipelines.simulation.reviewer import true_decisions
 
 K = 100  # samples of each draw
 
@@ -30,14 +30,14 @@ def drawn(bench):
     )
     out = dict(
         stratum=[s for s in sampling.random_order(state) if s in train][:K],
-        audit=audit.population(bench, "train", "v1")[:K],
-        pool=runs.pool_ids(state.assign(split=state["split"].replace("train", "pool")), K),
+        audit=audit.list_population(bench, "train", "v1")[:K],
+        pool=run_predictions.choose_pool_ids(state.assign(split=state["split"].replace("train", "pool")), K),
     )
     for seed in (0, 1):
         part = bench.state(f"part(v1, {K}, seed={seed})")
         out[f"part {seed}"] = list(part.index[part.keep & (part["split"] == "train")])
-        out[f"control {seed}"] = list(random_alike(state, everyone, K, seed).index)
-        rows, times = np.unique(bootstrap(state.loc[train], list(train), seed), return_counts=True)
+        out[f"control {seed}"] = list(draw_random_alike(state, everyone, K, seed).index)
+        rows, times = np.unique(bootstrap_rows(state.loc[train], list(train), seed), return_counts=True)
         out[f"bootstrap {seed}"] = list(train[rows[np.lexsort((rows, -times))][:K]])
     return out, len(train)
 
@@ -68,7 +68,7 @@ def test_a_control_takes_no_more_verified_labels_than_chance_does(scanned):
 
 def test_who_looks_again_draws_among_what_others_reviewed_not_the_stratum_in_its_order(scanned):
     order = list(sampling.random_order(scanned.state()))[:120]
-    scanned.edit(decisions(order, truth_of(scanned)), "ann")
+    scanned.edit(true_decisions(order, truth_of(scanned)), "ann")
     rows = scanned.queue(40, 0, again=1.0, who="bob")
     again = set(rows["sample"][rows.reason.str.contains("somebody else")])
     assert len(again) == 40 and 5 <= len(again & set(order[:40])) <= 25, "13 by chance"
@@ -84,16 +84,16 @@ def test_what_was_looked_at_before_stays_a_random_sample(scanned):
     state = scanned.state()
     use = state.index[state["split"].isin(("train", "val"))]
     assert list(sampling.random_order(state)) == lots(use, b"0")
-    assert audit.population(scanned, "test") == lots(state.index[state["split"] == "test"], b"1")
+    assert audit.list_population(scanned, "test") == lots(state.index[state["split"] == "test"], b"1")
 
 
 @pytest.mark.parametrize("version", ["v1 - random(20, seed=0)", "part(v1, 90, seed=3)"])
 def test_what_was_remembered_of_an_older_draw_is_not_taken(scanned, version):
-    fresh = contents(scanned, version)
+    fresh = describe_version(scanned, version)
     file = scanned.arrays / "contents.npz"
-    name, held = json.loads(str(load(file)["known"])).popitem()
+    name, held = json.loads(str(load_arrays(file)["known"])).popitem()
     older = {
         json.dumps(json.loads(name)[:3]): held | dict(train_tree="what an older draw trained on")
     }
-    save(file, known=np.array(json.dumps(older)))
-    assert contents(scanned, version) == fresh and expressions.is_expression(version)
+    save_arrays(file, known=np.array(json.dumps(older)))
+    assert describe_version(scanned, version) == fresh and expressions.is_expression(version)

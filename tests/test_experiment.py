@@ -21,19 +21,21 @@ from conftest import ROOT, bench_of, digits, truth_of
 from test_cli import run_assay
 
 import assay
-from assay import UserError, errors
+from assay import UserError
+from assay.curation import errors
 from assay.curation.system import processes
-from assay.curation.versioning import versions
-from assay.pipelines.evaluation.compare import compare
-from assay.pipelines.evaluation.pairwise import versus
-from assay.pipelines.experiments import run, trainer
-from assay.pipelines.experiments.plan import cells, check, read_plan, rows_of
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.jobs import job_files
+from assay.curation.versioning import states
+from assay.pipelines.evaluation.compare import compare_versions
+from assay.pipelines.evaluation.pairwise import compare_runs
+from assay.pipelines.experiments import run, trainer, worker
+from assay.pipelines.experiments.cells import list_cells, version_roles
+from assay.pipelines.experiments.plan import check_plan, read_plan
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.jobs import isolated, job_files
 from assay.pipelines.reports.experiment_report import report
-from assay.pipelines.simulation.reviewer import decisions
+from assay.pipelines.simulation.reviewer import true_decisions
 
-PLAN = check(
+PLAN = check_plan(
     dict(question="?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=3, epochs=3)
 )
 silent = lambda line: None  # noqa: E731
@@ -50,9 +52,9 @@ def half_wrong_once():
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     bench = bench_of(digits(700, wrong=0.35), folder, audited_test=True)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     state = bench.state()
-    bench.edit(decisions(state.index[state["split"] != "test"], truth_of(bench)), "expert")
+    bench.edit(true_decisions(state.index[state["split"] != "test"], truth_of(bench)), "expert")
     bench.commit("clean", "expert")
     return bench.path
 
@@ -60,9 +62,9 @@ def half_wrong_once():
 @pytest.mark.daily
 def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     bench = half_wrong(tmp_path)
-    assert run.run(bench, PLAN, silent) == 12
-    assert run.run(bench, PLAN, silent) == 0
-    data = compare(bench, PLAN)
+    assert run.run_plan(bench, PLAN, silent) == 12
+    assert run.run_plan(bench, PLAN, silent) == 0
+    data = compare_versions(bench, PLAN)
     gain = data["interval"]
     assert gain["verdict"] == "helps" and gain["low"] > 0.02
     answer = r"Yes: 560 reviews raised accuracy \(mean of probe and mlp\) from \d\d\.\d to \d\d\.\d %, \+\d+\.\d points \[.*\], v2 against v1"
@@ -70,7 +72,7 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     assert (
         data["n_test"] == 140
         and data["seeds"] == [0, 1, 2]
-        and data["tree"]["v2"] == versions.tree(bench.state("v2"))
+        and data["tree"]["v2"] == states.hash_tree(bench.state("v2"))
     )
     control = data[
         "control"
@@ -85,7 +87,7 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
         "architecture",
         "interaction",
     }
-    alone = compare(
+    alone = compare_versions(
         bench, PLAN | dict(effects=["data"])
     )  # what nobody asks for shares no correction, and is not shown
     assert [e["kind"] for e in alone["effects"]] == ["data"] and alone["interval"][
@@ -93,7 +95,7 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
     ] == gain["p"] < gain["p_holm"]
     assert alone["power"]["smallest"] < data["power"]["smallest"] and (alone["interaction"], alone["interaction_reason"]) == (
         None, "the plan does not ask for it")  # fmt: skip
-    other = compare(bench, PLAN | dict(effects=["architecture"]))
+    other = compare_versions(bench, PLAN | dict(effects=["architecture"]))
     assert (other["interval"], other["beside"], other["per_architecture"]) == (
         None,
         [],
@@ -111,11 +113,11 @@ def test_what_a_run_is_judged_by_agrees_with_counting(tmp_path):
     """Accuracy recomputed by hand from the stored predictions."""
     bench = half_wrong(tmp_path)
     plan = PLAN | dict(architectures=["probe"], seeds=[0])
-    run.run(bench, plan, silent)
-    data, state = compare(bench, plan), bench.state()
+    run.run_plan(bench, plan, silent)
+    data, state = compare_versions(bench, plan), bench.state()
     test = state[state["split"] == "test"].sort_index()
     for version, c in zip(("v1", "v2"), data["cells"]):
-        key = next(x["key"] for x in cells(bench, plan) if x["version"] == version)
+        key = next(x["key"] for x in list_cells(bench, plan) if x["version"] == version)
         kept = np.load(bench.arrays / "runs" / f"{key}.npz")
         said = dict(
             zip(
@@ -140,20 +142,20 @@ def test_test_labels_train_nothing(tmp_path):
             test = table["split"] == "test"
             table.loc[test, "label"] = table.label[test].to_numpy()[::-1]
         bench = bench_of(table, tmp_path / name)
-        scan(bench, embedder="pixels", say=silent)
-        keys.append([c["key"] for c in cells(bench, PLAN | dict(versions=["v1"]))])
+        scan(bench, ScanOptions(embedder="pixels"), say=silent)
+        keys.append([c["key"] for c in list_cells(bench, PLAN | dict(versions=["v1"]))])
     assert keys[0] == keys[1]
 
 
 def test_unaudited_test_labels_are_said_first_and_nothing_is_too_small(tmp_path):
     bench = bench_of(digits(300, wrong=0), tmp_path)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     s = bench.state().query("split == 'train'").index[0]
     bench.edit(pd.DataFrame([dict(sample=s, keep="false")]), "ann")
     bench.commit("one dropped", "ann")
     plan = PLAN | dict(architectures=["probe"], margin=50)
-    run.run(bench, plan, silent)
-    data = compare(bench, plan)
+    run.run_plan(bench, plan, silent)
+    data = compare_versions(bench, plan)
     assert (
         data["verdict"].startswith("Not shown: ") and "; test labels unaudited (" in data["verdict"]
     )
@@ -187,7 +189,7 @@ def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_cl
     assert (
         len(
             {
-                versions.tree(bench.state(v))
+                states.hash_tree(bench.state(v))
                 for v in ("v1", "v1 - flagged", "v1 ~ flagged", "half(v1)")
             }
         )
@@ -199,14 +201,14 @@ def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_cl
 def test_a_seed_draws_the_same_samples_for_every_version_and_architecture():
     frame = pd.DataFrame(index=[f"{i:032x}" for i in range(400)])
     names = [f"g{i // 2}" for i in range(400)]
-    rows = trainer.bootstrap(frame, names, 1)
-    assert np.array_equal(rows, trainer.bootstrap(frame, names, 1)) and not np.array_equal(
-        rows, trainer.bootstrap(frame, names, 2)
+    rows = trainer.bootstrap_rows(frame, names, 1)
+    assert np.array_equal(rows, trainer.bootstrap_rows(frame, names, 1)) and not np.array_equal(
+        rows, trainer.bootstrap_rows(frame, names, 2)
     )
     count = np.bincount(rows, minlength=400)
     assert (count[::2] == count[1::2]).all(), "copies are drawn together"
     assert abs(count.mean() - 1) < 0.15 and abs(count.var() - 1) < 0.4, "Poisson(1)"
-    fewer = trainer.bootstrap(frame.iloc[:300], names[:300], 1)
+    fewer = trainer.bootstrap_rows(frame.iloc[:300], names[:300], 1)
     assert np.array_equal(np.bincount(fewer, minlength=300), count[:300]), (
         "a version that lacks samples draws the others as before"
     )
@@ -218,7 +220,7 @@ def test_killed_while_training_leaves_no_row_and_goes_on(tmp_path):
     code = """
 import sys, json, assay
 from assay.pipelines.experiments import run
-run.run(assay.open(sys.argv[1]), json.loads(sys.argv[2]))
+run.run_plan(assay.open(sys.argv[1]), json.loads(sys.argv[2]))
 """
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(bench.path), json.dumps(PLAN)],
@@ -231,21 +233,21 @@ run.run(assay.open(sys.argv[1]), json.loads(sys.argv[2]))
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     while any(
-        j["state"] == "running" for j in job_files.states(bench)
+        j["state"] == "running" for j in job_files.list_jobs(bench)
     ):  # its workers, until they hear of it
         time.sleep(0.02)
     assert "stopped" in {
-        j["state"] for j in job_files.states(bench) if "cells" in j
-    } and "failed" not in {j["state"] for j in job_files.states(bench)}
+        j["state"] for j in job_files.list_jobs(bench) if "cells" in j
+    } and "failed" not in {j["state"] for j in job_files.list_jobs(bench)}
     assert "its process was killed, or ended, at" in run_assay("runs", "-b", bench.path)[1]
     done = {k for (k,) in bench.rows("select key from runs")}
     assert 3 <= len(done) < 12
     assert all((bench.arrays / "runs" / f"{k}.npz").exists() for k in done)
-    assert run.run(bench, PLAN, silent) == 12 - len(done)
-    assert job_files.states(bench) == [] == list((bench.path / "jobs").glob("*.json")), (
+    assert run.run_plan(bench, PLAN, silent) == 12 - len(done)
+    assert job_files.list_jobs(bench) == [] == list((bench.path / "jobs").glob("*.json")), (
         "what is done since is stopped no more"
     )
-    assert compare(bench, PLAN)["interval"]["verdict"] == "helps"
+    assert compare_versions(bench, PLAN)["interval"]["verdict"] == "helps"
 
 
 @pytest.mark.parametrize(
@@ -272,20 +274,21 @@ def test_a_bad_plan_is_refused(tmp_path, text, word):
 
 @pytest.mark.daily
 def test_a_worker_whose_reader_is_gone_was_stopped_and_has_not_failed(scanned):
-    cell = cells(scanned, one("tests.nets:slow", seeds=1))[0]
-    child = processes.Child("assay.pipelines.experiments.worker", scanned.path)
+    cell = list_cells(scanned, one("tests.nets:slow", seeds=1))[0]
+    child = isolated.start_worker(scanned)
     os.close(child.answers)
-    child.ask(what="train", cell=cell)
+    names = dict(work=[worker.__name__, "train_cell"], setup=[worker.__name__, "make_trainer"])
+    child.send(**names, path=[], asked=dict(cell=cell))
     assert child.process.wait(60) == 0
     child.stop()
-    assert [(j["name"], j["state"], j.get("error")) for j in job_files.states(scanned)] == [
+    assert [(j["name"], j["state"], j.get("error")) for j in job_files.list_jobs(scanned)] == [
         (cell["key"], "stopped", None)
     ]
 
 
 def test_a_report_without_runs_says_so(scanned):
     with pytest.raises(UserError, match="6 missing"):
-        compare(scanned, PLAN | dict(versions=["v1"]))
+        compare_versions(scanned, PLAN | dict(versions=["v1"]))
     assert assay.open(scanned.path).rows("select count(*) from runs") == [(0,)]
 
 
@@ -293,30 +296,32 @@ def test_a_report_without_runs_says_so(scanned):
 
 
 def one(architecture, **more):
-    return check(dict(versions=["v1"], architectures=[architecture], epochs=2, seeds=2) | more)
+    return check_plan(dict(versions=["v1"], architectures=[architecture], epochs=2, seeds=2) | more)
 
 
 @pytest.mark.daily
 def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, capsys):
     bench, lines = half_wrong(tmp_path), []
-    assert run.run(bench, PLAN, lines.append, dry=True) == 0 and bench.rows(
+    assert run.run_plan(bench, PLAN, lines.append, dry=True) == 0 and bench.rows(
         "select count(*) from runs"
     ) == [(0,)]
     assert re.fullmatch(r"experiment  12 cells, 12 to train, about \d+ s on \d workers?", lines[0])
     assert lines[1].split() == ["probe", "mlp"] and re.fullmatch(
         r"  v1  0 of 3 done, \d+ s to go  0 of 3 done, \d+ s to go", lines[2]
     )
-    run.run(bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append)
+    run.run_plan(bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append)
     with bench.transaction() as con:  # as if an mlp had trained before: its cost is known then
         con.execute("insert into runs (key, arch, seconds, n_train) values ('x', 'mlp', 2, 420)")
     lines.clear()
-    run.run(bench, PLAN, lines.append, dry=True)
+    run.run_plan(bench, PLAN, lines.append, dry=True)
     assert (
         lines[0].startswith("experiment  12 cells, 9 to train")
         and lines[2] == "  v1  3 of 3 done             0 of 3 done, 6 s to go"
     )
     lines.clear()
-    run.run(bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append, dry=True)
+    run.run_plan(
+        bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append, dry=True
+    )
     assert [line.split("  ")[-1] for line in lines] == [
         "3 cells, 0 to train",
         "probe",
@@ -333,7 +338,7 @@ def test_a_network_that_cannot_be_built_is_told_beside_the_others(tmp_path, capf
         UserError,
         match="tests.nets:broken to take a few steps of training, found KeyError: 'a layer that is not there'",
     ) as e:
-        run.run(bench, plan, lines.append, dry=True)
+        run.run_plan(bench, plan, lines.append, dry=True)
     assert re.fullmatch(r"look at .*nets\.py, line \d+", e.value.hint)
     assert re.fullmatch(r"  v1  0 of 2 done, \d+ s to go  0 of 2 done, cannot be built", lines[2])
     assert (
@@ -346,14 +351,14 @@ def test_a_network_that_cannot_be_built_is_told_beside_the_others(tmp_path, capf
 def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
     bench = half_wrong(tmp_path)
     plan = one("tests.nets:sometimes", versions=["v1", "v2"], seeds=8)
-    assert run.run(bench, plan, silent) == 16
+    assert run.run_plan(bench, plan, silent) == 16
     failed = {(v, s) for v, s, f in bench.rows("select version, seed, failed from runs") if f}
     assert 2 <= len(failed) <= 14 and len(failed) % 2 == 0, "the draw is the seed's alone"
     assert all(
         "diverged" in f for (f,) in bench.rows("select failed from runs where failed is not null")
     )
-    assert run.run(bench, plan, silent) == 0
-    data = compare(bench, plan)
+    assert run.run_plan(bench, plan, silent) == 0
+    data = compare_versions(bench, plan)
     assert (
         f"{16 - len(failed)} runs done, {len(failed)} diverged, 0 running, 0 failed"
         in run_assay("runs", "-b", bench.path)[1]
@@ -394,11 +399,13 @@ def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, wor
         UserError,
         match=f"4 cells to train, found 2 that failed; first {arch} on v[12] with seed 0: {word}",
     ):
-        run.run(bench, plan, silent, patience=1 if "hangs" in arch else 300)
+        run.run_plan(bench, plan, silent, patience=1 if "hangs" in arch else 300)
     assert bench.rows("select count(*) from runs where arch = 'probe'") == [(2,)], (
         "the others are done and kept"
     )
-    assert [j["state"] for j in job_files.states(bench) if j.get("arch") == arch] == ["failed"] * 2
+    assert [j["state"] for j in job_files.list_jobs(bench) if j.get("arch") == arch] == [
+        "failed"
+    ] * 2
     assert (
         len(re.findall(f"failed .* {arch}, seed 0: {word}", run_assay("runs", "-b", bench.path)[1]))
         == 2
@@ -446,30 +453,30 @@ def test_a_network_that_crashes_while_its_cost_is_measured_costs_the_others_noth
 
 def test_who_speaks_now_and_then_is_not_stuck_and_what_is_printed_is_no_answer():
     talker = processes.Child("tests.talker", "0.3", "6")
-    assert talker.hear(patience=60)["n"] == 0, "a busy machine starts it late"
-    assert [talker.hear(patience=1.5)["n"] for _ in range(5)] == list(range(1, 6))
-    with pytest.raises(processes.Lost, match="ended with status 3"):
-        talker.hear(patience=30)
+    assert talker.receive(patience=60)["n"] == 0, "a busy machine starts it late"
+    assert [talker.receive(patience=1.5)["n"] for _ in range(5)] == list(range(1, 6))
+    with pytest.raises(processes.ChildLost, match="ended with status 3"):
+        talker.receive(patience=30)
     talker.close()
     silent = processes.Child("tests.talker", "60", "1")
     began = time.monotonic()
-    with pytest.raises(processes.Lost, match=r"stuck \(no step for 0.5 s\)"):
-        silent.hear(patience=0.5)
+    with pytest.raises(processes.ChildLost, match=r"stuck \(no step for 0.5 s\)"):
+        silent.receive(patience=0.5)
     assert silent.process.returncode == -9 and time.monotonic() - began < 5
     silent.close()
 
 
 def test_a_finished_training_waits_for_a_bench_that_somebody_holds(scanned, monkeypatch):
-    monkeypatch.setattr("assay.curation.storage.store.PATIENCE", 0.2)
+    monkeypatch.setattr("assay.curation.storage.access.PATIENCE", 0.2)
     code = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print(flush=True); time.sleep(2)"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(scanned.file)], stdout=subprocess.PIPE, text=True
     ) as holder:
         holder.stdout.readline()
-        with pytest.raises(errors.Held, match="bench to be free"):
+        with pytest.raises(errors.BenchBusy, match="bench to be free"):
             scanned.rows("select 1")
         told = []
-        assert job_files.when_free(
+        assert job_files.retry_while_held(
             lambda: scanned.rows("select 1"), lambda share, text: told.append(text)
         ) == [(1,)]
     assert told and told[0].startswith("waits for the bench: expected the bench to be free")
@@ -528,8 +535,8 @@ def free_port():
 def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_reported(tmp_path):
     bench = half_wrong(tmp_path)
     plan = one("probe", versions=["v1", "v2"], architectures=["probe", "tests.nets:lost"])
-    run.run(bench, plan, silent)
-    data = compare(bench, plan)
+    run.run_plan(bench, plan, silent)
+    data = compare_versions(bench, plan)
     assert (
         data["interval"]["low"] > 0
         and {c["arch"] for c in data["cells"]} == {"probe"}
@@ -540,7 +547,7 @@ def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_report
         table.accuracy.notna().sum() == 4 and table.accuracy[table.failed.notna()].isna().all()
     ), "the others keep their accuracy"
     with pytest.raises(UserError, match="found all diverged"):
-        compare(bench, plan | dict(architectures=["tests.nets:lost"]))
+        compare_versions(bench, plan | dict(architectures=["tests.nets:lost"]))
 
 
 def test_what_a_plan_asks_wrongly_is_said_before_anything_is_trained(tmp_path):
@@ -588,7 +595,7 @@ def test_two_experiments_at_once_train_each_cell_once(tmp_path):
     assert (
         len(stamps) == 8
         and all((tmp_path / f"{i}.html").exists() for i in range(2))
-        and job_files.states(bench) == []
+        and job_files.list_jobs(bench) == []
     )
 
 
@@ -626,7 +633,7 @@ def test_detached_it_runs_on_and_can_be_followed(tmp_path):
     seen, until = [], time.monotonic() + 120
     while not report.exists() and time.monotonic() < until:
         seen += [
-            (j["name"][:10], j["state"], j.get("share", 0) > 0) for j in job_files.states(bench)
+            (j["name"][:10], j["state"], j.get("share", 0) > 0) for j in job_files.list_jobs(bench)
         ]
         time.sleep(0.1)
     assert report.exists(), Path(out["log"]).read_text()
@@ -639,11 +646,11 @@ def test_detached_it_runs_on_and_can_be_followed(tmp_path):
 @pytest.mark.daily
 def test_an_automatic_fix_brings_its_random_control_drawn_anew_for_each_seed(tmp_path):
     bench = half_wrong(tmp_path)
-    plan = check(dict(versions=["v1", "v1 - flagged"], architectures=["probe"], seeds=3))
-    wanted = cells(bench, plan)
+    plan = check_plan(dict(versions=["v1", "v1 - flagged"], architectures=["probe"], seeds=3))
+    wanted = list_cells(bench, plan)
     flagged = bench.suspects("v1")
     n = int((bench.state("v1")["split"][flagged.index] == "train").sum())
-    assert rows_of(bench, plan) == {
+    assert version_roles(bench, plan) == {
         "v1": "version",
         "v1 - flagged": "version",
         f"v1 - random({n})": "control",
@@ -655,14 +662,14 @@ def test_an_automatic_fix_brings_its_random_control_drawn_anew_for_each_seed(tmp
     assert len({c["n_train"] for c in wanted if c["version"] != "v1"}) == 1, (
         "the same number is dropped"
     )
-    run.run(bench, plan, silent)
-    data = compare(bench, plan)
+    run.run_plan(bench, plan, silent)
+    data = compare_versions(bench, plan)
     beyond = next(b for b in data["beside"] if b["kind"] == "beyond chance")
     assert (beyond["version"], beyond["against"]) == (
         "v1 - flagged",
         control[0]["version"],
     ) and beyond["low"] > 0
-    assert versus(bench, control[0]["version"] + "/probe", "v1 - flagged/probe")[
+    assert compare_runs(bench, control[0]["version"] + "/probe", "v1 - flagged/probe")[
         "estimate"
     ] == pytest.approx(beyond["estimate"])
     assert (
@@ -677,26 +684,28 @@ def test_an_automatic_fix_brings_its_random_control_drawn_anew_for_each_seed(tmp
 @pytest.mark.daily
 def test_every_look_at_the_test_set_is_counted_once(tmp_path):
     bench, plan = half_wrong(tmp_path), PLAN | dict(architectures=["probe"])
-    run.run(bench, plan, silent)
-    first = compare(bench, plan)["fairness"]
-    assert (first["looks"], first["edits"]) == (1, 0) and compare(bench, plan)["fairness"][
+    run.run_plan(bench, plan, silent)
+    first = compare_versions(bench, plan)["fairness"]
+    assert (first["looks"], first["edits"]) == (1, 0) and compare_versions(bench, plan)["fairness"][
         "looks"
     ] == 1
     s = bench.state().query("split == 'train'").index[:3]
     bench.edit(pd.DataFrame(dict(sample=s, keep="false")), "ann")
-    again = compare(bench, plan | dict(seeds=[0, 1]))["fairness"]
+    again = compare_versions(bench, plan | dict(seeds=[0, 1]))["fairness"]
     assert (again["looks"], again["edits"], again["first"]) == (2, 3, first["first"])
     assert len(bench.runs()) == 6
-    assert compare(bench, plan)["fairness"]["looks"] == 2, "validation is not the test set"
+    assert compare_versions(bench, plan)["fairness"]["looks"] == 2, "validation is not the test set"
     bench.runs("test")
-    assert compare(bench, plan)["fairness"]["looks"] == 2, "the same runs again show nothing new"
+    assert compare_versions(bench, plan)["fairness"]["looks"] == 2, (
+        "the same runs again show nothing new"
+    )
 
 
 @pytest.mark.daily
 def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
     bench, page = half_wrong(tmp_path), tmp_path / "report.html"
     plan = PLAN | dict(architectures=["probe"])
-    run.run(bench, plan, silent)
+    run.run_plan(bench, plan, silent)
     first, _ = report(bench, plan, page)
     kept, before = (bench.arrays / "report.npz").stat().st_mtime_ns, page.read_bytes()
     assert (
@@ -706,7 +715,7 @@ def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
     page.unlink()
     report(bench, plan, page)
     assert page.read_bytes() == before and first["effects"] == json.loads(
-        json.dumps(compare(bench, plan)["effects"])
+        json.dumps(compare_versions(bench, plan)["effects"])
     )
     (bench.arrays / "report.npz").write_bytes(b"damaged")
     assert report(bench, plan, page)[0] == first
@@ -729,13 +738,13 @@ def test_copies_of_test_samples_in_train_are_counted(tmp_path):
     for a, b in zip(train, test):
         table.at[a, "image"] = table.image[b]
     bench = bench_of(table, tmp_path, audited_test=True)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     leaky = bench.commits().name[0]
     plan = one("probe", versions=[leaky], seeds=1)
     held = bench.state()
     assert (~held.keep).sum() >= 4, "the scan holds them out"
-    run.run(bench, plan, silent)
-    data = compare(bench, plan)
+    run.run_plan(bench, plan, silent)
+    data = compare_versions(bench, plan)
     assert (
         data["fairness"]["near_duplicates"] == {leaky: 0}
         and data["verdict"] == "one version: nothing to compare."
@@ -743,8 +752,8 @@ def test_copies_of_test_samples_in_train_are_counted(tmp_path):
     bench.edit(pd.DataFrame(dict(sample=held.index[~held.keep], keep="true")), "ann")
     bench.commit("copies back", "ann", "copies")
     plan = one("probe", versions=[leaky, "copies"], seeds=1)
-    run.run(bench, plan, silent)
-    assert compare(bench, plan)["fairness"]["near_duplicates"] == {
+    run.run_plan(bench, plan, silent)
+    assert compare_versions(bench, plan)["fairness"]["near_duplicates"] == {
         leaky: 0,
         "copies": int((~held.keep).sum()),
     }
@@ -754,7 +763,7 @@ def test_copies_of_test_samples_in_train_are_counted(tmp_path):
 def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
     bench = half_wrong(tmp_path)
     plan = PLAN | dict(architectures=["probe"])
-    run.run(bench, plan, silent)
+    run.run_plan(bench, plan, silent)
     table = bench.runs()
     val = bench.frame(split="val").label.sort_index()
     for row in table.itertuples():
@@ -769,7 +778,7 @@ def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
     assert set(zip(table["version"], table.arch, table.seed)) == {
         (v, "probe", s) for v in ("v1", "v2") for s in range(3)
     }
-    out = versus(bench, "v1/probe", "v2/probe")
+    out = compare_runs(bench, "v1/probe", "v2/probe")
     assert (
         out["word"] == "helps"
         and out["low"] > 0
@@ -780,7 +789,7 @@ def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
         table[(table["version"] == v) & (table.arch == "probe") & (table.seed == 0)].key.iloc[0]
         for v in ("v1", "v2")
     )
-    two = versus(bench, a[:8], b)
+    two = compare_runs(bench, a[:8], b)
     assert "these trained models only" in two["verdict"] and two["word"] in (
         "better",
         "no evidence either way",
@@ -790,10 +799,10 @@ def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
         np.mean(kept_right(bench, b, test)) - np.mean(kept_right(bench, a, test))
     )
     with pytest.raises(UserError, match="two different runs"):
-        versus(bench, "v1/probe", "v1/probe")
+        compare_runs(bench, "v1/probe", "v1/probe")
     for name, word in ((a[:3], "none called"), ("v9/mlp", "v1/probe"), ("", "none called")):
         with pytest.raises(UserError, match=word):
-            versus(bench, name, b)
+            compare_runs(bench, name, b)
 
 
 def kept_right(bench, key, truth):

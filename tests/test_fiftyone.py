@@ -20,7 +20,7 @@ from playwright import sync_api as playwright
 import assay
 from assay import UserError
 from assay.pipelines.cli.main import main
-from assay.pipelines.fiftyone import dataset, mongod
+from assay.pipelines.fiftyone import changes, dataset, mongod, sync, user_datasets
 from assay.pipelines.fiftyone import samples as bridge
 from assay.pipelines.jobs import tasks
 
@@ -76,7 +76,7 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
     )
     state.loc["e", "label"], state.loc["f", "label"] = "cow", "dog"
     since = {("e", "label", ""): "bob", ("f", "label", ""): "bob"}
-    found = bridge.changes(base, theirs, state, since, {"cat", "dog", "cow"})
+    found = changes.judge_changes(base, theirs, state, since, {"cat", "dog", "cow"})
     assert [(r.sample, r.field, r.verdict) for r in found.itertuples()] == [
         ("a", "label", "apply"),
         ("b", "tag", "apply"),
@@ -95,14 +95,14 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
     assert (
         "--new-class 'yak'" in found.why[5] and "locked" in found.why[8] and "bob" in found.why[4]
     )
-    assert bridge.decisions(found[9:10]).tag.tolist() == ["-old"]
-    assert bridge.decisions(found[:4]).fillna("").to_numpy().tolist() == [
+    assert changes.make_decisions(found[9:10]).tag.tolist() == ["-old"]
+    assert changes.make_decisions(found[:4]).fillna("").to_numpy().tolist() == [
         ["a", "dog", "", "", ""],
         ["b", "", "", "", "blurry"],
         ["c", "", "", "val", ""],
         ["d", "", "false", "", ""],
     ]
-    late = bridge.changes(
+    late = changes.judge_changes(
         base, theirs.drop("a"), state, {("a", "label", ""): "bob"}, {"cat", "dog", "cow"}
     )
     assert late.verdict[0] == "conflict", (
@@ -112,9 +112,9 @@ def test_what_a_person_did_there_and_what_becomes_of_it():
 
 def test_no_label_of_the_test_split_reaches_another_sample(scanned):
     """All test labels permuted: every row of train, val and pool is the same to the byte, and a test row has nothing but its label."""
-    from assay.pipelines.indexing.scan import scan
+    from assay.pipelines.indexing.scan import ScanOptions, scan
 
-    before = bridge.rows(scanned)
+    before = bridge.sample_rows(scanned)
     test = before.index[[tags[0] == "test" for tags in before.tags]]
     shuffled = dict(zip(test, np.random.default_rng(1).permutation(before.label[test])))
     with scanned.transaction() as con:
@@ -123,16 +123,16 @@ def test_no_label_of_the_test_split_reaches_another_sample(scanned):
             con.execute("update edits set value = ? where sample = ? and field = 'label'", value)
     again = assay.open(scanned.path)
     scan(
-        again, embedder="pixels", say=lambda line: None
+        again, ScanOptions(embedder="pixels"), say=lambda line: None
     )  # nothing that was kept hides a difference
-    after = bridge.rows(again)
+    after = bridge.sample_rows(again)
     assert (after.label[test] != before.label[test]).sum() > 50
     others = before.index.difference(test)
     assert after.loc[others].to_json() == before.loc[others].to_json()
     assert before.loc[others, "score"].notna().all() and before.loc[others, "cluster"].notna().all()
     hidden = ["prediction", "confidence", "score", "flagged", "reviewed", "cluster", "issues"]
     assert before.loc[test, hidden].isna().all(axis=None)
-    for where in (bridge.points, bridge.vectors):
+    for where in (bridge.map_points, bridge.load_vectors):
         assert where(scanned, scanned.state()).tobytes() == where(again, again.state()).tobytes()
 
 
@@ -148,15 +148,15 @@ def test_several_tags_of_one_sample_are_one_batch(bench):
 def test_images_are_the_original_bytes(bench):
     from assay.curation.media.files import content_hash
 
-    rows = bridge.rows(bench)
-    files, lost = bridge.places(bench, rows)
+    rows = bridge.sample_rows(bench)
+    files, lost = bridge.locate_files(bench, rows)
     assert not lost and set(files) == set(rows.content_hash)
     assert all(
         content_hash(Path(file).read_bytes()) == hash and file.endswith(".png")
         for hash, file in files.items()
     )
     Path(files[rows.content_hash.iloc[0]]).unlink()
-    assert bridge.places(bench, rows)[0] == files and os.path.exists(
+    assert bridge.locate_files(bench, rows)[0] == files and os.path.exists(
         files[rows.content_hash.iloc[0]]
     )
 
@@ -169,7 +169,7 @@ def test_a_data_set_is_a_source():
         dict(id="3", filepath="/b/y.png", label=None, tags=[]),
         dict(id="4", filepath="/b/z.png", label="dog", tags=["train", "test"]),
     ]
-    found = bridge.source("pets", samples, {"fold0": "train"})
+    found = user_datasets.make_source("pets", samples, {"fold0": "train"})
     assert found.frame[["key", "uri", "label", "split"]].to_numpy().tolist() == [
         ["1", "/a/x.png", "cat", "val"],
         ["2", "/b/x.png", "dog", "train"],
@@ -207,7 +207,7 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
     """Two start at once: one database, one of them its owner; the owner is killed as hard as can be, and no mongod is left."""
     if find_spec("fiftyone") is None:
         pytest.skip("FiftyOne is not installed")
-    story = "import sys, time; from assay.pipelines.fiftyone.mongod import serve; print(*serve(sys.argv[1]), flush=True); time.sleep(600)"
+    story = "import sys, time; from assay.pipelines.fiftyone.mongod import join_or_start; print(*join_or_start(sys.argv[1]), flush=True); time.sleep(600)"
     command, env = (
         [sys.executable, "-c", story, str(tmp_path / "db")],
         {**os.environ, "PYTHONPATH": str(ROOT)},
@@ -216,12 +216,12 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
     try:
         said = [p.stdout.readline().split() for p in both]
         assert said[0][0] == said[1][0] and sorted(mine for _, mine in said) == ["False", "True"]
-        assert str(mongod.running(tmp_path / "db")) == said[0][0]
+        assert str(mongod.running_port(tmp_path / "db")) == said[0][0]
         both[[mine for _, mine in said].index("True")].kill()
         until = time.monotonic() + 30
-        while mongod.running(tmp_path / "db") and time.monotonic() < until:
+        while mongod.running_port(tmp_path / "db") and time.monotonic() < until:
             time.sleep(0.1)
-        assert mongod.running(tmp_path / "db") is None
+        assert mongod.running_port(tmp_path / "db") is None
     finally:
         for p in both:
             p.kill()
@@ -248,7 +248,7 @@ def test_a_taken_port_is_refused(bench, capsys):
 LATE = """
 from fiftyone.core.service import ServiceListenTimeout
 from assay import UserError
-from assay.pipelines.cli import fiftyone as fifty
+from assay.pipelines.cli.fiftyone_app import launch_app
 
 class Late:
     def __init__(self, times):
@@ -260,9 +260,9 @@ class Late:
         return "session"
 
 said, late, never = [], Late(1), Late(9)
-assert fifty.launch(late, None, 1, said.append, patience=0) == "session" and len(said) == 1
+assert launch_app(late, None, 1, said.append, patience=0) == "session" and len(said) == 1
 try:
-    fifty.launch(never, None, 1, said.append, patience=0)
+    launch_app(never, None, 1, said.append, patience=0)
 except UserError as e:
     print(e.problem, never.asked)
 """
@@ -293,30 +293,30 @@ class App:
         self.bench, self.log = bench, bench.path / "jobs" / "errand-fiftyone.err"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", str(home))
-            self.process = tasks.start(bench, "fiftyone")
-        while "said" not in (job := (tasks.states(bench) or [{}])[0]):
+            self.process = tasks.start_task(bench, "fiftyone")
+        while "said" not in (job := (tasks.list_tasks(bench) or [{}])[0]):
             assert self.process.poll() is None and job.get("state") != "failed", (
                 job,
                 self.log.read_text(),
             )
             time.sleep(0.1)
         self.told = job["said"]
-        self.port = mongod.running(dataset.folder(bench) / "db")
-        self.fo, self.mine = dataset.connect(bench)
-        self.dataset = dataset.dataset_of(bench, self.fo)
+        self.port = mongod.running_port(dataset.fiftyone_folder(bench) / "db")
+        self.fo, self.mine = dataset.connect_database(bench)
+        self.dataset = dataset.open_dataset(bench, self.fo)
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     try:
-        mongod.binary()
+        mongod.find_binary()
     except UserError as e:
         pytest.skip(e.problem)
-    from assay.pipelines.indexing.scan import scan
+    from assay.pipelines.indexing.scan import ScanOptions, scan
 
     folder = tmp_path_factory.mktemp("fiftyone")
     bench = bench_of(digits(300), folder, audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     app = App(bench, folder)
     yield app
     if app.process.poll() is None:
@@ -376,7 +376,11 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
 
 def test_what_stands_there_is_what_the_bench_says(app):
     """Every sample beside the bench's own tables, read back through FiftyOne's API."""
-    rows, state, found = bridge.rows(app.bench), app.bench.state(), app.bench.queue(n=300, random=0)
+    rows, state, found = (
+        bridge.sample_rows(app.bench),
+        app.bench.state(),
+        app.bench.queue(n=300, random=0),
+    )
     fields = [
         "assay_id",
         "ground_truth.label",
@@ -409,7 +413,9 @@ def test_what_stands_there_is_what_the_bench_says(app):
     )
     assert set(app.dataset.list_brain_runs()) == {"map", "similar"}
     points = app.dataset.load_brain_results("map").points
-    assert np.allclose(points, bridge.points(app.bench, state.loc[app.dataset.values("assay_id")]))
+    assert np.allclose(
+        points, bridge.map_points(app.bench, state.loc[app.dataset.values("assay_id")])
+    )
     assert rows.flagged.sum() == sum(map(bool, app.dataset.values("is_label_issue"))) > 10
     like = app.dataset.sort_by_similarity(app.dataset.first().id, k=2, brain_key="similar")
     assert like.first().id == app.dataset.first().id
@@ -550,8 +556,8 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(dataset, "write", killed)  # the others have left by now
-        dataset.push(app.bench, app.fo, app.dataset, by_split(app, "val", 20))
+        patch.setattr(sync, "write_samples", killed)  # the others have left by now
+        sync.push_samples(app.bench, app.fo, app.dataset, by_split(app, "val", 20))
     assert len(app.dataset) == 20
     assert (
         run_assay(capsys, "fiftyone", "--pull", "-b", app.bench.path, "--who", "ann")[1]["edits"]
@@ -585,7 +591,7 @@ def page_of(app, who):
         import assay
         from assay.app.ui import fiftyone_button
 
-        fiftyone_button.offer(assay.open(path))
+        fiftyone_button.draw_fiftyone_button(assay.open(path))
 
     def drawn():
         before = sys.modules["__main__"]
@@ -599,20 +605,26 @@ def page_of(app, who):
 
 def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
     """The link and the stop of what runs; and what is listed in a file is what is shown."""
-    from assay.app.ui.fiftyone_button import listed
+    from assay.app.ui.fiftyone_button import write_selection
 
     at, drawn = page_of(app, "")
     drawn()
     assert not at.exception and [(b.label, b.disabled) for b in at.button] == [
         ("Stop", False),
-        ("Bring changes home", True),
+        ("Import changes", True),
     ]
     assert [link.proto.url for link in at.get("link_button")] == [app.told["url"]] and app.told[
         "url"
     ].startswith("http://127.0.0.1:")
     some = by_split(app, "val", 7)
     status, out, err = run_assay(
-        capsys, "fiftyone", "--no-app", "-b", app.bench.path, "--samples", listed(app.bench, some)
+        capsys,
+        "fiftyone",
+        "--no-app",
+        "-b",
+        app.bench.path,
+        "--samples",
+        write_selection(app.bench, some),
     )
     app.dataset.reload()
     assert status == 0 and set(app.dataset.values("assay_id")) == set(some), err
@@ -640,7 +652,7 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
     app.bench.edit(pd.DataFrame([dict(sample=one, label="6")]), "bob")
     at, drawn = page_of(app, "ann")
     drawn()
-    press("Bring changes home")
+    press("Import changes")
     assert at.success[0].value.startswith("1 edit came") and list(
         at.dataframe[0].value["sample"]
     ) == [one], "bob's is asked about"
@@ -648,7 +660,7 @@ def test_a_page_brings_changes_home_and_asks_where_both_sides_changed(app, capsy
     press("FiftyOne is right")
     assert not at.exception and list(app.bench.state().label[[one, two]]) == ["7", "7"]
     assert app.bench.rows("select who from edits order by seq desc limit 1") == [("ann",)]
-    press("Bring changes home")
+    press("Import changes")
     assert at.success[0].value.startswith("Nothing") and not at.dataframe
 
 
@@ -709,7 +721,7 @@ def test_nothing_runs_on_when_we_are_gone(app):
     )
     assert (
         any("mongod" in p.name() for p in theirs)
-        and mongod.running(dataset.folder(app.bench) / "db") == app.port
+        and mongod.running_port(dataset.fiftyone_folder(app.bench) / "db") == app.port
     )
     app.process.send_signal(signal.SIGTERM)
     assert (
@@ -723,4 +735,4 @@ def test_nothing_runs_on_when_we_are_gone(app):
     ):
         time.sleep(0.1)
     assert [p for p in theirs if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-    assert mongod.running(dataset.folder(app.bench) / "db") is None
+    assert mongod.running_port(dataset.fiftyone_folder(app.bench) / "db") is None

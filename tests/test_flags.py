@@ -11,10 +11,12 @@ from conftest import bench_of, digits, truth_of
 from assay import UserError
 from assay.curation.issues import leakage
 from assay.curation.label_quality import live, scoring
-from assay.pipelines.indexing.own_predictions import read_own
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.reviewer import decisions
-from assay.pipelines.training import train
+from assay.pipelines.indexing.own_files import read_own_file
+from assay.pipelines.indexing.own_model import OwnModel
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.simulation.reviewer import true_decisions
+from assay.pipelines.training.data import TrainingData
+from assay.pipelines.training.out_of_fold import predict_out_of_fold
 
 silent = lambda line: None  # noqa: E731
 
@@ -48,7 +50,11 @@ def dropped_by(bench, version):
 @pytest.mark.parametrize("own", [pytest.param(False, marks=pytest.mark.daily), True])
 def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, own):
     if own:
-        scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
+        scan(
+            scanned,
+            ScanOptions(embedder="pixels", own=OwnModel(model_of(scanned), None, True)),
+            say=silent,
+        )
     page = flagged_on_page(scanned)
     assert len(page) > 20 and flagged_on_page(scanned, "v1") == page
     assert dropped_by(scanned, "v1") == page & train_of(scanned.state("v1"))
@@ -56,15 +62,14 @@ def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, 
     confirmed = [s for s in queue if scanned.state().label[s] == truth[s]][:1] or list(queue[:1])
     scanned.edit(pd.DataFrame(dict(sample=confirmed, verdict="confirm")), "ann")
     assert flagged_on_page(scanned, "v1") == page, "one confirmation changes no list of the past"
-    scanned.edit(decisions(queue, truth), "ann")
+    scanned.edit(true_decisions(queue, truth), "ann")
     scanned.commit("thirty looked at", "ann", "v2")
     seen = flagged_on_page(scanned)
     assert dropped_by(scanned, "v2") == seen & train_of(scanned.state("v2"))
-    scanned.edit(decisions(scanned.queue(10, 0)["sample"], truth), "bob")
+    scanned.edit(true_decisions(scanned.queue(10, 0)["sample"], truth), "bob")
     assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page
-    scan(
-        scanned, embedder="pixels", own=(model_of(scanned), None, True) if own else None, say=silent
-    )
+    model = OwnModel(model_of(scanned)) if own else OwnModel()
+    scan(scanned, ScanOptions(embedder="pixels", own=model), say=silent)
     assert flagged_on_page(scanned, "v2") == seen and flagged_on_page(scanned, "v1") == page, (
         "nor does a scan of later labels"
     )
@@ -80,7 +85,7 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
         assert not set(worst) & (
             set(scanned.suspects(version).index) | flagged_on_page(scanned, version)
         )
-        assert not live.opinion(scanned, version).flagged[worst].any()
+        assert not live.label_scores(scanned, version).flagged[worst].any()
         assert set(worst) & train_of(scanned.state()) <= train_of(
             scanned.state(f"{version} - flagged")
         ), "a verified label stays"
@@ -92,9 +97,9 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
 
 
 def test_a_scan_with_another_model_judges_every_version_anew(scanned):
-    scanned.edit(decisions(scanned.queue(5, 0)["sample"], truth_of(scanned)), "ann")
+    scanned.edit(true_decisions(scanned.queue(5, 0)["sample"], truth_of(scanned)), "ann")
     model = model_of(scanned)
-    scan(scanned, embedder="pixels", own=(model, None, True), say=silent)
+    scan(scanned, ScanOptions(embedder="pixels", own=OwnModel(model, None, True)), say=silent)
     state = scanned.state("v1")
     state = state[state.keep & state["split"].isin(("train", "val"))]
     doubted = model.loc[state.index].idxmax(axis=1) != state.label
@@ -105,32 +110,36 @@ def test_a_scan_with_another_model_judges_every_version_anew(scanned):
 
 def test_the_judge_of_a_version_is_the_standing_probe_on_its_labels(scanned):
     """The refit beside the rank-one updates: the same probabilities."""
-    from assay.curation.label_quality.judges import of_version
-    from assay.curation.storage.arrays import load
+    from assay.curation.label_quality.judges import predict_version
+    from assay.curation.storage.arrays import load_arrays
 
     truth = truth_of(scanned)
     ids = scanned.queue(25, 0)["sample"]
-    scanned.edit(decisions(ids, truth), "ann")
+    scanned.edit(true_decisions(ids, truth), "ann")
     scanned.edit(
         pd.DataFrame(dict(sample=list(train_of(scanned.state()))[:7], keep="false")), "ann"
     )
-    standing = load(scanned.arrays / "opinion.npz")
-    part, classes, probs, few = of_version(scanned, "HEAD")
-    assert classes == json.loads(str(standing["classes"])) and np.array_equal(
-        standing["ids"], np.asarray(part.index, "S32")
+    standing = load_arrays(scanned.arrays / "opinion.npz")
+    made = predict_version(scanned, "HEAD")
+    assert made.classes == json.loads(str(standing["classes"])) and np.array_equal(
+        standing["ids"], np.asarray(made.part.index, "S32")
     )
-    assert np.allclose(probs, standing["pred_probs"], atol=1e-5) and np.array_equal(
-        few, standing["few"]
+    assert np.allclose(made.probs, standing["pred_probs"], atol=1e-5) and np.array_equal(
+        made.few, standing["few"]
     )
 
 
 @pytest.mark.daily
 def test_a_class_that_the_second_opinion_does_not_know_is_the_probes_to_judge(scanned):
-    scan(scanned, embedder="pixels", own=(model_of(scanned), None, True), say=silent)
+    scan(
+        scanned,
+        ScanOptions(embedder="pixels", own=OwnModel(model_of(scanned), None, True)),
+        say=silent,
+    )
     state = scanned.state()
     ones = [s for s in train_of(state) if state.label[s] == truth_of(scanned)[s] == "1"]
     scanned.edit(pd.DataFrame(dict(sample=ones, label="one")), "ann", new_classes={"one"})
-    found = live.opinion(scanned)
+    found = live.label_scores(scanned)
     assert len(ones) > 10 and (found.suggestion[ones] == "one").mean() > 0.8, (
         "or all of them would be called wrong"
     )
@@ -141,7 +150,7 @@ def test_a_bench_of_an_older_assay_has_one_judge(scanned):
 
     page = flagged_on_page(scanned)
     shutil.rmtree(scanned.arrays / "judges")
-    scanned.edit(decisions(scanned.queue(9, 0)["sample"], truth_of(scanned)), "ann")
+    scanned.edit(true_decisions(scanned.queue(9, 0)["sample"], truth_of(scanned)), "ann")
     assert flagged_on_page(scanned, "v1") == page and set(scanned.suspects("v1").index) == page
 
 
@@ -150,14 +159,15 @@ def test_validation_rows_get_the_mean_of_all_folds():
     y = np.arange(90) % 3
     x = (rng.normal(size=(90, 5)) + 2 * np.eye(3, 5)[y]).astype("f4")
     more = x[:4] + 1
-    both = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more)
-    alone = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3)
+    data = TrainingData(x, y, 3, np.arange(90))
+    both = predict_out_of_fold("mlp", data, 0, epochs=3, also=more)
+    alone = predict_out_of_fold("mlp", data, 0, epochs=3)
     assert (
         both.shape == (94, 3)
         and np.allclose(both[:90], alone, atol=1e-5)
         and np.allclose(both.sum(1), 1, atol=1e-5)
     )
-    one = train.out_of_fold("mlp", x, y, np.arange(90), 3, 0, epochs=3, also=more[2:3])
+    one = predict_out_of_fold("mlp", data, 0, epochs=3, also=more[2:3])
     assert np.allclose(one[90], both[92], atol=1e-5) and not np.allclose(both[90], both[91])
 
 
@@ -191,7 +201,7 @@ def test_rows_and_columns_are_taken_by_name_in_any_order(tmp_path, ending, way):
         path = written(mixed.set_index(way).rename_axis(None), tmp_path, ending)
     else:
         path = written(mixed.reset_index(drop=True), tmp_path, ending)
-    found = read_own(path, bench, "probabilities")
+    found = read_own_file(path, bench, "probabilities")
     pd.testing.assert_frame_equal(found.loc[own.index, own.columns], own, check_names=False)
     assert ("id" if way == "sample" else "path" if way == "path" else "key") in found.attrs[
         "matched"
@@ -205,12 +215,12 @@ def test_keys_with_zeros_before_them_and_paths_from_elsewhere_are_found(tmp_path
     keyed = own.assign(id=bench.state().key).iloc[::-1]
     keyed.to_csv(tmp_path / "own.csv", index=False)
     pd.testing.assert_frame_equal(
-        read_own(tmp_path / "own.csv", bench, "probabilities").loc[own.index],
+        read_own_file(tmp_path / "own.csv", bench, "probabilities").loc[own.index],
         own,
         check_names=False,
     )
     keyed.assign(id="C:\\data\\" + keyed.id).to_csv(tmp_path / "own.csv", index=False)
-    found = read_own(tmp_path / "own.csv", bench, "probabilities")
+    found = read_own_file(tmp_path / "own.csv", bench, "probabilities")
     pd.testing.assert_frame_equal(found.loc[own.index], own, check_names=False)
     assert "file name" in found.attrs["matched"]
 
@@ -233,8 +243,10 @@ def test_nameless_columns_of_numbered_classes_go_by_number_and_any_other_order_i
     np.save(tmp_path / "p.npy", probs)
     found = scan(
         bench,
-        embedder="pixels",
-        own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True),
+        ScanOptions(
+            embedder="pixels",
+            own=OwnModel(read_own_file(tmp_path / "p.npy", bench, "probabilities"), None, True),
+        ),
         say=lines.append,
     )
     assert not found.flagged.any(), "column 2 is no class 10"
@@ -259,8 +271,12 @@ def test_nameless_columns_of_numbered_classes_go_by_number_and_any_other_order_i
         with pytest.raises(UserError, match=what):
             scan(
                 bench,
-                embedder="pixels",
-                own=(read_own(tmp_path / "p.npy", bench, "probabilities"), None, True),
+                ScanOptions(
+                    embedder="pixels",
+                    own=OwnModel(
+                        read_own_file(tmp_path / "p.npy", bench, "probabilities"), None, True
+                    ),
+                ),
                 say=silent,
             )
         assert before == (
@@ -272,10 +288,10 @@ def test_nameless_columns_of_numbered_classes_go_by_number_and_any_other_order_i
 def test_what_agrees_no_better_than_chance_is_refused(bench):
     own = model_of(bench, right=0)
     with pytest.raises(UserError, match="beyond chance"):
-        scan(bench, embedder="pixels", own=(own, None, True), say=silent)
+        scan(bench, ScanOptions(embedder="pixels", own=OwnModel(own, None, True)), say=silent)
     swapped = model_of(bench).rename(columns=dict(zip("0123456789", "1234567890")))
     with pytest.raises(UserError, match="another order"):
-        scan(bench, embedder="pixels", own=(swapped, None, True), say=silent)
+        scan(bench, ScanOptions(embedder="pixels", own=OwnModel(swapped, None, True)), say=silent)
 
 
 def broken(own):
@@ -293,7 +309,7 @@ def test_each_broken_file_is_refused_in_words(bench, tmp_path):
     own = model_of(bench)
     for frame, word in broken(own):
         with pytest.raises(UserError) as e:
-            scan(bench, embedder="pixels", own=(frame, None, True), say=silent)
+            scan(bench, ScanOptions(embedder="pixels", own=OwnModel(frame, None, True)), say=silent)
         assert word in f"{e.value.problem} {e.value.hint}", (word, e.value.problem)
     keyed = own.rename_axis("sample").reset_index()
     for frame, word in (
@@ -305,16 +321,16 @@ def test_each_broken_file_is_refused_in_words(bench, tmp_path):
     ):
         frame.to_csv(tmp_path / "own.csv", index=False)
         with pytest.raises(UserError, match=word):
-            read_own(tmp_path / "own.csv", bench, "probabilities")
+            read_own_file(tmp_path / "own.csv", bench, "probabilities")
     for ending, raw in dict(
         npy=b"no array", npz=b"no zip", parquet=b"none", feather=b"", csv=b"", txt=b"1"
     ).items():
         (tmp_path / (name := f"own.{ending}")).write_bytes(raw)
         with pytest.raises(UserError, match="expected"):
-            read_own(tmp_path / name, bench, "embeddings")
+            read_own_file(tmp_path / name, bench, "embeddings")
     np.save(tmp_path / "own.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(UserError, match="expected"):
-        read_own(tmp_path / "own.npy", bench, "embeddings")
+        read_own_file(tmp_path / "own.npy", bench, "embeddings")
 
 
 # ---- leakage
@@ -325,7 +341,7 @@ def test_a_val_sample_that_equals_a_test_sample_is_held_out_and_the_test_sample_
     copies = table[table["split"] == "test"].head(2).assign(split="val", id=["c1", "c2"])
     bench = bench_of(pd.concat([table, copies]), tmp_path)
     lines = []
-    scan(bench, embedder="pixels", say=lines.append)
+    scan(bench, ScanOptions(embedder="pixels"), say=lines.append)
     state = bench.state().set_index("key")
     assert (
         not state.keep[["c1", "c2"]].any()
@@ -345,14 +361,14 @@ def test_what_each_split_must_not_repeat(nearly):
         state = pd.DataFrame(
             dict(split=[one, other, "train"], keep=True), index=["a", "b", "stranger"]
         )
-        found = leakage.leakage(state, pairs, np.array(at))
+        found = leakage.match_leaks(state, pairs, np.array(at))
         leaks = (
             {0: 1} if other in away.get(one, ()) else {1: 0} if one in away.get(other, ()) else {}
         )
         assert {i: j for i, (j, _) in found.items()} == leaks, (one, other)
-        assert not leakage.leakage(state.assign(keep=[True, False, True]), pairs, np.array(at)), (
-            "what is out gives nothing away"
-        )
+        assert not leakage.match_leaks(
+            state.assign(keep=[True, False, True]), pairs, np.array(at)
+        ), "what is out gives nothing away"
 
 
 @pytest.mark.parametrize("what", ["all of train", "a class"])
@@ -362,7 +378,7 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
     bench = bench_of(pd.concat([table, some.assign(split="test", id="t" + some.id)]), tmp_path)
     before = bench.rows("select count(*) from edits")
     with pytest.raises(UserError) as e:
-        scan(bench, embedder="pixels", say=silent)
+        scan(bench, ScanOptions(embedder="pixels"), say=silent)
     assert (
         f"{len(some)} of {len(some)} of " + ("train" if what == "all of train" else "class 3")
         in e.value.problem
@@ -373,10 +389,10 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
         and bench.state().keep.all()
     )
     assert not bench.rows("select 1 from meta where key = 'scan'"), "nothing was begun"
-    scan(bench, embedder="pixels", hold_out=False, say=silent)
+    scan(bench, ScanOptions(embedder="pixels", hold_out=False), say=silent)
     assert bench.state().keep.all()
     if what == "a class":
-        scan(bench, embedder="pixels", yes=True, say=silent)
+        scan(bench, ScanOptions(embedder="pixels", yes=True), say=silent)
         assert (~bench.state().keep).sum() == len(some)
 
 
@@ -388,9 +404,9 @@ def test_random_looks_are_counted_for_each_class(scanned):
     from assay.curation.statistics.sampling import random_order
 
     order = list(random_order(before)[:60])
-    rows = decisions(order, truth)
+    rows = true_decisions(order, truth)
     scanned.edit(rows, "ann")
-    doubts = live.opinion(scanned, "v1").suggestion
+    doubts = live.label_scores(scanned, "v1").suggestion
     found = {row["class"]: row for row in scanned.status()["classes_reviewed"]}
     assert sum(row["looks"] for row in found.values()) == 60
     for name, row in found.items():
@@ -414,13 +430,15 @@ def test_random_looks_are_counted_for_each_class(scanned):
 
 
 def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
-    from assay.curation.label_quality.judges import second_age
-    from assay.curation.storage.arrays import save
+    from assay.curation.label_quality.judges import second_opinion_age
+    from assay.curation.storage.arrays import save_arrays
 
     state, own = scanned.state(), model_of(scanned)
     rows = state.index[state["split"].isin(("train", "val"))]
     y = np.where(
-        state["split"][rows] == "train", scoring.indices(state.label[rows], list(own.columns)), -1
+        state["split"][rows] == "train",
+        scoring.class_indices(state.label[rows], list(own.columns)),
+        -1,
     )
     second = dict(
         classes=np.array(json.dumps(list(own.columns))),
@@ -428,12 +446,12 @@ def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
         labels=y,
         probs=own.loc[rows].to_numpy("f4"),
     )
-    assert second_age(scanned, state) is None
-    save(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
-    from assay.curation.label_quality.live import write_opinion
-    from assay.curation.versioning.versions import position
+    assert second_opinion_age(scanned, state) is None
+    save_arrays(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
+    from assay.curation.label_quality.live import fit_scores
+    from assay.curation.versioning.positions import find_position
 
-    write_opinion(scanned, position(scanned, "HEAD"))
+    fit_scores(scanned, find_position(scanned, "HEAD"))
     assert scanned.status()["network"] == dict(trained=int((y >= 0).sum()), changed=0, new=0)
     some = list(train_of(state))[:5]
     scanned.edit(

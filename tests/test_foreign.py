@@ -18,14 +18,14 @@ from test_cli import run_assay
 
 import assay
 from assay import UserError
-from assay.curation.errors import Held
-from assay.curation.maintenance.garbage import gc
-from assay.curation.maintenance.integrity import check
+from assay.curation.errors import BenchBusy
+from assay.curation.maintenance.garbage import collect_garbage
+from assay.curation.maintenance.integrity import check_bench
 from assay.curation.slicing import slices
 from assay.curation.storage import backup, catalog, locks, queries
-from assay.curation.storage.engine import Opened
-from assay.curation.system.scratch import scratch
-from assay.curation.system.user_cache import cache, kept
+from assay.curation.storage.engine import AttachedFile
+from assay.curation.system.scratch import scratch_folder
+from assay.curation.system.user_cache import cache_bytes, cache_folder
 from assay.pipelines.jobs import job_files
 
 ISSUES = "drop table issues; create table issues ({}, sample varchar, score double, suggestion varchar, why varchar, {})"
@@ -99,8 +99,8 @@ def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_p
     shutil.copyfile(there.file, copy)
     try:
         with pytest.raises(UserError, match="and nothing else"):
-            backup.restore(own, "mailed")
-        assert backup.last_good(own)["name"] == "v1", "and the way back leads past it"
+            backup.restore_backup(own, "mailed")
+        assert backup.find_last_good(own).name == "v1", "and the way back leads past it"
     finally:
         copy.unlink()
     for file in (there.path, own.path):
@@ -190,7 +190,7 @@ def test_odd_folder_names_open_like_any_other(own, tmp_path):
             )
             assert assay.open(path).rows("select count(*) from edits") == [(before + 1,)]
         assert not list((tmp_path / name).glob("*.wal*"))
-    assert len(Opened.engines) <= Opened.KEPT
+    assert len(AttachedFile.engines) <= AttachedFile.KEPT
 
 
 # ---- a person's query
@@ -217,7 +217,7 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
         ],
     )
     long.start()
-    while not list(scratch().glob("query-*/bench.duckdb")):
+    while not list(scratch_folder().glob("query-*/bench.duckdb")):
         time.sleep(0.01)
     assert there.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "ann")["edits"] == 1
     assert long.is_alive() and not said, "it is still at work"
@@ -229,7 +229,7 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
     monkeypatch.setattr(queries, "ANSWER", 1 << 20)
     ask("select repeat('x', 1000) from range(100000)")
     assert "at most 1 MB" in said[2][0]
-    assert not list(scratch().glob("query-*")), "nothing is left of it"
+    assert not list(scratch_folder().glob("query-*")), "nothing is left of it"
     assert (
         there.sql("select count(*) as n from edits where who = 'ann' and verdict = 'confirm'").n[0]
         == 1
@@ -237,22 +237,22 @@ def test_a_query_that_wants_too_much_is_ended_and_a_decision_does_not_wait_for_i
 
 
 def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
-    asked, answer = [], queries.answer
-    monkeypatch.setattr(queries, "answer", lambda *task: asked.append(task) or answer(*task))
+    asked, answer = [], queries.run_process
+    monkeypatch.setattr(queries, "run_process", lambda *task: asked.append(task) or answer(*task))
     ids = sorted(own.state().index)
     wanted = dict(
         a="select id from samples order by id limit 3;",
         b=f"with x as (select '{ids[4]}' as i) select i from x -- last",
         c=ids[:1],
     )
-    assert slices.queried(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
+    assert slices.resolve_slices(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
     with pytest.raises(UserError, match="nowhere does not exist"):
-        slices.queried(own, wanted | dict(d="select id from nowhere"))
+        slices.resolve_slices(own, wanted | dict(d="select id from nowhere"))
 
 
 def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
     code = (
-        "import os, signal, assay.curation.system.scratch as s; print(s.scratch(), flush=True); {}"
+        "import os, signal, assay.curation.system.scratch as s; print(s.scratch_folder(), flush=True); {}"
     )
     env = os.environ | dict(TMPDIR=str(tmp_path))
 
@@ -284,7 +284,7 @@ def test_a_job_file_names_no_other_file(own, tmp_path):
     )
     (there.path / "jobs" / "b.json").write_text("[1]")
     assert (
-        job_files.states(there) == []
+        job_files.list_jobs(there) == []
         and other.exists()
         and not (there.path / "jobs" / "a.json").exists()
     )
@@ -294,24 +294,24 @@ def test_a_job_file_names_no_other_file(own, tmp_path):
 
 
 def test_no_model_that_came_with_a_bench_is_loaded(tmp_path, monkeypatch):
-    from assay.pipelines.embedders.embed import embedded
+    from assay.pipelines.embedders.embed import embed_here
 
     monkeypatch.setenv("ASSAY_ENGINE", "fp32")
     bench = bench_of(digits(20), tmp_path)
     theirs = bench.arrays / "embeddings" / "lite0-128-fp32" / "model.onnx"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"what a stranger made")
-    vectors, new, _ = embedded(bench, bench.state().content_hash, "lite0")
+    vectors, new, _ = embed_here(bench, bench.state().content_hash, "lite0")
     assert new == 20 and vectors.shape == (20, 1168)
-    ours = list(cache("models").glob("lite0-128-fp32-*"))
+    ours = list(cache_folder("models").glob("lite0-128-fp32-*"))
     assert (
         ours
         and all(file.stat().st_mode & 0o777 == 0o600 for file in ours)
-        and cache("models").stat().st_mode & 0o777 == 0o700
+        and cache_folder("models").stat().st_mode & 0o777 == 0o700
     )
     assert (
-        ("leftover", 1) in [(f["kind"], f["n"]) for f in check(bench)]
-        and gc(bench)["files"] == 1
+        ("leftover", 1) in [(f["kind"], f["n"]) for f in check_bench(bench)]
+        and collect_garbage(bench)["files"] == 1
         and not theirs.exists()
     )
 
@@ -326,7 +326,7 @@ def test_what_is_kept_outside_of_benches_is_believed_for_its_own_bytes(tmp_path,
         return folder / "x"
 
     def found(*made_of):
-        return kept("models", "net", made_of, make)
+        return cache_bytes("models", "net", made_of, make)
 
     assert found(b"weights", "v1") == found(b"weights", "v1") == b"the model" and len(made) == 1
     (file,) = (tmp_path / "cache" / "models").iterdir()
@@ -388,7 +388,7 @@ def test_nothing_in_a_bench_leads_out_of_it(own, tmp_path, name):
     for act in (
         assay.open,
         lambda path: assay.create(path, group=True),
-        lambda path: check(assay.Bench(path)),
+        lambda path: check_bench(assay.Bench(path)),
     ):
         with pytest.raises(UserError, match=f"found {name}, a link to {mine}"):
             act(there.path)
@@ -407,9 +407,9 @@ def test_a_link_of_ones_own_and_unknown_files_are_no_matter(own, tmp_path):
     (there.path / "arrays" / "pixels" / "run.sh").write_text("rm")
     (there.path / "arrays" / "plugins").mkdir()
     assay.open(there.path)
-    (found,) = [f for f in check(there) if f["kind"] == "unknown"]
+    (found,) = [f for f in check_bench(there) if f["kind"] == "unknown"]
     assert found["n"] == 3 and "first arrays/pixels/run.sh" in found["what"]
-    assert not [f for f in check(own) if f["kind"] == "unknown"]
+    assert not [f for f in check_bench(own) if f["kind"] == "unknown"]
 
 
 def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, monkeypatch):
@@ -425,15 +425,15 @@ def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, mon
 
     def opened(**more):
         with pytest.raises(UserError) as said:
-            dataset.connect(there, **more)
+            dataset.connect_database(there, **more)
         return "expected mongod to start" in said.value.problem
 
     assert opened() and opened(), "made here"
-    (dataset.folder(there) / "pushed.npz").write_bytes(b"")
-    shutil.copytree(dataset.folder(there), tmp_path / "back")
-    shutil.rmtree(dataset.folder(there))
+    (dataset.fiftyone_folder(there) / "pushed.npz").write_bytes(b"")
+    shutil.copytree(dataset.fiftyone_folder(there), tmp_path / "back")
+    shutil.rmtree(dataset.fiftyone_folder(there))
     shutil.copytree(tmp_path / "back", tmp_path / "keeps its number")
-    shutil.copytree(tmp_path / "back", dataset.folder(there))
+    shutil.copytree(tmp_path / "back", dataset.fiftyone_folder(there))
     assert not opened() and opened(trust=True) and opened()
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "another user's"))
     assert not opened()
@@ -474,8 +474,8 @@ def test_no_word_of_a_job_file_is_believed_that_no_job_says(own, tmp_path, capsy
         (there.path / "jobs" / f"{n}.json").write_text(json.dumps(said))
     (there.path / "jobs" / "deep.json").write_text("[" * 100_000)
     (there.path / "jobs" / "folder.json").mkdir()
-    assert len(job_files.states(there)) == 15 and not [
-        j for j in job_files.states(there) if "url" in j.get("said", {})
+    assert len(job_files.list_jobs(there)) == 15 and not [
+        j for j in job_files.list_jobs(there) if "url" in j.get("said", {})
     ]
     assert main(["runs", "-b", str(there.path)]) == 0 and "15 failed" not in capsys.readouterr().out
 
@@ -485,7 +485,7 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
     code = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # whoever starts these tests with & has it ignored
     code = f"import signal, sys, time, assay\nfrom assay.pipelines.jobs import job_files\n{code}"
     code += (
-        "\nwith job_files.claim(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
+        "\nwith job_files.claim_job(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
     )
     worker = subprocess.Popen(
         [sys.executable, "-c", code, there.path],
@@ -495,13 +495,13 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
     )
     try:
         assert worker.stdout.readline() == b"\n"
-        (job,) = job_files.states(there)
+        (job,) = job_files.list_jobs(there)
         for pid in (bystander.pid, -1, 0, 1, 2**70):
-            job_files.stop(there, job | dict(pid=pid))
+            job_files.stop_job(there, job | dict(pid=pid))
         time.sleep(0.2)
         assert bystander.poll() is None and worker.poll() is None
-        job_files.stop(there, job)
-        assert worker.wait(20) != 0 and [j["state"] for j in job_files.states(there)] == ["stopped"]
+        job_files.stop_job(there, job)
+        assert worker.wait(20) != 0 and [j["state"] for j in job_files.list_jobs(there)] == ["stopped"]
     finally:
         bystander.kill()
         worker.kill()
@@ -522,8 +522,8 @@ def test_a_lock_names_its_holder_by_a_number_or_not_at_all(tmp_path, monkeypatch
     (tmp_path / ".lock").write_bytes(said.ljust(40))
     with open(tmp_path / ".lock") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(Held, match=f"held by {word}\n") as refused:
-            locks.take_turn(tmp_path / ".lock")
+        with pytest.raises(BenchBusy, match=f"held by {word}\n") as refused:
+            locks.acquire(tmp_path / ".lock")
     assert ("ps -p 4711" in refused.value.hint) == (word == "process 4711") and "rm" not in str(
         refused.value
     )

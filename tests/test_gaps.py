@@ -14,12 +14,25 @@ from test_cli import run_assay
 
 import assay
 from assay import UserError
+from assay.curation.features import neighbor_graph
+from assay.curation.formats.base import ImportOptions
 from assay.curation.maintenance import integrity
 from assay.curation.predictions import model_errors
-from assay.curation.slicing import clusters, gaps, metadata, regions, regression_sets
-from assay.curation.storage.arrays import load
+from assay.curation.slicing import (
+    cluster_names,
+    cluster_table,
+    clusters,
+    gap_evidence,
+    gap_kinds,
+    gaps,
+    metadata,
+    regions,
+    regression_sets,
+)
+from assay.curation.statistics import multiple_testing
+from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import tasks
 from assay.pipelines.reports import contact_sheet
 
@@ -29,7 +42,7 @@ LETTERS = np.array(list("abc"))
 
 def scanned_bench(table, folder, **options):
     bench = bench_of(table, folder, **options)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     return bench
 
 
@@ -57,7 +70,7 @@ def test_a_mode_that_train_lacks_gets_a_cluster_of_its_own():
     assert (np.diff(np.bincount(at[~test])) <= 0).all() and np.allclose(
         np.linalg.norm(centres, axis=1), 1, atol=1e-4
     )
-    coarse = clusters.joined(
+    coarse = clusters.merge_clusters(
         np.repeat(np.eye(6), 5, 0) + 0.01 * rng.standard_normal((30, 6)), np.ones(30)
     )
     assert len(set(coarse)) == 8 and all(
@@ -68,7 +81,8 @@ def test_a_mode_that_train_lacks_gets_a_cluster_of_its_own():
 
 def test_a_name_says_what_is_in_it_and_no_two_are_equal():
     assert [
-        clusters.words(LETTERS, np.array(c)) for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])
+        cluster_names.describe_labels(LETTERS, np.array(c))
+        for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])
     ] == [
         "mostly a",
         "mostly a, some b, some c",
@@ -85,15 +99,15 @@ def test_a_name_says_what_is_in_it_and_no_two_are_equal():
         index=[f"s{i}" for i in range(69)],
     )
     state["meta"] = [json.dumps(dict(site=s, label_again=t)) for s, t in zip(sites, labels)]
-    assert clusters.proposed(state, at) == [
+    assert cluster_names.propose_names(state, at) == [
         "mostly a (site = x)",
         "mostly a, few b",
         "mostly c",
         "mostly a",
     ]
-    assert "label_again" not in metadata.telling(state) and "label_again" in metadata.metadata(
+    assert "label_again" not in metadata.slice_by_informative_metadata(
         state
-    ), "it only says the label again"
+    ) and "label_again" in metadata.slice_by_metadata(state), "it only says the label again"
 
 
 @pytest.mark.daily
@@ -101,58 +115,55 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     table = digits(420)
     bench = scanned_bench(table[:300], tmp_path / "a")
     state = bench.state()
-    before = dict(zip(state.index, clusters.assigned(bench, state)))
+    before = dict(zip(state.index, clusters.assign_clusters(bench, state)))
     file = bench.arrays / "clusters.npz"
     first = file.read_bytes()
     assert (
-        clusters.assigned(bench, state).tolist() == list(before.values())
+        clusters.assign_clusters(bench, state).tolist() == list(before.values())
         and file.read_bytes() == first
     )
     file.unlink()
-    clusters.assigned(bench, state)
+    clusters.assign_clusters(bench, state)
     assert file.read_bytes() == first, "made again, the same to the byte"
-    assert [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES] == []
+    assert [f for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES] == []
     for upto, stay in ((336, True), (420, False)):
         table[:upto].to_parquet(tmp_path / "a" / "digits.parquet")
         ingest(
             bench,
             tmp_path / "a" / "digits.parquet",
             "tester",
-            columns=dict(label="label"),
-            refreeze_test=True,
+            ImportOptions(columns=dict(label="label"), refreeze_test=True),
         )
-        scan(bench, embedder="pixels", say=silent)
+        scan(bench, ScanOptions(embedder="pixels"), say=silent)
         state = bench.state()
-        now = dict(zip(state.index, clusters.assigned(bench, state)))
+        now = dict(zip(state.index, clusters.assign_clusters(bench, state)))
         assert len(now) == upto and all(now[s] == c for s, c in before.items()) is stay
         if stay:  # the others are where their likest neighbours are, more often than any chance would have it
             graph, at = (
-                load(bench.arrays / "graph.npz"),
+                neighbor_graph.Graph.load(bench.arrays / "graph.npz"),
                 np.searchsorted(
-                    load(bench.arrays / "graph.npz")["hashes"],
+                    load_arrays(bench.arrays / "graph.npz")["hashes"],
                     np.asarray(state.content_hash, "S32"),
                 ),
             )
             of_node = dict(zip(at, now.values()))
             new = [i for i, s in enumerate(state.index) if s not in before]
             assert (
-                np.mean(
-                    [of_node[graph["neighbours"][at[i]][0]] == now[state.index[i]] for i in new]
-                )
+                np.mean([of_node[graph.neighbours[at[i]][0]] == now[state.index[i]] for i in new])
                 > 0.5
             )
 
 
 def test_a_persons_name_goes_where_its_sample_goes(scanned):
     state = scanned.state()
-    known = clusters.named(scanned, state)
+    known = cluster_names.samples_by_cluster(scanned, state)
     old = next(
         name
         for name in known
         if sum(name.startswith(k) for k in known) and sum(k.startswith(name) for k in known) == 1
     )
-    batch = clusters.rename(scanned, old, "night  work", "ann")["batch"]
-    now = clusters.named(scanned, state)
+    batch = cluster_names.rename_cluster(scanned, old, "night  work", "ann")["batch"]
+    now = cluster_names.samples_by_cluster(scanned, state)
     assert (
         now["night  work"] == known[old]
         and set(known) - set(now) == {old}
@@ -162,9 +173,9 @@ def test_a_persons_name_goes_where_its_sample_goes(scanned):
     assert sample in known[old] and state["split"][sample] in ("train", "val")
     (scanned.arrays / "clusters.npz").unlink()
     fewer = state[state["split"] != "val"]  # another clustering altogether
-    assert sample in clusters.named(scanned, fewer).get("night  work", [sample])
+    assert sample in cluster_names.samples_by_cluster(scanned, fewer).get("night  work", [sample])
     (scanned.arrays / "clusters.npz").unlink()
-    assert "night  work" not in clusters.named(scanned, state, "coarse"), (
+    assert "night  work" not in cluster_names.samples_by_cluster(scanned, state, "coarse"), (
         "each level has names of its own"
     )
     other = next(name for name in now if name != "night  work")
@@ -174,20 +185,22 @@ def test_a_persons_name_goes_where_its_sample_goes(scanned):
         (other, " ", "no other"),
     ):
         with pytest.raises(UserError, match=word):
-            clusters.rename(scanned, cluster, title, "ann")
-    clusters.rename(scanned, "night", "day", "bob")
-    assert "day" in clusters.named(scanned, state) and "night  work" not in clusters.named(
+            cluster_names.rename_cluster(scanned, cluster, title, "ann")
+    cluster_names.rename_cluster(scanned, "night", "day", "bob")
+    assert "day" in cluster_names.samples_by_cluster(
         scanned, state
-    ), "the last name counts"
+    ) and "night  work" not in cluster_names.samples_by_cluster(scanned, state), (
+        "the last name counts"
+    )
     scanned.undo(scanned.batches().name.iloc[-1], "bob")
     scanned.undo(batch, "ann")
-    assert clusters.named(scanned, state) == known
+    assert cluster_names.samples_by_cluster(scanned, state) == known
 
 
 def test_the_table_of_clusters_counts_what_counting_counts(scanned):
-    state, table = scanned.state(), clusters.table(scanned)
-    wrong = model_errors.found(scanned)
-    kept = load(scanned.arrays / "opinion.npz")
+    state, table = scanned.state(), cluster_table.tabulate_clusters(scanned)
+    wrong = model_errors.find_model_errors(scanned)
+    kept = load_arrays(scanned.arrays / "opinion.npz")
     by_hand = dict(
         zip(
             kept["ids"].astype(str),
@@ -195,7 +208,7 @@ def test_the_table_of_clusters_counts_what_counting_counts(scanned):
         )
     )
     for row in table.itertuples():
-        ids = clusters.named(scanned, state)[row.cluster]
+        ids = cluster_names.samples_by_cluster(scanned, state)[row.cluster]
         assert [row.train, row.val, row.test] == [
             (state["split"][ids] == s).sum() for s in ("train", "val", "test")
         ]
@@ -224,22 +237,22 @@ def test_p_values_and_ratios_are_those_of_scipy():
         n, N, K = rng.integers(1, 30), 200, int(rng.integers(1, 100))
         k = int(rng.integers(max(0, n + K - N), min(n, K) + 1))
         table = [[k, n - k], [K - k, N - K - n + k]]
-        assert regions.wrong_more_often(k, n, K, N) == pytest.approx(
+        assert regions.more_errors_p(k, n, K, N) == pytest.approx(
             fisher_exact(table, "greater").pvalue
         )
         a, b = int(rng.integers(0, 20)), int(rng.integers(0, 20))
-        assert regions.thinner(a, 300, b, 100) == pytest.approx(
+        assert regions.fewer_in_train_p(a, 300, b, 100) == pytest.approx(
             fisher_exact([[a, 300 - a], [b, 100 - b]], "less").pvalue
         )
-    middle, low, high = regions.ratio(10, 300, 20, 100)
+    middle, low, high = regions.density_ratio(10, 300, 20, 100)
     se = np.sqrt(1 / 10.5 - 1 / 300.5 + 1 / 20.5 - 1 / 100.5)
     assert (middle, high / middle, middle / low) == pytest.approx(
         (10.5 / 300.5 * 100.5 / 20.5, *[np.exp(norm.ppf(0.975) * se)] * 2)
     )
     p = np.array([0.001, 0.04, 0.03, 0.8])
     assert (
-        regions.discoveries(p) == pytest.approx([0.004, 0.16 / 3, 0.16 / 3, 0.8])
-        and len(regions.discoveries(p[:0])) == 0
+        multiple_testing.adjust_fdr(p) == pytest.approx([0.004, 0.16 / 3, 0.16 / 3, 0.8])
+        and len(multiple_testing.adjust_fdr(p[:0])) == 0
     )
 
 
@@ -249,8 +262,8 @@ def test_cells_are_counted_as_a_cross_table_counts():
     g = regions.Facet("cluster", ["cluster x", "cluster y", "cluster z"], rng.integers(0, 3, 500))
     here = rng.random(500) < 0.4
     found = {
-        regions.called(r.facets, r.cell): r
-        for r in regions.counts([f, g], dict(here=here)).itertuples()
+        regions.name_cell(r.facets, r.cell): r
+        for r in regions.count_cells([f, g], dict(here=here)).itertuples()
     }
     assert len(found) == 2 + 3 + 6
     for i, a in enumerate(f.names):
@@ -269,7 +282,7 @@ def test_what_a_region_explains_is_what_the_rest_of_its_classes_does_not():
     inside, none = np.arange(24) < 4, np.zeros(24, bool)
     rest = (wrong[4:14].sum() + 2 * wrong[4:].mean()) / 12
     count = lambda m: [np.bincount(label[m & some], minlength=2) for some in (~none, wrong)]  # noqa: E731
-    found = regions.expected(
+    found = regions.expected_errors(
         np.array([count(m) for m in (inside, inside, none)]),
         np.array(count(~none)),
         np.array([False, True, False]),
@@ -287,10 +300,12 @@ def test_where_errors_are_dealt_out_at_random_seldom_one_region_stands_out():
         for k, m in (("class", 5), ("cluster", 12), ("metadata", 3))
     ]
     for _ in range(draws):
-        c = regions.counts(facets, dict(wrong=rng.permutation(600) < 90, val=np.ones(600, bool)))
+        c = regions.count_cells(
+            facets, dict(wrong=rng.permutation(600) < 90, val=np.ones(600, bool))
+        )
         false += (
-            regions.discoveries(regions.wrong_more_often(c.wrong, c.val, c.all_wrong, c.all_val))
-            <= gaps.FOUND
+            multiple_testing.adjust_fdr(regions.more_errors_p(c.wrong, c.val, c.all_wrong, c.all_val))
+            <= gap_kinds.FOUND
         ).any()
     assert false / draws <= 0.05
 
@@ -320,9 +335,9 @@ def way(tmp_path_factory):
 
 def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
     bench, mode, table = way
-    found, state = gaps.find(bench), bench.state()
+    found, state = gaps.find_gaps(bench), bench.state()
     first = found.iloc[0]
-    mine = state.loc[gaps.members(bench, first.gap)]
+    mine = state.loc[gaps.gap_members(bench, first.gap)]
     pool, val = mine[mine["split"] == "pool"], mine[mine["split"] == "val"]
     print(
         found[["gap", "train", "val", "pool", "errors", "ratio", "explains"]].to_string(),
@@ -335,31 +350,31 @@ def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
         (mine["split"] == s).sum() for s in ("train", "val", "pool")
     )
     assert (
-        first.errors == model_errors.found(bench).wrong[val.index].sum()
+        first.errors == model_errors.find_model_errors(bench).wrong[val.index].sum()
         and f"{first.errors} of {first.val} val" in first.why
     )
-    judged = model_errors.found(bench)
+    judged = model_errors.find_model_errors(bench)
     judged = judged[judged.label.notna()]
     elsewhere = judged.wrong[~judged.index.isin(mine.index)].astype(float)
     assert (first.rest, first.n_rest) == (pytest.approx(elsewhere.mean()), len(elsewhere)) and len(
         elsewhere
     ) + first.val == len(judged)
     assert found.gap.is_unique and f"--gap '{first.gap}' --in pool" in first.action
-    assert gaps.seeds(bench, first.gap) == [
-        s for s in gaps.members(bench, first.gap) if s in val.index
+    assert gaps.gap_seeds(bench, first.gap) == [
+        s for s in gaps.gap_members(bench, first.gap) if s in val.index
     ]
-    assert gaps.members(bench, first.gap[:-1]) == list(mine.index), "the beginning is enough"
+    assert gaps.gap_members(bench, first.gap[:-1]) == list(mine.index), "the beginning is enough"
     with pytest.raises(UserError, match=re.escape(first.gap)):
-        gaps.members(bench, "nothing")
+        gaps.gap_members(bench, "nothing")
     assert not set(mine["split"]) & {"test", "guard"}
 
 
 def test_explained_errors_are_not_counted_twice(way):
     bench, _, _ = way
-    found, wrong = gaps.find(bench), model_errors.found(bench).wrong
+    found, wrong = gaps.find_gaps(bench), model_errors.find_model_errors(bench).wrong
     seen, total = set(), 0.0
     for row in found.itertuples():
-        mine = set(gaps.members(bench, row.gap)) & set(wrong.index) - seen
+        mine = set(gaps.gap_members(bench, row.gap)) & set(wrong.index) - seen
         assert row.explains <= wrong[list(mine)].sum() + 1e-9, (
             f"{row.gap} explains more than is left"
         )
@@ -374,19 +389,33 @@ def test_explained_errors_are_not_counted_twice(way):
 def test_the_list_stands_until_the_next_one_and_is_derived(way, tmp_path):
     bench, _, _ = way
     file = bench.arrays / "gaps.npz"
-    found, stamp = gaps.find(bench), file.stat().st_mtime_ns
-    again = gaps.find(bench)
+    found, stamp = gaps.find_gaps(bench), file.stat().st_mtime_ns
+    again = gaps.find_gaps(bench)
     assert again.equals(found) and file.stat().st_mtime_ns == stamp, "kept"
     kept = file.read_bytes()
     file.unlink()
-    assert gaps.find(bench).equals(found) and file.read_bytes() == kept, (
+    assert gaps.find_gaps(bench).equals(found) and file.read_bytes() == kept, (
         "found again, the same to the byte"
     )
     file.unlink()
-    assert gaps.members(bench, found.gap[0]), "lost, so found anew"
-    assert gaps.find(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), (
+    assert gaps.gap_members(bench, found.gap[0]), "lost, so found anew"
+    assert gaps.find_gaps(bench, "v1")[["gap", "explains"]].equals(found[["gap", "explains"]]), (
         "the same labels, by a probe of their own"
     )
+
+
+def test_a_list_of_an_older_assay_goes_by_the_names_of_today(way):
+    bench, _, _ = way
+    file, found = bench.arrays / "gaps.npz", gaps.find_gaps(bench)
+    kept = load_arrays(file)
+    rows = json.loads(str(kept["table"]))
+    old = [row | dict(gap=f"{row['kind']}: {row['region']}") for row in rows]
+    save_arrays(file, **kept | dict(table=np.array(json.dumps(old))))
+    assert [row["gap"] for row in gaps.load_last_gaps(bench)] == list(found.gap)
+    thin = next(row for row in old if row["kind"] == "thin")
+    assert gaps.gap_members(bench, thin["gap"]), "its stored name still finds it"
+    now = gaps.find_gap(bench, thin["gap"])
+    assert now["gap"] == f"under-represented: {thin['region']}" and now["kind"] == "thin"
 
 
 @pytest.mark.daily
@@ -394,16 +423,16 @@ def test_of_a_large_bench_the_last_list_is_shown_until_somebody_asks(way, tmp_pa
     bench, _, _ = way
     shutil.copytree(bench.path, tmp_path / "bench")
     bench = assay.open(tmp_path / "bench")
-    found, val = gaps.find(bench), bench.state().query("split == 'val'").index
+    found, val = gaps.find_gaps(bench), bench.state().query("split == 'val'").index
     bench.edit(pd.DataFrame(dict(sample=val[:3], tag="seen")), "ann")
-    now, late = gaps.recent(bench)
+    now, late = gaps.load_recent_gaps(bench)
     assert late == 0 and now.equals(found), "a small one is found at once"
     bench.edit(pd.DataFrame(dict(sample=val, keep=False)), "ann")
     monkeypatch.setattr(gaps, "PROMPT", 0)
-    old, late = gaps.recent(bench)
+    old, late = gaps.load_recent_gaps(bench)
     assert old.equals(found) and late == len(val)
-    tasks.start(bench, "gaps").wait()
-    now, late = gaps.recent(bench)
+    tasks.start_task(bench, "gaps").wait()
+    now, late = gaps.load_recent_gaps(bench)
     assert late == 0 and not now.val.any() and found.val.any(), "val is gone, and the list knows"
 
 
@@ -418,15 +447,18 @@ def test_other_test_labels_make_the_same_clusters_gaps_and_sheets_to_the_byte(tm
         table["site"] = np.where(table.truth.astype(int) % 2, "x", "y")
         bench = scanned_bench(table.drop(columns="truth"), tmp_path / name)
         rows, files = (
-            gaps.find(bench),
+            gaps.find_gaps(bench),
             [(bench.arrays / f).read_bytes() for f in ("clusters.npz", "gaps.npz")],
         )
-        every = [clusters.table(bench, level=level).to_json() for level in clusters.LEVELS]
+        every = [
+            cluster_table.tabulate_clusters(bench, level=level).to_json()
+            for level in clusters.LEVELS
+        ]
         sheets = [
-            contact_sheet.of_clusters(
-                bench, clusters.table(bench), tmp_path / name / "c.html", "fine"
+            contact_sheet.write_cluster_sheet(
+                bench, cluster_table.tabulate_clusters(bench), tmp_path / name / "c.html", "fine"
             ),
-            contact_sheet.of_gaps(bench, rows, tmp_path / name / "g.html"),
+            contact_sheet.write_gap_sheet(bench, rows, tmp_path / name / "g.html"),
         ]
         seen.append(
             [
@@ -456,7 +488,7 @@ def test_a_class_that_is_rare_or_absent_and_a_cell_that_is_missing(tmp_path):
     )
     table = table[~gone]
     bench = scanned_bench(table.drop(columns="truth"), tmp_path)
-    found = gaps.find(bench).set_index("gap")
+    found = gaps.find_gaps(bench).set_index("gap")
     left = table[table["split"] == "train"]
     assert "absent: class 3" in found.index[:3] and "rare: class 4" in found.index[:3]
     cell, row = "class 5 with site = x", found.loc["absent: class 3"]
@@ -496,8 +528,8 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
     bench = scanned_bench(
         pd.concat([table, noise], ignore_index=True).drop(columns="truth"), tmp_path
     )
-    ground = gaps.Ground(bench)
-    odd = [mask for _, mask in gaps.disagreeing(ground)]
+    ground = gap_evidence.GapEvidence(bench)
+    odd = [mask for _, mask in gap_kinds.find_inconsistent_labels(ground)]
     truth = dict(zip(table.id, table.truth))
     inside = [truth.get(k) == "0" for k in ground.state.key[np.any(odd, 0)]]
     assert (
@@ -505,7 +537,7 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
         and sum(inside) > 0.7 * (table.truth[table["split"] != "test"] == "0").sum()
     ), "the zeros, and little else"
     ((row, far),) = [
-        found for found in gaps.isolated(ground) if found[0]["region"].startswith("pool")
+        found for found in gap_kinds.find_isolated(ground) if found[0]["region"].startswith("pool")
     ]
     keys = set(ground.state.key[far])
     assert (
@@ -513,8 +545,8 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
         and len(keys) <= 20
         and row["expected"] == pytest.approx(0.72)
     )
-    first = gaps.find(bench)
-    held = [set(bench.state().key[gaps.members(bench, g)]) for g in first.gap]
+    first = gaps.find_gaps(bench)
+    held = [set(bench.state().key[gaps.gap_members(bench, g)]) for g in first.gap]
     assert any(len(keys & h) > 9 for h in held), (
         "on the list by this name or, as here, as a cluster that train has nothing of"
     )
@@ -523,7 +555,7 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
 @pytest.mark.daily
 def test_labels_in_order_leave_no_gap(tmp_path):
     bench = scanned_bench(digits(900, wrong=0).drop(columns="truth"), tmp_path)
-    assert not gaps.find(bench).kind.isin(("thin", "rare", "absent")).any(), (
+    assert not gaps.find_gaps(bench).kind.isin(("thin", "rare", "absent")).any(), (
         "train and val are one draw"
     )
 
@@ -536,25 +568,25 @@ def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
     import shutil
 
     from assay.pipelines.experiments import run
-    from assay.pipelines.experiments.plan import check as checked
+    from assay.pipelines.experiments.plan import check_plan as checked
 
     shutil.copytree(way[0].path, tmp_path / "bench")
     bench = assay.open(tmp_path / "bench")
     status, out, _ = run_assay(
         "gaps", "-b", bench.path, "--csv", tmp_path / "g.csv", "--sheet", tmp_path / "g.html"
     )
-    gap = gaps.find(bench).gap[0]
+    gap = gaps.find_gaps(bench).gap[0]
     assert (
         status == 0
         and f"  1  {gap}" in out
         and "--from-gap" in out.splitlines()[-1]
-        and len(pd.read_csv(tmp_path / "g.csv")) == len(gaps.find(bench))
+        and len(pd.read_csv(tmp_path / "g.csv")) == len(gaps.find_gaps(bench))
     )
     assert (
         "Wrong on val" in (tmp_path / "g.html").read_text()
         and "In the pool from there" in (tmp_path / "g.html").read_text()
     )
-    mine = bench.state().loc[gaps.members(bench, gap)]
+    mine = bench.state().loc[gaps.gap_members(bench, gap)]
     val = set(mine.index[mine["split"] == "val"])
     assert (
         run_assay(
@@ -566,19 +598,23 @@ def test_a_gap_becomes_a_regression_set_that_a_gate_judges(way, tmp_path):
         "guard", "ones", "--from-gap", gap, "--who", "ann", "-b", bench.path, "--json"
     )
     told = json.loads(out)
-    frozen = regression_sets.frozen(bench, bench.state())["ones"]
+    frozen = regression_sets.frozen_sets(bench, bench.state())["ones"]
     assert status == 0 and set(frozen["samples"]) == val and told["moved"]["val"] >= len(val), (
         "all of val there, not only the errors"
     )
-    rest = gaps.row_of(bench, gap)["rest"]
+    rest = gaps.find_gap(bench, gap)["rest"]
     assert (
         told["sets"][0]["score"] == pytest.approx(1 - rest, abs=0.0101)
         and 1 - rest >= told["sets"][0]["score"]
     )
-    assert not {s for s in gaps.members(bench, gap) if s in val}, "a regression set is in no gap"
+    assert not {s for s in gaps.gap_members(bench, gap) if s in val}, (
+        "a regression set is in no gap"
+    )
     assert run_assay("scan", "-b", bench.path, "--embedder", "pixels")[0] == 0
     bench.commit("guarded", "ann", "guarded")
-    run.run(bench, checked(dict(versions=["guarded"], architectures=["probe"], seeds=2)), silent)
+    run.run_plan(
+        bench, checked(dict(versions=["guarded"], architectures=["probe"], seeds=2)), silent
+    )
     (tmp_path / "plan.toml").write_text(
         'versions = ["guarded"]\narchitectures = ["probe"]\nseeds = 2\n'
     )
@@ -603,7 +639,7 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
     width, height = Image.open(tmp_path / "c.png").size
     assert width == 12 * 100 and height == 5 * 120
     rows = json.loads(run_assay("clusters", "-b", scanned.path, "--json")[1])
-    assert len(rows) == len(clusters.table(scanned)) and {
+    assert len(rows) == len(cluster_table.tabulate_clusters(scanned)) and {
         "cluster",
         "labels",
         "accuracy",
@@ -619,7 +655,7 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
         and "tidy" in run_assay("clusters", "-b", scanned.path)[1]
     )
     assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(
-        gaps.find(scanned).to_json(orient="records")
+        gaps.find_gaps(scanned).to_json(orient="records")
     )
     log = scanned.rows("select count(*) from edits")
     for arguments, word in (
@@ -641,18 +677,22 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
 
 def test_a_run_may_stand_for_the_probe(scanned):
     from assay.pipelines.experiments import run
-    from assay.pipelines.experiments.plan import cells
-    from assay.pipelines.experiments.plan import check as checked
+    from assay.pipelines.experiments.cells import list_cells
+    from assay.pipelines.experiments.plan import check_plan as checked
 
     plan = checked(dict(versions=["v1"], architectures=["probe"], seeds=1))
-    run.run(scanned, plan, silent)
-    (cell,) = cells(scanned, plan)
+    run.run_plan(scanned, plan, silent)
+    (cell,) = list_cells(scanned, plan)
     truth = scanned.frame(split="val").label
-    from assay.curation.predictions import runs
+    from assay.curation.predictions import run_predictions
 
-    wrong = model_errors.found(scanned, run=cell["key"][:8])
-    assert wrong.wrong.sum() == len(truth) - runs.right(scanned, cell["key"], truth).sum() > 0
-    assert list(gaps.find(scanned, run=cell["key"][:8]).columns) == gaps.COLUMNS
+    wrong = model_errors.find_model_errors(scanned, run=cell["key"][:8])
+    by_name = model_errors.find_model_errors(scanned, run="v1/probe")
+    assert by_name.equals(wrong), "a run goes by its recipe as well as by its key"
+    assert (
+        wrong.wrong.sum() == len(truth) - run_predictions.mark_correct(scanned, cell["key"], truth).sum() > 0
+    )
+    assert list(gaps.find_gaps(scanned, run=cell["key"][:8]).columns) == gap_evidence.COLUMNS
 
 
 def test_before_a_scan_there_are_none(bench):
@@ -663,8 +703,6 @@ def test_before_a_scan_there_are_none(bench):
 
 def test_centres_are_made_of_no_test_image(scanned):
     state = scanned.state()
-    kept = clusters.standing(scanned, state)
-    made = set(kept["hashes"][kept["open"]].astype(str))
-    assert made == set(state.content_hash[state["split"] != "test"]) and len(made) == int(
-        kept["made"]
-    )
+    kept = clusters.current_clusters(scanned, state)
+    made = set(kept.hashes[kept.open].astype(str))
+    assert made == set(state.content_hash[state["split"] != "test"]) and len(made) == kept.made

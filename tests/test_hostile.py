@@ -18,9 +18,18 @@ from test_cli import run_assay
 
 import assay
 from assay.curation.errors import UserError
-from assay.curation.text import NAME, defused, flaw, fused, printable, safe, write_csv
-from assay.curation.versioning import versions
-from assay.curation.versioning.edits import read_decisions
+from assay.curation.formats.base import ImportOptions
+from assay.curation.text import (
+    MAX_NAME,
+    defuse_formulas,
+    escape_controls,
+    find_flaw,
+    restore_formula,
+    safe_name,
+    write_csv,
+)
+from assay.curation.versioning import states
+from assay.curation.versioning.decision_files import read_decisions
 from assay.pipelines.indexing.ingest import ingest
 
 NASTY = [
@@ -104,7 +113,7 @@ NASTY = [
         "\ue000",
         "😀" * 50,
     ),
-    *("</script><img src=x onerror=alert(1)>", "&amp;", "[red]", "x" * NAME, "漢" * 60),
+    *("</script><img src=x onerror=alert(1)>", "&amp;", "[red]", "x" * MAX_NAME, "漢" * 60),
 ]
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from(
     "\"',;=+-@%/\\.\n\r\t \x1b$*[]:|<>é漢🐈\u202e"
@@ -142,7 +151,8 @@ def relabelled(bench, folder, labels):
     """Give these labels to train samples as a person would: by a CSV and the command line."""
     samples = list(bench.frame(split="train").index[: len(labels)])
     write_csv(
-        defused(pd.DataFrame(dict(sample=samples, label=labels, why=labels))), folder / "e.csv"
+        defuse_formulas(pd.DataFrame(dict(sample=samples, label=labels, why=labels))),
+        folder / "e.csv",
     )
     new = [f"--new-class={label}" for label in labels]
     status, _, err = run_assay("edit", folder / "e.csv", "--who", labels[0], *new, "-b", bench.path)
@@ -160,7 +170,7 @@ def through(bench, folder, labels, samples):
         assert run_assay("export", "-o", folder / f"out{i}", "-b", bench.path)[0] == 0
         again = assay.create(folder / f"again{i}")
         ingest(again, folder / f"out{i}" / manifest, "bob")
-        assert versions.tree(again.state()) == versions.tree(state), manifest
+        assert states.hash_tree(again.state()) == states.hash_tree(state), manifest
         assert list(again.state().key) == list(state[state.keep].key)
 
 
@@ -186,8 +196,8 @@ def test_any_text_comes_back_from_edit_to_import(tmp_path_factory, labels):
 def test_a_folder_name_says_its_label_and_leads_nowhere(a, b):
     from urllib.parse import unquote
 
-    name = safe(a)
-    assert unquote(name) == a and (a == b or safe(b) != name)
+    name = safe_name(a)
+    assert unquote(name) == a and (a == b or safe_name(b) != name)
     assert (
         name == os.path.basename(name)
         and name not in ("", ".", "..")
@@ -201,8 +211,8 @@ def test_a_folder_name_says_its_label_and_leads_nowhere(a, b):
 @example(text="'-1")
 @example(text="-1\n")
 def test_no_cell_is_a_formula_and_the_label_is_still_itself(text):
-    cell = defused(pd.DataFrame(dict(x=[text]))).x[0]
-    assert fused(cell) == text
+    cell = defuse_formulas(pd.DataFrame(dict(x=[text]))).x[0]
+    assert restore_formula(cell) == text
     assert cell[0] not in "=+-@\t\r" or re.fullmatch(r"[+-]?[\d.]+", cell)
 
 
@@ -232,7 +242,7 @@ def test_a_queue_that_went_through_a_spreadsheet_is_applied(tmp_path):
 def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
     rng, labels = (
         np.random.default_rng(1),
-        [label for label in NASTY if len(safe(label).encode()) < 255],
+        [label for label in NASTY if len(safe_name(label).encode()) < 255],
     )
     for i in range(len(labels)):
         place = tmp_path / "deep" / "src" / "ab"[i % 2]
@@ -327,7 +337,7 @@ def test_no_option_carries_it_in(tmp_path, text):
     refused(bench, ["commit", "-m", text * 20], "--message")
     refused(bench, ["import", tmp_path / "p.parquet", "--as", text], "--as")
     with pytest.raises(UserError, match="source's name"):
-        ingest(bench, tmp_path / "p.parquet", "ann", name=text)
+        ingest(bench, tmp_path / "p.parquet", "ann", ImportOptions(name=text))
     frame = pd.DataFrame(
         [dict(sample=bench.frame(split="train").index[0], keep="false", why=text * 20)],
         dtype=object,
@@ -409,7 +419,7 @@ def test_a_manifest_row_called_like_a_parquet_row_is_a_file(tmp_path):
         tmp_path / "out" / "m.csv", index=False
     )
     assert run_assay("import", tmp_path / "out" / "m.csv", "-b", tmp_path / "b")[0] == 0
-    assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
+    assert states.hash_tree(assay.open(tmp_path / "b").state()) == states.hash_tree(bench.state())
 
 
 @pytest.mark.parametrize("meta", ["[" * 60_000, "not json", '{"key": "../../x", "label": "y"}'])
@@ -421,7 +431,7 @@ def test_a_forged_manifest_says_nothing_but_its_rows(tmp_path, meta):
     )
     table.to_csv(tmp_path / "out" / "manifest.csv", index=False)
     assert run_assay("import", tmp_path / "out", "-b", tmp_path / "b")[0] == 0
-    assert versions.tree(assay.open(tmp_path / "b").state()) == versions.tree(bench.state())
+    assert states.hash_tree(assay.open(tmp_path / "b").state()) == states.hash_tree(bench.state())
     for how in ("folders", "source", "manifest"):
         assert (
             run_assay(
@@ -451,19 +461,24 @@ def test_the_terminal_shows_control_characters_and_obeys_none(tmp_path):
     )
     (tmp_path / "e.csv").write_text(f"sample,label\n{evil},x\n")
     refused(bench, ["edit", tmp_path / "e.csv"], "no such sample", "\\x1b]0;owned")
-    assert printable("👩‍🔬 ok\n") == "👩‍🔬 ok\n"
+    assert escape_controls("👩‍🔬 ok\n") == "👩‍🔬 ok\n"
 
 
 def test_the_report_escapes_what_it_is_told():
-    from assay.pipelines.reports.html import sentence, words
-    from assay.pipelines.reports.image_sections import figures
+    from markupsafe import Markup
+
+    from assay.pipelines.reports.templates import PARTS
 
     evil = '</script><img src=x onerror="alert(1)">\'&'
+    figure = dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)
     page = (
-        words(evil)
-        + sentence(evil)
-        + words([evil])
-        + figures([dict(jpeg=b"x", name=evil, was=evil, now=evil, text=evil)], "{} {}")
+        PARTS.about(evil)
+        + PARTS.part(evil, evil, evil)
+        + PARTS.terms("cards", [(evil, evil)])
+        + PARTS.table([evil], [[evil, evil]])
+        + PARTS.folded(evil, evil)
+        + PARTS.figures([figure], Markup("{} {}"))
+        + PARTS.strip([figure])
     )
     assert "<img src=x" not in page and "</script" not in page and 'onerror="' not in page
 
@@ -472,7 +487,7 @@ def test_a_readable_error_is_short():
     e = UserError(f"expected x, found {BIG}\n  {BIG}", BIG)
     assert len(str(e)) < 4_000 and "9,999,0" in str(e) and len(str(e).splitlines()) == 3
     assert [
-        flaw(t) is None for t in ("x" * 300, "x" * 301, "\0", "\ud800", "\udfff", "\x1b", "")
+        find_flaw(t) is None for t in ("x" * 300, "x" * 301, "\0", "\ud800", "\udfff", "\x1b", "")
     ] == [
         True,
         False,

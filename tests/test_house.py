@@ -14,10 +14,10 @@ from conftest import ROOT
 # lowest first; a package imports from the lines below its own, and a line holds packages that do not know each other
 FLOORS = """
 curation.errors
-curation.text curation.times curation.splits curation.plugins curation.statistics
+curation.text curation.csv_files curation.times curation.splits curation.plugins curation.statistics
 curation.system
 curation.storage
-curation.media
+curation.media curation.tasks
 curation.features curation.versioning
 curation.label_quality curation.formats
 curation.issues curation.predictions curation.maintenance

@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,24 @@ from PIL import Image
 
 import assay
 from assay import UserError
-from assay.curation.media import conversion, files, images
-from assay.curation.media.files import BadImage, content_hash, iter_bytes, read_bytes
-from assay.curation.media.images import decode
-from assay.curation.media.pixels import Pixels, decode_source, pixels, thumbnail
-from assay.curation.storage.arrays import Shards, find
+from assay.curation.media import (
+    conversion,
+    decoding,
+    files,
+    images,
+    import_notes,
+    memory_budget,
+    stored_traits,
+)
+from assay.curation.media.files import BadMedia, content_hash, iter_bytes, read_bytes
+from assay.curation.media.images import decode_pixels
+from assay.curation.media.pixels import Pixels, load_pixels
+from assay.curation.media.source_decoding import decode_source
+from assay.curation.media.thumbnails import make_thumbnail
+from assay.curation.storage.arrays import locate_hashes
+from assay.curation.storage.shards import Shards
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
 rng = np.random.default_rng(0)
@@ -46,14 +57,14 @@ def photo(width=40, height=30, seed=0):
 
 
 def original_size(blob):
-    found = images.measure(blob, 64, stored=True)
-    assert found.pixels is None
+    found = images.MEDIA_TYPE.decode(blob, 64, stored=True)
+    assert found.array is None
     return found.size
 
 
 def refused(blob, word):
-    with pytest.raises(BadImage, match=word):
-        decode(blob, 64)
+    with pytest.raises(BadMedia, match=word):
+        decode_pixels(blob, 64)
 
 
 # --- every kind of file
@@ -62,13 +73,13 @@ def refused(blob, word):
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "PPM"])
 def test_lossless_files_give_their_own_pixels(kind):
     blob = saved(COLOUR, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    assert (decode(blob) == COLOUR).all() and decode(blob).dtype == np.uint8
+    assert (decode_pixels(blob) == COLOUR).all() and decode_pixels(blob).dtype == np.uint8
     assert original_size(blob) == (9, 6)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
 def test_grey_files(kind):
-    assert (decode(saved(GREY, kind)) == GREY[..., None]).all()
+    assert (decode_pixels(saved(GREY, kind)) == GREY[..., None]).all()
 
 
 def test_lossy_files_are_close():
@@ -81,14 +92,14 @@ def test_lossy_files_are_close():
         ("HEIF", None),
     ]:
         blob = saved(scene, kind, mode, quality=95)
-        assert np.abs(decode(blob).astype(int) - scene).mean() < 6
+        assert np.abs(decode_pixels(blob).astype(int) - scene).mean() < 6
 
 
 def test_sixteen_bits_give_the_high_byte():
     deep = (GREY.astype("u2") << 8) + 200
     for kind in ("PNG", "TIFF", "PPM"):
-        assert (decode(saved(deep, kind)) == GREY[..., None]).all(), kind
-    assert decode(saved(np.repeat(np.repeat(deep, 9, 0), 9, 1)), 8).shape == (8, 8, 3)
+        assert (decode_pixels(saved(deep, kind)) == GREY[..., None]).all(), kind
+    assert decode_pixels(saved(np.repeat(np.repeat(deep, 9, 0), 9, 1)), 8).shape == (8, 8, 3)
 
 
 def import_of(folder, blobs, **options):
@@ -96,9 +107,11 @@ def import_of(folder, blobs, **options):
     source, shards = write(folder / "in", blobs), Shards(folder / "arrays" / "pixels")
     hashes, _, bad = decode_source(source, shards, 128, **options)
     assert bad == []
-    looks = conversion.find_looks(conversion.load_looks(folder / "arrays"), dict.fromkeys(hashes))
+    looks = stored_traits.find_traits(
+        stored_traits.load_traits(folder / "arrays"), dict.fromkeys(hashes)
+    )
     return Pixels(Shards(shards.folder), hashes, 64), " ".join(
-        conversion.notes([looks[h] for h in hashes if h in looks])
+        import_notes.describe_traits([looks[h] for h in hashes if h in looks])
     )
 
 
@@ -181,10 +194,10 @@ def test_an_addition_is_read_as_its_source_was(tmp_path):
     twelve = saved(np.full((8, 8), 2048, "u2") + np.arange(8, dtype="u2") * 250)
     brighter = saved(np.full((8, 8), 60_000, "u2"))
     first, _ = import_of(tmp_path, {"a.png": twelve})
-    kept = conversion.find_looks(
-        conversion.load_looks(tmp_path / "arrays"), [content_hash(twelve)]
-    )[content_hash(twelve)].reading()
-    both, said = import_of(tmp_path, {"a.png": twelve, "b.png": brighter}, reading=kept)
+    kept = stored_traits.find_traits(
+        stored_traits.load_traits(tmp_path / "arrays"), [content_hash(twelve)]
+    )[content_hash(twelve)].conversion()
+    both, said = import_of(tmp_path, {"a.png": twelve, "b.png": brighter}, conversion=kept)
     assert (
         (both[0] == first[0]).all()
         and (both[1] == 255).all()
@@ -197,7 +210,9 @@ def test_an_addition_is_read_as_its_source_was(tmp_path):
     shown = np.asarray(
         Image.open(
             io.BytesIO(
-                thumbnail(f"{tmp_path}/in/a.png", 64, conversion.load_looks(tmp_path / "arrays"))
+                make_thumbnail(
+                    f"{tmp_path}/in/a.png", 64, stored_traits.load_traits(tmp_path / "arrays")
+                )
             )
         )
     )
@@ -230,10 +245,12 @@ def test_what_is_drawn_on_transparency_stays_visible(tmp_path, colours, ground):
     for name in blobs:
         shown = Image.open(
             io.BytesIO(
-                thumbnail(f"{tmp_path}/in/{name}", 48, conversion.load_looks(tmp_path / "arrays"))
+                make_thumbnail(
+                    f"{tmp_path}/in/{name}", 48, stored_traits.load_traits(tmp_path / "arrays")
+                )
             )
         )
-        assert abs(np.asarray(shown)[0, 0].astype(int) - conversion.GROUNDS[ground]).max() < 6
+        assert abs(np.asarray(shown)[0, 0].astype(int) - conversion.BACKGROUNDS[ground]).max() < 6
 
 
 def test_an_opaque_picture_with_an_alpha_channel_is_an_ordinary_one(tmp_path):
@@ -247,25 +264,30 @@ def test_palette_and_transparency_on_white():
     flat = Image.new("P", (2, 1))
     flat.putpalette([10, 20, 30, 200, 100, 50])
     flat.putpixel((1, 0), 1)
-    assert decode(saved(flat)).tolist() == [[[10, 20, 30], [200, 100, 50]]]
-    assert decode(saved(flat, transparency=0)).tolist() == [[[255, 255, 255], [200, 100, 50]]]
+    assert decode_pixels(saved(flat)).tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    assert decode_pixels(saved(flat, transparency=0)).tolist() == [
+        [[255, 255, 255], [200, 100, 50]]
+    ]
     half = np.array([[[0, 0, 0, 0], [0, 0, 0, 255], [200, 0, 100, 128]]], "u1")
     alpha = half[..., 3:] / 255
     expected = half[..., :3] * alpha + 255 * (1 - alpha)
-    assert np.abs(decode(saved(half)) - expected).max() <= 1
-    assert decode(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [
+    assert np.abs(decode_pixels(saved(half)) - expected).max() <= 1
+    assert decode_pixels(saved(np.array([[[7, 0], [7, 255]]], "u1"))).tolist() == [
         [[255] * 3, [7] * 3]
     ]  # grey with alpha
     assert (
-        decode(saved(GREY > 128)).tolist() == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()
+        decode_pixels(saved(GREY > 128)).tolist()
+        == ((GREY > 128)[..., None] * np.full(3, 255)).tolist()
     )  # one bit
 
 
 def test_the_first_frame_of_an_animation():
     frames = [Image.fromarray(np.full((4, 5, 3), v, "u1")) for v in (0, 255)]
     for kind in ("GIF", "WEBP", "TIFF", "PNG", "MPO", "AVIF", "HEIF"):
-        found = images.measure(saved(frames[0], kind, save_all=True, append_images=frames[1:]), 64)
-        assert found.pixels.max() < 20 and found.look.pages == 1, (
+        found = images.MEDIA_TYPE.decode(
+            saved(frames[0], kind, save_all=True, append_images=frames[1:]), 64
+        )
+        assert found.array.max() < 20 and found.traits.pages == 1, (
             f"{kind}: what was not read is counted"
         )
 
@@ -297,9 +319,9 @@ def test_exif_rotation(kind, orientation):
         **({"lossless": True} if kind == "WEBP" else {"quality": 95} if lossy else {}),
     )
     upright = TURNED[orientation](scene)
-    assert np.abs(decode(blob).astype(int) - upright).mean() < (6 if lossy else 1e-9)
+    assert np.abs(decode_pixels(blob).astype(int) - upright).mean() < (6 if lossy else 1e-9)
     assert original_size(blob) == upright.shape[1::-1]
-    assert decode(blob, 4).shape == (4, 4, 3) and decode(blob, 8).shape == (
+    assert decode_pixels(blob, 4).shape == (4, 4, 3) and decode_pixels(blob, 8).shape == (
         min(8, upright.shape[0]),
         min(8, upright.shape[1]),
         3,
@@ -308,20 +330,20 @@ def test_exif_rotation(kind, orientation):
 
 def test_damaged_metadata_do_not_spoil_a_picture():
     blob = saved(photo(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff\xff\xff\xff")
-    assert decode(blob).shape == (30, 40, 3)
+    assert decode_pixels(blob).shape == (30, 40, 3)
 
 
 def test_each_axis_is_reduced_and_none_enlarged():
     for width, height in [(900, 700), (100, 20), (20, 100), (1, 1), (64, 64)]:
         for kind in ("PNG", "JPEG"):
             blob = saved(photo(width, height), kind)
-            assert decode(blob, 64).shape == (min(height, 64), min(width, 64), 3)
+            assert decode_pixels(blob, 64).shape == (min(height, 64), min(width, 64), 3)
             assert original_size(blob) == (width, height)
     bright = photo(1200, 900)
     small = np.asarray(Image.fromarray(bright).resize((64, 64), Image.Resampling.LANCZOS)).astype(
         int
     )
-    assert np.abs(decode(saved(bright, "JPEG", quality=95), 64) - small).mean() < 3
+    assert np.abs(decode_pixels(saved(bright, "JPEG", quality=95), 64) - small).mean() < 3
 
 
 # --- hostile files
@@ -359,12 +381,13 @@ def test_bombs_are_refused_from_the_header():
     refused(png(20_000, 20_000, (b"IDAT", data)), "megapixels")
     refused(png(10_001, 10_000, (b"IDAT", data)), "10001 x 10000 pixels, more than 100 megapixels")
     refused(png(2**31 - 1, 2**31 - 1, (b"IDAT", data)), "megapixels|damaged|header")
-    assert "megapixels" in str(original_size(png(50_000, 50_000)))
+    with pytest.raises(BadMedia, match="megapixels"):
+        original_size(png(50_000, 50_000))
     text = zlib.compress(bytes(80 << 20), 9)
     refused(
         png(4, 4, (b"zTXt", b"k\0\0" + text), (b"IDAT", zlib.compress(bytes(4 * 13)))), "damaged"
     )
-    assert decode(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (
+    assert decode_pixels(png(4, 4, (b"IDAT", zlib.compress(bytes(4 * 13))))).shape == (
         4,
         4,
         3,
@@ -387,7 +410,7 @@ def test_half_a_file_is_refused_or_named_as_broken(kind, options):
         photo(320, 240).astype(int) + rng.integers(-10, 10, (240, 320, 3)), 0, 255
     ).astype("u1")
     blob = saved(scene, kind, **options)
-    assert not images.measure(blob, 64).look.damage
+    assert not images.MEDIA_TYPE.decode(blob, 64).traits.damage
     for part in (0.3, 0.6, 0.85):
         at = int(part * len(blob))
         rest = len(blob) - at - 2
@@ -397,50 +420,64 @@ def test_half_a_file_is_refused_or_named_as_broken(kind, options):
             blob[:at] + bytes(rest) + blob[-2:],
             blob[:at] + bytes(rest + 2),
         ):
-            found = images.measure(broken, 64)
-            assert (
-                isinstance(found.size, BadImage) or found.look.damage and found.look.missing > 0.02
-            ), (part, len(broken))
+            with suppress(BadMedia):  # refused is well, too
+                traits = images.MEDIA_TYPE.decode(broken, 64).traits
+                assert traits.damage and traits.missing > 0.02, (part, len(broken))
 
 
 def test_flat_pictures_are_not_broken_whatever_zeros_they_hold():
-    assert not images.measure(saved(np.full((900, 1200, 3), 255, "u1"), "WEBP"), 64).look.damage
+    assert not images.MEDIA_TYPE.decode(
+        saved(np.full((900, 1200, 3), 255, "u1"), "WEBP"), 64
+    ).traits.damage
     for value in (128, 255):
         flat = np.full((300, 400, 3), value, "u1")
         half = flat.copy()
         half[:40] = rng.integers(0, 256, (40, 400, 3))
         for scene in (flat, half):
             for kind, options in BROKEN:
-                assert not images.measure(saved(scene, kind, **options), 64).look.damage, (
+                assert not images.MEDIA_TYPE.decode(
+                    saved(scene, kind, **options), 64
+                ).traits.damage, (
                     value,
                     kind,
                     options,
                 )
     padded = saved(photo(), "JPEG") + bytes(4096)
-    assert not images.measure(padded, 64).look.damage, "what follows the end is none of it"
+    assert not images.MEDIA_TYPE.decode(padded, 64).traits.damage, (
+        "what follows the end is none of it"
+    )
 
 
 def test_many_bombs_at_once_take_no_more_room_than_one(monkeypatch):
     """A thread waits while others hold the room; a picture that is larger than all of it goes alone."""
-    monkeypatch.setattr(images, "ROOM", 750_000)
-    blobs, most, take = [saved(photo(300, 250, seed=i)) for i in range(12)], [], images._take
+    monkeypatch.setattr(memory_budget, "BUDGET", 750_000)
+    blobs, most, take = (
+        [saved(photo(300, 250, seed=i)) for i in range(12)],
+        [],
+        decoding.reserve_memory,
+    )
 
     @contextmanager
     def watched(size):
         with take(size):
-            most.append(images._held[0])
+            most.append(memory_budget._held[0])
             yield
 
-    monkeypatch.setattr(images, "_take", watched)
+    monkeypatch.setattr(decoding, "reserve_memory", watched)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda blob: images.measure(blob, 64), blobs))
+        found = list(pool.map(lambda blob: images.MEDIA_TYPE.decode(blob, 64), blobs))
     assert (
-        all(f.size == (300, 250) for f in found) and max(most) <= 750_000 and images._held[0] == 0
+        all(f.size == (300, 250) for f in found)
+        and max(most) <= 750_000
+        and memory_budget._held[0] == 0
     )
-    assert images.measure(saved(photo(600, 450)), 64).size == (600, 450) and images._held[0] == 0
     assert (
-        isinstance(images.measure(blobs[0][:3000], 64).size, BadImage) and images._held[0] == 0
-    ), "a failure frees its room"
+        images.MEDIA_TYPE.decode(saved(photo(600, 450)), 64).size == (600, 450)
+        and memory_budget._held[0] == 0
+    )
+    with pytest.raises(BadMedia):
+        decode_pixels(blobs[0][:3000], 64)
+    assert memory_budget._held[0] == 0, "a failure frees its room"
 
 
 def test_no_other_exception_and_no_word_on_stderr(capfd):
@@ -476,9 +513,9 @@ def test_no_other_exception_and_no_word_on_stderr(capfd):
                     spoilt[: draw.integers(1, len(blob) + 1)] if trial % 3 == 0 else spoilt
                 )
                 try:
-                    assert decode(spoilt, 8).shape[2] == 3
+                    assert decode_pixels(spoilt, 8).shape[2] == 3
                     good += 1
-                except BadImage as e:
+                except BadMedia as e:
                     assert str(e)
                     bad += 1
     assert good > 100 and bad > 100
@@ -518,8 +555,8 @@ def test_bytes_of_files_and_of_parquet_rows(tmp_path):
         f"{tmp_path}/no.png",
         "/",
     ]
-    assert all(isinstance(blob, BadImage) and str(blob) for _, blob in iter_bytes(missing))
-    with pytest.raises(BadImage, match="no such file"):
+    assert all(isinstance(blob, BadMedia) and str(blob) for _, blob in iter_bytes(missing))
+    with pytest.raises(BadMedia, match="no such file"):
         read_bytes(f"{tmp_path}/none.png")
     (tmp_path / "cut.parquet").write_bytes(a.read_bytes()[:2000])
     assert "cannot be read" in str(dict(iter_bytes([f"{tmp_path}/cut.parquet::0"]))[0])
@@ -584,8 +621,8 @@ def test_a_source_is_decoded_once(tmp_path):
     ]
     shards = Shards(tmp_path / "px")
     assert sum(map(len, shards.arrays)) == 3 * (32 * 32 + 10 * 20)  # the copy is stored once
-    assert (pixels(shards, hashes[1:2])[0] == small).all()
-    assert (pixels(shards, hashes[:1])[0] == decode(saved(big), 32)).all()
+    assert (load_pixels(shards, hashes[1:2])[0] == small).all()
+    assert (load_pixels(shards, hashes[:1])[0] == decode_pixels(saved(big), 32)).all()
     assert decode_source(source, shards, 32) == (
         hashes,
         sizes,
@@ -621,7 +658,7 @@ def test_a_killed_import_resumes(tmp_path, monkeypatch):
     hashes, _, bad = decode_source(source, kept, 64)
     whole = Shards(tmp_path / "px")
     assert bad == [] and len(whole.index) == 60 == len(set(whole.index["hash"]))
-    assert all((pixels(whole, [h])[0] == photo(seed=i)).all() for i, h in enumerate(hashes))
+    assert all((load_pixels(whole, [h])[0] == photo(seed=i)).all() for i, h in enumerate(hashes))
 
 
 def test_pixels_of_many_shapes(tmp_path):
@@ -634,7 +671,7 @@ def test_pixels_of_many_shapes(tmp_path):
         )
         hashes += decode_source(source, Shards(tmp_path / "px"), 32)[0]
     shards = Shards(tmp_path / "px")
-    some = pixels(shards, hashes, 8)
+    some = load_pixels(shards, hashes, 8)
     assert some.shape == (5, 8, 8, 3) and some.dtype == np.uint8
     for got, scene in zip(some, scenes, strict=True):
         assert (
@@ -654,30 +691,33 @@ def test_pixels_of_many_shapes(tmp_path):
         8,
         3,
     )
-    assert lazy[[]].shape == (0, 8, 8, 3) and pixels(shards, [], 8).shape == (0, 8, 8, 3)
-    assert (pixels(shards, [hashes[0], hashes[4]]) == np.stack([scenes[0], scenes[4]])).all()
+    assert lazy[[]].shape == (0, 8, 8, 3) and load_pixels(shards, [], 8).shape == (0, 8, 8, 3)
+    assert (load_pixels(shards, [hashes[0], hashes[4]]) == np.stack([scenes[0], scenes[4]])).all()
     with pytest.raises(AssertionError, match="3 shapes"):
-        pixels(shards, hashes)
+        load_pixels(shards, hashes)
     with pytest.raises(UserError, match="1 of 2"):
-        pixels(shards, [hashes[0], "0" * 32])
+        load_pixels(shards, [hashes[0], "0" * 32])
 
 
 def test_thumbnails_are_bounded_upright_and_bare(tmp_path):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "secret camera"
     (tmp_path / "a.jpg").write_bytes(saved(photo(800, 400), "JPEG", exif=exif))
-    shown = Image.open(io.BytesIO(thumbnail(f"{tmp_path}/a.jpg")))
+    shown = Image.open(io.BytesIO(make_thumbnail(f"{tmp_path}/a.jpg")))
     assert (
         shown.format == "JPEG"
         and shown.size == (80, 160)
-        and b"secret" not in thumbnail(f"{tmp_path}/a.jpg")
+        and b"secret" not in make_thumbnail(f"{tmp_path}/a.jpg")
     )
     (tmp_path / "b.png").write_bytes(saved(photo(5000, 2)))
-    assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/b.png"))).size == (160, 1)
+    assert Image.open(io.BytesIO(make_thumbnail(f"{tmp_path}/b.png"))).size == (160, 1)
     (tmp_path / "c.png").write_bytes(saved(photo(20, 10)))
-    assert Image.open(io.BytesIO(thumbnail(f"{tmp_path}/c.png"))).size == (20, 10)  # never enlarged
-    with pytest.raises(BadImage):
-        thumbnail(f"{tmp_path}/none.png")
+    assert Image.open(io.BytesIO(make_thumbnail(f"{tmp_path}/c.png"))).size == (
+        20,
+        10,
+    )  # never enlarged
+    with pytest.raises(BadMedia):
+        make_thumbnail(f"{tmp_path}/none.png")
 
 
 # --- into a bench
@@ -713,7 +753,7 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
         and "2 have zeros in place of data" in out["notes"][2]
     )
     said = []
-    scan(bench, embedder="pixels", say=said.append)
+    scan(bench, ScanOptions(embedder="pixels"), say=said.append)
     found = bench.issues("truncated")
     assert (
         sorted(found.source_id) == ["dim/half.jpg", "lit/half.jpg"]
@@ -736,9 +776,9 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     merged = assay.open(copy)
     merged.merge(bench.path, "bob")
     assert (
-        conversion.before(merged, "in", merged.state().content_hash)
-        == conversion.Reading(0, 4095, None)
-        and conversion.older(merged, merged.state()) == 0
+        stored_traits.earlier_conversion(merged, "in", merged.state().content_hash)
+        == conversion.Conversion(0, 4095, None)
+        and stored_traits.count_legacy_images(merged, merged.state()) == 0
     )
 
     with bench.transaction() as con:  # as an Assay before this one left it
@@ -748,10 +788,10 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     out = ingest(bench, tmp_path / "in", "ann")
     assert "as an older Assay began it" in str(out["notes"])
     (last,) = bench.state().query("key == 'dim/last.png'").content_hash
-    assert (pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), (
+    assert (load_pixels(Shards(bench.arrays / "pixels"), [last]) == 0x40).all(), (
         "its high byte, as of all others of its source"
     )
-    assert conversion.older(bench, bench.state()) == 31
+    assert stored_traits.count_legacy_images(bench, bench.state()) == 31
 
 
 # --- real data
@@ -778,13 +818,13 @@ def test_real_images(tmp_path, name, size):
         stacked = np.stack(
             [np.asarray(Image.open(io.BytesIO(blob)).convert("RGB")) for blob in column]
         )
-        assert (pixels(Shards(tmp_path), hashes) == stacked).all() and stacked.shape[1:] == (
+        assert (load_pixels(Shards(tmp_path), hashes) == stacked).all() and stacked.shape[1:] == (
             size,
             size,
             3,
         )
     else:
-        assert pixels(Shards(tmp_path), hashes, 64).shape == (300, 64, 64, 3)
+        assert load_pixels(Shards(tmp_path), hashes, 64).shape == (300, 64, 64, 3)
 
 
 def test_hashes_are_found_as_a_dictionary_finds_them():
@@ -794,5 +834,7 @@ def test_hashes_are_found_as_a_dictionary_finds_them():
     known = sorted(set(every[:2000]))
     at = {h: i for i, h in enumerate(known)}
     for asked in (every, every[:50], known, [], ["0" * 32, "f" * 32]):
-        assert find(np.array(known, "S32"), asked).tolist() == [at.get(h, -1) for h in asked]
-    assert find(np.empty(0, "S32"), every[:2]).tolist() == [-1, -1]
+        assert locate_hashes(np.array(known, "S32"), asked).tolist() == [
+            at.get(h, -1) for h in asked
+        ]
+    assert locate_hashes(np.empty(0, "S32"), every[:2]).tolist() == [-1, -1]

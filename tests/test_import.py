@@ -15,7 +15,7 @@ from test_cli import run_assay
 
 import assay
 from assay import UserError
-from assay.curation.formats.base import Source
+from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.splits import make_splits
 from assay.curation.maintenance import integrity
 from assay.curation.review import progress, reviewers
@@ -236,7 +236,7 @@ def test_an_old_bench_whose_samples_had_no_split_gives_them_one(tmp_path):
         and set(now.split[lost]) <= {"train", "val"}
         and (now.split == state.split)[~now.index.isin(lost)].all()
     )
-    assert not bench.chain_breaks() and integrity.check(bench) == []
+    assert not bench.chain_breaks() and integrity.check_bench(bench) == []
     assert bench.merge(copy)["conflicts"] == [] and holds(bench) == Counter(now.split), (
         "two copies are mended alike"
     )
@@ -263,7 +263,7 @@ def test_a_label_that_was_none_goes_back_to_the_pool(tmp_path):
     assert list(bench.state().label[lost]) == [None] * 3 and set(bench.state().split[lost]) == {
         "pool"
     }
-    assert integrity.check(bench) == []
+    assert integrity.check_bench(bench) == []
 
 
 def test_check_names_a_split_that_is_none(tmp_path):
@@ -328,7 +328,7 @@ def test_a_file_that_was_moved_to_its_right_class_is_relabelled_by_the_source(tm
     said = bench.rows(
         "select value ->> 'key', value ->> 'was' from edits where field = 'place' order by 1"
     )
-    assert said == sorted(zip(now.key[ids], keys)) and integrity.check(bench) == []
+    assert said == sorted(zip(now.key[ids], keys)) and integrity.check_bench(bench) == []
     assert ingest(bench, folder, "tester")["batch"] is None
 
 
@@ -342,7 +342,7 @@ def test_a_class_folder_that_was_renamed_renames_the_class_on_test_only_where_as
         and "--refreeze-test" in err
         and bench.state().equals(before)
     )
-    out = ingest(bench, folder, "tester", refreeze_test=True)
+    out = ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
     assert (out["moved"], out["relabelled"], out["added"], out["removed"]) == (30, 30, 0, 0)
     assert same(bench, before, "split") and list(bench.state().label) == [
         c.replace("cat", "kitty") for c in before.label
@@ -353,12 +353,14 @@ def test_a_class_folder_that_was_renamed_renames_the_class_on_test_only_where_as
 def test_labels_of_test_that_a_csv_changes_are_asked_about_too(tmp_path):
     labels = ["ab"[i % 2] for i in range(60)]
     bench = assay.create(tmp_path / "bench")
-    ingest(bench, manifest(tmp_path / "d", labels), "tester", audited_test=True)
+    ingest(bench, manifest(tmp_path / "d", labels), "tester", ImportOptions(audited_test=True))
     at = int(of(bench.state(), "test")[0][0][:2])
     labels[at] = "b" if labels[at] == "a" else "a"
     with pytest.raises(UserError, match="1 labels of the test split"):
         ingest(bench, manifest(tmp_path / "d", labels), "tester")
-    out = ingest(bench, manifest(tmp_path / "d", labels), "tester", refreeze_test=True)
+    out = ingest(
+        bench, manifest(tmp_path / "d", labels), "tester", ImportOptions(refreeze_test=True)
+    )
     assert out["relabelled"] == 1 and not bench.rules()["test"]["audited"], (
         "those who audited it did not see this label"
     )
@@ -371,7 +373,7 @@ def test_renamed_and_corrected_at_once(tmp_path):
     (folder / cat).rename(folder / "dog" / "was a cat.png")
     (folder / dog).rename(folder / "cat" / "was a dog.png")
     (folder / "cat").rename(folder / "kitty")
-    ingest(bench, folder, "tester", refreeze_test=True)
+    ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
     assert same(bench, before, "split", "content_hash")
     want = before.label.replace("cat", "kitty")
     want[before.key == cat], want[before.key == dog] = "dog", "kitty"
@@ -415,7 +417,7 @@ def test_a_file_that_moved_away_and_another_one_in_its_place(tmp_path):
         and set(now.key[60:]) == {a, b}
         and now.content_hash.iloc[61] == now.content_hash[ids[1]]
     )
-    assert integrity.check(bench) == [] and ingest(bench, folder, "tester")["batch"] is None
+    assert integrity.check_bench(bench) == [] and ingest(bench, folder, "tester")["batch"] is None
 
 
 def test_copies_pair_in_the_order_of_their_keys(tmp_path):
@@ -423,13 +425,13 @@ def test_copies_pair_in_the_order_of_their_keys(tmp_path):
     for name in "abc":
         (folder / "cat" / f"{name}.png").write_bytes(picture(5000))
     bench = assay.create(tmp_path / "bench")
-    ingest(bench, folder, "tester", refreeze_test=True)
+    ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
     before = bench.state()
     copies = before[before.content_hash == before.content_hash[before.key == "cat/b.png"].iloc[0]]
     for old, new in (("a", "z"), ("b", "y"), ("c", "x")):
         (folder / "cat" / f"{old}.png").rename(folder / "cat" / f"{new}.png")
     (folder / "cat" / "z.png").rename(folder / "dog" / "z.png")
-    ingest(bench, folder, "tester", refreeze_test=True)
+    ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
     now = bench.state().loc[copies.index]
     assert list(copies.key) == ["cat/a.png", "cat/b.png", "cat/c.png"] and list(now.key) == [
         "cat/x.png",
@@ -447,7 +449,7 @@ def test_one_of_three_copies_moved_and_the_two_others_stay_who_they_are(tmp_path
     ingest(bench, folder, "tester")
     before = bench.state().reset_index().set_index("key")
     (folder / "cat" / "b.png").rename(folder / "dog" / "a.png")
-    ingest(bench, folder, "tester", refreeze_test=True)
+    ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
     now = bench.state()
     assert (
         len(now) == 43
@@ -472,12 +474,12 @@ def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(
     hers = bench.edit(pd.DataFrame([*decisions, dict(sample=unsure, verdict="unsure")]), "ann")[
         "batch"
     ]
-    found = progress.progress(bench)
+    found = progress.summarize_reviews(bench)
     assert (found["reviewed"], found["wrong"]) == (4, 2)
     (folder / before.key[fixed]).rename(folder / "dog" / "moved.png")
     (folder / "cat").rename(folder / "felis")
     assert run_assay("import", folder, "-b", bench.path, "--refreeze-test")[0] == 0
-    assert progress.progress(bench) == found, "she was shown cat, and cat it was"
+    assert progress.summarize_reviews(bench) == found, "she was shown cat, and cat it was"
     assert list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
     undone = bench.undo(hers, "ann")
     assert (undone["left_alone"], list(bench.state().label[ids])) == (
@@ -488,7 +490,7 @@ def test_what_people_found_wrong_stays_found_when_the_source_changes_its_labels(
     assert bench.redo("ann")["left_alone"] == 0
     assert (
         list(bench.state().label[ids]) == ["cat", "dog", "felis", "cat"]
-        and progress.progress(bench) == found
+        and progress.summarize_reviews(bench) == found
     )
 
 
@@ -575,7 +577,7 @@ def test_rows_of_a_table_without_ids_may_come_in_another_order(tmp_path):
     ingest(bench, tmp_path / "p.parquet", "tester")
     before = bench.state()
     table.iloc[::-1].iloc[2:].to_parquet(tmp_path / "p.parquet")
-    out = ingest(bench, tmp_path / "p.parquet", "tester", refreeze_test=True)
+    out = ingest(bench, tmp_path / "p.parquet", "tester", ImportOptions(refreeze_test=True))
     assert (out["moved"], out["added"], out["removed"], out["relabelled"]) == (38, 0, 2, 0)
     assert (bench.state()["split"] == before["split"]).all()
 
@@ -586,8 +588,8 @@ def test_over_a_tenth_gone_is_asked_about_though_as_many_moved(tmp_path):
         (folder / "cat" / f"cat{i:02}.png").unlink()
         (folder / "dog" / f"dog{i:02}.png").rename(folder / "dog" / f"new{i}.png")
     with pytest.raises(UserError, match="5 of 40 gone"):
-        ingest(bench, folder, "tester", refreeze_test=True)
-    out = ingest(bench, folder, "tester", yes=True, refreeze_test=True)
+        ingest(bench, folder, "tester", ImportOptions(refreeze_test=True))
+    out = ingest(bench, folder, "tester", ImportOptions(yes=True, refreeze_test=True))
     assert (out["removed"], out["moved"], out["added"]) == (5, 5, 0)
 
 
@@ -633,9 +635,9 @@ def test_ann_in_small_letters_is_asked_whether_she_is_ann(bench, tmp_path):
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")
     assert (
-        reviewers.namesake(bench, " ann"),
-        reviewers.namesake(bench, "Ann"),
-        reviewers.namesake(bench, "bob"),
+        reviewers.find_namesake(bench, " ann"),
+        reviewers.find_namesake(bench, "Ann"),
+        reviewers.find_namesake(bench, "bob"),
     ) == ("Ann", None, None)
     (tmp_path / "e.csv").write_text(f"sample,verdict\n{sample},confirm\n")
     status, out, _ = run_assay("edit", tmp_path / "e.csv", "-b", bench.path, "--who", "ann")
@@ -650,9 +652,9 @@ def test_the_page_asks_ann_too(bench):
         import streamlit as st
 
         import assay
-        from assay.app.ui.widgets import reviewer
+        from assay.app.ui.widgets import ask_reviewer
 
-        st.write(f"decides: {reviewer(assay.Bench(path))}")
+        st.write(f"decides: {ask_reviewer(assay.Bench(path))}")
 
     sample = bench.state().index[bench.state().split == "train"][0]
     bench.edit(pd.DataFrame([dict(sample=sample, verdict="confirm")]), "Ann")

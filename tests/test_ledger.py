@@ -16,7 +16,7 @@ import assay
 from assay import UserError
 from assay.curation.storage import schema
 from assay.curation.storage.schema import SCHEMA
-from assay.curation.versioning import history, versions
+from assay.curation.versioning import history, positions, standing_table, states
 
 
 def decide(bench, who, *rows, **more):
@@ -253,7 +253,7 @@ def test_revert_since_a_time_and_one_batch_under_others(small):
         and small.state().label[a] == other(old[a])
         and small.state().label[b] == old[b]
     )
-    assert versions.tree(small.state()) == small.commits().tree.iloc[0]
+    assert states.hash_tree(small.state()) == small.commits().tree.iloc[0]
     _, out = small.revert(first["batch"], who="ann")
     assert small.state().label[a] == old[a] and not small.state().reviewed.any()
     with pytest.raises(UserError, match="undone already"):
@@ -297,9 +297,9 @@ def test_votes_majority_and_old_versions_that_stay(small):
     now = small.state()
     assert out["changed"] == 1 and now.label[a] == three and now.label[b] == old[b]
     assert [now.label[s] for s in (d, e)] == [other(old[s]) for s in (d, e)]
-    assert small.state("v1").label[a] == five and versions.tree(small.state("v1")) == v1["tree"], (
-        "old versions do not change with the rule"
-    )
+    assert (
+        small.state("v1").label[a] == five and states.hash_tree(small.state("v1")) == v1["tree"]
+    ), "old versions do not change with the rule"
     v2 = small.commit("majority", "ann")
     fresh = assay.open(small.path)
     assert fresh.state().label.equals(now.label) and fresh.diff("v1", "v2")["relabelled"][
@@ -313,7 +313,7 @@ def test_votes_majority_and_old_versions_that_stay(small):
     decide(small, "cat", dict(sample=b, label=old[b]))
     assert set(small.issues("reviewer_disagreement")["sample"]) == {c}
     small.undo(who="ann")
-    assert versions.tree(small.state()) == v2["tree"]
+    assert states.hash_tree(small.state()) == v2["tree"]
     small.undo(out["batch"], "ann")
     assert small.rule() == "latest" and small.state().label[a] == five, "the rule is an edit too"
 
@@ -334,7 +334,7 @@ def test_an_undone_vote_does_not_count(small):
 
 
 def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
-    from assay.curation.statistics.estimates import wilson
+    from assay.curation.statistics.estimates import wilson_interval
 
     samples, old = train(small, 8), small.state().label
     decide(small, "ann", *(dict(sample=s, verdict="confirm", seconds=2) for s in samples))
@@ -352,7 +352,7 @@ def test_agreement_on_what_both_saw_has_its_n_and_interval(small):
     assert (pair.a, pair.b, pair.n, pair.agree) == ("ann", "bob", 6, 4) and (
         pair.low,
         pair.high,
-    ) == wilson(4, 6)
+    ) == wilson_interval(4, 6)
     assert "agree on 4 of 6" in run_assay("reviewers", "-b", small.path)[1]
 
 
@@ -422,9 +422,9 @@ def test_two_copies_merge_and_merging_again_changes_nothing(small):
         small.merge(copy.path, "ann")["edits"] == 0
         and len(small.query("select uid from edits")) == count
     )
-    assert copy.merge(small.path, "bob")["conflicts"] == [] and versions.tree(
+    assert copy.merge(small.path, "bob")["conflicts"] == [] and states.hash_tree(
         copy.state()
-    ) == versions.tree(now)
+    ) == states.hash_tree(now)
     assert (
         small.chain_breaks() == copy.chain_breaks() == []
         and small.query("select uid from edits").uid.is_unique
@@ -437,22 +437,23 @@ def test_two_copies_merge_and_merging_again_changes_nothing(small):
     )
     decide(small, "ann", dict(sample=c, verdict="confirm"), dict(sample=g, label=other(old[g])))
     assert small.issues("merge_conflict").empty, "a decision settles it, be it a confirmation"
-    assert versions.tree(small.state("v1")) == small.commits().tree.iloc[0]
+    assert states.hash_tree(small.state("v1")) == small.commits().tree.iloc[0]
 
 
 def test_a_merge_brings_new_samples_with_their_pixels(small, tmp_path):
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     copy = copy_of(small)
     more = digits(90).tail(30).assign(split="train")
     more.to_parquet(tmp_path / "more.parquet")
-    ingest(copy, tmp_path / "more.parquet", "bob", columns=dict(label="label"))
+    ingest(copy, tmp_path / "more.parquet", "bob", ImportOptions(columns=dict(label="label")))
     (tmp_path / "more.parquet").unlink()
     out = small.merge(copy.path, "ann")
     assert (
         out["samples"] == 30
         and out["conflicts"] == []
-        and versions.tree(small.state()) == versions.tree(copy.state())
+        and states.hash_tree(small.state()) == states.hash_tree(copy.state())
     )
     assert (
         len(small.dataset()) == len(copy.dataset())
@@ -481,6 +482,7 @@ def test_what_is_no_copy_is_refused_and_nothing_is_merged(small, tmp_path):
 
 
 def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     copy = copy_of(small)
@@ -491,8 +493,7 @@ def test_a_test_split_that_both_froze_anew_is_refused(small, tmp_path):
             bench,
             tmp_path / f"{name}.parquet",
             "x",
-            columns=dict(label="label"),
-            refreeze_test=True,
+            ImportOptions(columns=dict(label="label"), refreeze_test=True),
         )
     before = small.state()
     with pytest.raises(UserError, match="frozen test split"):
@@ -590,10 +591,10 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
             assert bench.rows("select * from edits order by seq")[: len(log)] == log, (
                 "the log only grows"
             )
-            then[versions.position(bench, "HEAD")] = versions.tree(bench.state())
+            then[positions.find_position(bench, "HEAD")] = states.hash_tree(bench.state())
     for bench, then in zip(benches, was):
         fresh = assay.Bench(bench.path)
-        assert {upto: versions.tree(fresh.state(upto)) for upto in then} == then, (
+        assert {upto: states.hash_tree(fresh.state(upto)) for upto in then} == then, (
             "every version stays what it was"
         )
         assert bench.chain_breaks() == [] and bench.query("select uid from edits").uid.is_unique
@@ -604,7 +605,7 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
                     slow[s].values()
                 )
         with fresh.transaction() as con:
-            versions.keep_standing(con)
+            standing_table.write_standing(con)
         assert assay.Bench(bench.path).state().equals(fresh.state()), (
             "the kept table says what the log says"
         )
@@ -617,10 +618,10 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
     trees = set()
     for one, two in ((0, 1), (1, 0)):
         benches[one].merge(benches[two].path, "eve")
-        trees.add(versions.tree(benches[one].state()))
+        trees.add(states.hash_tree(benches[one].state()))
         assert benches[one].merge(benches[two].path, "eve")["edits"] == 0
     if len({b.rule() for b in benches}) == 1:
-        assert versions.tree(benches[0].state()) == versions.tree(benches[1].state()), (
+        assert states.hash_tree(benches[0].state()) == states.hash_tree(benches[1].state()), (
             "both sides hear the same"
         )
     people = Counter(benches[0].query("select who from edits where batch like 'edit-%'").who)
@@ -647,7 +648,7 @@ def test_a_redo_of_an_older_assay_is_understood(small):
             small.append(con, pd.DataFrame([row]), batch, "ann")
     assert small.state().label[a] == other(old)
     assert small.undo(who="ann")["undone"] == done and small.state().label[a] == old
-    assert history.log(small).put_back.sum() == 3
+    assert history.read_log(small).put_back.sum() == 3
 
 
 def test_a_bench_of_schema_1_is_taken_over(small):
@@ -708,12 +709,13 @@ def test_a_tie_is_no_majority(small):
 
 
 def test_an_audit_is_a_version_of_its_own(small):
-    from assay.curation.review import audit
+    from assay.curation.review.audit_answers import apply_answers
+    from assay.curation.review.audit_sheet import start_audit
 
     decide(small, "bob", dict(sample=train(small)[0], verdict="confirm"))
-    folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
+    folder = start_audit(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
     sheet = pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3")
-    done = audit.apply(small, sheet, "eve")
+    done = apply_answers(small, sheet, "eve")
     log = small.log()
     assert done["before"] == "v1" and list(log[log.author == "bob"].version) == ["v1"]
     assert list(log[log.version == done["version"]].author) == ["eve"]
@@ -746,7 +748,7 @@ def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scann
         )
     decide(scanned, "ann", dict(sample=samples[1], verdict="confirm"))
     status, out, _ = run_assay("revert", "--since", "1h", "-b", scanned.path)
-    assert status == 0 and "1 values put back" in out
+    assert status == 0 and "1 values reverted" in out
     assert not scanned.state().keep[samples[0]] and not scanned.state().reviewed[samples[1]]
 
 
@@ -759,10 +761,11 @@ def test_a_version_may_be_called_none(small):
 
 def test_taking_somebody_s_decisions_back_leaves_the_audit_alone(small):
     """What a blind audit found about the test set goes only by the name of its batch."""
-    from assay.curation.review import audit
+    from assay.curation.review.audit_answers import apply_answers
+    from assay.curation.review.audit_sheet import start_audit
 
-    folder = audit.start(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
-    done = audit.apply(
+    folder = start_audit(small, "eve", n=4, repeats=0, folder=small.path.parent / "sheet")["folder"]
+    done = apply_answers(
         small, pd.read_csv(f"{folder}/worksheet.csv", dtype=str).assign(label="3"), "eve"
     )
     sample = train(small)[0]

@@ -9,12 +9,13 @@ from conftest import bench_of, digits
 from scipy.spatial import cKDTree
 
 import assay
-from assay.curation.features import knn, projection
-from assay.curation.storage.arrays import load, save
+from assay.curation.features import image_map, knn, projection, reduction
+from assay.curation.formats.base import ImportOptions
+from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.pipelines.cli.main import main
 from assay.pipelines.indexing import draw_map
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
 
 
@@ -36,20 +37,20 @@ def agreement(xy, own):
 
 def test_new_images_come_beside_their_neighbours_and_nobody_moves():
     X, own = blobs()
-    made = knn.build(X)
-    near, far = made["neighbours"], made["distances"]
+    made = knn.build_graph(X)
+    near, far = made.neighbours, made.distances
     xy = np.float32(
         9 * np.array([np.cos(own), np.sin(own)]).T
         + np.random.default_rng(2).normal(size=(len(X), 2))
     )  # a circle of blobs
     new = np.random.default_rng(1).random(len(X)) < 0.05
     known = np.where(new[:, None], np.nan, xy).astype("f4")
-    placed = projection.place(known, near, far)
+    placed = projection.place_beside_neighbours(known, near, far)
     assert (placed[~new] == xy[~new]).all(), "nobody moves"
     centre = np.array([xy[(own == b) & ~new].mean(0) for b in range(6)])
     nearest = ((placed[new][:, None] - centre) ** 2).sum(2).argmin(1)
     assert (nearest == own[new]).mean() > 0.98, "each new one lies in its own blob"
-    alone = projection.place(
+    alone = projection.place_beside_neighbours(
         np.array([[0, 0], [2, 2], [np.nan, np.nan]], "f4"),
         np.full((3, 1), -1),
         np.full((3, 1), np.inf),
@@ -58,12 +59,12 @@ def test_new_images_come_beside_their_neighbours_and_nobody_moves():
 
 
 def test_components_are_those_of_an_svd():
-    V = knn.reduced(blobs()[0])
+    V = reduction.reduce_vectors(blobs()[0])
     U, S, _ = np.linalg.svd(V - V.mean(0), full_matrices=False)
-    ours = projection.components(V)
+    ours = projection.principal_components(V)
     for j in range(2):
         assert abs(np.corrcoef(ours[:, j], U[:, j] * S[j])[0, 1]) > 0.9999
-    assert projection.components(np.ones((3, 1), "f4")).shape == (3, 2), (
+    assert projection.principal_components(np.ones((3, 1), "f4")).shape == (3, 2), (
         "one dimension, and no spread: still a map"
     )
 
@@ -73,11 +74,11 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     table = digits(1500, wrong=0)
     table.loc[1400:, "split"] = "train"  # the test split is frozen
     bench = bench_of(table.head(1400), tmp_path)
-    scan(bench, embedder="pixels", say=quiet)
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
     with pytest.raises(assay.UserError, match="found none"):
-        projection.positions(bench, bench.state())
-    projection.sketch(bench)
-    start = projection.positions(bench, bench.state().query("keep"))[0]
+        image_map.read_positions(bench, bench.state())
+    image_map.sketch_map(bench)
+    start = image_map.read_positions(bench, bench.state().query("keep"))[0]
     assert main(["map", "-b", str(bench.path), "--wait", "--json"]) == 0
     rows = pd.DataFrame(json.loads(capsys.readouterr().out)).set_index("sample")
     assert set(rows.method) == {"umap"} and len(rows) == bench.state().keep.sum()
@@ -89,24 +90,24 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     ), "tens of digits lie together"
 
     table.to_parquet(tmp_path / "digits.parquet")
-    ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
+    ingest(bench, tmp_path / "digits.parquet", "tester", ImportOptions(columns=dict(label="label")))
     with pytest.raises(assay.UserError, match="imported since"):
-        projection.positions(bench, bench.state())
-    scan(bench, embedder="pixels", say=quiet)
+        image_map.read_positions(bench, bench.state())
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
     told = []
-    draw_map.draw(bench, told.append)
+    draw_map.draw_map(bench, told.append)
     assert "by umap" in told[0], "the old map is kept, so nothing is drawn in the background"
-    xy, method = projection.positions(bench, bench.state().loc[rows.index])
+    xy, method = image_map.read_positions(bench, bench.state().loc[rows.index])
     assert method == "umap" and np.allclose(xy, rows[["x", "y"]], atol=1e-5)
 
 
 def test_few_images_are_drawn_at_once_without_a_process(scanned):
     told = []
-    draw_map.draw(scanned, told.append)
+    draw_map.draw_map(scanned, told.append)
     assert told == [
-        f"map         {len(load(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"
+        f"map         {len(load_arrays(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"
     ]
-    assert projection.positions(scanned, scanned.state())[0].shape == (len(scanned.state()), 2)
+    assert image_map.read_positions(scanned, scanned.state())[0].shape == (len(scanned.state()), 2)
     assert not (scanned.path / "jobs").exists()
 
 
@@ -115,8 +116,8 @@ def test_no_test_label_moves_anybody(tmp_path):
     table, made = digits(400), []
     for name in ("as it is", "permuted"):
         bench = bench_of(table, tmp_path / name)
-        scan(bench, embedder="pixels", say=quiet)
-        draw_map.draw(bench, quiet)
+        scan(bench, ScanOptions(embedder="pixels"), say=quiet)
+        draw_map.draw_map(bench, quiet)
         made.append((bench.arrays / "map.npz").read_bytes())
         test = (table["split"] == "test").to_numpy()
         table.loc[test, "label"] = np.roll(table.label[test], 1)
@@ -126,18 +127,18 @@ def test_no_test_label_moves_anybody(tmp_path):
 @pytest.mark.daily
 def test_a_scan_while_umap_draws_wins(tmp_path, monkeypatch):
     bench = bench_of(digits(1200, wrong=0), tmp_path)
-    scan(bench, embedder="pixels", say=quiet)
-    projection.sketch(bench)
-    graph = load(bench.arrays / "graph.npz")
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
+    image_map.sketch_map(bench)
+    graph = load_arrays(bench.arrays / "graph.npz")
 
     def meanwhile(neighbours, distances, start):
-        assert job_files.states(bench)[0]["state"] == "running", "assay runs shows it"
-        save(bench.arrays / "graph.npz", **(graph | dict(key=np.array("another"))))
+        assert job_files.list_jobs(bench)[0]["state"] == "running", "assay runs shows it"
+        save_arrays(bench.arrays / "graph.npz", **(graph | dict(key=np.array("another"))))
         return start + 1
 
-    monkeypatch.setattr(projection, "umap", meanwhile)
-    draw_map.run(bench)
-    assert projection.positions(bench, bench.state())[1] == "pca", (
+    monkeypatch.setattr(projection, "run_umap", meanwhile)
+    draw_map.refine_map(bench)
+    assert image_map.read_positions(bench, bench.state())[1] == "pca", (
         "what was drawn is of a graph that is no more"
     )
-    assert not job_files.states(bench)
+    assert not job_files.list_jobs(bench)

@@ -41,13 +41,13 @@ def work(bench, source):
 
     bench.commit("first", "ann")
 
-    audit_sheet.begin(bench, "ann", 3)
-    name = list(audit_sheet.open_ones(bench))[0]
-    audit_sheet.answer(bench, name, dict(row=1, label="1", verdict=None, seconds=1.0))
-    fiftyone_button.listed(bench, bench.state().index[:3])
-    with job_files.claim(bench, "a") as job:
+    audit_sheet.begin_sheet(bench, "ann", 3)
+    name = list(audit_sheet.list_open_sheets(bench))[0]
+    audit_sheet.save_answer(bench, name, dict(row=1, label="1", verdict=None, seconds=1.0))
+    fiftyone_button.write_selection(bench, bench.state().index[:3])
+    with job_files.claim_job(bench, "a") as job:
         job.tell(often=False, state="failed")
-    tasks.start(bench, "import", source).wait()
+    tasks.start_task(bench, "import", source).wait()
     bench.edit(
         pd.DataFrame(dict(sample=bench.frame(split="train").index[:1], verdict="confirm")), "ann"
     )
@@ -88,7 +88,7 @@ def test_all_of_a_bench_is_its_owners_alone_while_it_is_made_too(tmp_path, lax):
     assert set(found(out)) == {"0o777", "0o666"}, (
         "what is exported is the user's, and as their umask says"
     )
-    assert [f for f in integrity.check(bench) if f["kind"] == "open"] == []
+    assert [f for f in integrity.check_bench(bench) if f["kind"] == "open"] == []
 
 
 def test_a_bench_of_a_group_is_the_groups_whatever_the_umask(tmp_path):
@@ -164,7 +164,7 @@ def test_a_bench_that_an_older_assay_left_open_is_closed_when_its_owner_opens_it
 def test_a_file_that_was_opened_to_others_since_is_named_and_closed(scanned):
     file = scanned.arrays / "graph.npz"
     os.chmod(file, 0o644)
-    named = [f for f in integrity.check(scanned) if f["kind"] == "open"]
+    named = [f for f in integrity.check_bench(scanned) if f["kind"] == "open"]
     assert len(named) == 1 and named[0]["n"] == 1 and "arrays/graph.npz" in named[0]["what"]
     assert main(["check", "--repair", "-b", str(scanned.path)]) == 0
     assert set(found(scanned.path)) == {"0o700", "0o600"} and file.exists()
@@ -174,13 +174,13 @@ def test_threads_that_mask_at_once_get_the_strictest_and_give_the_users_mask_bac
     begun, go_on = threading.Event(), threading.Event()
 
     def other():
-        with permissions.masked(0o660):
+        with permissions.limit_umask(0o660):
             begun.set()
             go_on.wait()
             (tmp_path / "alone").touch()
 
     thread = threading.Thread(target=other)
-    with permissions.masked(0o600):
+    with permissions.limit_umask(0o600):
         thread.start()
         begun.wait()
         (tmp_path / "both").touch()

@@ -15,9 +15,10 @@ from test_pages import PAGES
 
 import assay
 from assay import UserError
-from assay.app.server.review_session import Desk
-from assay.curation.media import locations
-from assay.curation.versioning import versions
+from assay.app.server.review_session import ReviewSession
+from assay.curation.formats.base import ImportOptions
+from assay.curation.media import relocation
+from assay.curation.versioning import states
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.jobs import tasks
 
@@ -58,20 +59,20 @@ def test_images_are_found_again_by_their_bytes_alone(moved, tmp_path):
     want = {f"{'ab'[i % 2]}/{i}.png": None for i in range(12)}
     paintings(tmp_path / "again")  # the same bytes: what the truth is
     want = {key: (tmp_path / "again" / key).read_bytes() for key in want}
-    desk, first = Desk(assay.open(bench.path)), bench.state().index[2]
-    assert desk.picture(first, 200) is None
-    log, tree = bench.rows("select count(*) from edits"), versions.tree(bench.state())
-    assert locations.gone(bench)[:2] == (12, 12) and read(bench) == {}
+    session, first = ReviewSession(assay.open(bench.path)), bench.state().index[2]
+    assert session.thumbnail(first, 200) is None
+    log, tree = bench.rows("select count(*) from edits"), states.hash_tree(bench.state())
+    assert relocation.count_moved_images(bench)[:2] == (12, 12) and read(bench) == {}
     for folder, word in (
         (tmp_path / "nowhere", "found nothing at"),
         (bench.path, "none by their bytes"),
     ):
         status, _, err = run_assay("relocate", folder, "-b", bench.path)
-        assert status == 2 and word in err and locations.gone(bench)[0] == 12
+        assert status == 2 and word in err and relocation.count_moved_images(bench)[0] == 12
     status, out, err = run_assay("relocate", now, "-b", bench.path, "--json")
     out = json.loads(out)
     assert status == 0 and (out["gone"], out["found"], out["left"]) == (12, 10, 2), err
-    assert desk.picture(first, 200)[:2] == b"\xff\xd8", "who has the bench open sees it too"
+    assert session.thumbnail(first, 200)[:2] == b"\xff\xd8", "who has the bench open sees it too"
     bench = assay.open(bench.path)
     found = read(bench)
     assert (
@@ -79,26 +80,29 @@ def test_images_are_found_again_by_their_bytes_alone(moved, tmp_path):
         and all(blob == want[key] for key, blob in found.items())
         and out["first"] not in found
     )
-    assert bench.rows("select count(*) from edits") == log and versions.tree(bench.state()) == tree
     assert (
-        locations.relocate(bench, tmp_path / "again") == dict(gone=2, found=2, left=0, first=None)
+        bench.rows("select count(*) from edits") == log and states.hash_tree(bench.state()) == tree
+    )
+    assert (
+        relocation.relocate_images(bench, tmp_path / "again")
+        == dict(gone=2, found=2, left=0, first=None)
         and read(bench) == want
     )
     with pytest.raises(UserError, match="all 12 where they were"):
-        locations.relocate(bench, now)
+        relocation.relocate_images(bench, now)
 
 
 def test_a_table_that_holds_the_images_can_have_moved_too(tmp_path):
     digits(20).to_parquet(tmp_path / "old.parquet")
     bench = assay.create(tmp_path / "bench")
-    ingest(bench, tmp_path / "old.parquet", "tester", columns=dict(label="label"))
-    assert locations.gone(bench) == (0, 20, "")
+    ingest(bench, tmp_path / "old.parquet", "tester", ImportOptions(columns=dict(label="label")))
+    assert relocation.count_moved_images(bench) == (0, 20, "")
     table = pd.read_parquet(tmp_path / "old.parquet")
     table.iloc[::-1].to_parquet(tmp_path / "new.parquet")  # its rows in another order
     (tmp_path / "old.parquet").unlink()
-    assert locations.gone(bench)[:2] == (20, 20)
-    locations.relocate(bench, tmp_path / "new.parquet")
-    assert locations.gone(bench)[0] == 0
+    assert relocation.count_moved_images(bench)[:2] == (20, 20)
+    relocation.relocate_images(bench, tmp_path / "new.parquet")
+    assert relocation.count_moved_images(bench)[0] == 0
     from assay.curation.media.files import content_hash, read_bytes
 
     assert all(
@@ -110,11 +114,11 @@ def page_of(bench, page):
     def script(path, page):
         import assay
         from assay.app.ui import banners
-        from assay.app.ui.widgets import drawn
+        from assay.app.ui.widgets import draw_page
 
         bench = assay.Bench(path)
-        if banners.told(page, bench):
-            drawn(page, bench)
+        if banners.draw_banners(page, bench):
+            draw_page(page, bench)
 
     return AppTest.from_function(
         script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60
@@ -136,7 +140,7 @@ def test_the_new_place_is_said_on_overview_and_looked_through_in_the_background(
     next(b for b in at.button if b.label == "Find them").click().run()
     assert not at.exception
     until = time.monotonic() + 60
-    while tasks.states(bench) and time.monotonic() < until:
+    while tasks.list_tasks(bench) and time.monotonic() < until:
         time.sleep(0.05)
     (said,) = [
         w.value for w in page_of(bench, "overview").warning if "Images have moved" in w.value

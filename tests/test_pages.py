@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import assay
 from assay.pipelines.indexing import draw_map
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
 PAGES = sorted(
     p.stem
@@ -30,9 +30,9 @@ def opened(bench, page, **query):
 
     def script(path, page):
         import assay
-        from assay.app.ui.widgets import drawn
+        from assay.app.ui.widgets import draw_page
 
-        drawn(page, assay.open(path))
+        draw_page(page, assay.open(path))
 
     at = AppTest.from_function(
         script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60
@@ -89,8 +89,8 @@ def odd(tmp_path_factory):
                 "tester",
             )
         try:
-            scan(out[name], embedder="pixels", say=quiet)
-            draw_map.draw(out[name], quiet)
+            scan(out[name], ScanOptions(embedder="pixels"), say=quiet)
+            draw_map.draw_map(out[name], quiet)
         except (
             assay.UserError
         ):  # one class or three samples: nothing to judge, and the pages say so
@@ -108,9 +108,9 @@ def test_every_page_opens_on_every_bench(odd, page):
 def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
     bench = bench_of(digits(60), tmp_path)
     (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
-    from assay.app.server.review_session import Desk
+    from assay.app.server.review_session import ReviewSession
 
-    assert Desk(bench).picture(bench.state().index[0], 512)[:2] == b"\xff\xd8", (
+    assert ReviewSession(bench).thumbnail(bench.state().index[0], 512)[:2] == b"\xff\xd8", (
         "a small original is in the shards, whole"
     )
     sound(opened(bench, "overview"))
@@ -142,20 +142,20 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
     from assay.app.pages import map as maps
     from assay.app.server import map_data
 
-    draw_map.draw(scanned, quiet)
+    draw_map.draw_map(scanned, quiet)
     state = scanned.state()
     state = state[state.keep]
     for by in map_data.WAYS:
-        bytes = map_data.points(scanned, by)
+        bytes = map_data.pack_points(scanned, by)
         n, told = map(int, np.frombuffer(bytes[:8], "u4"))
         assert n == len(state) and len(bytes) == 8 + told + 9 * n and told % 4 == 0
         legend = json.loads(bytes[8 : 8 + told])
         bytes = bytes[8 + told :]
-        names, which = map_data.groups(scanned, by)
+        names, which = map_data.group_samples(scanned, by)
         locked = state.split.isin(("test", "guard")).to_numpy()
         if by not in ("split", "cluster"):
             assert {names[i] for i in which[locked]} <= {"other"}, by
-        xy = map_data.places(scanned, state)
+        xy = map_data.map_coordinates(scanned, state)
         sent = (
             np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2),
             np.frombuffer(bytes, "u1", n, 8 * n),
@@ -171,7 +171,7 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
     assert xy.min() >= 0 and xy.max() <= 1
     box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
     within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
-    chosen, others = maps.inside(scanned, box)
+    chosen, others = maps.samples_inside(scanned, box)
     assert (
         set(chosen.index) == set(state.index[within & ~locked])
         and len(chosen) > 20
@@ -186,7 +186,7 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
 
     at = sound(opened(scanned, "experiments"))
     assert "10 cells, 10 to train." in [c.value for c in at.caption]
-    out = experiments.start(
+    out = experiments.start_experiment(
         scanned,
         dict(
             question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5
@@ -198,7 +198,7 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
     assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), (
         Path(out["log"]).read_text()
     )
-    assert not [j for j in job_files.states(scanned) if j["state"] == "failed"]
+    assert not [j for j in job_files.list_jobs(scanned) if j["state"] == "failed"]
     sound(opened(scanned, "experiments"))
 
 
@@ -206,7 +206,7 @@ def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
     from assay.pipelines.jobs import job_files
 
     for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
-        with job_files.claim(
+        with job_files.claim_job(
             scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0
         ) as job:
             job.tell(often=False, state=state, error="KeyError: 'a layer'")
@@ -219,4 +219,4 @@ def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
         and "after 2 of 4 cells" in said
     )
     at.button(key="forget experiment-stopped").click().run()
-    assert [j.get("question") for j in job_files.states(scanned)] == ["Will it?"]
+    assert [j.get("question") for j in job_files.list_jobs(scanned)] == ["Will it?"]

@@ -15,10 +15,10 @@ from test_cli import folders, run_assay
 
 import assay
 from assay import UserError
-from assay.curation.formats import zip_upload
-from assay.curation.maintenance.garbage import gc
+from assay.curation.formats import uploads, zip_archive
+from assay.curation.maintenance.garbage import collect_garbage
 from assay.pipelines.cli import output
-from assay.pipelines.jobs import tasks
+from assay.pipelines.jobs import job_files, tasks
 
 
 def zipped(path, members, method=zipfile.ZIP_DEFLATED):
@@ -124,7 +124,7 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
         ("MOST_BYTES", 100, "to declare"),
     ):
         with monkeypatch.context() as m:
-            m.setattr(zip_upload, bound, value)
+            m.setattr(zip_archive, bound, value)
             status, _, err = run_assay("import", good, "-b", bench.path)
             assert status == 2 and word in err
     assert sorted(bench.path.rglob("*")) == before and not bench.rows("select 1 from samples")
@@ -214,26 +214,26 @@ def test_a_zip_is_what_its_folder_is(tmp_path):
 
 def test_a_table_is_kept_beside_the_bench_and_other_files_are_not(tmp_path):
     bench = assay.create(tmp_path / "bench")
-    path = zip_upload.receive(bench, io.BytesIO(b"a,b\n"), "../../my list.csv")
+    path = uploads.receive_upload(bench, io.BytesIO(b"a,b\n"), "../../my list.csv")
     assert (
         path.name == "my-list.csv"
         and bench.path / "uploads" in path.parents
         and path.read_bytes() == b"a,b\n"
     )
-    zip_upload.discard(bench, path)
-    zip_upload.discard(bench, tmp_path / "other")
+    uploads.discard_upload(bench, path)
+    uploads.discard_upload(bench, tmp_path / "other")
     assert not (bench.path / "uploads").exists()
-    path = zip_upload.receive(bench, io.BytesIO(b"a,b\n"), "killed.csv")
-    assert gc(bench)["freed"] == {}, "somebody may be importing it"
+    path = uploads.receive_upload(bench, io.BytesIO(b"a,b\n"), "killed.csv")
+    assert collect_garbage(bench)["freed"] == {}, "somebody may be importing it"
     os.utime(path.parent, (0, 0))
-    assert gc(bench)["freed"] == {"handed in and never imported": 4} and not path.exists()
-    with pytest.raises(UserError, match="zip, CSV"):
-        zip_upload.receive(bench, io.BytesIO(b"MZ"), "run.exe")
+    assert collect_garbage(bench)["freed"] == {"handed in and never imported": 4} and not path.exists()
+    with pytest.raises(UserError, match=".zip .csv"):
+        uploads.receive_upload(bench, io.BytesIO(b"MZ"), "run.exe")
 
 
 def test_how_far_a_verb_is_can_be_heard(tmp_path, monkeypatch):
     heard = []
-    monkeypatch.setattr(output, "HEARD", lambda often=True, **more: heard.append(more))
+    monkeypatch.setattr(output, "LISTENER", lambda often=True, **more: heard.append(more))
     out = imported(zipped(tmp_path / "cats.zip", GOOD), bench=tmp_path / "bench")
     assert (
         heard[0] == dict(share=1.0, text="decoding: 6 of 6")
@@ -244,23 +244,23 @@ def test_how_far_a_verb_is_can_be_heard(tmp_path, monkeypatch):
 @pytest.mark.daily
 def test_an_errand_outlives_its_page_fails_in_words_and_can_be_stopped(tmp_path):
     bench = assay.create(tmp_path / "bench")
-    started = tasks.start(bench, "import", zipped(tmp_path / "cats.zip", GOOD), "--who", "ann")
-    assert [(j["verb"], j["state"]) for j in tasks.states(bench)] == [("import", "running")]
+    started = tasks.start_task(bench, "import", zipped(tmp_path / "cats.zip", GOOD), "--who", "ann")
+    assert [(j["verb"], j["state"]) for j in tasks.list_tasks(bench)] == [("import", "running")]
     with pytest.raises(UserError, match="no other assay import"):
-        tasks.start(bench, "import", "elsewhere")
-    assert started.wait(60) == 0 and tasks.states(bench) == [] and len(bench.state()) == 6
-    assert tasks.start(bench, "import", tmp_path / "nothing").wait(60) == 2
-    (failed,) = tasks.states(bench)
+        tasks.start_task(bench, "import", "elsewhere")
+    assert started.wait(60) == 0 and tasks.list_tasks(bench) == [] and len(bench.state()) == 6
+    assert tasks.start_task(bench, "import", tmp_path / "nothing").wait(60) == 2
+    (failed,) = tasks.list_tasks(bench)
     assert (
         failed["state"] == "failed"
         and "found nothing at" in failed["error"]
         and "hint:" in failed["error"]
     )
-    tasks.forget(bench, failed)
-    assert tasks.states(bench) == []
-    started = tasks.start(bench, "scan", "--embedder", "lite0")
-    tasks.stop(bench, tasks.states(bench)[0])
-    assert started.wait(60) != 0 and "running" not in {j["state"] for j in tasks.states(bench)}
+    job_files.dismiss_job(bench, failed["name"])
+    assert tasks.list_tasks(bench) == []
+    started = tasks.start_task(bench, "scan", "--embedder", "lite0")
+    job_files.stop_job(bench, tasks.list_tasks(bench)[0])
+    assert started.wait(60) != 0 and "running" not in {j["state"] for j in tasks.list_tasks(bench)}
 
 
 @pytest.mark.daily
@@ -274,7 +274,7 @@ def test_a_zip_is_handed_in_through_the_page(tmp_path):
         chosen.set_input_files(zipped(tmp_path / "evil.zip", [*GOOD, ("../evil.png", b"x")]))
         page.get_by_text("Import the file").click()
         page.get_by_text("leaves the folder that it is unpacked into").wait_for()
-        assert not (bench.path / "uploads").exists() and tasks.states(bench) == []
+        assert not (bench.path / "uploads").exists() and tasks.list_tasks(bench) == []
         chosen.set_input_files(zipped(tmp_path / "digits.zip", folder_of(table)))
         page.get_by_text("evil.zip", exact=True).wait_for(state="detached")
         page.get_by_text("Import the file").click()

@@ -16,7 +16,7 @@ def cloud(n, d, k, seed=0, noise=1.0):
 
 def refitted(probe, X, y, groups):
     """Scores of every row from a ridge fitted, from the start, on the fitted rows outside the row's group."""
-    Z, Y = probe.standard(X), probes.onehot(y, probe.k)
+    Z, Y = probe.standardize(X), probes.one_hot(y, probe.k)
     out = np.empty((len(X), probe.k))
     for g in np.unique(groups):
         rest = (groups != g) & (y >= 0)
@@ -84,13 +84,13 @@ def test_any_history_of_edits_equals_refitting(history, d):
     assert np.allclose(
         probe.h,
         np.einsum(
-            "ij,ij->i", probe.standard(X) @ np.linalg.inv(gram(probe, X, fitted)), probe.standard(X)
+            "ij,ij->i", probe.standardize(X) @ np.linalg.inv(gram(probe, X, fitted)), probe.standardize(X)
         ),
     )
 
 
 def gram(probe, X, fitted):
-    Z = probe.standard(X[fitted])
+    Z = probe.standardize(X[fitted])
     return Z.T @ Z + probe.lam * np.eye(Z.shape[1])
 
 
@@ -115,11 +115,11 @@ def test_lambda_is_the_one_with_the_least_group_out_error(copies):
         y[groups],
     )  # real copies: left in, they would tell each other's label and no lambda be small enough
     probe = probes.fit(X, y, groups, 2)
-    unit = (probe.standard(X) ** 2).sum() / 31
+    unit = (probe.standardize(X) ** 2).sum() / 31
     losses = []
     for factor in probes.LAMBDAS:
         probe.lam = factor * unit
-        losses.append(((refitted(probe, X, y, groups) - probes.onehot(y, 2)) ** 2).sum())
+        losses.append(((refitted(probe, X, y, groups) - probes.one_hot(y, 2)) ** 2).sum())
     assert probes.fit(X, y, groups, 2).lam == pytest.approx(
         probes.LAMBDAS[int(np.argmin(losses))] * unit
     )
@@ -136,7 +136,7 @@ def test_validation_rows_are_predicted_never_fitted():
 
 def test_memory_layout_does_not_matter(tmp_path):
     """Rows gathered from shards on disk, in another order, give what an array in memory gives."""
-    from assay.curation.storage.arrays import Shards
+    from assay.curation.storage.shards import Shards
 
     X, y = cloud(300, 20, 3)
     names = [f"{i:032x}" for i in range(300)]
@@ -174,10 +174,10 @@ def test_twenty_thousand_identical_images():
     probe = probes.fit(X, y, groups, 2)
     scores = probe.out_of_group(X)
     assert np.isfinite(scores).all()
-    Z = probe.standard(X)
+    Z = probe.standardize(X)
     W = np.linalg.solve(
         Z[20_000:].T @ Z[20_000:] + probe.lam * np.eye(31),
-        Z[20_000:].T @ probes.onehot(y[20_000:], 2),
+        Z[20_000:].T @ probes.one_hot(y[20_000:], 2),
     )
     assert np.allclose(scores[:5], Z[:5] @ W, atol=1e-4)
 
@@ -211,7 +211,7 @@ def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
     assert -np.log(p).mean() < np.log(2) + 0.05, (
         "worse than saying one half is worse than knowing nothing"
     )
-    assert ((probe.raw(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
+    assert ((probe.score_in_sample(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
     assert probe.slope == pytest.approx([0.5, 0.5]), (
         "the scale is bounded: knowing nothing turns no order around"
     )

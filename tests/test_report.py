@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from assay import UserError
-from assay.pipelines.evaluation.compare import enough
-from assay.pipelines.reports import experiment_report, image_sections
+from assay.pipelines.evaluation.verdict import describe_enough
+from assay.pipelines.reports import experiment_report, sample_pictures
 from assay.pipelines.reports.markdown import markdown
+from assay.pipelines.reports.page_file import write_page
 
 HOSTILE = """<script>alert("x")</script><img src=http://evil.example onerror='go()'>{0}"""
 N = 525
@@ -334,7 +335,7 @@ class Parsed(HTMLParser):
 
 
 def page(pictures=PICTURES, **change):
-    return experiment_report.page(deepcopy(DATA) | change, pictures)
+    return experiment_report.draw_page(deepcopy(DATA) | change, pictures)
 
 
 def test_the_verdict_stands_first_and_the_words_of_it_stand_out():
@@ -440,23 +441,23 @@ def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
     small = DATA["power"] | dict(
         power=0.12, asked=0.005, samples=6800, seeds=None, audited=None, of=None
     )
-    assert enough(small) == ", and 0.5 points would take 6,800 test samples"
+    assert describe_enough(small) == ", and 0.5 points would take 6,800 test samples"
     part = small | dict(of=2000, seeds=12)
     assert (
-        enough(part | dict(samples=None, audited=900))
+        describe_enough(part | dict(samples=None, audited=900))
         == ", and 0.5 points would take 900 of the 2,000 test labels audited or 12 seeds"
     )
     assert (
-        enough(part | dict(seeds=None))
+        describe_enough(part | dict(seeds=None))
         == ", and 0.5 points would take 6,800 test samples, all audited"
     )
-    assert enough(part | dict(samples=None, seeds=None)).endswith(
+    assert describe_enough(part | dict(samples=None, seeds=None)).endswith(
         "both more audited test labels and more seeds"
     )
-    assert enough(small | dict(seeds=40)).endswith("6,800 test samples or 40 seeds")
+    assert describe_enough(small | dict(seeds=40)).endswith("6,800 test samples or 40 seeds")
     assert (
-        enough(small | dict(samples=None)).endswith("both more test samples and more seeds")
-        and enough(small | dict(power=0.9)) == ""
+        describe_enough(small | dict(samples=None)).endswith("both more test samples and more seeds")
+        and describe_enough(small | dict(power=0.9)) == ""
     )
 
 
@@ -512,7 +513,7 @@ def test_minutes_seconds_and_what_an_hour_of_each_bought():
     assert "mlp against probe +3.1 [+1.2, +5.0] 1 s a run too short to be a rate" in rows(short)
     assert "each interval speaks of its own point" in text
     assert "reviews 70 to 105: no evidence that it still gained, +0.1 [−0.3, +0.5] points." in text
-    assert "Ruler corrected: 4 validation labels, which is no gain." in text
+    assert "Validation labels changed: 4, which is no gain." in text
     order = ["first hundred", "only confirmed", "edit-2"]
     assert (
         sorted(order, key=text.index) == order
@@ -589,7 +590,7 @@ def test_a_confusion_matrix_shows_one_of_its_three_numbers_without_a_script():
     )
     assert len(cells) == 3 * 4
     assert cells[0][:2] == ("right", "better") and cells[0][3:] == (
-        "defective, taken for defective: 300 before, 310 after", "300", "310", "+10")  # fmt: skip
+        "defective, confused with defective: 300 before, 310 after", "300", "310", "+10")  # fmt: skip
     assert cells[1][:2] == ("wrong", "better") and cells[1][4:] == ("50", "40", "−10")
     assert cells[2][:2] == ("wrong", "worse") and cells[2][4:] == ("40", "42", "+1.6")
     assert cells[3][:2] == ("right", "worse") and cells[3][4:] == ("135", "133", "−1.6")
@@ -645,7 +646,7 @@ def test_what_a_reader_must_know_before_believing_it():
     text = " ".join(cards(page()))
     assert "training samples that (nearly) equal a test sample: v1: 0, v2: 3 copies" in text
     assert (
-        "this test version was looked at 2 times, first 2026-11-21; 14 edits of train and val since looks"
+        "this test version was looked at 2 times, first 2026-11-21; 14 edits of train and val since test accesses"
         in text
     )
     assert "525 test samples of v2, the same for every cell judged by" in text
@@ -668,7 +669,7 @@ def test_a_control_that_nobody_ran_is_estimated_from_the_random_stratum_and_says
     )
     text = Parsed(page(control=guess)).text()
     assert (
-        "Random control, estimated: 3 of 60 random looks were wrong, so 105 random reviews would have found 5 [2, 14]; these found 36."
+        "Random control, estimated: 3 of 60 labels reviewed at random were wrong, so 105 random reviews would have found 5 [2, 14]; these found 36."
         in text
     )
     assert "5 [2, 14]" in Parsed(page(control=guess)).text("dd")
@@ -749,7 +750,7 @@ def test_a_label_as_long_as_a_book_is_cut():
 def test_the_page_loads_nothing_and_stays_small():
     many = [
         PICTURE | dict(jpeg=os.urandom(20_000))
-    ] * image_sections.SHEET  # noise of 128 x 128 is about as large
+    ] * sample_pictures.SHEET  # noise of 128 x 128 is about as large
     html = page(PICTURES | dict(changed=many, open=many, gained=many, lost=many))
     parsed = Parsed(html)
     assert not re.search(r"https?:|//[a-z]|@import|@font-face", re.sub(r"base64,[^\"]*", "", html))
@@ -763,8 +764,8 @@ def test_the_page_loads_nothing_and_stays_small():
     }
     assert any("default-src 'none'" in a.get("content", "") for a in parsed.all("meta"))
     assert len(html) < 3_000_000
-    large = [PICTURE | dict(jpeg=os.urandom(60_000))] * image_sections.SHEET
-    html = experiment_report.small(
+    large = [PICTURE | dict(jpeg=os.urandom(60_000))] * sample_pictures.SHEET
+    html = experiment_report.draw_small_page(
         deepcopy(DATA), PICTURES | dict(changed=large, open=large, gained=large, lost=[])
     ).decode()
     shown = html.count("<img")
@@ -914,7 +915,7 @@ def test_unaudited_test_labels_have_no_band_too_small_to_matter():
     assert (
         "0 of 5, too few for a rate" in few
         and "not yet known" in few
-        and "takes 30 random looks, there are 5" in few
+        and "takes 30 reviewed at random, there are 5" in few
     )
 
 
@@ -1012,15 +1013,15 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     data = deepcopy(DATA) | dict(plan=PLAN | dict(versions=["v1", "v1"]))
     del data["made"]
     assert (
-        experiment_report.put(experiment_report.html(bench, data), file) == file
+        write_page(experiment_report.draw_report(bench, data), file) == file
         and "expected a scanned bench" in Parsed(file.read_text()).text().lower()
     )
     before = file.read_text()
     for bad in (tmp_path / "none" / "r.html", file / "r.html", tmp_path / "bench"):
-        with pytest.raises(UserError, match="expected to write the report"):
-            experiment_report.put(experiment_report.html(bench, data), bad)
+        with pytest.raises(UserError, match="expected to write"):
+            write_page(experiment_report.draw_report(bench, data), bad)
     with pytest.raises(UserError, match="expected a version"):
-        experiment_report.put(experiment_report.html(bench, data | dict(plan=PLAN)), file)
+        write_page(experiment_report.draw_report(bench, data | dict(plan=PLAN)), file)
     assert (
         file.read_text() == before
         and not list(tmp_path.glob(".report*"))

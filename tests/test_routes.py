@@ -90,7 +90,7 @@ def served(scanned_once, tmp_path_factory):
     place = tmp_path_factory.mktemp("routes") / "bench"
     shutil.copytree(scanned_once.path, place)
     bench = assay.open(place)
-    audit = audit_sheet.begin(bench, "ann", 3)
+    audit = audit_sheet.begin_sheet(bench, "ann", 3)
     with workbench(place) as server:
         yield bench, server, audit
 
@@ -200,7 +200,7 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
         assert line.ask("/assay/items", b"{}", Origin=origin)[0] == 403, origin
     for host in ("[", "]", "[::1", "127.0.0.1:x", "localhost:99999999", ":", "a b", "\xff"):
         assert line.ask("/assay/items", b"{}", Host=host)[0] in (400, 403), host
-    assert bench.rows("select count(*) from edits") == before and not audit_sheet.answers(
+    assert bench.rows("select count(*) from edits") == before and not audit_sheet.load_answers(
         bench, audit
     )
 
@@ -269,7 +269,7 @@ def test_a_script_cannot_store_it_either(scanned, field):
         with pytest.raises(assay.UserError, match=field):
             scanned.edit(frame, "script")
         row = dict(sample=a, verdict="confirm") | {field: value}
-        assert incoming.receive(scanned, [("edit-0123456789ab", [row])], "script")["refused"], value
+        assert incoming.receive_batches(scanned, [("edit-0123456789ab", [row])], "script")["refused"], value
     assert scanned.rows("select count(*) from edits") == before
     frame = pd.DataFrame(
         [
@@ -306,10 +306,10 @@ def test_an_old_log_that_holds_infinity_opens_counts_without_it_and_is_named(sca
         rows["seconds"] = [float("inf"), -1e308, 3.0]
         scanned.append(con, rows, "edit-0123456789ab", "ann")
     old = assay.open(scanned.path)
-    assert list(history.batches(old).seconds)[-1] == 3.0 and old.reviewers()[
+    assert list(history.read_batches(old).seconds)[-1] == 3.0 and old.reviewers()[
         0
     ].seconds.tolist() == [3.0]
-    assert [history.blame(old, s)[2].seconds.iloc[-1] for s in some[2:]] == [3.0]
-    found = [f for f in integrity.check(old) if f["kind"] == "numbers"]
+    assert [history.blame_sample(old, s)[2].seconds.iloc[-1] for s in some[2:]] == [3.0]
+    found = [f for f in integrity.check_bench(old) if f["kind"] == "numbers"]
     assert len(found) == 1 and found[0]["n"] == 2 and "first edit" in found[0]["what"]
     assert main(["check", "-b", str(old.path)]) == 0 and main(["log", "-b", str(old.path)]) == 0

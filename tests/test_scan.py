@@ -20,10 +20,12 @@ from assay import UserError
 from assay.curation.features import scan_settings
 from assay.curation.label_quality import judges, live, scoring
 from assay.curation.statistics import sampling
-from assay.curation.storage.arrays import Shards, load
-from assay.pipelines.indexing.own_predictions import read_own
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.reviewer import decisions, review
+from assay.curation.storage.arrays import load_arrays
+from assay.curation.storage.shards import Shards
+from assay.pipelines.indexing.own_files import read_own_file
+from assay.pipelines.indexing.own_model import OwnModel
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.simulation.reviewer import review_queue, true_decisions
 
 silent = lambda line: None  # noqa: E731
 
@@ -50,7 +52,7 @@ def test_planted_errors_lead_the_queue(scanned):
 
 
 def test_every_train_and_val_sample_has_probabilities_and_no_test_sample(scanned):
-    opinion, state = load(scanned.arrays / "opinion.npz"), scanned.state()
+    opinion, state = load_arrays(scanned.arrays / "opinion.npz"), scanned.state()
     assert set(opinion["ids"].astype(str)) == set(state.index[state["split"] != "test"])
     assert np.allclose(opinion["pred_probs"].sum(1), 1, atol=1e-5)
     assert json.loads(str(opinion["classes"])) == sorted(set(state.label))
@@ -61,33 +63,35 @@ def test_the_random_stratum_is_uniform_marked_and_comes_back_until_it_is_decided
     drawn, worst = set(queue["sample"][queue.random]), set(scanned.queue(100, 0)["sample"])
     assert len(drawn) == 20 and set(queue["sample"]) == worst | drawn
     some = sorted(drawn)[:1]
-    scanned.edit(decisions(some, truth_of(scanned)), "ann")
+    scanned.edit(true_decisions(some, truth_of(scanned)), "ann")
     again = scanned.queue(100, 0.2)
     assert set(again["sample"][again.random]) > drawn - set(some), (
         "who is not decided is drawn again, and one more"
     )
     positions = [
         list(scanned.state().index).index(s)
-        for s in sampling.by_draw(scanned.state().index, 0)[:200]
+        for s in sampling.shuffle_samples(scanned.state().index, 0)[:200]
     ]
     assert abs(np.mean(positions) / 600 - 0.5) < 0.07, "the draw does not favour the beginning"
 
 
 def test_errors_left_come_from_the_random_stratum_alone(scanned):
     truth, wrong = truth_of(scanned), wrong_ids(scanned)
-    review(scanned, truth, 30, random=0)
+    review_queue(scanned, truth, 30, random=0)
     seen = scanned.status()["review"]
     assert seen["errors_left"] is None and seen["looks"] < 30, (
         "thirty looks at the worst say nothing about the others"
     )
-    review(scanned, truth, 40, random=1.0)
+    review_queue(scanned, truth, 40, random=1.0)
     seen = scanned.status()["review"]
     left = len(wrong) - seen["wrong"]
     assert seen["looks"] >= 40 and seen["errors_left"][1] <= left <= seen["errors_left"][2]
 
 
 def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
-    drawn = sampling.by_draw(scanned.state().query("split in ('train', 'val')").index, 0)[:3]
+    drawn = sampling.shuffle_samples(scanned.state().query("split in ('train', 'val')").index, 0)[
+        :3
+    ]
     scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
     seen = scanned.status()["review"]
     assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), (
@@ -114,11 +118,11 @@ def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
 
 
 def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
-    before = live.opinion(scanned)
+    before = live.label_scores(scanned)
     files = sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy"))
     queue, truth = scanned.queue(30, 0), truth_of(scanned)
-    done = scanned.edit(decisions(queue["sample"], truth), "ann")
-    after = live.opinion(scanned)
+    done = scanned.edit(true_decisions(queue["sample"], truth), "ann")
+    after = live.label_scores(scanned)
     assert (
         done["rescored"]
         and sorted(p.name for p in (scanned.arrays / "embeddings").rglob("*.npy")) == files
@@ -127,7 +131,7 @@ def test_a_relabelling_moves_scores_at_once_and_embeds_nothing(scanned):
     others = before.index.difference(queue["sample"])
     assert (after.score[others] != before.score[others]).mean() > 0.9
     scanned.undo(who="ann")
-    assert np.allclose(live.opinion(scanned).score[before.index], before.score, atol=1e-6), (
+    assert np.allclose(live.label_scores(scanned).score[before.index], before.score, atol=1e-6), (
         "undone, the scores are what they were"
     )
 
@@ -136,8 +140,9 @@ def test_dropping_and_moving_update_the_factorisation_as_a_fresh_scan_would(scan
     train = scanned.state().query("split == 'train'").index
     scanned.edit(pd.DataFrame(dict(sample=train[:5], keep="false")), "ann")
     scanned.edit(pd.DataFrame(dict(sample=train[5:9], split="val")), "ann")
-    kept = load(scanned.arrays / "probe.npz")
-    _, part, X, _ = judges.fit(scanned, scanned.state())
+    kept = load_arrays(scanned.arrays / "probe.npz")
+    fitted = judges.fit_probe(scanned, scanned.state())
+    part, X = fitted.part, fitted.X
     Z = (X[np.arange(len(X))] - kept["mean"]) / kept["scale"]
     Z = np.c_[Z, np.ones(len(Z))]
     fitted = Z[kept["y"] >= 0]
@@ -161,7 +166,7 @@ def test_test_labels_change_nothing(tmp_path):
     seen = []
     for name, t in (("a", table), ("b", shuffled)):
         bench = bench_of(t, tmp_path / name)
-        scan(bench, embedder="pixels", say=silent)
+        scan(bench, ScanOptions(embedder="pixels"), say=silent)
         seen.append(
             [
                 bench.queue(50).drop(columns="path").to_csv(),
@@ -173,6 +178,7 @@ def test_test_labels_change_nothing(tmp_path):
 
 def test_one_new_image_costs_one_image(scanned, tmp_path):
     """Import one more row of the same source: one is embedded, and nothing is twice."""
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     table = pd.concat([digits(), digits(601).tail(1)])
@@ -181,14 +187,13 @@ def test_one_new_image_costs_one_image(scanned, tmp_path):
         scanned,
         tmp_path / "digits.parquet",
         "tester",
-        columns=dict(label="label"),
-        refreeze_test=True,
+        ImportOptions(columns=dict(label="label"), refreeze_test=True),
     )
     lines = []
-    scan(scanned, embedder="pixels", say=lines.append)
+    scan(scanned, ScanOptions(embedder="pixels"), say=lines.append)
     assert lines[0].startswith("embed       1 of 601")
     lines.clear()
-    scan(scanned, embedder="pixels", say=lines.append)
+    scan(scanned, ScanOptions(embedder="pixels"), say=lines.append)
     assert lines[0].startswith("embed       0 of 601")
 
 
@@ -196,7 +201,7 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     table = digits(300)
     test = table[table["split"] == "test"].head(3).assign(split="train", id=["c1", "c2", "c3"])
     bench = bench_of(pd.concat([table, test]), tmp_path)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     state = bench.state().reset_index().set_index("key")
     assert not state.keep[["c1", "c2", "c3"]].any() and state.keep.sum() == 300
     found = bench.issues("leakage")
@@ -210,7 +215,7 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
     )
     assert bench.commits().name.tolist() == ["v1"], "the first version is what a review starts from"
     bench.edit(pd.DataFrame([dict(sample=state["sample"]["c1"], keep="true")]), "ann")
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     assert bench.state().reset_index().set_index("key").keep[["c1", "c2", "c3"]].tolist() == [
         True,
         False,
@@ -219,14 +224,15 @@ def test_leakage_is_held_out_and_a_person_may_disagree(tmp_path):
 
 
 def test_importing_again_does_not_bring_leakage_back(tmp_path):
+    from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest
 
     table = digits(300)
     copy = table[table["split"] == "test"].head(1).assign(split="train", id="copy")
     bench = bench_of(pd.concat([table, copy]), tmp_path)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     before = len(bench.batches())
-    ingest(bench, tmp_path / "digits.parquet", "tester", columns=dict(label="label"))
+    ingest(bench, tmp_path / "digits.parquet", "tester", ImportOptions(columns=dict(label="label")))
     assert bench.state().keep.sum() == 300 and len(bench.batches()) == before, (
         "an unchanged source is no edit"
     )
@@ -237,7 +243,7 @@ def test_copies_with_different_labels_are_shown(tmp_path):
     train = table[table["split"] == "train"]
     twin = train.head(1).assign(id="twin", label="7" if train.label.iloc[0] != "7" else "1")
     bench = bench_of(pd.concat([table, twin]), tmp_path)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     found = bench.issues("conflicting_duplicates")
     assert set(found.source_id) == {"twin", train.id.iloc[0]}
     assert len(bench.issues("exact_duplicates")) == 2
@@ -248,7 +254,7 @@ def test_a_rare_class_is_not_judged(tmp_path):
     rare = table[table.label == "3"].index[3:]
     bench = bench_of(table.drop(rare), tmp_path)
     lines = []
-    found = scan(bench, embedder="pixels", say=lines.append)
+    found = scan(bench, ScanOptions(embedder="pixels"), say=lines.append)
     assert "3" not in set(found.label) and any("too few samples to judge" in line for line in lines)
 
 
@@ -258,7 +264,7 @@ def test_tiny_benches_scan(tmp_path, n):
     table["split"] = "train"
     table["label"] = ["a", "b"] * (n // 2) + ["a"] * (n % 2)
     bench = bench_of(table, tmp_path)
-    assert len(scan(bench, embedder="pixels", say=silent)) <= n
+    assert len(scan(bench, ScanOptions(embedder="pixels"), say=silent)) <= n
     bench.queue(5, 0.5), bench.status()
 
 
@@ -273,8 +279,12 @@ def test_a_persons_own_model_is_checked_and_used(scanned, tmp_path):
     own.rename_axis("sample").reset_index().to_parquet(tmp_path / "own.parquet")
     scan(
         scanned,
-        embedder="pixels",
-        own=(read_own(tmp_path / "own.parquet", scanned, "probabilities"), None, True),
+        ScanOptions(
+            embedder="pixels",
+            own=OwnModel(
+                read_own_file(tmp_path / "own.parquet", scanned, "probabilities"), None, True
+            ),
+        ),
         say=silent,
     )
     wrong = wrong_ids(scanned)
@@ -282,18 +292,24 @@ def test_a_persons_own_model_is_checked_and_used(scanned, tmp_path):
         "a model that knows the truth finds all"
     )
     bad = own[classes[::-1]]
-    scan(scanned, embedder="pixels", own=(bad, None, True), say=silent)
+    scan(scanned, ScanOptions(embedder="pixels", own=OwnModel(bad, None, True)), say=silent)
     assert set(scanned.queue(len(wrong), 0)["sample"]) == wrong, (
         "columns are taken by name, in any order"
     )
     with pytest.raises(UserError, match="sum to 1"):
-        scan(scanned, embedder="pixels", own=(own * 2, None, True), say=silent)
+        scan(scanned, ScanOptions(embedder="pixels", own=OwnModel(own * 2, None, True)), say=silent)
     np.save(tmp_path / "e.npy", np.random.default_rng(0).normal(size=(len(state), 7)))
-    scan(scanned, own=(None, read_own(tmp_path / "e.npy", scanned, "embeddings"), True), say=silent)
-    assert load(scanned.arrays / "probe.npz")["inverse"].shape == (8, 8)
+    scan(
+        scanned,
+        ScanOptions(
+            own=OwnModel(None, read_own_file(tmp_path / "e.npy", scanned, "embeddings"), True)
+        ),
+        say=silent,
+    )
+    assert load_arrays(scanned.arrays / "probe.npz")["inverse"].shape == (8, 8)
     np.save(tmp_path / "short.npy", np.zeros((5, 7)))
     with pytest.raises(UserError, match="600 rows"):
-        read_own(tmp_path / "short.npy", scanned, "embeddings")
+        read_own_file(tmp_path / "short.npy", scanned, "embeddings")
 
 
 def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
@@ -301,12 +317,12 @@ def test_an_embedder_of_ones_own(bench, tmp_path, monkeypatch):
         "def thumb(x):\n    return x[:, ::2, ::2, 0].reshape(len(x), -1).astype('f4')\nthumb.side = 8\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    scan(bench, embedder="mine:thumb", say=silent)
-    assert Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).arrays[
-        0
-    ].shape == (600, 16)
+    scan(bench, ScanOptions(embedder="mine:thumb"), say=silent)
+    assert Shards(
+        bench.arrays / "embeddings" / scan_settings.read_settings(bench)["folder"]
+    ).arrays[0].shape == (600, 16)
     with pytest.raises(UserError, match="package.module:function"):
-        scan(bench, embedder="mine:missing", say=silent)
+        scan(bench, ScanOptions(embedder="mine:missing"), say=silent)
 
 
 BAD = """
@@ -333,10 +349,10 @@ def test_an_embedder_that_kills_or_hangs_its_process_is_named(bench, tmp_path, m
         ("bad:breaks", 60, "ValueError: no such weights"),
     ):
         with pytest.raises(UserError, match=how):
-            scan(bench, embedder=name, patience=patience, say=silent)
+            scan(bench, ScanOptions(embedder=name, patience=patience), say=silent)
         assert not bench.rows("select 1 from meta where key = 'scan'")
-    scan(bench, embedder="bad:prints", say=silent)
-    assert scan_settings.settings(bench)["folder"].startswith("bad-prints-"), (
+    scan(bench, ScanOptions(embedder="bad:prints"), say=silent)
+    assert scan_settings.read_settings(bench)["folder"].startswith("bad-prints-"), (
         "what it prints is no answer"
     )
 
@@ -360,7 +376,10 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
                     child.send_signal(getattr(signal, sign))
 
     found = scan(
-        bench, embedder="pixels", effort=2, say=lines.append, progress=hit, patience=patience
+        bench,
+        ScanOptions(embedder="pixels", effort=2, patience=patience),
+        say=lines.append,
+        progress=hit,
     )
     assert (
         f"network     there is no second opinion: its process {how}; the probe judges alone"
@@ -383,7 +402,7 @@ def test_the_engine_is_chosen_said_and_stored(tmp_path, monkeypatch):
         assert [line for line in lines if line.startswith("embed")][
             -1
         ] == f"embed       0 of 60 images were new to lite0 ({engine}), 9 numbers each"
-        asked = scan_settings.settings(bench)
+        asked = scan_settings.read_settings(bench)
         assert (asked["engine"], asked["folder"]) == (engine, f"lite0-128-{engine}")
     for wrong in ("vnni", "FP32"):
         monkeypatch.setenv("ASSAY_ENGINE", wrong)
@@ -398,8 +417,8 @@ def test_a_killed_scan_resumes(tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time\ndef slow(x):\n    time.sleep(0.2)\n    return x[:, :, :, 0].reshape(len(x), -1).astype('f4')\nslow.side = 8\n"
     )
-    code = "import sys, assay, assay.pipelines.embedders.embed as e; from assay.pipelines.indexing.scan import scan; e.SHARD = 64"
-    code += "; scan(assay.open(sys.argv[1]), embedder='slow:slow')"
+    code = "import sys, assay, assay.pipelines.embedders.embed as e; from assay.pipelines.indexing.scan import ScanOptions, scan; e.SHARD = 64"
+    code += "; scan(assay.open(sys.argv[1]), ScanOptions(embedder='slow:slow'))"
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(bench.path)],
         cwd=ROOT,
@@ -480,7 +499,7 @@ def test_only_kept_labelled_train_samples_are_fitted():
         )
     )
     state.loc[8] = ["d", "train", False]
-    classes, y = scoring.targets(state)
+    classes, y = scoring.find_targets(state)
     assert classes == ["a", "b"] and y.tolist() == [0, 1, *[-1] * 7], (
         "who is only predicted lends no class, no label and no scale"
     )

@@ -8,8 +8,8 @@ import pytest
 from browser import browser, look, look_through, stored, until, workbench
 from conftest import bench_of, digits
 
-from assay.curation.features import projection
-from assay.pipelines.indexing.scan import scan
+from assay.curation.features import image_map
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def bench(tmp_path_factory):
         for i, c in enumerate(table.label)
     ]  # twelve classes
     bench = bench_of(table, tmp_path_factory.mktemp("seen"), audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
-    projection.sketch(bench)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+    image_map.sketch_map(bench)
     return bench
 
 
@@ -223,8 +223,8 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
     from assay.app.server import audit_sheet
     from assay.curation.review import audit
 
-    name = audit_sheet.begin(bench, "eve", 6)
-    classes, rows = audit.classes(bench), sorted(audit_sheet.rows(bench, name))
+    name = audit_sheet.begin_sheet(bench, "eve", 6)
+    classes, rows = audit.list_classes(bench), sorted(audit_sheet.row_images(bench, name))
     page = server.page(chrome, "/audit?who=eve")
 
     def at(n):
@@ -264,7 +264,7 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
     page.get_by_text("Read the answers").wait_for()
     assert page.failed == []
     page.context.close()
-    said = {row: a["label"] for row, a in audit_sheet.answers(bench, name).items()}
+    said = {row: a["label"] for row, a in audit_sheet.load_answers(bench, name).items()}
     assert (
         said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]]))
         and len(rows) == 7
@@ -313,7 +313,7 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(
     review.wait_for_selector(".assay-map[data-url*='by=split']")
     held[0].continue_()
     review.wait_for_timeout(1000)
-    names, _ = map_data.groups(bench, "split")
+    names, _ = map_data.group_samples(bench, "split")
     assert [
         t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"
     ] == names[:-1]
@@ -331,7 +331,7 @@ def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
 
     state = bench.state()
     state = state[state.keep]
-    xy = map_data.places(bench, state)
+    xy = map_data.map_coordinates(bench, state)
     held, page = (
         [],
         server.page(
@@ -352,11 +352,11 @@ def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
     drag(
         page, [(0.02, 0.98), (0.02, 0.02), (across, 0.02), (across, 0.98)]
     )  # all points lie within
-    chosen = page.get_by_role("heading", name=re.compile("^[0-9]+ chosen"))
+    chosen = page.get_by_role("heading", name=re.compile("^[0-9]+ selected"))
     chosen.wait_for()
     n = int(chosen.inner_text().split()[0])
     assert 160 < n < 172
-    page.get_by_text(f"pick all {n}").click()
+    page.get_by_text(f"select all {n}").click()
     act = page.get_by_role("button", name=f"drop ({n})")
     page.get_by_text(f"3 of {n} pictures are not here yet").wait_for()
     assert act.is_disabled(), "what is blank cannot be judged"

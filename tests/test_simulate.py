@@ -10,13 +10,20 @@ import pytest
 from conftest import truth_of
 
 from assay.curation.errors import UserError
-from assay.curation.maintenance.garbage import gc
-from assay.curation.maintenance.integrity import check, repair
+from assay.curation.maintenance.garbage import collect_garbage
+from assay.curation.maintenance.integrity import check_bench
+from assay.curation.maintenance.repair import repair_bench
 from assay.curation.review import progress
 from assay.curation.statistics import sampling
 from assay.curation.versioning import expressions
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.reviewer import answer, decisions, fallible, review
+from assay.pipelines.indexing.own_model import OwnModel
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.simulation.reviewer import (
+    apply_decisions,
+    fallible_decisions,
+    review_queue,
+    true_decisions,
+)
 
 # ---- the reviewer
 
@@ -48,7 +55,7 @@ def near(count, n, p):
 )
 def test_a_reviewer_errs_as_often_as_he_is_told_to(error, accept):
     rows, truth = asked_of()
-    said = fallible(rows, truth, error, accept)
+    said = fallible_decisions(rows, truth, error, accept)
     right, hint = truth[rows["sample"]].to_numpy(), rows.suggested_label.to_numpy()
     wrong, misled = said.label.to_numpy() != right, hint != right
     assert near(wrong[~misled].sum(), (~misled).sum(), error)
@@ -70,13 +77,17 @@ def test_a_reviewer_errs_as_often_as_he_is_told_to(error, accept):
 
 def test_the_same_question_gets_the_same_answer_in_any_order():
     rows, truth = asked_of(2000)
-    said = fallible(rows, truth, 0.15, 0.1).set_index("sample")
+    said = fallible_decisions(rows, truth, 0.15, 0.1).set_index("sample")
     part = rows.sample(700, random_state=1)
-    assert fallible(part, truth, 0.15, 0.1).set_index("sample").equals(said.loc[part["sample"]])
-    assert not fallible(rows, truth, 0.15, 0.1, seed=1).label.equals(
+    assert (
+        fallible_decisions(part, truth, 0.15, 0.1)
+        .set_index("sample")
+        .equals(said.loc[part["sample"]])
+    )
+    assert not fallible_decisions(rows, truth, 0.15, 0.1, seed=1).label.equals(
         said.label.reset_index(drop=True)
     )
-    unhinted = fallible(rows.assign(suggested_label=None), truth, 0.15, 0.1)
+    unhinted = fallible_decisions(rows.assign(suggested_label=None), truth, 0.15, 0.1)
     assert near((unhinted.label != truth[rows["sample"]].to_numpy()).sum(), 2000, 0.15), (
         "no suggestion, nothing to accept"
     )
@@ -84,9 +95,9 @@ def test_the_same_question_gets_the_same_answer_in_any_order():
 
 def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
     truth, rows = truth_of(scanned), scanned.queue(60, 0.2)
-    asked = fallible(rows, truth, 0.2, 0.5)
+    asked = fallible_decisions(rows, truth, 0.2, 0.5)
     assert 0 < (asked.label != truth[rows["sample"]].to_numpy()).sum() < len(rows)
-    answer(scanned, rows, asked, "hasty", "a review")
+    apply_decisions(scanned, rows, asked, "hasty", "a review")
     state = scanned.state()
     assert (
         list(state.label[rows["sample"]]) == list(asked.label)
@@ -102,7 +113,7 @@ def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
 
 def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
     rows, truth = asked_of(8000)
-    said = fallible(rows, truth, 0.1, 0.1, unsure=(0.3, 0.03))
+    said = fallible_decisions(rows, truth, 0.1, 0.1, unsure=(0.3, 0.03))
     wrong, unsure = (
         rows.given_label.to_numpy() != truth[rows["sample"]].to_numpy(),
         (said.verdict == "unsure").to_numpy(),
@@ -111,11 +122,11 @@ def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
         unsure[~wrong].sum(), (~wrong).sum(), 0.03
     )
     assert said.label[unsure].isna().all() and said.label[~unsure].equals(
-        fallible(rows, truth, 0.1, 0.1).label[~unsure]
+        fallible_decisions(rows, truth, 0.1, 0.1).label[~unsure]
     ), "else as ever"
     rows = scanned.queue(60, 0.2)
-    said = fallible(rows, truth_of(scanned), 0, 0, unsure=(0.5, 0.5))
-    answer(scanned, rows, said, "doubtful", "a review")
+    said = fallible_decisions(rows, truth_of(scanned), 0, 0, unsure=(0.5, 0.5))
+    apply_decisions(scanned, rows, said, "doubtful", "a review")
     assert scanned.status()["review"]["unsure"] == (said.verdict == "unsure").sum() > 10
 
 
@@ -147,10 +158,10 @@ def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
     ],
 )
 def test_a_seed_is_filled_in_where_none_is_named(text, filled, base):
-    assert expressions.seeded(text, 3) == filled and expressions.root(text) == base
+    assert expressions.fill_seed(text, 3) == filled and expressions.root_version(text) == base
     assert expressions.is_random(text) == (filled != text) and not expressions.is_random(filled)
     assert expressions.is_expression(text) == (" " in text or "(" in text)
-    assert expressions.seeded(filled, 4) == filled, "a seed that is named stays"
+    assert expressions.fill_seed(filled, 4) == filled, "a seed that is named stays"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,9 @@ def scanned_twice(scanned_once, tmp_path_factory):
     shutil.copytree(scanned_once.path, folder)
     bench = assay.open(folder)
     rows = bench.queue(50)
-    answer(bench, rows, fallible(rows, truth_of(bench), 0.1, 0.1), "bob", "a review")
+    apply_decisions(
+        bench, rows, fallible_decisions(rows, truth_of(bench), 0.1, 0.1), "bob", "a review"
+    )
     bench.commit("reviewed", "bob")
     return bench
 
@@ -259,7 +272,7 @@ def test_the_random_control_does_the_same_to_as_many_of_the_same_class_mix(scann
     assert Counter(zip(v1.label[changed], relabelled.label[changed])) == pairs, (
         "every suggestion is dealt out within its class"
     )
-    again = scanned_twice.state(expressions.seeded(f"v1 ~ random({n})", 2))
+    again = scanned_twice.state(expressions.fill_seed(f"v1 ~ random({n})", 2))
     assert again.label.equals(relabelled.label) and not scanned_twice.state(
         f"v1 ~ random({n}, seed=3)"
     ).label.equals(relabelled.label)
@@ -273,7 +286,7 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
         pd.DataFrame(dict(sample=order[1:2], label=[other[order[1]]])), "early", "before v2"
     )
     scanned.commit("before the review", "early", "v2")
-    rows, _ = review(scanned, truth, 40, 0.5)
+    rows, _ = review_queue(scanned, truth, 40, 0.5)
     drawn = list(rows["sample"][rows.random])
     assert sorted(drawn) == sorted([order[0], *order[2:21]]), (
         "the first 20 of the random order that nobody had looked at"
@@ -294,7 +307,7 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     scanned.undo(undone, "eve")  # the review's own decision stands again
     gap = next(i for i, s in enumerate(order) if i > 20 and s not in set(rows["sample"]))
     beyond = order[gap + 1 : gap + 19]
-    scanned.edit(decisions(beyond, truth), "ann", "beyond a gap")
+    scanned.edit(true_decisions(beyond, truth), "ann", "beyond a gap")
     scanned.commit("after", "ann", "v3")
 
     before, after, found = (scanned.state(v) for v in ("v2", "v3", "drawn(v2, v3)"))
@@ -313,11 +326,14 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
     assert (found.label != before.label).sum() < (after.label != before.label).sum(), (
         "what the queue found is left out"
     )
-    said, all_said = progress.progress(scanned, found), progress.progress(scanned, after)
+    said, all_said = (
+        progress.summarize_reviews(scanned, found),
+        progress.summarize_reviews(scanned, after),
+    )
     assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said[
         "looks"
     ] == len(looked) - 1
-    assert list(sampling.stratum(after)) == looked
+    assert list(sampling.random_stratum(after)) == looked
     assert train_of(scanned.state("part(drawn(v2, v3), 50)")) <= train_of(found)
     assert scanned.state("drawn(v2, v2)").label.equals(before.label)
 
@@ -325,9 +341,9 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
 def test_decisions_of_somebody_who_knows_are_the_truth():
     rows, truth = asked_of(50)
     assert (
-        list(decisions(rows["sample"], truth).label)
+        list(true_decisions(rows["sample"], truth).label)
         == list(truth)
-        == list(fallible(rows, truth, 0, 0).label)
+        == list(fallible_decisions(rows, truth, 0, 0).label)
     )
 
 
@@ -344,7 +360,7 @@ def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
     assert set(fresh.index) == set(scanned.issues("label")["sample"]) and not kept_files(scanned), (
         "the newest has what the scan wrote"
     )
-    review(scanned, truth_of(scanned), 30)
+    review_queue(scanned, truth_of(scanned), 30)
     assert len(scanned.suspects("HEAD")) < len(fresh) and not kept_files(scanned), (
         "other labels, another answer"
     )
@@ -358,13 +374,13 @@ def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
     vectors = pd.DataFrame(
         np.random.default_rng(0).normal(size=(600, 8)), index=scanned.state().index
     )
-    scan(scanned, own=(None, vectors, True), say=lambda line: None)
+    scan(scanned, ScanOptions(own=OwnModel(None, vectors, True)), say=lambda line: None)
     other = scanned.suspects("v1")
     assert not other.equals(fresh) and len(kept_files(scanned)) == 2, (
         "noise for embeddings flags other labels"
     )
-    assert [f for f in check(scanned) if f["kind"] not in ("unscanned",)] == []
-    freed = gc(scanned)["freed"]
+    assert [f for f in check_bench(scanned) if f["kind"] not in ("unscanned",)] == []
+    freed = collect_garbage(scanned)["freed"]
     assert (
         freed["label issues of no commit as it is judged now"] > 0 and len(kept_files(scanned)) == 1
     )
@@ -372,7 +388,7 @@ def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
 
 
 def test_a_damaged_file_of_flagged_labels_is_set_aside(scanned):
-    review(scanned, truth_of(scanned), 5)
+    review_queue(scanned, truth_of(scanned), 5)
     fresh = scanned.suspects("v1")
     path = scanned.arrays / "flagged" / kept_files(scanned)[0]
     raw = bytearray(path.read_bytes())
@@ -380,7 +396,7 @@ def test_a_damaged_file_of_flagged_labels_is_set_aside(scanned):
     path.write_bytes(raw)
     with pytest.raises(UserError, match="sound arrays"):
         scanned.suspects("v1")
-    found = check(scanned)
+    found = check_bench(scanned)
     assert [f["kind"] for f in found] == ["damaged"] and json.dumps(found)
-    assert repair(scanned, found) == [] and kept_files(scanned) == []
+    assert repair_bench(scanned, found) == [] and kept_files(scanned) == []
     pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)

@@ -15,10 +15,15 @@ import pytest
 from PIL import Image
 
 from assay.curation.errors import UserError
-from assay.curation.formats.read import read_source
+from assay.curation.formats import read
+from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.splits import make_splits
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def read_source(path, split_map=None, images=None, **columns):
+    return read.read_source(path, ImportOptions(columns, split_map or {}, images))
 
 
 def picture(path):

@@ -8,32 +8,28 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from assay.curation.review.rates import random_rate
-from assay.curation.statistics import power
-from assay.curation.statistics.errors_left import (
-    count_wrong,
-    errors_left,
-    wrong_exactly,
-    wrong_so_far,
-)
-from assay.curation.statistics.estimates import (
+from assay.curation.review.rates import describe_random_rate
+from assay.curation.statistics import power, requirements
+from assay.curation.statistics.contrasts import (
     DATA_EFFECT,
     INTERACTION,
     PAIR,
-    Estimate,
     balanced_accuracy,
-    cell,
+    cell_accuracy,
     contrast,
-    diverged,
     mean_squares,
-    precision_interval,
-    sound,
-    verdict,
-    wilson,
 )
-from assay.curation.statistics.multiple_testing import holm, holm_intervals
+from assay.curation.statistics.diverged_runs import drop_diverged, find_diverged
+from assay.curation.statistics.errors_left import (
+    bound_wrong_anytime,
+    bound_wrong_once,
+    estimate_errors_left,
+    estimate_wrong,
+)
+from assay.curation.statistics.estimates import Estimate, judge_effect, wilson_interval
+from assay.curation.statistics.multiple_testing import adjust_fdr, adjust_holm, holm_intervals
 from assay.curation.statistics.sequential import live_gain
-from assay.curation.statistics.wording import rate
+from assay.curation.statistics.wording import format_rate
 from tests.benchmarks.coverage import offset, simulate
 
 A = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])  # two seeds, four test samples
@@ -71,8 +67,8 @@ def test_a_cell_worked_by_hand():
     # sample means 1, 1, 1/2, 1/2: V_I = 1/16 / 4; V_a = (1/2 - 1/6) / (4 * 2); n_eff is under the cap of 4 = m, for 4 * 3/16 < 5
     t = scipy_stats.t.isf(0.025, 1)
     n_eff = 3 / 16 / (1 / 64 + (t / Z) ** 2 / 24)
-    e = cell(A)
-    assert n_eff < 4 and (e.low, e.high) == pytest.approx(wilson(0.75 * n_eff, n_eff))
+    e = cell_accuracy(A)
+    assert n_eff < 4 and (e.low, e.high) == pytest.approx(wilson_interval(0.75 * n_eff, n_eff))
     assert e.p is None and e.df == 1 and e.half == pytest.approx((e.high - e.low) / 2)
 
 
@@ -131,20 +127,19 @@ def test_wilson_is_scipys_and_statsmodels():
     for n in (1, 2, 7, 100, 5000):
         for k, level in product({0, 1, n // 3, n - 1, n}, (0.9, 0.95, 0.999)):
             low, high = scipy_stats.binomtest(k, n).proportion_ci(level, method="wilson")
-            assert wilson(k, n, level) == pytest.approx((low, high), abs=1e-12)
+            assert wilson_interval(k, n, level) == pytest.approx((low, high), abs=1e-12)
             assert (low, high) == pytest.approx(
                 proportion_confint(k, n, 1 - level, "wilson"), abs=1e-9
             )
-    assert wilson(0, 0) == (0.0, 1.0) == pytest.approx(wilson(1e-9, 2e-9), abs=1e-4)
-    assert wilson(7, 10)[0] < wilson(7.35, 10.5)[0] < wilson(7.7, 11)[0]
-    assert precision_interval(48, 96) == wilson(48, 96)
+    assert wilson_interval(0, 0) == (0.0, 1.0) == pytest.approx(wilson_interval(1e-9, 2e-9), abs=1e-4)
+    assert wilson_interval(7, 10)[0] < wilson_interval(7.35, 10.5)[0] < wilson_interval(7.7, 11)[0]
 
 
 def test_one_seed_is_the_textbook():
     # Wilson's interval, and one-sided Clopper and Pearson, at m: one model's answers are m coins
     for m, right in product((1, 5, 30, 400), (0, 0.2, 0.8, 1)):
         k = round(right * m)
-        e, known = cell(np.arange(m)[None] < k), scipy_stats.binomtest(k, m)
+        e, known = cell_accuracy(np.arange(m)[None] < k), scipy_stats.binomtest(k, m)
         assert (e.low, e.high) == pytest.approx(
             tuple(known.proportion_ci(0.95, method="wilson")), abs=1e-9
         )
@@ -183,7 +178,7 @@ def test_variance_components_are_those_of_an_anova_and_of_a_mixed_model(S, m):
     fit = models.mixedlm("y ~ 1", long, groups="all", vc_formula=crossed).fit(
         method="powell"
     )  # REML, by optimisation
-    e, sigma2 = cell(Y), dict(zip(fit.model.exog_vc.names, fit.vcomp))
+    e, sigma2 = cell_accuracy(Y), dict(zip(fit.model.exog_vc.names, fit.vcomp))
     assert e.seed_spread[0] == pytest.approx(np.sqrt(sigma2["seed"]), rel=0.01)
     assert e.v_items * m / (m - 1) + e.v_seeds == pytest.approx(
         fit.bse["Intercept"] ** 2, rel=0.01
@@ -264,16 +259,16 @@ def test_order_does_not_matter_and_swapping_turns_the_sign():
     assert (
         contrast([a, rng.permutation(b, axis=1)], PAIR).half > e.half
     )  # pairing by sample is what makes it narrow
-    one, flipped = cell(a), cell(1 - a)
+    one, flipped = cell_accuracy(a), cell_accuracy(1 - a)
     assert (one.low, one.high) == pytest.approx((1 - flipped.high, 1 - flipped.low))
 
 
 def test_an_interval_of_another_level_needs_no_data():
     a, b = draw(np.random.default_rng(4), [0.9, 0.8], [3, 3], 300)
-    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell(a).at(
+    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell_accuracy(a).at(
         0.99
-    ) == cell(a, level=0.99)
-    for e in (contrast([a, b], PAIR), cell(a)):
+    ) == cell_accuracy(a, level=0.99)
+    for e in (contrast([a, b], PAIR), cell_accuracy(a)):
         assert e.at(0.9).half < e.half < e.at(0.99).half and e.at(0.95) == e
     e = contrast([a, b], PAIR)
     assert e.at(1 - e.p).low == pytest.approx(0, abs=1e-9)  # the p-value is where it touches zero
@@ -290,11 +285,11 @@ def test_degenerate_cells_stay_finite_and_humble(m, seeds):
         assert e.low < e.high and 0 < e.p <= 1
         assert e.low <= 0 <= e.high or (a != b and m > 1)
         assert (
-            m == 40 or verdict(e, margin=1.5) == "no evidence either way"
+            m == 40 or judge_effect(e, margin=1.5) == "no evidence either way"
         )  # even if every sample differs
-        sure = cell(np.full((seeds[1], m), a))
+        sure = cell_accuracy(np.full((seeds[1], m), a))
         assert (sure.low, sure.high) == pytest.approx(
-            wilson(a * m, m)
+            wilson_interval(a * m, m)
         )  # many seeds that agree are still m samples
         assert sure.low <= a <= sure.high
     rng = np.random.default_rng(m)
@@ -302,12 +297,12 @@ def test_degenerate_cells_stay_finite_and_humble(m, seeds):
         cells = [(rng.random((S, m)) < 0.5) for S in seeds]
         e = contrast(cells, PAIR)
         assert np.isfinite([e.low, e.high, e.half, e.p]).all() and e.low <= e.estimate <= e.high
-        assert 0 <= cell(cells[0]).low <= cells[0].mean() <= cell(cells[0]).high <= 1
+        assert 0 <= cell_accuracy(cells[0]).low <= cells[0].mean() <= cell_accuracy(cells[0]).high <= 1
 
 
 def test_seeds_that_are_all_right_or_all_wrong():
     # no residual at all: MS_e is 0 and phi has no denominator
-    e = cell([[1] * 50, [0] * 50])
+    e = cell_accuracy([[1] * 50, [0] * 50])
     assert (
         e.df == 1
         and e.seed_spread == pytest.approx([np.sqrt(0.5)])
@@ -321,28 +316,28 @@ def test_seeds_that_are_all_right_or_all_wrong():
 def test_a_cell_may_borrow_seed_spread_too():
     rng = np.random.default_rng(20)
     a, b = draw(rng, [0.9, 0.9], [2, 5], 1000, spread=1.0)
-    alone, helped = cell(a), cell(a, others=[b])
+    alone, helped = cell_accuracy(a), cell_accuracy(a, others=[b])
     assert helped.v_seeds == pytest.approx(contrast([a, b], (1, 0)).v_seeds) != alone.v_seeds
     for name in ("estimate", "v_items", "seeds", "seed_spread"):  # nothing else is borrowed
         assert getattr(helped, name) == getattr(alone, name)
     assert 1 < helped.df <= 5 and alone.df in (1, None)
-    assert cell(a[:1], others=[b]).seeds_known and not cell(a[:1]).seeds_known
-    assert cell(a[:1], others=[b]).half > cell(a[:1]).half
-    assert cell(a, others=[a]).v_seeds == pytest.approx(alone.v_seeds)
+    assert cell_accuracy(a[:1], others=[b]).seeds_known and not cell_accuracy(a[:1]).seeds_known
+    assert cell_accuracy(a[:1], others=[b]).half > cell_accuracy(a[:1]).half
+    assert cell_accuracy(a, others=[a]).v_seeds == pytest.approx(alone.v_seeds)
 
 
 def test_two_seeds_that_agree_by_luck_need_a_lender():
     rng, offsets, held = np.random.default_rng(21), [offset(0.9, 0.6)] * 2, np.zeros(2)
     for _ in range(600):
         a, b = simulate(rng, offsets, [2, 2], 1500, [0.6] * 2, 0.5)
-        held += [e.low <= 0.9 <= e.high for e in (cell(a), cell(a, others=[b]))]
+        held += [e.low <= 0.9 <= e.high for e in (cell_accuracy(a), cell_accuracy(a, others=[b]))]
     alone, helped = held / 600
     assert 0.9 < alone < helped and helped > 0.94
 
 
 def test_a_small_seed_spread_is_not_rounded_away():
     Y = np.repeat([[0.9], [0.901]], 4, 1)
-    assert cell(Y).seed_spread == pytest.approx([0.001 / np.sqrt(2)])
+    assert cell_accuracy(Y).seed_spread == pytest.approx([0.001 / np.sqrt(2)])
     assert contrast([Y, Y], PAIR).seed_spread == pytest.approx([0.001 / np.sqrt(2)] * 2)
     assert (
         contrast([np.full((2, 4), 0.1), np.full((3, 4), 0.1)], PAIR).v_seeds == 0
@@ -367,11 +362,23 @@ def test_cells_must_share_their_samples():
             contrast(cells, weights)
 
 
+def test_false_discoveries_are_those_of_the_step_up_rule():
+    """The largest i with p_(i) <= level i / m, and all that are no larger, are found; ties are found together."""
+    assert adjust_fdr([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    assert adjust_fdr([]).size == 0 and adjust_fdr([0.7]).tolist() == [0.7]
+    rng = np.random.default_rng(7)
+    for m in (1, 2, 7, 60, 500):
+        p = rng.choice(rng.random(m) ** 4, m)
+        fits = [i for i, x in enumerate(np.sort(p), 1) if x <= 0.05 * i / m]
+        found = p <= np.sort(p)[fits[-1] - 1] if fits else np.zeros(m, bool)
+        assert (adjust_fdr(p) <= 0.05).tolist() == found.tolist()
+
+
 def test_holm_by_hand_and_by_closed_testing():
     from statsmodels.stats.multitest import multipletests
 
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]).size == 0 and holm([0.7, 0.9]).tolist() == [1, 1]
+    assert adjust_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert adjust_holm([]).size == 0 and adjust_holm([0.7, 0.9]).tolist() == [1, 1]
     rng = np.random.default_rng(6)
     for k in (1, 2, 3, 6):
         p = rng.random(k) ** 3
@@ -384,7 +391,7 @@ def test_holm_by_hand_and_by_closed_testing():
             )
             for i in range(k)
         ]
-        assert holm(p) == pytest.approx(closed) and holm(p) == pytest.approx(
+        assert adjust_holm(p) == pytest.approx(closed) and adjust_holm(p) == pytest.approx(
             multipletests(p, method="holm")[1]
         )
 
@@ -400,7 +407,7 @@ def test_holm_intervals_exclude_zero_exactly_where_holm_rejects():
     for _ in range(60):
         family = [difference(z, 1 / 3) for z in rng.normal(rng.uniform(0, 1.5), 0.4, 5)]
         found = [e.low > 0 or e.high < 0 for e in holm_intervals(family)]
-        assert found == (holm([e.p for e in family]) <= 0.05).tolist()
+        assert found == (adjust_holm([e.p for e in family]) <= 0.05).tolist()
         rejected.append(sum(found))
     assert len(set(rejected)) == 6 and holm_intervals([]) == []
     strict = holm_intervals([difference(0.1, 0.1), difference(0.5, 0.1)])
@@ -427,16 +434,16 @@ def test_holm_intervals_exclude_zero_exactly_where_holm_rejects():
     ],
 )
 def test_the_words_of_a_verdict(estimate, sd, margin, word):
-    assert verdict(difference(estimate, sd), margin) == word
+    assert judge_effect(difference(estimate, sd), margin) == word
     assert (
-        verdict(difference(estimate, sd, seeds=(1, 1)), margin) == "no evidence either way"
+        judge_effect(difference(estimate, sd, seeds=(1, 1)), margin) == "no evidence either way"
     )  # checkpoints, not recipes
 
 
 def test_a_verdict_listens_to_holm():
     family = [difference(0.021, 0.01)] * 5  # p = 0.036 each: alone it helps, among five it does not
-    assert verdict(family[0], 0.001) == "helps"
-    assert {verdict(e, 0.001) for e in holm_intervals(family)} == {"no evidence either way"}
+    assert judge_effect(family[0], 0.001) == "helps"
+    assert {judge_effect(e, 0.001) for e in holm_intervals(family)} == {"no evidence either way"}
 
 
 def coverage(experiments, S, m, spread=0.6, methods=None):
@@ -445,7 +452,7 @@ def coverage(experiments, S, m, spread=0.6, methods=None):
     offsets = [offset(0.9, spread)] * 2
     for _ in range(experiments):
         a, b = simulate(rng, offsets, [S, S], m, [spread] * 2, 0.6)
-        e, one = contrast([a, b], PAIR), cell(a, others=[b])
+        e, one = contrast([a, b], PAIR), cell_accuracy(a, others=[b])
         pick = rng.integers(
             S, size=(2, 200, S)
         )  # nested bootstrap: draw seeds, then for every seed its own samples,
@@ -488,7 +495,7 @@ def test_few_false_verdicts_in_a_table_without_effects():
     rng, offsets, false = np.random.default_rng(10), [offset(0.9, 0.6)] * 4, 0
     for _ in range(400):
         first, *others = simulate(rng, offsets, [3] * 4, 300, [0.6] * 4, 0.6)
-        words = [verdict(e) for e in holm_intervals([contrast([Y, first], PAIR) for Y in others])]
+        words = [judge_effect(e) for e in holm_intervals([contrast([Y, first], PAIR) for Y in others])]
         false += any(word != "no evidence either way" for word in words)
     assert 0 < false <= 400 * 0.05 + 2.5 * np.sqrt(400 * 0.05 * 0.95)
 
@@ -510,7 +517,7 @@ def test_the_floor_of_group_means():
     assert contrast([a, a], PAIR).v_items == pytest.approx(1 / 20)
     assert contrast([a, a], PAIR, group_size=10).v_items == pytest.approx(1 / 2000)
     means = np.tile([0.8, 0.9], (3, 500))
-    assert cell(means).cap == 3000 and cell(means, group_size=4).cap == 12000
+    assert cell_accuracy(means).cap == 3000 and cell_accuracy(means, group_size=4).cap == 12000
 
 
 def found(rng, delta, S, m, spread, count):
@@ -530,7 +537,7 @@ def test_planned_experiments_have_the_power_they_were_planned_for():
     delta = np.median([contrast(cells, PAIR).smallest_effect() for cells in pilots])
     assert 0.7 < found(rng, delta, 3, 1000, 0.1, 200) < 0.93
     m, seeds = (
-        int(np.median([power.needed(cells, 0.03)[k] or np.inf for cells in pilots]))
+        int(np.median([power.needed_sizes(cells, 0.03)[k] or np.inf for cells in pilots]))
         for k in ("m", "seeds")
     )
     error = 2.5 * np.sqrt(0.8 * 0.2 / 200)
@@ -548,7 +555,7 @@ def test_three_seeds_are_named_only_where_three_seeds_do():
     rng, held = np.random.default_rng(26), {}
     a = np.repeat([[0.8], [0.9], [1.0]], 40, 1)  # sigma_s 0.1, known without error
     for delta in (0.22, 0.35):
-        seeds = power.needed([a, a], delta)["seeds"]
+        seeds = power.needed_sizes([a, a], delta)["seeds"]
         shifts = np.repeat(
             rng.normal(0, 0.1, (600, 2, seeds, 1)) + np.array([[[delta]], [[0]]]), 40, 3
         )
@@ -568,21 +575,21 @@ def test_what_is_needed_samples_or_seeds():
 
     # seeds spread by 10 points: no test set shows 1 point with 3 seeds; MS_s is what we plant, MS_e nothing, omega^2 nothing
     a = np.repeat([[0.7], [0.8], [0.9]], 400, 1)
-    assert power.needed([a, a], 0.01)["m"] is None
+    assert power.needed_sizes([a, a], 0.01)["m"] is None
     # two cells of S seeds, the t-test: statsmodels plans it with 2 (S - 1) degrees of freedom, where Satterthwaite's has somewhat fewer
     for delta in (0.05, 0.1, 0.2, 0.3):
-        named = power.needed([a, a], delta)["seeds"]
+        named = power.needed_sizes([a, a], delta)["seeds"]
         assert 0 <= named - TTestIndPower().solve_power(delta / 0.1, power=0.8, alpha=0.05) < 2
     noisy = draw(np.random.default_rng(14), [0.9, 0.9], [5, 5], 100, spread=0.1, correlation=0.5)
     assert (
-        power.needed(noisy, 0.01)["seeds"] is None
-        and power.needed(noisy, 0.01)["m"] > power.needed(noisy, 0.02)["m"] > 100
+        power.needed_sizes(noisy, 0.01)["seeds"] is None
+        and power.needed_sizes(noisy, 0.01)["m"] > power.needed_sizes(noisy, 0.02)["m"] > 100
     )
-    assert power.needed([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
+    assert power.needed_sizes([A[:1], B[:1]], 0.05) == {"m": None, "seeds": None}
     for level, wanted in product(
         (0.9, 0.9999), (0.5, 0.99)
     ):  # one seed beside two, and levels that Holm asks for among many
-        found = power.needed([a[:1], a[:2]], 0.1, power=wanted, level=level)
+        found = power.needed_sizes([a[:1], a[:2]], 0.1, power=wanted, level=level)
         assert found["m"] is None and found["seeds"] > 2
 
 
@@ -599,7 +606,7 @@ def test_needed_is_the_formula():
     ]  # t + z says 3.2
     r = 0.03**2 - np.interp(0.8, shown, (3.2, 3.4)) ** 2 * 2 * (ms_s - ms_e) / 1000 / 5
     assert r > 0 and e.n == 1000
-    assert power.needed([a, b], 0.03)["m"] == pytest.approx(
+    assert power.needed_sizes([a, b], 0.03)["m"] == pytest.approx(
         1.2 * 7.849 * (omega2 + 2 * ms_e / 5) / r + 1.5 / 0.03, rel=0.01
     )
 
@@ -613,9 +620,9 @@ def test_balanced_accuracy_is_the_mean_over_classes():
     assert e.estimate == pytest.approx(
         np.mean([sklearn.balanced_accuracy_score(labels, g) for g in guess])
     )
-    assert e.n == 238 and e.high - e.low > cell(guess == labels).high - cell(guess == labels).low
+    assert e.n == 238 and e.high - e.low > cell_accuracy(guess == labels).high - cell_accuracy(guess == labels).low
     Y = draw(rng, [0.9], [3], 300, spread=1.5)[0]
-    one, plain = balanced_accuracy(Y, np.zeros(300)), cell(Y)  # one class: nothing to balance
+    one, plain = balanced_accuracy(Y, np.zeros(300)), cell_accuracy(Y)  # one class: nothing to balance
     for name in ("estimate", "low", "high", "df", "cap", "seed_spread"):
         assert getattr(one, name) == pytest.approx(getattr(plain, name))
 
@@ -636,7 +643,7 @@ def test_three_of_three_is_no_certainty():
     e = balanced_accuracy(Y, labels)
     assert (
         e.cap == pytest.approx(4 / (1 / 3 + 1 / 1000))
-        and e.low == pytest.approx(wilson(e.cap, e.cap)[0])
+        and e.low == pytest.approx(wilson_interval(e.cap, e.cap)[0])
         and e.low < 0.8
     )
     Y[0, 3:503] = 0
@@ -647,7 +654,7 @@ def test_three_of_three_is_no_certainty():
         (Y[0, 3:].var(ddof=1) / 1000 + Y[0, 2:].var(ddof=1) / 1) / 4 * 1000 / 1001
     )
     lonely = balanced_accuracy(np.ones((2, 3)), [0, 1, 2])
-    assert lonely.low == pytest.approx(wilson(3, 3)[0]) and lonely.high == 1
+    assert lonely.low == pytest.approx(wilson_interval(3, 3)[0]) and lonely.high == 1
 
 
 def test_balanced_accuracy_holds_the_truth_under_imbalance():
@@ -657,7 +664,7 @@ def test_balanced_accuracy_holds_the_truth_under_imbalance():
     for _ in range(400):
         logit = mean + 5.5 * rng.standard_normal(len(labels)) + 0.3 * rng.standard_normal((3, 1))
         Y = rng.random(logit.shape) < 1 / (1 + np.exp(-logit))
-        e, c = balanced_accuracy(Y, labels), cell(Y)
+        e, c = balanced_accuracy(Y, labels), cell_accuracy(Y)
         held += e.low <= np.mean(accuracies) <= e.high
         plain += (
             abs(e.estimate - np.mean(accuracies)) <= (c.high - c.low) / 2
@@ -668,22 +675,22 @@ def test_balanced_accuracy_holds_the_truth_under_imbalance():
 def test_the_chance_to_catch_a_fall_counts_every_case():
     for n, required, true in product((1, 5, 12, 29, 200), (0.5, 0.9, 0.97), (0.1, 0.6, 0.85)):
         caught = [
-            power.below(np.arange(n)[None] < k, required)["verdict"] == "below"
+            requirements.judge_requirement(np.arange(n)[None] < k, required)["verdict"] == "below"
             for k in range(n + 1)
         ]
         chance = scipy_stats.binom.pmf(range(n + 1), n, true)[caught].sum()
-        assert power.chance_to_catch(n, required, true) == pytest.approx(chance, abs=1e-12)
-        assert power.chance_to_catch(n, required, required) <= 0.05
-        to = power.catches(n, required)
+        assert requirements.chance_to_detect(n, required, true) == pytest.approx(chance, abs=1e-12)
+        assert requirements.chance_to_detect(n, required, required) <= 0.05
+        to = requirements.detectable_accuracy(n, required)
         assert (
             to is None
             if not any(caught)
-            else power.chance_to_catch(n, required, to) == pytest.approx(0.8)
+            else requirements.chance_to_detect(n, required, to) == pytest.approx(0.8)
         )
     assert (
-        power.catches(1, 0.9) is None and power.chance_to_catch(1, 0.9, 0.0) == 0
+        requirements.detectable_accuracy(1, 0.9) is None and requirements.chance_to_detect(1, 0.9, 0.0) == 0
     )  # one sample proves no fall
-    assert power.catches(5, 0.9) < power.catches(30, 0.9) < power.catches(500, 0.9) < 0.9
+    assert requirements.detectable_accuracy(5, 0.9) < requirements.detectable_accuracy(30, 0.9) < requirements.detectable_accuracy(500, 0.9) < 0.9
 
 
 @pytest.mark.parametrize("S, n", [(2, 8), (3, 30), (5, 200)])
@@ -691,46 +698,46 @@ def test_a_gate_seldom_fails_what_is_as_required_and_catches_a_fall(S, n):
     rng, count, verdicts = np.random.default_rng([23, S]), 400, {0.9: [], 0.6: []}
     for true, found in verdicts.items():
         found += [
-            power.below(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"]
+            requirements.judge_requirement(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"]
             for _ in range(count)
         ]
     assert verdicts[0.9].count("below") <= count * 0.05 + 2.5 * np.sqrt(count * 0.05 * 0.95)
     caught = verdicts[0.6].count("below") / count
     short = 0.25 if S == 2 else 0  # two seeds hardly know their spread
-    assert caught > power.chance_to_catch(n, 0.9, 0.6) - short - 2.5 * np.sqrt(0.25 / count)
-    assert power.below(np.ones((S, 200)), 0.9)["verdict"] == "at least"
+    assert caught > requirements.chance_to_detect(n, 0.9, 0.6) - short - 2.5 * np.sqrt(0.25 / count)
+    assert requirements.judge_requirement(np.ones((S, 200)), 0.9)["verdict"] == "at least"
 
 
 def test_power_is_one_idea():
     cells = draw(np.random.default_rng(24), [0.9, 0.9], [3, 3], 500)
     e = contrast(cells, PAIR)
     assert (
-        power.power(cells, PAIR, e.smallest_effect(0.7))
+        power.contrast_power(cells, PAIR, e.smallest_effect(0.7))
         == e.power(-e.smallest_effect(0.7))
         == pytest.approx(0.7)
     )
     assert e.power(e.half) == pytest.approx(0.5) and e.at(0.99).power(0.03) < e.power(
         0.03
     ) < e.power(0.04)
-    assert power.needed(cells, 0.1, level=0.99)["m"] > power.needed(cells, 0.1)["m"]
+    assert power.needed_sizes(cells, 0.1, level=0.99)["m"] > power.needed_sizes(cells, 0.1)["m"]
 
 
 def test_a_run_at_chance_is_named():
     rng = np.random.default_rng(18)
     chance = rng.random(1000) < 0.1
     Y = draw(rng, [0.9], [5], 1000)[0]
-    assert diverged(Y) == []
+    assert find_diverged(Y) == []
     Y[3] = chance
-    assert diverged(Y) == [3]
-    assert diverged(Y[[0, 3]]) == [1] and diverged(Y[[3, 1, 2]]) == [0] and diverged(Y[:1]) == []
+    assert find_diverged(Y) == [3]
+    assert find_diverged(Y[[0, 3]]) == [1] and find_diverged(Y[[3, 1, 2]]) == [0] and find_diverged(Y[:1]) == []
     Y[0] = chance
-    assert diverged(Y[:4]) == [0, 3]  # up to half of the runs
-    assert diverged(np.ones((3, 5))) == diverged(np.zeros((2, 1))) == []
-    left, out = sound(Y[:4])
+    assert find_diverged(Y[:4]) == [0, 3]  # up to half of the runs
+    assert find_diverged(np.ones((3, 5))) == find_diverged(np.zeros((2, 1))) == []
+    left, out = drop_diverged(Y[:4])
     assert out == [0, 3] and (left == Y[1:3]).all()
-    left, out = sound(Y[:2])
+    left, out = drop_diverged(Y[:2])
     assert (
-        out == [] and (left == Y[:2]).all() and diverged(Y[:2]) == [0]
+        out == [] and (left == Y[:2]).all() and find_diverged(Y[:2]) == [0]
     )  # of two, one alone would be left
 
 
@@ -740,7 +747,7 @@ def test_the_recipe_that_works_is_held_without_its_diverged_seeds(S):
     for _ in range(400):
         Y = draw(rng, [0.98], [S], 1000, spread=0.1)[0]
         Y[0] = rng.random(1000) < 0.1  # one run at chance
-        held.append([e.low <= 0.98 <= e.high for e in (cell(Y), cell(sound(Y)[0]))])
+        held.append([e.low <= 0.98 <= e.high for e in (cell_accuracy(Y), cell_accuracy(drop_diverged(Y)[0]))])
     counted, without = np.mean(held, 0)
     assert without > 0.93 - 2.5 * np.sqrt(0.05 * 0.95 / 400) and (S < 5 or counted < 0.8)
 
@@ -748,7 +755,7 @@ def test_the_recipe_that_works_is_held_without_its_diverged_seeds(S):
 def test_ordinary_seed_spread_is_not_called_diverged():
     rng, offsets = np.random.default_rng(19), [offset(0.9, 0.6)]
     accused = sum(
-        bool(diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0]))
+        bool(find_diverged(simulate(rng, offsets, [S], 1000, [0.6], 0.5)[0]))
         for S in (2, 3, 5)
         for _ in range(200)
     )
@@ -802,7 +809,7 @@ def test_errors_left_against_counting_every_case():
         chance = scipy_stats.hypergeom.pmf(range(looks + 1), population, errors, looks)
         if chance[: hits + 1].sum() > 0.025 and chance[hits:].sum() > 0.025:
             fits.append(errors - hits)
-    assert errors_left(hits, looks, population) == (4.0, fits[0], fits[-1])
+    assert estimate_errors_left(hits, looks, population) == (4.0, fits[0], fits[-1])
 
 
 def test_errors_left_holds_the_truth_for_every_truth():
@@ -811,15 +818,15 @@ def test_errors_left_holds_the_truth_for_every_truth():
         chance = scipy_stats.hypergeom.pmf(range(looks + 1), population, errors, looks)
         held = 0.0
         for hits in np.flatnonzero(chance):
-            _, low, high = errors_left(int(hits), looks, population)
+            _, low, high = estimate_errors_left(int(hits), looks, population)
             held += chance[hits] * (low <= errors - hits <= high)
         assert held >= 0.95
 
 
 def test_errors_left_says_nothing_before_thirty_looks():
-    assert errors_left(3, 29, 1000) is None and errors_left(3, 30, 1000) is not None
-    assert errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
-    estimate, low, high = errors_left(0, 50, 50_000)
+    assert estimate_errors_left(3, 29, 1000) is None and estimate_errors_left(3, 30, 1000) is not None
+    assert estimate_errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
+    estimate, low, high = estimate_errors_left(0, 50, 50_000)
     assert estimate == low == 0 and high == pytest.approx(
         50_000 * (1 - 0.025 ** (1 / 50)), rel=0.01
     )  # rule of three, two-sided
@@ -831,13 +838,13 @@ def test_the_numbers_that_the_looks_do_not_exclude_are_found_by_trying_each():
     weights = scipy_stats.betabinom.pmf(range(population + 1), population, 0.5, 0.5)
     likely = scipy_stats.hypergeom.pmf(hits, population, range(population + 1), looks)
     fits = np.flatnonzero(likely >= 0.05 * (weights * likely).sum())
-    assert wrong_so_far(hits, looks, population) == (fits[0], fits[-1])
+    assert bound_wrong_anytime(hits, looks, population) == (fits[0], fits[-1])
     assert (
-        wrong_so_far(0, 30, 1000)[0] == 0
-        and wrong_so_far(30, 30, 1000)[1] == 1000
-        and wrong_so_far(7, 50, 50) == (7, 7)
+        bound_wrong_anytime(0, 30, 1000)[0] == 0
+        and bound_wrong_anytime(30, 30, 1000)[1] == 1000
+        and bound_wrong_anytime(7, 50, 50) == (7, 7)
     )
-    a, b = wrong_so_far(hits, looks, population), wrong_exactly(hits, looks, population)
+    a, b = bound_wrong_anytime(hits, looks, population), bound_wrong_once(hits, looks, population)
     assert a[0] <= b[0] < b[1] <= a[1], "to hold at every look costs width"
 
 
@@ -862,11 +869,11 @@ def test_what_is_left_holds_at_every_look_of_a_session_whoever_is_unsure(
             (int((bad & ~unsure)[:k].sum()), int((~unsure)[:k].sum()), int(unsure[:k].sum()))
             for k in range(45, 401, 37)
         ]
-        found = [count_wrong(hits, sure, population, doubt) for hits, sure, doubt in looks]
+        found = [estimate_wrong(hits, sure, population, doubt) for hits, sure, doubt in looks]
         missed += any(not w.low <= wrong <= w.high for w in found)
         assert all(w.low <= w.least <= w.estimate <= w.most <= w.high for w in found)
         assert all((w.between is None) == (doubt == 0) for w, (_, _, doubt) in zip(found, looks))
-        one_look = [wrong_exactly(hits, sure, population) for hits, sure, _ in looks]
+        one_look = [bound_wrong_once(hits, sure, population) for hits, sure, _ in looks]
         dropped += any(not low <= wrong <= high for low, high in one_look)
     assert missed <= 0.05 * sessions < dropped, (
         "an interval for one look, with unsure looks dropped, misses more often"
@@ -878,16 +885,16 @@ def test_an_audit_is_one_look_and_shorter_for_it():
     for bad, unsure in zip(
         *sessions_of(np.random.default_rng(4), 100, 1000, 200, 0.3, 0.03, most=200)
     ):
-        w = count_wrong(
-            int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), wrong_exactly
+        w = estimate_wrong(
+            int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), bound_wrong_once
         )
         held += w.low <= 200 <= w.high
         width.append(w.high - w.low)
     assert held >= 95 and np.mean(width) < 250
-    assert count_wrong(3, 20, 1000, 9) is None and count_wrong(3, 20, 1000, 10) is not None, (
+    assert estimate_wrong(3, 20, 1000, 9) is None and estimate_wrong(3, 20, 1000, 10) is not None, (
         "an unsure look is one of the 30"
     )
-    assert count_wrong(0, 0, 1000, 30).between == (0, 1000)
+    assert estimate_wrong(0, 0, 1000, 30).between == (0, 1000)
 
 
 def test_too_small_to_matter_is_the_90_percent_interval_and_no_narrower():
@@ -903,8 +910,8 @@ def test_too_small_to_matter_is_the_90_percent_interval_and_no_narrower():
         True,
         span=(-1, 1),
     )
-    assert verdict(e, 0.01001) == "too small to matter"
-    assert verdict(e, 0.00999) == verdict(e, 0.009) == "no evidence either way"
+    assert judge_effect(e, 0.01001) == "too small to matter"
+    assert judge_effect(e, 0.00999) == judge_effect(e, 0.009) == "no evidence either way"
 
 
 def test_an_effect_as_large_as_the_margin_is_rarely_called_too_small():
@@ -922,7 +929,7 @@ def test_an_effect_as_large_as_the_margin_is_rarely_called_too_small():
             True,
             span=(-1, 1),
         )
-        said += "too small" in verdict(e, 0.02)
+        said += "too small" in judge_effect(e, 0.02)
     assert 0.03 * 1500 < said < 0.07 * 1500
 
 
@@ -938,7 +945,7 @@ def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
         (e.low, e.high) == (least.low, most.high)
         and e.low < 0
         and e.p == least.p
-        and verdict(e) == "no evidence either way"
+        and judge_effect(e) == "no evidence either way"
     )
     assert (
         e.lower() == least.lower()
@@ -951,16 +958,16 @@ def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
 
 def test_no_rate_is_shown_before_thirty_looks():
     assert (
-        rate(1, 1) == "1 of 1, too few for a rate" and rate(3, 29) == "3 of 29, too few for a rate"
+        format_rate(1, 1) == "1 of 1, too few for a rate" and format_rate(3, 29) == "3 of 29, too few for a rate"
     )
-    low, high = wilson(3, 30)
-    assert rate(3, 30) == f"3 of 30, 10.0% [{low:.1%}, {high:.1%}]"
+    low, high = wilson_interval(3, 30)
+    assert format_rate(3, 30) == f"3 of 30, 10.0% [{low:.1%}, {high:.1%}]"
     seen = dict(
         hits=3, looks=20, unsure_looks=10, share=(0.15, 0.02, 0.6), share_between=(0.1, 13 / 30)
     )
-    assert random_rate(seen) == "3 of 20, 10 more unsure, 10.0% to 43.3% [2.0%, 60.0%]"
+    assert describe_random_rate(seen) == "3 of 20, 10 more unsure, 10.0% to 43.3% [2.0%, 60.0%]"
     assert (
-        random_rate(seen | dict(unsure_looks=9, share=None))
+        describe_random_rate(seen | dict(unsure_looks=9, share=None))
         == "3 of 20, 9 more unsure, too few for a rate"
     )
 

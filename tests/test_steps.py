@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 from test_cli import run_assay
 
 import assay
-from assay.curation.predictions import runs
+from assay.curation.predictions import run_predictions, runs
 from assay.curation.review import next_step
 from assay.curation.statistics import estimates
 from assay.curation.times import now
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 
 
 def step(bench, later=None, monkeypatch=None):
@@ -34,7 +34,7 @@ def quiet(line):
 def trained(bench, version, arch="probe", seed=0, wrong=0):
     """A finished run that predicts every label of val as it stands now but for the first `wrong` by id."""
     state = bench.frame()
-    ids = runs.judged_ids(state)
+    ids = run_predictions.predicted_ids(state)
     classes = sorted(set(state.label.dropna()))
     at = np.array([classes.index(state.label[i]) for i in ids])
     val = [k for k, i in enumerate(ids) if state.split[i] == "val"][:wrong]
@@ -49,7 +49,7 @@ def trained(bench, version, arch="probe", seed=0, wrong=0):
         at=version,
         n_train=100,
     )
-    runs.keep(bench, cell, 1, "code", 1.0, ids, probs, classes)
+    run_predictions.store_run(bench, cell, 1, "code", 1.0, run_predictions.Predictions(ids, probs, classes))
 
 
 def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
@@ -65,7 +65,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     truth = truth_of(bench)
     assert step(bench)[:2] == ("Scan", "None of its 301 images is judged yet.")
 
-    scan(bench, embedder="pixels", say=quiet, hold_out=False)
+    scan(bench, ScanOptions(embedder="pixels", hold_out=False), say=quiet)
     do, why, _ = step(bench)
     leaks = len(bench.issues("leakage"))
     assert (
@@ -76,7 +76,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     assert bench.status()["next"] == f"assay scan --embedder pixels -b {bench.given}", (
         "as it was scanned before"
     )
-    scan(bench, embedder="pixels", say=quiet)
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
     flagged = bench.issues("label")["sample"]
     do, why, page = step(bench)
     assert (
@@ -127,7 +127,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
             )
     assert step(bench) == (do, why, page), "no test label is in a reason"
     monkeypatch.setattr(
-        "assay.curation.review.audit.noise",
+        "assay.curation.review.label_noise.estimate_noise",
         lambda *a: dict(wrong=0, n=20, of=60, unsure=0, share=None),
     )
     assert step(bench)[0] == "Review", "once somebody has looked, there is more to review"
@@ -140,7 +140,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     last = json.loads(out)
     assert status == 0 and last["advice"]["do"] in (
         "Look at what the data do not show",
-        "Look at random samples",
+        "Review random samples",
         "Review",
     )
     assert last["next"] == last["advice"]["command"]
@@ -149,7 +149,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
 def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
     n = int((bench.state().split == "val").sum())
     bench.commit("one", "ann")
-    assert not len(runs.by_version(bench))
+    assert not len(runs.tabulate_versions(bench))
     trained(bench, "v1", wrong=12)
     for seed, wrong in enumerate((6, 8, 10)):
         trained(bench, "v1", "mlp", seed, wrong)
@@ -157,16 +157,16 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
         bench, "v1 - random(3, seed=0)", wrong=20
     )  # a control, which only an experiment compares with
     cell = dict(key="lost", train_tree="t", arch="cnn", seed=0, config={}, at="v1", n_train=100)
-    runs.keep(bench, cell, 1, "code", 1.0, failed="diverged")
-    out = runs.by_version(bench).set_index("arch")
+    run_predictions.store_run(bench, cell, 1, "code", 1.0, None, failed="diverged")
+    out = runs.tabulate_versions(bench).set_index("arch")
     assert list(out.index) == ["mlp", "probe"] and set(out.n) == {n}
     assert out.accuracy["probe"] == pytest.approx(1 - 12 / n) and out.accuracy[
         "mlp"
     ] == pytest.approx(1 - 8 / n)
-    assert (out.low["probe"], out.high["probe"]) == pytest.approx(estimates.wilson(n - 12, n)), (
-        "one seed: this model alone"
-    )
-    narrow = estimates.wilson(n - 8, n)
+    assert (out.low["probe"], out.high["probe"]) == pytest.approx(
+        estimates.wilson_interval(n - 12, n)
+    ), "one seed: this model alone"
+    narrow = estimates.wilson_interval(n - 8, n)
     assert (
         out.low["mlp"] < narrow[0] + 0.01
         and out.high["mlp"] > narrow[1] - 0.02
@@ -182,15 +182,15 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
         ),
         "ann",
     )
-    assert runs.by_version(bench).set_index("arch").accuracy["probe"] == 1, (
+    assert runs.tabulate_versions(bench).set_index("arch").accuracy["probe"] == 1, (
         "it is judged by the labels as they stand now"
     )
 
     def script(path):
         import assay
-        from assay.app.ui.widgets import drawn
+        from assay.app.ui.widgets import draw_page
 
-        drawn("overview", assay.open(path))
+        draw_page("overview", assay.open(path))
 
     at = AppTest.from_function(script, kwargs=dict(path=str(bench.path)), default_timeout=60).run()
     said = " ".join(h.proto.body for h in at.get("html"))
@@ -208,11 +208,11 @@ def test_decisions_that_were_taken_back_are_no_work_and_what_is_damaged_is_mende
     samples = scanned.state().query("split == 'train'").index
     kept = scanned.edit(pd.DataFrame(dict(sample=samples[:3], label="7")), "ann")
     back = scanned.edit(pd.DataFrame(dict(sample=samples[2:8], label="5")), "ann")
-    assert next_step.decisions(scanned)["open"] == 8
+    assert next_step.count_decisions(scanned).open == 8
     scanned.undo(back["batch"], "ann")
-    assert next_step.decisions(scanned)["open"] == 3 == kept["samples"]
+    assert next_step.count_decisions(scanned).open == 3 == kept["samples"]
     scanned.redo("ann")
-    assert next_step.decisions(scanned)["open"] == 8
+    assert next_step.count_decisions(scanned).open == 8
     scanned.commit("", "ann")
     (scanned.arrays / "opinion.npz").write_bytes(b"")
     assert scanned.status()["next"] == f"assay check --repair -b {scanned.given}"

@@ -14,7 +14,7 @@ from conftest import ROOT, png
 from test_cli import folders, run_assay
 
 import assay
-from assay.curation.versioning import versions
+from assay.curation.versioning import states
 
 ODD = [
     "nan",
@@ -107,7 +107,7 @@ def arrived(source, bench, *options):
     ran = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     state = assay.open(bench).state()
-    return versions.tree(state), state
+    return states.hash_tree(state), state
 
 
 @pytest.mark.parametrize(
@@ -274,4 +274,4 @@ def test_the_fast_tree_is_the_plain_one():
             ),
             ids,
         )
-        assert versions.tree(frame) == plainly(frame)
+        assert states.hash_tree(frame) == plainly(frame)

@@ -16,8 +16,8 @@ from assay import UserError
 from assay.curation.maintenance import integrity
 from assay.curation.storage import backup, locks
 from assay.curation.system import permissions
-from assay.curation.system.scratch import hold
-from assay.curation.versioning import versions
+from assay.curation.system.scratch import hold_folder
+from assay.curation.versioning import states
 
 sys.path.insert(0, str(ROOT))
 from tests.benchmarks.trust import calm, flip, killed, storm  # noqa: E402
@@ -56,7 +56,7 @@ def line(frame, event, _):
 for n in range(3, 300, 4):
     if not os.fork():
         left = n
-        sys.settrace(lambda frame, event, _: line if frame.f_code.co_filename.endswith("store.py") else None)
+        sys.settrace(lambda frame, event, _: line if frame.f_code.co_filename.endswith(("store.py", "access.py")) else None)
         assay.Bench(Path(sys.argv[1]) / str(n)).create()
         os._exit(0)
     if os.wait()[1] == 0:
@@ -84,17 +84,17 @@ def test_what_a_killed_export_or_audit_left_goes_with_the_next_and_half_a_backup
         left, other = tmp_path / f".{verb}.partial-1", tmp_path / f".{verb}.partial-2"
         for folder in (left, other):
             (folder / "images").mkdir(parents=True)
-        held = hold(other)
+        held = hold_folder(other)
         assert run_assay(verb, *more, "-o", tmp_path / verb, "-b", bench.path)[0] == 0
         assert not left.exists() and other.exists() and (tmp_path / verb).is_dir()
         os.close(held)
     bench.commit("", "ann")
     for half in (bench.path / "backups" / "v2.duckdb.partial", bench.path / "assay.duckdb.partial"):
-        permissions.touch(half).write_bytes(b"half")
+        permissions.touch_file(half).write_bytes(b"half")
         os.utime(half, (time.time() - 3600,) * 2)
-    found = integrity.check(bench)
+    found = integrity.check_bench(bench)
     assert [(f["kind"], f["n"]) for f in found] == [("leftover", 2)]
-    assert run_assay("gc", "-b", bench.path)[0] == 0 and integrity.check(bench) == []
+    assert run_assay("gc", "-b", bench.path)[0] == 0 and integrity.check_bench(bench) == []
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tm
         assert len(kept) == 1 and kept[0].read_bytes() == blob, "what stood there is kept"
     again = assay.open(bench.path)
     assert (
-        versions.tree(again.state("v2")) == again.commits().tree.iloc[1]
+        states.hash_tree(again.state("v2")) == again.commits().tree.iloc[1]
         and again.chain_breaks() == []
     )
     confirm(again, again.state().query("split == 'train'").index[2])
@@ -262,9 +262,9 @@ def test_a_restore_that_is_killed_leaves_no_opinion_of_a_log_that_is_gone(scanne
     def dies(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(locks, "testify", dies)
+    monkeypatch.setattr(backup, "write_tail", dies)
     with pytest.raises(KeyboardInterrupt):
-        backup.restore(scanned, "v1")
+        backup.restore_backup(scanned, "v1")
     monkeypatch.undo()
     assert not (scanned.arrays / "opinion.npz").exists()
     status, _, err = run_assay("status", "-b", scanned.path)
@@ -296,7 +296,7 @@ def test_only_good_backups_are_offered(committed, tmp_path):
     for seed in range(40):
         flip(bench.path / "backups" / "v2.duckdb", seed)
     bench.file.write_bytes(b"nonsense")
-    assert backup.last_good(bench)["name"] == "v1"
+    assert backup.find_last_good(bench).name == "v1"
     status, _, err = run_assay("restore", "v2", "-b", bench.path)
     assert status == 2 and "v2 damaged" in err and bench.file.read_bytes() == b"nonsense"
     assert "v1: the bench is as it was" in run_assay("restore", "-b", bench.path)[1]
@@ -330,8 +330,6 @@ with bench.connect():
 def test_who_waits_too_long_is_told_who_holds_the_bench_and_a_killed_holder_holds_nothing(
     bench, monkeypatch
 ):
-    from assay.curation.storage import locks
-
     def hold(seconds):
         child = subprocess.Popen(
             [sys.executable, "-c", HOLD, str(bench.path), str(seconds)],

@@ -12,24 +12,26 @@ from test_experiment import PLAN, silent
 
 import assay
 from assay import UserError
-from assay.curation.slicing import clusters, metadata, slices
+from assay.curation.slicing import cluster_names, metadata, slices
+from assay.curation.statistics import audit_correction, contrasts
 from assay.curation.statistics import estimates as stats
-from assay.pipelines.evaluation import compare, test_set
-from assay.pipelines.evaluation.slice_effects import (
-    changed,
-    confusion,
-    differences,
-    flip_frames,
-    flips,
-    regions,
-    said,
-    where,
+from assay.pipelines.evaluation import compare
+from assay.pipelines.evaluation.comparison import load_comparison
+from assay.pipelines.evaluation.confusions import (
+    confusion_matrix,
+    find_most_changed,
+    load_predictions,
 )
-from assay.pipelines.experiments import plan as experiments_plan
+from assay.pipelines.evaluation.flips import find_flips, make_flip_frames
+from assay.pipelines.evaluation.slice_effects import (
+    collect_slices,
+    compare_slices,
+    find_slice_effects,
+)
+from assay.pipelines.experiments import cells as cells_module
 from assay.pipelines.experiments import run
-from assay.pipelines.experiments.plan import cells
-from assay.pipelines.indexing.scan import scan
-from assay.pipelines.simulation.reviewer import decisions
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.simulation.reviewer import true_decisions
 
 LETTERS = np.array(list("abc"))
 
@@ -54,7 +56,7 @@ def test_the_one_class_that_gained_is_found_and_only_that():
     labels = np.arange(2000) % 10
     before = [coins(rng, 5, np.full(2000, 0.7)) for _ in "ab"]
     after = [coins(rng, 5, np.where(labels == 3, 0.9, 0.7)) for _ in "ab"]
-    found = differences(before, after, groups_of(labels) + groups_of(labels // 5, "half"))
+    found = compare_slices(before, after, groups_of(labels) + groups_of(labels // 5, "half"))
     assert [
         g["name"]
         for g in found
@@ -87,8 +89,8 @@ def test_a_loss_is_a_loss_and_a_group_of_one_architecture_is_judged_as_a_pair():
     rng = np.random.default_rng(1)
     labels, before = np.arange(600) % 3, coins(rng, 4, np.full(600, 0.9))
     after = coins(rng, 4, np.where(labels == 1, 0.6, 0.9))
-    found = {g["name"]: g for g in differences([before], [after], groups_of(labels))}
-    alone = stats.contrast([after[:, labels == 1], before[:, labels == 1]], stats.PAIR)
+    found = {g["name"]: g for g in compare_slices([before], [after], groups_of(labels))}
+    alone = contrasts.contrast([after[:, labels == 1], before[:, labels == 1]], contrasts.PAIR)
     assert found["1"]["verdict"] == "hurts" and (
         found["1"]["low"],
         found["1"]["p"],
@@ -109,15 +111,15 @@ def test_where_nothing_has_an_effect_twenty_groups_seldom_claim_one():
         )
         false += any(
             g["verdict"] != "no evidence either way"
-            for g in differences([before], [after], groups_of(labels))
+            for g in compare_slices([before], [after], groups_of(labels))
         )
-    assert stats.wilson(false, draws)[0] <= 0.05
+    assert stats.wilson_interval(false, draws)[0] <= 0.05
 
 
 def test_too_few_samples_are_counted_and_not_judged():
     Y, labels = np.ones((3, 30)), np.array([0] * 9 + [1] * 10 + [2] * 11)
     groups = [*groups_of(labels), dict(kind="class", name="none", rows=np.array([], int))]
-    found = differences([Y * 0], [Y], groups)
+    found = compare_slices([Y * 0], [Y], groups)
     assert {g["name"]: (g["n"], g["verdict"]) for g in found} == {
         "1": (10, "helps"),
         "2": (11, "helps"),
@@ -131,13 +133,13 @@ def test_too_few_samples_are_counted_and_not_judged():
     assert all(
         g["p_holm"] == pytest.approx(2 * g["p"]) or g["p_holm"] == g["p"] for g in found[:2]
     ), "only two were tested"
-    assert differences([Y], [Y], []) == []
+    assert compare_slices([Y], [Y], []) == []
 
 
 def test_equal_is_too_small_to_matter_only_where_a_margin_is_given():
     Y = coins(np.random.default_rng(0), 5, np.full(2000, 0.9))
     for margin, verdict in ((None, "no evidence either way"), (0.05, "too small to matter")):
-        (g,) = differences(
+        (g,) = compare_slices(
             [Y], [Y.copy()], [dict(kind="class", name="all", rows=np.arange(2000))], margin=margin
         )
         assert g["verdict"] == verdict and g["estimate"] == 0
@@ -153,8 +155,8 @@ def test_pseudo_values_of_an_audit_estimate_what_the_clean_labels_would_say():
         audited = noisy.copy()
         drawn = rng.permutation(m)[:n]
         audited[:, drawn] = clean[:, drawn]
-        Y = stats.corrected(noisy, audited, n)
-        (g,) = differences(
+        Y = audit_correction.pseudo_values(noisy, audited, n)
+        (g,) = compare_slices(
             [np.zeros((2, m))], [Y], [dict(kind="class", name="x", rows=rows)], weight=n / m
         )
         estimates.append(g["estimate"])
@@ -166,15 +168,15 @@ def test_pseudo_values_of_an_audit_estimate_what_the_clean_labels_would_say():
 def test_confusion_by_hand_and_its_rows_sum_to_what_there_is():
     truth = np.array([0, 0, 1, 1, 1])  # c is never the truth, b is never said by the first run
     runs = np.array([[0, 0, 2, 2, 0], [0, 1, 1, 1, 1]])
-    assert confusion(truth, runs, 3).tolist() == [[1.5, 0.5, 0], [0.5, 1.5, 1], [0, 0, 0]]
-    before, after = confusion(truth, runs[:1], 3), confusion(truth, runs[1:], 3)
+    assert confusion_matrix(truth, runs, 3).tolist() == [[1.5, 0.5, 0], [0.5, 1.5, 1], [0, 0, 0]]
+    before, after = confusion_matrix(truth, runs[:1], 3), confusion_matrix(truth, runs[1:], 3)
     assert before.sum(1).tolist() == after.sum(1).tolist() == [2, 3, 0]
-    assert changed(before, after, LETTERS) == [
+    assert find_most_changed(before, after, LETTERS) == [
         {"from": "b", "to": "c", "before": 2, "after": 0, "difference": -2},
         {"from": "a", "to": "b", "before": 0, "after": 1, "difference": 1},
         {"from": "b", "to": "a", "before": 1, "after": 0, "difference": -1},
     ]
-    assert len(changed(before, after, LETTERS, most=1)) == 1
+    assert len(find_most_changed(before, after, LETTERS, most=1)) == 1
 
 
 @pytest.mark.parametrize("R, Q", [(1, 1), (4, 4), (5, 3)])
@@ -185,7 +187,7 @@ def test_flips_by_brute_force(R, Q):
         rng.integers(0, 3, (R, 600)),
         rng.integers(0, 3, (Q, 600)),
     )
-    found = flips(truth, before, after, LETTERS, [f"s{i:03d}" for i in range(600)], most=5)
+    found = find_flips(truth, before, after, LETTERS, [f"s{i:03d}" for i in range(600)], most=5)
     change = np.array(
         [sum(after[:, i] == truth[i]) / Q - sum(before[:, i] == truth[i]) / R for i in range(600)]
     )
@@ -222,7 +224,7 @@ def test_metadata_makes_slices_of_few_values_and_quartiles_of_many_numbers():
         for i in range(40)
     ]
     del metas[7]["site"]
-    found = metadata.metadata(frame_of(metas))
+    found = metadata.slice_by_metadata(frame_of(metas))
     assert {key: {name: len(ids) for name, ids in cut.items()} for key, cut in found.items()} == {
         "age": {
             "age ≤ 9.75": 10,
@@ -234,7 +236,7 @@ def test_metadata_makes_slices_of_few_values_and_quartiles_of_many_numbers():
         "site": {"site = a": 20, "site = b": 19},
     }
     assert found["age"]["age ≤ 9.75"] == [f"s{i}" for i in range(10)]
-    sides = metadata.metadata(frame_of([{}] * 4, width=[8, 8, 9, 9], height=[8, 10, 8, 8]))
+    sides = metadata.slice_by_metadata(frame_of([{}] * 4, width=[8, 8, 9, 9], height=[8, 10, 8, 8]))
     assert sides == {
         metadata.SIDE: {
             f"{metadata.SIDE} = 10": ["s1"],
@@ -247,7 +249,7 @@ def test_metadata_makes_slices_of_few_values_and_quartiles_of_many_numbers():
 def test_a_slice_is_a_query_or_a_list_of_samples(bench):
     state = bench.state()
     a, b = state.index[:2]
-    found = slices.queried(
+    found = slices.resolve_slices(
         bench,
         dict(
             some="select id from samples order by id limit 3",
@@ -256,12 +258,12 @@ def test_a_slice_is_a_query_or_a_list_of_samples(bench):
         ),
     )
     assert found == dict(some=sorted(state.index)[:3], two=[a, b], short=[b])
-    doubled = slices.queried(
+    doubled = slices.resolve_slices(
         bench,
         dict(twice=f"select sample, field from edits where sample = '{a}' -- label and split;\n;"),
     )
-    assert doubled == dict(twice=[a]) and slices.queried(bench, {}) == {}
-    pairs = slices.queried(
+    assert doubled == dict(twice=[a]) and slices.resolve_slices(bench, {}) == {}
+    pairs = slices.resolve_slices(
         bench, dict(pairs="select a.id from samples a, samples b where b.width > 0")
     )
     assert pairs == dict(pairs=sorted(state.index)), "360,000 rows, and every sample once"
@@ -289,13 +291,13 @@ def test_a_slice_is_a_query_or_a_list_of_samples(bench):
 )
 def test_a_bad_slice_is_refused(bench, what, word):
     with pytest.raises(UserError, match=word):
-        slices.queried(bench, dict(bad=what))
+        slices.resolve_slices(bench, dict(bad=what))
 
 
 def test_slices_by_cluster_are_the_coarse_ones(scanned):
     state = scanned.state()
-    found = clusters.clusters(scanned, state)
-    assert found == clusters.named(scanned, state, "coarse") and len(found) == 5
+    found = cluster_names.samples_by_cluster(scanned, state, "coarse")
+    assert len(found) == 5
     assert sorted(s for ids in found.values() for s in ids) == sorted(state.index), (
         "every sample of every split is in one"
     )
@@ -311,9 +313,9 @@ def mended(tmp_path_factory):
     threes = table.index[(table.label == "3") & (table["split"] == "train")]
     table.loc[threes[: len(threes) * 4 // 5], "label"] = "5"
     bench = bench_of(table, tmp_path_factory.mktemp("mended"), audited_test=True)
-    scan(bench, embedder="pixels", say=silent)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
     state = bench.state()
-    bench.edit(decisions(state.index[state["split"] != "test"], truth_of(bench)), "expert")
+    bench.edit(true_decisions(state.index[state["split"] != "test"], truth_of(bench)), "expert")
     bench.commit("threes", "expert")
     some = bench.state().query("split == 'test'").index[:20]
     plan = PLAN | dict(
@@ -321,22 +323,15 @@ def mended(tmp_path_factory):
         seeds=list(range(6)),
         slices=dict(some=list(some), all="select id from samples"),
     )
-    run.run(bench, plan, silent)
+    run.run_plan(bench, plan, silent)
     return bench, plan
-
-
-def judge(bench, plan):
-    """The arguments of `where` after the bench and the plan, as compare has them."""
-    wanted, test = cells(bench, plan), experiments_plan.test_labels(bench, plan)
-    given, clean, known = test_set.clean(bench, test)
-    return test_set.Ruler(bench, wanted, given, clean, known["n"]), test, wanted
 
 
 @pytest.mark.daily
 def test_the_class_whose_labels_were_mended_stands_first(mended):
     bench, plan = mended
-    ruler, test, wanted = judge(bench, plan)
-    found = where(bench, plan, ruler, test, wanted, 0.005)
+    c = load_comparison(bench, plan)
+    test, found = c.test, find_slice_effects(c)
     assert json.loads(json.dumps(found)) == found and (found["version"], found["against"]) == (
         "v2",
         "v1",
@@ -355,7 +350,9 @@ def test_the_class_whose_labels_were_mended_stands_first(mended):
     assert {g["name"]: g["n"] for g in kinds["slice"]} == dict(some=20, all=len(test))
     assert sum(g["n"] for g in kinds["class"]) == sum(g["n"] for g in kinds["cluster"]) == len(test)
     whole = next(g for g in kinds["slice"] if g["name"] == "all")
-    assert whole["estimate"] == pytest.approx(compare.compare(bench, plan)["interval"]["estimate"])
+    assert whole["estimate"] == pytest.approx(
+        compare.compare_versions(bench, plan)["interval"]["estimate"]
+    )
     top = found["confusion"]["changed"][0]
     assert (top["from"], top["to"]) == ("3", "5") and top["difference"] < -3
     matrix = found["confusion"]["mean"]
@@ -378,21 +375,22 @@ def test_the_class_whose_labels_were_mended_stands_first(mended):
 
 def test_what_runs_said_is_what_compare_judges(mended):
     bench, plan = mended
-    ruler, test, wanted = judge(bench, plan)
-    classes, codes = said(bench, wanted, test)
-    assert set(codes) == set(ruler.Y)
+    c = load_comparison(bench, plan)
+    test, wanted, Y = c.test, c.wanted, c.evaluator.Y
+    classes, codes = load_predictions(bench, wanted, test)
+    assert set(codes) == set(Y)
     for cell, runs in codes.items():
-        assert np.array_equal(classes[runs] == test.label.to_numpy(dtype=str), ruler.Y[cell] == 1)
+        assert np.array_equal(classes[runs] == test.label.to_numpy(dtype=str), Y[cell] == 1)
     other = test.assign(label="unheard of")
-    assert "unheard of" in said(bench, wanted[:1], other)[0], (
+    assert "unheard of" in load_predictions(bench, wanted[:1], other)[0], (
         "a class that no run knows is a row all the same"
     )
 
 
 def test_flipped_samples_come_as_pictures_with_their_labels(mended):
     bench, plan = mended
-    found = where(bench, plan, *judge(bench, plan))
-    gained, lost = flip_frames(bench, found)
+    found = find_slice_effects(load_comparison(bench, plan))
+    gained, lost = make_flip_frames(bench, found)
     assert list(gained) == list(lost) == ["uri", "key", "was", "now", "text"]
     assert (
         len(gained) == len(found["flips"]["gained"])
@@ -407,12 +405,13 @@ def test_what_is_left_out_is_said(mended, tmp_path):
     source, plan = mended
     shutil.copytree(source.path, tmp_path / "blind")
     bench = assay.open(tmp_path / "blind")
-    _, test, _ = judge(bench, plan)
+    test = cells_module.test_labels(bench, plan)
     shutil.rmtree(bench.arrays / "embeddings")
     (bench.arrays / "clusters.npz").unlink(missing_ok=True)
-    rng, notes = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
     metas = [{f"k{j:02d}": int(rng.integers(4)) for j in range(26)} for _ in test.index]
-    groups = regions(bench, plan, test.assign(meta=[json.dumps(m) for m in metas]), notes)
+    test = test.assign(meta=[json.dumps(m) for m in metas])
+    groups, notes = collect_slices(bench, plan, test)
     kinds = pd.Series([g["kind"] for g in groups]).value_counts().to_dict()
     assert kinds == {"class": 10, "slice": 2, "metadata": 100}
     assert notes[0].startswith("no clusters: expected") and notes[1].startswith(
@@ -425,14 +424,14 @@ def test_what_is_left_out_is_said(mended, tmp_path):
 def test_the_same_labels_leave_nothing_to_compare(mended):
     bench, plan = mended
     plan = plan | dict(versions=["v1"])
-    found = where(bench, plan, *judge(bench, plan))
+    found = find_slice_effects(load_comparison(bench, plan))
     assert (
         found["version"] is None
         and found["slices"] == []
         and found["flips"] is None
         and found["notes"]
     )
-    assert [len(f) for f in flip_frames(bench, found)] == [0, 0]
+    assert [len(f) for f in make_flip_frames(bench, found)] == [0, 0]
 
 
 def test_a_partial_audit_corrects_slices_and_names_what_it_does_not(mended, tmp_path):
@@ -440,9 +439,10 @@ def test_a_partial_audit_corrects_slices_and_names_what_it_does_not(mended, tmp_
     shutil.copytree(source.path, tmp_path / "audited")
     bench = assay.open(tmp_path / "audited")
     assert audit_of(bench, tmp_path / "sheet", 60)["wrong"] == 0
-    ruler, test, wanted = judge(bench, plan)
-    assert ruler.part
-    found = where(bench, plan, ruler, test, wanted)
+    c = load_comparison(bench, plan)
+    labels = c.evaluator.labels
+    assert labels.in_part
+    found = find_slice_effects(c)
     assert any("as given" in note for note in found["notes"])
     names = {g["name"]: g for g in found["slices"] if g["kind"] == "class"}
-    assert names["3"]["n"] == (ruler.labels == "3").sum() and found["slices"][0]["name"] == "3"
+    assert names["3"]["n"] == (labels.given == "3").sum() and found["slices"][0]["name"] == "3"

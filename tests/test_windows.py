@@ -11,9 +11,9 @@ from browser import browser, look_through, until, workbench
 from conftest import bench_of, digits
 
 from assay.app.server import explanations, map_data
-from assay.curation.features import projection
-from assay.curation.slicing import gaps
-from assay.pipelines.indexing.scan import scan
+from assay.curation.features import image_map
+from assay.curation.slicing import gap_evidence, gaps
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
 
 BOUND = 100_000  # points that components/map.js draws while the map moves
@@ -32,16 +32,16 @@ def poor(folder):
     away = train & np.where(three, np.arange(600) % 10 > 0, np.arange(600) % 8 == 0)
     table.loc[away, ["label", "split"]] = [None, "pool"]
     bench = bench_of(table, folder, audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     return bench
 
 
 @pytest.mark.daily
 def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_path, chrome):
     bench = poor(tmp_path)
-    found = gaps.find(bench)
+    found = gaps.find_gaps(bench)
     name = found.gap.iloc[0]
-    assert name.startswith(("thin", "rare")) and "class 3" in name, (
+    assert name.startswith(("under-represented", "rare")) and "class 3" in name, (
         "what was taken away stands first, and the page opens on it"
     )
     before, version = bench.state(), bench.rows("select max(seq) from edits")[0][0]
@@ -65,7 +65,7 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         page.keyboard.type("3")
         page.keyboard.press("Enter")
         page.get_by_text("label 3 and train on them").wait_for()
-        page.locator(".assay-grid:visible").get_by_text("pick all").click()
+        page.locator(".assay-grid:visible").get_by_text("select all").click()
         look_through(page)
         pictures = page.locator(".assay-grid:visible .many button")
         n, out = pictures.count(), pictures.nth(0).get_attribute("title").split("\n")[0]
@@ -129,14 +129,14 @@ def drawn_at(page, xy):
 def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(
     scanned, chrome
 ):
-    projection.sketch(scanned)
+    image_map.sketch_map(scanned)
     state = scanned.state()
     state = state[state.keep]
     free = ~state.split.isin(("test", "guard")).to_numpy()
     with workbench(scanned.path) as server:
         page = server.page(chrome, "/map?who=ann")
         page.wait_for_selector(".assay-map[data-drawn]")
-        spots = drawn_at(page, map_data.places(scanned, state))
+        spots = drawn_at(page, map_data.map_coordinates(scanned, state))
         one = spots[np.flatnonzero(free)[7]]
         page.mouse.click(*one)
         page.locator(".assay-grid .many button").first.wait_for()
@@ -148,7 +148,7 @@ def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_t
         assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
 
         n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = map_data.packed(
+        body = map_data.pack_bytes(
             rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[])
         )
         page.route(
@@ -172,7 +172,7 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
     scanned, chrome
 ):
     def job():
-        return next((j for j in job_files.states(scanned) if "cells" in j), {})
+        return next((j for j in job_files.list_jobs(scanned) if "cells" in j), {})
 
     def until(state):
         end = time.monotonic() + 90
@@ -211,7 +211,7 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
 
 
 def test_what_is_explained_can_be_counted_by_hand():
-    said = explanations.left(
+    said = explanations.explain_errors_left(
         seen := dict(
             looks=100,
             hits=5,
@@ -228,32 +228,32 @@ def test_what_is_explained_can_be_counted_by_hand():
         and "5.0% of all 1,100" in said[1]
         and "25, is no longer left: 30 [10, 80]" in said[2]
     )
-    said = explanations.left(seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0)))[
-        "sentences"
-    ]
+    said = explanations.explain_errors_left(
+        seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0))
+    )["sentences"]
     assert (
         "Of 10 nobody was sure" in said[1]
         and "5.0% to 15.0%" in said[2]
         and "30 to 140 [10, 80]" in said[3]
     )
     assert (
-        "30 such looks"
-        in explanations.left(
+        "30 such reviews"
+        in explanations.explain_errors_left(
             dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None)
         )["sentences"][-1]
     )
-    row = dict.fromkeys(gaps.COLUMNS, np.nan) | dict(
+    row = dict.fromkeys(gap_evidence.COLUMNS, np.nan) | dict(
         errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
     )
     row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
-    text = " ".join(explanations.gap(row)["sentences"])
+    text = " ".join(explanations.explain_gap(row)["sentences"])
     assert (
         "wrong about 8 of its 10" in text
         and "At that rate 1 would be wrong" in text
         and "nan" not in text
     ), "what a gap has not is not told"
     row |= dict(ratio=0.2, ratio_low=0.1, ratio_high=0.4, against="val", p=0.001, q=0.02)
-    text = " ".join(explanations.gap(pd.Series(row).to_dict())["sentences"])
+    text = " ".join(explanations.explain_gap(pd.Series(row).to_dict())["sentences"])
     assert (
         "0.20 [0.10, 0.40] times the share of it that val has" in text
         and "probability 0.001" in text

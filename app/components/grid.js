@@ -1,4 +1,4 @@
-// Many at once: scan with the eyes, pick, and what is picked goes as one batch. Nothing is picked before somebody picks it.
+// Grid review: select pictures, and one act on them is one batch. Nothing is selected before somebody selects it.
 
 const ASK = 100; // samples in one batch above which the number is asked about
 
@@ -10,8 +10,8 @@ export default function (component) {
 function grid(root, component) {
   const { items, actions, who, side, of, total } = component.data, hidden = total - items.length; // chosen, and without a picture here
   const list = root.querySelector(".many"), bar = root.querySelector(".bar"), says = root.querySelector("em"), box = root.querySelector(".told");
-  if (root.of !== of) { root.of = of; root.picked = new Set(); root.rest = false; } // the same samples with other things to do keep what was picked
-  const picked = root.picked, seen = (root.seen ??= new Set()), cells = new Map(), unwatch = [], press = presses();
+  if (root.of !== of) { root.of = of; root.selected = new Set(); root.rest = false; } // the same samples with other things to do keep what was selected
+  const selected = root.selected, seen = (root.seen ??= new Set()), cells = new Map(), unwatch = [], press = presses();
   let sending = false, told = null, stopped = false;
   const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
   const text = (tag, words, name) => Object.assign(document.createElement(tag), { textContent: words, className: name ?? "" });
@@ -20,7 +20,7 @@ function grid(root, component) {
 
   list.style.setProperty("--side", `${side ?? 112}px`);
   list.replaceChildren(...items.map((item) => {
-    const img = load(`/assay/image/${encodeURIComponent(item.sample)}?side=256`), b = button("", () => pick(item));
+    const img = load(`/assay/image/${encodeURIComponent(item.sample)}?side=256`), b = button("", () => select(item));
     img.alt = item.name;
     img.addEventListener("state", draw);
     unwatch.push(watch(img, () => { seen.add(item.sample); draw(); }));
@@ -36,37 +36,37 @@ function grid(root, component) {
   const all = [...list.querySelectorAll("button")];
   const held = (e) => { if (press.held(e) && (e.key === "Enter" || e.key === " ") && root.contains(e.target)) { e.preventDefault(); e.stopPropagation(); } };
   document.addEventListener("keydown", held, true);
-  list.onkeydown = (e) => { // arrows go from picture to picture; space picks, E explains
+  list.onkeydown = (e) => { // arrows go from picture to picture; space selects, E explains
     const at = all.indexOf(e.target), across = Math.max(1, all.filter((b) => b.parentElement.offsetTop === all[0].parentElement.offsetTop).length);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + across, ArrowUp: at - across }[e.key];
     if (e.key.toLowerCase() === "e" && at >= 0) tell(items[at]);
     if (to !== undefined && all[to]) { e.preventDefault(); all[to].focus(); }
   };
 
-  function pick(item) {
-    picked.has(item.sample) ? picked.delete(item.sample) : picked.add(item.sample);
+  function select(item) {
+    selected.has(item.sample) ? selected.delete(item.sample) : selected.add(item.sample);
     draw();
   }
-  function pickAll(rest) { // all that have a picture here, and with `rest` those that are chosen and not here
-    items.filter((i) => state(i.sample) !== "broken").forEach((i) => picked.add(i.sample));
+  function selectAll(rest) { // all that have a picture here, and with `rest` those that are chosen and not here
+    items.filter((i) => state(i.sample) !== "broken").forEach((i) => selected.add(i.sample));
     root.rest = rest;
     draw();
   }
-  const n = () => picked.size + (root.rest ? hidden : 0);
+  const n = () => selected.size + (root.rest ? hidden : 0);
   function standing() { // why nothing can be done yet, or what can
-    const coming = items.filter((i) => state(i.sample) === "coming").length, broken = [...picked].filter((s) => state(s) === "broken").length;
-    const unseen = [...picked].filter((s) => !seen.has(s) && state(s) === "there").length;
+    const coming = items.filter((i) => state(i.sample) === "coming").length, broken = [...selected].filter((s) => state(s) === "broken").length;
+    const unseen = [...selected].filter((s) => !seen.has(s) && state(s) === "there").length;
     if (coming) return [`${count(coming)} of ${count(items.length)} pictures are not here yet: nothing is done before they are.`, true];
-    if (!n()) return ["Nothing is picked. Pick pictures, or all and then unpick the exceptions.", true];
-    if (unseen) return [`${count(unseen)} of the ${count(picked.size)} that are picked have not been on the screen yet: scroll to them.`, true];
+    if (!n()) return ["Nothing is selected. Select pictures, or all and then deselect the exceptions.", true];
+    if (unseen) return [`${count(unseen)} of the ${count(selected.size)} that are selected have not been on the screen yet: scroll to them.`, true];
     if (broken) return [`${count(broken)} of them cannot be shown: they can be dropped or marked, not labelled.`, false, true];
-    return [root.rest ? `${count(hidden)} of the ${count(n())} have no picture here.` : "What is picked goes as one batch.", false];
+    return [root.rest ? `${count(hidden)} of the ${count(n())} have no picture here.` : "What is selected goes as one batch.", false];
   }
   function draw() {
     if (stopped || cells.size < items.length) return;
     const [words, dead, blind] = standing();
-    items.forEach((i) => { const { b, img } = cells.get(i.sample); b.setAttribute("aria-pressed", String(picked.has(i.sample))); b.dataset.state = img.state; b.toggleAttribute("data-seen", seen.has(i.sample)); });
-    root.dataset.picked = n();
+    items.forEach((i) => { const { b, img } = cells.get(i.sample); b.setAttribute("aria-pressed", String(selected.has(i.sample))); b.dataset.state = img.state; b.toggleAttribute("data-seen", seen.has(i.sample)); });
+    root.dataset.selected = n();
     if (sending || root.asking) return;
     says.textContent = items.length && actions.length ? words : "";
     [...bar.querySelectorAll("[data-act]")].forEach((b, i) => {
@@ -77,9 +77,9 @@ function grid(root, component) {
   function drawBar() {
     root.asking = false;
     const picks = !items.length || !actions.length ? [] : [
-      button(hidden ? `pick the ${count(items.length)} here` : `pick all ${count(items.length)}`, () => pickAll(false)),
-      ...(hidden ? [button(`pick all ${count(total)}`, () => pickAll(true))] : []),
-      button("pick none", () => { picked.clear(); root.rest = false; draw(); })];
+      button(hidden ? `select the ${count(items.length)} here` : `select all ${count(items.length)}`, () => selectAll(false)),
+      ...(hidden ? [button(`select all ${count(total)}`, () => selectAll(true))] : []),
+      button("select none", () => { selected.clear(); root.rest = false; draw(); })];
     bar.replaceChildren(...picks, ...actions.map((action) => {
       const b = button("", () => (n() > ASK ? ask(action) : send(action)));
       b.dataset.act = "";
@@ -105,7 +105,7 @@ function grid(root, component) {
     sending = true;
     bar.querySelectorAll("button").forEach((b) => (b.disabled = true));
     says.textContent = "storing …";
-    const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !picked.has(s)) } : { only: [...picked] };
+    const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !selected.has(s)) } : { only: [...selected] };
     const sent = [{ batch: `edit-${hex(6)}`, decision: action.decision, of, ...here }], size = n();
     let words = "";
     for (let wait = 500; !stopped; wait = Math.min(2 * wait, 5000)) {
@@ -113,7 +113,7 @@ function grid(root, component) {
         const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who, sent }) });
         const said = await answer.json(), wrong = said.error ?? Object.values(said.refused ?? {})[0];
         words = wrong ? `not stored: ${wrong}` : `${count(size)} stored as one batch: ${sent[0].batch}`;
-        if (!wrong) { picked.clear(); root.rest = false; component.setTriggerValue("stored", sent[0].batch); }
+        if (!wrong) { selected.clear(); root.rest = false; component.setTriggerValue("stored", sent[0].batch); }
         break;
       } catch { says.textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
     }

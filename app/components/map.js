@@ -1,4 +1,4 @@
-// Points on the map, drawn by the graphics card: drag to move, wheel to zoom, shift and drag to choose. Places come as numbers, never as markup.
+// Points on the map, drawn by the graphics card: drag to move, wheel to zoom, shift and drag to select. Places come as numbers, never as markup.
 
 const VERTEX = `#version 300 es
 in vec2 at; in float colour; uniform vec2 middle, scale; uniform float size; uniform sampler2D palette; out vec4 fill;

@@ -1,51 +1,67 @@
-"""Blind audit: labels of the test set judged without seeing label or prediction; what the judge is worth is measured by repeats."""
+"""Blind audit: judge test labels without seeing label or prediction.
+
+What the judge is worth is measured by repeats.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from assay.app.server import audit_sheet, explanations
-from assay.app.ui.widgets import component, explained, reviewer, words
+from assay.app.ui.widgets import ask_reviewer, draw_explanation, error_markdown, make_component
 from assay.curation.errors import UserError
 from assay.curation.review import audit
-from assay.curation.review.audit import noise_words
+from assay.curation.review.label_noise import describe_noise, estimate_noise
 from assay.curation.statistics import wording
 
-sheet = component("blind")
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
+
+sheet = make_component("blind")
 
 
-def draw(bench):
+def draw(bench: Bench) -> None:
+    """Draw the open sheet, or the form that begins one."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Blind audit")
     with right:
-        who = reviewer(bench)
+        who = ask_reviewer(bench)
     if not (bench.state()["split"] == "test").any():
         return st.info("There is no test split here: import one, and its labels can be audited.")
-    noise = audit.noise(bench, "test")
+    noise = estimate_noise(bench, "test")
     st.caption(
-        f"So far: {noise_words(noise, 'test')}. Neither the given label nor a prediction is shown, so that neither can lead you."
+        f"So far: {describe_noise(noise, 'test')}. Neither the given label nor a prediction is "
+        "shown, so that neither can lead you."
     )
-    explained(explanations.audited(noise))
+    draw_explanation(explanations.explain_audit(noise))
     if not who:
         return st.info("Say who judges: the name goes into the log with every answer.")
-    waiting = audit_sheet.open_ones(bench)
+    waiting = audit_sheet.list_open_sheets(bench)
     if not waiting:
-        return begin(bench, who)
-    name, rule = list(waiting.items())[-1]
-    rows, said = sorted(audit_sheet.rows(bench, name)), audit_sheet.answers(bench, name)
-    told_so_far = [(row, a["label"] or None) for row, a in said.items()]
+        return draw_start(bench, who)
+    name = list(waiting)[-1]
+    rows, answers = (
+        sorted(audit_sheet.row_images(bench, name)),
+        audit_sheet.load_answers(bench, name),
+    )
+    said = [(row, answer["label"] or None) for row, answer in answers.items()]
     sheet(
-        data=dict(audit=name, rows=rows, said=told_so_far, classes=audit.classes(bench)),
+        data=dict(audit=name, rows=rows, said=said, classes=audit.list_classes(bench)),
         key="sheet",
         on_done_change=lambda: None,
     )
-    if len(said) == len(rows):
+    if len(answers) == len(rows):
         st.success(f"All {len(rows):,} rows are answered.")
         if st.button("Read the answers", type="primary"):
-            told(bench, name, who)
+            read_answers(bench, name, who)
 
 
-def begin(bench, who):
-    order = audit.population(bench, "test")
-    left = len(order) - len(set(order) & set(audit.audited(bench).index))
+def draw_start(bench: Bench, who: str) -> None:
+    """Draw the form that begins a sheet."""
+    order = audit.list_population(bench, "test")
+    left = len(order) - len(set(order) & set(audit.find_audited(bench).index))
     if not left:
         return st.info(
             "No labelled test sample is left that nobody audited."
@@ -57,21 +73,22 @@ def begin(bench, who):
     )
     if st.button("Begin", type="primary"):
         try:
-            audit_sheet.begin(bench, who, int(n))
+            audit_sheet.begin_sheet(bench, who, int(n))
         except UserError as e:
-            return st.error(words(e))
+            return st.error(error_markdown(e))
         st.rerun()
 
 
-def told(bench, name, who):
+def read_answers(bench: Bench, name: str, who: str) -> None:
+    """Read the answers of a sheet back, and say what they found."""
     try:
-        out = audit_sheet.finish(bench, name, who)
+        out = audit_sheet.finish_sheet(bench, name, who)
     except UserError as e:
-        return st.error(words(e))
+        return st.error(error_markdown(e))
     st.success(
-        f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; version {out['version']}."
+        f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; "
+        f"version {out['version']}."
     )
     if out["repeats"]:
-        st.write(
-            f"Shown twice, you said the same in {wording.rate(out['repeats_agree'], out['repeats'])}."
-        )
+        rate = wording.format_rate(out["repeats_agree"], out["repeats"])
+        st.write(f"Shown twice, you said the same in {rate}.")

@@ -1,55 +1,79 @@
-"""Gaps: what the data do not show, as pictures; more like it from the pool; what to label next; and a guard that it stays mended."""
+"""Gaps: what the data lack, what to label next, and guards.
+
+A guard is a regression set: it keeps a gap that was mended from coming back.
+"""
+
+from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from assay.app.server import explanations
 from assay.app.ui import grid, tasks
-from assay.app.ui.widgets import cards, explained, picture, reviewer, told, words
+from assay.app.ui.widgets import (
+    ask_reviewer,
+    cards_html,
+    draw_explanation,
+    error_markdown,
+    picture_html,
+    report_result,
+)
+from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.predictions import model_errors
 from assay.curation.selection import active_learning, similarity
-from assay.curation.slicing import gaps, regression_sets
+from assay.curation.slicing import gaps, regression_sets, set_definitions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
 
 EACH = 12  # pictures of what is wrong
 MANY = 48  # pictures of what the pool has
+SIMILARITY = "1: as like as its own images are to each other on average; 0: as like as any image"
 
 
-def draw(bench):
+def draw(bench: Bench) -> None:
+    """Draw gaps in one tab, what to label next in another."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
-    if not scan_settings.scanned(bench):
+    if not scan_settings.is_scanned(bench):
         return st.info(
             f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
         )
     with right:
-        who = reviewer(bench)
-    busy = tasks.follow(bench, "gaps")  # first: what ends from here on draws the page anew
-    found, late = gaps.recent(bench)
+        who = ask_reviewer(bench)
+    busy = tasks.follow_tasks(bench, "gaps")  # first: what ends from here on draws the page anew
+    found, late = gaps.load_recent_gaps(bench)
     if late and not busy:
-        anew(bench, late)
+        offer_refresh(bench, late)
     one, two = st.tabs(["Gaps", "Label these next"], on_change="rerun")
     with one:
         if not len(found):
             st.info(
-                "No class, cluster, metadata value or pair of these stands out at 5 % false discoveries."
+                "No class, cluster, metadata value or pair of these stands out at 5 % false "
+                "discoveries."
             )
         elif one.open:
-            shown(bench, found, who)
+            draw_gap(bench, found, who)
     with two:
         if two.open:  # to choose from a large pool takes seconds
-            next_ones(bench, who)
+            draw_suggestions(bench, who)
 
 
-def anew(bench, late):
+def offer_refresh(bench: Bench, late: int) -> None:
+    """Say how old the gaps are, and offer to find them anew."""
     left, right = st.columns([6, 1], vertical_alignment="center")
     left.caption(f"What you see was found {late:,} edit{'s' * (late != 1)} ago.")
     if right.button("Find them anew", width="stretch"):
-        tasks.begin(bench, "gaps")
+        tasks.begin_task(bench, "gaps")
 
 
-def shown(bench, found, who):
+def draw_gap(bench: Bench, found: pd.DataFrame, who: str) -> None:
+    """Draw one gap: its numbers, its errors, and more like it."""
     names = list(found.gap)
     rows = {r.gap: r for r in found.itertuples()}
     name = st.selectbox(
@@ -60,49 +84,54 @@ def shown(bench, found, who):
     )
     row = rows[name]
     facts = [
-        (rate(row), "wrong on validation"),
+        (error_rate(row), "wrong on validation"),
         (f"{row.train:,}", "in train"),
         (f"{row.val:,}", "in val"),
     ]
-    facts += (
-        [(f"{row.pool:,}", "in the pool")] if "class" not in row.facets else []
-    )  # which class a pool image is nobody knows
-    st.html(cards(facts))
-    st.html(
-        f'<p class="assay-evidence">{escape(row.why)}.<br><b>What to do:</b> {escape(row.action)}</p>'
-    )
-    explained(explanations.gap(found.set_index("gap").loc[name].to_dict()))
-    mine = gaps.members(bench, name)
-    wrong = model_errors.found(bench)
+    if "class" not in row.facets:  # which class a pool image is nobody knows
+        facts.append((f"{row.pool:,}", "in the pool"))
+    st.html(cards_html(facts))
+    action = f"<b>What to do:</b> {escape(row.action)}"
+    st.html(f'<p class="assay-evidence">{escape(row.why)}.<br>{action}</p>')
+    draw_explanation(explanations.explain_gap(found.set_index("gap").loc[name].to_dict()))
+    mine = gaps.gap_members(bench, name)
+    wrong = model_errors.find_model_errors(bench)
     wrong = wrong[wrong.wrong & wrong.index.isin(mine)]
-    of, wrong = len(wrong), wrong.head(EACH)
-    if of:
-        keys = bench.state().key
-        cells = [
-            f"<figure>{picture(s, keys[s])}<figcaption><s>{escape(str(r.said))}</s> is {escape(str(r.label))}</figcaption></figure>"
-            for s, r in wrong.iterrows()
-        ]
-        st.markdown("### Wrong on validation")
-        st.html(
-            f'<div class="assay-sheet">{"".join(cells)}</div>'
-            + (f"<p>and {of - EACH:,} more</p>" if of > EACH else "")
-        )
+    if len(wrong):
+        draw_errors(wrong, bench.state().key)
     st.markdown("### More like this, in the pool")
-    like = similarity.similar(bench, gaps.seeds(bench, name)) if mine else None
+    like = similarity.find_similar(bench, gaps.gap_seeds(bench, name)) if mine else None
     if like is not None and len(like) > MANY:
         st.caption(
-            f"The {MANY} that are most alike, of {len(like):,}; the others come when these are decided."
+            f"The {MANY} that are most alike, of {len(like):,}; "
+            "the others come when these are decided."
         )
-    more(bench, None if like is None else like.head(MANY), who, f"like {name}")
-    guard(bench, name, who)
+    draw_pool_grid(bench, None if like is None else like.head(MANY), who, f"like {name}")
+    draw_guard(bench, name, who)
 
 
-def rate(row):
+def draw_errors(wrong: pd.DataFrame, keys: pd.Series) -> None:
+    """Draw validation samples that the model gets wrong, with their labels."""
+    cells = [
+        f"<figure>{picture_html(sample, keys[sample])}<figcaption><s>{escape(str(row.said))}</s> "
+        f"is {escape(str(row.label))}</figcaption></figure>"
+        for sample, row in wrong.head(EACH).iterrows()
+    ]
+    more = f"<p>and {len(wrong) - EACH:,} more</p>" if len(wrong) > EACH else ""
+    st.markdown("### Wrong on validation")
+    st.html(f'<div class="assay-sheet">{"".join(cells)}</div>{more}')
+
+
+def error_rate(row: tuple) -> str:
+    """Write the error rate of a gap with its interval."""
     return f"{row.rate:.0%} [{row.low:.0%}, {row.high:.0%}]" if row.val else "no val label"
 
 
-def more(bench, found, who, key):
-    """Pool samples as a grid: what is left in it is labelled and goes to train as one batch."""
+def draw_pool_grid(bench: Bench, found: pd.DataFrame | None, who: str, key: str) -> None:
+    """Draw pool samples as a grid.
+
+    Those selected are labelled and go to train as one batch.
+    """
     if found is None or not len(found):
         return st.caption("The pool has nothing to show for it.")
     if not who:
@@ -116,33 +145,10 @@ def more(bench, found, who, key):
         label_visibility="collapsed",
         key=f"class {key}",
     )
-    hint = found.suggested_label if "suggested_label" in found else found.label
-    items = [
-        dict(
-            sample=r.sample,
-            label=r.label if "label" in found else None,
-            suggested_label=h,
-            name=str(r.source_id),
-            note=f"{h}: {r.score:.0%}" if "suggested_label" in found else f"likeness {r.score:.2f}",
-            why=getattr(
-                r,
-                "reason",
-                "1: as like as its own images are to each other on average; 0: as like as any image",
-            ),
-        )
-        for r, h in zip(found.itertuples(), hint)
-    ]
-    actions = (
-        [
-            dict(
-                name=f"label {label} and train on them",
-                decision=dict(label=label, split="train"),
-                main=True,
-            )
-        ]
-        if label
-        else []
-    )
+    actions = []
+    if label:
+        decision = dict(label=label, split="train")
+        actions.append(dict(name=f"label {label} and train on them", decision=decision, main=True))
     if "suggested_label" in found:
         actions.append(
             dict(
@@ -152,33 +158,54 @@ def more(bench, found, who, key):
             )
         )
     actions.append(dict(name="drop", decision=dict(keep=False)))
-    grid.draw(bench, items, actions, who, f"grid {key}")
+    grid.draw_grid(bench, grid_items(found), actions, who, f"grid {key}")
 
 
-def next_ones(bench, who):
-    """The pool samples whose labels would teach the model most."""
-    from assay.curation.errors import UserError
+def grid_items(found: pd.DataFrame) -> list[dict]:
+    """Make the pictures of a grid of what find_similar or suggest_samples found."""
+    suggested = "suggested_label" in found
+    return [
+        dict(
+            sample=r.sample,
+            label=r.label if "label" in found else None,
+            suggested_label=r.suggested_label if suggested else r.label,
+            name=str(r.source_id),
+            note=f"{r.suggested_label}: {r.score:.0%}"
+            if suggested
+            else f"similarity {r.score:.2f}",
+            why=getattr(r, "reason", SIMILARITY),
+        )
+        for r in found.itertuples()
+    ]
 
+
+def draw_suggestions(bench: Bench, who: str) -> None:
+    """Draw the pool samples whose labels would teach the model most."""
     n = st.slider("How many", 12, 200, 48, 12)
     try:
-        more(bench, active_learning.suggest(bench, n), who, "next")
+        draw_pool_grid(bench, active_learning.suggest_samples(bench, n), who, "next")
     except UserError as e:
-        st.caption(words(e))
+        st.caption(error_markdown(e))
 
 
-def guard(bench, gap, who):
-    """Freeze what is labelled of a gap in val and pool as a regression set: a unit test for the data."""
+def draw_guard(bench: Bench, gap: str, who: str) -> None:
+    """Draw the form that freezes a gap as a regression set.
+
+    It is a unit test for the data, and holds what is labelled of the gap in val and pool.
+    """
     with st.popover("Guard this"):
         st.caption(
-            "Its labelled val and pool samples, with what nearly equals them, leave train, val and pool; a gate then judges by them."
+            "Its labelled val and pool samples, with what nearly equals them, leave train, val and "
+            "pool; a gate then judges by them."
         )
         name = st.text_input("Name of the set")
         if st.button("Freeze", disabled=not (name and who)):
 
-            def freeze():
-                sets, _ = regression_sets.of_gap(bench, name, gap)
-                out = regression_sets.freeze(bench, sets, who)
-                regression_sets.keep(bench, sets)
-                return f"{out['sets'][0]['n']:,} samples are frozen: assay scan, commit, and assay gate --no-regression"
+            def freeze() -> str:
+                sets, _ = set_definitions.make_set_from_gap(bench, name, gap)
+                out = regression_sets.freeze_sets(bench, sets, who)
+                set_definitions.write_regression_sets(bench, sets)
+                next_step = "assay scan, commit, and assay gate --no-regression"
+                return f"{out['sets'][0]['n']:,} samples are frozen: {next_step}"
 
-            told(freeze)
+            report_result(freeze)

@@ -1,52 +1,48 @@
 """History: who did what when, what it changed, and the way back."""
 
+from __future__ import annotations
+
 from html import escape
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import streamlit as st
 
-from assay.app.ui.widgets import picture, reviewer, told, words
+from assay.app.ui.widgets import ask_reviewer, error_markdown, picture_html, report_result
 from assay.curation.errors import UserError
 from assay.curation.times import localize, show_time
 from assay.curation.versioning import history
 
-SHOWN = [
-    "kind",
-    "name",
-    "who",
-    "ts",
-    "samples",
-    "relabelled",
-    "confirmed",
-    "unsure",
-    "dropped",
-    "tagged",
-    "moved",
-    "why",
-]
+if TYPE_CHECKING:
+    import pandas as pd
 
+    from assay.curation.storage.interface import Bench
+
+SHOWN = "kind name who ts samples relabelled confirmed unsure dropped tagged moved why".split()
 LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
+REVERTED, PICTURES = 200, 48  # rows and pictures that are shown at most
 TABS = ["Log", "Difference", "One sample"]
 
 
-def draw(bench):
+def draw(bench: Bench) -> None:
+    """Draw the commit line, and log, difference and one sample in tabs."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# History")
     with right:
-        who = reviewer(bench)
-    commit(bench, who)
+        who = ask_reviewer(bench)
+    draw_commit(bench, who)
     one, two, three = st.tabs(TABS, default=TABS[2] if "sample" in st.query_params else None)
     with one:
-        log(bench, who)
+        draw_log(bench, who)
     with two:
-        diff(bench, who)
+        draw_difference(bench, who)
     with three:
-        blame(bench)
+        draw_sample(bench)
 
 
-def commit(bench, who):
-    """Name what stands now."""
-    since = history.since_commit(bench)
+def draw_commit(bench: Bench, who: str) -> None:
+    """Draw the line that commits a version."""
+    since = history.count_edits_since_commit(bench)
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     message = left.text_input(
         "What changed",
@@ -54,10 +50,11 @@ def commit(bench, who):
         label_visibility="collapsed",
     )
     if right.button("Commit", disabled=not (since and who), type="primary", width="stretch"):
-        told(lambda: f"{bench.commit(message, who)['name']} is committed")
+        report_result(lambda: f"{bench.commit(message, who)['name']} is committed")
 
 
-def log(bench, who):
+def draw_log(bench: Bench, who: str) -> None:
+    """Draw the log; a batch selected in it can be reverted."""
     rows = bench.batches().iloc[::-1].reset_index(drop=True)
     chosen = st.dataframe(
         localize(rows[SHOWN], show_time),
@@ -69,32 +66,31 @@ def log(bench, who):
         key="log",
     ).selection.rows
     if not chosen:
-        return st.caption("Choose a line to take its batch back.")
+        return st.caption("Select a line to revert its batch.")
     row = rows.iloc[chosen[0]]
     if row["kind"] != "batch":
         return st.caption(f"{row['name']} is a version: the difference shows what it holds.")
     try:
         plan, _ = bench.revert(row["name"], who=who, dry=True)
     except UserError as e:
-        return st.caption(words(e))
+        return st.caption(error_markdown(e))
     back = plan[plan.popped.map(bool).astype(bool)]
     st.write(
-        f"To take back **{row['name']}** restores {len(back):,} values; {len(plan) - len(back):,} that were edited since stay."
+        f"Reverting **{row['name']}** restores {len(back):,} values; "
+        f"{len(plan) - len(back):,} that were edited since stay."
     )
-    names = bench.state().key
-    if len(back) > 200:
-        st.caption("The first 200 of them:")
-    st.dataframe(
-        back.assign(sample=names.reindex(back["sample"]).to_numpy())[
-            ["sample", "slot", "now", "value"]
-        ].head(200),
-        hide_index=True,
-    )
-    if st.button(f"Take back {row['name']}", disabled=not (who and len(back))):
-        told(lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back")
+    if len(back) > REVERTED:
+        st.caption(f"The first {REVERTED} of them:")
+    named = back.assign(sample=bench.state().key.reindex(back["sample"]).to_numpy())
+    st.dataframe(named[["sample", "slot", "now", "value"]].head(REVERTED), hide_index=True)
+    if st.button(f"Revert {row['name']}", disabled=not (who and len(back))):
+        report_result(
+            lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back"
+        )
 
 
-def diff(bench, who):
+def draw_difference(bench: Bench, who: str) -> None:
+    """Draw what differs between two versions."""
     names = ["HEAD", *bench.commits().name[::-1]]
     one, two = st.columns(2)
     a, b = one.selectbox("From", names, index=len(names) - 1), two.selectbox("To", names)
@@ -116,28 +112,33 @@ def diff(bench, who):
             key=f"matrix {a} {b}",
         ).selection.cells
         st.caption(
-            "Choose a number, and only its pictures are shown; choose a picture, and its life is told. Row: the label before. Column: after."
+            "Select a number, and only its pictures are shown; select a picture, and its history "
+            "is shown. Row: the label before. Column: after."
         )
         rows = found["relabelled"]
         for at, after in cells:
             rows = rows[(rows["from"] == matrix.index[at]) & (rows["to"] == after)]
-        pictures(rows, who)
+        draw_pictures(rows, who)
 
 
-def pictures(rows, who, most=48):
-    """What was relabelled, as pictures with the label before and after; a click tells the life of one."""
+def draw_pictures(rows: pd.DataFrame, who: str) -> None:
+    """Draw what was relabelled, with the label before and after.
+
+    A click on a picture shows its history.
+    """
+    changed = rows[["sample", "source_id", "from", "to"]].head(PICTURES)
     cells = [
-        f'<a href="/history?sample={quote(r.sample)}&who={quote(who)}" target="_self" title="its life"><figure>{picture(r.sample, r.source_id)}'
-        f"<figcaption><s>{escape(str(r[3]))}</s> → <b>{escape(str(r[4]))}</b></figcaption></figure></a>"
-        for r in rows[["sample", "source_id", "from", "to"]].head(most).itertuples()
+        f'<a href="/history?sample={quote(sample)}&who={quote(who)}" target="_self" '
+        f'title="its history"><figure>{picture_html(sample, name)}<figcaption>'
+        f"<s>{escape(str(before))}</s> → <b>{escape(str(after))}</b></figcaption></figure></a>"
+        for sample, name, before, after in changed.itertuples(index=False)
     ]
-    st.html(
-        f'<div class="assay-sheet">{"".join(cells)}</div>'
-        + (f"<p>and {len(rows) - most:,} more</p>" if len(rows) > most else "")
-    )
+    more = f"<p>and {len(rows) - PICTURES:,} more</p>" if len(rows) > PICTURES else ""
+    st.html(f'<div class="assay-sheet">{"".join(cells)}</div>{more}')
 
 
-def blame(bench):
+def draw_sample(bench: Bench) -> None:
+    """Draw the history of one sample."""
     sample = st.text_input(
         "Sample",
         st.query_params.get("sample", ""),
@@ -145,11 +146,11 @@ def blame(bench):
         label_visibility="collapsed",
     ).strip()
     if not sample:
-        return st.caption("Say a sample, and its life is told: each label, by whom, when and why.")
+        return st.caption("Name a sample to see its history: each label, by whom, when and why.")
     try:
         id, key, life = bench.blame(sample)
     except UserError as e:
-        return st.warning(words(e))
+        return st.warning(error_markdown(e))
     left, right = st.columns([1, 4])
-    left.html(f'<div class="assay-sheet"><figure>{picture(id, key, 256)}</figure></div>')
+    left.html(f'<div class="assay-sheet"><figure>{picture_html(id, key, 256)}</figure></div>')
     right.dataframe(localize(life[LIFE], show_time), hide_index=True)

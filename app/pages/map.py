@@ -1,30 +1,41 @@
-"""Map: every image where its likes are, coloured by what one wants to see; what is circled comes as a grid, and goes as one batch of edits."""
+"""Map: similar images lie near each other, in colours that one chooses.
 
-import numpy as np
+What is circled comes as a grid, and goes as one batch of edits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from assay.app.server.map_data import WAYS, kept, places
+from assay.app.server.map_data import WAYS, samples_inside
 from assay.app.ui import fiftyone_button, grid
-from assay.app.ui.widgets import component, reviewer, words
+from assay.app.ui.widgets import ask_reviewer, error_markdown, make_component
 from assay.curation.errors import UserError
-from assay.curation.features import projection
+from assay.curation.features import image_map
 from assay.curation.label_quality import live
-from assay.curation.splits import LOCKED
-from assay.curation.versioning import versions
+from assay.curation.versioning import positions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
 
 SHOWN = 300  # pictures of a selection at once
-chart = component("map")
+chart = make_component("map")
 
 
-def draw(bench):
+def draw(bench: Bench) -> None:
+    """Draw the map, and what is selected on it."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Map")
     try:
-        _, method = projection.positions(bench, bench.state())
+        _, method = image_map.read_positions(bench, bench.state())
     except UserError as e:
-        return st.info(words(e))
+        return st.info(error_markdown(e))
     with right:
-        who = reviewer(bench)
+        who = ask_reviewer(bench)
     by = (
         st.segmented_control(
             "Colour",
@@ -35,45 +46,42 @@ def draw(bench):
         )
         or "label"
     )
-    url = f"/assay/map?by={by}&at={versions.position(bench, 'HEAD')}&drawn={method}"
+    url = f"/assay/map?by={by}&at={positions.find_position(bench, 'HEAD')}&drawn={method}"
     left, right = st.columns([5, 3], gap="medium")
     with left:
         said = chart(data=dict(url=url, drawn=method), key="map", on_lasso_change=lambda: None)
         st.caption(
-            f"Drawn by {method}. Test samples lie on the map as images; no label or prediction of theirs colours it."
+            f"Drawn by {method}. Test samples lie on the map as images; "
+            "no label or prediction of theirs colours it."
         )
     with right:
         if said.lasso and said.lasso["drawn"] == method:
-            selection(bench, *inside(bench, said.lasso["at"]), who)
+            draw_selection(bench, *samples_inside(bench, said.lasso["at"]), who)
         else:
-            st.markdown("### Nothing is chosen")
+            st.markdown("### Nothing is selected")
             st.caption(
-                "Click on a point, or hold shift and draw around many: their pictures come here, to be explained, labelled or dropped."
+                "Click on a point, or hold shift and draw around many: their pictures come here, "
+                "to be explained, labelled or dropped."
             )
 
 
-def inside(bench, lasso):
-    """(kept samples within a polygon of the map, how many of test and guard it holds besides: nobody edits those)."""
-    from matplotlib.path import Path
+def draw_selection(bench: Bench, chosen: pd.DataFrame, locked: int, who: str) -> None:
+    """Draw the selected samples as a grid.
 
-    state = kept(bench)
-    state = state[Path(np.array(lasso, float)).contains_points(places(bench, state))]
-    locked = state["split"].isin(LOCKED)
-    return state[~locked], int(locked.sum())
-
-
-def selection(bench, chosen, locked, who):
-    st.markdown(f"### {len(chosen):,} chosen")
+    locked: how many test or guard samples lie among them.
+    """
+    st.markdown(f"### {len(chosen):,} selected")
     if locked:
         st.caption(
-            f"{locked:,} test or guard samples in there are not among them: nobody edits those here."
+            f"{locked:,} test or guard samples in there are not among them: "
+            "nobody edits those here."
         )
     if not len(chosen):
         return
     if not who:
-        st.info("Say who decides, and what you choose can be edited.")
+        st.info("Say who decides, and what you select can be edited.")
     classes = sorted({c for c in bench.state().label if c})
-    hint = live.opinion(bench).suggestion.reindex(chosen.index)
+    hint = live.label_scores(bench).suggestion.reindex(chosen.index)
     hint = hint.astype(object).where(hint.notna(), None)
     shown = chosen.head(SHOWN)
     items = [
@@ -87,9 +95,9 @@ def selection(bench, chosen, locked, who):
         )
         for s, row in shown.iterrows()
     ]
-    fiftyone_button.offer(bench, list(chosen.index))
+    fiftyone_button.draw_fiftyone_button(bench, list(chosen.index))
     label = st.selectbox(
-        "Class for what is picked",
+        "Class for what is selected",
         classes,
         index=None,
         placeholder="a class",
@@ -102,4 +110,4 @@ def selection(bench, chosen, locked, who):
     ]
     if len(chosen) > len(shown):
         st.caption(f"Here are the pictures of {len(shown)}; an act can be for all {len(chosen):,}.")
-    grid.draw(bench, items, actions if who else [], who, "chosen", dict(hint))
+    grid.draw_grid(bench, items, actions if who else [], who, "chosen", dict(hint))

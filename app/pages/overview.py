@@ -1,108 +1,110 @@
-"""Overview: what is in the bench, what is flagged, and the one thing to do next."""
+"""Overview: what the bench holds, and what to do next."""
+
+from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from assay.app.ui import fiftyone_button, import_form, tasks
-from assay.app.ui.accuracy_chart import whiskers
-from assay.app.ui.banners import link
-from assay.app.ui.widgets import bars, cards, plain
+from assay.app.ui.accuracy_chart import whiskers_html
+from assay.app.ui.banners import draw_link
+from assay.app.ui.widgets import bars_html, cards_html, escape_markdown
 from assay.curation.predictions import runs
 from assay.curation.review import rates
 from assay.curation.statistics import wording
 
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
 
-def draw(bench):
-    st.markdown(f"# {plain(bench.path.name)}")
-    busy = tasks.follow(
-        bench, "import", "scan"
-    )  # first: what ends from here on draws the page anew
+
+def draw(bench: Bench) -> None:
+    """Draw the bench in numbers; an empty one has an import form."""
+    st.markdown(f"# {escape_markdown(bench.path.name)}")
+    # first: what ends from here on draws the page anew
+    busy = tasks.follow_tasks(bench, "import", "scan")
     status = bench.status()
     if not status["samples"]:
-        return None if busy else import_form.offer(bench)
+        return None if busy else import_form.draw_import_form(bench)
     if not busy:
-        advise(bench, status["advice"])
-    review = status["review"]
-    st.html(
-        cards(
-            [
-                (
-                    f"{status['samples']:,}",
-                    "samples: " + ", ".join(f"{n:,} {s}" for s, n in status["splits"].items()),
-                ),
-                (f"{len(status['classes']):,}", "classes"),
-                (
-                    f"{(status['issues'] or {}).get('label', 0):,}",
-                    "labels that the model doubts and nobody has reviewed",
-                ),
-                (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
-                (rates.left_words(review) or "not yet known", errors_words(review)),
-                (f"{status['runs']:,}", "trainings"),
-            ]
-        )
-    )
+        draw_next_step(bench, status["advice"])
+    st.html(cards_html(status_cards(status)))
     one, two = st.columns(2, gap="large")
     with one:
         st.markdown("### Classes, without the test split")
-        st.html(bars(dict(sorted(status["classes"].items(), key=lambda c: -c[1]))))
+        st.html(bars_html(dict(sorted(status["classes"].items(), key=lambda c: -c[1]))))
     with two:
         st.markdown("### Issues")
         st.html(
-            bars(status["issues"])
+            bars_html(status["issues"])
             if status["issues"]
             else "<p>None known: a scan looks for them.</p>"
         )
     if status["classes_reviewed"]:
-        with st.expander("What random looks say of each class"):
-            st.dataframe(class_table(status["classes_reviewed"]), hide_index=True, width="stretch")
+        with st.expander("What labels reviewed at random say of each class"):
+            st.dataframe(class_rows(status["classes_reviewed"]), hide_index=True, width="stretch")
             st.caption(
-                "By given label. A rate takes 30 looks; before that you see counts. Flagged is what the model doubts now, out of sample."
+                "By given label. A rate takes 30 labels reviewed at random; before that you see "
+                "counts. Flagged is what the model doubts now, out of sample."
             )
     if status["network"] and (old := status["network"]["changed"] + status["network"]["new"]):
         st.caption(f"The network's second opinion is {old:,} edits old: a scan asks it anew.")
-    fiftyone_button.offer(bench)
-    judged = runs.by_version(bench)
+    fiftyone_button.draw_fiftyone_button(bench)
+    judged = runs.tabulate_versions(bench)
     if len(judged):
         st.markdown("### Validation accuracy by version")
-        st.html(whiskers(judged))
+        st.html(whiskers_html(judged))
         st.caption(
-            f"On the {judged.n[0]:,} val labels as they stand now, to which no model was fitted; 95 % intervals over seeds and samples. "
-            f"Whether versions differ an experiment tests, on the test set: these lines do not. Each training: `assay runs -b {bench.given}`."
+            f"On the {judged.n[0]:,} val labels as they stand now, to which no model was fitted; "
+            "95 % intervals over seeds and samples. Whether versions differ an experiment tests, "
+            f"on the test set: these lines do not. Each run: `assay runs -b {bench.given}`."
         )
 
 
-def class_table(rows):
-    """Rows of queue.by_class in words."""
-    said = {
-        "class": "class",
+def status_cards(status: dict) -> list[tuple[str, str]]:
+    """Make the numbers of a bench: (value, what it is)."""
+    review, issues = status["review"], status["issues"] or {}
+    splits = ", ".join(f"{n:,} {split}" for split, n in status["splits"].items())
+    return [
+        (f"{status['samples']:,}", f"samples: {splits}"),
+        (f"{len(status['classes']):,}", "classes"),
+        (f"{issues.get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
+        (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
+        (rates.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
+        (f"{status['runs']:,}", "runs"),
+    ]
+
+
+def class_rows(rows: list[dict]) -> list[dict]:
+    """Write what random reviews say of each class."""
+    rates_of = {
         "wrong": ("hits", "looks"),
         "flags right": ("flagged_hits", "flagged"),
         "clean ones flagged": ("clean_flagged", "clean"),
     }
     return [
-        {k: r[v] if isinstance(v, str) else wording.rate(r[v[0]], r[v[1]]) for k, v in said.items()}
-        for r in rows
+        {"class": row["class"]}
+        | {name: wording.format_rate(row[hits], row[n]) for name, (hits, n) in rates_of.items()}
+        for row in rows
     ]
 
 
-def advise(bench, step):
-    """The next step, with its reason and the way to it."""
+def draw_next_step(bench: Bench, step: dict) -> None:
+    """Draw the next step, with its reason and the way to it."""
     st.html(f'<div class="assay-next"><b>{escape(step["do"])}</b><br>{escape(step["why"])}</div>')
     if step["command"].startswith("assay scan"):
-        words = (
-            step["command"].removesuffix(f" -b {bench.given}").split()
-        )  # assay scan, as it was asked for the last time
+        # assay scan, as it was asked for the last time
+        words = step["command"].removesuffix(f" -b {bench.given}").split()
         if "FILE" not in words and st.button("Scan", type="primary"):
-            tasks.begin(bench, *words[1:])
+            tasks.begin_task(bench, *words[1:])
     elif step["page"] != "overview":
-        link(step["page"], f"{step['do']} →")
+        draw_link(step["page"], f"{step['do']} →")
     st.caption(f"The same by a command: `{step['command']}`.")
 
 
-def errors_words(review):
-    return (
-        "errors left: it takes 30 random looks"
-        if review["errors_left"] is None
-        else "errors left, with the range that holds at every look (95 %)"
-    )
+def errors_left_caption(review: dict) -> str:
+    """Say what the number of errors left is, or what it takes."""
+    if review["errors_left"] is None:
+        return "errors left: it takes 30 labels reviewed at random"
+    return "errors left, with the range that holds at every look (95 %)"

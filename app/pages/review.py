@@ -1,62 +1,72 @@
-"""Review: one image, its evidence, one key for each decision, and what the decisions did; or many alike at once."""
+"""Review: one image and one key a decision, or a whole grid."""
+
+from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from assay.app.ui import grid
-from assay.app.ui.widgets import component, reviewer
+from assay.app.ui.widgets import ask_reviewer, make_component
 from assay.curation.features import scan_settings
 from assay.curation.label_quality import live
 from assay.curation.slicing import clusters
 
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
+
 MANY = 60  # pictures in a grid
-desk = component("review")
+review = make_component("review")
 
 
-def draw(bench):
+def draw(bench: Bench) -> None:
+    """Draw the review, one by one or as a grid."""
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
-    if not scan_settings.scanned(bench):
+    if not scan_settings.is_scanned(bench):
         return st.info(
             f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
         )
     with right:
-        who = reviewer(bench)
-    ways = ("one by one", "many alike")
+        who = ask_reviewer(bench)
+    ways = ("one by one", "grid review")
     way = middle.segmented_control("How", ways, default=ways[0], label_visibility="collapsed")
     if not who:
         return st.info("Say who decides: the name goes into the log with every decision.")
     if way == ways[1]:
-        return alike(bench, who)
+        return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
-    desk(data=dict(bench=str(bench.path), who=who, session=session), key="review", height="content")
+    data = dict(bench=str(bench.path), who=who, session=session)
+    review(data=data, key="review", height="content")
 
 
-def alike(bench, who):
-    """Suspects of one kind, given one label and thought another: pick them, unpick the exceptions, accept the rest as one batch."""
-    state, found = bench.state(), live.opinion(bench)
+def draw_grid_review(bench: Bench, who: str) -> None:
+    """Draw suspects of one kind, given one label and thought another.
+
+    Select them, deselect the exceptions, and accept the rest as one batch.
+    """
+    state, found = bench.state(), live.label_scores(bench)
     found = found[found.flagged].sort_values("score", kind="stable")
     if not len(found):
         return st.info("The model doubts no label that nobody has reviewed.")
-    pairs = (found.label.astype(str) + " → " + found.suggestion.astype(str)).value_counts()
+    kinds = found.label.astype(str) + " → " + found.suggestion.astype(str)
+    pairs = kinds.value_counts()
     pair = st.selectbox(
         "Labelled → suggested",
         list(pairs.index),
         format_func=lambda p: f"{p}  ({pairs[p]:,})",
         label_visibility="collapsed",
     )
-    some = found[(found.label.astype(str) + " → " + found.suggestion.astype(str)) == pair].head(
-        MANY
-    )
+    some = found[kinds == pair].head(MANY)
     if pairs[pair] > len(some):
         st.caption(
-            f"The {len(some)} most doubted of {pairs[pair]:,}; the others come when these are decided."
+            f"The {len(some)} most doubted of {pairs[pair]:,}; "
+            "the others come when these are decided."
         )
-    group = pd.factorize(clusters.assigned(bench, state.loc[some.index]))[
-        0
-    ]  # what looks alike lies side by side, the worst group first
+    # what looks alike lies side by side, the worst group first
+    group, _ = pd.factorize(clusters.assign_clusters(bench, state.loc[some.index]))
     some = some.iloc[group.argsort(kind="stable")]
     items = [
         dict(
@@ -75,4 +85,4 @@ def alike(bench, who):
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
-    grid.draw(bench, items, actions, who, "alike")
+    grid.draw_grid(bench, items, actions, who, "alike")

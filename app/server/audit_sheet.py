@@ -1,82 +1,98 @@
-"""A blind audit in the browser: the sheet's images under their numbers alone, each answer on disk before it is answered, and the whole read back."""
+"""A blind audit in the browser: images under their numbers alone.
+
+Each answer is on disk before it is acknowledged, and all are read back together.
+"""
+
+from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.review import audit
+from assay.curation.review.audit_answers import apply_answers
+from assay.curation.review.audit_sheet import start_audit
 from assay.curation.system import permissions
-from assay.curation.versioning.edits import number
+from assay.curation.versioning.decision_cells import parse_number
+
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
 
 
-def folder_of(bench, name):
+def sheet_folder(bench: Bench, name: str) -> Path:
+    """The folder of a sheet."""
     return bench.path / "audits" / name
 
 
-def begin(bench, who, n, split="test"):
-    """Draw a sheet, and keep it in the bench. Returns its name."""
-    permissions.folder(bench.path / "audits")
+def begin_sheet(bench: Bench, who: str, n: int, split: str = "test") -> str:
+    """Draw n samples as a sheet in the bench; returns its name."""
+    permissions.make_folder(bench.path / "audits")
     made = bench.path / "audits" / f"new-{os.getpid()}"
-    out = audit.start(bench, who, split, n, folder=made)
-    made.rename(folder_of(bench, out["audit"]))
+    out = start_audit(bench, who, split, n, folder=made)
+    made.rename(sheet_folder(bench, out["audit"]))
     return out["audit"]
 
 
-def open_ones(bench):
-    """{name: rule} of the sheets that were drawn here and not yet read, oldest first."""
-    read = set(audit.audited(bench).audit)
+def list_open_sheets(bench: Bench) -> dict[str, dict]:
+    """List the sheets not yet read: {name: rule}, oldest first."""
+    read = set(audit.find_audited(bench).audit)
     rules = {
         k.removeprefix("audit:"): r for k, r in bench.rules().items() if k.startswith("audit:")
     }
     return {
         k: r
         for k, r in sorted(rules.items(), key=lambda kv: kv[1]["upto"])
-        if k not in read and folder_of(bench, k).exists()
+        if k not in read and sheet_folder(bench, k).exists()
     }
 
 
-def rows(bench, name):
-    """The file of each row's image, by its number."""
-    if not name.isalnum() or len(name) > 64 or not folder_of(bench, name).is_dir():
+def row_images(bench: Bench, name: str) -> dict[int, Path]:
+    """Find the file of each row's image, by its number."""
+    if not name.isalnum() or len(name) > 64 or not sheet_folder(bench, name).is_dir():
         raise UserError(
             f"expected an audit that was begun here, found {name[:40]!r}",
             "begin one on the page Audit",
         )
-    return {int(p.stem): p for p in folder_of(bench, name).glob("images/*") if p.stem.isdecimal()}
+    return {
+        int(p.stem): p for p in sheet_folder(bench, name).glob("images/*") if p.stem.isdecimal()
+    }
 
 
-def answers(bench, name):
-    """What has been answered, the newest last: {row: dict label, verdict, seconds}; of a row's answers the last one counts, unless it was taken back."""
-    file, out = folder_of(bench, name) / "answers.jsonl", {}
+def load_answers(bench: Bench, name: str) -> dict[int, dict]:
+    """Load the answers, the newest last.
+
+    Returns {row: dict label, verdict, seconds}. Of a row's answers the last one counts, unless it was taken back.
+    """
+    file, out = sheet_folder(bench, name) / "answers.jsonl", {}
     for line in file.read_text().splitlines() if file.exists() else []:
         try:
-            said = json.loads(line)
+            answer = json.loads(line)
         except ValueError:  # the line that a kill cut short was never acknowledged
             continue
-        out.pop(row := said.pop("row"), None)
-        if not said.get("undo"):
-            out[row] = said
+        out.pop(row := answer.pop("row"), None)
+        if not answer.get("undo"):
+            out[row] = answer
     return out
 
 
-def answer(bench, name, said):
-    """Keep one answer, or take it back (undo=True); that is durable when this returns."""
-    if (
-        said.get("undo") is True
-        and type(said.get("row")) is int
-        and said["row"] in rows(bench, name)
-    ):
-        return keep(bench, name, dict(row=said["row"], undo=True))
-    row, label, verdict, seconds = (said.get(k) for k in ("row", "label", "verdict", "seconds"))
+def save_answer(bench: Bench, name: str, answer: dict) -> dict:
+    """Store one answer, or take it back (undo=True).
+
+    It is durable when this returns.
+    """
+    row, label, verdict, seconds = (answer.get(k) for k in ("row", "label", "verdict", "seconds"))
+    there = type(row) is int and row in row_images(bench, name)
+    if there and answer.get("undo") is True:
+        return append_answer(bench, name, dict(row=row, undo=True))
     fine = (
-        type(row) is int
-        and row in rows(bench, name)
-        and (label is None or isinstance(label, str) and label in audit.classes(bench))
+        there
+        and (label is None or isinstance(label, str) and label in audit.list_classes(bench))
         and verdict in (None, "unsure")
     )
     try:
-        fine = fine and isinstance(seconds, int | float) and number(seconds) is not None
+        fine = fine and isinstance(seconds, int | float) and parse_number(seconds) is not None
     except ValueError:
         fine = False
     if not fine or (label is None) == (verdict is None):
@@ -84,47 +100,42 @@ def answer(bench, name, said):
             "expected a row of the sheet with a class or unsure, and seconds, found another answer",
             "reload the page",
         )
-    return keep(
+    return append_answer(
         bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds)
     )
 
 
-def keep(bench, name, said):
-    """Write a line of the sheet's answers; {done: rows that are answered}."""
-    file = folder_of(bench, name) / "answers.jsonl"
+def append_answer(bench: Bench, name: str, answer: dict) -> dict:
+    """Write one answer; returns {done: how many rows are answered}."""
+    file = sheet_folder(bench, name) / "answers.jsonl"
     torn = file.exists() and file.stat().st_size and not file.read_bytes().endswith(b"\n")
     with open(file, "a", opener=permissions.opener) as f:
-        f.write("\n" * bool(torn) + json.dumps(said) + "\n")
+        f.write("\n" * bool(torn) + json.dumps(answer) + "\n")
         f.flush()
         os.fsync(f.fileno())
-    return dict(done=len(answers(bench, name)))
+    return dict(done=len(load_answers(bench, name)))
 
 
-def finish(bench, name, who):
-    """Read the answers back as `assay audit FILE` does a filled sheet. Returns what it says of them."""
+def finish_sheet(bench: Bench, name: str, who: str) -> dict:
+    """Read the answers back, as `assay audit FILE` does a filled sheet."""
     import pandas as pd
 
-    said = answers(bench, name)
-    table = [
-        dict(audit=name, row=str(r), image="", **{k: str(v) for k, v in a.items()}, why="")
-        for r, a in sorted(said.items())
+    rows = [
+        dict(audit=name, row=str(row), image="", why="") | {k: str(v) for k, v in answer.items()}
+        for row, answer in sorted(load_answers(bench, name).items())
     ]
-    return audit.apply(
-        bench,
-        pd.DataFrame(
-            table, columns=["audit", "row", "image", "label", "verdict", "seconds", "why"]
-        ),
-        who,
-    )
+    columns = ["audit", "row", "image", "label", "verdict", "seconds", "why"]
+    return apply_answers(bench, pd.DataFrame(rows, columns=columns), who)
 
 
-def picture(bench, name, row, side):
-    """A JPEG of a row's image."""
-    from assay.curation.media.conversion import load_looks
-    from assay.curation.media.files import BadImage
-    from assay.curation.media.pixels import thumbnail
+def row_picture(bench: Bench, name: str, row: int, side: int) -> bytes | None:
+    """Make a JPEG of a row's image; None where there is none."""
+    from assay.curation.media.files import BadMedia
+    from assay.curation.media.stored_traits import load_traits
+    from assay.curation.media.thumbnails import make_thumbnail
 
     try:
-        return thumbnail(str(Path(rows(bench, name)[row])), side, load_looks(bench.arrays))
-    except (BadImage, KeyError):
+        file = str(row_images(bench, name)[row])
+        return make_thumbnail(file, side, load_traits(bench.arrays))
+    except (BadMedia, KeyError):
         return None

@@ -1,186 +1,219 @@
-"""How a number on the screen came about, in plain words and with this very sample; the formula comes after."""
+"""Explain the numbers on the screen in plain words, formulas last."""
 
-import json
+from __future__ import annotations
+
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
+from assay.curation.label_quality.score_files import LabelScores, read_leverage
 from assay.curation.review import rates
-from assay.curation.storage.arrays import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
 
 
-def why(bench, sample, most=8):
-    """Why a label is in the queue, or is not: dict sentences, probs (class, out-of-sample probability; the likeliest first), formula."""
+def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
+    """Explain why a label is in the queue, or is not.
+
+    Returns dict sentences, probs (pairs of class and out-of-sample probability, the likeliest
+    first), label, formula. UserError for a sample that has no score.
+    """
     with suppress(UserError):  # of what is not scanned there is none
-        live.brought(bench)
-    kept, state = load(bench.arrays / "opinion.npz"), bench.state()
-    at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
+        live.refresh_scores(bench)
+    kept, state = LabelScores.load(bench), bench.state()
+    at = np.flatnonzero(kept.ids == sample.encode()) if kept is not None else []
     if sample not in state.index or not len(at):
         raise UserError(
             "expected a train or val sample that was scanned, found another",
             f"run: assay scan -b {bench.given}",
         )
-    classes, p = json.loads(str(kept["classes"])), kept["pred_probs"][at[0]]
-    label, split = state.label[sample], state["split"][sample]
+    classes, p = kept.classes, kept.pred_probs[at[0]]
+    label, h = state.label[sample], read_leverage(bench, sample)
     order = np.argsort(-p, kind="stable")
     best, own = classes[order[0]], classes.index(label) if label in classes else None
-    out = [
-        f"The model was fitted without this image{' and its copies' * (split == 'train')}, then asked what it shows: {p[order[0]]:.0%} {best}."
+    copies = " and its copies" if state["split"][sample] == "train" else ""
+    sentences = [
+        f"The model was fitted without this image{copies}, then asked what it shows: "
+        f"{p[order[0]]:.0%} {best}."
     ]
     if own is None:
-        out.append("It has no label that train has, so nothing is doubted.")
-    elif kept["few"][own]:
-        out.append(
-            f"Too few images are labelled {label} to say whether this is one: it is never called wrong."
+        sentences.append("It has no label that train has, so nothing is doubted.")
+    elif kept.few[own]:
+        sentences.append(
+            f"Too few images are labelled {label} to say whether this is one: "
+            "it is never called wrong."
         )
     elif best == label:
-        out.append("That is its label, so nothing is doubted.")
+        sentences.append("That is its label, so nothing is doubted.")
     else:
-        out.append(
-            f"It is labelled {label}, to which the model gives {p[own]:.0%}: its score. The lowest scores come first in the queue."
-        )
-        decided = (
-            "It was flagged until somebody decided about it:"
-            if state.reviewed[sample]
-            else "It is flagged because"
-        )
-        out.append(f"{decided} {best} is likelier than {label}; no threshold was chosen.")
-        out.append(
-            "A score is no probability of being wrong: only people's decisions on images drawn at random tell how many labels are."
-        )
-    h = leverage(bench, sample)
+        sentences += doubt_sentences(label, best, p[own], state.reviewed[sample])
     if h is not None:
-        out.append(
-            f"Its own label would have pulled the model's answer by a share of {h:.2f}: that much is taken out, for every image, without refitting."
+        sentences.append(
+            f"Its own label would have pulled the model's answer by a share of {h:.2f}: "
+            "that much is taken out, for every image, without refitting."
         )
-    graph, node = neighbor_graph.nodes(bench, state.loc[[sample]])
-    _, everyone = neighbor_graph.nodes(bench, state)
-    usable = (state.keep & state["split"].isin(("train", "val")) & state.label.notna()).to_numpy()
-    first = dict(zip(everyone[usable][::-1].tolist(), state.label[usable][::-1]))
-    seen = [first[j] for j in graph["neighbours"][node[0]].tolist() if j in first]
-    if seen:
-        names, counts = np.unique(np.array(seen, object).astype(str), return_counts=True)
-        told = ", ".join(
-            f"{n} {name}" for name, n in sorted(zip(names, counts.tolist()), key=lambda t: -t[1])
-        )
-        out.append(
-            f"Of its {len(seen)} nearest labelled images: {told}. Copies that are test images are not looked at."
-        )
-    alone = (
-        f"here h = {h:.2f}"
-        if h is not None
-        else "nothing to take out: it was predicted, not fitted"
-    )
-    formula = "p₋ᵢ = (pᵢ − hᵢ yᵢ) / (1 − hᵢ),  hᵢ = xᵢᵀ (XᵀX + λI)⁻¹ xᵢ;  " + alone
     return dict(
-        sentences=out,
+        sentences=[*sentences, *neighbour_sentences(bench, sample, state)],
         probs=[[classes[c], float(p[c])] for c in order[:most]],
         label=label,
-        formula=formula,
+        formula=score_formula(h),
     )
 
 
-def leverage(bench, sample):
-    """How strongly a train sample pulls the model's answer about itself, 0 to 1; None where it does not take part."""
-    kept = load(bench.arrays / "probe.npz", ["ids", "h", "y"])
-    at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
-    return float(kept["h"][at[0]]) if len(at) and kept["y"][at[0]] >= 0 else None
-
-
-def left(review):
-    """How many errors are left, or why nobody can say yet; `review` as queue.progress has it."""
-    looks, hits, unsure, of, found = (
-        review[k] for k in ("looks", "hits", "unsure_looks", "population", "wrong")
+def doubt_sentences(label: str, best: str, score: float, reviewed: bool) -> list[str]:
+    """Say why a label is flagged, and what its score is not."""
+    flagged = (
+        "It was flagged until somebody decided about it:" if reviewed else "It is flagged because"
     )
-    out = [
-        f"Of {of:,} labels {looks + unsure:,} were drawn at random and judged by a person; {hits:,} of these were wrong."
+    return [
+        f"It is labelled {label}, to which the model gives {score:.0%}: its score. "
+        "The lowest scores come first in the queue.",
+        f"{flagged} {best} is likelier than {label}; no threshold was chosen.",
+        "A score is no probability of being wrong: only people's decisions on images drawn at "
+        "random tell how many labels are.",
     ]
-    if unsure:
-        out.append(
-            f"Of {unsure:,} nobody was sure: they count as right at one end and as wrong at the other."
-        )
+
+
+def neighbour_sentences(bench: Bench, sample: str, state: pd.DataFrame) -> list[str]:
+    """Say how the nearest labelled images are labelled."""
+    graph, node = neighbor_graph.load_nodes(bench, state.loc[[sample]])
+    _, everyone = neighbor_graph.load_nodes(bench, state)
+    usable = neighbor_graph.labelled_rows(state)
+    evidence = neighbor_graph.rows_on_nodes(graph, everyone, usable)
+    near = neighbor_graph.neighbour_rows(graph, node[0], evidence)
+    seen = state.label.to_numpy(object)[near[near >= 0]]
+    if not len(seen):
+        return []
+    names, counts = np.unique(seen.astype(str), return_counts=True)
+    ranked = sorted(zip(names, counts.tolist()), key=lambda pair: -pair[1])
+    listed = ", ".join(f"{n} {name}" for name, n in ranked)
+    return [
+        f"Of its {len(seen)} nearest labelled images: {listed}. "
+        "Copies that are test images are not looked at."
+    ]
+
+
+def score_formula(h: float | None) -> str:
+    """Write how a prediction without the sample follows from one with it."""
+    here = "nothing to take out: it was predicted, not fitted" if h is None else f"here h = {h:.2f}"
+    return f"p₋ᵢ = (pᵢ − hᵢ yᵢ) / (1 − hᵢ),  hᵢ = xᵢᵀ (XᵀX + λI)⁻¹ xᵢ;  {here}"
+
+
+def explain_errors_left(review: dict) -> dict:
+    """Explain how many errors are left, or why nobody can say yet.
+
+    review: see progress.summarize_reviews. Returns dict sentences, formula.
+    """
+    hits, unsure, of = review["hits"], review["unsure_looks"], review["population"]
+    looks = review["looks"] + unsure
+    sentences = [
+        f"Of {of:,} labels {looks:,} were drawn at random and judged by a person; "
+        f"{hits:,} of these were wrong.",
+        *unsure_sentences(unsure),
+    ]
     if review["errors_left"] is None:
-        return dict(
-            sentences=[*out, "Fewer than 30 such looks say too little, so no number is shown."],
-            formula="",
-        )
-    share = f"{hits / (looks + unsure):.1%}" + (
-        f" to {(hits + unsure) / (looks + unsure):.1%}" if unsure else ""
-    )
-    out += [
+        few = "Fewer than 30 such reviews say too little, so no number is shown."
+        return dict(sentences=[*sentences, few], formula="")
+    share = f"{hits / looks:.1%}" + (f" to {(hits + unsure) / looks:.1%}" if unsure else "")
+    sentences += [
         f"So {share} of all {of:,} would have come wrong.",
-        f"What people found, {found:,}, is no longer left: {rates.left_words(review)}.",
-        "The range holds at every look of a session together (95 %), so it is wider than one for a single look.",
+        f"What people found, {review['wrong']:,}, is no longer left: {rates.describe_errors_left(review)}.",
+        "The range holds at every look of a session together (95 %), so it is wider than one for "
+        "a single look.",
         "The queue's own hits say nothing here: it looks where errors are.",
     ]
-    formula = f"low to high: all numbers w of wrong labels among {of:,} with P({looks + unsure:,} looks | w) > 0.05 P(looks), P(looks) over all w"
-    return dict(
-        sentences=out,
-        formula=formula + " (a martingale in the looks: Waudby-Smith and Ramdas 2020)",
+    formula = (
+        f"low to high: all numbers w of wrong labels among {of:,} with "
+        f"P({looks:,} looks | w) > 0.05 P(looks), P(looks) over all w "
+        "(a martingale in the looks: Waudby-Smith and Ramdas 2020)"
     )
+    return dict(sentences=sentences, formula=formula)
 
 
-def audited(noise):
-    """What an audit says of the test labels; `noise` as audit.noise has it."""
-    wrong, n, of, unsure = (noise[k] for k in ("wrong", "n", "of", "unsure"))
-    out = [
-        f"Of {of:,} test labels {n + unsure:,} were drawn at random and judged by a person who saw neither label nor prediction.",
+def unsure_sentences(unsure: int) -> list[str]:
+    """Say how answers that nobody was sure of count."""
+    if not unsure:
+        return []
+    return [
+        f"Of {unsure:,} nobody was sure: they count as right at one end and as wrong at the other."
+    ]
+
+
+def explain_audit(noise: dict) -> dict:
+    """Explain what an audit says of the test labels.
+
+    noise: see label_noise.estimate_noise. Returns dict sentences, formula.
+    """
+    wrong, of, unsure = (noise[k] for k in ("wrong", "of", "unsure"))
+    n = noise["n"] + unsure
+    sentences = [
+        f"Of {of:,} test labels {n:,} were drawn at random and judged by a person who saw neither "
+        "label nor prediction.",
         f"{wrong:,} of these answers contradict the label.",
     ]
     if noise["share"] is None:
-        return dict(
-            sentences=[*out, "Fewer than 30 such looks say too little, so no rate is shown."],
-            formula="",
-        )
+        few = "Fewer than 30 such reviews say too little, so no rate is shown."
+        return dict(sentences=[*sentences, few], formula="")
     (share, low, high), between = noise["share"], noise["share_between"]
-    share = f"{share:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
-    if unsure:
-        out.append(
-            f"Of {unsure:,} nobody was sure: they count as right at one end and as wrong at the other."
-        )
-    out.append(
-        f"So about {share} of all are wrong; the answers fit anything from {low:.1%} to {high:.1%} (95 %)."
+    about = f"{share:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
+    sentences += [
+        *unsure_sentences(unsure),
+        f"So about {about} of all are wrong; "
+        f"the answers fit anything from {low:.1%} to {high:.1%} (95 %).",
+    ]
+    return dict(sentences=sentences, formula=audit_formula(wrong, n, of))
+
+
+def audit_formula(hits: int, n: int, of: int) -> str:
+    """Write which numbers of wrong labels an audit does not rule out."""
+    return (
+        f"low to high: all numbers of wrong labels among {of:,} with P(≥ {hits}) > 0.025, "
+        f"P(≤ {hits}) > 0.025 in {n:,} draws (hypergeometric)"
     )
-    return dict(sentences=out, formula=exact(wrong, n + unsure, of))
 
 
-def exact(hits, looks, of):
-    return f"low to high: all numbers of wrong labels among {of:,} with P(≥ {hits}) > 0.025, P(≤ {hits}) > 0.025 in {looks:,} draws (hypergeometric)"
+def explain_gap(row: dict) -> dict:
+    """Explain why a region is called a gap.
 
-
-def gap(row):
-    """Why a region is called a gap; `row` of gaps.find."""
-    row, out = (
-        {k: None if v != v else v for k, v in row.items()},
-        [],
-    )  # a frame's empty cell is not a number, and not itself
-    if row["val"]:
-        rest = row["rest"] or 0
-        out.append(
-            f"The model, asked without having seen them, is wrong about {row['errors']:,} of its {row['val']:,} validation images."
-        )
-        out.append(
-            f"A true rate from {row['low']:.0%} to {row['high']:.0%} fits such a count: 95 of 100 such intervals hold the truth."
-        )
-        out.append(
-            f"Elsewhere it is wrong about {rest:.0%} of {row['n_rest']:,}. At that rate {rest * row['val']:.0f} would be wrong here. What is beyond, "
-            f"compared class by class and counted in one gap alone, is what it explains: {max(0, row['explains']):.0f} "
-            f"[{max(0, row['explains_low']):.0f}, {max(0, row['explains_high']):.0f}]."
-        )
+    row: one of gaps.find_gaps. Returns dict sentences, formula.
+    """
+    # a frame's empty cell is not a number, and not itself
+    row = {k: None if v != v else v for k, v in row.items()}
+    sentences = gap_error_sentences(row) if row["val"] else []
     if row["ratio"] is not None and row["ratio_low"] is not None:
-        out.append(
-            f"Train has {row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}] times the share of it that {row['against']} has; "
+        ratio = f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+        sentences.append(
+            f"Train has {ratio} times the share of it that {row['against']} has; "
             "1 would be an even share."
         )
     if row["p"] is not None and row["q"] is not None:
-        out.append(
-            f"Were this chance, so much would be seen with probability {row['p']:.1g}. Many regions were asked, so that is {row['q']:.1g} now."
+        sentences.append(
+            f"Were this chance, so much would be seen with probability {row['p']:.1g}. "
+            f"Many regions were asked, so that is {row['q']:.1g} now."
         )
-    out.append("No label or prediction of a test image enters.")
-    return dict(
-        sentences=out,
-        formula="Fisher's exact test; Benjamini and Hochberg at 5 %; Wilson's interval of a rate",
-    )
+    sentences.append("No label or prediction of a test image enters.")
+    formula = "Fisher's exact test; Benjamini and Hochberg at 5 %; Wilson's interval of a rate"
+    return dict(sentences=sentences, formula=formula)
+
+
+def gap_error_sentences(row: dict) -> list[str]:
+    """Say how often the model is wrong here, and how often elsewhere."""
+    rest = row["rest"] or 0
+    low, high = max(0, row["explains_low"]), max(0, row["explains_high"])
+    return [
+        f"The model, asked without having seen them, is wrong about {row['errors']:,} "
+        f"of its {row['val']:,} validation images.",
+        f"A true rate from {row['low']:.0%} to {row['high']:.0%} fits such a count: "
+        "95 of 100 such intervals hold the truth.",
+        f"Elsewhere it is wrong about {rest:.0%} of {row['n_rest']:,}. "
+        f"At that rate {rest * row['val']:.0f} would be wrong here. What is beyond, compared class "
+        "by class and counted in one gap alone, is what it explains: "
+        f"{max(0, row['explains']):.0f} [{low:.0f}, {high:.0f}].",
+    ]

@@ -1,21 +1,30 @@
 """The HTTP routes that the pages' scripts call."""
 
-import json
+from __future__ import annotations
 
-from assay.app.server.review_session import desk_of
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from assay.app.server.review_session import ReviewSession, open_session
+from assay.curation.errors import UserError
 
 LONGEST = 64 << 10  # bytes of a decision
+Answer = Callable[[Request], Awaitable[Response]]
 
 
-def parsed(body):
-    """The object that the bytes of a request are."""
-    from assay.curation.errors import UserError
-
+def parse_object(body: bytes) -> dict:
+    """Parse the object that the bytes of a request are."""
     try:
         found = json.loads(body)
-        json.dumps(
-            found, ensure_ascii=False, allow_nan=False
-        ).encode()  # neither NaN, nor 1e999, nor half a character is JSON
+        # neither NaN, nor 1e999, nor half a character is JSON
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise UserError("expected JSON, found something else", "send an object") from None
     if not isinstance(found, dict):
@@ -23,10 +32,8 @@ def parsed(body):
     return found
 
 
-def field(asked, name, kind, default):
-    """A field of what was sent; UserError where it is of another type."""
-    from assay.curation.errors import UserError
-
+def read_field(asked: dict, name: str, kind: type, default: Any) -> Any:
+    """Read a field; UserError where it is of another type."""
     found = asked.get(name, default)
     if not isinstance(found, kind):
         raise UserError(
@@ -36,10 +43,8 @@ def field(asked, name, kind, default):
     return found
 
 
-def whole(text, name):
-    """A whole number from a query or a path."""
-    from assay.curation.errors import UserError
-
+def parse_whole_number(text: str, name: str) -> int:
+    """Parse a whole number from a query or a path."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise UserError(
             f"expected a whole number as {name}, found {text[:40]!r}", "reload the page"
@@ -47,133 +52,133 @@ def whole(text, name):
     return int(text)
 
 
-def routes(path):
-    """The routes that a review talks to; each works in a thread, so that nobody waits for another's disk."""
-    from starlette.concurrency import run_in_threadpool
-    from starlette.responses import JSONResponse, RedirectResponse, Response
-    from starlette.routing import Route
+async def read_body(request: Request) -> dict:
+    """Read the JSON object sent; UserError where it is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST:
+            raise UserError(
+                f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time"
+            )
+    return parse_object(body)
 
-    from assay.curation.errors import UserError
 
-    async def asked(request):
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > LONGEST:
-                raise UserError(
-                    f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time"
-                )
-        return parsed(body)
+def answer_errors(work: Answer) -> Answer:
+    """Answer a UserError as JSON with status 400."""
 
-    def answering(work):
-        async def answer(request):
-            try:
-                return await work(request)
-            except UserError as e:
-                return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
+    async def answer(request: Request) -> Response:
+        try:
+            return await work(request)
+        except UserError as e:
+            return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
 
-        return answer
+    return answer
 
-    @answering
-    async def image(request):
-        side = min(1024, max(16, whole(request.query_params.get("side", "512"), "side")))
-        jpeg = await run_in_threadpool(desk_of(path).picture, request.path_params["sample"], side)
-        if jpeg is None:
-            return Response("no such picture", 404)
-        return Response(
-            jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"}
-        )
 
-    @answering
-    async def decisions(request):
-        a = await asked(request)
-        who, sent = field(a, "who", str, ""), field(a, "sent", list, [])
+def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
+    """Answer with a picture, or 404 where there is none."""
+    if jpeg is None:
+        return Response("no such picture", 404)
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def make_routes(path: str | Path) -> list[Route]:
+    """Make the routes of the bench in `path`.
+
+    Each works in a thread, so that nobody waits for another's disk.
+    """
+
+    def session() -> ReviewSession:
+        return open_session(path)
+
+    @answer_errors
+    async def image(request: Request) -> Response:
+        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+        side, sample = min(1024, max(16, asked)), request.path_params["sample"]
+        jpeg = await run_in_threadpool(session().thumbnail, sample, side)
+        return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
+
+    @answer_errors
+    async def decisions(request: Request) -> Response:
+        asked = await read_body(request)
+        who, sent = read_field(asked, "who", str, ""), read_field(asked, "sent", list, [])
         if not all(isinstance(s, dict) and isinstance(s.get("batch"), str) for s in sent):
             raise UserError(
                 "expected objects with a batch in `sent`, found another value", "reload the page"
             )
-        return JSONResponse(await run_in_threadpool(desk_of(path).receive, sent, who))
+        return JSONResponse(await run_in_threadpool(session().store_decisions, sent, who))
 
-    @answering
-    async def items(request):
-        a = await asked(request)
-        session, skip = field(a, "session", str, ""), field(a, "skip", list, [])
+    @answer_errors
+    async def items(request: Request) -> Response:
+        asked = await read_body(request)
+        browser, skip = read_field(asked, "session", str, ""), read_field(asked, "skip", list, [])
         if not all(isinstance(s, str) for s in skip):
             raise UserError(
                 "expected ids of samples in `skip`, found another value", "reload the page"
             )
 
-        def read():
-            desk = desk_of(path)
-            desk.look()
-            return dict(items=desk.items(session, skip[:2000]), classes=desk.classes, seq=desk.seq)
+        def read() -> dict:
+            review = session()
+            review.keep_fresh()
+            rows = review.next_rows(browser, skip[:2000])
+            return dict(items=rows, classes=review.classes, seq=review.seq)
 
         return JSONResponse(await run_in_threadpool(read))
 
-    @answering
-    async def why(request):
-        from assay.app.server import explanations
+    @answer_errors
+    async def why(request: Request) -> Response:
+        from assay.app.server.explanations import explain_score
 
-        return JSONResponse(
-            await run_in_threadpool(
-                explanations.why, desk_of(path).bench, request.path_params["sample"]
-            )
-        )
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
 
-    @answering
-    async def others(request):
-        from assay.curation.review.reviewers import others
+    @answer_errors
+    async def votes(request: Request) -> Response:
+        from assay.curation.review.reviewers import list_other_votes
 
         sample, who = request.path_params["sample"], request.query_params.get("who", "")
-        return JSONResponse(await run_in_threadpool(others, desk_of(path).bench, sample, who))
+        found = await run_in_threadpool(list_other_votes, session().bench, sample, who)
+        return JSONResponse(found)
 
-    @answering
-    async def live(request):
-        session, after = (
-            request.query_params.get("session", ""),
-            whole(request.query_params.get("after", "0"), "after"),
-        )
-        return JSONResponse(await run_in_threadpool(desk_of(path).live, session, after))
+    @answer_errors
+    async def live(request: Request) -> Response:
+        after = parse_whole_number(request.query_params.get("after", "0"), "after")
+        browser = request.query_params.get("session", "")
+        return JSONResponse(await run_in_threadpool(session().live_effect, browser, after))
 
-    @answering
-    async def audited(request):
-        from assay.app.server import audit_sheet
+    @answer_errors
+    async def audit(request: Request) -> Response:
+        from assay.app.server.audit_sheet import row_picture, save_answer
 
-        bench, name = desk_of(path).bench, request.path_params["name"]
+        bench, name = session().bench, request.path_params["name"]
         if request.method == "POST":
-            return JSONResponse(
-                await run_in_threadpool(audit_sheet.answer, bench, name, await asked(request))
-            )
-        jpeg = await run_in_threadpool(
-            audit_sheet.picture, bench, name, whole(request.path_params["row"], "row"), 512
-        )
-        return Response(jpeg, media_type="image/jpeg") if jpeg else Response("no such picture", 404)
+            answer = await read_body(request)
+            return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
+        row = parse_whole_number(request.path_params["row"], "row")
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
 
-    @answering
-    async def places(request):
-        from assay.app.server.map_data import points
+    @answer_errors
+    async def points(request: Request) -> Response:
+        from assay.app.server.map_data import pack_points
 
-        made = await run_in_threadpool(
-            points, desk_of(path).bench, request.query_params.get("by", "label")
-        )
-        return Response(
-            made,
-            media_type="application/octet-stream",
-            headers={"cache-control": "private, max-age=3600"},
-        )
+        by = request.query_params.get("by", "label")
+        packed = await run_in_threadpool(pack_points, session().bench, by)
+        cached = {"cache-control": "private, max-age=3600"}
+        return Response(packed, media_type="application/octet-stream", headers=cached)
 
-    async def first(request):
+    async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
     return [
-        Route("/overview", first),  # Streamlit knows its first page by no name
-        Route("/assay/map", places),
-        Route("/assay/audit/{name}", audited, methods=["POST"]),
-        Route("/assay/audit/{name}/{row}", audited),
+        Route("/overview", first_page),  # Streamlit knows its first page by no name
+        Route("/assay/map", points),
+        Route("/assay/audit/{name}", audit, methods=["POST"]),
+        Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/live", live),
         Route("/assay/why/{sample}", why),
-        Route("/assay/votes/{sample}", others),
+        Route("/assay/votes/{sample}", votes),
     ]

@@ -1,60 +1,67 @@
-"""What every page says before all else: that this is no bench it can read, or that the images have moved."""
+"""Say that the bench or its images are not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.ui.widgets import plain, words
+from assay.app.ui.tasks import begin_task, follow_tasks
+from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
-from assay.curation.media import locations
+from assay.curation.media import relocation
 
-BLIND = ("experiments",)  # pages without pictures of samples
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
+
+WITHOUT_PICTURES = ("experiments",)  # pages that show no sample
 
 
-def told(name, bench):
-    """Say it. False where the page cannot be drawn at all."""
+def draw_banners(name: str, bench: Bench) -> bool:
+    """Draw what is wrong; False where no page can be drawn."""
     try:
         bench.verify()
     except UserError as e:
-        st.error(words(e))
+        st.error(error_markdown(e))
         return False
-    if name not in BLIND:
-        moved(name, bench)
+    if name not in WITHOUT_PICTURES:
+        warn_of_moved_images(name, bench)
     return True
 
 
-def moved(name, bench):
-    """That images are not where they were, and on Overview where to point at the new place."""
-    from assay.app.ui.tasks import follow
-
-    busy = name == "overview" and follow(
-        bench, "relocate"
-    )  # first: what ends from here on draws the page anew
-    lost, looked, first = locations.gone(bench)
+def warn_of_moved_images(name: str, bench: Bench) -> None:
+    """Warn that images have moved; on Overview ask for the new folder."""
+    # first: what ends from here on draws the page anew
+    busy = name == "overview" and follow_tasks(bench, "relocate")
+    lost, looked, first = relocation.count_moved_images(bench)
     if not lost:
         return
     st.warning(
-        f"Images have moved: {lost:,} of {looked:,} looked at are not where they were imported from (first: {plain(first)}). Labels and scores are safe, "
-        "and pictures of up to 128 pixels are shown from the bench's own copies; larger ones cannot be shown."
+        f"Images have moved: {lost:,} of {looked:,} looked at are not where they were imported "
+        f"from (first: {escape_markdown(first)}). Labels and scores are safe, and pictures of up "
+        "to 128 pixels are shown from the bench's own copies; larger ones cannot be shown."
     )
     if name != "overview":
-        link("overview", "Say where they are now")
+        draw_link("overview", "Say where they are now")
     elif not busy:
-        relocate(bench)
+        ask_new_folder(bench)
 
 
-def relocate(bench):
-    """The field for the new place; images are known by their bytes, whatever they are called there."""
-    from assay.app.ui.tasks import begin
+def ask_new_folder(bench: Bench) -> None:
+    """Ask for the new folder.
 
+    Images are known by their bytes, whatever their names there.
+    """
     left, right = st.columns([6, 1], vertical_alignment="bottom")
     path = left.text_input(
         "Where they are now", placeholder="the folder where the images are now, on this server"
     ).strip()
     if right.button("Find them", disabled=not path):
-        begin(bench, "relocate", path)
+        begin_task(bench, "relocate", path)
     st.caption(f"The same by a command: `assay relocate FOLDER -b {bench.given}`.")
 
 
-def link(name, label):
-    """A way to another page, where there are pages."""
+def draw_link(name: str, label: str) -> None:
+    """Draw a link to another page, where there are pages."""
     if page := st.session_state.get("pages", {}).get(name):
         st.page_link(page, label=label)

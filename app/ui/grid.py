@@ -1,22 +1,38 @@
-"""A grid of pictures: some are picked, and one act on them is one batch of edits."""
+"""A grid of pictures; one act on those selected is one batch."""
+
+from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from assay.app.server.review_session import desk_of
-from assay.app.ui.widgets import component
-from assay.curation.versioning import versions
+from assay.app.server.review_session import open_session
+from assay.app.ui.widgets import make_component
+from assay.curation.versioning import positions
 
-grid = component("grid")
+if TYPE_CHECKING:
+    from assay.curation.storage.interface import Bench
+
+grid = make_component("grid")
 
 
-def draw(bench, items, actions, who, key, chosen=None):
-    """Draw `items` (dicts sample, label, suggested_label, name, note, why) and what can be done with those that are picked: dicts name,
-    decision (as Bench.edit takes it, without the sample; suggested=True: the label that is suggested for each). chosen: {sample: suggested
-    label or None} where more are meant than are shown."""
+def draw_grid(
+    bench: Bench,
+    items: list[dict],
+    actions: list[dict],
+    who: str,
+    key: str,
+    chosen: dict[str, str | None] | None = None,
+) -> None:
+    """Draw pictures and what can be done with those selected.
+
+    items: dicts sample, label, suggested_label, name, note, why. actions: dicts name, decision (as
+    Bench.edit takes it, without the sample; suggested=True: the label suggested for each).
+    chosen: {sample: suggested label or None} where more are meant than are shown.
+    """
     chosen = {i["sample"]: i["suggested_label"] for i in items} if chosen is None else chosen
     of = sha256("\n".join(chosen).encode()).hexdigest()[:32]
-    desk_of(bench.path).choose(of, chosen)
-    at = f"{of} {[a['name'] for a in actions]} {versions.position(bench, 'HEAD')}"
+    open_session(bench.path).choices.remember(of, chosen)
+    at = f"{of} {[a['name'] for a in actions]} {positions.find_position(bench, 'HEAD')}"
     grid(
         data=dict(key=at, items=items, actions=actions, who=who, of=of, total=len(chosen)),
         key=key,

@@ -1,41 +1,121 @@
 """The neighbour graph of the last scan: which images are alike."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from assay.curation.errors import UserError
-from assay.curation.features import knn
-from assay.curation.features.scan_settings import settings
-from assay.curation.storage.arrays import Shards, find, load, written
+from assay.curation.features import knn, reduction
+from assay.curation.features.scan_settings import read_settings
+from assay.curation.storage.arrays import file_stamp, load_arrays, locate_hashes, save_arrays
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Shards
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def nodes(bench, state):
-    """(graph arrays, each sample's node in the graph): equal images share a node. What was asked for last is remembered: nobody writes into it."""
-    made, last = (
-        written(bench.arrays / "graph.npz"),
-        bench.nodes,
-    )  # which another thread may replace meanwhile
+@dataclass(frozen=True)
+class Graph:
+    """The neighbour graph, one node for each different image: arrays/graph.npz."""
+
+    key: str  # says of which images, by which embedding
+    hashes: np.ndarray  # (n,) S32, sorted
+    neighbours: np.ndarray  # (n, k) nodes, nearest first; -1 where there are fewer
+    distances: np.ndarray  # (n, k) of unit vectors, ascending; inf where there are fewer
+    pairs: np.ndarray  # (m, 2) near duplicates
+    gaps: np.ndarray  # (m,) their distances
+    groups: np.ndarray  # (n,) near duplicates share a number
+    close: np.ndarray  # (c, 2) pairs whose pixels were compared
+    alike: np.ndarray  # (c,) how alike these are, up to 1
+    limit: float  # from which on two are near duplicates
+
+    @classmethod
+    def load(cls, path: Path) -> Graph | None:
+        """Read a graph; None where there is no file. An older one compared no pixels of other pairs."""
+        kept = load_arrays(path)
+        if kept is None:
+            return None
+        if "close" not in kept:
+            kept |= dict(close=kept["pairs"], alike=1 - kept["gaps"], limit=-1)
+        names = cls.__dataclass_fields__
+        found = {name: array for name, array in kept.items() if name in names}
+        return cls(**found | dict(key=str(kept["key"]), limit=float(kept["limit"])))
+
+    def save(self, path: Path) -> None:
+        save_arrays(path, **vars(self) | dict(key=np.array(self.key), limit=np.array(self.limit)))
+
+
+def load_key(bench: Bench) -> str | None:
+    """Read the graph's key alone: the rest is large."""
+    kept = load_arrays(bench.arrays / "graph.npz", ["key"])
+    return kept and str(kept["key"])
+
+
+def load_nodes(bench: Bench, state: pd.DataFrame) -> tuple[Graph, np.ndarray]:
+    """Read the graph, and each sample's node (n,) in it: equal images share one.
+
+    What was asked for last is remembered: nobody writes into it. UserError where images are not scanned.
+    """
+    made = file_stamp(bench.arrays / "graph.npz")
+    last = bench.nodes  # which another thread may replace meanwhile
     if last and last[0] == made and state.index.is_(last[1]):
         return last[2:]
-    graph = load(bench.arrays / "graph.npz")
+    graph = Graph.load(bench.arrays / "graph.npz")
     if graph is None:
         raise UserError(
             "expected the neighbours of every image, found none",
             f"run: assay scan -b {bench.given}",
         )
-    at = find(graph["hashes"], state.content_hash)
-    if (at < 0).any():
+    node = locate_hashes(graph.hashes, state.content_hash)
+    if (node < 0).any():
         raise UserError(
             "expected every image scanned, found some imported since",
             f"run: assay scan -b {bench.given}",
         )
-    bench.nodes = made, state.index, graph, at
-    return graph, at
+    bench.nodes = made, state.index, graph, node
+    return graph, node
 
 
-def vectors(bench, graph):
-    """The unit vectors (n, <=128) of the graph's nodes, as the graph itself compared them: those that the scan kept, in half precision, of a small
-    bench made anew, in single."""
-    kept = load(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
-    if kept is not None and knn.key_of(str(kept["of"]), kept["hashes"]) == str(graph["key"]):
+def load_vectors(bench: Bench, graph: Graph) -> np.ndarray:
+    """Read the unit vectors (n, <=128) of the graph's nodes, as the graph compared them.
+
+    They are those that the scan kept, in half precision; of a small bench made anew, in single.
+    """
+    kept = load_arrays(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
+    if kept is not None and knn.graph_key(str(kept["of"]), kept["hashes"]) == graph.key:
         return kept["vectors"]
-    return knn.reduced(
-        Shards(bench.arrays / "embeddings" / settings(bench)["folder"]).rows(graph["hashes"])
+    return reduction.reduce_vectors(
+        Shards(bench.arrays / "embeddings" / read_settings(bench)["folder"]).rows(graph.hashes)
     )
+
+
+# ---- labelled neighbours as evidence
+
+
+def labelled_rows(state: pd.DataFrame) -> np.ndarray:
+    """Mark the rows (n,) whose labels may be shown as evidence: kept and labelled, never test or guard, nor the pool."""
+    return (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()
+
+
+def rows_on_nodes(graph: Graph, node: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Find the row of a usable sample on each node: (nodes,), of copies the first, -1 where there is none.
+
+    node (n,): of each row; usable (n,) bool.
+    """
+    rows = np.full(len(graph.hashes), -1)
+    rows[node[usable][::-1]] = np.flatnonzero(usable)[::-1]
+    return rows
+
+
+def neighbour_rows(graph: Graph, nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Find the rows (m, k) of the samples nearest to `nodes` (m,), nearest first; -1 for none.
+
+    rows: as rows_on_nodes. The label of a neighbour is that of its row.
+    """
+    near = graph.neighbours[nodes]
+    return np.where(near >= 0, rows[near], -1)

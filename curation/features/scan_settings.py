@@ -1,37 +1,41 @@
 """What the last scan was asked for."""
 
+from __future__ import annotations
+
 import json
 
 from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
 
 
-def rescan(bench):
-    """The command that repeats the last scan."""
+def rescan_command(bench: Bench) -> str:
+    """Write the command that repeats the last scan."""
     try:
-        asked = settings(bench)
+        asked = read_settings(bench)
     except UserError:
         return f"assay scan -b {bench.given}"
-    own = asked["probabilities"] == "own"
-    return (
-        "assay scan"
-        + (f" --embedder {asked['embedder']}" if asked["embedder"] != "lite0" else "")
-        + (f" --effort {asked['effort']}" if asked["effort"] > 1 else "")
-        + (" --embeddings FILE" if asked["folder"].startswith("own-") else "")
-        + (
-            f" --pred-probs FILE --out-of-sample {'yes' if asked['out_of_sample'] else 'no'}"
-            if own
-            else ""
-        )
-        + f" -b {bench.given}"
-    )
+    words = ["assay scan"]
+    if asked["embedder"] != "lite0":
+        words.append(f"--embedder {asked['embedder']}")
+    if asked["effort"] > 1:
+        words.append(f"--effort {asked['effort']}")
+    if asked["folder"].startswith("own-"):
+        words.append("--embeddings FILE")
+    if asked["probabilities"] == "own":
+        answer = "yes" if asked["out_of_sample"] else "no"
+        words.append(f"--pred-probs FILE --out-of-sample {answer}")
+    return " ".join([*words, f"-b {bench.given}"])
 
 
-def scanned(bench):
+def is_scanned(bench: Bench) -> bool:
+    """Whether a bench was scanned."""
     return bool(bench.rows("select 1 from meta where key = 'scan'"))
 
 
-def settings(bench):
-    """What the last scan was asked for: {embedder, folder, effort, probabilities}; UserError where there was none."""
+def read_settings(bench: Bench) -> dict:
+    """Read what the last scan was asked for.
+
+    {embedder, folder, effort, probabilities, ...}; UserError where there was none."""
     found = bench.rows("select value from meta where key = 'scan'")
     if not found:
         raise UserError(

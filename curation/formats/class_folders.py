@@ -1,69 +1,192 @@
-"""Images in a folder for each class, or split/class."""
+"""Class folders: class/image, or split/class/image."""
+
+from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import SPLITS
-from assay.curation.formats.tables import TABLES, _image_column, _list_table, _read_table
+from assay.curation.formats.base import ImportOptions, Listing, Match
+from assay.curation.formats.copying import place_images
+from assay.curation.formats.split_names import SPLITS
+from assay.curation.formats.table_columns import choose_image_column
+from assay.curation.formats.table_files import TABLES, read_table
+from assay.curation.formats.table_rows import list_samples
 from assay.curation.media.images import SUFFIXES
-from assay.curation.media.locations import walk
-from assay.curation.text import flaw
+from assay.curation.media.locations import list_files
+from assay.curation.text import find_flaw, safe_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST = 120  # bytes of a key that a file's name keeps
 
 
-def _read_folder(root, asked, split_map):
-    found, ours = list(walk(root)), (root / "assay.json").is_file()
-    images = [f for f in found if f.lower().endswith(SUFFIXES)]
+class ClassFolders:
+    name = "folders"
+    suffixes = ()
+
+    def matches(self, path: Path) -> Match:
+        return Match("maybe", "a folder") if path.is_dir() else Match("no", "expects a folder")
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        """List the images of a folder.
+
+        Where none has a label, the one table beside them is read instead.
+        """
+        files = list(list_files(str(path)))
+        images = [f for f in files if f.lower().endswith(SUFFIXES)]
+        splits = find_splits(images, options.split_map)
+        exported = (path / "assay.json").is_file()
+        samples, left_out = list_images(path, images, splits, exported)
+        if not any(sample["label"] for sample in samples):
+            if table := read_only_table(path, files, images, options):
+                return table
+        if not images:
+            raise UserError(
+                f"expected images in {path.name}, found {count_endings(files) or 'nothing'}",
+                f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path",
+            )
+        for option in (o for o, column in options.columns.items() if column):
+            raise UserError(
+                f"--{option}-column: {path.name} is a folder of images, without columns",
+                "pass a CSV or Parquet file",
+            )
+        tops = Counter(f.split("/")[0] for f in images if "/" in f)
+        notes = [
+            f"{n:,} images in {top}/ have no label: a folder of this name holds what is unlabelled. "
+            "If it is a class, rename the folder"
+            for top, n in tops.items()
+            if not splits and SPLITS.get(top.lower()) == "pool"
+        ]
+        ours = {f for f in files if exported and "/" not in f}
+        unread = [f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours]
+        if unread:
+            notes.append(
+                f"files in {path.name} that are no images which Assay reads, "
+                f"and were not imported: {count_endings(unread)}"
+            )
+        unlabelled = "class folders" if tops else "unlabelled images"
+        kind = "split folders" if splits else unlabelled
+        return Listing(self.name, kind, path.name, [samples], left_out, notes)
+
+    def write(self, folder: Path, samples: pd.DataFrame, copy: bool) -> None:
+        """Write split/class/image, and unlabelled images into the split itself.
+
+        A class is a `safe` name there, so that nothing leaves `folder` and import can read it.
+        """
+
+        def place(row: Any, suffix: str) -> Path:
+            stem = safe_name(Path(row.key).stem).encode()[:LONGEST].decode(errors="ignore")
+            label = safe_name(row.label) if row.label is not None else ""
+            return folder / row.split / label / f"{stem}-{row.sample_id[:12]}{suffix}"
+
+        place_images(samples, place, copy)
+
+    def fits(self, samples: pd.DataFrame) -> Match:
+        """Whether every key is a path of an image file."""
+        if samples.key.str.contains("/").all() and all(
+            os.path.isfile(uri) and uri.endswith(key) for uri, key in zip(samples.uri, samples.key)
+        ):
+            return Match("sure", "its keys are paths of image files")
+        return Match("no", "expects image files whose paths are their keys")
+
+    def patch(self, folder: Path, source: str, samples: pd.DataFrame, copy: bool) -> None:
+        """Write every image into the folder of its label.
+
+        A name that is taken there gets the sample's id.
+        """
+        root = folder / safe_name(source)
+        root.mkdir()
+        (root / "assay.json").write_text("{}")  # says that class folders are `safe` names
+
+        def place(row: Any, suffix: str) -> Path:
+            target = root / relabel_path(row.key, row.given_label, row.label)
+            if os.path.lexists(target):
+                return target.with_name(f"{target.stem}-{row.sample_id[:8]}{target.suffix}")
+            return target
+
+        place_images(samples, place, copy)
+
+
+FORMAT = ClassFolders()
+
+
+def find_splits(images: list[str], split_map: dict[str, str]) -> bool:
+    """Whether the top folders are splits, not classes.
+
+    A class may be called train: then there are others beside it, and no folders inside.
+    """
     tops = {f.split("/")[0] for f in images if "/" in f}
-    named = {t for t in tops if t in split_map or t.lower() in SPLITS}
-    by_split = named and (
-        named == tops or any(f.count("/") > 1 and f.split("/")[0] in named for f in images)
-    )  # or a class
-    rows, left_out = [], []
+    named = {top for top in tops if top in split_map or top.lower() in SPLITS}
+    deep = any(f.count("/") > 1 and f.split("/")[0] in named for f in images)
+    return bool(named) and (named == tops or deep)
+
+
+def list_images(
+    root: Path, images: list[str], splits: bool, exported: bool
+) -> tuple[list[dict], list[tuple[str, str]]]:
+    """List the samples of image files, and (file, reason) of bad ones."""
+    samples: list[dict] = []
+    left_out = []
     for file in images:
-        *folders, _ = file.split("/")
-        pooled = not by_split and SPLITS.get(file.split("/")[0].lower()) == "pool"
-        split, *folders = (
-            folders if folders and by_split else ["pool"] if pooled else [None, *folders]
-        )
-        label = next(map(unquote, folders), None) if ours else next(iter(folders), None)
-        if file != (readable := file.encode(errors="replace").decode()):
+        split, folders = None, file.split("/")[:-1]
+        if splits and folders:
+            split, *folders = folders
+        elif not splits and SPLITS.get(file.split("/")[0].lower()) == "pool":
+            split, folders = "pool", []  # whatever folders are inside, nothing there has a label
+        label = folders[0] if folders else None
+        if exported and label is not None:
+            label = unquote(label)
+        readable = file.encode(errors="replace").decode()
+        if file != readable:
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
-        elif wrong := flaw(label or ""):
+        elif wrong := find_flaw(label or ""):
             left_out.append((file, f"has a label that {wrong}"))
         else:
-            rows.append(
-                {"key": file, "uri": f"{root}/{file}", "label": label, "split": split, "meta": {}}
-            )
-    notes = [
-        f"{n:,} images in {top}/ have no label: a folder of this name holds what is unlabelled. If it is a class, rename the folder"
-        for top, n in Counter(f.split("/")[0] for f in images if "/" in f).items()
-        if not by_split and SPLITS.get(top.lower()) == "pool"
-    ]
-    tables = [f for f in found if "/" not in f and f.lower().endswith(TABLES)]
-    if len(tables) == 1 and not any(row["label"] for row in rows):
-        table = _read_table(root / tables[0])
-        if not images or _image_column(table, None):
-            return *_list_table(root / tables[0], table, asked, None), [
-                f"no class folders in {root.name}: read {tables[0]} in it"
-            ]
-    unread = [f for f in found if not f.lower().endswith(SUFFIXES) and not (ours and "/" not in f)]
-    endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in unread)
-    named_endings = ", ".join(f"{n:,} {e}" for e, n in endings.most_common(5))
-    if not images:
-        raise UserError(
-            f"expected images in {root.name}, found {named_endings or 'nothing'}",
-            f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path",
-        )
-    for option in (o for o, column in asked.items() if column):
-        raise UserError(
-            f"--{option}-column: {root.name} is a folder of images, without columns",
-            "pass a CSV or Parquet file",
-        )
-    if unread:
-        notes.append(
-            f"files in {root.name} that are no images which Assay reads, and were not imported: {named_endings}"
-        )
-    kind = "split folders" if by_split else "class folders" if tops else "unlabelled images"
-    return kind, rows, left_out, notes
+            uri = f"{root}/{file}"
+            samples.append({"key": file, "uri": uri, "label": label, "split": split, "meta": {}})
+    return samples, left_out
+
+
+def read_only_table(
+    root: Path, files: list[str], images: list[str], options: ImportOptions
+) -> Listing | None:
+    """List the only table at the top of a folder.
+
+    Where images lie beside it, it must have a column of image paths or bytes.
+    """
+    tables = [f for f in files if "/" not in f and f.lower().endswith(TABLES)]
+    if len(tables) != 1:
+        return None
+    path = root / tables[0]
+    table = read_table(path)
+    if images and not choose_image_column(table, None):
+        return None
+    listing = list_samples(path, table, replace(options, images=None))
+    note = f"no class folders in {root.name}: read {path.name} in it"
+    return replace(listing, name=root.name, notes=[note])
+
+
+def count_endings(files: list[str]) -> str:
+    endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in files)
+    return ", ".join(f"{n:,} {ending}" for ending, n in endings.most_common(5))
+
+
+def relabel_path(key: str, given: str | None, label: str | None) -> Path:
+    """Put the label into the path of an image in its source."""
+    parts = [part for part in Path(key).parts if part not in ("/", "..")]
+    if given in parts[:-1]:
+        at = parts.index(given)
+    else:
+        at = max(0, len(parts) - 2)
+    if label and label != given and label.lower() in SPLITS:
+        # no new folder of a class may look like a split
+        parts[at] = f"%{ord(label[0]):02x}{label[1:]}"
+    else:
+        parts[at] = safe_name(label or parts[at])
+    return Path(*parts)

@@ -1,11 +1,18 @@
-"""Copying or linking images into an export."""
+"""Copy or link images to where an export has them."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
-from assay.curation.media.files import BadImage, content_hash, iter_bytes
+from assay.curation.media.files import content_hash, iter_bytes
 from assay.curation.media.images import SUFFIXES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAGIC = {
     b"\x89PNG": ".png",
@@ -19,61 +26,69 @@ MAGIC = {
 MAGIC |= {f"P{n}".encode(): ".ppm" for n in range(1, 7)}
 
 
-def carry(folder, frame):
-    """Copy the images of a frame to `folder`, equal bytes once; returns their paths as seen from beside it."""
+def copy_images(folder: Path, samples: pd.DataFrame) -> list[str]:
+    """Copy images to a new folder, equal bytes once.
+
+    Returns their paths as seen from beside it.
+    """
     folder.mkdir()
-    names, first = {}, frame.drop_duplicates("content_hash")
-    for row, blob in blobs(first):
-        names[row.content_hash] = row.content_hash + ending(row.uri, blob)
+    names = {}
+    for row, blob in read_originals(samples.drop_duplicates("content_hash")):
+        names[row.content_hash] = row.content_hash + choose_suffix(row.uri, blob)
         (folder / names[row.content_hash]).write_bytes(blob)
-    return [f"{folder.name}/{names[h]}" for h in frame.content_hash]
+    return [f"{folder.name}/{names[h]}" for h in samples.content_hash]
 
 
-def blobs(frame):
-    """(row, bytes) of every image, one pass over each file; UserError where they are not what was imported."""
-    rows = list(frame.itertuples())
+def read_originals(samples: pd.DataFrame) -> Iterator[tuple[Any, bytes]]:
+    """(row, bytes) of every image, in one pass over each file.
+
+    UserError where the bytes are not those that were imported.
+    """
+    rows = list(samples.itertuples())
     for i, blob in iter_bytes([row.uri for row in rows]):
-        wrong = (
-            blob
-            if isinstance(blob, BadImage)
-            else "has changed"
-            if content_hash(blob) != rows[i].content_hash
-            else None
+        if isinstance(blob, bytes) and content_hash(blob) == rows[i].content_hash:
+            yield rows[i], blob
+            continue
+        wrong = "has changed since" if isinstance(blob, bytes) else blob
+        raise UserError(
+            f"expected the images that were imported, found {rows[i].uri}: it {wrong}",
+            "bring it back, or import its source again",
         )
-        if wrong:
-            raise UserError(
-                f"expected the images that were imported, found {rows[i].uri}: it {wrong}",
-                "bring it back, or import its source again",
-            )
-        yield rows[i], blob
 
 
-def ending(uri, blob):
-    """How an image file's name ends: as it did where that says image, else as its bytes say."""
+def choose_suffix(uri: str, blob: bytes) -> str:
+    """Choose an image file's suffix: its own, else what its bytes say."""
     suffix = Path(uri).suffix.lower()
-    if blob[4:8] == b"ftyp" and suffix not in SUFFIXES:
+    if suffix in SUFFIXES:
+        return suffix
+    if blob[4:8] == b"ftyp":
         return ".avif" if blob[8:12] in (b"avif", b"avis") else ".heic"
-    return (
-        suffix
-        if suffix in SUFFIXES
-        else next((e for start, e in MAGIC.items() if blob.startswith(start)), ".img")
-    )
+    return suffix_of_bytes(blob)
 
 
-def put(frame, place, copy):
-    """Link or copy each image to place(row, how its name ends); what lies in a Parquet file is always copied."""
-    link = [not copy and os.path.isfile(uri) for uri in frame.uri]
-    for row in frame[link].itertuples():
-        make_room(place(row, ending(row.uri, head(row.uri)))).symlink_to(row.uri)
-    for row, blob in blobs(frame[[not linked for linked in link]]):
-        make_room(place(row, ending(row.uri, blob))).write_bytes(blob)
+def suffix_of_bytes(blob: bytes) -> str:
+    return next((suffix for start, suffix in MAGIC.items() if blob.startswith(start)), ".img")
 
 
-def make_room(target):
+def place_images(samples: pd.DataFrame, place: Callable[[Any, str], Path], copy: bool) -> None:
+    """Link or copy each image to place(row, suffix).
+
+    What lies in a Parquet file is always copied.
+    """
+    link = [not copy and os.path.isfile(uri) for uri in samples.uri]
+    for row in samples[link].itertuples():
+        target = place(row, choose_suffix(row.uri, read_start(row.uri)))
+        make_parent(target).symlink_to(row.uri)
+    for row, blob in read_originals(samples[[not linked for linked in link]]):
+        make_parent(place(row, choose_suffix(row.uri, blob))).write_bytes(blob)
+
+
+def make_parent(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 
-def head(path):
-    with open(path, "rb") as f:
-        return f.read(8)
+def read_start(path: str) -> bytes:
+    """The first bytes of a file, enough to know its type."""
+    with open(path, "rb") as file:
+        return file.read(12)

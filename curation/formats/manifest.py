@@ -1,15 +1,21 @@
-"""A version as manifest.csv, which an import reads again."""
+"""Manifests: a version exactly as it is, which an import reads again."""
+
+from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay.curation.errors import UserError
-from assay.curation.formats.base import as_texts
-from assay.curation.formats.copying import blobs, carry
-from assay.curation.text import safe, write_csv
+from assay.curation.formats.base import ImportOptions, Listing, Match
+from assay.curation.formats.copying import copy_images
+from assay.curation.formats.table_files import TABLES, read_first_column, read_table
+from assay.curation.formats.table_rows import list_samples
+from assay.curation.text import write_csv
 
-MANIFEST = [
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = [
     "sample_id",
     "path",
     "label",
@@ -23,56 +29,33 @@ MANIFEST = [
 ]
 
 
-def manifest(folder, frame, copy):
-    """manifest.csv and .parquet of any text, exactly; with `copy` the images lie beside them, so that the folder can go anywhere."""
-    path = carry(folder / "images", frame) if copy else frame.uri
-    table = frame.assign(path=path, tags=[json.dumps(list(t)) for t in frame.tags])[MANIFEST]
-    write_csv(table, folder / "manifest.csv")
-    table.to_parquet(folder / "manifest.parquet", index=False)
+class Manifest:
+    """manifest.csv and manifest.parquet of any text, with the id and bytes' hash of each sample."""
+
+    name = "manifest"
+    suffixes = TABLES
+
+    def matches(self, path: Path) -> Match:
+        if path.is_dir() and (path / "assay.json").is_file() and (path / "manifest.csv").is_file():
+            return Match("sure", "an export of Assay, with assay.json and manifest.csv")
+        if path.is_file() and path.suffix.lower() in TABLES:
+            if read_first_column(path) == COLUMNS[0]:
+                return Match("sure", f"its first column is {COLUMNS[0]}")
+        return Match("no", f"expects a table whose first column is {COLUMNS[0]}, or its folder")
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        path = path / "manifest.csv" if path.is_dir() else path
+        return list_samples(path, read_table(path), options)
+
+    def write(self, folder: Path, samples: pd.DataFrame, copy: bool) -> None:
+        """Write both tables.
+
+        With `copy` the images lie beside them, so that the folder can go anywhere.
+        """
+        paths = copy_images(folder / "images", samples) if copy else samples.uri
+        table = samples.assign(path=paths, tags=[json.dumps(list(tags)) for tags in samples.tags])
+        write_csv(table[COLUMNS], folder / "manifest.csv")
+        table[COLUMNS].to_parquet(folder / "manifest.parquet", index=False)
 
 
-def table(folder, name, part, copy):
-    """A CSV where a CSV was imported, else Parquet, with image bytes where it held them; refused where it would be read as another text."""
-    import pandas as pd
-
-    for column in ("label", "key"):
-        odd = [
-            text
-            for text, read in zip(part[column], as_texts(list(part[column]), column))
-            if text != read
-        ]
-        if odd:
-            raise UserError(
-                f"expected text that stays itself in any table, found the {column} {odd[0]!r}",
-                "use --format manifest, which is exact",
-            )
-    held = not all(map(os.path.isfile, part.uri))
-    paths = part.uri if held or not copy else carry(folder / f"{safe(name)}-images", part)
-    rows = [
-        json.loads(m) | dict(id=k, path=u, label=c, split=s)
-        for m, k, u, c, s in zip(part.meta, part.key, paths, part.label, part.split)
-    ]
-    rows = pd.DataFrame(rows)
-    rows = rows[
-        [
-            "id",
-            "path",
-            "label",
-            "split",
-            *(c for c in rows if c not in ("id", "path", "label", "split")),
-        ]
-    ]
-    target = folder / (
-        safe(Path(name).stem) + (".csv" if name.endswith((".csv", ".tsv")) else ".parquet")
-    )
-    if os.path.lexists(target):
-        raise UserError(
-            f"expected a file for each source, found two that are to be {target.name}",
-            "use --format manifest, which holds all",
-        )
-    if target.suffix == ".csv":
-        return write_csv(rows, target)
-    if held:
-        image = {row.sample_id: blob for row, blob in blobs(part)}
-        rows = rows.drop(columns="path").assign(image=[image[s] for s in part.sample_id])
-    rows.to_parquet(target, index=False)
+FORMAT = Manifest()

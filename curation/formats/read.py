@@ -1,59 +1,86 @@
-"""Read any source: which format it has, and its samples."""
+"""Read any source: find its format, and list its samples."""
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import Source, map_splits
-from assay.curation.formats.class_folders import _read_folder
-from assay.curation.formats.tables import TABLES, _list_table, _read_table
+from assay.curation.formats.base import (
+    ArchiveFormat,
+    ImportOptions,
+    Listing,
+    ReadableFormat,
+    Source,
+    choose_best,
+    list_formats,
+)
+from assay.curation.formats.split_names import map_splits
 
 
-def read_source(
-    path, image=None, label=None, split=None, id=None, group=None, split_map=None, images=None
-):
-    """Read what a folder or manifest lists; no image is opened. `image` ... `group` name columns, "none" says that there is none;
-    the images of a manifest that Assay exported are looked for in the folder `images`, by their bytes.
+def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:
+    """Read what a folder or manifest lists; no image is opened.
 
-    -> Source: `frame` (pandas) has key, uri, label (or None), split (or None: to be made), meta; group if one is named; id and content_hash
-    if Assay exported it. Any other row without a label is in pool, whatever it says. `left_out` [(key, reason)] are bad
-    rows, `kind` says what was read, `notes` are worth printing. Raises UserError for what makes the whole source unusable."""
+    -> Source: `frame` has key, uri, label (or None), split (or None: to be drawn) and meta; group
+    if one is named; id and content_hash if Assay exported it. Any other row without a label is in
+    pool, whatever it says. `left_out` [(key, reason)] are bad rows, `kind` says what was read and
+    `format` by which format, `notes` are worth printing.
+    Raises UserError for what makes the whole source unusable.
+    """
     path = Path(os.path.abspath(Path(path).expanduser()))
-    if (path / "assay.json").is_file() and (path / "manifest.csv").is_file():
-        path /= "manifest.csv"  # the folder of an export that brings its images along
-    asked = {"image": image, "label": label, "split": split, "id": id, "group": group}
+    options = options or ImportOptions()
     try:
-        if path.is_dir():
-            kind, rows, left_out, notes = _read_folder(path, asked, split_map or {})
-        elif path.is_file() and path.suffix.lower() in TABLES:
-            kind, rows, left_out, notes = *_list_table(path, _read_table(path), asked, images), []
-        else:
-            found = "another kind of file" if path.exists() else "nothing"
-            raise UserError(
-                f"expected a folder, zip, CSV, TSV or Parquet file, found {found} at {path}",
-                "check the path",
-            )
+        listing = find_format(path).read(path, options)
+        samples = [sample for batch in listing.batches for sample in batch]
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
         ) from e
-    if not rows:
+    notes = list(listing.notes)
+    if not samples:
+        raise refuse_all(listing)
+    map_splits(samples, options.split_map, notes)
+    exported = "id" in samples[0]
+    if options.images and not exported:
         raise UserError(
-            f"{path.name}: none of its {len(left_out):,} rows can be used; {left_out[0][0]} {left_out[0][1]}",
-            "paths are relative to the manifest's folder; --image-column says which column holds them; --images FOLDER where an export's images are",
-        )
-    map_splits(rows, split_map or {}, notes)
-    classes = {row["label"] for row in rows} - {None}
-    if images and "id" not in rows[0]:
-        raise UserError(
-            f"expected a manifest that Assay exported for --images, found {path.name}",
+            f"expected a manifest that Assay exported for --images, found {listing.name}",
             "import it without --images",
         )
-    if len(classes) == 1 and "id" not in rows[0]:
+    classes = {sample["label"] for sample in samples} - {None}
+    if len(classes) == 1 and not exported:
         raise UserError(
-            f"expected at least two classes in {path.name}, found one: {classes.pop()}",
-            "are the class folders one level deeper? import that folder; --label-column names another column",
+            f"expected at least two classes in {listing.name}, found one: {classes.pop()}",
+            "are the class folders one level deeper? import that folder; "
+            "--label-column names another column",
         )
     import pandas as pd
 
-    return Source(pd.DataFrame(rows, dtype=object), left_out, kind, path.name, notes)
+    frame = pd.DataFrame(samples, dtype=object)
+    return Source(frame, listing.left_out, listing.kind, listing.name, notes, listing.format)
+
+
+def find_format(path: Path) -> ReadableFormat:
+    """Find the format of what lies at `path`.
+
+    UserError says what each format expects.
+    """
+    formats = list_formats(ReadableFormat)
+    matches = [f.matches(path) for f in formats]
+    if found := choose_best(formats, matches):
+        return found
+    readable = [*formats, *list_formats(ArchiveFormat)]
+    suffixes = sorted({suffix for f in readable for suffix in f.suffixes})
+    expected = f"expected a folder or a file that ends in {' '.join(suffixes)}"
+    if not path.exists():
+        raise UserError(f"{expected}, found nothing at {path}", "check the path")
+    whys = "; ".join(f"{f.name} {match.why}" for f, match in zip(formats, matches))
+    raise UserError(f"{expected}, found another kind of file at {path}", f"{whys}: check the path")
+
+
+def refuse_all(listing: Listing) -> UserError:
+    key, reason = listing.left_out[0]
+    return UserError(
+        f"{listing.name}: none of its {len(listing.left_out):,} rows can be used; {key} {reason}",
+        "paths are relative to the manifest's folder; --image-column says which column holds them; "
+        "--images FOLDER where an export's images are",
+    )

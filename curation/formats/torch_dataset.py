@@ -1,13 +1,36 @@
 """A version as a torch Dataset."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from assay.curation.media.pixels import Pixels
-from assay.curation.storage.arrays import Shards
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Shards
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 
 class TorchDataset:
-    """Kept, labelled samples for a torch DataLoader: (uint8 (h, w, 3) or transform(image), class index)."""
+    """Kept, labelled samples for a torch DataLoader.
 
-    def __init__(self, bench, frame, transform=None, size=None):
+    An item is (uint8 image (h, w, 3), or transform(image); index of its class in `classes`).
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        frame: pd.DataFrame,
+        transform: Callable[[np.ndarray], Any] | None = None,
+        size: int | None = None,
+    ) -> None:
+        """Choose the samples of a state.
+
+        size: the side of all images in pixels; None: the longest side of any.
+        """
         frame = frame[frame.label.notna()]
         self.classes = sorted(set(frame.label))
         self.samples = list(frame.index)
@@ -17,9 +40,9 @@ class TorchDataset:
         side = size or int(max(shards.index["height"][at].max(), shards.index["width"][at].max()))
         self.pixels, self.transform = Pixels(shards, frame.content_hash, side), transform
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> tuple[Any, int]:
         image = self.pixels[i]
         return (self.transform(image) if self.transform else image), self.labels[i]

@@ -1,3 +1,139 @@
-"""What an issue is."""
+"""What an issue finder offers, and what it may ask of a scan."""
 
-COLUMNS = ("kind", "sample", "score", "suggestion", "why")
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from assay.curation.features import neighbor_graph
+from assay.curation.issues import image_properties
+from assay.curation.splits import LOCKED
+from assay.curation.statistics import multiple_testing
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Issue(NamedTuple):
+    """One row of what a finder found."""
+
+    kind: str
+    sample: str | None  # None: about the dataset as a whole
+    score: float  # 0 to 1, low is bad
+    suggestion: str | None  # another label
+    why: str  # one sentence with its figures
+
+
+COLUMNS = Issue._fields
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of issue: what it is called is its key in IssueFinder.kinds."""
+
+    words: str  # what it is, to somebody who meets it first
+    threshold: float | None = (
+        None  # issues score below it, and people may ask for another; None: there is none to move
+    )
+    whole: bool = False  # about the dataset as a whole: its rows name no sample
+    closed_by: Literal["drop", "review", "nothing"] = (
+        "drop"  # what people do about a sample that settles it
+    )
+
+
+@dataclass(frozen=True)
+class IssueFinder:
+    """A finder: a file offers one as FINDER, and everything that lists issues has it.
+
+    find(scan, kind, threshold) gives the rows of one of its kinds: at its own threshold, and as sure as it wants to be,
+    where `threshold` is None; else whatever scores below. It reads no test label: `scan.state` has none.
+    """
+
+    kinds: dict[str, Kind]
+    find: Callable[[ScanView, str, float | None], Iterable[Issue]]
+    when: Literal["scan", "edit", "look"] = (
+        "scan"  # by each scan; anew with every edit; at each look, scanned or not
+    )
+    order: int = 1000  # where its kinds stand in lists; those of other distributions come last
+
+
+class ScanView:
+    """What a finder may ask of a scanned version; each thing is made once, when first asked for."""
+
+    def __init__(self, bench: Bench, state: pd.DataFrame, version: str = "HEAD") -> None:
+        """state: every sample, a row each; of test and guard the labels are taken out."""
+        import pandas as pd
+
+        self.bench, self.version = bench, version
+        label = np.where(state.split.isin(LOCKED), None, state.label)
+        self.state = state.assign(label=pd.Series(label, state.index, dtype=object))
+
+    @cached_property
+    def graph(self) -> neighbor_graph.Graph:
+        """The neighbour graph: UserError where a sample is not scanned yet."""
+        return neighbor_graph.load_nodes(self.bench, self.state)[0]
+
+    @cached_property
+    def node(self) -> np.ndarray:
+        """Each sample's node (n,) in the graph: equal images share one."""
+        return neighbor_graph.load_nodes(self.bench, self.state)[1]
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        """Which samples (n,) are kept, and neither test nor guard."""
+        return (self.state.keep & ~self.state.split.isin(LOCKED)).to_numpy()
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """Which samples (n,) are kept and labelled, of train or val."""
+        return neighbor_graph.labelled_rows(self.state)
+
+    @cached_property
+    def image_properties(self) -> dict[str, np.ndarray]:
+        """Numbers (n,) of every image by name: width, height, and, once a scan measured them, CleanVision's."""
+        measured = image_properties.load_properties(self.bench, self.state)
+        out = {} if measured is None else dict(zip(image_properties.COLUMNS, measured.T))
+        return out | {side: self.state[side].to_numpy("f8") for side in ("width", "height")}
+
+    def issues_below(
+        self, kind: str, score: np.ndarray, threshold: float, why: Callable[[int], str]
+    ) -> list[Issue]:
+        """Make an issue of every sample whose score (n,) is below the threshold; NaN is none. why(row) says why."""
+        ids = self.state.index
+        return [
+            Issue(kind, ids[i], score[i], None, why(i))
+            for i in np.flatnonzero(score < threshold)
+        ]
+
+
+# ---- what is about the whole
+
+
+class Finding(NamedTuple):
+    """One property, or pair of groups, that was tested."""
+
+    score: float  # 0 to 1, low is bad
+    p: float
+    why: str
+
+
+def certain_issues(
+    kind: str, findings: list[Finding], usual: float, threshold: float | None
+) -> list[Issue]:
+    """Make issues of what scores below the threshold; by its `usual` one only what is certain.
+
+    Certain by Benjamini and Hochberg over all that was tested. Who asks for another threshold sees everything below it.
+    """
+    adjusted = multiple_testing.adjust_fdr([f.p for f in findings])
+    sure = adjusted <= multiple_testing.FDR_LEVEL if threshold is None else True
+    low = np.array([f.score for f in findings]) < (usual if threshold is None else threshold)
+    return [
+        Issue(kind, None, f.score, None, f.why)
+        for f, shown in zip(findings, np.logical_and(low, sure))
+        if shown
+    ]

@@ -1,13 +1,32 @@
-"""Classes with few samples."""
+"""Find classes with few samples."""
+
+from __future__ import annotations
 
 import numpy as np
+
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 
 RARE = 0.1  # of an even share of the samples, as cleanlab has it
 
 
-def rare(names, y):
-    """A row for each class: its share of an even share."""
-    for name, n in zip(names, np.bincount(y, minlength=len(names))):
-        share = n * len(names) / len(y)
-        why = f"{name}: {n:,} of {len(y):,} kept, labelled train and val samples, {share:.1%} of an even share of {len(names)} classes"
-        yield ("class_imbalance", None, min(1.0, share), None, why), share < RARE
+def find_rare_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
+    """Find classes with little of an even share of the samples, which is their score."""
+    labels = scan.state.label.to_numpy(object)[scan.labelled].astype(str)
+    names, counts = np.unique(labels, return_counts=True)
+    out = []
+    for name, n in zip(names, counts):
+        share = n * len(names) / len(labels)
+        why = (
+            f"{name}: {n:,} of {len(labels):,} kept, labelled train and val samples, "
+            f"{share:.1%} of an even share of {len(names)} classes"
+        )
+        if share < RARE if threshold is None else min(1.0, share) < threshold:
+            out.append(Issue(kind, None, min(1.0, share), None, why))
+    return out
+
+
+FINDER = IssueFinder(
+    {"class_imbalance": Kind("a class with few samples", RARE, whole=True)},
+    find_rare_classes,
+    order=90,
+)

@@ -1,76 +1,105 @@
-"""Samples that people label differently, or that a merge left open."""
+"""Find samples that people label differently, or that a merge left open."""
+
+from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.splits import LOCKED
-from assay.curation.storage import schema
+from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
-from assay.curation.versioning import expressions, versions
+from assay.curation.versioning import expressions, positions
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import VOTES
 
-OPEN = f"""with {ALIVE.format(only="and batch like 'merge-%' and (suggested -> 'conflict') is not null")}
-select a.sample, a.field, a.value, a.suggested from alive a
-where not exists (select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.batch like 'edit-%') order by a.seq"""
-
-
-def conflicts(bench, state, upto=schema.END):
-    """Conflicts of merges that nobody has decided since: frame kind, sample, score, suggestion (their label), why. A decision on the sample, be it
-    a confirmation, settles it."""
+if TYPE_CHECKING:
     import pandas as pd
 
+OPEN_CONFLICTS = f"""with {ALIVE.format(only="and batch like 'merge-%' and (suggested -> 'conflict') is not null")}
+select a.sample, a.field, a.value, a.suggested from alive a where not exists (
+    select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.batch like 'edit-%') order by a.seq"""
+# where two or more people voted, and not all for the same
+DISAGREEMENTS = f"""with {VOTES},
+tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts
+    from vote group by all),
+many as (select sample, sum(n) as total from tally group by all having count(*) > 1)
+select t.sample, t.label, t.n, m.total, t.people from tally t join many m using (sample)
+order by t.sample, t.n desc, t.ts desc"""
+
+
+def find_merge_conflicts(bench: Bench, state: pd.DataFrame, upto: int = END) -> list[Issue]:
+    """Find conflicts of merges that nobody has decided since; the suggestion is the other side's label.
+
+    A decision on the sample, be it a confirmation, settles it. `upto`: a position in the log.
+    """
     with bench.connect() as con:
-        rows = con.execute(OPEN, dict(upto=upto)).fetchall()
+        rows = con.execute(OPEN_CONFLICTS, dict(upto=upto)).fetchall()
     out = {}
     for sample, field, value, suggested in rows:
-        told, ours = json.loads(suggested)["conflict"], json.loads(value)
+        conflict, ours = json.loads(suggested)["conflict"], json.loads(value)
         if sample in state.index and state.split[sample] not in LOCKED:
-            here, there = (v["on"] if field == "tag" else v for v in (ours, told["theirs"]))
-            why = f"{told['slot']}: {here} here, {there} by {told['who']}"
-            out[sample] = ("merge_conflict", sample, 0.0, there if field == "label" else None, why)
-    return pd.DataFrame(
-        list(out.values()), columns=["kind", "sample", "score", "suggestion", "why"]
-    )
+            theirs = conflict["theirs"]
+            here, there = (v["on"] if field == "tag" else v for v in (ours, theirs))
+            why = f"{conflict['slot']}: {here} here, {there} by {conflict['who']}"
+            label = there if field == "label" else None
+            out[sample] = Issue("merge_conflict", sample, 0.0, label, why)
+    return list(out.values())
 
 
-def of_people(bench, version="HEAD"):
-    """Where people contradict each other, as issues: conflicts of merges, then disagreements."""
-    import pandas as pd
+def find_reviewer_disagreements(bench: Bench, state: pd.DataFrame, upto: int = END) -> list[Issue]:
+    """Find samples on which people disagree and no majority stands: it has half of two votes or more, at most.
 
-    upto, state = versions.position(bench, expressions.root(version)), bench.state(version)
-    return pd.concat(
-        [conflicts(bench, state, upto), disagreements(bench, state, upto)], ignore_index=True
-    )
-
-
-# where the standing label has not more than half of two votes or more. Test and guard samples are nobody's queue
-DISAGREEMENTS = f"""with {VOTES},
-tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts from vote group by all),
-many as (select sample, sum(n) as total from tally group by all having count(*) > 1)
-select t.sample, t.label, t.n, m.total, t.people from tally t join many m using (sample) order by t.sample, t.n desc, t.ts desc"""
-
-
-def disagreements(bench, state, upto=END):
-    """Samples on which people disagree and no majority stands: frame kind, sample, score (share of votes for the standing label; low is bad),
-    suggestion (the other label with most votes), why."""
-    import pandas as pd
-
+    The score is the share of votes for the label as it stands, the suggestion the other label with most votes. Test and
+    guard samples are nobody's queue.
+    """
     with bench.connect() as con:
-        rows = con.execute(f"{DISAGREEMENTS}", dict(upto=upto)).fetchall()
-    by_sample = {}
-    for sample, label, n, total, people in rows:
-        by_sample.setdefault(sample, []).append((label, n, total, people))
+        rows = con.execute(DISAGREEMENTS, dict(upto=upto)).fetchall()
+    by_sample: dict[str, list] = {}
+    for sample, *vote in rows:
+        by_sample.setdefault(sample, []).append(vote)
     known = state.loc[state.index.intersection(list(by_sample))]
     out = []
-    for s, keep, label in zip(known.index, known.keep, known.label):
-        stands = label if keep else None
-        share = sum(n for other, n, _, _ in by_sample[s] if other == stands) / by_sample[s][0][2]
-        if share > 0.5 or known["split"][s] in LOCKED:
+    for sample, keep, label, split in zip(known.index, known.keep, known.label, known["split"]):
+        votes, now = by_sample[sample], label if keep else None
+        total = votes[0][2]
+        share = sum(n for other, n, _, _ in votes if other == now) / total
+        if share > 0.5 or split in LOCKED:
             continue
-        other = next(other for other, *_ in by_sample[s] if other != stands)
+        suggestion = next(other for other, *_ in votes if other != now)
         why = "; ".join(
-            f"{people}: {'drop' if other is None else other}"
-            for other, _, _, people in by_sample[s]
+            f"{people}: {'drop' if other is None else other}" for other, _, _, people in votes
         )
-        out.append(("reviewer_disagreement", s, share, other, why))
-    return pd.DataFrame(out, columns=["kind", "sample", "score", "suggestion", "why"])
+        out.append(Issue("reviewer_disagreement", sample, share, suggestion, why))
+    return out
+
+
+FIND = {
+    "merge_conflict": find_merge_conflicts,
+    "reviewer_disagreement": find_reviewer_disagreements,
+}
+
+
+def find_disagreements(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
+    upto = positions.find_position(scan.bench, expressions.root_version(scan.version))
+    return FIND[kind](scan.bench, scan.state, upto)
+
+
+def disagreement_issues(bench: Bench, version: str = "HEAD") -> pd.DataFrame:
+    """Give what people contradict each other about, as a frame of issues: conflicts of merges first."""
+    import pandas as pd
+
+    scan = ScanView(bench, bench.state(version), version)
+    rows = [row for kind in FIND for row in find_disagreements(scan, kind)]
+    return pd.DataFrame(rows, columns=list(Issue._fields))
+
+
+FINDER = IssueFinder(
+    {  # others were dropped by somebody: they stay listed
+        "merge_conflict": Kind("a merge brought another answer", closed_by="nothing"),
+        "reviewer_disagreement": Kind("people gave different answers", closed_by="nothing"),
+    },
+    find_disagreements,
+    when="look",
+    order=10,
+)

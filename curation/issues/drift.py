@@ -1,14 +1,41 @@
-"""Whether two groups of images, such as train and val or last month's import and this one, come from the same distribution."""
+"""Find groups of images that come from different distributions.
+
+Such as train and val, or last month's import and this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+
+from assay.curation.issues.base import (
+    Finding,
+    Issue,
+    IssueFinder,
+    Kind,
+    ScanView,
+    certain_issues,
+)
 
 FEWEST = 20  # images of a group below which nothing can be said
 SHUFFLES = 200
 FAR = 0.1  # a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
+FIRST_IMPORTS = """
+select sample, arg_min(batch, seq) from edits where batch like 'import-%' group by sample"""
 
 
-def pairs(groups):
-    """The pairs of group names to compare: every other one with train, where there is one, or the largest."""
+class Crossing(NamedTuple):
+    """How often neighbours are of the other group, against chance."""
+
+    share: float  # of what chance gives
+    interval: tuple[float, float]  # of that in 95 % of shuffles
+    p: float
+
+
+def pair_groups(groups: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair the group names to compare: every other one with train, where there is one, or the largest."""
     names, count = np.unique([g for g in groups if g], return_counts=True)
     names = sorted(
         (str(n) for n, c in zip(names, count) if c >= FEWEST),
@@ -17,10 +44,16 @@ def pairs(groups):
     return [(names[0], other) for other in names[1:]]
 
 
-def crossing(neighbours, side, rng):
-    """How often the neighbours of two groups are of the other group, against chance: (share of what chance gives, the range of that in 95 % of
-    shuffles, p). neighbours (n, k); side (n,) is 0, 1, or -1 for neither. One-sided: copies across make it more than chance, which leakage says.
-    A k-nearest-neighbour two-sample test. [Schilling 1986]"""
+def measure_crossing(
+    neighbours: np.ndarray, side: np.ndarray, rng: np.random.Generator
+) -> Crossing:
+    """Measure how often the neighbours of two groups are of the other group.
+
+    neighbours (n, k); side (n,) is 0, 1, or -1 for neither. One-sided: copies across make it more than chance, which
+    leakage says. A k-nearest-neighbour two-sample test. [Schilling 1986]
+    """
+    from scipy.special import ndtr
+
     i, at = np.nonzero((neighbours >= 0) & (side[:, None] >= 0))
     j = neighbours[i, at]
     i, j = i[side[j] >= 0], j[side[j] >= 0]
@@ -32,24 +65,23 @@ def crossing(neighbours, side, rng):
     n, m = len(mine), int(mine.sum())
     expected = len(i) * 2 * m * (n - m) / (n * (n - 1))
     if not expected:
-        return 1.0, (1.0, 1.0), 1.0
+        return Crossing(1.0, (1.0, 1.0), 1.0)
     seen = [
         (shuffled[i] != shuffled[j]).sum() / expected
         for shuffled in (rng.permutation(mine) for _ in range(SHUFFLES))
     ]
     share = float((mine[i] != mine[j]).sum() / expected)
-    from scipy.special import ndtr
-
     low, high = np.quantile(seen, (0.025, 0.975))
-    return (
-        share,
-        (float(low), float(high)),
-        float(ndtr((share - 1) / max(np.std(seen), 1e-12))),
-    )  # normal: 200 shuffles know no smaller p than .005
+    # normal: 200 shuffles know no smaller p than .005
+    p = float(ndtr((share - 1) / max(np.std(seen), 1e-12)))
+    return Crossing(share, (float(low), float(high)), p)
 
 
-def ks(a, b):
-    """(D, p) of the two-sample test of Kolmogorov and Smirnov; p by its limit, which is a little too large for small groups and ties."""
+def compare_distributions(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Test whether two groups of numbers are distributed alike: (D, p) of Kolmogorov and Smirnov.
+
+    p by its limit, which is a little too large for small groups and ties. scipy's ks_2samp gives others: it rounds.
+    """
     from scipy.special import kolmogorov
 
     a, b = np.sort(a), np.sort(b)
@@ -60,30 +92,61 @@ def ks(a, b):
     return float(D), float(kolmogorov(D * np.sqrt(len(a) * len(b) / (len(a) + len(b)))))
 
 
-def find(neighbours, at, groupings, properties):
-    """Rows (score, p, why) of everything that was compared. at (n,): each sample's node in neighbours; groupings {what: group names (n,), None for
-    none}; properties {name: (n,) numbers of the images}. The score is 1 where both are alike, and low is bad."""
+def compare_groups(
+    neighbours: np.ndarray,
+    node: np.ndarray,
+    groupings: dict[str, Sequence[str | None]],
+    properties: dict[str, np.ndarray],
+) -> list[Finding]:
+    """Test each pair of groups by their neighbours and by every property; 1 where both are alike, low is bad.
+
+    node (n,): of each sample in neighbours (nodes, k); groupings {what: group names (n,), None for none};
+    properties {name: (n,) numbers of the images}.
+    """
     rng, out = np.random.default_rng(0), []
-    for what, groups in groupings.items():
-        groups = np.asarray([g or "" for g in groups], object)
-        for one, other in pairs(groups):
+    for what, names in groupings.items():
+        groups = np.asarray([name or "" for name in names], object)
+        for one, other in pair_groups(groups):
+            a, b = groups == one, np.flatnonzero(groups == other)
             side = np.full(len(neighbours), -1)
-            side[at[groups == one]], a = 0, groups == one
-            twice = np.isin(at[groups == other], at[a])
-            b = np.flatnonzero(groups == other)
-            side[at[b]], side[at[b[twice]]] = 1, -1  # what is in both tells nothing
-            if min((side == 0).sum(), (side == 1).sum()) >= FEWEST:
-                share, (low, high), p = crossing(neighbours, side, rng)
-                why = f"{what} {other} ({(side == 1).sum():,} images) has {share:.0%} of the neighbours in {one} ({(side == 0).sum():,}) that chance gives"
-                out.append((min(1.0, share), p, f"{why} [{low:.0%}, {high:.0%}], p = {p:.2g}"))
-            for name, values in properties.items():
-                D, p = ks(values[a], values[b])
-                where = f"{np.median(values[b]):.3g} against {np.median(values[a]):.3g}"
-                out.append(
-                    (
-                        1 - D,
-                        p,
-                        f"{name} of {what} {other} is off {one}'s by {D:.0%} of all images (median {where}), p = {p:.2g}",
-                    )
+            side[node[a]] = 0
+            twice = np.isin(node[b], node[a])
+            side[node[b]], side[node[b[twice]]] = 1, -1  # what is in both tells nothing
+            sizes = (side == 0).sum(), (side == 1).sum()
+            if min(sizes) >= FEWEST:
+                share, (low, high), p = measure_crossing(neighbours, side, rng)
+                why = (
+                    f"{what} {other} ({sizes[1]:,} images) has {share:.0%} of the neighbours in {one} ({sizes[0]:,}) "
+                    f"that chance gives [{low:.0%}, {high:.0%}], p = {p:.2g}"
                 )
+                out.append(Finding(min(1.0, share), p, why))
+            for name, values in properties.items():
+                D, p = compare_distributions(values[a], values[b])
+                medians = f"{np.median(values[b]):.3g} against {np.median(values[a]):.3g}"
+                why = (
+                    f"{name} of {what} {other} is off {one}'s by {D:.0%} of all images "
+                    f"(median {medians}), p = {p:.2g}"
+                )
+                out.append(Finding(1 - D, p, why))
     return out
+
+
+def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
+    """Find splits and imports that differ much from the first, and certainly by Benjamini and Hochberg."""
+    kept = scan.state.keep.to_numpy()
+    first = dict(scan.bench.rows(FIRST_IMPORTS))
+    groupings = {
+        "split": scan.state.split[kept].tolist(),
+        "import": [first.get(sample) for sample in scan.state.index[kept]],
+    }
+    properties = {name: values[kept] for name, values in scan.image_properties.items()}
+    properties = {name: v for name, v in properties.items() if len(np.unique(v)) > 1}
+    found = compare_groups(scan.graph.neighbours, scan.node[kept], groupings, properties)
+    return certain_issues(kind, found, 1 - FAR, threshold)
+
+
+FINDER = IssueFinder(
+    {"drift": Kind("a split or an import differs from the others", 1 - FAR, whole=True)},
+    find_drift,
+    order=110,
+)

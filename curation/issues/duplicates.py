@@ -1,94 +1,93 @@
-"""Exact and near duplicates, and copies with different labels."""
+"""Find exact and near duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.features.neighbor_graph import Graph
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
+from assay.curation.media.image_similarity import NEAR_DUPLICATE
 from assay.curation.splits import LOCKED
 
-# ---- one sample and others like it
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def copies(state, groups):
-    """{group: row numbers} of kept samples that share a group, two or more; `groups` (n,) numbers or hashes."""
-    rows = {}
+def group_copies(state: pd.DataFrame, groups: Sequence) -> dict[object, list[int]]:
+    """Group the kept samples by `groups` (n,), numbers or hashes: {group: row numbers}, of two rows or more."""
+    rows: dict[object, list[int]] = {}
     for i, (keep, group) in enumerate(zip(state.keep, groups)):
         if keep:
             rows.setdefault(group, []).append(i)
     return {group: members for group, members in rows.items() if len(members) > 1}
 
 
-def exact(state):
-    """Rows for samples with the same bytes."""
-    split, out = state.split.to_numpy(), []
-    for members in copies(state, state.content_hash).values():
-        mix = ", ".join(
-            f"{(split[members] == s).sum()} in {s}" for s in dict.fromkeys(split[members])
-        )
-        why = f"{len(members)} samples with the same bytes: {mix}"
-        out += [("exact_duplicates", state.index[i], 0.0, None, why) for i in members]
-    return out
+def choose_representatives(state: pd.DataFrame, groups: Sequence) -> dict[str, str]:
+    """Choose what stays of each group of copies: {sample to drop: the sample that stands for it}.
 
-
-def near_pairs(graph):
-    """(m, 3): pairs of near-duplicate nodes with their distances."""
-    return (
-        np.column_stack([graph["pairs"], graph["gaps"]])
-        if len(graph["pairs"])
-        else np.empty((0, 3))
-    )
-
-
-def near(state, graph, at, likeness=None):
-    """Rows for samples that have a near duplicate: 1 - likeness is the score; worst and nearest first. likeness: from which on, else the scan's."""
-    pairs, alike = (
-        graph.get("close", graph["pairs"]),
-        graph.get("alike", 1 - graph["gaps"]),
-    )  # an older graph has no others
-    seen = alike >= (float(graph.get("limit", -1)) if likeness is None else likeness)
-    on_node, ids, split, out = {}, state.index, state.split.to_numpy(), {}
-    for i in np.flatnonzero(state.keep):
-        on_node.setdefault(at[i], i)
-    for (a, b), same in sorted(
-        zip(pairs[seen].tolist(), alike[seen].tolist()), key=lambda pair: -pair[1]
-    ):
-        if a in on_node and b in on_node:
-            for i, j in ((on_node[a], on_node[b]), (on_node[b], on_node[a])):
-                out.setdefault(
-                    ids[i],
-                    (
-                        "near_duplicate",
-                        ids[i],
-                        max(0.0, 1 - same),
-                        None,
-                        f"{same:.0%} like {ids[j]} ({split[j]})",
-                    ),
-                )
-    return list(out.values())
-
-
-def representatives(state, groups):
-    """{sample: the sample that stands for it} of kept samples that their group can do without: in each, what is of test, guard, val, train, pool, in
-    this order, then the largest, stands for the others; nothing of test or guard is done without. groups (n,): numbers or hashes."""
+    What is of test, guard, val, train, pool, in this order, then the largest, stands for the others; nothing of test
+    or guard is dropped. groups (n,): as group_copies.
+    """
     order = {split: rank for rank, split in enumerate(("test", "guard", "val", "train", "pool"))}
-    size, ids, split, out = (
-        (state.width * state.height).to_numpy(),
-        state.index,
-        state.split.to_numpy(),
-        {},
-    )
-    for members in copies(state, groups).values():
+    size = (state.width * state.height).to_numpy()
+    ids, split, out = state.index, state.split.to_numpy(), {}
+    for members in group_copies(state, groups).values():
         first, *others = sorted(members, key=lambda i: (order[split[i]], -size[i], ids[i]))
         out |= {ids[i]: ids[first] for i in others if split[i] not in LOCKED}
     return out
 
 
-def contradictions(state, graph, at):
-    """Rows for samples whose copies are labelled otherwise."""
-    label = np.where(np.isin(state.split, LOCKED), None, state.label)  # what a reason may say
-    out = []
-    for members in copies(state, graph["groups"][at]).values():
-        for i in members:
-            others = sorted({label[j] for j in members if label[j] not in (None, label[i])})
-            if label[i] is not None and others:
-                why = f"labelled {label[i]}, a copy of it {' and '.join(others)}"
-                out.append(("conflicting_duplicates", state.index[i], 0.0, others[0], why))
+def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
+    """Find samples with the same bytes."""
+    split, out = state.split.to_numpy(), []
+    for members in group_copies(state, state.content_hash).values():
+        mix = ", ".join(
+            f"{(split[members] == s).sum()} in {s}" for s in dict.fromkeys(split[members])
+        )
+        why = f"{len(members)} samples with the same bytes: {mix}"
+        out += [Issue("exact_duplicates", state.index[i], 0.0, None, why) for i in members]
     return out
+
+
+def find_near_duplicates(
+    state: pd.DataFrame, graph: Graph, node: np.ndarray, likeness: float | None = None
+) -> list[Issue]:
+    """Find samples that have a near duplicate: 1 - likeness is the score; worst and nearest first.
+
+    node (n,): of each sample in the graph. likeness: from which on two are near duplicates, else the graph's own.
+    """
+    seen = graph.alike >= (graph.limit if likeness is None else likeness)
+    on_node: dict[int, int] = {}
+    for i in np.flatnonzero(state.keep):
+        on_node.setdefault(node[i], i)
+    ids, split, out = state.index, state.split.to_numpy(), {}
+    pairs = zip(graph.close[seen].tolist(), graph.alike[seen].tolist())
+    for (a, b), alike in sorted(pairs, key=lambda pair: -pair[1]):
+        if a in on_node and b in on_node:
+            for i, j in ((on_node[a], on_node[b]), (on_node[b], on_node[a])):
+                why = f"{alike:.0%} like {ids[j]} ({split[j]})"
+                row = Issue("near_duplicate", ids[i], max(0.0, 1 - alike), None, why)
+                out.setdefault(ids[i], row)
+    return list(out.values())
+
+
+def find_duplicates(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
+    if kind == "exact_duplicates":
+        return find_exact_duplicates(scan.state)
+    likeness = None if threshold is None else 1 - threshold
+    return find_near_duplicates(scan.state, scan.graph, scan.node, likeness)
+
+
+FINDER = IssueFinder(
+    {
+        "exact_duplicates": Kind("the file is there more than once, byte for byte"),
+        "near_duplicate": Kind(
+            "nearly the same picture is there, too", threshold=1 - NEAR_DUPLICATE
+        ),
+    },
+    find_duplicates,
+    order=40,
+)

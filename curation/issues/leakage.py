@@ -1,61 +1,93 @@
-"""Train samples that give a val, test or guard sample away."""
+"""Find samples that give away a sample of a split to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.issues.duplicates import near_pairs
+from assay.curation.features.neighbor_graph import Graph
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.splits import LOCKED
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GIVEN_AWAY = (
     ("train", ("val", "test", "guard")),
     ("val", LOCKED),
     ("pool", ("guard",)),
 )  # what each split must not repeat; worst last
+LAST_KEEP = "select sample from edits where field = 'keep' group by sample having"  # the last word on keeping it
 
 
-def leakage(state, near, at):
-    """Kept samples that equal or nearly equal one that they must not give away: train a val, test or guard sample, val a test or guard
-    sample, pool a guard sample:
-    {row: (row of that one, distance)}. near: (m, 3) pairs of near-duplicate nodes with distances; at (n,): each sample's node."""
+def near_pairs(graph: Graph) -> np.ndarray:
+    """Give the pairs of near-duplicate nodes with their distances: (m, 3)."""
+    return np.column_stack([graph.pairs, graph.gaps]) if len(graph.pairs) else np.empty((0, 3))
+
+
+def match_leaks(
+    state: pd.DataFrame, near: np.ndarray, node: Sequence[int]
+) -> dict[int, tuple[int, float]]:
+    """Match kept samples with one that they (nearly) equal and must not: {row: (row of that one, distance)}.
+
+    Train must not give a val, test or guard sample away, val a test or guard sample, pool a guard sample.
+    near: as near_pairs; node (n,): of each sample.
+    """
     kept, split = state.keep.to_numpy(), state.split.to_numpy()
-    out = {}
+    out: dict[int, tuple[int, float]] = {}
     for leaky, others in GIVEN_AWAY:
         if not (rows := np.flatnonzero(kept & (split == leaky))).size:
             continue
-        held = {
-            at[i]: i for s in others for i in np.flatnonzero(kept & (split == s))[::-1]
-        }  # of a node's copies the first of the worst split
-        close = {}
+        # of a node's copies the first of the worst split
+        held = {node[i]: i for s in others for i in np.flatnonzero(kept & (split == s))[::-1]}
+        close: dict[int, tuple[int, float]] = {}
         for i, j, distance in near:
             for a, b in ((int(i), int(j)), (int(j), int(i))):
                 if b in held and (a not in close or distance < close[a][1]):
                     close[a] = (held[b], distance)
-        close |= {node: (row, 0.0) for node, row in held.items()}
-        out |= {i: close[at[i]] for i in rows if at[i] in close}
+        close |= {n: (row, 0.0) for n, row in held.items()}
+        out |= {i: close[node[i]] for i in rows if node[i] in close}
     return out
 
 
-def leaks(state, graph, at):
-    """Rows for samples that give another split away."""
-    ids, split, out = state.index, state.split.to_numpy(), []
-    for i, (j, distance) in leakage(state, near_pairs(graph), at).items():
-        how = "equals" if distance == 0 and at[i] == at[j] else "nearly equals"
-        out.append(
-            ("leakage", ids[i], float(distance), None, f"{how} the {split[j]} sample {ids[j]}")
-        )
+def find_leakage(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
+    ids, split, node = scan.state.index, scan.state.split.to_numpy(), scan.node
+    out = []
+    for i, (j, distance) in match_leaks(scan.state, near_pairs(scan.graph), node).items():
+        how = "equals" if distance == 0 and node[i] == node[j] else "nearly equals"
+        why = f"{how} the {split[j]} sample {ids[j]}"
+        out.append(Issue(kind, ids[i], float(distance), None, why))
     return out
 
 
-def unheld(bench, state):
-    """The state as if no leakage were held out yet, so that it stays listed."""
+# ---- what is held out
+
+
+def ignore_leakage_holdout(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
+    """Take back the scan's hold-out of leakage, in a copy of the state, so that leakage stays listed."""
     whole = state.copy()
-    held = bench.rows(
-        "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'scan-%'"
-    )
+    held = bench.rows(f"{LAST_KEEP} arg_max(batch, seq) like 'scan-%'")
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
     return whole
 
 
-def restored(bench):
-    """Samples that a person, or an undo, had the last word on keeping or not: nothing holds these out again."""
-    mine = "select sample from edits where field = 'keep' group by sample having arg_max(batch, seq) like 'edit-%' or arg_max(batch, seq) like 'undo-%'"
-    return {s for (s,) in bench.rows(mine)}
+def find_restored(bench: Bench) -> set[str]:
+    """Find the samples that a person, or an undo, had the last word on keeping: nothing holds these out again."""
+    last = "arg_max(batch, seq) like"
+    found = bench.rows(f"{LAST_KEEP} {last} 'edit-%' or {last} 'undo-%'")
+    return {sample for (sample,) in found}
+
+
+FINDER = IssueFinder(
+    {
+        "leakage": Kind(
+            "it (nearly) equals a sample of a split that judges it",
+            closed_by="nothing",  # some are out because they leak: they stay listed
+        )
+    },
+    find_leakage,
+    order=50,
+)

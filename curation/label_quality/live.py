@@ -1,233 +1,277 @@
-"""Bring the probe's scores to the labels as they are now."""
+"""Bring the scores to the labels as they are now."""
 
-import json
-import sys
+from __future__ import annotations
+
 from contextlib import suppress
-from hashlib import sha256
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features.scan_settings import settings
-from assay.curation.label_quality import probe
-from assay.curation.label_quality import probe as probes
-from assay.curation.label_quality.judges import Second, fit, judge_of, keep_judge
+from assay.curation.features.scan_settings import read_settings
+from assay.curation.label_quality.judges import (
+    fit_probe,
+    judge_key,
+    keep_judge,
+    load_judge,
+    predict_version,
+)
 from assay.curation.label_quality.reasons import explain_labels
-from assay.curation.label_quality.scoring import indices, judge, judged, packed
+from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
+from assay.curation.label_quality.scoring import class_indices, score_labels, without_locked
+from assay.curation.label_quality.second_opinion import AlignedOpinion
 from assay.curation.splits import LOCKED
-from assay.curation.storage.arrays import Shards, load, save
-from assay.curation.versioning import versions
-from assay.curation.versioning.versions import position
+from assay.curation.storage.arrays import file_stamp, load_arrays, save_arrays
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Shards
+from assay.curation.versioning import positions, states
+from assay.curation.versioning.positions import find_position
 
-# ---- the judge of the labels as they stand now
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-class Standing:
+@dataclass(frozen=True)
+class ScoredState:
+    """The labels of a state, scored."""
+
+    upto: int  # its position in the log
+    state: pd.DataFrame
+    found: pd.DataFrame  # as score_labels
+    classes: list[str]
+    probs: np.ndarray  # (n, k) of the samples without test and guard, out of sample
+    few: np.ndarray  # (k,) bool: classes with too few samples to judge
+
+
+class LiveProbe:
     """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
 
-    def __init__(self, bench, folder, classes, ids, hashes, probe):
-        self.classes, self.ids, self.probe = (
-            classes,
-            ids,
-            probe,
-        )  # ids (n,): the judged samples, in order
-        self.X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
-        self.kept = dict(folder=np.array(folder), ids=ids, classes=np.array(json.dumps(classes)))
-        kept = judge_of(bench) or {}
-        self.second = Second(kept, classes, ids) if "second_ids" in kept else None
-        self.of = None
+    def __init__(self, bench: Bench, stored: StoredProbe, part: pd.DataFrame) -> None:
+        """part: the state without test and guard, of the samples that it judges."""
+        self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
+        self.X = Shards(bench.arrays / "embeddings" / stored.folder).rows(part.content_hash)
+        judge = load_judge(bench)
+        second = judge and judge.second
+        self.second = second and AlignedOpinion(second, self.classes, stored.ids)
+        self.last = None  # the samples and splits of a state that was of these samples
 
-    def same(self, state):
-        """Are the judged samples of a state those that it was made of?"""
-        held = state.split.isin(LOCKED).to_numpy()
-        if self.of is None or not (
-            state.index.is_(self.of[0]) and np.array_equal(held, self.of[1])
+    @classmethod
+    def load(cls, bench: Bench, state: pd.DataFrame) -> LiveProbe | None:
+        """Read the probe for the samples of a state.
+
+        None where there is none, or samples came, left or changed split since: only a scan can tell.
+        """
+        stored = StoredProbe.load(bench)
+        if stored is None or stored.folder != read_settings(bench)["folder"]:
+            return None  # a scan with another embedder began and has not ended
+        part = without_locked(state)
+        if not np.array_equal(stored.ids, np.asarray(part.index, "S32")):
+            return None
+        return cls(bench, stored, part)
+
+    def has_samples_of(self, state: pd.DataFrame) -> bool:
+        """Say whether it judges the very samples of a state."""
+        locked = state.split.isin(LOCKED).to_numpy()
+        if self.last is None or not (
+            state.index.is_(self.last[0]) and np.array_equal(locked, self.last[1])
         ):
-            self.of = (
-                (state.index, held)
-                if np.array_equal(self.ids, np.asarray(state.index[~held], "S32"))
-                else None
-            )
-        return self.of is not None
+            ids = np.asarray(state.index[~locked], "S32")
+            self.last = (state.index, locked) if np.array_equal(self.stored.ids, ids) else None
+        return self.last is not None
 
-    def judge(self, state):
-        """(what it makes of the labels of a state of the same samples: see judge, the probabilities (n, k) behind it, whether labels had changed);
-        None where one of them is of a class that it has never seen."""
-        part = judged(state[["label", "keep", "split", "reviewed"]])
+    def score(self, upto: int, state: pd.DataFrame) -> tuple[ScoredState, bool] | None:
+        """Score the labels of a state of its samples, and say whether labels had changed.
+
+        None where one of them is of a class that it has never seen.
+        """
+        part = without_locked(state[["label", "keep", "split", "reviewed"]])
+        indices = class_indices(part.label, self.classes)
         fitted = part.keep.to_numpy() & (part.split == "train").to_numpy()
-        y = np.where(fitted, indices(part.label, self.classes), -1)
+        y = np.where(fitted, indices, -1)
         if part.label.to_numpy()[fitted & (y < 0)].astype(bool).any():
             return None
-        news = not np.array_equal(y, self.probe.y)
-        if news:
+        changed = not np.array_equal(y, self.probe.y)
+        if changed:
             self.probe.update(self.X, y)
-        probs = self.probe.pred_probs(self.X)
+        probs, few = self.probe.pred_probs(self.X), self.probe.few()
         if self.second is not None:
-            probs = self.second.beside(probs, indices(part.label, self.classes))
-        return judge(part, self.classes, probs, self.probe.few()), probs, news
-
-    def save(self, bench):
-        save(
-            bench.arrays / "probe.npz",
-            **self.kept,
-            **{name: np.asarray(getattr(self.probe, name)) for name in probes.Probe.ARRAYS},
-        )
+            probs = self.second.blend(probs, indices)
+        found = score_labels(part, self.classes, probs, few)
+        return ScoredState(upto, state, found, self.classes, probs, few), changed
 
 
-def standing(bench, state):
-    """The probe that stands for the samples of a state; None where none does, or samples came, left or changed split: only a scan can tell."""
-    kept = load(bench.arrays / "probe.npz")
-    if kept is None or str(kept["folder"]) != settings(bench)["folder"]:
-        return None  # a scan with another embedder began and has not ended
-    part, classes = judged(state), json.loads(str(kept["classes"]))
-    if not np.array_equal(kept["ids"], np.asarray(part.index, "S32")):
-        return None
-    probe = probes.Probe(kept["mean"], kept["scale"], len(classes))
-    for name in probes.Probe.ARRAYS:
-        setattr(probe, name, kept[name])
-    return Standing(bench, str(kept["folder"]), classes, kept["ids"], part.content_hash, probe)
+class LiveScores:
+    """The scores of a bench's present labels: the one way in which edits reach them.
+
+    `score` judges in memory, `write` publishes: probe.npz, opinion.npz and the label issues. The command line does both
+    at once; the review session scores with every key and writes when nobody is deciding.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.probe: LiveProbe | None = None  # once it is asked
+        self.stamp = None  # which writing of probe.npz it is
+        self.changed = False  # has it had edits since?
+        self.unwritten: ScoredState | None = None
+
+    def load_probe(self, state: pd.DataFrame) -> LiveProbe | None:
+        """Have the probe for the samples of a state at hand: read anew where somebody wrote another."""
+        stamp = file_stamp(self.bench.arrays / "probe.npz")
+        if self.probe is None or stamp != self.stamp or not self.probe.has_samples_of(state):
+            self.probe = LiveProbe.load(self.bench, state)
+            self.stamp, self.changed = stamp, False
+        return self.probe
+
+    def score(self, upto: int, state: pd.DataFrame) -> ScoredState:
+        """Score the labels of a state, at a position of the log.
+
+        What is written down is read, if it is of this state and no probe is at hand. Else the probe scores them, or a
+        new one, where a label is of a class that it has never seen. UserError where only a scan can tell.
+        """
+        if self.probe is None and LabelScores.position(self.bench) == upto:
+            kept = LabelScores.load(self.bench)
+            found = kept.scores.to_frame(state)
+            return ScoredState(upto, state, found, kept.classes, kept.pred_probs, kept.few)
+        probe = self.load_probe(state)
+        if probe is None:
+            came = "samples that came, left or moved to another split since"
+            raise UserError(
+                f"expected a scan of the samples as they are, found {came}",
+                f"run: assay scan -b {self.bench.given}",
+            )
+        if (scored := probe.score(upto, state)) is None:
+            return self.fit(upto, state)
+        self.unwritten, changed = scored
+        self.changed |= changed
+        return self.unwritten
+
+    def fit(self, upto: int, state: pd.DataFrame) -> ScoredState:
+        """Fit a new probe to a state, leave it as the judge of the versions from now on, and write all down."""
+        fitted = fit_probe(self.bench, state)
+        keep_judge(self.bench, upto, fitted.classes, fitted.probe)
+        ids = np.asarray(fitted.part.index, "S32")
+        stored = StoredProbe(read_settings(self.bench)["folder"], ids, fitted.classes, fitted.probe)
+        self.probe, self.changed = LiveProbe(self.bench, stored, fitted.part), True
+        self.unwritten, _ = self.probe.score(upto, state)
+        return self.publish()
+
+    def write(self) -> bool:
+        """Write down what is new, for everybody else who reads the bench.
+
+        False where nothing is, or somebody wrote a newer probe meanwhile.
+        """
+        stamp = file_stamp(self.bench.arrays / "probe.npz")
+        if self.unwritten is None or stamp != self.stamp:
+            return False
+        self.publish()
+        return True
+
+    def publish(self) -> ScoredState:
+        """Write the probe, where it changed, the scores to opinion.npz, and the flagged labels to `issues`."""
+        scored = self.unwritten
+        if self.changed:
+            self.probe.stored.save(self.bench)
+            self.stamp, self.changed = file_stamp(self.bench.arrays / "probe.npz"), False
+        flagged = scored.found[scored.found.flagged].sort_values("score", kind="stable")
+        why = explain_labels(self.bench, scored.state, flagged)
+        rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]]
+        rows = rows.assign(kind="label", why=why, upto=scored.upto)
+        with self.bench.transaction() as con:
+            con.execute("delete from issues where kind = 'label'")
+            con.register("found", rows)
+            con.execute("insert into issues by name select * from found")
+        part = without_locked(scored.state)
+        scores = StoredScores.from_frame(part, scored.classes, scored.few, scored.found)
+        ids, classes = self.probe.stored.ids, scored.classes
+        kept = LabelScores(scored.upto, ids, classes, scored.probs, scored.few, scores)
+        kept.save(self.bench)
+        self.unwritten = None
+        return scored
 
 
-def write_opinion(bench, upto):
-    """Fit the probe to the labels at the log position `upto`, and publish what it finds."""
+# ---- through the files
+
+
+def fit_scores(bench: Bench, upto: int) -> pd.DataFrame:
+    """Fit the probe to the labels at a position of the log, and publish what it finds: a frame as score_labels."""
+    return LiveScores(bench).fit(upto, bench.state(upto)).found
+
+
+def rescore(bench: Bench) -> bool:
+    """Bring the scores to the present labels, without embedding or fitting anew; False where no scan stands."""
+    live, upto = LiveScores(bench), find_position(bench, "HEAD")
     state = bench.state(upto)
-    classes, part, _, probe = fit(bench, state)
-    keep_judge(bench, upto, classes, probe)
-    held = Standing(
-        bench,
-        settings(bench)["folder"],
-        classes,
-        np.asarray(part.index, "S32"),
-        part.content_hash,
-        probe,
-    )
-    held.save(bench)
-    return publish(bench, upto, state, held, *held.judge(state)[:2])
+    if live.load_probe(state) is None:
+        return False
+    live.score(upto, state)
+    if live.unwritten is not None:  # else a new probe was fitted, and written
+        live.publish()
+    return True
 
 
-def rescore(bench):
-    """Bring the standing opinion to the present labels without embedding or fitting anew; None where no scan stands."""
-    upto = position(bench, "HEAD")
-    state = bench.state(upto)
-    held = standing(bench, state)
-    if held is None:
+def refresh_scores(bench: Bench) -> pd.DataFrame | None:
+    """Bring arrays/opinion.npz and the label issues to the end of the log, where they are not.
+
+    Returns a frame as score_labels, or None where both are there already. UserError where only a scan can tell.
+    """
+    read_settings(bench)
+    upto = find_position(bench, "HEAD")
+    if LabelScores.position(bench) == upto:
         return None
-    judged = held.judge(state)
-    if judged is None:
-        return write_opinion(bench, upto)
-    found, probs, news = judged
-    if news:
-        held.save(bench)
-    return publish(bench, upto, state, held, found, probs)
+    live = LiveScores(bench)
+    scored = live.score(upto, bench.state(upto))
+    if live.unwritten is not None:
+        live.publish()
+    return scored.found
 
 
-def publish(bench, upto, state, held, found, probs):
-    """Write probabilities and scores to arrays/opinion.npz and the flagged labels to `issues`; returns the judgement."""
-    flagged = found[found.flagged].sort_values("score", kind="stable")
-    rows = flagged.reset_index(names="sample")[["sample", "score", "suggestion"]].assign(
-        kind="label", why=explain_labels(bench, state, flagged), upto=upto
-    )
-    with bench.transaction() as con:
-        con.execute("delete from issues where kind = 'label'")
-        con.register("found", rows)
-        con.execute("insert into issues by name select * from found")
-    save(
-        bench.arrays / "opinion.npz",
-        upto=np.array(upto),
-        ids=held.ids,
-        pred_probs=probs.astype("f4"),
-        few=held.probe.few(),
-        **packed(judged(state), held.classes, held.probe.few(), found),  # rows: of these ids
-    )
-    return found
+# ---- of any version
 
 
-def suspects(bench, version):
-    """The flagged labels of any version: frame sample -> label, suggestion; worst first."""
-    found = opinion(bench, version, scan_needed=False)
-    return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]
+def label_scores(
+    bench: Bench, version: str | int = "HEAD", scan_needed: bool = True
+) -> pd.DataFrame:
+    """Give the scores of a version's labels, a frame as score_labels: it says what is flagged.
 
-
-def judge_key(bench, version="HEAD"):
-    """A hash of what decides which labels of a version are doubted: its judge, the graph (copies leave the probe together), the code."""
-    from assay.curation.label_quality import judges
-
-    graph = load(bench.arrays / "graph.npz", ["key"])  # alone: the rest is large
-    code = b"".join(
-        Path(module.__file__).read_bytes() for module in (probe, judges, sys.modules[__name__])
-    )
-    made = [settings(bench), judges.judge_name(bench, version), graph and str(graph["key"])]
-    return sha256(json.dumps(made).encode() + code).hexdigest()[:16]
-
-
-def opinion(bench, version="HEAD", scan_needed=True):
-    """The judgement of any version as a frame (see judge), the one that says what is flagged. At the end of the log it is the standing one, brought
-    up to date first if edits came since it was written; where samples came, left or changed split, that needs a scan, or (scan_needed
-    False) they are judged as those of any other version."""
-    if versions.is_head(bench, version):
+    At the end of the log they are the standing ones, brought up to date first if edits came since they were written.
+    Where samples came, left or changed split, that needs a scan, or (scan_needed False) they are scored as those of any
+    other version.
+    """
+    if positions.is_head(bench, version):
         try:
-            found = brought(bench)
+            found = refresh_scores(bench)
             return (
-                told(bench.state(), load(bench.arrays / "opinion.npz")) if found is None else found
+                LabelScores.load(bench).scores.to_frame(bench.state()) if found is None else found
             )
         except UserError:
             if scan_needed:
                 raise
-    return judgement(bench, version)
+    return score_version(bench, version)
 
 
-def judgement(bench, version):
-    """The judgement of a version by the judge it has (see standing.judge_file). Kept in arrays/flagged, by what the version holds and what judges
-    it, so that `v1 - flagged` refits once and not at every look."""
-    from assay.curation.label_quality.judges import of_version
+def score_version(bench: Bench, version: str | int) -> pd.DataFrame:
+    """Score a version's labels by the judge it has.
 
+    Kept in arrays/flagged, by what the version holds and what judges it, so that `v1 - flagged` refits once and not at
+    every look.
+    """
     state = bench.state(version)
-    file = bench.arrays / "flagged" / f"{versions.tree(state)}-{judge_key(bench, version)}.npz"
-    kept = load(file)
-    if kept is None:
-        part, classes, probs, few = of_version(bench, version)
-        found = judge(part, classes, probs, few)
-        found["flagged"] = (found.suggestion != found.label).to_numpy(
-            bool
-        )  # who has decided is no part of the tree: `told` adds it
-        kept = packed(part, classes, few, found)
-        with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
-            save(file, **kept)
-    return told(state, kept)
+    file = bench.arrays / "flagged" / f"{states.hash_tree(state)}-{judge_key(bench, version)}.npz"
+    kept = load_arrays(file)
+    if kept is not None:
+        return StoredScores.from_arrays(kept).to_frame(state)
+    made = predict_version(bench, version)
+    found = score_labels(made.part, made.classes, made.probs, made.few)
+    # who has decided is no part of the tree: to_frame adds it
+    found["flagged"] = (found.suggestion != found.label).to_numpy(bool)
+    scores = StoredScores.from_frame(made.part, made.classes, made.few, found)
+    with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
+        save_arrays(file, **scores.to_arrays())
+    return scores.to_frame(state)
 
 
-def told(state, kept):
-    """The judgement of a state as arrays/opinion.npz holds it."""
-    import pandas as pd
-
-    classes = np.array(json.loads(str(kept["classes"])), dtype=object)
-    rows = np.flatnonzero(~state.split.isin(LOCKED))[kept["rows"]]
-    reviewed = state.reviewed.to_numpy(bool)[rows]
-    return pd.DataFrame(
-        dict(
-            label=state.label.to_numpy(object)[rows],
-            reviewed=reviewed,
-            score=kept["score"],
-            suggestion=classes[kept["suggestion"]],
-            confidence=kept["confidence"],
-            flagged=kept["flagged"] & ~reviewed,
-        ),
-        index=state.index[rows],
-    )
-
-
-def brought(bench):
-    """Bring arrays/opinion.npz and the label issues to the end of the log. Returns the judgement, or None where both are there already."""
-    kept = load(bench.arrays / "opinion.npz", ["upto", "rows"])
-    settings(bench)
-    if kept is not None and "rows" in kept and int(kept["upto"]) == position(bench, "HEAD"):
-        return None
-    found = rescore(bench)
-    if found is None:
-        came = "samples that came, left or moved to another split since"
-        raise UserError(
-            f"expected a scan of the samples as they are, found {came}",
-            f"run: assay scan -b {bench.given}",
-        )
-    return found
+def find_suspects(bench: Bench, version: str | int) -> pd.DataFrame:
+    """Find the flagged labels of any version: frame sample -> label, suggestion; worst first."""
+    found = label_scores(bench, version, scan_needed=False)
+    return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]

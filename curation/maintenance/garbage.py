@@ -1,58 +1,81 @@
-"""Which files under arrays/ nothing needs, and how they go without pulling one from under a job that is writing."""
+"""Collect garbage: delete the derived files that nothing needs.
+
+No file goes from under a job that is writing it.
+"""
+
+from __future__ import annotations
 
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.storage.arrays import array_of
-from assay.curation.storage.locks import SESSION, alone
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.job_locks import exclusive_lock
+from assay.curation.storage.shards import array_file
 
+SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
 
 
-def unfinished(bench):
-    """Files that a killed process left half-made: .tmp files, arrays without an index, a half-exported model, half a backup."""
+def unfinished_files(bench: Bench) -> list[Path]:
+    """List the files that a killed process left half-made.
+
+    These are .tmp files, arrays without an index, a half-exported model, half a backup.
+    """
     files = [*bench.arrays.rglob("*.tmp"), *(bench.arrays / "embeddings").glob("*/*/*")]
     files += [
         *bench.path.glob(f"{bench.file.name}.partial*"),
         *(bench.path / "backups").glob("*.partial"),
     ]
     for folder in shard_folders(bench):
-        indexed = {array_of(index) for index in folder.glob("*.index.npy")}
+        indexed = {array_file(index) for index in folder.glob("*.index.npy")}
         files += [
             f
             for f in folder.glob("*.npy")
             if f not in indexed and not f.name.endswith(".index.npy")
         ]
-    return sorted(f for f in set(files) if older(f))
+    return sorted(f for f in set(files) if is_older(f))
 
 
-def models(bench):
-    """Networks that an older Assay kept beside their vectors: anybody could have put another there."""
+def old_models(bench: Bench) -> list[Path]:
+    """List the networks that an older Assay kept beside their vectors.
+
+    Nothing reads them: anybody could have put another there.
+    """
     return sorted((bench.arrays / "embeddings").glob("*/model.onnx"))
 
 
-def older(file, age=AGE):
+def is_older(file: Path, age: float = AGE) -> bool:
+    """Whether a file was last written more than `age` seconds ago."""
     with suppress(FileNotFoundError):  # finished meanwhile
         return file.stat().st_mtime < time.time() - age
+    return False
 
 
-def sessions_ended(bench):
-    """Files that say what the model thought when a review session began, of sessions nobody comes back to."""
-    return [f for f in (bench.arrays / "sessions").glob("*.npz") if older(f, SESSION)]
+def ended_sessions(bench: Bench) -> list[Path]:
+    """List the files of review sessions that nobody comes back to.
+
+    They hold the model's scores at the start of a session.
+    """
+    return [f for f in (bench.arrays / "sessions").glob("*.npz") if is_older(f, SESSION)]
 
 
-def shard_folders(bench):
+def shard_folders(bench: Bench) -> list[Path]:
+    """List the folders that hold shards."""
     many = [
         f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")
     ]
     return [f for f in (bench.arrays / "pixels", *many) if f.is_dir()]
 
 
-def listed(folder):
-    """{index file: the hashes that it lists} of a folder of shards; an index that cannot be read lists none."""
+def read_hashes(folder: Path) -> dict[Path, np.ndarray]:
+    """Read the hashes that the index files of a folder list.
+
+    An index that cannot be read is left out.
+    """
     out = {}
     for index in sorted(folder.glob("*.index.npy")):
         with suppress(OSError, ValueError, EOFError, SyntaxError, IndexError):
@@ -60,81 +83,103 @@ def listed(folder):
     return out
 
 
-def unneeded(bench):
-    """({file: why nothing needs it}, how many pixel shards stay because some of their images are needed)."""
-    from assay.curation.label_quality.judges import judge_files
-    from assay.curation.label_quality.live import judge_key
+def find_unneeded(bench: Bench) -> tuple[dict[Path, str], int]:
+    """Find the files that nothing needs: ({file: why}, shards that stay).
 
-    out = dict.fromkeys(files(bench.arrays / "damaged"), "set aside as damaged")
+    These are pixel shards of which some images are needed, and some are not.
+    """
+    pixels, partly = unneeded_pixels(bench)
+    damaged = list_files(bench.arrays / "damaged")
+    ended = [file for file in list_files(bench.path / "jobs") if is_older(file)]
+    return (
+        dict.fromkeys(damaged, "set aside as damaged")
+        | unneeded_predictions(bench)
+        | unneeded_judges(bench)
+        | {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
+        | dict.fromkeys(ended, "plans, logs and states of experiments that ended")
+        | dict.fromkeys(ended_sessions(bench), "what review sessions began with, long over")
+        | unneeded_uploads(bench)
+        | pixels
+        | dict.fromkeys(old_models(bench), "models of an older Assay, which nothing reads")
+        | dict.fromkeys(unfinished_files(bench), "left unfinished")
+    ), partly
+
+
+def unneeded_predictions(bench: Bench) -> dict[Path, str]:
+    """Find predictions of no run, and embeddings that nothing uses."""
     runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
-    out |= {
-        f: "predictions of no run"
-        for f in files(bench.arrays / "runs")
-        if f.suffix != ".npz" or f.stem not in runs
-    }
-    scan = [
-        folder
-        for (folder,) in bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")
-    ]
-    for folder in (
-        (bench.arrays / "embeddings").glob("*") if scan else ()
-    ):  # a first scan may have been killed, and will resume
-        if folder.name not in (*scan, *runs.values()):
-            out |= dict.fromkeys(
-                files(folder), f"embeddings {folder.name}, of neither the last scan nor a run"
-            )
-    judged = set()
-    with suppress(UserError):  # no scan stands, or its graph is damaged
+    stored = list_files(bench.arrays / "runs")
+    lost = [file for file in stored if file.suffix != ".npz" or file.stem not in runs]
+    out = dict.fromkeys(lost, "predictions of no run")
+    scans = bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")
+    used = {folder for (folder,) in scans} | {*runs.values()}
+    # a first scan may have been killed, and will resume
+    for folder in (bench.arrays / "embeddings").glob("*") if scans else ():
+        if folder.name not in used:
+            why = f"embeddings {folder.name}, of neither the last scan nor a run"
+            out |= dict.fromkeys(list_files(folder), why)
+    return out
+
+
+def unneeded_judges(bench: Bench) -> dict[Path, str]:
+    """Find judges and label issues of other scans."""
+    from assay.curation.label_quality.judges import judge_key, list_judge_files
+
+    judged, out = set(), {}
+    with suppress(UserError):  # there was no scan, or its graph is damaged
         judged = {
             f"{tree}-{judge_key(bench, name)}"
             for name, tree in bench.rows("select name, tree from commits")
         }
-    flagged = (bench.arrays / "flagged").glob("*.npz")
     with suppress(UserError):
-        stand = set(judge_files(bench))
-        out |= {
-            f: "judges of scans with other settings"
-            for f in (bench.arrays / "judges").glob("*.npz")
-            if f not in stand
-        }
-    out |= {
-        f: "label issues of no commit as it is judged now" for f in flagged if f.stem not in judged
-    }
-    out |= {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
-    out |= {
-        f: "plans, logs and states of experiments that ended"
-        for f in files(bench.path / "jobs")
-        if older(f)
-    }
-    out |= dict.fromkeys(sessions_ended(bench), "what review sessions began with, long over")
-    for place in filter(older, (bench.path / "uploads").glob("*")):
+        needed = set(list_judge_files(bench))
+        others = [f for f in (bench.arrays / "judges").glob("*.npz") if f not in needed]
+        out = dict.fromkeys(others, "judges of scans with other settings")
+    flagged = [f for f in (bench.arrays / "flagged").glob("*.npz") if f.stem not in judged]
+    return out | dict.fromkeys(flagged, "label issues of no commit as it is judged now")
+
+
+def unneeded_uploads(bench: Bench) -> dict[Path, str]:
+    """Find what was handed in and never imported."""
+    out = {}
+    for place in filter(is_older, (bench.path / "uploads").glob("*")):
         if not bench.rows("select 1 from samples where starts_with(uri, ?) limit 1", [f"{place}/"]):
-            out |= dict.fromkeys(files(place), "handed in and never imported")
-    known = np.array([h for (h,) in bench.rows("select distinct content_hash from samples")], "S32")
-    partly = 0
-    for index, hashes in listed(bench.arrays / "pixels").items():
+            out |= dict.fromkeys(list_files(place), "handed in and never imported")
+    return out
+
+
+def unneeded_pixels(bench: Bench) -> tuple[dict[Path, str], int]:
+    """Find shards of pixels that no sample needs.
+
+    Returns ({file: why}, how many shards are needed in part).
+    """
+    hashes_of_samples = bench.rows("select distinct content_hash from samples")
+    known = np.array([content_hash for (content_hash,) in hashes_of_samples], "S32")
+    out, partly = {}, 0
+    for index, hashes in read_hashes(bench.arrays / "pixels").items():
         needed = np.isin(hashes, known)
         partly += bool(needed.any() and not needed.all())
         if len(needed) and not needed.any():
-            out |= dict.fromkeys(
-                (index, array_of(index)), "pixels of images that were never imported"
-            )
-    out |= dict.fromkeys(models(bench), "models of an older Assay, which nothing reads")
-    return out | dict.fromkeys(unfinished(bench), "left unfinished"), partly
+            files = (index, array_file(index))
+            out |= dict.fromkeys(files, "pixels of images that were never imported")
+    return out, partly
 
 
-def files(folder):
+def list_files(folder: Path) -> list[Path]:
+    """List the files of a folder and its subfolders."""
     return sorted(f for f in folder.rglob("*") if f.is_file())
 
 
-def gc(bench, dry_run=False):
-    """Delete the derived files that nothing needs (`dry_run`: only say so). Returns {freed: {why: bytes}, bytes, files, partly}."""
-    with alone(bench):
-        found, partly = unneeded(bench)
+def collect_garbage(bench: Bench, dry_run: bool = False) -> dict:
+    """Delete the derived files that nothing needs; `dry_run` only lists them.
+
+    Returns {freed: {why: bytes}, bytes, files, partly}: see find_unneeded.
+    """
+    with exclusive_lock(bench):
+        found, partly = find_unneeded(bench)
         freed, n = {}, 0
-        for file in sorted(
-            found, key=lambda f: not f.name.endswith(".index.npy")
-        ):  # a shard without its index is not read
+        # a shard without its index is not read
+        for file in sorted(found, key=lambda f: not f.name.endswith(".index.npy")):
             with suppress(FileNotFoundError):
                 size = file.stat().st_size
                 if not dry_run:

@@ -1,16 +1,30 @@
-"""Where a candidate and the current model disagree beyond what chance in training alone makes them say."""
+"""Where two models disagree beyond what chance in training explains."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = "key, arch, seed, config, train_tree, version, n_train"
 
 
-def runs_of(bench, keys):
-    """What the bench knows of finished runs, as dicts (key, arch, seed, config, train_tree, at, n_train), in the order of `keys`."""
+Said = tuple[list[str], np.ndarray]  # the classes (k,) and probabilities (m, k) of one run
+
+
+def load_runs(bench: Bench, keys: Iterable[str]) -> list[dict]:
+    """Load finished runs as dicts, in the order of `keys`.
+
+    They have key, arch, seed, config, train_tree, at, n_train.
+    """
     rows = (
         bench.query(f"select {COLUMNS} from runs")
         .rename(columns=dict(version="at"))
@@ -21,8 +35,11 @@ def runs_of(bench, keys):
     ]
 
 
-def aligned(said):
-    """Predictions of several runs in one order of classes: [(classes, probs (m, k_i))] -> (classes, [probs (m, k)])."""
+def align_classes(said: Sequence[Said]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Bring the predictions of several runs to one order of classes.
+
+    [(classes, probs (m, k_i))] -> (classes (k,), [probs (m, k)]).
+    """
     classes = sorted({c for own, _ in said for c in own})
     out = []
     for own, probs in said:
@@ -33,44 +50,52 @@ def aligned(said):
     return np.array(classes, object), out
 
 
-def apart(A, B):
-    """(between, within, (m,) each) of the predictions A (S, m, k) of the seeds of one recipe and B (R, m, k) of another: mean squared distance of two
-    runs of different recipes, and of two of one recipe (the mean of both recipes, of one where the other has a single seed; NaN where
-    both have). between - within is an unbiased estimate of the squared distance of what the recipes say on average: the energy distance
-    (Szekely & Rizzo 2013) of squared differences."""
-    between = pairs(A, B).mean((0, 1))
-    own = [pairs(P, P).sum((0, 1)) / (len(P) * (len(P) - 1)) for P in (A, B) if len(P) > 1]
+def measure_distances(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Measure how far apart two recipes are, and their seeds: (between, within).
+
+    A (S, m, k): predictions of the seeds of one recipe, B (R, m, k) of another; results (m,). between: mean squared
+    distance of two runs of different recipes. within: of two of one recipe (the mean of both recipes, of one where the
+    other has a single seed; NaN where both have). between - within is an unbiased estimate of the squared distance of
+    what the recipes say on average: the energy distance (Szekely & Rizzo 2013) of squared differences.
+    """
+    between = pair_distances(A, B).mean((0, 1))
+    own = [pair_distances(P, P).sum((0, 1)) / (len(P) * (len(P) - 1)) for P in (A, B) if len(P) > 1]
     return between, np.mean(own, axis=0) if own else np.full(A.shape[1], np.nan)
 
 
-def pairs(A, B):
+def pair_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Squared distances (S, R, m) of the predictions of every two runs."""
     return np.array([[((a - b) ** 2).sum(1) for b in B] for a in A])
 
 
-def disagreeing(A, B):
-    """Shares of the samples for which two runs name different classes, mean over all pairs of runs: (one of A, one of B; two of one recipe, NaN
-    where neither has two)."""
+def disagreement_shares(A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
+    """Shares of samples for which two runs name different classes.
+
+    Means over all pairs of runs: (one of A and one of B; two of one recipe, NaN where neither has two).
+    """
     a, b = A.argmax(2), B.argmax(2)
     own = [
         np.mean([(x != y).mean() for i, x in enumerate(P) for y in P[:i]])
         for P in (a, b)
         if len(P) > 1
     ]
-    return float(np.mean([[(x != y).mean() for y in b] for x in a])), float(
-        np.mean(own)
-    ) if own else float("nan")
+    between = float(np.mean([[(x != y).mean() for y in b] for x in a]))
+    return between, float(np.mean(own)) if own else float("nan")
 
 
-def compared(first, second):
-    """(frame, about) of what two recipes say of m samples; first and second: [(classes, probs (m, k))], a row of NaN for a sample that a run has not
-    seen. frame: row, current and candidate (the class that each recipe's mean names), p_current and p_candidate (its probability), between,
-    within, score (between - within; between alone where no recipe has two seeds), of the rows where they name different classes and more
-    than chance in training does, highest first. about: n (rows that all have seen), seen ((m,) bool), unseen, differ, noise (of those, left out), share,
-    control (see disagreeing), seeds."""
+def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame, dict]:
+    """Compare what two recipes say of m samples.
+
+    Each recipe is a list of its runs. Returns (frame, about). A row of probabilities is NaN for a sample that a run
+    has not seen. frame: row, current and candidate (the class that each recipe's mean names), p_current and
+    p_candidate (its probability), between, within, score (between - within; between alone where no recipe has two
+    seeds), of the rows where they name different classes and more than chance in training does, highest first. about:
+    n (rows that all have seen), seen ((m,) bool), unseen, differ, noise (of those, left out), share, control (see
+    disagreement_shares), seeds.
+    """
     import pandas as pd
 
-    classes, wide = aligned([*first, *second])
+    classes, wide = align_classes([*first, *second])
     mask = ~np.isnan(np.array([w[:, 0] for w in wide])).any(0)
     seen = np.flatnonzero(mask)
     A, B = (np.array([w[seen] for w in part]) for part in (wide[: len(first)], wide[len(first) :]))
@@ -79,13 +104,13 @@ def compared(first, second):
             "expected samples that both have predicted, found none",
             "assay shadow --predict trains them again for that",
         )
-    between, within = apart(A, B)
+    between, within = measure_distances(A, B)
     score = np.where(np.isnan(within), between, between - within)
     a, b = A.mean(0), B.mean(0)
     differ = a.argmax(1) != b.argmax(1)
     rows = np.flatnonzero(differ & (score > 0))
     rows = rows[np.argsort(-score[rows], kind="stable")]
-    share, control = disagreeing(A, B)
+    share, control = disagreement_shares(A, B)
     frame = pd.DataFrame(
         dict(
             row=seen[rows], current=classes[a[rows].argmax(1)], candidate=classes[b[rows].argmax(1)]

@@ -1,232 +1,269 @@
-"""The one thing to do next with a bench, with its reason in figures: what a page shows first, and what `assay status` prints."""
+"""Suggest the one thing to do next, and say why."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from assay.curation.errors import UserError
+from assay.curation.features.scan_settings import rescan_command
+from assay.curation.issues.leakage import find_restored
+from assay.curation.review.progress import find_wrong
+from assay.curation.slicing.gaps import load_last_gaps
+from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
 from assay.curation.times import now
 from assay.curation.versioning.live_edits import SLOT, TOGGLES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 STALE = 3600  # seconds after which open decisions wait for a version
 SESSION = 200  # decisions that are worth a version, and a measurement
-# samples about which decisions stand that were made in a span of the log
-COUNT = f"""with {TOGGLES}
-select count(distinct e.sample), max(e.ts) from (select *, {SLOT} as slot from edits where batch like 'edit-%' and seq > $since and seq <= $to) e
-anti join dead d on e.batch = d.batch and e.sample = d.sample and e.slot = d.slot"""
 MANY = 0.01  # share of the train and val labels from which on flagged ones are worth a review
+FEW = 10  # flagged labels that are worth none
+ENOUGH = 30  # samples reviewed at random that an estimate of the errors left takes
+# samples about which decisions stand that were made in a span of the log, and when the last was
+COUNT = f"""with {TOGGLES}
+select count(distinct e.sample), max(e.ts) from (
+    select *, {SLOT} as slot from edits
+    where batch like 'edit-%' and seq > $since and seq <= $to) e
+anti join dead d on e.batch = d.batch and e.sample = d.sample and e.slot = d.slot"""
 
 
-def next_step(bench, status, state, found, waits, at=None):
-    """dict do, why, command, page (where it is done), for the bench as it stands. status: what history.status found so far; state: the bench's;
-    found: its issues, None where it `waits` (a UserError says what for). No test label is asked."""
-    work, here = decisions(bench), f" -b {bench.given}"
-    for rule in (
-        fill,
-        scan,
-        settle,
-        hold_out,
-        keep,
-        measure,
-        audit,
-        review,
-        keep_anyway,
-        measure_anyway,
-        gaps,
-        look,
-    ):
-        if step := rule(
-            dict(
-                bench=bench,
-                status=status,
-                state=state,
-                found=found,
-                waits=waits,
-                work=work,
-                now=at or now(),
-            )
-        ):
-            do, why, command, page = step
-            return dict(do=do, why=why, command=command.removesuffix(here) + here, page=page)
-    why = f"{status['review']['reviewed']:,} labels are reviewed, and nothing else asks for a decision."
-    return dict(do="Train on it", why=why, command=f"assay export -o FOLDER{here}", page="overview")
+class Step(NamedTuple):
+    """What to do next."""
+
+    do: str
+    why: str  # with figures
+    command: str
+    page: str  # where it is done
 
 
-def decisions(bench):
-    """What people decided: dict open (samples, since the last version), last (when), fresh (samples, between the last version with a training
-    and the last version), measured and newest (these versions, or None)."""
+@dataclass(frozen=True)
+class Decisions:
+    """How many samples people decided about, and since when it is not measured."""
+
+    open: int  # since the last version
+    last: datetime | None  # when the last of these was made
+    fresh: int  # between the last version with a run and the last version
+    measured: str | None  # the last version with a run
+    newest: str | None  # the last version
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a step depends on. No test label is asked."""
+
+    bench: Bench
+    status: dict  # what status.summarize_bench knows so far
+    state: pd.DataFrame
+    issues: pd.DataFrame | None  # None where something must be done first
+    waits: UserError | None  # which says what
+    decisions: Decisions
+    now: datetime
+
+    def samples_with(self, *kinds: str) -> pd.Series:
+        """The samples of all open issues of some kinds."""
+        assert self.issues is not None, "the rules before have seen to what is waited for"
+        return self.issues[self.issues.kind.isin(kinds)]["sample"]
+
+
+def suggest_step(
+    bench: Bench,
+    status: dict,
+    state: pd.DataFrame,
+    issues: pd.DataFrame | None,
+    waits: UserError | None,
+    at: datetime | None = None,
+) -> dict:
+    """Suggest the first step whose time has come: {do, why, command, page}.
+
+    For the bench as it stands; see Situation.
+    """
+    decisions = count_decisions(bench)
+    situation = Situation(bench, status, state, issues, waits, decisions, at or now())
+    step = next(filter(None, (rule(situation) for rule in RULES)))
+    here = f" -b {bench.given}"
+    return step._replace(command=step.command.removesuffix(here) + here)._asdict()
+
+
+def count_decisions(bench: Bench) -> Decisions:
+    """Count decisions since the last version, and the last measured one."""
     commits = bench.rows("select name, upto from commits order by upto, ts")
     trained = {v for (v,) in bench.rows("select distinct version from runs where failed is null")}
     newest = commits[-1] if commits else (None, 0)
     measured = next((c for c in reversed(commits) if c[0] in trained), (None, 0))
-    (opened, last), (fresh, _) = (
-        bench.rows(COUNT, dict(since=since, to=to, upto=END))[0]
-        for since, to in ((newest[1], END), (measured[1], newest[1]))
-    )
-    return dict(open=opened, last=last, fresh=fresh, measured=measured[0], newest=newest[0])
+    ((opened, last),) = bench.rows(COUNT, dict(since=newest[1], to=END, upto=END))
+    ((fresh, _),) = bench.rows(COUNT, dict(since=measured[1], to=newest[1], upto=END))
+    return Decisions(opened, last, fresh, measured[0], newest[0])
 
 
-def fill(b):
-    if not b["status"]["samples"]:
-        return (
-            "Import a data set",
-            "This bench holds no samples yet.",
-            "assay import SOURCE",
-            "overview",
-        )
+# ---- the rules: each says what to do, or None where its time has not come
 
 
-def scan(b):
-    from assay.curation.features.scan_settings import rescan
-
-    if b["waits"] is None:
+def suggest_import(now: Situation) -> Step | None:
+    if now.status["samples"]:
         return None
-    if not b["waits"].hint.startswith("run: assay scan"):
-        return (
-            "Mend this first",
-            f"{b['waits'].problem[:1].upper()}{b['waits'].problem[1:]}: {b['waits'].hint}.",
-            next(
-                (
-                    way
-                    for way in ("assay check --repair", "assay restore")
-                    if way in b["waits"].hint
-                ),
-                "assay status",
-            ),
-            "overview",
-        )
-    never = not b["bench"].rows("select 1 from meta where key = 'scan'")
+    why = "This bench holds no samples yet."
+    return Step("Import a data set", why, "assay import SOURCE", "overview")
+
+
+def suggest_repair(now: Situation) -> Step | None:
+    if now.waits is None or now.waits.hint.startswith("run: assay scan"):
+        return None
+    problem, hint = now.waits.problem, now.waits.hint
+    ways = [way for way in ("assay check --repair", "assay restore") if way in hint]
+    why = f"{problem[:1].upper()}{problem[1:]}: {hint}."
+    return Step("Mend this first", why, ways[0] if ways else "assay status", "overview")
+
+
+def suggest_scan(now: Situation) -> Step | None:
+    if now.waits is None:
+        return None
+    why = "What was imported since the last scan is not judged yet."
+    if not now.bench.rows("select 1 from meta where key = 'scan'"):
+        why = f"None of its {now.status['samples']:,} images is judged yet."
+    return Step("Scan", why, rescan_command(now.bench), "overview")
+
+
+def suggest_settling(now: Situation) -> Step | None:
+    n = len(now.samples_with("merge_conflict", "reviewer_disagreement"))
+    if not n:
+        return None
+    why = f"{n:,} labels have no majority: they come first in the queue."
+    return Step("Settle where people disagree", why, "assay queue -n 200", "review")
+
+
+def suggest_holding_out(now: Situation) -> Step | None:
+    """Hold out leakage, but for samples that somebody put in again."""
+    leaks = now.samples_with("leakage")
+    kept = now.state.keep.reindex(leaks).eq(True).to_numpy()
+    n = int((kept & ~leaks.isin(find_restored(now.bench)).to_numpy()).sum())
+    if not n:
+        return None
+    train = now.status["splits"].get("train", 0)
     why = (
-        f"None of its {b['status']['samples']:,} images is judged yet."
-        if never
-        else "What was imported since the last scan is not judged yet."
+        f"{n:,} samples ({train:,} in train) equal or nearly equal one that is held back to judge "
+        "by, so accuracy there flatters. Where that is meant, an edit keep=true says so."
     )
-    return "Scan", why, rescan(b["bench"]), "overview"
+    return Step("Hold out leakage", why, rescan_command(now.bench), "overview")
 
 
-def settle(b):
-    n = int(b["found"].kind.isin(("merge_conflict", "reviewer_disagreement")).sum())
-    if n:
-        return (
-            "Settle where people disagree",
-            f"{n:,} labels have no majority: they come first in the queue.",
-            "assay queue -n 200",
-            "review",
-        )
-
-
-def hold_out(b):
-    from assay.curation.features.scan_settings import rescan
-    from assay.curation.issues.leakage import restored
-
-    leaks = b["found"][b["found"].kind == "leakage"]
-    leaks = leaks[
-        b["state"].keep.reindex(leaks["sample"]).eq(True).to_numpy()
-        & ~leaks["sample"].isin(restored(b["bench"]))
-    ]
-    if len(leaks):
-        of = b["status"]["splits"].get("train", 0)
-        why = f"{len(leaks):,} samples ({of:,} in train) equal or nearly equal one that is held back to judge by, so accuracy there flatters. "
-        return (
-            "Hold out leakage",
-            why + "Where that is meant, an edit keep=true says so.",
-            rescan(b["bench"]),
-            "overview",
-        )
-
-
-def keep(b):
-    work, quiet = (
-        b["work"],
-        (b["now"] - b["work"]["last"]).total_seconds() if b["work"]["last"] else 0,
-    )
-    if work["open"] and (quiet > STALE or work["open"] >= SESSION):
-        since = (
-            f"{work['open']:,} samples were decided about since {work['newest'] or 'the import'}"
-        )
-        old = f", the last one {quiet / 3600:,.0f} hours ago" if quiet > STALE else ""
-        return (
-            "Commit",
-            f"{since}{old}: a version can be measured, and a backup is kept with it.",
-            "assay commit -m '...'",
-            "history",
-        )
-
-
-def measure(b):
-    work = b["work"]
-    if work["fresh"]:
-        span = f"between {work['measured'] or 'the import'} and {work['newest']}"
-        why = f"{work['fresh']:,} samples were decided about {span}, and what that gained is not known."
-        return "Measure the gain", why, "assay experiment PLAN.toml", "experiments"
-
-
-def audit(b):
-    from assay.curation.review.progress import found_wrong
-
-    status, state = b["status"], b["state"]
-    if (
-        not status["runs"]
-        or not status["test"]
-        or status["test"]["audited"]
-        or status["audit"]["n"]
-    ):
+def suggest_commit(now: Situation) -> Step | None:
+    """Commit a session's work, or what is an hour old."""
+    made = now.decisions
+    quiet = (now.now - made.last).total_seconds() if made.last else 0
+    if not made.open or (quiet <= STALE and made.open < SESSION):
         return None
-    looked = state[(state.split == "val") & state.keep & state.reviewed & state.given_label.notna()]
-    wrong = int(found_wrong(b["bench"], looked).sum())
-    if wrong:
-        why = f"{wrong:,} of {len(looked):,} reviewed val labels were wrong, and nobody has looked at the {status['test']['n']:,} test labels by which "
-        return (
-            "Audit the test labels",
-            why + "every version is judged.",
-            "assay audit -n 200",
-            "audit",
-        )
+    old = f", the last one {quiet / 3600:,.0f} hours ago" if quiet > STALE else ""
+    why = f"{describe_open(made)}{old}: a version can be measured, and a backup is kept with it."
+    return Step("Commit", why, "assay commit -m '...'", "history")
 
 
-def review(b):
-    status = b["status"]
-    flagged, of = (
-        status["issues"].get("label", 0),
-        sum(status["splits"].get(s, 0) for s in ("train", "val")),
+def suggest_measuring(now: Situation) -> Step | None:
+    made = now.decisions
+    if not made.fresh:
+        return None
+    span = f"between {made.measured or 'the import'} and {made.newest}"
+    why = f"{made.fresh:,} samples were decided about {span}, and what that gained is not known."
+    return Step("Measure the gain", why, "assay experiment PLAN.toml", "experiments")
+
+
+def suggest_audit(now: Situation) -> Step | None:
+    """Audit the test labels where those of val were wrong."""
+    status, state = now.status, now.state
+    test = status["test"]
+    if not status["runs"] or not test or test["audited"] or status["audit"]["n"]:
+        return None
+    reviewed = state[
+        (state.split == "val") & state.keep & state.reviewed & state.given_label.notna()
+    ]
+    wrong = int(find_wrong(now.bench, reviewed).sum())
+    if not wrong:
+        return None
+    why = (
+        f"{wrong:,} of {len(reviewed):,} reviewed val labels were wrong, and nobody has looked at "
+        f"the {test['n']:,} test labels by which every version is judged."
     )
-    if flagged >= max(10, MANY * of):
-        why = f"{flagged:,} of {of:,} train and val labels look wrong to a model that did not see them, and nobody has reviewed these. "
-        done = status["review"]
-        so_far = (
-            f"Of {done['reviewed']:,} reviewed so far {done['wrong']:,} were wrong."
-            if done["reviewed"]
-            else "The worst come first."
-        )
-        return "Review", why + so_far, "assay queue -n 200 --csv queue.csv", "review"
+    return Step("Audit the test labels", why, "assay audit -n 200", "audit")
 
 
-def keep_anyway(b):
-    if b["work"]["open"]:
-        why = f"{b['work']['open']:,} samples were decided about since {b['work']['newest'] or 'the import'}."
-        return "Commit", why, "assay commit -m '...'", "history"
+def suggest_review(now: Situation) -> Step | None:
+    """Review while many labels are flagged."""
+    flagged = now.status["issues"].get("label", 0)
+    of = sum(now.status["splits"].get(split, 0) for split in ("train", "val"))
+    if flagged < max(FEW, MANY * of):
+        return None
+    done, so_far = now.status["review"], "The worst come first."
+    if done["reviewed"]:
+        so_far = f"Of {done['reviewed']:,} reviewed so far {done['wrong']:,} were wrong."
+    why = (
+        f"{flagged:,} of {of:,} train and val labels look wrong to a model that did not see them, "
+        f"and nobody has reviewed these. {so_far}"
+    )
+    return Step("Review", why, "assay queue -n 200 --csv queue.csv", "review")
 
 
-def measure_anyway(b):
-    if b["work"]["newest"] and not b["work"]["measured"]:
-        why = f"{b['work']['newest']} has no training yet: without one nobody knows what these labels are worth."
-        return "Measure where it stands", why, "assay experiment PLAN.toml", "experiments"
+def suggest_small_commit(now: Situation) -> Step | None:
+    """Commit even little: there is nothing more to review."""
+    if not now.decisions.open:
+        return None
+    return Step("Commit", f"{describe_open(now.decisions)}.", "assay commit -m '...'", "history")
 
 
-def gaps(b):
-    from assay.curation.slicing.gaps import last
+def suggest_first_run(now: Situation) -> Step | None:
+    if not now.decisions.newest or now.decisions.measured:
+        return None
+    worth = "without one nobody knows what these labels are worth"
+    why = f"{now.decisions.newest} has no run yet: {worth}."
+    return Step("Measure where it stands", why, "assay experiment PLAN.toml", "experiments")
 
-    for row in last(b["bench"])[:1]:
+
+def suggest_gaps(now: Situation) -> Step | None:
+    for row in load_last_gaps(now.bench)[:1]:
         why = f"{row['gap']}: {row['why']}."
-        return "Look at what the data do not show", why[:1].upper() + why[1:], "assay gaps", "gaps"
+        why = why[:1].upper() + why[1:]
+        return Step("Look at what the data do not show", why, "assay gaps", "gaps")
+    return None
 
 
-def look(b):
-    seen = b["status"]["review"]
-    drawn = seen["looks"] + seen["unsure_looks"]
-    if drawn < min(30, seen["population"]):
-        why = (
-            f"{drawn:,} of the 30 random looks are done that an estimate of the errors left takes."
-        )
-        return (
-            "Look at random samples",
-            why,
-            "assay queue -n 30 --random 1 --csv queue.csv",
-            "review",
-        )
+def suggest_random_review(now: Situation) -> Step | None:
+    """Review at random, until the errors left can be estimated."""
+    review = now.status["review"]
+    n = review["looks"] + review["unsure_looks"]
+    if n >= min(ENOUGH, review["population"]):
+        return None
+    why = f"{n:,} samples are reviewed at random; an estimate of the errors left takes {ENOUGH}."
+    command = f"assay queue -n {ENOUGH} --random 1 --csv queue.csv"
+    return Step("Review random samples", why, command, "review")
+
+
+def suggest_training(now: Situation) -> Step:
+    n = now.status["review"]["reviewed"]
+    why = f"{n:,} labels are reviewed, and nothing else asks for a decision."
+    return Step("Train on it", why, "assay export -o FOLDER", "overview")
+
+
+# in this order: the first that has something to say is the next step
+RULES = (
+    suggest_import,
+    suggest_repair,
+    suggest_scan,
+    suggest_settling,
+    suggest_holding_out,
+    suggest_commit,
+    suggest_measuring,
+    suggest_audit,
+    suggest_review,
+    suggest_small_commit,
+    suggest_first_run,
+    suggest_gaps,
+    suggest_random_review,
+    suggest_training,
+)
+
+
+def describe_open(made: Decisions) -> str:
+    return f"{made.open:,} samples were decided about since {made.newest or 'the import'}"

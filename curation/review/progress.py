@@ -1,61 +1,76 @@
 """Count what was reviewed, and estimate what is still wrong."""
 
-import json
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.statistics import errors_left, sampling
-from assay.curation.statistics.sampling import places
-from assay.curation.storage.arrays import find, load
+from assay.curation.statistics.sampling import random_order_rows
+from assay.curation.storage.arrays import locate_hashes
+from assay.curation.storage.interface import Bench
 from assay.curation.versioning import votes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GIVEN_THEN = f"""
 with said as (
     select sample, seq, value ->> '$' as label, origin, origin like 'import-%' as source from edits
-    where field = 'label' and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
+    where field = 'label'
+    and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),
-stands as (select sample, arg_max(origin, seq) as origin from said semi join twice using (sample) group by 1),
-decided as (select sample, min(seq) as seq from said semi join stands using (sample, origin) where not source group by 1)
-select sample, arg_max(label, s.seq) from said s join decided d using (sample) where source and s.seq < d.seq group by 1"""
+stands as (
+    select sample, arg_max(origin, seq) as origin from said semi join twice using (sample)
+    group by 1),
+decided as (
+    select sample, min(seq) as seq from said semi join stands using (sample, origin)
+    where not source group by 1)
+select sample, arg_max(label, s.seq) from said s join decided d using (sample)
+where source and s.seq < d.seq group by 1"""
 
 
-def found_wrong(bench, reviewed):
-    """Of samples that people reviewed, a state: in which they found the label wrong or dropped the sample, a Series of bool. What counts is the
-    label that was given when they decided: a source that has changed its labels since says nothing about what was found."""
+def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
+    """Find the reviewed samples whose label was wrong, or that were dropped.
+
+    reviewed: rows of a state. Returns a Series of bool. What counts is the label that was given when
+    people decided: a source that has changed its labels since says nothing about what was found.
+    """
     given = reviewed.given_label.copy()
     then = dict(bench.rows(GIVEN_THEN))
     given.update(given.index.to_series().map(then).dropna())
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 
 
-def progress(bench, state=None):
-    """What the reviews say so far, as a dict: reviewed, wrong (label changed or sample dropped by a person), unsure; and from the random
-    stratum alone looks (sure ones), hits, unsure_looks, share of all labels that came wrong and errors_left, each (estimate, low, high), None before 30
-    looks; share_between and errors_between: the estimates with all unsure looks right and all wrong, None where none was unsure. The stratum is the
-    longest fully reviewed beginning of the bench's random order, so that a row somebody skipped cannot bias it. The intervals hold at every look of a
-    session together."""
+def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
+    """Count reviews, and estimate how many labels are wrong.
+
+    Returns reviewed, wrong (label changed or sample dropped by a person), unsure, population; and from
+    the random stratum alone looks (sure ones), hits, unsure_looks, share of all labels that came wrong
+    and errors_left, each (estimate, low, high), None before 30 looks; share_between and errors_between:
+    the estimates with all unsure looks right and all wrong, None where none was unsure.
+    The stratum is the longest fully reviewed beginning of the bench's random order, so that a row
+    somebody skipped cannot bias it. The intervals hold at every look of a session together.
+    """
     state = bench.state() if state is None else state
     reviewed = state[
         state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()
     ]
-    guarded = (
-        reviewed.split == "guard"
-    )  # what was frozen as a regression set since was reviewed all the same
-    wrong = found_wrong(bench, reviewed)
-    first, population = sampling.stratum(state), len(places(state))
+    # what was frozen as a regression set since was reviewed all the same
+    guarded = reviewed.split == "guard"
+    wrong = find_wrong(bench, reviewed)
+    first, population = sampling.random_stratum(state), len(random_order_rows(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     looks, hits = len(sure), int(wrong.loc[sure].sum())
-    came, found = (
-        errors_left.count_wrong(hits, looks, population, len(first) - looks),
-        int(wrong.sum()),
-    )
-    share = came and came.scaled(1 / population)
-    left = came and came.scaled(
-        1, -int(wrong[~guarded].sum())
-    )  # what people found anywhere is no longer left
+    came = errors_left.estimate_wrong(hits, looks, population, len(first) - looks)
+    share = came and came.scale(1 / population)
+    # what people found anywhere is no longer left
+    left = came and came.scale(1, -int(wrong[~guarded].sum()))
     return dict(
         reviewed=len(reviewed),
-        wrong=found,
+        wrong=int(wrong.sum()),
         unsure=int((reviewed.verdict == "unsure").sum()),
         population=population + int(guarded.sum()),
         looks=looks,
@@ -68,24 +83,27 @@ def progress(bench, state=None):
     )
 
 
-def by_class(bench, state):
-    """What the random stratum says of each class, as dicts: class (the given label), looks (sure ones), hits (wrong), flagged (looks whose given label
-    the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right), clean_flagged; [] where nothing is
-    scanned. Rates take 30 looks; rare classes are doubted more often than others, and this is where it shows."""
-    kept = load(bench.arrays / "opinion.npz", ["ids", "pred_probs", "classes", "few"])
-    first = sampling.stratum(state)
+def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
+    """Count what the random stratum says of each class.
+
+    Dicts of class (the given label), looks (sure ones), hits (wrong), flagged (looks whose given label
+    the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
+    clean_flagged; [] where nothing is scanned. Rates take 30 looks; rare classes are doubted more often
+    than others, and this is where it shows.
+    """
+    kept = LabelScores.load(bench)
+    first = sampling.random_stratum(state)
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     if kept is None or not len(sure):
         return []
-    classes = np.array(json.loads(str(kept["classes"])), object)
-    at = find_sorted(kept["ids"], np.asarray(sure, "S32"))
+    classes = np.array(kept.classes, object)
+    at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)
-    said = classes[np.where(kept["few"], 0, kept["pred_probs"][at]).argmax(1)]
-    judged = (at >= 0) & ~np.isin(
-        given.astype(str), classes[kept["few"]].astype(str)
-    )  # a class too small to judge is doubted nowhere
-    wrong = found_wrong(bench, state.loc[sure]).to_numpy()
-    doubted = judged & (said != given)
+    predicted = classes[np.where(kept.few, 0, kept.pred_probs[at]).argmax(1)]
+    # a class too small to judge is doubted nowhere
+    judged = (at >= 0) & ~np.isin(given.astype(str), classes[kept.few].astype(str))
+    wrong = find_wrong(bench, state.loc[sure]).to_numpy()
+    doubted = judged & (predicted != given)
     out = []
     for name in sorted(set(given)):
         here = given == name
@@ -100,8 +118,8 @@ def by_class(bench, state):
     return out
 
 
-def find_sorted(known, ids):
-    """Where each of `ids` (n,) is among `known`, in no order: -1 where it is not."""
+def find_unsorted(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Find ids (n,) among unsorted ones: -1 where absent."""
     order = np.argsort(known, kind="stable")
-    at = find(known[order], ids)
+    at = locate_hashes(known[order], ids)
     return np.where(at < 0, -1, order[at])

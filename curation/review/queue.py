@@ -1,80 +1,99 @@
-"""What to look at next: suspects in order, a random stratum among them, and what that stratum says about the labels not looked at."""
+"""The review queue: what to look at next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
-from assay.curation.features.scan_settings import scanned
-from assay.curation.issues.disagreements import of_people
+from assay.curation.features.scan_settings import is_scanned
+from assay.curation.issues.disagreements import disagreement_issues
 from assay.curation.label_quality import live, reasons
 from assay.curation.statistics import sampling
-from assay.curation.statistics.sampling import places, random_order
+from assay.curation.statistics.sampling import random_order, random_order_rows
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
-def queue(bench, n=200, random=0.05, version="HEAD", again=0.0, who=""):
-    """What people contradict each other about, then the n worst labels that nobody has reviewed, mixed with random * n samples drawn uniformly
-    (`random` True; some may be among the worst) and again * n that others have reviewed and `who` has not (with the label they came with, so
-    that two people's judgements can be compared): frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label,
-    score, reason, random."""
+def build_queue(
+    bench: Bench,
+    n: int = 200,
+    random: float = 0.05,
+    version: str = "HEAD",
+    again: float = 0.0,
+    who: str = "",
+) -> pd.DataFrame:
+    """List what to review next: disagreements, the n worst labels, random ones.
+
+    First what people contradict each other about, then the n worst labels that nobody has reviewed.
+    Among them are random * n samples drawn uniformly (`random` True; some may be among the worst), and
+    again * n that others have reviewed and `who` has not, with the label they came with, so that two
+    people's judgements can be compared.
+    Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
+    reason, random.
+    """
     if n < 1 or not 0 <= random <= 1 or not 0 <= again <= 1:
         raise UserError(
-            f"expected n of at least 1, random and again from 0 to 1, found {n}, {random} and {again}",
+            "expected n of at least 1, random and again from 0 to 1, "
+            f"found {n}, {random} and {again}",
             "for example: -n 200 --random 0.05",
         )
-    state, between = bench.state(version), of_people(bench, version)
-    found = live.opinion(bench, version) if between.empty or scanned(bench) else None
-    second = (
-        sampling.by_draw(others(bench, who, state).intersection(random_order(state)), "again")[
-            : round(n * again)
-        ]
-        if again
-        else ()
-    )
-    return lined_up(bench, state, found, between, n, round(n * random), second)
+    state, disagreements = bench.state(version), disagreement_issues(bench, version)
+    scores = None
+    if disagreements.empty or is_scanned(bench):
+        scores = live.label_scores(bench, version)
+    second: list[str] = []
+    if again:
+        others = find_reviewed_by_others(bench, who, state).intersection(random_order(state))
+        second = sampling.shuffle_samples(others, "again")[: round(n * again)]
+    return order_queue(bench, state, scores, disagreements, n, round(n * random), second)
 
 
-def lined_up(bench, state, found, between, n, draws, second=()):
-    """The queue of a state, from what the model makes of its labels (None where nothing is scanned) and what people contradict each other about:
-    see queue."""
+def order_queue(
+    bench: Bench,
+    state: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    disagreements: pd.DataFrame,
+    n: int,
+    draws: int,
+    again: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Order the queue of a state: see build_queue.
+
+    scores: what the model makes of the labels, None where nothing is scanned. disagreements: what people
+    contradict each other about. draws: how many samples are drawn. again: samples that others reviewed.
+    """
     import pandas as pd
 
-    between, order, extra = between.drop_duplicates("sample"), [], []
-    drawn = places(state)
-    drawn = (
-        state.index[drawn[~state.reviewed.to_numpy()[drawn]][:draws]]
-        if found is not None and len(found)
-        else ()
-    )
-    found = (
-        pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
-        if found is None
-        else found[~found.reviewed]
-    )
-    found = found.sort_values("score", kind="stable")
-    first = list(between["sample"])
-    worst = [*first, *found.index[:n]]
+    disagreements = disagreements.drop_duplicates("sample")
+    drawn: Sequence[str] = ()
+    if scores is not None and len(scores):
+        at = random_order_rows(state)
+        drawn = state.index[at[~state.reviewed.to_numpy()[at]][:draws]]
+    if scores is None:
+        scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
+    else:
+        scores = scores[~scores.reviewed].sort_values("score", kind="stable")
+    first = list(disagreements["sample"])
+    worst = [*first, *scores.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
-    extra = [s for s in [*drawn, *second] if s not in rank]
-    for i, sample in enumerate(worst):
-        order.append(sample)
-        if len(extra) and (i + 1) % max(1, round(len(worst) / max(1, len(extra)))) == 0:
-            order.append(extra.pop(0))
-    order = list(dict.fromkeys(order + extra))
-    taken, rows = state.loc[order], found.reindex(order)
-    judged = rows.score.notna() & ~rows.index.isin(second)
-    rows["label"] = taken.label.where(~taken.index.isin(second), taken.given_label)
-    why = (
-        dict(zip(rows.index[judged], reasons.explain_labels(bench, state, rows[judged])))
-        if judged.any()
-        else {}
-    )
-    why |= dict.fromkeys(second, "somebody else has looked at it: what do you say?") | dict(
-        zip(first, between.why)
-    )
+    order = mix(worst, [s for s in [*drawn, *again] if s not in rank])
+    taken, rows = state.loc[order], scores.reindex(order)
+    seen_by_others = rows.index.isin(again)
+    rows["label"] = taken.label.where(~seen_by_others, taken.given_label)
+    why: dict[str, str] = {}
+    judged = rows.score.notna() & ~seen_by_others
+    if judged.any():
+        why = dict(zip(rows.index[judged], reasons.explain_labels(bench, state, rows[judged])))
+    why |= dict.fromkeys(again, "somebody else has looked at it: what do you say?")
+    why |= dict(zip(first, disagreements.why))
     suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)
-    suggestion[first], score[first] = (
-        between.suggestion.to_numpy(object),
-        between.score.to_numpy(float),
-    )
+    suggestion[first] = disagreements.suggestion.to_numpy(object)
+    score[first] = disagreements.score.to_numpy(float)
     rows = pd.DataFrame(
         dict(
             sample=order,
@@ -91,8 +110,18 @@ def lined_up(bench, state, found, between, n, draws, second=()):
     return rows[COLUMNS]
 
 
-def others(bench, who, state):
-    """Samples that somebody else has decided about and `who` has not."""
+def mix(worst: list[str], extra: list[str]) -> list[str]:
+    """Spread samples evenly among the worst ones; what is left comes last."""
+    order, extra = [], list(extra)
+    for i, sample in enumerate(worst, 1):
+        order.append(sample)
+        if extra and i % max(1, round(len(worst) / len(extra))) == 0:
+            order.append(extra.pop(0))
+    return list(dict.fromkeys(order + extra))
+
+
+def find_reviewed_by_others(bench: Bench, who: str, state: pd.DataFrame) -> set[str]:
+    """Find samples that somebody else has decided about, and `who` has not."""
     rows = bench.rows(
         "select sample, bool_or(who = ?) from edits where batch like 'edit-%' group by sample",
         [who],

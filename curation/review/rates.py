@@ -1,8 +1,20 @@
-"""Rates of wrong labels, in words."""
+"""Describe rates of wrong labels."""
+
+from __future__ import annotations
 
 
-def share_words(hits, looks, unsure, share, between):
-    """How many labels drawn at random were wrong, in words; what somebody was unsure of counts as right at one end and as wrong at the other."""
+def describe_share(
+    hits: int,
+    looks: int,
+    unsure: int,
+    share: tuple[float, float, float] | None,
+    between: tuple[float, float] | None,
+) -> str:
+    """Say how many labels reviewed at random were wrong.
+
+    share: (estimate, low, high), None under 30. What somebody was unsure of counts as right at one end
+    and as wrong at the other (`between`).
+    """
     doubt = f", {unsure} more unsure" if unsure else ""
     if share is None:
         return f"{hits} of {looks}{doubt}, too few for a rate"
@@ -10,9 +22,12 @@ def share_words(hits, looks, unsure, share, between):
     return f"{hits} of {looks}{doubt}, {middle} [{share[1]:.1%}, {share[2]:.1%}]"
 
 
-def random_rate(review):
-    """What the random stratum of a review (queue.progress) says of all labels, in words."""
-    return share_words(
+def describe_random_rate(review: dict) -> str:
+    """Say how many of all labels were wrong.
+
+    By those that were reviewed at random. review: see progress.summarize_reviews.
+    """
+    return describe_share(
         review["hits"],
         review["looks"],
         review["unsure_looks"],
@@ -21,8 +36,11 @@ def random_rate(review):
     )
 
 
-def left_words(review):
-    """How many errors are left, in words; None before 30 random looks."""
+def describe_errors_left(review: dict) -> str | None:
+    """Say how many wrong labels are left.
+
+    None before 30 have been reviewed at random.
+    """
     if review["errors_left"] is None:
         return None
     (estimate, low, high), between = review["errors_left"], review["errors_between"]

@@ -1,17 +1,29 @@
-"""The state of a bench in one dict."""
+"""Summarise a bench in one dict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
-from assay.curation.issues import listing
+from assay.curation.issues import finders, listing
 from assay.curation.label_quality import judges
-from assay.curation.review import audit, next_step, progress
+from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
-from assay.curation.versioning import versions
-from assay.curation.versioning.history import since_commit
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning import positions
+from assay.curation.versioning.history import count_edits_since_commit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def status(bench, version="HEAD"):
-    """What is in a version of the bench, what is flagged, what the reviews say and what to do next, as a dict."""
+def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
+    """Summarise a version: samples, issues, reviews, and what to do next.
+
+    Without `advice` where the version is not the newest. `issues` is None where they cannot be listed
+    yet, and `advice` says why.
+    """
     state, commits = bench.state(version), bench.commits()
     keep = state.keep.to_numpy(bool)
     sizes = state.split[keep].value_counts()
@@ -22,41 +34,39 @@ def status(bench, version="HEAD"):
         samples=int(keep.sum()),
         dropped=int((~keep).sum()),
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes={
-            c: int(n)
-            for c, n in state.label[keep & ~state.split.isin(LOCKED)]
-            .value_counts()
-            .sort_index()
-            .items()
-        },
+        classes={c: int(n) for c, n in count_labels(state).items()},
         test=bench.rules(version).get("test"),
-        audit=audit.noise(bench, "test", version) if "test" in sizes else None,
+        audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
         version=commits.iloc[-1]["name"] if len(commits) else None,
-        open_edits=since_commit(bench),
+        open_edits=count_edits_since_commit(bench),
         runs=bench.rows("select count(*) from runs")[0][0],
         issues=None,
-        review=progress.progress(bench, state),
+        review=progress.summarize_reviews(bench, state),
         classes_reviewed=[],
         network=None,
     )
-    found = waits = None
+    found = waits = None  # the open issues, or why there are none yet
     try:
-        found, _ = listing.undecided(
-            state, listing.standing(bench, version=version, columns=("kind", "sample"))
+        found, _ = listing.open_issues(
+            state, listing.load_issues(bench, version=version, columns=("kind", "sample"))
         )
         counts = found.kind.value_counts()
-        out["issues"] = {k: int(counts[k]) for k in listing.KINDS if k in counts}
-        if scan_settings.scanned(bench):
-            out["network"] = judges.second_age(bench, state)
-            out["classes_reviewed"] = progress.by_class(bench, state)
+        out["issues"] = {k: int(counts[k]) for k in finders.list_kinds() if k in counts}
+        if scan_settings.is_scanned(bench):
+            out["network"] = judges.second_opinion_age(bench, state)
+            out["classes_reviewed"] = progress.summarize_classes(bench, state)
     except UserError as e:
         waits = e
-    if versions.is_head(bench, version):
-        out["advice"] = next_step.next_step(bench, out, state, found, waits)
-    out["next"] = (
-        out["advice"]["command"]
-        if "advice" in out
-        else f"assay diff '{version}' HEAD -b {bench.given}"
-    )
+    if positions.is_head(bench, version):
+        out["advice"] = next_step.suggest_step(bench, out, state, found, waits)
+        out["next"] = out["advice"]["command"]
+    else:
+        out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
     return out
+
+
+def count_labels(state: pd.DataFrame) -> pd.Series:
+    """Count kept samples of each label, without test and guard."""
+    kept = state.label[state.keep.to_numpy(bool) & ~state.split.isin(LOCKED)]
+    return kept.value_counts().sort_index()

@@ -1,52 +1,62 @@
 """Suggest which pool samples to label next."""
 
-import json
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
-from assay.curation.selection.similarity import apart
-from assay.curation.storage.arrays import load
+from assay.curation.label_quality.score_files import LabelScores
+from assay.curation.selection.similarity import without_near_copies
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RIDGE = 0.1  # of the covariance whose fall is foreseen, times trace / d
-CANDIDATES = 20_000  # of a larger pool only the most uncertain are compared: each choice costs a pass over them
+# of a larger pool only the most uncertain are compared: each choice costs a pass over them
+CANDIDATES = 20_000
 
 
-def suggest(bench, n=100):
-    """The n samples of the pool whose labels would teach the model most (see choose), each with its prediction as a suggestion: frame rank, sample,
-    source_id, path, suggested_label, score (probability of that), reason. No copy of another sample, whatever its split, and no two that
-    nearly equal each other. Brings the standing opinion up to date."""
+def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
+    """Suggest the n pool samples whose labels would teach the model most.
+
+    See choose_samples. A frame: rank, sample, source_id, path, suggested_label (the prediction),
+    score (probability of that), reason. No copy of another sample, whatever its split, and no two
+    that nearly equal each other. Brings the label scores up to date.
+    """
     import pandas as pd
 
     if n < 1:
         raise UserError(
             f"expected at least one sample to suggest, found -n {n}", "for example: -n 100"
         )
-    live.brought(bench)
-    kept = load(bench.arrays / "opinion.npz")
-    state, classes = bench.state(), np.array(json.loads(str(kept["classes"])), object)
-    row, probs = state.index.get_indexer(kept["ids"].astype(str)), kept["pred_probs"].astype("f8")
+    live.refresh_scores(bench)
+    kept = LabelScores.load(bench)
+    state, classes = bench.state(), np.array(kept.classes, object)
+    row, probs = state.index.get_indexer(kept.ids.astype(str)), kept.pred_probs.astype("f8")
     part = state.iloc[row]
     split, keep, none = part["split"].to_numpy(), part.keep.to_numpy(), part.label.isna().to_numpy()
     pool = np.flatnonzero(keep & (split == "pool") & none)
     if not len(pool):
         raise UserError(
             "expected unlabelled samples in the pool, found none",
-            f"assay import SOURCE -b {bench.given} brings more (--split-map NAME=pool); what is labelled there: assay edit, column split",
+            f"assay import SOURCE -b {bench.given} brings more (--split-map NAME=pool); "
+            "what is labelled there: assay edit, column split",
         )
-    graph, at = neighbor_graph.nodes(bench, state)
-    V, unsure = neighbor_graph.vectors(bench, graph), 1 - (probs**2).sum(1)
+    graph, at = neighbor_graph.load_nodes(bench, state)
+    V, unsure = neighbor_graph.load_vectors(bench, graph), 1 - (probs**2).sum(1)
     pool = pool[np.argsort(-unsure[pool], kind="stable")]
-    others = at[
-        (state.keep & ~state.index.isin(part.index[pool])).to_numpy()
-    ]  # a copy in train tells nothing, one in val or test would leak
-    pool = pool[apart(graph, at[row[pool]], others, max(CANDIDATES, 10 * n))]
+    # a copy in train tells nothing, one in val or test would leak
+    others = at[(state.keep & ~state.index.isin(part.index[pool])).to_numpy()]
+    pool = pool[without_near_copies(graph, at[row[pool]], others, max(CANDIDATES, 10 * n))]
     train, val = (np.flatnonzero(keep & (split == s)) for s in ("train", "val"))
     train = train[~none[train]]
     known, asked = ((V[at[row[r]]], unsure[r]) for r in (train, val if len(val) else pool))
-    chosen, fall = choose((V[at[row[pool]]], unsure[pool]), known, asked, min(n, len(pool)))
+    chosen, fall = choose_samples((V[at[row[pool]]], unsure[pool]), known, asked, min(n, len(pool)))
     rows = pool[chosen]
     best = np.argsort(-probs[rows], axis=1, kind="stable")[:, :2]
     (p, q), (one, two) = np.take_along_axis(probs[rows], best, 1).T, classes[best].T
@@ -60,16 +70,26 @@ def suggest(bench, n=100):
     return found.assign(suggested_label=one, score=p, reason=why)
 
 
-def choose(pool, train, val, n):
-    """(n rows of the pool, by what share each lets the variance on val fall), greedily the most each time. Each of the three is (vectors (m, d),
-    uncertainty (m,) such as 1 - sum p^2).
+def choose_samples(
+    pool: tuple[np.ndarray, np.ndarray],
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray],
+    n: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose pool samples that most lower the variance on val.
 
-    A linear model fitted with weights w has the covariance B = (X' w X + lambda I)^-1; a label for x lets the variance at z fall by
-    w (z' B x)^2 / (1 + w x' B x), here summed over val, each weighted by its own uncertainty. So a sample counts that the model is unsure of
-    (w), that lies where train is thin and val is not (B), and that resembles none chosen before it: B is updated, rank one, with each.
-    (Fedorov's V-optimal design; Hoi et al. 2006 and Yu et al. 2006 for active learning.)"""
+    Each of the three is (vectors (m, d), uncertainty (m,) such as 1 - sum p^2). Returns n rows of
+    the pool, chosen greedily, and by what share each lets the variance on val fall.
+
+    A linear model fitted with weights w has the covariance B = (X' w X + lambda I)^-1; a label
+    for x lets the variance at z fall by w (z' B x)^2 / (1 + w x' B x), here summed over val, each
+    weighted by its own uncertainty. So a sample counts that the model is unsure of (w), that lies
+    where train is thin and val is not (B), and that resembles none chosen before it: B is
+    updated, rank one, with each. (Fedorov's V-optimal design; Hoi et al. 2006 and Yu et al. 2006
+    for active learning.)
+    """
     (X, w), (known, w_known), (asked, w_asked) = (
-        (widened(V), np.asarray(u, "f8")) for V, u in (pool, train, val)
+        (add_bias_column(V), np.asarray(u, "f8")) for V, u in (pool, train, val)
     )
     A = (known * w_known[:, None]).T @ known
     A[np.diag_indices(len(A))] += RIDGE * max(np.trace(A), 1e-9) / len(A)
@@ -87,14 +107,15 @@ def choose(pool, train, val, n):
         v = B @ X[i]
         u = B @ (C @ v)
         a, b = X @ v, X @ u
-        g, h, B = (
-            g - 2 * k * a * b + (k * a) ** 2 * (v @ C @ v),
-            h - k * a * a,
-            B - k * np.outer(v, v),
-        )
+        g = g - 2 * k * a * b + (k * a) ** 2 * (v @ C @ v)
+        h = h - k * a * a
+        B = B - k * np.outer(v, v)
     return np.array(chosen, int), np.array(fall)
 
 
-def widened(V):
-    """Unit vectors (m, d) with a constant column for the bias, whose square is about a tenth of the others together: (m, d + 1) fp64."""
-    return np.column_stack([V, np.full(len(V), 0.3)]).astype("f8")
+def add_bias_column(vectors: np.ndarray) -> np.ndarray:
+    """Add a constant column for the bias to unit vectors (m, d).
+
+    Its square is about a tenth of the others together: (m, d + 1) fp64.
+    """
+    return np.column_stack([vectors, np.full(len(vectors), 0.3)]).astype("f8")

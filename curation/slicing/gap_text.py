@@ -1,47 +1,84 @@
-"""What a gap says for itself, with its counts, and what to do about it, in sentences."""
+"""Write what a gap is called, shows and asks for."""
+
+from __future__ import annotations
+
+from assay.curation.statistics.wording import format_share
+from assay.curation.storage.interface import Bench
 
 DOUBTED = 0.3  # share of flagged val labels from which on the labels are to be looked at first
+# the kinds as they are stored and in JSON, and as people read them
+KIND_NAMES = dict(
+    absent="absent",
+    rare="rare",
+    thin="under-represented",
+    error="high error",
+    disagreement="inconsistent labels",
+    isolated="isolated",
+)
 
 
-def why(row):
-    """The evidence of a gap in a sentence."""
-    said = ""
+def name_gap(kind: str, region: str) -> str:
+    """Name a gap for people: 'under-represented: class cat'."""
+    return f"{KIND_NAMES[kind]}: {region}"
+
+
+def current_name(name: str) -> str:
+    """Bring an older Assay's name of a gap up to date.
+
+    It called a gap by its kind as stored: 'thin: class cat'.
+    """
+    kind, colon, region = name.partition(":")
+    return f"{KIND_NAMES.get(kind, kind)}{colon}{region}"
+
+
+def describe_evidence(row: dict) -> str:
+    """Say what shows a gap, in a sentence."""
+    errors = ""
     if row["val"]:
         rest = "" if row["rest"] is None else f", elsewhere {row['rest']:.0%} of {row['n_rest']:,}"
-        span = f"{row['rate']:.0%} [{row['low']:.0%}, {row['high']:.0%}]{rest}"
-        said = f"{row['errors']:,} of {row['val']:,} val labels are predicted otherwise ({span})"
+        rate = format_share(row["rate"], row["low"], row["high"], digits=0)
+        errors = (
+            f"{row['errors']:,} of {row['val']:,} val labels are predicted otherwise ({rate}{rest})"
+        )
+    return "; ".join(filter(None, [describe_kind(row), errors]))
+
+
+def describe_kind(row: dict) -> str:
+    """Say what is odd about the samples of a gap.
+
+    "" where that is the errors alone.
+    """
+    train, against = f"{row['train']:,} in train", row["against"]
     if row["kind"] == "thin":
         span = f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
-        first = f"{row['train']:,} in train: {span} of its share of {row['against']}"
-    elif row["kind"] in ("rare", "absent"):
-        than = (
-            "the median class has"
-            if row["against"] == "classes"
-            else "class and metadata, were they independent, would have"
+        return f"{train}: {span} of its share of {against}"
+    if row["kind"] in ("rare", "absent") and against == "classes":
+        return f"{train}, the median class has {row['expected']:,.0f}"
+    if row["kind"] in ("rare", "absent"):
+        return (
+            f"{train}, class and metadata, were they independent, would have {row['expected']:,.0f}"
         )
-        first = f"{row['train']:,} in train, {than} {row['expected']:,.0f}"
-    elif row["kind"] == "disagreement":
+    if row["kind"] == "disagreement":
         often = f"{row['ratio']:.1f} times as often as overall"
-        first = f"{row['against']} train and val samples are labelled otherwise than most of their neighbours, {often}"
-    elif row["kind"] == "isolated":
-        first = f"{row['against']} are farther from train than 99 % of train is from itself"
-    else:
-        first = ""
-    return "; ".join(filter(None, [first, said]))
+        return f"{against} train and val samples are labelled otherwise than most of their neighbours, {often}"
+    if row["kind"] == "isolated":
+        return f"{against} are farther from train than 99 % of train is from itself"
+    return ""
 
 
-def action(bench, row):
-    """What to do about a gap, with the command."""
-    b, gap = (
-        f"-b {bench.given}",
-        f"--gap '{row['gap']}'" if "'" not in row["gap"] else f'--gap "{row["gap"]}"',
+def suggest_action(bench: Bench, row: dict) -> str:
+    """Say what to do about a gap, with the command."""
+    b, quote = f"-b {bench.given}", '"' if "'" in row["gap"] else "'"
+    similar, queue = (
+        f"assay similar --gap {quote}{row['gap']}{quote} --in pool {b}",
+        f"assay queue {b}",
     )
     if row["kind"] in ("thin", "rare", "absent"):
-        return f"find more of it and label them: assay similar {gap} --in pool {b}"
+        return f"find more of it and label them: {similar}"
     if row["kind"] == "error" and row["flagged"] >= DOUBTED:
-        return f"{row['flagged']:.0%} of its val labels look wrong themselves: check them first, assay queue {b}"
+        return f"{row['flagged']:.0%} of its val labels look wrong themselves: check them first, {queue}"
     if row["kind"] == "error":
-        return f"it is in train: check its labels (assay queue {b}), get more of it (assay similar {gap} --in pool {b}), or change the model"
+        return f"it is in train: check its labels ({queue}), get more of it ({similar}), or change the model"
     if row["kind"] == "disagreement":
-        return f"check its labels, or the rule by which they are given: assay queue {b}"
-    return f"look whether they belong here; if so, label and train on some: assay similar {gap} --in pool {b}"
+        return f"check its labels, or the rule by which they are given: {queue}"
+    return f"look whether they belong here; if so, label and train on some: {similar}"

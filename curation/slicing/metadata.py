@@ -1,68 +1,78 @@
-"""The columns that came with the samples, as slices can use them."""
+"""Cut samples into slices by the columns that came with them."""
+
+from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-VALUES = 20  # different values up to which each one is a slice; more numbers than that make quartiles, more words make none
-REPEATS = 0.5  # share of the errors in guessing a label that a key takes away, from which on it only says the label again
+if TYPE_CHECKING:
+    import pandas as pd
+
+# different values up to which each one is a slice; more numbers than that make quartiles, more
+# words make none
+VALUES = 20
+# share of the errors in guessing a label that a key takes away, from which on it only repeats it
+REPEATS = 0.5
 SIDE = "image's longer side"
 
 
-def metadata(frame):
-    """{key: {slice name: sample ids}} of what came with the samples of `frame`, and of the size of their images: one slice for each value where
-    there are at most 20, quartiles where there are more and all are numbers. A key that says the same of all, or lists, makes none."""
+def slice_by_metadata(frame: pd.DataFrame) -> dict[str, dict[str, list]]:
+    """Slice samples by their metadata and their images' size.
+
+    Returns {key: {slice name: sample ids}}: one slice for each value where there are at most 20,
+    quartiles where there are more and all are numbers. A key that says the same of all, or
+    lists, makes none.
+    """
     import pandas as pd
 
     code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
-    said = (
-        pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)])
-        .take(code + 1)
-        .set_axis(frame.index)
-    )
-    said[SIDE] = frame[["width", "height"]].max(axis=1)
-    cut = {key: values_of(key, said[key].dropna()) for key in sorted(said.columns, key=str)}
-    return {key: slices for key, slices in cut.items() if slices}
+    rows = pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)])
+    table = rows.take(code + 1).set_axis(frame.index)
+    table[SIDE] = frame[["width", "height"]].max(axis=1)
+    keys = sorted(table.columns, key=str)
+    slices = {key: slice_by_value(key, table[key].dropna()) for key in keys}
+    return {key: values for key, values in slices.items() if values}
 
 
-def telling(frame):
-    """As `metadata`, without the keys that only repeat the label: to know their value takes away half of the errors in guessing the labels of
-    train. (Goodman and Kruskal's lambda, 1954)"""
+def slice_by_informative_metadata(frame: pd.DataFrame) -> dict[str, dict[str, list]]:
+    """Slice by metadata, without the keys that only repeat the label.
+
+    To know their value takes away half of the errors in guessing the labels of train.
+    (Goodman and Kruskal's lambda, 1954)
+    """
     import pandas as pd
 
     label, out = frame.label[frame.split == "train"].dropna(), {}
-    for key, values in metadata(frame).items():
-        known = pd.concat(
-            [
-                label.reindex(pd.Index(ids).intersection(label.index)).value_counts()
-                for ids in values.values()
-            ],
-            axis=1,
-        ).fillna(0)
+    for key, values in slice_by_metadata(frame).items():
+        labels = [label.reindex(label.index.intersection(ids)) for ids in values.values()]
+        known = pd.concat([part.value_counts() for part in labels], axis=1).fillna(0)
         n, most, within = known.to_numpy().sum(), known.sum(axis=1).max(), known.max().sum()
         if not n or n == most or (within - most) / (n - most) <= REPEATS:
             out[key] = values
     return out
 
 
-def values_of(key, column):
-    """{slice name: sample ids} of one key: column, a Series of its values without gaps by sample id."""
+def slice_by_value(key: str, column: pd.Series) -> dict[str, list]:
+    """Slice the samples by one key: {slice name: sample ids}.
+
+    column: its values by sample id, without gaps.
+    """
     import pandas as pd
 
     if column.map(lambda v: isinstance(v, list | dict)).any():
         return {}
-    texts = column.map(spelled)
+    texts = column.map(format_value)
     if texts.nunique() > VALUES:
         numbers = pd.to_numeric(column, errors="coerce")  # a CSV's numbers are text
         if numbers.isna().any() or column.map(lambda v: isinstance(v, bool)).any():
             return {}
         ends = np.unique(np.quantile(numbers, (0.25, 0.5, 0.75)))
-        low, high = [f"{spelled(e)} < " for e in ends], [f" ≤ {spelled(e)}" for e in ends]
-        names = [
-            f"{key}{high[0]}",
-            *(f"{a}{key}{b}" for a, b in zip(low, high[1:])),
-            f"{key} > {spelled(ends[-1])}",
-        ]
+        bounds = [format_value(e) for e in ends]
+        between = zip(bounds, bounds[1:])
+        names = [f"{key} ≤ {bounds[0]}", *(f"{a} < {key} ≤ {b}" for a, b in between)]
+        names.append(f"{key} > {bounds[-1]}")
         texts = pd.Series(np.array(names, object)[np.searchsorted(ends, numbers)], column.index)
     else:
         names = [f"{key} = {text}" for text in sorted(set(texts))]
@@ -71,11 +81,8 @@ def values_of(key, column):
     return {name: list(groups[name]) for name in names if name in groups} if len(groups) > 1 else {}
 
 
-def spelled(value):
-    return (
-        json.dumps(value)
-        if isinstance(value, bool)
-        else value
-        if isinstance(value, str)
-        else f"{value:.12g}"
-    )
+def format_value(value: str | bool | float) -> str:
+    """Write a value of a column as a slice's name shows it."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, bool) else f"{value:.12g}"

@@ -1,39 +1,60 @@
-"""Which parts of a data set are asked about, and how much of train, validation and pool lies in each: every class, metadata value and cluster,
-every pair of these."""
+"""Count how much of train, validation and pool lies in each region.
 
+Regions are every class, metadata value and cluster, and every pair of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.slicing import clusters, metadata
-from assay.curation.statistics.estimates import normal
+from assay.curation.slicing import cluster_names, metadata
+from assay.curation.statistics.estimates import normal_quantile
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FACETS = 14  # keys of metadata that are asked about: every one is paired with every other
 
 
 @dataclass(frozen=True)
 class Facet:
-    """One way to cut the samples: `names` of its values, and `codes` (n,) into them, -1 for a sample that has none."""
+    """One way to cut the samples."""
 
     kind: str  # class, cluster or metadata
-    names: list
-    codes: np.ndarray
+    names: list[str]  # of its values
+    codes: np.ndarray  # (n,) into names, -1 for a sample that has none
 
 
-def facets(bench, state):
-    """The facets of `state`: classes by the label as it stands, where there is one, fine clusters, and metadata that do not repeat the label."""
-    classes = sorted(set(state.label.dropna()))
-    named = (
-        [("class", {f"class {c}": list(ids) for c, ids in state.groupby("label").groups.items()})]
-        if classes
-        else []
-    )
-    named.append(
-        ("cluster", {f"cluster {name}": ids for name, ids in clusters.named(bench, state).items()})
-    )
-    named += [("metadata", values) for values in list(metadata.telling(state).values())[:FACETS]]
+@dataclass(frozen=True)
+class Region:
+    """A part of the samples: a cell of one facet or two."""
+
+    facets: str  # kinds of its facets: "class", "class x cluster"
+    name: str
+    mask: np.ndarray  # (n,) bool, what lies in it
+
+
+def make_facets(bench: Bench, state: pd.DataFrame) -> list[Facet]:
+    """Cut the samples of `state` by class, cluster and metadata.
+
+    Classes by the label as it is now, where there is one; fine clusters; metadata that do not
+    repeat the label.
+    """
+    cuts = []
+    classes = state.groupby("label").groups.items()
+    if classes:
+        cuts.append(("class", {f"class {c}": list(ids) for c, ids in classes}))
+    clusters = cluster_names.samples_by_cluster(bench, state).items()
+    cuts.append(("cluster", {f"cluster {name}": ids for name, ids in clusters}))
+    columns = metadata.slice_by_informative_metadata(state).values()
+    cuts += [("metadata", values) for values in list(columns)[:FACETS]]
     out = []
-    for kind, values in named:
+    for kind, values in cuts:
         codes = np.full(len(state), -1)
         for i, ids in enumerate(values.values()):
             codes[state.index.get_indexer(ids)] = i
@@ -41,97 +62,117 @@ def facets(bench, state):
     return out
 
 
-def cells(facets):
-    """(facets, code (n,) int of each sample's cell, -1 for none, number of cells) of every facet, then of every pair of two."""
+def walk_cells(facets: list[Facet]) -> Iterator[tuple[tuple[Facet, ...], np.ndarray, int]]:
+    """Walk over every facet, then over every pair of two.
+
+    Yields the facets, the code (n,) of each sample's cell, -1 for none, and the number of cells.
+    """
     for f in facets:
         yield (f,), f.codes, len(f.names)
     for i, f in enumerate(facets):
         for g in facets[i + 1 :]:
-            code = f.codes * len(g.names) + g.codes
-            yield (
-                (f, g),
-                np.where((f.codes >= 0) & (g.codes >= 0), code, -1),
-                len(f.names) * len(g.names),
-            )
+            both = (f.codes >= 0) & (g.codes >= 0)
+            code = np.where(both, f.codes * len(g.names) + g.codes, -1)
+            yield (f, g), code, len(f.names) * len(g.names)
 
 
-def kinds(facets):
+def join_kinds(facets: tuple[Facet, ...]) -> str:
+    """Join the kinds of facets: 'class x cluster'."""
     return " x ".join(f.kind for f in facets)
 
 
-def called(facets, cell):
-    """The name of a cell: `class cat`, or `class cat in cluster mostly cat`."""
+def name_cell(facets: tuple[Facet, ...], cell: int) -> str:
+    """Name a cell: `class cat`, or `class cat in cluster mostly cat`."""
     if len(facets) == 1:
         return facets[0].names[cell]
     a, b = divmod(int(cell), len(facets[1].names))
-    return (
-        f"{facets[0].names[a]} in {facets[1].names[b]}"
-        if facets[1].kind == "cluster"
-        else f"{facets[0].names[a]} with {facets[1].names[b]}"
-    )
+    word = "in" if facets[1].kind == "cluster" else "with"
+    return f"{facets[0].names[a]} {word} {facets[1].names[b]}"
 
 
-def counts(facets, columns):
-    """Every cell that any of `columns` ({name: (n,) bool}) has a sample in, as a frame: facets, code (the array), cell, of each column the count
-    in the cell, and under all_NAME the count in all cells of these facets."""
+def count_cells(facets: list[Facet], columns: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Count the samples in every cell.
+
+    columns: {name: (n,) bool}, what to count. A frame of the cells that any column has a sample in:
+    facets, code (the array), cell, of each column the count in the cell, and under all_NAME the
+    count in all cells of these facets.
+    """
     import pandas as pd
 
     parts = []
-    for which, code, size in cells(facets):
-        each = {
-            name: np.bincount(code[c & (code >= 0)], minlength=size) for name, c in columns.items()
+    for which, code, size in walk_cells(facets):
+        counts = {
+            name: np.bincount(code[mask & (code >= 0)], minlength=size)
+            for name, mask in columns.items()
         }
-        live = np.flatnonzero(sum(each.values()))
-        row = {name: n[live] for name, n in each.items()} | {
-            f"all_{name}": int(n.sum()) for name, n in each.items()
-        }
-        parts.append(
-            pd.DataFrame(row | dict(cell=live)).assign(
-                facets=[which] * len(live), code=[code] * len(live)
-            )
+        live = np.flatnonzero(sum(counts.values()))
+        totals = {f"all_{name}": int(n.sum()) for name, n in counts.items()}
+        part = pd.DataFrame(
+            {name: n[live] for name, n in counts.items()} | totals | dict(cell=live)
         )
+        parts.append(part.assign(facets=[which] * len(live), code=[code] * len(live)))
     return pd.concat(parts, ignore_index=True)
+
+
+def make_region(row: Any) -> Region:
+    """Make the region of a cell: a row of count_cells."""
+    return Region(join_kinds(row.facets), name_cell(row.facets, row.cell), row.code == row.cell)
 
 
 # ---- formulas
 
 
-def wrong_more_often(wrong, n, all_wrong, all_n):
-    """p (m,): chance of at least `wrong` among the n of a region, were errors dealt out at random: Fisher's exact test, one-sided."""
+def more_errors_p(wrong: np.ndarray, n: np.ndarray, all_wrong: int, all_n: int) -> np.ndarray:
+    """p (m,) of as many errors in each region, by chance.
+
+    Of at least `wrong` among its n. Were errors dealt out at random: Fisher's exact test, one-
+    sided.
+    """
     from scipy.stats import hypergeom
 
     return hypergeom.sf(np.asarray(wrong) - 1, all_n, all_wrong, n)
 
 
-def thinner(train, all_train, other, all_other):
-    """p (m,): chance of at most `train` of a region's samples in train, given how many of both splits it holds: Fisher's exact test, one-sided."""
+def fewer_in_train_p(
+    train: np.ndarray, all_train: np.ndarray, other: np.ndarray, all_other: np.ndarray
+) -> np.ndarray:
+    """p (m,) of as few train samples in each region, by chance.
+
+    Of at most `train` of its samples. Given how many of both splits it holds: Fisher's exact test,
+    one-sided.
+    """
     from scipy.stats import hypergeom
 
     train, all_train = np.asarray(train), np.asarray(all_train)
     return hypergeom.cdf(train, all_train + all_other, all_train, train + other)
 
 
-def ratio(train, all_train, other, all_other, level=0.95):
-    """(share in train over share in the other split, low, high) (3, m), with 0.5 added to each count, on the log scale. [Katz et al. 1978; Haldane]"""
+def density_ratio(
+    train: np.ndarray,
+    all_train: np.ndarray,
+    other: np.ndarray,
+    all_other: np.ndarray,
+    level: float = 0.95,
+) -> np.ndarray:
+    """Divide the share in train by that in another split.
+
+    Returns (3, m): ratio, low, high. On the log scale, with 0.5 added to each count. [Katz et al.
+    1978; Haldane]
+    """
     a, n, b, m = (np.asarray(x) + 0.5 for x in (train, all_train, other, all_other))
-    middle, half = (
-        np.log(a / n * m / b),
-        normal(0.5 + level / 2) * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m),
-    )
+    middle = np.log(a / n * m / b)
+    half = normal_quantile(0.5 + level / 2) * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
     return np.exp([middle, middle - half, middle + half])
 
 
-def discoveries(p):
-    """Benjamini and Hochberg's adjusted p (m,). [1995]"""
-    from scipy.stats import false_discovery_control
+def expected_errors(inside: np.ndarray, of_all: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """Predict the errors (m,) of regions from the rest of val.
 
-    return false_discovery_control(p) if len(p) else np.empty(0)
-
-
-def expected(inside, of_all, plain):
-    """The errors (m,) that the rest of val predicts for each of m regions: were its samples like the rest of their class, whose rate leans on
-    that of the whole rest by two samples' weight; where `plain` (m,), for a region that is a class, like the whole rest. From counts by class:
-    inside (m, 2, k) and of_all (2, k), samples and the wrong ones among them."""
+    Were its samples like the rest of their class, whose rate leans on that of the whole rest by
+    two samples' weight; where `plain` (m,) bool, for a region that is a class, like the whole
+    rest. From counts by class: inside (m, 2, k) and of_all (2, k), samples and the wrong ones
+    among them.
+    """
     n, wrong = np.moveaxis(of_all - inside, 1, 0)  # (m, k) of the rest
     overall = wrong.sum(1) / np.maximum(n.sum(1), 1)
     by_class = (inside[:, 0] * (wrong + 2 * overall[:, None]) / (n + 2)).sum(1)

@@ -1,33 +1,50 @@
-"""Which samples go by one name: a class, a value of the metadata, a cluster of the embedding, or what a query or a list of a person picks."""
+"""Find the samples of a slice.
+
+A class, or what a query or a list of a person picks.
+"""
+
+from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PICKED = (
     "select list(distinct coalesce(sample::varchar, 'NULL')) as samples from ({}\n) chosen(sample)"
 )
 
 
-def classes(frame):
-    """{label: ids of the samples of `frame` that have it}, in lexicographic order; unlabelled ones are in none."""
+def slice_by_class(frame: pd.DataFrame) -> dict[str, list]:
+    """Slice the samples of `frame` by label: {label: ids}, in lexicographic order.
+
+    Unlabelled ones are in none.
+    """
     return {label: list(ids) for label, ids in frame.groupby("label", sort=True).groups.items()}
 
 
-def queried(bench, wanted):
-    """{name: sample ids, each once} of slices that a person defines. wanted: {name: one SELECT whose first column is sample ids, or a list of
-    samples by id or key, as history.blame takes them}. UserError for a query that `bench.sql` refuses, and for a slice that names what is no
-    sample of the bench, or nothing."""
+def resolve_slices(bench: Bench, wanted: dict[str, str | list]) -> dict[str, list[str]]:
+    """Find the samples of slices that a person defines.
+
+    Returns {name: ids, each once}. wanted: {name: one SELECT whose first column is sample ids, or a
+    list of samples by id or key, as history.blame_sample takes them}. UserError for a query that
+    `bench.sql` refuses, and for a slice that names what is no sample of the bench, or nothing.
+    """
     samples = bench.rows("select id, key from samples order by id") if wanted else ()
-    known, find, out = {sample for sample, _ in samples}, meaning(samples), {}
-    found_by = picked_at_once(bench, [what for what in wanted.values() if isinstance(what, str)])
+    known, find, out = {sample for sample, _ in samples}, make_sample_finder(samples), {}
+    answers = run_slice_queries(bench, [what for what in wanted.values() if isinstance(what, str)])
     for name, what in wanted.items():
         if isinstance(what, str):
-            asked = found_by[what]
+            asked = answers[what]
             found = [{str(s)} & known for s in asked]
             hint = "select sample ids first, as in: select id from samples where source = '...'"
         elif isinstance(what, list):
@@ -40,13 +57,11 @@ def queried(bench, wanted):
             )
         if bad := [(sample, ids) for sample, ids in zip(asked, found) if len(ids) != 1]:
             sample, ids = bad[0]
-            which = (
-                f"which could be {', '.join(sorted(ids)[:3])}"
-                if ids
-                else "which this bench does not have"
-            )
+            which = f"which could be {', '.join(sorted(ids)[:3])}"
+            which = which if ids else "which this bench does not have"
             raise UserError(
-                f"expected samples in slice {name!r}, found {len(bad):,} that are not one, first {str(sample)!r}, {which}",
+                f"expected samples in slice {name!r}, found {len(bad):,} that are not one, "
+                f"first {str(sample)!r}, {which}",
                 hint,
             )
         if not found:
@@ -57,28 +72,36 @@ def queried(bench, wanted):
     return out
 
 
-def picked(bench, query):
-    """What is in the first column of a person's SELECT, each once, sorted; as one list, so that no limit on rows can cut it short."""
+def run_slice_query(bench: Bench, query: str) -> list:
+    """List the first column of a person's SELECT.
+
+    Each value once, sorted. Asked as one list, so that no limit on rows can cut it short.
+    """
     found = bench.sql(PICKED.format(query.strip().rstrip(";"))).samples[0]
     return sorted(found) if np.ndim(found) else []
 
 
-def picked_at_once(bench, queries):
-    """{query: as `picked`} of several, asked as one: each takes a process to answer. Where one fails they are asked one by one, so that it is named."""
+def run_slice_queries(bench: Bench, queries: list[str]) -> dict[str, list]:
+    """Run several queries as one: {query: as run_slice_query}.
+
+    Each takes a process to answer. Where one fails they are asked one by one, so that the error
+    names it.
+    """
     if len(queries) > 1:
-        all_of_them = ", ".join(f"({PICKED.format(q.strip().rstrip(';'))})" for q in queries)
+        asked = ", ".join(f"({PICKED.format(q.strip().rstrip(';'))})" for q in queries)
         with suppress(UserError):
-            found = bench.sql(f"select {all_of_them}", seconds=30 * len(queries)).iloc[0]
-            return {
-                q: sorted(ids) if np.ndim(ids) else []
-                for q, ids in zip(queries, found, strict=True)
-            }
-    return {q: picked(bench, q) for q in queries}
+            found = bench.sql(f"select {asked}", seconds=30 * len(queries)).iloc[0]
+            answers = zip(queries, found, strict=True)
+            return {q: sorted(ids) if np.ndim(ids) else [] for q, ids in answers}
+    return {q: run_slice_query(bench, q) for q in queries}
 
 
-def meaning(samples):
-    """A function from what a person calls a sample to the ids that this may mean, as in history.blame: its id or its key, else the end of its
-    key or the beginning of its id. samples: (id, key), sorted."""
+def make_sample_finder(samples: list[tuple[str, str]]) -> Callable[[str], set[str]]:
+    """Make a function that finds samples by what people write.
+
+    From what a person calls a sample to the ids that this may mean. As in history.blame_sample: its id or
+    its key, else the end of its key or the beginning of its id. samples: (id, key), sorted.
+    """
     ids, keys, ends = [s for s, _ in samples], defaultdict(set), defaultdict(set)
     for sample, key in samples:
         keys[sample].add(sample)

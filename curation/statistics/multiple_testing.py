@@ -1,22 +1,30 @@
-"""Corrections for many tests: Holm, and Benjamini and Hochberg."""
+"""Correct p-values and intervals for many tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-LEVEL = 0.05  # false discoveries among all that is tested
+from assay.curation.statistics.estimates import Estimate
 
-
-def discoveries(p, level=LEVEL):
-    """Which of the p-values (m,) are found with at most `level` false ones among them. [Benjamini and Hochberg 1995]"""
-    p = np.asarray(p, float)
-    order = np.argsort(p, kind="stable")
-    below = np.flatnonzero(p[order] <= level * np.arange(1, len(p) + 1) / max(len(p), 1))
-    out = np.zeros(len(p), bool)
-    out[order[: below[-1] + 1 if len(below) else 0]] = True
-    return out
+FDR_LEVEL = 0.05  # false discoveries among all that is tested
 
 
-def holm(p_values):
-    """Holm's adjusted p-values, in the order given. [Holm 1979]"""
+def adjust_fdr(p_values: ArrayLike) -> np.ndarray:
+    """Benjamini and Hochberg's adjusted p-values (m,), in the order given.
+
+    What has at most q there has at most a share of q false discoveries in it. [1995]
+    """
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p_values, float)
+    return false_discovery_control(p) if len(p) else p
+
+
+def adjust_holm(p_values: ArrayLike) -> np.ndarray:
+    """Holm's adjusted p-values (m,), in the order given. [Holm 1979]"""
     p = np.asarray(p_values, float)
     order = p.argsort(kind="stable")
     adjusted = np.empty(len(p))
@@ -24,20 +32,23 @@ def holm(p_values):
     return adjusted
 
 
-def holm_intervals(estimates, level=0.95):
-    """The same differences, each at the level at which Holm tests it: one excludes zero exactly where holm(p) <= 1 - level."""
-    return [
-        e.at(1 - alpha)
-        for e, alpha in zip(estimates, holm_alphas([e.p for e in estimates], 1 - level))
-    ]
+def holm_intervals(estimates: Sequence[Estimate], level: float = 0.95) -> list[Estimate]:
+    """The same differences, each at the level at which Holm tests it.
+
+    One excludes zero exactly where adjust_holm(p) <= 1 - level.
+    """
+    alphas = holm_alphas([e.p for e in estimates], 1 - level)
+    return [e.at(1 - alpha) for e, alpha in zip(estimates, alphas)]
 
 
-def holm_alphas(p_values, alpha=0.05):
-    """The alpha at which Holm tests each, in the order given: one is rejected where its p-value is no larger."""
+def holm_alphas(p_values: Sequence[float], alpha: float = 0.05) -> list[float]:
+    """The alpha at which Holm tests each p-value, in the order given.
+
+    One is rejected where its p-value is no larger.
+    """
     left, out = len(p_values), [alpha] * len(p_values)
     for i in np.argsort(p_values, kind="stable"):
         out[i] = alpha / left
-        left -= (
-            p_values[i] <= out[i]
-        )  # from the first that fails on, all are judged as strictly as that one
+        # from the first that fails on, all are judged as strictly as that one
+        left -= p_values[i] <= out[i]
     return out

@@ -1,41 +1,59 @@
-"""Copies of the bench's file as it was at its last commits: which of them are good, and the way back to one."""
+"""Back up the bench's file, and restore it."""
+
+from __future__ import annotations
 
 import os
 import shutil
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from assay.curation.errors import UserError
-from assay.curation.storage.engine import Opened
-from assay.curation.storage.locks import testify
-from assay.curation.storage.schema import chain_breaks
+from assay.curation.storage.engine import AttachedFile
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.log_tail import write_tail
+from assay.curation.storage.schema import LOG_END, find_chain_breaks
 from assay.curation.system import permissions
 from assay.curation.times import now
 
 KEPT = 3  # so many commits have a copy
 
 
-def keep(bench, name):
-    """Copy the bench's file to backups/NAME.duckdb, whole or not at all. Returns the copy's name, or why there is none: the commit stands
-    all the same."""
+@dataclass(frozen=True)
+class Backup:
+    """A good copy: every block of it can be read, and its hash chain is sound."""
+
+    file: Path
+    name: str
+    upto: int  # edits in its log
+    head: str  # the hash of its log
+
+
+def keep_backup(bench: Bench, name: str) -> str:
+    """Copy the bench's file to backups/NAME.duckdb, whole or not at all.
+
+    Returns the copy's name, or why there is none: the commit stands all the same.
+    """
     folder = bench.path / "backups"
     target = folder / f"{name}.duckdb"
     try:
-        with bench.closed():
-            permissions.folder(folder)
-            copy(bench.file, target)
+        with bench.hold_closed():
+            permissions.make_folder(folder)
+            copy_durably(bench.file, target)
     except (OSError, UserError) as e:
         return f"none ({getattr(e, 'problem', e)})"
-    for old in newest(folder)[KEPT:]:
+    for old in list_newest(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return target.name
 
 
-def copy(source, target):
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all, onto the disk itself."""
     partial = target.with_name(f"{target.name}.partial")
     try:
-        shutil.copyfile(source, permissions.touch(partial))
+        shutil.copyfile(source, permissions.touch_file(partial))
         with open(partial, "rb+") as f:
             os.fsync(f.fileno())
         os.replace(partial, target)
@@ -43,99 +61,133 @@ def copy(source, target):
         partial.unlink(missing_ok=True)
 
 
-def newest(folder):
+def list_newest(folder: Path) -> list[Path]:
+    """List the copies in a folder, newest first."""
     return sorted(folder.glob("*.duckdb"), key=lambda f: f.stat().st_mtime_ns, reverse=True)
 
 
-def examine(file):
-    """What a copy holds, dict(file, name, upto, head), if every block of it can be read and its hash chain is sound; else None. UserError where it
-    holds what no bench does."""
+def examine_backup(file: Path) -> Backup | None:
+    """Read every block of a copy; None where it is not good.
+
+    UserError where it holds what no bench does.
+    """
+    tables = "select table_name from duckdb_tables() where database_name = ?"
     try:
-        with closing(Opened(file, read_only=True)) as opened, opened.cursor() as con:
-            for (table,) in con.execute(
-                "select table_name from duckdb_tables() where database_name = ?", [opened.name]
-            ).fetchall():
+        with closing(AttachedFile(file, read_only=True)) as attached, attached.cursor() as con:
+            for (table,) in con.execute(tables, [attached.name]).fetchall():
                 con.execute(f'select count(hash(t)) from "{table}" t')
-            if chain_breaks(con):
+            if find_chain_breaks(con):
                 return None
-            upto, head = con.execute(
-                "select (select coalesce(max(seq), 0) from edits), value from meta where key = 'head'"
-            ).fetchall()[0]
-            return dict(file=file, name=file.stem, upto=upto, head=head)
+            upto, head = con.execute(LOG_END).fetchall()[0]
+            return Backup(file, file.stem, upto, head)
     except duckdb.Error:
-        Opened.forget(file)
+        AttachedFile.forget(file)
         return None
 
 
-def examined(file):
-    """As examine, and None for one that holds what no bench does, too."""
+def try_examine(file: Path) -> Backup | None:
+    """Examine a copy; None where it is not good, for any reason."""
     with suppress(UserError):
-        return examine(file)
+        return examine_backup(file)
+    return None
 
 
-def sound(bench):
-    """Is the bench's own file good, and nothing of it lost? Only for whoever holds its turn."""
-    found = bench.file.exists() and bench.file.stat().st_size and examined(bench.file)
-    return bool(found) and found["upto"] >= (bench.witness() or (0,))[0]
+def is_sound(bench: Bench) -> bool:
+    """Tell whether the bench's own file has everything.
+
+    It is good, and nothing of it is lost. Only for whoever holds its turn.
+    """
+    found = bench.file.exists() and bench.file.stat().st_size and try_examine(bench.file)
+    return bool(found) and found.upto >= _count_acknowledged(bench)
 
 
-def last_good(bench):
-    """The newest copy that is good, as examine() has it, or None."""
-    return next(filter(None, map(examined, newest(bench.path / "backups"))), None)
+def _count_acknowledged(bench: Bench) -> int:
+    """Count the edits that the log must have; 0 where unknown."""
+    return (bench.read_tail() or (0, ""))[0]
 
 
-def restore(bench, name=None):
-    """Make the last good copy, or the one called `name`, the bench's file again; what stood there is kept beside it. Returns a dict: restored,
-    upto, lost (acknowledged edits that the copy does not have), aside. Raises UserError where no copy is good."""
-    names = [f.stem for f in newest(bench.path / "backups")]
-    if name is not None and name not in names:
-        raise UserError(
-            f"expected the name of a backup, found {name!r}",
-            f"there are {', '.join(names) or 'none'}",
-        )
-    good = last_good(bench) if name is None else examine(bench.path / "backups" / f"{name}.duckdb")
+def find_last_good(bench: Bench) -> Backup | None:
+    """Find the newest copy that is good."""
+    return next(filter(None, map(try_examine, list_newest(bench.path / "backups"))), None)
+
+
+def suggest_backup(bench: Bench) -> str:
+    """Name the last good backup, as the hint of an error."""
+    good = find_last_good(bench)
     if good is None:
-        raise UserError(
-            f"expected a good backup in {bench.path / 'backups'}, found {'none' if name is None else name + ' damaged'}",
-            f"bring back {bench.file} from a copy of your own",
+        return (
+            f"there is no good backup in {bench.path / 'backups'} (one is kept at each commit): "
+            f"bring back {bench.file} from a copy of your own"
         )
+    return (
+        f"the last good backup is {good.file.name} ({good.upto:,} edits); "
+        f"to go back to it: assay restore -b {bench.given}"
+    )
+
+
+def restore_backup(bench: Bench, name: str | None = None) -> dict:
+    """Put a copy in the place of the bench's file.
+
+    The last good one, or the one called `name`. What was there is kept beside it. Returns a dict:
+    restored, upto, lost (acknowledged edits that the copy does not have), aside. UserError where no
+    copy is good.
+    """
+    good = _choose_backup(bench, name)
     aside = bench.path / "aside" / f"{now():%Y%m%d-%H%M%S-%f}"
-    with bench.closed() as turn:
+    with bench.hold_closed() as turn:
         if turn is None:
             raise UserError(
                 f"expected a bench that can be written, found {bench.path} read-only",
                 "copy the folder to where you may write",
             )
-        if name is None and sound(bench):
-            since, good = (bench.witness() or (0,))[0] - good["upto"], good["name"]
+        if name is None and is_sound(bench):
             raise UserError(
-                f"expected a damaged bench, found a sound one with {since:,} edits since {good}",
-                f"to take decisions back: assay revert --since {good}; to put the old file in its place all the same: assay restore {good}",
+                f"expected a damaged bench, found a sound one with "
+                f"{_count_acknowledged(bench) - good.upto:,} edits since {good.name}",
+                f"to take decisions back: assay revert --since {good.name}; "
+                f"to put the old file in its place all the same: assay restore {good.name}",
             )
-        lost = max(0, (bench.witness() or (0,))[0] - good["upto"])
-        permissions.folder(aside)
-        wal = bench.file.with_name(bench.file.name + ".wal")
-        if wal.exists():  # first: it must not be replayed over the copy
-            os.replace(wal, aside / wal.name)
-        if bench.file.exists():
-            os.link(bench.file, aside / bench.file.name)
-        ahead = [
-            f
-            for f in (bench.arrays / "judges").glob("*-*.npz")
-            if int(f.stem.split("-")[1]) > good["upto"]
-        ]
-        for file in (
-            bench.arrays / "opinion.npz",
-            *ahead,
-        ):  # before: each speaks of a position in the log that then may mean something else
+        lost = max(0, _count_acknowledged(bench) - good.upto)
+        _set_aside(bench, aside)
+        _delete_ahead(bench, good.upto)
+        copy_durably(good.file, bench.file)
+        # last: who is killed before it is told to restore, and loses nothing unseen
+        write_tail(turn, good.upto, good.head)
+    kept = str(aside) if any(aside.iterdir()) else None
+    return dict(restored=good.name, upto=good.upto, lost=lost, aside=kept)
+
+
+def _choose_backup(bench: Bench, name: str | None) -> Backup:
+    folder = bench.path / "backups"
+    names = [f.stem for f in list_newest(folder)]
+    if name is not None and name not in names:
+        raise UserError(
+            f"expected the name of a backup, found {name!r}",
+            f"there are {', '.join(names) or 'none'}",
+        )
+    good = find_last_good(bench) if name is None else examine_backup(folder / f"{name}.duckdb")
+    if good is None:
+        raise UserError(
+            f"expected a good backup in {folder}, "
+            f"found {'none' if name is None else name + ' damaged'}",
+            f"bring back {bench.file} from a copy of your own",
+        )
+    return good
+
+
+def _set_aside(bench: Bench, aside: Path) -> None:
+    """Keep what is there in a folder of its own."""
+    permissions.make_folder(aside)
+    wal = bench.file.with_name(bench.file.name + ".wal")
+    if wal.exists():  # first: it must not be replayed over the copy
+        os.replace(wal, aside / wal.name)
+    if bench.file.exists():
+        os.link(bench.file, aside / bench.file.name)
+
+
+def _delete_ahead(bench: Bench, upto: int) -> None:
+    """Delete the scores of log positions that are no more."""
+    for file in (bench.arrays / "judges").glob("*-*.npz"):
+        if int(file.stem.split("-")[1]) > upto:
             file.unlink(missing_ok=True)
-        copy(good["file"], bench.file)
-        testify(
-            turn, good["upto"], good["head"]
-        )  # after: who is killed between the two is told to restore, and loses nothing unseen
-    return dict(
-        restored=good["name"],
-        upto=good["upto"],
-        lost=lost,
-        aside=str(aside) if any(aside.iterdir()) else None,
-    )
+    (bench.arrays / "opinion.npz").unlink(missing_ok=True)

@@ -1,6 +1,9 @@
-"""What belongs in a bench's folder: nothing leads out of it, and what Assay did not put there is known."""
+"""Check what lies in a bench's folder."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from assay.curation.errors import UserError
@@ -13,12 +16,16 @@ ARRAYS = dict.fromkeys(
 ARRAYS |= dict(damaged=(), fiftyone=())  # what was set aside, and images: of any name
 TOP = (".npz", ".tmp", "contents.json")  # beside those folders; an older Assay wrote the last
 # folders of data: links further down are read as data at most
-THEIRS = ("uploads", "aside", os.path.join("arrays", "fiftyone"), "fiftyone")
+DATA_FOLDERS = ("uploads", "aside", os.path.join("arrays", "fiftyone"), "fiftyone")
 
 
-def refuse_links(bench):
-    """UserError where something of a bench leads out of it, or is neither file nor folder: what is read, written and deleted there would be another's."""
-    for path, is_link in strays(bench):
+def refuse_links(bench: Path) -> None:
+    """Refuse a bench with links out of it.
+
+    Or with what is neither file nor folder: what is read, written and deleted there would be
+    another's. Raises UserError.
+    """
+    for path, is_link in find_strays(bench):
         name = os.path.relpath(path, bench)
         if not is_link:
             raise UserError(
@@ -27,31 +34,35 @@ def refuse_links(bench):
             )
         target = os.path.realpath(path)
         if not Path(target).is_relative_to(os.path.realpath(bench)):
-            hint = f"whoever made it may have meant any file of yours: rm '{path}'; where it is your own, put the whole bench on that disk"
             raise UserError(
-                f"expected files of its own in {bench}, found {name}, a link to {target}", hint
+                f"expected files of its own in {bench}, found {name}, a link to {target}",
+                f"whoever made it may have meant any file of yours: rm '{path}'; "
+                "where it is your own, put the whole bench on that disk",
             )
 
 
-def strays(bench):
-    """(path, whether it is a link) of what is neither file nor folder among what is of a bench."""
+def find_strays(bench: Path) -> Iterator[tuple[str, bool]]:
+    """Find what is neither file nor folder in a bench.
+
+    Yields (path, whether it is a link).
+    """
     todo = [str(bench)]
     for folder in todo:
         try:
             found = list(os.scandir(folder))
         except OSError:  # gone meanwhile, or no folder
             continue
-        deep = os.path.relpath(folder, bench) not in THEIRS
+        deep = os.path.relpath(folder, bench) not in DATA_FOLDERS
         for entry in found:
-            if folder != str(bench) or ours(entry.name):
+            if folder != str(bench) or is_ours(entry.name):
                 if entry.is_dir(follow_symlinks=False):
                     todo += [entry.path] * deep
                 elif not entry.is_file(follow_symlinks=False):
                     yield entry.path, entry.is_symlink()
 
 
-def ours(name):
-    """Is it one of the names that Assay gives in a bench's own folder?"""
+def is_ours(name: str) -> bool:
+    """Tell whether Assay gives this name in a bench's own folder."""
     return (
         name in OURS
         or name.startswith((FILE, "plan.json"))
@@ -59,10 +70,10 @@ def ours(name):
     )
 
 
-def unknown(bench):
-    """Files and folders in a bench that no Assay puts there, and that none reads."""
+def find_unknown(bench: str | Path) -> list[Path]:
+    """Find what no Assay puts into a bench, and none reads."""
     bench = Path(bench)
-    out = [p for p in bench.iterdir() if not ours(p.name)]
+    out = [p for p in bench.iterdir() if not is_ours(p.name)]
     for path in (bench / "arrays").glob("*"):
         if path.name not in ARRAYS:
             out += [path] if path.is_dir() or not path.name.endswith(TOP) else []

@@ -1,4 +1,10 @@
-"""Child processes: they run our code and nobody else's, answer apart from what they print, and are killed when they say nothing for too long."""
+"""Run our own code in child processes.
+
+They import nobody else's code, answer apart from what they print, and are killed when they say
+nothing for too long.
+"""
+
+from __future__ import annotations
 
 import json
 import os
@@ -8,52 +14,71 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryFile
+from typing import IO
 
 PATIENCE = 300  # seconds without a step after which a training is taken for stuck
-MOMENT = 10  # seconds that a killed process has to be gone: one that hangs in the kernel may need longer, and nobody waits for it
+# seconds that a killed process has to be gone: one that hangs in the kernel may need longer, and
+# nobody waits for it
+MOMENT = 10
 
 
-class Lost(Exception):
-    """A child that cannot answer any more; its text says how that came: crashed (signal N), stuck (no step for N s)."""
+class ChildLost(Exception):
+    """A child that cannot answer any more.
+
+    The text says how that came: crashed (signal N), stuck (no step for N s).
+    """
 
 
-class Failed(Exception):
-    """A child that ended with another status than 0; its text is what it said on standard error."""
+class ChildFailed(Exception):
+    """A child that ended with another status than 0.
+
+    The text is what it wrote on standard error.
+    """
 
 
-def command(module, *arguments):
-    """`python -m MODULE ARGUMENTS` that imports nothing from the current folder: -P leaves that out."""
+def python_command(module: str, *arguments: object) -> list[str]:
+    """Write `python -m MODULE ARGUMENTS` as a command.
+
+    It imports nothing from the current folder: -P leaves that out.
+    """
     return [sys.executable, "-P", "-m", module, *map(str, arguments)]
 
 
-def environment(**more):
+def child_environment(**more: str) -> dict[str, str]:
     """The environment of a child: as ours, and `more`."""
     return os.environ | more
 
 
-def work(module, *arguments, given=b"", limit=3600, **env):
-    """The bytes that `python -m MODULE ARGUMENTS` writes to answer() after it has read `given` on its standard input. Failed where its status is
-    not 0, Lost after `limit` seconds."""
+def run_module(
+    module: str, *arguments: object, given: bytes = b"", limit: float = 3600, **env: str
+) -> bytes:
+    """Run `python -m MODULE ARGUMENTS`, and return its answer.
+
+    It reads `given` on standard input, and writes to open_answers(). ChildFailed where its status
+    is not 0, ChildLost after `limit` seconds.
+    """
     with TemporaryFile() as asks, TemporaryFile() as out:
         asks.write(given)
         asks.seek(0)
-        how = dict(
-            stdin=asks, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[out.fileno()]
-        )
         try:
             done = subprocess.run(
-                command(module, *arguments),
-                **how,
-                env=environment(**env, ASSAY_ANSWER=str(out.fileno())),
+                python_command(module, *arguments),
+                stdin=asks,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[out.fileno()],
+                env=child_environment(**env, ASSAY_ANSWER=str(out.fileno())),
                 timeout=limit,
             )
         except subprocess.TimeoutExpired:
-            raise Lost(f"stuck (not done after {limit} s)") from None
+            raise ChildLost(f"stuck (not done after {limit} s)") from None
         if done.returncode:
-            raise Failed(
+            raise ChildFailed(
                 done.stderr.decode(errors="replace").strip()
                 or f"{module} ended with status {done.returncode}"
             )
@@ -61,21 +86,47 @@ def work(module, *arguments, given=b"", limit=3600, **env):
         return out.read()
 
 
-class Child:
-    """`python -m MODULE ARGUMENTS`: it is asked by lines of JSON on its standard input, and answers by lines of JSON to answer(). What it prints
-    goes to standard error; its own children end with it."""
+def start_detached(module: str, *arguments: object, log: IO) -> subprocess.Popen:
+    """Start `python -m MODULE ARGUMENTS` so that it outlives this process.
 
-    def __init__(self, module, *arguments, **env):
+    It writes to the file `log`, has a session of its own, and gives way to whoever sits at the
+    machine.
+    """
+    process = subprocess.Popen(
+        python_command(module, *arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        env=child_environment(),
+        # a server started with & ignores Ctrl-C, and would pass that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with suppress(OSError):  # it has ended
+        os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+        # Linux may share the cores out by session before it looks at processes
+        Path(f"/proc/{process.pid}/autogroup").write_text("10")
+    return process
+
+
+class Child:
+    """A child process, `python -m MODULE ARGUMENTS`, that is asked again and again.
+
+    It is sent lines of JSON on its standard input, and answers by lines of JSON to open_answers().
+    What it prints goes to standard error; its own children end with it.
+    """
+
+    def __init__(self, module: str, *arguments: object, **env: str) -> None:
         self.answers, theirs = os.pipe()
-        self.said, self.over = b"", False
+        self.unread, self.killed = b"", False
         try:
             self.process = subprocess.Popen(
-                command(module, *arguments),
+                python_command(module, *arguments),
                 stdin=subprocess.PIPE,
                 stdout=2,  # what a network prints is no answer
                 text=True,
                 process_group=0,  # Ctrl-C is for the one who started it
-                env=environment(**env, ASSAY_ANSWER=str(theirs)),
+                env=child_environment(**env, ASSAY_ANSWER=str(theirs)),
                 pass_fds=[theirs],
             )
         except BaseException:
@@ -84,46 +135,50 @@ class Child:
         finally:
             os.close(theirs)
 
-    def ask(self, **what):
-        with suppress(
-            BrokenPipeError, ValueError
-        ):  # it died, or was stopped meanwhile: hear() says so
+    def send(self, **what: object) -> None:
+        """Send it a line of JSON."""
+        # it died, or was stopped meanwhile: receive() says so
+        with suppress(BrokenPipeError, ValueError):
             print(json.dumps(what), file=self.process.stdin, flush=True)
 
-    def hear(self, patience=None):
-        """Its next answer, a dict. Lost where it ends, or says nothing for `patience` seconds: then it is gone."""
+    def receive(self, patience: float | None = None) -> dict:
+        """Wait for its next answer.
+
+        ChildLost where it ends, or answers nothing for `patience` seconds: then it is gone.
+        """
         until = patience and time.monotonic() + patience
         waiting = select.poll()
         waiting.register(self.answers, select.POLLIN)
-        while b"\n" not in self.said:
+        while b"\n" not in self.unread:
             if waiting.poll(500):
                 piece = os.read(self.answers, 1 << 16)
-                self.said += piece
+                self.unread += piece
                 if not piece:
-                    raise Lost(self.ended())
+                    raise ChildLost(self.describe_end())
             elif self.process.poll() is not None:  # a child of its own may hold the pipe open
-                raise Lost(self.ended())
+                raise ChildLost(self.describe_end())
             elif until and time.monotonic() > until:
                 self.stop()
-                raise Lost(f"stuck (no step for {patience:g} s)")
-        line, self.said = self.said.split(b"\n", 1)
+                raise ChildLost(f"stuck (no step for {patience:g} s)")
+        line, self.unread = self.unread.split(b"\n", 1)
         return json.loads(line)
 
-    def ended(self):
-        """How it ended, in words."""
+    def describe_end(self) -> str:
+        """Say how it ended."""
         with suppress(subprocess.TimeoutExpired):  # its pipe closes a moment before it is gone
             self.process.wait(2)
         self.stop()
         code = self.process.returncode
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-            return f"crashed (signal {-code}, {name}{': is there memory enough?' * (code == -signal.SIGKILL)})"
+            memory = ": is there memory enough?" if code == -signal.SIGKILL else ""
+            return f"crashed (signal {-code}, {name}{memory})"
         return f"ended with status {code}"
 
-    def stop(self):
+    def stop(self) -> None:
         """Kill it and its children, then wait for it, a moment."""
-        if not self.over:  # once: later its number may be another's
-            self.over = True
+        if not self.killed:  # once: later its number may be another's
+            self.killed = True
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
@@ -131,40 +186,46 @@ class Child:
         with suppress(OSError, ValueError):
             self.process.stdin.close()
 
-    def close(self):
+    def close(self) -> None:
+        """Kill it, and close its pipe."""
         self.stop()
         with suppress(OSError):
             os.close(self.answers)
 
 
-def serve(work):
-    """In the child: work(ask, tell) for each line that it is asked; tell(**about) answers. It ends, at once, where whoever started it does."""
-    sys.path.append(
-        os.getcwd()
-    )  # code of a person's own may lie where they work; last, so that nothing there passes for a package
-    out, asked = answer(), SimpleQueue()
+def serve_requests(work: Callable[[dict, Callable[..., None]], object]) -> None:
+    """In the child: work on each line that it is sent.
 
-    def tell(**about):
+    Calls work(request, tell) for each; tell(**about) answers. The child ends, at once, where whoever started it does.
+    """
+    # code of a person's own may lie where they work; last, so that nothing there passes for a
+    # package
+    sys.path.append(os.getcwd())
+    out, requests = open_answers(), SimpleQueue()
+
+    def tell(**about: object) -> None:
         try:
             print(json.dumps(about), file=out, flush=True)
         except BrokenPipeError:  # who started it was killed: that is no failure of the work
             os._exit(0)
 
-    def listen():
+    def listen() -> None:
         for line in sys.stdin:
-            asked.put(json.loads(line))
+            requests.put(json.loads(line))
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        work(asked.get(), tell)
+        work(requests.get(), tell)
 
 
-def answer(mode="w"):
-    """In the child: the file that its answers go to; None in a process that nobody started so. To be asked for once."""
-    descriptor = os.environ.pop(
-        "ASSAY_ANSWER", None
-    )  # what this process starts answers to this process
+def open_answers(mode: str = "w") -> IO | None:
+    """In the child: open the file that its answers go to, once.
+
+    None in a process that nobody started so.
+    """
+    # what this process starts answers to this process
+    descriptor = os.environ.pop("ASSAY_ANSWER", None)
     if descriptor is None:
         return None
     os.set_inheritable(int(descriptor), False)

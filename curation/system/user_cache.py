@@ -1,10 +1,16 @@
-"""What is kept for one user of this machine outside of all benches: a bench may come from anybody, and what is here was made here."""
+"""Keep what one user of this machine needs outside of all benches.
+
+A bench may come from anybody; what is here was made here.
+"""
+
+from __future__ import annotations
 
 import fcntl
 import os
 import secrets
 import stat
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +22,12 @@ from assay.curation.system import permissions
 MONTHS = 90 * 24 * 3600  # seconds after which what nobody used is deleted
 
 
-def cache(*names):
-    """The folder of these names under $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay, made where it is missing. Nobody else can enter it:
-    UserError where that cannot be."""
+def cache_folder(*names: str) -> Path:
+    """The cache folder of these names, made where it is missing.
+
+    Under $ASSAY_CACHE, else $XDG_CACHE_HOME/assay, else ~/.cache/assay. Nobody else can enter it:
+    UserError where that cannot be.
+    """
     try:
         home = (
             os.environ.get("ASSAY_CACHE")
@@ -31,15 +40,23 @@ def cache(*names):
             raise PermissionError(f"{folder} is not a folder of your own")
         folder.chmod(0o700)
     except (OSError, RuntimeError) as e:
-        what = f"expected a folder of yours for what Assay keeps outside of benches, found: {e}"
-        raise UserError(what, "name one: export ASSAY_CACHE=FOLDER") from None
+        raise UserError(
+            f"expected a folder of yours for what Assay keeps outside of benches, found: {e}",
+            "name one: export ASSAY_CACHE=FOLDER",
+        ) from None
     return folder
 
 
-def kept(kind, name, made_of, make):
-    """The bytes of a file that takes long to make: made once, and never believed on its name alone. It is called after what it was `made_of` (words and
-    bytes) and after its own bytes, and made again where either differs. make(folder) makes it in a folder and returns its path."""
-    folder = cache(kind)
+def cache_bytes(
+    kind: str, name: str, made_of: Iterable[object], make: Callable[[Path], Path]
+) -> bytes:
+    """Make a file once, and return its bytes.
+
+    It is never believed on its name alone: it is called after what it was `made_of` (words and
+    bytes) and after its own bytes, and made again where either differs. make(folder) makes it in a
+    folder and returns its path.
+    """
+    folder = cache_folder(kind)
     source = sha256()
     for part in made_of:
         source.update(sha256(part if isinstance(part, bytes) else str(part).encode()).digest())
@@ -61,21 +78,27 @@ def kept(kind, name, made_of, make):
             if file.stat().st_mtime < time.time() - MONTHS:
                 file.unlink()
     except OSError as e:
-        hint = "free some space there, or name another folder: export ASSAY_CACHE=FOLDER"
-        raise UserError(f"expected to keep {name} in {folder}, found: {e.strerror}", hint) from None
+        raise UserError(
+            f"expected to keep {name} in {folder}, found: {e.strerror}",
+            "free some space there, or name another folder: export ASSAY_CACHE=FOLDER",
+        ) from None
     return found
 
 
-def made_here(folder, trust=False):
-    """Was a folder made on this machine by this user? It is known by its number on the disk and a word in it, of which the cache keeps a copy: who sends
-    it back sends another folder. One that is missing or empty is made, and one that this user trusts is taken for it."""
-    permissions.folder(folder)
+def is_made_here(folder: Path, trust: bool = False) -> bool:
+    """Tell whether a folder was made on this machine by this user.
+
+    It is known by its number on the disk and a word in it, of which the cache keeps a copy: who
+    sends it back sends another folder. One that is missing or empty is made, and one that this user
+    trusts is taken for it.
+    """
+    permissions.make_folder(folder)
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
-        known, word = cache("made") / str(os.fstat(held).st_ino), secrets.token_hex(16)
+        known, word = cache_folder("made") / str(os.fstat(held).st_ino), secrets.token_hex(16)
         if trust or not os.listdir(held):
-            for file in (known, permissions.touch(folder / ".made")):
+            for file in (known, permissions.touch_file(folder / ".made")):
                 file.write_text(word)
         with suppress(OSError, UnicodeDecodeError):
             return (folder / ".made").read_text() == known.read_text()

@@ -1,20 +1,32 @@
 """The state that an expression over versions describes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from assay.curation.errors import UserError
-from assay.curation.statistics.sampling import by_draw, draws, stratum
-from assay.curation.versioning.expressions import Expression, parse, root
+from assay.curation.statistics.sampling import random_stratum, shuffle_samples, shuffled_rows
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.edit_values import EditValues
+from assay.curation.versioning.expressions import Expression, parse_expression, root_version
+from assay.curation.versioning.pointers import read_pointers, register_values
+from assay.curation.versioning.positions import find_position
+from assay.curation.versioning.states import is_decision
 
-# ---- the state that an expression describes
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def counterfactual(bench, text):
-    """The state (see versions.state) that an expression describes; a draw without a seed has seed 0."""
-    e = parse(text)
+def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
+    """Read the state that an expression describes.
+
+    See states.read_state. A draw without a seed has seed 0."""
+    e = parse_expression(text)
     if not isinstance(e, Expression):
         return bench.state(e)  # a name between blanks
     frame = bench.state(str(e.base))
     if e.op == "drawn":
-        return drawn(bench, frame, e.base, e.what)
+        return apply_random_review(bench, frame, e.base, e.what)
     train = frame.index[frame.keep & (frame.split == "train")]
     if e.op in ("half", "part"):
         n = len(train) // 2 if e.op == "half" else e.n
@@ -23,12 +35,12 @@ def counterfactual(bench, text):
                 f"expected a part of the {len(train):,} train samples of {e.base}, found {n:,}",
                 "ask for fewer, 1 or more",
             )
-        frame.loc[by_draw(train, "part", e.seed or 0)[n:], "keep"] = False
+        frame.loc[shuffle_samples(train, "part", e.seed or 0)[n:], "keep"] = False
         return frame
     flagged = bench.suspects(str(e.base))  # frame sample -> label, suggestion
     flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
     if e.what == "random":
-        flagged = random_alike(frame, flagged, e.n, e.seed or 0)
+        flagged = draw_random_alike(frame, flagged, e.n, e.seed or 0)
     if e.op == "-":
         frame.loc[flagged.index, "keep"] = False
     else:
@@ -36,11 +48,15 @@ def counterfactual(bench, text):
     return frame
 
 
-def random_alike(frame, flagged, n, seed):
-    """n random kept train samples with the class mix of the flagged ones, and their suggestions dealt out at random."""
+def draw_random_alike(
+    frame: pd.DataFrame, flagged: pd.DataFrame, n: int, seed: int
+) -> pd.DataFrame:
+    """Draw n random kept train samples with the class mix of `flagged`.
+
+    The suggestions of the flagged samples are dealt out to them at random."""
     train = frame[frame.keep & (frame.split == "train")]
     draw = (
-        flagged.iloc[draws(flagged.index, "class mix of a control", seed)[:n]].copy()
+        flagged.iloc[shuffled_rows(flagged.index, "class mix of a control", seed)[:n]].copy()
         if len(flagged)
         else flagged
     )
@@ -51,37 +67,36 @@ def random_alike(frame, flagged, n, seed):
         )
     samples = []
     for label, group in draw.groupby("label", sort=True):
-        samples += by_draw(train.index[train.label == label], "control", seed)[: len(group)]
+        samples += shuffle_samples(train.index[train.label == label], "control", seed)[: len(group)]
     draw = draw.sort_values("label", kind="stable")
     draw.index = samples
     return draw
 
 
-def drawn(bench, frame, base, later):
-    """`frame`, the state of `base`, with the decisions that people made between it and the version `later`, stand there, and are about its
-    random stratum: what reviewing at random did."""
-    from assay.curation.versioning import versions
+def apply_random_review(
+    bench: Bench, frame: pd.DataFrame, base: Expression | str, later: str
+) -> pd.DataFrame:
+    """Apply to `frame`, the state of `base`, what reviewing at random did.
 
-    since, upto, state = (
-        versions.position(bench, root(str(base))),
-        versions.position(bench, later),
-        bench.state(later),
-    )
+    The decisions that people made between it and the version `later`, that stand there, and are about its random
+    stratum."""
+    first = root_version(str(base))
+    since, upto = find_position(bench, first), find_position(bench, later)
+    state = bench.state(later)
     if upto < since:
         raise UserError(
-            f"expected a later version than {root(str(base))}, found {later}",
+            f"expected a later version than {first}, found {later}",
             f"the other way round: drawn({later}, ...)",
         )
-    samples = frame.index.intersection(stratum(state))
+    samples = frame.index.intersection(random_stratum(state))
     with bench.connect() as con:
-        versions.register(con, "wanted", list(samples))
-        points = versions.pointers(con, upto, len(samples), wanted=True)
-        values = versions.Values(con, points, ("origin",))
-    new = (points > since) & values.holds("origin", points, versions.decided)
+        register_values(con, "wanted", list(samples))
+        points = read_pointers(con, upto, len(samples), wanted=True)
+        values = EditValues(con, points, ("origin",))
+    new = (points > since) & values.test("origin", points, is_decision)
     label, _, keep, split = new.T
-    looked = label & (state.verdict[samples] != "unsure").to_numpy()
-    for column, rows in dict(
-        label=looked, verdict=label, who=label, keep=keep, split=split, reviewed=new.any(1)
-    ).items():
+    sure = label & (state.verdict[samples] != "unsure").to_numpy()
+    said = dict(label=sure, verdict=label, who=label, keep=keep, split=split, reviewed=new.any(1))
+    for column, rows in said.items():
         frame.loc[samples[rows], column] = state.loc[samples[rows], column]
     return frame

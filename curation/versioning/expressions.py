@@ -1,6 +1,12 @@
-"""What an expression over versions means (`v1 - flagged`, `part(v1, 20000)`): its grammar, and the state it describes, a pure function."""
+"""The grammar of expressions over versions: `v1 - flagged`, `part(v1, 20000)`.
+
+An expression is a pure function of versions; counterfactuals.py reads the state that it describes.
+"""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from assay.curation.errors import UserError
@@ -9,44 +15,53 @@ NAME = re.compile(r"[\w.-]+")  # a version's name, HEAD or a position
 NUMBER = re.compile(r"[0-9]{1,18}")
 WORD = re.compile(NAME.pattern + r"|\S")
 MOST = 20  # operations in one expression
-HINT = "expressions: v1 - flagged, v1 ~ flagged, v1 - random(312, seed=0), half(v1), part(v1, 20000, seed=0), drawn(v1, v2)"
+HINT = (
+    "expressions: v1 - flagged, v1 ~ flagged, v1 - random(312, seed=0), half(v1), "
+    "part(v1, 20000, seed=0), drawn(v1, v2)"
+)
 
 
 class Expression(NamedTuple):
-    """`base op what`, or `op(base, ...)`; where `seed` is None and the operation draws, whoever runs an experiment may fill it in."""
+    """`base op what`, or `op(base, ...)`.
+
+    Where `seed` is None and the operation draws, whoever runs an experiment may fill it in."""
 
     op: str  # - drop, ~ relabel, half, part, drawn
-    base: "Expression | str"
+    base: Expression | str
     what: str | None = None  # flagged, random; of drawn the later version
     n: int | None = None
     seed: int | None = None
 
     @property
-    def draws(self):
+    def draws(self) -> bool:
+        """Whether the operation draws samples at random."""
         return self.op in ("half", "part") or self.what == "random" and self.op in "-~"
 
-    def __str__(self):
+    def __str__(self) -> str:
         seed = "" if self.seed is None else f", seed={self.seed}"
         if self.op in "-~":
-            return f"{self.base} {self.op} {self.what}" + (
-                f"({self.n}{seed})" if self.draws else ""
-            )
-        return f"{self.op}({', '.join(str(x) for x in (self.base, self.what, self.n) if x is not None)}{seed})"
+            drawn = f"({self.n}{seed})" if self.draws else ""
+            return f"{self.base} {self.op} {self.what}{drawn}"
+        operands = [str(x) for x in (self.base, self.what, self.n) if x is not None]
+        return f"{self.op}({', '.join(operands)}{seed})"
 
 
-def parse(text):
-    """The Expression that `text` says, or a plain version as a str; UserError where it is neither.
+def parse_expression(text: str) -> Expression | str:
+    """Read an Expression, or a plain version as a str.
+
+    UserError where it is neither.
 
     expression = version | expression (- | ~) (flagged | random(N [, seed=N])) | half(expression [, seed=N])
                  | part(expression, N [, seed=N]) | drawn(expression, version)"""
     words = WORD.findall(str(text)[:5_000])
     if (n := sum(w in "(-~" for w in words)) > 2 * MOST:
         raise UserError(
-            f"expected at most {MOST} operations in an expression, found {n} signs and brackets: {str(text)[:60]!r}",
+            f"expected at most {MOST} operations in an expression, "
+            f"found {n} signs and brackets: {str(text)[:60]!r}",
             HINT,
         )
 
-    def take(expected, test):
+    def take(expected: str, test: Callable) -> str:
         if not words or not test(words[0]):
             raise UserError(
                 f"expected {expected} in {text!r}, found {words[0] if words else 'its end'}", HINT
@@ -109,28 +124,34 @@ def parse(text):
     return out
 
 
-def is_expression(version):
-    """Is it more than one word? Then it is an expression, or nothing at all."""
+def is_expression(version: str | int) -> bool:
+    """Whether a version is more than one word.
+
+    Then it is an expression, or nothing at all."""
     return not NAME.fullmatch(str(version))
 
 
-def root(version):
-    """The version that an expression is about: `v1` of `half(v1 - flagged, seed=0)`."""
+def root_version(version: str | int) -> str | int:
+    """Find the version that an expression is about.
+
+    `v1` of `half(v1 - flagged, seed=0)`."""
     if not is_expression(version):
         return version
-    found = parse(version)
+    found = parse_expression(version)
     while isinstance(found, Expression):
         found = found.base
     return found
 
 
-def is_random(version):
-    """Does it draw samples with a seed that it does not name?"""
-    return seeded(version, 0) != version
+def is_random(version: str | int) -> bool:
+    """Whether it draws samples with a seed that it does not name."""
+    return fill_seed(version, 0) != version
 
 
-def seeded(version, seed):
-    """The expression with `seed` for every draw that names none; what draws nothing comes back as it is."""
+def fill_seed(version: str | int, seed: int) -> str | int:
+    """Give `seed` to every draw of an expression that names none.
+
+    What draws nothing comes back as it is."""
 
     def fill(x):
         if not isinstance(x, Expression):
@@ -139,6 +160,6 @@ def seeded(version, seed):
 
     if not is_expression(version):
         return version
-    before = parse(version)
+    before = parse_expression(version)
     after = fill(before)
     return version if after == before else str(after)

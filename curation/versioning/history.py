@@ -1,26 +1,42 @@
-"""What the log says to a reader: who did what when, what one version has that another has not, the life of one sample, what to do next."""
+"""Read the log: who did what, how versions differ, blame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.versioning import expressions, live_edits, versions
-from assay.curation.versioning.edits import SECONDS
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning import expressions, live_edits, pointers, positions, states
+from assay.curation.versioning.decision_cells import SECONDS
+from assay.curation.versioning.edit_values import EditValues
 
-COUNTS = f"""count(*) as edits, count(distinct sample) filter (sample <> '') as samples, min(ts) as first, max(ts) as last, max(seq) as upto,
-    count(*) filter (field = 'label' and verdict = 'set') as relabelled, count(*) filter (verdict = 'confirm') as confirmed,
+if TYPE_CHECKING:
+    import pandas as pd
+
+COUNTS = f"""count(*) as edits, count(distinct sample) filter (sample <> '') as samples,
+    min(ts) as first, max(ts) as last, max(seq) as upto,
+    count(*) filter (field = 'label' and verdict = 'set') as relabelled,
+    count(*) filter (verdict = 'confirm') as confirmed,
     count(*) filter (verdict = 'unsure') as unsure, count(*) filter (field = 'keep' and value = 'false') as dropped,
     count(*) filter (field = 'keep' and value = 'true') as restored, count(*) filter (field = 'split') as moved,
     count(*) filter (field = 'tag') as tagged, sum({SECONDS}) as seconds, mode(why) as why"""
 MADE = ("relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged")
-BACK = f"({live_edits.BACK} or batch like 'merge-%')"  # what puts back, or lets stand, makes edits of another kind; so does an import
+# what puts back, or lets stand, makes edits of another kind; so does an import
+BACK = f"({live_edits.BACK} or batch like 'merge-%')"
 PER_BATCH = f"""per_batch as (select batch, who, {COUNTS} from edits group by batch, who),
-many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),  -- perhaps several edits of one decision,
-more as (select batch, who, sum({SECONDS}) - max({SECONDS}) as seconds from edits semi join many using (batch, sample) group by batch, who, sample),
-surplus as (select batch, who, sum(seconds) as surplus from more group by all),  -- each of which carries all of its seconds
+-- perhaps several edits of one decision, each of which carries all of its seconds
+many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),
+more as (
+    select batch, who, sum({SECONDS}) - max({SECONDS}) as seconds from edits semi join many using (batch, sample)
+    group by batch, who, sample),
+surplus as (select batch, who, sum(seconds) as surplus from more group by all),
 kinds as (
     select batch, who, samples, edits, {", ".join(f"if(batch like 'import-%' or {BACK}, 0, {c}) as {c}" for c in MADE)},
         if(batch like 'import-%', edits, 0) as imported, if({BACK}, edits, 0) as put_back,
-        seconds - coalesce(surplus, 0) as seconds, first, last, upto, why from per_batch left join surplus using (batch, who))"""
+        seconds - coalesce(surplus, 0) as seconds, first, last, upto, why
+    from per_batch left join surplus using (batch, who))"""
 BATCHES = f"""with {PER_BATCH}
 select 'batch' as kind, batch as name, who, last as ts, * exclude (batch, who, first, last) from kinds
 union all by name select 'commit' as kind, name, who, ts, upto, message as why from commits
@@ -29,29 +45,38 @@ SUMS = ", ".join(f"sum({c})::bigint as {c}" for c in ("edits", *MADE, "imported"
 LOG = f"""with {PER_BATCH},
 ends as (select arg_min(name, ts) as name, upto from commits group by upto),
 work as (select e.name, k.* from kinds k asof left join ends e on k.upto <= e.upto),
-done as (select name, who as author, sum(samples)::bigint as looks, {SUMS}, sum(seconds) as seconds, min(first) as first, max(last) as last
+done as (
+    select name, who as author, sum(samples)::bigint as looks, {SUMS}, sum(seconds) as seconds,
+        min(first) as first, max(last) as last
     from work where batch not like 'rule-%' group by all)
-select coalesce(c.name, d.name) as version, d.* exclude (name), c.who as committed_by, c.ts as committed, c.message, c.tree
+select coalesce(c.name, d.name) as version, d.* exclude (name),
+    c.who as committed_by, c.ts as committed, c.message, c.tree
 from done d full join commits c on d.name = c.name order by c.upto nulls last, c.ts, d.first"""
 
 
-def batches(bench):
-    """Batches and commits, oldest first: frame kind (batch or commit), name, who, ts, samples, edits, and what kinds of edit they were."""
+def read_batches(bench: Bench) -> pd.DataFrame:
+    """Read batches and commits, oldest first.
+
+    A frame kind (batch or commit), name, who, ts, samples, edits, and what kinds of edit they were."""
     return bench.query(BATCHES)
 
 
-def log(bench):
-    """Commits and the open work since (version None), oldest first, a row for each author: frame version, author, looks (a sample that two batches
-    speak of counts twice), edits, counts by kind of edit, seconds spent, first, last, committed_by, committed, message, tree."""
+def read_log(bench: Bench) -> pd.DataFrame:
+    """Read commits, and the open work since, by author; oldest first.
+
+    A frame version (None: since the last commit), author, looks (a sample that two batches speak of counts twice),
+    edits, counts by kind of edit, seconds spent, first, last, committed_by, committed, message, tree."""
     return bench.query(LOG)
 
 
-def diff(bench, a, b):
-    """What version `b` has that `a` has not: dict of a, b, matrix (frame from, to, n: labels of samples kept in both), and frames of samples:
-    relabelled, added, removed, moved (from one split to another), tagged; each with sample, source_id, from, to."""
+def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | pd.DataFrame]:
+    """Compare version `b` with `a`: what it has that `a` has not.
+
+    A dict of a, b, matrix (frame from, to, n: labels of samples kept in both), and frames of samples: relabelled,
+    added, removed, moved (from one split to another), tagged; each with sample, source_id, from, to."""
     import pandas as pd
 
-    one, two = changed(bench, a, b)
+    one, two = read_changed(bench, a, b)
     keys = one["key"]
     if not one.index.equals(two.index):
         index = one.index.union(two.index, sort=False)
@@ -63,10 +88,10 @@ def diff(bench, a, b):
     was, now = (f.keep.eq(True).to_numpy() for f in (one, two))
     both = was & now
 
-    def differ(column):
+    def differ(column: str) -> np.ndarray:
         return one[column].to_numpy(object) != two[column].to_numpy(object)
 
-    def rows(which, column):
+    def rows(which: np.ndarray, column: str) -> pd.DataFrame:
         ends = {
             name: pd.Series(f[column].to_numpy(object)[which], dtype=object)
             for name, f in (("from", one), ("to", two))
@@ -87,36 +112,47 @@ def diff(bench, a, b):
     return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), **parts)
 
 
-def changed(bench, a, b):
-    """(label, keep, split, tags and key of each sample in one version, in the other); of two positions in the log only samples that differ."""
+def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read two versions: label, keep, split, tags and key of samples.
+
+    Of two positions in the log only samples that differ."""
     import pandas as pd
 
     if any(map(expressions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
     with bench.connect() as con:
-        uptos = [versions.position_at(con, v) for v in (a, b)]
+        uptos = [positions.read_position(con, v) for v in (a, b)]
         ids = con.sql("select id, key from samples order by rowid").to_arrow_table()
-        points = [versions.pointers(con, upto, len(ids)) for upto in uptos]
-        between = "select distinct rowid from samples where id in (select sample from edits where field = 'tag' and seq > $a and seq <= $b)"
+        points = [pointers.read_pointers(con, upto, len(ids)) for upto in uptos]
+        between = """select distinct rowid from samples where id in (
+            select sample from edits where field = 'tag' and seq > $a and seq <= $b)"""
         tagged = con.execute(between, dict(a=min(uptos), b=max(uptos))).fetchnumpy()["rowid"]
         differ = (points[0] != points[1]).any(1)
         differ[tagged] = True
         keys = ids.filter(differ).to_pandas(ignore_metadata=True).set_index("id")["key"]
-        values = versions.Values(con, np.concatenate([p[differ] for p in points]), ("value",))
+        values = EditValues(con, np.concatenate([p[differ] for p in points]), ("value",))
         out = []
         for upto, (label, _, keep, split) in zip(uptos, (p[differ].T for p in points)):
             said = dict(
-                label=values["value", label],
-                split=values["value", split],
-                tags=versions.tags_at(con, upto, keys.index),
+                label=values.read("value", label),
+                split=values.read("value", split),
+                tags=states.read_tags(con, upto, keys.index),
             )
             frame = pd.DataFrame({c: pd.Series(v, keys.index, object) for c, v in said.items()})
             out.append(
-                frame.assign(
-                    key=keys, keep=values.holds("value", keep, lambda value: value is True)
-                )
+                frame.assign(key=keys, keep=values.test("value", keep, lambda value: value is True))
             )
     return out
+
+
+class Life(NamedTuple):
+    """The life of one sample."""
+
+    sample: str  # its id
+    key: str
+    # frame seq, ts, who, batch, field, value, verdict, why, suggested, seconds, undone (taken back later), stands,
+    # version (the first commit that has the edit)
+    edits: pd.DataFrame
 
 
 LIFE = f"""with {live_edits.TOGGLES}
@@ -130,12 +166,14 @@ and d.slot = {live_edits.SLOT.replace("field", "e.field").replace("value", "e.va
 where e.sample = $sample and e.seq <= $upto order by e.seq"""
 
 
-def blame(bench, sample, version="HEAD"):
-    """The life of one sample (its id, the beginning of it, or its key): (its id, its key, frame seq, ts, who, batch, field, value, verdict, why,
-    suggested, seconds, undone (taken back later), stands, version (the first commit that has the edit))."""
-    upto = versions.position(bench, expressions.root(version))
+def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life:
+    """Read who decided what about one sample.
+
+    sample: its id, the beginning of it, or its key. UserError where that is none, or several."""
+    upto = positions.find_position(bench, expressions.root_version(version))
     found = bench.rows(
-        "select id, key, source from samples where id = $s or key = $s or ends_with(key, '/' || $s) or starts_with(id, $s) limit 20",
+        """select id, key, source from samples
+        where id = $s or key = $s or ends_with(key, '/' || $s) or starts_with(id, $s) limit 20""",
         dict(s=str(sample)),
     )
     exact = [f for f in found if str(sample) in f[:2]] or found
@@ -148,17 +186,15 @@ def blame(bench, sample, version="HEAD"):
         )
     frame = bench.query(LIFE, dict(sample=exact[0][0], upto=upto))
     with bench.connect() as con:
-        versions.register(con, "wanted", [exact[0][0]])
-        points = versions.pointers(con, upto, 1, wanted=True)[0, [0, 2, 3]]
-    last_of_tag = ~(frame.field + frame.value.str.removeprefix("-")).duplicated(keep="last") & (
-        frame.field == "tag"
-    )
-    frame["stands"] = frame.seq.isin(points) | last_of_tag
-    return *exact[0][:2], frame
+        pointers.register_values(con, "wanted", [exact[0][0]])
+        points = pointers.read_pointers(con, upto, 1, wanted=True)[0, [0, 2, 3]]
+    last = ~(frame.field + frame.value.str.removeprefix("-")).duplicated(keep="last")
+    frame["stands"] = frame.seq.isin(points) | last & (frame.field == "tag")
+    return Life(*exact[0][:2], frame)
 
 
-def since_commit(bench):
-    """How many edits there are since the last commit."""
+def count_edits_since_commit(bench: Bench) -> int:
+    """Count the edits since the last commit."""
     return int(
         bench.rows(
             "select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)"

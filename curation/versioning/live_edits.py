@@ -2,7 +2,8 @@
 
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
 SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
-BACK = "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"  # these batches take others off the stack, or put them on again
+# these batches take others off the stack, or put them on again
+BACK = "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"
 # a decision that an import put in again over what the source says now: it goes and comes with the decision itself
 AGAIN = "(batch like 'import-%' and (origin like 'edit-%' or origin like 'audit-%'))"
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
@@ -21,5 +22,7 @@ dead as (select batch, sample, slot from toggles group by all having not arg_max
 # the edits that are on the stacks: all but those that took others off or put them back, and those that were taken off
 ALIVE = f"""{TOGGLES},
 alive as (
-    select e.* from (select *, {SLOT} as slot, if({AGAIN}, origin, batch) as decision from edits where not {BACK} and seq <= $upto {{only}}) e
+    select e.* from (
+        select *, {SLOT} as slot, if({AGAIN}, origin, batch) as decision
+        from edits where not {BACK} and seq <= $upto {{only}}) e
     anti join dead d on d.batch in (e.batch, e.decision) and e.sample = d.sample and e.slot = d.slot)"""

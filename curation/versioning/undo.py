@@ -1,11 +1,24 @@
-"""What stands in a slot as a stack of edits, and what comes back to light when some of them are taken off: undo, redo, revert."""
+"""Undo, redo, revert.
+
+Each (sample, field) is a stack of edits; undo pops it.
+"""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import UserError
 from assay.curation.storage.schema import END
 from assay.curation.times import show_time
 from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES
+
+if TYPE_CHECKING:
+    import datetime
+
+    import duckdb
+    import pandas as pd
 
 PLAN = f"""
 with touched as (select distinct sample, {SLOT} as slot from edits where batch in (select batch from chosen)),
@@ -17,17 +30,21 @@ stack as (
 foot as (select sample, slot, max(seq) filter (not mine) as foot from stack group by all)
 select s.sample, s.slot, any_value(s.field) as field,
     list(distinct s.batch) filter (mine and s.seq > coalesce(foot, 0)) as popped,
-    arg_max(s.value, s.seq) as now, arg_max(s.verdict, s.seq) as said, arg_max(s.who, s.seq) as since_who, max(foot) as foot,
+    arg_max(s.value, s.seq) as now, arg_max(s.verdict, s.seq) as said, arg_max(s.who, s.seq) as since_who,
+    max(foot) as foot,
     arg_max(s.value, s.seq) filter (s.seq = foot) as value, arg_max(s.verdict, s.seq) filter (s.seq = foot) as verdict,
     arg_max(s.origin, s.seq) filter (s.seq = foot) as origin
-from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine) order by min(s.seq) filter (mine)"""
+from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine)
+order by min(s.seq) filter (mine)"""
 BATCHES = """
 select batch, min(seq) as first, any_value(who) as who from edits group by batch order by first"""
 
 
-def plan(con, batches):
-    """What taking `batches` off the stacks would do: a frame sample, slot, field, now, said (its verdict), value (what comes back, JSON), verdict, origin,
-    popped (the batches that it takes off there; empty where somebody edited since, so that it is left alone), since_who."""
+def plan_undo(con: duckdb.DuckDBPyConnection, batches: Iterable[str]) -> pd.DataFrame:
+    """Plan what taking `batches` off the stacks would do.
+
+    A frame sample, slot, field, now, said (its verdict), value (what comes back, JSON), verdict, origin, popped (the
+    batches that it takes off there; empty where somebody edited since, so that it is left alone), since_who."""
     import pandas as pd
 
     con.register("chosen", pd.DataFrame(dict(batch=list(batches)), dtype=object))
@@ -38,11 +55,11 @@ def plan(con, batches):
     return frame
 
 
-def rows(frame, kind, word):
-    """The edits that carry out a plan."""
+def undo_edits(plan: pd.DataFrame, kind: str, why: str) -> pd.DataFrame:
+    """Make the edits that carry out a plan; kind: undo or redo."""
     import pandas as pd
 
-    found = frame[frame.popped.map(bool).astype(bool)]
+    found = plan[plan.popped.map(bool).astype(bool)]
     off = dict(tag=dict(on=False), rule={})
     nothing = [
         json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None)
@@ -57,7 +74,7 @@ def rows(frame, kind, word):
             ),
             verdict=found.verdict.where(found.verdict.notna(), "set"),
             origin=found.origin.where(found.origin.notna(), ""),
-            why=word,
+            why=why,
             suggested=[json.dumps({kind: p}) for p in found.popped],
         )
     )
@@ -71,22 +88,33 @@ back as (select sample, slot, seq, unnest(from_json((suggested -> 'undo'), '["va
 revived as (
     select e.*, b.seq as undone_at from (select *, {SLOT} as slot from edits where not {BACK}) e
     join back b on e.batch = b.batch and e.sample = b.sample and e.slot = b.slot)
-select r.sample, r.slot, any_value(r.field) as field, list(distinct r.batch) as popped, arg_max(r.value, r.seq) as value,
-    arg_max(r.verdict, r.seq) as verdict, arg_max(r.origin, r.seq) as origin,
+select r.sample, r.slot, any_value(r.field) as field, list(distinct r.batch) as popped,
+    arg_max(r.value, r.seq) as value, arg_max(r.verdict, r.seq) as verdict, arg_max(r.origin, r.seq) as origin,
     coalesce(any_value(t.top) > any_value(r.undone_at), false) as since
 from revived r left join top t on t.sample = r.sample and t.slot = r.slot group by all order by min(r.undone_at)"""
 
 
-def redo_plan(con, batch):
-    """The plan that puts back on what the undo or revert `batch` took off; left alone where somebody edited since."""
+def plan_redo(con: duckdb.DuckDBPyConnection, batch: str) -> pd.DataFrame:
+    """Plan to redo what the undo or revert `batch` took off.
+
+    Left alone where somebody edited since."""
     frame = con.execute(REDO, dict(upto=END, batch=batch)).df()
     frame["popped"] = [[] if since else sorted(p) for p, since in zip(frame.popped, frame.since)]
     return frame
 
 
-def stacks(con):
-    """(batches that stand, undo and revert batches that stand, {batch: who}), newest last: the first can be undone, the second redone. A new
-    edit empties the second, as editors do."""
+class Stacks(NamedTuple):
+    """The batches of a log, newest last."""
+
+    done: list[str]  # batches that stand: they can be undone
+    undone: list[str]  # undo and revert batches that stand: they can be redone
+    authors: dict[str, str]  # of every batch
+
+
+def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
+    """Read which batches can be undone, and which redone.
+
+    A new edit empties the second, as editors do."""
     targets = {}
     for by, target, alive in con.execute(
         f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2",
@@ -108,13 +136,20 @@ def stacks(con):
         else:
             done = [d for d in done if d not in of]
             undone.append(batch)
-    return done, undone, {batch: who for batch, _, who in batches}
+    return Stacks(done, undone, {batch: who for batch, _, who in batches})
 
 
-def choose(con, batch=None, who=None, since=None):
-    """The batches that a revert speaks of: one by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the
-    test set and rules are only meant where they are named."""
-    done, undone, _ = stacks(con)
+def choose_batches(
+    con: duckdb.DuckDBPyConnection,
+    batch: str | None = None,
+    who: str | None = None,
+    since: datetime.datetime | None = None,
+) -> list[str]:
+    """Choose the batches that a revert speaks of.
+
+    One by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the test set and
+    rules are only meant where they are named."""
+    done, undone, _ = read_stacks(con)
     if batch is not None:
         if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
             raise UserError(
@@ -133,14 +168,17 @@ def choose(con, batch=None, who=None, since=None):
             )
         return [batch]
     named = con.execute(
-        "select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since) group by batch order by min(seq)",
+        """select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since)
+        group by batch order by min(seq)""",
         dict(who=who, since=since),
     ).fetchall()
     standing = set(done)
     chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "merge-"))]
     if not chosen:
+        by = f" by {who}" if who else ""
+        from_then = f" since {show_time(since)}" if since else ""
         raise UserError(
-            f"expected decisions that stand{f' by {who}' if who else ''}{f' since {show_time(since)}' if since else ''}, found none",
+            f"expected decisions that stand{by}{from_then}, found none",
             "`assay log --batches` lists batches with their authors and times",
         )
     return chosen

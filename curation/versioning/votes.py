@@ -1,11 +1,20 @@
-"""Everyone's decision about a sample, kept as a vote: which label a majority gives, where people disagree, and how well they agree."""
+"""Everyone's last decision about a sample, as a vote; a majority's label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from assay.curation.versioning.live_edits import ALIVE
 
+if TYPE_CHECKING:
+    import duckdb
+
 PERSON = "(batch like 'edit-%' or batch like 'audit-%')"
 RULES = ("latest", "majority")
-# each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by position in the log: a merge
-# puts the same edits in another order
+# each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by
+# position in the log: a merge puts the same edits in another order
 CAST = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') {{only}}")},
 word as (
     select sample, who, max(ts) as ts,
@@ -19,12 +28,22 @@ VOTES = CAST.format(only="")
 WINNERS = f"""with {VOTES},
 tally as (select sample, label, count(*) as n, arg_max(seq, ts) as seq from vote where label is not null group by all),
 most as (select sample, max(n) as n from tally group by sample)
-select r.n, t.seq from (select sample, any_value(seq) as seq from tally semi join most using (sample, n) group by sample having count(*) = 1) t
+select r.n, t.seq from (
+    select sample, any_value(seq) as seq from tally semi join most using (sample, n)
+    group by sample having count(*) = 1) t
 join {{rows}} r using (sample)"""
 
 
-def winners(con, upto, rows):
-    """The edits that the most votes make stand: dict of n (the sample's number in the table `rows`) and seq. A tie is no majority: there stands
-    what would without the rule."""
+class Winners(NamedTuple):
+    """The edits whose labels most votes are for."""
+
+    number: np.ndarray  # (m,) of the sample in the table `rows`, from 1
+    seq: np.ndarray  # (m,) of the edit
+
+
+def find_winners(con: duckdb.DuckDBPyConnection, upto: int, rows: str) -> Winners:
+    """Find the edits that most votes make stand.
+
+    A tie is no majority: there stands what would without the rule."""
     found = con.execute(WINNERS.format(rows=rows), dict(upto=upto)).fetchnumpy()
-    return {k: found[k].astype("i8") for k in ("n", "seq")}
+    return Winners(found["n"].astype("i8"), found["seq"].astype("i8"))

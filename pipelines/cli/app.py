@@ -1,42 +1,52 @@
-"""The verb that opens the workbench: it starts the server as a process, since pipelines know nothing of windows."""
+"""The verb app, which becomes the server of the workbench.
 
+The server is a process of its own, since pipelines know nothing of windows.
+"""
+
+from __future__ import annotations
+
+import argparse
 import os
 import sys
 
 from assay import curation
 from assay.curation.system import processes
+from assay.curation.system.extras import require
 from assay.pipelines.cli.output import open_bench
+from assay.pipelines.cli.verbs import Verbs
 
 
-def app(a):
-    """the workbench in the browser: review, and see what the decisions do"""
-    new = a.bench and not a.link  # one that is named may be new: its first page says how to fill it
-    bench = curation.create(a.bench, a.group) if new else open_bench(a)
-    more = [*["--no-browser"] * a.no_browser, *["--link"] * a.link]
-    command = processes.command(
-        "assay.app.server", bench.path, "--host", a.host, "--port", a.port, *more
+def open_app(args: argparse.Namespace) -> None:
+    """Open the workbench in the browser."""
+    require("app", "streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
+    # a bench that is named may be new: its first page says how to fill it
+    new = args.bench and not args.link
+    bench = curation.create(args.bench, args.group) if new else open_bench(args)
+    more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link]
+    command = processes.python_command(
+        "assay.app.server", bench.path, "--host", args.host, "--port", args.port, *more
     )
     sys.stdout.flush()
-    os.execve(command[0], command, processes.environment())
+    os.execve(command[0], command, processes.child_environment())
 
 
-def add(verb):
-    """Register the verb with the command line."""
-    v = verb(app)
-    v.add_argument("--port", type=int, default=8501)
-    v.add_argument(
+def add(verbs: Verbs) -> None:
+    """Add the verb app."""
+    verb = verbs.add("app", open_app)
+    verb.add_argument("--port", type=int, default=8501)
+    verb.add_argument(
         "--host",
         default="127.0.0.1",
         help="the address to listen on; any but the default lets others in who have the link",
     )
-    v.add_argument(
+    verb.add_argument(
         "--group",
         action="store_true",
         help="your group may read and write the bench, too (default: you alone)",
     )
-    v.add_argument(
+    verb.add_argument(
         "--link",
         action="store_true",
         help="only print another link to the workbench that is open: each opens once, in one browser",
     )
-    v.add_argument("--no-browser", action="store_true", help="only print the link")
+    verb.add_argument("--no-browser", action="store_true", help="only print the link")

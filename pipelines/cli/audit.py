@@ -1,81 +1,93 @@
-"""The verb that puts a split's labels to a blind test: it hands out a sheet, and reads it back."""
+"""The verb audit: it writes a worksheet, and reads it back."""
 
+from __future__ import annotations
+
+import argparse
+
+from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.curation.review import audit as audits
-from assay.curation.review.audit import noise_words
-from assay.curation.statistics import wording
-from assay.curation.versioning import edits
-from assay.pipelines.cli.output import done, open_bench, say
+from assay.pipelines.cli.output import line_printer, open_bench, print_line, print_result
+from assay.pipelines.cli.verbs import Verbs
+
+SPLITS = ("test", "val", "train")
 
 
-def audit(a):
-    """the labels of n random test samples, judged blind: without FILE a worksheet is made, with FILE the filled one is read"""
-    bench = open_bench(a)
-    if a.file is None:
-        return begin(a, bench)
-    if (a.split, a.n, a.repeats, a.output) != (None,) * 4:
+def audit_labels(args: argparse.Namespace) -> None:
+    """Estimate label errors by judging random samples blind.
+
+    Without FILE a worksheet is made; with FILE the filled worksheet is read.
+    """
+    from assay.curation.review import audit_answers
+    from assay.curation.review.label_noise import describe_noise
+    from assay.curation.statistics import wording
+    from assay.curation.versioning import decision_files
+
+    bench = open_bench(args)
+    if args.file is None:
+        return start_audit(args, bench)
+    if (args.split, args.n, args.repeats, args.output) != (None,) * 4:
         raise UserError(
             "expected FILE alone, found options that draw a new sheet",
             "the sheet knows its own split, n and repeats",
         )
-    out = audits.apply(bench, edits.read_decisions(a.file), a.who)
-    tell, twice = say(a), out["repeats"]
+    out = audit_answers.apply_answers(bench, decision_files.read_decisions(args.file), args.who)
+    tell, twice = line_printer(args), out["repeats"]
     tell(
-        f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {a.who}, {out['wrong']:,} wrong, {out['unsure']:,} unsure"
+        f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {args.who}, "
+        f"{out['wrong']:,} wrong, {out['unsure']:,} unsure"
     )
     if twice:
-        tell(f"repeats  the same answer {wording.rate(out['repeats_agree'], twice)}")
-    tell(f"noise    {noise_words(out['noise'], out['split'])}")
+        tell(f"repeats  the same answer {wording.format_rate(out['repeats_agree'], twice)}")
+    tell(f"noise    {describe_noise(out['noise'], out['split'])}")
     if out["before"]:
-        tell(
-            f"version  {out['before']}: what was open before, so that the audit's version holds the audit alone"
-        )
-    tell(
-        f"version  {out['version']}; assay undo {out['batch']} -b {bench.given} takes the audit back"
-    )
-    done(
-        a,
-        out,
-        f"assay report -b {bench.given} judges by it: no run is trained again"
-        if out["split"] == "test"
-        else f"assay queue -b {bench.given}",
-    )
+        alone = "so that the audit's version holds the audit alone"
+        tell(f"version  {out['before']}: what was open before, {alone}")
+    undo = f"assay undo {out['batch']} -b {bench.given} reverts the audit"
+    tell(f"version  {out['version']}; {undo}")
+    then = f"assay queue -b {bench.given}"
+    if out["split"] == "test":
+        then = f"assay report -b {bench.given} judges by it: no run is trained again"
+    print_result(args, out, then)
 
 
-def begin(a, bench):
-    out = audits.start(
-        bench, a.who, a.split or "test", 200 if a.n is None else a.n, a.repeats, a.output
+def start_audit(args: argparse.Namespace, bench: Bench) -> None:
+    """Make a worksheet, and say how to fill it."""
+    from assay.curation.review import audit_sheet
+
+    n = 200 if args.n is None else args.n
+    out = audit_sheet.start_audit(
+        bench, args.who, args.split or "test", n, args.repeats, args.output
     )
-    shown = (
-        f"{out['rows']:,} rows, {out['repeats']:,} of them shown twice"
-        if out["repeats"]
-        else f"{out['rows']:,} rows"
+    shown = f"{out['rows']:,} rows"
+    if out["repeats"]:
+        shown = f"{shown}, {out['repeats']:,} of them shown twice"
+    print_line(
+        args,
+        f"audit {out['audit']}: {out['n']:,} of {out['of']:,} {out['split']} labels "
+        f"in {out['folder']} ({shown}; {out['left']:,} left)",
     )
-    say(a)(
-        f"audit {out['audit']}: {out['n']:,} of {out['of']:,} {out['split']} labels in {out['folder']} ({shown}; {out['left']:,} left)"
-    )
-    say(a)(f"classes  {', '.join(out['classes'])[:300]}")
+    print_line(args, f"classes  {', '.join(out['classes'])[:300]}")
     fill = "look at each image, fill in label (or verdict: unsure) in every row of worksheet.csv"
-    done(
-        a,
+    print_result(
+        args,
         out,
-        f"{fill}, then: assay audit {out['folder']}/worksheet.csv --who {a.who} -b {bench.given}",
+        f"{fill}, then: assay audit {out['folder']}/worksheet.csv --who {args.who} -b {bench.given}",
     )
 
 
-def add(verb):
-    """Register the verb with the command line."""
-    v = verb(audit, who=True)
-    v.add_argument("file", nargs="?", metavar="FILE", help="a filled worksheet.csv")
-    v.add_argument(
-        "--split", choices=audits.SPLITS, help="what a new sheet is drawn from (default: test)"
+def add(verbs: Verbs) -> None:
+    """Add the verb audit."""
+    verb = verbs.add("audit", audit_labels, who=True)
+    verb.add_argument("file", nargs="?", metavar="FILE", help="a filled worksheet.csv")
+    verb.add_argument(
+        "--split", choices=SPLITS, help="what a new sheet is drawn from (default: test)"
     )
-    v.add_argument("-n", type=int, help="samples of a new sheet (default: 200)")
-    v.add_argument(
+    verb.add_argument("-n", type=int, help="samples of a new sheet (default: 200)")
+    verb.add_argument(
         "--repeats",
         type=int,
         help="samples shown twice, to measure the reviewer (default: a tenth, at least 5)",
     )
-    v.add_argument(
+    verb.add_argument(
         "-o", "--output", metavar="FOLDER", help="where a new sheet goes (default: audit-ID)"
     )

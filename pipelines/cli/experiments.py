@@ -1,65 +1,66 @@
-"""The verbs of experiments: train what a plan asks for, see how it goes, report what it says, ask one question of two runs."""
+"""The verbs experiment, report, runs and compare."""
 
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.curation.predictions import runs as kept
-from assay.curation.text import pad
+from assay.curation.text import pad_text
 from assay.pipelines.cli.output import (
-    add_patience,
-    done,
+    add_patience_option,
+    draw_table,
+    line_printer,
     open_bench,
-    patience_of,
-    progress,
-    records,
-    say,
-    shown,
+    print_line,
+    print_result,
+    progress_bar,
+    read_patience,
+    to_json_rows,
 )
+from assay.pipelines.cli.verbs import Verbs
+
+RUN_COLUMNS = "key version arch seed n_train seconds accuracy low high n failed ts".split()
 
 
-def experiment(a):
-    """data versions x architectures x seeds from PLAN.toml: what it will cost, then what is missing is trained"""
-    from assay.pipelines.engines import local
+def run_experiment(args: argparse.Namespace) -> None:
+    """Train what PLAN.toml asks for and is missing, and report it.
+
+    A plan is data versions x architectures x seeds. What it will cost is said first.
+    """
     from assay.pipelines.experiments import run
-    from assay.pipelines.experiments.plan import read_plan, remember
+    from assay.pipelines.experiments.plan import read_plan, store_plan
 
-    bench, plan = open_bench(a), read_plan(a.plan)
-    patience_of(a)
-    if a.jobs is not None and a.jobs < 1:
+    bench, plan = open_bench(args), read_plan(args.plan)
+    read_patience(args)
+    if args.jobs is not None and args.jobs < 1:
         raise UserError(
-            f"expected --jobs of 1 or more, found {a.jobs}", "leave it out for one a core"
+            f"expected --jobs of 1 or more, found {args.jobs}", "leave it out for one a core"
         )
-    output = page_of(a, bench)
+    output = report_path(args, bench)
     if not output.parent.is_dir():
         raise UserError(
             f"expected a folder for the report, found none at {output.parent}",
             "make it, or choose another -o",
         )
-    if a.detach:
-        run.prepare(bench, plan)  # what is wrong with it is said here, not in a log
-        output = str(output)
-        pid, log = run.detach(
-            bench,
-            a.plan,
-            ["-o", output, "--patience", a.patience, *(["--jobs", a.jobs] if a.jobs else [])],
-        )
-        say(a)(f"experiment  runs on as process {pid}; what it says goes to {log}")
-        return done(
-            a,
-            dict(pid=pid, log=str(log), report=output),
-            f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)",
-        )
+    if args.detach:
+        run.prepare_cells(bench, plan)  # what is wrong with it is said here, not in a log
+        return detach_experiment(args, bench, str(output))
     unfinished = None
-    with progress("training") as step:
+    with progress_bar("training") as step:
         try:
-            trained = run.run(bench, plan, say(a), step, a.jobs, a.dry_run, a.patience)
-        except local.Unfinished as e:  # the others have their report
+            trained = run.run_plan(
+                bench, plan, line_printer(args), step, args.jobs, args.dry_run, args.patience
+            )
+        except run.Unfinished as e:  # the others have their report
             trained, unfinished = e.trained, e
-    if a.dry_run:
-        return done(a, dict(trained=0), f"assay experiment {a.plan} -b {bench.given}")
+    if args.dry_run:
+        return print_result(args, dict(trained=0), f"assay experiment {args.plan} -b {bench.given}")
     try:
-        tell(a, bench, plan, dict(trained=trained))
-        remember(bench, plan)  # the last experiment is one that could be judged
+        print_report(args, bench, plan, dict(trained=trained))
+        store_plan(bench, plan)  # the last experiment is one that could be judged
     except UserError:  # nothing is left to judge
         if unfinished is None:
             raise
@@ -67,141 +68,159 @@ def experiment(a):
         raise unfinished
 
 
-def report(a):
-    """the last experiment, or PLAN's: a self-contained HTML page, --markdown for a pull request, or --json"""
+def detach_experiment(args: argparse.Namespace, bench: Bench, output: str) -> None:
+    """Start the same experiment in the background."""
+    from assay.pipelines.experiments import run
+
+    jobs = ["--jobs", args.jobs] if args.jobs else []
+    options = ["-o", output, "--patience", args.patience, *jobs]
+    pid, log = run.detach_run(bench, args.plan, options)
+    print_line(args, f"experiment  runs on as process {pid}; what it says goes to {log}")
+    print_result(
+        args,
+        dict(pid=pid, log=str(log), report=output),
+        f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)",
+    )
+
+
+def make_report(args: argparse.Namespace) -> None:
+    """Report on the last experiment, or on PLAN's.
+
+    The report is one HTML page that needs no other file; --markdown prints a summary for a pull request.
+    """
     from assay.pipelines.experiments.plan import last_plan, read_plan
 
-    bench = open_bench(a)
-    tell(a, bench, read_plan(a.plan) if a.plan else last_plan(bench))
+    bench = open_bench(args)
+    print_report(args, bench, read_plan(args.plan) if args.plan else last_plan(bench))
 
 
-def page_of(a, bench):
-    """Where the report goes: beside the data it is about, unless somebody says otherwise."""
-    return Path(a.output).absolute() if a.output else bench.path.absolute() / "report.html"
+def report_path(args: argparse.Namespace, bench: Bench) -> Path:
+    """The file of the report: --output, else report.html in the bench."""
+    return Path(args.output).absolute() if args.output else bench.path.absolute() / "report.html"
 
 
-def tell(a, bench, plan, more=None):
-    """The report of a plan as a page, and in short on the terminal."""
+def print_report(
+    args: argparse.Namespace, bench: Bench, plan: dict, more: dict | None = None
+) -> None:
+    """Write the report of a plan, and print it in short."""
     from assay.pipelines.reports.experiment_report import report
     from assay.pipelines.reports.markdown import markdown
 
-    if getattr(a, "markdown", False):
-        return print(markdown(report(bench, plan, a.output)[0]))
-    data, where = report(bench, plan, page_of(a, bench))
-    summary(data, say(a))
-    done(a, data | (more or {}), f"open {where}")
+    if getattr(args, "markdown", False):
+        return print(markdown(report(bench, plan, args.output)[0]))
+    data, where = report(bench, plan, report_path(args, bench))
+    print_summary(data, line_printer(args))
+    print_result(args, data | (more or {}), f"open {where}")
 
 
-def summary(data, tell):
-    """An experiment on the terminal: the verdict, the matrix, what each change was worth."""
-    from assay.curation.statistics.wording import as_given, interval, points
+def print_summary(data: dict, tell: Callable[[str], object]) -> None:
+    """Print an experiment: the verdict, the matrix, what each change was worth."""
+    from assay.curation.statistics.wording import format_as_given, format_interval, format_points
+
+    def name_gain(e: dict) -> str:
+        name = f"  {e['kind']:<12} {pad_text(e['name'], 34)}"
+        return f"{name} {format_interval(e)}{format_as_given(e)}"
 
     tell(data["verdict"])
     for c in data["cells"]:
         accuracy, balanced = (
-            f"{points(e['estimate'], False)} [{points(e['low'], False)}, {points(e['high'], False)}]"
+            "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
             for e in (c["accuracy"], c["balanced"])
         )
         n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
-        tell(
-            f"  {pad(c['version'], 10)} {c['arch']:<10} accuracy {accuracy}, balanced {balanced} %  ({n})"
-        )
+        name = f"  {pad_text(c['version'], 10)} {c['arch']:<10}"
+        tell(f"{name} accuracy {accuracy}, balanced {balanced} %  ({n})")
     for e in data["effects"]:
-        tell(f"  {e['kind']:<12} {pad(e['name'], 34)} {interval(e)}{as_given(e)}  {e['verdict']}")
+        tell(f"{name_gain(e)}  {e['verdict']}")
     for b in data["beside"]:
-        tell(f"  {b['kind']:<12} {pad(b['name'], 34)} {interval(b)}{as_given(b)}")
+        tell(name_gain(b))
     if not data["control"]:
         tell(f"  {data['control_reason']}")
 
 
-def runs(a):
-    """what is trained, what is training now, what failed and why; the accuracy is on validation"""
+def list_runs(args: argparse.Namespace) -> None:
+    """List what is trained, what runs now, and what failed.
+
+    The accuracy is on validation.
+    """
+    from assay.curation.predictions import runs
     from assay.pipelines.jobs import job_files
 
-    bench = open_bench(a)
-    now, table = job_files.states(bench), kept.frame(bench)
-    table["model"] = table["version"] + " " + table.arch  # noqa: PD011
-    tell = say(a)
+    bench = open_bench(args)
+    now, table = job_files.list_jobs(bench), runs.tabulate_runs(bench)
     for job in now:
-        what = job.get("question") or f"{job.get('at')} {job.get('arch')}, seed {job.get('seed')}"
-        how = job.get("error") or f"{job.get('share', 0):.0%} {job.get('text', '')}".strip()
-        how = f"its process was killed, or ended, at {how}" if job["state"] == "stopped" else how
-        tell(
-            f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {str(job.get('since'))[:16].replace('T', ' ')})"
-        )
-    if a.json:
-        return done(a, dict(jobs=now, runs=records(table.drop(columns="model"))))
+        print_line(args, describe_job(job))
+    if args.json:
+        return print_result(args, dict(jobs=now, runs=to_json_rows(table)))
     if len(table):
-        shown(
-            table[::-1],
-            [
-                "key",
-                "version",
-                "arch",
-                "seed",
-                "n_train",
-                "seconds",
-                "accuracy",
-                "low",
-                "high",
-                "n",
-                "failed",
-                "ts",
-            ],
-        )
+        draw_table(table[::-1], RUN_COLUMNS)
     running, failed = (
         sum(j["state"] == state and "key" in j for j in now) for state in ("running", "failed")
     )
     lost = int(table.failed.notna().sum())
-    tell(
-        f"{len(table) - lost:,} runs done, {f'{lost:,} diverged, ' if lost else ''}{running} running, {failed} failed"
-    )
-    done(a, None, f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}")
+    diverged = f"{lost:,} diverged, " if lost else ""
+    done = f"{len(table) - lost:,} runs done"
+    print_line(args, f"{done}, {diverged}{running} running, {failed} failed")
+    then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
+    print_result(args, None, then)
 
 
-def compare(a):
-    """one question of two runs, or of all seeds of VERSION/ARCHITECTURE: is the second better on the test set?"""
-    from assay.pipelines.evaluation.pairwise import versus
+def describe_job(job: dict) -> str:
+    """Describe a job on one line, with its progress or failure."""
+    what = job.get("question") or f"{job.get('at')} {job.get('arch')}, seed {job.get('seed')}"
+    how = job.get("error") or f"{job.get('share', 0):.0%} {job.get('text', '')}".strip()
+    if job["state"] == "stopped":
+        how = f"its process was killed, or ended, at {how}"
+    since = str(job.get("since"))[:16].replace("T", " ")
+    return f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {since})"
 
-    bench = open_bench(a)
-    out = versus(bench, a.first, a.second)
-    say(a)(out["verdict"])
-    done(a, out, f"assay report -b {bench.given}")
+
+def compare_models(args: argparse.Namespace) -> None:
+    """Say whether the second run is better on the test set.
+
+    VERSION/ARCHITECTURE stands for all its seeds.
+    """
+    from assay.pipelines.evaluation.pairwise import compare_runs
+
+    bench = open_bench(args)
+    out = compare_runs(bench, args.first, args.second)
+    print_line(args, out["verdict"])
+    print_result(args, out, f"assay report -b {bench.given}")
 
 
-def add(verb):
-    """Register the verbs with the command line."""
-    v = verb(experiment)
-    v.add_argument("plan")
-    v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
-    v.add_argument(
+def add(verbs: Verbs) -> None:
+    """Add the verbs experiment, report, runs and compare."""
+    verb = verbs.add("experiment", run_experiment)
+    verb.add_argument("plan")
+    verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
+    verb.add_argument(
         "--dry-run", action="store_true", help="only show the matrix and what it will cost"
     )
-    v.add_argument(
+    verb.add_argument(
         "--jobs",
         type=int,
         metavar="N",
         help="train so many cells at once (default: one a core, or one a GPU)",
     )
-    add_patience(v)
-    v.add_argument(
+    add_patience_option(verb)
+    verb.add_argument(
         "--detach",
         action="store_true",
         help="come back at once and leave it running; assay runs follows it",
     )
-    v = verb(report)
-    v.add_argument(
+    verb = verbs.add("report", make_report)
+    verb.add_argument(
         "plan", nargs="?", help="a plan whose runs are there (default: the last experiment)"
     )
-    v.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
-    v.add_argument(
+    verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
+    verb.add_argument(
         "--markdown", action="store_true", help="print a summary fit for a pull request instead"
     )
-    verb(runs)
-    v = verb(compare)
-    v.add_argument(
+    verbs.add("runs", list_runs)
+    verb = verbs.add("compare", compare_models)
+    verb.add_argument(
         "first",
         metavar="RUN",
         help="a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds",
     )
-    v.add_argument("second", metavar="RUN")
+    verb.add_argument("second", metavar="RUN")

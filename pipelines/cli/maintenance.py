@@ -1,40 +1,59 @@
-"""The verbs that keep a bench sound."""
+"""The verbs check, gc, relocate and restore, which keep a bench sound."""
+
+from __future__ import annotations
+
+import argparse
 
 from assay import curation
-from assay.pipelines.cli.output import bench_path, cell, done, open_bench, progress, say
+from assay.pipelines.cli.output import (
+    bench_path,
+    format_cell,
+    open_bench,
+    print_line,
+    print_result,
+    progress_bar,
+)
+from assay.pipelines.cli.verbs import Verbs
 
 
-def check(a):
-    """is the bench what was written? its log, arrays and images; --repair mends what is derived"""
-    from assay.curation.maintenance import integrity
+def check_soundness(args: argparse.Namespace) -> int:
+    """Check that log, arrays and images are what was written.
 
-    bench = curation.Bench(bench_path(a))  # not opened: a damaged one is what this verb is for
-    with progress("checking") as step:
-        found = integrity.check(bench, step)
-    tell(a, found)
-    if a.repair and any(f["repair"] for f in found):
-        with progress("repairing") as step:
-            found = integrity.repair(bench, found, step)
-        say(a)("repaired, and checked again:")
-        tell(a, found)
-    wrong = [f for f in found if f["kind"] not in integrity.NOTES]
-    say(a)(
+    --repair mends what is derived from them. Exits with 1 where something is wrong.
+    """
+    from assay.curation.maintenance.findings import NOTES
+    from assay.curation.maintenance.integrity import check_bench
+    from assay.curation.maintenance.repair import repair_bench
+
+    bench = curation.Bench(bench_path(args))  # not opened: a damaged one is what this verb is for
+    with progress_bar("checking") as step:
+        found = check_bench(bench, step)
+    print_findings(args, found)
+    if args.repair and any(f["repair"] for f in found):
+        with progress_bar("repairing") as step:
+            found = repair_bench(bench, found, step)
+        print_line(args, "repaired, and checked again:")
+        print_findings(args, found)
+    wrong = [f for f in found if f["kind"] not in NOTES]
+    print_line(
+        args,
         f"{len(wrong):,} things are wrong"
         if wrong
-        else "sound: log, arrays and images are what was written"
+        else "sound: log, arrays and images are what was written",
     )
-    done(a, dict(sound=not wrong, findings=found), advice(bench, wrong or found))
+    print_result(args, dict(sound=not wrong, findings=found), next_step(bench, wrong or found))
     return int(bool(wrong))  # the check that was asked for failed
 
 
-def tell(a, found):
+def print_findings(args: argparse.Namespace, found: list[dict]) -> None:
+    """Print findings, each with what can be done about it."""
     for f in found:
-        say(a)(
-            f"{f['kind']:<15} {f['what']}\n{'':<15} {'--repair: ' + f['repair'] if f['repair'] else f['hint']}"
-        )
+        then = f"--repair: {f['repair']}" if f["repair"] else f["hint"]
+        print_line(args, f"{f['kind']:<15} {f['what']}\n{'':<15} {then}")
 
 
-def advice(bench, found):
+def next_step(bench: curation.Bench, found: list[dict]) -> str:
+    """Say what to do next, about findings or without any."""
     if any(f["repair"] for f in found):
         return f"assay check --repair -b {bench.given}"
     return next(
@@ -43,76 +62,81 @@ def advice(bench, found):
     )
 
 
-def gc(a):
-    """delete derived arrays that nothing needs; edits, samples and commits stay"""
-    from assay.curation.maintenance.garbage import gc
+def collect_garbage(args: argparse.Namespace) -> None:
+    """Delete derived arrays that nothing needs.
 
-    bench = open_bench(a)
-    out = gc(bench, a.dry_run)
+    Edits, samples and commits stay.
+    """
+    from assay.curation.maintenance.garbage import collect_garbage
+
+    bench = open_bench(args)
+    out = collect_garbage(bench, args.dry_run)
     for why, size in out["freed"].items():
-        say(a)(f"{size / 1e6:>9,.1f} MB  {why}")
-    say(a)(
-        f"{'would free' if a.dry_run else 'freed'} {out['bytes'] / 1e6:,.1f} MB in {out['files']:,} files"
-    )
+        print_line(args, f"{size / 1e6:>9,.1f} MB  {why}")
+    freed = "would free" if args.dry_run else "freed"
+    print_line(args, f"{freed} {out['bytes'] / 1e6:,.1f} MB in {out['files']:,} files")
     if out["partly"]:
-        say(a)(f"{out['partly']:,} pixel shards hold needed and unneeded images: they stay whole")
-    done(a, out, f"assay {'gc' if a.dry_run else 'check'} -b {bench.given}")
+        print_line(
+            args, f"{out['partly']:,} pixel shards hold needed and unneeded images: they stay whole"
+        )
+    print_result(args, out, f"assay {'gc' if args.dry_run else 'check'} -b {bench.given}")
 
 
-def relocate(a):
-    """the images have moved to FOLDER: find them there by their bytes, whatever they are called"""
-    from assay.curation.media.locations import relocate
+def relocate_images(args: argparse.Namespace) -> None:
+    """Find images that have moved to FOLDER.
 
-    bench = open_bench(a)
-    with progress("reading") as step:
-        out = relocate(bench, a.folder, step)
+    They are known by their bytes, whatever they are called.
+    """
+    from assay.curation.media import relocation
+
+    bench = open_bench(args)
+    with progress_bar("reading") as step:
+        out = relocation.relocate_images(bench, args.folder, step)
     rest = (
-        f"; {out['left']:,} are not under {a.folder}, first {cell(out['first'])}"
+        f"; {out['left']:,} are not under {args.folder}, first {format_cell(out['first'])}"
         if out["left"]
         else ""
     )
-    say(a)(
-        f"{out['found']:,} of {out['gone']:,} images that had moved are found by their bytes{rest}"
+    print_line(
+        args,
+        f"{out['found']:,} of {out['gone']:,} images that had moved are found by their bytes{rest}",
     )
-    done(
-        a,
-        out,
-        f"assay relocate ANOTHER -b {bench.given}"
-        if out["left"]
-        else f"assay status -b {bench.given}",
-    )
+    then = "relocate ANOTHER" if out["left"] else "status"
+    print_result(args, out, f"assay {then} -b {bench.given}")
 
 
-def restore(a):
-    """go back to the last good backup (one is kept at each commit), or to NAME; the file that stood there is kept aside"""
-    from assay.curation.storage.backup import restore
+def restore_backup(args: argparse.Namespace) -> None:
+    """Restore the last good backup, or the one of a version.
 
-    bench = curation.Bench(bench_path(a))
-    out = restore(bench, a.name)
-    say(a)(
-        f"{out['restored']}: the bench is as it was at edit {out['upto']:,}; {out['lost']:,} later edits are not in it"
-    )
+    A backup is kept at each commit. The file that is replaced is kept, too.
+    """
+    from assay.curation.storage import backup
+
+    bench = curation.Bench(bench_path(args))
+    out = backup.restore_backup(bench, args.name)
+    at = f"the bench is as it was at edit {out['upto']:,}"
+    print_line(args, f"{out['restored']}: {at}; {out['lost']:,} later edits are not in it")
     if out["aside"]:
-        say(a)(f"what stood there is in {out['aside']}")
-    done(a, out, f"assay check -b {bench.given}")
+        print_line(args, f"what stood there is in {out['aside']}")
+    print_result(args, out, f"assay check -b {bench.given}")
 
 
-def add(verb):
-    """Register the verbs with the command line."""
-    v = verb(check)
-    v.add_argument(
+def add(verbs: Verbs) -> None:
+    """Add the verbs check, gc, relocate and restore."""
+    verb = verbs.add("check", check_soundness)
+    verb.add_argument(
         "--repair",
         action="store_true",
         help="set damaged arrays aside, decode lost pixels again, delete what is left over",
     )
-    v = verb(gc)
-    v.add_argument("--dry-run", action="store_true", help="only say what would go")
-    v = verb(relocate)
-    v.add_argument(
+    verb = verbs.add("gc", collect_garbage)
+    verb.add_argument("--dry-run", action="store_true", help="only say what would go")
+    verb = verbs.add("relocate", relocate_images)
+    verb.add_argument(
         "folder", help="where the images are now: a folder, or a Parquet file that holds them"
     )
-    v = verb(restore)
-    v.add_argument(
+    verb = verbs.add("restore", restore_backup)
+    verb.add_argument(
         "name",
         nargs="?",
         metavar="NAME",

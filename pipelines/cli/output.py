@@ -1,36 +1,51 @@
-"""What a verb shows on the terminal: lines, tables, progress, or the same as --json."""
+"""What a verb prints: lines, tables, progress, or the same as --json."""
 
+from __future__ import annotations
+
+import argparse
 import json
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 from unicodedata import bidirectional
 
 from assay import curation
+from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.system import processes
-from assay.curation.text import defused, printable, write_csv
+from assay.curation.text import defuse_formulas, escape_controls, write_csv
 from assay.curation.times import iso_time, localize, show_time
 
-HEARD = None  # who else is told how far the work is and what came of it: see errands
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTENER: Callable | None = None  # who else hears of progress and result: see task.py
 
 
-class Patient:
-    """Standard output that a reader may close early (`| head`): the rest of the story is not told, and the work is done all the same."""
+class PipeSafeOutput:
+    """Standard output that its reader may close early.
 
-    def __init__(self, stream):
+    After `| head` has read enough the rest is not printed, and the work is done all the same.
+    """
+
+    def __init__(self, stream: TextIO):
         self.stream = stream
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
-    def write(self, text):
+    def write(self, text: str) -> int | None:
+        """Write text, unless nobody reads it."""
         return self._try(self.stream.write, text)
 
-    def flush(self):
+    def flush(self) -> None:
+        """Flush the stream, unless nobody reads it."""
         return self._try(self.stream.flush)
 
     def _try(self, what, *arguments):
@@ -40,31 +55,41 @@ class Patient:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
-def bench_path(a):
-    return Path(a.bench or os.environ.get("ASSAY_BENCH") or ".")
+def bench_path(args: argparse.Namespace) -> Path:
+    """The folder of the bench: --bench, else $ASSAY_BENCH, else the current folder."""
+    return Path(args.bench or os.environ.get("ASSAY_BENCH") or ".")
 
 
-def open_bench(a):
-    return told(a, curation.open(bench_path(a)))
-
-
-def told(a, bench):
-    """`bench`; what its upgrade put right is said, and whether `--who` may be somebody whom it knows by another spelling."""
-    from assay.curation.review.reviewers import namesake
-
-    if bench.mended:
-        say(a)(
-            f"note: {bench.mended}; scan again, so that they are judged: assay scan -b {bench.given}"
-        )
-    if other := getattr(a, "who", None) and namesake(bench, a.who):
-        say(a)(
-            f"note: {other} has decided here, and {a.who} has not: if they are one, say --who {shlex.quote(other)}, or they count as two people"
-        )
+def open_bench(args: argparse.Namespace) -> Bench:
+    """Open the bench, and print the notes about it."""
+    bench = curation.open(bench_path(args))
+    print_bench_notes(args, bench)
     return bench
 
 
-def add_patience(v):
-    v.add_argument(
+def print_bench_notes(args: argparse.Namespace, bench: Bench) -> None:
+    """Print what is worth knowing about a bench that was opened.
+
+    This is what its upgrade put right, and whether --who may be a known person spelled otherwise.
+    """
+    from assay.curation.review.reviewers import find_namesake
+
+    if bench.upgrade_note:
+        print_line(
+            args,
+            f"note: {bench.upgrade_note}; scan again, so that they are judged: assay scan -b {bench.given}",
+        )
+    if other := getattr(args, "who", None) and find_namesake(bench, args.who):
+        print_line(
+            args,
+            f"note: {other} has decided here, and {args.who} has not: if they are one, "
+            f"say --who {shlex.quote(other)}, or they count as two people",
+        )
+
+
+def add_patience_option(verb: argparse.ArgumentParser) -> None:
+    """Add --patience to a verb that trains networks."""
+    verb.add_argument(
         "--patience",
         type=float,
         default=processes.PATIENCE,
@@ -73,46 +98,58 @@ def add_patience(v):
     )
 
 
-def patience_of(a):
-    if not 1 <= a.patience < float("inf"):
+def read_patience(args: argparse.Namespace) -> float:
+    """Read --patience, in seconds; UserError for less than 1."""
+    if not 1 <= args.patience < float("inf"):
         raise UserError(
-            f"expected --patience of 1 second or more, found {a.patience:g}",
+            f"expected --patience of 1 second or more, found {args.patience:g}",
             f"leave it out for {processes.PATIENCE}",
         )
-    return a.patience
+    return args.patience
 
 
-def say(a):
-    """Where a line of the story goes: the terminal, or standard error where standard output carries JSON."""
-    return lambda line: print(
-        printable(line), file=sys.stderr if a.json else sys.stdout, flush=True
-    )
+def print_line(args: argparse.Namespace, line: str) -> None:
+    """Print a line, to standard error where standard output carries JSON."""
+    file = sys.stderr if args.json else sys.stdout
+    print(escape_controls(line), file=file, flush=True)
 
 
-def done(a, out, next=None):
-    if HEARD and isinstance(out, dict):
-        HEARD(often=False, said={k: v for k, v in out.items() if isinstance(v, str | int | float)})
-    if a.json:
-        print(json.dumps(out, default=plain, indent=1), file=processes.answer())
-    elif next:
-        print(printable(f"next: {next}"))
+def line_printer(args: argparse.Namespace) -> Callable[[str], None]:
+    """Make a function that prints one line: see print_line."""
+    return partial(print_line, args)
 
 
-def table(a, rows, columns, next):
-    """A frame as --json, as --csv FILE, or drawn on the terminal."""
-    if a.csv:
-        write_csv(defused(localize(rows)), a.csv)
-        say(a)(f"{len(rows):,} rows in {a.csv}")
-    if a.json:
+def print_result(args: argparse.Namespace, result: Any, next_step: str | None = None) -> None:
+    """Print a result as --json, or what to do next."""
+    if LISTENER and isinstance(result, dict):
+        said = {k: v for k, v in result.items() if isinstance(v, str | int | float)}
+        LISTENER(often=False, said=said)
+    if args.json:
+        print(json.dumps(result, default=to_json_value, indent=1), file=processes.open_answers())
+    elif next_step:
+        print(escape_controls(f"next: {next_step}"))
+
+
+def print_table(
+    args: argparse.Namespace, rows: pd.DataFrame, columns: list[str], next_step: str
+) -> None:
+    """Print a frame as --json, or its `columns` as a table.
+
+    With --csv it is written to a file.
+    """
+    if args.csv:
+        write_csv(defuse_formulas(localize(rows)), args.csv)
+        print_line(args, f"{len(rows):,} rows in {args.csv}")
+    if args.json:
         print(localize(rows).to_json(orient="records"))
         return
-    if not a.csv:
-        shown(rows, columns)
-    print(printable(f"next: {next}"))
+    if not args.csv:
+        draw_table(rows, columns)
+    print(escape_controls(f"next: {next_step}"))
 
 
-def shown(rows, columns, most=50):
-    """The first rows of a frame, drawn on the terminal."""
+def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:
+    """Draw the first rows of a frame on the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -125,49 +162,55 @@ def shown(rows, columns, most=50):
             no_wrap=column not in ("reason", "why", "suggested_by", "message", "failed"),
         )
     for row in rows[columns].head(most or len(rows)).itertuples(index=False):
-        grid.add_row(*(Text(apart(cell(v))) for v in row))
+        grid.add_row(*(Text(isolate_direction(format_cell(v))) for v in row))
     Console(width=None if sys.stdout.isatty() else 160).print(grid)
     if most and len(rows) > most:
         print(f"... and {len(rows) - most:,} more (--json for all)")
 
 
-def records(rows):
-    """A frame as plain data for --json."""
+def to_json_rows(rows: pd.DataFrame) -> list[dict]:
+    """Turn a frame into plain data for --json."""
     return json.loads(localize(rows).to_json(orient="records"))
 
 
-def plain(value):
-    """What JSON has no word for: a time in ISO 8601 with its offset, all else as text."""
+def to_json_value(value: Any) -> str:
+    """Turn what JSON has no word for into text.
+
+    A time becomes ISO 8601 with its offset.
+    """
     return iso_time(value) if isinstance(value, datetime) and value.tzinfo is None else str(value)
 
 
-def cell(value):
-    """One value of a table, on one line and not too long."""
+def format_cell(value: Any) -> str:
+    """Format a value of a table on one short line."""
     import pandas as pd
 
     if isinstance(value, tuple):
-        return printable(", ".join(value))[:120]
+        return escape_controls(", ".join(value))[:120]
     if pd.isna(value):
         return ""
-    return (
-        f"{value:.3f}"
-        if isinstance(value, float)
-        else show_time(value)
-        if isinstance(value, pd.Timestamp)
-        else printable(" ".join(str(value)[:1000].split()))[:120]
-    )
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, pd.Timestamp):
+        return show_time(value)
+    return escape_controls(" ".join(str(value)[:1000].split()))[:120]
 
 
-def apart(text):
-    """A text that is read from right to left, kept from turning its neighbours around (Unicode's isolates; they take no room)."""
-    return (
-        f"\u2068{text}\u2069" if any(bidirectional(c) in ("R", "AL", "AN") for c in text) else text
-    )
+def isolate_direction(text: str) -> str:
+    """Isolate a text that is read from right to left.
+
+    Else it turns its neighbours around. Unicode's isolates take no room.
+    """
+    from_right = any(bidirectional(c) in ("R", "AL", "AN") for c in text)
+    return f"\u2068{text}\u2069" if from_right else text
 
 
 @contextmanager
-def progress(text):
-    """A progress bar on standard error for work that takes longer than a moment; yields step(done, total) or step(share, text)."""
+def progress_bar(text: str) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on standard error.
+
+    Yields step(done, total) or step(share, text).
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -189,10 +232,10 @@ def progress(text):
     with bar:
         task = bar.add_task(text, total=None)
 
-        def step(done, total):
+        def step(done: float, total: int | str) -> None:
             share = isinstance(total, str)
-            if HEARD:
-                HEARD(
+            if LISTENER:
+                LISTENER(
                     share=done if share else done / max(1, total),
                     text=total if share else f"{text}: {done:,} of {total:,}",
                 )

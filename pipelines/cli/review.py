@@ -1,14 +1,26 @@
-"""`assay status`, `queue` and `edit`."""
+"""The verbs status, queue and edit."""
 
-from assay.curation.review.audit import noise_words
-from assay.pipelines.cli.output import cell, done, open_bench, say, table
+from __future__ import annotations
+
+import argparse
+
+from assay.pipelines.cli.output import (
+    format_cell,
+    line_printer,
+    open_bench,
+    print_line,
+    print_result,
+    print_table,
+)
+from assay.pipelines.cli.verbs import Verbs
 
 
-def status(a):
-    """what is in the bench, what is flagged, what to do next"""
-    from assay.curation.review.rates import random_rate
+def show_status(args: argparse.Namespace) -> None:
+    """Show what the bench holds, what is flagged, what comes next."""
+    from assay.curation.review.label_noise import describe_noise
+    from assay.curation.review.rates import describe_random_rate
 
-    out, tell = open_bench(a).status(a.version), say(a)
+    out, tell = open_bench(args).status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
     tell(
         f"samples  {out['samples']:,} kept, {out['dropped']:,} out: "
@@ -16,118 +28,160 @@ def status(a):
     )
     tell(
         f"classes  {'without test: ' * bool(out['test'])}"
-        + ", ".join(f"{cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
+        + ", ".join(f"{format_cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
         + (" ..." if len(out["classes"]) > 12 else "")
     )
     if out["test"]:
-        declared, by_audit = (
-            ["declared audited"] * out["test"]["audited"],
-            out["audit"]["n"] and f"audited: {noise_words(out['audit'], 'test')}",
-        )
-        tell(
-            f"test     {out['test']['n']:,} samples, frozen; labels {', '.join([*declared, *filter(None, [by_audit])]) or 'unaudited'}"
-        )
+        labels = ["declared audited"] * out["test"]["audited"]
+        if out["audit"]["n"]:
+            labels.append(f"audited: {describe_noise(out['audit'], 'test')}")
+        audited = ", ".join(labels) or "unaudited"
+        tell(f"test     {out['test']['n']:,} samples, frozen; labels {audited}")
     if out["left_out"]:
-        tell(
-            f"left out {len(out['left_out']):,} rows at import, first {cell(out['left_out'][0]['key'])}: {cell(out['left_out'][0]['reason'])}"
-        )
+        key, reason = (format_cell(out["left_out"][0][k]) for k in ("key", "reason"))
+        tell(f"left out {len(out['left_out']):,} rows at import, first {key}: {reason}")
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]
     tell(
         f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure"
     )
-    tell(f"random   {random_rate(review)} (wrong in the random stratum)" + left_words(review))
+    tell(
+        f"random   {describe_random_rate(review)} (wrong in the random stratum)"
+        + describe_left(review)
+    )
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["looks"])[:12]:
-        tell(f"  {cell(row['class'])}: {class_words(row)}")
+        tell(f"  {format_cell(row['class'])}: {describe_class(row)}")
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
-        tell(f"network  {age_words(out['network'])}; assay scan asks it anew")
+        tell(f"network  {describe_age(out['network'])}; assay scan asks it anew")
     tell(
         f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs"
     )
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
-    done(a, out, out["next"])
+    print_result(args, out, out["next"])
 
 
-def class_words(row):
-    """What the random looks at one class say; row: as queue.by_class."""
-    from assay.curation.statistics.wording import rate
+def describe_class(row: dict) -> str:
+    """Describe what the random reviews of one class say; row: as queue.by_class."""
+    from assay.curation.statistics.wording import format_rate
 
-    flags = (
-        f"flags right {rate(row['flagged_hits'], row['flagged'])}"
-        if row["flagged"]
-        else "none flagged"
-    )
-    clean = (
-        f"; clean ones flagged {rate(row['clean_flagged'], row['clean'])}" if row["clean"] else ""
-    )
-    return f"wrong {rate(row['hits'], row['looks'])}; {flags}{clean}"
+    flags, clean = "none flagged", ""
+    if row["flagged"]:
+        flags = f"flags right {format_rate(row['flagged_hits'], row['flagged'])}"
+    if row["clean"]:
+        clean = f"; clean ones flagged {format_rate(row['clean_flagged'], row['clean'])}"
+    return f"wrong {format_rate(row['hits'], row['looks'])}; {flags}{clean}"
 
 
-def age_words(network):
-    """How old the second opinion is; network: as standing.second_age."""
-    edits = network["changed"] + network["new"]
-    return f"its second opinion is {edits:,} edits old: it was trained on {network['trained']:,} labels"
+def describe_age(network: dict) -> str:
+    """Describe how old the second opinion is; network: as live.second_age."""
+    edits, trained = network["changed"] + network["new"], network["trained"]
+    return f"its second opinion is {edits:,} edits old: it was trained on {trained:,} labels"
 
 
-def left_words(review):
-    from assay.curation.review.rates import left_words as words
+def describe_left(review: dict) -> str:
+    """Describe the errors that are left, as the end of a line."""
+    from assay.curation.review.rates import describe_errors_left
 
     if review["errors_left"] is None:
-        return "; errors left: not yet known, 30 random looks are the least"
-    return f"; errors left among {left_among(review):,} labels {'nobody reviewed' if not review['unsure'] else 'nobody is sure of'}: {words(review)}"
+        return "; errors left: not yet known, review 30 samples at random for that"
+    among = "nobody is sure of" if review["unsure"] else "nobody reviewed"
+    n = count_unreviewed(review)
+    return f"; errors left among {n:,} labels {among}: {describe_errors_left(review)}"
 
 
-def left_among(review):
-    """How many labels may still be wrong unseen: those that nobody reviewed, or was unsure of."""
+def count_unreviewed(review: dict) -> int:
+    """Count the labels that nobody reviewed, or was sure of."""
     return review["population"] - review["reviewed"] + review["unsure"]
 
 
-def queue(a):
-    """what to look at next, worst first, with a random stratum mixed in"""
-    bench = open_bench(a)
-    rows = bench.queue(a.n, a.random, a.version, a.again, a.who)
-    if a.csv:
+def show_queue(args: argparse.Namespace) -> None:
+    """List what to review next, worst first, beside a random sample."""
+    bench = open_bench(args)
+    rows = bench.queue(args.n, args.random, args.version, args.again, args.who)
+    if args.csv:
         rows = rows.assign(label="", verdict="", keep="", why="")  # to be filled in
-        then = f"fill in label (or verdict: confirm, unsure; keep: false), then: assay edit {a.csv} --who {a.who} -b {bench.given}"
+        fill = "fill in label (or verdict: confirm, unsure; keep: false)"
+        then = f"{fill}, then: assay edit {args.csv} --who {args.who} -b {bench.given}"
     else:
-        then = f"assay queue -n {a.n} --csv queue.csv -b {bench.given} writes a table to fill in"
-    table(
-        a,
+        then = f"assay queue -n {args.n} --csv queue.csv -b {bench.given} writes a table to fill in"
+    print_table(
+        args,
         rows,
         ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
         then,
     )
 
 
-def edit(a):
-    """apply decisions from a CSV as one batch: sample,label|keep|split|tag|verdict[,why]"""
-    from assay.curation.versioning.edits import placed, read_decisions
+def apply_edits(args: argparse.Namespace) -> None:
+    """Apply the decisions in a CSV as one batch.
 
-    bench, rows = open_bench(a), read_decisions(a.file)
+    Its columns: sample, and any of label, keep, split, tag, verdict and why.
+    """
+    from assay.curation.versioning.decision_files import assign_split, read_decisions
+
+    bench, rows = open_bench(args), read_decisions(args.file)
     out = bench.edit(
-        placed(rows, bench.state()["split"], a.to) if a.to else rows, a.who, a.why, a.new_class
+        assign_split(rows, bench.state()["split"], args.to) if args.to else rows,
+        args.who,
+        args.why,
+        args.new_class,
     )
     if out["batch"] is None:
-        say(a)("no row decides anything: the bench stays as it was")
-        return done(a, out, "fill in the columns label, keep, split, tag or verdict")
-    say(a)(
-        f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {a.who}"
-        f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {scored(out)}"
+        print_line(args, "no row decides anything: the bench stays as it was")
+        return print_result(args, out, "fill in the columns label, keep, split, tag or verdict")
+    print_line(
+        args,
+        f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {args.who}"
+        f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {describe_rescore(out)}",
     )
     if out["restated"]:
-        say(a)(
-            f"note: {out['restated']:,} confirm the label on their sheet, which somebody had changed since: it stands again"
+        print_line(
+            args,
+            f"note: {out['restated']:,} confirm the label on their sheet, "
+            "which somebody had changed since: it stands again",
         )
-    done(
-        a,
-        out,
-        f"assay queue -n 200 --csv queue.csv -b {bench.given}, or assay commit -m '...' -b {bench.given}",
-    )
+    commit = f"assay commit -m '...' -b {bench.given}"
+    print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
 
 
-def scored(out):
+def describe_rescore(out: dict) -> str:
+    """Describe whether edits re-scored the queue; `out`: as bench.edit returns it."""
     if isinstance(out["rescored"], str):
         return f"the queue could not be re-scored: {out['rescored']}"
     return "the queue is re-scored" if out["rescored"] else "no scan yet, so no queue to re-score"
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs status, queue and edit."""
+    verbs.add("status", show_status, version=True)
+    verb = verbs.add("queue", show_queue, who=True, csv=True, version=True)
+    verb.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")
+    verb.add_argument(
+        "--random",
+        type=float,
+        default=0.05,
+        help="share of uniformly drawn samples beside them (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--again",
+        type=float,
+        default=0.0,
+        help="share of samples that others have decided and you have not (default: %(default)s)",
+    )
+    verb = verbs.add("edit", apply_edits, who=True)
+    verb.add_argument("file")
+    verb.add_argument("--why", default="")
+    verb.add_argument(
+        "--to",
+        choices=("train", "val"),
+        help="samples of the pool that FILE gives a label move there",
+    )
+    verb.add_argument(
+        "--new-class",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a class that is new on purpose",
+    )

@@ -1,43 +1,92 @@
-"""`assay scan`."""
+"""The verb scan."""
+
+from __future__ import annotations
+
+import argparse
 
 from assay.curation import UserError
-from assay.pipelines.cli.output import done, open_bench, patience_of, progress, say
-from assay.pipelines.indexing import draw_map
+from assay.pipelines.cli.output import (
+    add_patience_option,
+    line_printer,
+    open_bench,
+    print_result,
+    progress_bar,
+    read_patience,
+)
+from assay.pipelines.cli.verbs import Verbs
 
 
-def scan(a):
-    """embed -> neighbours -> pictures -> probe -> issues; resumable, with progress"""
-    from assay.pipelines.indexing.own_predictions import read_own
-    from assay.pipelines.indexing.scan import scan
+def run_scan(args: argparse.Namespace) -> None:
+    """Scan the images: embeddings, neighbours, image quality, probe, issues.
 
-    bench, patience = open_bench(a), patience_of(a)
-    own = None
-    if a.pred_probs or a.embeddings:
-        if a.pred_probs and a.out_of_sample is None:
-            raise UserError(
-                "expected to know whether your probabilities are out of sample, found no word",
-                "say --out-of-sample yes or no",
-            )
-        own = [
-            a.pred_probs and read_own(a.pred_probs, bench, "probabilities"),
-            a.embeddings and read_own(a.embeddings, bench, "embeddings"),
-            a.out_of_sample != "no",
-        ]
-    with progress("scanning") as step:
-        found = scan(
-            bench,
-            a.effort,
-            a.embedder,
-            not a.keep_leakage,
-            own=own,
-            say=say(a),
-            progress=step,
-            yes=a.yes,
-            patience=patience,
+    A scan that was stopped goes on where it was.
+    """
+    from assay.pipelines.indexing.draw_map import draw_map
+    from assay.pipelines.indexing.own_files import read_own_file
+    from assay.pipelines.indexing.own_model import OwnModel
+    from assay.pipelines.indexing.scan import ScanOptions, scan
+
+    bench, patience = open_bench(args), read_patience(args)
+    if args.pred_probs and args.out_of_sample is None:
+        raise UserError(
+            "expected to know whether your probabilities are out of sample, found no word",
+            "say --out-of-sample yes or no",
         )
-    draw_map.draw(bench, say(a))
-    done(
-        a,
+    own = OwnModel(
+        probs=read_own_file(args.pred_probs, bench, "probabilities") if args.pred_probs else None,
+        vectors=read_own_file(args.embeddings, bench, "embeddings") if args.embeddings else None,
+        out_of_sample=args.out_of_sample != "no" if args.pred_probs or args.embeddings else True,
+    )
+    options = ScanOptions(
+        effort=args.effort,
+        embedder=args.embedder,
+        hold_out=not args.keep_leakage,
+        yes=args.yes,
+        own=own,
+        patience=patience,
+    )
+    with progress_bar("scanning") as step:
+        found = scan(bench, options, say=line_printer(args), progress=step)
+    draw_map(bench, line_printer(args))
+    print_result(
+        args,
         dict(judged=len(found), flagged=int(found.flagged.sum())),
         f"assay queue -n 200 --csv queue.csv -b {bench.given}",
+    )
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb scan."""
+    verb = verbs.add("scan", run_scan)
+    effort = "1 the probe; 2 adds a trained network of 3 folds; 3 one of 5 folds by 3 seeds, in 6 times the time"
+    verb.add_argument(
+        "--effort", type=int, choices=(1, 2, 3), default=1, help=f"{effort} (default: 1)"
+    )
+    verb.add_argument(
+        "--embedder",
+        default="lite0",
+        help="lite0, pixels (tiny images) or package.module:function (default: lite0)",
+    )
+    files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
+    verb.add_argument(
+        "--pred-probs",
+        metavar="FILE",
+        help=f"your model's probabilities, a column for each class, by name ({files})",
+    )
+    verb.add_argument("--embeddings", metavar="FILE", help=f"your model's embeddings ({files})")
+    verb.add_argument(
+        "--out-of-sample",
+        choices=("yes", "no"),
+        help="are --pred-probs from models that did not see the sample?",
+    )
+    add_patience_option(verb)
+    verb.add_argument(
+        "--keep-leakage",
+        action="store_true",
+        help="do not hold out samples that equal a val, test or guard sample",
+    )
+    verb.add_argument(
+        "--yes",
+        action="store_true",
+        help="hold them out even where that takes most of a class, of train or of val",
     )

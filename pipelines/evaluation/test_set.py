@@ -1,194 +1,260 @@
-"""What judges an experiment: the locked test labels, as given or as an audit has them, and how far they can be trusted."""
+"""Judge runs by the locked test labels.
 
-from dataclasses import replace
+As given, or as an audit has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
-from assay.curation.predictions import runs
-from assay.curation.review import audit, rates
-from assay.curation.statistics import estimates
+from assay.curation.predictions import run_predictions, runs
+from assay.curation.review import audit, label_noise, rates
+from assay.curation.statistics import audit_correction, contrasts, diverged_runs
+from assay.curation.statistics.estimates import Estimate
+from assay.curation.storage.interface import Bench
 
-
-def clean(bench, test, version="HEAD"):
-    """What an audit says of the test labels: (labels as given, labels as audited, dict of how much is audited; its n is 0 where that is too
-    little to correct by)."""
-    found, m = audit.drawn(bench, "test", version)
-    n, doubted = len(found), list(found.index[found.verdict == "unsure"])
-    unsure = len(doubted)
-    known = audit.audited(
-        bench, version
-    )  # a decision beside the random sample is no given label either
-    given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
-    if n < min(audit.ENOUGH, m):
-        return given, given, dict(n=0, audited=n, of=m, unsure=unsure, doubted=[])
-    return (
-        given,
-        found.label.reindex(test.index).fillna(given),
-        dict(n=n, audited=n, of=m, unsure=unsure, doubted=doubted),
-    )
-
-
-def numbers(e):
-    """An Estimate as plain numbers."""
-    return dict(estimate=e.estimate, low=e.low, high=e.high, n=e.n, seeds=list(map(int, e.seeds)))
-
-
-class Ruler:
-    """The plan's cells as the test labels judge them: plainly, or corrected by an audit of `n` of them drawn at random (0: none), which left the samples
-    `unsure` undecided.
-
-    Y[version, arch] is (seeds, samples). Runs that diverged are in `diverged` {cell: seeds}, and not in Y: a recipe is judged by the runs that
-    worked, and how many did not is said beside it."""
-
-    def __init__(self, bench, wanted, given, clean, n, unsure=()):
-        self.unsure = np.flatnonzero(given.index.isin(list(unsure)))
-        self.labels, self.clean, self.n, self.part = given, clean, n, 0 < n < len(given)
-        self.said, self.seeds, self.diverged = {}, {}, {}
-        for c in wanted:
-            own = c["version"], c["arch"]
-            if c["failed"] is None:
-                self.said.setdefault(own, []).append(runs.said(bench, c["key"], given.index))
-                self.seeds.setdefault(own, []).append(c["seed"])
-            else:
-                self.diverged.setdefault(own, []).append(c["seed"])
-        lost = sorted({(c["version"], c["arch"]) for c in wanted} - set(self.said))
-        if lost:
-            raise UserError(
-                f"expected a run of {lost[0][1]} on {lost[0][0]} that worked, found all diverged",
-                "change the plan",
-            )
-        self.said = {own: np.array(said, object) for own, said in self.said.items()}
-        for own, said in self.said.items():
-            _, worse = estimates.sound(said == given.to_numpy(object))
-            if worse:
-                self.diverged.setdefault(own, []).extend(self.seeds[own][i] for i in worse)
-                self.said[own] = np.delete(said, worse, axis=0)
-                self.seeds[own] = [seed for i, seed in enumerate(self.seeds[own]) if i not in worse]
-        self.plain = {
-            own: (said == given.to_numpy(object)).astype(float) for own, said in self.said.items()
-        }
-        self.audited = (
-            {own: (said == clean.to_numpy(object)).astype(float) for own, said in self.said.items()}
-            if n
-            else self.plain
-        )
-        self.Y = (
-            {k: estimates.corrected(self.plain[k], y, n) for k, y in self.audited.items()}
-            if self.part
-            else self.audited
-        )
-        self.weight = (
-            n / len(given) if self.part else None
-        )  # an audited column speaks for 1 / weight of them
-
-    def contrast(self, weights):
-        """The Estimate of a weighted sum of cells {cell: w}; where an audit left labels unsure, its interval spans what their truth could be."""
-        use = [c for c in self.Y if weights.get(c)]
-        w = [weights[c] for c in use]
-        e = estimates.contrast([self.Y[c] for c in use], w, group_size=self.weight)
-        if not self.n or not len(self.unsure):
-            return e
-        ends = [
-            estimates.contrast(self.judged(use, labels), w, group_size=self.weight)
-            for labels in self.extremes(use, w)
-        ]
-        return replace(e, ends=tuple(ends))
-
-    def extremes(self, use, w):
-        """The labels (m,), twice, with what nobody is sure of as the contrast of the cells `use` would have it least, and most."""
-        out = [self.clean.to_numpy(object), self.clean.to_numpy(object)]
-        for i in self.unsure:
-            said = [self.said[c][:, i] for c in use]
-            gain = {
-                y: sum(w_c * np.mean(s == y) for w_c, s in zip(w, said))
-                for y in {None, *np.concatenate(said)}
-            }  # None: what no model says
-            out[0][i], out[1][i] = min(gain, key=gain.get), max(gain, key=gain.get)
-        return out
-
-    def judged(self, use, labels):
-        """What the cells `use` get right by some audited labels, corrected as Y is."""
-        right = [(self.said[c] == labels).astype(float) for c in use]
-        return (
-            [estimates.corrected(self.plain[c], y, self.n) for c, y in zip(use, right)]
-            if self.part
-            else right
-        )
-
-    def uncorrected(self, weights):
-        """What the labels as given say, where an audit says more."""
-        use = [c for c in self.plain if weights.get(c)]
-        return (
-            dict(
-                given=numbers(
-                    estimates.contrast([self.plain[c] for c in use], [weights[c] for c in use])
-                )
-            )
-            if self.n
-            else {}
-        )
-
-    def numbers(self, weights):
-        return numbers(self.contrast(weights)) | self.uncorrected(weights)
-
-    def accuracies(self, version, arch):
-        """Estimates (accuracy, balanced accuracy) of one cell; cells of one architecture lend each other their seed spread."""
-        own, lenders = (version, arch), [(v, a) for v, a in self.Y if a == arch and v != version]
-        if not self.part:
-            others, Y = [self.Y[k] for k in lenders], self.Y[own]
-            return estimates.cell(Y, others=others), estimates.balanced_accuracy(
-                Y, self.clean.to_numpy(dtype=str), others=others
-            )
-        labels = [x.to_numpy(dtype=str) for x in (self.labels, self.clean)]
-        Z = {
-            k: estimates.corrected_by_class(self.plain[k], self.audited[k], *labels, self.n)
-            for k in (own, *lenders)
-        }
-        return tuple(
-            estimates.corrected_cell(Y[own], self.n, others=[Y[k] for k in lenders])
-            for Y in (self.Y, Z)
-        )
-
-
-def near_test(bench, test, rows):
-    """{row: kept train samples that (nearly) equal one of `test`}: what a model could know by heart. rows: {row: version}."""
-    graph, at = neighbor_graph.nodes(bench, test)
-    one, other = graph["pairs"].T if len(graph["pairs"]) else np.empty((2, 0), int)
-    held = np.zeros(len(graph["hashes"]), bool)
-    held[at] = True
-    near = graph["hashes"][np.r_[at, one[held[other]], other[held[one]]]]
-    return {
-        row: int(np.isin(np.asarray(bench.frame(v, "train").content_hash, "S32"), near).sum())
-        for row, v in rows.items()
-    }
-
-
-def fairness(bench, plan, wanted, test):
-    """What a reader must know before believing a comparison: the test version, looks at it, edits since the first, copies of it in train."""
-    return dict(
-        test=plan.get("test") or "HEAD",
-        hash=(bench.rules().get("test") or {}).get("hash"),
-        n=len(test),
-        near_duplicates=near_test(bench, test, {c["version"]: c["at"] for c in wanted}),
-        **runs.look(bench, {c["key"] for c in wanted}),
-    )
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNAUDITED = "test labels unaudited"
 DIRECTION = (
     "they likely err as train's do, so a gain by cleaner labels is probably larger than it looks"
 )
 
+Cell = tuple[str, str]  # (version, architecture)
+Weights = dict[Cell, float]  # of the cells in a contrast
 
-def trust(rule, review, known):
-    """What the test labels are worth, and where they err, as a condition of a verdict; nothing where all are audited, or were declared so."""
-    n, of, unsure = known["audited"], known["of"], known["unsure"]
-    if known["n"] and n < of:
+
+@dataclass(frozen=True)
+class AuditedLabels:
+    """The test labels, and what an audit says of them."""
+
+    given: pd.Series  # (m,) by sample, as they came
+    clean: pd.Series  # (m,) as audited; as given where too few are
+    n: int  # audited at random; 0: too few to correct by
+    doubted: Sequence[str] = ()  # samples that the audit left undecided, where n > 0
+    audited: int = 0  # of those drawn at random
+    of: int = 0  # how many were drawn, or could be
+    unsure: int = 0  # undecided ones among the audited
+
+    @property
+    def in_part(self) -> bool:
+        """Whether some are audited and some not."""
+        return 0 < self.n < len(self.given)
+
+
+def audited_labels(bench: Bench, test: pd.DataFrame, version: str = "HEAD") -> AuditedLabels:
+    """Load the labels of the `test` samples, as given and as audited."""
+    found, m = audit.find_random_sample(bench, "test", version)
+    n, doubted = len(found), list(found.index[found.verdict == "unsure"])
+    # a decision beside the random sample is no given label either
+    known = audit.find_audited(bench, version)
+    given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
+    about = dict(audited=n, of=m, unsure=len(doubted))
+    if n < min(label_noise.ENOUGH, m):
+        return AuditedLabels(given, given, 0, **about)
+    clean = found.label.reindex(test.index).fillna(given)
+    return AuditedLabels(given, clean, n, doubted, **about)
+
+
+def interval_to_dict(e: Estimate) -> dict[str, float]:
+    """Write an Estimate as plain numbers: estimate, low, high."""
+    return dict(estimate=e.estimate, low=e.low, high=e.high)
+
+
+def estimate_to_dict(e: Estimate) -> dict:
+    """Write an Estimate as plain numbers, with its n and seeds."""
+    return interval_to_dict(e) | dict(n=e.n, seeds=list(map(int, e.seeds)))
+
+
+class TestSetEvaluator:
+    """Judges the cells of a plan by the test labels.
+
+    Plainly, or corrected by an audit. By cell: predicted (seeds, samples), as_given and audited,
+    0/1 whether that is right by the labels as given and as audited, and Y, what is judged:
+    pseudo-values where the labels are audited in part. Runs that diverged are in `diverged`
+    {cell: seeds}, and not in the others: a recipe is judged by the runs that worked, and how many
+    did not is said beside it.
+    """
+
+    def __init__(self, bench: Bench, wanted: list[dict], labels: AuditedLabels):
+        self.labels, self.seeds, self.diverged = labels, {}, {}
+        self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
+        self.predicted = self.load_predictions(bench, wanted)
+        given, clean = labels.given.to_numpy(object), labels.clean.to_numpy(object)
+        for cell, answers in self.predicted.items():
+            self.drop_diverged(cell, answers == given)
+        self.as_given = {cell: 1.0 * (said == given) for cell, said in self.predicted.items()}
+        self.audited = self.Y = self.as_given
+        if labels.n:
+            self.audited = {cell: 1.0 * (said == clean) for cell, said in self.predicted.items()}
+            self.Y = {cell: self.correct(cell, right) for cell, right in self.audited.items()}
+        # an audited column speaks for 1 / weight of them
+        self.weight = labels.n / len(given) if labels.in_part else None
+
+    def load_predictions(self, bench: Bench, wanted: list[dict]) -> dict[Cell, np.ndarray]:
+        """Load what the runs that worked predict: {cell: (seeds, samples)}."""
+        said = {}
+        for c in wanted:
+            own = c["version"], c["arch"]
+            if c["failed"] is None:
+                answers = run_predictions.read_labels(bench, c["key"], self.labels.given.index)
+                said.setdefault(own, []).append(answers)
+                self.seeds.setdefault(own, []).append(c["seed"])
+            else:
+                self.diverged.setdefault(own, []).append(c["seed"])
+        lost = sorted({(c["version"], c["arch"]) for c in wanted} - set(said))
+        if lost:
+            raise UserError(
+                f"expected a run of {lost[0][1]} on {lost[0][0]} that worked, found all diverged",
+                "change the plan",
+            )
+        return {own: np.array(answers, object) for own, answers in said.items()}
+
+    def drop_diverged(self, cell: Cell, right: np.ndarray) -> None:
+        """Drop the runs of a cell that diverged; right (seeds, samples) bool."""
+        _, worse = diverged_runs.drop_diverged(right)
+        if worse:
+            seeds = self.seeds[cell]
+            self.diverged.setdefault(cell, []).extend(seeds[i] for i in worse)
+            self.predicted[cell] = np.delete(self.predicted[cell], worse, axis=0)
+            self.seeds[cell] = [seed for i, seed in enumerate(seeds) if i not in worse]
+
+    def correct(self, cell: Cell, right: np.ndarray) -> np.ndarray:
+        """Correct for the labels that were not audited.
+
+        right: by audited labels.
+        """
+        if not self.labels.in_part:
+            return right
+        return audit_correction.pseudo_values(self.as_given[cell], right, self.labels.n)
+
+    def contrast(self, weights: Weights) -> Estimate:
+        """Estimate a weighted sum of cells.
+
+        Where an audit left labels unsure, its interval spans what their truth could be.
+        """
+        cells = [cell for cell in self.Y if weights.get(cell)]
+        w = [weights[cell] for cell in cells]
+        e = contrasts.contrast([self.Y[cell] for cell in cells], w, group_size=self.weight)
+        if not self.labels.n or not len(self.undecided):
+            return e
+        ends = []
+        for labels in self.extreme_labels(cells, w):
+            Y = [self.correct(cell, 1.0 * (self.predicted[cell] == labels)) for cell in cells]
+            ends.append(contrasts.contrast(Y, w, group_size=self.weight))
+        return replace(e, ends=tuple(ends))
+
+    def extreme_labels(self, cells: list[Cell], w: list[float]) -> list[np.ndarray]:
+        """Fill in undecided labels (m,), two ways.
+
+        So that a contrast of `cells` is least, and so that it is most.
+        """
+        out = [self.labels.clean.to_numpy(object), self.labels.clean.to_numpy(object)]
+        for i in self.undecided:
+            said = [self.predicted[cell][:, i] for cell in cells]
+            gain = {
+                label: sum(w_c * np.mean(answers == label) for w_c, answers in zip(w, said))
+                for label in {None, *np.concatenate(said)}  # None: what no model says
+            }
+            out[0][i], out[1][i] = min(gain, key=gain.get), max(gain, key=gain.get)
+        return out
+
+    def measure_as_given(self, weights: Weights) -> dict:
+        """Measure a contrast by the labels as given.
+
+        {given: numbers}, where an audit says more.
+        """
+        if not self.labels.n:
+            return {}
+        cells = [cell for cell in self.as_given if weights.get(cell)]
+        w = [weights[cell] for cell in cells]
+        e = contrasts.contrast([self.as_given[cell] for cell in cells], w)
+        return dict(given=estimate_to_dict(e))
+
+    def measure(self, weights: Weights) -> dict:
+        """Measure a contrast, as plain numbers."""
+        return estimate_to_dict(self.contrast(weights)) | self.measure_as_given(weights)
+
+    def measure_accuracy(self, version: str, arch: str) -> tuple[Estimate, Estimate]:
+        """Estimate accuracy and balanced accuracy of one cell.
+
+        Cells of one architecture lend each other their seed spread.
+        """
+        own = version, arch
+        lenders = [(v, a) for v, a in self.Y if a == arch and v != version]
+        given, clean = (x.to_numpy(dtype=str) for x in (self.labels.given, self.labels.clean))
+        if not self.labels.in_part:
+            Y, others = self.Y[own], [self.Y[cell] for cell in lenders]
+            balanced = contrasts.balanced_accuracy(Y, clean, others=others)
+            return contrasts.cell_accuracy(Y, others=others), balanced
+        n = self.labels.n
+        by_class = {
+            cell: audit_correction.pseudo_values_by_class(
+                self.as_given[cell], self.audited[cell], given, clean, n
+            )
+            for cell in (own, *lenders)
+        }
+        accuracy, balanced = (
+            audit_correction.audited_accuracy(Y[own], n, others=[Y[cell] for cell in lenders])
+            for Y in (self.Y, by_class)
+        )
+        return accuracy, balanced
+
+
+def count_near_copies(bench: Bench, test: pd.DataFrame, rows: dict[str, str]) -> dict[str, int]:
+    """Count the kept train samples that nearly equal a test sample.
+
+    What a model could know by heart. rows: {row: version}; returns {row: count}.
+    """
+    graph, at = neighbor_graph.load_nodes(bench, test)
+    one, other = graph.pairs.T if len(graph.pairs) else np.empty((2, 0), int)
+    held = np.zeros(len(graph.hashes), bool)
+    held[at] = True
+    near = graph.hashes[np.r_[at, one[held[other]], other[held[one]]]]
+    out = {}
+    for row, version in rows.items():
+        hashes = np.asarray(bench.frame(version, "train").content_hash, "S32")
+        out[row] = int(np.isin(hashes, near).sum())
+    return out
+
+
+def describe_fairness(bench: Bench, plan: dict, wanted: list[dict], test: pd.DataFrame) -> dict:
+    """Say what a reader must know before believing a comparison.
+
+    The test version, how often it was looked at, edits since the first time, copies of it in train.
+    """
+    return dict(
+        test=plan.get("test") or "HEAD",
+        hash=(bench.rules().get("test") or {}).get("hash"),
+        n=len(test),
+        near_duplicates=count_near_copies(bench, test, {c["version"]: c["at"] for c in wanted}),
+    ) | runs.record_test_access(bench, {c["key"] for c in wanted})
+
+
+def label_caveat(rule: dict, review: dict, labels: AuditedLabels) -> str:
+    """Say what the test labels are worth.
+
+    As a condition of a verdict. rule: of the frozen test split; review: as
+    progress.summarize_reviews. Nothing where all labels are audited, or were declared so.
+    """
+    n, of, unsure = labels.audited, labels.of, labels.unsure
+    if labels.n and n < of:
         doubt = f", {unsure:,} unsure and taken both ways" if unsure else ""
-        return f"test labels audited in part ({n:,} of {of:,} at random{doubt}; the estimate is corrected by design)"
-    if known["n"] or rule.get("audited"):
-        return f"{unsure:,} test labels unsure and taken both ways" if known["n"] and unsure else ""
+        part = f"{n:,} of {of:,} at random{doubt}; the estimate is corrected by design"
+        return f"test labels audited in part ({part})"
+    if labels.n and unsure:
+        return f"{unsure:,} test labels unsure and taken both ways"
+    if labels.n or rule.get("audited"):
+        return ""
     few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
-    return f"{UNAUDITED} ({few}their noise, by the random stratum of train and val: {rates.random_rate(review)}; {DIRECTION})"
+    noise = (
+        f"their noise, by the random stratum of train and val: {rates.describe_random_rate(review)}"
+    )
+    return f"{UNAUDITED} ({few}{noise}; {DIRECTION})"

@@ -1,25 +1,51 @@
-"""Training what a plan asks for and lacks, on all cores or GPUs at once: a kill costs the cells that were under way, and no other."""
+"""Train the missing cells of a plan.
+
+On all cores or GPUs at once.
+A kill costs the cells that were under way, and no other.
+"""
+
+from __future__ import annotations
 
 import shutil
 import threading
-import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from assay.curation.errors import UserError
 from assay.curation.slicing import slices
-from assay.curation.storage.locks import at_work
+from assay.curation.storage.interface import Bench, Tell
+from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system import permissions
 from assay.curation.system.processes import PATIENCE
-from assay.curation.text import pad, width
+from assay.curation.text import pad_text, text_width
 from assay.curation.times import iso_time, now
-from assay.pipelines.engines.local import START, Unfinished, crew, lanes
-from assay.pipelines.experiments.plan import cells, duration, expected, matrix, missing, test_labels
-from assay.pipelines.jobs import job_files, processes
+from assay.pipelines.engines.base import Crew, Failure, list_engines
+from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
+from assay.pipelines.experiments.matrix import expect_seconds, format_duration, matrix_rows
+from assay.pipelines.experiments.worker import ABOUT, make_trainer, measure_cost, train_cell
+from assay.pipelines.jobs import job_files, tasks
+from assay.pipelines.training.architectures.recipes import find_recipe
+
+START = (
+    5  # seconds that a worker takes until it trains: for less work than that no other is started
+)
 
 
-def prepare(bench, plan):
-    """(cells, those to train) of a plan that can be judged; UserError for one that cannot."""
+class Unfinished(UserError):
+    """Some cells failed; the others, `trained` of them, are kept."""
+
+    def __init__(self, problem: str, hint: str, trained: int):
+        super().__init__(problem, hint)
+        self.trained = trained
+
+
+def prepare_cells(bench: Bench, plan: dict) -> tuple[list[dict], list[dict]]:
+    """List all cells of a plan, and those to train.
+
+    Raises UserError for a plan that cannot be judged.
+    """
     state = bench.state()
     if not (state.keep & (state.split == "test")).any():
         raise UserError(
@@ -27,46 +53,76 @@ def prepare(bench, plan):
             "import test samples, or import anew so that a split is made",
         )
     test_labels(bench, plan)
-    slices.queried(bench, plan.get("slices") or {})
-    wanted = cells(bench, plan)
-    return wanted, missing(wanted)
+    slices.resolve_slices(bench, plan.get("slices") or {})
+    wanted = list_cells(bench, plan)
+    return wanted, missing_cells(wanted)
 
 
-def announce(plan, wanted, todo, seconds, lost, n, say, dry):
-    """The matrix of a plan and what it will cost, before anything is trained; left out where nothing is to do and nobody asked."""
-    rows = list(matrix(plan, wanted, seconds, lost))
-    columns = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
+def announce_matrix(
+    plan: dict,
+    wanted: list[dict],
+    todo: list[dict],
+    seconds: dict[str, float],
+    lost: dict[str, str],
+    n: int,
+    say: Tell,
+    dry: bool,
+) -> None:
+    """Say the matrix of a plan before anything is trained.
+
+    And what it will cost.
+    The matrix is left out where nothing is to do and nobody asked (`dry`).
+    """
+    rows = list(matrix_rows(plan, wanted, seconds, lost))
+    columns = [max(text_width(row[i]) for row in rows) for i in range(len(rows[0]))]
     cost = (
-        f", about {duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}"
+        f", about {format_duration(sum(seconds.values()) / n)} on {n} worker{'s' * (n > 1)}"
         if todo
         else ""
     )
     say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
     for row in rows if todo or dry else ():
-        say("  " + "  ".join(map(pad, row, columns)).rstrip())
+        say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
 
-@at_work
-def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PATIENCE):
-    """Train every missing cell, `most` at once (default: as many as there are cores or GPUs); each is stored when it is done. `dry`: only say what
-    there is to do, and what it will cost. A cell that makes no step for `patience` seconds is stuck, and ended. Returns how many were trained;
-    Unfinished names those that failed, when the others are done, and UserError what cannot be built before anything is trained."""
+@shared_lock
+def run_plan(
+    bench: Bench,
+    plan: dict,
+    say: Tell = print,
+    progress: Callable[[float, str], None] | None = None,
+    most: int | None = None,
+    dry: bool = False,
+    patience: float = PATIENCE,
+    engine: str = "local",
+) -> int:
+    """Train every missing cell; return how many were trained.
+
+    Each is stored when it is done.
+    `most` at once (default: as many as there are cores or GPUs). `dry`: only say what there is to do, and what it will
+    cost. A cell that makes no step for `patience` seconds is stuck, and ended. Unfinished names those that failed, when
+    the others are done, and UserError what cannot be built before anything is trained.
+    """
     begun = iso_time(now())
-    wanted, todo = prepare(bench, plan)
-    envs, broken, lost = lanes(len(todo), most), [], {}
+    wanted, todo = prepare_cells(bench, plan)
+    broken, lost = [], {}
+
+    def patience_of(shard):  # a closed form has no steps, and ends
+        return None if find_recipe(shard["cell"]["arch"]).closed_form else patience
 
     def measure(cell):
-        answer = workers[0].ask("cost", cell)
-        if "lost" in answer:  # its process is gone, and so are its cells; the others go on
-            lost[cell["arch"]] = answer["error"]
-        elif "error" in answer:  # the matrix comes first: it says what the others will cost
-            broken.append(unbuilt(cell, answer))
-        return answer.get("seconds")
+        (answer,) = crew.run([dict(cell=cell)], measure_cost, patience=patience_of, at_once=1)
+        if not isinstance(answer, Failure):
+            return answer.value
+        if answer.lost:  # its process is gone, and so are its cells; the others go on
+            lost[cell["arch"]] = answer.error
+        else:  # the matrix comes first: it says what the others will cost
+            broken.append(cannot_build(cell, answer))
 
-    with crew(bench, envs, patience) as workers:
-        seconds = expected(bench, todo, measure)
-        workers = workers[: 1 + int(sum(seconds.values()) / START)]
-        announce(plan, wanted, todo, seconds, lost, len(workers), say, dry)
+    with list_engines()[engine].open_crew(bench, make_trainer, len(todo), most) as crew:
+        seconds = expect_seconds(bench, todo, measure)
+        n = min(crew.size, 1 + int(sum(seconds.values()) / START))
+        announce_matrix(plan, wanted, todo, seconds, lost, n, say, dry)
         if broken and dry:
             raise broken[0]
         if not todo or dry:
@@ -78,11 +134,9 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
             begun=begun,
             keys=[c["key"] for c in todo],
         )
-        with job_files.claim(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
+        with job_files.claim_job(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
             if broken:
-                job.tell(
-                    often=False, state="failed", error=broken[0].problem
-                )  # whoever follows it from elsewhere hears of it
+                job.fail(broken[0].problem)  # whoever follows it from elsewhere hears of it
                 raise broken[0]
             failed = [
                 cell | dict(error=lost[cell["arch"]], lost=True)
@@ -90,18 +144,13 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
                 if cell["key"] not in seconds
             ]
             todo = [cell for cell in todo if cell["key"] in seconds]
-            failed += train(
-                bench, todo, seconds, workers, job, progress or (lambda share, text: None)
-            )
+            tell = progress or (lambda share, text: None)
+            failed += train_cells(todo, seconds, crew, n, patience_of, job, tell)
             for cell in failed:
                 if cell.get("lost"):
-                    leave_word(bench, cell)
+                    record_lost_cell(bench, cell)
             if failed:
-                job.tell(
-                    often=False,
-                    state="failed",
-                    error=f"{len(failed)} cells failed, first: {failed[0]['error']}",
-                )
+                job.fail(f"{len(failed)} cells failed, first: {failed[0]['error']}")
     if failed:
         first = failed[0]
         raise Unfinished(
@@ -113,24 +162,38 @@ def run(bench, plan, say=print, progress=None, most=None, dry=False, patience=PA
     return len(todo)
 
 
-def unbuilt(cell, answer):
+def cannot_build(cell: dict, answer: Failure) -> UserError:
     return UserError(
-        f"expected {cell['arch']} to take a few steps of training, found {answer['error']}",
-        answer.get("hint", "mend the network"),
+        f"expected {cell['arch']} to take a few steps of training, found {answer.error}",
+        answer.hint or "mend the network",
     )
 
 
-def leave_word(bench, cell):
-    """Leave word of a cell whose process is gone, as the process itself does of any other failure: see jobs.states."""
-    about = {k: cell[k] for k in ("key", "version", "at", "arch", "seed")}
-    with job_files.claim(bench, cell["key"], **about) as job:
+def record_lost_cell(bench: Bench, cell: dict) -> None:
+    """Record the failure of a cell whose process is gone.
+
+    Of any other failure, the process leaves word itself.
+    """
+    with job_files.claim_job(bench, cell["key"], **{k: cell[k] for k in ABOUT}) as job:
         if job is not None:
-            job.tell(often=False, state="failed", error=cell["error"])
+            job.fail(cell["error"])
 
 
-def train(bench, todo, seconds, workers, job, progress):
-    """Give the cells out, dearest first, so that the last ones to end are small. Returns those that failed, with their `error`."""
-    lock, free, failed, under_way = threading.Lock(), list(workers), [], {}
+def train_cells(
+    todo: list[dict],
+    seconds: dict[str, float],
+    crew: Crew,
+    at_once: int,
+    patience_of: Callable[[dict], float | None],
+    job: job_files.Job,
+    progress: Callable[[float, str], None],
+) -> list[dict]:
+    """Train the cells, dearest first; return those that failed.
+
+    So the last ones to end are small.
+    Returns those that failed, with their `error`.
+    """
+    lock, failed, under_way = threading.Lock(), [], {}
     total, done, count = sum(seconds.values()) or 1, 0.0, 0
 
     def tell(text=""):
@@ -141,46 +204,37 @@ def train(bench, todo, seconds, workers, job, progress):
         )
         job.tell(share=round(share, 3), trained=count, of=len(todo))
 
-    def one(cell):
-        nonlocal done, count
-
-        def hear(share, text):
+    def hear(shard, step=None, **other):
+        if step is not None:
+            cell, (share, text) = shard["cell"], step
             with lock:
                 under_way[cell["key"]] = share
                 tell(f"{cell['at']} {text}, seed {cell['seed']}")
 
-        with lock:
-            worker = free.pop()
-        answer = worker.ask("train", cell, hear)
-        while answer.get("elsewhere"):  # another experiment is at this cell
-            time.sleep(0.5)
-            answer = worker.ask("train", cell, hear)
-        with lock:
-            free.append(worker)
-            under_way.pop(cell["key"], None)
-            done, count = done + seconds[cell["key"]], count + 1
-            if "error" in answer:
-                failed.append(cell | answer)
-            tell()
-
-    with ThreadPoolExecutor(len(workers)) as pool:
-        try:
-            list(pool.map(one, sorted(todo, key=lambda c: -seconds[c["key"]])))
-        except BaseException:  # Ctrl-C
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in workers:
-                worker.stop()
-            raise
+    shards = [dict(cell=cell) for cell in sorted(todo, key=lambda c: -seconds[c["key"]])]
+    with closing(crew.run(shards, train_cell, hear, patience_of, at_once)) as answers:
+        for answer in answers:
+            cell = answer.shard["cell"]
+            with lock:
+                under_way.pop(cell["key"], None)
+                done, count = done + seconds[cell["key"]], count + 1
+                if isinstance(answer, Failure):
+                    failed.append(cell | dict(error=answer.error, lost=answer.lost))
+                tell()
     return failed
 
 
-def detach(bench, plan_file, arguments):
-    """Start `assay experiment` in a session of its own, with a copy of its plan, and come back at once. Returns (its pid, its log)."""
+def detach_run(bench: Bench, plan_file: Path, arguments: list) -> tuple[int, Path]:
+    """Start `assay experiment` in a session of its own.
+
+    It gets a copy of the plan.
+    Comes back at once with (its pid, its log).
+    """
     folder = bench.path / "jobs"
-    permissions.folder(folder)
+    permissions.make_folder(folder)
     name = f"plan-{uuid.uuid4().hex[:8]}"
-    shutil.copyfile(plan_file, permissions.touch(folder / f"{name}.toml"))
-    process = processes.background(
+    shutil.copyfile(plan_file, permissions.touch_file(folder / f"{name}.toml"))
+    process = tasks.start_process(
         bench, name, "assay", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments
     )
     return process.pid, folder / f"{name}.log"

@@ -1,143 +1,165 @@
 """Train one cell of an experiment."""
 
+from __future__ import annotations
+
 import math
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b, sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.features import neighbor_graph
-from assay.curation.label_quality import probe
-from assay.curation.predictions import runs
-from assay.curation.storage.arrays import Shards
-from assay.pipelines.experiments.plan import RECIPE, training_set
-from assay.pipelines.jobs.job_files import when_free
-from assay.pipelines.training.architectures.recipes import input_of
+from assay.curation.label_quality import leave_group_out, probe
+from assay.curation.predictions import run_predictions
+from assay.curation.predictions.run_predictions import Predictions, store_run
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Shards
+from assay.pipelines.experiments.cells import RECIPE, training_set
+from assay.pipelines.jobs.job_files import retry_while_held
+from assay.pipelines.training.architectures.recipes import find_recipe
+from assay.pipelines.training.data import LazyRows, TrainingData
+from assay.pipelines.training.train import Diverged, estimate_seconds, fit_predict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def code_hash():
-    """Hash of the code that trains: a report whose cells differ in it says so."""
+@dataclass(frozen=True)
+class Draw:
+    """The training samples that a seed draws from a version."""
+
+    samples: np.ndarray  # (n,) ids
+    labels: np.ndarray  # (n,) numbers of classes
+    classes: list[str]
+    groups: np.ndarray  # (n,) copies share one
+
+
+def code_hash() -> str:
+    """Hash the code that trains.
+
+    A report whose cells differ in it says so.
+    """
     pipelines = Path(__file__).parents[1]
     files = [
         Path(__file__),
         *(pipelines / "training").rglob("*.py"),
         *(pipelines / "embedders").rglob("*.py"),
         Path(probe.__file__),
+        Path(leave_group_out.__file__),
     ]
     return sha256(b"".join(f.read_bytes() for f in sorted(files))).hexdigest()[:12]
 
 
-def bootstrap(frame, names, seed):
-    """Row numbers of a grouped bootstrap: each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every
-    architecture and every version draws the same."""
+def bootstrap_rows(frame: pd.DataFrame, names: Sequence[str], seed: int) -> np.ndarray:
+    """Draw row numbers by a grouped bootstrap.
+
+    Each group of copies is drawn Poisson(1) times, by its name and the seed alone, so that every architecture and every
+    version draws the same. `names` (n,) are the groups of the rows.
+    """
     lots = {
-        g: int.from_bytes(blake2b(f"{seed}:{g}".encode(), digest_size=7).digest()) / 2**56
-        for g in set(names)
+        name: int.from_bytes(blake2b(f"{seed}:{name}".encode(), digest_size=7).digest()) / 2**56
+        for name in set(names)
     }
-    poisson = np.cumsum(
-        [math.exp(-1) / math.factorial(k) for k in range(25)]
-    )  # chance of at most k
+    # chance of at most k
+    poisson = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(25)])
     times = dict(zip(lots, np.searchsorted(poisson, list(lots.values()))))
-    rows = np.repeat(np.arange(len(frame)), [times[g] for g in names])
+    rows = np.repeat(np.arange(len(frame)), [times[name] for name in names])
     return rows if len(rows) else np.arange(len(frame))
 
 
 class Trainer:
     """Trains cells of one bench; what they share, it reads once."""
 
-    def __init__(self, bench):
+    def __init__(self, bench: Bench):
         self.bench, self.state, self.code = bench, bench.state(), code_hash()
-        graph, at = neighbor_graph.nodes(bench, self.state)
-        self.names = dict(zip(self.state.index, graph["hashes"][graph["groups"][at]].astype(str)))
-        self.ids = runs.judged_ids(self.state)
+        graph, at = neighbor_graph.load_nodes(bench, self.state)
+        # the group of copies of each sample
+        self.names = dict(zip(self.state.index, graph.hashes[graph.groups[at]].astype(str)))
+        self.ids = run_predictions.predicted_ids(self.state)
         self.shards = lru_cache(Shards)
 
-    def inputs(self, arch, samples, config):
-        """What the architecture sees of some samples: lazy vectors, or lazy pixels."""
+    def load_inputs(self, arch: str, samples: Sequence[str], config: dict) -> LazyRows:
+        """Load what the architecture sees of some samples.
+
+        Lazy vectors, or lazy pixels.
+        """
         hashes = self.state.content_hash[list(samples)]
-        if input_of(arch) == "embedding":
+        if find_recipe(arch).input == "embedding":
             return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
-        from assay.curation.media.pixels import Pixels, side_of
+        from assay.curation.media.pixels import Pixels, training_side
 
         return Pixels(
-            self.shards(self.bench.arrays / "pixels"), hashes, side_of(self.bench, self.state)
-        )
-
-    def data(self, cell):
-        """(samples, y, classes, groups) that the seed of a cell draws from its version."""
-        frame = training_set(self.bench, cell["at"])
-        rows = bootstrap(frame, [self.names[s] for s in frame.index], cell["seed"])
-        classes = sorted(set(frame.label))
-        samples = frame.index.to_numpy()[rows]
-        groups = np.unique([self.names[s] for s in samples], return_inverse=True)[1]
-        return (
-            samples,
-            np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows]),
-            classes,
-            groups,
+            self.shards(self.bench.arrays / "pixels"), hashes, training_side(self.bench, self.state)
         )
 
     @lru_cache(maxsize=1)  # noqa: B019 - as long as its bench
-    def drawn(self, at, seed):
-        return self.data(dict(at=at, seed=seed))
+    def draw_samples(self, at: str, seed: int) -> Draw:
+        """Draw the training samples of a version by a seed."""
+        frame = training_set(self.bench, at)
+        rows = bootstrap_rows(frame, [self.names[s] for s in frame.index], seed)
+        classes = sorted(set(frame.label))
+        samples = frame.index.to_numpy()[rows]
+        labels = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
+        groups = np.unique([self.names[s] for s in samples], return_inverse=True)[1]
+        return Draw(samples, labels, classes, groups)
 
     @lru_cache  # noqa: B019 - as long as its bench
-    def pool(self, n):
-        """Samples of the pool that a training on n predicts besides: it costs a few seconds, or a third of an epoch."""
-        return runs.pool_ids(self.state, max(n, runs.POOL))
+    def pool_ids(self, n: int) -> list[str]:
+        """List samples of the pool that a training on n predicts besides.
 
-    def predict(self, cell, ids, progress=None):
-        """(classes, probs (m, k) of the samples `ids`) of a training of the cell: the same each time, on one machine."""
-        from assay.pipelines.training import train
+        It costs a few seconds, or a third of an epoch.
+        """
+        return run_predictions.choose_pool_ids(self.state, max(n, run_predictions.POOL))
 
-        samples, y, classes, groups = self.drawn(cell["at"], cell["seed"])
-        x, x_new = (self.inputs(cell["arch"], s, cell["config"]) for s in (samples, ids))
-        return classes, train.fit_predict(
-            cell["arch"],
-            x,
-            y,
-            x_new,
-            len(classes),
-            cell["seed"],
-            groups,
-            cell["config"]["epochs"],
-            progress,
-        )
+    def predict(
+        self, cell: dict, ids: Sequence[str], progress: Callable[[float, str], None] | None = None
+    ) -> tuple[list[str], np.ndarray]:
+        """Train a cell and predict the samples `ids`.
 
-    def train(self, cell, progress=None):
-        """Train one cell and store it. A diverged run is stored as one: named, never averaged away, and not trained again."""
+        Returns (classes, probs (m, k)).
+        The same each time, on one machine. Raises Diverged.
+        """
+        arch, config = cell["arch"], cell["config"]
+        draw = self.draw_samples(cell["at"], cell["seed"])
+        inputs = self.load_inputs(arch, draw.samples, config)
+        data = TrainingData(inputs, draw.labels, len(draw.classes), draw.groups)
+        new = self.load_inputs(arch, ids, config)
+        probs = fit_predict(arch, data, new, cell["seed"], config["epochs"], progress)
+        return draw.classes, probs
+
+    def train(self, cell: dict, progress: Callable[[float, str], None] | None = None) -> dict:
+        """Train one cell and store it; returns dict(seconds, failed).
+
+        A diverged run is stored as one: named, never averaged away, and not trained again.
+        """
         start, m = time.perf_counter(), len(self.ids)
-        pool = self.pool(cell["n_train"])
-        said, failed = {}, None
+        pool = self.pool_ids(cell["n_train"])
+        predictions, failed = None, None
         try:
             classes, probs = self.predict(cell, [*self.ids, *pool], progress)
-            said = dict(
-                ids=self.ids, probs=probs[:m], classes=classes, pool=pool, pool_probs=probs[m:]
-            )
-        except RuntimeError as e:
-            if "diverged" not in str(e):
-                raise
+            predictions = Predictions(self.ids, probs[:m], classes, pool, probs[m:])
+        except Diverged as e:
             failed = str(e)
         seconds = time.perf_counter() - start
         keep = partial(
-            runs.keep, self.bench, cell, RECIPE, self.code, seconds, failed=failed, **said
+            store_run, self.bench, cell, RECIPE, self.code, seconds, predictions, failed
         )
-        when_free(
-            keep, progress or (lambda share, text: None)
-        )  # hours of training are not lost to somebody's query
+        # hours of training are not lost to somebody's query
+        retry_while_held(keep, progress or (lambda share, text: None))
         return dict(seconds=seconds, failed=failed)
 
-    def cost(self, cell):
-        """Seconds that a cell will take here, by a few real steps of it."""
-        from assay.pipelines.training import train
+    def measure_cost(self, cell: dict) -> float:
+        """Measure the seconds that a cell will take here.
 
-        some = self.inputs(cell["arch"], self.state.index[:1], cell["config"])
-        n, k = cell["n_train"], cell["classes"]
-        m = len(self.ids) + len(self.pool(n))
-        return (
-            train.cost(cell["arch"], n, some.shape[1:], k, cell["config"]["epochs"])
-            * (1 + 0.4 * m / max(n, 1))
-            + 0.3
-        )
+        By a few real steps of it.
+        """
+        some = self.load_inputs(cell["arch"], self.state.index[:1], cell["config"])
+        n, k, epochs = cell["n_train"], cell["classes"], cell["config"]["epochs"]
+        m = len(self.ids) + len(self.pool_ids(n))
+        seconds = estimate_seconds(cell["arch"], n, some.shape[1:], k, epochs)
+        return seconds * (1 + 0.4 * m / max(n, 1)) + 0.3

@@ -1,75 +1,80 @@
-"""One cell trained and stored; as a process it does what its standard input asks, line by line, and ends where that ends."""
+"""Train a cell, or measure its cost, in a worker process."""
 
-import sys
+from __future__ import annotations
+
+import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from assay import curation
-from assay.curation.predictions import runs
-from assay.curation.storage.locks import at_work
-from assay.curation.system import processes
+from assay.curation.predictions import run_predictions
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.job_locks import shared_lock
 from assay.pipelines.experiments.trainer import Trainer
 from assay.pipelines.jobs import job_files
-from assay.pipelines.jobs.isolated import fault
-from assay.pipelines.jobs.job_files import when_free
+from assay.pipelines.jobs.isolated import describe_error
+from assay.pipelines.jobs.job_files import retry_while_held
+
+ABOUT = ("key", "version", "at", "arch", "seed")  # of a cell, in its job file
 
 
-@at_work
-def answer(bench, trainer, ask, tell):
-    """Do what one line asks, and tell how it goes: {"share", "text"} on the way, then {"seconds", "failed"}, or {"error", "hint"}."""
-    cell = ask["cell"]
-    if ask["what"] == "cost":
-        try:
-            return tell(seconds=trainer.cost(cell))
-        except Exception as e:  # an architecture from anywhere may fail in any way
-            return tell(**fault(e))
-    about = {k: cell[k] for k in ("key", "version", "at", "arch", "seed")}
-    with job_files.claim(bench, cell["key"], **about) as job:
-        if job is None:
-            return tell(elsewhere=True)
-
-        def step(share, text):
-            job.tell(share=round(share, 3), text=text)
-            tell(share=share, text=text)
-
-        try:
-            if when_free(partial(diverged, bench, trainer, cell), step) or runs.covers(
-                bench, cell["key"], np.array(trainer.ids, "S32")
-            ):
-                return tell(seconds=0.0, failed=None)  # somebody was faster
-            out = trainer.train(cell, step)
-        except Exception as e:  # the other cells go on, and `assay runs` shows it
-            job.tell(often=False, state="failed", **fault(e), trace=traceback.format_exc()[-4000:])
-            return tell(**fault(e))
-        tell(**out)
+def make_trainer(path: str, tell: Callable[..., None]) -> Trainer:
+    """Make the trainer that a worker keeps for all its cells."""
+    return retry_while_held(
+        lambda: Trainer(curation.open(path)), lambda share, text: tell(step=[share, text])
+    )
 
 
-def diverged(bench, trainer, cell):
-    """Has it been trained, and found no number? What its training reads of the bench is read here, too."""
-    trainer.drawn(cell["at"], cell["seed"])
-    return bench.rows("select 1 from runs where key = ? and failed is not null", [cell["key"]])
+def measure_cost(trainer: Trainer, tell: Callable[..., None], cell: dict) -> float:
+    """Measure the seconds that a cell will take."""
+    return trainer.measure_cost(cell)
 
 
-def main(path):
-    """The worker process: each line of standard input is {"what", "cell"}. Who started it is gone when the input ends: then so is it, at once."""
-    trainer = None
+def train_cell(trainer: Trainer, tell: Callable[..., None], cell: dict) -> dict:
+    """Train and store a cell; returns dict(seconds, failed).
 
-    def work(ask, tell):
-        nonlocal trainer
-        try:
-            trainer = trainer or when_free(
-                lambda: Trainer(curation.open(path)),
-                lambda share, text: tell(share=share, text=text),
-            )
-        except Exception as e:
-            tell(**fault(e))
-        else:
-            answer(trainer.bench, trainer, ask, tell)
-
-    processes.serve(work)
+    Where another experiment is at this cell, its end is waited for. Where the training fails, the cell's job file
+    says so, and the error goes on.
+    """
+    return _train_locked(trainer.bench, trainer, tell, cell)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1])
+@shared_lock
+def _train_locked(bench: Bench, trainer: Trainer, tell: Callable[..., None], cell: dict) -> dict:
+    while True:
+        with job_files.claim_job(bench, cell["key"], **{k: cell[k] for k in ABOUT}) as job:
+            if job is not None:
+                return _train_claimed(bench, trainer, job, tell, cell)
+        tell(elsewhere=True)  # not stuck, but waiting
+        time.sleep(0.5)
+
+
+def _train_claimed(
+    bench: Bench, trainer: Trainer, job: job_files.Job, tell: Callable[..., None], cell: dict
+) -> dict:
+    def step(share: float, text: str) -> None:
+        job.tell(share=round(share, 3), text=text)
+        tell(step=[share, text])
+
+    try:
+        if retry_while_held(
+            partial(has_diverged, bench, trainer, cell), step
+        ) or run_predictions.has_predicted(bench, cell["key"], np.array(trainer.ids, "S32")):
+            return dict(seconds=0.0, failed=None)  # somebody was faster
+        return trainer.train(cell, step)
+    except Exception as e:  # the other cells go on, and `assay runs` shows it
+        job.fail(**describe_error(e), trace=traceback.format_exc()[-4000:])
+        raise
+
+
+def has_diverged(bench: Bench, trainer: Trainer, cell: dict) -> bool:
+    """Whether the cell was trained and found no number.
+
+    What its training reads of the bench is read here, too.
+    """
+    trainer.draw_samples(cell["at"], cell["seed"])
+    query = "select 1 from runs where key = ? and failed is not null"
+    return bool(bench.rows(query, [cell["key"]]))

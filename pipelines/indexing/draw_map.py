@@ -1,40 +1,52 @@
-"""Drawing the map: a place for every image at once, and UMAP in a process of its own, since its threads do not mix with others."""
+"""Draw the map: every image has a place at once.
+
+UMAP follows in a process of its own, since its threads do not mix with others.
+"""
+
+from __future__ import annotations
 
 import sys
 
 from assay import curation
-from assay.curation.features import projection
-from assay.curation.storage.arrays import load
-from assay.pipelines.jobs import job_files, processes
+from assay.curation.features import image_map, neighbor_graph, projection
+from assay.curation.storage.interface import Bench, Tell
+from assay.pipelines.jobs import job_files, tasks
 
 
-def draw(bench, say=print, wait=False):
-    """The map of the images that were scanned: by principal components at once, by UMAP from a process that goes on alone (`wait`: until it is done)."""
-    method, unfinished = projection.sketch(bench)
-    n = len(projection.standing(bench)["hashes"])
-    if not unfinished:
-        return say(f"map         {n:,} images, by {method}")
-    process = processes.background(bench, "map", "assay.pipelines.indexing.draw_map", bench.path)
+def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
+    """Draw the map of the images that were scanned.
+
+    By principal components at once, then by UMAP in a process that goes on alone (`wait`: until it is done).
+    """
+    sketch = image_map.sketch_map(bench)
+    n = len(sketch.hashes)
+    if not sketch.needs_umap:
+        say(f"map         {n:,} images, by {sketch.method}")
+        return
+    process = tasks.start_process(bench, "map", "assay.pipelines.indexing.draw_map", bench.path)
     if wait and process.wait():
         raise RuntimeError(
-            f"the map's process ended with status {process.returncode}; see {bench.path / 'jobs' / 'map.log'}"
+            f"the map's process ended with status {process.returncode};"
+            f" see {bench.path / 'jobs' / 'map.log'}"
         )
-    how = "by umap" if wait else f"by {method}; umap draws it anew as process {process.pid}"
+    how = "by umap" if wait else f"by {sketch.method}; umap draws it anew as process {process.pid}"
     say(f"map         {n:,} images, {how}")
 
 
-def run(bench):
-    """Draw the standing map by UMAP, from where its images are now, and keep it unless a scan made another graph meanwhile."""
-    with job_files.claim(bench, "map", question="the map by UMAP") as job:
+def refine_map(bench: Bench) -> None:
+    """Draw the map by UMAP, from where its images are now.
+
+    It is kept unless a scan made another graph meanwhile.
+    """
+    with job_files.claim_job(bench, "map", question="the map by UMAP") as job:
         if job is None:
             return
-        graph, now = load(bench.arrays / "graph.npz"), projection.standing(bench)
-        xy = projection.umap(graph["neighbours"], graph["distances"], now["xy"])
-        if bench.file.exists() and str(load(bench.arrays / "graph.npz", ["key"])["key"]) == str(
-            graph["key"]
-        ):
-            projection.keep(bench, graph, xy, "umap")
+        graph = neighbor_graph.Graph.load(bench.arrays / "graph.npz")
+        now = image_map.load_map(bench)
+        xy = projection.run_umap(graph.neighbours, graph.distances, now.xy)
+        if bench.file.exists() and neighbor_graph.load_key(bench) == graph.key:
+            image_map.save_map(bench, graph, xy, "umap")
 
 
 if __name__ == "__main__":
-    run(curation.open(sys.argv[1]))
+    refine_map(curation.open(sys.argv[1]))

@@ -1,57 +1,70 @@
 """Build the neighbour graph of a scan."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from assay.curation.features import image_similarity, knn
-from assay.curation.media.pixels import Pixels
-from assay.curation.storage.arrays import Shards, find, load, save
+from assay.curation.features import graph_updates, knn, neighbor_lists
+from assay.curation.features.neighbor_graph import Graph
+from assay.curation.media.base import media_type
+from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Rows, Shards
 
-GRAPH = "graph 2"  # counted up when neighbors.py or twins.py would make another graph of the same images
+if TYPE_CHECKING:
+    import pandas as pd
+
+GRAPH = "graph 2"  # counted up when the same images would get another graph
 
 
-def neighbours(bench, state, folder):
-    """The graph of the bench's images, from arrays/graph.npz where it is of these images and this embedding; from arrays/lists.npz, which holds
-    what an extension needs, where it is of most of them."""
+def build_graph(bench: Bench, state: pd.DataFrame, folder: str) -> Graph:
+    """Build the graph of the bench's images, or load it.
+
+    arrays/graph.npz is taken where it is of these images and this embedding (`folder`). arrays/lists.npz holds what an
+    extension needs, and is taken where it is of most of them.
+    """
     hashes = np.unique(np.asarray(state.content_hash, "S32"))
-    key = knn.key_of(f"{GRAPH} {folder}", hashes)
-    graph = load(bench.arrays / "graph.npz")
-    if graph is not None and str(graph["key"]) == key:
+    key = knn.graph_key(f"{GRAPH} {folder}", hashes)
+    graph = Graph.load(bench.arrays / "graph.npz")
+    if graph is not None and graph.key == key:
         return graph
     X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
-    made = lists(bench, hashes, X, f"{GRAPH} {folder}")
-    near, far = made["neighbours"], made["distances"]
-    pairs, gaps = knn.close_pairs(near, far)
-    pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
-    common = image_similarity.layout(pixels)
-    alike, limit = (
-        image_similarity.likeness(pixels, pairs, common),
-        image_similarity.limit(pixels, near, common),
-    )
+    made = build_neighbor_lists(bench, hashes, X, f"{GRAPH} {folder}")
+    near, far = made.neighbours, made.distances
+    pairs, gaps = neighbor_lists.find_close_pairs(near, far)
+    alike, limit = media_type().similarity(Shards(bench.arrays / "pixels"), hashes, pairs, near)
     twin = alike >= limit
-    out = dict(
-        key=np.array(key), hashes=hashes, neighbours=near.astype("i4"), distances=far.astype("f4")
-    )
-    out |= dict(
-        pairs=pairs[twin], gaps=gaps[twin], groups=knn.star_groups(len(hashes), pairs[twin])
-    )
-    save(
-        bench.arrays / "graph.npz",
-        **out,
+    graph = Graph(
+        key=key,
+        hashes=hashes,
+        neighbours=near.astype("i4"),
+        distances=far.astype("f4"),
+        pairs=pairs[twin],
+        gaps=gaps[twin],
+        groups=neighbor_lists.group_near_duplicates(len(hashes), pairs[twin]),
         close=pairs.astype("i4"),
         alike=alike,
-        limit=np.array(limit),
+        limit=float(limit),
     )
-    return load(bench.arrays / "graph.npz")
+    graph.save(bench.arrays / "graph.npz")
+    return graph
 
 
-def lists(bench, hashes, X, of):
-    """The neighbours of X, whose rows are the images `hashes`: extended from those that arrays/lists.npz holds `of` the same, if it can be."""
+def build_neighbor_lists(bench: Bench, hashes: np.ndarray, X: Rows, of: str) -> knn.NeighborLists:
+    """Build the neighbour lists of X, whose rows are the images `hashes`.
+
+    They are extended from those that arrays/lists.npz holds `of` the same, if that can be.
+    """
     file, made = bench.arrays / "lists.npz", None
-    kept = load(file)
+    kept = load_arrays(file)
     if kept is not None and str(kept["of"]) == of:
-        was = find(kept["hashes"], hashes)
-        made = knn.extended(kept, X, was) if knn.can_extend(kept, was) else None
-    made = made or knn.build(X)
+        was = locate_hashes(kept["hashes"], hashes)
+        lists = knn.NeighborLists.from_arrays(kept)
+        if graph_updates.can_extend(lists, was):
+            made = graph_updates.extend_graph(lists, X, was)
+    made = made or knn.build_graph(X)
     if len(hashes) > knn.EXACT:  # a small one is as soon built as read
-        save(file, **(made | dict(of=np.array(of), hashes=hashes)))
+        save_arrays(file, **(vars(made) | dict(of=np.array(of), hashes=hashes)))
     return made

@@ -1,29 +1,50 @@
-"""A trained network's second opinion on the labels."""
+"""Train a network for a second opinion on the labels."""
+
+from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features import neighbor_graph
+from assay.curation.features.neighbor_graph import Graph, load_nodes
 from assay.curation.label_quality import scoring
-from assay.curation.media.pixels import Pixels, side_of
-from assay.curation.storage.arrays import Shards, load, save
-from assay.curation.system.processes import Lost
+from assay.curation.media.pixels import Pixels, training_side
+from assay.curation.storage.arrays import load_arrays, save_arrays
+from assay.curation.storage.interface import Bench, Progress, Tell
+from assay.curation.storage.shards import Shards
+from assay.curation.system.processes import ChildLost
 from assay.pipelines.jobs import isolated
 
-FOLDS, SEEDS = (
-    {2: 3, 3: 5},
-    {2: 1, 3: 3},
-)  # of the trained network that effort 2 and 3 add; seeds are averaged
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def second_opinion(bench, effort, say, progress, patience):
-    """Train the network of `effort`, in a process of its own; where that fails, the probe judges alone, and that is said."""
+class Effort(NamedTuple):
+    """How much a network is trained: seeds are averaged."""
+
+    folds: int
+    seeds: int
+
+
+EFFORTS = {2: Effort(folds=3, seeds=1), 3: Effort(folds=5, seeds=3)}
+
+
+def train_second_opinion(
+    bench: Bench, effort: int, say: Tell, progress: Progress | None, patience: float
+) -> None:
+    """Train the network of `effort`, in a process of its own.
+
+    Where that fails, the probe judges alone, and that is said.
+    """
     try:
-        return isolated.do(network_apart, bench, dict(effort=effort), patience, say, progress)
-    except Lost as e:
+        return isolated.run_isolated(
+            network_in_child, bench, dict(effort=effort), patience, say, progress
+        )
+    except ChildLost as e:
         why = f"its process {e}"
     except UserError as e:
         why = e.problem
@@ -31,10 +52,10 @@ def second_opinion(bench, effort, say, progress, patience):
     say(f"network     there is no second opinion: {why}; the probe judges alone")
 
 
-def network_apart(bench, tell, effort):
-    """The part of `second_opinion` that has a process of its own."""
-    graph = load(bench.arrays / "graph.npz")
-    network(
+def network_in_child(bench: Bench, tell: Callable, effort: int) -> None:
+    """Train the network, in the child process of `train_second_opinion`."""
+    graph = Graph.load(bench.arrays / "graph.npz")
+    train_network(
         bench,
         bench.state(),
         graph,
@@ -44,15 +65,27 @@ def network_apart(bench, tell, effort):
     )
 
 
-def network(bench, state, graph, effort, say, progress):
-    """Out-of-fold probabilities of a trained network, kept by what they were trained on: a second opinion beside the probe."""
-    from assay.pipelines.training import train
+def train_network(
+    bench: Bench,
+    state: pd.DataFrame,
+    graph: Graph,
+    effort: int,
+    say: Tell,
+    progress: Callable[[float, str], None] | None,
+) -> None:
+    """Train a network, and keep its out-of-fold probabilities.
 
-    part = scoring.judged(state)
-    classes, y = scoring.targets(part)
+    They are kept in arrays/second.npz by what they were trained on: a second opinion beside the probe.
+    """
+    from assay.pipelines.training.data import TrainingData
+    from assay.pipelines.training.out_of_fold import predict_out_of_fold
+    from assay.pipelines.training.train import estimate_seconds
+
+    part = scoring.without_locked(state)
+    classes, y = scoring.find_targets(part)
     rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
-    _, at = neighbor_graph.nodes(bench, part)
-    folds, seeds = FOLDS[effort], SEEDS[effort]
+    _, at = load_nodes(bench, part)
+    folds, seeds = EFFORTS[effort]
     made = [
         "network 2",
         folds,
@@ -62,41 +95,29 @@ def network(bench, state, graph, effort, say, progress):
         list(part.index[val]),
     ]
     key = sha256(json.dumps(made).encode()).hexdigest()
-    kept = load(bench.arrays / "second.npz")
+    kept = load_arrays(bench.arrays / "second.npz")
     if kept is not None and str(kept.get("key", "")) == key:
         return say("network     out-of-fold probabilities are there already")
-    X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, side_of(bench, part))
-    seconds = (
-        seeds
-        * folds
-        * train.cost("cnn", len(rows) * (folds - 1) // folds, X.shape[1:], len(classes))
-    )
+    X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, training_side(bench, part))
+    n = len(rows) * (folds - 1) // folds
+    seconds = seeds * folds * estimate_seconds("cnn", n, X.shape[1:], len(classes))
     times = f"{folds} folds" + (f" by {seeds} seeds, averaged," if seeds > 1 else "")
     say(
-        f"network     {times} of a small convolutional net on {len(rows):,} images: expect about {seconds / 60:.1f} minutes here"
+        f"network     {times} of a small convolutional net on {len(rows):,} images:"
+        f" expect about {seconds / 60:.1f} minutes here"
     )
-    probs, groups = 0, graph["groups"][at][rows]
+    groups = graph.groups[at][rows]
+    data = TrainingData(X.take(rows), y[rows], len(classes), groups)
+    probs = 0
     for seed in range(seeds):
         tell = progress and (lambda done, text, seed=seed: progress((seed + done) / seeds, text))
-        said = train.out_of_fold(
-            "cnn",
-            X.take(rows),
-            y[rows],
-            groups,
-            len(classes),
-            seed,
-            folds,
-            progress=tell,
-            also=X.take(val),
-        )
-        probs = probs + said / seeds
-    save(
+        predicted = predict_out_of_fold("cnn", data, seed, folds, progress=tell, also=X.take(val))
+        probs = probs + predicted / seeds
+    save_arrays(
         bench.arrays / "second.npz",
         key=np.array(key),
         classes=np.array(json.dumps(classes)),
         ids=np.asarray(part.index[np.r_[rows, val]], "S32"),
-        labels=np.r_[
-            y[rows], np.full(len(val), -1)
-        ],  # what it was trained on, -1 for what it was not
+        labels=np.r_[y[rows], np.full(len(val), -1)],  # it was trained on; -1: it was not
         probs=probs,
     )

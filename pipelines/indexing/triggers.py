@@ -1,40 +1,45 @@
 """Run the triggers on what a scan found."""
 
+from __future__ import annotations
+
 from assay.curation.selection import triggers
-from assay.pipelines.experiments.predictions import told
+from assay.curation.statistics.estimates import wilson_interval
+from assay.curation.storage.interface import Bench
+from assay.pipelines.experiments.predictions import gather_predictions
 
 
-def tripped(bench, who, only=None):
-    """Run the triggers over what came new: (what triggers.run returns, a line each for the terminal)."""
-    out = triggers.run(bench, who, lambda name, ids: told(bench, name, ids), only)
-    there = triggers.standing(bench) if out else {}
-    return out, [line(t | there[t["name"]] | t) for t in out]
+def run_triggers(bench: Bench, who: str, only: str | None = None) -> tuple[list[dict], list[str]]:
+    """Run the triggers on new samples: (what each found, a line each)."""
+
+    def predict(name, ids):
+        return gather_predictions(bench, name, ids)
+
+    out = triggers.run_triggers(bench, who, predict, only)
+    there = triggers.active_triggers(bench) if out else {}
+    return out, [describe_trigger(t | there[t["name"]] | t) for t in out]
 
 
-def line(t):
-    """What a trigger did, in words."""
+def describe_trigger(t: dict) -> str:
+    """Describe what a trigger did in one line."""
     if t["error"]:
         return f"{t['name']}: could not ask about {t['new']:,} new samples: {t['error']}"
     if not t["new"]:
         return f"{t['name']}: nothing new"
-    control = (
-        f"; of {t['older']:,} older ones it would catch {t['base']:.1%}"
-        if t["base"] is not None
-        else ""
+    line = (
+        f"{t['name']}: caught {len(t['caught']):,} of {t['new']:,} new samples, {describe_share(t)}"
     )
-    missed = (
-        f"; {t['unjudged']:,} no run has predicted yet (assay shadow {' '.join(t['runs'])} --predict)"
-        if t["unjudged"]
-        else ""
-    )
-    return f"{t['name']}: caught {len(t['caught']):,} of {t['new']:,} new samples, {share(t)}{control}{missed}"
+    if t["base"] is not None:
+        line += f"; of {t['older']:,} older ones it would catch {t['base']:.1%}"
+    if t["unjudged"]:
+        runs = " ".join(t["runs"])
+        line += f"; {t['unjudged']:,} no run has predicted yet (assay shadow {runs} --predict)"
+    return line
 
 
-def share(t):
-    from assay.curation.statistics import estimates
-
+def describe_share(t: dict) -> str:
+    """Describe the share that a trigger caught, with its interval."""
     n = t["new"] - t["unjudged"]
     if not n:
         return "none judged"
-    low, high = estimates.wilson(len(t["caught"]), n)
+    low, high = wilson_interval(len(t["caught"]), n)
     return f"{len(t['caught']) / n:.1%} [{low:.1%}, {high:.1%}]"

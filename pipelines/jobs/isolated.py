@@ -1,49 +1,118 @@
-"""Work that may kill or hang its process, done in one of its own: embedding, and training a network."""
+"""Functions at work in a process of their own.
+
+There they may crash or hang.
+
+A worker process is asked to call `work(bench, tell, **asked)`, or `work(state, tell, **asked)` where
+`setup(path, tell)` made a state: once, kept for all that it is asked. `tell` sends word while it works: `line=` a line
+to show, `step=` progress, or anything at all to show that it is not stuck. Functions go by the name of their module,
+what they are `asked` and what they return is plain data (JSON).
+"""
+
+from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from assay import curation
 from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
 from assay.curation.system import processes
 
 
-def do(work, bench, asked, patience, say=None, progress=None, **env):
-    """What `work(bench, tell, **asked)` returns, in a process of its own; `work` is a function of a module, `say` and `progress` hear what it tells.
-    UserError where it fails; Lost where its process does, or makes no step for `patience` seconds."""
-    child = processes.Child("assay.pipelines.jobs.isolated", bench.path, **env)
+def run_isolated(
+    work: Callable,
+    bench: Bench,
+    asked: dict,
+    patience: float,
+    say: Callable[[str], object] | None = None,
+    progress: Callable[..., object] | None = None,
+    **env: str,
+) -> Any:
+    """Return work(bench, tell, **asked), called in a process of its own.
+
+    `say` hears its lines, `progress` its steps, `env` is added to its environment. UserError where the work fails;
+    ChildLost where its process does, or tells nothing for `patience` seconds.
+    """
+
+    def hear(line: str | None = None, step: list | None = None, **other: Any) -> None:
+        if line is not None and say:
+            say(line)
+        elif step is not None and progress:
+            progress(*step)
+
+    worker = start_worker(bench, **env)
     try:
-        child.ask(module=work.__module__, name=work.__name__, path=sys.path, asked=asked)
-        while "out" not in (about := child.hear(patience)):
-            if "error" in about:
-                raise UserError(about["error"], about["hint"])
-            if "line" in about and say:
-                say(about["line"])
-            elif "step" in about and progress:
-                progress(*about["step"])
-        return about["out"]
+        return ask_worker(worker, work, asked, patience, hear)
     finally:
-        child.close()
+        worker.close()
 
 
-def main(path):
-    def work(ask, tell):
-        sys.path += [
-            place for place in ask["path"] if place not in sys.path
-        ]  # an embedder of one's own may lie anywhere
+def start_worker(bench: Bench, **env: str) -> processes.Child:
+    """Start a worker process; `env` is added to its environment."""
+    return processes.Child("assay.pipelines.jobs.isolated", bench.path, **env)
+
+
+def ask_worker(
+    worker: processes.Child,
+    work: Callable,
+    asked: dict,
+    patience: float | None,
+    hear: Callable[..., object],
+    setup: Callable | None = None,
+) -> Any:
+    """Return what a worker process returns for `work`.
+
+    `hear(**about)` gets all that it tells on the way. UserError and ChildLost as in `run_isolated`; `patience` None
+    waits for ever. A worker that is lost answers no more.
+    """
+    names = dict(work=_name_of(work), setup=setup and _name_of(setup))
+    worker.send(**names, path=sys.path, asked=asked)
+    while "out" not in (about := worker.receive(patience)):
+        if "error" in about:
+            raise UserError(about["error"], about["hint"])
+        hear(**about)
+    return about["out"]
+
+
+def _name_of(function: Callable) -> list[str]:
+    return [function.__module__, function.__name__]
+
+
+def main(path: str) -> None:
+    """Answer what the standard input asks, a line of JSON each.
+
+    It ends where its input does.
+    """
+    states = {}
+
+    def answer(ask: dict, tell: Callable[..., None]) -> None:
+        # an embedder of one's own may lie anywhere
+        sys.path += [place for place in ask["path"] if place not in sys.path]
         try:
-            asked = getattr(import_module(ask["module"]), ask["name"])
-            tell(out=asked(curation.open(path), tell, **ask["asked"]))
-        except Exception as e:
-            tell(**fault(e))
+            setup = ask["setup"] and tuple(ask["setup"])
+            if setup not in states:
+                states[setup] = _load(setup)(path, tell) if setup else curation.open(path)
+            tell(out=_load(ask["work"])(states[setup], tell, **ask["asked"]))
+        except Exception as e:  # what comes from anywhere may fail in any way
+            tell(**describe_error(e))
 
-    processes.serve(work)
+    processes.serve_requests(answer)
 
 
-def fault(e):
-    """An exception as dict error, its last line, and hint: what to do, or where to look."""
+def _load(name: Sequence[str]) -> Callable:
+    module, function = name
+    return getattr(import_module(module), function)
+
+
+def describe_error(e: Exception) -> dict[str, str]:
+    """Describe an exception as dict(error, hint).
+
+    `error` is its last line, `hint` says what to do or where to look.
+    """
     if isinstance(e, UserError):
         return dict(error=e.problem, hint=e.hint)
     frames = traceback.extract_tb(e.__traceback__)

@@ -1,68 +1,73 @@
-"""Who is training what right now: a file for each cell and each experiment, held by a lock that the kernel drops with its process."""
+"""Jobs at work on a bench, a locked file each.
+
+A job is a cell of an experiment, an experiment, a task or the map. `claim_job` claims one, `list_jobs` lists them.
+The kernel drops the lock when the process ends, however it ends.
+"""
+
+from __future__ import annotations
 
 import fcntl
 import json
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
 
-from assay.curation.errors import Held
+from assay.curation.errors import BenchBusy
+from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
-from assay.curation.times import iso_time, now, stored
+from assay.curation.times import iso_time, now, to_stored
 
 HERE = "http://127.0.0.1:"
-KINDS = dict.fromkeys(
-    (
-        "state",
-        "question",
-        "text",
-        "error",
-        "hint",
-        "trace",
-        "version",
-        "at",
-        "arch",
-        "key",
-        "since",
-        "begun",
-    ),
-    (str,),
-)
-KINDS |= dict.fromkeys(("pid", "cells", "done", "trained", "of", "seed"), (int,)) | dict(
-    share=(int, float), keys=(list,), said=(dict,)
-)
+TEXTS = "state question text error hint trace version at arch key since begun".split()
+FIELD_TYPES = dict.fromkeys(TEXTS, (str,))
+FIELD_TYPES |= dict.fromkeys("pid cells done trained of seed".split(), (int,))
+FIELD_TYPES |= dict(share=(int, float), keys=(list,), said=(dict,))
+PATIENCE = 3600  # seconds that a finished training waits for a bench which somebody else has open
 
 
 class Job:
-    """A claimed piece of work: what `tell` says of it, others can read in `states`."""
+    """A claimed piece of work. What `tell` says of it, others read with `list_jobs`."""
 
-    def __init__(self, file, about):
-        self.file, self.about, self.told = (
-            file,
-            about | dict(pid=os.getpid(), since=iso_time(now().replace(microsecond=0))),
-            0.0,
-        )
+    def __init__(self, file: IO[str], about: dict):
+        self.file, self.written = file, 0.0
+        self.about = about | dict(pid=os.getpid(), since=iso_time(now().replace(microsecond=0)))
         self.tell(state="running", often=False)
 
-    def tell(self, often=True, **more):
-        """Say more about it; what comes `often`, as progress does, is written twice a second at most."""
+    def tell(self, often: bool = True, **more: Any) -> None:
+        """Write more about it.
+
+        What comes `often`, as progress does, is written twice a second at most.
+        """
         self.about |= more
-        if not often or time.monotonic() > self.told + 0.5:
-            self.told = time.monotonic()
+        if not often or time.monotonic() > self.written + 0.5:
+            self.written = time.monotonic()
             self.file.seek(0)
             self.file.truncate()
             json.dump(self.about, self.file)
             self.file.flush()
 
+    def fail(self, error: str, **more: str) -> None:
+        """Write that it failed.
+
+        Its file then stays until the work is done after all.
+        """
+        self.tell(often=False, state="failed", error=error, **more)
+
 
 @contextmanager
-def claim(bench, name, **about):
-    """Be the one who does the work `name`: a Job, or None where somebody else is at it. Its file goes when the work is done, and stays to say so
-    when it failed (`tell(state="failed", error=...)`) or was killed, until it is done after all (see states)."""
+def claim_job(bench: Bench, name: str, **about: Any) -> Iterator[Job | None]:
+    """Claim the work `name`.
+
+    Yields a Job, or None where somebody else is at it. Its file goes when the work is done. It stays where the work
+    failed (`Job.fail`) or was killed, until it is done after all: see `list_jobs`.
+    """
     path = bench.path / "jobs" / f"{name}.json"
-    permissions.folder(path.parent)
+    permissions.make_folder(path.parent)
     with open(path, "a+", opener=permissions.opener) as file:
         for _ in range(20):  # who reads the file holds it for a moment
             try:
@@ -79,102 +84,105 @@ def claim(bench, name, **about):
             path.unlink(missing_ok=True)
 
 
-def states(bench):
-    """What is running, has failed or was stopped, and is not done since: dicts as told, oldest first; `state` is running only where somebody holds
-    the lock. The file of what is done since goes."""
-    out = []
-    for path in sorted((bench.path / "jobs").glob("*.json")):
-        try:
-            with open(path) as file:
-                about = proper(dict(json.loads(file.read()))) | dict(
-                    name=path.stem
-                )  # an empty one is being written
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    about["state"] = (
-                        "failed"
-                        if about.get("state") == "failed" and "error" in about
-                        else "stopped"
-                    )
-                except BlockingIOError:
-                    about["state"] = "running"
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            RecursionError,
-        ):  # done meanwhile, or being written, or no job's
-            continue
-        out.append(about)
-    over = [job for job in out if job["state"] != "running"]
-    trained = (
-        dict(bench.rows("select key, ts from runs")) if over else {}
-    )  # who looks on while all goes well opens no bench
-    for job in over:
-        if done_since(job, trained):
-            out.remove(job)
+def list_jobs(bench: Bench) -> list[dict]:
+    """List what runs, failed or was stopped, oldest first.
+
+    What was done since is left out. Each is a dict as its process told it. `state` is "running" only where somebody
+    holds the lock. Files of jobs that were done since are deleted.
+    """
+    jobs = [job for path in sorted((bench.path / "jobs").glob("*.json")) if (job := _read(path))]
+    ended = [job for job in jobs if job["state"] != "running"]
+    # who looks on while all goes well opens no bench
+    trained = dict(bench.rows("select key, ts from runs")) if ended else {}
+    for job in ended:
+        if is_done_since(job, trained):
+            jobs.remove(job)
             with suppress(OSError):  # a bench that nobody may write
                 (bench.path / "jobs" / f"{job['name']}.json").unlink()
-    return sorted(out, key=lambda job: job.get("since", ""))
+    return sorted(jobs, key=lambda job: job.get("since", ""))
 
 
-def proper(told):
-    """What a job file says, as far as a job of ours says such things: a bench may come from anybody."""
-    about = {k: v for k, v in told.items() if type(v) in KINDS.get(k, ())}
+def _read(path: Path) -> dict | None:
+    """What a job file says, with its `name` and `state`.
+
+    None for one that is gone or no job's.
+    """
+    try:
+        with open(path) as file:  # an empty one is being written
+            job = keep_sound_fields(dict(json.loads(file.read()))) | dict(name=path.stem)
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                failed = job.get("state") == "failed" and "error" in job
+                job["state"] = "failed" if failed else "stopped"
+            except BlockingIOError:
+                job["state"] = "running"
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return job
+
+
+def keep_sound_fields(about: dict) -> dict:
+    """Keep the fields that a job of ours may have.
+
+    A bench may come from anybody.
+    """
+    fields = {k: v for k, v in about.items() if type(v) in FIELD_TYPES.get(k, ())}
     wrong = dict(
-        share=not 0 <= about.get("share", 0) <= 1,
-        keys=not all(isinstance(key, str) for key in about.get("keys", ())),
-        said=not str(about.get("said", {}).get("url", HERE)).startswith(HERE),
+        share=not 0 <= fields.get("share", 0) <= 1,
+        keys=not all(isinstance(key, str) for key in fields.get("keys", ())),
+        said=not str(fields.get("said", {}).get("url", HERE)).startswith(HERE),
     )
-    return {k: v for k, v in about.items() if not wrong.get(k)}
+    return {k: v for k, v in fields.items() if not wrong.get(k)}
 
 
-def stop(bench, job):
-    """End it as Ctrl-C would: what is half-made goes, or stays for the next time. Only a process that has the job's file open is meant."""
+def stop_job(bench: Bench, job: dict) -> None:
+    """Stop a job as Ctrl-C would.
+
+    What is half-made goes, or stays for the next time. Only a process that has the job's file open is meant.
+    """
     import psutil
 
     file = os.path.realpath(bench.path / "jobs" / f"{job['name']}.json")
     with suppress(OSError, ValueError, psutil.Error):
-        if job.get("pid", 0) > 0 and any(
-            f.path == file for f in psutil.Process(job["pid"]).open_files()
-        ):
-            os.kill(job["pid"], signal.SIGINT)
+        pid = job.get("pid", 0)
+        if pid > 0 and any(f.path == file for f in psutil.Process(pid).open_files()):
+            os.kill(pid, signal.SIGINT)
 
 
-def forget(bench, name):
-    """Put aside what failed or was stopped."""
+def dismiss_job(bench: Bench, name: str) -> None:
+    """Dismiss what failed or was stopped: delete its file."""
     (bench.path / "jobs" / f"{name}.json").unlink(missing_ok=True)
 
 
-def done_since(about, trained):
-    """Was all that a job was at trained after it began? An experiment names its `keys`, a cell is called by its own. trained: {key: time}."""
-    begun = began(about.get("begun") or about.get("since"))
-    return all(
-        trained.get(key, datetime.min) >= begun for key in about.get("keys", [about["name"]])
-    )
+def is_done_since(job: dict, trained: dict[str, datetime]) -> bool:
+    """Whether all that a job was at was trained after it began.
+
+    `trained`: {key: time}. An experiment names its `keys`; a cell is called by its own.
+    """
+    begun = parse_start(job.get("begun") or job.get("since"))
+    return all(trained.get(key, datetime.min) >= begun for key in job.get("keys", [job["name"]]))
 
 
-def began(text):
-    """A time as it is stored; the last of all where it is none."""
+def parse_start(text: str | None) -> datetime:
+    """Parse the time at which a job began, datetime.max for none."""
     try:
         begun = datetime.fromisoformat(text)
-        return (
-            stored(begun) if begun.tzinfo else begun
-        )  # an older Assay wrote UTC without saying so
+        # an older Assay wrote UTC without saying so
+        return to_stored(begun) if begun.tzinfo else begun
     except (TypeError, ValueError, OverflowError):
         return datetime.max
 
 
-HELD = 3600  # seconds that a finished training waits for a bench which somebody else has open
+def retry_while_held(work: Callable[[], Any], tell: Callable[[float, str], object]) -> Any:
+    """Return work(), tried again while somebody else has the bench open.
 
-
-def when_free(work, tell):
-    """What work() returns; while somebody else has the bench open, that is told, and it is tried again, for an hour."""
-    until = time.monotonic() + HELD
+    It is tried for an hour, and `tell` hears of it.
+    """
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             return work()
-        except Held as e:
+        except BenchBusy as e:
             if time.monotonic() > until:
                 raise
             tell(1.0, f"waits for the bench: {e.problem}")

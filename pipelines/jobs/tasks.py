@@ -1,55 +1,76 @@
-"""A verb at work in a process of its own, which anybody can follow or stop, and which outlives whoever started it."""
+"""Background tasks: processes that outlive whoever started them.
 
+A task is a verb of the command line at work on a bench. Anybody can follow it (`list_tasks`), stop it
+(`job_files.stop_job`) or dismiss what it left when it failed (`job_files.dismiss_job`).
+"""
+
+from __future__ import annotations
+
+import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from assay.curation.errors import UserError
-from assay.pipelines.jobs import job_files, processes
+from assay.curation.storage.interface import Bench
+from assay.curation.system import permissions, processes
+from assay.pipelines.jobs.job_files import list_jobs
 
-PREFIX = "errand-"
+PREFIX = "errand-"  # of a task's job file, as benches have had it from the beginning
+START = 30  # seconds that a task may take until it has begun
 
 
-def start(bench, verb, *arguments):
-    """Start `assay VERB ARGUMENTS -b BENCH`, of which one at a time can be at work on a bench; UserError where it is. Comes back when it has begun."""
-    if any(job["verb"] == verb and job["state"] == "running" for job in states(bench)):
+def start_process(bench: Bench, name: str, module: str, *arguments: object) -> subprocess.Popen:
+    """Start `python -m MODULE ARGUMENTS` in the background.
+
+    It writes to jobs/NAME.log of the bench.
+    """
+    folder = bench.path / "jobs"
+    permissions.make_folder(folder)
+    with open(folder / f"{name}.log", "w", opener=permissions.opener) as log:
+        return processes.start_detached(module, *arguments, log=log)
+
+
+def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
+    """Start `assay VERB ARGUMENTS -b BENCH` in the background.
+
+    It returns when the task has begun. One task of a verb can be at work on a bench at a time; UserError where one is.
+    """
+    if any(task["verb"] == verb and task["state"] == "running" for task in list_tasks(bench)):
         raise UserError(
             f"expected no other assay {verb} at work on this bench, found one",
             "wait for its end, or stop it",
         )
-    file = place(bench, verb)
+    file = task_file(bench, verb)
     file.unlink(missing_ok=True)
-    started = processes.background(
+    process = start_process(
         bench, file.stem, "assay.pipelines.cli.task", bench.path, verb, *arguments
     )
-    until = time.monotonic() + 30
-    while not begun(file) and started.poll() is None and time.monotonic() < until:
+    until = time.monotonic() + START
+    while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
-    return started
+    return process
 
 
-def begun(file):
-    """Has the work said that it is there? (What is done already has taken its file away, and ended.)"""
+def _has_begun(file: Path) -> bool:
+    """Whether a task has written its file.
+
+    One that is done has deleted it already, and ended.
+    """
     with suppress(FileNotFoundError):
         return file.stat().st_size > 0
     return False
 
 
-def place(bench, verb):
+def task_file(bench: Bench, verb: str) -> Path:
+    """Name the job file of a verb's task."""
     return bench.path / "jobs" / f"{PREFIX}{verb}.json"
 
 
-def states(bench):
-    """What is at work, or failed and nobody has put aside: as jobs.states, with `verb`."""
+def list_tasks(bench: Bench) -> list[dict]:
+    """List the tasks among the jobs, each with its `verb`."""
     return [
         job | dict(verb=job["name"].removeprefix(PREFIX))
-        for job in job_files.states(bench)
+        for job in list_jobs(bench)
         if job["name"].startswith(PREFIX)
     ]
-
-
-def stop(bench, job):
-    job_files.stop(bench, job)
-
-
-def forget(bench, job):
-    job_files.forget(bench, job["name"])

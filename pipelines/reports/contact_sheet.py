@@ -1,140 +1,172 @@
-"""Contact sheets: what lies in a cluster or a gap, as pictures on one page; test and guard images are never on it."""
+"""Contact sheets: a cluster or a gap as pictures on one page.
+
+Test and guard images are never on it.
+"""
+
+from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.predictions import model_errors
-from assay.curation.slicing import clusters, gaps
+from assay.curation.slicing import cluster_names, clusters, gaps
 from assay.curation.splits import LOCKED
-from assay.pipelines.reports.experiment_report import put
-from assay.pipelines.reports.html import section, stylesheet, words
-from assay.pipelines.reports.image_sections import figures, sheet
+from assay.pipelines.reports.page_file import write_page
+from assay.pipelines.reports.phrases import cut
+from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
+from assay.pipelines.reports.templates import PARTS, render_page
 
-TYPICAL, EDGE, EACH = (
-    8,
-    4,
-    12,
-)  # pictures of a cluster: nearest to its centre, farthest from it; of either half of a gap
-SIDE = 96  # of a picture on a PNG
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
+
+TYPICAL, EDGE = 8, 4  # pictures of a cluster: nearest to its centre, farthest from it
+EACH = 12  # pictures of either half of a gap
+SIDE = 96  # pixels of a picture on a PNG
+LABEL = Markup("{}")
 
 
-def of_clusters(bench, rows, path, level):
-    """Write the contact sheet of the clusters `rows` (clusters.table) as HTML or PNG; returns its path."""
+@dataclass(frozen=True)
+class Part:
+    """A cluster or a gap: its name, what is said of it, and rows of (title, pictures)."""
+
+    name: str
+    about: str
+    rows: list[tuple[str, list[dict]]]
+
+
+def write_cluster_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, level: str) -> Path:
+    """Write the contact sheet of clusters as HTML or PNG."""
     state = bench.state()
-    at, named = clusters.assigned(bench, state, level), clusters.names(bench, state, level)
+    at = clusters.assign_clusters(bench, state, level)
+    number = {name: c for c, name in cluster_names.name_clusters(bench, state, level).items()}
     parts = []
     for row in rows.itertuples():
-        c = next((c for c, name in named.items() if name == row.cluster), -1)
-        order = clusters.order(bench, state, at == c)
+        order = clusters.order_by_typicality(bench, state, at == number.get(row.cluster, -1))
         order = order[~state.split.iloc[order].isin(LOCKED).to_numpy()]
         shown = order if len(order) <= TYPICAL + EDGE else np.r_[order[:TYPICAL], order[-EDGE:]]
-        frame = pictured(
-            state.iloc[shown],
-            ["at the edge" if i >= TYPICAL else "typical" for i in range(len(shown))],
-        )
-        accuracy = (
-            f"accuracy {row.accuracy:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:,} val"
-            if row.n
-            else "no val sample"
-        )
-        parts.append(
-            (
-                row.cluster,
-                f"{row.train:,} train, {row.val:,} val, {row.pool:,} pool; {accuracy}",
-                [("", frame)],
-            )
-        )
-    return written(f"Clusters of {bench.path.name}, {level}", parts, path, bench)
+        text = ["at the edge" if i >= TYPICAL else "typical" for i in range(len(shown))]
+        pictures = load_pictures(picture_frame(state.iloc[shown], text=text), bench)
+        parts.append(Part(row.cluster, cluster_words(row), [("", pictures)]))
+    return write_sheet(f"Clusters of {bench.path.name}, {level}", parts, path)
 
 
-def of_gaps(bench, rows, path, version="HEAD", run=None):
-    """Write the contact sheet of the gaps `rows` (gaps.find) as HTML or PNG; returns its path."""
-    state, wrong, parts = bench.state(), model_errors.found(bench, version, run), []
-    wrong = wrong[
-        wrong.wrong & wrong.index.isin(state.index[state.keep & ~state.split.isin(LOCKED)])
-    ]
+def cluster_words(row: tuple) -> str:
+    """Say how large a cluster is, and how accurate on validation."""
+    sizes = f"{row.train:,} train, {row.val:,} val, {row.pool:,} pool"
+    if not row.n:
+        return f"{sizes}; no val sample"
+    return f"{sizes}; accuracy {row.accuracy:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:,} val"
+
+
+def write_gap_sheet(
+    bench: Bench,
+    rows: pd.DataFrame,
+    path: str | Path,
+    version: str = "HEAD",
+    run: str | None = None,
+) -> Path:
+    """Write the contact sheet of gaps as HTML or PNG."""
+    state, wrong, parts = bench.state(), model_errors.find_model_errors(bench, version, run), []
+    unlocked = state.index[state.keep & ~state.split.isin(LOCKED)]
+    wrong = wrong[wrong.wrong & wrong.index.isin(unlocked)]
     for row in rows.itertuples():
-        mine = gaps.members(bench, row.gap)
+        mine = gaps.gap_members(bench, row.gap)
         errors = wrong[wrong.index.isin(mine)].head(EACH)
-        frame = pictured(
-            state.loc[errors.index],
-            [f"labelled {a}, predicted {b}" for a, b in zip(errors.label, errors.said)],
-        )
-        pool = pool_of(bench, state, mine)[:EACH]
-        halves = [
-            ("Wrong on val", frame),
-            ("In the pool from there", pictured(state.loc[pool], ["pool"] * len(pool))),
-        ]
-        parts.append((row.gap, f"{row.why}. {row.action}", halves))
-    return written(f"Gaps of {bench.path.name}", parts, path, bench)
+        text = [f"labelled {a}, predicted {b}" for a, b in zip(errors.label, errors.said)]
+        halves = {
+            "Wrong on val": picture_frame(state.loc[errors.index], text=text),
+            "In the pool from there": picture_frame(
+                state.loc[pool_neighbours(bench, state, mine)[:EACH]], text="pool"
+            ),
+        }
+        pictures = [(head, load_pictures(frame, bench)) for head, frame in halves.items()]
+        parts.append(Part(row.gap, f"{row.why}. {row.action}", pictures))
+    return write_sheet(f"Gaps of {bench.path.name}", parts, path)
 
 
-def pool_of(bench, state, mine):
-    """Pool samples that are neighbours of the samples `mine` in the graph, those of most of them first; then what else of `mine` is in the pool."""
-    graph, at = neighbor_graph.nodes(bench, state)
-    near = graph["neighbours"][at[state.index.get_indexer(mine)]] if mine else np.empty((0, 0), int)
-    votes = np.bincount(near[near >= 0].ravel(), minlength=len(graph["hashes"]))
-    rows = np.flatnonzero(
-        (state.keep & (state.split == "pool")).to_numpy()
-        & ((votes[at] > 0) | state.index.isin(mine))
-    )
+def pool_neighbours(bench: Bench, state: pd.DataFrame, mine: Iterable) -> pd.Index:
+    """List pool samples that are neighbours of the samples `mine`.
+
+    Neighbours of most of them come first. Then what else of `mine` is in the pool.
+    """
+    graph, at = neighbor_graph.load_nodes(bench, state)
+    near = graph.neighbours[at[state.index.get_indexer(mine)]] if mine else np.empty((0, 0), int)
+    votes = np.bincount(near[near >= 0].ravel(), minlength=len(graph.hashes))
+    pool = (state.keep & (state.split == "pool")).to_numpy()
+    rows = np.flatnonzero(pool & ((votes[at] > 0) | state.index.isin(mine)))
     return state.index[rows[np.argsort(-votes[at[rows]], kind="stable")]]
 
 
-def pictured(part, texts):
-    """A frame as sheets.sheet takes it."""
-    label = part.label.where(part.label.notna(), "unlabelled")
-    return part.assign(was=label, now="", text=texts)[["uri", "key", "was", "now", "text"]]
+def write_search_sheet(bench: Bench, rows: pd.DataFrame, title: str, path: str | Path) -> None:
+    """Write the samples of a search as pictures on a page.
+
+    rows: source_id, path, and text, which stands under each picture.
+    """
+    rows = rows.assign(key=rows.source_id, uri=rows.path, was="", now="")
+    body = [
+        PARTS.figures(load_pictures(rows[i : i + 24], bench), Markup())
+        for i in range(0, len(rows), 24)
+    ]
+    write_page(draw_page(title, Markup().join(body)), path)
 
 
-def written(title, parts, path, bench):
-    """Parts (title, about, [(title of a row, frame)]) as one page or one picture at `path`."""
+def write_sheet(title: str, parts: list[Part], path: str | Path) -> Path:
+    """Write parts as a page or a picture, as the path ends."""
     kind = Path(path).suffix.lower()
     if kind not in (".html", ".png"):
         raise UserError(
             f"expected a contact sheet that ends in .html or .png, found {path}",
             "for example --sheet sheet.html",
         )
-    return put(page(title, parts, bench) if kind == ".html" else picture(parts, bench), path)
+    if kind == ".png":
+        return write_page(draw_png(parts), path)
+    body = Markup().join(PARTS.section(cut(part.name, 200), draw_part(part)) for part in parts)
+    return write_page(draw_page(title, body), path)
 
 
-def page(title, parts, bench):
-    body = ""
-    for name, about, rows in parts:
-        inside = "".join(
-            f"{f'<h3>{words(head)}</h3>' if head else ''}{figures(sheet(frame, bench), '{}')}"
-            for head, frame in rows
-            if len(frame)
-        )
-        body += section(words(name, 200), words(about, 600), inside)
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{words(title)} - Assay</title><style>
-{stylesheet()}</style></head><body><main><h1>{words(title)}</h1>{body}</main></body></html>
-""".encode("utf-8", "replace")
+def draw_page(title: str, body: Markup) -> bytes:
+    """Draw a whole page of pictures."""
+    main = Markup("<main><h1>{}</h1>{}</main>").format(cut(title), body)
+    return render_page(title, main).encode("utf-8", "replace")
 
 
-def picture(parts, bench):
-    """The same as a PNG: a line of words above each row of pictures."""
+def draw_part(part: Part) -> Markup:
+    """Draw the words and pictures of a cluster or a gap."""
+    out = PARTS.about(cut(part.about, 600))
+    for head, pictures in part.rows:
+        if pictures:
+            out += Markup("<h3>{}</h3>").format(head) if head else ""
+            out += PARTS.figures(pictures, LABEL)
+    return out
+
+
+def draw_png(parts: list[Part]) -> bytes:
+    """Draw parts as a PNG: a line of words above each row."""
     from PIL import Image, ImageDraw
 
     rows = [
-        (f"{name}  {head}".strip(), sheet(frame, bench))
-        for name, _, rows in parts
-        for head, frame in rows
-        if len(frame)
+        (f"{part.name}  {head}".strip(), pictures)
+        for part in parts
+        for head, pictures in part.rows
+        if pictures
     ]
-    width = max([len(s) for _, s in rows] or [1]) * (SIDE + 4)
+    width = max([len(pictures) for _, pictures in rows] or [1]) * (SIDE + 4)
     canvas = Image.new("RGB", (max(width, 480), max(1, len(rows)) * (SIDE + 24)), "white")
     draw = ImageDraw.Draw(canvas)
-    for i, (name, shots) in enumerate(rows):
+    for i, (name, pictures) in enumerate(rows):
         draw.text((4, i * (SIDE + 24) + 4), name.encode("ascii", "replace").decode()[:150], "black")
-        for j, shot in enumerate(s for s in shots if s["jpeg"]):
-            image = Image.open(io.BytesIO(shot["jpeg"]))
+        for j, picture in enumerate(p for p in pictures if p["jpeg"]):
+            image = Image.open(io.BytesIO(picture["jpeg"]))
             image.thumbnail((SIDE, SIDE))
             canvas.paste(image, (j * (SIDE + 4), i * (SIDE + 24) + 20))
     out = io.BytesIO()

@@ -1,139 +1,179 @@
-"""An experiment as a summary for a pull request: the same numbers as on the page, in Markdown as GitHub reads it."""
+"""Write an experiment as a summary for a pull request.
+
+The same numbers as on the page, in Markdown as GitHub reads it.
+"""
+
+from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from html import escape
 
-from assay.curation.review.rates import share_words
-from assay.pipelines.experiments.plan import KEYS, RECIPE, duration
-from assay.pipelines.reports.cost_sections import MOST, holm, sure
-from assay.pipelines.reports.html import count, interval, points
+from assay.curation.review.rates import describe_share
+from assay.pipelines.experiments.cells import RECIPE
+from assay.pipelines.experiments.matrix import format_duration
+from assay.pipelines.experiments.plan import KEYS
+from assay.pipelines.reports.phrases import count, interval, is_significant, p_value, points
+from assay.pipelines.reports.slices import MOST
 
 ROWS = 12  # rows of a table; the rest is in the report
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 
 
-def plain(text, most=80):
-    """Text from outside, cut, on one line and escaped: no table breaks on it, nothing becomes markup, nobody is called by an @."""
+def escape_markdown(text: object, most: int = 80) -> str:
+    """Cut and escape text from outside, on one line.
+
+    No table breaks on it, nothing becomes markup, nobody is called by an @.
+    """
     text = " ".join(str("" if text is None else text).split())
     text = text if len(text) <= most else text[: most - 1] + "…"
     return SPECIAL.sub(r"\\\1", escape(text, quote=False)).replace("@", "@\u2060")
 
 
-def capital(text):
+def capitalize_first(text: str) -> str:
+    """Begin with a capital, and leave the rest."""
     return text[:1].upper() + text[1:]
 
 
-def table(head, rows):
+def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write a table of the first rows."""
     lines = [head, ["---"] * len(head), *rows[:ROWS]]
     more = ["", f"{len(rows) - ROWS:,} more rows are in the report."] if len(rows) > ROWS else []
     return ["", *("| " + " | ".join(row) + " |" for row in lines), *more, ""]
 
 
-def markdown(data):
-    """The summary of compare.report_data: the verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again."""
-    plan, n = (
-        data["plan"],
-        f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}, 95 % intervals",
-    )
-    text = re.sub(r"(?<![\w-])-(?=\d)", "−", data["verdict"])
-    lines = [f"### {plain(capital(text), 1200)}", "", plain(data["question"], 300)]
-    lines += cells(data)
-    lines += [f"Accuracy in %: {n}."]
-    head, given = (
-        ["effect", "points", "Holm p", "verdict"],
-        any("given" in e for e in data["effects"]),
-    )
-    effects = [
-        [plain(e["name"]), interval(e), holm(e), plain(e["verdict"])] for e in data["effects"]
+def markdown(data: dict) -> str:
+    """Write the summary of load_report_data.
+
+    The verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again.
+    """
+    verdict = re.sub(r"(?<![\w-])-(?=\d)", "−", data["verdict"])
+    said = [
+        escape_markdown(capitalize_first(describe_control(data)), 300),
+        escape_markdown(describe_relabelled_control(data), 300),
+        cost_words(data),
+        slice_words(data),
+        *fairness_words(data),
     ]
-    if given:  # an audit corrects the points: what the labels as they came would say stands beside
-        head, effects = (
-            head + ["as given"],
-            [row + [interval(e["given"])] for row, e in zip(effects, data["effects"])],
-        )
-    lines += table(head, effects) if effects else ["", "No effect to show.", ""]
-    lines += [
-        f"- {said}"
-        for said in (
-            plain(capital(chance(data)), 300),
-            plain(blind(data), 300),
-            cost(data),
-            helped(data),
-            *fair(data),
-        )
-        if said
+    size = f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}"
+    lines = [
+        f"### {escape_markdown(capitalize_first(verdict), 1200)}",
+        "",
+        escape_markdown(data["question"], 300),
+        *accuracy_table(data),
+        f"Accuracy in %: {size}, 95 % intervals.",
+        *effect_table(data["effects"]),
+        *(f"- {line}" for line in said if line),
+        "",
+        *rerun_lines(data),
     ]
-    settings = toml(plan)
+    return "\n".join(lines)
+
+
+def effect_table(effects: list[dict]) -> list[str]:
+    """Write the effects.
+
+    Where an audit corrects them, with what the labels as given would say.
+    """
+    if not effects:
+        return ["", "No effect to show.", ""]
+    head = ["effect", "points", "Holm p", "verdict"]
+    rows = [
+        [
+            escape_markdown(e["name"]),
+            interval(e),
+            escape_markdown(p_value(e)),
+            escape_markdown(e["verdict"]),
+        ]
+        for e in effects
+    ]
+    if any("given" in e for e in effects):
+        head += ["as given"]
+        rows = [[*row, interval(e["given"])] for row, e in zip(rows, effects)]
+    return table_lines(head, rows)
+
+
+def rerun_lines(data: dict) -> list[str]:
+    """Write the plan, the recipe and the versions, folded."""
+    settings = plan_toml(data["plan"])
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", settings)), default=0))
     trees = ", ".join(
-        f"{plain(v, 40)} {plain(t, 12)}" for v, t in list(data["tree"].items())[:ROWS]
+        f"{escape_markdown(v, 40)} {escape_markdown(t, 12)}"
+        for v, t in list(data["tree"].items())[:ROWS]
     )
-    lines += [
-        "",
+    code = escape_markdown(", ".join(data["code"]))
+    return [
         "<details><summary>Run it again</summary>",
         "",
         f"{fence}toml",
         *settings.split("\n"),
         fence,
         "",
-    ]
-    lines += [
-        f"`assay experiment plan.toml`, recipe {RECIPE}, code {plain(', '.join(data['code']))}; trees: {trees}",
+        f"`assay experiment plan.toml`, recipe {RECIPE}, code {code}; trees: {trees}",
         "",
         "</details>",
         "",
     ]
-    return "\n".join(lines)
 
 
-def cells(data):
-    """The matrix: accuracies with their intervals."""
+def accuracy_table(data: dict) -> list[str]:
+    """Write the matrix: accuracies with their intervals."""
     archs, rows = data["plan"]["architectures"], {}
     for c in data["cells"]:
-        rows.setdefault(c["version"], [f"{plain(c['version'])} ({c['n_train']:,} labels)"]).append(
-            interval(c["accuracy"], "")
-        )
-    return table(["version", *map(plain, archs)], list(rows.values()))
+        head = f"{escape_markdown(c['version'])} ({c['n_train']:,} labels)"
+        rows.setdefault(c["version"], [head]).append(interval(c["accuracy"], sign=False))
+    return table_lines(["version", *map(escape_markdown, archs)], list(rows.values()))
 
 
-def chance(data):
-    """The random control in words: real, or what the random stratum says of one, or why there is none."""
+def describe_control(data: dict) -> str:
+    """Say what the random control was worth.
+
+    It is real, or what the random stratum says of one, or the reason why there is none.
+    """
     c = data["control"]
     if not c:
         return data["control_reason"] or "no random control"
     if c.get("estimated"):
-        said = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*c["would_find"])
-        base = f"{c['hits']:,} of {c['looks']:,} random looks were wrong"
-        return f"random control, estimated: {base}, so {count(c['reviews'], 'random review')} would have found {said}; these found {c['found']:,}"
-    beyond = (
-        f"; {data['plan']['versions'][-1]} against it {interval(c['beyond'])} points"
-        if c.get("beyond")
-        else ""
-    )
+        would = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*c["would_find"])
+        base = f"{c['hits']:,} of {c['looks']:,} labels reviewed at random were wrong"
+        reviews = count(c["reviews"], "random review")
+        return (
+            f"random control, estimated: {base}, so {reviews} would have found {would}; "
+            f"these found {c['found']:,}"
+        )
     seed = f" (drawn with the seed {c['seed']})" if c.get("seed") else ""
-    return f"random control, what as many labels are worth when chance picks them{seed}: {interval(c)} points{beyond}"
+    what = f"what as many labels are worth when chance picks them{seed}: {interval(c)} points"
+    last = data["plan"]["versions"][-1]
+    beyond = f"; {last} against it {interval(c['beyond'])} points" if c.get("beyond") else ""
+    return f"random control, {what}{beyond}"
 
 
-def blind(data):
-    """What the random control of a relabelling is, where there is one: no review that found nothing, but harm."""
+def describe_relabelled_control(data: dict) -> str:
+    """Say what a random control of a relabelling is.
+
+    Empty where there is none. It is no review that found nothing, but harm.
+    """
     controls = [b["version"] for b in data["beside"] if re.search(r"~\s*random\(", b["version"])]
-    what = "relabels random samples in the same way, so it harms by itself: it tells what an equal number of blind changes does"
+    what = (
+        "relabels random samples in the same way, so it harms by itself: "
+        "it tells what an equal number of blind changes does"
+    )
     return f"The random control {' or '.join(controls)} {what}" if controls else ""
 
 
-def audit_facts(a):
-    noise = a["noise"]
-    wrong = share_words(
-        noise["wrong"], noise["n"], noise["unsure"], noise["share"], noise["share_between"]
-    )
-    return f"audited blind: {a['audited']:,} of {a['of']:,}; wrong {wrong}"
+def audit_facts(audit: dict) -> str:
+    """Say how many test labels were audited, and how many wrong."""
+    noise = audit["noise"]
+    names = ("wrong", "n", "unsure", "share", "share_between")
+    wrong = describe_share(*(noise[k] for k in names))
+    return f"audited blind: {audit['audited']:,} of {audit['of']:,}; wrong {wrong}"
 
 
-def toml(plan):
-    """A plan as the file it came from."""
+def plan_toml(plan: dict) -> str:
+    """Write a plan as the file it came from."""
 
-    def text(x):  # TOML has JSON's strings, numbers and lists
+    def text(x: object) -> str:  # TOML has JSON's strings, numbers and lists
         return json.dumps(x, ensure_ascii=False)
 
     given = {k: plan[k] for k in KEYS if plan.get(k) is not None}
@@ -144,61 +184,62 @@ def toml(plan):
     return "\n".join(lines)
 
 
-def cost(data):
-    c = data.get("costs")
-    if not c:
+def cost_words(data: dict) -> str:
+    """Say what review and compute cost."""
+    costs = data.get("costs")
+    if not costs:
         return ""
-    review, said = c["review"], []
+    review, rate, compute, out = costs["review"], costs["rates"]["review"], costs["compute"], []
     if review and review["minutes"] is not None:
-        said.append(
-            f"{duration(60 * review['minutes'])} of review ({count(review['decisions'], 'decision')})"
-        )
+        decisions = count(review["decisions"], "decision")
+        out.append(f"{format_duration(60 * review['minutes'])} of review ({decisions})")
     elif review:
-        said.append(f"review not timed ({plain(review['reason'])})")
-    if c["rates"]["review"]:
-        said.append(f"{interval(c['rates']['review'])} points per hour of it")
-    said.append(
-        f"{duration(c['compute']['seconds'])} of compute ({count(c['compute']['runs'], 'run')})"
+        out.append(f"review not timed ({escape_markdown(review['reason'])})")
+    if rate:
+        out.append(f"{interval(rate)} points per hour of it")
+    out.append(
+        f"{format_duration(compute['seconds'])} of compute ({count(compute['runs'], 'run')})"
     )
-    more = (
-        f"; the last third of the reviews: {plain(c['curve']['last_third']['verdict'])}"
-        if c.get("curve")
-        else ""
-    )
-    return f"Cost: {', '.join(said)}{more}."
+    words = f"Cost: {', '.join(out)}"
+    if not costs.get("curve"):
+        return f"{words}."
+    third = escape_markdown(costs["curve"]["last_third"]["verdict"])
+    return f"{words}; the last third of the reviews: {third}."
 
 
-def helped(data):
-    """The slices with a verdict; one that is nearly all of the test set says what the verdict says, and is no news."""
-    w = data.get("where")
-    if not w or not w["slices"]:
+def slice_words(data: dict) -> str:
+    """Name the slices with a verdict.
+
+    One that is nearly all of the test set says what the verdict says, and is no news.
+    """
+    where = data.get("where")
+    if not where or not where["slices"]:
         return ""
-    told = sorted(
-        (s for s in w["slices"] if sure(s) and s["n"] <= MOST * data["n_test"]),
-        key=lambda s: -abs(s["estimate"]),
-    )
-    names = [f"{plain(s['name'], 40)} {interval(s)} ({plain(s['verdict'])})" for s in told[:5]]
-    more = f" and {len(told) - 5} more" if len(told) > 5 else ""
-    return f"Where: {', '.join(names) + more if names else 'no slice by itself'}, of {w['tested']:,} tested (Holm over all)."
+    sure = [s for s in where["slices"] if is_significant(s) and s["n"] <= MOST * data["n_test"]]
+    sure.sort(key=lambda s: -abs(s["estimate"]))
+    names = [
+        f"{escape_markdown(s['name'], 40)} {interval(s)} ({escape_markdown(s['verdict'])})"
+        for s in sure[:5]
+    ]
+    more = f" and {len(sure) - 5} more" if len(sure) > 5 else ""
+    listed = ", ".join(names) + more if names else "no slice by itself"
+    return f"Where: {listed}, of {where['tested']:,} tested (Holm over all)."
 
 
-def fair(data):
-    """What a reader must know before believing it."""
-    f, test = data.get("fairness") or {}, data["test"]
+def fairness_words(data: dict) -> Iterator[str]:
+    """Say what a reader must know before believing it."""
+    known, test, power = data.get("fairness") or {}, data["test"], data["power"]
     labels = "declared audited" if test["audited"] else f"unaudited ({test['noise']} wrong)"
     labels = audit_facts(test["audit"]) if test.get("audit") else labels
-    said = [f"test labels {plain(labels, 200)}"]
-    near = f.get("near_duplicates") or {}
-    if near:
+    said = [f"test labels {escape_markdown(labels, 200)}"]
+    if near := known.get("near_duplicates"):
         most = max(near.values())
-        said.append(
-            f"{f'at most {most:,}' if most else 'no'} training samples (nearly) equal a test sample"
-        )
-    if f.get("looks"):
-        said.append(
-            f"test version looked at {count(f['looks'], 'time')}, {count(f['edits'], 'edit')} since the first"
-        )
+        some = f"at most {most:,}" if most else "no"
+        said.append(f"{some} training samples (nearly) equal a test sample")
+    if known.get("looks"):
+        times, edits = count(known["looks"], "time"), count(known["edits"], "edit")
+        said.append(f"test version looked at {times}, {edits} since the first")
     yield f"Fairness: one test version for every cell; {'; '.join(said)}."
-    power = data["power"]
     if power and power.get("asked") and power["power"] is not None:
-        yield f"Power: an effect of {points(power['asked'], '')} points would be seen {power['power']:.0%} of the time."
+        size, share = points(power["asked"], sign=False), f"{power['power']:.0%}"
+        yield f"Power: an effect of {size} points would be seen {share} of the time."

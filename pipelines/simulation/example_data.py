@@ -1,34 +1,50 @@
 """The example data set: solar cells with planted label errors."""
 
+from __future__ import annotations
+
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
+from assay.curation.system.extras import require
 
 
-def hurried(probability, seed):
-    """One annotator's label for each cell: defective with the experts' probability. (n,) floats -> (n,) bool."""
+def hurried_labels(probability: np.ndarray, seed: int) -> np.ndarray:
+    """Draw one annotator's labels: defective with the experts' probability.
+
+    (n,) floats -> (n,) bool.
+    """
     return np.random.default_rng(seed).random(len(probability)) < probability
 
 
-def example(bench, source):
-    """The manifest that example:solar-cells stands for, made beside the bench; any other source as it is."""
+def resolve_example(bench: Bench, source: Any) -> Any:
+    """Resolve example:solar-cells to its manifest; other sources stay.
+
+    The manifest is made beside the bench.
+    """
     if not isinstance(source, str) or not source.startswith("example:") or Path(source).exists():
         return source
     if source != "example:solar-cells":
         raise UserError(
             f"expected example:solar-cells, found {source}", "there is no other example"
         )
-    return str(solar_cells(bench.path / "uploads" / "example")[0])
+    return str(make_solar_cells(bench.path / "uploads" / "example")[0])
 
 
-def solar_cells(folder, seed=0):
-    """The solar cells of the elpv-dataset wheel as a manifest in `folder`: train and val carry a hurried annotator's label, test the experts'
-    majority. Returns (manifest path, {key: expert majority}). Images stay in the wheel: links, not copies."""
+def make_solar_cells(folder: Path, seed: int = 0) -> tuple[Path, dict[str, str]]:
+    """Make a manifest of the solar cells in the elpv-dataset wheel.
+
+    train and val carry a hurried annotator's label, test the experts' majority. Returns (manifest path,
+    {key: expert majority}). Images stay in the wheel: links, not copies.
+    """
+    require("demo", "elpv_dataset")
     import elpv_dataset
+    import pandas as pd
 
     from assay.curation.formats.splits import make_splits
 
@@ -36,19 +52,14 @@ def solar_cells(folder, seed=0):
     table = [
         line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()
     ]
-    paths, doubt, module = (
-        [r[0] for r in table],
-        np.array([float(r[1]) for r in table]),
-        [r[2] for r in table],
-    )
+    paths, module = [row[0] for row in table], [row[2] for row in table]
+    doubt = np.array([float(row[1]) for row in table])
     name = np.array(["functional", "defective"])
     truth = name[(doubt > 0.5).astype(int)]
-    import pandas as pd
-
     frame = pd.DataFrame(dict(key=paths, label=truth, split=None, meta=None))
     split = np.array(make_splits(frame, paths, seed=seed, val=0.1, test=0.2))
-    label = np.where(split == "test", truth, name[hurried(doubt, seed).astype(int)])
-    permissions.folder(folder)
+    label = np.where(split == "test", truth, name[hurried_labels(doubt, seed).astype(int)])
+    permissions.make_folder(folder)
     link = folder / "images"
     if not link.is_symlink():
         link.symlink_to(root / "images")

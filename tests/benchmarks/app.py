@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 
 import assay
+from assay.curation.formats.base import ImportOptions
 from assay.curation.slicing import gaps
-from assay.pipelines.experiments.run import detach
+from assay.pipelines.experiments.run import detach_run
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
 from tests.benchmarks.tools import clock, need
 from tests.browser import Workbench, browser, look
@@ -82,13 +83,12 @@ def million(folder, n=1_000_000, each=50_000):
             bench,
             folder / "photographs.parquet",
             "benchmark",
-            columns=dict(label="label"),
-            audited_test=True,
+            ImportOptions(columns=dict(label="label"), audited_test=True),
         )
     with clock("scan"):
         scan(
             bench,
-            embedder="tests.benchmarks.app:vectors",
+            ScanOptions(embedder="tests.benchmarks.app:vectors"),
             say=lambda line: print("   ", line, flush=True),
         )
 
@@ -108,8 +108,7 @@ def build(folder):
             bench,
             need("cifar10n.parquet"),
             "benchmark",
-            columns=dict(label="aggre"),
-            audited_test=True,
+            ImportOptions(columns=dict(label="aggre"), audited_test=True),
         )
         scan(bench, say=lambda line: None)
     return bench
@@ -173,7 +172,7 @@ def four(server, bench, n=500, pause=1000):
     (bench.path / "plan.toml").write_text(
         f'versions = ["{version}"]\narchitectures = ["probe", "mlp"]\nseeds = 100\n'
     )
-    experiment, _ = detach(bench, bench.path / "plan.toml", ["-o", bench.path / "report.html"])
+    experiment, _ = detach_run(bench, bench.path / "plan.toml", ["-o", bench.path / "report.html"])
 
     def person(who):
         with browser() as chrome:
@@ -212,7 +211,7 @@ def four(server, bench, n=500, pause=1000):
             f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}",
             flush=True,
         )
-    running = any(job["state"] == "running" for job in job_files.states(bench) if "cells" in job)
+    running = any(job["state"] == "running" for job in job_files.list_jobs(bench) if "cells" in job)
     if running:
         os.kill(experiment, signal.SIGINT)
     runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
@@ -233,7 +232,7 @@ def main(*asked):
             if given
             else build(folder)
         )
-        gaps.find(
+        gaps.find_gaps(
             bench
         )  # all is written down as a scan leaves it: a server that was killed before is no part of a page's time
         print(f"{len(bench.state()):,} samples")

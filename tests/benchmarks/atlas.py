@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from assay.app.server import map_data
-from assay.curation.features import projection
-from assay.pipelines.indexing.scan import scan
+from assay.curation.features import image_map
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import browser, workbench
 from tests.conftest import bench_of, digits
 
@@ -23,7 +23,7 @@ def made(n, seed=0):
     rng = np.random.default_rng(seed)
     heap = rng.integers(0, 20, n)
     xy = np.clip(rng.random((20, 2))[heap] + rng.normal(0, 0.04, (n, 2)), 0, 1).astype("f4")
-    return map_data.packed(xy, (heap % 10).astype("u1"), dict(palette=[], legend=[]))
+    return map_data.pack_bytes(xy, (heap % 10).astype("u1"), dict(palette=[], legend=[]))
 
 
 def moved(page, n, steps=120):
@@ -53,8 +53,8 @@ def moved(page, n, steps=120):
 
 def main(folder):
     bench = bench_of(digits(300), folder, audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
-    projection.sketch(bench)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+    image_map.sketch_map(bench)
     with workbench(bench.path) as server, browser() as chrome:
         for n in SIZES:
             page = server.page(chrome, "/", viewport=dict(width=1440, height=900))

@@ -14,16 +14,16 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
+from assay.curation.statistics import diverged_runs, multiple_testing, power, requirements
 from assay.curation.statistics import estimates as stats
-from assay.curation.statistics import multiple_testing, power
-from assay.curation.statistics.estimates import (
+from assay.curation.statistics.contrasts import (
     DATA_EFFECT,
     INTERACTION,
     PAIR,
-    cell,
+    cell_accuracy,
     contrast,
-    wilson,
 )
+from assay.curation.statistics.estimates import wilson_interval
 
 DIFFICULTY = 5.5  # logit standard deviation of test samples: a seed spread of 0.1 is then 0.3 points at accuracy 0.9, 0.6 is 1.8
 SEEDS, SAMPLES, ACCURACIES, SPREADS, CORRELATION = (
@@ -91,7 +91,7 @@ def effects(cells):
 
 def found(family):
     """Whether Holm finds anything at all in a family of effects."""
-    return multiple_testing.holm([e.p for e in family]).min() <= 0.05
+    return multiple_testing.adjust_holm([e.p for e in family]).min() <= 0.05
 
 
 def nothing(rng, count, S, m, accuracy, spread):
@@ -101,7 +101,7 @@ def nothing(rng, count, S, m, accuracy, spread):
         a, b = cells[:2]
         pair, family = contrast([a, b], PAIR), effects(cells)
         right = [
-            holds(cell(a, others=cells[1:]).limits(), accuracy),
+            holds(cell_accuracy(a, others=cells[1:]).limits(), accuracy),
             *(holds(e.limits(), 0) for e in (pair, family[0], family[2])),
         ]
         pick = rng.integers(
@@ -110,8 +110,8 @@ def nothing(rng, count, S, m, accuracy, spread):
         one, other = a.mean(1)[pick[0]].mean(1), b.mean(1)[pick[1]].mean(1)  # as good as normal
         dust = rng.standard_normal(400) / np.sqrt(m * S)
         plain = [
-            holds(cell(a).limits(), accuracy),
-            holds(wilson(a.sum(), a.size), accuracy),
+            holds(cell_accuracy(a).limits(), accuracy),
+            holds(wilson_interval(a.sum(), a.size), accuracy),
             holds(np.quantile(one + dust * np.sqrt(a.var(1).mean()), [0.025, 0.975]), accuracy),
             abs(pair.estimate) <= 1.96 * np.sqrt(pair.v_items),
             holds(
@@ -140,7 +140,7 @@ def known(rng, count, S, m, base, spread):
     for cells in experiments(rng, count, accuracies, S, m, spread):
         pair = contrast([cells[2], cells[0]], PAIR)
         intervals = (
-            cell(cells[0], others=cells[1:]),
+            cell_accuracy(cells[0], others=cells[1:]),
             pair,
             contrast(cells, DATA_EFFECT),
             contrast(cells, INTERACTION),
@@ -148,7 +148,7 @@ def known(rng, count, S, m, base, spread):
         out.append(
             [
                 *(holds(e.limits(), truth) for e, truth in zip(intervals, truths)),
-                "too small" in stats.verdict(pair, MARGIN),
+                "too small" in stats.judge_effect(pair, MARGIN),
             ]
         )
     return np.mean(out, 0)
@@ -191,9 +191,9 @@ def planned(rng, count, S, delta, spread):
         return np.mean([contrast(cells, PAIR).low > 0 for cells in runs])
 
     pilots = list(experiments(rng, 60, [0.9] * 2, S, 1000, spread))
-    named = [power.needed(cells, delta) for cells in pilots]
+    named = [power.needed_sizes(cells, delta) for cells in pilots]
     m, seeds = (np.median([n[what] or np.inf for n in named]) for what in ("m", "seeds"))
-    foreseen = np.mean([power.power(cells, PAIR, delta) for cells in pilots])
+    foreseen = np.mean([power.contrast_power(cells, PAIR, delta) for cells in pilots])
     return [
         foreseen,
         measured(S, 1000),
@@ -210,13 +210,13 @@ def gates(rng, count, S, n, required, spread):
     failed = [
         np.mean(
             [
-                power.below(Y, required)["verdict"] == "below"
+                requirements.judge_requirement(Y, required)["verdict"] == "below"
                 for (Y,) in experiments(rng, count, [true], S, n, spread)
             ]
         )
         for true in (required, fall)
     ]
-    return [*failed, power.chance_to_catch(n, required, fall)]
+    return [*failed, requirements.chance_to_detect(n, required, fall)]
 
 
 def broken(rng, count, S, m, accuracy, spread):
@@ -224,12 +224,12 @@ def broken(rng, count, S, m, accuracy, spread):
     the recipe that works: cell and pair, all seeds counted and without those named."""
     named, accused, hit = [], [], []
     for healthy in experiments(rng, count, [accuracy] * 2, S, m, spread):
-        accused += [bool(stats.diverged(Y)) for Y in healthy]
+        accused += [bool(diverged_runs.find_diverged(Y)) for Y in healthy]
         bad = [rng.random(S) < 0.05 for _ in healthy]
         cells = [np.where(b[:, None], rng.random(Y.shape) < 0.1, Y) for Y, b in zip(healthy, bad)]
-        left = [stats.sound(Y)[0] for Y in cells]
-        named += [i in stats.diverged(Y) for b, Y in zip(bad, cells) for i in np.flatnonzero(b)]
-        estimates = [(cell(s[0], others=s[1:]), contrast(s, PAIR)) for s in (cells, left)]
+        left = [diverged_runs.drop_diverged(Y)[0] for Y in cells]
+        named += [i in diverged_runs.find_diverged(Y) for b, Y in zip(bad, cells) for i in np.flatnonzero(b)]
+        estimates = [(cell_accuracy(s[0], others=s[1:]), contrast(s, PAIR)) for s in (cells, left)]
         hit.append(
             [
                 holds(e.limits(), truth)
@@ -292,7 +292,7 @@ def judge(measured, names, limit, wrong, first=0):
         for k, name in enumerate(names, first):
             share = float(np.atleast_1d(x)[k])
             if wrong * (share - limit) > 0:
-                low, high = wilson(share * n, n)
+                low, high = wilson_interval(share * n, n)
                 sure = (
                     "SIGNIFICANT"
                     if wrong * ((low if wrong > 0 else high) - limit) > 0

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 import assay
+from assay.curation.formats.base import ImportOptions
+from assay.pipelines.fiftyone import changes, sync
 from assay.pipelines.fiftyone import dataset as mirror
-from assay.pipelines.fiftyone import samples
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.conftest import DATA
 
 
@@ -42,23 +43,24 @@ def main(n=2_000):
             bench,
             Path(folder) / "cifar.parquet",
             "benchmark",
-            columns=dict(label=label),
-            audited_test=True,
+            ImportOptions(columns=dict(label=label), audited_test=True),
         )
-        timed("scan (pixels)", scan, bench, embedder="pixels", say=lambda line: None)
-        fo, _ = timed("start mongod and FiftyOne", mirror.connect, bench)
-        dataset = mirror.dataset_of(bench, fo)
+        timed("scan (pixels)", scan, bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+        fo, _ = timed("start mongod and FiftyOne", mirror.connect_database, bench)
+        dataset = mirror.open_dataset(bench, fo)
         print(
             {
                 k: v
-                for k, v in timed("push, all new", mirror.push, bench, fo, dataset).items()
+                for k, v in timed("push, all new", sync.push_samples, bench, fo, dataset).items()
                 if k != "lost"
             }
         )
         print(
             {
                 k: v
-                for k, v in timed("push, nothing new", mirror.push, bench, fo, dataset).items()
+                for k, v in timed(
+                    "push, nothing new", sync.push_samples, bench, fo, dataset
+                ).items()
                 if k != "lost"
             }
         )
@@ -67,7 +69,9 @@ def main(n=2_000):
         print(
             {
                 k: v
-                for k, v in timed("push after 100 edits", mirror.push, bench, fo, dataset).items()
+                for k, v in timed(
+                    "push after 100 edits", sync.push_samples, bench, fo, dataset
+                ).items()
                 if k != "lost"
             }
         )
@@ -75,10 +79,14 @@ def main(n=2_000):
             "tags", {s: ["train", "seen", "odd"] for s in ids[:100]}, key_field="assay_id"
         )
         found = timed(
-            "find 100 changes", mirror.found_in, bench, dataset, mirror.Pushed(bench, dataset)
+            "find 100 changes",
+            sync.find_changes,
+            bench,
+            dataset,
+            sync.PushedSamples(bench, dataset),
         )
         assert len(found) == 100 and (found.verdict == "apply").all()
-        out = timed("edit", bench.edit, samples.decisions(found), "benchmark")
+        out = timed("edit", bench.edit, changes.make_decisions(found), "benchmark")
         assert out["edits"] == 100 and np.isin("odd", bench.state().tags[ids[0]])
 
 

@@ -17,11 +17,13 @@ import pandas as pd
 
 import assay
 from assay.curation.errors import UserError
+from assay.curation.formats.base import ImportOptions
 from assay.curation.label_quality import live
 from assay.curation.statistics import sampling, wording
 from assay.pipelines.evaluation import compare
 from assay.pipelines.experiments import run
-from assay.pipelines.experiments.plan import cells, read_plan
+from assay.pipelines.experiments.cells import list_cells
+from assay.pipelines.experiments.plan import read_plan
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
 from assay.pipelines.simulation import reviewer
@@ -45,8 +47,7 @@ def build(folder, name):
                 bench,
                 need("cifar10n.parquet"),
                 "benchmark",
-                columns=dict(label=name),
-                audited_test=True,
+                ImportOptions(columns=dict(label=name), audited_test=True),
             )
     if "v1" not in names(bench):
         with clock(f"{name}: scan at effort 1"):
@@ -60,15 +61,23 @@ def build(folder, name):
             rows["random"] = at_random(bench, len(rows["queue"]))
             for version, order, m, e in reviews():
                 if m == n:
-                    asked = reviewer.fallible(rows[order], truth, e / 100, ACCEPT if e else 0)
+                    asked = reviewer.fallible_decisions(
+                        rows[order], truth, e / 100, ACCEPT if e else 0
+                    )
                     rehearse(
                         bench,
                         version,
-                        partial(reviewer.answer, bench, rows[order], asked, f"{WHO}, {e} % wrong"),
+                        partial(
+                            reviewer.apply_decisions,
+                            bench,
+                            rows[order],
+                            asked,
+                            f"{WHO}, {e} % wrong",
+                        ),
                     )
     state = bench.state()
     wrong = state[state["split"].isin(("train", "val")) & (state.label != truth)].index
-    rehearse(bench, "clean", partial(bench.edit, reviewer.decisions(wrong, truth), WHO))
+    rehearse(bench, "clean", partial(bench.edit, reviewer.true_decisions(wrong, truth), WHO))
     return bench
 
 
@@ -103,7 +112,7 @@ def reviews():
 
 def at_random(bench, n):
     """As many rows as a queue has, drawn in the bench's own random order, with what the model says of each."""
-    state, found = bench.state("v1"), live.opinion(bench, "v1")
+    state, found = bench.state("v1"), live.label_scores(bench, "v1")
     drawn = sampling.random_order(state)[:n]
     said = found.reindex(drawn)
     rows = dict(
@@ -220,7 +229,7 @@ def table(folder):
         print(f"\n## {name}\n\n{markdown(told(bench))}")
         for path in sorted(folder.glob(f"{name}.*.toml")):
             plan = read_plan(path)
-            wanted = cells(bench, plan)
+            wanted = list_cells(bench, plan)
             missing = sum(not c["done"] for c in wanted)
             print(
                 f"\n### {path.name}: {len(wanted) - missing} of {len(wanted)} cells are trained\n"
@@ -229,25 +238,25 @@ def table(folder):
                 print(f"to go on: assay experiment {path} -b {folder / name}")
                 continue
             try:
-                show(compare.compare(bench, plan), plan)
+                show(compare.compare_versions(bench, plan), plan)
             except UserError as e:
                 print(e)
 
 
 def show(data, plan):
     print(f"{data['verdict']}\n")
-    gain = {(g["version"], g["arch"]): wording.interval(g) for g in data["per_architecture"]}
+    gain = {(g["version"], g["arch"]): wording.format_interval(g) for g in data["per_architecture"]}
     rows = {}
     for c in data["cells"]:
         row = rows.setdefault(c["version"], dict(version=c["version"], n=f"{c['n_train']:,}"))
-        row[c["arch"]] = wording.points(c["accuracy"]["estimate"], False)
+        row[c["arch"]] = wording.format_points(c["accuracy"]["estimate"], False)
         row[f"{c['arch']} gain"] = gain.get((c["version"], c["arch"]), "")
     print(markdown(pd.DataFrame(rows.values())))
     effects = [
         dict(
             kind=e["kind"],
             effect=e["name"],
-            points=wording.interval(e),
+            points=wording.format_interval(e),
             p_holm=f"{e['p_holm']:.3f}",
             verdict=e["verdict"],
         )
@@ -276,7 +285,7 @@ def main(folder, *asked):
             bench = build(folder, name)
         for kind, plan in plans(bench, name).items():
             write(plan, folder / f"{name}.{kind}.toml")
-            run.run(
+            run.run_plan(
                 bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True)
             )
     table(folder)

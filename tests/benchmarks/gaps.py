@@ -26,12 +26,14 @@ import pandas as pd
 from PIL import Image
 
 import assay
-from assay.curation.predictions import runs
+from assay.curation.formats.base import ImportOptions
+from assay.curation.predictions import run_predictions
 from assay.curation.selection import similarity
 from assay.curation.slicing import gaps
-from assay.curation.statistics import estimates
+from assay.curation.statistics import contrasts
 from assay.pipelines.experiments import run
-from assay.pipelines.experiments.plan import cells, check
+from assay.pipelines.experiments.cells import list_cells
+from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need
@@ -204,11 +206,10 @@ def story(folder, table, mine, n, embedded):
             bench,
             folder / "table.parquet",
             "benchmark",
-            columns=dict(label="label"),
-            audited_test=True,
+            ImportOptions(columns=dict(label="label"), audited_test=True),
         )
         scan(bench, say=lambda line: print("   ", line, flush=True))
-    found, state = gaps.find(bench), bench.state()
+    found, state = gaps.find_gaps(bench), bench.state()
     truth = dict(zip(table.id, table.truth))
     truth = pd.Series([truth[k] for k in state.key], state.index)
     inside = state.key.isin(mine).to_numpy()
@@ -238,10 +239,10 @@ def story(folder, table, mine, n, embedded):
             )
             versions.append(bench.commit(way, "benchmark", way)["name"])
             bench.undo(edit["batch"], "benchmark")
-    plan = check(dict(versions=versions, architectures=["probe"], seeds=SEEDS, test="v1"))
+    plan = check_plan(dict(versions=versions, architectures=["probe"], seeds=SEEDS, test="v1"))
     with clock(f"{folder.name}: train {len(versions)} x {SEEDS} probes"):
-        run.run(bench, plan, lambda line: None)
-    row |= closed(bench, state, truth, cells(bench, plan), inside)
+        run.run_plan(bench, plan, lambda line: None)
+    row |= closed(bench, state, truth, list_cells(bench, plan), inside)
     print("\n".join(f"    {k:<20} {v}" for k, v in row.items()), flush=True)
     return row
 
@@ -255,14 +256,16 @@ def located(bench, state, found, mine, n):
         gaps=len(found),
     )
     for rank, gap in enumerate(found.gap, 1):
-        here = state.index.isin(gaps.members(bench, gap)) & val
+        here = state.index.isin(gaps.gap_members(bench, gap)) & val
         share, held = (
             mine[here].mean() if here.any() else 0,
             (mine & here).sum() / (mine & val).sum(),
         )
         if share >= 1 / 3 and held >= 1 / 5:
             row |= dict(rank=rank, gap=gap, precision=f"{share:.0%}", recall=f"{held:.0%}")
-            row["mined"] = list(similarity.similar(bench, gaps.seeds(bench, gap)).head(n)["sample"])
+            row["mined"] = list(
+                similarity.find_similar(bench, gaps.gap_seeds(bench, gap)).head(n)["sample"]
+            )
             break
     pool = ((state["split"] == "pool") & state.keep).to_numpy()
     hit, base = mine[state.index.get_indexer(row["mined"])], mine[pool].mean()
@@ -282,13 +285,13 @@ def closed(bench, state, truth, wanted, mine):
     for part, rows in parts.items():
         ids = state.index[rows & state.keep.to_numpy()].sort_values()
         Y = {
-            v: [runs.right(bench, c["key"], truth[ids]) for c in wanted if c["version"] == v]
+            v: [run_predictions.mark_correct(bench, c["key"], truth[ids]) for c in wanted if c["version"] == v]
             for v in dict.fromkeys(c["version"] for c in wanted)
         }
         out[f"{part} n"], out[f"{part} before"] = len(ids), f"{np.mean(Y['v1']):.1%}"
         for way in ("mined", "random", "all"):
             if way in Y:
-                e = estimates.contrast([np.array(Y[way]), np.array(Y["v1"])], estimates.PAIR)
+                e = contrasts.contrast([np.array(Y[way]), np.array(Y["v1"])], contrasts.PAIR)
                 out[f"{part} {way}"] = (
                     f"{100 * e.estimate:+.1f} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
                 )

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from assay.curation.features import knn
+from assay.curation.features import graph_updates, knn, neighbor_lists, reduction
 from assay.curation.issues import drift
 from assay.curation.slicing import clusters
 from tests.benchmarks.tools import clock, peak
@@ -40,16 +40,16 @@ def recall(folder):
     """Of a bench's own embeddings, at most 50,000."""
     import assay
     from assay.curation.features import scan_settings
-    from assay.curation.storage.arrays import Shards
+    from assay.curation.storage.shards import Shards
 
     shards = Shards(
         assay.open(folder).arrays
         / "embeddings"
-        / scan_settings.settings(assay.open(folder))["folder"]
+        / scan_settings.read_settings(assay.open(folder))["folder"]
     )
     rows = shards.rows(shards.index["hash"][:50_000])
     with clock(f"graph of {len(rows):,} x {rows.shape[1]:,}"):
-        graph = knn.build(rows)
+        graph = knn.build_graph(rows)
     X = rows[np.arange(len(rows))].astype("f8")
     X = ((X - X.mean(0)) / X.std(0)).astype("f4")
     X /= np.linalg.norm(X, axis=1, keepdims=True)
@@ -57,7 +57,7 @@ def recall(folder):
     S = X[asked] @ X.T
     S[np.arange(len(asked)), asked] = -9
     true = np.argpartition(-S, 10, axis=1)[:, :10]
-    hits = np.array([len(set(a) & set(b)) / 10 for a, b in zip(graph["neighbours"][asked], true)])
+    hits = np.array([len(set(a) & set(b)) / 10 for a, b in zip(graph.neighbours[asked], true)])
     print(
         f"recall@10 {hits.mean():.4f} +- {1.96 * hits.std() / len(hits) ** 0.5:.4f}, {len(asked):,} queries",
         flush=True,
@@ -66,11 +66,11 @@ def recall(folder):
 
 def kinds(graph, y):
     """What is read from the graph alone: near candidates, groups, outliers, drift of two halves."""
-    pairs, _ = knn.close_pairs(graph["neighbours"], graph["distances"])
-    knn.star_groups(len(y), pairs[:1000])
-    z = knn.isolation(graph["distances"])[1]
+    pairs, _ = neighbor_lists.find_close_pairs(graph.neighbours, graph.distances)
+    neighbor_lists.group_near_duplicates(len(y), pairs[:1000])
+    z = neighbor_lists.measure_isolation(graph.distances)[1]
     split = np.where(np.arange(len(y)) % 5, "train", "val")
-    drift.find(graph["neighbours"], np.arange(len(y)), {"split": split}, {})
+    drift.compare_groups(graph.neighbours, np.arange(len(y)), {"split": split}, {})
     return (z > 4).sum()
 
 
@@ -79,10 +79,12 @@ def speed(n=50_000, d=1280):
     from tempfile import TemporaryDirectory
     from types import SimpleNamespace
 
-    from assay.curation.features import image_similarity
-    from assay.curation.issues import image_quality, spurious_correlations
-    from assay.curation.media.pixels import Pixels, _store
-    from assay.curation.storage.arrays import Shards
+    from assay.curation.issues import image_properties, image_quality, spurious_correlations
+    from assay.curation.media import image_similarity
+    from assay.curation.media.base import Decoded
+    from assay.curation.media.pixels import Pixels
+    from assay.curation.media.source_decoding import store_decoded
+    from assay.curation.storage.shards import Shards
 
     X, y = made(n, d)
     rng = np.random.default_rng(0)
@@ -93,37 +95,38 @@ def speed(n=50_000, d=1280):
         bench = SimpleNamespace(arrays=Path(folder))
         hashes = np.array([f"{i:032x}" for i in range(n)], "S32")
         for i in range(0, n, 4096):
-            _store(
-                Shards(bench.arrays / "pixels"),
-                hashes[i : i + 4096],
-                list(rng.integers(0, 256, (len(hashes[i : i + 4096]), 32, 32, 3), dtype="u1")),
-            )
+            part = hashes[i : i + 4096]
+            images = rng.integers(0, 256, (len(part), 32, 32, 3), dtype="u1")
+            fresh = {h.decode(): Decoded((32, 32), image) for h, image in zip(part, images)}
+            store_decoded(Shards(bench.arrays / "pixels"), fresh)
         start = time.perf_counter()
         with clock("graph"):
-            graph = knn.build(X)
+            graph = knn.build_graph(X)
         with clock("near duplicates"):
-            pairs, _ = knn.close_pairs(graph["neighbours"], graph["distances"])
+            pairs, _ = neighbor_lists.find_close_pairs(graph.neighbours, graph.distances)
             pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
             (
-                image_similarity.likeness(pixels, pairs),
-                image_similarity.limit(pixels, graph["neighbours"]),
+                image_similarity.compare_pairs(pixels, pairs),
+                image_similarity.duplicate_limit(pixels, graph.neighbours),
             )
-            knn.star_groups(n, pairs[:1000])
+            neighbor_lists.group_near_duplicates(n, pairs[:1000])
         with clock("quality"):
-            rows, _ = image_quality.measure(bench, hashes)
-            image_quality.scores(rows[np.arange(n)], np.full(n, 32.0), np.full(n, 32.0))
+            rows, _ = image_properties.measure_images(bench, hashes)
+            seen = dict(zip(image_properties.COLUMNS, rows[np.arange(n)].T))
+            seen |= dict.fromkeys(("width", "height"), np.full(n, 32.0))
+            for kind in image_quality.KINDS:
+                image_quality.score_images(kind, seen)
         with clock("outliers, drift, shortcuts"):
-            knn.isolation(graph["distances"])
-            seen = dict(zip(image_quality.COLUMNS, rows[np.arange(n)].T))
-            drift.find(
-                graph["neighbours"],
+            neighbor_lists.measure_isolation(graph.distances)
+            drift.compare_groups(
+                graph.neighbours,
                 np.arange(n),
                 {"split": np.where(np.arange(n) % 5, "train", "val")},
                 seen,
             )
-            spurious_correlations.find(seen, y, 10)
+            spurious_correlations.compare_properties(seen, y, 10)
         with clock("clusters"):
-            clusters.made(knn.reduced(X), np.ones(n, bool))
+            clusters.build_clusters("", np.arange(n), reduction.reduce_vectors(X), np.ones(n, bool))
     print(f"{n:,} x {d:,}: {time.perf_counter() - start:.1f} s, peak {peak():.1f} GB", flush=True)
 
 
@@ -139,7 +142,7 @@ def datalab(n=50_000):
     probs[np.arange(n), y] += 0.7
     start = time.process_time()
     with clock(f"ours, {n:,} x 1,280") as ours:
-        graph = knn.build(X)
+        graph = knn.build_graph(X)
         kinds(graph, y)
         find_label_issues(y, probs, filter_by="predicted_neq_given", n_jobs=1)
     middle = time.process_time()
@@ -165,7 +168,7 @@ def growth(d=256, most=200_000):
     for n in sizes:
         X, y = made(n, d)
         start, wall = time.process_time(), time.perf_counter()
-        kinds(knn.build(X), y)
+        kinds(knn.build_graph(X), y)
         took.append(time.process_time() - start)
         print(
             f"{n:>9,} x {d}: {took[-1]:7.1f} CPU s, {time.perf_counter() - wall:7.1f} s, peak {peak():.1f} GB",
@@ -182,17 +185,17 @@ def extend(n=50_000, d=1280):
     X, _ = made(n, d)
     first = np.sort(np.random.default_rng(0).permutation(n)[n // 100 :])
     start = time.process_time()
-    kept = knn.build(X[first])
+    kept = knn.build_graph(X[first])
     built, start = time.process_time() - start, time.process_time()
     was = np.full(n, -1)
     was[first] = np.arange(len(first))
-    more = knn.extended(kept, X, was)
+    more = graph_updates.extend_graph(kept, X, was)
     added, start = time.process_time() - start, time.process_time()
-    fewer = knn.extended(more, X[first], first)
+    fewer = graph_updates.extend_graph(more, X[first], first)
     left = time.process_time() - start
-    whole = knn.build(X)
+    whole = knn.build_graph(X)
     agree = [
-        np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g["neighbours"], w["neighbours"])])
+        np.mean([len(set(a) & set(b)) / 10 for a, b in zip(g.neighbours, w.neighbours)])
         for g, w in ((more, whole), (fewer, kept))
     ]
     print(
@@ -208,7 +211,7 @@ def million(n=1_000_000, d=128):
     X, y = made(n, d)
     print(f"vectors {X.nbytes / 1e9:.1f} GB, peak {peak():.1f} GB")
     with clock(f"graph of {n:,} x {d}, and what is read from it"):
-        kinds(knn.build(X), y)
+        kinds(knn.build_graph(X), y)
 
 
 if __name__ == "__main__":

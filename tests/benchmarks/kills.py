@@ -19,7 +19,7 @@ import assay
 from assay import UserError
 from assay.curation.maintenance import garbage, integrity
 from assay.curation.storage import backup
-from assay.curation.versioning import versions
+from assay.curation.versioning import states
 from tests.benchmarks.victims import PLAN, bench_of, digits, fork, relabel, scanned
 
 
@@ -31,6 +31,7 @@ class Import:
         digits(120, seed=1).to_parquet(place / "more.parquet")
 
     def act(self, place, tell):
+        from assay.curation.formats.base import ImportOptions
         from assay.pipelines.indexing.ingest import ingest
 
         tell(
@@ -38,14 +39,13 @@ class Import:
                 assay.create(place / "bench"),
                 place / "more.parquet",
                 "ann",
-                columns=dict(label="label"),
-                refreeze_test=True,
+                ImportOptions(columns=dict(label="label"), refreeze_test=True),
             )
         )
 
     def see(self, place):
         bench = assay.open(place / "bench")
-        return versions.tree(bench.state()), len(bench.state())
+        return states.hash_tree(bench.state()), len(bench.state())
 
 
 class First(Import):
@@ -65,9 +65,17 @@ class Scan:
         bench_of(digits(100), place, audited_test=True)
 
     def act(self, place, tell):
-        from assay.pipelines.indexing.scan import scan
+        from assay.pipelines.indexing.scan import ScanOptions, scan
 
-        tell(len(scan(assay.open(place / "bench"), embedder="pixels", say=lambda line: None)))
+        tell(
+            len(
+                scan(
+                    assay.open(place / "bench"),
+                    ScanOptions(embedder="pixels"),
+                    say=lambda line: None,
+                )
+            )
+        )
 
     def see(self, place):
         """What the queue says of labels, where there is one; other reasons come with the scan's last step."""
@@ -108,8 +116,8 @@ class Commit(Edit):
 
     def see(self, place):
         bench = assay.open(place / "bench")
-        copies = backup.newest(place / "bench" / "backups")
-        assert all(map(backup.examine, copies)) and len(copies) <= backup.KEPT + 1, copies
+        copies = backup.list_newest(place / "bench" / "backups")
+        assert all(map(backup.examine_backup, copies)) and len(copies) <= backup.KEPT + 1, copies
         return set(bench.commits().name)
 
 
@@ -142,7 +150,7 @@ class Experiment:
         from assay.pipelines.experiments import plan, run
 
         tell(
-            run.run(
+            run.run_plan(
                 assay.open(place / "bench"),
                 plan.read_plan(place / "plan.toml"),
                 lambda line: None,
@@ -160,9 +168,9 @@ class Export:
         scanned(place)
 
     def act(self, place, tell):
-        from assay.curation.formats.write import export
+        from assay.curation.formats.write import export_version
 
-        tell(export(assay.open(place / "bench"), place / "out", copy=True)["tree"])
+        tell(export_version(assay.open(place / "bench"), place / "out", copy=True)["tree"])
 
     def see(self, place):
         out = place / "out"
@@ -188,13 +196,13 @@ class Restore:
         bench.file.write_bytes(blob)
 
     def act(self, place, tell):
-        tell(backup.restore(assay.Bench(place / "bench"))["upto"])
+        tell(backup.restore_backup(assay.Bench(place / "bench"))["upto"])
 
     def see(self, place):
         try:
             bench = assay.open(place / "bench")
             assert bench.chain_breaks() == []
-            return versions.tree(bench.state())
+            return states.hash_tree(bench.state())
         except UserError as e:
             return "restore" in e.hint  # and nothing is shown
 
@@ -206,7 +214,7 @@ class Return(Restore):
         pass
 
     def act(self, place, tell):
-        tell(backup.restore(assay.Bench(place / "bench"), "v1")["upto"])
+        tell(backup.restore_backup(assay.Bench(place / "bench"), "v1")["upto"])
 
 
 VERBS = dict(
@@ -283,7 +291,7 @@ def traces(place):
     """What lies there a day later when `gc` has swept, names without their numbers."""
     for f in place.rglob("*"):
         os.utime(f, (time.time() - 30 * 86400,) * 2, follow_symlinks=False)
-    garbage.gc(assay.open(place / "bench"))
+    garbage.collect_garbage(assay.open(place / "bench"))
     return {kind_of(f, place) for f in place.rglob("*") if f.is_file()}
 
 
@@ -352,7 +360,7 @@ def survived(context, verb, place, when, before, after, usual):
     bench = assay.Bench(place / "bench")
     if bench.file.exists() and seen is not True:
         bench = assay.open(place / "bench")
-        found = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
+        found = [f for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES]
         assert found == [], found
     until = time.monotonic() + 15
     while orphans(place) and time.monotonic() < until:

@@ -16,10 +16,10 @@ import pandas as pd
 
 import assay
 from assay.curation.features import neighbor_graph, scan_settings
-from assay.curation.issues import finders
-from assay.curation.storage.arrays import load
+from assay.curation.formats.base import ImportOptions
+from assay.curation.issues import outliers
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.benchmarks.tools import clock, need
 
 
@@ -72,14 +72,16 @@ def planted(name, table, n):
     table, folder = with_copies(table, n), Path(tempfile.mkdtemp())
     table.to_parquet(folder / f"{name}.parquet")
     bench = assay.create(folder / "bench")
-    ingest(bench, folder / f"{name}.parquet", "benchmark", columns=dict(label="label"))
+    ingest(
+        bench, folder / f"{name}.parquet", "benchmark", ImportOptions(columns=dict(label="label"))
+    )
     with clock(f"{name}: scan of {len(table):,}"):
-        scan(bench, hold_out=False, say=lambda line: print("   ", line, flush=True))
-    state, graph = bench.state(), load(bench.arrays / "graph.npz")
-    _, at = neighbor_graph.nodes(bench, state)
+        scan(bench, ScanOptions(hold_out=False), say=lambda line: print("   ", line, flush=True))
+    state, graph = bench.state(), neighbor_graph.Graph.load(bench.arrays / "graph.npz")
+    _, at = neighbor_graph.load_nodes(bench, state)
     node = pd.Series(at, state.key)
     copies = table[table.way != ""]
-    pairs = {frozenset(p) for p in graph["pairs"].tolist()}
+    pairs = {frozenset(p) for p in graph.pairs.tolist()}
     wanted = {frozenset((node[a], node[b])) for a, b in zip(copies.id, copies.of)}
     leaks = set(state.key[[s for s in bench.issues("leakage")["sample"]]])
     print(
@@ -110,9 +112,9 @@ def sheet(bench, graph, pairs, file):
     from PIL import Image
 
     from assay.curation.media.pixels import Pixels
-    from assay.curation.storage.arrays import Shards
+    from assay.curation.storage.shards import Shards
 
-    pixels = Pixels(Shards(bench.arrays / "pixels"), graph["hashes"], 64)
+    pixels = Pixels(Shards(bench.arrays / "pixels"), graph.hashes, 64)
     out = Image.new("RGB", (10 * 140, -(-len(pairs) // 10) * 70), "red")
     for r, pair in enumerate(pairs):
         for side, node in enumerate(pair):
@@ -162,11 +164,12 @@ def outliers(n=10_000):
     )
     pd.concat([table, crops]).assign(split="train").to_parquet(folder / "both.parquet")
     bench = assay.create(folder / "bench")
-    ingest(bench, folder / "both.parquet", "benchmark", columns=dict(label="label"))
+    ingest(bench, folder / "both.parquet", "benchmark", ImportOptions(columns=dict(label="label")))
     with clock(f"outliers: scan of {len(table) + len(crops):,}"):
-        scan(bench, hold_out=False, say=lambda line: print("   ", line, flush=True))
+        scan(bench, ScanOptions(hold_out=False), say=lambda line: print("   ", line, flush=True))
     state = bench.state()
-    score = finders.scores(bench, state, *neighbor_graph.nodes(bench, state))["outlier"][0]
+    graph, node = neighbor_graph.load_nodes(bench, state)
+    score = outliers.score_outliers(graph.distances)[0][node]
     crop = state.key.str.startswith("crop").to_numpy()
     first = np.argsort(score, kind="stable")
     print(
@@ -187,9 +190,9 @@ def alone(bench, crop, alike):
     """The same crops one at a time, as their distance to the ten nearest of 5,000 CIFAR images: together they are no outliers but a cluster."""
     from sklearn.metrics import roc_auc_score
 
-    from assay.curation.storage.arrays import Shards
+    from assay.curation.storage.shards import Shards
 
-    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+    X = Shards(bench.arrays / "embeddings" / scan_settings.read_settings(bench)["folder"]).rows(
         bench.state().content_hash
     )
     X, own = X[np.arange(len(X))], np.flatnonzero(~crop)

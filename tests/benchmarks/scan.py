@@ -13,8 +13,10 @@ import numpy as np
 
 import assay
 from assay.curation.features import scan_settings
+from assay.curation.formats.base import ImportOptions
 from assay.curation.label_quality import scoring
-from assay.curation.storage.arrays import Shards, load
+from assay.curation.storage.arrays import load_arrays
+from assay.curation.storage.shards import Shards
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
 from tests.benchmarks.tools import clock, need, peak
@@ -35,7 +37,7 @@ def label_set(source, name, work, shared):
         bench.arrays.mkdir()
         for part in ("pixels", "embeddings"):
             shutil.copytree(shared.arrays / part, bench.arrays / part, copy_function=os.link)
-    ingest(bench, source, "benchmark", columns=dict(label=name))
+    ingest(bench, source, "benchmark", ImportOptions(columns=dict(label=name)))
     return bench
 
 
@@ -74,14 +76,14 @@ def main(folds=5):
         )
 
     bench = first
-    part = scoring.judged(bench.state())
+    part = scoring.without_locked(bench.state())
     sample = part.index[:1]
     import pandas as pd
 
     other = "cat" if part.label.iloc[0] != "cat" else "dog"
     with clock("edit one label, stored and everything re-scored and published"):
         bench.edit(pd.DataFrame(dict(sample=sample, label=[other])), "benchmark")
-    X = Shards(bench.arrays / "embeddings" / scan_settings.settings(bench)["folder"]).rows(
+    X = Shards(bench.arrays / "embeddings" / scan_settings.read_settings(bench)["folder"]).rows(
         part.content_hash
     )
     X = X[np.arange(len(X))]
@@ -97,7 +99,7 @@ def main(folds=5):
         f"yardstick's average precision on aggre (with one label edited): {average_precision_score(labels != truth.to_numpy(dtype=str), -p):.3f}"
     )
     print(
-        f"peak memory {peak():.2f} GB; opinion {load(bench.arrays / 'opinion.npz')['pred_probs'].shape}"
+        f"peak memory {peak():.2f} GB; opinion {load_arrays(bench.arrays / 'opinion.npz')['pred_probs'].shape}"
     )
     shutil.rmtree(work)
 

@@ -46,16 +46,16 @@ def benches(names):
 
 def said_of(held, state):
     """The class that the probe names for each validation sample of a state."""
-    probs = held.judge(state)[1]
-    val = (scoring.judged(state[["split"]])["split"] == "val").to_numpy()
+    probs = held.score(0, state)[0].probs
+    val = (scoring.without_locked(state[["split"]])["split"] == "val").to_numpy()
     return np.array(held.classes, object)[probs[val].argmax(1)]
 
 
 def trajectory(bench, truth):
     """What the probe said of each validation sample after each of 500 decisions in queue order, (501, 2000), by somebody who knows the truth."""
     state = bench.state().copy()
-    held = standing.standing(bench, state)
-    worst = standing.opinion(bench).sort_values("score", kind="stable").index
+    held = standing.LiveProbe.load(bench, state)
+    worst = standing.label_scores(bench).sort_values("score", kind="stable").index
     worst = [s for s in worst if state["split"][s] == "train"][:DECISIONS]
     out = [said_of(held, state)]
     for sample in worst:
@@ -93,8 +93,8 @@ def live(name, said, truth):
                 for b, w in set(zip(better.tolist(), worse.tolist()))
             )
             flips = np.maximum(better + worse, 1)
-            once += bool((abs(better - worse) > estimates.normal(0.975) * np.sqrt(flips)).any())
-        low, high = estimates.wilson(false, SESSIONS)
+            once += bool((abs(better - worse) > estimates.normal_quantile(0.975) * np.sqrt(flips)).any())
+        low, high = estimates.wilson_interval(false, SESSIONS)
         print(
             f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} "
             f"sessions without effect (limit 5 %); by an interval for one look {once / SESSIONS:.1%}"
@@ -111,11 +111,11 @@ def left(name, wrong, sessions=300):
             unsure = rng.random(len(bad)) < np.where(bad, unsure_wrong, unsure_right)
             hits, doubts = (bad & ~unsure).cumsum(), unsure.cumsum()
             at = [(int(hits[k - 1]), int(k - doubts[k - 1]), int(doubts[k - 1])) for k in looks]
-            found = [errors_left.count_wrong(h, sure, n, d) for h, sure, d in at]
+            found = [errors_left.estimate_wrong(h, sure, n, d) for h, sure, d in at]
             missed += any(not w.low <= wrong.sum() <= w.high for w in found)
-            dropped = [errors_left.wrong_exactly(h, sure, n) for h, sure, _ in at if sure >= 30]
+            dropped = [errors_left.bound_wrong_once(h, sure, n) for h, sure, _ in at if sure >= 30]
             once += any(not low <= wrong.sum() <= high for low, high in dropped)
-        low, high = estimates.wilson(sessions - missed, sessions)
+        low, high = estimates.wilson_interval(sessions - missed, sessions)
         print(
             f"{name:<6} unsure of {unsure_wrong:.0%} of wrong and {unsure_right:.0%} of right labels: the range holds at all {len(looks)} looks in "
             f"{1 - missed / sessions:.1%} [{low:.1%}, {high:.1%}] (limit 95 %); unsure dropped, one look at a time {1 - once / sessions:.1%}; "

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.similar FOLDER
 
 Seeds are of one class, of two unlike classes, or of one class within one of 60 clusters of the embedding (a planted gap). Rankings: nearest seed,
-mean cosine, and `mining.likeness`. Then what a trigger's bar lets through: recall should be a half, whatever the task."""
+mean cosine, and `similarity.score_similarity`. Then what a trigger's threshold lets through: recall should be a half, whatever the task."""
 
 import sys
 from pathlib import Path
@@ -46,11 +46,11 @@ def main(folder):
             there = np.flatnonzero(members & ~pool)
             seeds = V[rng.choice(there, min(n, len(there)), False)]
             score = dict(
-                nearest=-similarity.nearest(V[pool], seeds)[0],
+                nearest=-similarity.find_nearest(V[pool], seeds)[0],
                 mean=V[pool] @ seeds.mean(0),
-                likeness=similarity.likeness(V, seeds, V[pool]),
+                likeness=similarity.score_similarity(V, seeds, V[pool]),
             )
-            hit = score["likeness"] >= similarity.bar(V[~pool], seeds, 10)
+            hit = score["likeness"] >= similarity.similarity_threshold(V[~pool], seeds, 10)
             found = {name: average_precision_score(members[pool], s) for name, s in score.items()}
             caught = dict(
                 recall=members[pool][hit].sum() / members[pool].sum(),

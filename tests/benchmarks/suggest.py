@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 
 import assay
-from assay.curation.features import knn
+from assay.curation.features import reduction
+from assay.curation.formats.base import ImportOptions
 from assay.curation.label_quality import probe
 from assay.curation.selection import active_learning
-from assay.curation.statistics import estimates
-from assay.curation.storage.arrays import Shards
-from assay.pipelines.embedders.embed import embed
+from assay.curation.statistics import contrasts
+from assay.curation.storage.shards import Shards
+from assay.pipelines.embedders.embed import embed_images
 from assay.pipelines.indexing.ingest import ingest
-from assay.pipelines.simulation.example_data import solar_cells
+from assay.pipelines.simulation.example_data import make_solar_cells
 from tests.benchmarks.gain import markdown, share
 from tests.benchmarks.tools import need
 
@@ -37,17 +38,24 @@ def data(folder, name):
     if not len(bench.state()):
         if name == "cifar":
             share(bench, folder.parent.glob("gain/*"))  # embeddings that are ready
-            ingest(bench, need("cifar10n.parquet"), "benchmark", columns=dict(label="true_label"))
+            ingest(
+                bench,
+                need("cifar10n.parquet"),
+                "benchmark",
+                ImportOptions(columns=dict(label="true_label")),
+            )
         elif name == "roman":
             ingest(
                 bench,
                 need("roman_numerals.parquet"),
                 "benchmark",
-                columns=dict(label="true_label"),
-                split_map=dict(test_hidden="test", label_book="pool"),
+                ImportOptions(
+                    columns=dict(label="true_label"),
+                    split_map=dict(test_hidden="test", label_book="pool"),
+                ),
             )
         else:
-            manifest, truth = solar_cells(folder / "cells")
+            manifest, truth = make_solar_cells(folder / "cells")
             table = pd.read_csv(manifest)
             table.assign(label=table.id.map(truth)).to_csv(
                 manifest.with_name("true.csv"), index=False
@@ -55,11 +63,11 @@ def data(folder, name):
             ingest(bench, manifest.with_name("true.csv"), "benchmark")
     state = bench.state()
     state = state[state.label.notna() & state["split"].isin(("train", "val", "test"))]
-    _, _, model = embed(bench, state.content_hash, "lite0", None)
+    _, _, model = embed_images(bench, state.content_hash, "lite0", None)
     X = np.asarray(Shards(bench.arrays / "embeddings" / model).rows(state.content_hash))
     return (
         X,
-        knn.reduced(X),
+        reduction.reduce_vectors(X),
         np.unique(state.label, return_inverse=True)[1],
         state["split"].to_numpy(),
     )
@@ -99,7 +107,9 @@ def plus_plus(distance, d, n, rng):
 
 
 def suggested(pool, train, val, n, rng):
-    return active_learning.choose(*((V, 1 - (P**2).sum(1)) for V, P in (pool, train, val)), n)[0]
+    return active_learning.choose_samples(
+        *((V, 1 - (P**2).sum(1)) for V, P in (pool, train, val)), n
+    )[0]
 
 
 WAYS = dict(
@@ -184,7 +194,7 @@ def table(found, budgets, gap):
 
 
 def difference(rows):
-    e = replace(estimates.contrast([np.array(rows)], [1]), span=(-1, 1))
+    e = replace(contrasts.contrast([np.array(rows)], [1]), span=(-1, 1))
     return f"{100 * e.estimate:+.2f} [{100 * e.low:+.2f}, {100 * e.high:+.2f}]"
 
 

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from assay.curation.statistics import estimates
-from assay.pipelines.training import train
-from assay.pipelines.training.architectures import build, layers
-from assay.pipelines.training.architectures.recipes import recipe, size
+from assay.curation.statistics import contrasts
+from assay.pipelines.training import layers, train
+from assay.pipelines.training.architectures.recipes import find_architecture, find_recipe
+from assay.pipelines.training.data import TrainingData
+from assay.pipelines.training.device import seeded_device
 from tests.benchmarks.tools import clock, need
 
 torch = layers.torch  # by way of pipelines, which first says how threads wait
@@ -67,12 +68,11 @@ class Photographs(torch.utils.data.Dataset):
 def plain(arch, seed, file):
     """The user's loop: an epoch for every line of standard input, a line of standard output after each; then the weights into `file`."""
     (jpegs, y), _ = data(arch, seed)
-    r, (batch, steps) = recipe(arch), train.schedule(arch, len(y), RUNS[arch][1])
+    r, (batch, steps) = find_recipe(arch), train.choose_schedule(arch, len(y), RUNS[arch][1])
     torch.manual_seed(seed)
-    model = build.build(arch, np.stack([np.asarray(decode(b)) for b in jpegs]), 10).to(
-        memory_format=torch.contiguous_format
-    )
-    photographs = Photographs(jpegs, y, size(r, 32, 32))
+    images = TrainingData(np.stack([np.asarray(decode(b)) for b in jpegs]), y, 10)
+    model = find_architecture(r.name).build(r, images).to(memory_format=torch.contiguous_format)
+    photographs = Photographs(jpegs, y, r.input_size(32, 32))
     loader = torch.utils.data.DataLoader(
         photographs, batch, shuffle=True, drop_last=True, num_workers=2, persistent_workers=True
     )
@@ -157,11 +157,14 @@ def compare(arch):
     for seed in range(seeds):
         (jpegs, y), (unseen, truth) = data(arch, seed)
         x, x_test = (np.stack([np.asarray(decode(b)) for b in part]) for part in (jpegs, unseen))
-        with train.seeded(arch, seed):
+        with seeded_device(arch, seed):
             torch.set_num_threads(1)
             others = {who: Plain(arch, seed, way) for who, way in WAYS.items()}
-            model, steps = build.build(arch, x, 10), train.schedule(arch, len(y), epochs)[1]
-            loop, used = train.train(model, arch, x, y, True, epochs, CPU), 0.0
+            images, r = TrainingData(x, y, 10), find_recipe(arch)
+            model = find_architecture(r.name).build(r, images)
+            network = train.Network(model, arch, CPU, flips=True)
+            steps = train.choose_schedule(arch, len(y), epochs)[1]
+            loop, used = train.train_steps(network, images, epochs), 0.0
             for epoch in range(epochs):
                 start, before = time.perf_counter(), time.process_time()
                 for _ in range(steps * epoch // epochs, steps * (epoch + 1) // epochs):
@@ -173,16 +176,12 @@ def compare(arch):
                     other.epoch()
                     wall[who].append(time.perf_counter() - start)
             cpu["ours"].append(used)
-            right["ours"].append(
-                train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth
-            )
+            right["ours"].append(train.predict_probs(network, x_test, 10).argmax(1) == truth)
             for who, other in others.items():
                 used, weights = other.end()
                 cpu[who].append(used)
                 model.load_state_dict(weights)
-                right[who].append(
-                    train.predict(model, arch, x_test, 10, True, CPU).argmax(1) == truth
-                )
+                right[who].append(train.predict_probs(network, x_test, 10).argmax(1) == truth)
     load, ours = os.getloadavg()[0], np.array(right["ours"])
     print(
         f"{arch}: {images:,} images, {epochs} epochs, {seeds} seeds, {tests:,} test images; load {load:.1f} on {os.cpu_count()} cores"
@@ -193,7 +192,7 @@ def compare(arch):
     for who in WAYS:
         ratio, gap = (
             np.divide(wall[who], wall["ours"]),
-            estimates.contrast([ours, np.array(right[who])], estimates.PAIR),
+            contrasts.contrast([ours, np.array(right[who])], contrasts.PAIR),
         )
         print(
             f"    {who:<15} {np.median(wall[who]):6.1f} s an epoch, accuracy {np.mean(right[who]):.3f}"

@@ -82,7 +82,7 @@ def calm(path, batches, edits):
 
 VICTIM = """
 import random, sys, assay, pandas as pd
-from assay.pipelines.indexing.scan import scan
+from assay.pipelines.indexing.scan import ScanOptions, scan
 bench, other, rng = assay.open(sys.argv[1]), assay.open(sys.argv[2]), random.Random(int(sys.argv[3]))
 samples = list(bench.state().query("split == 'train'").index)
 def edit(b, who):
@@ -100,7 +100,7 @@ while True:
         done = edit(other, "elsewhere")
         bench.merge(other.path, "victim")
     else:
-        scan(bench, embedder="pixels", say=lambda line: None)
+        scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
         done = "scan"
     print(what, done, flush=True)
 """
@@ -131,7 +131,7 @@ def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     names = set(bench.commits().name)
     for kind, done in told:
         assert kind == "scan" or done in (names if kind == "commit" else batches), (kind, done)
-    found = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
+    found = [f for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES]
     assert found == [], found
     samples = bench.state().query("split == 'train'").index[:1]
     assert (
@@ -156,7 +156,7 @@ def flip(path, seed, how="bit"):
 def main():
     from conftest import bench_of, digits
 
-    from assay.pipelines.indexing.scan import scan
+    from assay.pipelines.indexing.scan import ScanOptions, scan
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -173,7 +173,7 @@ def main():
                 flush=True,
             )
         bench = bench_of(digits(600), folder / "kills", audited_test=True)
-        scan(bench, embedder="pixels", say=lambda line: None)
+        scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
         shutil.copytree(bench.path, folder / "other")
         start, told = time.perf_counter(), []
         for seed in range(200):

@@ -30,10 +30,10 @@ def fork():
 
 
 def scanned(folder, n=100):
-    from assay.pipelines.indexing.scan import scan
+    from assay.pipelines.indexing.scan import ScanOptions, scan
 
     bench = bench_of(digits(n), folder, audited_test=True)
-    scan(bench, embedder="pixels", say=lambda line: None)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     return bench
 
 

@@ -119,7 +119,7 @@ def all_there(path, people):
     lost = {b for p in people for b in p.acknowledged} - set(found)
     twice = [b for b, count in found.items() if count > 1]
     strange = set(found) - {b for p in people for b in p.sent}
-    wrong = [f for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
+    wrong = [f for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES]
     return [
         f"{what}: {which}"
         for what, which in (
@@ -155,7 +155,7 @@ def server(n, only=None):
                     p.decide(batch)
             running.kill()
             faults += [f"server {seed}, sent again: {f}" for f in all_there(bench.path, people)]
-        shutil.rmtree(running.door.folder, ignore_errors=True)
+        shutil.rmtree(running.keys.folder, ignore_errors=True)
     print(
         f"kills server      {n} in {time.perf_counter() - start:4.0f} s, {stored} decisions acknowledged before them",
         flush=True,
@@ -219,7 +219,7 @@ def routes(n, only=None):
                 if line.ask("items", b'{"session": "0123456789abcdef"}')[0] == 200
                 else ["it does not answer any more"]
             )
-        faults += [str(f) for f in integrity.check(bench) if f["kind"] not in integrity.NOTES]
+        faults += [str(f) for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES]
     print(f"routes: {n} odd requests: {dict(sorted(ends.items()))}")
     return faults
 

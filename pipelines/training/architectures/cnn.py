@@ -1,31 +1,57 @@
-"""A small convolutional network."""
+"""A small convolutional network, after airbench94 (Keller Jordan)."""
 
-from torch import nn
-from torch.nn import functional as F
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assay.pipelines.training.architectures.base import Recipe
+from assay.pipelines.training.data import TrainingData
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def cnn(k, patch, width):
-    """After airbench94 (Keller Jordan): a stem and three groups of two convolutions."""
-    wide = 4 * width
-    stem = nn.Conv2d(3, 24, 2 * patch, patch, padding=patch // 2), nn.GELU()
-    groups = Group(24, width), Group(width, wide), Group(wide, wide)
-    return nn.Sequential(*stem, *groups, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(wide, k))
+class CNN:
+    """A stem and three groups of two convolutions; the first group has `width` channels."""
 
+    recipe = Recipe("cnn", "pixels", lr=5e-3, smoothing=0.1, loss="ce", epochs=0, side=64, width=32)
 
-class Group(nn.Module):
-    def __init__(self, before, after):
-        super().__init__()
-        self.conv1, self.norm1 = (
-            nn.Conv2d(before, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after, momentum=0.3),
+    def build(self, recipe: Recipe, data: TrainingData) -> nn.Module:
+        from torch import nn
+
+        from assay.pipelines.training.layers import fit_scale, image_network, patch_side
+
+        patch = patch_side(*recipe.input_size(*data.rows.shape[1:3]))
+        wide = 4 * recipe.width
+        net = nn.Sequential(
+            nn.Conv2d(3, 24, 2 * patch, patch, padding=patch // 2),
+            nn.GELU(),
+            build_group(24, recipe.width),
+            build_group(recipe.width, wide),
+            build_group(wide, wide),
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+            nn.Linear(wide, data.n_classes),
         )
-        self.conv2, self.norm2 = (
-            nn.Conv2d(after, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after, momentum=0.3),
-        )
+        return image_network(fit_scale(data), net)
 
-    def forward(self, x):
-        x = F.gelu(
-            self.norm1(F.max_pool2d(self.conv1(x), 2, ceil_mode=True))
-        )  # ceil: one pixel stays one pixel
-        return F.gelu(self.norm2(self.conv2(x)))
+
+def build_group(before: int, after: int) -> nn.Module:
+    """Build two convolutions with a pooling between them.
+
+    `before` and `after` are numbers of channels.
+    """
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1, bias=False),
+        nn.MaxPool2d(2, ceil_mode=True),  # ceil: one pixel stays one pixel
+        nn.BatchNorm2d(after, momentum=0.3),
+        nn.GELU(),
+        nn.Conv2d(after, after, 3, padding=1, bias=False),
+        nn.BatchNorm2d(after, momentum=0.3),
+        nn.GELU(),
+    )
+
+
+ARCHITECTURE = CNN()

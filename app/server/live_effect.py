@@ -1,0 +1,86 @@
+"""Say what the decisions of a review session did to the model, on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.review import rates
+from assay.curation.statistics import sequential
+from assay.curation.storage.arrays import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -> dict[str, str]:
+    """Give the class that the model predicts for each validation sample: {sample: class}.
+
+    part: a state without test and guard, of whose rows probs (n, k) are, out of sample; classes that are too few to
+    judge have probability 0, for they are no answer.
+    """
+    val = np.flatnonzero(part.split == "val")
+    return dict(zip(part.index[val], np.array(classes, object)[probs[val].argmax(1)]))
+
+
+def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) -> dict:
+    """Read what the model made of the validation samples when a session began, and their labels then.
+
+    Kept on disk, so that a restart forgets nothing; written when it is first asked for. Arrays ids, said, labels.
+    """
+    kept = load_arrays(file)
+    if kept is None:
+        ids = sorted(predicted)
+        labels = [state.label.get(s) or "" for s in ids]
+        kept = dict(
+            ids=np.array(ids, "S32"),
+            said=np.array([predicted[s] for s in ids], "U"),
+            labels=np.array(labels, "U"),
+        )
+        save_arrays(file, **kept)
+    return kept
+
+
+def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dict) -> dict:
+    """Measure the paired validation difference since a session began.
+
+    Both models are judged by the labels as they are now. Dict n, gain (estimate, low, high: they hold at all looks of
+    the session together, see sequential.live_gain), better and worse (answers that became right, and wrong),
+    measurable (the interval excludes zero), ruler (validation labels changed since, which is no gain).
+    """
+    ids = baseline["ids"].astype(str)
+    label = state.label.reindex(ids).to_numpy(object)
+    keep = state.keep.reindex(ids).eq(True).to_numpy()
+    now = np.array([predicted.get(s, "") for s in ids], object)
+    use = keep & np.array([bool(x) for x in label]) & (now != "")
+    changed = int(((label != baseline["labels"].astype(object)) & use).sum())
+    n = int(use.sum())
+    if not n:
+        return dict(n=n, gain=None, better=0, worse=0, measurable=False, ruler=changed)
+    then = baseline["said"].astype(object)
+    right, was = (now == label)[use], (then == label)[use]
+    better, worse = int((right & ~was).sum()), int((was & ~right).sum())
+    gain = sequential.live_gain(better, worse, n)
+    return dict(
+        n=n,
+        gain=[gain.estimate, gain.low, gain.high],
+        better=better,
+        worse=worse,
+        measurable=gain.measurable,
+        ruler=changed,
+    )
+
+
+def describe_reviews(review: dict) -> dict:
+    """Put the share wrong and the errors left in words beside their figures; None before 30 random reviews.
+
+    review: as progress.summarize_reviews.
+    """
+    return review | dict(
+        share_words=review["share"] and rates.describe_random_rate(review),
+        left_words=rates.describe_errors_left(review),
+    )

@@ -1,0 +1,75 @@
+"""Standardise vectors, and reduce them to principal components.
+
+X (n, d) may stay on disk: an ndarray or shards.Rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+DIMENSIONS = 128  # principal components in which candidates are sought
+BLOCK = 8192  # rows at a time
+
+
+class Basis(NamedTuple):
+    """How vectors are standardised and turned."""
+
+    mean: np.ndarray  # (d,)
+    scale: np.ndarray  # (d,)
+    axes: np.ndarray  # (d, p), divided by the scale
+
+
+def fit_basis(X: np.ndarray, sample: int = 10_000) -> Basis:
+    """Fit the basis of X (n, d): its first 128 principal components."""
+    n, d = X.shape
+    total, squares = np.zeros(d), np.zeros(d)
+    part = np.asarray(X[np.sort(np.random.default_rng(0).permutation(n)[:sample])], "f4")
+    near = part.mean(0)  # sums of squares about a mean that is nearly right keep their digits
+    for i in range(0, n, BLOCK):
+        block = np.asarray(X[np.arange(i, min(i + BLOCK, n))], "f4") - near
+        total = total + block.sum(0, dtype="f8")
+        squares = squares + np.einsum("ij,ij->j", block, block, dtype="f8")
+    mean = (near + total / n).astype("f4")
+    scale = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0)).astype("f4")
+    scale[scale < 1e-6 * max(scale.max(), 1e-30)] = 1
+    axes = np.eye(d, dtype="f4")
+    if d > DIMENSIONS:
+        axes = principal_axes((part - mean) / scale, DIMENSIONS).astype("f4")
+    return Basis(mean, scale, np.ascontiguousarray(axes / scale[:, None]))
+
+
+def principal_axes(Z: np.ndarray, count: int) -> np.ndarray:
+    """Find the first principal axes of centred Z (n, d).
+
+    Returns (d, count) fp64, the strongest last."""
+    return np.linalg.eigh((Z.T @ Z).astype("f8"))[1][:, -count:]
+
+
+def project_vectors(X: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Project X on the axes of a basis.
+
+    Returns unit vectors (n, p) float32."""
+    V = np.empty((len(X), axes.shape[1]), "f4")
+    for i in range(0, len(X), BLOCK):
+        V[i : i + BLOCK] = (X[np.arange(i, min(i + BLOCK, len(X)))] - mean) @ axes
+    return normalize_rows(V)
+
+
+def reduce_vectors(X: np.ndarray) -> np.ndarray:
+    """Reduce X to unit vectors (n, <=128) float32.
+
+    Standardised, on its first 128 principal components."""
+    basis = fit_basis(X)
+    return project_vectors(X, basis.mean, basis.axes)
+
+
+def normalize_rows(V: np.ndarray) -> np.ndarray:
+    """Divide rows by their lengths; a row of zeros stays."""
+    return V / np.maximum(np.linalg.norm(V, axis=1, keepdims=True), 1e-12)
+
+
+def chord_distance(cosine: np.ndarray) -> np.ndarray:
+    """Turn the cosine of unit vectors into their distance."""
+    return np.sqrt(np.maximum(2 - 2 * cosine, 0))

@@ -1,0 +1,100 @@
+"""Uploads: what is unpacked or handed in lies beside its bench."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from assay.curation.errors import UserError, shorten
+from assay.curation.formats.base import ArchiveFormat, choose_best, list_formats
+from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.table_files import TABLES
+from assay.curation.storage.interface import Bench
+from assay.curation.system import permissions
+
+PIECE = 1 << 20  # bytes that are read at once
+LONGEST = 120  # characters of a file's name that are kept
+
+
+@contextmanager
+def open_source(bench: Bench, source: object, skip_bad: bool = False) -> Iterator[object]:
+    """Yield what can be imported: an archive is unpacked first.
+
+    What was handed in and could not be imported goes again.
+    """
+    path = source
+    if isinstance(source, str | os.PathLike):
+        archives = list_formats(ArchiveFormat)
+        if choose_best(archives, [f.matches(Path(source)) for f in archives]):
+            with open(source, "rb") as file:
+                path = receive_upload(bench, file, os.path.basename(source), skip_bad)
+    try:
+        yield path
+    except BaseException:
+        discard_upload(bench, path)
+        raise
+
+
+def receive_upload(bench: Bench, file: BinaryIO, name: str, skip_bad: bool = False) -> Path:
+    """Keep an open file that somebody calls `name` in BENCH/uploads.
+
+    An archive is unpacked, a table stays as it is.
+    Returns the path to import, which is of the same name for the same bytes. Nothing stays of what
+    is refused.
+    """
+    safe = re.sub(r"[^\w.-]+", "-", os.path.basename(name)).lstrip(".-")[-LONGEST:] or "upload"
+    stem, suffix = os.path.splitext(safe)
+    archives = {suffix: f for f in list_formats(ArchiveFormat) for suffix in f.suffixes}
+    if suffix.lower() not in (*archives, *TABLES):
+        expected = f"a file that ends in {' '.join((*archives, *TABLES))}"
+        raise UserError(
+            f"expected {expected}, found {shorten(name, 100)}", "zip the folder of images"
+        )
+    place = uploads_folder(bench) / hash_upload(file, f"{safe} {skip_bad}")
+    try:
+        if archive := archives.get(suffix.lower()):
+            return archive.unpack(file, name, place / stem, skip_bad)
+        if not place.exists():
+            with fill_new_folder(place, "free some space") as partial:
+                with open(partial / safe, "xb", opener=permissions.opener) as out:
+                    shutil.copyfileobj(file, out, PIECE)
+        return place / safe
+    except BaseException:
+        with suppress(OSError):  # others lie there
+            place.parent.rmdir()
+        raise
+
+
+def uploads_folder(bench: Bench) -> Path:
+    return bench.path / "uploads"
+
+
+def discard_upload(bench: Bench, path: object) -> None:
+    """Delete what was handed in, unless a sample lies in it.
+
+    What lies elsewhere is not ours.
+    """
+    root = uploads_folder(bench)
+    if not isinstance(path, str | os.PathLike) or root not in Path(path).parents:
+        return
+    place = root / Path(path).relative_to(root).parts[0]
+    if not bench.rows("select 1 from samples where starts_with(uri, ?) limit 1", [f"{place}/"]):
+        shutil.rmtree(place, ignore_errors=True)
+        if not any(root.iterdir()):
+            root.rmdir()
+
+
+def hash_upload(file: BinaryIO, name: str) -> str:
+    """A folder's name for these bytes, called like that."""
+    digest = blake2b(name.encode(errors="replace"), digest_size=8)
+    file.seek(0)
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()

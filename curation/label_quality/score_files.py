@@ -1,0 +1,151 @@
+"""Keep what the probe makes of the labels: probe.npz, opinion.npz and arrays/flagged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.label_quality.probe import Probe
+from assay.curation.label_quality.scoring import class_indices, scored_rows
+from assay.curation.splits import LOCKED
+from assay.curation.storage.arrays import load_arrays, save_arrays
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class StoredScores:
+    """The scores of a version's labels as arrays: a file of arrays/flagged, and a part of opinion.npz."""
+
+    classes: list[str]
+    rows: np.ndarray  # (m,) which rows of the state, without test and guard, are scored
+    score: np.ndarray  # (m,) probability of the label, low is bad
+    suggestion: np.ndarray  # (m,) class index
+    confidence: np.ndarray  # (m,) probability of the suggestion
+    flagged: np.ndarray  # (m,) bool
+
+    @classmethod
+    def from_frame(
+        cls, part: pd.DataFrame, classes: list[str], few: np.ndarray, found: pd.DataFrame
+    ) -> StoredScores:
+        """Pack the frame that score_labels made of `part`, a state without test and guard."""
+        return cls(
+            classes,
+            scored_rows(part, classes, few)[0],
+            found.score.to_numpy("f8"),
+            class_indices(found.suggestion, classes),
+            found.confidence.to_numpy("f8"),
+            found.flagged.to_numpy(bool),
+        )
+
+    @classmethod
+    def from_arrays(cls, kept: dict[str, np.ndarray]) -> StoredScores:
+        classes = json.loads(str(kept["classes"]))
+        return cls(classes, *(kept[name] for name in list(cls.__dataclass_fields__)[1:]))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        return vars(self) | dict(classes=np.array(json.dumps(self.classes)))
+
+    def to_frame(self, state: pd.DataFrame) -> pd.DataFrame:
+        """Unpack the frame that score_labels made: frame by sample of the state that it was made of."""
+        import pandas as pd
+
+        rows = np.flatnonzero(~state.split.isin(LOCKED))[self.rows]
+        reviewed = state.reviewed.to_numpy(bool)[rows]
+        return pd.DataFrame(
+            dict(
+                label=state.label.to_numpy(object)[rows],
+                reviewed=reviewed,
+                score=self.score,
+                suggestion=np.array(self.classes, dtype=object)[self.suggestion],
+                confidence=self.confidence,
+                flagged=self.flagged & ~reviewed,
+            ),
+            index=state.index[rows],
+        )
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """The scores of the labels at a position of the log: arrays/opinion.npz."""
+
+    upto: int  # the position
+    ids: np.ndarray  # (n,) S32: every sample but test and guard, in the state's order
+    classes: list[str]
+    pred_probs: np.ndarray  # (n, k) float32, out of sample
+    few: np.ndarray  # (k,) bool: classes with too few samples to judge
+    scores: StoredScores | None  # None in a file of an older Assay
+
+    @staticmethod
+    def position(bench: Bench) -> int | None:
+        """Read of which position the file is, alone; None where there is none, or an older Assay's."""
+        kept = load_arrays(bench.arrays / "opinion.npz", ["upto", "rows"])
+        return int(kept["upto"]) if kept is not None and "rows" in kept else None
+
+    @classmethod
+    def load(cls, bench: Bench) -> LabelScores | None:
+        """Read the file; None before a scan."""
+        kept = load_arrays(bench.arrays / "opinion.npz")
+        if kept is None:
+            return None
+        return cls(
+            int(kept["upto"]),
+            kept["ids"],
+            json.loads(str(kept["classes"])),
+            kept["pred_probs"],
+            kept["few"],
+            StoredScores.from_arrays(kept) if "rows" in kept else None,
+        )
+
+    def save(self, bench: Bench) -> None:
+        save_arrays(
+            bench.arrays / "opinion.npz",
+            upto=np.array(self.upto),
+            ids=self.ids,
+            pred_probs=self.pred_probs.astype("f4"),
+            few=self.few,
+            **self.scores.to_arrays(),
+        )
+
+
+@dataclass(frozen=True)
+class StoredProbe:
+    """The probe that the last scan left, brought to later edits: arrays/probe.npz."""
+
+    folder: str  # of the embeddings that it was fitted on
+    ids: np.ndarray  # (n,) S32: the samples it judges, in the state's order
+    classes: list[str]
+    probe: Probe
+
+    @classmethod
+    def load(cls, bench: Bench) -> StoredProbe | None:
+        """Read the file; None before a scan."""
+        kept = load_arrays(bench.arrays / "probe.npz")
+        if kept is None:
+            return None
+        classes = json.loads(str(kept["classes"]))
+        probe = Probe(kept["mean"], kept["scale"], len(classes))
+        for name in Probe.ARRAYS:
+            setattr(probe, name, kept[name])
+        return cls(str(kept["folder"]), kept["ids"], classes, probe)
+
+    def save(self, bench: Bench) -> None:
+        save_arrays(
+            bench.arrays / "probe.npz",
+            folder=np.array(self.folder),
+            ids=self.ids,
+            classes=np.array(json.dumps(self.classes)),
+            **{name: np.asarray(getattr(self.probe, name)) for name in Probe.ARRAYS},
+        )
+
+
+def read_leverage(bench: Bench, sample: str) -> float | None:
+    """Read how strongly a train sample pulls the probe's answer about itself, 0 to 1; None where it is not fitted."""
+    kept = load_arrays(bench.arrays / "probe.npz", ["ids", "h", "y"])
+    at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
+    return float(kept["h"][at[0]]) if len(at) and kept["y"][at[0]] >= 0 else None

@@ -1,0 +1,106 @@
+"""Read another model's opinion of the labels, beside the probe's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.features.scan_settings import read_settings
+from assay.curation.label_quality.scoring import class_indices
+from assay.curation.storage.arrays import load_arrays
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SecondOpinion:
+    """Out-of-sample probabilities of a trained network, or of a person's own model."""
+
+    classes: list[str]
+    ids: np.ndarray  # (m,) S32
+    probs: np.ndarray  # (m, k) float32
+    weight: float  # its share beside the probe
+    labels: np.ndarray | None = (
+        None  # (m,) class indices that it was trained on, where they are known
+    )
+
+    @classmethod
+    def of_scan(cls, bench: Bench) -> SecondOpinion | None:
+        """Read that of the last scan, arrays/second.npz; None where the probe judges alone."""
+        kept = load_arrays(bench.arrays / "second.npz")
+        if kept is None:
+            return None
+        weight = 1.0 if read_settings(bench)["probabilities"] == "own" else 0.5
+        return cls(
+            json.loads(str(kept["classes"])), kept["ids"], kept["probs"], weight, kept.get("labels")
+        )
+
+    @classmethod
+    def from_arrays(cls, kept: dict[str, np.ndarray]) -> SecondOpinion | None:
+        """Read that which a scan left with its judge: see to_arrays."""
+        if "second_ids" not in kept:
+            return None
+        return cls(
+            json.loads(str(kept["second_classes"])),
+            kept["second_ids"],
+            kept["second_probs"],
+            float(kept["second_weight"]),
+            kept.get("second_labels"),
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        out = dict(
+            second_classes=np.array(json.dumps(self.classes)),
+            second_ids=self.ids,
+            second_probs=self.probs,
+            second_weight=np.array(self.weight),
+        )
+        return out if self.labels is None else out | dict(second_labels=self.labels)
+
+
+class AlignedOpinion:
+    """A second opinion on the samples and classes that a probe judges."""
+
+    def __init__(self, second: SecondOpinion, classes: list[str], ids: np.ndarray) -> None:
+        """ids (n,) S32: the judged samples, of which `classes` are asked."""
+        self.known = np.isin(np.array(classes, object).astype(str), second.classes)
+        at = [second.classes.index(c) if c in second.classes else 0 for c in classes]
+        _, rows, mine = np.intersect1d(ids, second.ids, return_indices=True)
+        probs = second.probs[mine][:, at] * self.known
+        some = probs.sum(1) > 0  # else all it says is of classes that have gone
+        self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
+        self.weight = second.weight
+
+    def blend(self, probs: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Mix it into the probe's probabilities (n, k), in place.
+
+        y (n,): class indices of the labels. One of a class that it has never heard of is the probe's to judge.
+        """
+        heard = (y[self.rows] < 0) | self.known[y[self.rows]]
+        rows = self.rows[heard]
+        probs[rows] = (1 - self.weight) * probs[rows] + self.weight * self.probs[heard]
+        return probs
+
+
+def count_changes_since(second: SecondOpinion | None, state: pd.DataFrame) -> dict | None:
+    """Count how the labels differ from those that a network's second opinion was trained on.
+
+    Dict trained (labels), changed (of these relabelled, dropped or moved since), new (labels that it has not been
+    trained on); None where no network gave one.
+    """
+    if second is None or second.labels is None:
+        return None
+    was = second.labels
+    trained = second.ids[was >= 0]
+    now = state.loc[state.keep & (state.split == "train") & state.label.notna(), "label"]
+    y = now.reindex(trained.astype(str))
+    return dict(
+        trained=len(trained),
+        changed=int((class_indices(y, second.classes) != was[was >= 0]).sum()),
+        new=int((~np.isin(np.asarray(now.index, "S32"), trained)).sum()),
+    )

@@ -1,0 +1,53 @@
+"""Checks of the images: they are what was imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from assay.curation.maintenance.findings import make_finding
+from assay.curation.media.files import BadMedia, content_hash, iter_bytes
+from assay.curation.storage.interface import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def compare_originals(
+    frame: pd.DataFrame, progress: Progress | None = None
+) -> tuple[dict[int, str], list[int]]:
+    """Compare images with what was imported; frame: uri, content_hash.
+
+    Returns ({row: why it cannot be read}, rows whose bytes have another hash). One image is held at a time.
+    """
+    gone, changed = {}, []
+    for done, (i, blob) in enumerate(iter_bytes(frame.uri)):
+        if isinstance(blob, BadMedia):
+            gone[i] = str(blob)
+        elif content_hash(blob) != frame.content_hash.iloc[i]:
+            changed.append(i)
+        if progress and (done % 256 == 255 or done == len(frame) - 1):
+            progress(done + 1, len(frame))
+    return gone, changed
+
+
+def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Iterator[dict]:
+    """Check that the kept images are what was imported."""
+    kept = state[state.keep]
+    gone, changed = compare_originals(kept, progress)
+    if gone:
+        some = ", ".join(f"{kept.uri.iloc[i]} ({gone[i]})" for i in sorted(gone)[:3])
+        what = f"{len(gone):,} images cannot be read: {some}"
+        yield make_finding(
+            "image",
+            what,
+            len(gone),
+            hint="put them back, or say where they are now: assay relocate FOLDER",
+        )
+    if changed:
+        some = ", ".join(kept.uri.iloc[i] for i in sorted(changed)[:3])
+        what = f"{len(changed):,} images have other bytes than were imported: {some}"
+        hint = (
+            "put the old files back, or import their source again, which makes new samples of them"
+        )
+        yield make_finding("image", what, len(changed), hint=hint)

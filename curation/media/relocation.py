@@ -1,0 +1,87 @@
+"""Find the images of a bench again when they have moved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from assay.curation.errors import UserError
+from assay.curation.media.files import IN_PARQUET
+from assay.curation.media.locations import index_by_hash
+from assay.curation.storage.interface import Bench, Progress
+
+
+def is_in_place(uri: str) -> bool:
+    """Whether an image's file is there, or the Parquet file around it."""
+    if os.path.isfile(uri):
+        return True
+    return bool((match := IN_PARQUET.fullmatch(uri)) and os.path.isfile(match[1]))
+
+
+def current_uri(bench: Bench, sample: str, uri: str) -> str:
+    """Find where the image of a sample lies now.
+
+    At `uri`, as a state read earlier has it, or wherever it was found since."""
+    if is_in_place(uri):
+        return uri
+    return bench.rows("select uri from samples where id = ?", [sample])[0][0]
+
+
+class MovedImages(NamedTuple):
+    """How many images lie where the bench says no longer."""
+
+    count: int
+    asked: int  # of so many kept samples
+    first: str  # the path of the first that is gone, or ""
+
+
+def count_moved_images(bench: Bench, most: int = 200) -> MovedImages:
+    """Count moved images among up to `most` kept samples, evenly drawn."""
+    state = bench.state()
+    kept = state.keep.to_numpy().nonzero()[0]
+    asked = state.uri.iloc[kept[:: max(1, -(-len(kept) // most))]]
+    lost = [sample for sample, uri in asked.items() if not is_in_place(uri)]
+    lost = [current_uri(bench, sample, asked[sample]) for sample in lost]
+    lost = [uri for uri in lost if not is_in_place(uri)]
+    return MovedImages(len(lost), len(asked), lost[0] if lost else "")
+
+
+def relocate_images(
+    bench: Bench, folder: str | Path, progress: Progress | None = None
+) -> dict[str, int | str | None]:
+    """Find moved images under `folder` by their bytes.
+
+    They are read there from now on, whatever they are called there. No edit: where an image lies is no fact
+    about it. Returns gone, found, left, and first, the key of the first that was not found. UserError where
+    nothing has moved, or nothing is found."""
+    import pandas as pd
+
+    folder = os.path.abspath(os.path.expanduser(folder))
+    if not os.path.exists(folder):
+        raise UserError(
+            f"expected the folder where the images are now, found nothing at {folder}",
+            "check the path",
+        )
+    samples = bench.query("select id, key, uri, content_hash from samples order by rowid")
+    lost = samples[[not is_in_place(uri) for uri in samples.uri]]
+    if not len(lost):
+        raise UserError(
+            f"expected images that have moved, found all {len(samples):,} where they were",
+            "there is nothing to do",
+        )
+    at = index_by_hash(folder, progress)
+    found = pd.DataFrame(dict(id=lost.id, uri=lost.content_hash.map(at))).dropna()
+    if not len(found):
+        raise UserError(
+            f"expected some of {len(lost):,} images under {folder}, "
+            f"found none by their bytes: {len(at):,} others are there",
+            "were they changed, or made smaller? then they are other images: import them as a new source",
+        )
+    with bench.transaction() as con:
+        con.register("places", found)
+        con.execute("update samples set uri = places.uri from places where samples.id = places.id")
+    bench.states.clear()  # they tell the old places
+    left = lost[~lost.id.isin(found.id)]
+    first = left.key.iloc[0] if len(left) else None
+    return dict(gone=len(lost), found=len(found), left=len(left), first=first)

@@ -1,0 +1,186 @@
+"""What a finished run predicted, kept whole.
+
+So any version of the labels can judge it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.statistics.sampling import shuffle_samples
+from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
+from assay.curation.storage.interface import Bench
+from assay.curation.tasks.classification import TASK
+from assay.curation.times import now
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = "key, train_tree, arch, seed, config, recipe, code, seconds, ts, version, n_train, failed"
+# samples of the pool that every training predicts; one on more predicts as many as it trains on
+POOL = 5_000
+
+
+def _no_ids() -> np.ndarray:
+    return np.empty(0, "S32")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run predicts of val, test and guard, and of samples of the pool."""
+
+    ids: np.ndarray  # (m,) S32, sorted
+    probs: np.ndarray  # (m, k), rows sum to 1; kept as f4
+    classes: Sequence[str]  # (k,), sorted
+    pool_ids: np.ndarray = field(default_factory=_no_ids)  # (p,) S32, sorted
+    pool_probs: np.ndarray | None = None  # (p, k); kept as f2, which will do
+
+    def save(self, bench: Bench, key: str) -> None:
+        """Save the predictions of a run."""
+        pool = {}
+        if len(self.pool_ids):
+            pool = dict(
+                pool=np.asarray(self.pool_ids, "S32"), pool_probs=self.pool_probs.astype("f2")
+            )
+        save_arrays(
+            predictions_file(bench, key),
+            probs=self.probs.astype("f4"),
+            ids=np.asarray(self.ids, "S32"),
+            classes=np.array(json.dumps(list(self.classes))),
+            **pool,
+        )
+
+    @classmethod
+    def load(cls, bench: Bench, key: str) -> Predictions:
+        """Load the predictions of a run.
+
+        UserError where they are lost or damaged.
+        """
+        kept = load_arrays(predictions_file(bench, key))
+        if kept is None:
+            raise UserError(
+                f"expected the predictions of run {key}, found none",
+                "assay check --repair, then run the experiment again",
+            )
+        classes = json.loads(str(kept["classes"]))
+        pool = kept.get("pool", _no_ids()), kept.get("pool_probs")
+        return cls(kept["ids"], kept["probs"], classes, *pool)
+
+
+def predictions_file(bench: Bench, key: str) -> Path:
+    """The file of a run's predictions."""
+    return bench.arrays / "runs" / f"{key}.npz"
+
+
+def store_run(
+    bench: Bench,
+    cell: dict,
+    recipe: int,
+    code: str,
+    seconds: float,
+    predictions: Predictions | None,
+    failed: str | None = None,
+) -> None:
+    """Store a finished run and what it predicts.
+
+    `cell`: dict key, train_tree, arch, seed, config, at, n_train. `failed`: why there are no predictions, such as
+    "diverged ...": an answer too, and not to be trained again. The row comes last: a run that has one is complete.
+    """
+    if failed is None:
+        predictions.save(bench, cell["key"])
+    row = [cell[k] for k in ("key", "train_tree", "arch", "seed")]
+    row += [json.dumps(cell["config"]), recipe, code, seconds, now()]
+    row += [cell["at"], cell["n_train"], failed]
+    marks = ", ".join("?" * len(row))
+    with bench.transaction() as con:
+        con.execute(f"insert or replace into runs ({COLUMNS}) values ({marks})", row)
+
+
+def predicted_ids(state: pd.DataFrame) -> list[str]:
+    """List the samples that every run predicts and never trains on, sorted.
+
+    These are the kept samples of val, test and guard.
+    """
+    return sorted(state.index[state.keep & state.split.isin(("val", "test", "guard"))])
+
+
+def choose_pool_ids(state: pd.DataFrame, most: int) -> list[str]:
+    """Choose `most` samples of the pool that a training predicts too, sorted.
+
+    They are for `assay shadow`: kept ones, at most as many as it trains on, so that a large pool costs no more than a
+    part of an epoch. They are drawn by id, so that two runs predict the same.
+    """
+    pool = state.index[state.keep & (state.split == "pool")]
+    return sorted(shuffle_samples(pool, "pool of a run")[:most] if len(pool) > most else pool)
+
+
+def add_pool_predictions(bench: Bench, key: str, ids: Iterable[str], probs: np.ndarray) -> None:
+    """Add predictions (m, k) of pool samples after the training."""
+    kept, ids = Predictions.load(bench, key), np.asarray(ids, "S32")
+    old = ~np.isin(kept.pool_ids, ids)
+    if old.any():
+        ids = np.r_[kept.pool_ids[old], ids]
+        probs = np.concatenate([kept.pool_probs[old], probs.astype("f2")])
+    order = np.argsort(ids)
+    Predictions(kept.ids, kept.probs, kept.classes, ids[order], probs[order]).save(bench, key)
+
+
+def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list[str], np.ndarray]:
+    """Read (classes, probs (m, k)) of samples of val and the pool.
+
+    A row is NaN where the run did not see the sample.
+    """
+    kept, ids = Predictions.load(bench, key), np.asarray(ids, "S32")
+    out = np.full((len(ids), len(kept.classes)), np.nan)
+    for known, probs in ((kept.ids, kept.probs), (kept.pool_ids, kept.pool_probs)):
+        if len(known):
+            at = locate_hashes(known, ids)
+            out[at >= 0] = probs[at[at >= 0]]
+    return kept.classes, out
+
+
+def has_predicted(bench: Bench, key: str, ids: np.ndarray) -> bool:
+    """Whether a run has predicted all of `ids` (m,) S32.
+
+    A test split frozen anew has samples that an old run never saw; arrays can be lost or damaged.
+    """
+    try:
+        kept = Predictions.load(bench, key)
+    except UserError:
+        return False
+    return bool(len(kept.ids) and (locate_hashes(kept.ids, ids) >= 0).all())
+
+
+def read_complete_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarray | None:
+    """Read the labels that a run predicts, None unless it predicted all.
+
+    None, too, where its predictions are lost or damaged.
+    """
+    try:
+        labels = read_labels(bench, key, ids)
+    except UserError:
+        return None
+    return None if (labels == "").any() else labels
+
+
+def read_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarray:
+    """Read the labels (m,) that a run predicts, "" for unseen samples."""
+    kept = Predictions.load(bench, key)
+    classes = np.array([*kept.classes, ""], dtype=object)
+    at = locate_hashes(kept.ids, np.asarray(ids, "S32"))
+    return classes[np.where(at >= 0, kept.probs.argmax(1)[at], -1)]
+
+
+def mark_correct(bench: Bench, key: str, truth: pd.Series) -> np.ndarray:
+    """Mark the samples whose label a run predicts: 0/1 (m,).
+
+    truth: id -> label.
+    """
+    return TASK.correct(read_labels(bench, key, truth.index), truth)

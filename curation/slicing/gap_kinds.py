@@ -1,0 +1,206 @@
+"""Find gaps of each kind: missing, under-represented, high error, inconsistent, isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy import flatnonzero as rows_of
+
+from assay.curation.features import neighbor_graph
+from assay.curation.features.reduction import chord_distance
+from assay.curation.slicing import regions
+from assay.curation.slicing.gap_evidence import GapEvidence
+from assay.curation.slicing.regions import Region, make_region, name_cell
+from assay.curation.statistics.multiple_testing import adjust_fdr
+from assay.curation.storage.interface import Bench
+
+FOUND = 0.05  # false discoveries among the gaps of a kind, at most, by Benjamini and Hochberg
+FEWEST = 5  # val samples of a region whose errors are tested
+SEEN = 10  # samples of train and the other split that a region's density ratio is tested on
+THIN = 0.5  # a thin region has at most this share of the density that it has in val or pool
+RARE = 0.2  # a rare class or cell has at most this share of what is expected
+# share of the cells of class and a key that are rare, from which on the two simply go together
+MANY = 0.25
+EXPECTED = 5  # samples that a cell must be expected to have for their lack to be told
+# quantile of the distances from train sample to train sample beyond which a sample is isolated
+FAR = 0.99
+
+Found = Iterator[tuple[dict, np.ndarray]]  # rows of gaps, and what lies in each (n,) bool
+
+
+def find_candidates(evidence: GapEvidence) -> list[tuple[dict, np.ndarray]]:
+    """Find gaps of all kinds, not ranked yet: (row, mask) of each."""
+    return [
+        *find_missing_classes(evidence),
+        *find_missing_pairs(evidence),
+        *find_under_represented(evidence),
+        *find_high_error(evidence),
+        *find_inconsistent_labels(evidence),
+        *find_isolated(evidence),
+    ]
+
+
+def find_high_error(evidence: GapEvidence) -> Found:
+    """Find regions where the model errs more often than elsewhere.
+
+    Elsewhere is the rest of val.
+    """
+    cells = evidence.counts[evidence.counts.val >= FEWEST]
+    p = regions.more_errors_p(cells.wrong, cells.val, cells.all_wrong, cells.all_val)
+    for r in cells.assign(p=p, q=adjust_fdr(p)).query("q <= @FOUND").itertuples():
+        yield evidence.make_row("error", make_region(r), dict(p=r.p, q=r.q))
+
+
+def find_under_represented(evidence: GapEvidence) -> Found:
+    """Find regions that train has much less of than val or pool.
+
+    The pool where no label is needed to tell. Asked of all regions and, by itself, of those where
+    the model is wrong more often: there a lack that is too small to stand out among hundreds of
+    regions may still be the reason.
+    """
+    failing = {row["region"] for row, _ in find_high_error(evidence)}
+    for other, only in (("val", None), ("val", failing), ("pool", None)):
+        cells = evidence.counts
+        if other == "pool":
+            unlabelled = [all(f.kind != "class" for f in facets) for facets in cells.facets]
+            cells = cells[np.array(unlabelled, bool)]  # not a list: an empty one picks no columns
+        seen = cells.train + cells[other] >= SEEN
+        cells = cells[seen & (cells.all_train > 0) & (cells[f"all_{other}"] > 0)]
+        if only is not None:
+            names = [name_cell(facets, cell) for facets, cell in zip(cells.facets, cells.cell)]
+            cells = cells[np.array([name in only for name in names], bool)]
+        columns = ("train", "all_train", other, f"all_{other}")
+        counts = [cells[column].to_numpy() for column in columns]
+        p, (density, low, high) = regions.fewer_in_train_p(*counts), regions.density_ratio(*counts)
+        cells = cells.assign(p=p, q=adjust_fdr(p), density=density, low=low, high=high)
+        for r in cells.query("q <= @FOUND and density <= @THIN").itertuples():
+            numbers = dict(p=r.p, q=r.q, ratio=r.density, ratio_low=r.low, ratio_high=r.high)
+            yield evidence.make_row("thin", make_region(r), numbers, other)
+
+
+def find_missing_classes(evidence: GapEvidence) -> Found:
+    """Find classes of far fewer train samples than the median class.
+
+    Or of none, though val or pool have them.
+    """
+    from scipy.stats import poisson
+
+    cells = evidence.counts
+    single = [regions.join_kinds(facets) == "class" for facets in cells.facets]
+    cells = cells[np.array(single, bool)]
+    if len(cells) < 2:
+        return
+    median = cells.train.median()
+    p = poisson.cdf(cells.train, THIN * median)
+    for r in cells.assign(p=p, q=adjust_fdr(p)).itertuples():
+        if r.q <= FOUND and r.train <= RARE * median and median >= EXPECTED:
+            kind = "rare" if r.train else "absent"
+            numbers = dict(p=r.p, q=r.q, ratio=r.train / median, expected=median)
+            yield evidence.make_row(kind, make_region(r), numbers, "classes")
+
+
+def find_missing_pairs(evidence: GapEvidence) -> Found:
+    """Find pairs of class and metadata that train lacks.
+
+    Cells far below what independence of the two expects.
+    """
+    from scipy.stats import hypergeom
+
+    for facets in {id(pair): pair for pair in evidence.counts.facets}.values():
+        if regions.join_kinds(facets) != "class x metadata":
+            continue
+        a, b = facets
+        shape = len(a.names), len(b.names)
+        both = evidence.train & (a.codes >= 0) & (b.codes >= 0)
+        code = a.codes[both] * shape[1] + b.codes[both]
+        n = np.bincount(code, minlength=shape[0] * shape[1]).reshape(shape)
+        expected = np.outer(n.sum(1), n.sum(0)) / max(n.sum(), 1)
+        testable = expected >= EXPECTED
+        if not testable.any() or (n[testable] <= RARE * expected[testable]).mean() > MANY:
+            continue  # values that only some classes can have
+        p = hypergeom.cdf(n, n.sum(), n.sum(1)[:, None], n.sum(0)[None])
+        q = np.ones(n.shape)
+        q[testable] = adjust_fdr(p[testable])
+        for at in map(tuple, np.argwhere((q <= FOUND) & (n <= RARE * expected) & testable)):
+            mask = (a.codes == at[0]) & (b.codes == at[1])
+            name = name_cell(facets, at[0] * shape[1] + at[1])
+            numbers = dict(p=p[at], q=q[at], ratio=n[at] / expected[at], expected=expected[at])
+            region = Region(regions.join_kinds(facets), name, mask)
+            kind = "rare" if n[at] else "absent"
+            yield evidence.make_row(kind, region, numbers, "independence")
+
+
+def find_inconsistent_labels(evidence: GapEvidence) -> Found:
+    """Find clusters where labels disagree with their neighbours' more often than elsewhere.
+
+    A label disagrees where most of the labelled neighbours in train and val have another.
+    """
+    cluster = next(f for f in evidence.facets if f.kind == "cluster")
+    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
+    usable = evidence.train | evidence.val
+    rows = neighbor_graph.rows_on_nodes(graph, node, usable)
+    near = neighbor_graph.neighbour_rows(graph, node, rows)
+    known = (near >= 0).sum(1)
+    other = ((near >= 0) & (evidence.label[near] != evidence.label[:, None])).sum(1)
+    testable = usable & (known >= 3)
+    odd = testable & (other > known / 2)
+    size = len(cluster.names)
+    n, k = (np.bincount(cluster.codes[mask], minlength=size) for mask in (testable, odd))
+    p = regions.more_errors_p(k, n, k.sum(), n.sum())
+    use = rows_of(n >= SEEN)
+    for c, q in zip(use, adjust_fdr(p[use])):
+        if q <= FOUND:
+            numbers = dict(p=p[c], q=q, ratio=(k[c] / n[c]) / (k.sum() / n.sum()))
+            region = Region("cluster", cluster.names[c], cluster.codes == c)
+            against = f"{k[c]:,} of {n[c]:,}"
+            yield evidence.make_row("disagreement", region, numbers, against)
+
+
+def find_isolated(evidence: GapEvidence) -> Found:
+    """Find val and pool samples far from any train sample.
+
+    Farther than train samples are from each other; told where they are more than such a distance
+    lets one expect.
+    """
+    from scipy.stats import binom
+
+    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
+    if not graph.distances.size or not evidence.train.any():
+        return
+    holds = np.zeros(len(graph.hashes), bool)
+    holds[node[evidence.train]] = True
+    near, far = graph.neighbours[node], graph.distances[node]
+    first = np.where((near >= 0) & holds[near], far, np.inf).min(1)
+    # a heap of strangers is near to itself: the graph shows no way to train
+    if (lone := np.isinf(first)).any():
+        first[lone] = distance_to_train(evidence.bench, graph, node[lone], holds)
+    limit = np.quantile(first[evidence.train], FAR)
+    for split in ("val", "pool"):
+        mine = getattr(evidence, split)
+        mask = mine & (first > limit)
+        k, n = int(mask.sum()), int(mine.sum())
+        p = binom.sf(k - 1, n, 1 - FAR) if n else 1.0
+        if p <= FOUND:
+            numbers = dict(p=p, q=p, ratio=k / n / (1 - FAR), expected=n * (1 - FAR))
+            region = Region("", f"{split} far from train", mask)
+            yield evidence.make_row("isolated", region, numbers, f"{k:,} of {n:,}")
+
+
+def distance_to_train(
+    bench: Bench, graph: neighbor_graph.Graph, nodes: np.ndarray, holds: np.ndarray
+) -> np.ndarray:
+    """Measure how far nodes are from the nearest train node.
+
+    Nodes (m,) of the graph; distances (m,) of unit vectors; a node is not its own neighbour. holds
+    (nodes,) bool: those with a train sample.
+    """
+    import faiss
+
+    vectors = neighbor_graph.load_vectors(bench, graph).astype("f4")
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors[holds])
+    cosine = index.search(vectors[nodes], 2)[0]
+    # the nearest to a node of train is itself
+    nearest = np.where(holds[nodes], cosine[:, 1], cosine[:, 0])
+    return chord_distance(nearest)

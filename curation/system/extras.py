@@ -1,0 +1,21 @@
+"""Say which extra brings a package that is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from assay.curation.errors import UserError
+
+
+class MissingExtra(UserError):
+    """A package is not installed that one of Assay's extras brings."""
+
+
+def require(extra: str, *packages: str) -> None:
+    """Raise MissingExtra unless all packages of an extra are installed; imports none of them."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(
+            f"expected {', '.join(missing)} for this, found nothing installed by that name",
+            f"pip install 'assay[{extra}]'",
+        )

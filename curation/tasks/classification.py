@@ -1,0 +1,71 @@
+"""Classification: every sample has one class, or no label yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.tasks.base import Task
+from assay.curation.text import escape_controls
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def parse_label(cell: str, classes: Collection[str]) -> str:
+    """Read a cell as one of the classes; ValueError where it is none.
+
+    A spreadsheet makes 3.0 of 3 in a column of whole numbers with gaps: that is taken back.
+    """
+    if cell in classes:
+        return cell
+    if cell.removesuffix(".0") in classes:
+        return cell.removesuffix(".0")
+    some = ", ".join(escape_controls(c) for c in sorted(classes)[:12])
+    raise ValueError(f"expected one of the classes {some}, found {cell!r}")
+
+
+def class_indices(labels: Sequence, classes: Sequence[str]) -> np.ndarray:
+    """Give the class index (n,) of every label, -1 where it is none of the classes."""
+    import pandas as pd
+
+    return pd.Index(classes, dtype=object).get_indexer(np.asarray(labels, object))
+
+
+def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Score labels by probabilities of a model that has not seen them, through cleanlab.
+
+    y (m,): class indices; probs (m, k): rows sum to 1. Frame of m rows: score (probability of the label, low is bad),
+    suggestion (the likeliest class), confidence (its probability), flagged (another class is likelier).
+    """
+    import pandas as pd
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    out = pd.DataFrame(index=range(len(y)))
+    if not len(y):
+        return out.assign(score=0.0, suggestion="", confidence=0.0, flagged=False)
+    best = probs.argmax(1)
+    seen = np.unique(np.r_[y, best])  # cleanlab wants labels 0..k-1 that occur
+    narrow, alone = np.searchsorted(seen, y), len(seen) == 1
+    out["score"] = (
+        1.0 if alone else get_label_quality_scores(narrow, probs[:, seen], method="self_confidence")
+    )
+    out["suggestion"] = np.array(classes, dtype=object)[best]
+    out["confidence"] = probs[np.arange(len(y)), best]
+    out["flagged"] = (
+        False
+        if alone
+        else find_label_issues(narrow, probs[:, seen], filter_by="predicted_neq_given", n_jobs=1)
+    )
+    return out
+
+
+def equal_classes(predicted: Sequence, labels: Sequence) -> np.ndarray:
+    """Judge predictions by labels: (n,) uint8, 1 where the class is the same."""
+    return (np.asarray(predicted, object) == np.asarray(labels, object)).astype("u1")
+
+
+TASK = Task("classification", parse_label, class_indices, score_classes, equal_classes)

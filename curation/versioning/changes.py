@@ -1,0 +1,184 @@
+"""Change a bench: edit, undo, redo, revert, and choose whose label stands.
+
+Each appends one batch to the log, or nothing, and brings the scores to the new labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import new_batch
+from assay.curation.text import MAX_TEXT, check_text
+from assay.curation.times import iso_time, to_stored
+from assay.curation.versioning import edits, states, undo
+from assay.curation.versioning.rules import append_rule
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+
+def apply_decisions(
+    bench: Bench, decisions: pd.DataFrame, who: str, why: str = "", new_classes: Iterable[str] = ()
+) -> dict:
+    """Apply a frame of decisions as one batch.
+
+    decisions: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,
+    suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms.
+    new_classes: labels that may be given although no sample has had them.
+    Returns {batch, edits, samples, confirmed, restated (confirmations of a label that somebody had
+    changed meanwhile), unsure, rescored}. All or nothing: UserError names bad rows.
+    """
+    if not who:
+        raise UserError("expected to know who decides, found nobody", "say --who NAME")
+    check_text(why, "a reason", MAX_TEXT)
+    batch = new_batch("edit")
+    # planned on what stands now, or a confirmation could overwrite somebody's relabelling
+    with bench.transaction() as con:
+        samples = decisions["sample"] if "sample" in decisions else ()
+        rows = edits.plan_edits(
+            states.read_current_values(con, samples),
+            find_known_labels(bench, con, decisions) | set(new_classes),
+            decisions,
+        )
+        if why:
+            rows["why"] = rows.why.where(rows.why != "", why)
+        if len(rows):
+            bench.append(con, rows, batch, who)
+    count = rows.verdict.value_counts()
+    confirmed = set()
+    if "verdict" in decisions:
+        confirmed = set(decisions["sample"][decisions["verdict"] == "confirm"])
+    relabelled = rows[(rows.field == "label") & (rows.verdict == "set")]
+    return dict(
+        batch=batch if len(rows) else None,
+        restated=int(relabelled["sample"].isin(confirmed).sum()),
+        edits=len(rows),
+        samples=rows["sample"].nunique(),
+        confirmed=int(count.get("confirm", 0)),
+        unsure=int(count.get("unsure", 0)),
+        rescored=bench.rescore() if len(rows) else False,
+    )
+
+
+def find_known_labels(
+    bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame
+) -> set[str]:
+    """Every label that a sample of a bench has or had.
+
+    The log is asked only for a label that is news.
+    """
+    asked = set(map(str, decisions["label"])) if "label" in decisions else set()
+    if bench.labels is None or not asked <= bench.labels:
+        found = con.execute(
+            """select distinct value ->> '$'
+            from (select distinct value from edits where field = 'label')"""
+        ).fetchall()
+        bench.labels = {label for (label,) in found if label is not None}
+    return bench.labels
+
+
+def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
+    """Undo a batch: restore what stood before it.
+
+    batch: by default the last decision that stands. What somebody edited since is left alone. Undo
+    is an edit: undone itself, it is a redo.
+    Returns {batch, undone, by, restored, left_alone, rescored}.
+    """
+    with bench.transaction() as con:
+        done, undone, authors = undo.read_stacks(con)
+        names = (
+            undo.choose_batches(con, batch)
+            if batch
+            else [b for b in done if b.startswith("edit-")][::-1]
+        )
+        if not names:
+            raise UserError(
+                "expected a batch to undo, found none", "`assay log --batches` lists what was done"
+            )
+        for name in names:  # a batch of which somebody edited every value since is passed over
+            if name in undone:
+                kind, plan = "redo", undo.plan_redo(con, name)
+            else:
+                kind, plan = "undo", undo.plan_undo(con, [name])
+            if plan.popped.astype(bool).any():
+                break
+        out = append_undo(bench, con, plan, kind, f"{kind} of {name}", who)
+    rescored = bench.rescore() if out["batch"] else False
+    return out | dict(undone=name, by=authors[name], rescored=rescored)
+
+
+def redo_last(bench: Bench, who: str = "") -> dict:
+    """Undo the last undo or revert; returns what `undo_batch` returns."""
+    with bench.connect() as con:
+        undone = undo.read_stacks(con)[1]
+    if not undone:
+        raise UserError(
+            "expected a batch to redo, found none", "`assay log --batches` lists what was done"
+        )
+    return undo_batch(bench, undone[-1], who)
+
+
+def revert_batches(
+    bench: Bench,
+    batch: str | None = None,
+    of: str | None = None,
+    since: datetime | None = None,
+    who: str = "",
+    dry: bool = False,
+) -> tuple[pd.DataFrame, dict]:
+    """Revert a batch, or decisions of a person or since a time.
+
+    Whatever came between: `of` names a person, `since` is a datetime with its zone, else in local
+    time; both may be given. Values that somebody else edited since are left alone. `dry`: only plan.
+    Returns (plan: see undo.plan_undo; what happened: as `undo_batch`).
+    """
+    start = to_stored(since) if since else None
+    with bench.connect() if dry else bench.transaction() as con:
+        names = undo.choose_batches(con, batch, of, start)
+        plan = undo.plan_undo(con, names)
+        out: dict = dict(batch=None)
+        if not dry:
+            when = f"since {iso_time(start)}" if start else None
+            why = f"revert of {batch or ' '.join(filter(None, [of, when]))}"
+            out = append_undo(bench, con, plan, "undo", why, who, "revert")
+    return plan, out | dict(undone=names, rescored=bench.rescore() if out["batch"] else False)
+
+
+def append_undo(
+    bench: Bench,
+    con: duckdb.DuckDBPyConnection,
+    plan: pd.DataFrame,
+    kind: str,
+    why: str,
+    who: str,
+    name: str | None = None,
+) -> dict:
+    """Append what a plan undoes or redoes as a batch.
+
+    Returns {batch (None where it is nothing), restored, left_alone}.
+    """
+    rows = undo.undo_edits(plan, kind, why)
+    batch = new_batch(name or kind) if len(rows) else None
+    if batch:
+        bench.append(con, rows, batch, who)
+    return dict(batch=batch, restored=len(rows), left_alone=len(plan) - len(rows))
+
+
+def set_label_rule(bench: Bench, value: str, who: str) -> dict:
+    """Choose whose label stands: the `latest`, or that of the `majority`.
+
+    It holds from here on; older versions stay what they are.
+    Returns {batch, changed (labels that change by it), rescored}.
+    """
+    if value == bench.rule():
+        return dict(batch=None, changed=0, rescored=False)
+    before = bench.state().label
+    batch = append_rule(bench, dict(name="standing", value=value), who)
+    after = bench.state().label
+    changed = int((after != before.reindex(after.index)).sum())
+    return dict(batch=batch, changed=changed, rescored=bench.rescore())

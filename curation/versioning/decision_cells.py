@@ -1,0 +1,126 @@
+"""Read the cells of a decision: which edits one row asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Set
+from typing import Any
+
+from assay.curation.tasks.classification import TASK
+
+DECISIONS = ("label", "keep", "split", "tag", "verdict")
+# travel with a decision into the log
+CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")
+QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
+MOVES = ("train", "val", "pool")
+# a tab left open for a year is no look
+BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))
+# older logs hold Infinity and NaN, too
+SECONDS = "if(seconds between {} and {}, seconds, null)".format(*BOUNDS["seconds"])
+TRUE, FALSE = ("true", "1", "yes", "keep"), ("false", "0", "no", "drop")
+
+
+def is_odd_value(value: Any) -> bool:
+    """Whether a cell holds no single value, or too long a number."""
+    several = isinstance(value, list | tuple | dict | set | bytes) or getattr(value, "ndim", 0) > 0
+    return several or isinstance(value, int) and value.bit_length() > 64
+
+
+def parse_number(cell: Any, name: str = "seconds") -> float | None:
+    """Read a cell as a number within the bounds of its column.
+
+    None where it is empty; ValueError where it is no such number."""
+    if isinstance(cell, str) and not cell:
+        return None
+    try:
+        found = float("nan") if isinstance(cell, bool) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        found = float("nan")
+    low, high = BOUNDS[name]
+    if not low <= found <= high:  # what is not a number lies nowhere
+        raise ValueError(
+            f"expected {name} as a number from {low:,.0f} to {high:,.0f}, found {shorten_value(cell)}"
+        )
+    return found
+
+
+def shorten_value(value: Any) -> str:
+    """Name a value in an error.
+
+    Very long whole numbers have no text."""
+    try:
+        return f"{value!r:.40}"
+    except ValueError:
+        return "a longer one"
+
+
+def parse_decision(
+    asked: dict[str, str], now: Any, classes: Set[str], seen_label: str = ""
+) -> Iterator[tuple[str, Any, str]]:
+    """Read the edits that one row asks for: (field, value, verdict).
+
+    asked: its cells by DECISIONS, without empty ones. now: the row of its sample in a state. seen_label: the label on
+    the sheet. A label that stays as it was is a confirmation. ValueError says what is wrong."""
+    if (edit := _parse_label(asked, now, classes, seen_label)) is not None:
+        yield edit
+    if "keep" in asked:
+        keep = asked["keep"].lower()
+        if keep not in (*TRUE, *FALSE):
+            raise ValueError(f"expected keep true or false, found {asked['keep']!r}")
+        if (keep in TRUE) != now.keep:
+            yield "keep", keep in TRUE, "set"
+    if "split" in asked:
+        if asked["split"] not in MOVES:
+            raise ValueError(f"expected split {', '.join(MOVES)}, found {asked['split']!r}")
+        if asked["split"] != now.split:
+            yield "split", asked["split"], "set"
+    if "tag" in asked:
+        name, on = asked["tag"].removeprefix("-"), not asked["tag"].startswith("-")
+        if name.startswith("guard:"):
+            raise ValueError(
+                "a tag guard:... says that a sample is of a regression set: only assay guard gives it"
+            )
+        if on != (name in now.tags):
+            yield "tag", {"name": name, "on": on}, "set"
+
+
+def _parse_label(
+    asked: dict[str, str], now: Any, classes: Set[str], seen_label: str
+) -> tuple[str, str, str] | None:
+    verdict, label = asked.get("verdict", ""), asked.get("label")
+    if verdict == "confirm" and label is None and seen_label != now.label:
+        # somebody changed it since the sheet was written: who confirms means the label that was seen
+        if {seen_label, seen_label.removesuffix(".0")} & classes - {now.label}:
+            verdict, label = "", seen_label
+    if verdict not in ("", "set", "confirm", "unsure"):
+        raise ValueError(f"expected verdict confirm or unsure, found {verdict!r}")
+    if label is not None:
+        label = TASK.parse(label, classes)
+    stays = verdict in ("confirm", "unsure")
+    if stays and label not in (None, now.label):
+        raise ValueError(
+            f"verdict {verdict} keeps the label {now.label!r}, but label says {label!r}"
+        )
+    if label is None and not stays:
+        return None
+    value = now.label if label is None else label
+    if value is None:
+        raise ValueError("an unlabelled sample has no label to confirm")
+    if not stays:
+        verdict = "confirm" if value == now.label else "set"
+    return "label", value, verdict
+
+
+def format_hint(given: dict[str, Any]) -> str | None:
+    """Write what suggested a decision, as JSON.
+
+    The suggestion, its score, rank and reason in the queue, and whether it was drawn at random."""
+    hint = {k: str(given[k]) for k in ("suggested_label", "reason") if str(given.get(k, "")) != ""}
+    for name in ("score", "rank"):
+        if (n := parse_number(given.get(name, ""), name)) is not None:
+            hint[name] = int(n) if name == "rank" else n
+    if drawn := str(given.get("random", "")).lower():
+        if drawn not in ("true", "false"):
+            raise ValueError(f"expected random true or false, found {drawn!r:.40}")
+        hint["random"] = drawn == "true"
+    return json.dumps(hint) if hint else None

@@ -1,0 +1,110 @@
+"""Which edits stand, for every sample: positions in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.versioning.votes import find_winners
+
+if TYPE_CHECKING:
+    import duckdb
+
+MADE = dict(
+    label="field = 'label'",
+    given="field = 'label' and origin like 'import-%'",
+    keep="field = 'keep'",
+    split="field = 'split'",
+)
+
+
+SEQS = ", ".join(f"coalesce(max(seq) filter ({made}), 0) as {name}" for name, made in MADE.items())
+LAST = f"""select sample, {SEQS}
+from edits where seq > $since and seq <= $upto {{only}} group by sample"""
+
+
+NUMBERED = "(select id as sample, row_number() over (order by rowid) as n from samples)"
+
+
+def number_samples(con: duckdb.DuckDBPyConnection) -> str:
+    """Choose the SQL that numbers samples 1, 2, ... as they came.
+
+    By rowid, but for rows that are not committed yet."""
+    last = con.execute("select coalesce(max(rowid), 0) from samples").fetchall()[0][0]
+    return "(select id as sample, rowid + 1 as n from samples)" if last < 2**50 else NUMBERED
+
+
+def read_pointers(
+    con: duckdb.DuckDBPyConnection, upto: int, n: int, wanted: bool = False
+) -> np.ndarray:
+    """Read which edits stand at `upto`.
+
+    (n, 4) int: the seq of the edit that says the label, given label, keep and split of each sample, 0 where none
+    does; a row for every sample, or one for each of the table `wanted`. Read from the table `standing` as far as
+    that goes, and from the edits since."""
+    out = np.zeros((n, len(MADE)), "i8", order="F")
+    kept_upto = read_standing_position(con)
+    since = kept_upto[0] if kept_upto[0] <= upto else 0
+    rows, points = "wanted" if wanted else number_samples(con), ", ".join(MADE)
+    kept = (
+        f"select w.n, {points} from standing join wanted w using (sample)"
+        if wanted
+        else f"select n, {points} from standing"
+    )
+    tail = LAST.format(only="and sample in (select sample from wanted)" if wanted else "")
+    tail = f"select r.n, {points} from ({tail}) join {rows} r using (sample)"
+    for part in (kept, tail) if since else (tail,):
+        values = dict(since=since, upto=upto) if part is tail else None
+        found = con.execute(part, values).fetchnumpy()
+        row = found["n"] - 1
+        for j, name in enumerate(MADE):
+            # a later edit points beyond an earlier one
+            there = slice(None) if part is kept else found[name] > 0
+            out[row[there], j] = found[name][there]
+    if read_label_rule(con, upto, kept_upto) == "majority":
+        found = find_winners(con, upto, rows)
+        out[found.number - 1, 0] = found.seq
+    return out
+
+
+def register_values(
+    con: duckdb.DuckDBPyConnection, name: str, values: Sequence, column: str = "sample"
+) -> None:
+    """Offer `values` to SQL as a table.
+
+    Columns: `column`, and n = 1, 2, ..."""
+    import pyarrow as pa
+
+    kind = pa.int64() if column == "seq" else pa.string()
+    numbers = np.arange(1, len(values) + 1)
+    con.register(name, pa.table({column: pa.array(values, kind), "n": numbers}))
+
+
+def read_label_rule(
+    con: duckdb.DuckDBPyConnection, upto: int, kept: tuple[int, str | None] | None = None
+) -> str:
+    """Read how a label follows from several people's decisions at `upto`.
+
+    latest, or majority. `kept`: what read_standing_position said, if it was asked."""
+    since, known = kept or read_standing_position(con)
+    since, known = (since, known) if since <= upto else (0, None)
+    named = "field = 'rule' and value ->> 'name' = 'standing'"
+    found = con.execute(
+        f"select value ->> 'value' from edits where seq > ? and seq <= ? and {named} order by seq",
+        [since, upto],
+    ).fetchall()
+    return (found[-1][0] if found else known) or "latest"
+
+
+def read_standing_position(con: duckdb.DuckDBPyConnection) -> tuple[int, str | None]:
+    """Read up to which position the table `standing` was written.
+
+    0 where it was not; and the label rule at that position."""
+    found = dict(
+        con.execute(
+            "select key, value from meta where key in ('standing', 'standing_rule')"
+        ).fetchall()
+    )
+    return int(found.get("standing", 0)), found.get("standing_rule")

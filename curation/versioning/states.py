@@ -1,0 +1,189 @@
+"""The state of every sample at a version, read from the log.
+
+A version is a position in the log with a name (see positions), or a pure function of one (see counterfactuals).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Hashable, Iterable
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import END
+from assay.curation.versioning.edit_values import EditValues
+from assay.curation.versioning.pointers import read_pointers, register_values
+from assay.curation.versioning.positions import find_position, read_position
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+TAGS = """
+select sample, list(name order by name) as tags from (
+    select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
+    from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true' group by sample"""
+FEW = 1000  # samples that were edited since, of which a state is brought forward and not read anew
+MOST_KEPT = 6  # states that a bench remembers
+
+
+def read_state(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
+    """Read every sample at the position that `version` names.
+
+    A frame indexed by sample id: source key uri content_hash width height meta parent label given_label keep split
+    verdict who reviewed tags. Unlabelled is None."""
+    if version == "HEAD":
+        return read_newest_state(bench)[1]
+    upto = find_position(bench, version)
+    with bench.connect() as con:
+        return remember_state(bench, upto, lambda: find_state(con, bench, upto))
+
+
+def read_newest_state(bench: Bench) -> tuple[int, pd.DataFrame]:
+    """Read the end of the log, and the state there."""
+    with bench.connect() as con:
+        upto = read_position(con, "HEAD")
+        return upto, remember_state(bench, upto, lambda: find_state(con, bench, upto))
+
+
+def find_state(con: duckdb.DuckDBPyConnection, bench: Bench, upto: int) -> pd.DataFrame:
+    """Find the state at a position.
+
+    From the nearest earlier one that is remembered and what the log says since, or read from the log as a whole."""
+    since = max((k for k in bench.states if isinstance(k, int) and k < upto), default=None)
+    now = None if since is None else bring_forward(con, bench.states[since], since, upto)
+    return read_state_at(con, upto) if now is None else now
+
+
+def bring_forward(
+    con: duckdb.DuckDBPyConnection, state: pd.DataFrame, since: int, upto: int
+) -> pd.DataFrame | None:
+    """Bring a state at `since` forward to `upto`.
+
+    None where many samples were edited between, or new ones came, a rule did, or a sample moved."""
+    touched = con.execute(
+        "select distinct sample from edits where seq > ? and seq <= ? limit ?",
+        [since, upto, FEW + 1],
+    ).fetchnumpy()["sample"]
+    rows = state.index.get_indexer(touched)
+    moved = "select 1 from edits where seq > ? and seq <= ? and field = 'place' limit 1"
+    if len(touched) > FEW or (rows < 0).any() or con.execute(moved, [since, upto]).fetchall():
+        return None
+    import pandas as pd
+
+    said, known = read_values(con, upto, pd.Index(touched, dtype=object), wanted=True)
+    assert known.all(), "what an edit names has been said something of"
+    state = state.copy(deep=False)
+    for name in said:
+        column = state[name].to_numpy(copy=True)
+        column[rows] = said[name].to_numpy()
+        state[name] = pd.Series(column, state.index, state[name].dtype)
+    return state
+
+
+def remember_state(bench: Bench, key: Hashable, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a remembered state, or make and remember it.
+
+    What was can never change, so the last few states are kept."""
+    found = bench.states.get(key)
+    if found is None:
+        found = make()  # may remember others on the way
+        bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
+    return found.copy(deep=False)  # pandas copies what is written to
+
+
+def read_state_at(con: duckdb.DuckDBPyConnection, upto: int) -> pd.DataFrame:
+    """Read the state at a position in the log."""
+    frame = con.sql(
+        "select id as sample, * exclude (id) from samples order by rowid"
+    ).to_arrow_table()
+    frame = frame.to_pandas(ignore_metadata=True).set_index("sample")
+    frame["parent"] = frame["parent"].astype(object).where(frame["parent"].notna(), None)
+    said, known = read_values(con, upto, frame.index)
+    for column in said:
+        frame[column] = said[column]
+    return frame if known.all() else frame[known]
+
+
+def read_current_values(con: duckdb.DuckDBPyConnection, samples: Iterable[str]) -> pd.DataFrame:
+    """Read what stands at the end of the log for some samples.
+
+    Columns as of read_values; unknown samples are left out."""
+    import pandas as pd
+
+    index = pd.Index(dict.fromkeys(map(str, samples)), dtype=object)
+    said, known = read_values(con, END, index, wanted=True)
+    return said[known]
+
+
+def read_values(
+    con: duckdb.DuckDBPyConnection, upto: int, index: pd.Index, wanted: bool = False
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read what stands at `upto` for the samples whose ids are `index`.
+
+    All samples in order or, if `wanted`, some. Returns a frame label, given_label, split, verdict, who, keep,
+    reviewed, tags, and whether the log says anything of each (n,) bool."""
+    import pandas as pd
+
+    if wanted:
+        register_values(con, "wanted", list(index))
+    points = read_pointers(con, upto, len(index), wanted)
+    values, (label, given, keep, split) = EditValues(con, points), points.T
+    columns = dict(
+        label=values.read("value", label),
+        given_label=values.read("value", given),
+        split=values.read("value", split),
+        verdict=values.read("verdict", label),
+        who=values.read("who", label),
+    )
+    # as objects: None, not NaN, where there is none
+    frame = {name: pd.Series(column, index, object) for name, column in columns.items()}
+    frame["keep"] = values.test("value", keep, lambda value: value is True)
+    judged = values.test("verdict", label, lambda verdict: verdict != "set")
+    decided = values.test("origin", label, is_decision) | values.test("origin", keep, is_decision)
+    frame["reviewed"] = judged | decided
+    frame["tags"] = pd.Series(read_tags(con, upto, index, wanted), index, object)
+    return pd.DataFrame(frame, index), points.any(1)
+
+
+def read_tags(
+    con: duckdb.DuckDBPyConnection, upto: int, index: pd.Index, wanted: bool = False
+) -> np.ndarray:
+    """Read the tags of samples at `upto`: (n,) objects, tuples of names."""
+    tags = np.fromiter(itertools.repeat((), len(index)), object, len(index))
+    only = "and sample in (select sample from wanted)" if wanted else ""
+    named = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchall()
+    places = index.get_indexer([sample for sample, _ in named]) if named else ()
+    for at, (_, names) in zip(places, named):
+        if at >= 0:
+            tags[at] = tuple(names)
+    return tags
+
+
+def is_decision(origin: str) -> bool:
+    """Whether a batch is a person's decision."""
+    return origin.startswith(("edit-", "audit-"))
+
+
+def hash_tree(frame: pd.DataFrame) -> str:
+    """Hash the kept (id, content hash, label, split) of a state, sorted.
+
+    Equal contents give an equal tree, whatever road led there."""
+    kept = frame[frame.keep]
+    # a few texts, for a million lines
+    values = {value for column in (kept.label, kept.split) for value in column.unique()}
+    text = {value: json.dumps(value) for value in values}
+    order = np.argsort(np.asarray(kept.index, "S32"))
+    columns = (
+        np.asarray(column, object)[order]
+        for column in (kept.index, kept.content_hash, kept.label, kept.split)
+    )
+    lines = (
+        f'["{sample}", "{content}", {text[label]}, {text[split]}]'
+        for sample, content, label, split in zip(*columns)
+    )
+    return sha256("\n".join(lines).encode()).hexdigest()[:32]

@@ -1,0 +1,103 @@
+"""Data sets in the user's own FiftyOne: export and import."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from assay.curation import Bench
+from assay.curation.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from assay.curation.formats.base import Source
+
+
+def connect_own() -> Any:
+    """Load FiftyOne with the user's own database."""
+    from assay.pipelines.fiftyone import mongod
+    from assay.pipelines.fiftyone.dataset import QUIET
+
+    if not os.environ.get("FIFTYONE_DATABASE_URI"):
+        mongod.find_binary()
+    os.environ.update({name: QUIET[name] for name in list(QUIET)[:3]})
+    try:
+        import fiftyone as fo
+
+        fo.list_datasets()
+        return fo
+    except Exception as e:  # whatever keeps FiftyOne from its database
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        raise UserError(
+            f"expected to reach your FiftyOne database, found: {why}", mongod.INSTALL
+        ) from None
+
+
+def export_dataset(bench: Bench, name: str, chosen: np.ndarray | None) -> tuple[int, list]:
+    """Export the kept samples, or `chosen` ones, as a data set.
+
+    Its name must be new. Returns how many, and the images that are gone: [(key, why)].
+    """
+    from assay.pipelines.fiftyone import samples
+    from assay.pipelines.fiftyone.dataset import create_dataset, write_samples
+    from assay.pipelines.fiftyone.sync import push_embeddings
+
+    frame = samples.sample_rows(bench, chosen)
+    files, lost = samples.locate_files(bench, frame)
+    fo = connect_own()
+    if name in fo.list_datasets():
+        raise UserError(
+            f"expected a new name for the data set, found {name!r} taken",
+            "choose another, or delete that one in FiftyOne",
+        )
+    dataset = create_dataset(fo, name)
+    try:
+        added, _ = write_samples(fo, dataset, frame, files)
+        push_embeddings(bench, dataset)
+    except BaseException:
+        dataset.delete()  # nothing half-made stays
+        raise
+    return added, lost
+
+
+def read_dataset(given: str, field: str | None, split_map: dict[str, str]) -> Source | None:
+    """Read fiftyone:NAME as a source to import.
+
+    None where something else is given. `field` holds the labels: by default ground_truth, or the
+    only field of classifications.
+    """
+    from assay.pipelines.fiftyone.user_datasets import make_source
+
+    prefix, _, name = given.partition(":")
+    if prefix != "fiftyone" or os.path.exists(given):
+        return None
+    fo = connect_own()
+    if name not in fo.list_datasets():
+        known = ", ".join(fo.list_datasets()[:12]) or "none"
+        raise UserError(f"expected a FiftyOne data set {name!r}, found {known}", "check its name")
+    dataset = fo.load_dataset(name)
+    chosen = field_of_labels(fo, name, dataset, field)
+    labels = [None] * len(dataset) if chosen == "none" else dataset.values(f"{chosen}.label")
+    rows = zip(*dataset.values(["id", "filepath", "tags"]), labels)
+    found = [dict(id=i, filepath=f, tags=t or [], label=x) for i, f, t, x in rows]
+    return make_source(name, found, split_map)
+
+
+def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
+    """The field that holds the labels, "none" for none.
+
+    UserError where that is not clear.
+    """
+    fields = list(dataset.get_field_schema(embedded_doc_type=fo.Classification))
+    only = fields[0] if len(fields) == 1 else None
+    chosen = field or ("ground_truth" if "ground_truth" in fields else only)
+    found = ", ".join(fields) or "none"
+    if dataset.media_type not in ("image", None):
+        found = f"{dataset.media_type}s"
+    elif chosen in (*fields, "none"):
+        return chosen
+    raise UserError(
+        f"expected images with one field of classifications in {name!r}, found {found}",
+        "--label-column FIELD, or none",
+    )

@@ -1,0 +1,52 @@
+"""The verbs commit and merge."""
+
+from __future__ import annotations
+
+import argparse
+
+from assay.pipelines.cli.output import line_printer, open_bench, print_line, print_result
+from assay.pipelines.cli.verbs import Verbs
+
+
+def commit_version(args: argparse.Namespace) -> None:
+    """Name the present state v1, v2, ..., and back it up.
+
+    The bench's file is copied to backups/.
+    """
+    bench = open_bench(args)
+    out = bench.commit(args.message, args.who, args.name)
+    name = out["name"] if out["new"] else f"nothing changed since {out['name']}"
+    print_line(args, f"{name}{':' if out['new'] else ','} tree {out['tree']}")
+    if out["new"] and not out["backup"].endswith(".duckdb"):  # a version may be called none
+        print_line(args, f"note: no backup: {out['backup'][6:-1]}")
+    print_result(args, out, f"assay experiment PLAN.toml -b {bench.given}")
+
+
+def merge_bench(args: argparse.Namespace) -> None:
+    """Merge the edits of another copy of this bench.
+
+    Where both edited the same thing, this one's stands, and it comes to the queue.
+    """
+    bench, tell = open_bench(args), line_printer(args)
+    out = bench.merge(args.other, args.who)
+    if not out["edits"]:
+        tell("nothing new there: every edit of it is here already")
+        return print_result(args, out, f"assay log -b {bench.given}")
+    merged = f"{out['edits']:,} edits by {', '.join(out['authors'])} merged"
+    tell(f"{merged}, {out['samples']:,} new samples, {len(out['conflicts']):,} conflicts")
+    for c in out["conflicts"][:20]:
+        ours = f"{c['sample']} {c['slot']}: {c['ours']} stands"
+        tell(f"  {ours}, {c['their_who']} says {c['theirs']}")
+    if len(out["conflicts"]) > 20:
+        all_of_them = f"assay issues --kind merge_conflict -b {bench.given}"
+        tell(f"  ... and {len(out['conflicts']) - 20:,} more: {all_of_them}")
+    print_result(args, out, f"assay {'scan' if out['samples'] else 'queue'} -b {bench.given}")
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verbs commit and merge."""
+    verb = verbs.add("commit", commit_version, who=True)
+    verb.add_argument("-m", "--message", default="")
+    verb.add_argument("--name", help="a name other than the next v1, v2, ...")
+    verb = verbs.add("merge", merge_bench, who=True)
+    verb.add_argument("other", metavar="OTHER", help="folder of the other bench")

@@ -1,0 +1,70 @@
+"""The list of embedders: networks that describe an image by a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.plugins import discover
+from assay.pipelines.embedders.custom import CustomEmbedder
+
+
+class Embedder(Protocol):
+    """Vectors of samples. A module of this package offers one as `EMBEDDER`.
+
+    `side`: the images arrive as squares of so many pixels. `own_process`: it may crash or hang, so it runs in a
+    process of its own. A version names the folder of vectors: count it up when the vectors change.
+    """
+
+    name: str  # what --embedder takes
+    media: str
+    side: int
+    own_process: bool
+
+    def engine(self) -> str | None:
+        """Name what runs it on this machine, or None."""
+
+    def version(self) -> str:
+        """Name the folder of its vectors."""
+
+    def load(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Load the function from images to vectors.
+
+        It takes uint8 (b, side, side, 3) and returns float32 (b, d).
+        """
+
+
+def list_embedders() -> list[Embedder]:
+    """List the embedders that come with Assay or are installed beside it."""
+    modules = discover("assay.pipelines.embedders")
+    return [module.EMBEDDER for module in modules if hasattr(module, "EMBEDDER")]
+
+
+def known_embedder(name: str) -> Embedder | None:
+    """Return the listed embedder called `name`, or None.
+
+    Nobody's own module is imported.
+    """
+    return next((embedder for embedder in list_embedders() if embedder.name == name), None)
+
+
+def find_embedder(name: str) -> Embedder:
+    """Return the embedder called `name`, or one of the user's own: `package.module:function`."""
+    if known := known_embedder(name):
+        return known
+    names = ", ".join(sorted(embedder.name for embedder in list_embedders()))
+    if ":" not in name:
+        raise UserError(
+            f"expected an embedder, found {name!r}",
+            f"there are {names} and package.module:function",
+        )
+    try:
+        return CustomEmbedder(name)
+    except (ValueError, ImportError, AttributeError) as e:
+        raise UserError(
+            f"expected {names} or package.module:function, found {name!r} ({e})",
+            "is the module on PYTHONPATH?",
+        ) from None

@@ -1,0 +1,159 @@
+"""Measure the effects of a plan, with intervals and power.
+
+An effect is what a change was worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from assay.curation.statistics import estimates, multiple_testing
+from assay.curation.statistics.power import needed_audits, needed_sizes
+from assay.curation.storage.interface import Bench
+from assay.pipelines.evaluation.comparison import Comparison
+from assay.pipelines.evaluation.random_control import find_random_control
+from assay.pipelines.evaluation.test_set import TestSetEvaluator, Weights, estimate_to_dict
+from assay.pipelines.evaluation.weights import data_weights, make_effect
+from assay.pipelines.experiments.cells import automatic_control, find_control
+
+
+def measure_gains(c: Comparison) -> dict:
+    """Measure what each change was worth.
+
+    The effects that the plan asks for, its main one (the last version against the first), what
+    this test could see, and what stands beside it: the gain in each cell, of the controls and of
+    the ceiling.
+    """
+    archs, first, measure = c.plan["architectures"], c.plan["versions"][0], c.evaluator.measure
+    kinds = {cell["version"]: cell["kind"] for cell in c.wanted}
+    effects = judge_effects(c.evaluator, list(list_effects(c.plan, c.wanted)), c.margin)
+    primary = next((e for e in effects[::-1] if e["kind"] == "data"), None)
+    interaction = next((e for e in effects if e["kind"] == "interaction"), None)
+    control, no_control = find_random_control(c, primary)
+    beside = list_reference_effects(c.bench, c.plan, kinds)
+    others = [v for v in kinds if v != first] if "data" in c.plan["effects"] else []
+    return dict(
+        effects=effects,
+        interval=primary,
+        interval_reason=None if primary else explain_no_effect(c.plan),
+        interaction=interaction,
+        interaction_reason=None if interaction else explain_no_interaction(c.plan),
+        power=estimate_power(c, primary, len(effects)) if primary else None,
+        control=control,
+        control_reason=no_control,
+        beside=[e | measure(data_weights(archs, e["version"], e["against"])) for e in beside],
+        per_architecture=[
+            make_effect("data", v, first) | dict(arch=a) | measure(data_weights([a], v, first))
+            for v in others
+            for a in archs
+        ],
+    )
+
+
+def list_effects(plan: dict, wanted: list[dict]) -> Iterator[tuple[dict, Weights]]:
+    """List the effects that the plan asks for.
+
+    Each with its weights of cells. Each version against the first where their training labels
+    differ, each architecture against the first, and whether the one depends on the other.
+    """
+    archs, (first, *later), asked = plan["architectures"], plan["versions"], plan["effects"]
+    trees = {}
+    for c in wanted:
+        trees.setdefault(c["version"], set()).add(c["train_tree"])
+    other = [v for v in later if trees[v] != trees[first]]
+    if "data" in asked:
+        for v in other:
+            yield make_effect("data", v, first), data_weights(archs, v, first)
+    if "architecture" in asked:
+        each = 1 / len(plan["versions"])
+        for a in archs[1:]:
+            weights = {(v, a): each for v in plan["versions"]}
+            weights |= {(v, archs[0]): -each for v in plan["versions"]}
+            yield make_effect("architecture", a, archs[0]), weights
+    if "interaction" in asked:
+        for v in other:
+            for a in archs[1:]:
+                name = f"{v} against {first}, {a} against {archs[0]}"
+                effect = make_effect("interaction", v, first) | dict(name=name, arch=a)
+                yield effect, {(v, a): 1, (first, a): -1, (v, archs[0]): -1, (first, archs[0]): 1}
+
+
+def list_reference_effects(bench: Bench, plan: dict, kinds: dict[str, str]) -> list[dict]:
+    """List what the data effect stands beside.
+
+    The controls and the ceiling against the first version, each automatic fix against its own
+    control. kinds: {version: its kind}.
+    """
+    named, first = find_control(bench, plan), plan["versions"][0]
+    if "data" not in plan["effects"]:
+        return []
+    out = []
+    for v, kind in kinds.items():
+        if kind != "version":
+            out.append(make_effect("control" if v == named else kind, v, first))
+    own = {v: automatic_control(bench, v) for v, kind in kinds.items() if kind == "version"}
+    return out + [make_effect("beyond chance", v, c) for v, c in own.items() if c in kinds]
+
+
+def judge_effects(
+    evaluator: TestSetEvaluator, effects: list[tuple[dict, Weights]], margin: float | None
+) -> list[dict]:
+    """Judge each effect, with Holm's correction over all.
+
+    Adds its 95 % interval, p, Holm's p, and a verdict in words.
+    """
+    if not effects:
+        return []
+    found = [evaluator.contrast(weights) for _, weights in effects]
+    wide = multiple_testing.holm_intervals(found)
+    adjusted = multiple_testing.adjust_holm([e.p for e in found])
+    out = []
+    for (effect, weights), e, w, p in zip(effects, found, wide, adjusted):
+        numbers = evaluator.measure_as_given(weights) | estimate_to_dict(e)
+        verdict = estimates.judge_effect(w, margin)
+        out.append(effect | numbers | dict(p=e.p, p_holm=float(p), verdict=verdict))
+    return out
+
+
+def estimate_power(c: Comparison, primary: dict, k: int) -> dict:
+    """Estimate what size of effect this experiment could see.
+
+    As strictly as Holm judges the first of k effects. Returns dict smallest (the effect seen four
+    times in five), asked (the size asked about), power (of seeing that), and any of which would see
+    it four times in five, None where it alone cannot: audited (labels of the `of` test samples,
+    where these are audited in part), samples (where they are: all audited), seeds.
+    """
+    plan, judge = c.plan, c.evaluator
+    weights = data_weights(plan["architectures"], primary["version"], primary["against"])
+    asked = plan.get("effect", plan["margin"]) / 100
+    e = judge.contrast(weights).at(1 - 0.05 / k)
+    out = dict(asked=asked or None, smallest=e.smallest_effect())
+    out |= dict.fromkeys(("power", "audited", "of", "samples", "seeds"))
+    if not asked or not e.seeds_known:
+        return out
+    cells = [cell for cell in judge.Y if weights.get(cell)]
+    Y, w = [judge.Y[cell] for cell in cells], [weights[cell] for cell in cells]
+    out["power"] = e.power(asked)
+    if judge.labels.in_part:
+        given = [judge.as_given[cell] for cell in cells]
+        more = needed_audits(Y, given, judge.labels.n, asked, w, level=e.level)
+        out["of"] = e.n
+    else:
+        more = needed_sizes(Y, asked, w, level=e.level)
+    return out | dict(samples=more.pop("m")) | more
+
+
+def explain_no_effect(plan: dict) -> str:
+    """Explain why there is no data effect."""
+    if len(plan["versions"]) == 1:
+        return "one version: nothing to compare"
+    if "data" in plan["effects"]:
+        return "nothing to compare: the versions have the same training labels"
+    return "the plan asks for no data effect"
+
+
+def explain_no_interaction(plan: dict) -> str:
+    """Explain why there is no interaction of versions and architectures."""
+    if "interaction" in plan["effects"]:
+        return "needs two versions and two architectures"
+    return "the plan does not ask for it"

@@ -1,0 +1,140 @@
+"""Write the answer of an experiment in a sentence.
+
+Then what to do next.
+"""
+
+from __future__ import annotations
+
+from assay.curation.review import progress
+from assay.curation.statistics.wording import format_interval, format_points
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning import expressions
+from assay.pipelines.evaluation.comparison import Comparison
+from assay.pipelines.evaluation.effects import explain_no_effect
+from assay.pipelines.evaluation.test_set import UNAUDITED
+
+UNCLEAR = "no evidence either way"
+ANSWERS = {
+    "helps": "Yes",
+    "helps (too small to matter)": "Yes, but too small to matter",
+    "hurts": "No",
+    "hurts (too small to matter)": "No",
+    "too small to matter": "No, too small to matter",
+    UNCLEAR: "Not shown",
+}
+
+
+def write_verdict(c: Comparison, primary: dict | None, power: dict | None) -> str:
+    """Write the verdict, its answer first.
+
+    Then its conditions, then what to do next. primary: the main effect; power: as
+    effects.estimate_power.
+    """
+    lost, caveat = describe_left_out(c), f"; {c.caveat}" if c.caveat else ""
+    if primary is None:
+        return f"{explain_no_effect(c.plan)}{caveat}{lost}."
+    answer = ANSWERS[primary["verdict"]]
+    out = f"{answer}: {describe_change(c, primary)}, {format_interval(primary)}, {primary['name']}"
+    if max(primary["seeds"]) == 1:
+        out += " (these trained models only, not the recipe)"
+    if primary["verdict"] == UNCLEAR:
+        out += f", {UNCLEAR}{caveat}{explain_unclear(primary, power)}"
+    else:
+        out += caveat
+    return f"{out}{lost}. Next: {suggest_next_step(primary, c.caveat)}."
+
+
+def describe_change(c: Comparison, primary: dict) -> str:
+    """Say what moved accuracy, from where to where.
+
+    '120 reviews raised accuracy from ...'.
+    """
+    archs, first, last = c.plan["architectures"], primary["against"], primary["version"]
+    each = 1 / len(archs)
+    was, now = (c.evaluator.contrast({(v, a): each for a in archs}).estimate for v in (first, last))
+    n = count_reviews_between(c.bench, first, last)
+    subject = f"{n:,} review{'s' * (n > 1)}" if n else last
+    mean = f" (mean of {' and '.join(archs)})" if len(archs) > 1 else ""
+    if now == was:
+        return f"{subject} left accuracy{mean} at {format_points(was, False)} %"
+    moved = "raised" if now > was else "lowered"
+    if primary["verdict"] == UNCLEAR:
+        moved = "moved"
+    span = f"from {format_points(was, False)} to {format_points(now, False)} %"
+    return f"{subject} {moved} accuracy{mean} {span}"
+
+
+def explain_unclear(primary: dict, power: dict) -> str:
+    """Explain why nothing was shown, and what would show it."""
+    out = ""
+    if primary["low"] > 0 or primary["high"] < 0:
+        out = (
+            "; its own interval excludes zero, but not after Holm's correction for all effects "
+            f"that were tested (p {primary['p_holm']:.2f})"
+        )
+    seeds = max(primary["seeds"])
+    few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
+    smallest = f"an effect of {format_points(power['smallest'], False)} points or more"
+    return f"{out}; {few} would show {smallest}{describe_enough(power)}"
+
+
+def describe_enough(power: dict) -> str:
+    """Say what would show the effect that was asked about.
+
+    "" where it is seen four times in five.
+    """
+    if not power["asked"] or power["power"] is None or power["power"] >= 0.8:
+        return ""
+    of, ways = power["of"], []
+    if power["audited"]:
+        ways.append(f"{power['audited']:,} of the {of:,} test labels audited")
+    if power["samples"]:
+        ways.append(f"{power['samples']:,} test samples{', all audited' if of else ''}")
+    if power["seeds"]:
+        ways.append(f"{power['seeds']:,} seeds")
+    both = f"both more {'audited test labels' if of else 'test samples'} and more seeds"
+    asked = format_points(power["asked"], False)
+    return f", and {asked} points would take {' or '.join(ways) or both}"
+
+
+def suggest_next_step(primary: dict, caveat: str) -> str:
+    """Say what to do after a verdict."""
+    if caveat.startswith(UNAUDITED):
+        n = min(200, primary["n"])
+        return f"audit test labels blind (assay audit -n {n}): no run is trained again"
+    first, last = (
+        f"'{v}'" if expressions.is_expression(v) else v
+        for v in (primary["against"], primary["version"])
+    )
+    return {
+        "helps": f"train on {last}, and go on while the last third of the reviews still gains",
+        "hurts": f"keep {first}, and see what changed (assay diff {first} {last})",
+        UNCLEAR: "review more and measure again, or add what would show it",
+    }.get(primary["verdict"].split(" (")[0], "see which slices gained, or change the model")
+
+
+def count_reviews_between(bench: Bench, first: str, last: str) -> int:
+    """Count the labels that people reviewed between two versions.
+
+    0 where one is an expression.
+    """
+    if expressions.is_expression(first) or expressions.is_expression(last):
+        return 0
+    versions = (first, last)
+    was, now = (progress.summarize_reviews(bench, bench.state(v))["reviewed"] for v in versions)
+    return max(0, now - was)
+
+
+def describe_left_out(c: Comparison) -> str:
+    """Say how many runs are left out, and why.
+
+    As the end of the verdict.
+    """
+    n, k = sum(len(d["seeds"]) for d in c.diverged), len(c.failed)
+    of = n + k + sum(len(runs) for runs in c.evaluator.predicted.values())
+    out = f"; {n} of {of} runs diverged and are left out" if n else ""
+    if c.failed:
+        run = c.failed[0]
+        first = f"first {run['arch']} on {run['version']}, seed {run['seed']}: {run['error']}"
+        out += f"; {k} of {of} runs failed and are left out, {first}"
+    return out

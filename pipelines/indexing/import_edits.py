@@ -1,0 +1,177 @@
+"""Make the edits of an import.
+
+They say what is new, changed, moved, back or gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from assay.curation.errors import UserError
+from assay.curation.formats.base import ImportOptions
+from assay.curation.splits import LOCKED
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.pointers import register_values
+from assay.curation.versioning.rules import make_rule_edit
+from assay.pipelines.indexing.freezing import freeze_test_split
+from assay.pipelines.indexing.recognition import Incoming
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DECIDED = ("edit-", "audit-")  # batches that are a person's decisions
+
+
+class Relabelled(NamedTuple):
+    """A row whose label is not what its source gave before."""
+
+    row: tuple  # of the frame, by itertuples
+    stands: dict  # split, label, verdict, who and reviewed of its sample
+    decided: str  # the batch in which a person decided about the label, or ""
+
+
+class ImportEdits(NamedTuple):
+    """The edits of an import, and how many samples they concern."""
+
+    frame: pd.DataFrame  # sample, field, value (JSON), verdict, why, origin
+    moved: int
+    relabelled: int
+    left_alone: int  # the source has another label than the person who decided
+
+
+def make_edits(bench: Bench, incoming: Incoming, batch: str, options: ImportOptions) -> ImportEdits:
+    """Make the edits that an import appends.
+
+    They bring a source's samples to what it says now.
+    Raises UserError where too much is gone, or locked labels or the frozen test split would change unasked.
+    """
+    import pandas as pd
+
+    refuse_loss(incoming, options)
+    changes = find_relabelled(bench, incoming)
+    locked = [change for change in changes if change.stands["split"] in LOCKED]
+    if locked and not options.refreeze_test:
+        raise refuse_locked(incoming, locked)
+    of = f"import of {incoming.name}"
+    edits = [
+        *edit_new(incoming, of, batch),
+        *edit_relabelled(changes, of, batch),
+        *edit_known(incoming, of, batch),
+        *(
+            (i, "keep", False, "set", f"{of}: it is gone", batch)
+            for i in incoming.gone_samples.index
+        ),
+    ]
+    rule = freeze_test_split(bench, incoming, options, bool(locked))
+    if rule:
+        why = of + (": test labels declared audited" if options.audited_test else "")
+        edit = make_rule_edit(rule, why)
+        edits.append((edit.sample, edit.field, edit.value, "set", edit.why, batch))
+    frame = pd.DataFrame(edits, columns=["sample", "field", "value", "verdict", "why", "origin"])
+    frame["value"] = [json.dumps(value) for value in frame["value"]]
+    left_alone = sum(bool(c.decided) and c.row.label != c.stands["label"] for c in changes)
+    moved = int((frame.field == "place").sum())
+    return ImportEdits(frame, moved, len(changes) - left_alone, left_alone)
+
+
+def edit_new(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
+    """Yield the label, keep and split of new samples.
+
+    A reviewed label outlives changed bytes.
+    """
+    old = incoming.old
+    for row in incoming.new_rows.itertuples():
+        i, before = row.Index, row.parent
+        if row.label is not None:
+            yield i, "label", row.label, "set", of, batch
+        yield i, "keep", True, "set", of, batch
+        yield i, "split", row.split, "set", of, batch
+        if before and old.label[before] not in (None, row.label) and old.reviewed[before]:
+            why = f"carried over from {before}, whose bytes changed: unconfirmed"
+            yield i, "label", old.label[before], "set", why, batch
+
+
+def edit_relabelled(changes: list[Relabelled], of: str, batch: str) -> Iterator[tuple]:
+    """Yield the labels that the source changed.
+
+    After each comes the label that a person decided, if one did.
+    """
+    for row, stands, decided in changes:
+        yield row.Index, "label", row.label, "set", f"{of}: the source changed it", batch
+        if decided:  # both are in the log, and the person's stands
+            why = f"{of}: {stands['who']}'s stands; the source says {row.label}"
+            yield row.Index, "label", stands["label"], stands["verdict"], why, decided
+
+
+def edit_known(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
+    """Yield what happened to known samples.
+
+    They moved, are back, or got a label in the pool.
+    """
+    old = incoming.old
+    for row in incoming.known_rows.itertuples():
+        i = row.Index
+        if row.key != old.key[i] and "id" not in incoming.frame:
+            place = dict(key=row.key, uri=row.uri, was=old.key[i])
+            yield i, "place", place, "set", f"{of}: it has moved", batch
+        if i in incoming.taken_away:
+            yield i, "keep", True, "set", f"{of}: it is back", batch
+        if row.freed and row.split != old["split"][i]:
+            yield i, "split", row.split, "set", f"{of}: it has a label now", batch
+
+
+def find_relabelled(bench: Bench, incoming: Incoming) -> list[Relabelled]:
+    """Find the rows whose label is not what their source gave before."""
+    old = incoming.old
+    given = old.given_label.to_dict()
+    rows = [
+        row
+        for row in incoming.known_rows.itertuples()
+        if row.label is not None and row.label != given[row.Index]
+    ]
+    if not rows:
+        return []
+    columns = ["split", "label", "verdict", "who", "reviewed"]
+    stands = dict(zip(old.index, old[columns].to_dict("records")))
+    with bench.connect() as con:
+        register_values(con, "asked", [row.Index for row in rows])
+        last = """select sample, arg_max(origin, seq) from edits
+            where field = 'label' and sample in (select sample from asked) group by 1"""
+        origins = dict(con.execute(last).fetchall())
+    decided = {
+        i: origin
+        for i, origin in origins.items()
+        if origin.startswith(DECIDED) or stands[i]["verdict"] != "set"
+    }
+    return [Relabelled(row, stands[row.Index], decided.get(row.Index, "")) for row in rows]
+
+
+# ---- what is refused
+
+
+def refuse_loss(incoming: Incoming, options: ImportOptions) -> None:
+    """Refuse an import that takes away a tenth of its source.
+
+    Unless `yes`.
+    """
+    gone, kept = incoming.gone_samples, int(incoming.old.keep.sum())
+    replaced = incoming.new_rows.parent.isin(gone.index).sum()
+    if len(gone) - replaced > kept / 10 and not options.yes:
+        raise UserError(
+            f"expected most samples of source {incoming.name} to be there still,"
+            f" found {len(gone):,} of {kept:,} gone",
+            "if that is meant, pass --yes; to add another source beside this one, pass --as NAME",
+        )
+
+
+def refuse_locked(incoming: Incoming, locked: list[Relabelled]) -> UserError:
+    """Say which label of a locked split the source has changed."""
+    old, first = incoming.old, locked[0].row.Index
+    return UserError(
+        f"expected the labels of locked samples to stay, found {len(locked):,} labels of the {old['split'][first]}"
+        f" split that {incoming.name} has changed, first"
+        f" {old.key[first]}: {old.label[first]} -> {incoming.frame.label[first]}",
+        "if the source is right, pass --refreeze-test: reports before and after do not compare",
+    )

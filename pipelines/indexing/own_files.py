@@ -1,0 +1,170 @@
+"""Read the numbers of a person's own model from a file.
+
+npy, npz, CSV, Parquet or Feather; its rows are matched to samples.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
+from assay.pipelines.indexing.own_rows import ID_NAMES, is_id_name, match_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDINGS = (".npy", ".npz", ".csv", ".parquet", ".feather")
+HINT = "write it with numpy.save, numpy.savez or DataFrame.to_parquet"
+
+
+def read_own_file(path: str | Path, bench: Bench, what: str) -> pd.DataFrame:
+    """Read the numbers of a file, a frame by sample id.
+
+    Rows are keyed by id, key or path, or in the bench's order. `what`: what they are, in words. `attrs` of the frame:
+    matched, by what the rows were. Raises UserError where rows come twice or are unknown, or for no finite numbers.
+    """
+    frame, how = match_rows(read_table(path, what), bench.state(), path, what)
+    check_numbers(frame, path, what)
+    frame.attrs["matched"] = how
+    return frame
+
+
+def read_table(path: str | Path, what: str) -> pd.DataFrame:
+    """Read what a file holds as a frame."""
+    import pandas as pd
+
+    ending = Path(path).suffix.lower()
+    readers = {
+        ".npy": read_matrix,
+        ".npz": read_arrays,
+        ".csv": read_csv,
+        ".parquet": lambda path, what: pd.read_parquet(path),
+        ".feather": lambda path, what: pd.read_feather(path),
+    }
+    if ending not in readers:
+        raise UserError(f"expected {what} as {', '.join(ENDINGS)}, found {path}", HINT)
+    try:
+        frame = readers[ending](path, what)
+    except UserError:
+        raise
+    except (OSError, ValueError, EOFError) as e:  # pyarrow's and pandas' own are ValueErrors
+        raise UserError(
+            f"expected {what} as {', '.join(ENDINGS)}, found {path}: {e}", HINT
+        ) from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index(names=frame.index.name or "key")
+    return unpack_lists(frame)
+
+
+def read_csv(path: str | Path, what: str) -> pd.DataFrame:
+    """Read a CSV file; ids stay text, for 007 is no 7."""
+    import pandas as pd
+
+    ids = {column: str for column in pd.read_csv(path, nrows=0) if is_id_name(column)}
+    frame = pd.read_csv(path, dtype=ids)
+    first = str(frame.columns[0])
+    if not first.startswith("Unnamed"):
+        return frame
+    # pandas wrote its index: ids, or a count of rows
+    if frame.iloc[:, 0].tolist() == [str(i) for i in range(len(frame))]:
+        return frame.iloc[:, 1:]
+    return frame.rename(columns={first: "key"})
+
+
+def read_matrix(path: str | Path, what: str) -> pd.DataFrame:
+    """Read the matrix of an .npy file."""
+    import pandas as pd
+
+    array = np.load(path, allow_pickle=False)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise UserError(
+            f"expected {what} as rows of numbers in {path}, found {array.dtype} of shape {array.shape}",
+            "one row a sample",
+        )
+    return pd.DataFrame(array)
+
+
+def read_arrays(path: str | Path, what: str) -> pd.DataFrame:
+    """Read the one matrix of an .npz file.
+
+    An array of as many texts names its columns, one of as many ids its rows.
+    """
+    import pandas as pd
+
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    tables = {name: a for name, a in arrays.items() if a.ndim == 2 and a.dtype.kind in "fiu"}
+    if len(tables) != 1:
+        found = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise UserError(
+            f"expected one array of {what}, (samples, numbers), in {path}, found {found}",
+            "leave the others out",
+        )
+    table = next(iter(tables.values()))
+    n, k = table.shape
+    lists = {name: a for name, a in arrays.items() if a.ndim == 1}
+    texts = {name: a for name, a in lists.items() if a.dtype.kind in "US"}
+    called = [name for name in (*ID_NAMES, *(f"{name}s" for name in ID_NAMES)) if name in lists]
+    by_name = [name for name in called if len(lists[name]) == n]
+    by_size = [name for name, a in texts.items() if len(a) == n != k]
+    ids = next(iter([*by_name, *by_size]), None)
+    names = next((a for name, a in texts.items() if name != ids and len(a) == k), None)
+    frame = pd.DataFrame(table, columns=None if names is None else names.astype(str))
+    if ids is not None:
+        frame.insert(0, "sample", lists[ids].astype(str) if ids in texts else lists[ids])
+    return frame
+
+
+def unpack_lists(frame: pd.DataFrame) -> pd.DataFrame:
+    """Unpack a column of lists into columns of numbers.
+
+    All lists have one length.
+    """
+    import pandas as pd
+
+    lists = [c for c in frame if len(frame) and np.ndim(frame[c].iloc[0]) == 1]
+    if len(lists) != 1:
+        return frame
+    try:
+        wide = pd.DataFrame(np.stack(frame[lists[0]].to_numpy()), index=frame.index)
+    except ValueError:
+        raise UserError(
+            f"expected lists of one length in the column {lists[0]}, found others",
+            "one number for each class or dimension",
+        ) from None
+    return pd.concat([frame.drop(columns=lists), wide], axis=1)
+
+
+def check_numbers(frame: pd.DataFrame, path: str | Path, what: str) -> None:
+    """Refuse a frame that is not all finite numbers."""
+    import pandas as pd
+
+    if not len(frame) or not len(frame.columns):
+        raise UserError(
+            f"expected rows and columns of {what} in {path}, found {frame.shape[0]} and {frame.shape[1]}",
+            "one row a sample",
+        )
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise UserError(
+            f"expected each column of {path} once, found {twice[0]!r} twice", "leave one out"
+        )
+    odd = [
+        c
+        for c in frame
+        if not pd.api.types.is_numeric_dtype(frame[c]) or frame[c].dtype.kind in "bc"
+    ]
+    if odd:
+        raise UserError(
+            f"expected columns of numbers in {path} beside the one that names samples,"
+            f" found {', '.join(map(str, odd[:5]))}",
+            "leave it out",
+        )
+    if not np.isfinite(frame.to_numpy("f8", na_value=np.nan)).all():
+        raise UserError(
+            f"expected finite numbers in {path}, found NaN or infinity", "mend the file"
+        )

@@ -1,0 +1,155 @@
+"""Recognise which samples the rows of a source are already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.formats.base import Source
+from assay.curation.formats.splits import make_splits
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# samples that an import took away: only these does an import bring back; a person's drop and
+# held-out leakage stay
+TAKEN_AWAY = """select sample from edits where field = 'keep' group by sample
+    having arg_max(value, seq) = 'false' and arg_max(origin, seq) like 'import-%'"""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The usable rows of a source, beside what the bench holds of it."""
+
+    name: str  # of the source in the bench
+    # by sample id: key, uri, label, split, meta, content_hash, size; known_as (the sample that the
+    # row is already, or None), parent (the sample of this key before its bytes changed, or None),
+    # named_split (what the source says), freed (it waited in pool for the label that it has now)
+    frame: pd.DataFrame
+    state: pd.DataFrame  # the bench before the import
+    old: pd.DataFrame  # the samples that the source brought before
+    taken_away: set[str]  # samples that an import took away
+
+    @cached_property
+    def new_rows(self) -> pd.DataFrame:
+        return self.frame[self.frame.known_as.isna()]
+
+    @cached_property
+    def known_rows(self) -> pd.DataFrame:
+        return self.frame[self.frame.known_as.notna()]
+
+    @cached_property
+    def gone_samples(self) -> pd.DataFrame:
+        """Kept samples that the source no longer has."""
+        return self.old[self.old.keep & ~self.old.index.isin(self.frame.index)]
+
+
+def recognise_rows(bench: Bench, source: Source, name: str, frame: pd.DataFrame) -> Incoming:
+    """Recognise the usable rows `frame` of a source.
+
+    Raises UserError for samples that another source brought.
+    """
+    state = bench.state()
+    old = state[state.source == name]
+    taken_away = {sample for (sample,) in bench.rows(TAKEN_AWAY)}
+    exported = "id" in frame
+    if exported:
+        known_as = [i if i in old.index else None for i in frame.id]
+    else:
+        known_as = match_rows(frame, old, taken_away)
+    frame["known_as"] = object_column(known_as, frame.index)
+    frame.index = name_samples(name, frame, set(state.index))
+    foreign = [i for i in frame.index if i in state.index and i not in old.index]
+    if foreign:
+        other = state.source[foreign[0]]
+        raise UserError(
+            f"expected new samples from {source.name}, found {len(foreign):,} that source {other} brought already",
+            f"import it as that source: --as {other}",
+        )
+    rest = old[~old.index.isin(frame.index)]
+    # the last sample that had the key, but for one that has moved
+    parents = dict(zip(rest.key, rest.index))
+    parent = [
+        parents.get(key) if known is None else None for key, known in zip(frame.key, frame.known_as)
+    ]
+    frame["parent"] = object_column(parent, frame.index)
+    frame["named_split"], frame["freed"] = frame["split"], False
+    keep_splits(frame, old)
+    if not exported or frame["split"].isna().any():  # an export says where everything goes
+        frame["split"] = object_column(make_splits(frame, list(frame.content_hash)), frame.index)
+    return Incoming(name, frame, state, old, taken_away)
+
+
+def match_rows(frame: pd.DataFrame, old: pd.DataFrame, taken_away: set[str]) -> list[str | None]:
+    """Match each row to the sample that it is already, or None.
+
+    By key and bytes, then by bytes alone, copies in the order of their keys. What is there still comes before what an
+    import took away.
+    """
+    keys, contents = old.key.to_dict(), old.content_hash.to_dict()
+    order = sorted(old.index, key=lambda i: (i in taken_away, keys[i]))
+    exact, by_content = {}, {}
+    for i in order:
+        exact.setdefault((keys[i], contents[i]), i)
+    rows = list(zip(frame.key, frame.content_hash))
+    found = {n: exact[row] for n, row in enumerate(rows) if row in exact}
+    there = set(found.values())
+    for i in order:
+        if i not in there:
+            by_content.setdefault(contents[i], []).append(i)
+    for n in sorted(set(range(len(rows))) - set(found), key=lambda n: rows[n][0]):
+        if left := by_content.get(rows[n][1]):
+            found[n] = left.pop(0)
+    return [found.get(n) for n in range(len(rows))]
+
+
+def name_samples(source: str, frame: pd.DataFrame, taken: set[str]) -> list[str]:
+    """Name each row: its sample, its own id, or a new one."""
+    ids, exported = [], "id" in frame
+    for row in frame.itertuples():
+        if row.known_as or exported:
+            ids.append(row.known_as or row.id)
+            continue
+        i, n = make_sample_id(source, row.key, row.content_hash), 0
+        while i in taken:  # by a sample that moved away from this very key
+            n += 1
+            i = make_sample_id(source, row.key, f"{row.content_hash} {n}")
+        ids.append(i)
+    return ids
+
+
+def keep_splits(frame: pd.DataFrame, old: pd.DataFrame) -> None:
+    """Give each known row the split that its sample has.
+
+    One whose bytes changed has its parent's. What waited in pool for a label that comes now is freed.
+    """
+    splits, unlabelled = old["split"].to_dict(), set(old.index[old.label.isna()])
+    fixed = set(old.index[old.keep | old.reviewed])
+    given = []
+    for row in frame.itertuples():
+        was = row.known_as or (row.parent if row.parent in fixed else None)
+        free = splits.get(was) == "pool" and was in unlabelled and row.label is not None
+        keeps = was is not None and not free and (row.known_as or not row.named_split)
+        given.append((splits[was] if keeps else row.named_split, bool(free and row.known_as)))
+    frame["split"], frame["freed"] = (object_column(column, frame.index) for column in zip(*given))
+
+
+def object_column(values: Iterable, index: pd.Index) -> pd.Series:
+    """Make a column of the values as they are.
+
+    Where pandas guesses the type, None becomes NaN, which is true.
+    """
+    import pandas as pd
+
+    return pd.Series(values, index, dtype=object)
+
+
+def make_sample_id(source: str, key: str, content_hash: str) -> str:
+    text = json.dumps([source, key, content_hash])
+    return blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,116 @@
+"""Read the rows of a source, and decode their images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from assay.curation.errors import UserError, shorten
+from assay.curation.formats.base import ImportOptions, Source
+from assay.curation.media import import_notes, stored_traits
+from assay.curation.media.decoding import STORED_SIDE
+from assay.curation.media.source_decoding import decode_source
+from assay.curation.storage.interface import Bench, Progress
+from assay.curation.storage.shards import Shards
+from assay.pipelines.indexing.recognition import object_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class UsableRows(NamedTuple):
+    """The rows of a source whose images could be decoded."""
+
+    frame: pd.DataFrame  # with content_hash and size
+    left_out: list[tuple[str, str]]  # (key, reason) of the others
+    notes: list[str]  # on how the images were read
+
+
+def decode_rows(
+    bench: Bench, source: Source, name: str, options: ImportOptions, progress: Progress | None
+) -> UsableRows:
+    """Decode the images of a source.
+
+    Raises UserError for bad rows, unless they are to be skipped.
+    """
+    frame = clean_rows(source)
+    earlier = bench.query("select content_hash from samples where source = ?", [name]).content_hash
+    reading = stored_traits.earlier_conversion(bench, name, earlier)
+    shards = Shards(bench.arrays / "pixels")
+    hashes, sizes, bad = decode_source(frame, shards, STORED_SIDE, progress, reading)
+    bad = [*source.left_out, *bad, *drop_changed_images(frame, hashes)]
+    left_out = [(key, shorten(reason)) for key, reason in bad]
+    if left_out and not options.skip_bad:
+        raise refuse_bad_rows(source, frame, left_out, options)
+    good = [h is not None for h in hashes]
+    frame = (
+        frame[good]
+        .assign(content_hash=[h for h in hashes if h], size=[s for s, g in zip(sizes, good) if g])
+        .reset_index(drop=True)
+    )
+    if not len(frame):
+        raise UserError(
+            f"expected at least one usable image in {source.name}, found none of {len(good):,}",
+            "mend the files",
+        )
+    different = dict.fromkeys(frame.content_hash)
+    traits = stored_traits.find_traits(stored_traits.load_traits(bench.arrays), different)
+    seen = [traits[h] for h in frame.content_hash if h in traits]
+    return UsableRows(frame, left_out, import_notes.describe_traits(seen, reading))
+
+
+def clean_rows(source: Source) -> pd.DataFrame:
+    """Return the rows of a source, None where a cell is empty.
+
+    Whoever made the frame.
+    None, NaN, NA and blanks are empty. A row with neither label nor split is in pool.
+    """
+    import pandas as pd
+
+    frame, exported = source.frame.copy(), "id" in source.frame
+    # an export of ours, or a folder's name: there a blank may be a label
+    exact = exported or source.kind.endswith("folders")
+
+    def is_empty(cell):
+        if cell is None or cell is pd.NA or cell != cell:
+            return True
+        return not (str(cell) if exact else str(cell).strip())
+
+    for column in ("label", "split"):
+        cells = [None if is_empty(cell) else cell for cell in frame[column]]
+        frame[column] = object_column(cells, frame.index)
+    if not exported:  # an export may say that a sample of train has no label
+        frame.loc[frame.label.isna(), "split"] = "pool"
+    return frame
+
+
+def drop_changed_images(frame: pd.DataFrame, hashes: list[str | None]) -> list[tuple[str, str]]:
+    """Drop the hash of images that changed since Assay exported them.
+
+    Returns [(key, reason)].
+    """
+    exported = frame.get("content_hash", hashes)
+    changed = [i for i, (was, h) in enumerate(zip(exported, hashes)) if h and was and was != h]
+    for i in changed:
+        hashes[i] = None
+    return [
+        (frame.key.iloc[i], f"has other bytes at {frame.uri.iloc[i]} than were exported")
+        for i in changed
+    ]
+
+
+def refuse_bad_rows(
+    source: Source, frame: pd.DataFrame, left_out: list[tuple[str, str]], options: ImportOptions
+) -> UserError:
+    """Say which rows cannot be used, and what to do."""
+    shown = "\n  ".join(
+        f"{shorten(' '.join(key.split()), 200)}: {reason}" for key, reason in left_out[:10]
+    )
+    more = f"\n  ... and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
+    hint = "mend them, or import the others with --skip-bad"
+    if "id" in frame and not options.images:
+        hint += "; --images FOLDER says where the images are now"
+    return UserError(
+        f"expected {len(frame) + len(source.left_out):,} usable rows in {source.name},"
+        f" found {len(left_out):,} that are not:\n  {shown}{more}",
+        hint,
+    )

@@ -1,0 +1,41 @@
+"""Load small JPEGs of samples for a page."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from assay.curation.media import files, thumbnails
+from assay.curation.media.stored_traits import load_traits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
+
+SHEET = 24  # pictures of a section at most
+SIDE = 128  # pixels of the longer side
+
+
+def load_pictures(frame: pd.DataFrame, bench: Bench) -> list[dict]:
+    """Load the pictures of the first rows of a frame.
+
+    frame: uri, key, was, now, text. Returns dicts jpeg (None where it cannot be read now), name, was, now, text.
+    """
+    out, traits = [], load_traits(bench.arrays)
+    for row in frame.head(SHEET).itertuples():
+        jpeg = None
+        if isinstance(row.uri, str):  # else the bench does not have the sample
+            with suppress(files.BadMedia):  # gone or damaged since it was imported
+                jpeg = thumbnails.make_thumbnail(row.uri, SIDE, traits)
+        out.append(dict(jpeg=jpeg, name=row.key, was=row.was, now=row.now, text=row.text))
+    return out
+
+
+def picture_frame(state: pd.DataFrame, now: object = "", text: object = "") -> pd.DataFrame:
+    """Make the frame that load_pictures takes of rows of a state.
+
+    Under each picture stands its label.
+    """
+    label = state.label.where(state.label.notna(), "unlabelled")
+    return state.assign(was=label, now=now, text=text)[["uri", "key", "was", "now", "text"]]

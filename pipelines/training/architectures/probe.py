@@ -1,0 +1,26 @@
+"""The probe: ridge regression on embeddings, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.pipelines.training.architectures.base import Recipe
+from assay.pipelines.training.data import LazyRows, TrainingData
+
+
+class Probe:
+    """The classifier that also ranks label issues: no seed, no torch."""
+
+    recipe = Recipe("probe", "embedding")
+
+    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray:
+        from assay.curation.label_quality import probe
+
+        fitted = probe.fit(data.rows, data.labels, data.groups, data.n_classes)
+        return fitted.predict(rows).astype("f4")
+
+    def estimate_seconds(self, n: int, shape: tuple[int, ...]) -> float:
+        return n * shape[0] ** 2 / 1.6e10  # 5 s for 50,000 x 1,280 on two cores
+
+
+ARCHITECTURE = Probe()

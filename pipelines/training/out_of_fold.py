@@ -1,0 +1,64 @@
+"""Predict each row by a network that did not see it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from assay.pipelines.training.data import LazyRows, RowUnion, TrainingData
+from assay.pipelines.training.train import fit_predict
+
+
+def predict_out_of_fold(
+    arch: str,
+    data: TrainingData,
+    seed: int,
+    folds: int = 3,
+    epochs: int | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    also: LazyRows | None = None,
+) -> np.ndarray:
+    """Predict every row by a network that did not see it.
+
+    Returns probabilities (n, k). No network saw a row of the same group either.
+    Copies share a fold, or the network has seen the answer. Folds have one class mix as far as groups allow.
+    `also`: m more rows, which no fold trains on; the mean of what all folds predict for them comes after the others,
+    (n + m, k).
+    """
+    n, m = len(data.labels), 0 if also is None else len(also)
+    probs = np.zeros((n + m, data.n_classes), "f4")
+    parts = split_folds(data, folds, seed)
+    for fold, (seen, unseen) in enumerate(parts):
+
+        def report(done, text, fold=fold):
+            progress((fold + done) / len(parts), f"fold {fold + 1} of {len(parts)}: {text}")
+
+        rows = data.take(unseen).rows
+        predicted = fit_predict(
+            arch,
+            data.take(seen),
+            RowUnion(rows, also) if m else rows,
+            seed,
+            epochs,
+            progress and report,
+        )
+        probs[unseen] = predicted[: len(unseen)]
+        probs[n:] += predicted[len(unseen) :] / len(parts)
+    return probs
+
+
+def split_folds(data: TrainingData, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split row numbers into folds (seen, unseen) that share no group."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    folds = min(folds, len(np.unique(data.groups)))
+    assert folds > 1, "one group cannot be predicted from the others: there are none"
+    # one sample a class: no mix to keep
+    mixed = np.bincount(data.labels).max() >= folds
+    splitter = StratifiedGroupKFold if mixed else GroupKFold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class smaller than the number of folds
+        split = splitter(folds, shuffle=True, random_state=seed)
+        return list(split.split(data.labels, data.labels, data.groups))

@@ -1,0 +1,62 @@
+"""What holds for every embedder: the listed ones, and one of the user's own."""
+
+import numpy as np
+import pytest
+
+from assay.curation.errors import UserError
+from assay.pipelines.embedders.base import find_embedder, list_embedders
+
+LISTED = [embedder.name for embedder in list_embedders()]
+OWN = "thumbs:thumb"
+
+
+@pytest.fixture(params=[*LISTED, OWN])
+def embedder(request, tmp_path, monkeypatch):
+    (tmp_path / "thumbs.py").write_text(
+        "def thumb(x):\n    return x[:, ::2, ::2, 0].reshape(len(x), -1)\nthumb.side = 8\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ASSAY_ENGINE", "fp32")  # int8 takes a minute to make
+    if request.param == "lite0":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    return find_embedder(request.param)
+
+
+def test_the_list_has_what_assay_brings():
+    assert {"lite0", "pixels"} <= set(LISTED) and len(set(LISTED)) == len(LISTED)
+
+
+def test_images_become_one_vector_each_whatever_lies_beside_them(embedder):
+    shape = (5, embedder.side, embedder.side, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype="u1")
+    embed = embedder.load()
+    vectors = np.asarray(embed(images), "f4")
+    assert vectors.ndim == 2 and len(vectors) == 5 and np.isfinite(vectors).all()
+    assert (np.asarray(embed(images), "f4") == vectors).all(), "same images, same vectors"
+    assert np.allclose(embed(images[::-1].copy())[::-1], vectors, rtol=1e-3, atol=1e-4)
+    assert (vectors[0] != vectors[1]).any()
+
+
+def test_a_version_names_a_folder(embedder):
+    version = embedder.version()
+    assert version == find_embedder(embedder.name).version() != ""
+    assert "/" not in version and not version.startswith(".")
+    if engine := embedder.engine():
+        assert version.endswith(engine), "vectors of two engines differ a little"
+
+
+def test_changed_code_is_another_version(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "mine_too.py"
+    file.write_text("def flat(x):\n    return x.reshape(len(x), -1)\n")
+    before = find_embedder("mine_too:flat").version()
+    file.write_text("def flat(x):\n    return x.reshape(len(x), -1) / 255\n")
+    assert find_embedder("mine_too:flat").version() != before
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50", "no_such_module:f", "numpy:no_such_function", "a:b:c"]
+)
+def test_what_is_no_embedder_is_refused_with_what_there_is(name):
+    with pytest.raises(UserError, match=r"lite0, pixels (and|or) package\.module:function"):
+        find_embedder(name)

@@ -1,0 +1,73 @@
+"""What every media type must do: decode, show and compare; and an example of each."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay.curation.media.base import media_type, media_types
+from assay.curation.media.files import BadMedia
+from assay.curation.media.source_decoding import store_decoded
+from assay.curation.storage.shards import Shards
+
+
+def scene(seed):
+    small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3)).astype("u1")
+    return np.asarray(Image.fromarray(small).resize((90, 60), Image.Resampling.BICUBIC))
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+# of each media type: files of different samples, of which the second nearly equals the first
+EXAMPLES = {
+    "image": [png(scene(0)), png(scene(0)[:, ::-1]), *(png(scene(seed)) for seed in range(1, 80))]
+}
+
+
+@pytest.fixture(params=media_types().values(), ids=lambda member: member.name)
+def media(request):
+    return request.param
+
+
+def test_it_goes_by_its_name_and_has_an_example(media):
+    assert media_type(media.name) is media
+    assert EXAMPLES[media.name], "write a few files into EXAMPLES"
+
+
+def test_it_decodes_to_bytes_of_bounded_size(media):
+    for raw in EXAMPLES[media.name][:3]:
+        found = media.decode(raw, 32)
+        assert found.array.dtype == np.uint8 and max(found.array.shape[:2]) <= 32
+        assert (media.decode(raw, 32).array == found.array).all(), "the same again"
+        asked = media.decode(raw, 32, stored=True)
+        assert asked.size == found.size and asked.array is None
+
+
+def test_what_is_no_such_file_is_refused_in_plain_words(media):
+    for raw in (b"", b"no such file", EXAMPLES[media.name][0][:20]):
+        for use in (lambda: media.decode(raw, 32), lambda: media.preview(raw, 32)):
+            with pytest.raises(BadMedia) as e:
+                use()
+            assert str(e.value) and "Traceback" not in str(e.value)
+
+
+def test_its_preview_is_a_small_jpeg(media):
+    shown = Image.open(io.BytesIO(media.preview(EXAMPLES[media.name][0], 40)))
+    assert shown.format == "JPEG" and max(shown.size) <= 40
+
+
+def test_near_copies_are_more_alike_than_others(media, tmp_path):
+    raws = EXAMPLES[media.name]
+    hashes = [f"{i:032x}" for i in range(len(raws))]
+    shards = Shards(tmp_path / "pixels")
+    store_decoded(shards, {h: media.decode(raw, 64) for h, raw in zip(hashes, raws)})
+    pairs = np.array([[0, 1], *([0, i] for i in range(2, 40))])
+    far = np.roll(np.arange(len(raws)), 7)[:, None]  # as if this were the nearest of each
+    found = media.similarity(Shards(tmp_path / "pixels"), np.array(hashes, "S32"), pairs, far)
+    assert found.of_pairs.shape == (len(pairs),)
+    assert found.of_pairs[0] >= found.limit > found.of_pairs[1:].max()
