@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.formats.torch_dataset import TorchDataset
+    from assay.curation.versioning.history import Life
 
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
 
@@ -108,7 +109,7 @@ class Bench(Store):
     ) -> pd.DataFrame:
         """List the issues that nobody has decided about, worst first.
 
-        kind: one of listing.KINDS; None: all. Frame kind, sample, score, suggestion, why: see
+        kind: one of finders.list_kinds; None: all. Frame kind, sample, score, suggestion, why: see
         listing.list_issues.
         """
         from assay.curation.issues.listing import list_issues
@@ -135,7 +136,8 @@ class Bench(Store):
     def suspects(self, version: str = "HEAD") -> pd.DataFrame:
         """Score the labels of any version, worst first.
 
-        By a probe that is fitted to that version. Frame sample -> label, suggestion, score, ...: see live.suspects.
+        By a probe that is fitted to that version. Frame sample -> label, suggestion: see
+        live.find_suspects.
         """
         from assay.curation.label_quality.live import find_suspects
 
@@ -144,7 +146,7 @@ class Bench(Store):
     def runs(self, split: str = "val", version: str = "HEAD") -> pd.DataFrame:
         """List every finished run, with its accuracy on `split` at `version`.
 
-        See runs.frame for the columns.
+        See runs.tabulate_runs for the columns.
         """
         from assay.curation.predictions.runs import tabulate_runs
 
@@ -175,19 +177,19 @@ class Bench(Store):
 
         return read_batches(self)
 
-    def diff(self, a: str, b: str = "HEAD") -> pd.DataFrame:
+    def diff(self, a: str, b: str = "HEAD") -> dict[str, str | pd.DataFrame]:
         """Compare two versions: what `b` has that `a` has not.
 
-        See history.diff_versions for the columns.
+        Returns {a, b, matrix, relabelled, added, removed, moved, tagged}: see history.diff_versions.
         """
         from assay.curation.versioning.history import diff_versions
 
         return diff_versions(self, a, b)
 
-    def blame(self, sample: str, version: str = "HEAD") -> pd.DataFrame:
+    def blame(self, sample: str, version: str = "HEAD") -> Life:
         """List the edits of one sample: who, when, what, why.
 
-        sample: its id, or the beginning of it, or its key. See history.blame_sample for the columns.
+        sample: its id, or the beginning of it, or its key. Returns (sample, key, edits): see history.Life.
         """
         from assay.curation.versioning.history import blame_sample
 
@@ -312,7 +314,7 @@ class Bench(Store):
     def merge(self, other: str | Path, who: str = "") -> dict:
         """Merge the log of another copy of this bench.
 
-        other: the folder of the copy. Returns what merge.merge returns, and rescored.
+        other: the folder of the copy. Returns what merge.merge_benches returns, and rescored.
         """
         from assay.curation.versioning.merge import merge_benches
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+
+from assay.curation.errors import UserError
 
 
 @cache
@@ -23,4 +25,16 @@ def discover(package: str) -> list[ModuleType]:
     folder = import_module(package).__path__
     own = [import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(folder)]
     others = sorted(entry_points(group=package), key=lambda point: point.name)
-    return own + [point.load() for point in others]
+    return own + [_load(point) for point in others]
+
+
+def _load(point: EntryPoint) -> ModuleType:
+    """Load a plug-in; one that is broken is named, and not taken for a fault of ours."""
+    try:
+        return point.load()
+    except Exception as e:
+        owner = point.dist.name if point.dist else "a distribution"
+        raise UserError(
+            f"expected the plug-in {point.name} of {owner} to load, found {type(e).__name__}: {e}",
+            f"mend it, or: pip uninstall {owner}",
+        ) from e

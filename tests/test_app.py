@@ -331,7 +331,8 @@ def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
         n = len(free) - 2
         look_through(page)
         assert (
-            page.locator(".assay-grid").get_attribute("data-selected") == "0" and pictures.count() < n
+            page.locator(".assay-grid").get_attribute("data-selected") == "0"
+            and pictures.count() < n
         )
         page.get_by_text(f"select all {len(free):,}").click()
         out = {pictures.nth(i).get_attribute("title").split("\n")[0] for i in (0, 3)}

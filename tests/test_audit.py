@@ -375,9 +375,9 @@ def test_the_estimate_is_the_difference_estimator_and_its_variance_is_right():
     Y = [audit_correction.pseudo_values(g, a, n) for g, a in cells]
     for (given, known), y in zip(cells, Y):
         assert y.mean() == pytest.approx(given.mean() + (known - given)[:, drawn].mean())
-        assert np.array_equal(audit_correction.pseudo_values(given, known, m), known) and np.array_equal(
-            audit_correction.pseudo_values(given, given, n), given
-        )
+        assert np.array_equal(
+            audit_correction.pseudo_values(given, known, m), known
+        ) and np.array_equal(audit_correction.pseudo_values(given, given, n), given)
     L, D = (
         sum(s * x.mean(0) for s, x in zip((-1, 1), parts))
         for parts in ([g for g, _ in cells], [a - g for g, a in cells])
@@ -418,7 +418,9 @@ def test_balanced_accuracy_corrected_by_class():
         clean, at = given.copy(), rng.permutation(m)[:n]
         clean[at] = truth[at]
         found.append(
-            audit_correction.pseudo_values_by_class(said == given, said == clean, given, clean, n).mean()
+            audit_correction.pseudo_values_by_class(
+                said == given, said == clean, given, clean, n
+            ).mean()
         )
     assert np.mean(found) == pytest.approx(want, abs=4 * np.std(found) / 300**0.5 + 0.003)
 
@@ -576,7 +578,10 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     )
     assert out["noise"]["share"][1] <= noise <= out["noise"]["share"][2] and noise > 0.3
     given, clean = (
-        [test_set.TestSetEvaluator(bench, wanted, AuditedLabels(labels, labels, 0)).Y[k] for k in order]
+        [
+            test_set.TestSetEvaluator(bench, wanted, AuditedLabels(labels, labels, 0)).Y[k]
+            for k in order
+        ]
         for labels in (test.label, truth[test.index])
     )
     was, really = (y[0].mean() - y[1].mean() for y in (given, clean))
@@ -585,7 +590,10 @@ def test_on_photographs_with_human_label_errors(data, tmp_path):
     rng, found = np.random.default_rng(0), []
     for _ in range(200):
         drawn = np.isin(np.arange(len(test)), rng.permutation(len(test))[:500])
-        Y = [audit_correction.pseudo_values(g, np.where(drawn, c, g), 500) for g, c in zip(given, clean)]
+        Y = [
+            audit_correction.pseudo_values(g, np.where(drawn, c, g), 500)
+            for g, c in zip(given, clean)
+        ]
         found.append(contrasts.contrast(Y, contrasts.PAIR, group_size=500 / len(test)))
     assert (
         np.mean([e.low <= really <= e.high for e in found]) >= 0.93
@@ -612,7 +620,8 @@ def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
         for c in cells
     }
     monkeypatch.setattr(
-        "assay.curation.predictions.run_predictions.read_labels", lambda bench, key, index: said[key]
+        "assay.curation.predictions.run_predictions.read_labels",
+        lambda bench, key, index: said[key],
     )
     doubted, weights = list(given.index[:4]), {("v1", "probe"): -1, ("v2", "probe"): 1}
     clean = given.where(rng.random(60) < 0.9, "a")

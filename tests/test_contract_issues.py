@@ -112,7 +112,7 @@ FINDER = '''
 from assay.curation.issues.base import Issue, IssueFinder, Kind
 
 def find(scan, kind, threshold):
-    for sample, key in scan.state.key[scan.open].items():
+    for sample, key in scan.state.key[scan.is_open].items():
         if key.startswith("train-1"):
             yield Issue(kind, sample, 0.25, None, f"{key} begins with a one")
 

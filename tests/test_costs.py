@@ -273,7 +273,8 @@ def test_a_corrected_ruler_is_no_gain(wrong):
         and shape["points"][-1]["reviews"] == len(val)
     )
     assert [
-        (b["estimate"], b["logloss"], b["changed"]) for b in review_gains.gain_by_batch(seen)["batches"]
+        (b["estimate"], b["logloss"], b["changed"])
+        for b in review_gains.gain_by_batch(seen)["batches"]
     ] == [(0, 0, 0)] * 2
 
 

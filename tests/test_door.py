@@ -38,7 +38,9 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
         and keys.exchange_link("") is None
         and not keys.is_known("")
     )
-    assert AccessKeys(tmp_path / "bench").is_known(key), "a server that is started again knows its browsers"
+    assert AccessKeys(tmp_path / "bench").is_known(key), (
+        "a server that is started again knows its browsers"
+    )
     assert not AccessKeys(tmp_path / "other").is_known(key), "another bench's key opens nothing"
     kept = [p for p in cache.rglob("*") if p.is_file()]
     assert kept and not any(t in p.name + p.read_text() for p in kept for t in (link, key)), (
@@ -52,7 +54,9 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
     os.utime(keys.token_file("key", key), (0, 0))
     assert keys.exchange_link(old) is None and not keys.is_known(key), "neither is good for ever"
     many, got = keys.make_token("link"), []
-    threads = [threading.Thread(target=lambda: got.append(keys.exchange_link(many))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: got.append(keys.exchange_link(many))) for _ in range(8)
+    ]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert len([k for k in got if k]) == 1, "of those who come at once one gets in"
@@ -148,7 +152,9 @@ def test_whoever_is_in_leaves_a_link_to_whom_it_was_meant_for(scanned, cache):
         assert server.ask("/", Cookie=f"assay-1={server.cookie.split('=')[1]}")[0] == 403, (
             "a cookie of another port is another's"
         )
-        evil = server.ask(f"/%5Cevil.example/?token={server.keys.make_token('link')}", Cookie=None)[1]
+        evil = server.ask(f"/%5Cevil.example/?token={server.keys.make_token('link')}", Cookie=None)[
+            1
+        ]
         assert 'url=/%5Cevil.example/"' in evil, "a link leads nowhere else"
 
 
@@ -204,11 +210,15 @@ def slow_server(monkeypatch):
     async def app(scope, receive, send):
         whole = scope.get("path", "").startswith("/assay/")
         await inner(
-            scope, timeouts.limit_body_time(receive, whole) if scope["type"] == "http" else receive, send
+            scope,
+            timeouts.limit_body_time(receive, whole) if scope["type"] == "http" else receive,
+            send,
         )
 
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", http=timeouts.TimedProtocol))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="error", http=timeouts.TimedProtocol)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

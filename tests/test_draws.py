@@ -31,13 +31,17 @@ def drawn(bench):
     out = dict(
         stratum=[s for s in sampling.random_order(state) if s in train][:K],
         audit=audit.list_population(bench, "train", "v1")[:K],
-        pool=run_predictions.choose_pool_ids(state.assign(split=state["split"].replace("train", "pool")), K),
+        pool=run_predictions.choose_pool_ids(
+            state.assign(split=state["split"].replace("train", "pool")), K
+        ),
     )
     for seed in (0, 1):
         part = bench.state(f"part(v1, {K}, seed={seed})")
         out[f"part {seed}"] = list(part.index[part.keep & (part["split"] == "train")])
         out[f"control {seed}"] = list(draw_random_alike(state, everyone, K, seed).index)
-        rows, times = np.unique(bootstrap_rows(state.loc[train], list(train), seed), return_counts=True)
+        rows, times = np.unique(
+            bootstrap_rows(state.loc[train], list(train), seed), return_counts=True
+        )
         out[f"bootstrap {seed}"] = list(train[rows[np.lexsort((rows, -times))][:K]])
     return out, len(train)
 
@@ -84,7 +88,9 @@ def test_what_was_looked_at_before_stays_a_random_sample(scanned):
     state = scanned.state()
     use = state.index[state["split"].isin(("train", "val"))]
     assert list(sampling.random_order(state)) == lots(use, b"0")
-    assert audit.list_population(scanned, "test") == lots(state.index[state["split"] == "test"], b"1")
+    assert audit.list_population(scanned, "test") == lots(
+        state.index[state["split"] == "test"], b"1"
+    )
 
 
 @pytest.mark.parametrize("version", ["v1 - random(20, seed=0)", "part(v1, 90, seed=3)"])

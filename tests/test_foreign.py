@@ -245,15 +245,16 @@ def test_several_queries_of_one_file_are_asked_in_one_process(own, monkeypatch):
         b=f"with x as (select '{ids[4]}' as i) select i from x -- last",
         c=ids[:1],
     )
-    assert slices.resolve_slices(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1]) and len(asked) == 1
+    assert (
+        slices.resolve_slices(own, wanted) == dict(a=ids[:3], b=[ids[4]], c=ids[:1])
+        and len(asked) == 1
+    )
     with pytest.raises(UserError, match="nowhere does not exist"):
         slices.resolve_slices(own, wanted | dict(d="select id from nowhere"))
 
 
 def test_what_is_not_kept_lies_where_nobody_else_reads_it_and_goes_with_its_process(tmp_path):
-    code = (
-        "import os, signal, assay.curation.system.scratch as s; print(s.scratch_folder(), flush=True); {}"
-    )
+    code = "import os, signal, assay.curation.system.scratch as s; print(s.scratch_folder(), flush=True); {}"
     env = os.environ | dict(TMPDIR=str(tmp_path))
 
     def run(end):
@@ -484,9 +485,7 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
     there, bystander = mailed(own, tmp_path), subprocess.Popen(["sleep", "60"])
     code = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # whoever starts these tests with & has it ignored
     code = f"import signal, sys, time, assay\nfrom assay.pipelines.jobs import job_files\n{code}"
-    code += (
-        "\nwith job_files.claim_job(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
-    )
+    code += "\nwith job_files.claim_job(assay.Bench(sys.argv[1]), 'mine'): print(flush=True); time.sleep(9)"
     worker = subprocess.Popen(
         [sys.executable, "-c", code, there.path],
         cwd=ROOT,
@@ -501,7 +500,9 @@ def test_only_a_process_that_is_at_the_job_is_stopped(own, tmp_path):
         time.sleep(0.2)
         assert bystander.poll() is None and worker.poll() is None
         job_files.stop_job(there, job)
-        assert worker.wait(20) != 0 and [j["state"] for j in job_files.list_jobs(there)] == ["stopped"]
+        assert worker.wait(20) != 0 and [j["state"] for j in job_files.list_jobs(there)] == [
+            "stopped"
+        ]
     finally:
         bystander.kill()
         worker.kill()

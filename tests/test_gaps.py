@@ -16,7 +16,7 @@ import assay
 from assay import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.formats.base import ImportOptions
-from assay.curation.maintenance import integrity
+from assay.curation.maintenance import findings, integrity
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import (
     cluster_names,
@@ -125,7 +125,7 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     file.unlink()
     clusters.assign_clusters(bench, state)
     assert file.read_bytes() == first, "made again, the same to the byte"
-    assert [f for f in integrity.check_bench(bench) if f["kind"] not in integrity.NOTES] == []
+    assert [f for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES] == []
     for upto, stay in ((336, True), (420, False)):
         table[:upto].to_parquet(tmp_path / "a" / "digits.parquet")
         ingest(
@@ -304,7 +304,9 @@ def test_where_errors_are_dealt_out_at_random_seldom_one_region_stands_out():
             facets, dict(wrong=rng.permutation(600) < 90, val=np.ones(600, bool))
         )
         false += (
-            multiple_testing.adjust_fdr(regions.more_errors_p(c.wrong, c.val, c.all_wrong, c.all_val))
+            multiple_testing.adjust_fdr(
+                regions.more_errors_p(c.wrong, c.val, c.all_wrong, c.all_val)
+            )
             <= gap_kinds.FOUND
         ).any()
     assert false / draws <= 0.05
@@ -690,7 +692,9 @@ def test_a_run_may_stand_for_the_probe(scanned):
     by_name = model_errors.find_model_errors(scanned, run="v1/probe")
     assert by_name.equals(wrong), "a run goes by its recipe as well as by its key"
     assert (
-        wrong.wrong.sum() == len(truth) - run_predictions.mark_correct(scanned, cell["key"], truth).sum() > 0
+        wrong.wrong.sum()
+        == len(truth) - run_predictions.mark_correct(scanned, cell["key"], truth).sum()
+        > 0
     )
     assert list(gaps.find_gaps(scanned, run=cell["key"][:8]).columns) == gap_evidence.COLUMNS
 

@@ -330,7 +330,9 @@ def test_nothing_reads_a_guard_label_but_a_gate(tmp_path):
             bench, check_plan(dict(versions=["HEAD"], architectures=["probe"], seeds=1))
         )
         seen.append([queue.to_csv(), issues.to_csv(), [c["key"] for c in asked]])
-        assert members < set(run_predictions.predicted_ids(bench.state())), "every run predicts them"
+        assert members < set(run_predictions.predicted_ids(bench.state())), (
+            "every run predicts them"
+        )
         assert not members & set(scoring.without_locked(bench.state()).index)
     assert seen[0] == seen[1]
 

@@ -52,9 +52,7 @@ def test_a_small_graph_is_exact():
     X = cloud(1500)
     near, far = truth(X)
     graph = knn.build_graph(X)
-    assert recall(graph.neighbours, near) > 0.9999 and np.allclose(
-        graph.distances, far, atol=2e-3
-    )
+    assert recall(graph.neighbours, near) > 0.9999 and np.allclose(graph.distances, far, atol=2e-3)
 
 
 @pytest.mark.daily

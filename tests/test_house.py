@@ -172,7 +172,7 @@ def test_the_readme_draws_every_room():
 
 
 def test_python_is_started_without_the_current_folder():
-    """As processes.command does: -P, or it would take the random.py of the folder that somebody works in."""
+    """As processes.python_command does: -P, or it would take the random.py of the folder that somebody works in."""
     assert [
         f.name for f in FILES if re.search(r'sys\.executable(?!, "-P")', Path(f).read_text())
     ] == []

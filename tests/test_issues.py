@@ -395,9 +395,11 @@ def test_a_copy_in_a_locked_split_contradicts_nothing(tmp_path, locked):
     """Its label would be read to say so; a copy in val with another label is named."""
     table = digits(200, wrong=0)
     one, two = table[table["split"] == "train"].head(2).index
-    other = lambda i, split, name: table.loc[[i]].assign(
-        id=name, split=split, label=str((int(table.label[i]) + 1) % 10)
-    )  # noqa: E731
+
+    def other(i, split, name):
+        label = str((int(table.label[i]) + 1) % 10)
+        return table.loc[[i]].assign(id=name, split=split, label=label)
+
     bench = bench_of(
         pd.concat([table, other(one, "test", "locked"), other(two, "val", "open")]), tmp_path
     )

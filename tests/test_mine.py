@@ -545,7 +545,10 @@ def test_how_much_of_a_pool_is_predicted(gapped):
     state = gapped.state()
     pool = state.index[state["split"] == "pool"]
     assert run_predictions.choose_pool_ids(state, 10**6) == sorted(pool)
-    some, more = run_predictions.choose_pool_ids(state, 50), run_predictions.choose_pool_ids(state, 80)
+    some, more = (
+        run_predictions.choose_pool_ids(state, 50),
+        run_predictions.choose_pool_ids(state, 80),
+    )
     assert len(some) == 50 and set(some) < set(more) < set(pool), (
         "two runs predict the same, as far as they go"
     )

@@ -17,7 +17,7 @@ from assay.pipelines.indexing.scan import ScanOptions, scan
 PAGES = sorted(
     p.stem
     for p in (Path(__file__).parents[1] / "app" / "pages").glob("*.py")
-    if "def draw(bench)" in p.read_text()
+    if "def draw(bench: Bench)" in p.read_text()
 )
 
 
@@ -139,7 +139,6 @@ def test_history_takes_back_what_is_chosen_and_commits(scanned):
 
 
 def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
-    from assay.app.pages import map as maps
     from assay.app.server import map_data
 
     draw_map.draw_map(scanned, quiet)
@@ -171,7 +170,7 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
     assert xy.min() >= 0 and xy.max() <= 1
     box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
     within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
-    chosen, others = maps.samples_inside(scanned, box)
+    chosen, others = map_data.samples_inside(scanned, box)
     assert (
         set(chosen.index) == set(state.index[within & ~locked])
         and len(chosen) > 20

@@ -226,7 +226,9 @@ def test_a_table_is_kept_beside_the_bench_and_other_files_are_not(tmp_path):
     path = uploads.receive_upload(bench, io.BytesIO(b"a,b\n"), "killed.csv")
     assert collect_garbage(bench)["freed"] == {}, "somebody may be importing it"
     os.utime(path.parent, (0, 0))
-    assert collect_garbage(bench)["freed"] == {"handed in and never imported": 4} and not path.exists()
+    assert (
+        collect_garbage(bench)["freed"] == {"handed in and never imported": 4} and not path.exists()
+    )
     with pytest.raises(UserError, match=".zip .csv"):
         uploads.receive_upload(bench, io.BytesIO(b"MZ"), "run.exe")
 

@@ -84,7 +84,9 @@ def test_any_history_of_edits_equals_refitting(history, d):
     assert np.allclose(
         probe.h,
         np.einsum(
-            "ij,ij->i", probe.standardize(X) @ np.linalg.inv(gram(probe, X, fitted)), probe.standardize(X)
+            "ij,ij->i",
+            probe.standardize(X) @ np.linalg.inv(gram(probe, X, fitted)),
+            probe.standardize(X),
         ),
     )
 
@@ -211,7 +213,9 @@ def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
     assert -np.log(p).mean() < np.log(2) + 0.05, (
         "worse than saying one half is worse than knowing nothing"
     )
-    assert ((probe.score_in_sample(X).argmax(1) == y).mean()) > 0.8, "in sample it looks as if it knew"
+    assert ((probe.score_in_sample(X).argmax(1) == y).mean()) > 0.8, (
+        "in sample it looks as if it knew"
+    )
     assert probe.slope == pytest.approx([0.5, 0.5]), (
         "the scale is bounded: knowing nothing turns no order around"
     )

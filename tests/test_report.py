@@ -456,7 +456,9 @@ def test_an_experiment_too_small_for_its_question_says_what_it_would_take():
     )
     assert describe_enough(small | dict(seeds=40)).endswith("6,800 test samples or 40 seeds")
     assert (
-        describe_enough(small | dict(samples=None)).endswith("both more test samples and more seeds")
+        describe_enough(small | dict(samples=None)).endswith(
+            "both more test samples and more seeds"
+        )
         and describe_enough(small | dict(power=0.9)) == ""
     )
 

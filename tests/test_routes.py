@@ -269,7 +269,9 @@ def test_a_script_cannot_store_it_either(scanned, field):
         with pytest.raises(assay.UserError, match=field):
             scanned.edit(frame, "script")
         row = dict(sample=a, verdict="confirm") | {field: value}
-        assert incoming.receive_batches(scanned, [("edit-0123456789ab", [row])], "script")["refused"], value
+        assert incoming.receive_batches(scanned, [("edit-0123456789ab", [row])], "script")[
+            "refused"
+        ], value
     assert scanned.rows("select count(*) from edits") == before
     frame = pd.DataFrame(
         [

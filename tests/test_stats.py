@@ -131,7 +131,9 @@ def test_wilson_is_scipys_and_statsmodels():
             assert (low, high) == pytest.approx(
                 proportion_confint(k, n, 1 - level, "wilson"), abs=1e-9
             )
-    assert wilson_interval(0, 0) == (0.0, 1.0) == pytest.approx(wilson_interval(1e-9, 2e-9), abs=1e-4)
+    assert (
+        wilson_interval(0, 0) == (0.0, 1.0) == pytest.approx(wilson_interval(1e-9, 2e-9), abs=1e-4)
+    )
     assert wilson_interval(7, 10)[0] < wilson_interval(7.35, 10.5)[0] < wilson_interval(7.7, 11)[0]
 
 
@@ -265,9 +267,9 @@ def test_order_does_not_matter_and_swapping_turns_the_sign():
 
 def test_an_interval_of_another_level_needs_no_data():
     a, b = draw(np.random.default_rng(4), [0.9, 0.8], [3, 3], 300)
-    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell_accuracy(a).at(
-        0.99
-    ) == cell_accuracy(a, level=0.99)
+    assert contrast([a, b], PAIR).at(0.9) == contrast([a, b], PAIR, level=0.9) and cell_accuracy(
+        a
+    ).at(0.99) == cell_accuracy(a, level=0.99)
     for e in (contrast([a, b], PAIR), cell_accuracy(a)):
         assert e.at(0.9).half < e.half < e.at(0.99).half and e.at(0.95) == e
     e = contrast([a, b], PAIR)
@@ -297,7 +299,9 @@ def test_degenerate_cells_stay_finite_and_humble(m, seeds):
         cells = [(rng.random((S, m)) < 0.5) for S in seeds]
         e = contrast(cells, PAIR)
         assert np.isfinite([e.low, e.high, e.half, e.p]).all() and e.low <= e.estimate <= e.high
-        assert 0 <= cell_accuracy(cells[0]).low <= cells[0].mean() <= cell_accuracy(cells[0]).high <= 1
+        assert (
+            0 <= cell_accuracy(cells[0]).low <= cells[0].mean() <= cell_accuracy(cells[0]).high <= 1
+        )
 
 
 def test_seeds_that_are_all_right_or_all_wrong():
@@ -495,7 +499,9 @@ def test_few_false_verdicts_in_a_table_without_effects():
     rng, offsets, false = np.random.default_rng(10), [offset(0.9, 0.6)] * 4, 0
     for _ in range(400):
         first, *others = simulate(rng, offsets, [3] * 4, 300, [0.6] * 4, 0.6)
-        words = [judge_effect(e) for e in holm_intervals([contrast([Y, first], PAIR) for Y in others])]
+        words = [
+            judge_effect(e) for e in holm_intervals([contrast([Y, first], PAIR) for Y in others])
+        ]
         false += any(word != "no evidence either way" for word in words)
     assert 0 < false <= 400 * 0.05 + 2.5 * np.sqrt(400 * 0.05 * 0.95)
 
@@ -620,9 +626,16 @@ def test_balanced_accuracy_is_the_mean_over_classes():
     assert e.estimate == pytest.approx(
         np.mean([sklearn.balanced_accuracy_score(labels, g) for g in guess])
     )
-    assert e.n == 238 and e.high - e.low > cell_accuracy(guess == labels).high - cell_accuracy(guess == labels).low
+    assert (
+        e.n == 238
+        and e.high - e.low
+        > cell_accuracy(guess == labels).high - cell_accuracy(guess == labels).low
+    )
     Y = draw(rng, [0.9], [3], 300, spread=1.5)[0]
-    one, plain = balanced_accuracy(Y, np.zeros(300)), cell_accuracy(Y)  # one class: nothing to balance
+    one, plain = (
+        balanced_accuracy(Y, np.zeros(300)),
+        cell_accuracy(Y),
+    )  # one class: nothing to balance
     for name in ("estimate", "low", "high", "df", "cap", "seed_spread"):
         assert getattr(one, name) == pytest.approx(getattr(plain, name))
 
@@ -688,9 +701,15 @@ def test_the_chance_to_catch_a_fall_counts_every_case():
             else requirements.chance_to_detect(n, required, to) == pytest.approx(0.8)
         )
     assert (
-        requirements.detectable_accuracy(1, 0.9) is None and requirements.chance_to_detect(1, 0.9, 0.0) == 0
+        requirements.detectable_accuracy(1, 0.9) is None
+        and requirements.chance_to_detect(1, 0.9, 0.0) == 0
     )  # one sample proves no fall
-    assert requirements.detectable_accuracy(5, 0.9) < requirements.detectable_accuracy(30, 0.9) < requirements.detectable_accuracy(500, 0.9) < 0.9
+    assert (
+        requirements.detectable_accuracy(5, 0.9)
+        < requirements.detectable_accuracy(30, 0.9)
+        < requirements.detectable_accuracy(500, 0.9)
+        < 0.9
+    )
 
 
 @pytest.mark.parametrize("S, n", [(2, 8), (3, 30), (5, 200)])
@@ -698,7 +717,9 @@ def test_a_gate_seldom_fails_what_is_as_required_and_catches_a_fall(S, n):
     rng, count, verdicts = np.random.default_rng([23, S]), 400, {0.9: [], 0.6: []}
     for true, found in verdicts.items():
         found += [
-            requirements.judge_requirement(simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9)["verdict"]
+            requirements.judge_requirement(
+                simulate(rng, [offset(true, 0.3)], [S], n, [0.3], 0.6)[0], 0.9
+            )["verdict"]
             for _ in range(count)
         ]
     assert verdicts[0.9].count("below") <= count * 0.05 + 2.5 * np.sqrt(count * 0.05 * 0.95)
@@ -729,7 +750,11 @@ def test_a_run_at_chance_is_named():
     assert find_diverged(Y) == []
     Y[3] = chance
     assert find_diverged(Y) == [3]
-    assert find_diverged(Y[[0, 3]]) == [1] and find_diverged(Y[[3, 1, 2]]) == [0] and find_diverged(Y[:1]) == []
+    assert (
+        find_diverged(Y[[0, 3]]) == [1]
+        and find_diverged(Y[[3, 1, 2]]) == [0]
+        and find_diverged(Y[:1]) == []
+    )
     Y[0] = chance
     assert find_diverged(Y[:4]) == [0, 3]  # up to half of the runs
     assert find_diverged(np.ones((3, 5))) == find_diverged(np.zeros((2, 1))) == []
@@ -747,7 +772,12 @@ def test_the_recipe_that_works_is_held_without_its_diverged_seeds(S):
     for _ in range(400):
         Y = draw(rng, [0.98], [S], 1000, spread=0.1)[0]
         Y[0] = rng.random(1000) < 0.1  # one run at chance
-        held.append([e.low <= 0.98 <= e.high for e in (cell_accuracy(Y), cell_accuracy(drop_diverged(Y)[0]))])
+        held.append(
+            [
+                e.low <= 0.98 <= e.high
+                for e in (cell_accuracy(Y), cell_accuracy(drop_diverged(Y)[0]))
+            ]
+        )
     counted, without = np.mean(held, 0)
     assert without > 0.93 - 2.5 * np.sqrt(0.05 * 0.95 / 400) and (S < 5 or counted < 0.8)
 
@@ -824,7 +854,9 @@ def test_errors_left_holds_the_truth_for_every_truth():
 
 
 def test_errors_left_says_nothing_before_thirty_looks():
-    assert estimate_errors_left(3, 29, 1000) is None and estimate_errors_left(3, 30, 1000) is not None
+    assert (
+        estimate_errors_left(3, 29, 1000) is None and estimate_errors_left(3, 30, 1000) is not None
+    )
     assert estimate_errors_left(7, 100, 100) == (0.0, 0, 0)  # everything was looked at
     estimate, low, high = estimate_errors_left(0, 50, 50_000)
     assert estimate == low == 0 and high == pytest.approx(
@@ -886,7 +918,11 @@ def test_an_audit_is_one_look_and_shorter_for_it():
         *sessions_of(np.random.default_rng(4), 100, 1000, 200, 0.3, 0.03, most=200)
     ):
         w = estimate_wrong(
-            int((bad & ~unsure).sum()), int((~unsure).sum()), 1000, int(unsure.sum()), bound_wrong_once
+            int((bad & ~unsure).sum()),
+            int((~unsure).sum()),
+            1000,
+            int(unsure.sum()),
+            bound_wrong_once,
         )
         held += w.low <= 200 <= w.high
         width.append(w.high - w.low)
@@ -958,7 +994,8 @@ def test_what_nobody_is_sure_of_widens_an_interval_to_both_ends():
 
 def test_no_rate_is_shown_before_thirty_looks():
     assert (
-        format_rate(1, 1) == "1 of 1, too few for a rate" and format_rate(3, 29) == "3 of 29, too few for a rate"
+        format_rate(1, 1) == "1 of 1, too few for a rate"
+        and format_rate(3, 29) == "3 of 29, too few for a rate"
     )
     low, high = wilson_interval(3, 30)
     assert format_rate(3, 30) == f"3 of 30, 10.0% [{low:.1%}, {high:.1%}]"

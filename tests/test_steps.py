@@ -49,7 +49,9 @@ def trained(bench, version, arch="probe", seed=0, wrong=0):
         at=version,
         n_train=100,
     )
-    run_predictions.store_run(bench, cell, 1, "code", 1.0, run_predictions.Predictions(ids, probs, classes))
+    run_predictions.store_run(
+        bench, cell, 1, "code", 1.0, run_predictions.Predictions(ids, probs, classes)
+    )
 
 
 def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):

@@ -17,7 +17,10 @@ CHOICES, CHOSEN = 64, 2_000_000
 
 
 def find_fault(decision: Any) -> str | None:
-    """Say why this is no decision, or None; what a field may say is for the log's own door to judge."""
+    """Say why this is no decision, or None.
+
+    What a field may say is for the log's own door to judge.
+    """
     if not isinstance(decision, dict) or not isinstance(decision.get("sample"), str):
         return "one that names no sample"
     for field, value in decision.items():
@@ -56,10 +59,11 @@ class GridChoices:
                 self.shown.pop(next(iter(self.shown)))
 
     def expand(self, sent: dict) -> dict:
-        """Make of one decision on many samples of a grid what a browser sends for each.
+        """Make a decision on each sample of one on a whole grid.
 
-        sent: dict batch, decision, of (a grid), and either only (the samples that it is for) or but (those of the grid
-        that it is not for); with suggested=True the label is the one suggested for each. What names no grid is as it is.
+        sent: dict batch, decision, of (a grid), and either only (the samples that it is for) or but (those of the
+        grid that it is not for); with suggested=True the label is the one suggested for each. What names no grid
+        stays as it is.
         """
         if "of" not in sent:
             return sent

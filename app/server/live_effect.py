@@ -1,4 +1,4 @@
-"""Say what the decisions of a review session did to the model, on validation."""
+"""Measure what a review session did to validation accuracy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -> dict[str, str]:
-    """Give the class that the model predicts for each validation sample: {sample: class}.
+    """Predict each validation sample: {sample: class}.
 
     part: a state without test and guard, of whose rows probs (n, k) are, out of sample; classes that are too few to
     judge have probability 0, for they are no answer.
@@ -28,9 +28,10 @@ def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -
 
 
 def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) -> dict:
-    """Read what the model made of the validation samples when a session began, and their labels then.
+    """Read the predictions on validation when a session began.
 
-    Kept on disk, so that a restart forgets nothing; written when it is first asked for. Arrays ids, said, labels.
+    And the labels then. Kept on disk, so that a restart forgets nothing; written when it is first asked for. Arrays
+    ids, said, labels.
     """
     kept = load_arrays(file)
     if kept is None:
@@ -76,9 +77,9 @@ def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dic
 
 
 def describe_reviews(review: dict) -> dict:
-    """Put the share wrong and the errors left in words beside their figures; None before 30 random reviews.
+    """Put the share wrong and the errors left in words.
 
-    review: as progress.summarize_reviews.
+    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews.
     """
     return review | dict(
         share_words=review["share"] and rates.describe_random_rate(review),

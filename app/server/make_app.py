@@ -42,8 +42,12 @@ def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ..
     for option, value in STREAMLIT_SETTINGS.items():
         config.set_option(option, value)
     from starlette.middleware import Middleware
+    from streamlit.runtime.pages_manager import PagesManager
 
     from assay.app.server.auth import AccessCheck
+
+    # or Streamlit takes the modules in pages/ for scripts, until somebody has opened Overview
+    PagesManager.uses_pages_directory = False
 
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncIterator[None]:

@@ -33,7 +33,8 @@ from assay.curation.versioning import incoming, states
 
 AHEAD = 400  # suspects that are held ready
 BATCH = 40  # queue rows that go to a browser at once
-HELD_FOR = 600  # seconds that a row is kept for the browser that it went to: two people do not judge the same one unasked
+# seconds that a row is kept for the browser that it went to: two people do not judge the same one unasked
+HELD_FOR = 600
 NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which the scores are written down, and the log asked for others' edits
@@ -70,7 +71,7 @@ class ReviewSession:
     # ---- the queue
 
     def rescore(self) -> None:
-        """Bring what is held to the end of the log: the state, the scores of every label, the queue.
+        """Bring state, scores and queue to the end of the log.
 
         The scores are not written down: `write_scores` does so when nobody is deciding.
         """
@@ -99,14 +100,15 @@ class ReviewSession:
                 self.classes = sorted(set(state.label[usable]))
 
     def write_scores(self) -> bool:
-        """Write the scores down, for everybody else who reads the bench; False where nothing is new."""
+        """Write the scores down for others; False where nothing is new."""
         with self.turn:
             return self.scores.write()
 
     def next_rows(self, session: str, skip: Collection[str] = (), n: int = BATCH) -> list[dict]:
-        """Give the next n rows of the queue that are not decided, not in `skip`, and not with another browser.
+        """Give the next n rows of the queue to a browser.
 
-        skip: the samples that this browser, which names itself `session`, holds already.
+        Those that are not decided, not in `skip`, and not with another browser. skip: the samples that this browser,
+        which names itself `session`, holds already.
         """
         skip, out, now = set(skip) | self.done, [], time.monotonic()
         with self.lock:
@@ -120,7 +122,7 @@ class ReviewSession:
         return out
 
     def describe_row(self, row: dict) -> dict:
-        """Describe a row of the queue as a browser shows it: with its picture and its nearest labelled neighbours."""
+        """Describe a row of the queue, with its nearest labelled neighbours."""
         i = self.state.index.get_loc(row["sample"])
         near = neighbor_graph.neighbour_rows(self.graph, self.node[i], self.evidence)
         near = near[near >= 0][:NEAR].tolist()
@@ -136,10 +138,11 @@ class ReviewSession:
     # ---- decisions
 
     def store_decisions(self, sent: list[dict], who: str) -> dict:
-        """Store what a browser sends, in order; returns when all of it is durable: {seq, refused {batch: why}}.
+        """Store what a browser sends, in order.
 
-        sent: dicts batch, and decision (a row as Bench.edit takes it, or a list of such: one batch), or neither: take
-        the batch back; or one decision on a grid, see GridChoices.expand.
+        Returns when all of it is durable: {seq, refused {batch: why}}. sent: dicts batch, and decision (a row as
+        Bench.edit takes it, or a list of such: one batch), or neither: take the batch back; or one decision on a
+        grid, see GridChoices.expand.
         """
         if not who:
             raise UserError("expected to know who decides, found nobody", "say your name")
@@ -169,7 +172,7 @@ class ReviewSession:
     # ---- the live effect: one at a time, for the newest state
 
     def keep_fresh(self) -> None:
-        """Somebody looks: see that what they see is at most CALM seconds old."""
+        """See that what is shown is at most CALM seconds old."""
         if self.seq < 0:
             self.rescore()
         self.request_rescore()
@@ -192,7 +195,10 @@ class ReviewSession:
             thread.join()
 
     def keep_rescoring(self) -> None:
-        """Re-score for every decision, and write the scores down when nobody is deciding: the thread."""
+        """Re-score for every decision, and write when nobody is deciding.
+
+        The thread's work.
+        """
         with self.turn, suppress(UserError):  # the first decision need not wait for it
             self.scores.load_probe(self.bench.state())
             import_module("cleanlab.filter")
@@ -215,7 +221,7 @@ class ReviewSession:
             time.sleep(min(0.2, time.monotonic() - start) / 4)  # decisions come first
 
     def live_effect(self, session: str, after: int = 0, patience: float = 5) -> dict:
-        """Say what the decisions up to the log position `after` did, and the queue's order now.
+        """Say what the decisions up to the log position `after` did.
 
         They are waited for, `patience` seconds at most. See live_effect.measure_effect.
         """
@@ -232,7 +238,10 @@ class ReviewSession:
             return now | effect | live_effect.describe_reviews(self.reviewed)
 
     def session_baseline(self, session: str) -> dict:
-        """Give what the model made of the validation samples when a browser's session began: see load_baseline."""
+        """Read what the model predicted when a browser's session began.
+
+        See load_baseline.
+        """
         if not SESSION.fullmatch(session):
             raise UserError("expected a session of 16 hex digits, found another", "reload the page")
         file = self.bench.arrays / "sessions" / f"{session}.npz"
@@ -242,7 +251,10 @@ class ReviewSession:
         return live_effect.load_baseline(file, self.state, self.predicted)
 
     def thumbnail(self, sample: str, side: int) -> bytes | None:
-        """Give a JPEG of a sample's image, its longer side at most `side`; None where there is none."""
+        """Give a JPEG of a sample's image; None where there is none.
+
+        Its longer side is at most `side`.
+        """
         state = self.state  # bringing it forward takes time, which a picture must not
         if state is None or sample not in state.index:
             state = self.bench.state()

@@ -36,7 +36,10 @@ class Graph:
 
     @classmethod
     def load(cls, path: Path) -> Graph | None:
-        """Read a graph; None where there is no file. An older one compared no pixels of other pairs."""
+        """Read a graph; None where there is no file.
+
+        An older one compared no pixels of other pairs.
+        """
         kept = load_arrays(path)
         if kept is None:
             return None
@@ -57,9 +60,10 @@ def load_key(bench: Bench) -> str | None:
 
 
 def load_nodes(bench: Bench, state: pd.DataFrame) -> tuple[Graph, np.ndarray]:
-    """Read the graph, and each sample's node (n,) in it: equal images share one.
+    """Read the graph, and each sample's node (n,) in it.
 
-    What was asked for last is remembered: nobody writes into it. UserError where images are not scanned.
+    Equal images share one. What was asked for last is remembered: nobody writes into it. UserError where images are
+    not scanned.
     """
     made = file_stamp(bench.arrays / "graph.npz")
     last = bench.nodes  # which another thread may replace meanwhile
@@ -82,9 +86,10 @@ def load_nodes(bench: Bench, state: pd.DataFrame) -> tuple[Graph, np.ndarray]:
 
 
 def load_vectors(bench: Bench, graph: Graph) -> np.ndarray:
-    """Read the unit vectors (n, <=128) of the graph's nodes, as the graph compared them.
+    """Read the unit vectors of the graph's nodes: (n, <=128).
 
-    They are those that the scan kept, in half precision; of a small bench made anew, in single.
+    As the graph compared them. They are those that the scan kept, in half precision; of a small bench made anew, in
+    single.
     """
     kept = load_arrays(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
     if kept is not None and knn.graph_key(str(kept["of"]), kept["hashes"]) == graph.key:
@@ -98,14 +103,17 @@ def load_vectors(bench: Bench, graph: Graph) -> np.ndarray:
 
 
 def labelled_rows(state: pd.DataFrame) -> np.ndarray:
-    """Mark the rows (n,) whose labels may be shown as evidence: kept and labelled, never test or guard, nor the pool."""
+    """Mark the rows (n,) whose labels may be shown as evidence.
+
+    Kept and labelled ones of train and val, never of test or guard.
+    """
     return (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()
 
 
 def rows_on_nodes(graph: Graph, node: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Find the row of a usable sample on each node: (nodes,), of copies the first, -1 where there is none.
+    """Find the row of a usable sample on each node: (nodes,).
 
-    node (n,): of each row; usable (n,) bool.
+    Of copies the first, -1 where there is none. node (n,): of each row; usable (n,) bool.
     """
     rows = np.full(len(graph.hashes), -1)
     rows[node[usable][::-1]] = np.flatnonzero(usable)[::-1]
@@ -113,9 +121,9 @@ def rows_on_nodes(graph: Graph, node: np.ndarray, usable: np.ndarray) -> np.ndar
 
 
 def neighbour_rows(graph: Graph, nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Find the rows (m, k) of the samples nearest to `nodes` (m,), nearest first; -1 for none.
+    """Find the rows (m, k) of the samples nearest to `nodes` (m,).
 
-    rows: as rows_on_nodes. The label of a neighbour is that of its row.
+    Nearest first; -1 for none. rows: as rows_on_nodes. The label of a neighbour is that of its row.
     """
     near = graph.neighbours[nodes]
     return np.where(near >= 0, rows[near], -1)

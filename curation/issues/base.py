@@ -1,4 +1,4 @@
-"""What an issue finder offers, and what it may ask of a scan."""
+"""What an issue finder offers, and may ask."""
 
 from __future__ import annotations
 
@@ -37,28 +37,25 @@ class Kind:
     """A kind of issue: what it is called is its key in IssueFinder.kinds."""
 
     words: str  # what it is, to somebody who meets it first
-    threshold: float | None = (
-        None  # issues score below it, and people may ask for another; None: there is none to move
-    )
+    # issues score below it, and people may ask for another; None: there is none to move
+    threshold: float | None = None
     whole: bool = False  # about the dataset as a whole: its rows name no sample
-    closed_by: Literal["drop", "review", "nothing"] = (
-        "drop"  # what people do about a sample that settles it
-    )
+    # what people do about a sample that settles it
+    closed_by: Literal["drop", "review", "nothing"] = "drop"
 
 
 @dataclass(frozen=True)
 class IssueFinder:
     """A finder: a file offers one as FINDER, and everything that lists issues has it.
 
-    find(scan, kind, threshold) gives the rows of one of its kinds: at its own threshold, and as sure as it wants to be,
-    where `threshold` is None; else whatever scores below. It reads no test label: `scan.state` has none.
+    find(scan, kind, threshold) gives the rows of one of its kinds: at its own threshold, and as sure as it wants to
+    be, where `threshold` is None; else whatever scores below. It reads no test label: `scan.state` has none.
     """
 
     kinds: dict[str, Kind]
     find: Callable[[ScanView, str, float | None], Iterable[Issue]]
-    when: Literal["scan", "edit", "look"] = (
-        "scan"  # by each scan; anew with every edit; at each look, scanned or not
-    )
+    # by each scan; anew with every edit; at each look, scanned or not
+    when: Literal["scan", "edit", "look"] = "scan"
     order: int = 1000  # where its kinds stand in lists; those of other distributions come last
 
 
@@ -66,7 +63,10 @@ class ScanView:
     """What a finder may ask of a scanned version; each thing is made once, when first asked for."""
 
     def __init__(self, bench: Bench, state: pd.DataFrame, version: str = "HEAD") -> None:
-        """state: every sample, a row each; of test and guard the labels are taken out."""
+        """View a state.
+
+        state: every sample, a row each; of test and guard the labels are taken out.
+        """
         import pandas as pd
 
         self.bench, self.version = bench, version
@@ -84,18 +84,21 @@ class ScanView:
         return neighbor_graph.load_nodes(self.bench, self.state)[1]
 
     @cached_property
-    def open(self) -> np.ndarray:
+    def is_open(self) -> np.ndarray:
         """Which samples (n,) are kept, and neither test nor guard."""
         return (self.state.keep & ~self.state.split.isin(LOCKED)).to_numpy()
 
     @cached_property
-    def labelled(self) -> np.ndarray:
+    def is_labelled(self) -> np.ndarray:
         """Which samples (n,) are kept and labelled, of train or val."""
         return neighbor_graph.labelled_rows(self.state)
 
     @cached_property
     def image_properties(self) -> dict[str, np.ndarray]:
-        """Numbers (n,) of every image by name: width, height, and, once a scan measured them, CleanVision's."""
+        """Numbers of every image by name, (n,) each.
+
+        Width, height, and, once a scan measured them, CleanVision's.
+        """
         measured = image_properties.load_properties(self.bench, self.state)
         out = {} if measured is None else dict(zip(image_properties.COLUMNS, measured.T))
         return out | {side: self.state[side].to_numpy("f8") for side in ("width", "height")}
@@ -103,11 +106,13 @@ class ScanView:
     def issues_below(
         self, kind: str, score: np.ndarray, threshold: float, why: Callable[[int], str]
     ) -> list[Issue]:
-        """Make an issue of every sample whose score (n,) is below the threshold; NaN is none. why(row) says why."""
+        """Make issues of all scores below the threshold.
+
+        score (n,): NaN is none. why(row) says why.
+        """
         ids = self.state.index
         return [
-            Issue(kind, ids[i], score[i], None, why(i))
-            for i in np.flatnonzero(score < threshold)
+            Issue(kind, ids[i], score[i], None, why(i)) for i in np.flatnonzero(score < threshold)
         ]
 
 
@@ -125,9 +130,10 @@ class Finding(NamedTuple):
 def certain_issues(
     kind: str, findings: list[Finding], usual: float, threshold: float | None
 ) -> list[Issue]:
-    """Make issues of what scores below the threshold; by its `usual` one only what is certain.
+    """Make issues of the findings that are large enough, and certain.
 
-    Certain by Benjamini and Hochberg over all that was tested. Who asks for another threshold sees everything below it.
+    By the `usual` threshold only what is certain by Benjamini and Hochberg over all that was tested. Who asks for
+    another threshold sees everything below it.
     """
     adjusted = multiple_testing.adjust_fdr([f.p for f in findings])
     sure = adjusted <= multiple_testing.FDR_LEVEL if threshold is None else True

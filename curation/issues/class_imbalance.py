@@ -10,8 +10,8 @@ RARE = 0.1  # of an even share of the samples, as cleanlab has it
 
 
 def find_rare_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Find classes with little of an even share of the samples, which is their score."""
-    labels = scan.state.label.to_numpy(object)[scan.labelled].astype(str)
+    """Find rare classes: the score is their share of an even share."""
+    labels = scan.state.label.to_numpy(object)[scan.is_labelled].astype(str)
     names, counts = np.unique(labels, return_counts=True)
     out = []
     for name, n in zip(names, counts):

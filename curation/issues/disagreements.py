@@ -29,9 +29,10 @@ order by t.sample, t.n desc, t.ts desc"""
 
 
 def find_merge_conflicts(bench: Bench, state: pd.DataFrame, upto: int = END) -> list[Issue]:
-    """Find conflicts of merges that nobody has decided since; the suggestion is the other side's label.
+    """Find conflicts of merges that nobody has decided since.
 
-    A decision on the sample, be it a confirmation, settles it. `upto`: a position in the log.
+    The suggestion is the other side's label. A decision on the sample, be it a confirmation, settles it. `upto`: a
+    position in the log.
     """
     with bench.connect() as con:
         rows = con.execute(OPEN_CONFLICTS, dict(upto=upto)).fetchall()
@@ -48,10 +49,10 @@ def find_merge_conflicts(bench: Bench, state: pd.DataFrame, upto: int = END) -> 
 
 
 def find_reviewer_disagreements(bench: Bench, state: pd.DataFrame, upto: int = END) -> list[Issue]:
-    """Find samples on which people disagree and no majority stands: it has half of two votes or more, at most.
+    """Find samples on which people disagree without a majority.
 
-    The score is the share of votes for the label as it stands, the suggestion the other label with most votes. Test and
-    guard samples are nobody's queue.
+    The label as it stands has at most half of two votes or more. The score is the share of votes for the label as it
+    stands, the suggestion the other label with most votes. Test and guard samples are nobody's queue.
     """
     with bench.connect() as con:
         rows = con.execute(DISAGREEMENTS, dict(upto=upto)).fetchall()
@@ -86,7 +87,7 @@ def find_disagreements(scan: ScanView, kind: str, threshold: float | None = None
 
 
 def disagreement_issues(bench: Bench, version: str = "HEAD") -> pd.DataFrame:
-    """Give what people contradict each other about, as a frame of issues: conflicts of merges first."""
+    """List what people disagree about, conflicts of merges first."""
     import pandas as pd
 
     scan = ScanView(bench, bench.state(version), version)

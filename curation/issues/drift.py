@@ -21,7 +21,8 @@ from assay.curation.issues.base import (
 
 FEWEST = 20  # images of a group below which nothing can be said
 SHUFFLES = 200
-FAR = 0.1  # a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
+# a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
+FAR = 0.1
 FIRST_IMPORTS = """
 select sample, arg_min(batch, seq) from edits where batch like 'import-%' group by sample"""
 
@@ -35,7 +36,7 @@ class Crossing(NamedTuple):
 
 
 def pair_groups(groups: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the group names to compare: every other one with train, where there is one, or the largest."""
+    """Pair the groups to compare: each with train, or the largest."""
     names, count = np.unique([g for g in groups if g], return_counts=True)
     names = sorted(
         (str(n) for n, c in zip(names, count) if c >= FEWEST),
@@ -47,7 +48,7 @@ def pair_groups(groups: Sequence[str]) -> list[tuple[str, str]]:
 def measure_crossing(
     neighbours: np.ndarray, side: np.ndarray, rng: np.random.Generator
 ) -> Crossing:
-    """Measure how often the neighbours of two groups are of the other group.
+    """Measure how often neighbours are of the other group.
 
     neighbours (n, k); side (n,) is 0, 1, or -1 for neither. One-sided: copies across make it more than chance, which
     leakage says. A k-nearest-neighbour two-sample test. [Schilling 1986]
@@ -78,9 +79,10 @@ def measure_crossing(
 
 
 def compare_distributions(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Test whether two groups of numbers are distributed alike: (D, p) of Kolmogorov and Smirnov.
+    """Test whether two groups of numbers are distributed alike.
 
-    p by its limit, which is a little too large for small groups and ties. scipy's ks_2samp gives others: it rounds.
+    Returns (D, p) of Kolmogorov and Smirnov; p by its limit, which is a little too large for small groups and ties.
+    scipy's ks_2samp gives others: it rounds.
     """
     from scipy.special import kolmogorov
 
@@ -98,10 +100,10 @@ def compare_groups(
     groupings: dict[str, Sequence[str | None]],
     properties: dict[str, np.ndarray],
 ) -> list[Finding]:
-    """Test each pair of groups by their neighbours and by every property; 1 where both are alike, low is bad.
+    """Test each pair of groups by neighbours and properties.
 
-    node (n,): of each sample in neighbours (nodes, k); groupings {what: group names (n,), None for none};
-    properties {name: (n,) numbers of the images}.
+    A score is 1 where both are alike, low is bad. node (n,): of each sample in neighbours (nodes, k); groupings
+    {what: group names (n,), None for none}; properties {name: (n,) numbers of the images}.
     """
     rng, out = np.random.default_rng(0), []
     for what, names in groupings.items():
@@ -132,7 +134,7 @@ def compare_groups(
 
 
 def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Find splits and imports that differ much from the first, and certainly by Benjamini and Hochberg."""
+    """Find splits and imports that differ much, and certainly."""
     kept = scan.state.keep.to_numpy()
     first = dict(scan.bench.rows(FIRST_IMPORTS))
     groupings = {

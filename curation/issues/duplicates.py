@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def group_copies(state: pd.DataFrame, groups: Sequence) -> dict[object, list[int]]:
-    """Group the kept samples by `groups` (n,), numbers or hashes: {group: row numbers}, of two rows or more."""
+    """Group the kept samples: {group: row numbers}, of two rows or more.
+
+    groups (n,): numbers or hashes.
+    """
     rows: dict[object, list[int]] = {}
     for i, (keep, group) in enumerate(zip(state.keep, groups)):
         if keep:
@@ -26,7 +29,7 @@ def group_copies(state: pd.DataFrame, groups: Sequence) -> dict[object, list[int
 
 
 def choose_representatives(state: pd.DataFrame, groups: Sequence) -> dict[str, str]:
-    """Choose what stays of each group of copies: {sample to drop: the sample that stands for it}.
+    """Choose which copies to drop: {sample: what stands for it}.
 
     What is of test, guard, val, train, pool, in this order, then the largest, stands for the others; nothing of test
     or guard is dropped. groups (n,): as group_copies.
@@ -55,7 +58,7 @@ def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
 def find_near_duplicates(
     state: pd.DataFrame, graph: Graph, node: np.ndarray, likeness: float | None = None
 ) -> list[Issue]:
-    """Find samples that have a near duplicate: 1 - likeness is the score; worst and nearest first.
+    """Find near duplicates, nearest first: 1 - likeness is the score.
 
     node (n,): of each sample in the graph. likeness: from which on two are near duplicates, else the graph's own.
     """

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @cache
 def list_finders() -> list[IssueFinder]:
-    """List our finders, then those of other distributions: every module of assay.curation.issues with a FINDER."""
+    """List our finders, then those of other distributions.
+
+    That is every module of assay.curation.issues, or of that entry point group, with a FINDER.
+    """
     modules = discover("assay.curation.issues")
     found = [module.FINDER for module in modules if hasattr(module, "FINDER")]
     kinds = [kind for finder in found for kind in finder.kinds]
@@ -29,7 +32,10 @@ def list_finders() -> list[IssueFinder]:
 
 
 def list_kinds(when: Collection[str] = ("scan", "edit", "look")) -> dict[str, Kind]:
-    """List the kinds of issues by name, in the order of all lists: of finders that look then."""
+    """List the kinds of issues by name, in the order of lists.
+
+    `when`: of finders that look then, see IssueFinder.
+    """
     return {
         name: kind
         for finder in list_finders()
@@ -39,9 +45,10 @@ def list_kinds(when: Collection[str] = ("scan", "edit", "look")) -> dict[str, Ki
 
 
 def find_issues(scan: ScanView, when: Collection[str] = ("scan",)) -> pd.DataFrame:
-    """Ask the finders that look then: frame kind, sample, score (0 to 1, low is bad), suggestion, why.
+    """Ask the finders that look then.
 
-    Sorted by kind, worst first; one row for each sample of a kind. `when`: see IssueFinder.
+    Frame kind, sample, score (0 to 1, low is bad), suggestion, why. Sorted by kind, worst first; one row for each
+    sample of a kind. `when`: see IssueFinder.
     """
     frame = _frame_of(
         row
@@ -55,9 +62,9 @@ def find_issues(scan: ScanView, when: Collection[str] = ("scan",)) -> pd.DataFra
 
 
 def find_below(scan: ScanView, kind: str, threshold: float) -> pd.DataFrame:
-    """Ask for all of one kind that scores below a threshold: a frame as find_issues, worst first.
+    """Ask for all of one kind that scores below a threshold.
 
-    Nothing is computed again but what is cheap.
+    A frame as find_issues makes it, worst first. Nothing is computed again but what is cheap.
     """
     movable = [name for name, of in list_kinds().items() if of.threshold is not None]
     if kind not in movable:

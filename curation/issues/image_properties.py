@@ -1,4 +1,4 @@
-"""Measure how each image looks, whatever it shows: CleanVision's properties of its pixels."""
+"""Measure how each image looks, by CleanVision."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ FEW = 1024  # so many are done before another process has started
 
 
 def load_properties(bench: Bench, state: pd.DataFrame) -> np.ndarray | None:
-    """Read what was measured of the images of `state`: (n, 7) by COLUMNS, or None before a scan that did."""
+    """Read what was measured of a state's images: (n, 7) by COLUMNS.
+
+    None before a scan that measured.
+    """
     shards = Shards(bench.arrays / "quality" / FOLDER)
     at = shards.find(state.content_hash)
     if not len(at) or (at < 0).any():
@@ -39,9 +42,10 @@ def load_properties(bench: Bench, state: pd.DataFrame) -> np.ndarray | None:
 def measure_images(
     bench: Bench, hashes: Sequence[str], progress: Progress | None = None
 ) -> tuple[Rows, int]:
-    """Measure the images `hashes`: (lazy rows (n, 7) by COLUMNS, how many were new).
+    """Measure the images `hashes`, where they are new.
 
-    Only what was never measured is, once for every content hash, on all cores, in shards, so that a killed run resumes.
+    Returns (lazy rows (n, 7) by COLUMNS, how many were new). Only what was never measured is, once for every content
+    hash, on all cores, in shards, so that a killed run resumes.
     """
     shards, pixels = Shards(bench.arrays / "quality" / FOLDER), Shards(bench.arrays / "pixels")
     unique = np.unique(np.asarray(hashes, "S32"))
@@ -80,7 +84,7 @@ def measure_in_process(folder: Path, hashes: np.ndarray) -> np.ndarray:
 
 
 def measure_pixels(shards: Shards, hashes: np.ndarray) -> np.ndarray:
-    """Measure the decoded images `hashes` in `shards` by CleanVision: (n, 7) float32 by COLUMNS."""
+    """Measure decoded images in `shards`: (n, 7) float32 by COLUMNS."""
     from cleanvision.issue_managers.image_property import (
         BlurrinessProperty,
         BrightnessProperty,

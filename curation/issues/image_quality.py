@@ -29,9 +29,10 @@ WHY = dict(  # of the score and of 1 - score
 
 
 def score_images(kind: str, properties: dict[str, np.ndarray]) -> np.ndarray:
-    """Score every image, (n,), 0 to 1, low is bad, by CleanVision's own formula.
+    """Score every image by CleanVision's own formula: (n,), low is bad.
 
-    properties: as ScanView.image_properties, measured. odd_size is by the interquartile range of all that are asked about.
+    From 0 to 1. properties: as ScanView.image_properties, measured. odd_size is by the interquartile range of all that
+    are asked about.
     """
     import pandas as pd
     from cleanvision.issue_managers.image_property_issue_manager import ImagePropertyIssueManager
@@ -52,10 +53,13 @@ def score_images(kind: str, properties: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def find_odd_images(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Find what scores below CleanVision's threshold, if at most half do; below another threshold, all."""
+    """Find what scores below CleanVision's threshold, if few do.
+
+    That is half at most; below another threshold, all.
+    """
     if "brightness" not in scan.image_properties:
         return []  # of an older scan, which measured nothing
-    score = np.where(scan.open, score_images(kind, scan.image_properties), np.nan)
+    score = np.where(scan.is_open, score_images(kind, scan.image_properties), np.nan)
     limit = KINDS[kind].threshold if threshold is None else threshold
     why = lambda i: WHY[kind].format(score[i], 1 - score[i])  # noqa: E731
     found = scan.issues_below(kind, score, limit, why)

@@ -7,9 +7,10 @@ from assay.curation.label_quality import live, reasons
 
 
 def find_doubted_labels(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Give the flagged labels of a version, or all below a threshold: the score is the label's own probability.
+    """Find the flagged labels of a version, or all below a threshold.
 
-    At the end of the log an edit brings them up to date in the table of issues: see LiveScores.
+    The score is the label's own probability. At the end of the log an edit brings them up to date in the table of
+    issues: see LiveScores.
     """
     found = live.label_scores(scan.bench, scan.version)
     found = found[found.flagged if threshold is None else found.score < threshold]

@@ -1,4 +1,4 @@
-"""Find samples that give away a sample of a split to judge by."""
+"""Find samples that give away one to judge by."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def near_pairs(graph: Graph) -> np.ndarray:
 def match_leaks(
     state: pd.DataFrame, near: np.ndarray, node: Sequence[int]
 ) -> dict[int, tuple[int, float]]:
-    """Match kept samples with one that they (nearly) equal and must not: {row: (row of that one, distance)}.
+    """Match kept samples with one that they must not equal.
 
-    Train must not give a val, test or guard sample away, val a test or guard sample, pool a guard sample.
-    near: as near_pairs; node (n,): of each sample.
+    {row: (row of the one that it equals or nearly equals, distance)}. Train must not give a val, test or guard sample
+    away, val a test or guard sample, pool a guard sample. near: as near_pairs; node (n,): of each sample.
     """
     kept, split = state.keep.to_numpy(), state.split.to_numpy()
     out: dict[int, tuple[int, float]] = {}
@@ -67,7 +67,7 @@ def find_leakage(scan: ScanView, kind: str, threshold: float | None = None) -> l
 
 
 def ignore_leakage_holdout(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
-    """Take back the scan's hold-out of leakage, in a copy of the state, so that leakage stays listed."""
+    """Copy a state without the scan's hold-out: leakage stays listed."""
     whole = state.copy()
     held = bench.rows(f"{LAST_KEEP} arg_max(batch, seq) like 'scan-%'")
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
@@ -75,7 +75,10 @@ def ignore_leakage_holdout(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_restored(bench: Bench) -> set[str]:
-    """Find the samples that a person, or an undo, had the last word on keeping: nothing holds these out again."""
+    """Find samples that people decided to keep or drop.
+
+    A person, or an undo, had the last word: nothing holds these out again.
+    """
     last = "arg_max(batch, seq) like"
     found = bench.rows(f"{LAST_KEEP} {last} 'edit-%' or {last} 'undo-%'")
     return {sample for (sample,) in found}

@@ -26,11 +26,11 @@ SHOWN = "kind sample source_id path split label score suggestion why".split()
 def list_issues(
     bench: Bench, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
 ) -> pd.DataFrame:
-    """List the open issues of a version: frame kind, sample, source_id, path, split, label, score, suggestion, why.
+    """List the open issues of a version, worst first.
 
-    Worst first. Issues of samples that are out, and label issues of reviewed ones, have been dealt with and are left
-    out. What is about the whole names no sample. `threshold`: of one kind, whatever scores below it, in place of what
-    the scan's own threshold found.
+    Frame kind, sample, source_id, path, split, label, score, suggestion, why. Worst first. Issues of samples that are
+    out, and label issues of reviewed ones, have been dealt with and are left out. What is about the whole names no
+    sample. `threshold`: of one kind, whatever scores below it, in place of what the scan's own threshold found.
     """
     if threshold is None:
         found = load_issues(bench, kind, version)
@@ -46,7 +46,7 @@ def list_issues(
 
 
 def view_scan(bench: Bench, version: str) -> ScanView:
-    """View a version as the finders of a scan see it: leakage that is held out stays in."""
+    """View a version as finders see it: held-out leakage is in."""
     return ScanView(bench, ignore_leakage_holdout(bench, bench.state(version)), version)
 
 
@@ -56,7 +56,10 @@ def load_issues(
     version: str = "HEAD",
     columns: Sequence[str] = COLUMNS,
 ) -> pd.DataFrame:
-    """Give all issues of a version, in no order, also those that have been dealt with: some of the columns."""
+    """Read all issues of a version, in no order.
+
+    Also those that have been dealt with; some of the columns.
+    """
     import pandas as pd
 
     scan = ScanView(bench, bench.state(version), version)
@@ -78,7 +81,10 @@ def load_issues(
 def load_scan_issues(
     bench: Bench, version: str = "HEAD", columns: Sequence[str] = COLUMNS
 ) -> pd.DataFrame:
-    """Read what the last scan found, or ask what it would have found in another version: some of the columns."""
+    """Read what the last scan found, or would have found.
+
+    That is what it would have found in another version. Some of the columns.
+    """
     if positions.is_head(bench, version):
         refresh_scores(bench)
         return bench.query(f"select {', '.join(columns)} from issues")
@@ -102,7 +108,10 @@ def open_issues(state: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def add_sources(bench: Bench, found: pd.DataFrame, version: str) -> pd.DataFrame:
-    """Say where each open issue's sample is from, and its label, that of test and guard excepted."""
+    """Say where each open issue's sample is from, and its label.
+
+    Not that of test and guard.
+    """
     state = bench.state(version)
     found, rows = open_issues(state, found)
     about = {

@@ -12,9 +12,10 @@ THRESHOLD = float(np.exp(-1))
 
 
 def score_outliers(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score every node by its mean distance to its neighbours: (score, mean distance, robust z-score), each (n,).
+    """Score every node by its mean distance to its neighbours.
 
-    distances (n, k): of the graph. The score falls from 1, and is 1/e where z is 4.
+    Returns (score, mean distance, robust z-score), each (n,). distances (n, k): of the graph. The score falls from 1,
+    and is 1/e where z is 4.
     """
     mean, z = measure_isolation(distances)
     return np.exp(-np.maximum(z, 0) / SPREAD), mean, z
@@ -24,7 +25,7 @@ def find_outliers(scan: ScanView, kind: str, threshold: float | None) -> list[Is
     score, mean, z = (of[scan.node] for of in score_outliers(scan.graph.distances))
     return scan.issues_below(
         kind,
-        np.where(scan.open, score, np.nan),
+        np.where(scan.is_open, score, np.nan),
         THRESHOLD if threshold is None else threshold,
         lambda i: (
             f"mean distance {mean[i]:.2f} to its nearest neighbours, "

@@ -68,14 +68,14 @@ def measure_accuracy(values: np.ndarray, y: np.ndarray, classes: int, seed: int 
 
 
 def room_for_improvement(accuracy: float, classes: int) -> float:
-    """Score an accuracy: 1 at chance, 0 where the label is told without fail, as cleanlab has it."""
+    """Score an accuracy, as cleanlab does: 1 at chance, 0 without errors."""
     return float(np.clip((1 - accuracy) / (1 - 1 / classes), 0, 1))
 
 
 def metadata_columns(state: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Give what came with the samples: {key: (n,) numbers, or codes of at most 50 words}.
+    """Read what came with the samples: {key: (n,)}.
 
-    Where a sample has no value, it has a code of its own.
+    Numbers, or codes of at most 50 words. Where a sample has no value, it has a code of its own.
     """
     import pandas as pd
 
@@ -113,12 +113,15 @@ def compare_properties(
 
 
 def find_spurious_correlations(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Find what is large, and certain by Benjamini and Hochberg; labels are those of kept train and val samples."""
-    rows = scan.state[scan.labelled]
+    """Find correlations that are large, and certain.
+
+    Labels are those of kept train and val samples.
+    """
+    rows = scan.state[scan.is_labelled]
     names, y = np.unique(rows.label.to_numpy(object).astype(str), return_inverse=True)
     if len(names) < 2:
         return []
-    properties = {name: values[scan.labelled] for name, values in scan.image_properties.items()}
+    properties = {name: values[scan.is_labelled] for name, values in scan.image_properties.items()}
     found = compare_properties(properties | metadata_columns(rows), y, len(names))
     return certain_issues(kind, found, SHORTCUT, threshold)
 

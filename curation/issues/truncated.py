@@ -7,7 +7,10 @@ from assay.curation.media import damage_reasons, stored_traits
 
 
 def find_truncated(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
-    """Find broken files, read as far as they go: the score is the share of the picture that is there."""
+    """Find broken files, read as far as they go.
+
+    The score is the share of the picture that is there.
+    """
     rows, out = scan.state[scan.state.keep], []
     shards = stored_traits.load_traits(scan.bench.arrays)
     looks = stored_traits.find_traits(shards, dict.fromkeys(rows.content_hash))

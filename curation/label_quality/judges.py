@@ -1,6 +1,7 @@
-"""Keep the judges that scans left, so that a version is judged later as it was when it was the newest.
+"""Keep the judges that scans left.
 
-A judge is a fitted probe without its labels: standardisation, lambda and calibration, and a second opinion.
+A version is judged later as it was when it was the newest. A judge is a fitted probe without its labels:
+standardisation, lambda and calibration, and a second opinion.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ class Judge:
         save_arrays(path, classes=np.array(json.dumps(self.classes)), **self.fixed, **second)
 
     def refit(self, X: Rows, y: np.ndarray, groups: np.ndarray) -> Probe:
-        """Fit a probe to labels y (n,), class indices or -1, of X (n, d), as this one standardises and calibrates."""
+        """Fit a probe to labels, as this one standardises and calibrates.
+
+        X (n, d); y (n,): class indices or -1; groups (n,) of copies.
+        """
         probe = Probe(self.fixed["mean"], self.fixed["scale"], len(self.classes))
         probe.lam, probe.slope, probe.offset = (self.fixed[k] for k in ("lam", "slope", "offset"))
         probe.refit(X, y, groups)
@@ -94,10 +98,10 @@ class VersionPredictions:
 
 
 def find_judge_file(bench: Bench, version: str | int = "HEAD") -> Path | None:
-    """Find the judge of a version, among those that scans with the last scan's settings left; None where there is none.
+    """Find the judge of a version; None where there is none.
 
-    It is the newest that is no newer than the version, so that no later edit or scan changes what is flagged in it,
-    else the oldest.
+    Among those that scans with the last scan's settings left it is the newest that is no newer than the version, so
+    that no later edit or scan changes what is flagged in it, else the oldest.
     """
     files = list_judge_files(bench)
     upto = find_position(bench, root_version(version)) if files else 0
@@ -106,7 +110,7 @@ def find_judge_file(bench: Bench, version: str | int = "HEAD") -> Path | None:
 
 
 def list_judge_files(bench: Bench) -> list[Path]:
-    """List the judges that scans with the last scan's settings left, oldest first."""
+    """List the judges of the last scan's settings, oldest first."""
     return sorted((bench.arrays / "judges").glob(f"{settings_key(bench)}-*.npz"))
 
 
@@ -116,7 +120,10 @@ def settings_key(bench: Bench) -> str:
 
 
 def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
-    """Read the judge of a version; of a bench that an older Assay scanned, its probe; None where no scan ended."""
+    """Read the judge of a version; None where no scan ended.
+
+    Of a bench that an older Assay scanned it is the probe.
+    """
     if file := find_judge_file(bench, version):
         return Judge.load(file)
     kept = load_arrays(bench.arrays / "probe.npz", (*FIXED, "folder", "classes"))
@@ -152,7 +159,10 @@ def judge_key(bench: Bench, version: str | int = "HEAD") -> str:
 
 
 def name_judge(bench: Bench, version: str | int = "HEAD") -> str | None:
-    """Name the judge of a version: by its file; of a bench that an older Assay scanned, by its probe's calibration."""
+    """Name the judge of a version by its file.
+
+    Of a bench that an older Assay scanned, by its probe's calibration.
+    """
     if file := find_judge_file(bench, version):
         return file.stem
     kept = load_arrays(bench.arrays / "probe.npz", FIXED)
@@ -173,7 +183,7 @@ def judging_code() -> bytes:
 
 
 def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
-    """Predict a version's labels out of sample, by the judge that the version has, refitted to them."""
+    """Predict a version's labels, by its judge refitted to them."""
     state, judge = bench.state(version), load_judge(bench, version)
     part = without_locked(state)
     here = find_targets(part)[0]
@@ -193,7 +203,10 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
 
 
 def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
-    """Fit a probe to the labels of a state; UserError where it has fewer than two classes."""
+    """Fit a probe to the labels of a state.
+
+    UserError where it has fewer than two classes.
+    """
     part = without_locked(state)
     classes, y = find_targets(part)
     _need_two_classes(classes)
@@ -202,7 +215,10 @@ def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
 
 
 def load_features(bench: Bench, part: pd.DataFrame) -> tuple[Rows, np.ndarray]:
-    """Give what a probe is fitted on: the embeddings (n, d) of some samples, and their groups of copies (n,)."""
+    """Read what a probe is fitted on, for some samples.
+
+    Their embeddings (n, d), and their groups of copies (n,).
+    """
     graph, node = neighbor_graph.load_nodes(bench, part)
     shards = Shards(bench.arrays / "embeddings" / read_settings(bench)["folder"])
     return shards.rows(part.content_hash), graph.groups[node]

@@ -1,4 +1,4 @@
-"""Leave whole groups of copies out of a least-squares fit, by a formula."""
+"""Leave groups of copies out of a least-squares fit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ BLOCK = 4096  # rows at once: memory is X plus one block
 def leave_out(
     Z: np.ndarray, inverse: np.ndarray | None, p: np.ndarray, Y: np.ndarray
 ) -> np.ndarray:
-    """Score the rows of b groups of g rows each without their own group: (b, g, k).
+    """Score rows without their own group: (b, g, k).
 
-    The block formula p_-g = y_g - (I - H_gg)^-1 (y_g - p_g), with H = Z A^-1 Z'. Z (b g, d); inverse: A^-1 (d, d), None
-    where it is folded into Z; p: in-sample scores, Y: targets, both (b, g, k).
+    Of b groups of g rows each. The block formula p_-g = y_g - (I - H_gg)^-1 (y_g - p_g), with H = Z A^-1 Z'. Z (b g,
+    d); inverse: A^-1 (d, d), None where it is folded into Z; p: in-sample scores, Y: targets, both (b, g, k).
     """
     b, g, _ = p.shape
     left = (Z if inverse is None else Z @ inverse).reshape(b, g, -1)
@@ -24,9 +24,9 @@ def leave_out(
 
 
 def stack_groups(groups: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]:
-    """Stack the groups of two or more fitted members: index arrays (b, g) of groups of one size g.
+    """Stack the groups of each size g: index arrays (b, g).
 
-    groups (n,), fitted (n,) bool. About BLOCK rows at once.
+    Groups of two or more fitted members. groups (n,), fitted (n,) bool. About BLOCK rows at once.
     """
     rows = np.flatnonzero(fitted)
     _, name, count = np.unique(groups[rows], return_inverse=True, return_counts=True)
@@ -39,7 +39,10 @@ def stack_groups(groups: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]
 
 
 def sample_groups(groups: np.ndarray, fitted: np.ndarray, most: int) -> np.ndarray:
-    """Sample whole groups: the fitted rows of the first groups in a fixed shuffle, about `most` rows in all."""
+    """Sample whole groups, about `most` fitted rows in all.
+
+    They are the first groups in a fixed shuffle.
+    """
     rows = np.flatnonzero(fitted)
     _, name, size = np.unique(groups[rows], return_inverse=True, return_counts=True)
     order = np.random.default_rng(0).permutation(len(size))
@@ -49,7 +52,7 @@ def sample_groups(groups: np.ndarray, fitted: np.ndarray, most: int) -> np.ndarr
 
 
 def one_hot(y: np.ndarray, k: int) -> np.ndarray:
-    """Turn class indices (n,) into targets (n, k); a row of zeros for -1."""
+    """Turn class indices (n,) into targets (n, k); -1 is zeros."""
     return (np.asarray(y)[:, None] == np.arange(k)).astype("f8")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,22 +9,17 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.label_quality.judges import (
-    fit_probe,
-    judge_key,
-    keep_judge,
-    load_judge,
-    predict_version,
-)
+from assay.curation.label_quality.judges import fit_probe, keep_judge, load_judge
 from assay.curation.label_quality.reasons import explain_labels
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import class_indices, score_labels, without_locked
 from assay.curation.label_quality.second_opinion import AlignedOpinion
+from assay.curation.label_quality.version_scores import score_version
 from assay.curation.splits import LOCKED
-from assay.curation.storage.arrays import file_stamp, load_arrays, save_arrays
+from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
-from assay.curation.versioning import positions, states
+from assay.curation.versioning import positions
 from assay.curation.versioning.positions import find_position
 
 if TYPE_CHECKING:
@@ -48,7 +42,10 @@ class LiveProbe:
     """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
 
     def __init__(self, bench: Bench, stored: StoredProbe, part: pd.DataFrame) -> None:
-        """part: the state without test and guard, of the samples that it judges."""
+        """Prepare it for the samples that it judges.
+
+        part: the state without test and guard, of these samples.
+        """
         self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
         self.X = Shards(bench.arrays / "embeddings" / stored.folder).rows(part.content_hash)
         judge = load_judge(bench)
@@ -81,9 +78,10 @@ class LiveProbe:
         return self.last is not None
 
     def score(self, upto: int, state: pd.DataFrame) -> tuple[ScoredState, bool] | None:
-        """Score the labels of a state of its samples, and say whether labels had changed.
+        """Score the labels of a state of its samples.
 
-        None where one of them is of a class that it has never seen.
+        Returns also whether labels had changed since the last one. None where one of them is of a class that it has
+        never seen.
         """
         part = without_locked(state[["label", "keep", "split", "reviewed"]])
         indices = class_indices(part.label, self.classes)
@@ -104,8 +102,8 @@ class LiveProbe:
 class LiveScores:
     """The scores of a bench's present labels: the one way in which edits reach them.
 
-    `score` judges in memory, `write` publishes: probe.npz, opinion.npz and the label issues. The command line does both
-    at once; the review session scores with every key and writes when nobody is deciding.
+    `score` judges in memory, `write` publishes: probe.npz, opinion.npz and the label issues. The command line does
+    both at once; the review session scores with every key and writes when nobody is deciding.
     """
 
     def __init__(self, bench: Bench) -> None:
@@ -116,11 +114,14 @@ class LiveScores:
         self.unwritten: ScoredState | None = None
 
     def load_probe(self, state: pd.DataFrame) -> LiveProbe | None:
-        """Have the probe for the samples of a state at hand: read anew where somebody wrote another."""
+        """Have the probe for the samples of a state at hand.
+
+        It is read anew where somebody wrote another.
+        """
         stamp = file_stamp(self.bench.arrays / "probe.npz")
         if self.probe is None or stamp != self.stamp or not self.probe.has_samples_of(state):
             self.probe = LiveProbe.load(self.bench, state)
-            self.stamp, self.changed = stamp, False
+            self.stamp, self.changed, self.unwritten = stamp, False, None
         return self.probe
 
     def score(self, upto: int, state: pd.DataFrame) -> ScoredState:
@@ -147,7 +148,10 @@ class LiveScores:
         return self.unwritten
 
     def fit(self, upto: int, state: pd.DataFrame) -> ScoredState:
-        """Fit a new probe to a state, leave it as the judge of the versions from now on, and write all down."""
+        """Fit a new probe to a state, and write all down.
+
+        It is left as the judge of the versions from now on.
+        """
         fitted = fit_probe(self.bench, state)
         keep_judge(self.bench, upto, fitted.classes, fitted.probe)
         ids = np.asarray(fitted.part.index, "S32")
@@ -168,7 +172,10 @@ class LiveScores:
         return True
 
     def publish(self) -> ScoredState:
-        """Write the probe, where it changed, the scores to opinion.npz, and the flagged labels to `issues`."""
+        """Write what is unwritten, whoever wrote meanwhile.
+
+        The probe, where it changed, the scores to opinion.npz, and the flagged labels to `issues`.
+        """
         scored = self.unwritten
         if self.changed:
             self.probe.stored.save(self.bench)
@@ -194,12 +201,18 @@ class LiveScores:
 
 
 def fit_scores(bench: Bench, upto: int) -> pd.DataFrame:
-    """Fit the probe to the labels at a position of the log, and publish what it finds: a frame as score_labels."""
+    """Fit the probe at a log position, and publish the scores.
+
+    Returns a frame as score_labels.
+    """
     return LiveScores(bench).fit(upto, bench.state(upto)).found
 
 
 def rescore(bench: Bench) -> bool:
-    """Bring the scores to the present labels, without embedding or fitting anew; False where no scan stands."""
+    """Bring the scores to the present labels.
+
+    Without embedding or fitting anew; False where no scan stands.
+    """
     live, upto = LiveScores(bench), find_position(bench, "HEAD")
     state = bench.state(upto)
     if live.load_probe(state) is None:
@@ -211,7 +224,9 @@ def rescore(bench: Bench) -> bool:
 
 
 def refresh_scores(bench: Bench) -> pd.DataFrame | None:
-    """Bring arrays/opinion.npz and the label issues to the end of the log, where they are not.
+    """Bring the written scores to the end of the log.
+
+    arrays/opinion.npz and the label issues, where they are not there yet.
 
     Returns a frame as score_labels, or None where both are there already. UserError where only a scan can tell.
     """
@@ -232,11 +247,11 @@ def refresh_scores(bench: Bench) -> pd.DataFrame | None:
 def label_scores(
     bench: Bench, version: str | int = "HEAD", scan_needed: bool = True
 ) -> pd.DataFrame:
-    """Give the scores of a version's labels, a frame as score_labels: it says what is flagged.
+    """Give the scores of a version's labels: they say what is flagged.
 
-    At the end of the log they are the standing ones, brought up to date first if edits came since they were written.
-    Where samples came, left or changed split, that needs a scan, or (scan_needed False) they are scored as those of any
-    other version.
+    A frame as score_labels. At the end of the log they are the standing ones, brought up to date first if edits came
+    since they were written. Where samples came, left or changed split, that needs a scan, or (scan_needed False) they
+    are scored as those of any other version.
     """
     if positions.is_head(bench, version):
         try:
@@ -250,28 +265,10 @@ def label_scores(
     return score_version(bench, version)
 
 
-def score_version(bench: Bench, version: str | int) -> pd.DataFrame:
-    """Score a version's labels by the judge it has.
-
-    Kept in arrays/flagged, by what the version holds and what judges it, so that `v1 - flagged` refits once and not at
-    every look.
-    """
-    state = bench.state(version)
-    file = bench.arrays / "flagged" / f"{states.hash_tree(state)}-{judge_key(bench, version)}.npz"
-    kept = load_arrays(file)
-    if kept is not None:
-        return StoredScores.from_arrays(kept).to_frame(state)
-    made = predict_version(bench, version)
-    found = score_labels(made.part, made.classes, made.probs, made.few)
-    # who has decided is no part of the tree: to_frame adds it
-    found["flagged"] = (found.suggestion != found.label).to_numpy(bool)
-    scores = StoredScores.from_frame(made.part, made.classes, made.few, found)
-    with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
-        save_arrays(file, **scores.to_arrays())
-    return scores.to_frame(state)
-
-
 def find_suspects(bench: Bench, version: str | int) -> pd.DataFrame:
-    """Find the flagged labels of any version: frame sample -> label, suggestion; worst first."""
+    """Find the flagged labels of any version, worst first.
+
+    Frame sample -> label, suggestion.
+    """
     found = label_scores(bench, version, scan_needed=False)
     return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]

@@ -1,10 +1,10 @@
-"""Fit a ridge classifier in closed form, and score every sample out of sample.
+"""Fit a ridge classifier in closed form, and score out of sample.
 
 One factorisation gives the scores of all, and any edit re-scores them in a moment.
 
-With A = X'X + lambda I, h_i = x_i' A^-1 x_i and W = A^-1 X'Y, the score that sample i gets from the model fitted without
-it is p_-i = (p_i - h_i y_i) / (1 - h_i); a group g of copies leaves together: p_-g = y_g - (I - H_gg)^-1 (y_g - p_g).
-(Hastie et al., The Elements of Statistical Learning, eq. 7.64; the block form is the same Woodbury identity.)
+With A = X'X + lambda I, h_i = x_i' A^-1 x_i and W = A^-1 X'Y, the score that sample i gets from the model fitted
+without it is p_-i = (p_i - h_i y_i) / (1 - h_i); a group g of copies leaves together: p_-g = y_g - (I - H_gg)^-1 (y_g
+- p_g). (Hastie et al., The Elements of Statistical Learning, eq. 7.64; the block form is the same Woodbury identity.)
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from assay.curation.label_quality.leave_group_out import (
-    BLOCK,
     leave_out,
     one_hot,
     row_blocks,
     sample_groups,
     stack_groups,
 )
+from assay.curation.label_quality.linear_algebra import column_moments, decompose
 from assay.curation.storage.shards import Rows
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
@@ -78,7 +78,7 @@ class Probe:
         self.slope, self.offset = np.full(k, 5.0), np.zeros(k)
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
-        """Standardise rows (b, d) in fp64, and add a bias column: (b, d + 1)."""
+        """Standardise rows (b, d), and add a bias: (b, d + 1)."""
         Z = np.empty((len(block), block.shape[1] + 1))
         np.subtract(block, self.mean, out=Z[:, :-1])
         Z[:, :-1] *= 1 / self.scale
@@ -103,12 +103,15 @@ class Probe:
         return self.project(X, self.inverse @ self.XtY)
 
     def project(self, X: np.ndarray | Rows, W: np.ndarray) -> np.ndarray:
-        """Multiply standardised X by W (d + 1, j): (n, j). X is not standardised: that is folded into W."""
+        """Multiply standardised X by W (d + 1, j): (n, j).
+
+        X itself is not standardised: that is folded into W.
+        """
         V = (W[:-1] / self.scale[:, None]).astype("f4")
         return (X @ V).astype("f8") + (W[-1] - (self.mean / self.scale) @ W[:-1])
 
     def out_of_group(self, X: np.ndarray | Rows) -> np.ndarray:
-        """Score every training row by the probe without the row's group: (n, k).
+        """Score every training row without its group: (n, k).
 
         Rows that are not fitted (y = -1) get their scores by the whole fit.
         """
@@ -125,14 +128,16 @@ class Probe:
         for stack in stack_groups(self.groups, fitted):
             if stack.shape[1] > X.shape[1] + 1:
                 # larger than d: take it out of the gram matrix itself
-                out[stack[0]] = self._downdated(X, stack[0], Y)
+                out[stack[0]] = self._score_without_group(X, stack[0], Y)
             else:
                 out[stack] = leave_out(
                     self.standardize(X[stack.ravel()]), self.inverse, p[stack], Y[stack]
                 )
         return out
 
-    def _downdated(self, X: np.ndarray | Rows, rows: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    def _score_without_group(
+        self, X: np.ndarray | Rows, rows: np.ndarray, Y: np.ndarray
+    ) -> np.ndarray:
         A, right = np.linalg.inv(self.inverse), self.XtY.copy()
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
@@ -143,9 +148,10 @@ class Probe:
         )
 
     def calibrate(self, X: np.ndarray | Rows, most: int = 20_000) -> None:
-        """Choose a bounded scale and bias for each class before the softmax, by out-of-group log-loss.
+        """Choose a bounded scale and bias for each class.
 
-        One temperature would call rare classes errors. `most`: rows that are asked.
+        Before the softmax, by out-of-group log-loss. One temperature would call rare classes errors. `most`: rows
+        that are asked.
         """
         from scipy.optimize import minimize
         from scipy.special import log_softmax
@@ -185,7 +191,7 @@ class Probe:
         return logits / logits.sum(1, keepdims=True)
 
     def predict(self, X: np.ndarray | Rows) -> np.ndarray:
-        """Predict samples that were not fitted, such as validation, pool and test: probabilities (m, k)."""
+        """Predict samples that were not fitted: probabilities (m, k)."""
         return self.probabilities(self.score_in_sample(X))
 
     def pred_probs(self, X: np.ndarray | Rows) -> np.ndarray:
@@ -193,11 +199,14 @@ class Probe:
         return self.probabilities(self.out_of_group(X))
 
     def few(self) -> np.ndarray:
-        """Mark the classes (k,) with fewer than 5 groups: too few to judge."""
+        """Mark classes (k,) with fewer than 5 groups: too few to judge."""
         return self.sizes < ENOUGH
 
     def refit(self, X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray) -> None:
-        """Fit anew on other rows, all at once: standardisation, lambda and calibration stay, as in `update`."""
+        """Fit anew on other rows, all at once.
+
+        Standardisation, lambda and calibration stay, as in `update`.
+        """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
         rows, gram = np.flatnonzero(self.y >= 0), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
@@ -211,10 +220,10 @@ class Probe:
         self.count_groups()
 
     def update(self, X: np.ndarray | Rows, y: np.ndarray) -> None:
-        """Bring the probe to new class indices y (n,), -1 for rows that are out.
+        """Bring the probe to new class indices y (n,).
 
-        A relabelling touches X'Y alone; a row that leaves or comes back is a rank-one update of the inverse and of every
-        h. Standardisation, lambda and calibration stay as fitted.
+        -1 for rows that are out. A relabelling touches X'Y alone; a row that leaves or comes back is a rank-one
+        update of the inverse and of every h. Standardisation, lambda and calibration stay as fitted.
         """
         y = np.asarray(y)
         moved = np.flatnonzero((self.y >= 0) != (y >= 0))
@@ -251,9 +260,10 @@ class Probe:
 def choose_lambda(
     X: np.ndarray | Rows, probe: Probe, s: np.ndarray, Q: np.ndarray, most: int = 4096
 ) -> float:
-    """Choose the multiple of trace / d with the least squared error of out-of-group scores.
+    """Choose lambda, a multiple of trace / d.
 
-    On about `most` rows, whole groups. s (j,), Q (d + 1, j): eigenvalues and eigenvectors of X'X.
+    By the least squared error of out-of-group scores. On about `most` rows, whole groups. s (j,), Q (d + 1, j):
+    eigenvalues and eigenvectors of X'X.
     """
     unit, YQ = s.sum() / len(Q), Q.T @ probe.XtY
     rows = sample_groups(probe.groups, probe.y >= 0, most)
@@ -271,30 +281,3 @@ def choose_lambda(
                 )
         losses.append((out**2).sum())
     return LAMBDAS[int(np.argmin(losses))]
-
-
-def column_moments(X: np.ndarray | Rows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute mean and standard deviation (d,) of the columns over `rows`, in fp64, streamed.
-
-    A constant column gets scale 1.
-    """
-    n, total, squares = len(rows), 0.0, 0.0
-    # near the mean, so that squares do not cancel
-    origin = np.asarray(X[rows[:BLOCK]], "f8").mean(0)
-    for part in row_blocks(n):
-        B = X[rows[part]] - origin
-        total, squares = total + B.sum(0), squares + np.einsum("ij,ij->j", B, B)
-    mean = total / n
-    var = np.maximum(squares / n - mean**2, 0)
-    return mean + origin, np.where(var > 1e-12 * max(var.max(), 1e-30), np.sqrt(var), 1)
-
-
-def decompose(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decompose a symmetric matrix by numpy's eigh, on one thread.
-
-    Its threads wait by spinning, and beside a busy process that took 11 s instead of 1 (d = 1,169).
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        return np.linalg.eigh(A)

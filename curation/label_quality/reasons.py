@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def explain_labels(bench: Bench, state: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Write a sentence for each row of a frame as score_labels makes it.
+    """Say in a sentence why each label is doubted.
 
-    It says what the model says without having seen the sample, and what its nearest neighbours are labelled.
+    rows: of a frame as score_labels makes it. The sentence says what the model says without having seen the sample,
+    and what its nearest neighbours are labelled.
     """
     if not len(rows):
         return []

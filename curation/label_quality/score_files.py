@@ -33,7 +33,10 @@ class StoredScores:
     def from_frame(
         cls, part: pd.DataFrame, classes: list[str], few: np.ndarray, found: pd.DataFrame
     ) -> StoredScores:
-        """Pack the frame that score_labels made of `part`, a state without test and guard."""
+        """Pack the frame that score_labels made of `part`.
+
+        part: a state without test and guard.
+        """
         return cls(
             classes,
             scored_rows(part, classes, few)[0],
@@ -52,7 +55,7 @@ class StoredScores:
         return vars(self) | dict(classes=np.array(json.dumps(self.classes)))
 
     def to_frame(self, state: pd.DataFrame) -> pd.DataFrame:
-        """Unpack the frame that score_labels made: frame by sample of the state that it was made of."""
+        """Unpack the frame that score_labels made of the state."""
         import pandas as pd
 
         rows = np.flatnonzero(~state.split.isin(LOCKED))[self.rows]
@@ -83,7 +86,10 @@ class LabelScores:
 
     @staticmethod
     def position(bench: Bench) -> int | None:
-        """Read of which position the file is, alone; None where there is none, or an older Assay's."""
+        """Read of which position the file is, alone.
+
+        None where there is none, or an older Assay's.
+        """
         kept = load_arrays(bench.arrays / "opinion.npz", ["upto", "rows"])
         return int(kept["upto"]) if kept is not None and "rows" in kept else None
 
@@ -145,7 +151,10 @@ class StoredProbe:
 
 
 def read_leverage(bench: Bench, sample: str) -> float | None:
-    """Read how strongly a train sample pulls the probe's answer about itself, 0 to 1; None where it is not fitted."""
+    """Read how strongly a sample pulls the probe's answer about itself.
+
+    From 0 to 1; None where it is not fitted.
+    """
     kept = load_arrays(bench.arrays / "probe.npz", ["ids", "h", "y"])
     at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
     return float(kept["h"][at[0]]) if len(at) and kept["y"][at[0]] >= 0 else None

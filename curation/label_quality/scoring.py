@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def without_locked(state: pd.DataFrame) -> pd.DataFrame:
-    """Leave test and guard out: the other samples are fitted or predicted, these no score may read."""
+    """Leave test and guard out, which no score may read.
+
+    The other samples are fitted or predicted.
+    """
     return state[~state.split.isin(LOCKED)]
 
 
@@ -34,9 +37,10 @@ def find_targets(
 def scored_rows(
     state: pd.DataFrame, classes: Sequence[str], few: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows (m,) of a state whose labels are scored, and the class index (n,) of every row.
+    """Find the rows whose labels are scored, and every row's class.
 
-    These are kept train and val samples, labelled with a class that is not one of the `few` (k,) bool.
+    Returns (rows (m,) of the state, class indices (n,)). These are kept train and val samples, labelled with a class
+    that is not one of the `few` (k,) bool.
     """
     y = class_indices(state.label, classes)
     use = (
@@ -51,11 +55,12 @@ def scored_rows(
 def score_labels(
     state: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, few: np.ndarray
 ) -> pd.DataFrame:
-    """Score every labelled, kept train and val sample of a state, worst labels lowest.
+    """Score the labels of a state: worst labels lowest.
 
-    probs (n, k): of the rows of the state. few (k,): classes with too few samples to judge, or to suggest.
-    Frame by sample: label, reviewed, score (probability of the label it has), suggestion, confidence (probability of
-    that), flagged (another class is likelier, and nobody has decided about the label).
+    Of every labelled, kept train and val sample. probs (n, k): of the rows of the state. few (k,): classes with too
+    few samples to judge, or to suggest. Frame by sample: label, reviewed, score (probability of the label it has),
+    suggestion, confidence (probability of that), flagged (another class is likelier, and nobody has decided about the
+    label).
     """
     rows, y = scored_rows(state, classes, few)
     p = np.ascontiguousarray(probs[rows], "f8")

@@ -25,13 +25,15 @@ class SecondOpinion:
     ids: np.ndarray  # (m,) S32
     probs: np.ndarray  # (m, k) float32
     weight: float  # its share beside the probe
-    labels: np.ndarray | None = (
-        None  # (m,) class indices that it was trained on, where they are known
-    )
+    # (m,) class indices that it was trained on, where they are known
+    labels: np.ndarray | None = None
 
     @classmethod
     def of_scan(cls, bench: Bench) -> SecondOpinion | None:
-        """Read that of the last scan, arrays/second.npz; None where the probe judges alone."""
+        """Read that of the last scan, arrays/second.npz.
+
+        None where the probe judges alone.
+        """
         kept = load_arrays(bench.arrays / "second.npz")
         if kept is None:
             return None
@@ -88,7 +90,7 @@ class AlignedOpinion:
 
 
 def count_changes_since(second: SecondOpinion | None, state: pd.DataFrame) -> dict | None:
-    """Count how the labels differ from those that a network's second opinion was trained on.
+    """Count label changes since a network's second opinion was trained.
 
     Dict trained (labels), changed (of these relabelled, dropped or moved since), new (labels that it has not been
     trained on); None where no network gave one.

@@ -22,9 +22,8 @@ class Decoded:
     """A decoded sample: its size, and the array that is stored for training and finders."""
 
     size: tuple[int, int]  # (width, height) of the upright original
-    array: np.ndarray | None = (
-        None  # uint8; None if it is stored already, or waits for a conversion
-    )
+    # uint8; None if it is stored already, or waits for a conversion
+    array: np.ndarray | None = None
     traits: ImageTraits = ImageTraits()
 
 

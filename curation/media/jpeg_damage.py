@@ -46,7 +46,7 @@ def find_jpeg_damage(blob: bytes, image: Image) -> Damage:
 
 
 def longest_zeros(data: bytes) -> tuple[int, int] | None:
-    """Find start and end of the longest run of 64 or more zeros."""
+    """Find the longest run of 64 zeros or more: (start, end)."""
     runs = [m.span() for m in re.finditer(rb"\0{64,}", data)] if ZEROS in data else []
     return max(runs, key=lambda r: r[1] - r[0], default=None)
 

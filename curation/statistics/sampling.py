@@ -20,7 +20,7 @@ SEED = 0
 
 
 def shuffle_samples(
-    samples: Iterable[str], purpose: str | int, seed: int | None = None
+    samples: Iterable[str], purpose: str | int, seed: int | str | None = None
 ) -> list[str]:
     """Put samples into a random order that additions do not reshuffle.
 
@@ -35,7 +35,7 @@ def shuffle_samples(
 
 
 def shuffled_rows(
-    samples: Sequence[str], purpose: str | int, seed: int | None = None
+    samples: Sequence[str], purpose: str | int, seed: int | str | None = None
 ) -> np.ndarray:
     """Where the first, second, ... of that order is, (n,) int."""
     key = (str(purpose) if seed is None else f"{purpose} {seed}").encode()

@@ -1,4 +1,4 @@
-"""What a task is: what a label says, and how models are judged by it.
+"""What a task is: what a label says, and judges models by.
 
 A member of this extension point is one module with a `TASK`: of this package, or of an entry point of the group
 `assay.curation.tasks`. Today classification.py is the only one, so every sample has one class.

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def parse_label(cell: str, classes: Collection[str]) -> str:
-    """Read a cell as one of the classes; ValueError where it is none.
+    """Read a cell as one of the classes.
 
-    A spreadsheet makes 3.0 of 3 in a column of whole numbers with gaps: that is taken back.
+    ValueError where it is none. A spreadsheet makes 3.0 of 3 in a column of whole numbers with gaps: that is taken
+    back.
     """
     if cell in classes:
         return cell
@@ -28,14 +29,14 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
 
 
 def class_indices(labels: Sequence, classes: Sequence[str]) -> np.ndarray:
-    """Give the class index (n,) of every label, -1 where it is none of the classes."""
+    """Give the class index (n,) of every label, -1 for none."""
     import pandas as pd
 
     return pd.Index(classes, dtype=object).get_indexer(np.asarray(labels, object))
 
 
 def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Score labels by probabilities of a model that has not seen them, through cleanlab.
+    """Score labels by out-of-sample probabilities, through cleanlab.
 
     y (m,): class indices; probs (m, k): rows sum to 1. Frame of m rows: score (probability of the label, low is bad),
     suggestion (the likeliest class), confidence (its probability), flagged (another class is likelier).
@@ -64,7 +65,7 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
 
 
 def equal_classes(predicted: Sequence, labels: Sequence) -> np.ndarray:
-    """Judge predictions by labels: (n,) uint8, 1 where the class is the same."""
+    """Judge predictions by labels: (n,) uint8, 1 for the same class."""
     return (np.asarray(predicted, object) == np.asarray(labels, object)).astype("u1")
 
 

@@ -13,7 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.text import find_flaw
 from assay.curation.versioning import edits, states, undo
-from assay.curation.versioning.changes import append_undo
+from assay.curation.versioning.changes import append_undo, find_known_labels
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,7 +86,9 @@ def store_run(
     frame = pd.DataFrame([row for _, rows in run for row in rows], dtype=object)
     try:
         rows = edits.plan_edits(
-            states.read_current_values(con, frame["sample"]), bench.classes(con, frame), frame
+            states.read_current_values(con, frame["sample"]),
+            find_known_labels(bench, con, frame),
+            frame,
         )
     except UserError as e:  # one by one, then: the others are sound
         if len(run) == 1:

@@ -1,4 +1,4 @@
-"""Candidates for a label, as a table to fill in or a sheet."""
+"""Candidates for a label, as a table or a sheet."""
 
 from __future__ import annotations
 

@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     It is 2 for a UserError and 130 for Ctrl-C.
     """
-    args = make_parser().parse_args(arguments)
     try:
+        args = make_parser().parse_args(arguments)
         check_texts(args)
         return args.run(args) or 0
     except UserError as e:

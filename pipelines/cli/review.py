@@ -63,7 +63,10 @@ def show_status(args: argparse.Namespace) -> None:
 
 
 def describe_class(row: dict) -> str:
-    """Describe what the random reviews of one class say; row: as queue.by_class."""
+    """Describe what the random reviews of one class say.
+
+    row: as progress.summarize_classes.
+    """
     from assay.curation.statistics.wording import format_rate
 
     flags, clean = "none flagged", ""
@@ -75,7 +78,7 @@ def describe_class(row: dict) -> str:
 
 
 def describe_age(network: dict) -> str:
-    """Describe how old the second opinion is; network: as live.second_age."""
+    """Describe how old the second opinion is; network: as judges.second_opinion_age."""
     edits, trained = network["changed"] + network["new"], network["trained"]
     return f"its second opinion is {edits:,} edits old: it was trained on {trained:,} labels"
 

@@ -42,7 +42,10 @@ def list_cells(bench: Bench, plan: dict) -> list[dict]:
     config = dict(embedding=scan_settings.read_settings(bench)["folder"], epochs=plan.get("epochs"))
     there = dict(bench.rows("select key, failed from runs"))
     state = bench.state()
-    ids, guarded = np.array(run_predictions.predicted_ids(state), "S32"), state.index[state.split == "guard"]
+    ids, guarded = (
+        np.array(run_predictions.predicted_ids(state), "S32"),
+        state.index[state.split == "guard"],
+    )
     out, covered = [], {}
     for row, kind in version_roles(bench, plan).items():
         for seed in plan["seeds"]:

@@ -28,9 +28,8 @@ from assay.pipelines.experiments.worker import ABOUT, make_trainer, measure_cost
 from assay.pipelines.jobs import job_files, tasks
 from assay.pipelines.training.architectures.recipes import find_recipe
 
-START = (
-    5  # seconds that a worker takes until it trains: for less work than that no other is started
-)
+# seconds that a worker takes until it trains: for less work than that no other is started
+START = 5
 
 
 class Unfinished(UserError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
-from assay.curation.label_quality import leave_group_out, probe
+from assay.curation.label_quality import leave_group_out, linear_algebra, probe
 from assay.curation.predictions import run_predictions
 from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
@@ -51,6 +51,7 @@ def code_hash() -> str:
         *(pipelines / "embedders").rglob("*.py"),
         Path(probe.__file__),
         Path(leave_group_out.__file__),
+        Path(linear_algebra.__file__),
     ]
     return sha256(b"".join(f.read_bytes() for f in sorted(files))).hexdigest()[:12]
 
@@ -146,9 +147,7 @@ class Trainer:
         except Diverged as e:
             failed = str(e)
         seconds = time.perf_counter() - start
-        keep = partial(
-            store_run, self.bench, cell, RECIPE, self.code, seconds, predictions, failed
-        )
+        keep = partial(store_run, self.bench, cell, RECIPE, self.code, seconds, predictions, failed)
         # hours of training are not lost to somebody's query
         retry_while_held(keep, progress or (lambda share, text: None))
         return dict(seconds=seconds, failed=failed)

@@ -95,7 +95,7 @@ def push_samples(
     frame = frame[~frame.index.isin(waiting) & frame.content_hash.map(files).notna()]
     now = digest_rows(frame, upto)
     same = pushed.frame.digest.reindex(frame.index).eq(now.digest).to_numpy()
-    same &= frame.index.isin(there)
+    same = same & frame.index.isin(there)
     gone = there[~there.isin(frame.index) & ~there.isin(list(waiting))]
     left = pushed.frame[pushed.frame.index.isin(list(waiting))]
     # a process that is killed here must not make a removal look like somebody's deletion

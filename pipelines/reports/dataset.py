@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from assay.curation.issues.finders import list_kinds
 from assay.pipelines.reports.dataset_facts import collect_facts
 from assay.pipelines.reports.phrases import count, cut, sentence, true_minus
 from assay.pipelines.reports.templates import PARTS, render
@@ -95,10 +96,13 @@ def draw_issues(facts: dict, most: int) -> Markup:
 
     Below them what only the whole shows.
     """
-    examples = [
-        (k["kind"].replace("_", " "), count(k["n"], "sample"), k["pictures"][:most])
-        for k in facts["kinds"]
-    ]
+    known = list_kinds()
+    examples = []
+    for k in facts["kinds"]:
+        about = count(k["n"], "sample")
+        if k["kind"] in known:
+            about += f": {known[k['kind']].words}"
+        examples.append((k["kind"].replace("_", " "), about, k["pictures"][:most]))
     whole = [(kind.replace("_", " "), why) for kind, why in facts["whole"]]
     more = facts["n_whole"] - len(whole)
     body = render("examples.html", dict(examples=examples, whole=whole, more=more))

@@ -89,7 +89,7 @@ def commit_comparisons(bench: curation.Bench, truth: pd.Series, labelled: pd.Dat
 
 
 def print_data(say: Tell, n: int, wrong: pd.Series) -> None:
-    """Print what the data are; `wrong`: of each label in train and val."""
+    """Print what the data are, and how many labels are wrong."""
     say(
         f"\n{n:,} photographs of solar cells, in which experts looked for defects. "
         f"A hurried annotator labelled {len(wrong):,} of them;"

@@ -66,14 +66,17 @@ def covered(rng, experiments, n, noise, accuracies, S, spread, m=SAMPLES):
             rng, simulate(rng, offsets, [S] * 4, m, [spread] * 4, 0.6), noise, n
         )
         Y = [audit_correction.pseudo_values(g, t, n) for g, t in zip(Yg, Yt)]
-        Z = [audit_correction.pseudo_values_by_class(g, t, given, clean, n) for g, t in zip(Yg[:2], Yt[:2])]
+        Z = [
+            audit_correction.pseudo_values_by_class(g, t, given, clean, n)
+            for g, t in zip(Yg[:2], Yt[:2])
+        ]
         found = [
             contrasts.contrast(Y, w, group_size=n / m)
             for w in ((-1, 1, 0, 0), (-0.5, 0.5, -0.5, 0.5), contrasts.INTERACTION)
         ]
-        found += [audit_correction.audited_accuracy(cells[0], n, others=cells[1:2]) for cells in (Y, Z)] + [
-            contrasts.contrast(Yg[:2], (-1, 1))
-        ]
+        found += [
+            audit_correction.audited_accuracy(cells[0], n, others=cells[1:2]) for cells in (Y, Z)
+        ] + [contrasts.contrast(Yg[:2], (-1, 1))]
         hit += [e.low <= truth <= e.high for e, truth in zip(found, truths)]
         width += found[0].high - found[0].low
         error += [found[0].estimate - truths[0], found[-1].estimate - truths[0]]

@@ -228,7 +228,11 @@ def broken(rng, count, S, m, accuracy, spread):
         bad = [rng.random(S) < 0.05 for _ in healthy]
         cells = [np.where(b[:, None], rng.random(Y.shape) < 0.1, Y) for Y, b in zip(healthy, bad)]
         left = [diverged_runs.drop_diverged(Y)[0] for Y in cells]
-        named += [i in diverged_runs.find_diverged(Y) for b, Y in zip(bad, cells) for i in np.flatnonzero(b)]
+        named += [
+            i in diverged_runs.find_diverged(Y)
+            for b, Y in zip(bad, cells)
+            for i in np.flatnonzero(b)
+        ]
         estimates = [(cell_accuracy(s[0], others=s[1:]), contrast(s, PAIR)) for s in (cells, left)]
         hit.append(
             [

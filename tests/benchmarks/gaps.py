@@ -285,7 +285,11 @@ def closed(bench, state, truth, wanted, mine):
     for part, rows in parts.items():
         ids = state.index[rows & state.keep.to_numpy()].sort_values()
         Y = {
-            v: [run_predictions.mark_correct(bench, c["key"], truth[ids]) for c in wanted if c["version"] == v]
+            v: [
+                run_predictions.mark_correct(bench, c["key"], truth[ids])
+                for c in wanted
+                if c["version"] == v
+            ]
             for v in dict.fromkeys(c["version"] for c in wanted)
         }
         out[f"{part} n"], out[f"{part} before"] = len(ids), f"{np.mean(Y['v1']):.1%}"

@@ -17,7 +17,7 @@ import pandas as pd
 import assay
 from assay.curation.features import neighbor_graph, scan_settings
 from assay.curation.formats.base import ImportOptions
-from assay.curation.issues import outliers
+from assay.curation.issues.outliers import score_outliers
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.benchmarks.tools import clock, need
@@ -169,7 +169,7 @@ def outliers(n=10_000):
         scan(bench, ScanOptions(hold_out=False), say=lambda line: print("   ", line, flush=True))
     state = bench.state()
     graph, node = neighbor_graph.load_nodes(bench, state)
-    score = outliers.score_outliers(graph.distances)[0][node]
+    score = score_outliers(graph.distances)[0][node]
     crop = state.key.str.startswith("crop").to_numpy()
     first = np.argsort(score, kind="stable")
     print(

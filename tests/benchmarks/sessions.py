@@ -93,7 +93,9 @@ def live(name, said, truth):
                 for b, w in set(zip(better.tolist(), worse.tolist()))
             )
             flips = np.maximum(better + worse, 1)
-            once += bool((abs(better - worse) > estimates.normal_quantile(0.975) * np.sqrt(flips)).any())
+            once += bool(
+                (abs(better - worse) > estimates.normal_quantile(0.975) * np.sqrt(flips)).any()
+            )
         low, high = estimates.wilson_interval(false, SESSIONS)
         print(
             f"       {n:>5,} val labels: measurable at some of {len(said)} looks in {false / SESSIONS:.1%} [{low:.1%}, {high:.1%}] of {SESSIONS:,} "
