@@ -1,4 +1,4 @@
-# make demo | test | test-all | bench | bench-long | lint | screenshots: each sets up what it needs first
+# make demo | test | test-fast | test-all | bench | bench-long | lint | screenshots: each sets up what it needs first
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -7,6 +7,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser and not daily"
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
@@ -33,4 +36,4 @@ lint: .venv/ready
 clean:
 	rm -rf .venv demo screenshots
 
-.PHONY: demo test test-all bench bench-long screenshots lint clean
+.PHONY: demo test test-fast test-all bench bench-long screenshots lint clean

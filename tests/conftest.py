@@ -1,8 +1,6 @@
 """What several stories need: where the real data lie, and a small real bench of handwritten digits."""
 
-import io
 import os
-import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -11,14 +9,12 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # two workers share two cores
 
-import numpy as np  # noqa: E402
+# not its user's; made once for all workers and runs
+os.environ["ASSAY_CACHE"] = str(Path(tempfile.gettempdir()) / f"assay-tests-{os.getuid()}")
+
 import pytest  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
-os.environ["ASSAY_CACHE"] = str(
-    Path(tempfile.gettempdir()) / f"assay-tests-{os.getuid()}"
-)  # not its user's; made once for all workers and runs
-DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
+from tests.helpers import DATA, bench_of, copied, digits  # noqa: E402
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,65 +54,9 @@ def data():
     return DATA
 
 
-def png(pixels):
-    """An image file's bytes: uint8 (h, w) or (h, w, 3)."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(np.asarray(pixels, "u1")).save(out, "PNG")
-    return out.getvalue()
-
-
-def digits(n=600, wrong=0.08, seed=0):
-    """scikit-learn's handwritten digits as a table id, image, label, split, truth: `wrong` of the train and val labels are planted errors."""
-    import pandas as pd
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(found.target))[:n]
-    truth = found.target[rows]
-    split = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
-    label = truth.copy()
-    planted = (rng.random(n) < wrong) & (split != "test")
-    label[planted] = (truth[planted] + rng.integers(1, 10, planted.sum())) % 10
-    image = [png(found.images[r] * 15.9) for r in rows]
-    return pd.DataFrame(
-        dict(
-            id=[f"d{r:04d}" for r in rows],
-            image=image,
-            label=label.astype(str),
-            split=split,
-            truth=truth.astype(str),
-        )
-    )
-
-
-def bench_of(table, folder, **options):
-    """A bench imported from a table such as `digits()`."""
-    import assay
-    from assay.curation.formats.base import ImportOptions
-    from assay.pipelines.indexing.ingest import ingest
-
-    folder.mkdir(parents=True, exist_ok=True)
-    source = folder / "digits.parquet"
-    table.to_parquet(source)
-    bench = assay.create(folder / "bench")
-    ingest(bench, source, "tester", ImportOptions(columns=dict(label="label"), **options))
-    return bench
-
-
 @pytest.fixture(scope="session")
 def bench_once(tmp_path_factory):
     return bench_of(digits(), tmp_path_factory.mktemp("digits"), audited_test=True)
-
-
-def copied(bench, folder):
-    """A bench of its own for a test, with the file beside it that it was imported from."""
-    import assay
-
-    shutil.copytree(bench.path.parent, folder, dirs_exist_ok=True)
-    return assay.open(folder / "bench")
 
 
 @pytest.fixture
@@ -138,10 +78,3 @@ def scanned_once(bench_once, tmp_path_factory):
 def scanned(scanned_once, tmp_path):
     """The same, scanned with raw pixels; every test gets a copy of its own."""
     return copied(scanned_once, tmp_path / "scanned")
-
-
-def truth_of(bench):
-    """What each sample of a digits bench really shows: its metadata says so, and no score may read metadata."""
-    import json
-
-    return bench.state().meta.map(lambda m: json.loads(m)["truth"])

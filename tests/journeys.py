@@ -10,14 +10,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.helpers import ROOT, bench_of, digits
-
 import assay
 from assay.app.server.review_session import ReviewSession
 from assay.pipelines.experiments.cells import list_cells
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.experiments.trainer import Trainer
 from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.helpers import ROOT, bench_of, digits
 
 
 def entered(journey: Callable[[], None]) -> list[str]:

@@ -9,7 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.helpers import ROOT
 
 # lowest first; a package imports from the lines below its own, and a line holds packages that do not know each other
 FLOORS = """
@@ -106,6 +107,7 @@ def test_every_package_has_a_floor():
     assert rooms == set(FLOOR)
 
 
+@pytest.mark.slow
 def test_no_two_files_import_each_other():
     graph = defaultdict(set)
     for module, file in MODULES.items():

@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.helpers import ROOT
 
 LOUD = 'raise SystemExit("a module of the folder where somebody works was imported")\n'
 EXTRAS = (
@@ -73,6 +74,7 @@ def python(wheel, tmp_path_factory):
     return home / "bin" / "python"
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_one_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {
@@ -96,7 +98,7 @@ def folder(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(LOUD if name != "assay" else "")
     shutil.rmtree(tmp_path / "assay")
-    from conftest import digits
+    from tests.helpers import digits
 
     table = digits(80)
     for i, (image, label) in enumerate(zip(table.image, table.label)):
@@ -106,6 +108,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_batch_script_works_beside_folders_of_our_names(python, folder):
     def assay(*arguments):
         return run(python, "-m", "assay", *arguments, "-b", "bench", cwd=folder)
@@ -117,6 +120,7 @@ def test_a_batch_script_works_beside_folders_of_our_names(python, folder):
     assert run(python, "-c", code, cwd=folder).strip() == "5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command, extra",
     [
@@ -146,6 +150,7 @@ assay.create(5, group="no")  # wrong twice
 """
 
 
+@pytest.mark.slow
 def test_the_public_face_has_types(python, tmp_path):
     """mypy reads the installed package, as an editor does."""
     pytest.importorskip("mypy")

@@ -154,9 +154,8 @@ def flip(path, seed, how="bit"):
 
 
 def main():
-    from conftest import bench_of, digits
-
     from assay.pipelines.indexing.scan import ScanOptions, scan
+    from tests.helpers import bench_of, digits
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

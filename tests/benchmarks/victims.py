@@ -8,8 +8,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import pandas as pd  # noqa: E402
-from conftest import bench_of, digits  # noqa: E402
-from test_cli import run_assay  # noqa: E402, F401 - for flips
+
+from tests.helpers import (  # noqa: E402
+    bench_of,
+    digits,
+    run_assay,  # noqa: E402, F401 - for flips
+)
 
 PLAN = """question = "?"
 versions = ["v1"]

@@ -134,7 +134,7 @@ def all_there(path, people):
 
 def server(n, only=None):
     """Kill the workbench `n` times while four store through it, and have each send all again to the next."""
-    from browser import Workbench
+    from tests.browser import Workbench
 
     faults, start, rng, stored = [], time.perf_counter(), random.Random(0), 0
     with tempfile.TemporaryDirectory() as tmp:
@@ -165,8 +165,8 @@ def server(n, only=None):
 
 def routes(n, only=None):
     """Ask every route `n` odd things, two fields at a time: refused in words or taken, and the server lives."""
-    from browser import workbench
-    from test_routes import BAD, FIELDS, ODD, RAW
+    from tests.app.test_routes import BAD, FIELDS, ODD, RAW
+    from tests.browser import workbench
 
     rng, ends, faults = random.Random(0), Counter(), []
     with tempfile.TemporaryDirectory() as tmp:
@@ -236,7 +236,7 @@ def used(pid):
 
 def clients(n, only=None, many=32):
     """Thirty-two at one workbench for `n` seconds: all that they stored is there once, and the server holds no more than it did after a while."""
-    from browser import workbench
+    from tests.browser import workbench
 
     with tempfile.TemporaryDirectory() as tmp:
         bench = scanned(Path(tmp))
@@ -308,7 +308,7 @@ while time.monotonic() < until:
 
 def people(n, only=None):
     """Two people in the browser and a script on one bench for `n` seconds: nobody loses anything, and nobody waits long."""
-    from browser import workbench
+    from tests.browser import workbench
 
     with tempfile.TemporaryDirectory() as tmp:
         bench = scanned(Path(tmp))

@@ -1,0 +1,221 @@
+"""Every page on benches as they come: empty, tiny, of one class or a thousand, hostile, broken, moved; and what the pages let one do."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import assay
+from assay.pipelines.indexing import draw_map
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.helpers import PAGES, bench_of, digits, png
+
+
+def quiet(line):
+    pass
+
+
+def opened(bench, page, **query):
+    """A page as Streamlit runs it, without a browser."""
+
+    def script(path, page):
+        import assay
+        from assay.app.ui.widgets import draw_page
+
+        draw_page(page, assay.open(path))
+
+    at = AppTest.from_function(
+        script, kwargs=dict(path=str(bench.path), page=page), default_timeout=60
+    )
+    for key, value in query.items():
+        at.query_params[key] = value
+    return at.run()
+
+
+def sound(at):
+    assert not at.exception, [e.value for e in at.exception]
+    return at
+
+
+def noise(n, classes, **more):
+    rng = np.random.default_rng(0)
+    image = [png(rng.integers(0, 255, (8, 8, 3))) for _ in range(n)]
+    return pd.DataFrame(
+        dict(
+            id=[f"s{i}" for i in range(n)],
+            image=image,
+            label=[classes[i % len(classes)] for i in range(n)],
+            **more,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """{what is odd about it: bench}"""
+    folder, out = tmp_path_factory.mktemp("odd"), {}
+    out["empty"] = assay.create(folder / "empty")
+    out["not scanned"] = bench_of(digits(60), folder / "unscanned")
+    tables = {
+        "3 samples": noise(3, ["a", "b", "a"], split=["train", "train", "train"]),
+        "1 class": noise(
+            40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10
+        ),
+        "500 classes": noise(
+            1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250
+        ),
+        "hostile": noise(
+            60,
+            ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"],
+            split=["train", "val", "train", "test"] * 15,
+        ),
+    }
+    for name, table in tables.items():
+        out[name] = bench_of(table, folder / name)
+        if name == "1 class":
+            state = out[name].state()
+            out[name].edit(
+                pd.DataFrame(dict(sample=state.index[state.label == "gone"], label="only")),
+                "tester",
+            )
+        try:
+            scan(out[name], ScanOptions(embedder="pixels"), say=quiet)
+            draw_map.draw_map(out[name], quiet)
+        except (
+            assay.UserError
+        ):  # one class or three samples: nothing to judge, and the pages say so
+            pass
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_every_bench(odd, page):
+    for name, bench in odd.items():
+        at = opened(bench, page, who="ann")
+        assert not at.exception, (name, [e.value for e in at.exception])
+
+
+@pytest.mark.slow
+def test_images_that_have_moved_are_named_and_pixels_still_show(tmp_path):
+    bench = bench_of(digits(60), tmp_path)
+    (tmp_path / "digits.parquet").rename(tmp_path / "elsewhere.parquet")
+    from assay.app.server.review_session import ReviewSession
+
+    assert ReviewSession(bench).thumbnail(bench.state().index[0], 512)[:2] == b"\xff\xd8", (
+        "a small original is in the shards, whole"
+    )
+    sound(opened(bench, "overview"))
+
+
+@pytest.mark.slow
+def test_overview_says_one_thing_to_do(scanned):
+    at = sound(opened(scanned, "overview"))
+    assert (
+        "Review" in at.get("html")[0].proto.body
+        and f"{len(scanned.frame()):,}" in at.get("html")[1].proto.body
+    )
+
+
+@pytest.mark.slow
+def test_history_takes_back_what_is_chosen_and_commits(scanned):
+    state = scanned.state()
+    some = state.index[state.split == "train"][:3]
+    out = scanned.edit(
+        pd.DataFrame(dict(sample=some, label=["7", "8", "9"])), "bob", "to be regretted"
+    )
+    at = sound(opened(scanned, "history", who="ann"))
+    at.text_input[1].input("before the regret").run()
+    at.button[0].click().run()
+    sound(at)
+    assert list(scanned.commits().message)[-1] == "before the regret"
+    assert out["batch"] in str(at.dataframe[0].value.name.tolist())
+
+
+@pytest.mark.slow
+def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
+    from assay.app.server import map_data
+
+    draw_map.draw_map(scanned, quiet)
+    state = scanned.state()
+    state = state[state.keep]
+    for by in map_data.WAYS:
+        bytes = map_data.pack_points(scanned, by)
+        n, told = map(int, np.frombuffer(bytes[:8], "u4"))
+        assert n == len(state) and len(bytes) == 8 + told + 9 * n and told % 4 == 0
+        legend = json.loads(bytes[8 : 8 + told])
+        bytes = bytes[8 + told :]
+        names, which = map_data.group_samples(scanned, by)
+        locked = state.split.isin(("test", "guard")).to_numpy()
+        if by not in ("split", "cluster"):
+            assert {names[i] for i in which[locked]} <= {"other"}, by
+        xy = map_data.map_coordinates(scanned, state)
+        sent = (
+            np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2),
+            np.frombuffer(bytes, "u1", n, 8 * n),
+        )
+        for colour, name in legend["legend"][:-1]:
+            assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], (
+                "points and legend are of one answer"
+            )
+        assert (
+            sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which))
+            and (sent[1] != which).any()
+        ), "all of them, shuffled"
+    assert xy.min() >= 0 and xy.max() <= 1
+    box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
+    within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
+    chosen, others = map_data.samples_inside(scanned, box)
+    assert (
+        set(chosen.index) == set(state.index[within & ~locked])
+        and len(chosen) > 20
+        and others == (within & locked).sum() > 0
+    )
+
+
+@pytest.mark.daily
+def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):
+    from assay.app.pages import experiments
+    from assay.pipelines.jobs import job_files
+
+    at = sound(opened(scanned, "experiments"))
+    assert "10 cells, 10 to train." in [c.value for c in at.caption]
+    out = experiments.start_experiment(
+        scanned,
+        dict(
+            question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5
+        ),
+    )
+    until = time.monotonic() + 300
+    while not (scanned.path / "report.html").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), (
+        Path(out["log"]).read_text()
+    )
+    assert not [j for j in job_files.list_jobs(scanned) if j["state"] == "failed"]
+    sound(opened(scanned, "experiments"))
+
+
+@pytest.mark.slow
+def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
+    from assay.pipelines.jobs import job_files
+
+    for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
+        with job_files.claim_job(
+            scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0
+        ) as job:
+            job.tell(often=False, state=state, error="KeyError: 'a layer'")
+    at = sound(opened(scanned, "experiments"))
+    said = " ".join(e.value for e in at.error).replace("\\", "")
+    assert len(at.error) == 2 and not at.get("progress"), said
+    assert (
+        "Will it?: failed: KeyError: 'a layer'" in said
+        and "Half?: was stopped" in said
+        and "after 2 of 4 cells" in said
+    )
+    at.button(key="forget experiment-stopped").click().run()
+    assert [j.get("question") for j in job_files.list_jobs(scanned)] == ["Will it?"]

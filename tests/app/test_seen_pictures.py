@@ -1,0 +1,377 @@
+"""Nothing is decided about a picture that nobody saw: real keys and clicks, pictures that do not come, answers that come late."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from assay.curation.features import image_map
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.browser import browser, look, look_through, stored, until, workbench
+from tests.helpers import bench_of, digits
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    table, words = digits(900), "zero one two three four five six seven eight nine".split()
+    table["label"] = [
+        f"{words[int(c)]}, open" if c in "89" and i % 2 else words[int(c)]
+        for i, c in enumerate(table.label)
+    ]  # twelve classes
+    bench = bench_of(table, tmp_path_factory.mktemp("seen"), audited_test=True)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+    image_map.sketch_map(bench)
+    return bench
+
+
+@pytest.fixture(scope="module")
+def server(bench):
+    with workbench(bench.path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def review(server, chrome, request):
+    """Review, opened by somebody of the test's own name, and its routes that tell what was asked."""
+    page = server.page(chrome, f"/overview?who={request.node.name}")
+    page.locator(".assay-cards").wait_for()
+    yield page
+    page.context.close()
+
+
+def decided(bench, who):
+    """What the log says of a person's decisions, in order: (sample, verdict, seconds)."""
+    return bench.rows(
+        "select sample, coalesce(verdict, field), seconds from edits where who = ? order by seq",
+        [who],
+    )
+
+
+def dwell(page, kinds, ms=1200):
+    """Send the key N to the page every 10 ms for a while, as a hand that is quicker than any; how often it was sent."""
+    return page.evaluate(
+        """async ([kinds, ms]) => { const end = performance.now() + ms;
+        for (var n = 0; performance.now() < end; n++) {
+            for (const kind of kinds) document.body.dispatchEvent(new KeyboardEvent(kind, { key: 'n', code: 'KeyN', bubbles: true, composed: true }));
+            await new Promise(r => setTimeout(r, 10));
+        } return n; }""",
+        [kinds, ms],
+    )
+
+
+DOWN, UP = ["keydown"], ["keyup"]
+
+
+@pytest.mark.browser
+def test_who_has_said_their_name_decides_with_the_next_key(bench, server, chrome):
+    page = server.page(chrome, "/review")
+    page.get_by_placeholder("your name").fill("zoe")
+    page.keyboard.press("Enter")
+    look(page)
+    page.keyboard.press("n")
+    stored(page)
+    assert [verdict for _, verdict, _ in decided(bench, "zoe")] == ["unsure"]
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, review, request):
+    held, gone, who = [], [], request.node.name
+
+    def withhold(route):
+        if route.request.url in gone:
+            route.fulfill(status=404)
+        else:
+            held.append(route)
+
+    review.route("**/assay/image/*?side=512", withhold)
+    review.goto(f"{server.url}/review?who={who}")
+    review.locator(".assay-review:not(.empty) .classes button").first.wait_for()
+    for key in ("Enter", " ", "n", "d", "7"):
+        review.keyboard.press(key)
+    review.locator(".assay-review .classes button").nth(3).click()
+    review.locator('[data-is="do-drop"]').click()
+    review.keyboard.press("/")
+    review.keyboard.type("four")
+    review.keyboard.press("Enter")
+    review.keyboard.press("Escape")
+    review.get_by_text("The picture is not here yet").wait_for()
+    assert review.evaluate("document.querySelector('.assay-review').dataset.done") == "0"
+    gone.append(server.url + review.locator(".picture img").get_attribute("src"))
+    next(r for r in held if r.request.url in gone).fulfill(status=404)
+    review.get_by_text("This picture cannot be shown").wait_for()
+    broken = review.locator('[data-is="name"]').inner_text()
+    review.keyboard.press("Enter")
+    review.keyboard.press("7")
+    assert review.locator('[data-is="name"]').inner_text() == broken, (
+        "no label for what cannot be seen"
+    )
+    for route in held:
+        if route.request.url not in gone:
+            route.continue_()
+    review.keyboard.press("ArrowRight")
+    look(review)
+    assert review.locator('[data-is="name"]').inner_text() != broken, "it can be passed by"
+    review.keyboard.press("ArrowLeft")
+    review.get_by_text("This picture cannot be shown").wait_for()
+    review.wait_for_timeout(200)
+    review.keyboard.press("n")
+    stored(review)
+    found = decided(bench, who)
+    assert [v for _, v, _ in found] == ["unsure"] and bench.state().key[found[0][0]] == broken, (
+        "or be marked, knowingly"
+    )
+
+
+@pytest.mark.browser
+def test_a_key_counts_once_however_long_it_is_held(bench, server, review, request):
+    review.goto(f"{server.url}/review?who={request.node.name}")
+    look(review)
+    for _ in range(6):  # as the operating system repeats it
+        review.keyboard.down("n")
+        review.wait_for_timeout(200)
+    review.keyboard.up("n")
+    stored(review)
+    assert len(decided(bench, request.node.name)) == 1
+    look(review)
+    dwell(review, DOWN)  # as a remote desktop does: neither repeat nor keyup
+    stored(review)
+    assert len(decided(bench, request.node.name)) == 2
+    review.wait_for_timeout(1100)
+    dwell(review, DOWN, 5)
+    stored(review)
+    assert len(decided(bench, request.node.name)) == 3, (
+        "a keyup that was lost does not kill the key"
+    )
+
+
+@pytest.mark.browser
+def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(
+    bench, server, review, request
+):
+    def all_done():
+        stored(review)
+        return decided(bench, request.node.name)
+
+    review.goto(f"{server.url}/review?who={request.node.name}")
+    look(review)
+    since = time.monotonic()
+    pressed = dwell(review, DOWN + UP, 600)
+    found = all_done()
+    assert 0 < len(found) <= (time.monotonic() - since) / 0.15 and pressed > 2 * len(found)
+    dwell(review, DOWN + UP, 4000)
+    question = review.locator(".assay-review .pause")
+    question.get_by_text("10 decisions in a row took less than 0.4 s each").wait_for()
+    found = all_done()
+    assert min(s for *_, s in found) >= 0.15 and all(s < 0.4 for *_, s in found[-10:])
+    for key in ("n", "Enter", " ", "u", "ArrowLeft", "7"):
+        review.keyboard.press(key)
+    review.locator('[data-is="do-drop"]').click()
+    assert all_done() == found and question.is_visible(), "nothing else answers it"
+    review.keyboard.press("t")
+    question.wait_for(state="hidden")
+    stored(review)
+    assert bench.state().reviewed[[s for s, *_ in found]].sum() == len(found) - 10, (
+        "the ten are taken back"
+    )
+    look(review)
+    dwell(review, DOWN + UP, 4000)
+    question.wait_for()
+    n = len(all_done())
+    review.keyboard.press("y")
+    look(review)
+    assert len(all_done()) == n and bench.state().reviewed[[s for s, *_ in found]].sum() == len(
+        found
+    ), "the same ten, decided anew"
+
+
+@pytest.mark.daily
+def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(
+    bench, server, review, request
+):
+    held, names = [], []
+    review.goto(f"{server.url}/review?who={request.node.name}")
+    look(review)
+
+    def late(route):
+        answer = route.fetch()  # asked now, answered later
+        held.append((route, answer)) if len(names) < 9 else route.fulfill(response=answer)
+
+    review.route("**/assay/items", late)
+    for n in range(12):
+        look(review)
+        names.append(review.locator('[data-is="name"]').inner_text())
+        review.keyboard.press("n")
+        end = time.monotonic() + 60
+        while (
+            n == 2 and not held and time.monotonic() < end
+        ):  # the model's new opinion asks for the queue anew
+            review.wait_for_timeout(50)
+        if n == 8:
+            assert held
+            for route, answer in held:
+                route.fulfill(response=answer)
+    stored(review)
+    review.unroute_all(behavior="ignoreErrors")  # the next answer belongs to no story
+    assert len(set(names)) == 12 and len(decided(bench, request.node.name)) == 12
+
+
+@pytest.mark.browser
+def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome, request):
+    from assay.app.server import audit_sheet
+    from assay.curation.review import audit
+
+    name = audit_sheet.begin_sheet(bench, "eve", 6)
+    classes, rows = audit.list_classes(bench), sorted(audit_sheet.row_images(bench, name))
+    page = server.page(chrome, "/audit?who=eve")
+
+    def at(n):
+        page.wait_for_selector(f".assay-blind[data-left='{n}']")
+        look(page, ".assay-blind")
+
+    for n, key in enumerate(("9", "0", "a", "b")):
+        at(len(rows) - n)
+        page.keyboard.press(key)
+    at(len(rows) - 4)
+    page.keyboard.down("n")  # held: one answer
+    for _ in range(4):
+        page.wait_for_timeout(200)
+        page.keyboard.down("n")
+    page.keyboard.up("n")
+    at(len(rows) - 5)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.get_by_text(f"you said: {classes[11]}").wait_for()
+    look(page, ".assay-blind")
+    page.keyboard.press("1")
+    page.get_by_text("you said: not sure").wait_for()
+    page.keyboard.press("u")  # the newest answer, not the last row
+    at(len(rows) - 4)
+    page.reload()
+    at(len(rows) - 4)
+    for n in range(4, len(rows)):
+        at(len(rows) - n)
+        page.keyboard.press("/")
+        page.keyboard.type(classes[7])
+        page.keyboard.press("Enter")
+    page.get_by_text("Read the answers").wait_for()
+    page.keyboard.press("u")
+    page.get_by_text("Read the answers").wait_for(state="hidden")
+    at(1)
+    page.keyboard.press("2")
+    page.get_by_text("Read the answers").wait_for()
+    assert page.failed == []
+    page.context.close()
+    said = {row: a["label"] for row, a in audit_sheet.load_answers(bench, name).items()}
+    assert (
+        said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]]))
+        and len(rows) == 7
+    )
+
+
+# ---- the map: one answer at a time, and all of what is circled
+
+
+def drag(page, corners, steps=4):
+    """Circle with the pointer: corners (x, y) in 0..1 of the canvas."""
+    box = page.locator(".assay-map canvas").bounding_box()
+    page.keyboard.down("Shift")
+    for i, (x, y) in enumerate(corners):
+        page.mouse.move(
+            box["x"] + x * box["width"], box["y"] + y * box["height"], steps=steps if i else 1
+        )
+        page.mouse.down() if i == 0 else None
+    page.mouse.up()
+    page.keyboard.up("Shift")
+
+
+@pytest.mark.daily
+def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(
+    bench, server, review, request
+):
+    from assay.app.server import map_data
+
+    held = []
+    review.goto(f"{server.url}/map?who={request.node.name}")
+    review.wait_for_selector(".assay-map[data-view]")
+    box = review.locator(".assay-map canvas").bounding_box()
+    fitted = review.locator(".assay-map").get_attribute("data-view")
+    review.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
+    review.mouse.wheel(0, -300)
+    until(review, f"document.querySelector('.assay-map').dataset.view !== '{fitted}'")
+    view = review.locator(".assay-map").get_attribute("data-view")
+
+    review.route("**/assay/map?by=issue*", lambda route: held.append(route))
+    review.get_by_text("issue", exact=True).click()
+    review.locator(".assay-map .veil").wait_for()
+    end = time.monotonic() + 30
+    while not held and time.monotonic() < end:
+        review.wait_for_timeout(50)
+    review.get_by_text("split", exact=True).click()
+    review.wait_for_selector(".assay-map[data-url*='by=split']")
+    held[0].continue_()
+    review.wait_for_timeout(1000)
+    names, _ = map_data.group_samples(bench, "split")
+    assert [
+        t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"
+    ] == names[:-1]
+    assert (
+        review.locator(".assay-map").get_attribute("data-view") == view
+        and review.locator(".assay-map .veil").is_hidden()
+    )
+    assert review.failed == []
+
+
+@pytest.mark.browser
+def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
+    bench, server, chrome, request
+):
+    from assay.app.server import map_data
+
+    state = bench.state()
+    state = state[state.keep]
+    xy = map_data.map_coordinates(bench, state)
+    held, page = (
+        [],
+        server.page(
+            chrome, f"/map?who={request.node.name}", viewport=dict(width=1300, height=9000)
+        ),
+    )
+    page.wait_for_selector(".assay-map[data-view]")
+    page.route(
+        "**/assay/image/*?side=256",
+        lambda route: held.append(route) if len(held) < 3 else route.continue_(),
+    )
+    x, _, zoom = map(float, page.locator(".assay-map").get_attribute("data-view").split())
+    box = page.locator(".assay-map canvas").bounding_box()
+    free = np.sort(xy[state.split.isin(("train", "val")).to_numpy(), 0])
+    across = (
+        (float(free[165:167].mean()) - x) * zoom * min(1, box["height"] / box["width"]) + 1
+    ) / 2  # 166 lie to the left of it
+    drag(
+        page, [(0.02, 0.98), (0.02, 0.02), (across, 0.02), (across, 0.98)]
+    )  # all points lie within
+    chosen = page.get_by_role("heading", name=re.compile("^[0-9]+ selected"))
+    chosen.wait_for()
+    n = int(chosen.inner_text().split()[0])
+    assert 160 < n < 172
+    page.get_by_text(f"select all {n}").click()
+    act = page.get_by_role("button", name=f"drop ({n})")
+    page.get_by_text(f"3 of {n} pictures are not here yet").wait_for()
+    assert act.is_disabled(), "what is blank cannot be judged"
+    for route in held:
+        route.continue_()
+    look_through(page)
+    act.click()
+    page.get_by_text(f"drop: {n} samples in one batch?").wait_for()
+    page.get_by_text(f"yes, all {n}").click()
+    page.locator(".assay-grid em", has_text=f"{n} stored as one batch").wait_for()
+    assert len(decided(bench, request.node.name)) == n and page.failed == []
+    page.context.close()

@@ -1,0 +1,260 @@
+"""Pages in a real browser, each from what it shows to what the log says: gaps, the map, experiments; what they explain counted by hand."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assay.app.server import explanations, map_data
+from assay.curation.features import image_map
+from assay.curation.slicing import gap_evidence, gaps
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.jobs import job_files
+from tests.browser import browser, look_through, until, workbench
+from tests.helpers import bench_of, digits
+
+BOUND = 100_000  # points that components/map.js draws while the map moves
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as running:
+        yield running
+
+
+def poor(folder):
+    """600 digits without an error, of whose threes train has but every tenth; the others are in the pool, without a label, among others."""
+    table = digits(600, wrong=0)
+    three, train = table.truth == "3", table.split == "train"
+    away = train & np.where(three, np.arange(600) % 10 > 0, np.arange(600) % 8 == 0)
+    table.loc[away, ["label", "split"]] = [None, "pool"]
+    bench = bench_of(table, folder, audited_test=True)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+    return bench
+
+
+@pytest.mark.daily
+def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_path, chrome):
+    bench = poor(tmp_path)
+    found = gaps.find_gaps(bench)
+    name = found.gap.iloc[0]
+    assert name.startswith(("under-represented", "rare")) and "class 3" in name, (
+        "what was taken away stands first, and the page opens on it"
+    )
+    before, version = bench.state(), bench.rows("select max(seq) from edits")[0][0]
+    with workbench(bench.path) as server:
+        page = server.page(chrome, "/gaps?who=ann")
+        page.locator(".assay-grid:visible .many img").first.wait_for()
+        page.get_by_text("How is this known?").click()
+        row = found.set_index("gap").loc[name]
+        page.locator(
+            ".assay-told", has_text=f"wrong about {row.errors} of its {row.val} validation images"
+        ).wait_for()
+        page.get_by_text("How is this known?").click()
+        page.locator(".assay-told").first.wait_for(state="hidden")  # it gives back the keyboard
+        box = page.get_by_role("combobox", name="Their class").first
+        box.evaluate(
+            "e => e.scrollIntoView({ block: 'center' })"
+        )  # a page that scrolls closes its lists
+        page.wait_for_timeout(500)
+        box.click()
+        page.get_by_role("option", name="3", exact=True).wait_for()
+        page.keyboard.type("3")
+        page.keyboard.press("Enter")
+        page.get_by_text("label 3 and train on them").wait_for()
+        page.locator(".assay-grid:visible").get_by_text("select all").click()
+        look_through(page)
+        pictures = page.locator(".assay-grid:visible .many button")
+        n, out = pictures.count(), pictures.nth(0).get_attribute("title").split("\n")[0]
+        page.locator(".assay-grid:visible .ask").nth(1).click()
+        page.locator(".assay-grid:visible .told p", has_text="It has no label").wait_for()
+        pictures.nth(0).click()
+        page.get_by_text(f"label 3 and train on them ({n - 1})").click()
+        until = time.monotonic() + 60
+        while (
+            not bench.rows("select count(*) from edits where who = 'ann'")[0][0]
+            and time.monotonic() < until
+        ):
+            time.sleep(0.1)
+        state = bench.state()
+        came = state.index[(state.split == "train") & (before.split == "pool")]
+        assert (
+            len(came) == n - 1 > 20
+            and set(state.label[came]) == {"3"}
+            and out not in set(state.key[came])
+        )
+        assert bench.rows(
+            "select count(distinct batch) from edits where who = 'ann' and seq > ?", [version]
+        ) == [(1,)]
+
+        page.get_by_role("tab", name="Label these next").click()
+        page.get_by_text("the suggestions are right: train on them").wait_for()
+        pool = set(bench.state().query("split == 'pool' and keep").key)
+        named = {
+            b.get_attribute("title").split("\n")[0]
+            for b in page.locator(".assay-grid:visible .many button").all()
+        }
+        assert len(named) > 10 and named <= pool, "the pool alone is asked"
+
+        page.reload()
+        page.get_by_text("Guard this").click()
+        page.get_by_label("Name of the set").fill("threes")
+        page.get_by_label("Name of the set").press("Enter")
+        page.get_by_role("button", name="Freeze").click()
+        until = time.monotonic() + 60
+        while not (bench.state().split == "guard").any() and time.monotonic() < until:
+            time.sleep(0.2)
+        frozen = bench.state()
+        assert (frozen.split == "guard").sum() >= 5 and set(
+            before.split[frozen.index[frozen.split == "guard"]]
+        ) <= {"val", "pool", "train"}
+        assert page.foreign == [] and page.failed == []
+
+
+def drawn_at(page, xy):
+    """Where on the screen places (n, 2) lie when the map has just been fitted to all of them: pixels (n, 2)."""
+    box = page.locator(".assay-map canvas").bounding_box()
+    size, (low, high) = np.array([box["width"], box["height"]]), (xy.min(0), xy.max(0))
+    zoom = 1.84 * min(size / size.min() / (high - low))
+    return (
+        np.array([box["x"], box["y"]])
+        + ((xy - (low + high) / 2) * [1, -1] * zoom * size.min() / size + 1) * size / 2
+    )
+
+
+@pytest.mark.daily
+def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(
+    scanned, chrome
+):
+    image_map.sketch_map(scanned)
+    state = scanned.state()
+    state = state[state.keep]
+    free = ~state.split.isin(("test", "guard")).to_numpy()
+    with workbench(scanned.path) as server:
+        page = server.page(chrome, "/map?who=ann")
+        page.wait_for_selector(".assay-map[data-drawn]")
+        spots = drawn_at(page, map_data.map_coordinates(scanned, state))
+        one = spots[np.flatnonzero(free)[7]]
+        page.mouse.click(*one)
+        page.locator(".assay-grid .many button").first.wait_for()
+        shown = {
+            b.get_attribute("title").split("\n")[0]
+            for b in page.locator(".assay-grid .many button").all()
+        }
+        away = np.abs(spots - one).max(1)  # the browser rounds a little
+        assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
+
+        n, rng = BOUND + 20_000, np.random.default_rng(0)
+        body = map_data.pack_bytes(
+            rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[])
+        )
+        page.route(
+            "**/assay/map*",
+            lambda route: route.fulfill(body=body, content_type="application/octet-stream"),
+        )
+        page.reload()
+        page.wait_for_selector(f".assay-map[data-drawn='{n}']")
+        page.evaluate(
+            "window.seen = new Set(); const m = document.querySelector('.assay-map');"
+            "new MutationObserver(() => seen.add(+m.dataset.drawn)).observe(m, { attributes: true })"
+        )
+        page.mouse.move(*one)
+        page.mouse.wheel(0, -200)
+        until(page, f"seen.has({BOUND}) && seen.has({n})")
+        assert page.evaluate("[...seen]") == [BOUND, n], "in part first, then all"
+
+
+@pytest.mark.daily
+def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_stops_it(
+    scanned, chrome
+):
+    def job():
+        return next((j for j in job_files.list_jobs(scanned) if "cells" in j), {})
+
+    def until(state):
+        end = time.monotonic() + 90
+        while job().get("state") != state and time.monotonic() < end:
+            time.sleep(0.1)
+        assert job().get("state") == state, job()
+
+    with workbench(scanned.path) as server:
+        page = server.page(chrome, "/experiments?who=ann")
+        page.get_by_label("Seeds").fill("50")
+        page.get_by_label("Seeds").press("Enter")
+        page.get_by_text("100 cells, 100 to train.").wait_for()
+        page.get_by_role("button", name="Start").click()
+        until("running")
+        try:
+            page.context.close()
+            server.kill()
+            done = job().get("trained", 0)
+            end = time.monotonic() + 90
+            while job().get("trained", 0) <= done and time.monotonic() < end:
+                time.sleep(0.1)
+            assert job()["state"] == "running" and job()["trained"] > done, (
+                "nobody looks, and it goes on"
+            )
+            server.start()
+            page = server.page(chrome, "/experiments?who=ann")
+            page.get_by_role("button", name="Stop").click()
+            until("stopped")
+            trained = len(scanned.runs())
+            time.sleep(1)
+            assert len(scanned.runs()) == trained, "its workers are gone with it"
+        finally:
+            if job().get("state") == "running":
+                os.kill(job()["pid"], signal.SIGKILL)
+    assert 0 < len(scanned.runs()) < 100, "what was trained stays"
+
+
+def test_what_is_explained_can_be_counted_by_hand():
+    said = explanations.explain_errors_left(
+        seen := dict(
+            looks=100,
+            hits=5,
+            unsure_looks=0,
+            population=1100,
+            wrong=25,
+            errors_left=(30.0, 10, 80),
+            errors_between=None,
+        )
+    )
+    said = said["sentences"]
+    assert (
+        "Of 1,100 labels 100 were drawn" in said[0]
+        and "5.0% of all 1,100" in said[1]
+        and "25, is no longer left: 30 [10, 80]" in said[2]
+    )
+    said = explanations.explain_errors_left(
+        seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0))
+    )["sentences"]
+    assert (
+        "Of 10 nobody was sure" in said[1]
+        and "5.0% to 15.0%" in said[2]
+        and "30 to 140 [10, 80]" in said[3]
+    )
+    assert (
+        "30 such reviews"
+        in explanations.explain_errors_left(
+            dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None)
+        )["sentences"][-1]
+    )
+    row = dict.fromkeys(gap_evidence.COLUMNS, np.nan) | dict(
+        errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
+    )
+    row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
+    text = " ".join(explanations.explain_gap(row)["sentences"])
+    assert (
+        "wrong about 8 of its 10" in text
+        and "At that rate 1 would be wrong" in text
+        and "nan" not in text
+    ), "what a gap has not is not told"
+    row |= dict(ratio=0.2, ratio_low=0.1, ratio_high=0.4, against="val", p=0.001, q=0.02)
+    text = " ".join(explanations.explain_gap(pd.Series(row).to_dict())["sentences"])
+    assert (
+        "0.20 [0.10, 0.40] times the share of it that val has" in text
+        and "probability 0.001" in text
+    )

@@ -1,0 +1,157 @@
+"""What several stories need: real data, small real benches, and the command line."""
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from assay.curation.review import audit, audit_sheet
+from assay.curation.review.audit_answers import apply_answers
+from assay.curation.versioning import decision_files
+from assay.pipelines.cli.main import main
+from assay.pipelines.experiments.plan import check_plan
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
+
+
+def png(pixels):
+    """An image file's bytes: uint8 (h, w) or (h, w, 3)."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, "u1")).save(out, "PNG")
+    return out.getvalue()
+
+
+def digits(n=600, wrong=0.08, seed=0):
+    """scikit-learn's handwritten digits as a table id, image, label, split, truth: `wrong` of the train and val labels are planted errors."""
+    import pandas as pd
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(found.target))[:n]
+    truth = found.target[rows]
+    split = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
+    label = truth.copy()
+    planted = (rng.random(n) < wrong) & (split != "test")
+    label[planted] = (truth[planted] + rng.integers(1, 10, planted.sum())) % 10
+    image = [png(found.images[r] * 15.9) for r in rows]
+    return pd.DataFrame(
+        dict(
+            id=[f"d{r:04d}" for r in rows],
+            image=image,
+            label=label.astype(str),
+            split=split,
+            truth=truth.astype(str),
+        )
+    )
+
+
+def bench_of(table, folder, **options):
+    """A bench imported from a table such as `digits()`."""
+    import assay
+    from assay.curation.formats.base import ImportOptions
+    from assay.pipelines.indexing.ingest import ingest
+
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "digits.parquet"
+    table.to_parquet(source)
+    bench = assay.create(folder / "bench")
+    ingest(bench, source, "tester", ImportOptions(columns=dict(label="label"), **options))
+    return bench
+
+
+def copied(bench, folder):
+    """A bench of its own for a test, with the file beside it that it was imported from."""
+    import assay
+
+    shutil.copytree(bench.path.parent, folder, dirs_exist_ok=True)
+    return assay.open(folder / "bench")
+
+
+def truth_of(bench):
+    """What each sample of a digits bench really shows: its metadata says so, and no score may read metadata."""
+    import json
+
+    return bench.state().meta.map(lambda m: json.loads(m)["truth"])
+
+
+def run_assay(*arguments):
+    """(exit status, standard output, standard error) of a verb, in this process; `run_alone` starts a real one."""
+    from contextlib import redirect_stderr, redirect_stdout
+
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main([str(a) for a in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def folders(root, table, splits=True):
+    """A table of images as class folders, inside split folders or not."""
+    for row in table.itertuples():
+        place = root / row.split / row.label if splits else root / row.label
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{row.id}.png").write_bytes(row.image)
+    return root
+
+
+def nearly(image, at=27):
+    """The same digit with one pixel a shade different."""
+    pixels = np.array(Image.open(io.BytesIO(image)), int)
+    pixels[at // 8, at % 8] += 3 if pixels[at // 8, at % 8] < 200 else -3
+    return png(pixels)
+
+
+PAGES = sorted(
+    p.stem
+    for p in (ROOT / "app" / "pages").glob("*.py")
+    if "def draw(bench: Bench)" in p.read_text()
+)
+
+
+def table(n=1300):
+    """Digits of which train has hardly a three (a planted gap), and half are an unlabelled pool; copies of a pool, a train and a test sample in it."""
+    out = digits(n, wrong=0)
+    out["split"] = np.array(
+        ["train", "pool", "val", "pool", "test", "pool", "train", "pool", "train", "pool"]
+    )[np.arange(n) % 10]
+    threes = out.index[(out["split"] == "train") & (out.truth == "3")]
+    out.loc[threes[2:], "split"] = "pool"
+    copied = pd.concat(
+        [out[(out["split"] == s) & (out.truth == "3")].head(1) for s in ("pool", "train", "test")]
+    )
+    copied = copied.assign(
+        id=["c1", "c2", "c3"], image=[nearly(i) for i in copied.image], split="pool"
+    )
+    out = pd.concat([out, copied], ignore_index=True)
+    return out.assign(label=out.label.where(out["split"] != "pool", None))
+
+
+def begin(bench, folder, n, **more):
+    """(the rule of a new audit, its sheet as its reader finds it)."""
+    rule = audit_sheet.start_audit(bench, "ann", n=n, folder=folder, **more)
+    return rule, decision_files.read_decisions(folder / "worksheet.csv")
+
+
+def filled(bench, rule, frame):
+    """The sheet as one who knows the truth fills it in."""
+    return frame.assign(
+        label=truth_of(bench)[audit.draw_sheet(bench, rule)].to_numpy(), seconds="3"
+    )
+
+
+def audit_of(bench, folder, n, **more):
+    rule, frame = begin(bench, folder, n, **more)
+    return apply_answers(bench, filled(bench, rule, frame), "ann")
+
+
+PLAN = check_plan(
+    dict(question="?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=3, epochs=3)
+)
+silent = lambda line: None  # noqa: E731
