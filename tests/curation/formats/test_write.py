@@ -138,6 +138,7 @@ def test_a_copied_manifest_reproduces_the_tree_anywhere(here, tmp_path, manifest
     assert again["tree"] == tree, "and on from there"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "manifest", ["manifest.csv", pytest.param("manifest.parquet", marks=pytest.mark.daily)]
 )

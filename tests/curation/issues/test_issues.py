@@ -391,6 +391,7 @@ def test_every_repeated_roman_numeral_is_found(data, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_older_graph_is_still_read(scanned):
     graph = scanned.arrays / "graph.npz"
     kept = load_arrays(graph)

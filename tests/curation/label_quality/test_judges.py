@@ -47,6 +47,7 @@ def dropped_by(bench, version):
 # ---- one definition of flagged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [pytest.param(False, marks=pytest.mark.daily), True])
 def test_the_page_and_an_expression_mean_the_same_labels_now_and_later(scanned, own):
     if own:
@@ -158,6 +159,7 @@ def test_a_bench_of_an_older_assay_has_one_judge(scanned):
     assert flagged_on_page(scanned, "v1") == page and set(scanned.suspects("v1").index) == page
 
 
+@pytest.mark.slow
 def test_validation_rows_get_the_mean_of_all_folds():
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3

@@ -135,6 +135,7 @@ ARRAYS = {
 QUICK = ("pixels", "predictions", "probe")  # the others once a day
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.daily) for n in ARRAYS]
 )

@@ -351,6 +351,7 @@ similar nobody|blame nobody|trigger list|gate|audit -n 5 -o SHEET|guard PLAN --w
 shadow a b|restore|relocate OUT|app --help|scan --embedder pixels""".replace("\n", "|")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, pytest.param(2, marks=pytest.mark.daily), 20])
 def test_every_verb_answers_on_a_bench_with_little_in_it(n, tmp_path):
     """Done, not passed, or an error with a hint: never a traceback."""
