@@ -1,4 +1,7 @@
-"""Assay finds what is wrong in a labelled dataset, helps to fix it, and measures what the fix was worth."""
+"""Find what is wrong in a labelled dataset.
+
+Fix it, and measure what the fix was worth: `assay.open("my-bench")` is where it begins.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,10 @@ __all__ = ["Bench", "UserError", "create", "open"]
 
 
 def __getattr__(name: str):
-    """Load the public names when they are first used: the command line must take a Ctrl-C before that."""
+    """Load a public name when it is first used.
+
+    The command line must take a Ctrl-C before that.
+    """
     if name not in __all__:
         raise AttributeError(f"module 'assay' has no attribute {name!r}")
     from assay import curation

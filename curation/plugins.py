@@ -29,7 +29,7 @@ def discover(package: str) -> list[ModuleType]:
 
 
 def _load(point: EntryPoint) -> ModuleType:
-    """Load a plug-in; one that is broken is named, and not taken for a fault of ours."""
+    """Load a plug-in; a broken one is named."""
     try:
         return point.load()
     except Exception as e:

@@ -14,8 +14,8 @@ TABLES = """
 create table meta (key varchar primary key, value varchar);
 create table samples (id varchar, source varchar, key varchar, uri varchar, content_hash varchar,
     width integer, height integer, meta json, parent varchar);
-create table edits (seq bigint, uid varchar, prev_hash varchar, batch varchar, origin varchar, sample varchar, field varchar,
-    value json, verdict varchar, who varchar, why varchar, suggested json, seconds double, ts timestamp);
+create table edits (seq bigint, uid varchar, prev_hash varchar, batch varchar, origin varchar, sample varchar,
+    field varchar, value json, verdict varchar, who varchar, why varchar, suggested json, seconds double, ts timestamp);
 create table commits (name varchar primary key, upto bigint, tree varchar, parent varchar,
     message varchar, who varchar, ts timestamp);
 create table left_out (batch varchar, source varchar, key varchar, reason varchar);

@@ -12,7 +12,10 @@ class MissingExtra(UserError):
 
 
 def require(extra: str, *packages: str) -> None:
-    """Raise MissingExtra unless all packages of an extra are installed; imports none of them."""
+    """Raise MissingExtra unless all packages are installed.
+
+    Nothing is imported.
+    """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise MissingExtra(
