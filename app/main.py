@@ -1,4 +1,4 @@
-"""The pages, and how one gets from one to another.
+"""The pages, and the ways between them.
 
 Every page is about the one bench that the server was started on.
 """
@@ -20,7 +20,7 @@ bench = open_session(os.environ["ASSAY_BENCH"]).bench
 
 
 def make_page(name: str, title: str, icon: str, default: bool = False) -> st.Page:
-    """Make a page of the module of its name in pages/."""
+    """Make a page of its module in pages/."""
 
     def draw() -> None:
         if draw_banners(name, bench):

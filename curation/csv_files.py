@@ -1,4 +1,4 @@
-"""CSV and its relatives: rows of cells, whatever separates them."""
+"""CSV and its relatives: rows of separated cells."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class DamagedFile(UserError):
 
 
 def clean_message(text: str) -> str:
-    """Leave error numbers and endless lines out of a message.
+    """Strip a message of error numbers and endless lines.
 
     No reader of ours knows them.
     """
@@ -45,7 +45,7 @@ def clean_message(text: str) -> str:
 
 
 def shorten(text: str, most: int = 1_000) -> str:
-    """Leave out the middle of a text too long to read."""
+    """Leave out the middle of a long text."""
     if len(text) <= most:
         return text
     left_out = f"{len(text) - most:,} characters"

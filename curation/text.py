@@ -83,7 +83,7 @@ def text_width(text: str) -> int:
 
 
 def pad_text(text: str, columns: int) -> str:
-    """Fill a text with blanks up to so many columns."""
+    """Fill a text with blanks to a width."""
     return text + " " * (columns - text_width(text))
 
 

@@ -1,4 +1,4 @@
-"""Overview: what the bench holds, and what to do next."""
+"""Overview: the bench's contents, and the next step."""
 
 from __future__ import annotations
 

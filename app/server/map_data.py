@@ -1,4 +1,4 @@
-"""The points, colours and legend of the map, for the browser."""
+"""The map's points, colours and legend, for browsers."""
 
 from __future__ import annotations
 

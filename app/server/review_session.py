@@ -71,7 +71,7 @@ class ReviewSession:
     # ---- the queue
 
     def rescore(self) -> None:
-        """Bring state, scores and queue to the end of the log.
+        """Bring state, scores and queue up to date.
 
         The scores are not written down: `write_scores` does so when nobody is deciding.
         """
@@ -262,7 +262,7 @@ class ReviewSession:
 
 
 def to_json(value: Any) -> Any:
-    """Give a cell of a frame as JSON knows it."""
+    """Write a frame's cell as JSON knows it."""
     import pandas as pd
 
     return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

@@ -44,7 +44,7 @@ def read_field(asked: dict, name: str, kind: type, default: Any) -> Any:
 
 
 def parse_whole_number(text: str, name: str) -> int:
-    """Parse a whole number from a query or a path."""
+    """Parse a whole number of a query or path."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise UserError(
             f"expected a whole number as {name}, found {text[:40]!r}", "reload the page"

@@ -1,4 +1,4 @@
-"""Say that the bench or its images are not there."""
+"""Say that bench or images are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every page looks: the icon and the style sheet."""
+"""How pages look: the icon and style sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show the tasks that are at work in the background."""
+"""Show the tasks at work in the background."""
 
 from __future__ import annotations
 

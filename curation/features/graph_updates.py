@@ -12,7 +12,7 @@ from assay.curation.features.reduction import chord_distance, normalize_rows, pr
 
 
 def can_extend(kept: NeighborLists, was: np.ndarray) -> bool:
-    """Whether it is worth extending `kept` rather than building anew.
+    """Tell whether extending `kept` beats building anew.
 
     was (n,): the row of `kept` that each image was, -1 for a new one."""
     n, built = len(was), int(kept.built)

@@ -1,4 +1,4 @@
-"""The map of a bench: a place for every image.
+"""The map of a bench: each image's place.
 
 It is kept, the same for all who look. No label enters.
 """
@@ -97,7 +97,7 @@ def sketch_map(bench: Bench) -> ImageMap:
 
 
 def save_map(bench: Bench, graph: Graph, xy: np.ndarray, method: str) -> ImageMap:
-    """Keep places (n, 2) of the graph's nodes as the map."""
+    """Keep the nodes' places (n, 2) as the map."""
     made = ImageMap(map_key(graph), graph.hashes, xy.astype("f4"), method)
     save_arrays(
         bench.arrays / "map.npz",

@@ -47,7 +47,7 @@ class NeighborLists:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> NeighborLists:
-        """Take the lists out of the arrays of a file."""
+        """Take the lists out of a file's arrays."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
@@ -78,14 +78,14 @@ def build_graph(X: np.ndarray) -> NeighborLists:
 
 
 def graph_key(of: str, hashes: np.ndarray) -> str:
-    """Hash what a graph is made `of`, and of which images.
+    """Hash what a graph is `of`, and its images.
 
     hashes (n,): of the images."""
     return sha256(of.encode() + hashes.tobytes()).hexdigest()
 
 
 def build_flat_index(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> faiss.IndexFlatIP:
-    """Build a faiss index that compares all numbers of X exactly.
+    """Build a faiss index that compares X exactly.
 
     Standardised, as unit vectors."""
     import faiss
@@ -105,7 +105,7 @@ def index_vectors(index: faiss.IndexFlatIP) -> np.ndarray:
 
 
 def search_exactly(index: faiss.IndexFlatIP, k: int) -> Found:
-    """Find the k nearest of each row by comparing every pair."""
+    """Find each row's k nearest by comparing all pairs."""
     cosine, near = index.search(index_vectors(index), k + 1)
     others = mask_itself(near)
     return Found(near[others].reshape(-1, k), chord_distance(cosine[others].reshape(-1, k)))

@@ -1,4 +1,4 @@
-"""The neighbour graph of the last scan: which images are alike."""
+"""The last scan's neighbour graph: which images are alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lay images on a plane on which near ones stay near."""
+"""Lay images on a plane that keeps neighbours near."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assay.curation.features.reduction import principal_axes
 
 
 def principal_components(V: np.ndarray) -> np.ndarray:
-    """Project V (n, d) on its first two principal components.
+    """Project V (n, d) on two principal components.
 
     Returns (n, 2), each scaled to spread 1."""
     centred = V - V.mean(0)
@@ -22,7 +22,7 @@ def principal_components(V: np.ndarray) -> np.ndarray:
 def place_beside_neighbours(
     xy: np.ndarray, neighbours: np.ndarray, distances: np.ndarray
 ) -> np.ndarray:
-    """Give every NaN row of xy a place beside its neighbours.
+    """Place every NaN row of xy beside its neighbours.
 
     xy (n, 2); neighbours, distances (n, k). The mean of those that have a place, near ones weighing more;
     those without any such neighbour after ten rounds go to the middle. Rows that have a place keep it."""

@@ -126,7 +126,7 @@ class PatchableFormat(Format, Protocol):
 
 
 def list_formats(ability: type = object) -> list:
-    """List the formats that have an ability, such as WritableFormat."""
+    """List the formats with an ability, such as WritableFormat."""
     modules = discover("assay.curation.formats")
     members = [module.FORMAT for module in modules if hasattr(module, "FORMAT")]
     return [member for member in members if isinstance(member, ability)]

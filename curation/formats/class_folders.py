@@ -88,7 +88,7 @@ class ClassFolders:
         place_images(samples, place, copy)
 
     def fits(self, samples: pd.DataFrame) -> Match:
-        """Whether every key is a path of an image file."""
+        """Tell whether every key is an image's path."""
         if samples.key.str.contains("/").all() and all(
             os.path.isfile(uri) and uri.endswith(key) for uri, key in zip(samples.uri, samples.key)
         ):
@@ -156,7 +156,7 @@ def list_images(
 def read_only_table(
     root: Path, files: list[str], images: list[str], options: ImportOptions
 ) -> Listing | None:
-    """List the only table at the top of a folder.
+    """List the only table directly in a folder.
 
     Where images lie beside it, it must have a column of image paths or bytes.
     """

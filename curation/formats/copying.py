@@ -1,4 +1,4 @@
-"""Copy or link images to where an export has them."""
+"""Copy or link images to their place in exports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def copy_images(folder: Path, samples: pd.DataFrame) -> list[str]:
 
 
 def read_originals(samples: pd.DataFrame) -> Iterator[tuple[Any, bytes]]:
-    """(row, bytes) of every image, in one pass over each file.
+    """Yield every image's (row, bytes), reading each file once.
 
     UserError where the bytes are not those that were imported.
     """
@@ -89,6 +89,6 @@ def make_parent(target: Path) -> Path:
 
 
 def read_start(path: str) -> bytes:
-    """The first bytes of a file, enough to know its type."""
+    """Read enough of a file to know its type."""
     with open(path, "rb") as file:
         return file.read(12)

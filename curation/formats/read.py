@@ -1,4 +1,4 @@
-"""Read any source: find its format, and list its samples."""
+"""Read any source: its format and its samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of the source: what was imported, with corrected labels."""
+"""The source's layout: what was imported, with corrected labels."""
 
 from __future__ import annotations
 

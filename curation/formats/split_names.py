@@ -1,4 +1,4 @@
-"""What sources call their splits, and what Assay calls them."""
+"""What sources and Assay call their splits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPLITS = {
 
 
 def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) -> None:
-    """Give each sample the split that its source means, in place.
+    """Give each sample its source's split, in place.
 
     Samples without a label go to pool, unless Assay exported them with a split. `notes` gets a
     line for each split that loses samples so. UserError where a name means no split.

@@ -1,4 +1,4 @@
-"""Draw train, val and test splits that share no image."""
+"""Draw train, val and test splits without shared images."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def read_table(path: Path) -> Table:
 
 
 def read_first_column(path: Path) -> str:
-    """The name of a table's first column, from its header alone.
+    """Read the first column's name from a table's header.
 
     "" where it cannot be told.
     """

@@ -19,7 +19,7 @@ SAMPLE_ID = re.compile("[0-9a-f]{32}")
 
 
 def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
-    """List the samples of a table that lies at `path`.
+    """List the samples of the table at `path`.
 
     A manifest that Assay exported is read exactly.
     """
@@ -98,7 +98,7 @@ def locate_images(path: Path, table: Table, column: str, exported: bool) -> Iter
 
 
 def find_bad_text(sample: dict) -> str | None:
-    """What keeps a sample's key or label out, in words."""
+    """Say what keeps a sample's key or label out."""
     for what, most in (("key", MAX_TEXT), ("label", MAX_NAME)):
         if sample[what] and (wrong := find_flaw(sample[what], most)):
             return f"{what} that {wrong}"

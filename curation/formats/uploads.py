@@ -1,4 +1,4 @@
-"""Uploads: what is unpacked or handed in lies beside its bench."""
+"""Uploads: what is handed in lies beside its bench."""
 
 from __future__ import annotations
 

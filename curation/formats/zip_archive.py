@@ -1,4 +1,4 @@
-"""Zips: what one may hold, and how it is unpacked."""
+"""Zips: what one may hold, and unpacking them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FORMAT = Zip()
 
 @contextmanager
 def open_checked(file: BinaryIO, name: str) -> Iterator[tuple[zipfile.ZipFile, Members]]:
-    """Open a zip whose members do no harm when unpacked.
+    """Open a zip that unpacks without harm.
 
     Yields (archive, {path: member}) without folders, and without what systems leave in them;
     UserError names what could do harm. Only the directory is read: nothing is unpacked yet.

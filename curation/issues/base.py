@@ -85,12 +85,12 @@ class ScanView:
 
     @cached_property
     def is_open(self) -> np.ndarray:
-        """Which samples (n,) are kept, and neither test nor guard."""
+        """Mark samples (n,) kept, and neither test nor guard."""
         return (self.state.keep & ~self.state.split.isin(LOCKED)).to_numpy()
 
     @cached_property
     def is_labelled(self) -> np.ndarray:
-        """Which samples (n,) are kept and labelled, of train or val."""
+        """Mark train and val samples (n,) kept and labelled."""
         return neighbor_graph.labelled_rows(self.state)
 
     @cached_property
@@ -130,7 +130,7 @@ class Finding(NamedTuple):
 def certain_issues(
     kind: str, findings: list[Finding], usual: float, threshold: float | None
 ) -> list[Issue]:
-    """Make issues of the findings that are large enough, and certain.
+    """Make issues of findings both large and certain.
 
     By the `usual` threshold only what is certain by Benjamini and Hochberg over all that was tested. Who asks for
     another threshold sees everything below it.

@@ -36,7 +36,7 @@ class Crossing(NamedTuple):
 
 
 def pair_groups(groups: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the groups to compare: each with train, or the largest."""
+    """Pair each group with train, or with the largest."""
     names, count = np.unique([g for g in groups if g], return_counts=True)
     names = sorted(
         (str(n) for n, c in zip(names, count) if c >= FEWEST),

@@ -62,7 +62,7 @@ def find_issues(scan: ScanView, when: Collection[str] = ("scan",)) -> pd.DataFra
 
 
 def find_below(scan: ScanView, kind: str, threshold: float) -> pd.DataFrame:
-    """Ask for all of one kind that scores below a threshold.
+    """Ask for one kind scoring below a threshold.
 
     A frame as find_issues makes it, worst first. Nothing is computed again but what is cheap.
     """

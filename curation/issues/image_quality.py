@@ -1,4 +1,4 @@
-"""Find pictures that are hard to see or odd: CleanVision's kinds."""
+"""Find pictures hard to see or odd: CleanVision's kinds."""
 
 from __future__ import annotations
 

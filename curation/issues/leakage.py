@@ -24,14 +24,14 @@ LAST_KEEP = "select sample from edits where field = 'keep' group by sample havin
 
 
 def near_pairs(graph: Graph) -> np.ndarray:
-    """Give the pairs of near-duplicate nodes with their distances: (m, 3)."""
+    """Give near-duplicate pairs of nodes with distances: (m, 3)."""
     return np.column_stack([graph.pairs, graph.gaps]) if len(graph.pairs) else np.empty((0, 3))
 
 
 def match_leaks(
     state: pd.DataFrame, near: np.ndarray, node: Sequence[int]
 ) -> dict[int, tuple[int, float]]:
-    """Match kept samples with one that they must not equal.
+    """Match kept samples with what they must not equal.
 
     {row: (row of the one that it equals or nearly equals, distance)}. Train must not give a val, test or guard sample
     away, val a test or guard sample, pool a guard sample. near: as near_pairs; node (n,): of each sample.

@@ -108,7 +108,7 @@ def open_issues(state: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def add_sources(bench: Bench, found: pd.DataFrame, version: str) -> pd.DataFrame:
-    """Say where each open issue's sample is from, and its label.
+    """Say each open issue's source and label.
 
     Not that of test and guard.
     """

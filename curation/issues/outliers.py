@@ -12,7 +12,7 @@ THRESHOLD = float(np.exp(-1))
 
 
 def score_outliers(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score every node by its mean distance to its neighbours.
+    """Score every node by its neighbours' mean distance.
 
     Returns (score, mean distance, robust z-score), each (n,). distances (n, k): of the graph. The score falls from 1,
     and is 1/e where z is 4.

@@ -110,7 +110,7 @@ def find_judge_file(bench: Bench, version: str | int = "HEAD") -> Path | None:
 
 
 def list_judge_files(bench: Bench) -> list[Path]:
-    """List the judges of the last scan's settings, oldest first."""
+    """List judges of the last scan's settings, oldest first."""
     return sorted((bench.arrays / "judges").glob(f"{settings_key(bench)}-*.npz"))
 
 

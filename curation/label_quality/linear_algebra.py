@@ -25,7 +25,7 @@ def column_moments(X: np.ndarray | Rows, rows: np.ndarray) -> tuple[np.ndarray, 
 
 
 def decompose(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Decompose a symmetric matrix by numpy's eigh, on one thread.
+    """Decompose a symmetric matrix by numpy's eigh, single-threaded.
 
     Its threads wait by spinning, and beside a busy process that took 11 s instead of 1 (d = 1,169).
     """

@@ -1,4 +1,4 @@
-"""Bring the scores to the labels as they are now."""
+"""Bring the scores to the present labels."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LiveProbe:
         return cls(bench, stored, part)
 
     def has_samples_of(self, state: pd.DataFrame) -> bool:
-        """Say whether it judges the very samples of a state."""
+        """Say whether it judges exactly a state's samples."""
         locked = state.split.isin(LOCKED).to_numpy()
         if self.last is None or not (
             state.index.is_(self.last[0]) and np.array_equal(locked, self.last[1])
@@ -114,7 +114,7 @@ class LiveScores:
         self.unwritten: ScoredState | None = None
 
     def load_probe(self, state: pd.DataFrame) -> LiveProbe | None:
-        """Have the probe for the samples of a state at hand.
+        """Have the probe for a state's samples at hand.
 
         It is read anew where somebody wrote another.
         """
@@ -148,7 +148,7 @@ class LiveScores:
         return self.unwritten
 
     def fit(self, upto: int, state: pd.DataFrame) -> ScoredState:
-        """Fit a new probe to a state, and write all down.
+        """Fit a new probe to a state; write everything.
 
         It is left as the judge of the versions from now on.
         """
@@ -201,7 +201,7 @@ class LiveScores:
 
 
 def fit_scores(bench: Bench, upto: int) -> pd.DataFrame:
-    """Fit the probe at a log position, and publish the scores.
+    """Fit the probe at a log position; publish scores.
 
     Returns a frame as score_labels.
     """

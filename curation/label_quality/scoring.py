@@ -37,7 +37,7 @@ def find_targets(
 def scored_rows(
     state: pd.DataFrame, classes: Sequence[str], few: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows whose labels are scored, and every row's class.
+    """Find the scored rows, and every row's class.
 
     Returns (rows (m,) of the state, class indices (n,)). These are kept train and val samples, labelled with a class
     that is not one of the `few` (k,) bool.

@@ -1,4 +1,4 @@
-"""What a check finds, and which findings are no damage."""
+"""What a check finds, and what is no damage."""
 
 from __future__ import annotations
 

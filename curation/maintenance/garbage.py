@@ -41,7 +41,7 @@ def unfinished_files(bench: Bench) -> list[Path]:
 
 
 def old_models(bench: Bench) -> list[Path]:
-    """List the networks that an older Assay kept beside their vectors.
+    """List networks that an older Assay kept beside vectors.
 
     Nothing reads them: anybody could have put another there.
     """
@@ -49,7 +49,7 @@ def old_models(bench: Bench) -> list[Path]:
 
 
 def is_older(file: Path, age: float = AGE) -> bool:
-    """Whether a file was last written more than `age` seconds ago."""
+    """Tell whether a file is over `age` seconds old."""
     with suppress(FileNotFoundError):  # finished meanwhile
         return file.stat().st_mtime < time.time() - age
     return False
@@ -72,7 +72,7 @@ def shard_folders(bench: Bench) -> list[Path]:
 
 
 def read_hashes(folder: Path) -> dict[Path, np.ndarray]:
-    """Read the hashes that the index files of a folder list.
+    """Read the hashes in a folder's index files.
 
     An index that cannot be read is left out.
     """
@@ -106,7 +106,7 @@ def find_unneeded(bench: Bench) -> tuple[dict[Path, str], int]:
 
 
 def unneeded_predictions(bench: Bench) -> dict[Path, str]:
-    """Find predictions of no run, and embeddings that nothing uses."""
+    """Find predictions of no run, and unused embeddings."""
     runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
     stored = list_files(bench.arrays / "runs")
     lost = [file for file in stored if file.suffix != ".npz" or file.stem not in runs]

@@ -1,4 +1,4 @@
-"""Check that log, arrays and images are what was written."""
+"""Check that log, arrays and images are unchanged."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_log(bench: Bench) -> Iterator[dict]:
 
 
 def check_rows(bench: Bench) -> Iterator[dict]:
-    """Check for rows that no verb of ours could have written."""
+    """Check for rows that no verb could have written."""
     for query, what, mend in ROWS:
         if found := bench.rows(query):
             hint = None if mend else RESTORE
@@ -140,7 +140,7 @@ def check_access(bench: Bench) -> Iterator[dict]:
 
 
 def check_unknown_files(bench: Bench) -> Iterator[dict]:
-    """Check for files that are not ours, or that nothing reads."""
+    """Check for files not ours, or read by nothing."""
     if found := sorted({*find_unknown(bench.path)} - {*old_models(bench)}):
         what = "files and folders that Assay did not put into the bench"
         what = f"{len(found):,} {what}, first {os.path.relpath(found[0], bench.path)}"
@@ -165,7 +165,7 @@ def lost_runs(bench: Bench) -> list[str]:
 
 
 def check_runs(bench: Bench) -> Iterator[dict]:
-    """Check that runs have their predictions, and predictions their runs."""
+    """Check that runs and predictions have each other."""
     if lost := lost_runs(bench):
         mend = "delete their rows, so that assay experiment trains them again"
         yield make_finding(

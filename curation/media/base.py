@@ -46,14 +46,14 @@ class MediaType(Protocol):
         conversion: Conversion = UNDECIDED,
         stored: bool = False,
     ) -> Decoded:
-        """Decode the bytes of a file; raises BadMedia, in plain words.
+        """Decode a file's bytes; raises BadMedia, in plain words.
 
         side: the longest that a side of the array may be. conversion: what was chosen for all of its source; where
         that leaves open what this sample needs, the result has traits and no array. stored: only the size is asked.
         """
 
     def preview(self, raw: bytes, side: int, traits: Shards | None = None) -> bytes:
-        """Make the JPEG that a browser or report shows; raises BadMedia.
+        """Make the JPEG to show; raises BadMedia.
 
         side: the longest that its longer side may be. traits: shards of the bench's traits, which say how the
         sample was converted."""
@@ -61,7 +61,7 @@ class MediaType(Protocol):
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
     ) -> Similarities:
-        """Compare pairs of samples by what is stored of them.
+        """Compare pairs of samples as they are stored.
 
         pairs (m, 2): rows of `hashes` (n,), of which `shards` hold arrays. neighbours (n, k): each row's
         neighbours, nearest first, which say how alike two samples usually are."""

@@ -81,7 +81,7 @@ def choose_conversion(traits: Iterable[ImageTraits], before: Conversion = UNDECI
 
 
 def choose_range(traits: list[ImageTraits]) -> tuple[float, float]:
-    """Choose the values that become black and white in deep images.
+    """Choose what becomes black and white in deep images.
 
     One range for all of more than 8 bits, so that a dark one stays darker than a bright one: as many bits as they
     use, or the values that they use where these are few of so many. One image in a hundred may reach beyond."""

@@ -1,4 +1,4 @@
-"""Find images that decode without an error although data are gone.
+"""Find incomplete images that decode without an error.
 
 A copy that broke off, or an end that was put back.
 """
@@ -18,7 +18,7 @@ FLAT = 0.004  # bytes a pixel: of a flat image, WebP and AVIF write fewer, and z
 
 
 def find_damage(blob: bytes, image: Image) -> Damage:
-    """Find what is missing of an image that Pillow loaded."""
+    """Find what a loaded image lacks."""
     if image.format in ("JPEG", "MPO"):
         return find_jpeg_damage(blob, image)
     if image.format == "PNG":

@@ -1,4 +1,4 @@
-"""What can be wrong with an image that still decodes."""
+"""What can be wrong with images that still decode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the bytes of an image file become upright 8-bit RGB."""
+"""How an image file becomes upright 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn whatever a hostile file makes Pillow raise into BadMedia."""
+    """Turn what hostile files make Pillow raise into BadMedia."""
     from PIL import Image, UnidentifiedImageError
 
     _prepare_pillow()
@@ -123,7 +123,7 @@ def convert_to_rgb(
 
 
 def _needed_bytes(image: Image) -> int:
-    """Bytes that it takes to decode and convert an image."""
+    """Count the bytes that decoding and converting takes."""
     more = (
         image.has_transparency_data
         or image.mode not in ("L", "RGB", "P", "1")

@@ -1,4 +1,4 @@
-"""Read the bytes of samples from files and Parquet columns."""
+"""Read samples' bytes from files and Parquet columns."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class BadMedia(Exception):
 
 
 def content_hash(blob: bytes) -> str:
-    """Hash the bytes of a file: equal ones are one image."""
+    """Hash a file's bytes: equal ones are one image."""
     return blake2b(blob, digest_size=16).hexdigest()
 
 
 def image_column(schema: pa.Schema) -> str | None:
-    """Guess which column of a Parquet file holds image bytes.
+    """Guess which Parquet column holds image bytes.
 
     The only one that could, or the one named so; else None."""
     held = byte_columns(schema)

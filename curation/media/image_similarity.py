@@ -27,7 +27,7 @@ VIEWS = ((0, 0, 1, 1), *((y, x, y + 1 - CROP, x + 1 - CROP) for y, x in CORNERS)
 def compare_pairs(
     pixels: Pixels | np.ndarray, pairs: np.ndarray, common: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compare pairs of images by the slopes of their brightness.
+    """Compare pairs of images by their brightness slopes.
 
     pairs (m, 2): rows of `pixels` (n, 32, 32, 3) uint8, which are read as they are needed. common:
     common_slopes(pixels), where it is known. Returns (m,): the correlation of the slopes on a 16 x 16 grid, the best
@@ -89,7 +89,7 @@ def duplicate_limit(
     common: np.ndarray | None = None,
     sample: int = 2_000,
 ) -> float:
-    """Find the similarity from which on two images are near duplicates.
+    """Find the similarity from which images are near duplicates.
 
     Digits, or cells of one make, are all drawn alike, so it is measured what an image has in common with its
     farthest listed neighbour (neighbours (n, k)), which is hardly ever a copy: the limit lies far above that."""
@@ -104,7 +104,7 @@ def duplicate_limit(
 
 
 def view_brightness(images: np.ndarray, boxes: tuple) -> np.ndarray:
-    """Average the brightness of each box of images on a grid.
+    """Average images' brightness in each box of a grid.
 
     images (n, 32, 32, 3) -> (n, boxes, 16, 16), 0 to 1."""
     grey = images.astype("f4") @ np.array([0.299, 0.587, 0.114], "f4") / 255

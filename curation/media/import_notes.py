@@ -1,4 +1,4 @@
-"""What an import says about the images of its source."""
+"""What an import says about its images."""
 
 from __future__ import annotations
 

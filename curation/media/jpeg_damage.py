@@ -1,4 +1,4 @@
-"""Find JPEGs that decode without an error although data are gone."""
+"""Find incomplete JPEGs that decode without an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOISE = bytes(range(1, 200))
 
 
 def find_jpeg_damage(blob: bytes, image: Image) -> Damage:
-    """Find what is missing of a JPEG that Pillow loaded."""
+    """Find what a loaded JPEG lacks."""
     corner = np.asarray(image.getpixel((image.width - 1, image.height - 1)))
     grey = ((corner >= 127) & (corner <= 129)).all()  # what libjpeg draws where it has no more data
     progressive = image.info.get("progressive")

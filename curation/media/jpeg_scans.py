@@ -1,4 +1,4 @@
-"""The scans of a JPEG file, read from its markers."""
+"""A JPEG's scans, read from its markers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scan:
 
 
 def read_scans(blob: bytes) -> Iterator[Scan]:
-    """Read the scans of the first image of a JPEG."""
+    """Read the scans of a JPEG's first image."""
     at, tables, frame = 2, {}, []
     while at + 4 <= len(blob) and blob[at] == 0xFF:
         kind, size = blob[at + 1], int.from_bytes(blob[at + 2 : at + 4], "big")

@@ -39,7 +39,7 @@ def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
 
 
 def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool) -> Iterator[Place]:
-    """Locate the paths of a manifest in the folder `root`.
+    """Locate a manifest's paths in the folder `root`.
 
     Only Assay's own exports may leave the folder."""
     tops = f"{root}/", f"{os.path.realpath(root)}/"
@@ -56,7 +56,7 @@ def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool)
 
 
 def locate_bytes(places: Iterable[Place], hashes: list[str], folder: str) -> Iterator[Place]:
-    """Locate the images of `places` under `folder` by their bytes.
+    """Locate images of `places` under `folder` by bytes.
 
     Whatever they are called there. What is not there keeps its place."""
     at = index_by_hash(folder)
@@ -68,7 +68,7 @@ def locate_bytes(places: Iterable[Place], hashes: list[str], folder: str) -> Ite
 
 
 def index_by_hash(folder: str, progress: Progress | None = None) -> dict[str, str]:
-    """Map content hash to uri for what lies under `folder`.
+    """Map content hash to uri for files under `folder`.
 
     Or in one file. `progress(done, total)` is called now and then."""
     whole = os.path.isdir(folder)

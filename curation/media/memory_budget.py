@@ -1,4 +1,4 @@
-"""How much memory threads may take together while they decode."""
+"""How much memory threads may take together while decoding."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Pixels:
         return len(self.shard)
 
     def take(self, keep: np.ndarray) -> Pixels:
-        """Choose some of the images, by rows or a mask."""
+        """Choose some images, by rows or a mask."""
         part = copy(self)
         part.shard, part.index = self.shard[keep], self.index[keep]
         part.shape = (len(part.shard), *self.shape[1:])

@@ -1,4 +1,4 @@
-"""Find the images of a bench again when they have moved."""
+"""Find a bench's images again after a move."""
 
 from __future__ import annotations
 

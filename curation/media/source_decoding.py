@@ -1,4 +1,4 @@
-"""Decode a source once, into the bench's shards of pixels.
+"""Decode a source once, into shards of pixels.
 
 Shards say for which images there are pixels already; a run that was killed keeps those that it finished.
 """
@@ -79,7 +79,7 @@ class _Pass:
         self.waiting: set[str] = set()  # hashes of what needs a conversion that is not chosen
 
     def decode(self, uris: pd.Series) -> None:
-        """Decode the files, and store their arrays as they come."""
+        """Decode the files, storing arrays as they come."""
         self.hashes = [None] * len(uris)
         reads, fresh, done = iter_bytes(uris), {}, 0  # fresh: hash -> Decoded, not yet on disk
         most = min(1024, 1 + files.CHUNK // (3 * self.side * self.side))

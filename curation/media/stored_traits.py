@@ -1,4 +1,4 @@
-"""The traits of a bench's images, stored beside their pixels."""
+"""Image traits, stored beside the pixels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_traits(arrays: Path) -> Shards:
 
 
 def find_traits(shards: Shards, hashes: Iterable[str]) -> dict[str, ImageTraits]:
-    """Find the traits of those of `hashes` that have any."""
+    """Find the traits of `hashes`, where there are any."""
     hashes = list(hashes)
     at = shards.find(hashes)
     there = np.flatnonzero(at >= 0)

@@ -1,4 +1,4 @@
-"""Where two models disagree beyond what chance in training explains."""
+"""Where two models disagree more than by chance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load_runs(bench: Bench, keys: Iterable[str]) -> list[dict]:
 
 
 def align_classes(said: Sequence[Said]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Bring the predictions of several runs to one order of classes.
+    """Bring several runs' predictions to one class order.
 
     [(classes, probs (m, k_i))] -> (classes (k,), [probs (m, k)]).
     """
@@ -69,7 +69,7 @@ def pair_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 
 def disagreement_shares(A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
-    """Shares of samples for which two runs name different classes.
+    """Measure the shares where two runs name different classes.
 
     Means over all pairs of runs: (one of A and one of B; two of one recipe, NaN where neither has two).
     """

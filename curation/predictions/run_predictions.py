@@ -122,7 +122,7 @@ def choose_pool_ids(state: pd.DataFrame, most: int) -> list[str]:
 
 
 def add_pool_predictions(bench: Bench, key: str, ids: Iterable[str], probs: np.ndarray) -> None:
-    """Add predictions (m, k) of pool samples after the training."""
+    """Add pool predictions (m, k) after the training."""
     kept, ids = Predictions.load(bench, key), np.asarray(ids, "S32")
     old = ~np.isin(kept.pool_ids, ids)
     if old.any():
@@ -147,7 +147,7 @@ def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list
 
 
 def has_predicted(bench: Bench, key: str, ids: np.ndarray) -> bool:
-    """Whether a run has predicted all of `ids` (m,) S32.
+    """Tell whether a run predicted all `ids` (m,) S32.
 
     A test split frozen anew has samples that an old run never saw; arrays can be lost or damaged.
     """

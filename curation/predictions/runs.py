@@ -1,4 +1,4 @@
-"""Finished runs: which there are, and how accurate they are."""
+"""Finished runs, and how accurate they are."""
 
 from __future__ import annotations
 

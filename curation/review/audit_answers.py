@@ -1,4 +1,4 @@
-"""Read a filled audit sheet back, as decisions and a version."""
+"""Read a filled audit sheet: decisions and a version."""
 
 from __future__ import annotations
 

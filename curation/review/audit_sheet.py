@@ -1,4 +1,4 @@
-"""Start an audit: draw its samples, and write its sheet."""
+"""Start an audit: draw samples, write their sheet."""
 
 from __future__ import annotations
 

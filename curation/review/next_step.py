@@ -1,4 +1,4 @@
-"""Suggest the one thing to do next, and say why."""
+"""Suggest what to do next, and say why."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def suggest_measuring(now: Situation) -> Step | None:
 
 
 def suggest_audit(now: Situation) -> Step | None:
-    """Audit the test labels where those of val were wrong."""
+    """Audit the test labels where val's were wrong."""
     status, state = now.status, now.state
     test = status["test"]
     if not status["runs"] or not test or test["audited"] or status["audit"]["n"]:

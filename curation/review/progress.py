@@ -1,4 +1,4 @@
-"""Count what was reviewed, and estimate what is still wrong."""
+"""Count what was reviewed; estimate what is still wrong."""
 
 from __future__ import annotations
 

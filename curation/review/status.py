@@ -67,6 +67,6 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
 
 
 def count_labels(state: pd.DataFrame) -> pd.Series:
-    """Count kept samples of each label, without test and guard."""
+    """Count each label's kept samples, without test and guard."""
     kept = state.label[state.keep.to_numpy(bool) & ~state.split.isin(LOCKED)]
     return kept.value_counts().sort_index()

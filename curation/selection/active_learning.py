@@ -76,7 +76,7 @@ def choose_samples(
     val: tuple[np.ndarray, np.ndarray],
     n: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose pool samples that most lower the variance on val.
+    """Choose the pool samples that most lower val's variance.
 
     Each of the three is (vectors (m, d), uncertainty (m,) such as 1 - sum p^2). Returns n rows of
     the pool, chosen greedily, and by what share each lets the variance on val fall.

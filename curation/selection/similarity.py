@@ -103,7 +103,7 @@ def resolve_seeds(bench: Bench, samples: list[str], state: pd.DataFrame) -> list
 def score_similarity(
     vectors: np.ndarray, seeds: np.ndarray, of: np.ndarray | None = None
 ) -> np.ndarray:
-    """Score how much each vector is like the seeds (s, d).
+    """Score each vector's likeness to the seeds (s, d).
 
     Unit vectors (n, d), or `of` (m, d) of them: returns (n,) or (m,), 1 as the seeds are on
     average, 0 as `vectors` are. Fisher's linear discriminant of the seeds against all, the

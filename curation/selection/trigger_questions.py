@@ -1,4 +1,4 @@
-"""Answer the questions of triggers: which samples does each catch?"""
+"""Answer triggers' questions: which samples does each catch?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep triggers: saved questions that are asked of every new sample."""
+"""Keep triggers: saved questions asked of every new sample."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def describe_question(rule: dict) -> str:
 
 
 def require_trigger(bench: Bench, name: str) -> dict:
-    """Load one trigger; UserError where there is none of that name."""
+    """Load one trigger; UserError where there is none."""
     there = active_triggers(bench)
     if name not in there:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Name clusters, by a person's choice or by their contents.
+"""Name clusters, by choice or by contents.
 
 Contents are their labels and metadata.
 """

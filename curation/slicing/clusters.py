@@ -71,7 +71,7 @@ def assign_clusters(bench: Bench, state: pd.DataFrame, level: str = "fine") -> n
 
 
 def check_level(level: str) -> str:
-    """Return the level; UserError where there is none of that name."""
+    """Return the level; UserError where there is none."""
     if level not in LEVELS:
         raise UserError(
             f"expected a level of clusters, found {level!r}", f"there are {' and '.join(LEVELS)}"
@@ -178,7 +178,7 @@ def merge_clusters(centres: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def extend_clusters(kept: Clusters, hashes: np.ndarray, vectors: np.ndarray) -> Clusters:
-    """Put new images into the cluster whose mean is nearest.
+    """Put new images into the cluster of nearest mean.
 
     vectors (n, d): of `hashes` (n,), old and new. Another set of images has other principal
     components, so the centres are found again, as the means of the images that made them.

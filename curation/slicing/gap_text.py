@@ -44,7 +44,7 @@ def describe_evidence(row: dict) -> str:
 
 
 def describe_kind(row: dict) -> str:
-    """Say what is odd about the samples of a gap.
+    """Say what is odd about a gap's samples.
 
     "" where that is the errors alone.
     """
@@ -67,7 +67,7 @@ def describe_kind(row: dict) -> str:
 
 
 def suggest_action(bench: Bench, row: dict) -> str:
-    """Say what to do about a gap, with the command."""
+    """Suggest an action for a gap, with its command."""
     b, quote = f"-b {bench.given}", '"' if "'" in row["gap"] else "'"
     similar, queue = (
         f"assay similar --gap {quote}{row['gap']}{quote} --in pool {b}",

@@ -1,4 +1,4 @@
-"""List the gaps of a data set, ranked by explained errors.
+"""List a data set's gaps, ranked by explained errors.
 
 Errors are those on validation. A gap is a region where the data do not show what the model needs.
 """
@@ -182,7 +182,7 @@ def gap_members(bench: Bench, name: str) -> list[str]:
 
 
 def gap_seeds(bench: Bench, name: str) -> list[str]:
-    """List what to look for more of, to fill a gap.
+    """List what to seek more of for a gap.
 
     Its val samples, where it has none those of train, and else what the pool has. Not all
     members: a search leaves out what it starts from, and the pool's own samples there are what it
@@ -194,7 +194,7 @@ def gap_seeds(bench: Bench, name: str) -> list[str]:
 
 
 def find_gap(bench: Bench, name: str) -> dict:
-    """Find the row of a gap on the last list.
+    """Find a gap's row on the last list.
 
     name: as gap_members takes it.
     """

@@ -1,4 +1,4 @@
-"""Cut samples into slices by the columns that came with them."""
+"""Cut samples into slices by their metadata."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Estimate:
         return replace(self, level=level, ends=tuple(e.at(level) for e in self.ends))
 
     def lower(self, confidence: float = 0.95) -> float:
-        """One-sided bound: the truth is at least this with `confidence`.
+        """Give the truth's one-sided lower bound with `confidence`.
 
         A difference's is the low end of its 2 confidence - 1 interval; an accuracy's is Clopper and
         Pearson's at n_eff, for one-sided Wilson is too sure near 0 and 1. [Korn and Graubard 1998]
@@ -110,7 +110,7 @@ class Estimate:
         return self.bounds(confidence)[0]
 
     def upper(self, confidence: float = 0.95) -> float:
-        """One-sided bound: the truth is at most this with `confidence`."""
+        """Give the truth's one-sided upper bound with `confidence`."""
         return self.bounds(confidence)[1]
 
     def bounds(self, confidence: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Put samples into random orders that depend on their ids alone."""
+"""Put samples into random orders by ids alone."""
 
 from __future__ import annotations
 

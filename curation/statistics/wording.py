@@ -22,7 +22,7 @@ def format_rate(hits: int, looks: int) -> str:
 
 
 def format_share(share: float, low: float, high: float, digits: int = 1) -> str:
-    """Write a share of 0 to 1 with its interval.
+    """Write a share (0 to 1) with its interval.
 
     '30.0% [18.1%, 45.4%]'.
     """

@@ -1,4 +1,4 @@
-"""Open and close a bench's DuckDB file at every access.
+"""Open and close the DuckDB file at every access.
 
 Threads and processes come one after the other: see locks.py.
 """
@@ -184,7 +184,7 @@ class FileAccess:
             self.nodes = None
 
     def _explain(self, e: duckdb.Error | str) -> UserError:
-        """Say what DuckDB cannot do to the person who can act."""
+        """Tell who can act what DuckDB cannot do."""
         text = str(e).splitlines()[0]
         if NO_ROOM.search(text):
             return DiskFull(

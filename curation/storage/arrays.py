@@ -1,4 +1,4 @@
-"""Save and load arrays by name, and look up content hashes.
+"""Save and load arrays by name; look up hashes.
 
 Shards of vectors and pixels are in shards.py.
 """

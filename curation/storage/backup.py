@@ -102,7 +102,7 @@ def is_sound(bench: Bench) -> bool:
 
 
 def _count_acknowledged(bench: Bench) -> int:
-    """Count the edits that the log must have; 0 where unknown."""
+    """Count edits the log must have; 0 where unknown."""
     return (bench.read_tail() or (0, ""))[0]
 
 
@@ -112,7 +112,7 @@ def find_last_good(bench: Bench) -> Backup | None:
 
 
 def suggest_backup(bench: Bench) -> str:
-    """Name the last good backup, as the hint of an error."""
+    """Name the last good backup, as an error's hint."""
     good = find_last_good(bench)
     if good is None:
         return (
@@ -126,7 +126,7 @@ def suggest_backup(bench: Bench) -> str:
 
 
 def restore_backup(bench: Bench, name: str | None = None) -> dict:
-    """Put a copy in the place of the bench's file.
+    """Put a copy in place of the bench's file.
 
     The last good one, or the one called `name`. What was there is kept beside it. Returns a dict:
     restored, upto, lost (acknowledged edits that the copy does not have), aside. UserError where no
@@ -176,7 +176,7 @@ def _choose_backup(bench: Bench, name: str | None) -> Backup:
 
 
 def _set_aside(bench: Bench, aside: Path) -> None:
-    """Keep what is there in a folder of its own."""
+    """Keep what is there in its own folder."""
     permissions.make_folder(aside)
     wal = bench.file.with_name(bench.file.name + ".wal")
     if wal.exists():  # first: it must not be replayed over the copy
@@ -186,7 +186,7 @@ def _set_aside(bench: Bench, aside: Path) -> None:
 
 
 def _delete_ahead(bench: Bench, upto: int) -> None:
-    """Delete the scores of log positions that are no more."""
+    """Delete the scores of vanished log positions."""
     for file in (bench.arrays / "judges").glob("*-*.npz"):
         if int(file.stem.split("-")[1]) > upto:
             file.unlink(missing_ok=True)

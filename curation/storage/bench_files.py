@@ -62,7 +62,7 @@ def find_strays(bench: Path) -> Iterator[tuple[str, bool]]:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether Assay gives this name in a bench's own folder."""
+    """Tell whether Assay gives this name in a bench."""
     return (
         name in OURS
         or name.startswith((FILE, "plan.json"))
@@ -71,7 +71,7 @@ def is_ours(name: str) -> bool:
 
 
 def find_unknown(bench: str | Path) -> list[Path]:
-    """Find what no Assay puts into a bench, and none reads."""
+    """Find what no Assay writes or reads."""
     bench = Path(bench)
     out = [p for p in bench.iterdir() if not is_ours(p.name)]
     for path in (bench / "arrays").glob("*"):

@@ -69,7 +69,7 @@ def refuse_foreign(
 
 
 def schema_error(place: Path, ours: str, theirs: str) -> OtherSchema:
-    """The error for a schema that this code does not know."""
+    """Make the error for an unknown schema."""
     return OtherSchema(
         f"expected a bench of schema {ours} in {place}, found schema {theirs}",
         "open it with the Assay that made it, or import its sources into a new bench",

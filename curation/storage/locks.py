@@ -65,7 +65,7 @@ class ThreadQueue:
         return len(self.queue) > 1
 
     def close(self) -> None:
-        """Close the file, and end the turn of this process."""
+        """Close the file, and end this process's turn."""
         con, turn, self.con, self.turn = self.con, self.turn, None, None
         try:
             if con is not None:

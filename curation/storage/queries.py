@@ -33,7 +33,7 @@ _copies, _copying = {}, threading.Lock()  # {bench's file: (which version of it,
 
 
 def run_query(bench: Bench, query: str, limit: int, seconds: float) -> pd.DataFrame:
-    """Answer one SELECT over the bench as it is now.
+    """Answer one SELECT over the present bench.
 
     With its first `limit` rows. The bench is held for as long as it takes to copy its file, and not
     at all where that did not change since. UserError for what is no SELECT, and for one that
@@ -49,7 +49,7 @@ def run_query(bench: Bench, query: str, limit: int, seconds: float) -> pd.DataFr
 
 
 def copy_bench(bench: Bench) -> Path:
-    """Copy the bench's file, unless the last copy still fits."""
+    """Copy the bench's file, unless the copy fits."""
     with _copying:
         known, copy = _copies.get(bench.file, (None, None))
         if copy is None or known != file_version(bench.file):
@@ -95,7 +95,7 @@ def run_process(folder: Path, query: str, limit: int, seconds: float) -> bytes:
 
 
 def _describe_task(folder: Path, query: str, limit: int, seconds: float, memory: int) -> dict:
-    """What the process reads: the file, the query, and its budget."""
+    """Describe the process's task: file, query and budget."""
     file = folder / "bench.duckdb"
     config = dict(
         memory_limit=f"{memory}B",

@@ -144,7 +144,7 @@ def shard_digest(*arrays: np.ndarray) -> str:
 
 
 def find_fault(index: Path) -> str:
-    """Say what is wrong with the shard of an index file.
+    """Say what is wrong with an index file's shard.
 
     "" for a sound one, "not verifiable" for one whose name is no digest, but which makes sense.
     Reads the whole shard, a block at a time.

@@ -130,7 +130,7 @@ def list_bench_paths(path: str | Path) -> Iterator[tuple[str | Path, bool]]:
 
 
 def set_modes(path: Path, group: bool) -> None:
-    """Give all of a bench the modes that it shall have."""
+    """Give everything in a bench its proper mode."""
     mode = 0o660 if group else 0o600
     for place, is_folder in list_bench_paths(path):
         with suppress(PermissionError, FileNotFoundError):
@@ -156,7 +156,7 @@ def close_to_others(path: Path) -> bool:
 
 
 def excess_bits(path: str | Path, most: int) -> int:
-    """The bits of a path's mode that are more than `most`."""
+    """Find a path's mode bits beyond `most`."""
     return stat.S_IMODE(os.lstat(path).st_mode) & 0o777 & ~most
 
 
@@ -167,7 +167,7 @@ def describe_access(path: Path) -> str:
 
 
 def find_open_paths(path: Path) -> list[str | Path]:
-    """Find what more people may read than the bench says."""
+    """Find what is readable beyond what the bench says."""
     mode = file_mode(path)
     return [
         place

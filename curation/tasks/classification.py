@@ -29,7 +29,7 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
 
 
 def class_indices(labels: Sequence, classes: Sequence[str]) -> np.ndarray:
-    """Give the class index (n,) of every label, -1 for none."""
+    """Give every label's class index (n,), -1 for none."""
     import pandas as pd
 
     return pd.Index(classes, dtype=object).get_indexer(np.asarray(labels, object))
@@ -65,7 +65,7 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
 
 
 def equal_classes(predicted: Sequence, labels: Sequence) -> np.ndarray:
-    """Judge predictions by labels: (n,) uint8, 1 for the same class."""
+    """Mark predictions of the label's class: (n,) uint8."""
     return (np.asarray(predicted, object) == np.asarray(labels, object)).astype("u1")
 
 

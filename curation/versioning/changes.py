@@ -68,7 +68,7 @@ def apply_decisions(
 def find_known_labels(
     bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame
 ) -> set[str]:
-    """Every label that a sample of a bench has or had.
+    """Find every label that any sample has or had.
 
     The log is asked only for a label that is news.
     """

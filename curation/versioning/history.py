@@ -1,4 +1,4 @@
-"""Read the log: who did what, how versions differ, blame."""
+"""Read the log: edits, differences of versions, blame."""
 
 from __future__ import annotations
 

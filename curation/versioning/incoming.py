@@ -55,7 +55,7 @@ def receive_batches(bench: Bench, sent: Sequence[Sent], who: str) -> dict:
 
 
 def names_sample(row: dict) -> bool:
-    """Whether a row says in text which sample it is about."""
+    """Tell whether a row names its sample in text."""
     return isinstance(row.get("sample"), str) and not find_flaw(row["sample"])
 
 
@@ -103,7 +103,7 @@ def store_run(
 def take_back_batch(
     bench: Bench, con: duckdb.DuckDBPyConnection, batch: str, who: str
 ) -> dict[str, str]:
-    """Take a batch back; return why, where it cannot be."""
+    """Take a batch back, or return why not."""
     try:
         append_undo(bench, con, undo.plan_undo(con, [batch]), "undo", f"undo of {batch}", who)
     except UserError as e:

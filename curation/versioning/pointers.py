@@ -1,4 +1,4 @@
-"""Which edits stand, for every sample: positions in the log."""
+"""Which edits stand for each sample: log positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of positions in the log: HEAD, commits, numbers."""
+"""Names of log positions: HEAD, commits, numbers."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def read_state(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
 
 
 def read_newest_state(bench: Bench) -> tuple[int, pd.DataFrame]:
-    """Read the end of the log, and the state there."""
+    """Read the log's end, and the state there."""
     with bench.connect() as con:
         upto = read_position(con, "HEAD")
         return upto, remember_state(bench, upto, lambda: find_state(con, bench, upto))

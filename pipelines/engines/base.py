@@ -1,4 +1,4 @@
-"""What an engine is: where the work on many shards runs.
+"""An engine: where work on many shards runs.
 
 An engine is one file of this package, or of another distribution (see `plugins.discover`), with an `ENGINE` in it.
 A shard is the keyword arguments of one call, as plain data: `work(state, tell, **shard)` where `setup(path, tell)`

@@ -1,4 +1,4 @@
-"""Compare what is confused with what, before and after a change."""
+"""Compare the confusions before and after a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find test samples that a change turned right or wrong."""
+"""Find test samples turned right or wrong."""
 
 from __future__ import annotations
 

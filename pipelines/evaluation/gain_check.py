@@ -1,4 +1,4 @@
-"""Check that a version gained as much as is required."""
+"""Check that a version gained what is required."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare two runs, or two recipes, on the locked test set."""
+"""Compare two runs or recipes on the test set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that a model did not fall on a regression set."""
+"""Check that no model fell on a regression set."""
 
 from __future__ import annotations
 

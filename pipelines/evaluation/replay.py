@@ -143,7 +143,7 @@ class Ridge:
 
 
 def select_labels(state: pd.DataFrame, split: str) -> pd.Series:
-    """Select the labels of the kept, labelled samples of a split."""
+    """Select labels of a split's kept, labelled samples."""
     return state.label[state.keep & (state["split"] == split) & state.label.notna()]
 
 

@@ -69,7 +69,7 @@ def interval_to_dict(e: Estimate) -> dict[str, float]:
 
 
 def estimate_to_dict(e: Estimate) -> dict:
-    """Write an Estimate as plain numbers, with its n and seeds."""
+    """Write an Estimate as numbers, with n and seeds."""
     return interval_to_dict(e) | dict(n=e.n, seeds=list(map(int, e.seeds)))
 
 

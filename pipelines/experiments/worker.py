@@ -1,4 +1,4 @@
-"""Train a cell, or measure its cost, in a worker process."""
+"""Train or measure a cell in a worker process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which edits are meant by what people changed in FiftyOne."""
+"""Which edits people meant by changes in FiftyOne."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring the data set in FiftyOne to the bench's present state."""
+"""Bring FiftyOne's data set to the bench's state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the map: every image has a place at once.
+"""Draw the map: every image's place at once.
 
 UMAP follows in a process of its own, since its threads do not mix with others.
 """

@@ -1,4 +1,4 @@
-"""Import a source; importing it again is a set of edits."""
+"""Import a source; importing again makes edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a network for a second opinion on the labels."""
+"""Train a network for second opinions on labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognise which samples the rows of a source are already."""
+"""Recognise the samples that a source's rows already are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the rows of a source, and decode their images."""
+"""Read a source's rows, and decode their images."""
 
 from __future__ import annotations
 

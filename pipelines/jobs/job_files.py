@@ -1,4 +1,4 @@
-"""Jobs at work on a bench, a locked file each.
+"""Jobs at work on a bench: locked files.
 
 A job is a cell of an experiment, an experiment, a task or the map. `claim_job` claims one, `list_jobs` lists them.
 The kernel drops the lock when the process ends, however it ends.
@@ -103,7 +103,7 @@ def list_jobs(bench: Bench) -> list[dict]:
 
 
 def _read(path: Path) -> dict | None:
-    """What a job file says, with its `name` and `state`.
+    """Read a job file, with its `name` and `state`.
 
     None for one that is gone or no job's.
     """

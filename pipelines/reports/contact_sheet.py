@@ -45,7 +45,7 @@ class Part:
 
 
 def write_cluster_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, level: str) -> Path:
-    """Write the contact sheet of clusters as HTML or PNG."""
+    """Write the clusters' contact sheet as HTML or PNG."""
     state = bench.state()
     at = clusters.assign_clusters(bench, state, level)
     number = {name: c for c, name in cluster_names.name_clusters(bench, state, level).items()}
@@ -75,7 +75,7 @@ def write_gap_sheet(
     version: str = "HEAD",
     run: str | None = None,
 ) -> Path:
-    """Write the contact sheet of gaps as HTML or PNG."""
+    """Write the gaps' contact sheet as HTML or PNG."""
     state, wrong, parts = bench.state(), model_errors.find_model_errors(bench, version, run), []
     unlocked = state.index[state.keep & ~state.split.isin(LOCKED)]
     wrong = wrong[wrong.wrong & wrong.index.isin(unlocked)]
@@ -141,7 +141,7 @@ def draw_page(title: str, body: Markup) -> bytes:
 
 
 def draw_part(part: Part) -> Markup:
-    """Draw the words and pictures of a cluster or a gap."""
+    """Draw a cluster's or gap's words and pictures."""
     out = PARTS.about(cut(part.about, 600))
     for head, pictures in part.rows:
         if pictures:

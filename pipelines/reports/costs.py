@@ -161,5 +161,5 @@ def batch_numbers(b: dict) -> tuple:
 
 
 def batch_name(b: dict) -> str:
-    """Why a batch was made, or else what it is called."""
+    """Say why a batch was made, or its name."""
     return cut(b["why"] or b["batch"], 60)

@@ -51,7 +51,7 @@ def control_cards(control: dict) -> list[tuple[str, str]]:
 
 
 def errors_left_card(review: dict) -> tuple[str, str]:
-    """How many errors are left where nobody is sure yet."""
+    """Show the errors left where nobody is sure yet."""
     among = review["population"] - review["reviewed"] + review["unsure"]
     nobody = "nobody is sure of" if review["unsure"] else "nobody reviewed"
     wait = f"; that takes 30 reviewed at random, there are {review['looks']:,}"

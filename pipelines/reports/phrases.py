@@ -1,4 +1,4 @@
-"""Write numbers and text from outside as short plain text.
+"""Write numbers and outside text briefly and plainly.
 
 Nothing here is HTML: the templates escape it.
 """

@@ -1,4 +1,4 @@
-"""Report section: the slices where a version helped or hurt."""
+"""Report section: slices where versions helped or hurt."""
 
 from __future__ import annotations
 

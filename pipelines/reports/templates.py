@@ -1,4 +1,4 @@
-"""Draw HTML from the templates that lie beside this file.
+"""Draw HTML from the templates beside this file.
 
 Jinja escapes every value that is not Markup, so nothing from outside can break out of its place.
 """

@@ -1,4 +1,4 @@
-"""Where a network trains: the device, its seed and its precision."""
+"""Where networks train: device, seed and precision."""
 
 from __future__ import annotations
 
