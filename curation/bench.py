@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation.errors import UserError
 from assay.curation.storage.store import Store
 from assay.curation.system import permissions
-from assay.curation.versioning import (
-    counterfactuals,
-    expressions,
-    pointers,
-    positions,
-    standing_table,
-    states,
-)
+from assay.curation.versioning import counterfactuals, expressions, pointers, states
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,7 +68,7 @@ class Bench(Store):
         """
         if not expressions.is_expression(version):
             return states.read_state(self, version)
-        end = positions.find_position(self, "HEAD")
+        end = pointers.find_position(self, "HEAD")
         return states.remember_state(
             self,
             (str(version), end),
@@ -220,7 +213,7 @@ class Bench(Store):
         """
         import json
 
-        upto = positions.find_position(self, expressions.root_version(version))
+        upto = pointers.find_position(self, expressions.root_version(version))
         found = self.rows(
             """select value ->> 'name', arg_max(value, seq) from edits
             where field = 'rule' and seq <= ? group by 1""",
@@ -241,7 +234,7 @@ class Bench(Store):
 
         Returns what it did, in words; called by an upgrade, see Store.
         """
-        from assay.curation.maintenance.log_repair import assign_missing_splits
+        from assay.curation.maintenance.repair import assign_missing_splits
 
         return assign_missing_splits(self, con)
 
@@ -254,7 +247,7 @@ class Bench(Store):
         super().link(con, table, count)
         assert self.new_tail, "a link has an end"
         if count > 1000 and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > TAIL:
-            standing_table.write_standing(con)
+            states.write_standing(con)
 
     def edit(
         self, decisions: pd.DataFrame, who: str, why: str = "", new_classes: Iterable[str] = ()
@@ -343,7 +336,7 @@ class Bench(Store):
         with self.connect() as con:
             if lost := self.find_loss(con):
                 yield "log", lost, None
-            if standing_table.is_standing_wrong(con):
+            if states.is_standing_wrong(con):
                 yield (
                     "standing",
                     "the table of what stands is not what the log says",

@@ -11,7 +11,7 @@ from PIL import Image
 
 from assay.curation.review import audit, audit_sheet
 from assay.curation.review.audit_answers import apply_answers
-from assay.curation.versioning import decision_files
+from assay.curation.versioning import decision_cells
 from assay.pipelines.cli.main import main
 from assay.pipelines.experiments.plan import check_plan
 
@@ -136,7 +136,7 @@ def table(n=1300):
 def begin(bench, folder, n, **more):
     """(the rule of a new audit, its sheet as its reader finds it)."""
     rule = audit_sheet.start_audit(bench, "ann", n=n, folder=folder, **more)
-    return rule, decision_files.read_decisions(folder / "worksheet.csv")
+    return rule, decision_cells.read_decisions(folder / "worksheet.csv")
 
 
 def filled(bench, rule, frame):

@@ -15,7 +15,7 @@ from assay.app.ui.widgets import ask_reviewer, error_markdown, make_component
 from assay.curation.errors import UserError
 from assay.curation.features import image_map
 from assay.curation.label_quality import live
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def draw(bench: Bench) -> None:
         )
         or "label"
     )
-    url = f"/assay/map?by={by}&at={positions.find_position(bench, 'HEAD')}&drawn={method}"
+    url = f"/assay/map?by={by}&at={pointers.find_position(bench, 'HEAD')}&drawn={method}"
     left, right = st.columns([5, 3], gap="medium")
     with left:
         said = chart(data=dict(url=url, drawn=method), key="map", on_lasso_change=lambda: None)

@@ -12,7 +12,7 @@ from assay.app.ui.accuracy_chart import whiskers_html
 from assay.app.ui.banners import draw_link
 from assay.app.ui.widgets import bars_html, cards_html, escape_markdown
 from assay.curation.predictions import runs
-from assay.curation.review import rates
+from assay.curation.review import progress
 from assay.curation.statistics import wording
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def status_cards(status: dict) -> list[tuple[str, str]]:
         (f"{len(status['classes']):,}", "classes"),
         (f"{issues.get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
         (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
-        (rates.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
+        (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
         (f"{status['runs']:,}", "runs"),
     ]
 

@@ -131,8 +131,8 @@ def finish_sheet(bench: Bench, name: str, who: str) -> dict:
 def row_picture(bench: Bench, name: str, row: int, side: int) -> bytes | None:
     """Make a JPEG of a row's image; None where there is none."""
     from assay.curation.media.files import BadMedia
+    from assay.curation.media.pixels import make_thumbnail
     from assay.curation.media.stored_traits import load_traits
-    from assay.curation.media.thumbnails import make_thumbnail
 
     try:
         file = str(row_images(bench, name)[row])

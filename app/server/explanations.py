@@ -11,7 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores, read_leverage
-from assay.curation.review import rates
+from assay.curation.review import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def explain_errors_left(review: dict) -> dict:
     share = f"{hits / looks:.1%}" + (f" to {(hits + unsure) / looks:.1%}" if unsure else "")
     sentences += [
         f"So {share} of all {of:,} would have come wrong.",
-        f"What people found, {review['wrong']:,}, is no longer left: {rates.describe_errors_left(review)}.",
+        f"What people found, {review['wrong']:,}, is no longer left: {progress.describe_errors_left(review)}.",
         "The range holds at every look of a session together (95 %), so it is wider than one for "
         "a single look.",
         "The queue's own hits say nothing here: it looks where errors are.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.review import rates
+from assay.curation.review import progress
 from assay.curation.statistics import sequential
 from assay.curation.storage.arrays import load_arrays, save_arrays
 
@@ -82,6 +82,6 @@ def describe_reviews(review: dict) -> dict:
     Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews.
     """
     return review | dict(
-        share_words=review["share"] and rates.describe_random_rate(review),
-        left_words=rates.describe_errors_left(review),
+        share_words=review["share"] and progress.describe_random_rate(review),
+        left_words=progress.describe_errors_left(review),
     )

@@ -5,20 +5,27 @@ The routes give pictures and take decisions, so that a review does not wait for 
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from assay.app.server.links import AccessKeys
-from assay.app.server.review_session import SESSIONS, open_session
-from assay.app.server.routes import make_routes
+from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
+from assay.curation.errors import UserError
 
 if TYPE_CHECKING:
     import streamlit as st
+
 
 # nobody is told that we are here, and what is for developers of pages is not shown
 STREAMLIT_SETTINGS = {
@@ -76,3 +83,172 @@ def warm_up(path: str | Path) -> None:
     with suppress(UserError):  # the page says what is wrong
         sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
+
+
+LONGEST = 64 << 10  # bytes of a decision
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def parse_object(body: bytes) -> dict:
+    """Parse the object that the bytes of a request are."""
+    try:
+        found = json.loads(body)
+        # neither NaN, nor 1e999, nor half a character is JSON
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise UserError("expected JSON, found something else", "send an object") from None
+    if not isinstance(found, dict):
+        raise UserError("expected a JSON object, found another value", "send an object")
+    return found
+
+
+def read_field(asked: dict, name: str, kind: type, default: Any) -> Any:
+    """Read a field; UserError where it is of another type."""
+    found = asked.get(name, default)
+    if not isinstance(found, kind):
+        raise UserError(
+            f"expected a {kind.__name__} as {name}, found a {type(found).__name__}",
+            "reload the page",
+        )
+    return found
+
+
+def parse_whole_number(text: str, name: str) -> int:
+    """Parse a whole number of a query or path."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise UserError(
+            f"expected a whole number as {name}, found {text[:40]!r}", "reload the page"
+        )
+    return int(text)
+
+
+async def read_body(request: Request) -> dict:
+    """Read the JSON object sent; UserError where it is too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST:
+            raise UserError(
+                f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time"
+            )
+    return parse_object(body)
+
+
+def answer_errors(work: Answer) -> Answer:
+    """Answer a UserError as JSON with status 400."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await work(request)
+        except UserError as e:
+            return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
+
+    return answer
+
+
+def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
+    """Answer with a picture, or 404 where there is none."""
+    if jpeg is None:
+        return Response("no such picture", 404)
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def make_routes(path: str | Path) -> list[Route]:
+    """Make the routes of the bench in `path`.
+
+    Each works in a thread, so that nobody waits for another's disk.
+    """
+
+    def session() -> ReviewSession:
+        return open_session(path)
+
+    @answer_errors
+    async def image(request: Request) -> Response:
+        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+        side, sample = min(1024, max(16, asked)), request.path_params["sample"]
+        jpeg = await run_in_threadpool(session().thumbnail, sample, side)
+        return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
+
+    @answer_errors
+    async def decisions(request: Request) -> Response:
+        asked = await read_body(request)
+        who, sent = read_field(asked, "who", str, ""), read_field(asked, "sent", list, [])
+        if not all(isinstance(s, dict) and isinstance(s.get("batch"), str) for s in sent):
+            raise UserError(
+                "expected objects with a batch in `sent`, found another value", "reload the page"
+            )
+        return JSONResponse(await run_in_threadpool(session().store_decisions, sent, who))
+
+    @answer_errors
+    async def items(request: Request) -> Response:
+        asked = await read_body(request)
+        browser, skip = read_field(asked, "session", str, ""), read_field(asked, "skip", list, [])
+        if not all(isinstance(s, str) for s in skip):
+            raise UserError(
+                "expected ids of samples in `skip`, found another value", "reload the page"
+            )
+
+        def read() -> dict:
+            review = session()
+            review.keep_fresh()
+            rows = review.next_rows(browser, skip[:2000])
+            return dict(items=rows, classes=review.classes, seq=review.seq)
+
+        return JSONResponse(await run_in_threadpool(read))
+
+    @answer_errors
+    async def why(request: Request) -> Response:
+        from assay.app.server.explanations import explain_score
+
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
+
+    @answer_errors
+    async def votes(request: Request) -> Response:
+        from assay.curation.review.reviewers import list_other_votes
+
+        sample, who = request.path_params["sample"], request.query_params.get("who", "")
+        found = await run_in_threadpool(list_other_votes, session().bench, sample, who)
+        return JSONResponse(found)
+
+    @answer_errors
+    async def live(request: Request) -> Response:
+        after = parse_whole_number(request.query_params.get("after", "0"), "after")
+        browser = request.query_params.get("session", "")
+        return JSONResponse(await run_in_threadpool(session().live_effect, browser, after))
+
+    @answer_errors
+    async def audit(request: Request) -> Response:
+        from assay.app.server.audit_sheet import row_picture, save_answer
+
+        bench, name = session().bench, request.path_params["name"]
+        if request.method == "POST":
+            answer = await read_body(request)
+            return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
+        row = parse_whole_number(request.path_params["row"], "row")
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
+
+    @answer_errors
+    async def points(request: Request) -> Response:
+        from assay.app.server.map_data import pack_points
+
+        by = request.query_params.get("by", "label")
+        packed = await run_in_threadpool(pack_points, session().bench, by)
+        cached = {"cache-control": "private, max-age=3600"}
+        return Response(packed, media_type="application/octet-stream", headers=cached)
+
+    async def first_page(request: Request) -> Response:
+        return RedirectResponse(f"/?{request.url.query}")
+
+    return [
+        Route("/overview", first_page),  # Streamlit knows its first page by no name
+        Route("/assay/map", points),
+        Route("/assay/audit/{name}", audit, methods=["POST"]),
+        Route("/assay/audit/{name}/{row}", audit),
+        Route("/assay/image/{sample}", image),
+        Route("/assay/decisions", decisions, methods=["POST"]),
+        Route("/assay/items", items, methods=["POST"]),
+        Route("/assay/live", live),
+        Route("/assay/why/{sample}", why),
+        Route("/assay/votes/{sample}", votes),
+    ]

@@ -12,9 +12,8 @@ from PIL import Image
 from assay.curation.media import relocation
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.files import BadMedia
-from assay.curation.media.pixels import Pixels
+from assay.curation.media.pixels import Pixels, make_thumbnail
 from assay.curation.media.stored_traits import load_traits
-from assay.curation.media.thumbnails import make_thumbnail
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.shards import Shards
 

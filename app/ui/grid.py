@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assay.app.server.review_session import open_session
 from assay.app.ui.widgets import make_component
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -32,7 +32,7 @@ def draw_grid(
     chosen = {i["sample"]: i["suggested_label"] for i in items} if chosen is None else chosen
     of = sha256("\n".join(chosen).encode()).hexdigest()[:32]
     open_session(bench.path).choices.remember(of, chosen)
-    at = f"{of} {[a['name'] for a in actions]} {positions.find_position(bench, 'HEAD')}"
+    at = f"{of} {[a['name'] for a in actions]} {pointers.find_position(bench, 'HEAD')}"
     grid(
         data=dict(key=at, items=items, actions=actions, who=who, of=of, total=len(chosen)),
         key=key,

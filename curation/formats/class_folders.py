@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match
 from assay.curation.formats.copying import place_images
-from assay.curation.formats.split_names import SPLITS
+from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import TABLES, read_table
 from assay.curation.formats.table_rows import list_samples

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import Match
 from assay.curation.formats.new_folder import fill_new_folder
-from assay.curation.formats.split_names import SPLITS
+from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_files import TABLES
 from assay.curation.media.images import SUFFIXES
 from assay.curation.system import permissions

@@ -9,7 +9,7 @@ from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
-from assay.curation.versioning import expressions, positions
+from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import VOTES
 
@@ -82,7 +82,7 @@ FIND = {
 
 
 def find_disagreements(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
-    upto = positions.find_position(scan.bench, expressions.root_version(scan.version))
+    upto = pointers.find_position(scan.bench, expressions.root_version(scan.version))
     return FIND[kind](scan.bench, scan.state, upto)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
-from assay.curation.label_quality import live, reasons
+from assay.curation.label_quality import live, scoring
 
 
 def find_doubted_labels(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
@@ -14,7 +14,7 @@ def find_doubted_labels(scan: ScanView, kind: str, threshold: float | None) -> l
     """
     found = live.label_scores(scan.bench, scan.version)
     found = found[found.flagged if threshold is None else found.score < threshold]
-    why = reasons.explain_labels(scan.bench, scan.bench.state(scan.version), found)
+    why = scoring.explain_labels(scan.bench, scan.bench.state(scan.version), found)
     return [Issue(kind, *row) for row in zip(found.index, found.score, found.suggestion, why)]
 
 

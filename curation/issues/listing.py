@@ -15,7 +15,7 @@ from assay.curation.issues.leakage import ignore_leakage_holdout
 from assay.curation.label_quality.live import refresh_scores
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def load_scan_issues(
 
     That is what it would have found in another version. Some of the columns.
     """
-    if positions.is_head(bench, version):
+    if pointers.is_head(bench, version):
         refresh_scores(bench)
         return bench.query(f"select {', '.join(columns)} from issues")
     return find_issues(view_scan(bench, version), when=("edit", "scan"))[list(columns)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.curation.features.neighbor_lists import measure_isolation
+from assay.curation.features.neighbor_graph import measure_isolation
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 
 SPREAD = 4  # robust z-scores above the median distance to its neighbours

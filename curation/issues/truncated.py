@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
-from assay.curation.media import damage_reasons, stored_traits
+from assay.curation.media import jpeg_damage, stored_traits
 
 
 def find_truncated(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
@@ -17,7 +17,7 @@ def find_truncated(scan: ScanView, kind: str, threshold: float | None = None) ->
     for sample, content in rows.content_hash.items():
         if content in looks and looks[content].damage:
             missing = looks[content].missing
-            why = damage_reasons.WHY[int(looks[content].damage)].format(missing)
+            why = jpeg_damage.WHY[int(looks[content].damage)].format(missing)
             out.append(Issue(kind, sample, 1 - missing, None, why))
     return out
 

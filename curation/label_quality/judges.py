@@ -7,6 +7,7 @@ standardisation, lambda and calibration, and a second opinion.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -20,7 +21,13 @@ from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.probe import Probe
-from assay.curation.label_quality.scoring import class_indices, find_targets, without_locked
+from assay.curation.label_quality.score_files import StoredScores
+from assay.curation.label_quality.scoring import (
+    class_indices,
+    find_targets,
+    score_labels,
+    without_locked,
+)
 from assay.curation.label_quality.second_opinion import (
     AlignedOpinion,
     SecondOpinion,
@@ -30,11 +37,13 @@ from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.tasks import classification
+from assay.curation.versioning import states
 from assay.curation.versioning.expressions import root_version
-from assay.curation.versioning.positions import find_position
+from assay.curation.versioning.pointers import find_position
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 FIXED = (
     "mean",
@@ -230,3 +239,24 @@ def _need_two_classes(classes: list[str]) -> None:
             f"expected at least two classes among the kept train samples, found {len(classes)}",
             "label or restore samples first",
         )
+
+
+def score_version(bench: Bench, version: str | int) -> pd.DataFrame:
+    """Score a version's labels by the judge it has.
+
+    Kept in arrays/flagged, by what the version holds and what judges it, so that `v1 - flagged` refits once and not at
+    every look.
+    """
+    state = bench.state(version)
+    file = bench.arrays / "flagged" / f"{states.hash_tree(state)}-{judge_key(bench, version)}.npz"
+    kept = load_arrays(file)
+    if kept is not None:
+        return StoredScores.from_arrays(kept).to_frame(state)
+    made = predict_version(bench, version)
+    found = score_labels(made.part, made.classes, made.probs, made.few)
+    # who has decided is no part of the tree: to_frame adds it
+    found["flagged"] = (found.suggestion != found.label).to_numpy(bool)
+    scores = StoredScores.from_frame(made.part, made.classes, made.few, found)
+    with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
+        save_arrays(file, **scores.to_arrays())
+    return scores.to_frame(state)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from assay.curation.label_quality.leave_group_out import BLOCK, row_blocks
 from assay.curation.storage.shards import Rows
 
 
@@ -33,3 +34,58 @@ def decompose(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     with threadpool_limits(1):
         return np.linalg.eigh(A)
+
+
+BLOCK = 4096  # rows at once: memory is X plus one block
+
+
+def leave_out(
+    Z: np.ndarray, inverse: np.ndarray | None, p: np.ndarray, Y: np.ndarray
+) -> np.ndarray:
+    """Score rows without their own group: (b, g, k).
+
+    Of b groups of g rows each. The block formula p_-g = y_g - (I - H_gg)^-1 (y_g - p_g), with H = Z A^-1 Z'. Z (b g,
+    d); inverse: A^-1 (d, d), None where it is folded into Z; p: in-sample scores, Y: targets, both (b, g, k).
+    """
+    b, g, _ = p.shape
+    left = (Z if inverse is None else Z @ inverse).reshape(b, g, -1)
+    H = left @ Z.reshape(b, g, -1).transpose(0, 2, 1)
+    return Y - np.linalg.solve(np.eye(g) - H, Y - p)
+
+
+def stack_groups(groups: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]:
+    """Stack the groups of each size g: index arrays (b, g).
+
+    Groups of two or more fitted members. groups (n,), fitted (n,) bool. About BLOCK rows at once.
+    """
+    rows = np.flatnonzero(fitted)
+    _, name, count = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    rows, name = rows[count[name] > 1], name[count[name] > 1]
+    rows, size = rows[np.argsort(name, kind="stable")], count[np.sort(name)]
+    for g in np.unique(size):
+        stacked = rows[size == g].reshape(-1, g)
+        for part in row_blocks(len(stacked), max(1, BLOCK // g)):
+            yield stacked[part]
+
+
+def sample_groups(groups: np.ndarray, fitted: np.ndarray, most: int) -> np.ndarray:
+    """Sample whole groups, about `most` fitted rows in all.
+
+    They are the first groups in a fixed shuffle.
+    """
+    rows = np.flatnonzero(fitted)
+    _, name, size = np.unique(groups[rows], return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(size))
+    chosen = np.zeros(len(size), bool)
+    chosen[order[: max(1, np.searchsorted(np.cumsum(size[order]), most))]] = True
+    return rows[chosen[name]][: 4 * most]
+
+
+def one_hot(y: np.ndarray, k: int) -> np.ndarray:
+    """Turn class indices (n,) into targets (n, k); -1 is zeros."""
+    return (np.asarray(y)[:, None] == np.arange(k)).astype("f8")
+
+
+def row_blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
+    """Cut n rows into blocks."""
+    return (slice(i, min(i + size, n)) for i in range(0, n, size))

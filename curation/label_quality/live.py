@@ -9,18 +9,21 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.label_quality.judges import fit_probe, keep_judge, load_judge
-from assay.curation.label_quality.reasons import explain_labels
+from assay.curation.label_quality.judges import fit_probe, keep_judge, load_judge, score_version
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
-from assay.curation.label_quality.scoring import class_indices, score_labels, without_locked
+from assay.curation.label_quality.scoring import (
+    class_indices,
+    explain_labels,
+    score_labels,
+    without_locked,
+)
 from assay.curation.label_quality.second_opinion import AlignedOpinion
-from assay.curation.label_quality.version_scores import score_version
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
-from assay.curation.versioning import positions
-from assay.curation.versioning.positions import find_position
+from assay.curation.versioning import pointers
+from assay.curation.versioning.pointers import find_position
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -253,7 +256,7 @@ def label_scores(
     since they were written. Where samples came, left or changed split, that needs a scan, or (scan_needed False) they
     are scored as those of any other version.
     """
-    if positions.is_head(bench, version):
+    if pointers.is_head(bench, version):
         try:
             found = refresh_scores(bench)
             return (

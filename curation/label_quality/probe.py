@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.curation.label_quality.leave_group_out import (
+from assay.curation.label_quality.linear_algebra import (
+    column_moments,
+    decompose,
     leave_out,
     one_hot,
     row_blocks,
     sample_groups,
     stack_groups,
 )
-from assay.curation.label_quality.linear_algebra import column_moments, decompose
 from assay.curation.storage.shards import Rows
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ import numpy as np
 from assay.curation.errors import DamagedFile, UserError
 from assay.curation.features import neighbor_graph, scan_settings
 from assay.curation.features.scan_settings import rescan_command
-from assay.curation.maintenance.findings import make_finding
 from assay.curation.maintenance.garbage import (
     read_hashes,
     shard_folders,
@@ -25,6 +24,7 @@ from assay.curation.storage.shards import array_file, find_fault
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 FOUND_AGAIN = ("clusters.npz", "gaps.npz", "contents.npz", "costs.npz", "report.npz")
 
@@ -153,3 +153,30 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
             f"{n:,} of {len(hashes):,} images have no embedding, or no place among the neighbours"
         )
         yield make_finding("unscanned", what, n, hint=f"run: {rescan_command(bench)}")
+
+
+NOTES = (
+    "leftover",
+    "not verifiable",
+    "unscanned",
+    "numbers",
+    "open",
+    "unknown",
+)  # worth saying, but nothing is wrong
+RESTORE = "go back to the last good backup: assay restore"
+
+
+def make_finding(
+    kind: str,
+    what: str,
+    n: int = 1,
+    repair: str | None = None,
+    hint: str | None = None,
+    files: Iterable[Path] = (),
+) -> dict:
+    """Make a finding, as --json prints it.
+
+    `repair` says what --repair does about it. Where nothing derived mends it that is None, and `hint` says what a
+    person can do. `files`: those that --repair deletes or sets aside.
+    """
+    return dict(kind=kind, what=what, n=n, repair=repair, hint=hint, files=[str(f) for f in files])

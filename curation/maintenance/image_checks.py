@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from assay.curation.maintenance.findings import make_finding
+from assay.curation.maintenance.array_checks import make_finding
 from assay.curation.media.files import BadMedia, content_hash, iter_bytes
 from assay.curation.storage.interface import Progress
 

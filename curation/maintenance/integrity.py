@@ -6,8 +6,12 @@ import os
 from collections.abc import Iterator
 
 from assay.curation.errors import BenchBusy, DiskFull, OtherSchema, UserError
-from assay.curation.maintenance.array_checks import check_arrays, check_coverage
-from assay.curation.maintenance.findings import RESTORE, make_finding
+from assay.curation.maintenance.array_checks import (
+    RESTORE,
+    check_arrays,
+    check_coverage,
+    make_finding,
+)
 from assay.curation.maintenance.garbage import (
     is_older,
     old_models,
@@ -17,7 +21,7 @@ from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS
 from assay.curation.system import permissions
-from assay.curation.versioning import positions, states
+from assay.curation.versioning import pointers, states
 from assay.curation.versioning.decision_cells import BOUNDS, SECONDS
 
 # a busy bench, a full disk or another Assay's bench is not a damaged one
@@ -87,7 +91,7 @@ def check_log(bench: Bench) -> Iterator[dict]:
             len(breaks),
             hint=RESTORE,
         )
-    end = positions.find_position(bench, "HEAD")
+    end = pointers.find_position(bench, "HEAD")
     for c in bench.commits().itertuples():
         if c.upto > end:
             yield make_finding(

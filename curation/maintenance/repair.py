@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,19 +11,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.formats.splits import make_splits
 from assay.curation.maintenance.array_checks import without_pixels
 from assay.curation.maintenance.image_checks import compare_originals
 from assay.curation.maintenance.integrity import check_bench, lost_runs
 from assay.curation.media import stored_traits
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.source_decoding import decode_source
+from assay.curation.splits import LOCKED, SPLITS
+from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import exclusive_lock
+from assay.curation.storage.schema import new_batch
 from assay.curation.storage.shards import Shards
 from assay.curation.system import permissions
-from assay.curation.versioning import standing_table
+from assay.curation.versioning import states
+from assay.curation.versioning.rules import make_rule_edit
 
 if TYPE_CHECKING:
+    import duckdb
+
     pass
 
 
@@ -71,8 +79,8 @@ def delete_orphans(bench: Bench) -> None:
     with bench.transaction() as con:
         con.execute("delete from issues where sample not in (select id from samples)")
         con.execute("delete from runs where key in (select unnest(?::varchar[]))", [lost])
-        if standing_table.is_standing_wrong(con):
-            standing_table.write_standing(con)
+        if states.is_standing_wrong(con):
+            states.write_standing(con)
         if bench.read_tail() is None:
             bench.new_tail = con.execute(
                 "select (select coalesce(max(seq), 0)::varchar from edits), value from meta where key = 'head'"
@@ -96,3 +104,69 @@ def decode_again(bench: Bench, progress: Progress | None = None) -> None:
                 progress,
                 stored_traits.earlier_conversion(bench, source, known),
             )
+
+
+NO_SPLIT = "it had no split: an older import left it without one, and so it was never trained on"
+NO_TEXT = "its label was no text: an older import took an empty cell for one"
+
+
+def assign_missing_splits(bench: Bench, con: duckdb.DuckDBPyConnection) -> str:
+    """Give each sample the split that its import should have given it.
+
+    A label that is no text is taken away, too. Returns what was done in words, "" for nothing.
+    """
+    import pandas as pd
+
+    state = states.read_state_at(con, schema.END)
+    # an import that was undone leaves nothing
+    undone = np.array([split is None for split in state["split"]], bool) & ~state.keep
+    astray = ~state["split"].isin(SPLITS) & ~undone
+    nameless = np.array(
+        [not (label is None or isinstance(label, str) and label) for label in state.label], bool
+    )
+    if not (astray | nameless).any():
+        return ""
+    now = state.assign(
+        label=state.label.astype(object).where(~nameless, None),
+        split=state["split"].astype(object).where(~astray, None),
+    )
+    now.loc[nameless & ~now["split"].isin(LOCKED), "split"] = "pool"
+    frozen = "hash" in json.loads(read_test_rule(con))
+    for _, part in now[now.keep | astray].groupby("source", sort=False):
+        drawn = pd.Series(
+            make_splits(part, list(part.content_hash), test=0 if frozen else 0.2),
+            part.index,
+            dtype=object,
+        )
+        lost = part.index[[split is None for split in part["split"]]]
+        # a copy does not enter what is frozen: a scan finds it, and holds it out
+        locked = ("guard", "test") if frozen else ("guard",)
+        now.loc[lost, "split"] = drawn[lost].where(~drawn[lost].isin(locked), "train")
+    moved = [
+        i
+        for i, was, split in zip(now.index, state["split"], now["split"])
+        if was is not split and was != split
+    ]
+    rows = [(i, "split", now["split"][i], NO_SPLIT) for i in moved]
+    rows += [(i, "label", None, NO_TEXT) for i in now.index[nameless]]
+    test = now[now.keep & (now["split"] == "test")].assign(label=None)
+    if len(test) and not frozen:
+        rule = dict(name="test", hash=states.hash_tree(test), n=len(test), audited=False)
+        why = "the test split, drawn for samples that had no split"
+        rows.append(make_rule_edit(rule, why))
+    edits = pd.DataFrame(rows, columns=["sample", "field", "value", "why"]).assign(
+        value=[json.dumps(row[2]) for row in rows]
+    )
+    batch = new_batch("repair")
+    bench.append(con, edits, batch, "assay")
+    parts = ", ".join(f"{n:,} {split}" for split, n in now["split"][moved].value_counts().items())
+    left = f"{len(moved):,} samples had no split, left so by an older Assay's import"
+    return f"{left}: they have one now ({parts}; batch {batch})"
+
+
+def read_test_rule(con: duckdb.DuckDBPyConnection) -> str:
+    """Read the rule that froze the test split, as JSON."""
+    found = con.execute(
+        "select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' = 'test'"
+    ).fetchall()
+    return found[0][0] or "{}"

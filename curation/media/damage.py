@@ -8,8 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from assay.curation.media.damage_reasons import FILLED, SUMS, WHOLE, Damage
-from assay.curation.media.jpeg_damage import find_jpeg_damage
+from assay.curation.media.jpeg_damage import FILLED, SUMS, WHOLE, Damage, find_jpeg_damage
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,10 @@ from assay.curation.media.conversion import Conversion, ImageTraits, transparenc
 from assay.curation.media.damage import find_damage
 from assay.curation.media.deep_images import range_traits, read_deep, scale_values
 from assay.curation.media.files import MAX_PIXELS, BadMedia
-from assay.curation.media.memory_budget import reserve_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 # no others: Pillow also opens EPS, by running ghostscript
 FORMATS = "PNG JPEG WEBP BMP TIFF GIF PPM AVIF HEIF".split()
@@ -182,3 +183,24 @@ def _lay_on_background(
     image = Image.new("RGB", layer.size, conversion.background)
     image.paste(layer, mask=layer)
     return image, traits
+
+
+BUDGET = 512 << 20  # bytes of all threads together; a larger image is decoded alone
+
+_held, _freed = [0], threading.Condition()
+
+
+@contextmanager
+def reserve_memory(size: int) -> Iterator[None]:
+    """Wait until `size` bytes fit beside what other threads hold.
+
+    Or until nobody else holds any."""
+    with _freed:
+        _freed.wait_for(lambda: not _held[0] or _held[0] + size <= BUDGET)
+        _held[0] += size
+    try:
+        yield
+    finally:
+        with _freed:
+            _held[0] -= size
+            _freed.notify_all()

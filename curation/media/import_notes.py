@@ -13,7 +13,7 @@ from assay.curation.media.conversion import (
     Conversion,
     ImageTraits,
 )
-from assay.curation.media.damage_reasons import REASONS
+from assay.curation.media.jpeg_damage import REASONS
 
 
 def describe_traits(traits: list[ImageTraits], conversion: Conversion = UNDECIDED) -> list[str]:

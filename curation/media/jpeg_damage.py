@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from assay.curation.media.damage_reasons import ENDED, FILLED, SCANS, WHOLE, Damage
 from assay.curation.media.jpeg_scans import Scan, read_scans
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 ZEROS = bytes(64)  # no encoder writes so many in compressed data, but for a flat image: see below
 NOISE = bytes(range(1, 200))
@@ -98,3 +98,28 @@ def grey_rows(image: Image) -> float:
     """Measure which share of rows at the bottom is an even grey."""
     even = (abs(np.asarray(image).reshape(image.height, -1).astype(int) - 128) <= 1).all(1)[::-1]
     return float(even.argmin() if not even.all() else len(even)) / len(even)
+
+
+FILLED, ENDED, SCANS, SUMS = 1, 2, 3, 4
+REASONS = {
+    FILLED: "have zeros in place of data",
+    ENDED: "end before their last row",
+    SCANS: "lack the last scans of a progressive JPEG",
+    SUMS: "fail the checksums in their file",
+}
+WHY = {
+    FILLED: "about {:.0%} of its data are zeros: a copy that broke off?",
+    ENDED: "its data end early: the last {:.0%} of it are an even grey",
+    SCANS: "a progressive JPEG without its last scans: about {:.0%} of its detail is missing",
+    SUMS: "about {:.0%} of its data fail the checksums in their file",
+}
+
+
+class Damage(NamedTuple):
+    """How much of an image is missing, and which of REASONS says why."""
+
+    missing: float
+    reason: int
+
+
+WHOLE = Damage(0, 0)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.media.base import media_type
+from assay.curation.media.files import read_bytes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 
@@ -88,3 +90,11 @@ def training_side(bench: Bench, state: pd.DataFrame) -> int:
     index = Shards(bench.arrays / "pixels")
     at = index.find(state.content_hash)
     return int(max(index.index["height"][at].max(), index.index["width"][at].max()))
+
+
+def make_thumbnail(uri: str, side: int = 160, traits: Shards | None = None) -> bytes:
+    """Make a small JPEG of the original at `uri`.
+
+    side: the longest that its longer edge may be. It is converted as its stored pixels were, if `traits` (see
+    load_traits) tell. Raises BadMedia."""
+    return media_type().preview(read_bytes(uri), side, traits)

@@ -13,7 +13,7 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.predictions import run_predictions, runs
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def predict_by_probe(
 
     Returns (classes (m,), whether the label looks wrong (m,)). UserError where the scan is of other samples.
     """
-    if positions.is_head(bench, version):
+    if pointers.is_head(bench, version):
         live.refresh_scores(bench)
         kept = LabelScores.load(bench)
         known, probs, classes = kept.ids, kept.pred_probs, kept.classes

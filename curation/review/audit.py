@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, live_edits, positions
+from assay.curation.versioning import expressions, live_edits, pointers
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,7 @@ def find_audited(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     Frame sample -> label, given (what stood without any audit), verdict (confirm, set, unsure),
     audit, batch. Where somebody was unsure, label is what is given.
     """
-    upto = positions.find_position(bench, expressions.root_version(version))
+    upto = pointers.find_position(bench, expressions.root_version(version))
     with bench.connect() as con:
         frame = list_decisions(con, upto)
     frame.insert(1, "given", bench.state(upto).given_label.reindex(frame.index).astype(object))

@@ -31,7 +31,7 @@ class Answers(NamedTuple):
 def apply_answers(bench: Bench, frame: pd.DataFrame, who: str) -> dict:
     """Store a filled sheet as one batch of decisions, and commit it.
 
-    frame: of strings, see decision_files.read_decisions. The version is the audit's own.
+    frame: of strings, see decision_cells.read_decisions. The version is the audit's own.
     Returns {audit, batch, before (the version of what was open), version, split, audited, wrong,
     unsure, repeats, repeats_agree, agreement (Wilson interval), noise (see estimate_noise)}.
     """

@@ -13,7 +13,7 @@ from assay.curation.review import audit
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 from assay.curation.text import write_csv
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 from assay.curation.versioning.rules import append_rule
 
 FEW = 20  # samples from which on at least LEAST_REPEATS are shown twice
@@ -35,7 +35,7 @@ def start_audit(
     Returns the rule that is logged, with audit, folder, rows, left and the classes to answer with;
     all or nothing.
     """
-    upto = positions.find_position(bench, "HEAD")
+    upto = pointers.find_position(bench, "HEAD")
     order = audit.list_population(bench, split, upto)
     done = set(audit.find_audited(bench, upto).index)
     left = len([s for s in order if s not in done])

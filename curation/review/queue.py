@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues
-from assay.curation.label_quality import live, reasons
+from assay.curation.label_quality import live, scoring
 from assay.curation.statistics import sampling
 from assay.curation.statistics.sampling import random_order, random_order_rows
 from assay.curation.storage.interface import Bench
@@ -88,7 +88,7 @@ def order_queue(
     why: dict[str, str] = {}
     judged = rows.score.notna() & ~seen_by_others
     if judged.any():
-        why = dict(zip(rows.index[judged], reasons.explain_labels(bench, state, rows[judged])))
+        why = dict(zip(rows.index[judged], scoring.explain_labels(bench, state, rows[judged])))
     why |= dict.fromkeys(again, "somebody else has looked at it: what do you say?")
     why |= dict(zip(first, disagreements.why))
     suggestion, score = rows.suggestion.astype(object), rows.score.astype(float)

@@ -81,10 +81,10 @@ def count_reviewers(bench: Bench, version: str = "HEAD") -> tuple[pd.DataFrame, 
     unsure, dropped, seconds, median_seconds, first, last. What two of them say about samples that both
     decided: a, b, n, agree, agreement, low, high; test samples are left out of this one.
     """
-    from assay.curation.versioning import expressions, pointers, positions
+    from assay.curation.versioning import expressions, pointers
 
     upto, state = (
-        positions.find_position(bench, expressions.root_version(version)),
+        pointers.find_position(bench, expressions.root_version(version)),
         bench.state(version),
     )
     held = state.index[state.split.isin(LOCKED)]

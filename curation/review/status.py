@@ -11,7 +11,7 @@ from assay.curation.label_quality import judges
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 from assay.curation.versioning.history import count_edits_since_commit
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
     except UserError as e:
         waits = e
-    if positions.is_head(bench, version):
+    if pointers.is_head(bench, version):
         out["advice"] = next_step.suggest_step(bench, out, state, found, waits)
         out["next"] = out["advice"]["command"]
     else:

@@ -15,7 +15,7 @@ from assay.curation.selection.trigger_questions import ASK, Question
 from assay.curation.slicing import gap_text, slices
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
-from assay.curation.versioning.positions import find_position
+from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.rules import make_rule_edit
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +16,13 @@ from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.slicing import metadata
 from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
-from assay.curation.slicing.names import resolve_name
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 PREFIX = "cluster:"  # of the rule by which a person names the cluster that holds a sample
 SAYS = 0.15  # share from which on a label is part of a name
@@ -156,3 +157,19 @@ def describe_metadata(state: pd.DataFrame, at: np.ndarray, k: int) -> list[str]:
                 if outside[c] / inside[c] <= best[c][1]:
                     best[c] = (f" ({name})", outside[c] / inside[c])
     return [name for name, _ in best]
+
+
+def resolve_name(name: str, known: Iterable[str], what: str, hint: str) -> str:
+    """Find the one of `known` that a person calls `name`.
+
+    Itself, or the one that begins so. UserError, listing the known, where there is none or there
+    are several.
+    """
+    known = list(known)
+    found = [name] if name in known else [k for k in known if str(name) and k.startswith(str(name))]
+    if len(found) == 1:
+        return found[0]
+    which = f"known are: {'; '.join(known[:40]) or 'none'}"
+    if found:
+        which = f"which could be {'; '.join(found[:5])}"
+    raise UserError(f"expected a {what}, found {name!r}; {which}", hint)

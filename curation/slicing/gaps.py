@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.label_quality import judges, scoring
-from assay.curation.slicing import cluster_names, clusters, gap_text, names
+from assay.curation.slicing import cluster_names, clusters, gap_text
 from assay.curation.slicing.gap_evidence import COLUMNS, GapEvidence
 from assay.curation.slicing.gap_kinds import find_candidates
 from assay.curation.slicing.gap_ranking import rank_gaps
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, positions, states
+from assay.curation.versioning import expressions, pointers, states
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def describe_request(bench: Bench, version: str = "HEAD", run: str | None = None
     For the same again it is the same list. That takes no hash of all labels.
     """
     upto, of = (
-        positions.find_position(bench, v) for v in ("HEAD", expressions.root_version(version))
+        pointers.find_position(bench, v) for v in ("HEAD", expressions.root_version(version))
     )
     asked = dict(version=str(version), run=run, upto=upto)
     if version != "HEAD":
@@ -206,4 +206,4 @@ def find_gap(bench: Bench, name: str) -> dict:
 def resolve_gap(bench: Bench, name: str, known: list[str]) -> str:
     """Find the one of the gaps `known` that a person calls `name`."""
     hint = f"assay gaps -b {bench.given} lists them anew"
-    return names.resolve_name(gap_text.current_name(name), known, "gap", hint)
+    return cluster_names.resolve_name(gap_text.current_name(name), known, "gap", hint)

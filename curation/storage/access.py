@@ -17,8 +17,14 @@ import duckdb
 from assay.curation.errors import BenchBusy, DiskFull, UserError
 from assay.curation.storage.backup import suggest_backup
 from assay.curation.storage.engine import FILE_ERRORS, NO_ROOM, AttachedFile, reset_after_fork
-from assay.curation.storage.locks import PATIENCE, SHARE, ThreadQueue, acquire
-from assay.curation.storage.log_tail import read_tail, write_tail
+from assay.curation.storage.locks import (
+    PATIENCE,
+    SHARE,
+    ThreadQueue,
+    acquire,
+    read_tail,
+    write_tail,
+)
 from assay.curation.storage.schema import FILE
 from assay.curation.system import permissions
 

@@ -13,7 +13,7 @@ import duckdb
 from assay.curation.errors import UserError
 from assay.curation.storage.engine import AttachedFile
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.log_tail import write_tail
+from assay.curation.storage.locks import write_tail
 from assay.curation.storage.schema import LOG_END, find_chain_breaks
 from assay.curation.system import permissions
 from assay.curation.times import now

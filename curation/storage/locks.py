@@ -1,4 +1,4 @@
-"""Wait for one's turn with a bench's file.
+"""Wait for one's turn with a bench's file; guard its end.
 
 First come, first served, among the threads of a process and among processes.
 """
@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 import threading
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -149,3 +150,34 @@ def _wait_in_line(turn: int) -> None:
 def _lock_bytes(turn: int, kind: int, start: int, length: int) -> None:
     lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, start, length, 0)
     fcntl.fcntl(turn, fcntl.F_OFD_SETLKW, lock)
+
+
+TAIL_AT = 40  # bytes; before it stand the holder's process and the number drawn last
+
+
+def read_tail(path: Path) -> tuple[int, str] | None:
+    """Read the end of the log as it was acknowledged last.
+
+    (edits, hash); (0, "") where nobody edited the bench since it was copied without its lock file;
+    None where that was written and cannot be read any more.
+    """
+    try:
+        written = path.read_bytes()[TAIL_AT:].split(b"\n")[0].strip(b" \0")
+    except OSError:
+        return 0, ""
+    if not written:
+        return 0, ""
+    try:
+        seq, head, *check = written.decode().split()  # an older Assay wrote no checksum
+        return (int(seq), head) if check in ([], [_checksum(seq, head)]) else None
+    except ValueError:
+        return None
+
+
+def write_tail(turn: int, seq: int | str, head: str) -> None:
+    """Write the end of the log into the open lock file `turn`."""
+    os.pwrite(turn, f"{seq:<20} {head} {_checksum(seq, head)}\n".encode(), TAIL_AT)
+
+
+def _checksum(seq: int | str, head: str) -> str:
+    return f"{zlib.crc32(f'{seq} {head}'.encode()):08x}"

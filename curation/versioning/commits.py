@@ -9,7 +9,7 @@ from assay.curation.storage import backup
 from assay.curation.storage.interface import Bench
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.times import now
-from assay.curation.versioning import positions, standing_table, states
+from assay.curation.versioning import pointers, states
 
 NAME = re.compile(r"[\w.-]+")  # of a version
 
@@ -25,7 +25,7 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
             "choose another name",
         )
     check_text(message, "a message", MAX_TEXT)
-    upto = positions.find_position(bench, "HEAD")
+    upto = pointers.find_position(bench, "HEAD")
     tree = states.hash_tree(bench.state(upto))  # of this very position, whatever comes meanwhile
     with bench.transaction() as con:
         commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
@@ -45,5 +45,5 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
             "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
             [name, upto, tree, last[0], message, who, now()],
         )
-        standing_table.write_standing(con)
+        states.write_standing(con)
     return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep_backup(bench, name))

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import random_stratum, shuffle_samples, shuffled_rows
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.edit_values import EditValues
+from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.expressions import Expression, parse_expression, root_version
-from assay.curation.versioning.pointers import read_pointers, register_values
-from assay.curation.versioning.positions import find_position
+from assay.curation.versioning.pointers import find_position, read_pointers, register_values
 from assay.curation.versioning.states import is_decision
 
 if TYPE_CHECKING:

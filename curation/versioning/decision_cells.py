@@ -1,12 +1,20 @@
-"""Read the cells of a decision: which edits one row asks for."""
+"""Read files of decisions: which edits each row asks for."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from assay.curation.csv_files import BadCsv, read_rows
+from assay.curation.errors import UserError
 from assay.curation.tasks.classification import TASK
+from assay.curation.text import restore_formula
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 # travel with a decision into the log
@@ -124,3 +132,49 @@ def format_hint(given: dict[str, Any]) -> str | None:
             raise ValueError(f"expected random true or false, found {drawn!r:.40}")
         hint["random"] = drawn == "true"
     return json.dumps(hint) if hint else None
+
+
+SHEET = "write it as: sample,label|keep|split|tag|verdict[,why]"
+
+
+def read_decisions(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a CSV of decisions as a frame of strings.
+
+    Its column `line` is where each row began in the file. UserError where it is no such file."""
+    import pandas as pd
+
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as f:
+            lines = list(read_rows(f.read()))
+    except (OSError, UnicodeDecodeError, BadCsv) as e:
+        why = getattr(e, "strerror", None) or e
+        raise UserError(
+            f"expected a CSV of decisions in UTF-8, found {path}: {why}", SHEET
+        ) from None
+    if not lines:
+        raise UserError(f"expected a CSV of decisions, found {path} empty", SHEET)
+    (_, header), *rows = lines
+    if bad := [line for line, row in rows if len(row) != len(header)]:
+        raise UserError(
+            f"expected {len(header)} cells in every row of {path}, "
+            f"found others in line(s) {', '.join(map(str, bad[:10]))}",
+            "quote cells that hold a comma; nothing was applied",
+        )
+    cells = [[restore_formula(cell) for cell in row] for _, row in rows]
+    frame = pd.DataFrame(cells, columns=header, dtype=object)
+    return frame.assign(line=[line for line, _ in rows])
+
+
+def assign_split(decisions: pd.DataFrame, splits: pd.Series, to: str) -> pd.DataFrame:
+    """Move the pool's samples that get a label to the split `to`.
+
+    splits: of each sample, by its id."""
+    empty = [""] * len(decisions)
+    sample, label, split = (
+        decisions[c] if c in decisions else empty for c in ("sample", "label", "split")
+    )
+    moved = [
+        to if given and not asked and splits.get(s) == "pool" else asked
+        for s, given, asked in zip(sample, label, split)
+    ]
+    return decisions.assign(split=moved)

@@ -8,9 +8,9 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, live_edits, pointers, positions, states
+from assay.curation.versioning import expressions, live_edits, pointers, states
 from assay.curation.versioning.decision_cells import SECONDS
-from assay.curation.versioning.edit_values import EditValues
+from assay.curation.versioning.edits import EditValues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
     if any(map(expressions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
     with bench.connect() as con:
-        uptos = [positions.read_position(con, v) for v in (a, b)]
+        uptos = [pointers.read_position(con, v) for v in (a, b)]
         ids = con.sql("select id, key from samples order by rowid").to_arrow_table()
         points = [pointers.read_pointers(con, upto, len(ids)) for upto in uptos]
         between = """select distinct rowid from samples where id in (
@@ -170,7 +170,7 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
     """Read who decided what about one sample.
 
     sample: its id, the beginning of it, or its key. UserError where that is none, or several."""
-    upto = positions.find_position(bench, expressions.root_version(version))
+    upto = pointers.find_position(bench, expressions.root_version(version))
     found = bench.rows(
         """select id, key, source from samples
         where id = $s or key = $s or ends_with(key, '/' || $s) or starts_with(id, $s) limit 20""",

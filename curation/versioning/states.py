@@ -15,13 +15,23 @@ import numpy as np
 
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
-from assay.curation.versioning.edit_values import EditValues
-from assay.curation.versioning.pointers import read_pointers, register_values
-from assay.curation.versioning.positions import find_position, read_position
+from assay.curation.versioning.edits import EditValues
+from assay.curation.versioning.pointers import (
+    LAST,
+    MADE,
+    NUMBERED,
+    find_position,
+    read_label_rule,
+    read_pointers,
+    read_position,
+    read_standing_position,
+    register_values,
+)
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
 
 TAGS = """
 select sample, list(name order by name) as tags from (
@@ -187,3 +197,27 @@ def hash_tree(frame: pd.DataFrame) -> str:
         for sample, content, label, split in zip(*columns)
     )
     return sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+# what the table is
+WHOLE = f"select sample, n, {', '.join(MADE)} from ({LAST.format(only='')}) join {NUMBERED} using (sample)"
+
+
+def write_standing(con: duckdb.DuckDBPyConnection) -> None:
+    """Write down what stands at the end of the log.
+
+    Sorted, so that one sample is found fast."""
+    con.execute("delete from standing")
+    con.execute(f"insert into standing {WHOLE} order by sample", dict(since=0, upto=END))
+    con.execute(
+        "insert or replace into meta values ('standing_rule', ?)", [read_label_rule(con, END)]
+    )
+    con.execute("insert or replace into meta select 'standing', coalesce(max(seq), 0) from edits")
+
+
+def is_standing_wrong(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the table is not what the log says: `write_standing` mends it."""
+    upto = read_standing_position(con)[0]
+    both = f"(from ({WHOLE}) except from standing) union all (from standing except from ({WHOLE}))"
+    query = f"select 1 from ({both}) limit 1"
+    return bool(upto and con.execute(query, dict(since=0, upto=upto)).fetchall())

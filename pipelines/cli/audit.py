@@ -20,7 +20,7 @@ def audit_labels(args: argparse.Namespace) -> None:
     from assay.curation.review import audit_answers
     from assay.curation.review.label_noise import describe_noise
     from assay.curation.statistics import wording
-    from assay.curation.versioning import decision_files
+    from assay.curation.versioning import decision_cells
 
     bench = open_bench(args)
     if args.file is None:
@@ -30,7 +30,7 @@ def audit_labels(args: argparse.Namespace) -> None:
             "expected FILE alone, found options that draw a new sheet",
             "the sheet knows its own split, n and repeats",
         )
-    out = audit_answers.apply_answers(bench, decision_files.read_decisions(args.file), args.who)
+    out = audit_answers.apply_answers(bench, decision_cells.read_decisions(args.file), args.who)
     tell, twice = line_printer(args), out["repeats"]
     tell(
         f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {args.who}, "

@@ -93,10 +93,10 @@ def print_pushed(args: argparse.Namespace, out: dict) -> None:
 def chosen_samples(bench: Bench, args: argparse.Namespace) -> np.ndarray | None:
     """The samples that --query finds or --samples lists; None for all."""
     from assay.curation.slicing.slices import resolve_slices, run_slice_query
-    from assay.curation.versioning import decision_files
+    from assay.curation.versioning import decision_cells
 
     if args.samples:
-        rows = decision_files.read_decisions(args.samples)
+        rows = decision_cells.read_decisions(args.samples)
         if "sample" not in rows:
             raise UserError(
                 f"expected a column sample in {args.samples}, found {', '.join(rows.columns[:-1])}",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from assay.curation import Bench
+from assay.curation import Bench, text
 from assay.curation.errors import UserError
+from assay.curation.formats.base import Source
+from assay.curation.formats.splits import SPLITS, map_splits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +69,7 @@ def read_dataset(given: str, field: str | None, split_map: dict[str, str]) -> So
     None where something else is given. `field` holds the labels: by default ground_truth, or the
     only field of classifications.
     """
-    from assay.pipelines.fiftyone.user_datasets import make_source
+    pass
 
     prefix, _, name = given.partition(":")
     if prefix != "fiftyone" or os.path.exists(given):
@@ -101,3 +103,36 @@ def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
         f"expected images with one field of classifications in {name!r}, found {found}",
         "--label-column FIELD, or none",
     )
+
+
+def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> Source:
+    """Make a source of a FiftyOne data set.
+
+    `samples`: dicts id, filepath, label, tags. Its ids are the keys, since files move; a tag that names a split is one,
+    the others are metadata.
+    """
+    import pandas as pd
+
+    out, left_out, notes = [], [], []
+    for s in samples:
+        splits = sorted({t for t in s["tags"] if t in split_map or t.lower() in SPLITS})
+        wrong = text.find_flaw(s["label"] or "")
+        if len(splits) > 1 or wrong:
+            several = f"has several splits: {', '.join(splits)}"
+            left_out.append((s["id"], f"has a label that {wrong}" if wrong else several))
+            continue
+        tags = [t for t in s["tags"] if t not in splits]
+        row = {
+            "key": s["id"],
+            "uri": s["filepath"],
+            "label": s["label"],
+            "split": next(iter(splits), None),
+        }
+        out.append(row | {"meta": {"tags": tags} if tags else {}})
+    if not out:
+        raise UserError(
+            f"expected samples in the FiftyOne data set {name!r}, found none of {len(samples):,} usable",
+            "is it the right one?",
+        )
+    map_splits(out, split_map, notes)
+    return Source(pd.DataFrame(out, dtype=object), left_out, "FiftyOne data set", name, notes)

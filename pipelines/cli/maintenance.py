@@ -21,7 +21,7 @@ def check_soundness(args: argparse.Namespace) -> int:
 
     --repair mends what is derived from them. Exits with 1 where something is wrong.
     """
-    from assay.curation.maintenance.findings import NOTES
+    from assay.curation.maintenance.array_checks import NOTES
     from assay.curation.maintenance.integrity import check_bench
     from assay.curation.maintenance.repair import repair_bench
 

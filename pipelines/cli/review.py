@@ -18,7 +18,7 @@ from assay.pipelines.cli.verbs import Verbs
 def show_status(args: argparse.Namespace) -> None:
     """Show what the bench holds, what is flagged, what comes next."""
     from assay.curation.review.label_noise import describe_noise
-    from assay.curation.review.rates import describe_random_rate
+    from assay.curation.review.progress import describe_random_rate
 
     out, tell = open_bench(args).status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
@@ -85,7 +85,7 @@ def describe_age(network: dict) -> str:
 
 def describe_left(review: dict) -> str:
     """Describe the errors that are left, as the end of a line."""
-    from assay.curation.review.rates import describe_errors_left
+    from assay.curation.review.progress import describe_errors_left
 
     if review["errors_left"] is None:
         return "; errors left: not yet known, review 30 samples at random for that"
@@ -122,7 +122,7 @@ def apply_edits(args: argparse.Namespace) -> None:
 
     Its columns: sample, and any of label, keep, split, tag, verdict and why.
     """
-    from assay.curation.versioning.decision_files import assign_split, read_decisions
+    from assay.curation.versioning.decision_cells import assign_split, read_decisions
 
     bench, rows = open_bench(args), read_decisions(args.file)
     out = bench.edit(

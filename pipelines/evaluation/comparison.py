@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
-from assay.curation.review import label_noise, progress, rates
+from assay.curation.review import label_noise, progress
 from assay.curation.storage.interface import Bench
 from assay.pipelines.evaluation.test_set import TestSetEvaluator, audited_labels, label_caveat
 from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
@@ -53,7 +53,7 @@ def load_comparison(bench: Bench, plan: dict) -> Comparison:
     rule, labels = bench.rules(version).get("test") or {}, audited_labels(bench, test, version)
     audited = bool(rule.get("audited") or labels.n)
     about = dict(n=len(test), hash=rule.get("hash"), audited=audited)
-    about |= dict(noise=rates.describe_random_rate(review))
+    about |= dict(noise=progress.describe_random_rate(review))
     if labels.audited:
         counts = dict(n=labels.n, audited=labels.audited, of=labels.of, unsure=labels.unsure)
         about["audit"] = counts | dict(noise=label_noise.estimate_noise(bench, "test"))

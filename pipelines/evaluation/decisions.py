@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, pointers, positions
+from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.decision_cells import SECONDS
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import PERSON
@@ -61,7 +61,7 @@ def resolve_span(bench: Bench, first: str, last: str) -> tuple[int, int]:
                 f"expected two positions in the log, found {version}, which nobody reviewed",
                 "compare two commits for costs of review",
             )
-    a, b = (positions.find_position(bench, v) for v in (first, last))
+    a, b = (pointers.find_position(bench, v) for v in (first, last))
     if a >= b:
         raise UserError(
             f"expected reviews between {first} and {last}, found {last} no later than {first}",

@@ -13,7 +13,7 @@ from assay.curation.statistics import contrasts, estimates, multiple_testing
 from assay.curation.storage.interface import Bench
 from assay.pipelines.evaluation.comparison import Comparison
 from assay.pipelines.evaluation.confusions import compare_confusions, load_predictions
-from assay.pipelines.evaluation.flips import find_flips
+from assay.pipelines.evaluation.pairwise import find_flips
 from assay.pipelines.evaluation.test_set import interval_to_dict
 
 if TYPE_CHECKING:

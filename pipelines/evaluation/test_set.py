@@ -14,7 +14,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.predictions import run_predictions, runs
-from assay.curation.review import audit, label_noise, rates
+from assay.curation.review import audit, label_noise, progress
 from assay.curation.statistics import audit_correction, contrasts, diverged_runs
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.storage.interface import Bench
@@ -254,7 +254,5 @@ def label_caveat(rule: dict, review: dict, labels: AuditedLabels) -> str:
     if labels.n or rule.get("audited"):
         return ""
     few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""
-    noise = (
-        f"their noise, by the random stratum of train and val: {rates.describe_random_rate(review)}"
-    )
+    noise = f"their noise, by the random stratum of train and val: {progress.describe_random_rate(review)}"
     return f"{UNAUDITED} ({few}{noise}; {DIRECTION})"

@@ -20,7 +20,7 @@ from assay.curation.predictions import run_predictions
 from assay.curation.statistics import sampling
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, positions
+from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.states import hash_tree
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def describe_version(bench: Bench, version: str) -> dict:
 def version_name(bench: Bench, version: str) -> str:
     """Name a version with all that may change what it holds."""
     # all names but HEAD stay where they are
-    moving = positions.find_position(bench, "HEAD") if "HEAD" in str(version) else None
+    moving = pointers.find_position(bench, "HEAD") if "HEAD" in str(version) else None
     if not expressions.is_expression(version):
         return json.dumps([str(version), moving, None])
     # what is flagged, the scan and the probe decide

@@ -23,7 +23,7 @@ from assay.curation.text import pad_text, text_width
 from assay.curation.times import iso_time, now
 from assay.pipelines.engines.base import Crew, Failure, list_engines
 from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
-from assay.pipelines.experiments.matrix import expect_seconds, format_duration, matrix_rows
+from assay.pipelines.experiments.plan import expect_seconds, format_duration, matrix_rows
 from assay.pipelines.experiments.worker import ABOUT, make_trainer, measure_cost, train_cell
 from assay.pipelines.jobs import job_files, tasks
 from assay.pipelines.training.architectures.recipes import find_recipe

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
-from assay.curation.label_quality import leave_group_out, linear_algebra, probe
+from assay.curation.label_quality import linear_algebra, probe
 from assay.curation.predictions import run_predictions
 from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
@@ -50,7 +50,7 @@ def code_hash() -> str:
         *(pipelines / "training").rglob("*.py"),
         *(pipelines / "embedders").rglob("*.py"),
         Path(probe.__file__),
-        Path(leave_group_out.__file__),
+        Path(linear_algebra.__file__),
         Path(linear_algebra.__file__),
     ]
     return sha256(b"".join(f.read_bytes() for f in sorted(files))).hexdigest()[:12]

@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 from assay.pipelines.fiftyone import changes, samples
 from assay.pipelines.fiftyone.dataset import fiftyone_folder, read_dataset, write_samples
 
@@ -87,7 +87,7 @@ def push_samples(
     """
     import pandas as pd
 
-    pushed, upto = PushedSamples(bench, dataset), positions.find_position(bench, "HEAD")
+    pushed, upto = PushedSamples(bench, dataset), pointers.find_position(bench, "HEAD")
     waiting = set(find_changes(bench, dataset, pushed)["sample"])
     there = read_dataset(dataset).index
     frame = samples.sample_rows(bench, chosen)
@@ -161,7 +161,7 @@ def rewrite_pulled(
     """
     import pandas as pd
 
-    upto = positions.find_position(bench, "HEAD")
+    upto = pointers.find_position(bench, "HEAD")
     settled = set(take["sample"]) - set(rest["sample"])
     if give_back:
         settled = set(take["sample"]) | set(rest["sample"])

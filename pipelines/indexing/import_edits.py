@@ -15,11 +15,12 @@ from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.rules import make_rule_edit
-from assay.pipelines.indexing.freezing import freeze_test_split
+from assay.curation.versioning.states import hash_tree
 from assay.pipelines.indexing.recognition import Incoming
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 DECIDED = ("edit-", "audit-")  # batches that are a person's decisions
 
@@ -175,3 +176,45 @@ def refuse_locked(incoming: Incoming, locked: list[Relabelled]) -> UserError:
         f" {old.key[first]}: {old.label[first]} -> {incoming.frame.label[first]}",
         "if the source is right, pass --refreeze-test: reports before and after do not compare",
     )
+
+
+def freeze_test_split(
+    bench: Bench, incoming: Incoming, options: ImportOptions, relabelled: bool
+) -> dict | None:
+    """Make the rule that freezes the test split, or None.
+
+    Its membership is frozen, not its labels. Labels that the source changed (`relabelled`) are no longer those that
+    somebody audited. Raises UserError where a frozen split would change unasked.
+    """
+    after = state_after(incoming)
+    test = after[after.keep & (after["split"] == "test")].assign(label=None)
+    frozen = bench.rules().get("test") if len(incoming.state) else None
+    tree = hash_tree(test)
+    still_audited = frozen and frozen["audited"] and frozen["hash"] == tree and not relabelled
+    audited = options.audited_test or bool(still_audited)
+    rule = dict(name="test", hash=tree, n=len(test), audited=audited)
+    if frozen and frozen["hash"] != tree and not options.refreeze_test:
+        raise UserError(
+            f"expected the frozen test split to stay as it is ({frozen['n']:,} samples),"
+            f" found {len(test):,} after this import",
+            "send new rows elsewhere (--split-map test=pool), or freeze a new test split with --refreeze-test:"
+            " reports before and after do not compare",
+        )
+    return rule if len(test) and rule != frozen else None
+
+
+def state_after(incoming: Incoming) -> pd.DataFrame:
+    """Return the bench's state as it will be after the import.
+
+    Of labels it says nothing.
+    """
+    import pandas as pd
+
+    state, known = incoming.state, incoming.known_rows
+    after = pd.concat(
+        [state[~state.index.isin(incoming.gone_samples.index)], incoming.new_rows.assign(keep=True)]
+    )
+    after.loc[[i for i in known.index if i in incoming.taken_away], "keep"] = True
+    labelled = known.index[known.freed.astype(bool)]
+    after.loc[labelled, "split"] = known["split"][labelled]
+    return after

@@ -19,10 +19,9 @@ from assay.curation.features import neighbor_graph
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import cluster_names, clusters, gaps
 from assay.curation.splits import LOCKED
-from assay.pipelines.reports.page_file import write_page
 from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
-from assay.pipelines.reports.templates import PARTS, render_page
+from assay.pipelines.reports.templates import PARTS, render_page, write_page
 
 if TYPE_CHECKING:
     import pandas as pd

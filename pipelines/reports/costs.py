@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from assay.pipelines.experiments.matrix import format_duration
+from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.reports.charts import Row, curve, plot
 from assay.pipelines.reports.phrases import count, cut, is_significant, p_value
 from assay.pipelines.reports.templates import PARTS, interval_markup, render

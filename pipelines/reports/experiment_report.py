@@ -22,9 +22,8 @@ from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.pipelines.evaluation.compare import load_report_data
 from assay.pipelines.jobs import job_files
 from assay.pipelines.reports.base import collect_pictures, list_sections
-from assay.pipelines.reports.page_file import write_page
 from assay.pipelines.reports.sample_pictures import SHEET
-from assay.pipelines.reports.templates import render, render_page
+from assay.pipelines.reports.templates import render, render_page, write_page
 from assay.pipelines.reports.verdict import draw_verdict
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from assay.curation.review import rates
+from assay.curation.review import progress
 from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.templates import PARTS
 
@@ -23,7 +23,7 @@ def section(data: dict) -> Markup:
     cards.append(
         (
             "wrong in the random stratum of the review",
-            cut(rates.describe_random_rate(data["review"])),
+            cut(progress.describe_random_rate(data["review"])),
         )
     )
     return PARTS.about(ABOUT) + PARTS.terms("cards", [*cards, errors_left_card(data["review"])])
@@ -57,4 +57,4 @@ def errors_left_card(review: dict) -> tuple[str, str]:
     wait = f"; that takes 30 reviewed at random, there are {review['looks']:,}"
     about = f"errors left among {among:,} labels that {nobody}"
     about += "" if review["errors_left"] else wait
-    return about, cut(rates.describe_errors_left(review) or "not yet known")
+    return about, cut(progress.describe_errors_left(review) or "not yet known")

@@ -24,7 +24,7 @@ def collect(bench: Bench, data: dict) -> dict:
     """Load pictures of the test samples that flipped, most changed first."""
     if not (data.get("where") or {}).get("flips"):
         return {}
-    from assay.pipelines.evaluation.flips import make_flip_frames
+    from assay.pipelines.evaluation.pairwise import make_flip_frames
 
     frames = make_flip_frames(bench, data["where"])
     return {way: load_pictures(frame, bench) for way, frame in zip(WAYS, frames)}

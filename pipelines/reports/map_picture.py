@@ -23,7 +23,7 @@ COLOURS = (
 ).split()
 
 
-def draw_map(bench: Bench, state: pd.DataFrame, regions: pd.DataFrame) -> dict | None:
+def make_map(bench: Bench, state: pd.DataFrame, regions: pd.DataFrame) -> dict | None:
     """Draw the map, and place a number for each cluster.
 
     None before it is projected. regions: the table of coarse clusters.

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from assay.curation.review.rates import describe_share
+from assay.curation.review.progress import describe_share
 from assay.pipelines.experiments.cells import RECIPE
-from assay.pipelines.experiments.matrix import format_duration
-from assay.pipelines.experiments.plan import KEYS
+from assay.pipelines.experiments.plan import KEYS, format_duration
 from assay.pipelines.reports.phrases import count, interval, is_significant, p_value, points
 from assay.pipelines.reports.slices import MOST
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.pipelines.experiments.cells import RECIPE
-from assay.pipelines.experiments.matrix import format_duration
+from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.reports.markdown import plan_toml
 from assay.pipelines.reports.phrases import count, cut
 from assay.pipelines.reports.templates import render

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from assay.curation.media import files, thumbnails
+from assay.curation.media import files, pixels
 from assay.curation.media.stored_traits import load_traits
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def load_pictures(frame: pd.DataFrame, bench: Bench) -> list[dict]:
         jpeg = None
         if isinstance(row.uri, str):  # else the bench does not have the sample
             with suppress(files.BadMedia):  # gone or damaged since it was imported
-                jpeg = thumbnails.make_thumbnail(row.uri, SIDE, traits)
+                jpeg = pixels.make_thumbnail(row.uri, SIDE, traits)
         out.append(dict(jpeg=jpeg, name=row.key, was=row.was, now=row.now, text=row.text))
     return out
 

@@ -1,16 +1,20 @@
-"""Draw HTML from the templates beside this file.
+"""Draw HTML from the templates beside this file, and write pages.
 
 Jinja escapes every value that is not Markup, so nothing from outside can break out of its place.
 """
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from assay.curation.errors import UserError
+from assay.curation.system import permissions
 from assay.pipelines.reports import phrases
 
 FOLDER = Path(__file__).parent
@@ -54,3 +58,23 @@ def interval_markup(e: dict, sign: bool = True, unit: str = "") -> Markup:
     """Draw an estimate in points with its interval, the value in bold."""
     value, span = phrases.interval(e, sign).split(" ", 1)
     return Markup('<b>{}{}</b> <span class="range">{}</span>').format(value, unit, span)
+
+
+def write_page(page: bytes, path: str | Path) -> Path:
+    """Write the bytes of a page.
+
+    Nobody ever meets half a page. Returns the absolute path. Raises UserError where it cannot be written.
+    """
+    path = Path(path).absolute()
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        permissions.touch_file(half).write_bytes(page)
+        os.replace(half, path)
+    except OSError as e:
+        with suppress(OSError):
+            half.unlink()
+        raise UserError(
+            f"expected to write {path}, found: {e.strerror}",
+            "make the folder, or choose another file",
+        ) from None
+    return path

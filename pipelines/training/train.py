@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.system.extras import require
 from assay.pipelines.training.architectures.recipes import find_architecture, find_recipe
 from assay.pipelines.training.augmentation import may_flip, to_tensor
 from assay.pipelines.training.data import LazyRows, TrainingData
-from assay.pipelines.training.device import seeded_device, use_bfloat16
 
 if TYPE_CHECKING:
     import torch
+
 
 AT_ONCE = 256  # rows predicted together
 GCE = 0.7  # between 0, cross entropy, and 1, the mean absolute error
@@ -196,3 +198,42 @@ def predict_probs(
             f"diverged: {network.arch} finds no number for {lost.sum()} of {len(rows)} rows"
         )
     return probs
+
+
+@contextmanager
+def seeded_device(arch: str, seed: int) -> Iterator[torch.device]:
+    """Yield the device, with all draws inside made from `seed`.
+
+    The caller's generators and threads come back as they were.
+    """
+    require("train", "torch")
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    threads = torch.get_num_threads()
+    if find_recipe(arch).input == "embedding":
+        # its products are too small to share: beside a busy process, two threads took 8 times as long
+        torch.set_num_threads(1)
+    try:
+        with (
+            torch.random.fork_rng(range(torch.cuda.device_count())),
+            torch.backends.cudnn.flags(deterministic=True),
+        ):
+            torch.manual_seed(seed)
+            yield device
+    finally:
+        torch.set_num_threads(threads)
+
+
+def use_bfloat16(device: torch.device, rows: LazyRows) -> bool:
+    """Whether to compute in bfloat16.
+
+    Images alone, and only where the chip does.
+    A CPU that emulates it is three times slower than in float32.
+    """
+    import torch
+
+    if len(rows.shape) == 2 or device.type == "cuda":
+        return len(rows.shape) == 4 and torch.cuda.is_bf16_supported(including_emulation=False)
+    abilities = torch.cpu.get_capabilities()
+    return any(abilities.get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))

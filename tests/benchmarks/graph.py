@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from assay.curation.features import graph_updates, knn, neighbor_lists, reduction
+from assay.curation.features import graph_updates, knn, neighbor_graph, reduction
 from assay.curation.issues import drift
 from assay.curation.slicing import clusters
 from tests.benchmarks.tools import clock, peak
@@ -66,9 +66,9 @@ def recall(folder):
 
 def kinds(graph, y):
     """What is read from the graph alone: near candidates, groups, outliers, drift of two halves."""
-    pairs, _ = neighbor_lists.find_close_pairs(graph.neighbours, graph.distances)
-    neighbor_lists.group_near_duplicates(len(y), pairs[:1000])
-    z = neighbor_lists.measure_isolation(graph.distances)[1]
+    pairs, _ = neighbor_graph.find_close_pairs(graph.neighbours, graph.distances)
+    neighbor_graph.group_near_duplicates(len(y), pairs[:1000])
+    z = neighbor_graph.measure_isolation(graph.distances)[1]
     split = np.where(np.arange(len(y)) % 5, "train", "val")
     drift.compare_groups(graph.neighbours, np.arange(len(y)), {"split": split}, {})
     return (z > 4).sum()
@@ -103,13 +103,13 @@ def speed(n=50_000, d=1280):
         with clock("graph"):
             graph = knn.build_graph(X)
         with clock("near duplicates"):
-            pairs, _ = neighbor_lists.find_close_pairs(graph.neighbours, graph.distances)
+            pairs, _ = neighbor_graph.find_close_pairs(graph.neighbours, graph.distances)
             pixels = Pixels(Shards(bench.arrays / "pixels"), hashes, image_similarity.SIDE)
             (
                 image_similarity.compare_pairs(pixels, pairs),
                 image_similarity.duplicate_limit(pixels, graph.neighbours),
             )
-            neighbor_lists.group_near_duplicates(n, pairs[:1000])
+            neighbor_graph.group_near_duplicates(n, pairs[:1000])
         with clock("quality"):
             rows, _ = image_properties.measure_images(bench, hashes)
             seen = dict(zip(image_properties.COLUMNS, rows[np.arange(n)].T))
@@ -117,7 +117,7 @@ def speed(n=50_000, d=1280):
             for kind in image_quality.KINDS:
                 image_quality.score_images(kind, seen)
         with clock("outliers, drift, shortcuts"):
-            neighbor_lists.measure_isolation(graph.distances)
+            neighbor_graph.measure_isolation(graph.distances)
             drift.compare_groups(
                 graph.neighbours,
                 np.arange(n),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import assay
 from assay import UserError
-from assay.curation.maintenance import findings, garbage, integrity
+from assay.curation.maintenance import array_checks, garbage, integrity
 from assay.curation.storage import backup
 from assay.curation.versioning import states
 from tests.benchmarks.victims import PLAN, bench_of, digits, fork, relabel, scanned
@@ -360,7 +360,7 @@ def survived(context, verb, place, when, before, after, usual):
     bench = assay.Bench(place / "bench")
     if bench.file.exists() and seen is not True:
         bench = assay.open(place / "bench")
-        found = [f for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES]
+        found = [f for f in integrity.check_bench(bench) if f["kind"] not in array_checks.NOTES]
         assert found == [], found
     until = time.monotonic() + 15
     while orphans(place) and time.monotonic() < until:

@@ -20,7 +20,7 @@ from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.reports import experiment_report
-from assay.pipelines.reports.page_file import write_page
+from assay.pipelines.reports.templates import write_page
 from tests.benchmarks.tools import clock, need
 
 PLAN = dict(

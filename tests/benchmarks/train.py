@@ -21,7 +21,7 @@ from assay.curation.statistics import contrasts
 from assay.pipelines.training import layers, train
 from assay.pipelines.training.architectures.recipes import find_architecture, find_recipe
 from assay.pipelines.training.data import TrainingData
-from assay.pipelines.training.device import seeded_device
+from assay.pipelines.training.train import seeded_device
 from tests.benchmarks.tools import clock, need
 
 torch = layers.torch  # by way of pipelines, which first says how threads wait

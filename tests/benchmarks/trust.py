@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 import assay
-from assay.curation.maintenance import findings, integrity
+from assay.curation.maintenance import array_checks, integrity
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -131,7 +131,7 @@ def killed(path, other, seed, what="edit,commit,merge,scan", most=2.0, after=0):
     names = set(bench.commits().name)
     for kind, done in told:
         assert kind == "scan" or done in (names if kind == "commit" else batches), (kind, done)
-    found = [f for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES]
+    found = [f for f in integrity.check_bench(bench) if f["kind"] not in array_checks.NOTES]
     assert found == [], found
     samples = bench.state().query("split == 'train'").index[:1]
     assert (

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import assay
-from assay.curation.maintenance import findings, integrity
+from assay.curation.maintenance import array_checks, integrity
 from tests.benchmarks.victims import ROOT, scanned, train
 
 IDLE = 4  # seconds: the workbench keeps a connection for 5
@@ -119,7 +119,7 @@ def all_there(path, people):
     lost = {b for p in people for b in p.acknowledged} - set(found)
     twice = [b for b, count in found.items() if count > 1]
     strange = set(found) - {b for p in people for b in p.sent}
-    wrong = [f for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES]
+    wrong = [f for f in integrity.check_bench(bench) if f["kind"] not in array_checks.NOTES]
     return [
         f"{what}: {which}"
         for what, which in (
@@ -219,7 +219,9 @@ def routes(n, only=None):
                 if line.ask("items", b'{"session": "0123456789abcdef"}')[0] == 200
                 else ["it does not answer any more"]
             )
-        faults += [str(f) for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES]
+        faults += [
+            str(f) for f in integrity.check_bench(bench) if f["kind"] not in array_checks.NOTES
+        ]
     print(f"routes: {n} odd requests: {dict(sorted(ends.items()))}")
     return faults
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay import UserError
-from assay.curation.versioning import positions, states
+from assay.curation.versioning import pointers, states
 from tests.helpers import ROOT, bench_of, digits
 
 
@@ -77,7 +77,7 @@ def test_confirmations_and_doubts_are_edits_that_change_nothing(bench):
 
 
 def test_a_bad_file_is_refused_whole_with_its_lines(bench, tmp_path):
-    from assay.curation.versioning.decision_files import read_decisions
+    from assay.curation.versioning.decision_cells import read_decisions
 
     state = bench.state()
     train, test = state.index[0], state.index[state["split"] == "test"][0]
@@ -242,7 +242,7 @@ def test_any_history_can_be_undone_to_its_start(tmp_path_factory, history):
                 getattr(bench, verb)(who="ann")
         except UserError as e:
             assert "expected a batch to" in e.problem  # nothing to undo or redo
-        was[positions.find_position(bench, "HEAD")] = labels(bench)
+        was[pointers.find_position(bench, "HEAD")] = labels(bench)
         assert bench.state().equals(assay.open(bench.path).state()), (
             "a state that was brought forward is what the log says"
         )

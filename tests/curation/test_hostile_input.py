@@ -27,7 +27,7 @@ from assay.curation.text import (
     write_csv,
 )
 from assay.curation.versioning import states
-from assay.curation.versioning.decision_files import read_decisions
+from assay.curation.versioning.decision_cells import read_decisions
 from assay.pipelines.indexing.ingest import ingest
 from tests.helpers import png, run_assay
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from assay.curation.features import graph_updates, knn, neighbor_graph, neighbor_lists
+from assay.curation.features import graph_updates, knn, neighbor_graph
 from assay.curation.formats.base import ImportOptions
 from assay.curation.media import image_similarity
 from assay.curation.storage.arrays import load_arrays
@@ -244,7 +244,7 @@ def test_a_slow_drift_is_not_one_group(seed):
     """Each image is like the next, the first not like the last: who shares a group is like its leader, whatever pair came first."""
     pairs = np.stack([np.arange(39), np.arange(1, 40)], 1)
     pairs = pairs[np.random.default_rng(seed).permutation(39)]
-    group = neighbor_lists.group_near_duplicates(40, pairs)
+    group = neighbor_graph.group_near_duplicates(40, pairs)
     near = {tuple(sorted(pair)) for pair in pairs.tolist()}
     assert all(group[i] == i or tuple(sorted((i, group[i]))) in near for i in range(40))
     assert (group[group] == group).all(), "a leader follows nobody"

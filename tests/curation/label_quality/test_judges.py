@@ -460,7 +460,7 @@ def test_a_networks_opinion_says_how_many_edits_old_it_is(scanned):
     assert second_opinion_age(scanned, state) is None
     save_arrays(scanned.arrays / "second.npz", key=np.array("a network's"), **second)
     from assay.curation.label_quality.live import fit_scores
-    from assay.curation.versioning.positions import find_position
+    from assay.curation.versioning.pointers import find_position
 
     fit_scores(scanned, find_position(scanned, "HEAD"))
     assert scanned.status()["network"] == dict(trained=int((y >= 0).sum()), changed=0, new=0)

@@ -16,8 +16,7 @@ import assay
 from assay import UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.maintenance import garbage
-from assay.curation.maintenance.array_checks import check_arrays
-from assay.curation.maintenance.findings import NOTES
+from assay.curation.maintenance.array_checks import NOTES, check_arrays
 from assay.curation.maintenance.integrity import check_bench
 from assay.curation.maintenance.repair import repair_bench
 from assay.curation.media.source_decoding import decode_source

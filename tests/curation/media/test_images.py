@@ -18,20 +18,11 @@ from PIL import Image
 
 import assay
 from assay import UserError
-from assay.curation.media import (
-    conversion,
-    decoding,
-    files,
-    images,
-    import_notes,
-    memory_budget,
-    stored_traits,
-)
+from assay.curation.media import conversion, decoding, files, images, import_notes, stored_traits
 from assay.curation.media.files import BadMedia, content_hash, iter_bytes, read_bytes
 from assay.curation.media.images import decode_pixels
-from assay.curation.media.pixels import Pixels, load_pixels
+from assay.curation.media.pixels import Pixels, load_pixels, make_thumbnail
 from assay.curation.media.source_decoding import decode_source
-from assay.curation.media.thumbnails import make_thumbnail
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.shards import Shards
 from assay.pipelines.indexing.ingest import ingest
@@ -449,7 +440,7 @@ def test_flat_pictures_are_not_broken_whatever_zeros_they_hold():
 
 def test_many_bombs_at_once_take_no_more_room_than_one(monkeypatch):
     """A thread waits while others hold the room; a picture that is larger than all of it goes alone."""
-    monkeypatch.setattr(memory_budget, "BUDGET", 750_000)
+    monkeypatch.setattr(decoding, "BUDGET", 750_000)
     blobs, most, take = (
         [saved(photo(300, 250, seed=i)) for i in range(12)],
         [],
@@ -459,24 +450,22 @@ def test_many_bombs_at_once_take_no_more_room_than_one(monkeypatch):
     @contextmanager
     def watched(size):
         with take(size):
-            most.append(memory_budget._held[0])
+            most.append(decoding._held[0])
             yield
 
     monkeypatch.setattr(decoding, "reserve_memory", watched)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda blob: images.MEDIA_TYPE.decode(blob, 64), blobs))
     assert (
-        all(f.size == (300, 250) for f in found)
-        and max(most) <= 750_000
-        and memory_budget._held[0] == 0
+        all(f.size == (300, 250) for f in found) and max(most) <= 750_000 and decoding._held[0] == 0
     )
     assert (
         images.MEDIA_TYPE.decode(saved(photo(600, 450)), 64).size == (600, 450)
-        and memory_budget._held[0] == 0
+        and decoding._held[0] == 0
     )
     with pytest.raises(BadMedia):
         decode_pixels(blobs[0][:3000], 64)
-    assert memory_budget._held[0] == 0, "a failure frees its room"
+    assert decoding._held[0] == 0, "a failure frees its room"
 
 
 def test_no_other_exception_and_no_word_on_stderr(capfd):

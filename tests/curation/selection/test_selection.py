@@ -16,7 +16,7 @@ from assay.curation.predictions import model_disagreement, run_predictions
 from assay.curation.selection import active_learning, similarity, triggers
 from assay.curation.slicing import gaps, regression_sets
 from assay.curation.storage.arrays import load_arrays
-from assay.curation.versioning.decision_files import read_decisions
+from assay.curation.versioning.decision_cells import read_decisions
 from assay.pipelines.experiments import run
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.experiments.predictions import compare_models, gather_predictions

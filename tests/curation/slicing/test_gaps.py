@@ -14,7 +14,7 @@ import assay
 from assay import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.formats.base import ImportOptions
-from assay.curation.maintenance import findings, integrity
+from assay.curation.maintenance import array_checks, integrity
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import (
     cluster_names,
@@ -124,7 +124,7 @@ def test_clusters_stay_when_images_come_until_a_fifth_came(tmp_path):
     file.unlink()
     clusters.assign_clusters(bench, state)
     assert file.read_bytes() == first, "made again, the same to the byte"
-    assert [f for f in integrity.check_bench(bench) if f["kind"] not in findings.NOTES] == []
+    assert [f for f in integrity.check_bench(bench) if f["kind"] not in array_checks.NOTES] == []
     for upto, stay in ((336, True), (420, False)):
         table[:upto].to_parquet(tmp_path / "a" / "digits.parquet")
         ingest(

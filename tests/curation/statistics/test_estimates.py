@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from assay.curation.review.rates import describe_random_rate
+from assay.curation.review.progress import describe_random_rate
 from assay.curation.statistics import power, requirements
 from assay.curation.statistics.contrasts import (
     DATA_EFFECT,

@@ -14,7 +14,7 @@ import assay
 from assay import UserError
 from assay.curation.storage import schema
 from assay.curation.storage.schema import SCHEMA
-from assay.curation.versioning import history, positions, standing_table, states
+from assay.curation.versioning import history, pointers, states
 from tests.helpers import bench_of, digits, run_assay
 
 
@@ -604,7 +604,7 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
             assert bench.rows("select * from edits order by seq")[: len(log)] == log, (
                 "the log only grows"
             )
-            then[positions.find_position(bench, "HEAD")] = states.hash_tree(bench.state())
+            then[pointers.find_position(bench, "HEAD")] = states.hash_tree(bench.state())
     for bench, then in zip(benches, was):
         fresh = assay.Bench(bench.path)
         assert {upto: states.hash_tree(fresh.state(upto)) for upto in then} == then, (
@@ -618,7 +618,7 @@ def test_any_history_keeps_the_invariants(seed, tmp_path_factory, steps):
                     slow[s].values()
                 )
         with fresh.transaction() as con:
-            standing_table.write_standing(con)
+            states.write_standing(con)
         assert assay.Bench(bench.path).state().equals(fresh.state()), (
             "the kept table says what the log says"
         )

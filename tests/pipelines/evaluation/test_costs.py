@@ -13,7 +13,7 @@ from assay.curation.features import neighbor_graph, scan_settings
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality import scoring
 from assay.curation.storage import shards
-from assay.curation.versioning import positions
+from assay.curation.versioning import pointers
 from assay.pipelines.evaluation import costs, replay, review_gains
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.simulation.reviewer import true_decisions
@@ -441,7 +441,7 @@ def test_where_there_is_nothing_to_say_it_says_why(wrong, tmp_path):
     bench.edit(
         true_decisions(bench.state().query("split == 'train'").index[:5], truth_of(bench)), "ann"
     )
-    came = positions.find_position(bench, "HEAD") - 5
+    came = pointers.find_position(bench, "HEAD") - 5
     found = costs.measure_costs(bench, dict(versions=[str(came), "HEAD"]), [], gain, [], {})
     assert (
         found["curve"] is None

@@ -19,7 +19,7 @@ from assay.pipelines.evaluation.confusions import (
     find_most_changed,
     load_predictions,
 )
-from assay.pipelines.evaluation.flips import find_flips, make_flip_frames
+from assay.pipelines.evaluation.pairwise import find_flips, make_flip_frames
 from assay.pipelines.evaluation.slice_effects import (
     collect_slices,
     compare_slices,

@@ -17,8 +17,9 @@ from playwright import sync_api as playwright
 
 import assay
 from assay import UserError
+from assay.pipelines.cli import fiftyone_datasets
 from assay.pipelines.cli.main import main
-from assay.pipelines.fiftyone import changes, dataset, mongod, sync, user_datasets
+from assay.pipelines.fiftyone import changes, dataset, mongod, sync
 from assay.pipelines.fiftyone import samples as bridge
 from assay.pipelines.jobs import tasks
 from tests.browser import browser
@@ -170,7 +171,7 @@ def test_a_data_set_is_a_source():
         dict(id="3", filepath="/b/y.png", label=None, tags=[]),
         dict(id="4", filepath="/b/z.png", label="dog", tags=["train", "test"]),
     ]
-    found = user_datasets.make_source("pets", samples, {"fold0": "train"})
+    found = fiftyone_datasets.make_source("pets", samples, {"fold0": "train"})
     assert found.frame[["key", "uri", "label", "split"]].to_numpy().tolist() == [
         ["1", "/a/x.png", "cat", "val"],
         ["2", "/b/x.png", "dog", "train"],

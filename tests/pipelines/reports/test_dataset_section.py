@@ -14,7 +14,7 @@ from assay.curation.selection import triggers
 from assay.curation.slicing import cluster_table, gaps
 from assay.pipelines.indexing import draw_map
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from assay.pipelines.reports import dataset, dataset_facts, experiment_report, map_picture
+from assay.pipelines.reports import dataset, experiment_report, map_picture
 from tests.helpers import bench_of, table
 from tests.report_page import HOSTILE, PICTURE, PICTURES, REPORT_DATA, Parsed
 
@@ -65,7 +65,7 @@ def scanned(tmp_path_factory):
 
 @pytest.mark.daily
 def test_the_section_says_what_the_verbs_say(scanned):
-    found = dataset_facts.collect_facts(scanned)
+    found = dataset.collect_facts(scanned)
     rows, wrong, state = (
         gaps.find_gaps(scanned),
         model_errors.find_model_errors(scanned),
@@ -83,7 +83,7 @@ def test_the_section_says_what_the_verbs_say(scanned):
     mine = [s for s in gaps.gap_members(scanned, first.gap) if s in wrong.index and wrong.wrong[s]]
     shown = found["gaps"][at]["pictures"]
     assert [p["name"] for p in shown] == [state.key[s] for s in wrong.index if s in set(mine)][
-        : dataset_facts.EACH
+        : dataset.EACH
     ] and shown
     assert all(p["was"] == HOSTILE and p["now"] != HOSTILE for p in shown), (
         "its label, and what the model says instead"
@@ -104,7 +104,7 @@ def test_the_section_says_what_the_verbs_say(scanned):
 
 @pytest.mark.daily
 def test_no_test_sample_is_pictured_and_no_test_label_enters(scanned, tmp_path):
-    found = dataset_facts.collect_facts(scanned)
+    found = dataset.collect_facts(scanned)
     locked = set(scanned.state().query("split == 'test'").key)
     named = {
         p["name"]
@@ -113,14 +113,14 @@ def test_no_test_sample_is_pictured_and_no_test_label_enters(scanned, tmp_path):
         for p in row["pictures"]
     }
     assert named and not named & locked
-    assert drawn(dataset_facts.collect_facts(made(tmp_path, permuted=True))) == drawn(found), (
+    assert drawn(dataset.collect_facts(made(tmp_path, permuted=True))) == drawn(found), (
         "to the byte"
     )
 
 
 @pytest.mark.slow
 def test_what_is_hostile_stays_text_and_the_page_stays_small(scanned):
-    found = dataset_facts.collect_facts(scanned)
+    found = dataset.collect_facts(scanned)
     page = experiment_report.draw_small_page(deepcopy(REPORT_DATA), PICTURES | dict(panorama=found))
     parsed = Parsed(page.decode())
     assert not parsed.all("script") and not [
@@ -134,15 +134,15 @@ def test_what_is_hostile_stays_text_and_the_page_stays_small(scanned):
     assert all(re.match("data:image/(jpeg|png);base64,", a["src"]) for a in parsed.all("img"))
     assert "What the data do not show" in parsed.text("nav") and HOSTILE[:60] in parsed.text("b")
     large = [
-        row | dict(pictures=[PICTURE | dict(jpeg=os.urandom(40_000))] * dataset_facts.EACH)
-        for row in found["gaps"][:1] * dataset_facts.GAPS
+        row | dict(pictures=[PICTURE | dict(jpeg=os.urandom(40_000))] * dataset.EACH)
+        for row in found["gaps"][:1] * dataset.GAPS
     ]
     page = experiment_report.draw_small_page(
         deepcopy(REPORT_DATA), PICTURES | dict(panorama=found | dict(gaps=large))
     )
     assert (
         len(page) < experiment_report.MOST
-        and page.count(b'class="gap"') == dataset_facts.GAPS
+        and page.count(b'class="gap"') == dataset.GAPS
         and b'class="map"' in page
     ), "fewer pictures, every gap"
 
@@ -173,7 +173,7 @@ def test_dots_lie_where_the_images_do():
 
 
 def test_a_bench_that_is_not_scanned_as_it_stands_has_no_such_section(bench):
-    assert dataset_facts.collect_facts(bench) is None and drawn(None) == ""
+    assert dataset.collect_facts(bench) is None and drawn(None) == ""
     assert "What the data do not show" not in experiment_report.draw_page(
         deepcopy(REPORT_DATA), PICTURES
     )

@@ -13,7 +13,7 @@ from assay import UserError
 from assay.pipelines.evaluation.verdict import describe_enough
 from assay.pipelines.reports import experiment_report, sample_pictures
 from assay.pipelines.reports.markdown import markdown
-from assay.pipelines.reports.page_file import write_page
+from assay.pipelines.reports.templates import write_page
 from tests.report_page import (
     COSTS,
     GAIN,
