@@ -53,6 +53,22 @@ def digits(n=600, wrong=0.08, seed=0):
     )
 
 
+NEWER = {  # what each schema brought: a bench of an older one is without it
+    5: "alter table edits drop column origin_kind; alter table edits drop column kind;",
+    3: """drop table looks; alter table runs drop column failed;
+        alter table runs drop column n_train; alter table runs drop column version;""",
+    2: "drop table standing; delete from meta where key = 'standing';",
+}
+
+
+def make_older(con, schema):
+    """Make of an open bench one of an older schema."""
+    for number, change in NEWER.items():
+        if number > schema:
+            con.execute(change)
+    con.execute(f"update meta set value = '{schema}' where key = 'schema'")
+
+
 def bench_of(table, folder, **options):
     """A bench imported from a table such as `digits()`."""
     import assay

@@ -16,9 +16,9 @@ from assay.curation.versioning.votes import VOTES
 if TYPE_CHECKING:
     import pandas as pd
 
-OPEN_CONFLICTS = f"""with {ALIVE.format(only="and batch like 'merge-%' and (suggested -> 'conflict') is not null")}
+OPEN_CONFLICTS = f"""with {ALIVE.format(only="and kind = 'merge' and (suggested -> 'conflict') is not null")}
 select a.sample, a.field, a.value, a.suggested from alive a where not exists (
-    select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.batch like 'edit-%') order by a.seq"""
+    select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.kind = 'edit') order by a.seq"""
 # where two or more people voted, and not all for the same
 DISAGREEMENTS = f"""with {VOTES},
 tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts

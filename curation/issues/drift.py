@@ -24,7 +24,7 @@ SHUFFLES = 200
 # a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
 FAR = 0.1
 FIRST_IMPORTS = """
-select sample, arg_min(batch, seq) from edits where batch like 'import-%' group by sample"""
+select sample, arg_min(batch, seq) from edits where kind = 'import' group by sample"""
 
 
 class Crossing(NamedTuple):

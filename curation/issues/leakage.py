@@ -69,7 +69,7 @@ def find_leakage(scan: ScanView, kind: str, threshold: float | None = None) -> l
 def ignore_leakage_holdout(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
     """Copy a state without the scan's hold-out: leakage stays listed."""
     whole = state.copy()
-    held = bench.rows(f"{LAST_KEEP} arg_max(batch, seq) like 'scan-%'")
+    held = bench.rows(f"{LAST_KEEP} arg_max(kind, seq) = 'scan'")
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
     return whole
 
@@ -79,8 +79,7 @@ def find_restored(bench: Bench) -> set[str]:
 
     A person, or an undo, had the last word: nothing holds these out again.
     """
-    last = "arg_max(batch, seq) like"
-    found = bench.rows(f"{LAST_KEEP} {last} 'edit-%' or {last} 'undo-%'")
+    found = bench.rows(f"{LAST_KEEP} arg_max(kind, seq) in ('edit', 'undo')")
     return {sample for (sample,) in found}
 
 

@@ -19,7 +19,7 @@ from assay.curation.maintenance.garbage import (
 from assay.curation.maintenance.image_checks import check_images
 from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
-from assay.curation.storage.schema import INVALID_EDITS
+from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
 from assay.curation.system import permissions
 from assay.curation.versioning import pointers, states
 from assay.curation.versioning.decision_cells import BOUNDS, SECONDS
@@ -39,6 +39,7 @@ ROWS = [
         None,
     ),
     (INVALID_EDITS.format(table="edits", order="seq"), "values that no field of theirs has", None),
+    (OTHER_KINDS, "edits of another kind than their batch says", "write their kind down again"),
     (
         "select sample from issues where sample not in (select id from samples)",
         "issues of samples that are not there",

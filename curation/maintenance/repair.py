@@ -31,8 +31,6 @@ from assay.curation.versioning.rules import make_rule_edit
 if TYPE_CHECKING:
     import duckdb
 
-    pass
-
 
 def repair_bench(
     bench: Bench, findings: list[dict], progress: Progress | None = None
@@ -74,10 +72,12 @@ def set_aside(bench: Bench, file: Path) -> None:
 
 
 def delete_orphans(bench: Bench) -> None:
-    """Delete orphan rows of derived tables, and write down anew what stands."""
+    """Delete orphan rows; write anew what is derived of the log."""
     lost = lost_runs(bench)
     with bench.transaction() as con:
         con.execute("delete from issues where sample not in (select id from samples)")
+        if con.execute(schema.OTHER_KINDS).fetchall():
+            con.execute(f"update edits set {schema.KINDS}")
         con.execute("delete from runs where key in (select unnest(?::varchar[]))", [lost])
         if states.is_standing_wrong(con):
             states.write_standing(con)

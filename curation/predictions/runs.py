@@ -111,7 +111,7 @@ def record_test_access(bench: Bench, keys: Iterable[str]) -> dict:
         return dict(looks=0, first=None, edits=0)
     since = bench.rows(
         "select sample, count(*) from edits "
-        "where seq > ? and sample <> '' and batch not like 'import-%' group by sample",
+        "where seq > ? and sample <> '' and kind <> 'import' group by sample",
         [upto],
     )
     split = bench.state().split

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SEED = 1
 SPLITS = ("test", "val", "train")
 DECISIONS = f"""
-with {live_edits.ALIVE.format(only="and field = 'label' and batch like 'audit-%'")}
+with {live_edits.ALIVE.format(only="and field = 'label' and kind = 'audit'")}
 select sample, arg_max(value ->> '$', seq) as label, arg_max(verdict, seq) as verdict,
     arg_max(suggested ->> 'audit', seq) as audit, arg_max(batch, seq) as batch
 from alive group by sample order by sample"""

@@ -28,7 +28,7 @@ ENOUGH = 30  # samples reviewed at random that an estimate of the errors left ta
 COUNT = f"""with {TOGGLES}
 select count(distinct e.sample), max(e.ts) from (
     select *, {SLOT} as slot from edits
-    where batch like 'edit-%' and seq > $since and seq <= $to) e
+    where kind = 'edit' and seq > $since and seq <= $to) e
 anti join dead d on e.batch = d.batch and e.sample = d.sample and e.slot = d.slot"""
 
 

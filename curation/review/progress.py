@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GIVEN_THEN = f"""
 with said as (
-    select sample, seq, value ->> '$' as label, origin, origin like 'import-%' as source from edits
+    select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from edits
     where field = 'label'
     and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),

@@ -123,7 +123,7 @@ def mix(worst: list[str], extra: list[str]) -> list[str]:
 def find_reviewed_by_others(bench: Bench, who: str, state: pd.DataFrame) -> set[str]:
     """Find samples that somebody else has decided about, and `who` has not."""
     rows = bench.rows(
-        "select sample, bool_or(who = ?) from edits where batch like 'edit-%' group by sample",
+        "select sample, bool_or(who = ?) from edits where kind = 'edit' group by sample",
         [who],
     )
     return {s for s, mine in rows if not mine and s in state.index and state.reviewed[s]}

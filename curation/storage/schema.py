@@ -24,6 +24,11 @@ create table runs (key varchar primary key, train_tree varchar, arch varchar, se
 create table issues (kind varchar, sample varchar, score double, suggestion varchar, why varchar, upto bigint);
 create table clusters (key varchar, sample varchar, cluster integer, x float, y float);
 """
+# what an edit is (import, edit, audit, undo, scan ...) is how the name of its batch begins; the
+# columns say it, and no query takes a name apart. They are derived, so the hash of the log has none
+KIND_COLUMNS = dict(kind="split_part(batch, '-', 1)", origin_kind="split_part(origin, '-', 1)")
+PERSON_KINDS = ("edit", "audit")  # a person's decisions
+KINDS = ", ".join(f"{column} = {kind}" for column, kind in KIND_COLUMNS.items())
 # what makes of a bench of an older schema one of the next; a new bench begins as one of schema 1,
 # so that all of a schema are equal
 UPGRADES = {
@@ -36,6 +41,9 @@ UPGRADES = {
         alter table runs add column n_train integer;
         alter table runs add column failed varchar;""",
     "3": "",  # a sample without a split gets one: see repair
+    "4": f"""alter table edits add column kind varchar;
+        alter table edits add column origin_kind varchar;
+        update edits set {KINDS};""",
 }
 SCHEMAS = {
     str(i + 1): TABLES + "".join(list(UPGRADES.values())[:i]) for i in range(len(UPGRADES) + 1)
@@ -53,7 +61,7 @@ END = 2**62  # beyond every position
 
 # what an edit of each field may say. Null says that there is no value any more, and is for what
 # takes back, puts in order or brings together
-VALID_VALUE = """case field
+VALID_VALUE = f"""case field
     when 'label' then json_type(value::json) = 'VARCHAR' and length(value::json ->> '$') > 0
     when 'keep' then json_type(value::json) = 'BOOLEAN'
     when 'split' then json_type(value::json) = 'VARCHAR'
@@ -63,7 +71,10 @@ VALID_VALUE = """case field
     when 'rule' then json_type(value::json, '$.name') = 'VARCHAR'
     when 'place' then json_type(value::json, '$.key') = 'VARCHAR'
         and json_type(value::json, '$.was') = 'VARCHAR' end
-    or (json_type(value::json) = 'NULL' and regexp_matches(batch, '^(undo|redo|revert|merge|repair)-'))"""
+    or (json_type(value::json) = 'NULL' and {KIND_COLUMNS["kind"]} in ('undo', 'redo', 'revert', 'merge', 'repair'))"""
+OTHER_KINDS = "select seq from edits where " + " or ".join(
+    f"{column} is distinct from {kind}" for column, kind in KIND_COLUMNS.items()
+)
 # nearly all edits are plainly valid; the fields of the others, which are looked at more closely
 UNUSUAL_FIELDS = """select distinct field from {table} where case field
     when 'label' then value::varchar like '"_%"'

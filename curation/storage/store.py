@@ -23,6 +23,7 @@ from assay.curation.storage.queries import run_query
 from assay.curation.storage.schema import (
     FILE,
     HAS_TABLES,
+    KIND_COLUMNS,
     LINK,
     LOG_END,
     MOVE_SAMPLES,
@@ -130,13 +131,14 @@ class Store(FileAccess):
         """Bring a bench to the newest schema: the same facts."""
         with self.transaction() as con:
             con.execute(f"use {self.database_name()}")
+            before = int(con.execute("select value from meta where key = 'schema'").fetchone()[0])
             for schema, change in UPGRADES.items():
                 of_schema = "select value = ? from meta where key = 'schema'"
                 # somebody may have been faster
                 if con.execute(of_schema, [schema]).fetchall() == [(True,)]:
                     number = f"update meta set value = '{int(schema) + 1}' where key = 'schema'"
                     con.execute(f"{change} {number}")
-                    self.upgrade_note = self.mend(con) if schema == "3" else ""
+            self.upgrade_note = self.mend(con) if before <= 3 else ""
 
     def mend(self, con: duckdb.DuckDBPyConnection) -> str:
         """Mend what an upgrade finds; returns it in words.
@@ -235,7 +237,7 @@ class Store(FileAccess):
         before, head = _log_end(con)
         con.execute(
             f"""insert into edits select $before + n, uid, $head, batch, origin, sample, field, value,
-                verdict, who, why, suggested, seconds, ts
+                verdict, who, why, suggested, seconds, ts, {", ".join(KIND_COLUMNS.values())}
             from {table} order by n""",
             dict(before=before, head=head),
         )

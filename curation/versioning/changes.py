@@ -90,18 +90,18 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
     Returns {batch, undone, by, restored, left_alone, rescored}.
     """
     with bench.transaction() as con:
-        done, undone, authors = undo.read_stacks(con)
+        stacks = undo.read_stacks(con)
         names = (
             undo.choose_batches(con, batch)
             if batch
-            else [b for b in done if b.startswith("edit-")][::-1]
+            else [b for b in stacks.done if stacks.kinds[b] == "edit"][::-1]
         )
         if not names:
             raise UserError(
                 "expected a batch to undo, found none", "`assay log --batches` lists what was done"
             )
         for name in names:  # a batch of which somebody edited every value since is passed over
-            if name in undone:
+            if name in stacks.undone:
                 kind, plan = "redo", undo.plan_redo(con, name)
             else:
                 kind, plan = "undo", undo.plan_undo(con, [name])
@@ -109,13 +109,13 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
                 break
         out = append_undo(bench, con, plan, kind, f"{kind} of {name}", who)
     rescored = bench.rescore() if out["batch"] else False
-    return out | dict(undone=name, by=authors[name], rescored=rescored)
+    return out | dict(undone=name, by=stacks.authors[name], rescored=rescored)
 
 
 def redo_last(bench: Bench, who: str = "") -> dict:
     """Undo the last undo or revert; returns what `undo_batch` returns."""
     with bench.connect() as con:
-        undone = undo.read_stacks(con)[1]
+        undone = undo.read_stacks(con).undone
     if not undone:
         raise UserError(
             "expected a batch to redo, found none", "`assay log --batches` lists what was done"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import random_stratum, shuffle_samples, shuffled_rows
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import PERSON_KINDS
 from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.expressions import Expression, parse_expression, root_version
 from assay.curation.versioning.pointers import find_position, read_pointers, register_values
-from assay.curation.versioning.states import is_decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,8 @@ def apply_random_review(
     with bench.connect() as con:
         register_values(con, "wanted", list(samples))
         points = read_pointers(con, upto, len(samples), wanted=True)
-        values = EditValues(con, points, ("origin",))
-    new = (points > since) & values.test("origin", points, is_decision)
+        values = EditValues(con, points, ("origin_kind",))
+    new = (points > since) & values.test("origin_kind", points, PERSON_KINDS.__contains__)
     label, _, keep, split = new.T
     sure = label & (state.verdict[samples] != "unsure").to_numpy()
     said = dict(label=sure, verdict=label, who=label, keep=keep, split=split, reviewed=new.any(1))

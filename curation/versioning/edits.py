@@ -140,7 +140,7 @@ def refuse_lines(bad: list[str]) -> None:
     )
 
 
-COLUMNS = ("value", "verdict", "who", "origin")
+COLUMNS = ("value", "verdict", "who", "origin_kind")
 MANY = 2500  # samples from which on all edits are read, and not those that stand alone
 
 

@@ -24,8 +24,8 @@ COUNTS = f"""count(*) as edits, count(distinct sample) filter (sample <> '') as 
     count(*) filter (field = 'tag') as tagged, sum({SECONDS}) as seconds, mode(why) as why"""
 MADE = ("relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged")
 # what puts back, or lets stand, makes edits of another kind; so does an import
-BACK = f"({live_edits.BACK} or batch like 'merge-%')"
-PER_BATCH = f"""per_batch as (select batch, who, {COUNTS} from edits group by batch, who),
+BACK = f"({live_edits.BACK} or kind = 'merge')"
+PER_BATCH = f"""per_batch as (select batch, kind, who, {COUNTS} from edits group by batch, kind, who),
 -- perhaps several edits of one decision, each of which carries all of its seconds
 many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),
 more as (
@@ -33,12 +33,12 @@ more as (
     group by batch, who, sample),
 surplus as (select batch, who, sum(seconds) as surplus from more group by all),
 kinds as (
-    select batch, who, samples, edits, {", ".join(f"if(batch like 'import-%' or {BACK}, 0, {c}) as {c}" for c in MADE)},
-        if(batch like 'import-%', edits, 0) as imported, if({BACK}, edits, 0) as put_back,
+    select batch, kind, who, samples, edits, {", ".join(f"if(kind = 'import' or {BACK}, 0, {c}) as {c}" for c in MADE)},
+        if(kind = 'import', edits, 0) as imported, if({BACK}, edits, 0) as put_back,
         seconds - coalesce(surplus, 0) as seconds, first, last, upto, why
     from per_batch left join surplus using (batch, who))"""
 BATCHES = f"""with {PER_BATCH}
-select 'batch' as kind, batch as name, who, last as ts, * exclude (batch, who, first, last) from kinds
+select 'batch' as kind, batch as name, who, last as ts, * exclude (batch, kind, who, first, last) from kinds
 union all by name select 'commit' as kind, name, who, ts, upto, message as why from commits
 order by upto, ts"""
 SUMS = ", ".join(f"sum({c})::bigint as {c}" for c in ("edits", *MADE, "imported", "put_back"))
@@ -48,7 +48,7 @@ work as (select e.name, k.* from kinds k asof left join ends e on k.upto <= e.up
 done as (
     select name, who as author, sum(samples)::bigint as looks, {SUMS}, sum(seconds) as seconds,
         min(first) as first, max(last) as last
-    from work where batch not like 'rule-%' group by all)
+    from work where kind <> 'rule' group by all)
 select coalesce(c.name, d.name) as version, d.* exclude (name),
     c.who as committed_by, c.ts as committed, c.message, c.tree
 from done d full join commits c on d.name = c.name order by c.upto nulls last, c.ts, d.first"""

@@ -1,15 +1,17 @@
 """Which edits are in force: SQL over the log."""
 
+from assay.curation.storage.schema import PERSON_KINDS
+
 # a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
 SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
 # these batches take others off the stack, or put them on again
-BACK = "(batch like 'undo-%' or batch like 'redo-%' or batch like 'revert-%')"
+BACK = "kind in ('undo', 'redo', 'revert')"
 # a decision that an import put in again over what the source says now: it goes and comes with the decision itself
-AGAIN = "(batch like 'import-%' and (origin like 'edit-%' or origin like 'audit-%'))"
+AGAIN = f"(kind = 'import' and origin_kind in {PERSON_KINDS})"
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
 TOGGLES = f"""
 turned as (
-    select sample, {SLOT} as slot, seq, batch as by_batch, (suggested -> 'redo') is not null as alive,
+    select sample, {SLOT} as slot, seq, kind, batch as by_batch, (suggested -> 'redo') is not null as alive,
         unnest(case when json_type(coalesce((suggested -> 'undo'), (suggested -> 'redo'))) = 'ARRAY'
             then from_json(coalesce((suggested -> 'undo'), (suggested -> 'redo')), '["varchar"]')
             else [coalesce((suggested ->> 'undo'), (suggested ->> 'redo'))] end) as target
@@ -17,7 +19,7 @@ turned as (
 toggles as (
     select t.sample, t.slot, t.seq, coalesce(u.target, t.target) as batch, u.target is not null or t.alive as alive
     from turned t left join turned u  -- schema 1 wrote a redo as the undo of an undo
-    on t.target like 'undo-%' and u.by_batch = t.target and u.sample = t.sample and u.slot = t.slot),
+    on u.kind = 'undo' and u.by_batch = t.target and u.sample = t.sample and u.slot = t.slot),
 dead as (select batch, sample, slot from toggles group by all having not arg_max(alive, seq))"""
 # the edits that are on the stacks: all but those that took others off or put them back, and those that were taken off
 ALIVE = f"""{TOGGLES},

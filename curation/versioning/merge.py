@@ -46,9 +46,9 @@ t as (
 sides as (
     select s.sample, s.slot, o, t, f,
         -- edited, and not merely undone again; where both imported the same by themselves, an import is no edit
-        o is not null and if(b is null, o.origin not like 'import-%',
+        o is not null and if(b is null, o.origin_kind <> 'import',
             (o.value, o.verdict, o.origin) is distinct from (b.value, b.verdict, b.origin)) as ours,
-        if(b is null, t.origin not like 'import-%',
+        if(b is null, t.origin_kind <> 'import',
             (t.value, t.verdict, t.origin) is distinct from (b.value, b.verdict, b.origin)) as their
     from slots s left join b using (sample, slot) left join o using (sample, slot) join t using (sample, slot)),
 -- what they froze in a regression set has left the other splits for good, wherever we moved it meanwhile

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MADE = dict(
     label="field = 'label'",
-    given="field = 'label' and origin like 'import-%'",
+    given="field = 'label' and origin_kind = 'import'",
     keep="field = 'keep'",
     split="field = 'split'",
 )

@@ -1,6 +1,6 @@
 """The state of every sample at a version, read from the log.
 
-A version is a position in the log with a name (see positions), or a pure function of one (see counterfactuals).
+A version is a position in the log with a name (see pointers), or a pure function of one (see counterfactuals).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.schema import END
+from assay.curation.storage.schema import END, PERSON_KINDS
 from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.pointers import (
     LAST,
@@ -154,8 +154,8 @@ def read_values(
     frame = {name: pd.Series(column, index, object) for name, column in columns.items()}
     frame["keep"] = values.test("value", keep, lambda value: value is True)
     judged = values.test("verdict", label, lambda verdict: verdict != "set")
-    decided = values.test("origin", label, is_decision) | values.test("origin", keep, is_decision)
-    frame["reviewed"] = judged | decided
+    decided = [values.test("origin_kind", of, PERSON_KINDS.__contains__) for of in (label, keep)]
+    frame["reviewed"] = judged | decided[0] | decided[1]
     frame["tags"] = pd.Series(read_tags(con, upto, index, wanted), index, object)
     return pd.DataFrame(frame, index), points.any(1)
 
@@ -172,11 +172,6 @@ def read_tags(
         if at >= 0:
             tags[at] = tuple(names)
     return tags
-
-
-def is_decision(origin: str) -> bool:
-    """Whether a batch is a person's decision."""
-    return origin.startswith(("edit-", "audit-"))
 
 
 def hash_tree(frame: pd.DataFrame) -> str:

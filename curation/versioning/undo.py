@@ -37,7 +37,7 @@ select s.sample, s.slot, any_value(s.field) as field,
 from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine)
 order by min(s.seq) filter (mine)"""
 BATCHES = """
-select batch, min(seq) as first, any_value(who) as who from edits group by batch order by first"""
+select batch, any_value(kind), any_value(who) from edits group by batch order by min(seq)"""
 
 
 def plan_undo(con: duckdb.DuckDBPyConnection, batches: Iterable[str]) -> pd.DataFrame:
@@ -109,6 +109,7 @@ class Stacks(NamedTuple):
     done: list[str]  # batches that stand: they can be undone
     undone: list[str]  # undo and revert batches that stand: they can be redone
     authors: dict[str, str]  # of every batch
+    kinds: dict[str, str]  # of every batch
 
 
 def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
@@ -122,10 +123,11 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
     ).fetchall():
         targets.setdefault(by, (alive, []))[1].append(target)
     batches = con.execute(BATCHES).fetchall()
+    kinds = {batch: kind for batch, kind, _ in batches}
     done, undone = [], []
-    for batch, _, _ in batches:
+    for batch in kinds:
         alive, of = targets.get(batch, (None, []))
-        legacy = [t for t in of if t.startswith("undo-")]
+        legacy = [t for t in of if kinds.get(t) == "undo"]
         if alive is None:
             done.append(batch)
             undone = []
@@ -136,7 +138,7 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         else:
             done = [d for d in done if d not in of]
             undone.append(batch)
-    return Stacks(done, undone, {batch: who for batch, _, who in batches})
+    return Stacks(done, undone, {batch: who for batch, _, who in batches}, kinds)
 
 
 def choose_batches(
@@ -149,19 +151,19 @@ def choose_batches(
 
     One by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the test set and
     rules are only meant where they are named."""
-    done, undone, _ = read_stacks(con)
+    stacks = read_stacks(con)
     if batch is not None:
-        if not con.execute("select 1 from edits where batch = ? limit 1", [batch]).fetchall():
+        if batch not in stacks.kinds:
             raise UserError(
                 f"expected a batch of this bench, found {batch!r}",
                 "`assay log --batches` lists them",
             )
-        if batch.startswith("repair-"):
+        if stacks.kinds[batch] == "repair":
             raise UserError(
                 f"expected a decision or an import, found {batch}: what it put right stands",
                 "edit its samples: assay edit, assay log --batches",
             )
-        if batch not in done and batch not in undone:
+        if batch not in stacks.done and batch not in stacks.undone:
             raise UserError(
                 f"expected a batch that stands, found {batch} undone already",
                 "assay redo takes the last undo back",
@@ -172,8 +174,8 @@ def choose_batches(
         group by batch order by min(seq)""",
         dict(who=who, since=since),
     ).fetchall()
-    standing = set(done)
-    chosen = [b for (b,) in named if b in standing and b.startswith(("edit-", "merge-"))]
+    standing = {b for b in stacks.done if stacks.kinds[b] in ("edit", "merge")}
+    chosen = [b for (b,) in named if b in standing]
     if not chosen:
         by = f" by {who}" if who else ""
         from_then = f" since {show_time(since)}" if since else ""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from assay.curation.storage.schema import PERSON_KINDS
 from assay.curation.versioning.live_edits import ALIVE
 
 if TYPE_CHECKING:
     import duckdb
 
-PERSON = "(batch like 'edit-%' or batch like 'audit-%')"
+PERSON = f"kind in {PERSON_KINDS}"
 RULES = ("latest", "majority")
 # each person's last word on each sample: a label, or None for drop; who is unsure has no vote. By time, not by
 # position in the log: a merge puts the same edits in another order

@@ -69,8 +69,6 @@ def read_dataset(given: str, field: str | None, split_map: dict[str, str]) -> So
     None where something else is given. `field` holds the labels: by default ground_truth, or the
     only field of classifications.
     """
-    pass
-
     prefix, _, name = given.partition(":")
     if prefix != "fiftyone" or os.path.exists(given):
         return None

@@ -30,7 +30,7 @@ STOOD = f"with {HERE} select seq from alive where {PERSON}"
 DECIDED = f"""with {HERE},
 born as (
     select sample, field, min(seq) as seq from edits
-    where origin like 'import-%' and sample in (select sample from pointed where first = 0) group by all),
+    where origin_kind = 'import' and sample in (select sample from pointed where first = 0) group by all),
 stands as (
     select p.sample, p.field, e.value, e.origin, b.value as before from pointed p join edits e on e.seq = p.last
     left join born i on i.sample = p.sample and i.field = p.field and p.first = 0

@@ -13,6 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import PERSON_KINDS
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.rules import make_rule_edit
 from assay.curation.versioning.states import hash_tree
@@ -20,9 +21,6 @@ from assay.pipelines.indexing.recognition import Incoming
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-DECIDED = ("edit-", "audit-")  # batches that are a person's decisions
 
 
 class Relabelled(NamedTuple):
@@ -138,13 +136,13 @@ def find_relabelled(bench: Bench, incoming: Incoming) -> list[Relabelled]:
     stands = dict(zip(old.index, old[columns].to_dict("records")))
     with bench.connect() as con:
         register_values(con, "asked", [row.Index for row in rows])
-        last = """select sample, arg_max(origin, seq) from edits
+        last = """select sample, arg_max(origin, seq), arg_max(origin_kind, seq) from edits
             where field = 'label' and sample in (select sample from asked) group by 1"""
-        origins = dict(con.execute(last).fetchall())
+        origins = con.execute(last).fetchall()
     decided = {
         i: origin
-        for i, origin in origins.items()
-        if origin.startswith(DECIDED) or stands[i]["verdict"] != "set"
+        for i, origin, kind in origins
+        if kind in PERSON_KINDS or stands[i]["verdict"] != "set"
     }
     return [Relabelled(row, stands[row.Index], decided.get(row.Index, "")) for row in rows]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # samples that an import took away: only these does an import bring back; a person's drop and
 # held-out leakage stay
 TAKEN_AWAY = """select sample from edits where field = 'keep' group by sample
-    having arg_max(value, seq) = 'false' and arg_max(origin, seq) like 'import-%'"""
+    having arg_max(value, seq) = 'false' and arg_max(origin_kind, seq) = 'import'"""
 
 
 @dataclass(frozen=True)

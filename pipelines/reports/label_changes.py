@@ -52,7 +52,7 @@ def find_changes(bench: Bench, first: str, last: str) -> tuple[pd.DataFrame, int
                 if(hint = now, 'as suggested', 'suggested: ' || hint),
                 printf('score %.2f', score),
                 if(suggested ->> 'random' = 'true', 'drawn at random', null)) as text
-        from e where field = 'label' and verdict = 'set' and batch like 'edit-%' order by seq""")
+        from e where field = 'label' and verdict = 'set' and kind = 'edit' order by seq""")
     edits = edits.drop_duplicates(["id", "now"], keep="last")
     frame = frame.merge(edits, "left", ["id", "now"]).sort_values("score", kind="stable")
     dropped = int((seen & before.keep.eq(True) & ~after.keep).sum())

@@ -307,7 +307,7 @@ def test_lost_pixels_are_decoded_again_where_the_original_is_what_it_was(sound):
 def test_orphan_rows(sound):
     sample = sound.state().index[0]
     edit = """insert into edits select seq + 1, uid, prev_hash, batch, origin, '{sample}', 'label', '{value}', verdict, who, why, suggested,
-        seconds, ts from edits order by seq desc limit 1"""
+        seconds, ts, kind, origin_kind from edits order by seq desc limit 1"""
     direct(
         sound,
         edit.format(sample="nobody", value='"3"'),

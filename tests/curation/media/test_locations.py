@@ -15,6 +15,7 @@ from assay import UserError
 from assay.app.server.review_session import ReviewSession
 from assay.curation.formats.base import ImportOptions
 from assay.curation.media import relocation
+from assay.curation.storage.schema import SCHEMA
 from assay.curation.versioning import states
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.jobs import tasks
@@ -157,7 +158,7 @@ def test_every_page_of_another_schema_says_so_and_no_more(bench):
     for page in PAGES:
         at = page_of(bench, page)
         assert not at.exception and [e.value.replace("\\", "") for e in at.error][0].startswith(
-            "expected a bench of schema 4"
+            f"expected a bench of schema {SCHEMA}"
         ), page
         assert not at.markdown and not at.button
     status, _, err = run_assay("app", "-b", bench.path)

@@ -17,9 +17,9 @@ from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.splits import make_splits
 from assay.curation.maintenance import integrity
 from assay.curation.review import progress, reviewers
-from assay.curation.storage.schema import LINK
+from assay.curation.storage.schema import LINK, UPGRADES
 from assay.pipelines.indexing.ingest import ingest
-from tests.helpers import png, run_assay
+from tests.helpers import make_older, png, run_assay
 
 WORDS = {"train", "val", "test", "pool", "guard"}
 
@@ -204,7 +204,7 @@ def without_splits(bench, samples, field="split"):
             f"update edits set value = 'NaN' where field = '{field}' and sample in (select unnest(?))",
             [list(samples)],
         )
-        con.execute("update meta set value = '3' where key = 'schema'")
+        make_older(con, 3)
         end = con.execute("select max(seq) from edits").fetchall()[0][0]
         link = con.execute(LINK, [0, end]).fetchall()[0][0]
         con.execute(
@@ -275,8 +275,8 @@ def test_check_names_a_split_that_is_none(tmp_path):
     bench = assay.create(tmp_path / "bench")
     ingest(bench, manifest(tmp_path / "d", ["ab"[i % 2] for i in range(30)]), "tester")
     without_splits(bench, bench.state().index[:3])
-    with bench.transaction() as con:
-        con.execute("update meta set value = '4' where key = 'schema'")
+    with bench.transaction() as con:  # as if no upgrade had mended it
+        con.execute(UPGRADES["4"] + "update meta set value = '5' where key = 'schema'")
     assert "3 values that no field of theirs has" in run_assay("check", "-b", bench.path)[1]
 
 
