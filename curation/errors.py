@@ -28,6 +28,10 @@ class OtherSchema(UserError):
     """The bench is of a schema that this code does not know; it may be sound."""
 
 
+class NotScanned(UserError):
+    """Only a scan can tell what is asked, and there was none since."""
+
+
 class DamagedFile(UserError):
     """A file of arrays cannot be read; `reason` says why."""
 

@@ -25,6 +25,7 @@ from assay.curation.features import scan_settings
 from assay.curation.predictions import model_errors
 from assay.curation.selection import active_learning, similarity
 from assay.curation.slicing import gaps, regression_sets, set_definitions
+from assay.curation.statistics.wording import format_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def draw_errors(wrong: pd.DataFrame, keys: pd.Series) -> None:
 
 def error_rate(row: tuple) -> str:
     """Write the error rate of a gap with its interval."""
-    return f"{row.rate:.0%} [{row.low:.0%}, {row.high:.0%}]" if row.val else "no val label"
+    return format_share(row.rate, row.low, row.high, 0) if row.val else "no val label"
 
 
 def draw_pool_grid(bench: Bench, found: pd.DataFrame | None, who: str, key: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores, read_leverage
@@ -30,7 +30,7 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     kept, state = LabelScores.load(bench), bench.state()
     at = np.flatnonzero(kept.ids == sample.encode()) if kept is not None else []
     if sample not in state.index or not len(at):
-        raise UserError(
+        raise NotScanned(
             "expected a train or val sample that was scanned, found another",
             f"run: assay scan -b {bench.given}",
         )

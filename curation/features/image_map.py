@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned
 from assay.curation.features import neighbor_graph
 from assay.curation.features.neighbor_graph import Graph
 from assay.curation.features.projection import place_beside_neighbours, principal_components
@@ -62,12 +62,12 @@ def read_positions(bench: Bench, state: pd.DataFrame) -> tuple[np.ndarray, str]:
     (n, 2) float32, all splits. Equal images share a place. UserError before a scan of all."""
     kept = load_map(bench)
     if kept is None:
-        raise UserError(
+        raise NotScanned(
             "expected a map of the images, found none", f"run: assay scan -b {bench.given}"
         )
     at = locate_hashes(kept.hashes, state.content_hash)
     if (at < 0).any():
-        raise UserError(
+        raise NotScanned(
             "expected every image on the map, found some imported since",
             f"run: assay scan -b {bench.given}",
         )
@@ -81,7 +81,7 @@ def sketch_map(bench: Bench) -> ImageMap:
     components. UserError before a scan."""
     graph, old = Graph.load(bench.arrays / "graph.npz"), load_map(bench)
     if graph is None:
-        raise UserError(
+        raise NotScanned(
             "expected a scanned bench to draw a map of, found none",
             f"run: assay scan -b {bench.given}",
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned
 from assay.curation.features import knn, reduction
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.storage.arrays import file_stamp, load_arrays, locate_hashes, save_arrays
@@ -71,13 +71,13 @@ def load_nodes(bench: Bench, state: pd.DataFrame) -> tuple[Graph, np.ndarray]:
         return last[2:]
     graph = Graph.load(bench.arrays / "graph.npz")
     if graph is None:
-        raise UserError(
+        raise NotScanned(
             "expected the neighbours of every image, found none",
             f"run: assay scan -b {bench.given}",
         )
     node = locate_hashes(graph.hashes, state.content_hash)
     if (node < 0).any():
-        raise UserError(
+        raise NotScanned(
             "expected every image scanned, found some imported since",
             f"run: assay scan -b {bench.given}",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.storage.interface import Bench
 
 
@@ -38,7 +38,7 @@ def read_settings(bench: Bench) -> dict:
     {embedder, folder, effort, probabilities, ...}; UserError where there was none."""
     found = bench.rows("select value from meta where key = 'scan'")
     if not found:
-        raise UserError(
+        raise NotScanned(
             "expected a scanned bench, found none of its images judged",
             f"run: assay scan -b {bench.given}",
         )

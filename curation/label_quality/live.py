@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality.judges import fit_probe, keep_judge, load_judge, score_version
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
@@ -140,7 +140,7 @@ class LiveScores:
         probe = self.load_probe(state)
         if probe is None:
             came = "samples that came, left or moved to another split since"
-            raise UserError(
+            raise NotScanned(
                 f"expected a scan of the samples as they are, found {came}",
                 f"run: assay scan -b {self.bench.given}",
             )

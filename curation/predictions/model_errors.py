@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.label_quality import judges, live
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.predictions import run_predictions, runs
@@ -67,7 +67,7 @@ def predict_by_probe(
     judged = ~state.split.isin(LOCKED).to_numpy()
     rows = (np.cumsum(judged) - 1)[state.index.get_indexer(ids)]
     if len(known) != judged.sum() or not np.array_equal(known[rows], np.asarray(ids, "S32")):
-        raise UserError(
+        raise NotScanned(
             "expected a scan of the samples as they are, found one of others",
             f"run: assay scan -b {bench.given}",
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.features.scan_settings import rescan_command
 from assay.curation.issues.leakage import find_restored
 from assay.curation.review.progress import find_wrong
@@ -111,7 +111,7 @@ def suggest_import(now: Situation) -> Step | None:
 
 
 def suggest_repair(now: Situation) -> Step | None:
-    if now.waits is None or now.waits.hint.startswith("run: assay scan"):
+    if now.waits is None or isinstance(now.waits, NotScanned):
         return None
     problem, hint = now.waits.problem, now.waits.hint
     ways = [way for way in ("assay check --repair", "assay restore") if way in hint]

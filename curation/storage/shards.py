@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned
 from assay.curation.storage.arrays import damaged_arrays, locate_hashes, save_arrays
 
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
@@ -73,7 +73,7 @@ class Shards:
         """
         at = self.find(hashes)
         if (at < 0).any():
-            raise UserError(
+            raise NotScanned(
                 f"expected {len(at):,} vectors in {self.folder}, "
                 f"found {(at < 0).sum():,} of them missing",
                 "run: assay scan",

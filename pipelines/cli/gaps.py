@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
+from assay.curation.statistics.wording import format_share
 from assay.pipelines.cli.output import (
     draw_table,
     open_bench,
@@ -51,7 +52,7 @@ def show_clusters(args: argparse.Namespace) -> None:
             for labels in rows.labels
         ],
         accuracy=[
-            f"{r.accuracy:.0%} [{r.low:.0%}, {r.high:.0%}] of {r.n}" if r.n else "no val"
+            f"{format_share(r.accuracy, r.low, r.high, 0)} of {r.n}" if r.n else "no val"
             for r in rows.itertuples()
         ],
         flagged=[f"{x:.0%}" if x == x else "" for x in rows.flagged],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from assay.curation.statistics.wording import format_share
 from assay.pipelines.cli.output import (
     draw_table,
     open_bench,
@@ -39,7 +40,7 @@ def show_reviewers(args: argparse.Namespace) -> None:
     print_line(args, f"rule     {RULE_WORDS[rule]}")
     draw_table(people, COLUMNS)
     for p in pairs.itertuples():
-        share = f"{p.agreement:.1%} [{p.low:.1%}, {p.high:.1%}]"
+        share = format_share(p.agreement, p.low, p.high)
         agreed = f"{p.a} and {p.b} agree on {p.agree:,} of {p.n:,}"
         print_line(args, f"{agreed} that both decided, {share}")
     if not len(pairs):

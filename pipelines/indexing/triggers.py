@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.curation.selection import triggers
 from assay.curation.statistics.estimates import wilson_interval
+from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
 from assay.pipelines.experiments.predictions import gather_predictions
 
@@ -42,4 +43,4 @@ def describe_share(t: dict) -> str:
     if not n:
         return "none judged"
     low, high = wilson_interval(len(t["caught"]), n)
-    return f"{len(t['caught']) / n:.1%} [{low:.1%}, {high:.1%}]"
+    return format_share(len(t["caught"]) / n, low, high)

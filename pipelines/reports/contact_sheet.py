@@ -19,6 +19,7 @@ from assay.curation.features import neighbor_graph
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import cluster_names, clusters, gaps
 from assay.curation.splits import LOCKED
+from assay.curation.statistics.wording import format_share
 from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import PARTS, render_page, write_page
@@ -64,7 +65,7 @@ def cluster_words(row: tuple) -> str:
     sizes = f"{row.train:,} train, {row.val:,} val, {row.pool:,} pool"
     if not row.n:
         return f"{sizes}; no val sample"
-    return f"{sizes}; accuracy {row.accuracy:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:,} val"
+    return f"{sizes}; accuracy {format_share(row.accuracy, row.low, row.high, 0)} of {row.n:,} val"
 
 
 def write_gap_sheet(
