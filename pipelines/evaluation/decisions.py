@@ -36,7 +36,7 @@ stands as (
     left join born i on i.sample = p.sample and i.field = p.field and p.first = 0
     left join edits b on b.seq = if(p.first = 0, i.seq, p.first)),
 stack as (
-    select a.sample, a.field, a.batch, a.seq, a.value = s.value as same, s.origin
+    select a.sample, a.field, a.batch, a.kind, a.seq, a.value = s.value as same, s.origin
     from alive a join stands s using (sample, field)),
 parted as (select sample, field, coalesce(max(seq) filter (not same), 0) as since from stack group by all),
 maker as (
