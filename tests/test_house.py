@@ -15,7 +15,7 @@ from tests.helpers import ROOT
 # lowest first; a package imports from the lines below its own, and a line holds packages that do not know each other
 FLOORS = """
 curation.errors
-curation.text curation.csv_files curation.times curation.splits curation.plugins curation.statistics
+curation.text curation.config curation.csv_files curation.times curation.splits curation.plugins curation.statistics
 curation.system
 curation.storage
 curation.media curation.tasks

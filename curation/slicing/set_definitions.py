@@ -5,13 +5,33 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
 
 from assay.curation import text
+from assay.curation.config import check_config, says
 from assay.curation.errors import UserError
 from assay.curation.slicing import gaps
 from assay.curation.slicing.regression_sets import frozen_sets, without_test_copies
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
+
+
+class RegressionSet(BaseModel, extra="forbid", strict=True):
+    """a score, and a query or samples"""  # completes "expected the set to have ..."
+
+    score: float = Field(gt=0, le=1, **says("a share above 0, at most 1", "0.9"))
+    query: str | None = Field(None, **says("a SELECT", '"select id from samples where width > 99"'))
+    samples: list[str | int] | None = Field(None, **says("a list of samples", '["d0012"]'))
+
+    @model_validator(mode="after")
+    def check_choice(self) -> Self:
+        """Refuse a set that is asked for in two ways, or in none."""
+        if (self.query is None) == (self.samples is None):
+            raise ValueError("neither" if self.query is None else "both query and samples")
+        return self
+
 
 EXAMPLE = "[night]\nquery = \"select id from samples where key like 'night/%'\"\nscore = 0.9"
 
@@ -30,38 +50,12 @@ def read_regression_sets(path: str | Path) -> dict[str, dict]:
         ) from None
     if not found:
         raise UserError(f"expected regression sets in {path}, found none", f"the least:\n{EXAMPLE}")
+    out = {}
     for name, table in found.items():
         text.check_text(name, f"the name of a set in {path}")
-        if wrong := find_flaw(table):
-            raise UserError(
-                f"expected a score, and a query or samples, for the set {name!r} in {path}, "
-                f"found {wrong}",
-                f"as in:\n{EXAMPLE}",
-            )
-    return {
-        name: dict(score=float(table["score"]), asked=table.get("query", table.get("samples")))
-        for name, table in found.items()
-    }
-
-
-def find_flaw(table: object) -> str | None:
-    """Say what is wrong with the table of a set, or None."""
-    if not isinstance(table, dict):
-        return f"{table!r}"
-    if unknown := [k for k in table if k not in ("score", "query", "samples")]:
-        return f"also {', '.join(unknown)}"
-    if ("query" in table) == ("samples" in table):
-        return "both" if "query" in table else "neither query nor samples"
-    if "score" not in table:
-        return "no score"
-    score = table["score"]
-    if not isinstance(score, int | float) or isinstance(score, bool) or not 0 < score <= 1:
-        return f"score = {score!r}, which is no share above 0 and at most 1"
-    key, kind = ("query", str) if "query" in table else ("samples", list)
-    asked = table[key]
-    if not isinstance(asked, kind) or not all(isinstance(sample, str | int) for sample in asked):
-        return f"{key} = {asked!r}"
-    return None
+        own = check_config(RegressionSet, table, f"the set {name!r} in {path}", EXAMPLE)
+        out[name] = dict(score=own["score"], asked=own.get("query", own.get("samples")))
+    return out
 
 
 def make_set_from_gap(
@@ -92,10 +86,7 @@ def make_set_from_gap(
         )
     if score is None:
         score = max(0.01, int(100 * (1 - row["rest"])) / 100)
-    if wrong := find_flaw(dict(score=score, samples=asked)):
-        raise UserError(
-            f"expected a score for the set {name!r}, found {wrong}", "for example --score 0.9"
-        )
+    check_config(RegressionSet, dict(score=score, samples=asked), f"the set {name!r}", EXAMPLE)
     there = frozen_sets(bench, state).get(name)
     every = sorted({*asked, *(there["samples"] if there else ())})
     return {name: dict(score=float(score), asked=every)}, len(mine) - len(asked)

@@ -7,39 +7,88 @@ import os
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from assay.curation.config import check_config, says
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 from assay.pipelines.training.architectures.recipes import canonical_name, find_recipe
 
+LEAST = 'versions = ["v1", "v2"]'
 SEEDS = 1000  # more are a slip of the pen
 EFFECTS = ("data", "architecture", "interaction")
-KEYS = dict(  # what each may be, and an example
-    question=(str, '"Did it help?"'),
-    versions=(list, '["v1", "v2"]'),
-    architectures=(list, '["probe", "mlp"]'),
-    seeds=((int, list), "5"),
-    test=(str, '"HEAD"'),
-    control=(str, '"v1 - random(50)"'),
-    ceiling=(str, '"clean"'),
-    margin=((int, float), "0.5"),
-    effect=((int, float), "0.5"),
-    effects=(list, '["data", "architecture"]'),
-    epochs=(int, "8"),
-    slices=(dict, '{ wide = "select id from samples where width > height" }'),
-)
-DEFAULTS = dict(
-    question="Did the change of labels help?",
-    architectures=["probe", "mlp"],
-    seeds=5,
-    test="HEAD",
-    margin=0.5,
-)
-DEFAULTS["effects"] = list(EFFECTS)
+
+
+def refuse_repeats(values: list) -> list:
+    """Refuse a list that names something twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("one of them twice")
+    return values
+
+
+def list_seeds(seeds: object) -> object:
+    """List the first n seeds where a number n is given."""
+    if isinstance(seeds, bool) or not isinstance(seeds, int):
+        return seeds
+    if not 1 <= seeds <= SEEDS:
+        raise ValueError("out of range")
+    return list(range(seeds))
+
+
+def spell_architectures(names: list[str]) -> list[str]:
+    """Spell each architecture in its one way."""
+    return [canonical_name(name) for name in names]
+
+
+class Plan(BaseModel, extra="forbid", strict=True):
+    """versions to compare"""  # completes "expected the plan to have ..."
+
+    question: str = Field("Did the change of labels help?", **says("text", '"Did it help?"'))
+    versions: Annotated[list[str], AfterValidator(refuse_repeats)] = Field(
+        min_length=1, **says("names of versions, each once", '["v1", "v2"]')
+    )
+    architectures: Annotated[
+        list[str], AfterValidator(spell_architectures), AfterValidator(refuse_repeats)
+    ] = Field(
+        ["probe", "mlp"],
+        min_length=1,
+        **says("names of architectures, each once", '["probe", "mlp"]'),
+    )
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0)]],
+        BeforeValidator(list_seeds),
+        AfterValidator(refuse_repeats),
+    ] = Field(
+        list(range(5)),
+        min_length=1,
+        max_length=SEEDS,
+        **says(f"1 to {SEEDS:,} seeds, whole numbers of 0 or more, each once", "5"),
+    )
+    test: str = Field("HEAD", **says("the version whose test labels judge", '"HEAD"'))
+    control: str | None = Field(None, **says("a version", '"v1 - random(50)"'))
+    ceiling: str | None = Field(None, **says("a version", '"clean"'))
+    margin: float = Field(0.5, ge=0, le=100, **says("points from 0 to 100", "0.5"))
+    effect: float | None = Field(None, gt=0, le=100, **says("points above 0, at most 100", "0.5"))
+    effects: Annotated[
+        list[Literal["data", "architecture", "interaction"]], AfterValidator(refuse_repeats)
+    ] = Field(
+        list(EFFECTS),
+        min_length=1,
+        **says(f"out of {', '.join(EFFECTS)}, each once", '["data", "architecture"]'),
+    )
+    epochs: int | None = Field(None, ge=1, le=100_000, **says("a whole number from 1", "8"))
+    slices: dict[str, str | list[str | int]] | None = Field(
+        None,
+        **says(
+            "a table of queries or lists of samples",
+            '{ wide = "select id from samples where width > height" }',
+        ),
+    )
 
 
 def read_plan(path: str | Path) -> dict:
@@ -54,7 +103,7 @@ def read_plan(path: str | Path) -> dict:
         plan = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
         raise UserError(
-            f"expected a plan in TOML, found {path}: {e}", 'the least: versions = ["v1", "v2"]'
+            f"expected a plan in TOML, found {path}: {e}", f"the least: {LEAST}"
         ) from None
     return check_plan(plan, path)
 
@@ -62,83 +111,9 @@ def read_plan(path: str | Path) -> dict:
 def check_plan(plan: dict, where: str | Path = "the plan") -> dict:
     """Check a plan, and fill in its defaults.
 
-    Architectures get their one spelling.
-    Raises UserError where it asks for nothing sensible.
+    Architectures get their one spelling. Raises UserError where it asks for nothing sensible.
     """
-    plan = DEFAULTS | plan
-    for key, value in plan.items():
-        check_key(key, value, where)
-    for key in ("versions", "architectures", "effects"):
-        if not plan.get(key):
-            raise UserError(
-                f"expected {key} in {where}, found no {key}", f"for example {key} = {KEYS[key][1]}"
-            )
-    if unknown := [x for x in plan["effects"] if x not in EFFECTS]:
-        raise UserError(
-            f"expected effects in {where} out of {', '.join(EFFECTS)}, found {unknown[0]!r}",
-            "leave it out to test all three",
-        )
-    plan["architectures"] = [canonical_name(str(a)) for a in plan["architectures"]]
-    for key in ("versions", "architectures", "effects"):
-        twice = [x for i, x in enumerate(plan[key]) if x in plan[key][:i] or not isinstance(x, str)]
-        if twice:
-            raise UserError(
-                f"expected each of the {key} once, as text, found {twice[0]!r} twice or of another type",
-                "name it once",
-            )
-    plan["seeds"] = check_seeds(plan["seeds"])
-    check_range(plan, "margin", lambda x: 0 <= x <= 100, "points from 0 to 100, as in 0.5", where)
-    above = "points above 0, at most 100, as in 0.5"
-    check_range(plan, "effect", lambda x: 0 < x <= 100, above, where)
-    check_range(plan, "epochs", lambda x: 1 <= x <= 100_000, "a whole number from 1", where)
-    return plan
-
-
-def check_key(key: str, value: object, where: str | Path) -> None:
-    """Refuse an unknown key, or a value of another type."""
-    if key not in KEYS:
-        near = "".join(f"; did you mean {k}?" for k in get_close_matches(key, KEYS, 1))
-        raise UserError(
-            f"expected known keys in {where}, found {key}, which is no key{near}",
-            f"keys: {', '.join(KEYS)}",
-        )
-    kind, example = KEYS[key]
-    if isinstance(value, kind) and not isinstance(value, bool):
-        return
-    names = {str: "text", list: "a list", dict: "a table", bool: "true or false"}
-    raise UserError(
-        f"expected {key} in {where} as in {key} = {example},"
-        f" found {names.get(type(value), 'a number')}: {value}",
-        f"write {key} = {example}",
-    )
-
-
-def check_seeds(seeds: int | list) -> list[int]:
-    """Return the list of seeds; n stands for the first n.
-
-    Raises UserError.
-    """
-    if isinstance(seeds, int):
-        seeds = list(range(min(max(seeds, 0), SEEDS + 1)))
-    whole = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
-    if not 0 < len(seeds) <= SEEDS or not whole or len(set(seeds)) < len(seeds):
-        found = seeds if len(seeds) <= 20 else f"{len(seeds):,} or more"
-        raise UserError(
-            f"expected 1 to {SEEDS:,} seeds, whole numbers of 0 or more, each once, found {found}",
-            "for example seeds = 5",
-        )
-    return seeds
-
-
-def check_range(
-    plan: dict, key: str, is_allowed: Callable[[float], bool], words: str, where: str | Path
-) -> None:
-    """Refuse a number out of its range."""
-    if key in plan and not is_allowed(plan[key]):
-        raise UserError(
-            f"expected {key} in {where} to be {words}, found {plan[key]}",
-            "change it in the plan",
-        )
+    return check_config(Plan, plan, str(where), LEAST)
 
 
 # ---- the plan of the last experiment, for its report

@@ -12,7 +12,7 @@ from html import escape
 
 from assay.curation.review.progress import describe_share
 from assay.pipelines.experiments.cells import RECIPE
-from assay.pipelines.experiments.plan import KEYS, format_duration
+from assay.pipelines.experiments.plan import Plan, format_duration
 from assay.pipelines.reports.phrases import count, interval, is_significant, p_value, points
 from assay.pipelines.reports.slices import MOST
 
@@ -175,7 +175,7 @@ def plan_toml(plan: dict) -> str:
     def text(x: object) -> str:  # TOML has JSON's strings, numbers and lists
         return json.dumps(x, ensure_ascii=False)
 
-    given = {k: plan[k] for k in KEYS if plan.get(k) is not None}
+    given = {k: plan[k] for k in Plan.model_fields if plan.get(k) is not None}
     lines = [f"{k} = {text(v)}" for k, v in given.items() if not isinstance(v, dict)]
     for k, inside in given.items():
         if isinstance(inside, dict) and inside:

@@ -281,15 +281,15 @@ def test_what_a_query_finds_like_a_test_sample_is_left_out_and_said(tmp_path):
     [
         ("[x", "TOML"),
         ("", "found none"),
-        ("x = 3", "found 3"),
+        ("x = 3", "a score, and a query or samples, found a number: 3"),
         ("[x]\nscore = 0.9", "neither"),
         ('[x]\nsamples = ["a"]\nquery = "select 1"\nscore = 0.9', "both"),
         ('[x]\nsamples = ["a"]', "no score"),
-        ('[x]\nsamples = ["a"]\nscore = 90', "no share"),
-        ('[x]\nsamples = ["a"]\nscore = true', "no share"),
-        ('[x]\nsamples = "a"\nscore = 0.9', "samples = 'a'"),
+        ('[x]\nsamples = ["a"]\nscore = 90', "a share above 0, at most 1, found a number: 90"),
+        ('[x]\nsamples = ["a"]\nscore = true', "a share above 0"),
+        ('[x]\nsamples = "a"\nscore = 0.9', "samples .* found text: a"),
         ("[x]\nsamples = [[1]]\nscore = 0.9", "samples"),
-        ('[x]\nsamples = ["a"]\nscore = 0.9\nwhy = "?"', "also why"),
+        ('[x]\nsamples = ["a"]\nscore = 0.9\nwhy = "?"', "found why, which is no key"),
     ],
 )
 def test_a_bad_file_of_sets_is_refused(tmp_path, text, word):

@@ -258,10 +258,14 @@ run.run_plan(assay.open(sys.argv[1]), json.loads(sys.argv[2]))
         ('versions = ["v1"]\nseeds = "3"', "seeds .* found text: 3"),
         (
             'versions = ["v1"]\neffects = ["data", "dta"]',
-            "out of data, architecture, interaction, found 'dta'",
+            "out of data, architecture, interaction, each once, found text: dta",
         ),
         ('versions = ["v1"]\neffects = []', "no effects"),
         ('versions = ["v1"]\nseeds = [1, 1]', "each once"),
+        ('versions = ["v1"]\nseeds = 0', "1 to 1,000 seeds.* found a number: 0"),
+        ('versions = ["v1"]\nseeds = 5000', "1 to 1,000 seeds.* found a number: 5000"),
+        ('versions = ["v1"]\nmargin = 200', "points from 0 to 100, found a number: 200"),
+        ('versions = ["v1"]\n[slices]\nwide = 3', "a table of queries or lists"),
     ],
 )
 def test_a_bad_plan_is_refused(tmp_path, text, word):
@@ -802,7 +806,7 @@ def test_runs_are_one_table_and_two_of_them_can_be_asked_about(tmp_path):
     )
     with pytest.raises(UserError, match="two different runs"):
         compare_runs(bench, "v1/probe", "v1/probe")
-    for name, word in ((a[:3], "none called"), ("v9/mlp", "v1/probe"), ("", "none called")):
+    for name, word in ((a[:3], "found none"), ("v9/mlp", "v1/probe"), ("", "found none")):
         with pytest.raises(UserError, match=word):
             compare_runs(bench, name, b)
 
