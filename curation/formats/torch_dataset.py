@@ -15,7 +15,6 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from PIL.Image import Image
 
