@@ -97,8 +97,13 @@ class Bench(curation.Bench):
             frame = source if is_frame else frames.make_frame(source, labels, split)
             there = frames.open_frame(self, frame, given)
         say = self._printer(progress)
-        with progress_bar("decoding", progress) as step, there as found:
-            out = ingest(self, found, who or getpass.getuser(), given, step)
+        try:
+            with progress_bar("decoding", progress) as step, there as found:
+                out = ingest(self, found, who or getpass.getuser(), given, step)
+        except UserError as e:
+            if not is_path and name in set(self.state().source):
+                e.hint += f"; there are {name} already: to add them beside those, say name='...'"
+            raise
         for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
             say(line)
         return self
@@ -373,7 +378,7 @@ class Bench(curation.Bench):
         from_gap: str | None = None,
         score: float | None = None,
     ) -> dict:
-        """Freeze regression sets: those of a TOML file, or a gap by a name."""
+        """Freeze the regression sets of a file, or a gap as one."""
         from assay.curation.slicing import regression_sets, set_definitions
 
         if from_gap is None:
@@ -470,7 +475,7 @@ class Bench(curation.Bench):
 
 
 def read_plan(plan: dict | str | Path) -> dict:
-    """Read a plan from a dict or a TOML file, and check it."""
+    """Check a plan, a dict or a TOML file."""
     from assay.pipelines.experiments import plan as plans
 
     return plans.check_plan(plan) if isinstance(plan, dict) else plans.read_plan(plan)

@@ -66,11 +66,14 @@ class TorchDataset:
         )
 
     def load_original(self, i: int) -> Image:
-        """Load an image at its own size; UserError where it cannot be read."""
+        """Load an image at its own size.
+
+        UserError where it cannot be read.
+        """
         from PIL import Image
 
         if self.small[i]:
-            return Image.fromarray(self.pixels.stored(i))
+            return Image.fromarray(self.pixels.read_stored(i))
         try:
             return open_original(read_bytes(self.uris[i]), self.traits)
         except BadMedia as e:

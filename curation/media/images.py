@@ -98,7 +98,7 @@ def convert_as_stored(raw: bytes, traits: Shards | None = None, side: int | None
 
 
 def open_original(raw: bytes, traits: Shards | None = None) -> Image:
-    """Decode an image file at its own size, upright and RGB; raises BadMedia."""
+    """Decode an image file at its own size; raises BadMedia."""
     with plain_errors():
         return convert_as_stored(raw, traits)
 

@@ -37,7 +37,7 @@ def read_own_values(
     what: str,
     ids: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Read numbers from an array, a frame or a file, by sample id.
+    """Read numbers from an array, frame or file, by sample id.
 
     values: (n, k), a row a sample. ids (n,): their ids, keys or paths; else a frame's index or column of such, else
     the rows are in the bench's order. See read_own_file.

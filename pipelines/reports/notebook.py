@@ -43,7 +43,7 @@ class Frame(pd.DataFrame):
     def of(cls, frame: pd.DataFrame, bench: Bench, draw: Draw) -> Frame:
         """Wrap a frame of a bench, which `draw` draws."""
         out = cls(frame)
-        shape = {*frame.columns, frame.index.name}
+        shape = set(frame.columns), frame.index.name
         for name, value in zip(cls._metadata, (bench, draw, shape)):
             object.__setattr__(out, name, value)
         return out
@@ -57,7 +57,7 @@ class Frame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         shape = getattr(self, "_shape", None)
-        if shape is None or not shape <= {*self.columns, self.index.name}:
+        if shape is None or not shape[0] <= set(self.columns) or shape[1] != self.index.name:
             return super()._repr_html_()
         return self._draw(self._bench, pd.DataFrame(self))
 
@@ -223,7 +223,7 @@ def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
 
 
 def draw_bench(bench: Bench) -> Markup:
-    """Draw a bench: what is in it, and some samples of each class."""
+    """Draw a bench: its sizes, and samples of each class."""
     state = bench.state()
     kept = state[state.keep]
     seen = kept[~kept.split.isin(LOCKED)]
