@@ -281,6 +281,69 @@ class Bench(curation.Bench):
 
         return Frame.of(suggest_samples(self, n), self, draw_candidates)
 
+    def keep_one(self, kind: str = "near_duplicate", who: str = "") -> dict:
+        """Drop all but one of each group of copies, as one batch."""
+        from assay.curation.issues.duplicates import drop_copies
+
+        if kind not in ("near_duplicate", "exact_duplicates"):
+            raise UserError(
+                f"expected near_duplicate or exact_duplicates, found {kind!r}", "name one of them"
+            )
+        return drop_copies(self, kind, who or getpass.getuser())
+
+    def triggers(self) -> pd.DataFrame:
+        """List the questions that every import is asked."""
+        import pandas as pd
+
+        from assay.curation.selection.triggers import active_triggers
+
+        rows = [
+            (name, t["kind"], t["said"], t["caught"]) for name, t in active_triggers(self).items()
+        ]
+        return pd.DataFrame(rows, columns=["name", "kind", "question", "caught"])
+
+    def add_trigger(
+        self,
+        name: str,
+        who: str = "",
+        *,
+        similar: list[str] | None = None,
+        gap: str | None = None,
+        confidence_below: float | None = None,
+        disagreement: tuple[str, str] | None = None,
+        query: str | None = None,
+    ) -> dict:
+        """Ask every import one question: see triggers.add_trigger."""
+        from argparse import Namespace
+
+        from assay.curation.selection.triggers import add_trigger
+        from assay.pipelines.cli.triggers import read_question
+
+        asked = Namespace(
+            similar=similar,
+            gap=gap,
+            confidence_below=confidence_below,
+            disagreement=disagreement,
+            query=query,
+        )
+        kind, parts = read_question(self, asked)
+        return add_trigger(self, name, kind, who or getpass.getuser(), **parts)
+
+    def run_triggers(self, name: str | None = None, who: str = "") -> list[dict]:
+        """Run all triggers, or one, on what came new."""
+        from assay.curation.selection.triggers import require_trigger
+        from assay.pipelines.indexing.triggers import run_triggers
+
+        if name is not None:
+            require_trigger(self, name)
+        return run_triggers(self, who or getpass.getuser(), name)[0]
+
+    def remove_trigger(self, name: str, who: str = "") -> None:
+        """Remove a trigger; what it caught keeps its tag."""
+        from assay.curation.selection.triggers import remove_trigger
+
+        remove_trigger(self, name, who or getpass.getuser())
+
     # ---- what happened
 
     def diff(self, a: str, b: str = "HEAD") -> Difference:
@@ -484,9 +547,10 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add audit batches blame check clusters commit commits compare dataset diff edit embeddings experiment export "
-    "frame gaps gate gc guard issues label_issues log map merge pred_probs queue redo relocate report restore revert "
-    "reviewers rule rules runs scan set_rule shadow similar sql state status suggest suspects undo"
+    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
+    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
+    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
+    "sql state status suggest suspects triggers undo"
 ).split()
 
 

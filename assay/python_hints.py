@@ -48,6 +48,8 @@ def translate_hint(text: str, methods: dict[str, inspect.Signature], given: obje
             continue
         if name not in methods:  # a verb of the command line alone, such as app
             continue
+        if name == "issues" and "--keep-one" in text[match.end() :].split(" assay ")[0]:
+            name = "keep_one"
         end, bench, arguments = read_arguments(text, match.end(), match[1], methods[name])
         out += f"{text[at : match.start()]}{bench}.{name}({', '.join(arguments)})"
         at = end

@@ -198,6 +198,25 @@ def test_label_issues_are_what_cleanlab_makes_of_the_same_probabilities(scanned)
     assert set(scanned.issues("label")["sample"]) == set(found.index[found.is_label_issue])
 
 
+def test_copies_and_triggers_have_their_verbs(tmp_path):
+    found = digits(200, wrong=0)
+    copies = found[found["split"] == "train"].head(5).assign(id=lambda f: "copy-" + f.id)
+    bench = bench_of(pd.concat([found, copies], ignore_index=True), tmp_path)
+    bench.scan(embedder="pixels", progress=False)
+    assert bench.keep_one("exact_duplicates", who="ann")["dropped"] == 5
+    assert bench.keep_one("exact_duplicates", who="ann")["batch"] is None
+    bench.add_trigger("wide", query="select id from samples where width > 0")
+    later = digits(260, wrong=0).tail(20)
+    bench.add(later.drop(columns="truth").set_index("id"), name="later", progress=False,
+              split_map=dict(test="pool"))  # fmt: skip
+    assert bench.run_triggers()[0]["new"] == 20
+    assert len(bench.triggers().caught[0]) == 20
+    bench.remove_trigger("wide")
+    assert not len(bench.triggers())
+    with pytest.raises(UserError, match="expected one question"):
+        bench.add_trigger("none")
+
+
 # ---- out: what a notebook shows
 
 
@@ -327,6 +346,10 @@ def test_hints_are_python_here_and_shell_commands_there(bench):
         ("assay commit -m '...' -b my bench", "bench.commit(message='...')"),
         ("assay experiment PLAN.toml", "bench.experiment('PLAN.toml')"),
         ("assay log --batches", "bench.batches()"),
+        (
+            "assay issues --kind near_duplicate --keep-one",
+            "bench.keep_one(kind='near_duplicate')",
+        ),
         ("assay check --repair", "bench.check(repair=True)"),
         ("assay revert --since v1", "bench.revert(since='v1')"),
         ("assay scan --pred-probs FILE --out-of-sample no -b my bench",
