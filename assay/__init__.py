@@ -6,7 +6,8 @@ Fix it, and measure what the fix was worth: `assay.open("my-bench")` is where it
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.curation import Bench, UserError, create, open
+    from assay.bench import Bench, create, open
+    from assay.curation.errors import UserError
 
 __all__ = ["Bench", "UserError", "create", "open"]
 
@@ -18,9 +19,13 @@ def __getattr__(name: str):
     """
     if name not in __all__:
         raise AttributeError(f"module 'assay' has no attribute {name!r}")
-    from assay import curation
+    if name == "UserError":
+        from assay.curation.errors import UserError
 
-    return getattr(curation, name)
+        return UserError
+    from assay import bench
+
+    return getattr(bench, name)
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,6 @@ from assay.curation.versioning import counterfactuals, expressions, pointers, st
 
 if TYPE_CHECKING:
     import duckdb
-    import numpy as np
     import pandas as pd
 
     from assay.curation.formats.torch_dataset import TorchDataset
@@ -87,15 +86,19 @@ class Bench(Store):
         self,
         version: str | int = "HEAD",
         split: str = "train",
-        transform: Callable[[np.ndarray], Any] | None = None,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+        arrays: bool = False,
     ) -> TorchDataset:
         """Make a torch Dataset of the kept, labelled samples of a split.
 
-        An item is (uint8 image (h, w, 3), or transform(image); class index); `.classes` names the indices.
+        An item is (PIL image at its own size, class index), each through its transform; with `arrays` the image is
+        uint8 (side, side, 3) at the bench's working size. `.classes` names the indices, `.targets` lists them.
         """
         from assay.curation.formats.torch_dataset import TorchDataset
 
-        return TorchDataset(self, self.frame(version, split), transform)
+        frame = self.frame(version, split)
+        return TorchDataset(self, frame, transform, target_transform, arrays)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 
 class UserError(Exception):
@@ -14,6 +15,11 @@ class UserError(Exception):
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = clean_message(problem), clean_message(hint)
         super().__init__(f"error: {self.problem}\nhint: {self.hint}")
+
+    def reword(self, translate: Callable[[str], str]) -> None:
+        """Say it in other words, for whoever types no shell commands."""
+        self.problem, self.hint = translate(self.problem), translate(self.hint)
+        self.args = (f"error: {self.problem}\nhint: {self.hint}",)
 
 
 class BenchBusy(UserError):

@@ -30,12 +30,16 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
     path = Path(os.path.abspath(Path(path).expanduser()))
     options = options or ImportOptions()
     try:
-        listing = find_format(path).read(path, options)
-        samples = [sample for batch in listing.batches for sample in batch]
+        return make_source(find_format(path).read(path, options), options)
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
         ) from e
+
+
+def make_source(listing: Listing, options: ImportOptions) -> Source:
+    """Make a source of what a format listed: see read_source."""
+    samples = [sample for batch in listing.batches for sample in batch]
     notes = list(listing.notes)
     if not samples:
         raise refuse_all(listing)

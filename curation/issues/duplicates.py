@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.features.neighbor_graph import Graph
+from assay.curation.features.neighbor_graph import Graph, load_nodes
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.media.image_similarity import NEAR_DUPLICATE
 from assay.curation.splits import LOCKED
+from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,24 @@ def choose_representatives(state: pd.DataFrame, groups: Sequence) -> dict[str, s
         first, *others = sorted(members, key=lambda i: (order[split[i]], -size[i], ids[i]))
         out |= {ids[i]: ids[first] for i in others if split[i] not in LOCKED}
     return out
+
+
+def drop_copies(bench: Bench, kind: str, who: str) -> dict:
+    """Drop all but one of each group of copies, as one batch.
+
+    kind: near_duplicate or exact_duplicates. Returns {batch, dropped, groups}; batch is None where there are none.
+    """
+    import pandas as pd
+
+    state = bench.state()
+    graph, at = load_nodes(bench, state)
+    near = kind == "near_duplicate"
+    stands = choose_representatives(state, graph.groups[at] if near else state.content_hash)
+    rows = [(sample, "false", f"{kind}: {other} stands for it") for sample, other in stands.items()]
+    if not rows:
+        return dict(batch=None, dropped=0, groups=0)
+    out = bench.edit(pd.DataFrame(rows, columns=["sample", "keep", "why"]), who)
+    return dict(batch=out["batch"], dropped=out["edits"], groups=len(set(stands.values())))
 
 
 def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:

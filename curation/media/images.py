@@ -6,6 +6,7 @@ PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, AVIF and HEIC files.
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from assay.curation.media.files import content_hash
 from assay.curation.media.pixels import Pixels
 from assay.curation.media.stored_traits import find_traits
 from assay.curation.storage.shards import Shards
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = tuple(
     (
@@ -55,19 +59,8 @@ class Images:
 
         It is converted as its pixels were, if `traits` tell; else as a source of its own."""
         with plain_errors():
-            opened = open_image(raw)
-            scale = min(1, side / max(opened.image.size))
-            fit = tuple(max(1, round(scale * n)) for n in opened.image.size)
-            rgb, found = convert_to_rgb(opened, raw, fit, UNDECIDED)
-            if rgb is None:
-                before = UNDECIDED
-                if traits is not None:
-                    kept = find_traits(traits, [content_hash(raw)])
-                    before = kept[content_hash(raw)].conversion() if kept else LEGACY
-                conversion = choose_conversion([found], before)
-                rgb, _ = convert_to_rgb(open_image(raw), raw, fit, conversion)
             out = io.BytesIO()
-            rgb.save(out, "JPEG", quality=85)
+            convert_as_stored(raw, traits, side).save(out, "JPEG", quality=85)
             return out.getvalue()
 
     def similarity(
@@ -83,6 +76,31 @@ class Images:
 
 
 MEDIA_TYPE = Images()
+
+
+def convert_as_stored(raw: bytes, traits: Shards | None = None, side: int | None = None) -> Image:
+    """Convert an image file to RGB as its pixels were.
+
+    If `traits` tell how; else as a source of its own. side: the longest that its longer side may be; None: its own
+    size."""
+    opened = open_image(raw)
+    scale = 1 if side is None else min(1, side / max(opened.image.size))
+    fit = tuple(max(1, round(scale * n)) for n in opened.image.size)
+    rgb, found = convert_to_rgb(opened, raw, fit, UNDECIDED)
+    if rgb is None:
+        before = UNDECIDED
+        if traits is not None:
+            kept = find_traits(traits, [content_hash(raw)])
+            before = kept[content_hash(raw)].conversion() if kept else LEGACY
+        conversion = choose_conversion([found], before)
+        rgb, _ = convert_to_rgb(open_image(raw), raw, fit, conversion)
+    return rgb
+
+
+def open_original(raw: bytes, traits: Shards | None = None) -> Image:
+    """Decode an image file at its own size; raises BadMedia."""
+    with plain_errors():
+        return convert_as_stored(raw, traits)
 
 
 def decode_pixels(blob: bytes, side: int | None = None) -> np.ndarray:

@@ -63,10 +63,13 @@ class Pixels:
             windows = np.lib.stride_tricks.sliding_window_view(self.arrays[s], height * width * 3)
             out.reshape(len(out), -1)[mine] = windows[part.index["row"][mine]]
         for i in np.flatnonzero(~ready):
-            row, h, w = (int(part.index[name][i]) for name in ("row", "height", "width"))
-            stored = self.arrays[part.shard[i]][row : row + h * w * 3].reshape(h, w, 3)
-            out[i] = _resize(stored, height, width)
+            out[i] = _resize(part.read_stored(i), height, width)
         return out
+
+    def read_stored(self, i: int) -> np.ndarray:
+        """Read an image in the shape in which it is stored."""
+        row, h, w = (int(self.index[name][i]) for name in ("row", "height", "width"))
+        return self.arrays[self.shard[i]][row : row + h * w * 3].reshape(h, w, 3)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or "u1", copy=False)

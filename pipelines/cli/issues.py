@@ -36,10 +36,7 @@ def list_issues(args: argparse.Namespace) -> None:
 
 def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
     """Drop all but one of each group of copies, as one batch."""
-    import pandas as pd
-
-    from assay.curation.features import neighbor_graph
-    from assay.curation.issues.duplicates import choose_representatives
+    from assay.curation.issues.duplicates import drop_copies
 
     if args.kind not in COPIES or args.version != "HEAD" or args.threshold is not None:
         raise UserError(
@@ -47,29 +44,14 @@ def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
             "say --kind near_duplicate --keep-one, or --kind exact_duplicates --keep-one",
         )
     check_text(args.who, "who drops them")
-    state = bench.state()
-    graph, at = neighbor_graph.load_nodes(bench, state)
-    stands = choose_representatives(
-        state, graph.groups[at] if args.kind == "near_duplicate" else state.content_hash
-    )
-    rows = [
-        (sample, "false", f"{args.kind}: {other} stands for it") for sample, other in stands.items()
-    ]
-    if not rows:
+    out = drop_copies(bench, args.kind, args.who)
+    if out["batch"] is None:
         none = f"no {args.kind} group holds more than one kept sample outside test and guard"
         print_line(args, f"nothing to drop: {none}")
-        return print_result(
-            args, dict(batch=None, dropped=0, groups=0), f"assay status -b {bench.given}"
-        )
-    out = bench.edit(pd.DataFrame(rows, columns=["sample", "keep", "why"]), args.who)
-    groups = len(set(stands.values()))
-    dropped = f"dropped {out['edits']:,} samples of {groups:,} groups of {args.kind}"
+        return print_result(args, out, f"assay status -b {bench.given}")
+    dropped = f"dropped {out['dropped']:,} samples of {out['groups']:,} groups of {args.kind}"
     print_line(args, f"{out['batch']}: {dropped}, and kept one of each, by {args.who}")
-    print_result(
-        args,
-        dict(batch=out["batch"], dropped=out["edits"], groups=groups),
-        f"assay commit -m '...', or assay undo {out['batch']} -b {bench.given}",
-    )
+    print_result(args, out, f"assay commit -m '...', or assay undo {out['batch']} -b {bench.given}")
 
 
 def add(verbs: Verbs) -> None:

@@ -5,6 +5,7 @@ npy, npz, CSV, Parquet or Feather; its rows are matched to samples.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,63 @@ def read_own_file(path: str | Path, bench: Bench, what: str) -> pd.DataFrame:
     Rows are keyed by id, key or path, or in the bench's order. `what`: what they are, in words. `attrs` of the frame:
     matched, by what the rows were. Raises UserError where rows come twice or are unknown, or for no finite numbers.
     """
-    frame, how = match_rows(read_table(path, what), bench.state(), path, what)
+    return match_frame(read_table(path, what), bench, path, what)
+
+
+def read_own_values(
+    values: np.ndarray | pd.DataFrame | str | Path,
+    bench: Bench,
+    what: str,
+    ids: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Read numbers from an array, frame or file, by sample id.
+
+    values: (n, k), a row a sample. ids (n,): their ids, keys or paths; else a frame's index or column of such, else
+    the rows are in the bench's order. See read_own_file.
+    """
+    import pandas as pd
+
+    if isinstance(values, str | Path):
+        return read_own_file(values, bench, what)
+    where = f"your {what}"
+    if not isinstance(values, pd.DataFrame):
+        values = np.asarray(values)
+        if values.ndim != 2:
+            raise UserError(
+                f"expected {what} as an array (samples, numbers), found shape {values.shape}",
+                "one row a sample",
+            )
+        values = pd.DataFrame(values)
+    elif ids is None:
+        values = name_index(values)
+    frame = unpack_lists(values)
+    if ids is not None:
+        ids = list(ids)
+        if len(ids) != len(frame):
+            raise UserError(
+                f"expected an id for each of {len(frame):,} rows of {what}, found {len(ids):,}",
+                "one id a row",
+            )
+        frame = frame.reset_index(drop=True)
+        frame.insert(0, "sample", [str(i) for i in ids])
+    return match_frame(frame, bench, where, what)
+
+
+def match_frame(frame: pd.DataFrame, bench: Bench, path: str | Path, what: str) -> pd.DataFrame:
+    """Match the rows of a table to samples, and check its numbers."""
+    frame, how = match_rows(frame, bench.state(), path, what)
     check_numbers(frame, path, what)
     frame.attrs["matched"] = how
     return frame
+
+
+def name_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make a column of an index that says whose a row is."""
+    import pandas as pd
+
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame
+    return frame.reset_index(names=frame.index.name or "key")
 
 
 def read_table(path: str | Path, what: str) -> pd.DataFrame:
@@ -55,9 +109,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
         raise UserError(
             f"expected {what} as {', '.join(ENDINGS)}, found {path}: {e}", HINT
         ) from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(names=frame.index.name or "key")
-    return unpack_lists(frame)
+    return unpack_lists(name_index(frame))
 
 
 def read_csv(path: str | Path, what: str) -> pd.DataFrame:

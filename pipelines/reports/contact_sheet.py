@@ -76,6 +76,13 @@ def write_gap_sheet(
     run: str | None = None,
 ) -> Path:
     """Write the gaps' contact sheet as HTML or PNG."""
+    return write_sheet(f"Gaps of {bench.path.name}", gap_parts(bench, rows, version, run), path)
+
+
+def gap_parts(
+    bench: Bench, rows: pd.DataFrame, version: str = "HEAD", run: str | None = None
+) -> list[Part]:
+    """Load the pictures of gaps: errors on val, then the pool."""
     state, wrong, parts = bench.state(), model_errors.find_model_errors(bench, version, run), []
     unlocked = state.index[state.keep & ~state.split.isin(LOCKED)]
     wrong = wrong[wrong.wrong & wrong.index.isin(unlocked)]
@@ -91,7 +98,7 @@ def write_gap_sheet(
         }
         pictures = [(head, load_pictures(frame, bench)) for head, frame in halves.items()]
         parts.append(Part(row.gap, f"{row.why}. {row.action}", pictures))
-    return write_sheet(f"Gaps of {bench.path.name}", parts, path)
+    return parts
 
 
 def pool_neighbours(bench: Bench, state: pd.DataFrame, mine: Iterable) -> pd.Index:

@@ -468,7 +468,7 @@ def test_a_merge_brings_new_samples_with_their_pixels(small, tmp_path):
     )
     assert (
         len(small.dataset()) == len(copy.dataset())
-        and (small.dataset()[40][0] == copy.dataset()[40][0]).all()
+        and small.dataset()[40][0].tobytes() == copy.dataset()[40][0].tobytes()
     )
 
 

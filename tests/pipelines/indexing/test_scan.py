@@ -495,7 +495,7 @@ def test_imbalance_does_not_turn_rare_classes_into_suspects(data, tmp_path):
 
 def test_the_public_names_work(scanned):
     assert assay.open(scanned.path).sql("select count(*) as n from samples").n[0] == 600
-    images = scanned.dataset("HEAD", "train")
+    images = scanned.dataset("HEAD", "train", arrays=True)
     image, label = images[0]
     assert (
         image.shape == (8, 8, 3)

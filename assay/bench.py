@@ -1,0 +1,602 @@
+"""The bench in Python: what the command line does, as methods.
+
+Arrays and frames in, arrays and frames out. A verb of the pipelines is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay import curation
+from assay.curation.errors import UserError
+from assay.progress import line_printer, progress_bar
+from assay.python_hints import translate_hint
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from assay.curation.storage.interface import Tell
+    from assay.pipelines.reports.notebook import Difference, Frame, Report
+
+PATIENCE = 300.0  # seconds without a step after which a network is ended
+
+
+class Bench(curation.Bench):
+    """A bench folder, opened: look, decide, measure.
+
+    `dir(bench)` lists what can be done with it. A notebook shows what comes back with its pictures.
+    """
+
+    def __dir__(self) -> list[str]:
+        return list(VERBS)
+
+    def _repr_html_(self) -> str:
+        from assay.pipelines.reports.notebook import draw_bench
+
+        return draw_bench(self)
+
+    def _printer(self, show: bool = True) -> Tell:
+        return line_printer(show, functools.partial(translate, bench=self))
+
+    # ---- what goes in
+
+    def add(
+        self,
+        source: Any,
+        labels: Iterable | None = None,
+        split: Iterable[str] | str = "",
+        who: str = "",
+        *,
+        name: str | None = None,
+        columns: dict[str, str] | None = None,
+        split_map: dict[str, str] | None = None,
+        images: str | Path | None = None,
+        skip_bad: bool = False,
+        audited_test: bool = False,
+        yes: bool = False,
+        refreeze_test: bool = False,
+        progress: bool = True,
+    ) -> Bench:
+        """Import a folder, file, DataFrame, or arrays of images with labels.
+
+        source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
+        takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
+        others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
+        of what was: frames are called frame, arrays arrays.
+        """
+        import pandas as pd
+
+        from assay.curation.formats import frames, uploads
+        from assay.curation.formats.base import ImportOptions
+        from assay.pipelines.cli.data import describe_import
+        from assay.pipelines.indexing.ingest import ingest
+        from assay.pipelines.simulation.example_data import resolve_example
+
+        is_path = isinstance(source, str | Path)
+        if is_path and labels is not None:
+            raise UserError(
+                f"expected labels beside arrays of images, found them beside {source}",
+                "a folder or file has its own: leave them out, or give a DataFrame of both",
+            )
+        is_frame = isinstance(source, pd.DataFrame)
+        if not is_path:
+            name = name or ("frame" if is_frame else "arrays")
+        given = ImportOptions(
+            columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
+        )
+        if is_path:
+            there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
+        else:
+            frame = source if is_frame else frames.make_frame(source, labels, split)
+            there = frames.open_frame(self, frame, given)
+        say = self._printer(progress)
+        try:
+            with progress_bar("decoding", progress) as step, there as found:
+                out = ingest(self, found, who or getpass.getuser(), given, step)
+        except UserError as e:
+            if not is_path and name in set(self.state().source):
+                e.hint += f"; there are {name} already: to add them beside those, say name='...'"
+            raise
+        for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
+            say(line)
+        return self
+
+    def scan(
+        self,
+        pred_probs: np.ndarray | pd.DataFrame | str | None = None,
+        embeddings: np.ndarray | pd.DataFrame | str | None = None,
+        model: Any = None,
+        *,
+        ids: Iterable[str] | None = None,
+        out_of_sample: bool | None = None,
+        effort: int = 1,
+        embedder: str = "lite0",
+        keep_leakage: bool = False,
+        yes: bool = False,
+        patience: float = PATIENCE,
+        progress: bool = True,
+    ) -> Frame:
+        """Scan the images: embed, compare, judge labels, find issues.
+
+        pred_probs (n, k), embeddings (n, d): your own model's, as array, frame or file. ids (n,): whose rows they
+        are; else a frame's index, or the bench's order. out_of_sample: whether pred_probs are. model: a scikit-learn
+        classifier, fitted out of fold on the embeddings. For the others see scan.ScanOptions. Returns label_issues().
+        """
+        from assay.pipelines.indexing.draw_map import draw_map
+        from assay.pipelines.indexing.own_classifier import predict_by_classifier
+        from assay.pipelines.indexing.own_files import read_own_values
+        from assay.pipelines.indexing.own_model import OwnModel
+        from assay.pipelines.indexing.scan import ScanOptions, scan
+
+        if pred_probs is not None and (out_of_sample is None or model is not None):
+            raise UserError(
+                "expected to know whether your probabilities are out of sample, found no word"
+                if model is None
+                else "expected pred_probs or a model, found both",
+                "say out_of_sample=True or False" if model is None else "leave one out",
+            )
+
+        def read(values: Any, what: str) -> pd.DataFrame | None:
+            return None if values is None else read_own_values(values, self, what, ids)
+
+        def choose(probs: pd.DataFrame | None) -> ScanOptions:
+            own = OwnModel(probs, vectors, out_of_sample is not False)
+            return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience)
+
+        vectors, say = read(embeddings, "embeddings"), self._printer(progress)
+        with progress_bar("scanning", progress) as step:
+            probs = read(pred_probs, "probabilities")
+            if model is not None:
+                probs = predict_by_classifier(self, model, choose(None), say, step)
+            scan(self, choose(probs), say=say, progress=step)
+        draw_map(self, say)
+        return self.label_issues()
+
+    # ---- what a model says
+
+    def label_issues(self, version: str = "HEAD") -> Frame:
+        """Judge every train and val label, in cleanlab's columns.
+
+        Frame by sample, in the bench's order: is_label_issue, label_score (low is bad), given_label, predicted_label,
+        as Datalab.get_issues("label") has them. A label that a person decided about is no issue any more.
+        """
+        from assay.curation.label_quality.live import label_scores
+        from assay.pipelines.reports.notebook import Frame, draw_label_issues
+
+        found = label_scores(self, version, scan_needed=False)
+        names = dict(flagged="is_label_issue", score="label_score", label="given_label")
+        found = found.rename(columns=names | dict(suggestion="predicted_label"))
+        found = found[["is_label_issue", "label_score", "given_label", "predicted_label"]]
+        return Frame.of(found.rename_axis("sample"), self, draw_label_issues)
+
+    def pred_probs(self) -> pd.DataFrame:
+        """Give the out-of-sample probabilities of every class.
+
+        Frame (n, k) by sample, a column a class, rows sum to 1; of all samples but test and guard, which are locked.
+        """
+        import pandas as pd
+
+        from assay.curation.label_quality.live import refresh_scores
+        from assay.curation.label_quality.score_files import LabelScores
+
+        refresh_scores(self)
+        kept = LabelScores.load(self)
+        index = pd.Index(kept.ids.astype(str).astype(object), name="sample")
+        return pd.DataFrame(kept.pred_probs, index, kept.classes)
+
+    def embeddings(self) -> pd.DataFrame:
+        """Give the vectors of all samples: frame (n, d) by sample."""
+        import numpy as np
+        import pandas as pd
+
+        from assay.curation.features.scan_settings import read_settings
+        from assay.curation.storage.shards import Shards
+
+        shards = Shards(self.arrays / "embeddings" / read_settings(self)["folder"])
+        state = self.state()
+        vectors = np.asarray(shards.rows(np.asarray(state.content_hash, "S32")))
+        return pd.DataFrame(vectors, state.index.rename("sample"))
+
+    # ---- what to look at
+
+    def queue(
+        self,
+        n: int = 200,
+        random: float = 0.05,
+        version: str = "HEAD",
+        again: float = 0.0,
+        who: str = "",
+    ) -> Frame:
+        """List what to review next: see curation.Bench.queue."""
+        from assay.pipelines.reports.notebook import Frame, draw_queue
+
+        return Frame.of(super().queue(n, random, version, again, who), self, draw_queue)
+
+    def issues(
+        self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
+    ) -> Frame:
+        """List the open issues, worst first: see curation.Bench.issues."""
+        from assay.pipelines.reports.notebook import Frame, draw_issues
+
+        return Frame.of(super().issues(kind, version, threshold), self, draw_issues)
+
+    def gaps(self, version: str = "HEAD", run: str | None = None) -> Frame:
+        """List where data are missing, or labels contradict: see find_gaps."""
+        from assay.curation.slicing.gaps import find_gaps
+        from assay.pipelines.reports.notebook import Frame, draw_gaps
+
+        draw = functools.partial(draw_gaps, version=version, run=run)
+        found = find_gaps(self, version, run)
+        found["action"] = [translate(text, self) for text in found.action]
+        return Frame.of(found, self, draw)
+
+    def clusters(self, version: str = "HEAD", level: str = "fine") -> pd.DataFrame:
+        """List the clusters of the data: see tabulate_clusters."""
+        from assay.curation.slicing.cluster_table import tabulate_clusters
+
+        return tabulate_clusters(self, version, level)
+
+    def map(self, version: str = "HEAD") -> pd.DataFrame:
+        """Place every image in the plane: frame x, y, method by sample."""
+        from assay.curation.features import image_map
+
+        state = self.frame(version)
+        xy, method = image_map.read_positions(self, state)
+        return state[["split", "label"]].assign(x=xy[:, 0], y=xy[:, 1], method=method)
+
+    def similar(
+        self,
+        samples: Iterable[str] | str = (),
+        n: int = 100,
+        split: str = "pool",
+        *,
+        gap: str | None = None,
+        copies: bool = False,
+    ) -> Frame:
+        """Find the samples most like given ones, or like a gap's."""
+        from assay.curation.selection.similarity import find_similar
+        from assay.curation.slicing.gaps import gap_seeds
+        from assay.pipelines.reports.notebook import Frame, draw_candidates
+
+        seeds = [samples] if isinstance(samples, str) else list(samples)
+        if bool(seeds) == (gap is not None):
+            raise UserError(
+                f"expected samples or a gap, found {'both' if gap else 'neither'}",
+                "as in: bench.similar(['d0017'])",
+            )
+        found = find_similar(self, seeds or list(gap_seeds(self, gap)), split, copies)
+        return Frame.of(found.head(n), self, draw_candidates)
+
+    def suggest(self, n: int = 100) -> Frame:
+        """Suggest what to label next in the pool: see suggest_samples."""
+        from assay.curation.selection.active_learning import suggest_samples
+        from assay.pipelines.reports.notebook import Frame, draw_candidates
+
+        return Frame.of(suggest_samples(self, n), self, draw_candidates)
+
+    def keep_one(self, kind: str = "near_duplicate", who: str = "") -> dict:
+        """Drop all but one of each group of copies, as one batch."""
+        from assay.curation.issues.duplicates import drop_copies
+
+        if kind not in ("near_duplicate", "exact_duplicates"):
+            raise UserError(
+                f"expected near_duplicate or exact_duplicates, found {kind!r}", "name one of them"
+            )
+        return drop_copies(self, kind, who or getpass.getuser())
+
+    def triggers(self) -> pd.DataFrame:
+        """List the questions that every import is asked."""
+        import pandas as pd
+
+        from assay.curation.selection.triggers import active_triggers
+
+        rows = [
+            (name, t["kind"], t["said"], t["caught"]) for name, t in active_triggers(self).items()
+        ]
+        return pd.DataFrame(rows, columns=["name", "kind", "question", "caught"])
+
+    def add_trigger(
+        self,
+        name: str,
+        who: str = "",
+        *,
+        similar: list[str] | None = None,
+        gap: str | None = None,
+        confidence_below: float | None = None,
+        disagreement: tuple[str, str] | None = None,
+        query: str | None = None,
+    ) -> dict:
+        """Ask every import one question: see triggers.add_trigger."""
+        from argparse import Namespace
+
+        from assay.curation.selection.triggers import add_trigger
+        from assay.pipelines.cli.triggers import read_question
+
+        asked = Namespace(
+            similar=similar,
+            gap=gap,
+            confidence_below=confidence_below,
+            disagreement=disagreement,
+            query=query,
+        )
+        kind, parts = read_question(self, asked)
+        return add_trigger(self, name, kind, who or getpass.getuser(), **parts)
+
+    def run_triggers(self, name: str | None = None, who: str = "") -> list[dict]:
+        """Run all triggers, or one, on what came new."""
+        from assay.curation.selection.triggers import require_trigger
+        from assay.pipelines.indexing.triggers import run_triggers
+
+        if name is not None:
+            require_trigger(self, name)
+        return run_triggers(self, who or getpass.getuser(), name)[0]
+
+    def remove_trigger(self, name: str, who: str = "") -> None:
+        """Remove a trigger; what it caught keeps its tag."""
+        from assay.curation.selection.triggers import remove_trigger
+
+        remove_trigger(self, name, who or getpass.getuser())
+
+    # ---- what happened
+
+    def diff(self, a: str, b: str = "HEAD") -> Difference:
+        """Compare two versions: see curation.Bench.diff."""
+        from assay.pipelines.reports.notebook import Difference
+
+        return Difference.of(super().diff(a, b), self)
+
+    def runs(self, split: str = "val", version: str = "HEAD") -> Frame:
+        """List every finished run: see curation.Bench.runs."""
+        from assay.pipelines.reports.notebook import Frame, draw_runs
+
+        return Frame.of(super().runs(split, version), self, draw_runs)
+
+    def status(self, version: str = "HEAD") -> dict:
+        """Summarise the bench, and say what to do next: see curation's."""
+        out = super().status(version)
+        out["next"] = translate(out["next"], self)
+        if "advice" in out:
+            out["advice"] = {k: translate(v, self) for k, v in out["advice"].items()}
+        return out
+
+    # ---- what it was worth
+
+    def experiment(
+        self,
+        plan: dict | str | Path | None = None,
+        path: str | Path | None = None,
+        *,
+        jobs: int | None = None,
+        patience: float = PATIENCE,
+        progress: bool = True,
+    ) -> Report:
+        """Train what a plan asks for and is missing, and report it.
+
+        plan: a dict or a TOML file; None: the first version against HEAD, see plan.default_plan. path: of the page.
+        jobs: cells at once. Raises Unfinished, after the report, where networks failed.
+        """
+        from assay.pipelines.experiments import run
+        from assay.pipelines.experiments.plan import default_plan, store_plan
+
+        asked = default_plan(self) if plan is None else read_plan(plan)
+        unfinished = None
+        with progress_bar("training", progress) as step:
+            say = self._printer(progress)
+            try:
+                run.run_plan(self, asked, say, step, jobs, patience=patience)
+            except run.Unfinished as e:  # the others have their report
+                unfinished = e
+        try:
+            report = self.report(path, asked)
+            store_plan(self, asked)  # the last experiment is one that could be judged
+        except UserError:
+            if unfinished is None:
+                raise
+        if unfinished:
+            raise unfinished
+        return report
+
+    def report(
+        self, path: str | Path | None = None, plan: dict | str | Path | None = None
+    ) -> Report:
+        """Report the last experiment, or a plan's, on one HTML page.
+
+        path: of the page; None: report.html in the bench. The report has data, a verdict and its path.
+        """
+        from assay.pipelines.experiments.plan import last_plan
+        from assay.pipelines.reports import experiment_report
+        from assay.pipelines.reports.notebook import Report
+
+        asked = last_plan(self) if plan is None else read_plan(plan)
+        where = Path(path) if path else self.path / "report.html"
+        data, page = experiment_report.report(self, asked, where.absolute())
+        return Report(self, data | dict(verdict=translate(data["verdict"], self)), page)
+
+    def compare(self, first: str, second: str) -> dict:
+        """Say whether the second run is better on the test set."""
+        from assay.pipelines.evaluation.pairwise import compare_runs
+
+        return compare_runs(self, first, second)
+
+    def shadow(
+        self, first: str, second: str, split: str = "pool", *, predict: bool = False
+    ) -> tuple[pd.DataFrame, dict]:
+        """Find where two models disagree beyond chance: see compare_models."""
+        from assay.pipelines.experiments.predictions import compare_models
+
+        return compare_models(self, first, second, split, predict, self._printer())
+
+    def guard(
+        self,
+        slices: str | Path,
+        who: str,
+        *,
+        from_gap: str | None = None,
+        score: float | None = None,
+    ) -> dict:
+        """Freeze the regression sets of a file, or a gap as one."""
+        from assay.curation.slicing import regression_sets, set_definitions
+
+        if from_gap is None:
+            sets = set_definitions.read_regression_sets(slices)
+            return regression_sets.freeze_sets(self, sets, who)
+        sets, _ = set_definitions.make_set_from_gap(self, str(slices), from_gap, score)
+        out = regression_sets.freeze_sets(self, sets, who)
+        return out | dict(file=str(set_definitions.write_regression_sets(self, sets)))
+
+    def gate(
+        self,
+        min_gain: float | None = None,
+        no_regression: str | Path | None = None,
+        *,
+        confidence: float = 0.95,
+        plan: dict | str | Path | None = None,
+    ) -> dict:
+        """Judge the last experiment: `passed`, and the checks: see judge_gates."""
+        from assay.curation.slicing.set_definitions import read_regression_sets
+        from assay.pipelines.evaluation.gates import judge_gates
+        from assay.pipelines.experiments.plan import last_plan
+
+        asked = last_plan(self) if plan is None else read_plan(plan)
+        sets = read_regression_sets(no_regression) if no_regression else None
+        return judge_gates(self, asked, min_gain, sets, confidence, str(no_regression))
+
+    def audit(
+        self,
+        answers: pd.DataFrame | str | Path | None = None,
+        who: str = "",
+        *,
+        split: str = "test",
+        n: int = 200,
+        folder: str | Path | None = None,
+    ) -> dict:
+        """Draw a blind sheet of samples; or, with answers, read it back.
+
+        answers: the filled worksheet.csv, or its rows. See audit_sheet.start_audit, audit_answers.apply_answers.
+        """
+        from assay.curation.review.audit_answers import apply_answers
+        from assay.curation.review.audit_sheet import start_audit
+        from assay.curation.versioning.decision_cells import read_decisions
+
+        who = who or getpass.getuser()
+        if answers is None:
+            return start_audit(self, who, split, n, folder=folder)
+        rows = read_decisions(answers) if isinstance(answers, str | Path) else answers
+        return apply_answers(self, rows, who)
+
+    # ---- what comes out, and care
+
+    def export(
+        self,
+        folder: str | Path,
+        version: str = "HEAD",
+        format: str = "manifest",
+        copy: bool = False,
+    ) -> dict:
+        """Write a version as files: see formats.write.export_version."""
+        from assay.curation.formats.write import export_version
+
+        return export_version(self, folder, version, format, copy)
+
+    def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
+        """Check that log, arrays and images are what was written.
+
+        [] for a sound bench; else what is wrong, each with what can be done.
+        """
+        from assay.curation.maintenance.integrity import check_bench
+        from assay.curation.maintenance.repair import repair_bench
+
+        with progress_bar("checking", progress) as step:
+            found = check_bench(self, step)
+            return repair_bench(self, found, step) if repair and found else found
+
+    def gc(self, dry_run: bool = False) -> dict:
+        """Delete derived arrays that nothing needs."""
+        from assay.curation.maintenance.garbage import collect_garbage
+
+        return collect_garbage(self, dry_run)
+
+    def relocate(self, folder: str | Path, *, progress: bool = True) -> dict:
+        """Find images that have moved to a folder, by their bytes."""
+        from assay.curation.media.relocation import relocate_images
+
+        with progress_bar("reading", progress) as step:
+            return relocate_images(self, str(folder), step)
+
+    def restore(self, name: str | None = None) -> dict:
+        """Restore the last good backup, or the one of a version."""
+        from assay.curation.storage.backup import restore_backup
+
+        return restore_backup(self, name)
+
+
+def read_plan(plan: dict | str | Path) -> dict:
+    """Check a plan, a dict or a TOML file."""
+    from assay.pipelines.experiments import plan as plans
+
+    return plans.check_plan(plan) if isinstance(plan, dict) else plans.read_plan(plan)
+
+
+# ---- opened, and its errors in Python
+
+VERBS = (
+    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
+    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
+    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
+    "sql state status suggest suspects triggers undo"
+).split()
+
+
+def translate(text: str, bench: object = None) -> str:
+    """Say in Python what a text says in shell commands.
+
+    bench: the one that it is about, or its path.
+    """
+    methods = {name: inspect.signature(getattr(Bench, name)) for name in VERBS}
+    return translate_hint(text, methods, getattr(bench, "given", bench) or "")
+
+
+def say_in_python(function: Callable) -> Callable:
+    """Wrap a function so that its errors' hints are Python."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except UserError as e:
+            e.reword(functools.partial(translate, bench=next(iter(args), None)))
+            raise
+
+    return call
+
+
+for _name in VERBS:
+    setattr(Bench, _name, say_in_python(getattr(Bench, _name)))
+
+
+@say_in_python
+def open(path: str | Path) -> Bench:  # noqa: A001 - `assay.open("my-bench")` is what users type
+    """Open the bench in folder `path`: see curation.open."""
+    return adopt(curation.open(path))
+
+
+@say_in_python
+def create(path: str | Path, group: bool = False) -> Bench:
+    """Open the bench in folder `path`; make it where there is none."""
+    return adopt(curation.create(path, group))
+
+
+def adopt(opened: curation.Bench) -> Bench:
+    """Give a bench that was opened the verbs of the pipelines."""
+    bench = Bench(opened.given)
+    bench.upgrade_note = opened.upgrade_note
+    if bench.upgrade_note:
+        print(f"note: {bench.upgrade_note}; scan again, so that they are judged", file=sys.stderr)
+    return bench

@@ -1,0 +1,127 @@
+"""Say in Python what a message says in shell commands.
+
+Messages are written for the command line. `assay scan -b cells --effort 2` becomes `bench.scan(effort=2)`: the parser
+knows a verb's options, and the method of that name which of them it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+from functools import cache
+
+COMMAND = re.compile(r"\bassay ([a-z]+)\b")
+WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$")
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( [^\s`'\",;:)(]+)?")
+PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value of an option
+METHODS = {"import": "add"}  # all others are called as their verbs
+PHRASES = {
+    "assay log --batches": "bench.batches()",
+    "another with -b": "another folder",
+    "another: -b BENCH": "another folder",
+}
+PHRASES |= {
+    "another with -o": "another folder",
+    "another -o": "another file",
+    "see -b, and ": "see ",
+}
+NAMES = {"as": "name", "in": "split", "m": "message", "o": "path", "run": "run"}
+ROLES = {f"{role}-column": role for role in ("image", "label", "split", "id", "group")}
+
+
+def translate_hint(text: str, methods: dict[str, inspect.Signature], given: object = "") -> str:
+    """Translate shell commands and options in a text into Python.
+
+    methods: the signature of each verb. given: the path of the bench, as its user wrote it.
+    """
+    if "assay " not in text and "-" not in text:
+        return text
+    text = text.replace(f" -b {given}", "") if str(given) else text
+    for shell, python in PHRASES.items():
+        text = text.replace(shell, python)
+    out, at = "", 0
+    for match in COMMAND.finditer(text):
+        name = METHODS.get(match[1], match[1])
+        if match.start() < at or match[1] not in list_options():
+            continue
+        if name not in methods:  # a verb of the command line alone, such as app
+            continue
+        if name == "issues" and "--keep-one" in text[match.end() :].split(" assay ")[0]:
+            name = "keep_one"
+        end, bench, arguments = read_arguments(text, match.end(), match[1], methods[name])
+        out += f"{text[at : match.start()]}{bench}.{name}({', '.join(arguments)})"
+        at = end
+    text = re.sub(r"(?<![\w-])-n (?=\d)", "n=", out + text[at:])
+    return OPTION.sub(write_option, text)
+
+
+def read_arguments(
+    text: str, at: int, verb: str, method: inspect.Signature
+) -> tuple[int, str, list[str]]:
+    """Read a verb's arguments from a text.
+
+    Returns (where they end, the bench, the arguments as Python). What the method does not take, such as --csv, is
+    left out.
+    """
+    options, bench, out = list_options()[verb], "bench", []
+    while match := WORD.match(text, at):
+        word = match[1]
+        action = options.get(word)
+        if action is None and not (PLACEHOLDER.fullmatch(word) and not word.startswith("-")):
+            break
+        at = match.end()
+        if action is None:
+            out.append(write_value(word))
+            continue
+        value = "True"
+        if action.nargs != 0:
+            values = [WORD.match(text, at)]
+            if values[0] is None:
+                break
+            value, at = write_value(values[0][1]), values[0].end()
+        name = name_parameter(word)
+        if word == "-b" and value[1:-1].isupper():  # any bench, which may have to be made
+            bench = f"assay.create({value})"
+        if name in method.parameters:
+            out.append(f"{name}={value}")
+        elif word.lstrip("-") in ROLES and "columns" in method.parameters:
+            out.append(f"columns={{'{ROLES[word.lstrip('-')]}': {value}}}")
+    return at, bench, out
+
+
+@cache
+def list_options() -> dict[str, dict[str, argparse.Action]]:
+    """List each verb's options by what the command line calls them."""
+    from assay.pipelines.cli.main import make_parser
+
+    (verbs,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return {name: parser._option_string_actions for name, parser in verbs.choices.items()}
+
+
+def name_parameter(option: str) -> str:
+    """Name the parameter of an option: --pred-probs is pred_probs."""
+    word = option.lstrip("-")
+    return NAMES.get(word, word.replace("-", "_"))
+
+
+def write_value(word: str) -> str:
+    """Write a word of a command as a Python value."""
+    if word[0] in "'\"" or re.fullmatch(r"-?\d+(\.\d+)?", word):
+        return word
+    return {"yes": "True", "no": "False"}.get(word, repr(word))
+
+
+def write_option(match: re.Match) -> str:
+    """Write an option that stands alone, as in `say --score 0.9`."""
+    word, value = match[1], match[2]
+    known = [o[f"--{word}"] for o in list_options().values() if f"--{word}" in o]
+    if not known:
+        return match[0]
+    flag = any(action.nargs == 0 for action in known)
+    rest = value or "" if flag or value in PROSE else ""
+    written = "True" if flag else "..." if rest or not value else write_value(value[1:])
+    if word in ROLES:
+        return f"columns={{'{ROLES[word]}': {written}}}{rest}"
+    return f"{name_parameter(word)}={written}{rest}"
