@@ -17,6 +17,8 @@ from assay.curation.config import check_config, says
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
+from assay.curation.versioning.pointers import find_position
+from assay.curation.versioning.states import hash_tree
 from assay.pipelines.training.architectures.recipes import canonical_name, find_recipe
 
 LEAST = 'versions = ["v1", "v2"]'
@@ -114,6 +116,31 @@ def check_plan(plan: dict, where: str | Path = "the plan") -> dict:
     Architectures get their one spelling. Raises UserError where it asks for nothing sensible.
     """
     return check_config(Plan, plan, str(where), LEAST)
+
+
+def default_plan(bench: Bench) -> dict:
+    """Plan the first version against HEAD, on probe and mlp.
+
+    HEAD goes by its version's name where it is committed; open edits stay open, and the plan says HEAD. It names no
+    control: `v1 ~ random(n)` would spoil as many labels as people mended, which is no review. What as many reviews at
+    random would have found is estimated from the random stratum, by every report. Raises UserError where there is no
+    version yet, or nothing has changed since.
+    """
+    commits = bench.commits()
+    if not len(commits):
+        raise UserError(
+            "expected a version to compare with, found none",
+            f"run: assay scan -b {bench.given}, which makes v1",
+        )
+    first, last = commits.iloc[0], commits.iloc[-1]
+    if first.tree == hash_tree(bench.state()):
+        raise UserError(
+            f"expected another state than {first['name']}, found nothing changed since",
+            f"review first: assay queue -b {bench.given}; or name a version in a plan, "
+            f"such as '{first['name']} ~ flagged'",
+        )
+    now = last["name"] if last.upto == find_position(bench, "HEAD") else "HEAD"
+    return check_plan(dict(versions=[first["name"], now]))
 
 
 # ---- the plan of the last experiment, for its report

@@ -27,7 +27,7 @@ from assay.pipelines.evaluation.compare import compare_versions
 from assay.pipelines.evaluation.pairwise import compare_runs
 from assay.pipelines.experiments import run, trainer, worker
 from assay.pipelines.experiments.cells import list_cells, version_roles
-from assay.pipelines.experiments.plan import check_plan, read_plan
+from assay.pipelines.experiments.plan import check_plan, default_plan, read_plan
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import isolated, job_files
 from assay.pipelines.reports.experiment_report import report
@@ -820,3 +820,15 @@ def kept_right(bench, key, truth):
         )
     )
     return [said[s] == label for s, label in truth.items()]
+
+
+def test_without_a_plan_the_first_version_is_compared_with_what_stands_now(bench, scanned):
+    with pytest.raises(UserError, match="scan"):
+        default_plan(bench)
+    with pytest.raises(UserError, match="nothing changed since"):
+        default_plan(scanned)
+    scanned.edit(pd.DataFrame(dict(sample=scanned.queue(3)["sample"], keep="false")), "ann")
+    plan = default_plan(scanned)
+    assert plan["versions"] == ["v1", "HEAD"] and plan["architectures"] == ["probe", "mlp"]
+    scanned.commit("three out", "ann")
+    assert default_plan(scanned)["versions"] == ["v1", "v2"], "a name that stays where it is"
