@@ -59,7 +59,10 @@ def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
         none = f"no {args.kind} group holds more than one kept sample outside test and guard"
         print_line(args, f"nothing to drop: {none}")
         return print_result(
-            args, dict(batch=None, dropped=0, groups=0), f"assay status -b {bench.given}"
+            args,
+            dict(batch=None, dropped=0, groups=0),
+            f"assay status -b {bench.given}",
+            schema="issues-keep-one",
         )
     out = bench.edit(pd.DataFrame(rows, columns=["sample", "keep", "why"]), args.who)
     groups = len(set(stands.values()))
@@ -69,6 +72,7 @@ def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
         args,
         dict(batch=out["batch"], dropped=out["edits"], groups=groups),
         f"assay commit -m '...', or assay undo {out['batch']} -b {bench.given}",
+        schema="issues-keep-one",
     )
 
 
