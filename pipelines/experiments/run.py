@@ -6,6 +6,7 @@ A kill costs the cells that were under way, and no other.
 
 from __future__ import annotations
 
+import shutil
 import threading
 import uuid
 from collections.abc import Callable
