@@ -143,7 +143,7 @@ def print_result(
         said = {k: v for k, v in result.items() if isinstance(v, str | int | float)}
         LISTENER(often=False, said=said)
     if args.json:
-        print_json(describe_result(schema or args.verb, result or {}, passed))
+        print_json(describe_result(schema or args.verb, {} if result is None else result, passed))
     elif next_step and not QUIET:
         print(escape_controls(f"next: {next_step}"))
 
