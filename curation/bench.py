@@ -115,14 +115,15 @@ class Bench(Store):
     def queue(
         self,
         n: int = 200,
-        random: float = 0.05,
+        random: float | None = None,
         version: str = "HEAD",
         again: float = 0.0,
         who: str = "",
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
-        random, again: shares of n, drawn at random and from what others have reviewed. Frame rank, sample,
+        random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
+        and from what others have reviewed. Frame rank, sample,
         source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class UserError(Exception):
     """What was expected and found, and what to do about it.
 
-    `problem` says the first, `hint` the second. The command line exits with status 2.
+    `problem` says the first, `hint` the second. `code` names the kind of error, for a script: the
+    command line prints it with --json, and exits with status 2.
     """
+
+    code = "bad_input"
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = clean_message(problem), clean_message(hint)
@@ -22,28 +25,77 @@ class UserError(Exception):
         self.args = (f"error: {self.problem}\nhint: {self.hint}",)
 
 
+class UnknownName(UserError):
+    """A name that nothing has; `suggestions` are known ones that may be meant."""
+
+    code = "unknown_name"
+
+    def __init__(self, problem: str, hint: str, name: object, known: Iterable[object]) -> None:
+        self.suggestions = suggest_names(name, known)
+        super().__init__(problem, ask_meant(self.suggestions) + hint)
+
+
+class NoBench(UserError):
+    """There is no bench in the folder."""
+
+    code = "no_bench"
+
+
+class Question(UserError):
+    """Only a person can say whether to go on; `hint` has the option that says yes."""
+
+    code = "question"
+
+
 class BenchBusy(UserError):
     """Somebody else has the bench open: the same may work a moment later."""
+
+    code = "bench_busy"
 
 
 class DiskFull(UserError):
     """There is no room on the disk of the bench; what it holds is sound."""
 
+    code = "disk_full"
+
 
 class OtherSchema(UserError):
     """The bench is of a schema that this code does not know; it may be sound."""
+
+    code = "other_schema"
 
 
 class NotScanned(UserError):
     """Only a scan can tell what is asked, and there was none since."""
 
+    code = "not_scanned"
+
 
 class DamagedFile(UserError):
     """A file of arrays cannot be read; `reason` says why."""
 
+    code = "damaged_file"
+
     def __init__(self, problem: str, hint: str, reason: str) -> None:
         super().__init__(problem, hint)
         self.reason = clean_message(reason)
+
+
+def suggest_names(name: object, known: Iterable[object]) -> list[str]:
+    """Find the known names that a mistyped one may be, at most two."""
+    from difflib import SequenceMatcher, get_close_matches
+
+    plain = {str(other).casefold(): str(other) for other in known}
+    given = str(name)[:100].casefold()
+    found = get_close_matches(given, plain, 2)
+    likeness = [SequenceMatcher(None, one, given).ratio() for one in found]
+    # the second is named only where it is hardly less likely
+    return [plain[one] for one, ratio in zip(found, likeness) if ratio > likeness[0] - 0.1]
+
+
+def ask_meant(names: list[str]) -> str:
+    """Ask whether one of the names was meant; "" without any."""
+    return f"did you mean {' or '.join(names)}? " if names else ""
 
 
 def clean_message(text: str) -> str:

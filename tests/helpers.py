@@ -14,6 +14,7 @@ from assay.curation.review.audit_answers import apply_answers
 from assay.curation.versioning import decision_cells
 from assay.pipelines.cli.main import main
 from assay.pipelines.experiments.plan import check_plan
+from tests.json_outputs import check_json
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ASSAY_DATA") or ROOT.parent / "shared" / "data")
@@ -99,12 +100,16 @@ def truth_of(bench):
 
 
 def run_assay(*arguments):
-    """(exit status, standard output, standard error) of a verb, in this process; `run_alone` starts a real one."""
+    """(exit status, standard output, standard error) of a verb, in this process; `run_alone` starts a real one.
+
+    What --json prints is checked against its documented schema."""
     from contextlib import redirect_stderr, redirect_stdout
 
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = main([str(a) for a in arguments])
+    if "--json" in arguments:
+        check_json(out.getvalue())
     return status, out.getvalue(), err.getvalue()
 
 

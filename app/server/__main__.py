@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int | None:
     p.add_argument("--port", type=int, default=8501)
     p.add_argument("--no-browser", action="store_true")
     p.add_argument("--link", action="store_true")
+    p.add_argument("--json", action="store_true")
     args = p.parse_args(arguments)
     import uvicorn
 
@@ -25,26 +26,27 @@ def main(arguments: list[str] | None = None) -> int | None:
     from assay.app.server.review_session import open_session
     from assay.app.server.timeouts import TimedProtocol
     from assay.curation.errors import UserError
+    from assay.pipelines.cli.main import report_error
 
     hosts = LOCAL if args.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, args.host)
     try:
         keys = AccessKeys(args.bench)
         if args.link:
-            print(f"{keys.find_address()}{keys.make_token('link')}")
+            print_link(args, f"{keys.find_address()}{keys.make_token('link')}", "")
             return 0
         open_session(args.bench)
     except UserError as e:
-        print(e, file=sys.stderr)
-        return 2
+        return report_error(e, args.json)
     keys.delete_expired()
     app = make_app(args.bench, keys, args.port, hosts)
     address = f"http://{args.host}:{args.port}/?token="
-    print(f"the workbench is at {address}{keys.make_token('link')}", flush=True)
-    print(
-        "the link opens once, in one browser; for another browser or person: "
-        f"assay app --link -b {args.bench}",
-        flush=True,
-    )
+    print_link(args, f"{address}{keys.make_token('link')}", "the workbench is at ")
+    if not args.json:
+        print(
+            "the link opens once, in one browser; for another browser or person: "
+            f"assay app --link -b {args.bench}",
+            flush=True,
+        )
     keys.write_address(address)
     if not args.no_browser:
         page = keys.write_redirect(address + keys.make_token("link"))
@@ -57,6 +59,15 @@ def main(arguments: list[str] | None = None) -> int | None:
         access_log=False,
         http=TimedProtocol,
     )
+
+
+def print_link(args: argparse.Namespace, url: str, before: str) -> None:
+    """Print a link to the workbench, as --json or after some words."""
+    from assay.pipelines.cli.output import describe_result, print_json
+
+    if args.json:
+        return print_json(describe_result("app", dict(url=url)))
+    print(f"{before}{url}", flush=True)
 
 
 def open_browser(page: Path, seconds: int = 60) -> None:

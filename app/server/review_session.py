@@ -52,9 +52,8 @@ class ReviewSession:
     however many decisions came meanwhile.
     """
 
-    def __init__(self, bench: Bench, share: float = 0.05) -> None:
-        """share: of the queue, drawn at random."""
-        self.bench, self.share = bench, share
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
         self.thumbnails, self.choices = Thumbnails(bench), GridChoices()
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
@@ -84,8 +83,7 @@ class ReviewSession:
             if time.monotonic() - self.asked > BETWEEN:
                 self.between = disagreements.disagreement_issues(self.bench)
                 self.asked = time.monotonic()
-            draws = round(AHEAD * self.share)
-            rows = queue.order_queue(self.bench, state, scored.found, self.between, AHEAD, draws)
+            rows = queue.order_queue(self.bench, state, scored.found, self.between, AHEAD)
             usable = neighbor_graph.labelled_rows(state)  # never a test sample as evidence
             evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
             answers = np.where(scored.few, 0, scored.probs)

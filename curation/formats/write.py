@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.formats.base import WritableFormat, list_formats
 from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.storage.interface import Bench
@@ -28,9 +28,11 @@ def export_version(
     folder = Path(folder).absolute()
     writers = {f.name: f for f in list_formats(WritableFormat)}
     if format not in writers:
-        raise UserError(
+        raise UnknownName(
             f"expected a format {', '.join(writers)}, found {format!r}",
             "for example --format manifest",
+            format,
+            writers,
         )
     samples = bench.frame(version).rename_axis("sample_id").reset_index()
     if not len(samples):

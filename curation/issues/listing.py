@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.base import COLUMNS, ScanView
 from assay.curation.issues.finders import find_below, find_issues, list_kinds
@@ -72,8 +72,11 @@ def load_issues(
     if kind is None:
         return found
     if kind not in list_kinds() and kind not in set(found.kind):
-        raise UserError(
-            f"expected an issue kind, found {kind!r}", f"there are {', '.join(list_kinds())}"
+        raise UnknownName(
+            f"expected an issue kind, found {kind!r}",
+            f"there are {', '.join(list_kinds())}",
+            kind,
+            list_kinds(),
         )
     return found[(found.kind == kind).to_numpy()]
 

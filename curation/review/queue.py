@@ -16,13 +16,16 @@ from assay.curation.storage.interface import Bench
 if TYPE_CHECKING:
     import pandas as pd
 
+# the share of all reviews that is drawn at random: until ENOUGH labels were, for an estimate takes so
+# many, and from then on
+FIRST_SHARE, LATER_SHARE, ENOUGH = 0.15, 0.05, 30
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
 def build_queue(
     bench: Bench,
     n: int = 200,
-    random: float = 0.05,
+    random: float | None = None,
     version: str = "HEAD",
     again: float = 0.0,
     who: str = "",
@@ -30,13 +33,14 @@ def build_queue(
     """List what to review next: disagreements, the n worst labels, random ones.
 
     First what people contradict each other about, then the n worst labels that nobody has reviewed.
-    Among them are random * n samples drawn uniformly (`random` True; some may be among the worst), and
-    again * n that others have reviewed and `who` has not, with the label they came with, so that two
-    people's judgements can be compared.
+    Among them are samples drawn uniformly (`random` True; some may be among the worst): 15 % of all
+    reviews until 30 were drawn so, which 200 reviews reach however they are queued, then 5 %; or
+    random * n of them. And again * n that others have reviewed and `who` has not, with the label they
+    came with, so that two people's judgements can be compared.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
     reason, random.
     """
-    if n < 1 or not 0 <= random <= 1 or not 0 <= again <= 1:
+    if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
         raise UserError(
             "expected n of at least 1, random and again from 0 to 1, "
             f"found {n}, {random} and {again}",
@@ -50,7 +54,7 @@ def build_queue(
     if again:
         others = find_reviewed_by_others(bench, who, state).intersection(random_order(state))
         second = sampling.shuffle_samples(others, "again")[: round(n * again)]
-    return order_queue(bench, state, scores, disagreements, n, round(n * random), second)
+    return order_queue(bench, state, scores, disagreements, n, random, second)
 
 
 def order_queue(
@@ -59,21 +63,22 @@ def order_queue(
     scores: pd.DataFrame | None,
     disagreements: pd.DataFrame,
     n: int,
-    draws: int,
+    random: float | None = None,
     again: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Order the queue of a state: see build_queue.
 
     scores: what the model makes of the labels, None where nothing is scanned. disagreements: what people
-    contradict each other about. draws: how many samples are drawn. again: samples that others reviewed.
+    contradict each other about. random: as in build_queue. again: samples that others reviewed.
     """
     import pandas as pd
 
     disagreements = disagreements.drop_duplicates("sample")
-    drawn: Sequence[str] = ()
+    drawn: list[str] = []
     if scores is not None and len(scores):
         at = random_order_rows(state)
-        drawn = state.index[at[~state.reviewed.to_numpy()[at]][:draws]]
+        draws = n if random is None else round(n * random)
+        drawn = list(state.index[at[~state.reviewed.to_numpy()[at]][:draws]])
     if scores is None:
         scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
     else:
@@ -81,7 +86,12 @@ def order_queue(
     first = list(disagreements["sample"])
     worst = [*first, *scores.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
-    order = mix(worst, [s for s in [*drawn, *again] if s not in rank])
+    if random is None:
+        order, drawn = spread_by_need(worst, drawn, *count_looks(state))
+    else:
+        order = spread_evenly(worst, [s for s in drawn if s not in rank])
+    shown = set(order)
+    order = spread_evenly(order, [s for s in again if s not in shown])
     taken, rows = state.loc[order], scores.reindex(order)
     seen_by_others = rows.index.isin(again)
     rows["label"] = taken.label.where(~seen_by_others, taken.given_label)
@@ -110,7 +120,43 @@ def order_queue(
     return rows[COLUMNS]
 
 
-def mix(worst: list[str], extra: list[str]) -> list[str]:
+def count_looks(state: pd.DataFrame) -> tuple[int, int]:
+    """Count the reviews so far: (all, sure ones of those drawn at random)."""
+    stratum = sampling.random_stratum(state)
+    reviewed = int((state.reviewed & state.given_label.notna()).sum())
+    return reviewed, int((state.verdict.loc[stratum] != "unsure").sum())
+
+
+def spread_by_need(
+    worst: list[str], drawn: list[str], reviewed: int, looks: int
+) -> tuple[list[str], list[str]]:
+    """Spread drawn samples among the worst, so that their share of all reviews is kept.
+
+    Counted from the first review on, so that queues may be made and left as often as one likes: what
+    is missing is made up for, by every other row. drawn: in their order. reviewed, looks: as
+    count_looks has them. Returns (the order, what of `drawn` is in it).
+    """
+    share = FIRST_SHARE if looks < ENOUGH else LATER_SHARE
+    # how many draws are due; who has looked at more of them than that need not wait for long
+    due = max(share * reviewed - looks, -1) if looks < ENOUGH else share * reviewed % 1
+    order: dict[str, None] = {}
+    taken = 0
+    for sample in worst:
+        if sample in order:
+            continue
+        due += share
+        while due >= 0.5 and taken < len(drawn):
+            draw, new = drawn[taken], drawn[taken] not in order
+            taken, looks, due = taken + 1, looks + 1, due - 1
+            share = FIRST_SHARE if looks < ENOUGH else LATER_SHARE
+            if new:
+                order[draw], due = None, due + share
+                break
+        order[sample] = None
+    return list(order), drawn[:taken]
+
+
+def spread_evenly(worst: list[str], extra: list[str]) -> list[str]:
     """Spread samples evenly among the worst ones; what is left comes last."""
     order, extra = [], list(extra)
     for i, sample in enumerate(worst, 1):

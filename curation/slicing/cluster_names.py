@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation import text
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.slicing import metadata
 from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
 from assay.curation.splits import LOCKED
@@ -172,4 +172,4 @@ def resolve_name(name: str, known: Iterable[str], what: str, hint: str) -> str:
     which = f"known are: {'; '.join(known[:40]) or 'none'}"
     if found:
         which = f"which could be {'; '.join(found[:5])}"
-    raise UserError(f"expected a {what}, found {name!r}; {which}", hint)
+    raise UnknownName(f"expected a {what}, found {name!r}; {which}", hint, name, known)

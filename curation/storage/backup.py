@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.storage.engine import AttachedFile
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.locks import write_tail
@@ -161,9 +161,11 @@ def _choose_backup(bench: Bench, name: str | None) -> Backup:
     folder = bench.path / "backups"
     names = [f.stem for f in list_newest(folder)]
     if name is not None and name not in names:
-        raise UserError(
+        raise UnknownName(
             f"expected the name of a backup, found {name!r}",
             f"there are {', '.join(names) or 'none'}",
+            name,
+            names,
         )
     good = find_last_good(bench) if name is None else examine_backup(folder / f"{name}.duckdb")
     if good is None:

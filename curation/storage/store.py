@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NoBench, UserError
 from assay.curation.storage.access import FileAccess
 from assay.curation.storage.backup import suggest_backup
 from assay.curation.storage.bench_files import refuse_links
@@ -105,7 +105,7 @@ class Store(FileAccess):
                 f"expected {self.file.name} in {self.path}, found it gone", suggest_backup(self)
             )
         if not self.file.exists():
-            raise UserError(
+            raise NoBench(
                 f"expected a bench in {self.path}, found no {self.file.name}",
                 "make one: assay import SOURCE -b BENCH",
             )

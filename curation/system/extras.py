@@ -10,6 +10,8 @@ from assay.curation.errors import UserError
 class MissingExtra(UserError):
     """A package is not installed that one of Assay's extras brings."""
 
+    code = "missing_extra"
+
 
 def require(extra: str, *packages: str) -> None:
     """Raise MissingExtra unless all packages are installed.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.errors import ask_meant, suggest_names
 from assay.curation.tasks.base import Task
 from assay.curation.text import escape_controls
 
@@ -25,7 +26,10 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
     if cell.removesuffix(".0") in classes:
         return cell.removesuffix(".0")
     some = ", ".join(escape_controls(c) for c in sorted(classes)[:12])
-    raise ValueError(f"expected one of the classes {some}, found {cell!r}")
+    meant = [escape_controls(c) for c in suggest_names(cell, classes)]
+    raise ValueError(
+        f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip()
+    )
 
 
 def class_indices(labels: Sequence, classes: Sequence[str]) -> np.ndarray:

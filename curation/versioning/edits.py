@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.splits import LOCKED
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 from assay.curation.versioning.decision_cells import (
@@ -87,9 +87,11 @@ def check_columns(decisions: pd.DataFrame) -> None:
         hint = f"rename or remove: {', '.join(map(str, unknown))}"
     if "sample" not in decisions:
         hint += "; the column of ids is called sample"
-    raise UserError(
-        f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {found}", hint
-    )
+    problem = f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {found}"
+    if not unknown:
+        raise UserError(problem, hint)
+    missing = [c for c in ("sample", *DECISIONS) if c not in decisions]
+    raise UnknownName(problem, hint, unknown[0], missing)
 
 
 def check_sample(now: Any) -> None:

@@ -22,7 +22,7 @@ def open_app(args: argparse.Namespace) -> None:
     # a bench that is named may be new: its first page says how to fill it
     new = args.bench and not args.link
     bench = curation.create(args.bench, args.group) if new else open_bench(args)
-    more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link]
+    more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link, *["--json"] * args.json]
     command = processes.python_command(
         "assay.app.server", bench.path, "--host", args.host, "--port", args.port, *more
     )

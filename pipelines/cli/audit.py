@@ -72,6 +72,7 @@ def start_audit(args: argparse.Namespace, bench: Bench) -> None:
         args,
         out,
         f"{fill}, then: assay audit {out['folder']}/worksheet.csv --who {args.who} -b {bench.given}",
+        schema="audit-sheet",
     )
 
 

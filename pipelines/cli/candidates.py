@@ -19,7 +19,13 @@ KEPT = "rank sample source_id path suggested_label score reason".split()  # in a
 
 
 def print_candidates(
-    args: argparse.Namespace, bench: Bench, found: pd.DataFrame, columns: list[str], again: str
+    args: argparse.Namespace,
+    bench: Bench,
+    found: pd.DataFrame,
+    columns: list[str],
+    again: str,
+    *,
+    schema: str | None = None,
 ) -> None:
     """Print candidates, with --csv as a table to fill in.
 
@@ -32,7 +38,7 @@ def print_candidates(
         found = found.iloc[:, :0].assign(**kept, label="", keep="", why="")
         edit = f"assay edit {args.csv} --to train --who {getpass.getuser()} -b {bench.given}"
         then = f"fill in label, then: {edit} (labelled rows move to train), and assay commit"
-    print_table(args, found, columns, then)
+    print_table(args, found, columns, then, schema=schema)
 
 
 def write_sheet(

@@ -28,12 +28,16 @@ RUN_COLUMNS = "key version arch seed n_train seconds accuracy low high n failed 
 def run_experiment(args: argparse.Namespace) -> None:
     """Train what PLAN.toml asks for and is missing, and report it.
 
-    A plan is data versions x architectures x seeds. What it will cost is said first.
+    A plan is data versions x architectures x seeds. What it will cost is said first. Without one, the first version
+    is compared with the newest state, on probe and mlp.
     """
     from assay.pipelines.experiments import run
-    from assay.pipelines.experiments.plan import read_plan, store_plan
+    from assay.pipelines.experiments.plan import store_plan
 
-    bench, plan = open_bench(args), read_plan(args.plan)
+    bench = open_bench(args)
+    if args.init:
+        return write_plan(args, bench)
+    plan = read_given_plan(args, bench)
     read_patience(args)
     if args.jobs is not None and args.jobs < 1:
         raise UserError(
@@ -57,15 +61,51 @@ def run_experiment(args: argparse.Namespace) -> None:
         except run.Unfinished as e:  # the others have their report
             trained, unfinished = e.trained, e
     if args.dry_run:
-        return print_result(args, dict(trained=0), f"assay experiment {args.plan} -b {bench.given}")
+        again = f"assay experiment {args.plan} -b {bench.given}".replace(" None", "")
+        planned = dict(trained=0, plan=plan)
+        return print_result(args, planned, again, schema="experiment-dry-run")
     try:
-        print_report(args, bench, plan, dict(trained=trained))
+        # one object is printed: the report, or else what could not be finished
+        shown = line_printer(args) if unfinished and args.json else None
+        print_report(args, bench, plan, dict(trained=trained), shown)
         store_plan(bench, plan)  # the last experiment is one that could be judged
     except UserError:  # nothing is left to judge
         if unfinished is None:
             raise
     if unfinished:
         raise unfinished
+
+
+def read_given_plan(args: argparse.Namespace, bench: Bench) -> dict:
+    """Read PLAN.toml; without it, plan the first version against HEAD."""
+    from assay.pipelines.experiments.plan import default_plan, read_plan
+
+    if args.plan:
+        return read_plan(args.plan)
+    plan = default_plan(bench)
+    first, last = plan["versions"]
+    networks = ", ".join(plan["architectures"])
+    print_line(
+        args,
+        f"no plan given: {last} against {first}, {networks}, {len(plan['seeds'])} seeds "
+        "(--init PLAN.toml writes a plan to edit)",
+    )
+    return plan
+
+
+def write_plan(args: argparse.Namespace, bench: Bench) -> None:
+    """Write a plan to edit, for --init."""
+    from assay.pipelines.experiments import plan_template
+
+    if args.plan:
+        raise UserError(
+            "expected --init PLAN.toml alone, found another plan beside it",
+            "leave one of them out",
+        )
+    path = plan_template.write_plan(bench, args.init)
+    print_line(args, f"{path} is a plan with a comment on each key")
+    then = f"edit it, then: assay experiment {path} -b {bench.given}"
+    print_result(args, dict(plan=str(path)), then, schema="experiment-init")
 
 
 def detach_experiment(args: argparse.Namespace, bench: Bench, output: str) -> None:
@@ -80,6 +120,7 @@ def detach_experiment(args: argparse.Namespace, bench: Bench, output: str) -> No
         args,
         dict(pid=pid, log=str(log), report=output),
         f"assay runs -b {bench.given} (kill {pid} stops it; what is trained is kept)",
+        schema="experiment-detached",
     )
 
 
@@ -100,17 +141,31 @@ def report_path(args: argparse.Namespace, bench: Bench) -> Path:
 
 
 def print_report(
-    args: argparse.Namespace, bench: Bench, plan: dict, more: dict | None = None
+    args: argparse.Namespace,
+    bench: Bench,
+    plan: dict,
+    more: dict | None = None,
+    shown: Callable[[str], object] | None = None,
 ) -> None:
-    """Write the report of a plan, and print it in short."""
+    """Write the report of a plan, and print it in short.
+
+    more: what else --json prints. shown: prints lines, where they are all that is printed.
+    """
     from assay.pipelines.reports.experiment_report import report
     from assay.pipelines.reports.markdown import markdown
 
     if getattr(args, "markdown", False):
-        return print(markdown(report(bench, plan, args.output)[0]))
+        text = markdown(report(bench, plan, args.output)[0])
+        if args.json:
+            return print_result(args, dict(markdown=text), schema="report-markdown")
+        return print(text)
     data, where = report(bench, plan, report_path(args, bench))
-    print_summary(data, line_printer(args))
-    print_result(args, data | (more or {}), f"open {where}")
+    print_summary(data, shown or line_printer(args))
+    if shown:
+        return shown(f"the report is {where}")
+    # `code` says how a verb ended; that of the trainings has a longer name
+    out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
+    print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
 
 
 def print_summary(data: dict, tell: Callable[[str], object]) -> None:
@@ -191,7 +246,15 @@ def compare_models(args: argparse.Namespace) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verbs experiment, report, runs and compare."""
     verb = verbs.add("experiment", run_experiment)
-    verb.add_argument("plan")
+    verb.add_argument(
+        "plan",
+        nargs="?",
+        metavar="PLAN.toml",
+        help="versions, architectures, seeds and more (default: the first version against the newest state)",
+    )
+    verb.add_argument(
+        "--init", metavar="PLAN.toml", help="only write a plan to edit; no file is overwritten"
+    )
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(
         "--dry-run", action="store_true", help="only show the matrix and what it will cost"

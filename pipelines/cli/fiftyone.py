@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
-from assay.curation.errors import UserError
+from assay.curation.errors import Question, UserError
 from assay.pipelines.cli.fiftyone_app import PORT, find_free_port, serve_app
 from assay.pipelines.cli.fiftyone_datasets import export_dataset
 from assay.pipelines.cli.output import (
@@ -132,7 +132,7 @@ def pull_changes(args: argparse.Namespace) -> None:
     rest = found.drop(take.index)
     drops = int((take.field == "keep").sum())
     if drops > len(pushed.frame) / 10 and not args.yes:
-        raise UserError(
+        raise Question(
             f"expected few samples deleted in FiftyOne, found {drops:,} of {len(pushed.frame):,}",
             "if that is meant, pass --yes",
         )
@@ -151,6 +151,7 @@ def pull_changes(args: argparse.Namespace) -> None:
         args,
         out | dict(applied=to_json_rows(take), left=to_json_rows(rest)),
         f"{then}assay fiftyone -b {bench.given} shows the new scores",
+        schema="fiftyone-pull",
     )
 
 
@@ -186,6 +187,7 @@ def export_kept(args: argparse.Namespace) -> None:
         args,
         dict(dataset=args.export, samples=added, lost=lost),
         f"fo.load_dataset({args.export!r}), or assay import fiftyone:{args.export} -b OTHER",
+        schema="fiftyone-export",
     )
 
 

@@ -37,7 +37,8 @@ def show_clusters(args: argparse.Namespace) -> None:
         out = cluster_names.rename_cluster(bench, *args.rename, args.who, args.level)
         back = f"assay undo {out['batch']} -b {bench.given} reverts it"
         print_line(args, f"{out['batch']}: {out['was']} is called {out['title']}; {back}")
-        return print_result(args, out, f"assay clusters --level {args.level} -b {bench.given}")
+        then = f"assay clusters --level {args.level} -b {bench.given}"
+        return print_result(args, out, then, schema="clusters-rename")
     rows = cluster_table.tabulate_clusters(bench, args.version, args.level)
     if args.sheet:
         from assay.pipelines.reports import contact_sheet

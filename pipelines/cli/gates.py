@@ -97,7 +97,7 @@ def check_gate(args: argparse.Namespace) -> int:
     for c in out["checks"]:
         print_line(args, f"{'pass' if c['passed'] else 'FAIL'}  {c['name']}: {c['reason']}")
     shows = "shows all of it" if out["passed"] else "shows where it went wrong"
-    print_result(args, out, f"assay report -b {bench.given} {shows}")
+    print_result(args, out, f"assay report -b {bench.given} {shows}", passed=out["passed"])
     return int(not out["passed"])
 
 

@@ -33,7 +33,7 @@ def show_log(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     if args.batches:
         then = f"assay undo BATCH, or assay revert BATCH, -b {bench.given} reverts one"
-        return print_table(args, bench.batches(), BATCH_COLUMNS, then)
+        return print_table(args, bench.batches(), BATCH_COLUMNS, then, schema="log-batches")
     rows = bench.log()
     rows["version"] = rows.version.where(rows.version.notna(), "(open)")
     rows["minutes"] = rows.seconds / 60

@@ -41,7 +41,8 @@ def check_soundness(args: argparse.Namespace) -> int:
         if wrong
         else "sound: log, arrays and images are what was written",
     )
-    print_result(args, dict(sound=not wrong, findings=found), next_step(bench, wrong or found))
+    found_out = dict(sound=not wrong, findings=found)
+    print_result(args, found_out, next_step(bench, wrong or found), passed=not wrong)
     return int(bool(wrong))  # the check that was asked for failed
 
 

@@ -7,10 +7,12 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from unicodedata import bidirectional
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LISTENER: Callable | None = None  # who else hears of progress and result: see task.py
+QUIET = False  # whether the verb was asked to print nothing but errors and data
+# of all that --json prints; raised where a field goes, or means something else: see schemas/
+SCHEMA_VERSION = 1
 
 
 class PipeSafeOutput:
@@ -110,6 +115,8 @@ def read_patience(args: argparse.Namespace) -> float:
 
 def print_line(args: argparse.Namespace, line: str) -> None:
     """Print a line, to standard error where standard output carries JSON."""
+    if QUIET:
+        return
     file = sys.stderr if args.json else sys.stdout
     print(escape_controls(line), file=file, flush=True)
 
@@ -119,37 +126,88 @@ def line_printer(args: argparse.Namespace) -> Callable[[str], None]:
     return partial(print_line, args)
 
 
-def print_result(args: argparse.Namespace, result: Any, next_step: str | None = None) -> None:
-    """Print a result as --json, or what to do next."""
+def print_result(
+    args: argparse.Namespace,
+    result: dict | list | None,
+    next_step: str | None = None,
+    *,
+    schema: str | None = None,
+    passed: bool = True,
+) -> None:
+    """Print a result as --json, or what to do next.
+
+    schema: what the result is, where a verb has several; by default the verb. A list is printed as
+    `rows`. passed: whether a check that was asked for passed.
+    """
     if LISTENER and isinstance(result, dict):
         said = {k: v for k, v in result.items() if isinstance(v, str | int | float)}
         LISTENER(often=False, said=said)
     if args.json:
-        print(json.dumps(result, default=to_json_value, indent=1), file=processes.open_answers())
-    elif next_step:
+        print_json(describe_result(schema or args.verb, {} if result is None else result, passed))
+    elif next_step and not QUIET:
         print(escape_controls(f"next: {next_step}"))
 
 
+def describe_result(schema: str, result: dict | list, passed: bool = True) -> dict:
+    """Describe a result as --json prints it: what it is, then its fields or rows."""
+    code = "done" if passed else "check_failed"
+    about = dict(schema=schema, schema_version=SCHEMA_VERSION, code=code)
+    fields = dict(rows=result) if isinstance(result, list) else result
+    assert not set(about) & set(fields), "a field that says what the object is"
+    return about | fields
+
+
+def print_json(data: dict) -> None:
+    """Print one object; a process that was asked for it hears it by itself."""
+    text = json.dumps(replace_nan(data), default=to_json_value, indent=1, allow_nan=False)
+    print(text, file=processes.open_answers(), flush=True)
+
+
+def replace_nan(value: Any) -> Any:
+    """Write null for numbers that are none: JSON has no NaN, no infinity."""
+    if isinstance(value, dict):
+        return {str(k): replace_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_nan(v) for v in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def describe_error(error: UserError) -> dict:
+    """Describe an error as --json prints it."""
+    return dict(
+        schema="error",
+        schema_version=SCHEMA_VERSION,
+        code=error.code,
+        problem=error.problem,
+        hint=error.hint,
+        suggestions=getattr(error, "suggestions", []),
+    )
+
+
 def print_table(
-    args: argparse.Namespace, rows: pd.DataFrame, columns: list[str], next_step: str
+    args: argparse.Namespace,
+    rows: pd.DataFrame,
+    columns: list[str],
+    next_step: str,
+    *,
+    schema: str | None = None,
 ) -> None:
     """Print a frame as --json, or its `columns` as a table.
 
-    With --csv it is written to a file.
+    With --csv it is written to a file. schema: as print_result takes it.
     """
     if args.csv:
         write_csv(defuse_formulas(localize(rows)), args.csv)
         print_line(args, f"{len(rows):,} rows in {args.csv}")
-    if args.json:
-        print(localize(rows).to_json(orient="records"))
-        return
-    if not args.csv:
+    if not args.json and not args.csv:
         draw_table(rows, columns)
-    print(escape_controls(f"next: {next_step}"))
+    print_result(args, to_json_rows(rows) if args.json else None, next_step, schema=schema)
 
 
 def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:
     """Draw the first rows of a frame on the terminal."""
+    if QUIET:
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -173,11 +231,13 @@ def to_json_rows(rows: pd.DataFrame) -> list[dict]:
     return json.loads(localize(rows).to_json(orient="records"))
 
 
-def to_json_value(value: Any) -> str:
-    """Turn what JSON has no word for into text.
+def to_json_value(value: Any) -> Any:
+    """Turn what JSON has no word for into text; numpy's numbers are numbers.
 
     A time becomes ISO 8601 with its offset.
     """
+    if type(value).__module__ == "numpy":
+        return replace_nan(value.tolist())
     return iso_time(value) if isinstance(value, datetime) and value.tzinfo is None else str(value)
 
 
@@ -207,10 +267,58 @@ def isolate_direction(text: str) -> str:
 
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[..., None]]:
-    """Show a progress bar on standard error.
+    """Show progress on standard error: a bar, or plain lines where no terminal is.
 
     Yields step(done, total) or step(share, text).
     """
+    if QUIET or LISTENER:
+        yield lambda done, total: tell_listener(text, done, total)
+    elif sys.stderr.isatty():
+        with draw_bar(text) as step:
+            yield step
+    else:
+        yield ProgressLines(text).step
+
+
+def tell_listener(text: str, done: float, total: int | str) -> None:
+    """Tell whoever else listens how far a verb is."""
+    if LISTENER:
+        share, words = read_step(text, done, total)
+        LISTENER(share=share, text=words)
+
+
+def read_step(text: str, done: float, total: int | str) -> tuple[float, str]:
+    """Read a step of progress: (share that is done, what is said of it)."""
+    if isinstance(total, str):
+        return done, total
+    return done / max(1, total), f"{text}: {done:,} of {total:,}"
+
+
+class ProgressLines:
+    """Progress as plain lines, for a log file.
+
+    A line each tenth, but none sooner than SOON seconds after the last, and one at least every LATE
+    seconds in which there was a step. What is done within SOON seconds says nothing.
+    """
+
+    SOON, LATE = 2, 30
+
+    def __init__(self, text: str) -> None:
+        self.text, self.tenth, self.last = text, 0, time.monotonic()
+
+    def step(self, done: float, total: int | str) -> None:
+        """Print a line, if it is time for one."""
+        share, words = read_step(self.text, done, total)
+        waited = time.monotonic() - self.last
+        if waited < self.SOON or int(10 * share) == self.tenth and waited < self.LATE:
+            return
+        self.tenth, self.last = int(10 * share), time.monotonic()
+        print(escape_controls(f"{share:.0%} {words}"), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def draw_bar(text: str) -> Iterator[Callable[..., None]]:
+    """Draw a progress bar on a terminal; yields step as progress_bar does."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -227,18 +335,12 @@ def progress_bar(text: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task(text, total=None)
 
         def step(done: float, total: int | str) -> None:
             share = isinstance(total, str)
-            if LISTENER:
-                LISTENER(
-                    share=done if share else done / max(1, total),
-                    text=total if share else f"{text}: {done:,} of {total:,}",
-                )
             bar.update(
                 task,
                 completed=round(100 * done) if share else done,

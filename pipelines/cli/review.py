@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from typing import TYPE_CHECKING
 
+from assay.curation import Bench
 from assay.pipelines.cli.output import (
     format_cell,
     line_printer,
@@ -11,8 +14,12 @@ from assay.pipelines.cli.output import (
     print_line,
     print_result,
     print_table,
+    to_json_rows,
 )
 from assay.pipelines.cli.verbs import Verbs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def show_status(args: argparse.Namespace) -> None:
@@ -108,7 +115,11 @@ def show_queue(args: argparse.Namespace) -> None:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
         then = f"{fill}, then: assay edit {args.csv} --who {args.who} -b {bench.given}"
     else:
-        then = f"assay queue -n {args.n} --csv queue.csv -b {bench.given} writes a table to fill in"
+        then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
+    if args.html:
+        then = write_sheet(args, bench, rows)
+        if not args.csv:
+            return print_result(args, to_json_rows(rows), then)
     print_table(
         args,
         rows,
@@ -117,9 +128,20 @@ def show_queue(args: argparse.Namespace) -> None:
     )
 
 
+def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:
+    """Write the queue as a page to decide from; return what to do with it."""
+    from assay.pipelines.reports.decision_sheet import write_decision_sheet
+
+    edit = shlex.join(["assay", "edit", "decisions.csv", "--who", args.who, "-b", str(bench.given)])
+    write_decision_sheet(bench, rows, args.html, edit)
+    print_line(args, f"{len(rows):,} samples to decide about in {args.html}")
+    return f"open {args.html} in a browser, decide, save, then: {edit}"
+
+
 def apply_edits(args: argparse.Namespace) -> None:
     """Apply the decisions in a CSV as one batch.
 
+    assay queue --csv writes one to fill in, the page of assay queue --html saves one.
     Its columns: sample, and any of label, keep, split, tag, verdict and why.
     """
     from assay.curation.versioning.decision_cells import assign_split, read_decisions
@@ -164,14 +186,20 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--random",
         type=float,
-        default=0.05,
-        help="share of uniformly drawn samples beside them (default: %(default)s)",
+        metavar="SHARE",
+        help="share of uniformly drawn samples beside them "
+        "(default: 0.15 of all reviews until 30 were drawn so, then 0.05)",
     )
     verb.add_argument(
         "--again",
         type=float,
         default=0.0,
         help="share of samples that others have decided and you have not (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write a page to decide from, without a server: it saves a CSV for assay edit",
     )
     verb = verbs.add("edit", apply_edits, who=True)
     verb.add_argument("file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from assay.curation import UserError
+from assay.curation.errors import Question
 from assay.pipelines.cli.output import (
     add_patience_option,
     line_printer,
@@ -28,7 +28,7 @@ def run_scan(args: argparse.Namespace) -> None:
 
     bench, patience = open_bench(args), read_patience(args)
     if args.pred_probs and args.out_of_sample is None:
-        raise UserError(
+        raise Question(
             "expected to know whether your probabilities are out of sample, found no word",
             "say --out-of-sample yes or no",
         )

@@ -46,7 +46,8 @@ def add_trigger(args: argparse.Namespace, bench: Bench) -> None:
         control = f"; of {out['older']:,} samples that are there it would catch {out['base']:.1%}"
     print_line(args, f"{args.name}: {out['said']}{control}")
     scan = "assay scan, which runs it (assay trigger run: at once)"
-    print_result(args, out, f"assay import SOURCE -b {bench.given}, then {scan}")
+    then = f"assay import SOURCE -b {bench.given}, then {scan}"
+    print_result(args, out, then, schema="trigger-add")
 
 
 def remove_trigger(args: argparse.Namespace, bench: Bench) -> None:
@@ -56,7 +57,8 @@ def remove_trigger(args: argparse.Namespace, bench: Bench) -> None:
     triggers.remove_trigger(bench, args.name, args.who)
     tag = f"{triggers.PREFIX}{args.name}"
     print_line(args, f"{args.name}: removed; what it caught keeps the tag {tag}")
-    print_result(args, dict(removed=args.name), f"assay trigger list -b {bench.given}")
+    then = f"assay trigger list -b {bench.given}"
+    print_result(args, dict(removed=args.name), then, schema="trigger-remove")
 
 
 def run_triggers(args: argparse.Namespace, bench: Bench) -> None:
@@ -66,7 +68,8 @@ def run_triggers(args: argparse.Namespace, bench: Bench) -> None:
     out, lines = triggers.run_triggers(bench, args.who, args.name)
     for line in lines or ["no triggers"]:
         print_line(args, line)
-    print_result(args, out, f"assay trigger list NAME --csv new.csv -b {bench.given}")
+    then = f"assay trigger list NAME --csv new.csv -b {bench.given}"
+    print_result(args, out, then, schema="trigger-run")
 
 
 def list_triggers(args: argparse.Namespace, bench: Bench) -> None:
@@ -91,7 +94,8 @@ def print_caught(args: argparse.Namespace, bench: Bench) -> None:
     found = state.loc[caught].reset_index(names="sample")
     found = found.rename(columns=dict(key="source_id", uri="path")).assign(reason=trigger["said"])
     columns = ["source_id", "split", "label", "reason"]
-    print_candidates(args, bench, found, columns, f"assay trigger list {args.name}")
+    again = f"assay trigger list {args.name}"
+    print_candidates(args, bench, found, columns, again, schema="trigger-caught")
 
 
 def read_question(bench: Bench, args: argparse.Namespace) -> tuple[str, dict]:

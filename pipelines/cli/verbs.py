@@ -15,6 +15,7 @@ class Verbs:
 
     def __init__(self, parsers: argparse._SubParsersAction):
         self.parsers = parsers
+        self.sentences: dict[str, str] = {}  # what each verb does, as --help lists it
 
     def add(
         self,
@@ -31,12 +32,21 @@ class Verbs:
         `who`, `csv` and `version` add the option of that name.
         """
         text = inspect.getdoc(run)
-        parser = self.parsers.add_parser(name, help=text.splitlines()[0], description=text)
+        self.sentences[name] = text.splitlines()[0]
+        parser = self.parsers.add_parser(name, help=self.sentences[name], description=text)
         parser.set_defaults(run=run)
         parser.add_argument(
             "-b", "--bench", help="bench folder; else $ASSAY_BENCH, else the current folder"
         )
-        parser.add_argument("--json", action="store_true", help="print the same as data")
+        parser.add_argument(
+            "--json", action="store_true", help="print the same as data, errors too"
+        )
+        parser.add_argument(
+            "-q",
+            "--quiet",
+            action="store_true",
+            help="print nothing but errors, and what --json or --markdown asks for",
+        )
         if who:
             parser.add_argument(
                 "--who",

@@ -35,6 +35,8 @@ START = 5
 class Unfinished(UserError):
     """Some cells failed; the others, `trained` of them, are kept."""
 
+    code = "unfinished"
+
     def __init__(self, problem: str, hint: str, trained: int):
         super().__init__(problem, hint)
         self.trained = trained
@@ -223,17 +225,20 @@ def train_cells(
     return failed
 
 
-def detach_run(bench: Bench, plan_file: Path, arguments: list) -> tuple[int, Path]:
+def detach_run(bench: Bench, plan_file: str | Path | None, arguments: list) -> tuple[int, Path]:
     """Start `assay experiment` in a session of its own.
 
-    It gets a copy of the plan.
+    It gets a copy of the plan; without one it makes its own.
     Comes back at once with (its pid, its log).
     """
     folder = bench.path / "jobs"
     permissions.make_folder(folder)
     name = f"plan-{uuid.uuid4().hex[:8]}"
-    shutil.copyfile(plan_file, permissions.touch_file(folder / f"{name}.toml"))
+    given = []
+    if plan_file:
+        given = [folder / f"{name}.toml"]
+        shutil.copyfile(plan_file, permissions.touch_file(given[0]))
     process = tasks.start_process(
-        bench, name, "assay", "experiment", folder / f"{name}.toml", "-b", bench.path, *arguments
+        bench, name, "assay", "experiment", *given, "-b", bench.path, *arguments
     )
     return process.pid, folder / f"{name}.log"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from assay.curation.errors import UserError
+from assay.curation.errors import Question
 from assay.curation.formats.base import ImportOptions
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
@@ -158,17 +158,17 @@ def refuse_loss(incoming: Incoming, options: ImportOptions) -> None:
     gone, kept = incoming.gone_samples, int(incoming.old.keep.sum())
     replaced = incoming.new_rows.parent.isin(gone.index).sum()
     if len(gone) - replaced > kept / 10 and not options.yes:
-        raise UserError(
+        raise Question(
             f"expected most samples of source {incoming.name} to be there still,"
             f" found {len(gone):,} of {kept:,} gone",
             "if that is meant, pass --yes; to add another source beside this one, pass --as NAME",
         )
 
 
-def refuse_locked(incoming: Incoming, locked: list[Relabelled]) -> UserError:
+def refuse_locked(incoming: Incoming, locked: list[Relabelled]) -> Question:
     """Say which label of a locked split the source has changed."""
     old, first = incoming.old, locked[0].row.Index
-    return UserError(
+    return Question(
         f"expected the labels of locked samples to stay, found {len(locked):,} labels of the {old['split'][first]}"
         f" split that {incoming.name} has changed, first"
         f" {old.key[first]}: {old.label[first]} -> {incoming.frame.label[first]}",
@@ -182,7 +182,7 @@ def freeze_test_split(
     """Make the rule that freezes the test split, or None.
 
     Its membership is frozen, not its labels. Labels that the source changed (`relabelled`) are no longer those that
-    somebody audited. Raises UserError where a frozen split would change unasked.
+    somebody audited. Raises Question where a frozen split would change unasked.
     """
     after = state_after(incoming)
     test = after[after.keep & (after["split"] == "test")].assign(label=None)
@@ -192,7 +192,7 @@ def freeze_test_split(
     audited = options.audited_test or bool(still_audited)
     rule = dict(name="test", hash=tree, n=len(test), audited=audited)
     if frozen and frozen["hash"] != tree and not options.refreeze_test:
-        raise UserError(
+        raise Question(
             f"expected the frozen test split to stay as it is ({frozen['n']:,} samples),"
             f" found {len(test):,} after this import",
             "send new rows elsewhere (--split-map test=pool), or freeze a new test split with --refreeze-test:"

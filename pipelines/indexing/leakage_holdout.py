@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import Question
 from assay.curation.features.neighbor_graph import Graph, load_nodes
 from assay.curation.issues import leakage
 from assay.curation.storage.interface import Bench
@@ -45,7 +45,7 @@ def check_enough_left(bench: Bench, state: pd.DataFrame, leaks: Leaks) -> None:
     if gone:
         i, j = leaks[0]
         pair = f"{state.key.iloc[i]} ({split[i]}) and {state.key.iloc[j]} ({split[j]})"
-        raise UserError(
+        raise Question(
             "expected few samples to (nearly) equal one of a split that they must not know,"
             f" found {', '.join(gone[:5])}{' ...' * (len(gone) > 5)}, for example {pair};"
             " nothing was held out",

@@ -17,13 +17,16 @@ SHEET = 24  # pictures of a section at most
 SIDE = 128  # pixels of the longer side
 
 
-def load_pictures(frame: pd.DataFrame, bench: Bench, side: int = SIDE) -> list[dict]:
+def load_pictures(
+    frame: pd.DataFrame, bench: Bench, side: int = SIDE, most: int = SHEET
+) -> list[dict]:
     """Load the pictures of the first rows of a frame.
 
-    frame: uri, key, was, now, text. Returns dicts jpeg (None where it cannot be read now), name, was, now, text.
+    frame: uri, key, was, now, text. side: pixels of the longer side. most: rows at most. Returns dicts
+    jpeg (None where it cannot be read now), name, was, now, text.
     """
     out, traits = [], load_traits(bench.arrays)
-    for row in frame.head(SHEET).itertuples():
+    for row in frame.head(most).itertuples():
         jpeg = None
         if isinstance(row.uri, str):  # else the bench does not have the sample
             with suppress(files.BadMedia):  # gone or damaged since it was imported

@@ -91,7 +91,7 @@ def review_queue(
     bench: Bench,
     truth: Mapping[str, str],
     n: int,
-    random: float = 0.05,
+    random: float | None = None,
     who: str = "simulated expert",
     why: str = "review in queue order",
 ) -> tuple[pd.DataFrame, dict]:

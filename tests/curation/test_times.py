@@ -86,7 +86,7 @@ def test_every_time_that_is_shown_has_its_offset(decided, zone):
             assert times or verb[0] in ("runs", "status"), (
                 "a pattern that finds nothing proves nothing"
             )
-    said = json.loads(run_assay("log", "--batches", "--json", "-b", decided.path)[1])
+    said = json.loads(run_assay("log", "--batches", "--json", "-b", decided.path)[1])["rows"]
     assert all(
         abs(datetime.fromisoformat(r["ts"]) - datetime.now(UTC)) < timedelta(minutes=5)
         for r in said

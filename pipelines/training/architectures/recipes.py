@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.pipelines.training.architectures.base import (
     Architecture,
     ClosedForm,
@@ -67,9 +67,11 @@ def parse_architecture(arch: str) -> tuple[str, dict]:
     name, inside = match.groups() if match else ("", None)
     architecture = find_architecture(name)
     if architecture is None:
-        raise UserError(
+        raise UnknownName(
             f"expected {known_names()}, each perhaps with (option=value, ...), found {str(arch)!r}",
             "for example resnet(depth=34)",
+            name,
+            [a.recipe.name for a in list_architectures()],
         )
     allowed = [option for option in OPTIONS if getattr(architecture.recipe, option) is not None]
     options = {}

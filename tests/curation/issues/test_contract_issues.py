@@ -155,7 +155,7 @@ def test_a_finder_of_another_distribution_is_in_every_list(tmp_path):
     )
     rows = json.loads(
         run(there, "-m", "assay", "issues", "-b", bench.path, "--kind", "first_one", "--json")
-    )
+    )["rows"]
     wanted = {key for key in bench.state().key if key.startswith("train-1")}
     assert {row["source_id"] for row in rows} == wanted and len(wanted) > 10
     assert (

@@ -173,7 +173,9 @@ def test_the_verb(scanned, capsys):
         )
         == 0
     )
-    assert len(json.loads(capsys.readouterr().out)) == len(rows(scanned, "outlier", 0.8)) > 0
+    assert (
+        len(json.loads(capsys.readouterr().out)["rows"]) == len(rows(scanned, "outlier", 0.8)) > 0
+    )
     assert main(["issues", "-b", str(scanned.path), "--kind", "leakage", "--threshold", "0.8"]) == 2
     assert main(["issues", "-b", str(scanned.path), "--kind", "outlier", "--keep-one"]) == 2
     assert scanned.state().keep.all()

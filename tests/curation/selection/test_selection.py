@@ -726,7 +726,7 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
     status, out, _ = run_assay("trigger", "list", "threes", "--csv", tmp_path / "t.csv", *b)
     rows = read_decisions(tmp_path / "t.csv")
     assert status == 0 and len(rows) and set(rows["sample"]) <= set(new) and set(rows.label) == {""}
-    assert json.loads(run_assay("trigger", "run", "--json", *b)[1])[0]["caught"] == []
+    assert json.loads(run_assay("trigger", "run", "--json", *b)[1])["rows"][0]["caught"] == []
     assert (
         run_assay("trigger", "remove", "threes", *b)[0] == 0
         and triggers.active_triggers(gapped) == {}
@@ -738,13 +738,13 @@ def test_the_verbs_of_triggers(gapped, tmp_path):
 def test_a_gap_is_looked_for_and_watched(gapped, tmp_path):
     """From the gap that stands first to more of it in the pool, and to what catches it as it comes, by the verbs alone."""
     b, truth, state = ("-b", gapped.path), truth_of(gapped), gapped.state()
-    gap = json.loads(run_assay("gaps", "--json", *b)[1])[0]["gap"]
+    gap = json.loads(run_assay("gaps", "--json", *b)[1])["rows"][0]["gap"]
     seeds = gaps.gap_seeds(gapped, gap)
     assert (
         "class 3" in gap and set(state["split"][seeds]) == {"val"} and (truth[seeds] == "3").all()
     )
     status, out, _ = run_assay("similar", "--gap", gap, "-n", 40, "--json", *b)
-    found = pd.DataFrame(json.loads(out))
+    found = pd.DataFrame(json.loads(out)["rows"])
     base = (truth[state.index[(state["split"] == "pool") & state.keep]] == "3").mean()
     assert (
         status == 0
@@ -760,7 +760,7 @@ def test_a_gap_is_looked_for_and_watched(gapped, tmp_path):
     assert status == 0 and f"looks like {len(seeds)} samples of the gap {gap}" in out
     new = arrive(gapped, tmp_path)
     scan(gapped, ScanOptions(embedder="pixels"), say=silent)
-    caught = json.loads(run_assay("trigger", "list", "watch", "--json", *b)[1])
+    caught = json.loads(run_assay("trigger", "list", "watch", "--json", *b)[1])["rows"]
     caught, truth = {row["sample"] for row in caught}, truth_of(gapped)
     threes = {s for s in new if truth[s] == "3"}
     assert (

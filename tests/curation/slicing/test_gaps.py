@@ -650,7 +650,7 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
     assert status == 0 and "5 coarse clusters" in out and "next: assay clusters --rename" in out
     width, height = Image.open(tmp_path / "c.png").size
     assert width == 12 * 100 and height == 5 * 120
-    rows = json.loads(run_assay("clusters", "-b", scanned.path, "--json")[1])
+    rows = json.loads(run_assay("clusters", "-b", scanned.path, "--json")[1])["rows"]
     assert len(rows) == len(cluster_table.tabulate_clusters(scanned)) and {
         "cluster",
         "labels",
@@ -666,7 +666,7 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
         and "is called tidy" in out
         and "tidy" in run_assay("clusters", "-b", scanned.path)[1]
     )
-    assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1]) == json.loads(
+    assert json.loads(run_assay("gaps", "-b", scanned.path, "--json")[1])["rows"] == json.loads(
         gaps.find_gaps(scanned).to_json(orient="records")
     )
     log = scanned.rows("select count(*) from edits")

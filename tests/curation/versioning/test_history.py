@@ -194,7 +194,7 @@ def test_any_reading_command_takes_a_version(scanned, tmp_path):
     with_v1 = json.loads(
         run_assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1]
     )
-    assert {i["sample"] for i in with_v1} == set(scanned.suspects("v1").index), (
+    assert {i["sample"] for i in with_v1["rows"]} == set(scanned.suspects("v1").index), (
         "old issues are found again by the probe of that version"
     )
 

@@ -53,7 +53,7 @@ def test_the_story_of_one_sample(tmp_path):
     assert run_assay("commit", "-m", "one fixed", "--who", "ann", "-b", bench)[1].startswith(
         "v2: tree "
     )
-    log = json.loads(run_assay("log", "--batches", "--json", "-b", bench)[1])
+    log = json.loads(run_assay("log", "--batches", "--json", "-b", bench)[1])["rows"]
     assert [r["kind"] for r in log] == ["batch", "commit", "batch", "commit"] and log[2][
         "why"
     ] == "it is a three"

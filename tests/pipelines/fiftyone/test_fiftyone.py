@@ -24,13 +24,15 @@ from assay.pipelines.fiftyone import samples as bridge
 from assay.pipelines.jobs import tasks
 from tests.browser import browser
 from tests.helpers import ROOT, bench_of, digits
+from tests.json_outputs import check_json
 
 
 def run_assay(capsys, *arguments):
     """(exit status, what it printed as data, standard error) of a verb with --json."""
     status = main([*map(str, arguments), "--json"])
     out, err = capsys.readouterr()
-    return status, json.loads(out) if status == 0 else None, err
+    told = check_json(out)
+    return status, told if status == 0 else None, err
 
 
 # ---- rows in, rows out: no database

@@ -80,7 +80,7 @@ def test_a_scan_draws_it_and_an_import_keeps_it(tmp_path, capsys):
     image_map.sketch_map(bench)
     start = image_map.read_positions(bench, bench.state().query("keep"))[0]
     assert main(["map", "-b", str(bench.path), "--wait", "--json"]) == 0
-    rows = pd.DataFrame(json.loads(capsys.readouterr().out)).set_index("sample")
+    rows = pd.DataFrame(json.loads(capsys.readouterr().out)["rows"]).set_index("sample")
     assert set(rows.method) == {"umap"} and len(rows) == bench.state().keep.sum()
     label = bench.state().label[rows.index]
     assert (

@@ -1,0 +1,74 @@
+"""Parse a command line; a mistyped word is answered with what was meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from assay.curation.errors import UnknownName, UserError
+from assay.curation.text import escape_controls
+
+
+class BadCommand(UserError):
+    """A command line that lacks something, or has too much."""
+
+    code = "bad_command"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises UserError, where argparse would end the program."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        # a beginning that is one option's today may be two options' tomorrow
+        super().__init__(*given, **options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise BadCommand with argparse's message."""
+        raise BadCommand(f"expected another command line, found: {message}", f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        if action.dest == "verb":
+            raise UnknownName(
+                f"expected a verb, found {value!r}", "assay --help lists all verbs", value, known
+            )
+        name = "/".join(action.option_strings) or action.metavar or action.dest
+        hint = f"there are {', '.join(known)}"
+        raise UnknownName(f"expected another {name}, found {value!r}", hint, value, known)
+
+    def check_options(self, words: Sequence[str]) -> None:
+        """Refuse an option that no verb, or not this verb, has.
+
+        argparse would first complain of what the mistyped option's value was taken for.
+        """
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        for word in words:
+            if word == "--":
+                return
+            name = word.split("=", 1)[0]
+            if name.startswith("--") and " " not in name and name not in known:
+                found = f"expected an option of {self.prog}, found {name}"
+                raise UnknownName(found, f"{self.prog} --help lists them", name, known)
+
+
+def parse_words(parser: Parser, verbs: dict[str, Parser], words: Sequence[str]) -> Any:
+    """Parse the words of a command line; UserError for what is none."""
+    place = next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))
+    parser.check_options(words[:place])
+    if verb := verbs.get(words[place] if words[place:] else ""):
+        verb.check_options(words[place + 1 :])
+    return parser.parse_args(words)
+
+
+def list_verbs(headings: dict[str, dict[str, str]]) -> str:
+    """Write the verbs of each group, one line each: {heading: {verb: sentence}}."""
+    width = max(len(name) for group in headings.values() for name in group)
+    parts = [
+        "\n".join([f"{heading}:", *(f"  {name:<{width}}  {text}" for name, text in group.items())])
+        for heading, group in headings.items()
+        if group
+    ]
+    return escape_controls("\n\n".join(parts))

@@ -1,0 +1,107 @@
+"""The objects of import, export, scan, demo, app and fiftyone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from assay.pipelines.cli.schemas.base import Output, Part, says
+
+
+class Import(Output):
+    """What an import changed."""
+
+    source: str = says("name of the source")
+    kind: str = says("what it is, in words")
+    batch: str | None = says("the batch of edits, which undo takes; null where nothing changed")
+    added: int = says("samples added")
+    removed: int = says("samples removed")
+    moved: int = says("samples found at another place by their bytes")
+    returned: int = says("samples that had been removed, and are back")
+    relabelled: int = says("labels that the source has changed")
+    left_alone: int = says(
+        "labels that the source has changed, and a person too: the person's stays"
+    )
+    left_out: int = says("rows left out (--skip-bad)")
+    samples: int = says("kept samples in the bench now")
+    classes: int = says("classes in the bench now")
+    unlabelled: int = says("samples without a label")
+    splits: dict[str, int] = says("kept samples of each split")
+    notes: list[str] = says("what was guessed")
+
+
+class Export(Output):
+    """Where a version was written."""
+
+    version: str = says("the version, as it was asked for")
+    tree: str = says("hash of its contents: equal contents have an equal tree")
+    commit: str | None = says("the commit that it is, if it is one")
+    samples: int = says("samples written")
+    folder: str = says("where they are")
+    format: str = says("the format")
+
+
+class Scan(Output):
+    """How many labels a scan judged and doubts."""
+
+    judged: int = says("labels judged")
+    flagged: int = says("of these, another class is likelier")
+
+
+class App(Output):
+    """Where the workbench is served; printed when it can be opened."""
+
+    url: str = says("a link that opens once, in one browser")
+
+
+class FiftyOne(Output):
+    """What the FiftyOne App shows."""
+
+    samples: int = says("samples that it holds")
+    added: int = says("samples new to it")
+    updated: int = says("samples written anew")
+    removed: int = says("samples removed from it")
+    unchanged: int = says("samples as they were")
+    waiting: int = says("samples with changes there that nobody has pulled")
+    lost: list[tuple[str, str]] = says("key and reason of samples that cannot be shown")
+    url: str | None = says("where the App is; null with --no-app")
+    pid: int | None = says("the process that serves it", default=None)
+
+
+class FiftyOnePull(Output):
+    """What was changed in FiftyOne, as edits."""
+
+    batch: str | None = says("the batch of edits; null where nothing changed")
+    edits: int = says("edits made")
+    samples: int | None = says("samples that they are about", default=None)
+    confirmed: int | None = says("of these, labels confirmed", default=None)
+    unsure: int | None = says("of these, left unsure", default=None)
+    restated: int | None = says("labels that somebody had changed since, set again", default=None)
+    rescored: bool | str | None = says("whether the queue is re-scored, or why not", default=None)
+    applied: list[dict[str, Any]] = says("changes that were applied: sample, field, value, ...")
+    left: list[dict[str, Any]] = says("changes that were not, each with why")
+
+
+class FiftyOneExport(Output):
+    """The data set made in the user's own FiftyOne."""
+
+    dataset: str = says("its name")
+    samples: int = says("samples in it")
+    lost: list[tuple[str, str]] = says("key and reason of images that are gone")
+
+
+class Demo(Output):
+    """What the demo found, as its stories tell it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Conflict(Part):
+    """A thing that both benches of a merge edited."""
+
+    sample: str = says("the sample")
+    slot: str = says("what was edited: label, keep, split or a tag")
+    ours: Any = says("the value that stands")
+    theirs: Any = says("the value there, kept as a vote")
+    their_who: str = says("who set it")

@@ -1,0 +1,189 @@
+"""The objects of status, queue, edit, issues, audit and reviewers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from assay.pipelines.cli.schemas.base import Noise, Output, Part, Review, Span, says
+
+
+class FrozenTest(Part):
+    """The frozen test split."""
+
+    name: str = says("test")
+    hash: str = says("hash of its members")
+    n: int = says("members")
+    audited: bool = says("whether its labels are declared audited")
+
+
+class LeftOut(Part):
+    """A row that an import left out."""
+
+    source: str = says("the source")
+    key: str = says("the row's key there")
+    reason: str = says("why")
+
+
+class ReviewedClass(Part):
+    """What the reviews at random say of one class."""
+
+    class_: str = Field(alias="class", description="the given label")
+    looks: int = says("sure looks")
+    hits: int = says("of these, wrong")
+    flagged: int = says("of these, doubted by the model")
+    flagged_hits: int = says("doubted and wrong")
+    clean: int = says("right ones")
+    clean_flagged: int = says("right ones that are doubted")
+
+
+class Network(Part):
+    """How old the scan's trained network is."""
+
+    trained: int = says("labels that it was trained on")
+    changed: int = says("of these, changed since")
+    new: int = says("labels that came since")
+
+
+class Advice(Part):
+    """What to do next."""
+
+    do: str = says("in a word or two")
+    why: str = says("with figures")
+    command: str = says("the command")
+    page: str = says("the page of the workbench")
+
+
+class Status(Output):
+    """What the bench holds, what is flagged, what comes next."""
+
+    bench: str = says("its folder")
+    of: str = says("the version that was asked about")
+    samples: int = says("kept samples")
+    dropped: int = says("samples that are out")
+    splits: dict[str, int] = says("kept samples of each split")
+    classes: dict[str, int] = says("labels of each class, without test and guard")
+    test: FrozenTest | None = says("the frozen test split, if there is one")
+    audit: Noise | None = says("what audits say of the test labels")
+    left_out: list[LeftOut] = says("rows that imports left out")
+    version: str | None = says("the newest committed version")
+    open_edits: int = says("edits since then")
+    runs: int = says("finished trainings")
+    issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
+    review: Review = says("what people reviewed")
+    classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
+    network: Network | None = says("the second opinion of scan --effort 2 or 3")
+    advice: Advice | None = says("what to do next; absent for an older version", default=None)
+    next: str = says("the command that comes next")
+
+
+class QueueRow(Part):
+    """A sample to look at."""
+
+    rank: int | None = says("place among the worst, from 1; null where it was only drawn")
+    sample: str = says("its id")
+    source_id: str = says("its key in its source")
+    path: str = says("where its file is")
+    given_label: str = says("the label as it stands")
+    suggested_label: str | None = says("the likeliest class")
+    score: float | None = says("probability of the given label, out of sample; low is bad")
+    reason: str = says("why it is here")
+    random: bool = says("whether it was drawn at random")
+    label: str | None = says("empty, to be filled in (--csv)", default=None)
+    verdict: str | None = says("empty, to be filled in (--csv)", default=None)
+    keep: str | None = says("empty, to be filled in (--csv)", default=None)
+    why: str | None = says("empty, to be filled in (--csv)", default=None)
+
+
+class Queue(Output):
+    """What to review next."""
+
+    rows: list[QueueRow] = says("in the order of review")
+
+
+class Edit(Output):
+    """What a batch of decisions changed."""
+
+    batch: str | None = says("the batch, which undo takes; null where no row decides anything")
+    edits: int = says("edits made")
+    samples: int = says("samples that they are about")
+    confirmed: int = says("labels confirmed")
+    unsure: int = says("labels left unsure")
+    restated: int = says("labels that somebody had changed since the sheet was written, set again")
+    rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
+
+
+class Issue(Part):
+    """A thing that the scan found."""
+
+    kind: str = says("its kind")
+    sample: str | None = says("the sample; null where it is about a whole split or class")
+    source_id: str | None = says("its key in its source")
+    path: str | None = says("where its file is")
+    split: str | None = says("its split")
+    label: str | None = says("its label")
+    score: float = says("from 0 (worst) to 1")
+    suggestion: str | None = says("the label that is suggested")
+    why: str | None = says("what was found")
+
+
+class Issues(Output):
+    """What the scan found."""
+
+    rows: list[Issue] = says("one a sample and kind, worst first")
+
+
+class IssuesKeepOne(Output):
+    """Copies that were dropped."""
+
+    batch: str | None = says("the batch; null where there was nothing to drop")
+    dropped: int = says("samples dropped")
+    groups: int = says("groups of which one was kept")
+
+
+class AuditSheet(Output):
+    """A worksheet to judge labels blind."""
+
+    audit: str = says("its id")
+    name: str = says("the rule in the log that fixes what was drawn")
+    split: str = says("what it was drawn from")
+    n: int = says("labels drawn")
+    of: int = says("labels in the split")
+    repeats: int = says("of these, shown twice")
+    rows: int = says("rows of the sheet")
+    left: int = says("labels of the split that no audit has drawn")
+    seed: int = says("seed of the draw")
+    upto: int = says("position in the log that it was drawn at")
+    hash: str = says("hash of what was drawn from")
+    folder: str = says("where the sheet is")
+    classes: list[str] = says("the classes to choose from")
+
+
+class Audit(Output):
+    """What a filled worksheet says."""
+
+    audit: str = says("its id")
+    batch: str = says("the batch of edits")
+    before: str | None = says("the version made of what was open before, if anything was")
+    version: str = says("the version that holds the audit")
+    split: str = says("the split that was audited")
+    audited: int = says("labels judged")
+    wrong: int = says("of these, wrong")
+    unsure: int = says("of these, unsure")
+    repeats: int = says("labels judged twice")
+    repeats_agree: int = says("of these, with the same answer")
+    agreement: Span | None = says("95 % interval of that share; null without repeats")
+    noise: Noise = says("what all audits of the split say")
+
+
+class Reviewers(Output):
+    """Who reviewed how much, and how well two agree."""
+
+    rule: str = says("whose label stands: latest or majority")
+    people: list[dict[str, Any]] = says(
+        "who, samples, edits, relabelled, confirmed, unsure, dropped, seconds, median_seconds, first, last"
+    )
+    pairs: list[dict[str, Any]] = says(
+        "a, b, n, agree, agreement, low, high, kappa and more of two"
+    )

@@ -1,0 +1,96 @@
+// One queue on a page: every decision is kept on its card, and saved as a CSV that `assay edit` reads.
+"use strict";
+const $ = (id) => document.getElementById(id);
+const cards = [...document.querySelectorAll(".card")];
+const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested_label", "score", "rank", "random", "reason", "seconds"];
+const LONGEST = 300; // seconds: whoever takes longer was somewhere else
+const decisions = new Map(); // card -> { label, verdict, keep, seconds, said }
+let current = cards[0], last = performance.now(), saved = 0, changed = 0;
+
+function decide(card, decision) {
+  const now = performance.now(), seconds = (now - last) / 1000;
+  last = now;
+  if (decision) decisions.set(card, { label: "", verdict: "", keep: "", ...decision, seconds: seconds < LONGEST ? seconds.toFixed(1) : "" });
+  else decisions.delete(card);
+  changed += 1;
+  show(card, decision);
+}
+
+function show(card, decision) {
+  card.toggleAttribute("data-decided", Boolean(decision));
+  card.querySelector(".said").textContent = decision ? decision.said : "";
+  for (const button of card.querySelectorAll("button")) button.setAttribute("aria-pressed", decision?.by === button.dataset.do);
+  card.querySelector("select").value = decision?.by === "other" ? decision.label : "";
+  $("count").textContent = `${decisions.size} of ${cards.length} decided${changed > saved ? ", not saved yet" : ""}`;
+  $("save").disabled = !decisions.size;
+}
+
+function make(card, by, label) {
+  const { given_label: given, suggested_label: suggested } = card.dataset;
+  if (by === "suggested") label = suggested;
+  if (by === "confirm" || (by !== "unsure" && by !== "drop" && label === given)) return { by: "confirm", verdict: "confirm", said: `${given} is right` };
+  if (by === "unsure") return { by, verdict: "unsure", said: "not sure" };
+  if (by === "drop") return { by, keep: "false", said: "dropped" };
+  return label ? { by, label, said: `→ ${label}` } : null;
+}
+
+function focus(card) {
+  if (!card) return;
+  current = card;
+  card.focus();
+}
+
+function next(card, step = 1) {
+  focus(cards[cards.indexOf(card) + step]);
+}
+
+// a spreadsheet would run a cell that begins so; `assay edit` takes the apostrophe away again
+const defuse = (cell) => (/^'*(?![+-]?[\d.]+$)[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell);
+const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+
+function toCsv() {
+  const rows = cards.filter((card) => decisions.has(card)).map((card) => {
+    const row = { ...card.dataset, ...decisions.get(card) };
+    return COLUMNS.map((name) => quote(defuse(row[name] ?? ""))).join(",");
+  });
+  return [COLUMNS.join(","), ...rows, ""].join("\r\n");
+}
+
+function save() {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([toCsv()], { type: "text/csv" }));
+  link.download = "decisions.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  saved = changed;
+  $("count").textContent = `${decisions.size} of ${cards.length} decided, saved as ${link.download}`;
+}
+
+for (const card of cards) {
+  card.addEventListener("focusin", () => { current = card; });
+  for (const button of card.querySelectorAll("button")) button.addEventListener("click", () => {
+    decide(card, button.getAttribute("aria-pressed") === "true" ? null : make(card, button.dataset.do));
+  });
+  card.querySelector("select").addEventListener("change", (event) => decide(card, event.target.value ? make(card, "other", event.target.value) : null));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !current) return;
+  const at = event.target;
+  if (at.tagName === "SELECT" || (at.tagName === "BUTTON" && (event.key === "Enter" || event.key === " "))) return;
+  const options = [...current.querySelector("select").options], number = Number(event.key);
+  const keys = { c: "confirm", s: "suggested", u: "unsure", d: "drop" };
+  const by = keys[event.key.toLowerCase()];
+  let decision = by && make(current, by);
+  if (number >= 1 && number < options.length) decision = make(current, "other", options[number].value);
+  if (decision) { decide(current, decision); next(current); }
+  else if (event.key === "Backspace") decide(current, null);
+  else if (event.key === "ArrowRight") next(current);
+  else if (event.key === "ArrowLeft") next(current, -1);
+  else return;
+  event.preventDefault();
+});
+
+addEventListener("beforeunload", (event) => { if (changed > saved) event.preventDefault(); });
+$("save").addEventListener("click", save);
+focus(current);

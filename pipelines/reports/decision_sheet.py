@@ -1,0 +1,64 @@
+"""The queue as one page to decide from, in a browser and without a server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from assay.curation.splits import LOCKED
+from assay.pipelines.reports.sample_pictures import load_pictures
+from assay.pipelines.reports.templates import FOLDER, render, write_page
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
+
+SIDE = 224  # pixels of a picture's longer side
+FIELDS = (
+    "sample given_label suggested_label score rank random reason".split()
+)  # kept with a decision
+
+
+def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, then: str) -> Path:
+    """Write the rows of a queue as a page to decide from.
+
+    rows: as bench.queue has them. Keys or clicks choose; a button saves the decisions as a CSV that
+    `assay edit` reads. The page holds its pictures, asks no server for anything and runs one script,
+    which its policy names by its hash. then: the command that reads the decisions back.
+    """
+    state = bench.state()
+    kept = state.label[state.keep & ~state.split.isin(LOCKED)]
+    frame = rows.assign(key=rows.source_id, uri=rows.path, was="", now="", text="")
+    pictures = load_pictures(frame, bench, SIDE, len(frame))
+    cards = [
+        row | dict(jpeg=picture["jpeg"], name=row["source_id"], fields=list_fields(row))
+        for row, picture in zip(rows.to_dict("records"), pictures)
+    ]
+    script = (FOLDER / "decision_sheet.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = render(
+        "decision_sheet.html",
+        dict(
+            title=f"What to review in {bench.path.name}",
+            css=Markup((FOLDER / "decision_sheet.css").read_text("utf-8")),
+            script=Markup(script),
+            digest=digest,
+            cards=cards,
+            classes=sorted(set(kept.dropna())),
+            then=then,
+        ),
+    )
+    return write_page(page.encode("utf-8", "replace"), path)
+
+
+def list_fields(row: dict) -> dict[str, str]:
+    """List what is stored with a decision, as cells of a CSV; "" for none."""
+    import pandas as pd
+
+    cells = {name: "" if pd.isna(row[name]) else str(row[name]) for name in FIELDS}
+    return cells | dict(random=str(bool(row["random"])).lower())
