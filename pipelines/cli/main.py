@@ -15,7 +15,7 @@ from assay.pipelines.cli.verbs import Verbs
 # the groups as --help lists them, which is how the work goes; others, such as a plug-in's, come after them
 ORDER = (
     "demo data scan review issues log undo versions reviewers audit maintenance experiments "
-    "gaps selection shadow triggers map gates app fiftyone"
+    "gaps selection shadow triggers map gates app fiftyone docs"
 ).split()
 NAMES = ("who", "by", "as_", "name", "new_class")  # options that name something: one short line
 # what a path that was given may be at fault for; any other OSError is ours
