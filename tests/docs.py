@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from assay.pipelines.cli.main import make_parser
 from tests.helpers import ROOT, digits, folders
 
@@ -93,8 +95,10 @@ def plug_in_group(text: str) -> str:
 
 
 def make_photos(folder: Path) -> dict[str, str]:
-    """Lay digits as class folders below `folder`/photos; the right class of each by its name."""
+    """Lay digits, two of them twice, as class folders below `folder`/photos; the right class of each by its name."""
     table = digits(300)
+    copies = table[table["split"] == "train"].head(2).assign(id=["copy1", "copy2"])
+    table = pd.concat([table, copies], ignore_index=True)
     folders(folder / "photos", table)
     return dict(zip(table.id, table.truth))
 
@@ -103,7 +107,7 @@ def make_cells(folder: Path) -> dict[str, str]:
     """The photos, and a bench of them that is scanned."""
     truth = make_photos(folder)
     run_assay("assay import photos -b cells --audited-test --who ann", folder)
-    run_assay("assay scan -b cells --embedder pixels --who ann", folder)
+    run_assay("assay scan -b cells --embedder pixels", folder)
     return truth
 
 
@@ -269,27 +273,33 @@ def missing_lines(shown: str, said: str) -> list[str]:
 # ---- as a program
 
 
-def show_pages(pages: list[str], write: bool) -> None:
-    """Run pages on one stage, one after the other, and print what differs."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        truth = STAGES[runs_on(read_page(pages[0]))](folder)
-        for page in pages:
-            new = read_page(page)
-            for command, shown, said in play(page, folder, truth):
-                print(f"$ {command}", *differences(command, shown, said), sep="\n", flush=True)
-                new = new.replace(f"$ {command}\n{shown}", f"$ {command}\n{said}", 1)
-            if write:
-                (ROOT / page).write_text(new)
+def show_page(page: str, folder: Path, truth: dict[str, str], write: bool) -> None:
+    """Run a page in a folder, and print what differs."""
+    print(page)
+    new = read_page(page)
+    for command, shown, said in play(page, folder, truth):
+        print(f"$ {command}", *differences(command, shown, said), sep="\n", flush=True)
+        new = new.replace(f"$ {command}\n{shown}", f"$ {command}\n{said}", 1)
+    if write:
+        (ROOT / page).write_text(new)
 
 
 def main() -> None:
     write = "--write" in sys.argv
     asked = [a for a in sys.argv[1:] if not a.startswith("--")] or list_pages()
-    alone = [p for p in asked if runs_on(read_page(p)) in ("photos", "photos cells")]
-    for pages in [[page] for page in alone] + [STORY] * any(p in STORY for p in asked):
-        print(*pages)
-        show_pages(pages, write)
+    for stage, make in STAGES.items():
+        pages = [page for page in asked if runs_on(read_page(page)) == stage]
+        if not pages:
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            (made := Path(place) / "made").mkdir()
+            truth = make(made)
+            for page in STORY if stage == "solar cells" else pages:
+                folder = made if page in STORY else Path(place) / "page"
+                if page not in STORY:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    shutil.copytree(made, folder)
+                show_page(page, folder, truth, write)
     if "README.md" in asked:
         with tempfile.TemporaryDirectory() as folder:
             printed = run_assay("assay demo", Path(folder))
