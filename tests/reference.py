@@ -5,6 +5,7 @@ import pkgutil
 import re
 import sys
 import tempfile
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
@@ -69,14 +70,19 @@ def list_verbs() -> dict:
 
 
 def usage(parser) -> str:
-    """The usage on one line, whatever the width of the terminal."""
+    """The usage, whatever the width of the terminal."""
     words = " ".join(parser.format_usage().split()).removeprefix("usage: ")
-    return words.replace(" [-h] [-b BENCH] [--json]", "")
+    words = words.replace(" [-h] [-b BENCH] [--json]", "")
+    # break between options, not inside of one
+    words = re.sub(r"(?<=\S) (?![\[(-])", "\0", words)
+    lines = textwrap.wrap(words, 90, subsequent_indent="    ", break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
 
 
 def describe_option(action) -> str:
     """An option or argument: how it is written, and what it does."""
-    value = action.metavar or (action.nargs != 0 and action.dest.upper()) or ""
+    called = action.dest.upper() if action.option_strings else action.dest
+    value = action.metavar or (action.nargs != 0 and called) or ""
     if action.choices:
         value = " or ".join(map(str, action.choices))
     value = " ".join(value) if isinstance(value, tuple) else value
@@ -298,7 +304,8 @@ PAGES = {
 
 def make_page(name: str) -> str:
     """The text of a page."""
-    return MADE + "\n" + "\n".join(PAGES[name]()).rstrip() + "\n"
+    title, text = "\n".join(PAGES[name]()).rstrip().split("\n", 1)
+    return f"{title}\n\n{MADE}{text}\n"
 
 
 def main():
