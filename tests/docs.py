@@ -235,9 +235,7 @@ def differences(command: str, shown: str, said: str) -> list[str]:
     """Lines that differ between two outputs of a command: their words, or a number by more than 3 % and 2.5."""
     left, right = (comparable(command, text) for text in (shown, said))
     same = len(left) == len(right) and all(alike(a, b) for a, b in zip(left, right))
-    return (
-        [] if same else list(difflib.unified_diff(left, right, "shown", "now", lineterm="", n=0))
-    )
+    return [] if same else list(difflib.unified_diff(left, right, "shown", "now", lineterm="", n=0))
 
 
 def comparable(command: str, text: str) -> list[str]:
@@ -303,7 +301,9 @@ def main() -> None:
     if "README.md" in asked:
         with tempfile.TemporaryDirectory() as folder:
             printed = run_assay("assay demo", Path(folder))
-        print("$ make demo", *missing_lines(DEMO.search(read_page("README.md"))[1], printed), sep="\n")
+        print(
+            "$ make demo", *missing_lines(DEMO.search(read_page("README.md"))[1], printed), sep="\n"
+        )
         if write:  # an excerpt is a person's choice
             print(printed)
 

@@ -15,6 +15,7 @@ import pytest
 
 import assay
 from tests.docs import (
+    DEMO,
     STAGES,
     STORY,
     alike,
@@ -26,6 +27,7 @@ from tests.docs import (
     play,
     plug_in_group,
     read_page,
+    run_assay,
     runs_on,
 )
 from tests.helpers import ROOT
@@ -65,8 +67,19 @@ def test_the_tutorial_and_what_goes_on_from_it_run(tmp_path):
             assert differences(command, shown, said) == [], command
 
 
+@pytest.mark.daily
+def test_the_demo_prints_what_the_readme_shows(tmp_path):
+    pytest.importorskip("elpv_dataset")
+    assert (
+        missing_lines(DEMO.search(read_page("README.md"))[1], run_assay("assay demo", tmp_path))
+        == []
+    )
+
+
 def test_the_tutorial_is_the_loop_in_six_commands():
-    console = [b.text for b in list_blocks(read_page("docs/tutorial.md")) if b.language == "console"]
+    console = [
+        b.text for b in list_blocks(read_page("docs/tutorial.md")) if b.language == "console"
+    ]
     verbs = [line.split()[2] for line in "".join(console).splitlines() if line.startswith("$ ")]
     assert verbs == ["import", "scan", "queue", "edit", "commit", "experiment"]
 

@@ -48,7 +48,7 @@ def show_docs(args: argparse.Namespace) -> None:
 
 
 def build_site(folder: Path) -> Path:
-    """Build the pages of a clone; they are never older than their text."""
+    """Build the pages of a clone, as their text is now."""
     require("dev", "material", "mkdocs")
     mkdocs = [*processes.python_command("mkdocs"), "build", "--quiet"]
     # what it says by itself is about another product
