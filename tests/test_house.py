@@ -163,14 +163,15 @@ def test_the_wheel_has_every_package():
         assert held == {f.name for pattern in patterns for f in folder.glob(pattern)}
 
 
-def test_the_readme_draws_every_room():
-    text = (ROOT / "README.md").read_text()
+def test_the_page_of_the_architecture_draws_every_room_and_the_floors():
+    text = (ROOT / "docs" / "contributing" / "architecture.md").read_text()
     assert [
         package
         for package in FLOOR
         if f"{package.split('.')[-1]}/" not in text
         and (ROOT / "/".join(package.split(".")[1:])).is_dir()
     ] == []
+    assert "\n".join(reversed(FLOORS.strip().split("\n"))) in text
 
 
 def test_python_is_started_without_the_current_folder():

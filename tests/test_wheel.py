@@ -1,12 +1,15 @@
 """Assay as it is installed: a wheel in an empty environment, beside folders that have the names of its parts."""
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import zipfile
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -19,6 +22,7 @@ EXTRAS = (
     "fiftyone",
     "elpv_dataset",
     "onnxruntime",
+    "mkdocs",
 )  # none of them comes without an extra
 
 
@@ -86,6 +90,8 @@ def test_the_wheel_holds_one_package(wheel):
         "pipelines/reports/report.css",
         "py.typed",
         "curation/storage/store.py",
+        "site/index.html",
+        "site/reference/command-line/index.html",
     ):
         assert f"assay/{part}" in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
@@ -118,6 +124,20 @@ def test_a_batch_script_works_beside_folders_of_our_names(python, folder):
     assert "80 kept" in assay("status")
     code = "import assay; bench = assay.open('bench'); print(len(bench.queue(n=5, random=0)))"
     assert run(python, "-c", code, cwd=folder).strip() == "5"
+
+
+@pytest.mark.slow
+def test_the_documentation_comes_with_the_wheel(python, tmp_path):
+    """Built, so that nothing has to be installed to read it."""
+    command = [python, "-m", "assay", "docs", "--no-browser"]
+    server = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        link = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
+        assert "six commands" in urlopen(f"{link}tutorial/").read().decode()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+    assert server.returncode == 0
 
 
 @pytest.mark.slow

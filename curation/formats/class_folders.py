@@ -27,6 +27,8 @@ LONGEST = 120  # bytes of a key that a file's name keeps
 
 
 class ClassFolders:
+    """A folder for each class, which may lie inside folders of splits."""
+
     name = "folders"
     suffixes = ()
 

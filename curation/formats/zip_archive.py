@@ -30,6 +30,8 @@ Members = dict[PurePosixPath, zipfile.ZipInfo]  # by their path in the folder to
 
 
 class Zip:
+    """A zip of class folders, or of images and a manifest; it is unpacked into the bench."""
+
     name = "zip"
     suffixes = (".zip",)
 

@@ -22,7 +22,7 @@ HEADINGS = {
     "What was done, and versions": "log undo versions",
     "Prove what it was worth": "experiments gates",
     "Find what is missing": "gaps map selection shadow triggers",
-    "Look at it in a browser": "app fiftyone",
+    "Look at it in a browser": "app fiftyone docs",
     "Keep a bench sound": "maintenance",
 }
 PLUGINS = "From plug-ins"

