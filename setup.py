@@ -16,7 +16,8 @@ class BuildWithDocs(build_py):
         super().run()
         if not self.editable_mode:  # a clone builds them when they are asked for
             site = Path(self.build_lib, "assay", "site").resolve()
-            mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+            # without --quiet, which keeps the warnings from --strict
+            mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict"]
             quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # of another product
             subprocess.run([*mkdocs, "--site-dir", site], check=True, env=quiet)
 
