@@ -13,7 +13,8 @@ from functools import cache
 
 COMMAND = re.compile(r"\bassay ([a-z]+)\b")
 WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
-PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$")
+# what stands for a value, or is one: PLAN.toml, a quoted name, a file, a version, a batch
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$|v\d+|HEAD|[a-z]+-[0-9a-f]{12}")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( [^\s`'\",;:)(]+)?")
 PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value of an option
 METHODS = {"import": "add"}  # all others are called as their verbs
