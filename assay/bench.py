@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from assay import curation
 from assay.curation.errors import UserError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Tell
     from assay.pipelines.reports.notebook import Difference, Frame, Report
 
+F = TypeVar("F", bound=Callable[..., Any])
 PATIENCE = 300.0  # seconds without a step after which a network is ended
 
 
@@ -563,7 +564,7 @@ def translate(text: str, bench: object = None) -> str:
     return translate_hint(text, methods, getattr(bench, "given", bench) or "")
 
 
-def say_in_python(function: Callable) -> Callable:
+def say_in_python(function: F) -> F:
     """Wrap a function so that its errors' hints are Python."""
 
     @functools.wraps(function)
@@ -574,7 +575,7 @@ def say_in_python(function: Callable) -> Callable:
             e.reword(functools.partial(translate, bench=next(iter(args), None)))
             raise
 
-    return call
+    return cast(F, call)
 
 
 for _name in VERBS:

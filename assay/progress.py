@@ -44,6 +44,8 @@ def line_printer(show: bool, translate: Callable[[str], str]) -> Tell:
 
     def say(line: str) -> None:
         if show:
-            print(escape_controls(translate(line)), flush=True)
+            from tqdm import tqdm
+
+            tqdm.write(escape_controls(translate(line)))  # above a bar, not through it
 
     return say

@@ -13,7 +13,8 @@ from functools import cache
 
 COMMAND = re.compile(r"\bassay ([a-z]+)\b")
 WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
-PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$")
+# what stands for a value, or is one: PLAN.toml, a quoted name, a file, a version, a batch
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$|v\d+|HEAD|[a-z]+-[0-9a-f]{12}")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( [^\s`'\",;:)(]+)?")
 PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value of an option
 METHODS = {"import": "add"}  # all others are called as their verbs
@@ -27,7 +28,14 @@ PHRASES |= {
     "another -o": "another file",
     "see -b, and ": "see ",
 }
-NAMES = {"as": "name", "in": "split", "m": "message", "o": "path", "run": "run"}
+NAMES = {
+    "as": "name",
+    "new-class": "new_classes",
+    "in": "split",
+    "m": "message",
+    "o": "path",
+    "run": "run",
+}
 ROLES = {f"{role}-column": role for role in ("image", "label", "split", "id", "group")}
 
 
@@ -81,6 +89,7 @@ def read_arguments(
             if values[0] is None:
                 break
             value, at = write_value(values[0][1]), values[0].end()
+            value = f"[{value}]" if isinstance(action, argparse._AppendAction) else value
         name = name_parameter(word)
         if word == "-b" and value[1:-1].isupper():  # any bench, which may have to be made
             bench = f"assay.create({value})"
@@ -122,6 +131,8 @@ def write_option(match: re.Match) -> str:
     flag = any(action.nargs == 0 for action in known)
     rest = value or "" if flag or value in PROSE else ""
     written = "True" if flag else "..." if rest or not value else write_value(value[1:])
+    if any(isinstance(action, argparse._AppendAction) for action in known):
+        written = f"[{written}]"
     if word in ROLES:
         return f"columns={{'{ROLES[word]}': {written}}}{rest}"
     return f"{name_parameter(word)}={written}{rest}"

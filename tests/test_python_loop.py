@@ -141,6 +141,7 @@ def test_another_set_of_arrays_takes_a_name_of_its_own(arrays_once, tmp_path):
     assert bench.state().keep.sum() == 120 and set(bench.state().source) == {"arrays", "second"}
 
 
+@pytest.mark.slow
 def test_a_scikit_learn_model_judges_out_of_fold_and_copies_share_a_fold(tmp_path):
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -166,6 +167,7 @@ def test_a_class_without_predict_proba_is_no_model(arrays_once):
         arrays_once[1].scan(model=LinearSVC())
 
 
+@pytest.mark.slow
 def test_probabilities_and_embeddings_go_in_as_they_come_out(scanned):
     probs, vectors = scanned.pred_probs(), scanned.embeddings()
     state = scanned.state()
@@ -185,6 +187,7 @@ def test_probabilities_and_embeddings_go_in_as_they_come_out(scanned):
         scanned.scan(arrays, ids=["x"], out_of_sample=True)
 
 
+@pytest.mark.slow
 def test_label_issues_are_what_cleanlab_makes_of_the_same_probabilities(scanned):
     from cleanlab.rank import get_label_quality_scores
 
@@ -198,6 +201,7 @@ def test_label_issues_are_what_cleanlab_makes_of_the_same_probabilities(scanned)
     assert set(scanned.issues("label")["sample"]) == set(found.index[found.is_label_issue])
 
 
+@pytest.mark.slow
 def test_copies_and_triggers_have_their_verbs(tmp_path):
     found = digits(200, wrong=0)
     copies = found[found["split"] == "train"].head(5).assign(id=lambda f: "copy-" + f.id)
@@ -217,6 +221,45 @@ def test_copies_and_triggers_have_their_verbs(tmp_path):
         bench.add_trigger("none")
 
 
+@pytest.mark.slow
+def test_the_verbs_of_the_command_line_answer_in_python(tmp_path):
+    found = table(700)
+    bench = bench_of(found, tmp_path)
+    bench.scan(embedder="pixels", progress=False)
+    state = bench.state()
+    some = state.index[state["split"] == "train"][0]
+    assert len(bench.similar(some, 7)) == 7 and len(bench.suggest(5)) == 5
+    assert pictures(bench.suggest(5)._repr_html_()) and pictures(
+        bench.similar(some, 7)._repr_html_()
+    )
+    with pytest.raises(UserError, match="found neither"):
+        bench.similar()
+    assert bench.clusters().train.sum() == (state.keep & (state["split"] == "train")).sum()
+    assert bench.map().index.equals(state.index[state.keep])
+    sheet = bench.audit(n=4, folder=tmp_path / "sheet", who="ann")
+    rows = pd.read_csv(tmp_path / "sheet" / "worksheet.csv", dtype=str)
+    done = bench.audit(rows.assign(verdict="unsure"), who="ann")
+    assert sheet["n"] == done["audited"] == done["unsure"] == 4
+    gap = bench.gaps().gap[0]
+    assert bench.guard("hard", "ann", from_gap=gap, score=0.1)["sets"][0]["name"] == "hard"
+    bench.scan(embedder="pixels", progress=False)
+    bench.edit(pd.DataFrame(dict(sample=[some], keep="false")), who="ann")
+    bench.commit("guarded, and one out")
+    plan = dict(versions=["v1", "HEAD"], architectures=["probe"], seeds=2)
+    bench.experiment(plan, progress=False)
+    assert {"passed", "checks"} <= set(bench.gate(min_gain=-100))
+    assert "verdict" in bench.compare("v1/probe", "HEAD/probe")
+    assert len(bench.shadow("v1/probe", "HEAD/probe", "val")[0]) >= 0
+    assert bench.check(progress=False) == [] and bench.gc(dry_run=True)["files"] >= 0
+    with pytest.raises(UserError, match="all 703 where they were"):
+        bench.relocate(tmp_path, progress=False)
+    with pytest.raises(UserError, match=r"bench\.restore\('v2'\)"):
+        bench.restore()
+    assert bench.restore("v2")["lost"] == 0
+    with pytest.raises(UserError, match="found files in"):
+        bench.export(tmp_path)
+
+
 # ---- out: what a notebook shows
 
 
@@ -229,6 +272,7 @@ def test_frames_stay_frames_and_a_part_of_one_is_drawn_like_it(scanned):
     assert pictures(scanned.label_issues().reset_index()._repr_html_()) == []
 
 
+@pytest.mark.slow
 def test_a_gap_is_shown_with_what_is_wrong_there(tmp_path):
     bench = bench_of(table(), tmp_path)
     bench.scan(embedder="pixels", progress=False)
@@ -238,6 +282,7 @@ def test_a_gap_is_shown_with_what_is_wrong_there(tmp_path):
     assert "assay " not in " ".join(gaps.action)
 
 
+@pytest.mark.slow
 def test_no_text_breaks_out_of_what_a_notebook_shows(tmp_path):
     evil = "<script>alert(1)</script>\u202e"
     found = digits(300, wrong=0.2)
@@ -269,6 +314,7 @@ def test_an_experiment_from_python_says_its_verdict_and_the_page_is_written(scan
     assert not re.search(r"\bassay [a-z]+ -", report.verdict), "what comes next is Python, too"
 
 
+@pytest.mark.slow
 def test_without_progress_nothing_is_printed(bench, capsys):
     bench.scan(embedder="pixels", progress=False)
     assert capsys.readouterr() == ("", "")
@@ -345,6 +391,8 @@ def test_hints_are_python_here_and_shell_commands_there(bench):
         ("assay queue -n 200 --csv queue.csv -b my bench", "bench.queue(n=200)"),
         ("assay commit -m '...' -b my bench", "bench.commit(message='...')"),
         ("assay experiment PLAN.toml", "bench.experiment('PLAN.toml')"),
+        ("assay restore v2", "bench.restore('v2')"),
+        ("assay undo edit-8caf9f6b7cc4", "bench.undo('edit-8caf9f6b7cc4')"),
         ("assay log --batches", "bench.batches()"),
         (
             "assay issues --kind near_duplicate --keep-one",

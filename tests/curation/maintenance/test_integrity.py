@@ -223,7 +223,7 @@ def test_cut_short_or_empty_arrays_are_found_and_named_to_who_uses_them(sound):
         scan(sound, ScanOptions(embedder="pixels"), say=silent)
     (sound.arrays / "graph.npz").write_bytes(b"")
     assert kinds(sound)["damaged"] == 2 and mend(sound) == {}
-    with pytest.raises(UserError, match="run: assay scan"):
+    with pytest.raises(UserError, match="run: bench.scan"):
         sound.queue()
     scan(sound, ScanOptions(embedder="pixels"), say=silent)
     assert check_bench(sound) == []

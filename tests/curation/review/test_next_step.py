@@ -75,9 +75,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
         and why.startswith(f"{leaks:,} samples (181 in train)")
         and leaks >= 1
     )
-    assert bench.status()["next"] == f"assay scan --embedder pixels -b {bench.given}", (
-        "as it was scanned before"
-    )
+    assert bench.status()["next"] == "bench.scan(embedder='pixels')", "as it was scanned before"
     scan(bench, ScanOptions(embedder="pixels"), say=quiet)
     flagged = bench.issues("label")["sample"]
     do, why, page = step(bench)
@@ -219,4 +217,4 @@ def test_decisions_that_were_taken_back_are_no_work_and_what_is_damaged_is_mende
     assert next_step.count_decisions(scanned).open == 8
     scanned.commit("", "ann")
     (scanned.arrays / "opinion.npz").write_bytes(b"")
-    assert scanned.status()["next"] == f"assay check --repair -b {scanned.given}"
+    assert scanned.status()["next"] == "bench.check(repair=True)"

@@ -151,7 +151,7 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
     ):
         with pytest.raises(UserError, match=word):
             fresh.edit(pd.DataFrame([row]), "eve")
-    with pytest.raises(UserError, match="only assay guard"):
+    with pytest.raises(UserError, match="only bench.guard"):
         fresh.edit(pd.DataFrame([dict(sample=other, tag="guard:threes")]), "eve")
 
     with pytest.raises(UserError, match="loses nothing"):
