@@ -32,7 +32,10 @@ def discover(package: str) -> list[ModuleType]:
 
 @cache
 def find_entry_points(path: tuple[str, ...]) -> EntryPoints:
-    """Find what all distributions on sys.path offer: once, since it reads a file of each."""
+    """Find what all distributions on sys.path offer.
+
+    Once, since it reads a file of each.
+    """
     return entry_points()
 
 
