@@ -82,7 +82,7 @@ class DamagedFile(UserError):
 
 
 def suggest_names(name: object, known: Iterable[object]) -> list[str]:
-    """Find the known names that a mistyped one may be, at most two."""
+    """Find the known names, two at most, that were meant."""
     from difflib import SequenceMatcher, get_close_matches
 
     plain = {str(other).casefold(): str(other) for other in known}

@@ -6,9 +6,10 @@ Each member is one file, ours or somebody else's.
 from __future__ import annotations
 
 import pkgutil
+import sys
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from types import ModuleType
 
 from assay.curation.errors import UserError
@@ -24,8 +25,18 @@ def discover(package: str) -> list[ModuleType]:
     """
     folder = import_module(package).__path__
     own = [import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(folder)]
-    others = sorted(entry_points(group=package), key=lambda point: point.name)
+    points = find_entry_points(tuple(sys.path)).select(group=package)
+    others = sorted(points, key=lambda point: point.name)
     return own + [_load(point) for point in others]
+
+
+@cache
+def find_entry_points(path: tuple[str, ...]) -> EntryPoints:
+    """Find what all distributions on sys.path offer.
+
+    Once, since it reads a file of each.
+    """
+    return entry_points()
 
 
 def _load(point: EntryPoint) -> ModuleType:

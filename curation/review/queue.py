@@ -121,7 +121,7 @@ def order_queue(
 
 
 def count_looks(state: pd.DataFrame) -> tuple[int, int]:
-    """Count the reviews so far: (all, sure ones of those drawn at random)."""
+    """Count the reviews so far: (all, sure ones at random)."""
     stratum = sampling.random_stratum(state)
     reviewed = int((state.reviewed & state.given_label.notna()).sum())
     return reviewed, int((state.verdict.loc[stratum] != "unsure").sum())
@@ -130,9 +130,9 @@ def count_looks(state: pd.DataFrame) -> tuple[int, int]:
 def spread_by_need(
     worst: list[str], drawn: list[str], reviewed: int, looks: int
 ) -> tuple[list[str], list[str]]:
-    """Spread drawn samples among the worst, so that their share of all reviews is kept.
+    """Spread drawn samples among the worst, by their share of all reviews.
 
-    Counted from the first review on, so that queues may be made and left as often as one likes: what
+    The share is counted from the first review on, so that queues may be made and left as often as one likes: what
     is missing is made up for, by every other row. drawn: in their order. reviewed, looks: as
     count_looks has them. Returns (the order, what of `drawn` is in it).
     """

@@ -130,7 +130,7 @@ def check_texts(args: argparse.Namespace) -> None:
 
 
 def report_error(error: UserError, as_json: bool) -> int:
-    """Print an error in plain words, and as JSON; return its exit status."""
+    """Print an error, also as JSON; return its exit status."""
     print(escape_controls(str(error)), file=sys.stderr)
     if as_json:
         output.print_json(output.describe_error(error))

@@ -149,7 +149,7 @@ def print_result(
 
 
 def describe_result(schema: str, result: dict | list, passed: bool = True) -> dict:
-    """Describe a result as --json prints it: what it is, then its fields or rows."""
+    """Describe a result as --json prints it."""
     code = "done" if passed else "check_failed"
     about = dict(schema=schema, schema_version=SCHEMA_VERSION, code=code)
     fields = dict(rows=result) if isinstance(result, list) else result
@@ -158,13 +158,13 @@ def describe_result(schema: str, result: dict | list, passed: bool = True) -> di
 
 
 def print_json(data: dict) -> None:
-    """Print one object; a process that was asked for it hears it by itself."""
+    """Print one object, to whoever asked for it."""
     text = json.dumps(replace_nan(data), default=to_json_value, indent=1, allow_nan=False)
     print(text, file=processes.open_answers(), flush=True)
 
 
 def replace_nan(value: Any) -> Any:
-    """Write null for numbers that are none: JSON has no NaN, no infinity."""
+    """Write null for NaN and infinity, which JSON has not."""
     if isinstance(value, dict):
         return {str(k): replace_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -232,9 +232,9 @@ def to_json_rows(rows: pd.DataFrame) -> list[dict]:
 
 
 def to_json_value(value: Any) -> Any:
-    """Turn what JSON has no word for into text; numpy's numbers are numbers.
+    """Turn what JSON has no word for into text.
 
-    A time becomes ISO 8601 with its offset.
+    Numpy's numbers are numbers. A time becomes ISO 8601 with its offset.
     """
     if type(value).__module__ == "numpy":
         return replace_nan(value.tolist())
@@ -267,9 +267,9 @@ def isolate_direction(text: str) -> str:
 
 @contextmanager
 def progress_bar(text: str) -> Iterator[Callable[..., None]]:
-    """Show progress on standard error: a bar, or plain lines where no terminal is.
+    """Show progress on standard error.
 
-    Yields step(done, total) or step(share, text).
+    A bar, or plain lines where no terminal is. Yields step(done, total) or step(share, text).
     """
     if QUIET or LISTENER:
         yield lambda done, total: tell_listener(text, done, total)
@@ -288,7 +288,7 @@ def tell_listener(text: str, done: float, total: int | str) -> None:
 
 
 def read_step(text: str, done: float, total: int | str) -> tuple[float, str]:
-    """Read a step of progress: (share that is done, what is said of it)."""
+    """Read a step of progress: (share done, words)."""
     if isinstance(total, str):
         return done, total
     return done / max(1, total), f"{text}: {done:,} of {total:,}"

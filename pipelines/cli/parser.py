@@ -1,4 +1,4 @@
-"""Parse a command line; a mistyped word is answered with what was meant."""
+"""Parse a command line, and say what a mistyped word meant."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def show_queue(args: argparse.Namespace) -> None:
 
 
 def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:
-    """Write the queue as a page to decide from; return what to do with it."""
+    """Write the queue as a page; return what to do with it."""
     from assay.pipelines.reports.decision_sheet import write_decision_sheet
 
     edit = shlex.join(["assay", "edit", "decisions.csv", "--who", args.who, "-b", str(bench.given)])

@@ -44,7 +44,7 @@ def suggest_plan(bench: Bench) -> dict:
 
 
 def format_plan(plan: dict, name: str = "PLAN.toml") -> str:
-    """Format a plan as commented TOML; keys that it lacks stand there as examples."""
+    """Format a plan as commented TOML, missing keys as examples."""
     lines = [HEAD.format(name=name)]
     for key, field in Plan.model_fields.items():
         value = f"# {key} = {field.examples[0]}"
@@ -55,7 +55,7 @@ def format_plan(plan: dict, name: str = "PLAN.toml") -> str:
 
 
 def write_plan(bench: Bench, path: str | Path) -> Path:
-    """Write a plan for a bench; UserError where the file is there already."""
+    """Write a plan for a bench; UserError where the file exists."""
     path = Path(path)
     if path.exists():
         raise UserError(

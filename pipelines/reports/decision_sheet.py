@@ -1,4 +1,4 @@
-"""The queue as one page to decide from, in a browser and without a server."""
+"""The queue as one page to decide from, without a server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
 
 
 def list_fields(row: dict) -> dict[str, str]:
-    """List what is stored with a decision, as cells of a CSV; "" for none."""
+    """List what is stored with a decision, as cells of a CSV."""
     import pandas as pd
 
     cells = {name: "" if pd.isna(row[name]) else str(row[name]) for name in FIELDS}

@@ -412,7 +412,7 @@ def test_what_the_session_rescored_is_what_a_new_process_says(big, session):
         shutil.copytree(big.path, big.path.with_name("copy"), dirs_exist_ok=True)
         copy = assay.open(big.path.with_name("copy"))
         copy.rescore()
-        want = copy.queue(review_session.AHEAD, session.share)
+        want = copy.queue(review_session.AHEAD)
         assert [(r["sample"], r["reason"], r["random"]) for r in session.rows] == list(
             zip(want["sample"], want.reason, want.random)
         )

@@ -1,4 +1,4 @@
-"""What all objects of --json have in common, and the parts that several have."""
+"""The fields that all objects of --json have in common."""
 
 from __future__ import annotations
 

@@ -61,5 +61,5 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
 
 
 def find_model(schema: str) -> type[Output] | type[Error]:
-    """Find the model of an object by its `schema`; KeyError where it is of none."""
+    """Find the model of an object by its `schema`; KeyError without one."""
     return Error if schema == "error" else OUTPUTS[schema][1]

@@ -65,7 +65,7 @@ def list_codes() -> dict[str, str]:
         kinds += kind.__subclasses__()
         if kind.__module__.startswith("assay."):
             found[kind.code] = kind.__doc__.splitlines()[0]
-    return found
+    return dict(sorted(found.items()))
 
 
 def describe_model(model: type[BaseModel]) -> str:

@@ -128,7 +128,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     assert step(bench) == (do, why, page), "no test label is in a reason"
     monkeypatch.setattr(
         "assay.curation.review.label_noise.estimate_noise",
-        lambda *a: dict(wrong=0, n=20, of=60, unsure=0, share=None),
+        lambda *a: dict(wrong=0, n=20, of=60, unsure=0, share=None, share_between=None),
     )
     assert step(bench)[0] == "Review", "once somebody has looked, there is more to review"
     bench.edit(pd.DataFrame(dict(sample=bench.issues("label")["sample"], verdict="confirm")), "ann")
