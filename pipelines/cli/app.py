@@ -23,9 +23,12 @@ def open_app(args: argparse.Namespace) -> None:
     new = args.bench and not args.link
     bench = curation.create(args.bench, args.group) if new else open_bench(args)
     more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link]
-    command = processes.python_command(
-        "assay.app.server", bench.path, "--host", args.host, "--port", args.port, *more
-    )
+    become_server(bench, "--host", args.host, "--port", args.port, *more)
+
+
+def become_server(bench: curation.Bench, *options: object) -> None:
+    """Become the server of the workbench: this process is its process."""
+    command = processes.python_command("assay.app.server", bench.path, *options)
     sys.stdout.flush()
     os.execve(command[0], command, processes.child_environment())
 
