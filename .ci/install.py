@@ -59,12 +59,12 @@ def install() -> str:
     """Install everything; returns the name of the installer that did."""
     environment = uv_environment(read_pip_settings())
     if environment is not None and can_fetch_uv():
-        print("installing 180 packages (3 GB) into .venv with uv: MINUTES", flush=True)
+        print("installing 180 packages (3 GB) into .venv with uv: about a minute", flush=True)
         uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
         if not subprocess.run([*uv, *REQUIREMENTS], env=environment | os.environ).returncode:
             return "uv"
         print("uv could not install them, as said above; pip tries", flush=True)
-    print("installing 180 packages (3 GB) into .venv with pip: MINUTES", flush=True)
+    print("installing 180 packages (3 GB) into .venv with pip: two to five minutes", flush=True)
     subprocess.run([*PIP, "install", "--quiet", "--no-compile", *REQUIREMENTS], check=True)
     return "pip"
 
