@@ -50,35 +50,25 @@ def test_weak_labels_are_wrong_in_train_and_val_alone(tmp_path):
     # far from right, and far from a coin
     assert 0.15 < len(wrong) / len(labelled) < 0.45
     assert {row["split"] for row in wrong} == {"train", "val"}
-    assert all((manifest_image(tmp_path, row)).is_file() for row in rows)
+    assert all((tmp_path / row["path"]).is_file() for row in rows)
     assert read_manifest(tmp_path / "again", 7)[0] == rows
     assert read_manifest(tmp_path / "other", 8)[0] != rows
-
-
-def manifest_image(folder, row):
-    return folder / row["path"]
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Standard output is a real terminal, outside of CI."""
-    ours, theirs = os.openpty()
-    monkeypatch.delenv("CI", raising=False)
-    with os.fdopen(theirs, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        yield
-    os.close(ours)
 
 
 def asked(**options):
     return argparse.Namespace(**dict(json=False, no_browser=False) | options)
 
 
-def test_a_terminal_gets_the_workbench(terminal, monkeypatch):
-    assert opens_workbench(asked())
-    assert not opens_workbench(asked(no_browser=True)) and not opens_workbench(asked(json=True))
-    monkeypatch.setenv("CI", "true")
-    assert not opens_workbench(asked())
+def test_a_terminal_gets_the_workbench(monkeypatch):
+    ours, theirs = os.openpty()
+    monkeypatch.delenv("CI", raising=False)
+    with os.fdopen(theirs, "w") as terminal, os.fdopen(ours):
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert opens_workbench(asked())
+        assert not opens_workbench(asked(no_browser=True)) and not opens_workbench(asked(json=True))
+        monkeypatch.setenv("CI", "true")
+        assert not opens_workbench(asked())
+        monkeypatch.undo()
 
 
 def test_a_pipe_gets_no_workbench(monkeypatch, tmp_path):
