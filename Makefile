@@ -28,9 +28,7 @@ lint: .venv/ready
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	-$(BIN)/python -m compileall -q -j 0 -x '/tests?/|/testing/' .venv/lib >/dev/null 2>&1  # on all cores, where pip uses one
+	$(BIN)/python .ci/install.py
 	touch $@
 
 clean:

@@ -15,17 +15,23 @@ from assay.curation.system.extras import require
 from assay.pipelines.cli.output import open_bench
 from assay.pipelines.cli.verbs import Verbs
 
+SERVER = ("streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
+
 
 def open_app(args: argparse.Namespace) -> None:
     """Open the workbench in the browser."""
-    require("app", "streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
+    require("app", *SERVER)
     # a bench that is named may be new: its first page says how to fill it
     new = args.bench and not args.link
     bench = curation.create(args.bench, args.group) if new else open_bench(args)
     more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link, *["--json"] * args.json]
-    command = processes.python_command(
-        "assay.app.server", bench.path, "--host", args.host, "--port", args.port, *more
-    )
+    become_server(bench, "--host", args.host, "--port", args.port, *more)
+
+
+def become_server(bench: curation.Bench, *options: object) -> None:
+    """Become the server of the workbench: this process is its process."""
+    require("app", *SERVER)
+    command = processes.python_command("assay.app.server", bench.path, *options)
     sys.stdout.flush()
     os.execve(command[0], command, processes.child_environment())
 

@@ -48,9 +48,7 @@ def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
     if out["batch"] is None:
         none = f"no {args.kind} group holds more than one kept sample outside test and guard"
         print_line(args, f"nothing to drop: {none}")
-        return print_result(
-            args, out, f"assay status -b {bench.given}", schema="issues-keep-one"
-        )
+        return print_result(args, out, f"assay status -b {bench.given}", schema="issues-keep-one")
     dropped = f"dropped {out['dropped']:,} samples of {out['groups']:,} groups of {args.kind}"
     print_line(args, f"{out['batch']}: {dropped}, and kept one of each, by {args.who}")
     print_result(

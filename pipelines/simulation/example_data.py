@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 from assay.curation.system.extras import require
+
+NAMES = np.array(["functional", "defective"])
+KNOWN, THUMBNAIL = 40, 16  # cells that the weak labeller was shown, and pixels a side that it sees
 
 
 def hurried_labels(probability: np.ndarray, seed: int) -> np.ndarray:
@@ -36,36 +40,100 @@ def resolve_example(bench: Bench, source: Any) -> Any:
     return str(make_solar_cells(bench.path / "uploads" / "example")[0])
 
 
+@dataclass(frozen=True)
+class SolarCells:
+    """The photographs of the elpv-dataset wheel, and what experts said of them."""
+
+    root: Path  # the wheel's folder of data
+    paths: list[str]
+    doubt: np.ndarray  # (n,) the experts' probability of a defect: 0, 1/3, 2/3 or 1
+    module: list[str]  # mono or poly
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What most experts said, (n,) of NAMES."""
+        return NAMES[(self.doubt > 0.5).astype(int)]
+
+    def draw_splits(self, seed: int, val: float, test: float) -> np.ndarray:
+        """Draw the split (n,) of every cell; val, test: their shares."""
+        import pandas as pd
+
+        from assay.curation.formats.splits import make_splits
+
+        frame = pd.DataFrame(dict(key=self.paths, label=self.truth, split=None, meta=None))
+        return np.array(make_splits(frame, self.paths, seed=seed, val=val, test=test))
+
+
+def read_solar_cells() -> SolarCells:
+    """Read the table of the elpv-dataset wheel. Raises MissingExtra."""
+    require("demo", "elpv_dataset")
+    import elpv_dataset
+
+    root = Path(elpv_dataset.__file__).parent / "data"
+    table = [
+        line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()
+    ]
+    doubt = np.array([float(row[1]) for row in table])
+    return SolarCells(root, [row[0] for row in table], doubt, [row[2] for row in table])
+
+
 def make_solar_cells(folder: Path, seed: int = 0) -> tuple[Path, dict[str, str]]:
     """Make a manifest of the solar cells in the elpv-dataset wheel.
 
     train and val carry a hurried annotator's label, test the experts' majority. Returns (manifest path,
     {key: expert majority}). Images stay in the wheel: links, not copies.
     """
-    require("demo", "elpv_dataset")
-    import elpv_dataset
-    import pandas as pd
+    cells = read_solar_cells()
+    split = cells.draw_splits(seed, val=0.1, test=0.2)
+    label = NAMES[hurried_labels(cells.doubt, seed).astype(int)]
+    return write_solar_cells(cells, folder / "solar-cells.csv", split, label)
 
-    from assay.curation.formats.splits import make_splits
 
-    root = Path(elpv_dataset.__file__).parent / "data"
-    table = [
-        line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()
-    ]
-    paths, module = [row[0] for row in table], [row[2] for row in table]
-    doubt = np.array([float(row[1]) for row in table])
-    name = np.array(["functional", "defective"])
-    truth = name[(doubt > 0.5).astype(int)]
-    frame = pd.DataFrame(dict(key=paths, label=truth, split=None, meta=None))
-    split = np.array(make_splits(frame, paths, seed=seed, val=0.1, test=0.2))
-    label = np.where(split == "test", truth, name[hurried_labels(doubt, seed).astype(int)])
-    permissions.make_folder(folder)
-    link = folder / "images"
+def make_weak_labels(folder: Path, seed: int = 0) -> tuple[Path, dict[str, str]]:
+    """Make a manifest of the solar cells with few labels, many wrong.
+
+    The experts label 40 train cells; every other train and val cell gets the label of the one of these 40 that looks
+    most alike at 16 x 16 pixels. Test has the experts' majority, and is 70 % of the cells. Returns as
+    `make_solar_cells`.
+    """
+    cells = read_solar_cells()
+    split = cells.draw_splits(seed, val=0.03, test=0.7)
+    rng, train = np.random.default_rng(seed), np.flatnonzero(split == "train")
+    of_class = [train[cells.truth[train] == name] for name in NAMES]
+    known = np.concatenate([rng.choice(rows, KNOWN // 2, replace=False) for rows in of_class])
+    label = cells.truth.copy()
+    weak = np.setdiff1d(np.flatnonzero(split != "test"), known)
+    nearest = nearest_thumbnails(cells, weak, known)
+    label[weak] = cells.truth[known[nearest]]
+    return write_solar_cells(cells, folder / "weak-labels.csv", split, label)
+
+
+def nearest_thumbnails(cells: SolarCells, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Find which of the `known` cells looks most like each of `rows`: (len(rows),)."""
+    from PIL import Image
+
+    def thumbnails(which: np.ndarray) -> np.ndarray:
+        pictures = (Image.open(cells.root / cells.paths[i]).convert("L") for i in which)
+        small = [
+            np.asarray(p.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)) for p in pictures
+        ]
+        return np.stack(small).reshape(len(which), -1) / 255
+
+    few = thumbnails(known)
+    return np.array([((few - one) ** 2).sum(1).argmin() for one in thumbnails(rows)])
+
+
+def write_solar_cells(
+    cells: SolarCells, manifest: Path, split: np.ndarray, label: np.ndarray
+) -> tuple[Path, dict[str, str]]:
+    """Write the manifest, test with the experts' labels; see make_solar_cells."""
+    label = np.where(split == "test", cells.truth, label)
+    permissions.make_folder(manifest.parent)
+    link = manifest.with_name("images")
     if not link.is_symlink():
-        link.symlink_to(root / "images")
-    manifest = folder / "solar-cells.csv"
+        link.symlink_to(cells.root / "images")
     with open(manifest, "w", newline="", opener=permissions.opener) as f:
         out = csv.writer(f)
         out.writerow(["id", "path", "label", "split", "module"])
-        out.writerows(zip(paths, paths, label, split, module))
-    return manifest, dict(zip(paths, truth))
+        out.writerows(zip(cells.paths, cells.paths, label, split, cells.module))
+    return manifest, dict(zip(cells.paths, cells.truth))
