@@ -17,10 +17,10 @@ TYPES = {str: "text", list: "a list", dict: "a table", bool: "true or false"}
 
 
 def check_config(model: type[BaseModel], values: object, where: str, least: str) -> dict[str, Any]:
-    """Check values, and fill in defaults: all fields but those that are None.
+    """Check values, and fill in defaults.
 
-    where: what the values are of, as in "plan.toml"; least: the least that the model takes. Raises
-    UserError, which names the first that is wrong.
+    where: what the values are of, as in "plan.toml"; least: the least that the model takes. Returns
+    all fields but those that are None. Raises UserError, which names the first that is wrong.
     """
     try:
         return model.model_validate(values).model_dump(exclude_none=True)
@@ -30,7 +30,7 @@ def check_config(model: type[BaseModel], values: object, where: str, least: str)
 
 
 def says(description: str, example: str) -> dict[str, Any]:
-    """Describe a field in words, with an example in TOML: arguments of pydantic's Field."""
+    """Describe a field, with an example in TOML, for pydantic's Field."""
     return dict(description=description, examples=[example])
 
 

@@ -32,7 +32,7 @@ STORY = (
 ).split()
 WINDOWS = ("app", "docs", "fiftyone")  # verbs that stay open: read, and not run
 DEMO = re.compile(r"make demo\n```\n.*?```text\n(.*?)```", re.S)
-BLOCK = re.compile(r"(?:<!-- waits: (\w+) -->\n\n?)?^```(\w+)\n(.*?)^```$", re.S | re.M)
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 SAVED = re.compile(r"Save this as `([^`]+)`[^`]*\Z")
 # which verdict stands first, and what it would take, hangs on the training's arithmetic
 TRAINED = {"experiment", "compare", "gate"}
@@ -55,7 +55,6 @@ FLEETING = [
 class Block(NamedTuple):
     """A block of a page."""
 
-    waits: str  # for whose work it waits; such a block is not run
     language: str
     text: str
     file: str  # where the page says to save it, or ""
@@ -75,7 +74,7 @@ def list_blocks(text: str) -> list[Block]:
     out = []
     for found in BLOCK.finditer(text):
         saved = SAVED.search(text[: found.start()].rstrip()[-300:])
-        out.append(Block(found[1] or "", found[2], found[3], saved[1] if saved else ""))
+        out.append(Block(found[1], found[2], saved[1] if saved else ""))
     return out
 
 
@@ -129,7 +128,7 @@ def play(page: str, folder: Path, truth: dict[str, str]) -> Iterator[tuple[str, 
     """
     text = read_page(page)
     for block in list_blocks(text):
-        if block.waits or block.language in ("text", "json"):
+        if block.language in ("text", "json"):
             continue
         if block.language == "toml":
             name = re.match(r"# (\S+\.toml)\n", block.text)

@@ -37,7 +37,6 @@ ALL = list_pages()
 ALONE = [page for page in ALL if runs_on(read_page(page)) in ("photos", "photos cells")]
 MORE = ["CONTRIBUTING.md", "CHANGELOG.md"]
 FINDER = "docs/contributing/add-an-issue-finder.md"  # see test_contract_issues.py
-WAITS = {"loop"}  # for whose work a block may wait
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,6 @@ def test_every_block_is_one_that_runs(page):
     """It says what it runs on, or shows nothing but what is read and not run."""
     text = read_page(page)
     blocks = list_blocks(text)
-    assert {b.waits for b in blocks} <= {"", *WAITS}
     assert {b.language for b in blocks} <= {"console", "sh", "python", "toml", "text", "json"}
     if page == FINDER:
         return
@@ -247,9 +245,8 @@ def test_an_excerpt_has_its_lines_in_their_order():
 
 
 def test_blocks_are_read_with_what_stands_before_them():
-    text = "# A\n\n<!-- waits: loop -->\n\n```python\n1 / 0\n```\n\nSave this as `a/b.py`:\n\n```python\nx\n```\n\nThen:\n\n```sh\nls\n```\n"
-    waits, saved, last = list_blocks(text)
-    assert (waits.waits, waits.file) == ("loop", "")
-    assert (saved.waits, saved.file, last.file) == ("", "a/b.py", "")
+    text = "# A\n\nSave this as `a/b.py`:\n\n```python\nx\n```\n\nThen:\n\n```sh\nls\n```\n"
+    saved, last = list_blocks(text)
+    assert (saved.file, last.file) == ("a/b.py", "")
     assert plug_in_group("<!-- runs on: photos; plug-in: assay.tasks -->") == "assay.tasks"
     assert runs_on("<!-- runs on: photos; plug-in: assay.tasks -->") == "photos"

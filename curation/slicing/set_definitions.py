@@ -27,7 +27,7 @@ class RegressionSet(BaseModel, extra="forbid", strict=True):
 
     @model_validator(mode="after")
     def check_choice(self) -> Self:
-        """Refuse a set that is asked for in two ways, or in none."""
+        """Refuse a set asked for in two ways, or in none."""
         if (self.query is None) == (self.samples is None):
             raise ValueError("neither" if self.query is None else "both query and samples")
         return self

@@ -20,7 +20,7 @@ SERVER = ("streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
 
 def open_app(args: argparse.Namespace) -> None:
     """Open the workbench in the browser."""
-    require("app", *SERVER)
+    require("app", *SERVER)  # before a new bench is made
     # a bench that is named may be new: its first page says how to fill it
     new = args.bench and not args.link
     bench = curation.create(args.bench, args.group) if new else open_bench(args)
