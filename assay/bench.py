@@ -210,7 +210,7 @@ class Bench(curation.Bench):
     def queue(
         self,
         n: int = 200,
-        random: float = 0.05,
+        random: float | None = None,
         version: str = "HEAD",
         again: float = 0.0,
         who: str = "",
