@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from assay.curation.errors import UserError
 from assay.pipelines.cli.main import make_parser
 from tests.helpers import ROOT, digits, folders
 
@@ -195,7 +196,7 @@ def check_command(words: list[str]) -> None:
     """Let the command line read a command, which is not run."""
     try:
         make_parser().parse_args(words)
-    except SystemExit as e:
+    except UserError as e:
         raise AssertionError(f"no command: assay {shlex.join(words)}") from e
 
 

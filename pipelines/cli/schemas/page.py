@@ -48,7 +48,8 @@ def write_page() -> str:
     parts = [HEAD, "## error\n\n", describe_model(Error), "\n| `code` | meaning |\n|---|---|\n"]
     parts += [f"| `{code}` | {text} |\n" for code, text in list_codes().items()]
     for schema, (verb, model) in OUTPUTS.items():
-        text = f"{model.__doc__} Printed by `assay {verb}`."
+        verbs = ", ".join(f"`assay {name}`" for name in verb.split(", "))
+        text = f"{model.__doc__} Printed by {verbs}."
         parts.append(f"\n## {schema}\n\n{text}\n\n{describe_model(model)}")
         for part in list_parts(model):
             parts.append(f"\n**{part.__name__}**. {part.__doc__}\n\n{describe_model(part)}")
