@@ -141,7 +141,7 @@ def open_bench(
     progress: Callable[[str], Any],
     like: curation.Bench | None,
 ) -> curation.Bench:
-    """Open the bench of a manifest, which is imported where it is new."""
+    """Open the bench of a manifest; import it where it is new."""
     bench = curation.create(folder)
     if not len(bench.state()):
         if like is not None:

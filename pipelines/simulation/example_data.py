@@ -109,7 +109,7 @@ def make_weak_labels(folder: Path, seed: int = 0) -> tuple[Path, dict[str, str]]
 
 
 def nearest_thumbnails(cells: SolarCells, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Find which of the `known` cells looks most like each of `rows`: (len(rows),)."""
+    """Find the `known` cell most like each of `rows`: (len(rows),)."""
     from PIL import Image
 
     def thumbnails(which: np.ndarray) -> np.ndarray:
