@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from assay.pipelines.cli.app import become_server
@@ -20,7 +22,17 @@ def show_demo(args: argparse.Namespace) -> None:
     print_result(args, found, f"assay app -b {bench.given}")
     if opens_workbench(args):
         print_line(args, "\nThe workbench opens in your browser; Ctrl-C ends it.")
-        become_server(bench)
+        become_server(bench, "--port", find_port())
+
+
+def find_port(usual: int = 8501) -> int:
+    """Find a free port, the usual one if it is."""
+    for port in (usual, 0):
+        with socket.socket() as tried, suppress(OSError):
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(("127.0.0.1", port))
+            return tried.getsockname()[1]
+    return usual
 
 
 def opens_workbench(args: argparse.Namespace) -> bool:

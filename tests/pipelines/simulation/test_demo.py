@@ -4,13 +4,14 @@ import argparse
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from assay.pipelines.cli.demo import opens_workbench
+from assay.pipelines.cli.demo import find_port, opens_workbench
 from assay.pipelines.simulation.example_data import KNOWN, make_weak_labels
 
 
@@ -76,3 +77,12 @@ def test_a_pipe_gets_no_workbench(monkeypatch, tmp_path):
     with open(tmp_path / "out", "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         assert not opens_workbench(asked())
+
+
+def test_a_port_that_is_taken_is_not_found():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert find_port(port) not in (0, port)
+    assert find_port(port) == port
