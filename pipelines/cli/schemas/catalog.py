@@ -50,6 +50,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "trigger-remove": ("trigger remove", slices.TriggerRemove),
     "trigger-caught": ("trigger list NAME", slices.TriggerCaught),
     "app": ("app", data.App),
+    "docs": ("docs", data.Docs),
     "fiftyone": ("fiftyone", data.FiftyOne),
     "fiftyone-pull": ("fiftyone --pull", data.FiftyOnePull),
     "fiftyone-export": ("fiftyone --export", data.FiftyOneExport),

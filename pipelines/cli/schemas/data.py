@@ -55,6 +55,12 @@ class App(Output):
     url: str = says("a link that opens once, in one browser")
 
 
+class Docs(Output):
+    """Where the documentation is served; printed when it can be opened."""
+
+    url: str = says("its address, of this machine alone")
+
+
 class FiftyOne(Output):
     """What the FiftyOne App shows."""
 

@@ -1,6 +1,7 @@
 """What a bench survives, small: writers at once, kills, a full disk, a folder that cannot be written, a file that is damaged."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -217,9 +218,8 @@ def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tm
         sound = run_assay("check", "-b", bench.path)[0] == 0
     except UserError as e:
         sound = False
-        assert (
-            "v2.duckdb" in e.hint and "assay restore" in e.hint and bench.file.read_bytes() == blob
-        ), "looking made it no worse"
+        assert "v2.duckdb" in e.hint and re.search(r"assay restore|bench\.restore\(\)", e.hint)
+        assert bench.file.read_bytes() == blob, "looking made it no worse"
     if not sound:
         status, out, err = run_assay("check", "-b", bench.path)
         assert status == 1 and "restore" in out, err

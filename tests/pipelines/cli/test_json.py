@@ -125,7 +125,9 @@ def story(tmp_path_factory):
 
 @pytest.mark.slow
 def test_every_verb_prints_one_object_of_its_schema(story):
-    assert set(OUTPUTS) - set(story) - set(ELSEWHERE) == {"app"}, "which has its test below"
+    assert set(OUTPUTS) - set(story) - set(ELSEWHERE) == {"app", "docs"}, (
+        "which have their test below"
+    )
     verbs = {verb.split()[0].strip(",") for verb, _ in OUTPUTS.values()} | {"report"}
     assert verbs == set(VERBS), "every verb is documented"
     for schema, told in story.items():
@@ -151,11 +153,16 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
     actions = [a for a in VERBS[verb]._actions if not a.option_strings and a.nargs != "?"]
     words = [next(iter(a.choices)) if a.choices else "x" for a in actions if a.nargs != "*"]
     words += ["x"] if verb == "similar" else []
-    words += {"demo": ["a", "b"], "export": ["-o", "x"], "app": ["--link"]}.get(verb, [])
+    words += {
+        "demo": ["a", "b"],
+        "export": ["-o", "x"],
+        "app": ["--link"],
+        "docs": ["--port", "99999"],
+    }.get(verb, [])
     status, out, err = run_assay(verb, *words, "--json", "-b", tmp_path / "none")
     told = json.loads(out)
     assert status == 2 and told["schema"] == "error" and told["problem"] in err, err
-    codes = dict(demo={"bad_command"}, app={"no_bench"})
+    codes = dict(demo={"bad_command"}, app={"no_bench"}, docs={"bad_input"})
     codes |= {"import": {"bad_input"}, "restore": {"bad_input", "no_bench", "bad_path"}}
     assert told["code"] in codes.get(verb, {"no_bench", "bad_path"}), told
 
@@ -212,10 +219,11 @@ def test_the_check_would_see_a_field_that_is_wrong_missing_or_not_documented():
 
 
 @pytest.mark.slow
-def test_the_link_of_the_workbench_is_an_object(bench, tmp_path):
+@pytest.mark.parametrize("verb, part", [("app", "token="), ("docs", "http://127.0.0.1:")])
+def test_the_link_of_what_stays_open_is_an_object(bench, verb, part):
     from tests.browser import free_port
 
-    command = [sys.executable, "-P", "-m", "assay", "app", "--no-browser", "--json"]
+    command = [sys.executable, "-P", "-m", "assay", verb, "--no-browser", "--json"]
     command += ["-b", str(bench.path), "--port", str(free_port())]
     app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -223,7 +231,7 @@ def test_the_link_of_the_workbench_is_an_object(bench, tmp_path):
         while not lines or lines[-1] != "}\n":
             lines.append(app.stdout.readline())
             assert lines[-1], "it ended without an object"
-        assert "token=" in check_json("".join(lines))["url"]
+        assert part in check_json("".join(lines))["url"]
     finally:
         app.terminate()
         app.wait()
