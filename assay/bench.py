@@ -501,7 +501,7 @@ class Bench(curation.Bench):
         format: str = "manifest",
         copy: bool = False,
     ) -> dict:
-        """Write a version as files: see formats.write.export_version."""
+        """Write a version as files: see write.export_version."""
         from assay.curation.formats.write import export_version
 
         return export_version(self, folder, version, format, copy)

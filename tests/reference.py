@@ -148,6 +148,9 @@ def signature(function) -> str:
 def paragraphs(thing) -> str:
     """What it says of itself, then what the functions say that it names: 'see queue.build_queue'."""
     text = inspect.getdoc(thing)
+    for name in re.findall(r"see curation\.Bench\.(\w+)", text):  # what it extends
+        more = inspect.getdoc(getattr(curation.Bench, name)).split("\n\n", 1)
+        text = "\n\n".join([text.replace(f": see curation.Bench.{name}", ""), *more[1:]])
     for module, name in re.findall(r"\b([a-z_]+)\.([a-z_]+)\b", text):
         if function := find_function(module, name):
             text += "\n\n" + inspect.getdoc(function).split("\n\n", 1)[-1]
@@ -160,7 +163,8 @@ def find_function(module: str, name: str):
     """A function of the module of curation that is called so, or None."""
     for found in pkgutil.walk_packages(curation.__path__, "assay.curation."):
         if found.name.endswith(f".{module}"):
-            return getattr(import_module(found.name), name, None)
+            function = getattr(import_module(found.name), name, None)
+            return function if inspect.isfunction(function) else None
 
 
 def plan() -> Iterator[str]:
