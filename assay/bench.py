@@ -460,7 +460,11 @@ class Bench(curation.Bench):
         confidence: float = 0.95,
         plan: dict | str | Path | None = None,
     ) -> dict:
-        """Judge the last experiment: `passed`, and the checks: see judge_gates."""
+        """Judge the last experiment: `passed`, and the checks, in fractions.
+
+        min_gain: points, as in 0.5. no_regression: a file of regression sets. confidence: of the gain. plan: another
+        than the last. See gates.judge_gates.
+        """
         from assay.curation.slicing.set_definitions import read_regression_sets
         from assay.pipelines.evaluation.gates import judge_gates
         from assay.pipelines.experiments.plan import last_plan

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
+from assay.curation.splits import SPLITS
 from assay.curation.storage.store import Store
 from assay.curation.system import permissions
 from assay.curation.versioning import counterfactuals, expressions, pointers, states
@@ -79,6 +80,13 @@ class Bench(Store):
 
         Of one `split`, or of all; with the columns of `state`.
         """
+        if split not in (None, *SPLITS):
+            raise UnknownName(
+                f"expected a split, found {split!r}",
+                f"there are {', '.join(SPLITS)}",
+                split,
+                SPLITS,
+            )
         frame = self.state(version)
         return frame[frame.keep & ((frame.split == split) if split else True)]
 

@@ -24,6 +24,10 @@ class UserError(Exception):
         self.problem, self.hint = translate(self.problem), translate(self.hint)
         self.args = (f"error: {self.problem}\nhint: {self.hint}",)
 
+    def _render_traceback_(self) -> list[str]:
+        """Show a notebook the message, and not our frames."""
+        return str(self).splitlines()
+
 
 class UnknownName(UserError):
     """A name that nothing has; `suggestions` are known ones that may be meant."""

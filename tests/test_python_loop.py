@@ -424,3 +424,15 @@ def test_import_assay_loads_nothing_heavy():
     code = f"import assay, sys; print({heavy} & set(sys.modules), dir(assay))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set() ['Bench', 'UserError', 'create', 'open']\n"
+
+
+def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+
+    bench = bench_of(digits(120), tmp_path)
+    with pytest.raises(UserError, match="did you mean train?"):
+        bench.frame(split="trian")
+    with pytest.raises(UserError, match="found the class LogisticRegression"):
+        bench.scan(model=LogisticRegression, progress=False)
+    shown = UserError("expected a, found b", "do c")._render_traceback_()
+    assert shown == ["error: expected a, found b", "hint: do c"], "a notebook shows no frames of ours"

@@ -168,7 +168,7 @@ def suggest_measuring(now: Situation) -> Step | None:
         return None
     span = f"between {made.measured or 'the import'} and {made.newest}"
     why = f"{made.fresh:,} samples were decided about {span}, and what that gained is not known."
-    return Step("Measure the gain", why, "assay experiment PLAN.toml", "experiments")
+    return Step("Measure the gain", why, "assay experiment", "experiments")
 
 
 def suggest_audit(now: Situation) -> Step | None:
@@ -218,7 +218,7 @@ def suggest_first_run(now: Situation) -> Step | None:
         return None
     worth = "without one nobody knows what these labels are worth"
     why = f"{now.decisions.newest} has no run yet: {worth}."
-    return Step("Measure where it stands", why, "assay experiment PLAN.toml", "experiments")
+    return Step("Measure where it stands", why, "assay experiment", "experiments")
 
 
 def suggest_gaps(now: Situation) -> Step | None:

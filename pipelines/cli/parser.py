@@ -57,6 +57,12 @@ class Parser(argparse.ArgumentParser):
 def parse_words(parser: Parser, verbs: dict[str, Parser], words: Sequence[str]) -> Any:
     """Parse the words of a command line; UserError for what is none."""
     place = next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))
+    verb = words[place] if words[place:] else "VERB"
+    for word in words[:place]:
+        if verb in {*verbs, "VERB"} and word in verbs["status"]._option_string_actions:
+            if word not in parser._option_string_actions:
+                found = f"expected {word} after the verb, found it before"
+                raise BadCommand(found, f"assay {verb} {word}")
     parser.check_options(words[:place])
     if verb := verbs.get(words[place] if words[place:] else ""):
         verb.check_options(words[place + 1 :])

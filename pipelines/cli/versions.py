@@ -19,7 +19,7 @@ def commit_version(args: argparse.Namespace) -> None:
     print_line(args, f"{name}{':' if out['new'] else ','} tree {out['tree']}")
     if out["new"] and not out["backup"].endswith(".duckdb"):  # a version may be called none
         print_line(args, f"note: no backup: {out['backup'][6:-1]}")
-    print_result(args, out, f"assay experiment PLAN.toml -b {bench.given}")
+    print_result(args, out, f"assay experiment -b {bench.given}")
 
 
 def merge_bench(args: argparse.Namespace) -> None:

@@ -85,7 +85,7 @@ def load_cells(bench: Bench, plan: dict) -> tuple[list[dict], list[dict]]:
     if todo := [c for c in missing_cells(wanted) if c["key"] not in errors]:
         raise UserError(
             f"expected {len(wanted)} finished runs, found {len(todo)} missing",
-            "run: assay experiment PLAN.toml",
+            "run: assay experiment",
         )
     wanted = [c if c["done"] else c | dict(failed=errors[c["key"]]) for c in wanted]
     lost = [c for c in wanted if not c["done"]]

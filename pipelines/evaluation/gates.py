@@ -55,7 +55,7 @@ def judge_gates(
     if todo := missing_cells(wanted):
         raise UserError(
             f"expected {len(wanted)} finished runs, found {len(todo)} missing",
-            "run: assay experiment PLAN.toml",
+            "run: assay experiment",
         )
     checks = []
     if min_gain is not None:

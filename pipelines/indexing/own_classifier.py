@@ -36,9 +36,10 @@ def predict_by_classifier(
     """
     import pandas as pd
 
-    if not hasattr(model, "predict_proba"):
+    if isinstance(model, type) or not hasattr(model, "predict_proba"):
+        found = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise UserError(
-            f"expected a classifier with predict_proba, found {type(model).__name__}",
+            f"expected a classifier with predict_proba, found {found}",
             "for example sklearn.linear_model.LogisticRegression(), or CalibratedClassifierCV(yours)",
         )
     state = bench.state()

@@ -3,6 +3,8 @@
 const $ = (id) => document.getElementById(id);
 const cards = [...document.querySelectorAll(".card")];
 const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested_label", "score", "rank", "random", "reason", "seconds"];
+// the keys of the workbench's page for review
+const KEYS = { " ": "confirm", g: "confirm", enter: "suggested", s: "suggested", n: "unsure", d: "drop", u: "undo", backspace: "undo", arrowleft: "back", arrowright: "forward" };
 const LONGEST = 300; // seconds: whoever takes longer was somewhere else
 const decisions = new Map(); // card -> { label, verdict, keep, seconds, said }
 let current = cards[0], last = performance.now(), saved = 0, changed = 0;
@@ -76,18 +78,16 @@ for (const card of cards) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !current) return;
-  const at = event.target;
-  if (at.tagName === "SELECT" || (at.tagName === "BUTTON" && (event.key === "Enter" || event.key === " "))) return;
-  const options = [...current.querySelector("select").options], number = Number(event.key);
-  const keys = { c: "confirm", s: "suggested", u: "unsure", d: "drop" };
-  const by = keys[event.key.toLowerCase()];
-  let decision = by && make(current, by);
-  if (number >= 1 && number < options.length) decision = make(current, "other", options[number].value);
-  if (decision) { decide(current, decision); next(current); }
-  else if (event.key === "Backspace") decide(current, null);
-  else if (event.key === "ArrowRight") next(current);
-  else if (event.key === "ArrowLeft") next(current, -1);
-  else return;
+  const at = event.target, key = event.key.toLowerCase(), by = KEYS[key];
+  if (at.tagName === "SELECT" || (at.tagName === "BUTTON" && (key === "enter" || key === " "))) return;
+  const named = [...current.querySelector("select").options].find((option) => option.dataset.key === key);
+  if (by === "undo") decide(current, null);
+  else if (by === "forward") next(current);
+  else if (by === "back") next(current, -1);
+  else if (by || named) {
+    const decision = by ? make(current, by) : make(current, "other", named.value);
+    if (decision) { decide(current, decision); next(current); }
+  } else return;
   event.preventDefault();
 });
 

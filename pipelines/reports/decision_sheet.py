@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from assay.curation.storage.interface import Bench
 
+TAKEN = "sgnduev"  # keys of other acts, here or in the workbench
 SIDE = 224  # pixels of a picture's longer side
 FIELDS = (
     "sample given_label suggested_label score rank random reason".split()
@@ -39,6 +41,7 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
         row | dict(jpeg=picture["jpeg"], name=row["source_id"], fields=list_fields(row))
         for row, picture in zip(rows.to_dict("records"), pictures)
     ]
+    classes = sorted(set(kept.dropna()))
     script = (FOLDER / "decision_sheet.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = render(
@@ -49,11 +52,24 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
             script=Markup(script),
             digest=digest,
             cards=cards,
-            classes=sorted(set(kept.dropna())),
+            classes=classes,
+            keys=choose_keys(classes),
             then=then,
         ),
     )
     return write_page(page.encode("utf-8", "replace"), path)
+
+
+def choose_keys(classes: list[str]) -> list[str]:
+    """Choose the key of each class, as the workbench does.
+
+    Its own where all are digits; else 1 to 9, 0, and the letters that mean nothing else there. Classes
+    beyond these have none.
+    """
+    if all(len(name) == 1 and name in string.digits for name in classes):
+        return classes
+    letters = [c for c in string.ascii_lowercase if c not in TAKEN]
+    return [*"1234567890", *letters][: len(classes)]
 
 
 def list_fields(row: dict) -> dict[str, str]:

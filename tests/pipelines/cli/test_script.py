@@ -137,3 +137,9 @@ def test_an_experiment_without_a_plan_and_a_plan_to_edit(scanned, tmp_path):
     told = json.loads(out)
     assert status == 0 and told["plan"]["versions"] == ["v1", "HEAD"]
     assert told["plan"]["architectures"] == ["probe", "mlp"] and "no plan given" in err
+
+
+def test_an_option_before_the_verb_is_told_its_place():
+    status, _, err = run_assay("--json", "status")
+    assert status == 2 and "expected --json after the verb" in err
+    assert "assay status --json" in err

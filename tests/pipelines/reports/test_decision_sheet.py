@@ -64,14 +64,14 @@ def test_decisions_go_from_the_sheet_to_the_log(odd, tmp_path):
         cards = page.locator(".card")
         ids = [cards.nth(i).get_attribute("data-sample") for i in range(cards.count())]
         assert page.locator("#save").is_disabled()
-        page.keyboard.press("c")  # the first card has the keys; each answer goes to the next
-        page.keyboard.press("s")
-        page.keyboard.press("u")
+        page.keyboard.press(" ")  # the first card has the keys; each answer goes to the next
+        page.keyboard.press("Enter")
+        page.keyboard.press("n")
         page.keyboard.press("d")
         page.keyboard.press("1")  # the first class of the list
-        page.keyboard.press("c")
+        page.keyboard.press(" ")
         page.keyboard.press("ArrowLeft")
-        page.keyboard.press("Backspace")  # taken back
+        page.keyboard.press("u")  # taken back
         cards.nth(6).locator("select").select_option(ODD)
         cards.nth(7).get_by_role("button", name="not sure").click()
         cards.nth(8).get_by_role("button", name="right").click()
@@ -93,3 +93,19 @@ def test_decisions_go_from_the_sheet_to_the_log(odd, tmp_path):
     assert not state.reviewed[ids[5]] and not state.reviewed[ids[8]], "taken back on the page"
     seconds, hint = odd.rows("select seconds, suggested from edits where sample = ? and who = 'ann'", [ids[2]])[0]  # fmt: skip
     assert 0 <= seconds < 60 and json.loads(hint)["reason"] and "random" in json.loads(hint)
+
+
+@pytest.mark.browser
+def test_a_class_that_is_a_digit_has_its_own_key(tmp_path):
+    """As in the workbench: 7 is the seven, and not the seventh class."""
+    from assay.pipelines.indexing.scan import ScanOptions, scan
+
+    bench = bench_of(digits(300), tmp_path, audited_test=True)
+    scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
+    with browser() as running:
+        page = running.new_page()
+        page.goto(write_sheet(bench, tmp_path).as_uri())
+        given = page.locator(".card").first.get_attribute("data-given_label")
+        wanted = "7" if given != "7" else "0"
+        page.keyboard.press(wanted)
+        assert page.locator(".card").first.locator(".said").inner_text() == f"→ {wanted}"
