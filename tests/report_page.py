@@ -266,6 +266,9 @@ REVIEW = dict(
     hits=3,
     unsure_looks=0,
     share=(0.05, 0.017, 0.137),
+    share_between=None,
+    errors_left=(97.3, 31.0, 260.0),
+    errors_between=None,
 )
 REPORT_DATA = dict(
     question="Did 100 reviews help?",

@@ -435,4 +435,6 @@ def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
     with pytest.raises(UserError, match="found the class LogisticRegression"):
         bench.scan(model=LogisticRegression, progress=False)
     shown = UserError("expected a, found b", "do c")._render_traceback_()
-    assert shown == ["error: expected a, found b", "hint: do c"], "a notebook shows no frames of ours"
+    assert shown == ["error: expected a, found b", "hint: do c"], (
+        "a notebook shows no frames of ours"
+    )

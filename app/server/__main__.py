@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         if args.link:
             print_link(args, f"{keys.find_address()}{keys.make_token('link')}", "")
             return 0
+        check_address(args.host, args.port)
         open_session(args.bench)
     except UserError as e:
         return report_error(e, args.json)
@@ -59,6 +60,26 @@ def main(arguments: list[str] | None = None) -> int | None:
         access_log=False,
         http=TimedProtocol,
     )
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse an address on which nobody can listen.
+
+    Another workbench may be open there: its link would be taken for this one's.
+    """
+    import socket
+
+    from assay.curation.errors import UserError
+
+    try:
+        socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ).close()
+    except (OSError, OverflowError) as e:
+        raise UserError(
+            f"expected to listen on port {port} of {host}, found: {e}",
+            "choose another port: --port N; `assay app --link` prints a link to a workbench that is open",
+        ) from None
 
 
 def print_link(args: argparse.Namespace, url: str, before: str) -> None:

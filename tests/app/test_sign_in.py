@@ -62,6 +62,18 @@ def test_a_link_opens_once_and_turns_into_a_key_that_outlives_it(tmp_path, cache
     assert len([k for k in got if k]) == 1, "of those who come at once one gets in"
 
 
+def test_a_taken_port_is_said_before_a_link_is_printed(scanned, cache):
+    """Else the link would lead to whatever workbench is open there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "assay", "app", "--no-browser", "-b", scanned.path]
+        done = subprocess.run(
+            [*command, "--port", port], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 2 and "http" not in done.stdout
+    assert f"expected to listen on port {port}" in done.stderr and "--port N" in done.stderr
+
+
 @pytest.mark.daily
 def test_a_second_browser_gets_a_link_of_its_own_by_a_command_and_no_process_list_has_one(
     scanned, cache

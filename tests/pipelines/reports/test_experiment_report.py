@@ -34,7 +34,6 @@ from tests.report_page import (
     region,
 )
 
-REVIEW |= dict(share_between=None, errors_left=(97.3, 31.0, 260.0), errors_between=None)
 NOTHING = dict(share=None, errors_left=None)
 
 
