@@ -218,6 +218,19 @@ def test_assay_docs_serves_them_until_ctrl_c():
     assert (server.returncode, err) == (0, "")
 
 
+def test_a_browser_that_hangs_up_is_no_error(capsys, tmp_path):
+    from assay.pipelines.cli.docs import open_server
+
+    with open_server(tmp_path, 0) as server:
+        for error in (BrokenPipeError, ConnectionResetError, ValueError):
+            try:
+                raise error
+            except error:
+                server.handle_error(None, "nobody")
+    said = capsys.readouterr().err
+    assert "ValueError" in said and "Pipe" not in said and "Reset" not in said
+
+
 def test_a_port_that_is_taken_is_named(capsys):
     from http.server import HTTPServer, SimpleHTTPRequestHandler
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import assay
 from assay.curation.errors import UserError
@@ -28,6 +29,14 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+class DocsServer(ThreadingHTTPServer):
+    """Serves the pages; a browser that hangs up is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def show_docs(args: argparse.Namespace) -> None:
@@ -57,10 +66,10 @@ def build_site(folder: Path) -> Path:
     return folder
 
 
-def open_server(site: Path, port: int) -> ThreadingHTTPServer:
+def open_server(site: Path, port: int) -> DocsServer:
     """Listen on 127.0.0.1; port 0 takes any free one."""
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(QuietHandler, directory=site))
+        return DocsServer(("127.0.0.1", port), partial(QuietHandler, directory=site))
     except (OSError, OverflowError) as e:
         raise UserError(
             f"expected a free port, found {port}: {e}", "leave --port out: any free one is taken"
