@@ -238,7 +238,7 @@ def architectures() -> Iterator[str]:
     yield "| embedder | images become squares of |\n|---|---|"
     for member in list_embedders():
         yield f"| `{member.name}` | {member.side} pixels |"
-    yield f"\nEngines, where trainings run: {', '.join(f'`{name}`' for name in list_engines())}."
+    yield f"\nEngines, where training runs: {', '.join(f'`{name}`' for name in list_engines())}."
 
 
 TABLES = dict(

@@ -57,15 +57,15 @@ class Parser(argparse.ArgumentParser):
 def parse_words(parser: Parser, verbs: dict[str, Parser], words: Sequence[str]) -> Any:
     """Parse the words of a command line; UserError for what is none."""
     place = next((i for i, word in enumerate(words) if not word.startswith("-")), len(words))
-    verb = words[place] if words[place:] else "VERB"
+    name = words[place] if words[place:] else "VERB"
+    of_verbs = {option for verb in verbs.values() for option in verb._option_string_actions}
     for word in words[:place]:
-        if verb in {*verbs, "VERB"} and word in verbs["status"]._option_string_actions:
-            if word not in parser._option_string_actions:
-                found = f"expected {word} after the verb, found it before"
-                raise BadCommand(found, f"assay {verb} {word}")
+        if word in of_verbs - set(parser._option_string_actions):
+            found = f"expected {word} after the verb, found it before"
+            raise BadCommand(found, f"assay {name} {word}")
     parser.check_options(words[:place])
-    if verb := verbs.get(words[place] if words[place:] else ""):
-        verb.check_options(words[place + 1 :])
+    if name in verbs:
+        verbs[name].check_options(words[place + 1 :])
     return parser.parse_args(words)
 
 

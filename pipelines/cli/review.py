@@ -182,7 +182,12 @@ def add(verbs: Verbs) -> None:
     """Add the verbs status, queue and edit."""
     verbs.add("status", show_status, version=True)
     verb = verbs.add("queue", show_queue, who=True, csv=True, version=True)
-    verb.add_argument("-n", type=int, default=200, help="suspects (default: %(default)s)")
+    verb.add_argument(
+        "-n",
+        type=int,
+        default=200,
+        help="so many of the labels that look most wrong (default: %(default)s)",
+    )
     verb.add_argument(
         "--random",
         type=float,

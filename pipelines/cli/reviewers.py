@@ -29,7 +29,7 @@ def show_reviewers(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     if args.rule:
         out = bench.set_rule(args.rule, args.who)
-        stands = f"the standing label is {RULE_WORDS[args.rule]}"
+        stands = f"the label that counts is {RULE_WORDS[args.rule]}"
         changed = f"{out['changed']:,} labels change"
         print_line(args, f"{out['batch'] or 'nothing changed'}: {stands}; {changed}")
     people, pairs = bench.reviewers(args.version)
@@ -55,5 +55,5 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--rule",
         choices=tuple(RULE_WORDS),
-        help="from now on the standing label is the latest decision, or that of the majority",
+        help="from now on the label that counts is the latest decision, or that of the majority",
     )

@@ -166,7 +166,7 @@ class Runs(Output):
     """What is trained, what runs now, and what failed."""
 
     jobs: list[Job] = says("work that goes on, failed or was stopped")
-    runs: list[Run] = says("finished trainings, oldest first")
+    runs: list[Run] = says("finished runs, oldest first")
 
 
 class Compare(Output, Estimate):

@@ -69,7 +69,7 @@ class Status(Output):
     left_out: list[LeftOut] = says("rows that imports left out")
     version: str | None = says("the newest committed version")
     open_edits: int = says("edits since then")
-    runs: int = says("finished trainings")
+    runs: int = says("finished runs")
     issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
     review: Review = says("what people reviewed")
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
