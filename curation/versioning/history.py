@@ -193,10 +193,10 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
     return Life(*exact[0][:2], frame)
 
 
+EDITS_SINCE_COMMIT = """select count(*) from edits
+where seq > (select coalesce(max(upto), 0) from commits)"""
+
+
 def count_edits_since_commit(bench: Bench) -> int:
     """Count the edits since the last commit."""
-    return int(
-        bench.rows(
-            "select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)"
-        )[0][0]
-    )
+    return int(bench.rows(EDITS_SINCE_COMMIT)[0][0])
