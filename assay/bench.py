@@ -86,24 +86,30 @@ class Bench(curation.Bench):
                 f"expected labels beside arrays of images, found them beside {source}",
                 "a folder or file has its own: leave them out, or give a DataFrame of both",
             )
+        if self.made is not None and not self.file.exists():
+            self.create(self.made.group)  # an add that failed left nothing behind
         is_frame = isinstance(source, pd.DataFrame)
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
         given = ImportOptions(
             columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
         )
-        if is_path:
-            there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
-        else:
-            frame = source if is_frame else frames.make_frame(source, labels, split)
-            there = frames.open_frame(self, frame, given)
         say = self._printer(progress)
         try:
+            if is_path:
+                there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
+            else:
+                frame = source if is_frame else frames.make_frame(source, labels, split)
+                there = frames.open_frame(self, frame, given)
             with progress_bar("decoding", progress) as step, there as found:
                 out = ingest(self, found, who or getpass.getuser(), given, step)
         except UserError as e:
             if not is_path and name in set(self.state().source):
                 e.hint += f"; there are {name} already: to add them beside those, say name='...'"
+            self.remove_empty()
+            raise
+        except (OSError, KeyboardInterrupt):
+            self.remove_empty()
             raise
         for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
             say(line)
@@ -601,7 +607,7 @@ def create(path: str | Path, group: bool = False) -> Bench:
 def adopt(opened: curation.Bench) -> Bench:
     """Give a bench that was opened the verbs of the pipelines."""
     bench = Bench(opened.given)
-    bench.upgrade_note = opened.upgrade_note
+    bench.upgrade_note, bench.made = opened.upgrade_note, opened.made
     if bench.upgrade_note:
         print(f"note: {bench.upgrade_note}; scan again, so that they are judged", file=sys.stderr)
     return bench

@@ -47,7 +47,9 @@ def create(path: str | Path, group: bool = False) -> Bench:
         bench.create(group)
     elif group:
         permissions.set_modes(bench.path, group)
-    return open(path)
+    opened = open(path)
+    opened.made = bench.made
+    return opened
 
 
 class Bench(Store):

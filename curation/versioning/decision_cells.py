@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.csv_files import BadCsv, read_rows
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.tasks.classification import TASK
 from assay.curation.text import restore_formula
 
@@ -143,6 +143,7 @@ def read_decisions(path: str | os.PathLike) -> pd.DataFrame:
     Its column `line` is where each row began in the file. UserError where it is no such file."""
     import pandas as pd
 
+    require_file(path, "a CSV of decisions in UTF-8", SHEET)
     try:
         with open(path, encoding="utf-8-sig", newline="") as f:
             lines = list(read_rows(f.read()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +61,8 @@ def import_source(args: argparse.Namespace) -> None:
             uploads.open_source(bench, source, args.skip_bad) as there,
         ):
             out = ingest(bench, there, args.who, read_options(args), step)
-    except UserError:
-        if new:
-            remove_empty_bench(bench)
+    except (UserError, OSError, KeyboardInterrupt):
+        bench.remove_empty()
         raise
     print_line(args, describe_import(out))
     for note in out["notes"]:
@@ -86,18 +84,6 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         yes=args.yes,
         refreeze_test=args.refreeze_test,
     )
-
-
-def remove_empty_bench(bench: curation.Bench) -> None:
-    """Remove a new bench into which nothing was imported.
-
-    Decoded pixels stay, for the next try.
-    """
-    if not len(bench.state()):
-        for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
-            (bench.path / file).unlink(missing_ok=True)
-        with suppress(OSError):
-            bench.path.rmdir()
 
 
 def describe_import(out: dict) -> str:

@@ -180,7 +180,7 @@ def describe_error(error: UserError) -> dict:
         code=error.code,
         problem=error.problem,
         hint=error.hint,
-        suggestions=getattr(error, "suggestions", []),
+        suggestions=error.suggestions,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.storage.interface import Bench
 from assay.pipelines.indexing.own_rows import ID_NAMES, is_id_name, match_rows
 
@@ -101,6 +101,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     }
     if ending not in readers:
         raise UserError(f"expected {what} as {', '.join(ENDINGS)}, found {path}", HINT)
+    require_file(path, f"{what} as {', '.join(ENDINGS)}", HINT)
     try:
         frame = readers[ending](path, what)
     except UserError:
