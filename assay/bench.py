@@ -221,10 +221,17 @@ class Bench(curation.Bench):
         again: float = 0.0,
         who: str = "",
     ) -> Frame:
-        """List what to review next: see curation.Bench.queue."""
+        """List what to review next, with cells to fill in for `edit`.
+
+        For the other columns see curation.Bench.queue: label, verdict, keep and why are empty, upto says when.
+        """
+        from assay.curation.review.queue import add_cells
+        from assay.curation.versioning.pointers import find_position
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
-        return Frame.of(super().queue(n, random, version, again, who), self, draw_queue)
+        upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
+        rows = add_cells(super().queue(n, random, version, again, who), upto)
+        return Frame.of(rows, self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

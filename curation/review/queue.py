@@ -57,6 +57,11 @@ def build_queue(
     return order_queue(bench, state, scores, disagreements, n, random, second)
 
 
+def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
+    """Add empty cells to fill in, and the position in the log at which the sheet was written."""
+    return rows.assign(label="", verdict="", keep="", why="", upto=upto)
+
+
 def order_queue(
     bench: Bench,
     state: pd.DataFrame,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 # travel with a decision into the log
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")
-QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
+# a queue's columns that say nothing to decide; upto: the position in the log where it was written
+QUEUE = ("source_id", "path", "given_label", "line", "upto")
 MOVES = ("train", "val", "pool")
 # a tab left open for a year is no look
 BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))

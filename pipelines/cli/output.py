@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import shlex
@@ -90,6 +91,11 @@ def print_bench_notes(args: argparse.Namespace, bench: Bench) -> None:
             f"note: {other} has decided here, and {args.who} has not: if they are one, "
             f"say --who {shlex.quote(other)}, or they count as two people",
         )
+
+
+def name_reviewer(args: argparse.Namespace) -> str:
+    """Name who decides, for a hint: as --who was given, and no login name such as root."""
+    return "YOU" if args.who == getpass.getuser() else shlex.quote(args.who)
 
 
 def add_patience_option(verb: argparse.ArgumentParser) -> None:
