@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from assay import curation
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.progress import line_printer, progress_bar
 from assay.python_hints import translate_hint
 
@@ -154,7 +154,7 @@ class Bench(curation.Bench):
             return None if values is None else read_own_values(values, self, what, ids)
 
         def choose(probs: pd.DataFrame | None) -> ScanOptions:
-            own = OwnModel(probs, vectors, out_of_sample is not False)
+            own = OwnModel(probs, vectors, out_of_sample is not False, said=model is None)
             return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience)
 
         vectors, say = read(embeddings, "embeddings"), self._printer(progress)
@@ -475,7 +475,8 @@ class Bench(curation.Bench):
     ) -> dict:
         """Judge the last experiment: `passed`, and the checks, in fractions.
 
-        min_gain: points, as in 0.5. no_regression: a file of regression sets. confidence: of the gain. plan: another
+        min_gain: points, as in 0.5, which the checks say as 0.005. no_regression: a file of regression sets.
+        confidence: of the gain, a fraction. plan: another
         than the last. See gates.judge_gates.
         """
         from assay.curation.slicing.set_definitions import read_regression_sets
@@ -581,12 +582,28 @@ def translate(text: str, bench: object = None) -> str:
     return translate_hint(text, methods, getattr(bench, "given", bench) or "")
 
 
+def check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+    """Refuse arguments that a function does not take, or lacks; say what was meant."""
+    known = [p for p in signature.parameters if p != "self"]
+    taken = f"it takes {', '.join(known) or 'nothing'}"
+    for word in kwargs:
+        if word not in known:
+            raise UnknownName(f"expected an argument of {name}, found {word}", taken, word, known)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as e:
+        raise UserError(f"expected another call of {name}, found {e}", taken) from None
+
+
 def say_in_python(function: F) -> F:
     """Wrap a function so that its errors' hints are Python."""
+
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
+            check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
         except UserError as e:
             e.reword(functools.partial(translate, bench=next(iter(args), None)))

@@ -1,6 +1,7 @@
 """The loop in Python: a notebook, somebody's own model, arrays and frames in and out."""
 
 import ast
+import inspect
 import io
 import pickle
 import re
@@ -438,3 +439,46 @@ def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
     assert shown == ["error: expected a, found b", "hint: do c"], (
         "a notebook shows no frames of ours"
     )
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_a_mistyped_keyword_is_no_raw_error(name, tmp_path):
+    """Whatever the method: what was meant, and nothing is done."""
+    method = getattr(assay.create(tmp_path / "b"), name)
+    known = list(inspect.signature(method).parameters)
+    for word in known:
+        with pytest.raises(assay.UserError) as refused:
+            method(**{f"{word}x": 1})
+        assert word in refused.value.suggestions and "did you mean" in refused.value.hint
+    with pytest.raises(assay.UserError, match="it takes"):
+        method(*range(40))
+    with pytest.raises(assay.UserError, match="did you mean path"):
+        assay.create(pth=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_words_for_arrays_and_plans(scanned, tmp_path):
+    """An array is no file to mend; a key that nobody reads is named before what it was for."""
+    bench = assay.open(scanned.path)
+    for what in ("pred_probs", "embeddings"):
+        values = np.ones((len(bench.state()), 10))
+        values[3, 2] = np.nan
+        with pytest.raises(assay.UserError, match="row 3, column 2") as refused:
+            bench.scan(**{what: values}, out_of_sample=True, progress=False)
+        assert "file" not in refused.value.hint and "array" in refused.value.hint
+    with pytest.raises(assay.UserError, match="did you mean versions") as refused:
+        bench.experiment({"version": ["v1", "HEAD"]})
+    assert refused.value.code == "unknown_name"
+    for key in ("architecture", "seed", "epoch"):
+        with pytest.raises(assay.UserError, match=f"did you mean {key}s"):
+            bench.report(plan={"versions": ["v1"], key: 1})
+
+
+@pytest.mark.slow
+def test_a_model_is_told_in_plain_words(bench, capsys):
+    from sklearn.linear_model import LogisticRegression
+
+    bench = assay.open(bench.path)
+    bench.scan(model=LogisticRegression(max_iter=300), embedder="pixels")
+    said = capsys.readouterr().out
+    assert said.count("embed  ") == 1 and "out of fold" in said and "you say" not in said

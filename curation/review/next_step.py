@@ -191,7 +191,7 @@ def suggest_audit(now: Situation) -> Step | None:
         f"{wrong:,} of {len(reviewed):,} reviewed val labels were wrong, and nobody has looked at "
         f"the {test['n']:,} test labels by which every version is judged."
     )
-    return Step("Audit the test labels", why, "assay audit -n 200", "audit")
+    return Step("Audit the test labels", why, f"assay audit -n {min(200, test['n'])}", "audit")
 
 
 def suggest_review(now: Situation) -> Step | None:

@@ -38,7 +38,7 @@ def build_queue(
     random * n of them. And again * n that others have reviewed and `who` has not, with the label they
     came with, so that two people's judgements can be compared.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
-    reason, random.
+    reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again.
     """
     if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
         raise UserError(
@@ -122,7 +122,15 @@ def order_queue(
             random=pd.Index(order).isin(drawn),
         )
     )
-    return rows[COLUMNS]
+    rows = rows[COLUMNS]
+    drawn, others, contradicted = rows.random, set(again), set(first)
+    rows.attrs["made_of"] = dict(
+        disagreements=int((~drawn & rows["sample"].isin(contradicted)).sum()),
+        suspicious=int((~drawn & rows["rank"].notna() & ~rows["sample"].isin(contradicted)).sum()),
+        random=int(drawn.sum()),
+        again=int((~drawn & rows["sample"].isin(others)).sum()),
+    )
+    return rows
 
 
 def count_looks(state: pd.DataFrame) -> tuple[int, int]:

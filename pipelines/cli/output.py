@@ -202,12 +202,17 @@ def print_table(
 
     With --csv it is written to a file. schema: as print_result takes it.
     """
-    if args.csv:
-        write_csv(defuse_formulas(localize(rows)), args.csv)
-        print_line(args, f"{len(rows):,} rows in {args.csv}")
+    save_table(args, rows)
     if not args.json and not args.csv:
         draw_table(rows, columns)
     print_result(args, to_json_rows(rows) if args.json else None, next_step, schema=schema)
+
+
+def save_table(args: argparse.Namespace, rows: pd.DataFrame) -> None:
+    """Write a frame to --csv, if it was asked for."""
+    if args.csv:
+        write_csv(defuse_formulas(localize(rows)), args.csv)
+        print_line(args, f"{len(rows):,} rows in {args.csv}")
 
 
 def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:

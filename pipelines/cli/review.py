@@ -9,19 +9,28 @@ from typing import TYPE_CHECKING
 
 from assay.curation import Bench
 from assay.pipelines.cli.output import (
+    draw_table,
     format_cell,
     line_printer,
     name_reviewer,
     open_bench,
     print_line,
     print_result,
-    print_table,
+    save_table,
     to_json_rows,
 )
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = ["given_label", "suggested_label", "score", "random", "source_id", "reason"]
+QUEUE_WORDS = dict(
+    disagreements="on which people disagree",
+    suspicious="that look most wrong",
+    random="drawn at random",
+    again="that others have decided",
+)
 
 
 def show_status(args: argparse.Namespace) -> None:
@@ -124,14 +133,20 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
-        if not args.csv:
-            return print_result(args, to_json_rows(rows), then)
-    print_table(
-        args,
-        rows,
-        ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
-        then,
-    )
+    made_of = rows.attrs["made_of"]
+    if args.json or args.csv:
+        save_table(args, rows)
+    elif not args.html:
+        draw_table(rows, SHOWN)
+    print_line(args, describe_queue(made_of))
+    print_result(args, dict(made_of=made_of, rows=to_json_rows(rows)) if args.json else None, then)
+
+
+def describe_queue(made_of: dict[str, int]) -> str:
+    """Describe how the rows of a queue are made up; made_of: see build_queue."""
+    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in made_of.items() if n]
+    total = sum(made_of.values())
+    return f"{total:,} to review: {', '.join(parts) or 'nothing is left that nobody reviewed'}"
 
 
 def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:

@@ -217,7 +217,14 @@ def check_numbers(frame: pd.DataFrame, path: str | Path, what: str) -> None:
             f" found {', '.join(map(str, odd[:5]))}",
             "leave it out",
         )
-    if not np.isfinite(frame.to_numpy("f8", na_value=np.nan)).all():
+    finite = np.isfinite(frame.to_numpy("f8", na_value=np.nan))
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        at = f"first in row {row}, column {frame.columns[column]}"
+        array = (
+            "fill or leave out these rows of the array, as in: values[np.isfinite(values).all(1)]"
+        )
         raise UserError(
-            f"expected finite numbers in {path}, found NaN or infinity", "mend the file"
+            f"expected finite numbers in {path}, found {(~finite).sum():,} NaN or infinite ones, {at}",
+            array if str(path).startswith("your ") else "mend the file",
         )

@@ -47,6 +47,11 @@ class Scan(Output):
 
     judged: int = says("labels judged")
     flagged: int = says("of these, another class is likelier")
+    issues: dict[str, int] = says("issues found, of each kind")
+    gaps: int = says("gaps found: where data are missing, or the model is wrong more often")
+    first_gap: str | None = says("the gap that explains most validation errors")
+    held_out: int = says("samples held out by this scan, since they equal one that judges")
+    version: str | None = says("the version that this scan made: the first makes v1")
 
 
 class App(Output):

@@ -97,9 +97,19 @@ class QueueRow(Part):
     upto: int = says("position in the log where the queue was written; edit compares by it")
 
 
+class MadeOf(Part):
+    """How the rows of a queue are made up."""
+
+    disagreements: int = says("samples on which people disagree")
+    suspicious: int = says("labels that look most wrong (-n)")
+    random: int = says("drawn at random, of which some may look wrong, too")
+    again: int = says("samples that others have decided (--again)")
+
+
 class Queue(Output):
     """What to review next."""
 
+    made_of: MadeOf = says("how many rows there are of each sort")
     rows: list[QueueRow] = says("in the order of review")
 
 
