@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from assay.curation.storage.interface import Tell
     from assay.pipelines.reports.notebook import Difference, Frame, Report
+    from assay.workbench import Workbench
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATIENCE = 300.0  # seconds without a step after which a network is ended
@@ -257,10 +258,23 @@ class Bench(curation.Bench):
 
         return tabulate_clusters(self, version, level)
 
-    def map(self, version: str = "HEAD") -> pd.DataFrame:
-        """Place every image in the plane: frame x, y, method by sample."""
+    def rename_cluster(self, cluster: str, name: str, who: str = "", level: str = "fine") -> dict:
+        """Call a cluster `name`: see cluster_names.rename_cluster."""
+        from assay.curation.slicing import cluster_names
+
+        return cluster_names.rename_cluster(self, cluster, name, who or getpass.getuser(), level)
+
+    def map(self, version: str = "HEAD", wait: bool = False) -> pd.DataFrame:
+        """Place every image in the plane: frame x, y, method by sample.
+
+        wait: until UMAP has drawn it, where it is not yet.
+        """
         from assay.curation.features import image_map
 
+        if wait:
+            from assay.pipelines.indexing.draw_map import draw_map
+
+            draw_map(self, self._printer(), wait=True)
         state = self.frame(version)
         xy, method = image_map.read_positions(self, state)
         return state[["split", "label"]].assign(x=xy[:, 0], y=xy[:, 1], method=method)
@@ -399,7 +413,7 @@ class Bench(curation.Bench):
         from assay.pipelines.experiments import run
         from assay.pipelines.experiments.plan import default_plan, store_plan
 
-        asked = default_plan(self) if plan is None else read_plan(plan)
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
         unfinished = None
         with progress_bar("training", progress) as step:
             say = self._printer(progress)
@@ -428,10 +442,48 @@ class Bench(curation.Bench):
         from assay.pipelines.reports import experiment_report
         from assay.pipelines.reports.notebook import Report
 
-        asked = last_plan(self) if plan is None else read_plan(plan)
+        asked = last_plan(self) if plan is None else check_given_plan(plan)
         where = Path(path) if path else self.path / "report.html"
         data, page = experiment_report.report(self, asked, where.absolute())
         return Report(self, data | dict(verdict=translate(data["verdict"], self)), page)
+
+    def plan_experiment(
+        self, plan: dict | str | Path | None = None, path: str | Path | None = None
+    ) -> dict:
+        """Say what an experiment would train and cost, and return its plan.
+
+        plan: as `experiment` takes it. path: of a new TOML file that gets a plan to edit, and no more is done.
+        """
+        from assay.pipelines.experiments import plan_template, run
+        from assay.pipelines.experiments.plan import default_plan, read_plan
+
+        if path is not None:
+            return read_plan(plan_template.write_plan(self, path))
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        run.run_plan(self, asked, self._printer(), dry=True)
+        return asked
+
+    def start_experiment(
+        self,
+        plan: str | Path | None = None,
+        path: str | Path | None = None,
+        *,
+        jobs: int | None = None,
+        patience: float = PATIENCE,
+    ) -> dict:
+        """Start an experiment in the background: pid, log, report.
+
+        plan: a TOML file; None: the first version against HEAD. bench.runs() lists what is done. See `experiment`.
+        """
+        from assay.pipelines.experiments import run
+        from assay.pipelines.experiments.plan import default_plan
+
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        run.prepare_cells(self, asked)  # what is wrong with it is said here, not in a log
+        page = Path(path or self.path / "report.html").absolute()
+        more = ["--jobs", jobs] if jobs else []
+        pid, log = run.detach_run(self, plan, ["-o", page, "--patience", patience, *more])
+        return dict(pid=pid, log=log, report=page)
 
     def compare(self, first: str, second: str) -> dict:
         """Say whether the second run is better on the test set."""
@@ -483,7 +535,7 @@ class Bench(curation.Bench):
         from assay.pipelines.evaluation.gates import judge_gates
         from assay.pipelines.experiments.plan import last_plan
 
-        asked = last_plan(self) if plan is None else read_plan(plan)
+        asked = last_plan(self) if plan is None else check_given_plan(plan)
         sets = read_regression_sets(no_regression) if no_regression else None
         return judge_gates(self, asked, min_gain, sets, confidence, str(no_regression))
 
@@ -494,11 +546,13 @@ class Bench(curation.Bench):
         *,
         split: str = "test",
         n: int = 200,
+        repeats: int | None = None,
         folder: str | Path | None = None,
     ) -> dict:
         """Draw a blind sheet of samples; or, with answers, read it back.
 
-        answers: the filled worksheet.csv, or its rows. See audit_sheet.start_audit, audit_answers.apply_answers.
+        answers: the filled worksheet.csv, or its rows. repeats: samples shown twice; None: a tenth.
+        See audit_sheet.start_audit, audit_answers.apply_answers.
         """
         from assay.curation.review.audit_answers import apply_answers
         from assay.curation.review.audit_sheet import start_audit
@@ -506,11 +560,29 @@ class Bench(curation.Bench):
 
         who = who or getpass.getuser()
         if answers is None:
-            return start_audit(self, who, split, n, folder=folder)
+            return start_audit(self, who, split, n, repeats, folder)
         rows = read_decisions(answers) if isinstance(answers, str | Path) else answers
         return apply_answers(self, rows, who)
 
     # ---- what comes out, and care
+
+    def app(self, port: int = 8501, host: str = "127.0.0.1", *, browser: bool = False) -> Workbench:
+        """Open the workbench in a process of its own; `stop` ends it.
+
+        Returns it: its url opens once, link() makes another; a notebook shows it as a link.
+        """
+        from assay.workbench import open_workbench
+
+        return open_workbench(self, host, port, browser)
+
+    def write_sheet(self, rows: Frame | pd.DataFrame, path: str | Path) -> Path:
+        """Write what queue, clusters, gaps, similar or suggest list, as a page of pictures.
+
+        A queue's page is one to decide from, which saves a CSV for `edit`.
+        """
+        from assay.pipelines.reports.sheets import write_any_sheet
+
+        return write_any_sheet(self, rows, path)
 
     def export(
         self,
@@ -556,7 +628,7 @@ class Bench(curation.Bench):
         return restore_backup(self, name)
 
 
-def read_plan(plan: dict | str | Path) -> dict:
+def check_given_plan(plan: dict | str | Path) -> dict:
     """Check a plan, a dict or a TOML file."""
     from assay.pipelines.experiments import plan as plans
 
@@ -566,10 +638,11 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
-    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
-    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "sql state status suggest suspects triggers undo"
+    "add add_trigger app audit batches blame check clusters commit commits compare dataset diff edit "
+    "embeddings experiment export frame gaps gate gc guard issues keep_one label_issues log map merge "
+    "plan_experiment pred_probs queue redo relocate remove_trigger rename_cluster report restore revert "
+    "reviewers rule rules run_triggers runs scan set_rule shadow similar sql start_experiment state status "
+    "suggest suspects triggers undo write_sheet"
 ).split()
 
 
