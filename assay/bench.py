@@ -576,8 +576,9 @@ class Bench(curation.Bench):
         return open_workbench(self, host, port, browser)
 
     def write_sheet(self, rows: Frame | pd.DataFrame, path: str | Path) -> Path:
-        """Write what queue, clusters, gaps, similar or suggest list, as a page of pictures.
+        """Write the rows of a list as a page of pictures.
 
+        A list is what queue, clusters, gaps, similar or suggest return.
         A queue's page is one to decide from, which saves a CSV for `edit`.
         """
         from assay.pipelines.reports.sheets import write_any_sheet
@@ -656,7 +657,7 @@ def translate(text: str, bench: object = None) -> str:
 
 
 def check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
-    """Refuse arguments that a function does not take, or lacks; say what was meant."""
+    """Refuse arguments that a function lacks, or does not take."""
     known = [p for p in signature.parameters if p != "self"]
     taken = f"it takes {', '.join(known) or 'nothing'}"
     for word in kwargs:

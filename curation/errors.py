@@ -152,7 +152,10 @@ def require_file(path: str | Path, expected: str, hint: str) -> None:
 
 
 def list_neighbours(path: str | Path) -> list[str]:
-    """List the names in a path's folder; [] where it cannot be read."""
+    """List the names in a path's folder.
+
+    [] where it cannot be read.
+    """
     try:
         return sorted(p.name for p in Path(path).expanduser().absolute().parent.iterdir())
     except (OSError, ValueError):

@@ -58,7 +58,10 @@ def build_queue(
 
 
 def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
-    """Add empty cells to fill in, and the position in the log at which the sheet was written."""
+    """Add empty cells to fill in, and when it was written.
+
+    upto: the position in the log.
+    """
     return rows.assign(label="", verdict="", keep="", why="", upto=upto)
 
 

@@ -1,4 +1,4 @@
-"""Compare planned decisions with what people said: what is so already, and what is newer."""
+"""Find decisions that are so already, or older than others'."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def drop_repeated(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, who: str) 
 def find_newer(
     con: duckdb.DuckDBPyConnection, rows: pd.DataFrame, decisions: pd.DataFrame, who: str
 ) -> pd.Series:
-    """Find what of the planned rows others have decided since the sheet was written.
+    """Find rows that others have decided since they were written.
 
-    decisions: with the position in the log at which each row was written, `upto`. Returns who
+    rows: as edits.plan_edits.     decisions: with the position in the log at which each row was written, `upto`. Returns who
     decided it, by the index of `rows`.
     """
     import pandas as pd

@@ -94,7 +94,10 @@ def print_bench_notes(args: argparse.Namespace, bench: Bench) -> None:
 
 
 def name_reviewer(args: argparse.Namespace) -> str:
-    """Name who decides, for a hint: as --who was given, and no login name such as root."""
+    """Name who decides, for a hint.
+
+    As --who was given; never a login name such as root.
+    """
     return "YOU" if args.who == getpass.getuser() else shlex.quote(args.who)
 
 

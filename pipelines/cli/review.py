@@ -143,7 +143,7 @@ def show_queue(args: argparse.Namespace) -> None:
 
 
 def describe_queue(made_of: dict[str, int]) -> str:
-    """Describe how the rows of a queue are made up; made_of: see build_queue."""
+    """Describe how a queue is made up; made_of: see build_queue."""
     parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in made_of.items() if n]
     total = sum(made_of.values())
     return f"{total:,} to review: {', '.join(parts) or 'nothing is left that nobody reviewed'}"
@@ -194,7 +194,10 @@ def apply_edits(args: argparse.Namespace) -> None:
 
 
 def describe_unstored(out: dict, overwrite: str | None) -> Iterator[str]:
-    """Describe what of a sheet was not stored, or overwrote; `out`: as bench.edit returns it."""
+    """Describe what of a sheet was not stored, or overwrote.
+
+    out: as bench.edit returns it.
+    """
     if out["already"]:
         were = "1 was" if out["already"] == 1 else f"{out['already']:,} were"
         yield f"{were} already so: nothing new is stored of that"

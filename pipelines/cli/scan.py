@@ -61,7 +61,10 @@ def run_scan(args: argparse.Namespace) -> None:
 
 
 def describe_scan(bench: Bench, found: pd.DataFrame) -> dict:
-    """Describe what a scan found, as its lines do. found: as `scan` returns it."""
+    """Describe what a scan found, as its lines do.
+
+    found: as `scan` returns it.
+    """
     from assay.curation.slicing.gaps import load_last_gaps
 
     counts = bench.rows(
