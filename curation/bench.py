@@ -275,7 +275,8 @@ class Bench(Store):
     ) -> dict:
         """Apply a frame or CSV of decisions as one batch.
 
-        All of them, or none.         A row has a sample, and a label, keep, split, tag or verdict (confirm, unsure). to: train or val, where
+        All of them, or none.
+        A row has a sample, and a label, keep, split, tag or verdict (confirm, unsure). to: train or val, where
         samples of the pool go that get a label. overwrite: whether a sheet changes what others decided after it was
         written; None asks. Returns {batch, edits, samples, ...}: see changes.apply_decisions.
         """

@@ -57,7 +57,8 @@ def find_newer(
 ) -> pd.Series:
     """Find rows that others have decided since they were written.
 
-    rows: as edits.plan_edits.     decisions: with the position in the log at which each row was written, `upto`. Returns who
+    rows: as edits.plan_edits.
+    decisions: with the position in the log at which each row was written, `upto`. Returns who
     decided it, by the index of `rows`.
     """
     import pandas as pd
