@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from assay import curation
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.progress import line_printer, progress_bar
 from assay.python_hints import translate_hint
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from assay.curation.storage.interface import Tell
     from assay.pipelines.reports.notebook import Difference, Frame, Report
+    from assay.workbench import Workbench
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATIENCE = 300.0  # seconds without a step after which a network is ended
@@ -86,24 +87,30 @@ class Bench(curation.Bench):
                 f"expected labels beside arrays of images, found them beside {source}",
                 "a folder or file has its own: leave them out, or give a DataFrame of both",
             )
+        if self.made is not None and not self.file.exists():
+            self.create(self.made.group)  # an add that failed left nothing behind
         is_frame = isinstance(source, pd.DataFrame)
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
         given = ImportOptions(
             columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
         )
-        if is_path:
-            there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
-        else:
-            frame = source if is_frame else frames.make_frame(source, labels, split)
-            there = frames.open_frame(self, frame, given)
         say = self._printer(progress)
         try:
+            if is_path:
+                there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
+            else:
+                frame = source if is_frame else frames.make_frame(source, labels, split)
+                there = frames.open_frame(self, frame, given)
             with progress_bar("decoding", progress) as step, there as found:
                 out = ingest(self, found, who or getpass.getuser(), given, step)
         except UserError as e:
             if not is_path and name in set(self.state().source):
                 e.hint += f"; there are {name} already: to add them beside those, say name='...'"
+            self.remove_empty()
+            raise
+        except (OSError, KeyboardInterrupt):
+            self.remove_empty()
             raise
         for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
             say(line)
@@ -148,7 +155,7 @@ class Bench(curation.Bench):
             return None if values is None else read_own_values(values, self, what, ids)
 
         def choose(probs: pd.DataFrame | None) -> ScanOptions:
-            own = OwnModel(probs, vectors, out_of_sample is not False)
+            own = OwnModel(probs, vectors, out_of_sample is not False, said=model is None)
             return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience)
 
         vectors, say = read(embeddings, "embeddings"), self._printer(progress)
@@ -215,10 +222,17 @@ class Bench(curation.Bench):
         again: float = 0.0,
         who: str = "",
     ) -> Frame:
-        """List what to review next: see curation.Bench.queue."""
+        """List what to review next, with cells to fill in for `edit`.
+
+        For the other columns see curation.Bench.queue: label, verdict, keep and why are empty, upto says when.
+        """
+        from assay.curation.review.queue import add_cells
+        from assay.curation.versioning.pointers import find_position
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
-        return Frame.of(super().queue(n, random, version, again, who), self, draw_queue)
+        upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
+        rows = add_cells(super().queue(n, random, version, again, who), upto)
+        return Frame.of(rows, self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
@@ -244,10 +258,23 @@ class Bench(curation.Bench):
 
         return tabulate_clusters(self, version, level)
 
-    def map(self, version: str = "HEAD") -> pd.DataFrame:
-        """Place every image in the plane: frame x, y, method by sample."""
+    def rename_cluster(self, cluster: str, name: str, who: str = "", level: str = "fine") -> dict:
+        """Call a cluster `name`: see cluster_names.rename_cluster."""
+        from assay.curation.slicing import cluster_names
+
+        return cluster_names.rename_cluster(self, cluster, name, who or getpass.getuser(), level)
+
+    def map(self, version: str = "HEAD", wait: bool = False) -> pd.DataFrame:
+        """Place every image in the plane: frame x, y, method by sample.
+
+        wait: until UMAP has drawn it, where it is not yet.
+        """
         from assay.curation.features import image_map
 
+        if wait:
+            from assay.pipelines.indexing.draw_map import draw_map
+
+            draw_map(self, self._printer(), wait=True)
         state = self.frame(version)
         xy, method = image_map.read_positions(self, state)
         return state[["split", "label"]].assign(x=xy[:, 0], y=xy[:, 1], method=method)
@@ -386,7 +413,7 @@ class Bench(curation.Bench):
         from assay.pipelines.experiments import run
         from assay.pipelines.experiments.plan import default_plan, store_plan
 
-        asked = default_plan(self) if plan is None else read_plan(plan)
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
         unfinished = None
         with progress_bar("training", progress) as step:
             say = self._printer(progress)
@@ -415,10 +442,48 @@ class Bench(curation.Bench):
         from assay.pipelines.reports import experiment_report
         from assay.pipelines.reports.notebook import Report
 
-        asked = last_plan(self) if plan is None else read_plan(plan)
+        asked = last_plan(self) if plan is None else check_given_plan(plan)
         where = Path(path) if path else self.path / "report.html"
         data, page = experiment_report.report(self, asked, where.absolute())
         return Report(self, data | dict(verdict=translate(data["verdict"], self)), page)
+
+    def plan_experiment(
+        self, plan: dict | str | Path | None = None, path: str | Path | None = None
+    ) -> dict:
+        """Say what an experiment would train and cost, and return its plan.
+
+        plan: as `experiment` takes it. path: of a new TOML file that gets a plan to edit, and no more is done.
+        """
+        from assay.pipelines.experiments import plan_template, run
+        from assay.pipelines.experiments.plan import default_plan, read_plan
+
+        if path is not None:
+            return read_plan(plan_template.write_plan(self, path))
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        run.run_plan(self, asked, self._printer(), dry=True)
+        return asked
+
+    def start_experiment(
+        self,
+        plan: str | Path | None = None,
+        path: str | Path | None = None,
+        *,
+        jobs: int | None = None,
+        patience: float = PATIENCE,
+    ) -> dict:
+        """Start an experiment in the background: pid, log, report.
+
+        plan: a TOML file; None: the first version against HEAD. bench.runs() lists what is done. See `experiment`.
+        """
+        from assay.pipelines.experiments import run
+        from assay.pipelines.experiments.plan import default_plan
+
+        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        run.prepare_cells(self, asked)  # what is wrong with it is said here, not in a log
+        page = Path(path or self.path / "report.html").absolute()
+        more = ["--jobs", jobs] if jobs else []
+        pid, log = run.detach_run(self, plan, ["-o", page, "--patience", patience, *more])
+        return dict(pid=pid, log=log, report=page)
 
     def compare(self, first: str, second: str) -> dict:
         """Say whether the second run is better on the test set."""
@@ -462,14 +527,15 @@ class Bench(curation.Bench):
     ) -> dict:
         """Judge the last experiment: `passed`, and the checks, in fractions.
 
-        min_gain: points, as in 0.5. no_regression: a file of regression sets. confidence: of the gain. plan: another
+        min_gain: points, as in 0.5, which the checks say as 0.005. no_regression: a file of regression sets.
+        confidence: of the gain, a fraction. plan: another
         than the last. See gates.judge_gates.
         """
         from assay.curation.slicing.set_definitions import read_regression_sets
         from assay.pipelines.evaluation.gates import judge_gates
         from assay.pipelines.experiments.plan import last_plan
 
-        asked = last_plan(self) if plan is None else read_plan(plan)
+        asked = last_plan(self) if plan is None else check_given_plan(plan)
         sets = read_regression_sets(no_regression) if no_regression else None
         return judge_gates(self, asked, min_gain, sets, confidence, str(no_regression))
 
@@ -480,11 +546,13 @@ class Bench(curation.Bench):
         *,
         split: str = "test",
         n: int = 200,
+        repeats: int | None = None,
         folder: str | Path | None = None,
     ) -> dict:
         """Draw a blind sheet of samples; or, with answers, read it back.
 
-        answers: the filled worksheet.csv, or its rows. See audit_sheet.start_audit, audit_answers.apply_answers.
+        answers: the filled worksheet.csv, or its rows. repeats: samples shown twice; None: a tenth.
+        See audit_sheet.start_audit, audit_answers.apply_answers.
         """
         from assay.curation.review.audit_answers import apply_answers
         from assay.curation.review.audit_sheet import start_audit
@@ -492,11 +560,30 @@ class Bench(curation.Bench):
 
         who = who or getpass.getuser()
         if answers is None:
-            return start_audit(self, who, split, n, folder=folder)
+            return start_audit(self, who, split, n, repeats, folder)
         rows = read_decisions(answers) if isinstance(answers, str | Path) else answers
         return apply_answers(self, rows, who)
 
     # ---- what comes out, and care
+
+    def app(self, port: int = 8501, host: str = "127.0.0.1", *, browser: bool = False) -> Workbench:
+        """Open the workbench in a process of its own; `stop` ends it.
+
+        Returns it: its url opens once, link() makes another; a notebook shows it as a link.
+        """
+        from assay.workbench import open_workbench
+
+        return open_workbench(self, host, port, browser)
+
+    def write_sheet(self, rows: Frame | pd.DataFrame, path: str | Path) -> Path:
+        """Write the rows of a list as a page of pictures.
+
+        A list is what queue, clusters, gaps, similar or suggest return.
+        A queue's page is one to decide from, which saves a CSV for `edit`.
+        """
+        from assay.pipelines.reports.sheets import write_any_sheet
+
+        return write_any_sheet(self, rows, path)
 
     def export(
         self,
@@ -542,7 +629,7 @@ class Bench(curation.Bench):
         return restore_backup(self, name)
 
 
-def read_plan(plan: dict | str | Path) -> dict:
+def check_given_plan(plan: dict | str | Path) -> dict:
     """Check a plan, a dict or a TOML file."""
     from assay.pipelines.experiments import plan as plans
 
@@ -552,10 +639,11 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
-    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
-    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "sql state status suggest suspects triggers undo"
+    "add add_trigger app audit batches blame check clusters commit commits compare dataset diff edit "
+    "embeddings experiment export frame gaps gate gc guard issues keep_one label_issues log map merge "
+    "plan_experiment pred_probs queue redo relocate remove_trigger rename_cluster report restore revert "
+    "reviewers rule rules run_triggers runs scan set_rule shadow similar sql start_experiment state status "
+    "suggest suspects triggers undo write_sheet"
 ).split()
 
 
@@ -568,12 +656,28 @@ def translate(text: str, bench: object = None) -> str:
     return translate_hint(text, methods, getattr(bench, "given", bench) or "")
 
 
+def check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+    """Refuse arguments that a function lacks, or does not take."""
+    known = [p for p in signature.parameters if p != "self"]
+    taken = f"it takes {', '.join(known) or 'nothing'}"
+    for word in kwargs:
+        if word not in known:
+            raise UnknownName(f"expected an argument of {name}, found {word}", taken, word, known)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as e:
+        raise UserError(f"expected another call of {name}, found {e}", taken) from None
+
+
 def say_in_python(function: F) -> F:
     """Wrap a function so that its errors' hints are Python."""
+
+    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
+            check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
         except UserError as e:
             e.reword(functools.partial(translate, bench=next(iter(args), None)))
@@ -601,7 +705,7 @@ def create(path: str | Path, group: bool = False) -> Bench:
 def adopt(opened: curation.Bench) -> Bench:
     """Give a bench that was opened the verbs of the pipelines."""
     bench = Bench(opened.given)
-    bench.upgrade_note = opened.upgrade_note
+    bench.upgrade_note, bench.made = opened.upgrade_note, opened.made
     if bench.upgrade_note:
         print(f"note: {bench.upgrade_note}; scan again, so that they are judged", file=sys.stderr)
     return bench

@@ -47,7 +47,9 @@ def create(path: str | Path, group: bool = False) -> Bench:
         bench.create(group)
     elif group:
         permissions.set_modes(bench.path, group)
-    return open(path)
+    opened = open(path)
+    opened.made = bench.made
+    return opened
 
 
 class Bench(Store):
@@ -262,16 +264,42 @@ class Bench(Store):
             states.write_standing(con)
 
     def edit(
-        self, decisions: pd.DataFrame, who: str, why: str = "", new_classes: Iterable[str] = ()
+        self,
+        decisions: pd.DataFrame | str | Path,
+        who: str,
+        why: str = "",
+        new_classes: Iterable[str] = (),
+        *,
+        to: str | None = None,
+        overwrite: bool | None = None,
     ) -> dict:
-        """Apply a frame of decisions as one batch, or none of them.
+        """Apply a frame or CSV of decisions as one batch.
 
-        A row has a sample, and a label, keep, split, tag or verdict (confirm, unsure).
-        Returns {batch, edits, samples, ...}: see changes.apply_decisions.
+        All of them, or none.
+        A row has a sample, and a label, keep, split, tag or verdict (confirm, unsure). to: train or val, where
+        samples of the pool go that get a label. overwrite: whether a sheet changes what others decided after it was
+        written; None asks. Returns {batch, edits, samples, ...}: see changes.apply_decisions.
         """
+        import pandas as pd
+
+        from assay.curation.versioning import decision_cells
         from assay.curation.versioning.changes import apply_decisions
 
-        return apply_decisions(self, decisions, who, why, new_classes)
+        if isinstance(decisions, str | Path):
+            decisions = decision_cells.read_decisions(decisions)
+        elif not isinstance(decisions, pd.DataFrame):
+            raise UserError(
+                f"expected decisions as a DataFrame or the path of a CSV, found {type(decisions).__name__}",
+                "as in: bench.edit(frame, who='ann') or bench.edit('decisions.csv', who='ann')",
+            )
+        if to not in (None, "train", "val"):
+            raise UnknownName(
+                f"expected to as train or val, found {to!r}", "", to, ("train", "val")
+            )
+        if to:
+            splits = self.state()["split"]
+            decisions = decision_cells.assign_split(decisions, splits, to)
+        return apply_decisions(self, decisions, who, why, new_classes, overwrite)
 
     def undo(self, batch: str | None = None, who: str = "") -> dict:
         """Undo a batch, by default the last decision: restore what stood before.

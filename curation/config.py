@@ -6,12 +6,11 @@ A field of such a model says what it must be in its description, and has an exam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from assay.curation.errors import UserError, shorten
+from assay.curation.errors import UnknownName, UserError, shorten
 
 TYPES = {str: "text", list: "a list", dict: "a table", bool: "true or false"}
 
@@ -25,7 +24,11 @@ def check_config(model: type[BaseModel], values: object, where: str, least: str)
     try:
         return model.model_validate(values).model_dump(exclude_none=True)
     except ValidationError as e:
-        problem, hint = describe_error(model, e.errors()[0], where, least)
+        # a mistyped key comes first: what it was for is missing for that reason alone
+        errors = sorted(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
+        problem, hint = describe_error(model, errors[0], where, least)
+        if errors[0]["type"] == "extra_forbidden":
+            raise UnknownName(problem, hint, errors[0]["loc"][0], model.model_fields) from None
         raise UserError(problem, hint) from None
 
 
@@ -45,8 +48,7 @@ def describe_error(
         return f"expected {where} to have {model.__doc__}, found {wrong}", f"the least:\n{least}"
     key = error["loc"][0]
     if key not in fields:
-        near = "".join(f"; did you mean {k}?" for k in get_close_matches(key, fields, 1))
-        problem = f"expected known keys in {where}, found {key}, which is no key{near}"
+        problem = f"expected known keys in {where}, found {key}, which is no key"
         return problem, f"keys: {', '.join(fields)}"
     hint = f"write {key} = {fields[key].examples[0]}"
     if error["type"] == "missing" or not value and isinstance(value, str | list | dict):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -14,6 +16,7 @@ class UserError(Exception):
     """
 
     code = "bad_input"
+    suggestions: list[str] = []  # names that a mistyped one may have been
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = clean_message(problem), clean_message(hint)
@@ -39,10 +42,66 @@ class UnknownName(UserError):
         super().__init__(problem, ask_meant(self.suggestions) + hint)
 
 
-class NoBench(UserError):
-    """There is no bench in the folder."""
+class UnknownVersion(UnknownName):
+    """A version that nobody committed."""
+
+    code = "unknown_version"
+
+
+class UnknownClass(UnknownName):
+    """A label that no sample has, and that was not said to be new."""
+
+    code = "unknown_class"
+
+
+class UnknownColumn(UnknownName):
+    """A column that a table has not, or may not have."""
+
+    code = "unknown_column"
+
+
+class UnknownSample(UnknownName):
+    """A sample that the bench has not."""
+
+    code = "unknown_sample"
+
+
+class UnknownBatch(UnknownName):
+    """A batch of edits that the log has not."""
+
+    code = "unknown_batch"
+
+
+class UnknownRun(UnknownName):
+    """A run that is not there, or has not finished."""
+
+    code = "unknown_run"
+
+
+class UnknownEmbedder(UnknownName):
+    """An embedder that is not installed."""
+
+    code = "unknown_embedder"
+
+
+class MissingFile(UnknownName):
+    """There is no file or folder where one was to be read; `suggestions` are its neighbours."""
+
+    code = "no_file"
+
+    def __init__(self, problem: str, hint: str, path: str | Path) -> None:
+        super().__init__(problem, hint, Path(path).name, list_neighbours(path))
+        self.suggestions = [str(Path(path).with_name(name)) for name in self.suggestions]
+
+
+class NoBench(UnknownName):
+    """There is no bench in the folder; `suggestions` are benches beside it."""
 
     code = "no_bench"
+
+    def __init__(self, problem: str, hint: str, path: Path, file: str) -> None:
+        known = [n for n in list_neighbours(path) if (path.parent / n / file).exists()]
+        super().__init__(problem, hint, path.name, known)
 
 
 class Question(UserError):
@@ -83,6 +142,24 @@ class DamagedFile(UserError):
     def __init__(self, problem: str, hint: str, reason: str) -> None:
         super().__init__(problem, hint)
         self.reason = clean_message(reason)
+
+
+def require_file(path: str | Path, expected: str, hint: str) -> None:
+    """Refuse a path where nothing lies."""
+    with suppress(OSError, ValueError):  # what cannot be asked for is refused where it is opened
+        if not Path(path).expanduser().exists():
+            raise MissingFile(f"expected {expected}, found nothing at {path}", hint, path)
+
+
+def list_neighbours(path: str | Path) -> list[str]:
+    """List the names in a path's folder.
+
+    [] where it cannot be read.
+    """
+    try:
+        return sorted(p.name for p in Path(path).expanduser().absolute().parent.iterdir())
+    except (OSError, ValueError):
+        return []
 
 
 def suggest_names(name: object, known: Iterable[object]) -> list[str]:

@@ -52,7 +52,7 @@ def command_line() -> Iterator[str]:
     yield "# Command line\n"
     yield "`assay VERB`, or `python -m assay VERB`. `assay VERB --help` says the same as this page.\n"
     yield "Every verb takes `-b BENCH` (`--bench`: the folder of the bench; else `$ASSAY_BENCH`, else the current folder),"
-    yield "`--json` (print the same as data) and `-h` (`--help`).\n"
+    yield "`--json` (print the same as data: [what each prints](json.md)) and `-h` (`--help`).\n"
     yield "The exit status is 0 for done, 1 for a check that failed, 2 for what you can mend, and 130 for Ctrl-C.\n"
     for name, parser in list_verbs().items():
         yield f"## assay {name}\n"

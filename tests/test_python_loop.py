@@ -1,6 +1,7 @@
 """The loop in Python: a notebook, somebody's own model, arrays and frames in and out."""
 
 import ast
+import inspect
 import io
 import pickle
 import re
@@ -15,6 +16,8 @@ from PIL import Image
 import assay
 from assay import UserError
 from assay.bench import VERBS, translate
+from assay.pipelines.cli.main import list_parsers, make_parser
+from assay.python_hints import METHODS, name_parameter
 from tests.helpers import bench_of, digits, folders, png, run_assay, table, truth_of
 
 LOOP = [  # the loop as it is shown to whoever has never seen Assay
@@ -413,7 +416,7 @@ def test_a_command_becomes_a_call_and_the_words_around_it_stay(shell, python):
 
 @pytest.mark.parametrize(
     "text",
-    ["rm -r '/x -y'", "iconv -f A -t UTF-8 x > y", "assay app -b x", "a -- b", "v1 - flagged"],
+    ["rm -r '/x -y'", "iconv -f A -t UTF-8 x > y", "assay docs", "a -- b", "v1 - flagged"],
 )
 def test_what_is_no_command_of_ours_stays_as_it_is(text):
     assert translate(text) == text
@@ -438,3 +441,151 @@ def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
     assert shown == ["error: expected a, found b", "hint: do c"], (
         "a notebook shows no frames of ours"
     )
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_a_mistyped_keyword_is_no_raw_error(name, tmp_path):
+    """Whatever the method: what was meant, and nothing is done."""
+    method = getattr(assay.create(tmp_path / "b"), name)
+    known = list(inspect.signature(method).parameters)
+    for word in known:
+        with pytest.raises(assay.UserError) as refused:
+            method(**{f"{word}x": 1})
+        assert word in refused.value.suggestions and "did you mean" in refused.value.hint
+    with pytest.raises(assay.UserError, match="it takes"):
+        method(*range(40))
+    with pytest.raises(assay.UserError, match="did you mean path"):
+        assay.create(pth=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_words_for_arrays_and_plans(scanned, tmp_path):
+    """An array is no file to mend; a key that nobody reads is named before what it was for."""
+    bench = assay.open(scanned.path)
+    for what in ("pred_probs", "embeddings"):
+        values = np.ones((len(bench.state()), 10))
+        values[3, 2] = np.nan
+        with pytest.raises(assay.UserError, match="row 3, column 2") as refused:
+            bench.scan(**{what: values}, out_of_sample=True, progress=False)
+        assert "file" not in refused.value.hint and "array" in refused.value.hint
+    with pytest.raises(assay.UserError, match="did you mean versions") as refused:
+        bench.experiment({"version": ["v1", "HEAD"]})
+    assert refused.value.code == "unknown_name"
+    for key in ("architecture", "seed", "epoch"):
+        with pytest.raises(assay.UserError, match=f"did you mean {key}s"):
+            bench.report(plan={"versions": ["v1"], key: 1})
+
+
+@pytest.mark.slow
+def test_a_model_is_told_in_plain_words(bench, capsys):
+    from sklearn.linear_model import LogisticRegression
+
+    bench = assay.open(bench.path)
+    bench.scan(model=LogisticRegression(max_iter=300), embedder="pixels")
+    said = capsys.readouterr().out
+    assert said.count("embed  ") == 1 and "out of fold" in said and "you say" not in said
+
+
+# verbs without a method, and options that are no parameter: what a notebook has instead, or why it has none
+ELSEWHERE = {
+    "docs": "help(bench) and the pages themselves",
+    "demo": "a story for a terminal; its benches open with assay.open",
+    "fiftyone": "its App is a process of the command line; bench.frame() fills a data set of one's own",
+    "trigger": "bench.triggers(), add_trigger, run_triggers, remove_trigger",
+    "--csv": "a frame has to_csv",
+    "--html": "bench.write_sheet(rows, path)",
+    "--sheet": "bench.write_sheet(rows, path)",
+    "gaps -n": "a frame has head",
+    "shadow -n": "a frame has head",
+    "add --group": "assay.create(path, group=True)",
+    "app --group": "assay.create(path, group=True)",
+    "app --new": "assay.create(path)",
+    "app --link": "Workbench.link()",
+    "app --no-browser": "bench.app(browser=...)",
+    "issues --who": "bench.keep_one(kind, who)",
+    "issues --keep-one": "bench.keep_one(kind, who)",
+    "reviewers --who": "bench.set_rule(value, who)",
+    "reviewers --rule": "bench.set_rule(value, who)",
+    "log --batches": "bench.batches()",
+    "diff --samples": "bench.diff has frames of them",
+    "clusters --who": "bench.rename_cluster",
+    "clusters --rename": "bench.rename_cluster",
+    "experiment --init": "bench.plan_experiment(path=...)",
+    "experiment --dry-run": "bench.plan_experiment()",
+    "experiment --detach": "bench.start_experiment()",
+    "report --markdown": "Report.markdown()",
+    "audit file": "answers",
+    "edit file": "decisions",
+    "revert --by": "who",
+    "revert --who": "of",
+    "revert --dry-run": "dry",
+    "--output": "path, or folder",
+} | {f"add --{c}-column": "columns" for c in "image label split id group".split()}
+
+
+def test_what_the_command_line_does_a_notebook_can_do():
+    """Every verb is a method, every option a parameter; the exceptions are listed, and none is left over."""
+    used = set()
+    for verb, parser in list_parsers(make_parser()).items():
+        name = METHODS.get(verb, verb)
+        if name not in VERBS:
+            used.add(name)
+            continue
+        known = inspect.signature(getattr(assay.Bench, name)).parameters
+        for action in parser._actions:
+            option = (action.option_strings or [action.dest])[-1]
+            if action.dest in ("help", "bench", "json", "quiet"):
+                continue
+            if {f"{name} {option}", option} & set(ELSEWHERE) and name_parameter(
+                option
+            ) not in known:
+                used.add(f"{name} {option}" if f"{name} {option}" in ELSEWHERE else option)
+            else:
+                assert {name_parameter(option), action.dest} & set(known) or (name, option) == (
+                    "revert",
+                    "--who",
+                ), (verb, option)
+    assert set(ELSEWHERE) - used <= {"revert --who"}, "an exception that is none"
+    for text in ELSEWHERE.values():
+        for method in re.findall(r"\bbench\.(\w+)", text):
+            assert method in VERBS, method
+
+
+@pytest.mark.slow
+def test_pages_of_pictures_and_a_plan_from_python(scanned, tmp_path, capsys):
+    bench = assay.open(scanned.path)
+    lists = dict(
+        queue=bench.queue(5),
+        gaps=bench.gaps(),
+        fine=bench.clusters(),
+        coarse=bench.clusters(level="coarse"),
+    )
+    lists["similar"] = bench.similar(bench.frame(split="train").index[0], 5, "val")
+    for name, rows in lists.items():
+        page = bench.write_sheet(rows, tmp_path / f"{name}.html").read_text()
+        assert page.count("<img") + page.count("data:image") > 0 or not len(rows), name
+    assert "bench.edit(" in (tmp_path / "queue.html").read_text()
+    with pytest.raises(assay.UserError, match="queue, clusters"):
+        bench.write_sheet(bench.commits(), tmp_path / "x.html")
+    plan = bench.plan_experiment(path=tmp_path / "p.toml")
+    assert (tmp_path / "p.toml").exists() and plan["versions"]
+    out = bench.rename_cluster(lists["fine"].cluster[0], "tidy", "ann")
+    assert "tidy" in set(bench.clusters().cluster) and out["was"] == lists["fine"].cluster[0]
+    assert bench.audit(who="ann", n=10, repeats=4, folder=tmp_path / "audit")["repeats"] == 4
+    asked = bench.plan_experiment({"versions": ["v1"], "architectures": ["probe"], "seeds": 2})
+    assert asked["seeds"] == [0, 1] and not len(bench.runs()) and "2" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_workbench_from_python(bench):
+    from urllib.request import urlopen
+
+    from tests.browser import free_port
+
+    bench = assay.open(bench.path)
+    with bench.app(port=free_port()) as opened:
+        assert urlopen(opened.url).status == 200
+        assert opened.link() != opened.url and "<a href" in opened._repr_html_()
+        with pytest.raises(assay.UserError, match="port"):
+            bench.app(port=opened.port)
+    assert opened.process.poll() is not None and "stopped" in repr(opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from assay.curation.errors import UserError
+from assay.curation.errors import MissingFile, UserError
 from assay.curation.formats.base import (
     ArchiveFormat,
     ImportOptions,
@@ -76,7 +76,7 @@ def find_format(path: Path) -> ReadableFormat:
     suffixes = sorted({suffix for f in readable for suffix in f.suffixes})
     expected = f"expected a folder or a file that ends in {' '.join(suffixes)}"
     if not path.exists():
-        raise UserError(f"{expected}, found nothing at {path}", "check the path")
+        raise MissingFile(f"{expected}, found nothing at {path}", "check the path", path)
     whys = "; ".join(f"{f.name} {match.why}" for f, match in zip(formats, matches))
     raise UserError(f"{expected}, found another kind of file at {path}", f"{whys}: check the path")
 

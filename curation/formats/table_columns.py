@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import UnknownColumn, UserError
 from assay.curation.formats.table_files import Table
 
 PATHS = ("path", "filepath", "image_path", "image", "img", "file", "filename")  # the first there is
@@ -51,7 +51,7 @@ def choose_column(
     """Choose the column asked for, else the first called one of `words`."""
     names = [*table.columns, *(table.byte_columns if option == "image" else [])]
     if asked and asked not in names and asked != "none":
-        raise UnknownName(
+        raise UnknownColumn(
             f"expected a column {asked}, found {', '.join(names)}",
             f"--{option}-column takes one of these",
             asked,

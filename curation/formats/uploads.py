@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-from assay.curation.errors import UserError, shorten
+from assay.curation.errors import UserError, require_file, shorten
 from assay.curation.formats.base import ArchiveFormat, choose_best, list_formats
 from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.formats.table_files import TABLES
@@ -32,6 +32,7 @@ def open_source(bench: Bench, source: object, skip_bad: bool = False) -> Iterato
     if isinstance(source, str | os.PathLike):
         archives = list_formats(ArchiveFormat)
         if choose_best(archives, [f.matches(Path(source)) for f in archives]):
+            require_file(source, "an archive to import", "check the path")
             with open(source, "rb") as file:
                 path = receive_upload(bench, file, os.path.basename(source), skip_bad)
     try:

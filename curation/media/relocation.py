@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.media.files import IN_PARQUET
 from assay.curation.media.locations import index_by_hash
 from assay.curation.storage.interface import Bench, Progress
@@ -58,11 +58,7 @@ def relocate_images(
     import pandas as pd
 
     folder = os.path.abspath(os.path.expanduser(folder))
-    if not os.path.exists(folder):
-        raise UserError(
-            f"expected the folder where the images are now, found nothing at {folder}",
-            "check the path",
-        )
+    require_file(folder, "the folder where the images are now", "check the path")
     samples = bench.query("select id, key, uri, content_hash from samples order by rowid")
     lost = samples[[not is_in_place(uri) for uri in samples.uri]]
     if not len(lost):

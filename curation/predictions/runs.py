@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import UnknownRun, UserError
 from assay.curation.predictions.run_predictions import (
     COLUMNS,
     mark_correct,
@@ -145,7 +145,7 @@ def find_runs(bench: Bench, name: str) -> list[dict]:
         return found[["key", "seed"]].to_dict("records")
     recipes = table[["version", "arch"]].drop_duplicates().itertuples(index=False)
     known = ", ".join(f"{v}/{a}" for v, a in recipes) or "none"
-    raise UnknownName(
+    raise UnknownRun(
         f"expected one finished run called {name!r}, found {len(found) or 'none'}",
         "say VERSION/ARCHITECTURE or 4 letters or more of a key; "
         f"assay runs lists them; recipes: {known}"[:600],

@@ -91,12 +91,16 @@ def suggest_step(
 
 def count_decisions(bench: Bench) -> Decisions:
     """Count decisions since the last version, and the last measured one."""
-    commits = bench.rows("select name, upto from commits order by upto, ts")
-    trained = {v for (v,) in bench.rows("select distinct version from runs where failed is null")}
-    newest = commits[-1] if commits else (None, 0)
-    measured = next((c for c in reversed(commits) if c[0] in trained), (None, 0))
-    ((opened, last),) = bench.rows(COUNT, dict(since=newest[1], to=END, upto=END))
-    ((fresh, _),) = bench.rows(COUNT, dict(since=measured[1], to=newest[1], upto=END))
+    with bench.connect() as con:
+        asked = con.execute("select name, upto from commits order by upto, ts")
+        commits = asked.fetchall()
+        asked = con.execute("select distinct version from runs where failed is null")
+        trained = {v for (v,) in asked.fetchall()}
+        newest = commits[-1] if commits else (None, 0)
+        measured = next((c for c in reversed(commits) if c[0] in trained), (None, 0))
+        opened, last = con.execute(COUNT, dict(since=newest[1], to=END, upto=END)).fetchall()[0]
+        span = dict(since=measured[1], to=newest[1], upto=END)
+        fresh, _ = con.execute(COUNT, span).fetchall()[0]
     return Decisions(opened, last, fresh, measured[0], newest[0])
 
 
@@ -187,7 +191,7 @@ def suggest_audit(now: Situation) -> Step | None:
         f"{wrong:,} of {len(reviewed):,} reviewed val labels were wrong, and nobody has looked at "
         f"the {test['n']:,} test labels by which every version is judged."
     )
-    return Step("Audit the test labels", why, "assay audit -n 200", "audit")
+    return Step("Audit the test labels", why, f"assay audit -n {min(200, test['n'])}", "audit")
 
 
 def suggest_review(now: Situation) -> Step | None:

@@ -38,7 +38,7 @@ def build_queue(
     random * n of them. And again * n that others have reviewed and `who` has not, with the label they
     came with, so that two people's judgements can be compared.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
-    reason, random.
+    reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again.
     """
     if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
         raise UserError(
@@ -55,6 +55,14 @@ def build_queue(
         others = find_reviewed_by_others(bench, who, state).intersection(random_order(state))
         second = sampling.shuffle_samples(others, "again")[: round(n * again)]
     return order_queue(bench, state, scores, disagreements, n, random, second)
+
+
+def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
+    """Add empty cells to fill in, and when it was written.
+
+    upto: the position in the log.
+    """
+    return rows.assign(label="", verdict="", keep="", why="", upto=upto)
 
 
 def order_queue(
@@ -117,7 +125,15 @@ def order_queue(
             random=pd.Index(order).isin(drawn),
         )
     )
-    return rows[COLUMNS]
+    rows = rows[COLUMNS]
+    drawn, others, contradicted = rows.random, set(again), set(first)
+    rows.attrs["made_of"] = dict(
+        disagreements=int((~drawn & rows["sample"].isin(contradicted)).sum()),
+        suspicious=int((~drawn & rows["rank"].notna() & ~rows["sample"].isin(contradicted)).sum()),
+        random=int(drawn.sum()),
+        again=int((~drawn & rows["sample"].isin(others)).sum()),
+    )
+    return rows
 
 
 def count_looks(state: pd.DataFrame) -> tuple[int, int]:

@@ -12,10 +12,12 @@ from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
-from assay.curation.versioning.history import count_edits_since_commit
+from assay.curation.versioning.history import EDITS_SINCE_COMMIT
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LEFT_OUT = "select source, key, reason from left_out order by source, key"
 
 
 def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
@@ -24,10 +26,14 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     Without `advice` where the version is not the newest. `issues` is None where they cannot be listed
     yet, and `advice` says why.
     """
-    state, commits = bench.state(version), bench.commits()
+    state = bench.state(version)
+    with bench.connect() as con:  # once: an opening takes 2 ms
+        commits = con.execute("select name from commits order by upto, ts").fetchall()
+        lost = con.execute(LEFT_OUT).fetchall()
+        ((open_edits,),) = con.execute(EDITS_SINCE_COMMIT).fetchall()
+        ((runs,),) = con.execute("select count(*) from runs").fetchall()
     keep = state.keep.to_numpy(bool)
     sizes = state.split[keep].value_counts()
-    lost = bench.rows("select source, key, reason from left_out order by source, key")
     out = dict(
         bench=str(bench.path),
         of=str(version),
@@ -38,9 +44,9 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
-        version=commits.iloc[-1]["name"] if len(commits) else None,
-        open_edits=count_edits_since_commit(bench),
-        runs=bench.rows("select count(*) from runs")[0][0],
+        version=commits[-1][0] if commits else None,
+        open_edits=open_edits,
+        runs=runs,
         issues=None,
         review=progress.summarize_reviews(bench, state),
         classes_reviewed=[],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation import text
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.selection import similarity
 from assay.curation.selection.trigger_questions import ASK, Question
 from assay.curation.slicing import gap_text, slices
@@ -137,9 +137,11 @@ def require_trigger(bench: Bench, name: str) -> dict:
     """Load one trigger; UserError where there is none."""
     there = active_triggers(bench)
     if name not in there:
-        raise UserError(
+        raise UnknownName(
             f"expected a trigger, found {name!r}, which is none",
             f"there are: {', '.join(sorted(there)) or 'none'}",
+            name,
+            there,
         )
     return there[name]
 

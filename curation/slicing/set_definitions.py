@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from assay.curation import text
 from assay.curation.config import check_config, says
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.slicing import gaps
 from assay.curation.slicing.regression_sets import frozen_sets, without_test_copies
 from assay.curation.storage.interface import Bench
@@ -42,6 +42,7 @@ def read_regression_sets(path: str | Path) -> dict[str, dict]:
     A table for each set has a score and a query or a list of samples; `asked` is that, as
     slices.resolve_slices takes it. UserError for what is none.
     """
+    require_file(path, "regression sets in TOML", f"the least:\n{EXAMPLE}")
     try:
         found = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:

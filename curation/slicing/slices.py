@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownSample, UserError
 from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def resolve_slices(bench: Bench, wanted: dict[str, str | list]) -> dict[str, lis
             sample, ids = bad[0]
             which = f"which could be {', '.join(sorted(ids)[:3])}"
             which = which if ids else "which this bench does not have"
-            raise UserError(
+            problem = (
                 f"expected samples in slice {name!r}, found {len(bad):,} that are not one, "
-                f"first {str(sample)!r}, {which}",
-                hint,
+                f"first {str(sample)!r}, {which}"
             )
+            if ids:
+                raise UserError(problem, hint)
+            raise UnknownSample(problem, hint, sample, [key for _, key in samples[:10_000]])
         if not found:
             raise UserError(
                 f"expected samples in slice {name!r}, found none", "mend the query or the list"

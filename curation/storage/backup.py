@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import NoBench, UnknownName, UserError
 from assay.curation.storage.engine import AttachedFile
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.locks import write_tail
-from assay.curation.storage.schema import LOG_END, find_chain_breaks
+from assay.curation.storage.schema import FILE, LOG_END, find_chain_breaks
 from assay.curation.system import permissions
 from assay.curation.times import now
 
@@ -159,6 +159,8 @@ def restore_backup(bench: Bench, name: str | None = None) -> dict:
 
 def _choose_backup(bench: Bench, name: str | None) -> Backup:
     folder = bench.path / "backups"
+    if not (folder.exists() or bench.file.exists()):
+        raise NoBench(f"expected a bench in {bench.path}, found none", "check -b", bench.path, FILE)
     names = [f.stem for f in list_newest(folder)]
     if name is not None and name not in names:
         raise UnknownName(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -42,18 +43,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MAKE = "make one: assay import SOURCE -b BENCH"
+
+
+class Made(NamedTuple):
+    """What making a bench made, so that it can be taken back."""
+
+    folders: list[Path]  # the deepest first
+    group: bool
+
+
 class Store(FileAccess):
     """The log of a bench. `Bench` (curation.bench) adds what a dataset is."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         self.upgrade_note = ""  # what an upgrade put right, in words
+        self.made: Made | None = None  # where this very object made the bench
 
     def create(self, group: bool = False) -> None:
         """Make an empty bench where there is none.
 
         For its owner alone, or for its `group`, too.
         """
+        new = [p for p in (self.path, *self.path.parents) if not p.exists()]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir(0o700, exist_ok=True)
@@ -72,7 +85,24 @@ class Store(FileAccess):
             with self.hold_closed():
                 if not self.file.exists():  # nobody was faster
                     self._write_empty(self.path / f"{FILE}.partial")
+                    self.made = Made(new, group)
             permissions.set_modes(self.path, group)
+
+    def remove_empty(self) -> None:
+        """Remove a bench that was just made, and into which nothing came.
+
+        With the folders that were made for it; but what was decoded stays, for the next try.
+        """
+        if self.made is None or self.rows("select 1 from edits limit 1"):
+            return
+        for file in (FILE, f"{FILE}.wal", ".lock"):
+            (self.path / file).unlink(missing_ok=True)
+        with suppress(OSError):
+            for folder in self.made.folders:
+                folder.rmdir()
+        self.inode = None
+        self.states.clear()
+        self.positions.clear()
 
     def _write_empty(self, partial: Path) -> None:
         """Write an empty bench's file as a whole or not at all."""
@@ -107,7 +137,9 @@ class Store(FileAccess):
         if not self.file.exists():
             raise NoBench(
                 f"expected a bench in {self.path}, found no {self.file.name}",
-                "make one: assay import SOURCE -b BENCH",
+                MAKE,
+                self.path,
+                FILE,
             )
         with self.connect() as con:
             has_tables = bool(con.execute(HAS_TABLES).fetchall())

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class NoSuchClass(ValueError):
+    """A label that no sample has; `label` says which."""
+
+    def __init__(self, problem: str, label: str) -> None:
+        super().__init__(problem)
+        self.label = label
+
+
 def parse_label(cell: str, classes: Collection[str]) -> str:
     """Read a cell as one of the classes.
 
@@ -27,8 +35,8 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
         return cell.removesuffix(".0")
     some = ", ".join(escape_controls(c) for c in sorted(classes)[:12])
     meant = [escape_controls(c) for c in suggest_names(cell, classes)]
-    raise ValueError(
-        f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip()
+    raise NoSuchClass(
+        f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip(), cell
     )
 
 

@@ -14,7 +14,8 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.times import iso_time, to_stored
-from assay.curation.versioning import edits, states, undo
+from assay.curation.versioning import edits, later_edits, states, undo
+from assay.curation.versioning.decision_cells import DECISIONS
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
@@ -23,15 +24,24 @@ if TYPE_CHECKING:
 
 
 def apply_decisions(
-    bench: Bench, decisions: pd.DataFrame, who: str, why: str = "", new_classes: Iterable[str] = ()
+    bench: Bench,
+    decisions: pd.DataFrame,
+    who: str,
+    why: str = "",
+    new_classes: Iterable[str] = (),
+    overwrite: bool | None = None,
 ) -> dict:
     """Apply a frame of decisions as one batch.
 
     decisions: column sample, and label | keep | split | tag | verdict (confirm, unsure); else why,
-    suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms.
-    new_classes: labels that may be given although no sample has had them.
+    suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms;
+    upto, the position in the log at which the row was written.
+    new_classes: labels that may be given although no sample has had them. overwrite: whether rows
+    change what others have decided after `upto`; None asks, by a Question.
+    What the same person has said already is stored no second time.
     Returns {batch, edits, samples, confirmed, restated (confirmations of a label that somebody had
-    changed meanwhile), unsure, rescored}. All or nothing: UserError names bad rows.
+    changed meanwhile), already (samples that were so), newer (samples that others had decided since),
+    unsure, rescored}. All or nothing: UserError names bad rows.
     """
     if not who:
         raise UserError("expected to know who decides, found nobody", "say --who NAME")
@@ -45,6 +55,14 @@ def apply_decisions(
             find_known_labels(bench, con, decisions) | set(new_classes),
             decisions,
         )
+        rows = later_edits.drop_repeated(con, rows, who)
+        newer = later_edits.find_newer(con, rows, decisions, who)
+        newer_samples = set(rows["sample"][newer.index])
+        if len(newer) and overwrite is None:
+            raise later_edits.ask_overwrite(rows, newer)
+        if not overwrite:
+            rows = rows[~rows["sample"].isin(newer_samples)]
+        rows = rows.reset_index(drop=True)
         if why:
             rows["why"] = rows.why.where(rows.why != "", why)
         if len(rows):
@@ -54,8 +72,11 @@ def apply_decisions(
     if "verdict" in decisions:
         confirmed = set(decisions["sample"][decisions["verdict"] == "confirm"])
     relabelled = rows[(rows.field == "label") & (rows.verdict == "set")]
+    decided = list_decided(decisions)
     return dict(
         batch=batch if len(rows) else None,
+        already=len(decided - set(rows["sample"]) - newer_samples),
+        newer=len(newer_samples),
         restated=int(relabelled["sample"].isin(confirmed).sum()),
         edits=len(rows),
         samples=rows["sample"].nunique(),
@@ -63,6 +84,15 @@ def apply_decisions(
         unsure=int(count.get("unsure", 0)),
         rescored=bench.rescore() if len(rows) else False,
     )
+
+
+def list_decided(decisions: pd.DataFrame) -> set[str]:
+    """List the samples about which a frame decides anything."""
+    if "sample" not in decisions:
+        return set()
+    cells = decisions[[c for c in DECISIONS if c in decisions]]
+    filled = (cells.notna() & (cells.astype(str) != "")).any(axis=1)
+    return set(map(str, decisions["sample"][filled]))
 
 
 def find_known_labels(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.csv_files import BadCsv, read_rows
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.tasks.classification import TASK
 from assay.curation.text import restore_formula
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DECISIONS = ("label", "keep", "split", "tag", "verdict")
 # travel with a decision into the log
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")
-QUEUE = ("source_id", "path", "given_label", "line")  # a queue's columns that say nothing to decide
+# a queue's columns that say nothing to decide; upto: the position in the log where it was written
+QUEUE = ("source_id", "path", "given_label", "line", "upto")
 MOVES = ("train", "val", "pool")
 # a tab left open for a year is no look
 BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))
@@ -143,6 +144,7 @@ def read_decisions(path: str | os.PathLike) -> pd.DataFrame:
     Its column `line` is where each row began in the file. UserError where it is no such file."""
     import pandas as pd
 
+    require_file(path, "a CSV of decisions in UTF-8", SHEET)
     try:
         with open(path, encoding="utf-8-sig", newline="") as f:
             lines = list(read_rows(f.read()))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import UnknownClass, UnknownColumn, UserError
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.classification import NoSuchClass
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 from assay.curation.versioning.decision_cells import (
     CONTEXT,
@@ -45,7 +46,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen = [], [], set()
+    edits, bad, unknown, seen = [], [], [], set()
     for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: v if is_odd_value(v) else "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
@@ -62,8 +63,9 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
                 edits.append((sample, *format_edit(edit, given)))
         except ValueError as e:
             bad.append(f"line {line} ({sample[:32]}): {e}")
+            unknown += [e.label] if isinstance(e, NoSuchClass) else []
     if bad:
-        refuse_lines(bad)
+        refuse_lines(bad, unknown, classes)
     return pd.DataFrame(edits, columns=EDITS).astype(dict(seconds="f8"))
 
 
@@ -91,7 +93,7 @@ def check_columns(decisions: pd.DataFrame) -> None:
     if not unknown:
         raise UserError(problem, hint)
     missing = [c for c in ("sample", *DECISIONS) if c not in decisions]
-    raise UnknownName(problem, hint, unknown[0], missing)
+    raise UnknownColumn(problem, hint, unknown[0], missing)
 
 
 def check_sample(now: Any) -> None:
@@ -129,17 +131,22 @@ def check_cells(given: dict[str, Any]) -> None:
             raise ValueError(f"its {name} {wrong}")
 
 
-def refuse_lines(bad: list[str]) -> None:
-    """Raise the UserError that names bad lines."""
+def refuse_lines(bad: list[str], unknown: list[str], classes: Set[str]) -> None:
+    """Raise the UserError that names bad lines.
+
+    unknown: labels in them that are no class.
+    """
     more = f" ... and {len(bad) - MOST_SHOWN} more" if len(bad) > MOST_SHOWN else ""
-    new_class = any("one of the classes" in line for line in bad)
-    new = " (a class that is new on purpose: --new-class NAME)" if new_class else ""
+    new = " (a class that is new on purpose: --new-class NAME)" if unknown else ""
     shown = "\n  ".join(bad[:MOST_SHOWN])
-    raise UserError(
+    problem = (
         "expected decisions on samples and classes of this bench, "
-        f"found {len(bad)} bad line(s):\n  {shown}{more}",
-        f"mend these lines{new}; nothing was applied",
+        f"found {len(bad)} bad line(s):\n  {shown}{more}"
     )
+    hint = f"mend these lines{new}; nothing was applied"
+    if len(unknown) == len(bad):  # nothing else is wrong
+        raise UnknownClass(problem, hint, unknown[0], classes)
+    raise UserError(problem, hint)
 
 
 COLUMNS = ("value", "verdict", "who", "origin_kind")

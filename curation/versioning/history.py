@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownSample, UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import expressions, live_edits, pointers, states
 from assay.curation.versioning.decision_cells import SECONDS
@@ -145,6 +145,9 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
     return out
 
 
+NAMED = "say its id, as `assay queue` and `assay export` list it, or its key in its source"
+
+
 class Life(NamedTuple):
     """The life of one sample."""
 
@@ -177,13 +180,15 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
         dict(s=str(sample)),
     )
     exact = [f for f in found if str(sample) in f[:2]] or found
+    if not found:
+        keys = [key for (key,) in bench.rows("select key from samples limit 10000")]
+        raise UnknownSample(
+            f"expected one sample, found none called {str(sample)!r}", NAMED, sample, keys
+        )
     if len(exact) != 1:
         like = "; ".join(f"{i} ({source}: {key})" for i, key, source in exact[:5])
         many = f"{len(exact)}{' or more' * (len(exact) == 20)} that {sample!r} could mean: {like}"
-        raise UserError(
-            f"expected one sample, found {many if exact else f'none called {sample!r}'}",
-            "say its id, as `assay queue` and `assay export` list it, or its key in its source",
-        )
+        raise UserError(f"expected one sample, found {many}", NAMED)
     frame = bench.query(LIFE, dict(sample=exact[0][0], upto=upto))
     with bench.connect() as con:
         pointers.register_values(con, "wanted", [exact[0][0]])
@@ -193,10 +198,10 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
     return Life(*exact[0][:2], frame)
 
 
+EDITS_SINCE_COMMIT = """select count(*) from edits
+where seq > (select coalesce(max(upto), 0) from commits)"""
+
+
 def count_edits_since_commit(bench: Bench) -> int:
     """Count the edits since the last commit."""
-    return int(
-        bench.rows(
-            "select count(*) from edits where seq > (select coalesce(max(upto), 0) from commits)"
-        )[0][0]
-    )
+    return int(bench.rows(EDITS_SINCE_COMMIT)[0][0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UnknownName
+from assay.curation.errors import UnknownVersion
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.expressions import is_expression
 from assay.curation.versioning.votes import find_winners
@@ -143,7 +143,7 @@ def read_position(con: duckdb.DuckDBPyConnection, version: str | int) -> int:
     if str(version).isdecimal() and 0 < int(version) <= last:
         return int(version)
     names = ", ".join(sorted(commits, key=commits.get)) or "no commits yet"
-    raise UnknownName(
+    raise UnknownVersion(
         f"expected a version, found {version!r}",
         f"there are HEAD, {names}, and expressions such as 'v1 - flagged'",
         version,

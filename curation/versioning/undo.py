@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownBatch, UserError
 from assay.curation.storage.schema import END
 from assay.curation.times import show_time
 from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES
@@ -154,9 +154,11 @@ def choose_batches(
     stacks = read_stacks(con)
     if batch is not None:
         if batch not in stacks.kinds:
-            raise UserError(
+            raise UnknownBatch(
                 f"expected a batch of this bench, found {batch!r}",
                 "`assay log --batches` lists them",
+                batch,
+                stacks.kinds,
             )
         if stacks.kinds[batch] == "repair":
             raise UserError(

@@ -10,20 +10,32 @@ import os
 import sys
 
 from assay import curation
-from assay.curation.system import processes
+from assay.curation.errors import NoBench
+from assay.curation.storage.store import MAKE
+from assay.curation.system import permissions, processes
 from assay.curation.system.extras import require
-from assay.pipelines.cli.output import open_bench
+from assay.pipelines.cli.output import bench_path, open_bench
 from assay.pipelines.cli.verbs import Verbs
 
 SERVER = ("streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
 
 
 def open_app(args: argparse.Namespace) -> None:
-    """Open the workbench in the browser."""
+    """Open the workbench in the browser.
+
+    --new makes an empty bench first, where there is none: its first page says how to fill it.
+    """
     require("app", *SERVER)  # before a new bench is made
-    # a bench that is named may be new: its first page says how to fill it
-    new = args.bench and not args.link
-    bench = curation.create(args.bench, args.group) if new else open_bench(args)
+    try:
+        bench = open_bench(args)
+    except NoBench as e:
+        if args.link or not args.new:
+            e.reword(lambda text: text.replace(MAKE, f"{MAKE}; or begin an empty one with --new"))
+            raise
+        bench = curation.create(bench_path(args), args.group)
+    else:
+        if args.group:
+            permissions.set_modes(bench.path, group=True)
     more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link, *["--json"] * args.json]
     become_server(bench, "--host", args.host, "--port", args.port, *more)
 
@@ -39,7 +51,12 @@ def become_server(bench: curation.Bench, *options: object) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verb app."""
     verb = verbs.add("app", open_app)
-    verb.add_argument("--port", type=int, default=8501)
+    verb.add_argument(
+        "--port", type=int, default=8501, help="the port to listen on (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--new", action="store_true", help="make an empty bench in the folder where there is none"
+    )
     verb.add_argument(
         "--host",
         default="127.0.0.1",

@@ -6,7 +6,13 @@ import argparse
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.pipelines.cli.output import line_printer, open_bench, print_line, print_result
+from assay.pipelines.cli.output import (
+    line_printer,
+    name_reviewer,
+    open_bench,
+    print_line,
+    print_result,
+)
 from assay.pipelines.cli.verbs import Verbs
 
 SPLITS = ("test", "val", "train")
@@ -71,7 +77,7 @@ def start_audit(args: argparse.Namespace, bench: Bench) -> None:
     print_result(
         args,
         out,
-        f"{fill}, then: assay audit {out['folder']}/worksheet.csv --who {args.who} -b {bench.given}",
+        f"{fill}, then: assay audit {out['folder']}/worksheet.csv --who {name_reviewer(args)} -b {bench.given}",
         schema="audit-sheet",
     )
 

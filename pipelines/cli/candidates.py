@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def print_candidates(
     if args.csv:
         kept = {c: found[c] for c in KEPT if c in found}
         found = found.iloc[:, :0].assign(**kept, label="", keep="", why="")
-        edit = f"assay edit {args.csv} --to train --who {getpass.getuser()} -b {bench.given}"
+        edit = f"assay edit {args.csv} --to train --who YOU -b {bench.given}"
         then = f"fill in label, then: {edit} (labelled rows move to train), and assay commit"
     print_table(args, found, columns, then, schema=schema)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,13 @@ from assay.pipelines.cli.verbs import Verbs
 if TYPE_CHECKING:
     from assay.curation.formats.base import ImportOptions
 
-COLUMNS = ("image", "label", "split", "id", "group")
+COLUMNS = dict(
+    image="paths or bytes of images",
+    label="labels",
+    split="split names: train, val, test, pool",
+    id="a name of each sample that stays",
+    group="what belongs together, such as a patient: one group is never in two splits",
+)
 CHANGES = dict(  # by an import, beside what it adds
     removed="removed",
     moved="moved",
@@ -62,9 +67,8 @@ def import_source(args: argparse.Namespace) -> None:
             uploads.open_source(bench, source, args.skip_bad) as there,
         ):
             out = ingest(bench, there, args.who, read_options(args), step)
-    except UserError:
-        if new:
-            remove_empty_bench(bench)
+    except (UserError, OSError, KeyboardInterrupt):
+        bench.remove_empty()
         raise
     print_line(args, describe_import(out))
     for note in out["notes"]:
@@ -86,18 +90,6 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         yes=args.yes,
         refreeze_test=args.refreeze_test,
     )
-
-
-def remove_empty_bench(bench: curation.Bench) -> None:
-    """Remove a new bench into which nothing was imported.
-
-    Decoded pixels stay, for the next try.
-    """
-    if not len(bench.state()):
-        for file in ("assay.duckdb", "assay.duckdb.wal", ".lock"):
-            (bench.path / file).unlink(missing_ok=True)
-        with suppress(OSError):
-            bench.path.rmdir()
 
 
 def describe_import(out: dict) -> str:
@@ -141,7 +133,7 @@ def parse_split_map(text: str | None) -> dict[str, str]:
 def add(verbs: Verbs) -> None:
     """Add the verbs import and export."""
     verb = verbs.add("import", import_source, who=True)
-    verb.add_argument("source")
+    verb.add_argument("source", metavar="SOURCE", help="a folder, file or name, as above")
     verb.add_argument(
         "--as",
         dest="as_",
@@ -149,7 +141,9 @@ def add(verbs: Verbs) -> None:
         help="name of the source (default: its file or folder name)",
     )
     for column in COLUMNS:
-        verb.add_argument(f"--{column}-column", metavar="NAME")
+        verb.add_argument(
+            f"--{column}-column", metavar="NAME", help=f"the column that holds {COLUMNS[column]}"
+        )
     verb.add_argument(
         "--images",
         metavar="FOLDER",
@@ -178,7 +172,9 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--yes", action="store_true", help="really remove over a tenth of the source")
     verb = verbs.add("export", export_version, version=True)
-    verb.add_argument("-o", "--output", required=True)
+    verb.add_argument(
+        "-o", "--output", metavar="FOLDER", required=True, help="a new or empty folder"
+    )
     verb.add_argument(  # the formats are listed when one is asked for: that takes a tenth of a second
         "--format",
         default="manifest",

@@ -286,4 +286,4 @@ def add(verbs: Verbs) -> None:
         metavar="RUN",
         help="a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds",
     )
-    verb.add_argument("second", metavar="RUN")
+    verb.add_argument("second", metavar="RUN", help="another, named the same way")

@@ -10,6 +10,7 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.wording import format_share
 from assay.pipelines.cli.output import (
     draw_table,
+    name_reviewer,
     open_bench,
     print_line,
     print_result,
@@ -64,7 +65,7 @@ def show_clusters(args: argparse.Namespace) -> None:
         f"{len(rows)} {args.level} clusters; accuracy: the probe on val; "
         "flagged: train and val labels that look wrong to it, no rate of errors",
     )
-    rename = f"assay clusters --rename '{rows.cluster[0]}' NAME --who {args.who} -b {bench.given}"
+    rename = f"assay clusters --rename '{rows.cluster[0]}' NAME --who {name_reviewer(args)} -b {bench.given}"
     print_result(args, None, f"{rename}, or assay gaps -b {bench.given}")
 
 

@@ -118,7 +118,8 @@ def add(verbs: Verbs) -> None:
         "--score",
         type=float,
         metavar="S",
-        help="what is required on it (default: the accuracy outside the gap)",
+        help="the accuracy that is required on it, a fraction from 0 to 1 "
+        "(default: the accuracy outside the gap)",
     )
     verb = verbs.add("gate", check_gate)
     verb.add_argument(
@@ -130,7 +131,8 @@ def add(verbs: Verbs) -> None:
         "--min-gain",
         type=float,
         metavar="POINTS",
-        help="what the last version must have gained over the first on the test set",
+        help="points of accuracy (0.5 is half a percentage point; --json says 0.005) "
+        "that the last version must have gained over the first on the test set",
     )
     verb.add_argument(
         "--no-regression",
@@ -141,5 +143,5 @@ def add(verbs: Verbs) -> None:
         "--confidence",
         type=float,
         default=0.95,
-        help="of each check, one-sided (default: %(default)s)",
+        help="of each check, one-sided, a fraction from 0.5 to 1 (default: %(default)s)",
     )

@@ -122,8 +122,10 @@ def add(verbs: Verbs) -> None:
         help="a row for each batch, with the name that undo and revert take",
     )
     verb = verbs.add("diff", show_diff)
-    verb.add_argument("a", metavar="A")
-    verb.add_argument("b", metavar="B", nargs="?", default="HEAD")
+    verb.add_argument("a", metavar="A", help="the older version")
+    verb.add_argument(
+        "b", metavar="B", nargs="?", default="HEAD", help="the newer one (default: HEAD)"
+    )
     verb.add_argument("--samples", action="store_true", help="list every sample that differs")
     verb = verbs.add("blame", show_blame, version=True)
     verb.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import shlex
@@ -90,6 +91,14 @@ def print_bench_notes(args: argparse.Namespace, bench: Bench) -> None:
             f"note: {other} has decided here, and {args.who} has not: if they are one, "
             f"say --who {shlex.quote(other)}, or they count as two people",
         )
+
+
+def name_reviewer(args: argparse.Namespace) -> str:
+    """Name who decides, for a hint.
+
+    As --who was given; never a login name such as root.
+    """
+    return "YOU" if args.who == getpass.getuser() else shlex.quote(args.who)
 
 
 def add_patience_option(verb: argparse.ArgumentParser) -> None:
@@ -180,7 +189,7 @@ def describe_error(error: UserError) -> dict:
         code=error.code,
         problem=error.problem,
         hint=error.hint,
-        suggestions=getattr(error, "suggestions", []),
+        suggestions=error.suggestions,
     )
 
 
@@ -196,12 +205,17 @@ def print_table(
 
     With --csv it is written to a file. schema: as print_result takes it.
     """
-    if args.csv:
-        write_csv(defuse_formulas(localize(rows)), args.csv)
-        print_line(args, f"{len(rows):,} rows in {args.csv}")
+    save_table(args, rows)
     if not args.json and not args.csv:
         draw_table(rows, columns)
     print_result(args, to_json_rows(rows) if args.json else None, next_step, schema=schema)
+
+
+def save_table(args: argparse.Namespace, rows: pd.DataFrame) -> None:
+    """Write a frame to --csv, if it was asked for."""
+    if args.csv:
+        write_csv(defuse_formulas(localize(rows)), args.csv)
+        print_line(args, f"{len(rows):,} rows in {args.csv}")
 
 
 def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
 from assay.pipelines.cli.output import (
+    draw_table,
     format_cell,
     line_printer,
+    name_reviewer,
     open_bench,
     print_line,
     print_result,
-    print_table,
+    save_table,
     to_json_rows,
 )
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = ["given_label", "suggested_label", "score", "random", "source_id", "reason"]
+QUEUE_WORDS = dict(
+    disagreements="on which people disagree",
+    suspicious="that look most wrong",
+    random="drawn at random",
+    again="that others have decided",
+)
 
 
 def show_status(args: argparse.Namespace) -> None:
@@ -108,31 +119,43 @@ def count_unreviewed(review: dict) -> int:
 
 def show_queue(args: argparse.Namespace) -> None:
     """List what to review next, worst first, beside a random sample."""
+    from assay.curation.review import queue
+    from assay.curation.versioning.pointers import find_position
+
     bench = open_bench(args)
+    upto = find_position(bench, "HEAD")  # before: what is decided meanwhile is newer
     rows = bench.queue(args.n, args.random, args.version, args.again, args.who)
+    rows = queue.add_cells(rows, upto)
     if args.csv:
-        rows = rows.assign(label="", verdict="", keep="", why="")  # to be filled in
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
-        then = f"{fill}, then: assay edit {args.csv} --who {args.who} -b {bench.given}"
+        then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
     else:
         then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
-        if not args.csv:
-            return print_result(args, to_json_rows(rows), then)
-    print_table(
-        args,
-        rows,
-        ["given_label", "suggested_label", "score", "random", "source_id", "reason"],
-        then,
-    )
+    made_of = rows.attrs["made_of"]
+    if args.json or args.csv:
+        save_table(args, rows)
+    elif not args.html:
+        draw_table(rows, SHOWN)
+    print_line(args, describe_queue(made_of))
+    print_result(args, dict(made_of=made_of, rows=to_json_rows(rows)) if args.json else None, then)
+
+
+def describe_queue(made_of: dict[str, int]) -> str:
+    """Describe how a queue is made up; made_of: see build_queue."""
+    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in made_of.items() if n]
+    total = sum(made_of.values())
+    return f"{total:,} to review: {', '.join(parts) or 'nothing is left that nobody reviewed'}"
 
 
 def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:
     """Write the queue as a page; return what to do with it."""
     from assay.pipelines.reports.decision_sheet import write_decision_sheet
 
-    edit = shlex.join(["assay", "edit", "decisions.csv", "--who", args.who, "-b", str(bench.given)])
+    edit = (
+        f"assay edit decisions.csv --who {name_reviewer(args)} -b {shlex.quote(str(bench.given))}"
+    )
     write_decision_sheet(bench, rows, args.html, edit)
     print_line(args, f"{len(rows):,} samples to decide about in {args.html}")
     return f"open {args.html} in a browser, decide, save, then: {edit}"
@@ -144,18 +167,17 @@ def apply_edits(args: argparse.Namespace) -> None:
     assay queue --csv writes one to fill in, the page of assay queue --html saves one.
     Its columns: sample, and any of label, keep, split, tag, verdict and why.
     """
-    from assay.curation.versioning.decision_cells import assign_split, read_decisions
-
-    bench, rows = open_bench(args), read_decisions(args.file)
-    out = bench.edit(
-        assign_split(rows, bench.state()["split"], args.to) if args.to else rows,
-        args.who,
-        args.why,
-        args.new_class,
-    )
+    bench = open_bench(args)
+    overwrite = {"yes": True, "no": False}.get(args.overwrite)
+    out = bench.edit(args.file, args.who, args.why, args.new_class, to=args.to, overwrite=overwrite)
+    for line in describe_unstored(out, args.overwrite):
+        print_line(args, line)
     if out["batch"] is None:
-        print_line(args, "no row decides anything: the bench stays as it was")
-        return print_result(args, out, "fill in the columns label, keep, split, tag or verdict")
+        if not (out["already"] or out["newer"]):
+            print_line(args, "no row decides anything: the bench stays as it was")
+            return print_result(args, out, "fill in the columns label, keep, split, tag or verdict")
+        print_line(args, "nothing is new: the bench stays as it was")
+        return print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}")
     print_line(
         args,
         f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {args.who}"
@@ -169,6 +191,20 @@ def apply_edits(args: argparse.Namespace) -> None:
         )
     commit = f"assay commit -m '...' -b {bench.given}"
     print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
+
+
+def describe_unstored(out: dict, overwrite: str | None) -> Iterator[str]:
+    """Describe what of a sheet was not stored, or overwrote.
+
+    out: as bench.edit returns it.
+    """
+    if out["already"]:
+        were = "1 was" if out["already"] == 1 else f"{out['already']:,} were"
+        yield f"{were} already so: nothing new is stored of that"
+    if out["newer"]:
+        done = "overwritten" if overwrite == "yes" else "left as they are"
+        since = "decided by others since the sheet was written"
+        yield f"{out['newer']:,} samples {since}: {done}"
 
 
 def describe_rescore(out: dict) -> str:
@@ -207,8 +243,15 @@ def add(verbs: Verbs) -> None:
         help="write a page to decide from, without a server: it saves a CSV for assay edit",
     )
     verb = verbs.add("edit", apply_edits, who=True)
-    verb.add_argument("file")
-    verb.add_argument("--why", default="")
+    verb.add_argument("file", metavar="FILE", help="a CSV of decisions")
+    verb.add_argument(
+        "--why", default="", help="the reason, for rows that have none (default: none)"
+    )
+    verb.add_argument(
+        "--overwrite",
+        choices=("yes", "no"),
+        help="whether FILE changes what others decided after it was written (default: it asks)",
+    )
     verb.add_argument(
         "--to",
         choices=("train", "val"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
+from assay.curation import Bench
 from assay.curation.errors import Question
 from assay.pipelines.cli.output import (
     add_patience_option,
@@ -14,6 +16,9 @@ from assay.pipelines.cli.output import (
     read_patience,
 )
 from assay.pipelines.cli.verbs import Verbs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_scan(args: argparse.Namespace) -> None:
@@ -50,8 +55,29 @@ def run_scan(args: argparse.Namespace) -> None:
     draw_map(bench, line_printer(args))
     print_result(
         args,
-        dict(judged=len(found), flagged=int(found.flagged.sum())),
+        describe_scan(bench, found),
         f"assay queue -n 200 --csv queue.csv -b {bench.given}",
+    )
+
+
+def describe_scan(bench: Bench, found: pd.DataFrame) -> dict:
+    """Describe what a scan found, as its lines do.
+
+    found: as `scan` returns it.
+    """
+    from assay.curation.slicing.gaps import load_last_gaps
+
+    counts = bench.rows(
+        "select kind, count(*) as n from issues group by kind order by n desc, kind"
+    )
+    gaps = load_last_gaps(bench)
+    return dict(
+        judged=len(found),
+        flagged=int(found.flagged.sum()),
+        issues=dict(counts),
+        gaps=len(gaps),
+        first_gap=gaps[0]["gap"] if gaps else None,
+        **found.attrs["scan"],
     )
 
 

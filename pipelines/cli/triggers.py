@@ -126,8 +126,10 @@ def read_question(bench: Bench, args: argparse.Namespace) -> tuple[str, dict]:
 def add(verbs: Verbs) -> None:
     """Add the verb trigger."""
     verb = verbs.add("trigger", manage_triggers, who=True, csv=True)
-    verb.add_argument("action", choices=("add", "list", "run", "remove"))
-    verb.add_argument("name", nargs="?", metavar="NAME")
+    verb.add_argument("action", choices=("add", "list", "run", "remove"), help="what to do")
+    verb.add_argument(
+        "name", nargs="?", metavar="NAME", help="the trigger (default: all, for list and run)"
+    )
     verb.add_argument("--similar", nargs="+", metavar="SAMPLE", help="catch what looks like these")
     verb.add_argument(
         "--gap",

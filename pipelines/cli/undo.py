@@ -84,10 +84,15 @@ def revert_edits(args: argparse.Namespace) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verbs undo, redo and revert."""
     verb = verbs.add("undo", undo_batch, who=True)
-    verb.add_argument("batch", nargs="?")
+    verb.add_argument(
+        "batch",
+        metavar="BATCH",
+        nargs="?",
+        help="a batch of `assay log --batches` (default: the last)",
+    )
     verbs.add("redo", redo_last, who=True)
     verb = verbs.add("revert", revert_edits)
-    verb.add_argument("batch", nargs="?")
+    verb.add_argument("batch", metavar="BATCH", nargs="?", help="a batch of `assay log --batches`")
     verb.add_argument("--who", metavar="NAME", help="all decisions of this person")
     verb.add_argument(
         "--by",

@@ -46,7 +46,7 @@ def merge_bench(args: argparse.Namespace) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verbs commit and merge."""
     verb = verbs.add("commit", commit_version, who=True)
-    verb.add_argument("-m", "--message", default="")
+    verb.add_argument("-m", "--message", default="", help="what changed, in a sentence")
     verb.add_argument("--name", help="a name other than the next v1, v2, ...")
     verb = verbs.add("merge", merge_bench, who=True)
     verb.add_argument("other", metavar="OTHER", help="folder of the other bench")

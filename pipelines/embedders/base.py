@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownEmbedder
 from assay.curation.plugins import discover
 from assay.pipelines.embedders.custom import CustomEmbedder
 
@@ -57,14 +57,18 @@ def find_embedder(name: str) -> Embedder:
         return known
     names = ", ".join(sorted(embedder.name for embedder in list_embedders()))
     if ":" not in name:
-        raise UserError(
+        raise UnknownEmbedder(
             f"expected an embedder, found {name!r}",
             f"there are {names} and package.module:function",
+            name,
+            names.split(", "),
         )
     try:
         return CustomEmbedder(name)
     except (ValueError, ImportError, AttributeError) as e:
-        raise UserError(
+        raise UnknownEmbedder(
             f"expected {names} or package.module:function, found {name!r} ({e})",
             "is the module on PYTHONPATH?",
+            name,
+            names.split(", "),
         ) from None

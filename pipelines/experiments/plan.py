@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from assay.curation.config import check_config, says
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 from assay.curation.versioning.pointers import find_position
@@ -101,6 +101,7 @@ def read_plan(path: str | Path) -> dict:
     `ceiling`, `margin` and `effect` (points), `effects` (which of EFFECTS are tested and shown: they share Holm's
     correction), `epochs`, `slices`.
     """
+    require_file(path, "a plan in TOML", f"the least: {LEAST}")
     try:
         plan = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.storage.interface import Bench
 from assay.pipelines.indexing.own_rows import ID_NAMES, is_id_name, match_rows
 
@@ -101,6 +101,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     }
     if ending not in readers:
         raise UserError(f"expected {what} as {', '.join(ENDINGS)}, found {path}", HINT)
+    require_file(path, f"{what} as {', '.join(ENDINGS)}", HINT)
     try:
         frame = readers[ending](path, what)
     except UserError:
@@ -216,7 +217,14 @@ def check_numbers(frame: pd.DataFrame, path: str | Path, what: str) -> None:
             f" found {', '.join(map(str, odd[:5]))}",
             "leave it out",
         )
-    if not np.isfinite(frame.to_numpy("f8", na_value=np.nan)).all():
+    finite = np.isfinite(frame.to_numpy("f8", na_value=np.nan))
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        at = f"first in row {row}, column {frame.columns[column]}"
+        array = (
+            "fill or leave out these rows of the array, as in: values[np.isfinite(values).all(1)]"
+        )
         raise UserError(
-            f"expected finite numbers in {path}, found NaN or infinity", "mend the file"
+            f"expected finite numbers in {path}, found {(~finite).sum():,} NaN or infinite ones, {at}",
+            array if str(path).startswith("your ") else "mend the file",
         )

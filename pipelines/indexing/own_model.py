@@ -26,6 +26,7 @@ class OwnModel:
     probs: pd.DataFrame | None = None  # a column for each class
     vectors: pd.DataFrame | None = None
     out_of_sample: bool = True  # the probabilities
+    said: bool = True  # by a person; else they were made out of fold here
 
 
 def store_embeddings(bench: Bench, state: pd.DataFrame, vectors: pd.DataFrame) -> str:

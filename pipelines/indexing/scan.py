@@ -77,7 +77,8 @@ def scan(
         )
     # refused before anything is done
     matched = None if own.probs is None else match_probs(own.probs, state)
-    folder, engine = embed_samples(bench, state, options, say, progress)
+    tell = say if own.said else silent  # to fit the model they were embedded, which was said
+    folder, engine = embed_samples(bench, state, options, tell, progress)
     graph = build_graph(bench, state, folder)
     say(
         f"neighbours  {len(graph.hashes):,} different images, {len(graph.pairs):,} pairs of near duplicates"
@@ -96,9 +97,11 @@ def scan(
         state = bench.state()
     if matched is not None:
         store_probs(bench, own.probs.index, matched)
-        flatter = "NOT out of sample: scores flatter"
-        sample = "out of sample, you say" if own.out_of_sample else flatter
-        say(f"probs       took yours for {len(own.probs):,} samples; {matched.note}; {sample}")
+        sample = "not out of sample, as you said: errors look rarer than they are"
+        if own.out_of_sample:
+            sample = "out of sample, as you said" if own.said else "predicted out of fold"
+        whose = "took yours" if own.said else "the model's"
+        say(f"probs       {whose} for {len(own.probs):,} samples; {matched.note}; {sample}")
     elif options.effort > 1:
         train_second_opinion(bench, options.effort, say, progress, options.patience)
     scores = score_labels(bench, say)
@@ -106,10 +109,17 @@ def scan(
     say(describe_gaps(bench))
     for line in run_triggers(bench, who)[1]:
         say(f"trigger     {line}")
+    made = None
     if not len(bench.commits()):
         what = "as imported, leakage held out" if held else "as imported"
-        say(f"version     {bench.commit(what, who)['name']}: the labels as they stand now")
+        made = bench.commit(what, who)["name"]
+        say(f"version     {made}: the labels as they stand now")
+    scores.attrs["scan"] = dict(held_out=len(leaks) if held else 0, version=made)
     return scores
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
 
 
 def embed_samples(

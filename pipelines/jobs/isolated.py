@@ -73,7 +73,9 @@ def ask_worker(
     worker.send(**names, path=sys.path, asked=asked)
     while "out" not in (about := worker.receive(patience)):
         if "error" in about:
-            raise UserError(about["error"], about["hint"])
+            error = UserError(about["error"], about["hint"])
+            vars(error).update(about.get("kind", {}))
+            raise error
         hear(**about)
     return about["out"]
 
@@ -108,13 +110,14 @@ def _load(name: Sequence[str]) -> Callable:
     return getattr(import_module(module), function)
 
 
-def describe_error(e: Exception) -> dict[str, str]:
-    """Describe an exception as dict(error, hint).
+def describe_error(e: Exception) -> dict:
+    """Describe an exception as dict(error, hint), and kind for a UserError.
 
     `error` is its last line, `hint` says what to do or where to look.
     """
     if isinstance(e, UserError):
-        return dict(error=e.problem, hint=e.hint)
+        kind = dict(code=e.code, suggestions=e.suggestions)
+        return dict(error=e.problem, hint=e.hint, kind=kind)
     frames = traceback.extract_tb(e.__traceback__)
     ours = Path(__file__).parents[2]  # of the package
     theirs = [

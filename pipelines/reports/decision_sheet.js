@@ -2,7 +2,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const cards = [...document.querySelectorAll(".card")];
-const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested_label", "score", "rank", "random", "reason", "seconds"];
+const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested_label", "score", "rank", "random", "reason", "seconds", "upto"];
 // the keys of the workbench's page for review
 const KEYS = { " ": "confirm", g: "confirm", enter: "suggested", s: "suggested", n: "unsure", d: "drop", u: "undo", backspace: "undo", arrowleft: "back", arrowright: "forward" };
 const LONGEST = 300; // seconds: whoever takes longer was somewhere else

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TAKEN = "sgnduev"  # keys of other acts, here or in the workbench
 SIDE = 224  # pixels of a picture's longer side
 FIELDS = (
-    "sample given_label suggested_label score rank random reason".split()
+    "sample given_label suggested_label score rank random reason upto".split()
 )  # kept with a decision
 
 
@@ -76,5 +76,5 @@ def list_fields(row: dict) -> dict[str, str]:
     """List what is stored with a decision, as cells of a CSV."""
     import pandas as pd
 
-    cells = {name: "" if pd.isna(row[name]) else str(row[name]) for name in FIELDS}
+    cells = {n: "" if pd.isna(row[n]) else str(row[n]) for n in FIELDS if n in row}
     return cells | dict(random=str(bool(row["random"])).lower())

@@ -103,6 +103,12 @@ class Report:
         """The answer, its interval, and what to do next."""
         return self.data["verdict"]
 
+    def markdown(self) -> str:
+        """Summarise it for a pull request, as `assay report --markdown` does."""
+        from assay.pipelines.reports.markdown import markdown
+
+        return markdown(self.data)
+
     def __repr__(self) -> str:
         return f"Report: {escape_controls(self.verdict)}"
 

@@ -47,6 +47,11 @@ class Scan(Output):
 
     judged: int = says("labels judged")
     flagged: int = says("of these, another class is likelier")
+    issues: dict[str, int] = says("issues found, of each kind")
+    gaps: int = says("gaps found: where data are missing, or the model is wrong more often")
+    first_gap: str | None = says("the gap that explains most validation errors")
+    held_out: int = says("samples held out by this scan, since they equal one that judges")
+    version: str | None = says("the version that this scan made: the first makes v1")
 
 
 class App(Output):
@@ -84,6 +89,8 @@ class FiftyOnePull(Output):
     confirmed: int | None = says("of these, labels confirmed", default=None)
     unsure: int | None = says("of these, left unsure", default=None)
     restated: int | None = says("labels that somebody had changed since, set again", default=None)
+    already: int | None = says("samples that were so already", default=None)
+    newer: int | None = says("samples that others decided since", default=None)
     rescored: bool | str | None = says("whether the queue is re-scored, or why not", default=None)
     applied: list[dict[str, Any]] = says("changes that were applied: sample, field, value, ...")
     left: list[dict[str, Any]] = says("changes that were not, each with why")

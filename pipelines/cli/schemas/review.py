@@ -90,15 +90,26 @@ class QueueRow(Part):
     score: float | None = says("probability of the given label, out of sample; low is bad")
     reason: str = says("why it is here")
     random: bool = says("whether it was drawn at random")
-    label: str | None = says("empty, to be filled in (--csv)", default=None)
-    verdict: str | None = says("empty, to be filled in (--csv)", default=None)
-    keep: str | None = says("empty, to be filled in (--csv)", default=None)
-    why: str | None = says("empty, to be filled in (--csv)", default=None)
+    label: str | None = says("empty, to be filled in in a file", default=None)
+    verdict: str | None = says("empty, to be filled in in a file", default=None)
+    keep: str | None = says("empty, to be filled in in a file", default=None)
+    why: str | None = says("empty, to be filled in in a file", default=None)
+    upto: int = says("position in the log where the queue was written; edit compares by it")
+
+
+class MadeOf(Part):
+    """How the rows of a queue are made up."""
+
+    disagreements: int = says("samples on which people disagree")
+    suspicious: int = says("labels that look most wrong (-n)")
+    random: int = says("drawn at random, of which some may look wrong, too")
+    again: int = says("samples that others have decided (--again)")
 
 
 class Queue(Output):
     """What to review next."""
 
+    made_of: MadeOf = says("how many rows there are of each sort")
     rows: list[QueueRow] = says("in the order of review")
 
 
@@ -111,6 +122,8 @@ class Edit(Output):
     confirmed: int = says("labels confirmed")
     unsure: int = says("labels left unsure")
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
+    already: int = says("samples that were so already, of which nothing new is stored")
+    newer: int = says("samples that others decided after the sheet was written (--overwrite)")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
