@@ -16,7 +16,8 @@ from assay.curation.formats.base import (
 )
 from assay.curation.formats.read import find_format, read_source
 from assay.curation.formats.write import export_version
-from assay.curation.media.files import content_hash, read_bytes
+from assay.curation.media.files import content_hash
+from assay.curation.media.originals import read_bytes
 
 
 def named(ability):
