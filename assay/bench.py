@@ -59,6 +59,9 @@ class Bench(curation.Bench):
         columns: dict[str, str] | None = None,
         split_map: dict[str, str] | None = None,
         images: str | Path | None = None,
+        format: str | None = None,
+        class_level: int | None = None,
+        pictures_only: bool = False,
         skip_bad: bool = False,
         audited_test: bool = False,
         yes: bool = False,
@@ -76,7 +79,7 @@ class Bench(curation.Bench):
 
         from assay.curation.formats import frames, uploads
         from assay.curation.formats.base import ImportOptions
-        from assay.pipelines.cli.data import describe_import
+        from assay.pipelines.cli.data import describe_import, describe_reading
         from assay.pipelines.indexing.ingest import ingest
         from assay.pipelines.simulation.example_data import resolve_example
 
@@ -90,7 +93,17 @@ class Bench(curation.Bench):
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
         given = ImportOptions(
-            columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
+            columns=columns or {},
+            split_map=split_map or {},
+            images=images,
+            skip_bad=skip_bad,
+            format=format,
+            class_level=class_level,
+            pictures_only=pictures_only,
+            name=name,
+            audited_test=audited_test,
+            yes=yes,
+            refreeze_test=refreeze_test,
         )
         if is_path:
             there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
@@ -105,7 +118,7 @@ class Bench(curation.Bench):
             if not is_path and name in set(self.state().source):
                 e.hint += f"; there are {name} already: to add them beside those, say name='...'"
             raise
-        for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
+        for line in (describe_import(out), *describe_reading(out)):
             say(line)
         return self
 

@@ -181,6 +181,7 @@ def describe_error(error: UserError) -> dict:
         problem=error.problem,
         hint=error.hint,
         suggestions=getattr(error, "suggestions", []),
+        readings=[reading._asdict() for reading in getattr(error, "readings", [])],
     )
 
 

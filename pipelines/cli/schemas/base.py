@@ -43,6 +43,9 @@ class Error(Part):
     problem: str = says("what was expected, and what was found")
     hint: str = says("what to do")
     suggestions: list[str] = says("known names that a mistyped one may have been")
+    readings: list[dict[str, str]] = says(
+        "ambiguous_source: each way to read the source in words, and the option that chooses it"
+    )
 
 
 Span = tuple[float, float]

@@ -107,6 +107,8 @@ def story(tmp_path_factory):
     do("check")
     do("gc", "--dry-run")
     do("export", "-o", place / "out")
+    do("import", places, "--label-column", "label", "--dry-run")
+    do("export", "--patch", place / "corrections")
     shutil.copytree(home, place / "copy")
     copy = assay.open(place / "copy")
     copy.edit(pd.DataFrame([dict(sample=changed[0], label="5")]), "zoe")
