@@ -523,6 +523,18 @@ class Bench(curation.Bench):
 
         return export_version(self, folder, version, format, copy)
 
+    def export_corrections(self, folder: str | Path, version: str = "HEAD") -> list[dict]:
+        """Write what a version corrects alone: see write.write_corrections."""
+        from assay.curation.formats.write import write_corrections
+
+        return write_corrections(self, folder, version)
+
+    def mend_sources(self, version: str = "HEAD") -> list[dict]:
+        """Mend the sources themselves, with a backup: see write.write_in_place."""
+        from assay.curation.formats.write import write_in_place
+
+        return write_in_place(self, version)
+
     def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
         """Check that log, arrays and images are what was written.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
+from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
 from assay.curation.label_quality import judges
 from assay.curation.review import label_noise, next_step, progress
@@ -16,6 +18,12 @@ from assay.curation.versioning.history import count_edits_since_commit
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def describe_record(record: SourceRecord) -> dict:
+    """Describe how a source was read."""
+    named = asdict(record)
+    return {name: named[name] for name in ("name", "path", "format", "kind", "roles", "unread")}
 
 
 def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
@@ -38,6 +46,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
+        sources=[describe_record(record) for record in read_records(bench).values()],
         version=commits.iloc[-1]["name"] if len(commits) else None,
         open_edits=count_edits_since_commit(bench),
         runs=bench.rows("select count(*) from runs")[0][0],

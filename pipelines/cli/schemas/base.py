@@ -48,6 +48,15 @@ class Error(Part):
     )
 
 
+class Unread(Part):
+    """Files of a source, of one ending, that were not read."""
+
+    ending: str = says("such as .txt; empty for files without one")
+    count: int = says("how many")
+    first: str = says("the path of the first, in the source")
+    why: str = says("where there is more to say than that it is no image")
+
+
 Span = tuple[float, float]
 Estimated = tuple[float, float, float]
 

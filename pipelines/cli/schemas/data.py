@@ -6,16 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from assay.pipelines.cli.schemas.base import Output, Part, says
-
-
-class Unread(Part):
-    """Files of a source, of one ending, that were not read."""
-
-    ending: str = says("such as .txt; empty for files without one")
-    count: int = says("how many")
-    first: str = says("the path of the first, in the source")
-    why: str = says("where there is more to say than that it is no image")
+from assay.pipelines.cli.schemas.base import Output, Part, Unread, says
 
 
 class ReadSource(Output):
