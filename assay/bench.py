@@ -577,10 +577,11 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
-    "experiment export export_corrections frame gaps gate gc guard issues keep_one label_issues log map mend_sources merge pred_probs queue redo "
-    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "sql state status suggest suspects triggers undo"
+    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit "
+    "embeddings experiment export export_corrections frame gaps gate gc guard issues keep_one "
+    "label_issues log map mend_sources merge pred_probs queue redo relocate remove_trigger report restore "
+    "revert reviewers rule rules run_triggers runs scan set_rule shadow similar sql state status suggest "
+    "suspects triggers undo "
 ).split()
 
 
