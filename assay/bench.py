@@ -60,6 +60,9 @@ class Bench(curation.Bench):
         columns: dict[str, str] | None = None,
         split_map: dict[str, str] | None = None,
         images: str | Path | None = None,
+        format: str | None = None,
+        class_level: int | None = None,
+        pictures_only: bool = False,
         skip_bad: bool = False,
         audited_test: bool = False,
         yes: bool = False,
@@ -77,7 +80,7 @@ class Bench(curation.Bench):
 
         from assay.curation.formats import frames, uploads
         from assay.curation.formats.base import ImportOptions
-        from assay.pipelines.cli.data import describe_import
+        from assay.pipelines.cli.data import describe_import, describe_reading
         from assay.pipelines.indexing.ingest import ingest
         from assay.pipelines.simulation.example_data import resolve_example
 
@@ -93,7 +96,17 @@ class Bench(curation.Bench):
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
         given = ImportOptions(
-            columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
+            columns=columns or {},
+            split_map=split_map or {},
+            images=images,
+            skip_bad=skip_bad,
+            format=format,
+            class_level=class_level,
+            pictures_only=pictures_only,
+            name=name,
+            audited_test=audited_test,
+            yes=yes,
+            refreeze_test=refreeze_test,
         )
         say = self._printer(progress)
         try:
@@ -112,7 +125,7 @@ class Bench(curation.Bench):
         except (OSError, KeyboardInterrupt):
             self.remove_empty()
             raise
-        for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
+        for line in (describe_import(out), *describe_reading(out)):
             say(line)
         return self
 
@@ -597,6 +610,18 @@ class Bench(curation.Bench):
 
         return export_version(self, folder, version, format, copy)
 
+    def export_corrections(self, folder: str | Path, version: str = "HEAD") -> list[dict]:
+        """Write what a version corrects alone: see write.write_corrections."""
+        from assay.curation.formats.write import write_corrections
+
+        return write_corrections(self, folder, version)
+
+    def mend_sources(self, version: str = "HEAD") -> list[dict]:
+        """Mend the sources themselves, with a backup: see write.write_in_place."""
+        from assay.curation.formats.write import write_in_place
+
+        return write_in_place(self, version)
+
     def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
         """Check that log, arrays and images are what was written.
 
@@ -640,10 +665,10 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 
 VERBS = (
     "add add_trigger app audit batches blame check clusters commit commits compare dataset diff edit "
-    "embeddings experiment export frame gaps gate gc guard issues keep_one label_issues log map merge "
-    "plan_experiment pred_probs queue redo relocate remove_trigger rename_cluster report restore revert "
-    "reviewers rule rules run_triggers runs scan set_rule shadow similar sql start_experiment state status "
-    "suggest suspects triggers undo write_sheet"
+    "embeddings experiment export export_corrections frame gaps gate gc guard issues keep_one "
+    "label_issues log map mend_sources merge plan_experiment pred_probs queue redo relocate "
+    "remove_trigger rename_cluster report restore revert reviewers rule rules run_triggers runs scan "
+    "set_rule shadow similar sql start_experiment state status suggest suspects triggers undo write_sheet "
 ).split()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 
 class UserError(Exception):
@@ -17,6 +18,7 @@ class UserError(Exception):
 
     code = "bad_input"
     suggestions: list[str] = []  # names that a mistyped one may have been
+    readings: Sequence[Reading] = ()  # ways to read a source, of which one must be chosen
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = clean_message(problem), clean_message(hint)
@@ -108,6 +110,24 @@ class Question(UserError):
     """Only a person can say whether to go on; `hint` has the option that says yes."""
 
     code = "question"
+
+
+class Reading(NamedTuple):
+    """One of the ways in which a source can be read."""
+
+    words: str  # "the 2 top folders are classes: 2024-01 (16), 2024-02 (16)"
+    option: str  # what chooses it: "--class-level 1"
+
+
+class AmbiguousSource(Question):
+    """A source that can be read in two ways or more; nothing was guessed."""
+
+    code = "ambiguous_source"
+
+    def __init__(self, problem: str, readings: Sequence[Reading]) -> None:
+        self.readings = list(readings)
+        ways = "; or ".join(f"{reading.option} ({reading.words})" for reading in readings)
+        super().__init__(problem, f"say which: {ways}")
 
 
 class BenchBusy(UserError):

@@ -7,7 +7,7 @@ some write. Nothing else has to be touched when one is added.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import (
@@ -24,6 +24,8 @@ from assay.curation.plugins import discover
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from assay.curation.storage.interface import Bench
 
 T = TypeVar("T")
 
@@ -43,8 +45,13 @@ class ImportOptions:
     columns: dict[str, str | None] = field(default_factory=dict)
     # image, label, split, id, group -> its column; "none": there is none; absent: guess it
     split_map: dict[str, str] = field(default_factory=dict)  # the source's name of a split -> ours
-    images: str | Path | None = None  # where the images of an exported manifest lie now
+    images: str | Path | None = None  # the folder where a table's images lie
     skip_bad: bool = False  # leave out what cannot be used, instead of refusing all
+    format: str | None = None  # the format that reads it; None: the one that matches
+    class_level: int | None = (
+        None  # which folder is the class: 1 is the topmost; None: ask, if in doubt
+    )
+    pictures_only: bool = False  # import the images without the labels beside them
     # for the import that compares it with the bench
     name: str | None = None  # of the source in the bench; None: as the source is called
     audited_test: bool = False  # the labels of the test split have been verified
@@ -53,11 +60,23 @@ class ImportOptions:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Files of a source, of one ending, that were not read."""
+
+    ending: str  # ".txt", or "" for none
+    count: int
+    first: str  # the path of the first, in the source
+    why: str = ""  # where there is more to say than that it is no image
+
+
+@dataclass(frozen=True)
 class Listing:
     """What a source lists, as its format reads it; no image has been opened.
 
     A sample is a dict of key, uri, label (or None), split (the source's name of it, or None) and
-    meta (a dict); of group, where one is named; of id and content_hash, where Assay exported it.
+    meta (a dict); of group, where one is named; of id and content_hash, where Assay exported it;
+    of votes, where several people gave a label: a list of dicts of label, who and ts (ISO 8601, or
+    None), the label's own among them.
     """
 
     format: str
@@ -66,19 +85,27 @@ class Listing:
     batches: Iterable[list[dict]]  # of samples; one list, where a format knows all at once
     left_out: list[tuple[str, str]]  # (key, reason) of bad rows; complete after the last batch
     notes: list[str] = field(default_factory=list)  # what was guessed, or not read: worth printing
+    # what became what: {"label": "the folder of each image", "metadata": "2 columns: age, site"}
+    roles: dict[str, str] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)  # in the order that the source declares
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """A source that was read: its samples, and what was said about them on the way."""
 
-    frame: (
-        pd.DataFrame
-    )  # key, uri, label, split (ours, or None: to be drawn), meta, ...: see Listing
+    # key, uri, label, split (ours, or None: to be drawn), meta, ...: see Listing
+    frame: pd.DataFrame
     left_out: list[tuple[str, str]]
     kind: str
     name: str
     notes: list[str]
     format: str = ""  # the name of the format that read it, if one did
+    roles: dict[str, str] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    path: str = ""  # where it lies, if it lies somewhere
 
 
 class Format(Protocol):
@@ -106,23 +133,60 @@ class ArchiveFormat(Format, Protocol):
         """Unpack into a new `folder`; returns the path in it to import."""
 
 
+@dataclass(frozen=True)
+class Export:
+    """A version on its way out."""
+
+    samples: pd.DataFrame  # its kept samples: a state with a column sample_id
+    classes: list[str]  # in the order that is declared, or by name
+    copy: bool = False  # take the images along; else they stay, and are named or linked
+    bench: Bench | None = None  # for what is known of samples beside their state
+    version: str = "HEAD"
+    name: str = "data"  # of the bench's folder, for titles
+
+
 @runtime_checkable
 class WritableFormat(Format, Protocol):
-    def write(self, folder: Path, samples: pd.DataFrame, copy: bool) -> None:
-        """Write samples (a state with a column sample_id) into an empty folder.
+    def write(self, folder: Path, export: Export) -> None:
+        """Write the samples of a version into an empty folder."""
 
-        `copy`: take the images along; else they stay where they are, and are named or linked.
-        """
+
+@dataclass(frozen=True)
+class Patch:
+    """What must be done to a source's files so that they say what a version says.
+
+    Paths are relative to the source's folder, or "" where the source is one file. Files that it
+    does not name stay as they are, to the byte.
+    """
+
+    # path -> what writes its new contents to the path that it is given
+    rewritten: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)  # old path -> new path
+    removed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what could not be said in this format
 
 
 @runtime_checkable
 class PatchableFormat(Format, Protocol):
-    """One in whose layout a source can be written again, with only its labels changed."""
+    """One in which a source can be written again, with nothing changed but what people changed."""
 
-    def fits(self, samples: pd.DataFrame) -> Match: ...  # whether a source had this format
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Plan how a source takes over changes; nothing is written yet.
 
-    def patch(self, folder: Path, source: str, samples: pd.DataFrame, copy: bool) -> None:
-        """Write the samples of a source below `folder`, under its name."""
+        changes: one row a changed sample, by key: uri, given_label, label (None: it has none any
+        more), split (ours; None: unchanged), removed (bool). options: those of the import.
+        UserError where the source does not say `given_label` there any more.
+        """
+
+
+@runtime_checkable
+class CorrectionsFormat(PatchableFormat, Protocol):
+    """One that can write changes alone, as a small file of its own kind."""
+
+    def write_corrections(
+        self, source: Path, changes: pd.DataFrame, options: ImportOptions, out: Path
+    ) -> None:
+        """Write changes to a new file `out`."""
 
 
 def list_formats(ability: type = object) -> list:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import ImportOptions, Listing, Match
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.formats.copying import place_images
 from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_columns import choose_image_column
@@ -66,17 +67,15 @@ class ClassFolders:
             if not splits and SPLITS.get(top.lower()) == "pool"
         ]
         ours = {f for f in files if exported and "/" not in f}
-        unread = [f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours]
-        if unread:
-            notes.append(
-                f"files in {path.name} that are no images which Assay reads, "
-                f"and were not imported: {count_endings(unread)}"
-            )
+        unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
         unlabelled = "class folders" if tops else "unlabelled images"
         kind = "split folders" if splits else unlabelled
-        return Listing(self.name, kind, path.name, [samples], left_out, notes)
+        roles = (
+            describe_folders(samples, splits) if tops else {"label": "none: no folders of classes"}
+        )
+        return Listing(self.name, kind, path.name, [samples], left_out, notes, roles, unread)
 
-    def write(self, folder: Path, samples: pd.DataFrame, copy: bool) -> None:
+    def write(self, folder: Path, export: Export) -> None:
         """Write split/class/image, and unlabelled images into the split itself.
 
         A class is a `safe` name there, so that nothing leaves `folder` and import can read it.
@@ -87,32 +86,25 @@ class ClassFolders:
             label = safe_name(row.label) if row.label is not None else ""
             return folder / row.split / label / f"{stem}-{row.sample_id[:12]}{suffix}"
 
-        place_images(samples, place, copy)
+        place_images(export.samples, place, export.copy)
 
-    def fits(self, samples: pd.DataFrame) -> Match:
-        """Tell whether every key is an image's path."""
-        if samples.key.str.contains("/").all() and all(
-            os.path.isfile(uri) and uri.endswith(key) for uri, key in zip(samples.uri, samples.key)
-        ):
-            return Match("sure", "its keys are paths of image files")
-        return Match("no", "expects image files whose paths are their keys")
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Move every image into the folder of its label.
 
-    def patch(self, folder: Path, source: str, samples: pd.DataFrame, copy: bool) -> None:
-        """Write every image into the folder of its label.
-
-        A name that is taken there gets the sample's id.
+        A name that is taken there gets a number.
         """
-        root = folder / safe_name(source)
-        root.mkdir()
-        (root / "assay.json").write_text("{}")  # says that class folders are `safe` names
-
-        def place(row: Any, suffix: str) -> Path:
-            target = root / relabel_path(row.key, row.given_label, row.label)
-            if os.path.lexists(target):
-                return target.with_name(f"{target.stem}-{row.sample_id[:8]}{target.suffix}")
-            return target
-
-        place_images(samples, place, copy)
+        moved: dict[str, str] = {}
+        taken = set(list_files(str(source))) - set(changes.key)
+        for row in changes[~changes.removed].itertuples():
+            target = relabel_path(row.key, row.given_label, row.label)
+            place, n = target, 1
+            while str(place) in taken:
+                n += 1
+                place = target.with_name(f"{target.stem}-{n}{target.suffix}")
+            taken.add(str(place))
+            moved[row.key] = str(place)
+        moved = {old: new for old, new in moved.items() if old != new}
+        return Patch(moved=moved, removed=list(changes.key[changes.removed]))
 
 
 FORMAT = ClassFolders()
@@ -172,6 +164,24 @@ def read_only_table(
     listing = list_samples(path, table, replace(options, images=None))
     note = f"no class folders in {root.name}: read {path.name} in it"
     return replace(listing, name=root.name, notes=[note])
+
+
+def describe_folders(samples: list[dict], splits: bool) -> dict[str, str]:
+    """Say what became label and split of a folder's images."""
+    classes = Counter(sample["label"] for sample in samples if sample["label"])
+    roles = {"label": f"the {'second' if splits else 'top'} folder ({len(classes):,} classes)"}
+    if splits:
+        found = Counter(sample["split"] for sample in samples)
+        roles["split"] = f"the top folder ({', '.join(f'{s} {n:,}' for s, n in found.items())})"
+    return roles
+
+
+def list_unread(files: Iterable[str]) -> list[Unread]:
+    """Count the files that no reader took, by their ending."""
+    by_ending: dict[str, list[str]] = {}
+    for file in files:
+        by_ending.setdefault(os.path.splitext(file)[1].lower(), []).append(file)
+    return [Unread(ending, len(found), found[0]) for ending, found in sorted(by_ending.items())]
 
 
 def count_endings(files: list[str]) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
-from assay.curation.media.files import content_hash, iter_bytes
+from assay.curation.media.files import content_hash
 from assay.curation.media.images import SUFFIXES
+from assay.curation.media.originals import iter_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from assay.curation.formats.base import ImportOptions, Listing, Match
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match
 from assay.curation.formats.copying import copy_images
 from assay.curation.formats.table_files import TABLES, read_first_column, read_table
 from assay.curation.formats.table_rows import list_samples
 from assay.curation.text import write_csv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = [
     "sample_id",
@@ -47,12 +43,13 @@ class Manifest:
         path = path / "manifest.csv" if path.is_dir() else path
         return list_samples(path, read_table(path), options)
 
-    def write(self, folder: Path, samples: pd.DataFrame, copy: bool) -> None:
+    def write(self, folder: Path, export: Export) -> None:
         """Write both tables.
 
         With `copy` the images lie beside them, so that the folder can go anywhere.
         """
-        paths = copy_images(folder / "images", samples) if copy else samples.uri
+        samples = export.samples
+        paths = copy_images(folder / "images", samples) if export.copy else samples.uri
         table = samples.assign(path=paths, tags=[json.dumps(list(tags)) for tags in samples.tags])
         write_csv(table[COLUMNS], folder / "manifest.csv")
         table[COLUMNS].to_parquet(folder / "manifest.parquet", index=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from assay.curation.errors import MissingFile, UserError
+from assay.curation.errors import AmbiguousSource, MissingFile, Reading, UnknownName, UserError
 from assay.curation.formats.base import (
     ArchiveFormat,
     ImportOptions,
@@ -30,14 +30,14 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
     path = Path(os.path.abspath(Path(path).expanduser()))
     options = options or ImportOptions()
     try:
-        return make_source(find_format(path).read(path, options), options)
+        return make_source(find_format(path, options.format).read(path, options), options, path)
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
         ) from e
 
 
-def make_source(listing: Listing, options: ImportOptions) -> Source:
+def make_source(listing: Listing, options: ImportOptions, path: Path | None = None) -> Source:
     """Make a source of what a format listed: see read_source."""
     samples = [sample for batch in listing.batches for sample in batch]
     notes = list(listing.notes)
@@ -45,11 +45,9 @@ def make_source(listing: Listing, options: ImportOptions) -> Source:
         raise refuse_all(listing)
     map_splits(samples, options.split_map, notes)
     exported = "id" in samples[0]
-    if options.images and not exported:
-        raise UserError(
-            f"expected a manifest that Assay exported for --images, found {listing.name}",
-            "import it without --images",
-        )
+    if options.pictures_only:
+        for sample in samples:
+            sample["label"] = None
     classes = {sample["label"] for sample in samples} - {None}
     if len(classes) == 1 and not exported:
         raise UserError(
@@ -60,16 +58,36 @@ def make_source(listing: Listing, options: ImportOptions) -> Source:
     import pandas as pd
 
     frame = pd.DataFrame(samples, dtype=object)
-    return Source(frame, listing.left_out, listing.kind, listing.name, notes, listing.format)
+    return Source(
+        frame,
+        listing.left_out,
+        listing.kind,
+        listing.name,
+        notes,
+        listing.format,
+        listing.roles,
+        listing.unread,
+        [] if options.pictures_only else listing.classes,
+        str(path or ""),
+    )
 
 
-def find_format(path: Path) -> ReadableFormat:
-    """Find the format of what lies at `path`.
+def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
+    """Find the format of what lies at `path`, or the one called `asked`.
 
-    UserError says what each format expects.
+    UserError says what each format expects; AmbiguousSource names the formats where several are
+    sure that it is theirs.
     """
     formats = list_formats(ReadableFormat)
+    if asked:
+        return find_asked(formats, asked)
     matches = [f.matches(path) for f in formats]
+    sure = [(f, m) for f, m in zip(formats, matches) if m.answer == "sure"]
+    if len(sure) > 1:
+        raise AmbiguousSource(
+            f"expected {path.name} to be of one format, found signs of {len(sure)}",
+            [Reading(match.why, f"--format {f.name}") for f, match in sure],
+        )
     if found := choose_best(formats, matches):
         return found
     readable = [*formats, *list_formats(ArchiveFormat)]
@@ -79,6 +97,20 @@ def find_format(path: Path) -> ReadableFormat:
         raise MissingFile(f"{expected}, found nothing at {path}", "check the path", path)
     whys = "; ".join(f"{f.name} {match.why}" for f, match in zip(formats, matches))
     raise UserError(f"{expected}, found another kind of file at {path}", f"{whys}: check the path")
+
+
+def find_asked(formats: list[ReadableFormat], asked: str) -> ReadableFormat:
+    """Find the format that is called `asked`."""
+    by_name = {f.name: f for f in formats}
+    if asked not in by_name:
+        names = ", ".join(by_name)
+        raise UnknownName(
+            f"expected --format to be one of {names}, found {asked}",
+            "leave it out, and Assay looks which it is",
+            asked,
+            by_name,
+        )
+    return by_name[asked]
 
 
 def refuse_all(listing: Listing) -> UserError:

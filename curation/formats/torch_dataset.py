@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
 from assay.curation.media.decoding import STORED_SIDE
-from assay.curation.media.files import BadMedia, read_bytes
+from assay.curation.media.files import BadMedia
 from assay.curation.media.images import open_original
+from assay.curation.media.originals import read_bytes
 from assay.curation.media.pixels import Pixels
 from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench

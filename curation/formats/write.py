@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from assay.curation.errors import UnknownName, UserError
-from assay.curation.formats.base import WritableFormat, list_formats
+from assay.curation.formats.base import (
+    CorrectionsFormat,
+    Export,
+    Patch,
+    PatchableFormat,
+    WritableFormat,
+    list_formats,
+)
+from assay.curation.formats.changes import count_held_out, list_changes
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.patches import mend_in_place, write_patched
+from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.storage.interface import Bench
+from assay.curation.text import safe_name, write_csv
 from assay.curation.versioning import states
+
+SOURCE = "source"  # the format of each source itself
 
 
 def export_version(
@@ -21,18 +35,19 @@ def export_version(
 ) -> dict:
     """Write a version into a new folder, whole or not at all.
 
-    format: the name of a format that can be written, such as `manifest`, `folders` or `source`.
+    format: the name of a format that can be written, such as `manifest` or `folders`; or `source`: every source
+    as it was imported, with nothing changed but what the version says otherwise.
     Images stay where they are, and are named or linked, unless `copy` takes them along.
-    Returns {version, tree, commit (None where the version is none), samples, folder, format}.
+    Returns {version, tree, commit (None where the version is none), samples, folder, format, notes}.
     """
     folder = Path(folder).absolute()
     writers = {f.name: f for f in list_formats(WritableFormat)}
-    if format not in writers:
+    if format not in (*writers, SOURCE):
         raise UnknownName(
-            f"expected a format {', '.join(writers)}, found {format!r}",
+            f"expected a format {', '.join(sorted([*writers, SOURCE]))}, found {format!r}",
             "for example --format manifest",
             format,
-            writers,
+            [*writers, SOURCE],
         )
     samples = bench.frame(version).rename_axis("sample_id").reset_index()
     if not len(samples):
@@ -43,7 +58,116 @@ def export_version(
         commit=version if version in set(bench.commits().name) else None,
         samples=len(samples),
     )
+    notes: list[str] = []
     with fill_new_folder(folder, "mend that, or use --format manifest") as partial:
-        writers[format].write(partial, samples, copy)
+        if format == SOURCE:
+            for plan in plan_patches(bench, version):
+                target = partial / safe_name(plan.source.name)
+                write_patched(plan.source, plan.patch, target, copy)
+                notes += plan.notes
+        else:
+            classes = sorted(samples.label.dropna().unique())
+            export = Export(samples, classes, copy, bench, str(version), bench.path.name)
+            writers[format].write(partial, export)
         (partial / "assay.json").write_text(json.dumps(about, indent=1))
-    return about | dict(folder=str(folder), format=format)
+    return about | dict(folder=str(folder), format=format, notes=notes)
+
+
+@dataclass(frozen=True)
+class PatchPlan:
+    """How one source takes over what a version says otherwise."""
+
+    record: SourceRecord
+    source: Path
+    patch: Patch
+    samples: int  # of the source, of which the version says something else
+    notes: list[str]
+
+
+def plan_patches(bench: Bench, version: str | int = "HEAD") -> list[PatchPlan]:
+    """Plan the patch of every source; nothing is written.
+
+    UserError where a source lies nowhere, is gone, or has a format that cannot be patched.
+    """
+    records = read_records(bench)
+    formats = {f.name: f for f in list_formats(PatchableFormat)}
+    plans = []
+    for name in sorted(bench.frame(version).source.unique()):
+        record = require_record(records, name)
+        if record.format not in formats:
+            raise UserError(
+                f"expected sources that can be written again, found {name}: {record.kind}",
+                "export another format: --format manifest",
+            )
+        changes = list_changes(bench, name, version)
+        patch = formats[record.format].patch(Path(record.path), changes, record.import_options())
+        notes = [f"{name}: {note}" for note in patch.notes]
+        if held := count_held_out(bench, name, version):
+            notes.append(
+                f"{name}: {held:,} samples that a scan holds out of training stay in it:"
+                " nobody decided that they go"
+            )
+        plans.append(PatchPlan(record, Path(record.path), patch, len(changes), notes))
+    return plans
+
+
+def require_record(records: dict[str, SourceRecord], name: str) -> SourceRecord:
+    """Return the record of a source that lies somewhere still."""
+    record = records.get(name)
+    if record is None:
+        raise UserError(
+            f"expected to know how {name} was read, found no record: an earlier Assay imported it",
+            "import it again (that changes nothing else), or use --format manifest",
+        )
+    if not record.path or not Path(record.path).exists():
+        where = f"nothing at {record.path}" if record.path else "that it lies in no file"
+        raise UserError(
+            f"expected the source {name} to write it again, found {where}",
+            "use --format manifest or --format folders",
+        )
+    return record
+
+
+def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
+    """Mend the sources themselves, each with a backup beside it.
+
+    Returns [{source, path, changes, backup (None where nothing changed), notes}].
+    """
+    return [
+        dict(
+            source=plan.record.name,
+            path=str(plan.source),
+            changes=plan.samples,
+            backup=backup and str(backup),
+            notes=plan.notes,
+        )
+        for plan in plan_patches(bench, version)
+        for backup in [mend_in_place(plan.source, plan.patch)]
+    ]
+
+
+def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HEAD") -> list[dict]:
+    """Write for each source what changed alone, as a small file of its kind.
+
+    Of a format that has none: a CSV of path, given_label, label, split and removed.
+    Returns [{source, file (None where nothing changed), changes}].
+    """
+    formats = {f.name: f for f in list_formats(CorrectionsFormat)}
+    records = read_records(bench)
+    out = []
+    with fill_new_folder(Path(folder).absolute()) as partial:
+        for name in sorted(bench.frame(version).source.unique()):
+            changes, record = list_changes(bench, name, version), records.get(name)
+            file = None
+            if len(changes) and record and record.path and record.format in formats:
+                source = Path(record.path)
+                file = partial / safe_name(source.name)
+                options = record.import_options()
+                formats[record.format].write_corrections(source, changes, options, file)
+            elif len(changes):
+                file = partial / f"{safe_name(name)}.csv"
+                columns = ["key", "given_label", "label", "split", "removed"]
+                write_csv(changes[columns].rename(columns={"key": "path"}), file)
+            place = file and str(Path(folder).absolute() / file.name)
+            out.append(dict(source=name, file=place, changes=len(changes)))
+    return out

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation.maintenance.array_checks import make_finding
-from assay.curation.media.files import BadMedia, content_hash, iter_bytes
+from assay.curation.media.files import BadMedia, content_hash
+from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
 if TYPE_CHECKING:

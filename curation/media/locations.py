@@ -7,14 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from assay.curation.errors import shorten
-from assay.curation.media.files import (
-    IN_PARQUET,
-    BadMedia,
-    byte_columns,
-    content_hash,
-    image_column,
-    iter_bytes,
-)
+from assay.curation.media.containers.base import find_container, split_uri
+from assay.curation.media.files import BadMedia, content_hash
+from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
 
@@ -46,9 +41,9 @@ def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool)
     for path in paths:
         uri = os.path.normpath(os.path.join(root, path or ""))
         inside = next((top for top in tops if uri.startswith(top)), "")
-        in_parquet = IN_PARQUET.fullmatch(uri) if exported and not os.path.isfile(uri) else None
+        inside_file = split_uri(uri) if exported else None
         away = not inside and not exported
-        gone = not os.path.isfile(in_parquet[1] if in_parquet else uri)
+        gone = not os.path.isfile(inside_file.path if inside_file else uri)
         wrong = "leaves the manifest's folder" if away else "is not there" if gone else ""
         wrong = wrong and f"names {shorten(path or '', 300)}, which {wrong}"
         key = path and uri.removeprefix(inside)
@@ -92,18 +87,8 @@ def index_by_hash(folder: str, progress: Progress | None = None) -> dict[str, st
 def list_uris(folder: str, file: str) -> list[str]:
     """List the uris that a file holds.
 
-    Of every cell of image bytes in a Parquet file, else its own."""
+    Of every image in a container, such as a Parquet file, else its own."""
     path = os.path.join(os.path.abspath(folder), file)
-    if not file.lower().endswith((".parquet", ".pq")):
-        return [path]
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            schema, n = table.schema_arrow, table.metadata.num_rows
-    except (OSError, ValueError, pa.ArrowException):
-        return []
-    guessed = image_column(schema)
-    suffixes = ["" if column == guessed else f"::{column}" for column in byte_columns(schema)]
-    return [f"{path}::{i}{suffix}" for suffix in suffixes for i in range(n)]
+    if container := find_container(path):
+        return [f"{path}::{member}" for member in container.list_members(path)]
+    return [path]

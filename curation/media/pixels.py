@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.media.base import media_type
-from assay.curation.media.files import read_bytes
+from assay.curation.media.originals import read_bytes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 

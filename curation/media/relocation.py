@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.curation.errors import UserError, require_file
-from assay.curation.media.files import IN_PARQUET
+from assay.curation.media.containers.base import split_uri
 from assay.curation.media.locations import index_by_hash
 from assay.curation.storage.interface import Bench, Progress
 
 
 def is_in_place(uri: str) -> bool:
-    """Whether an image's file is there, or the Parquet file around it."""
-    if os.path.isfile(uri):
-        return True
-    return bool((match := IN_PARQUET.fullmatch(uri)) and os.path.isfile(match[1]))
+    """Whether an image's file is there, or the container around it."""
+    inside = split_uri(uri)
+    return os.path.isfile(inside.path if inside else uri)
 
 
 def current_uri(bench: Bench, sample: str, uri: str) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 from assay.curation.media import files
 from assay.curation.media.base import Decoded, MediaType, media_type
 from assay.curation.media.conversion import UNDECIDED, Conversion, ImageTraits, choose_conversion
-from assay.curation.media.files import BadMedia, content_hash, iter_bytes
+from assay.curation.media.files import BadMedia, content_hash
+from assay.curation.media.originals import iter_bytes
 from assay.curation.media.stored_traits import find_traits, load_traits
 from assay.curation.storage.interface import Progress
 from assay.curation.storage.shards import Shards

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
+from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
 from assay.curation.label_quality import judges
 from assay.curation.review import label_noise, next_step, progress
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEFT_OUT = "select source, key, reason from left_out order by source, key"
+
+
+def describe_record(record: SourceRecord) -> dict:
+    """Describe how a source was read."""
+    named = asdict(record)
+    return {name: named[name] for name in ("name", "path", "format", "kind", "roles", "unread")}
 
 
 def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
@@ -47,6 +55,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         version=commits[-1][0] if commits else None,
         open_edits=open_edits,
         runs=runs,
+        sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
         review=progress.summarize_reviews(bench, state),
         classes_reviewed=[],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay import curation
 from assay.curation import UserError
+from assay.curation.errors import shorten
 from assay.pipelines.cli.fiftyone_datasets import read_dataset
 from assay.pipelines.cli.output import (
     bench_path,
@@ -17,6 +20,7 @@ from assay.pipelines.cli.output import (
     print_result,
     progress_bar,
 )
+from assay.pipelines.cli.parser import BadCommand
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ def import_source(args: argparse.Namespace) -> None:
     from assay.pipelines.indexing.ingest import ingest
     from assay.pipelines.simulation.example_data import resolve_example
 
+    if args.dry_run:
+        return preview_import(args)
     source = (
         read_dataset(args.source, args.label_column, parse_split_map(args.split_map)) or args.source
     )
@@ -71,9 +77,53 @@ def import_source(args: argparse.Namespace) -> None:
         bench.remove_empty()
         raise
     print_line(args, describe_import(out))
-    for note in out["notes"]:
-        print_line(args, f"note: {note}")
+    for line in describe_reading(out):
+        print_line(args, line)
     print_result(args, out, f"assay scan -b {bench.given}")
+
+
+def preview_import(args: argparse.Namespace) -> None:
+    """Say how a source would be read, and write nothing."""
+    from assay.curation.formats.preview import preview_source
+
+    out = preview_source(args.source, read_options(args))
+    print_line(args, describe_preview(out))
+    for line in describe_reading(out):
+        print_line(args, line)
+    print_result(
+        args,
+        out,
+        f"assay import {shlex.quote(args.source)} -b {args.bench} imports it",
+        schema="import-preview",
+    )
+
+
+def describe_preview(out: dict) -> str:
+    """Describe what a source lists; `out`: as preview_source returns it."""
+    names = ", ".join(f"{name} ({n:,})" for name, n in list(out["classes"].items())[:10])
+    more = f" and {len(out['classes']) - 10:,} more" if len(out["classes"]) > 10 else ""
+    splits = ", ".join(f"{n:,} {split}" for split, n in out["splits"].items())
+    labels = f"{len(out['classes'])} classes: {names}{more}" if out["classes"] else "no labels"
+    return f"{out['source']}: {out['samples']:,} samples ({splits}); {labels}; nothing was written"
+
+
+def describe_reading(out: dict) -> Iterator[str]:
+    """Describe how a source was read, a line each.
+
+    What it was taken for, what became label, split and metadata, what was not read, and what was
+    guessed. `out`: as ingest or preview_source returns it.
+    """
+    yield f"read as: {out['kind']}" + (f" (--format {out['format']})" if out["format"] else "")
+    yield from (f"{role}: {what}" for role, what in out["roles"].items())
+    yield from (f"not read: {describe_unread(unread)}" for unread in out["unread"])
+    yield from (f"note: {note}" for note in out["notes"])
+
+
+def describe_unread(unread: dict) -> str:
+    """Describe files that were not read; `unread`: the fields of formats.base.Unread."""
+    ending = unread["ending"] or "without an ending"
+    why = f": {unread['why']}" if unread["why"] else ""
+    return f"{unread['count']:,} {ending}, first {shorten(unread['first'], 200)}{why}"
 
 
 def read_options(args: argparse.Namespace) -> ImportOptions:
@@ -84,6 +134,9 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         columns={k: getattr(args, f"{k}_column") for k in COLUMNS},
         split_map=parse_split_map(args.split_map),
         images=args.images,
+        format=args.format,
+        class_level=args.class_level,
+        pictures_only=args.pictures_only,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -107,16 +160,47 @@ def export_version(args: argparse.Namespace) -> None:
     """Export a version as manifest, class folders or its source's layout."""
     from assay.curation.formats import write
 
+    ways = [way for way in (args.output, args.patch, args.in_place) if way]
+    if len(ways) != 1:
+        raise BadCommand(
+            f"expected one of -o FOLDER, --patch FOLDER and --in-place, found {len(ways) or 'none'}",
+            "-o exports a version, --patch its corrections alone, --in-place mends the sources",
+        )
     bench = open_bench(args)
+    if not args.output:
+        return export_changes(args, bench)
     out = write.export_version(bench, args.output, args.version, args.format, args.copy)
     print_line(
         args,
         f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), "
         f"tree {out['tree']}",
     )
+    for note in out["notes"]:
+        print_line(args, f"note: {note}")
     elsewhere = "" if args.copy else " (elsewhere: --images FOLDER)"
     again = f"assay import {out['folder']}/manifest.csv -b OTHER{elsewhere} reproduces the tree"
     print_result(args, out, again if args.format == "manifest" else "train on it")
+
+
+def export_changes(args: argparse.Namespace, bench: curation.Bench) -> None:
+    """Mend the sources themselves, or write their corrections alone."""
+    from assay.curation.formats import write
+
+    if args.in_place:
+        done = write.write_in_place(bench, args.version)
+    else:
+        done = write.write_corrections(bench, args.patch, args.version)
+    for row in done:
+        where = row["backup"] if args.in_place else row["file"]
+        word = "mended in place, as it was in" if args.in_place else "corrections in"
+        told = f"{word} {where}" if where else "nothing to correct"
+        print_line(args, f"{row['source']}: {row['changes']:,} changes; {told}")
+        for note in row.get("notes", []):
+            print_line(args, f"note: {note}")
+    out = dict(version=str(args.version), in_place=args.in_place, sources=done)
+    again = "assay import SOURCE again: nothing should change"
+    next_step = again if args.in_place else "bring them to whoever keeps the source"
+    print_result(args, out, next_step, schema="export-changes")
 
 
 def parse_split_map(text: str | None) -> dict[str, str]:
@@ -147,7 +231,25 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--images",
         metavar="FOLDER",
-        help="an exported manifest: find its images here by their bytes, whatever they are called",
+        help="where the images of a table lie, where that is not its own folder; those of an exported"
+        " manifest are found there by their bytes, whatever they are called",
+    )
+    verb.add_argument(
+        "--format", help="how to read it (default: Assay looks; see the reference of formats)"
+    )
+    verb.add_argument(
+        "--class-level",
+        type=int,
+        metavar="N",
+        help="nested folders: which level is the class, 1 being the topmost, -1 the one that holds the images",
+    )
+    verb.add_argument(
+        "--pictures-only",
+        action="store_true",
+        help="import the images alone, without labels: a pool to label",
+    )
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say how it would be read, and write nothing"
     )
     verb.add_argument(
         "--split-map",
@@ -172,14 +274,22 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument("--yes", action="store_true", help="really remove over a tenth of the source")
     verb = verbs.add("export", export_version, version=True)
+    verb.add_argument("-o", "--output", metavar="FOLDER", help="a new folder to export to")
     verb.add_argument(
-        "-o", "--output", metavar="FOLDER", required=True, help="a new or empty folder"
+        "--in-place",
+        action="store_true",
+        help="mend the sources themselves, and leave a backup beside each",
+    )
+    verb.add_argument(
+        "--patch",
+        metavar="FOLDER",
+        help="write the corrections alone into a new folder: a small file for each source",
     )
     verb.add_argument(  # the formats are listed when one is asked for: that takes a tenth of a second
         "--format",
         default="manifest",
-        help="manifest (default), folders (class folders), source (as it was imported), "
-        "or another format that can be written",
+        help="manifest (default), folders (class folders), source (each source as it was, but for what "
+        "was corrected), or another format that can be written",
     )
     verb.add_argument(
         "--copy",

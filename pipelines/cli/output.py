@@ -190,6 +190,7 @@ def describe_error(error: UserError) -> dict:
         problem=error.problem,
         hint=error.hint,
         suggestions=error.suggestions,
+        readings=[reading._asdict() for reading in error.readings],
     )
 
 

@@ -58,6 +58,12 @@ def show_status(args: argparse.Namespace) -> None:
     if out["left_out"]:
         key, reason = (format_cell(out["left_out"][0][k]) for k in ("key", "reason"))
         tell(f"left out {len(out['left_out']):,} rows at import, first {key}: {reason}")
+    for source in out["sources"]:
+        if source["unread"]:
+            files = ", ".join(
+                f"{u['count']:,} {u['ending'] or 'without ending'}" for u in source["unread"]
+            )
+            tell(f"not read {files} in {source['name']}")
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     review = out["review"]

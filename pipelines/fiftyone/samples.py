@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from assay.curation.features import image_map, scan_settings
 from assay.curation.label_quality import live
 from assay.curation.media.decoding import FORMATS
-from assay.curation.media.files import BadMedia, iter_bytes
+from assay.curation.media.files import BadMedia
+from assay.curation.media.originals import iter_bytes
 from assay.curation.slicing import cluster_names
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench

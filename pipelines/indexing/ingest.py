@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.read import read_source
+from assay.curation.formats.source_records import SourceRecord, make_record, write_record
 from assay.curation.media import conversion
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
@@ -39,10 +41,14 @@ def ingest(
     incoming = recognise_rows(bench, source, name, rows.frame)
     batch = new_batch("import")
     edits = make_edits(bench, incoming, batch, options)
-    write_import(bench, incoming, edits, rows.left_out, batch, who)
+    record = make_record(name, source, options)
+    write_import(bench, incoming, edits, rows.left_out, batch, who, record)
     notes = [*source.notes, *rows.notes, *describe_ignored(incoming)]
     return summarise_import(bench, incoming, edits) | dict(
         kind=source.kind,
+        format=source.format,
+        roles=source.roles,
+        unread=[asdict(unread) for unread in source.unread],
         batch=batch if len(edits.frame) else None,
         left_out=len(rows.left_out),
         notes=[*notes, *describe_similar_classes(bench)],
@@ -59,6 +65,7 @@ def write_import(
     left_out: list[tuple[str, str]],
     batch: str,
     who: str,
+    record: SourceRecord,
 ) -> None:
     """Write an import in one transaction.
 
@@ -97,6 +104,7 @@ def write_import(
                 "insert or replace into meta values (?, ?)",
                 [f"decoder {name}", str(conversion.DECODER)],
             )
+        write_record(con, record)
         con.execute("delete from left_out where source = ?", [name])
         if left_out:
             lost = pd.DataFrame(left_out, columns=["key", "reason"])

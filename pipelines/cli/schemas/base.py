@@ -43,6 +43,18 @@ class Error(Part):
     problem: str = says("what was expected, and what was found")
     hint: str = says("what to do")
     suggestions: list[str] = says("known names that a mistyped one may have been")
+    readings: list[dict[str, str]] = says(
+        "ambiguous_source: each way to read the source in words, and the option that chooses it"
+    )
+
+
+class Unread(Part):
+    """Files of a source, of one ending, that were not read."""
+
+    ending: str = says("such as .txt; empty for files without one")
+    count: int = says("how many")
+    first: str = says("the path of the first, in the source")
+    why: str = says("where there is more to say than that it is no image")
 
 
 Span = tuple[float, float]

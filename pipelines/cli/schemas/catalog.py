@@ -9,7 +9,9 @@ from assay.pipelines.cli.schemas.base import Error, Output
 OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "demo": ("demo", data.Demo),
     "import": ("import", data.Import),
+    "import-preview": ("import --dry-run", data.ImportPreview),
     "export": ("export", data.Export),
+    "export-changes": ("export --in-place, --patch", data.ExportChanges),
     "scan": ("scan", data.Scan),
     "status": ("status", review.Status),
     "queue": ("queue", review.Queue),

@@ -6,14 +6,33 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from assay.pipelines.cli.schemas.base import Output, Part, says
+from assay.pipelines.cli.schemas.base import Output, Part, Unread, says
 
 
-class Import(Output):
-    """What an import changed."""
+class ReadSource(Output):
+    """How a source was read."""
 
     source: str = says("name of the source")
-    kind: str = says("what it is, in words")
+    kind: str = says("what it was taken for, in words")
+    format: str = says("the format, as --format takes it; empty where none read it")
+    roles: dict[str, str] = says("what became label, split, metadata, ..., in words")
+    unread: list[Unread] = says("files that were not read, by ending")
+    notes: list[str] = says("what was guessed")
+
+
+class ImportPreview(ReadSource):
+    """How a source would be read; nothing was written."""
+
+    samples: int = says("samples that it lists")
+    unlabelled: int = says("of these, without a label")
+    classes: dict[str, int] = says("samples of each class, in the source's order")
+    splits: dict[str, int] = says("samples of each split; 'to be drawn' where it says none")
+    left_out: list[tuple[str, str]] = says("rows that cannot be used: where, and why")
+
+
+class Import(ReadSource):
+    """What an import changed."""
+
     batch: str | None = says("the batch of edits, which undo takes; null where nothing changed")
     added: int = says("samples added")
     removed: int = says("samples removed")
@@ -28,7 +47,28 @@ class Import(Output):
     classes: int = says("classes in the bench now")
     unlabelled: int = says("samples without a label")
     splits: dict[str, int] = says("kept samples of each split")
-    notes: list[str] = says("what was guessed")
+
+
+class PatchedSource(Part):
+    """What was done for one source."""
+
+    source: str = says("its name")
+    changes: int = says("samples of which the version says something else than the source did")
+    path: str | None = says("where the source lies (--in-place)", default=None)
+    backup: str | None = says(
+        "the folder with the files as they were (--in-place); null where nothing changed",
+        default=None,
+    )
+    file: str | None = says("the corrections (--patch); null without any", default=None)
+    notes: list[str] = says("what could not be said in its format", default=[])
+
+
+class ExportChanges(Output):
+    """What was corrected in the sources, or written beside them."""
+
+    version: str = says("the version, as it was asked for")
+    in_place: bool = says("whether the sources themselves were mended")
+    sources: list[PatchedSource] = says("source by source")
 
 
 class Export(Output):
@@ -40,6 +80,7 @@ class Export(Output):
     samples: int = says("samples written")
     folder: str = says("where they are")
     format: str = says("the format")
+    notes: list[str] = says("what could not be said in the format")
 
 
 class Scan(Output):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from assay.pipelines.cli.schemas.base import Noise, Output, Part, Review, Span, says
+from assay.pipelines.cli.schemas.base import Noise, Output, Part, Review, Span, Unread, says
 
 
 class FrozenTest(Part):
@@ -55,6 +55,17 @@ class Advice(Part):
     page: str = says("the page of the workbench")
 
 
+class ReadSource(Part):
+    """How a source was read."""
+
+    name: str = says("its name")
+    path: str = says("where it lay; empty where it lies nowhere")
+    format: str = says("its format, as import --format takes it")
+    kind: str = says("what it was taken for, in words")
+    roles: dict[str, str] = says("what became label, split, metadata, ..., in words")
+    unread: list[Unread] = says("files that were not read, by ending")
+
+
 class Status(Output):
     """What the bench holds, what is flagged, what comes next."""
 
@@ -67,6 +78,7 @@ class Status(Output):
     test: FrozenTest | None = says("the frozen test split, if there is one")
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
+    sources: list[ReadSource] = says("how each source was read when it was last imported")
     version: str | None = says("the newest committed version")
     open_edits: int = says("edits since then")
     runs: int = says("finished runs")

@@ -81,7 +81,7 @@ def test_class_folders(tmp_path):
         "class folders",
         "pets",
         [],
-    ) and "1 .txt" in source.notes[0]
+    ) and [(u.ending, u.count) for u in source.unread] == [(".txt", 1)]
     assert said(source) == {
         "cat/1.jpg": ("cat", None),
         "cat/deep/er/2.JPG": ("cat", None),

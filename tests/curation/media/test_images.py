@@ -19,8 +19,9 @@ from PIL import Image
 import assay
 from assay import UserError
 from assay.curation.media import conversion, decoding, files, images, import_notes, stored_traits
-from assay.curation.media.files import BadMedia, content_hash, iter_bytes, read_bytes
+from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.images import decode_pixels
+from assay.curation.media.originals import iter_bytes, read_bytes
 from assay.curation.media.pixels import Pixels, load_pixels, make_thumbnail
 from assay.curation.media.source_decoding import decode_source
 from assay.curation.storage.arrays import locate_hashes

@@ -104,7 +104,8 @@ def test_a_table_that_holds_the_images_can_have_moved_too(tmp_path):
     assert relocation.count_moved_images(bench)[:2] == (20, 20)
     relocation.relocate_images(bench, tmp_path / "new.parquet")
     assert relocation.count_moved_images(bench)[0] == 0
-    from assay.curation.media.files import content_hash, read_bytes
+    from assay.curation.media.files import content_hash
+    from assay.curation.media.originals import read_bytes
 
     assert all(
         content_hash(read_bytes(r.uri)) == r.content_hash for r in bench.state().itertuples()

@@ -12,6 +12,7 @@ import pytest
 import assay
 from assay.curation.errors import UserError
 from assay.pipelines.cli.main import list_parsers, make_parser
+from assay.pipelines.cli.output import SCHEMA_VERSION
 from assay.pipelines.cli.schemas import page
 from assay.pipelines.cli.schemas.catalog import OUTPUTS
 from tests.helpers import ROOT, filled, run_assay, table, truth_of
@@ -107,6 +108,8 @@ def story(tmp_path_factory):
     do("check")
     do("gc", "--dry-run")
     do("export", "-o", place / "out")
+    do("import", places, "--label-column", "label", "--dry-run")
+    do("export", "--patch", place / "corrections")
     shutil.copytree(home, place / "copy")
     copy = assay.open(place / "copy")
     copy.edit(pd.DataFrame([dict(sample=changed[0], label="5")]), "zoe")
@@ -207,14 +210,15 @@ def test_the_page_is_what_the_models_say():
 
 
 def test_the_check_would_see_a_field_that_is_wrong_missing_or_not_documented():
-    good = dict(schema="scan", schema_version=1, code="done", judged=1, flagged=0)
+    good = dict(schema="relocate", schema_version=SCHEMA_VERSION, code="done")
+    good |= dict(gone=2, found=1, left=1, first="a.png")
     assert check_json(json.dumps(good)) == good
     for bad in (
-        good | dict(judged="many"),
+        good | dict(gone="many"),
         good | dict(extra=1),
-        good | dict(schema_version=2),
-        {k: v for k, v in good.items() if k != "flagged"},
-        good | dict(judged=float("nan")),
+        good | dict(schema_version=SCHEMA_VERSION + 1),
+        {k: v for k, v in good.items() if k != "found"},
+        good | dict(gone=float("nan")),
     ):
         with pytest.raises((ValueError, AssertionError)):
             check_json(json.dumps(bad))

@@ -1,0 +1,48 @@
+"""What a version says otherwise than its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.expressions import is_expression
+from assay.curation.versioning.pointers import find_position
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# who last said that a sample is kept, and its split
+LAST = """
+select sample, arg_max(origin_kind, seq) filter (field = 'keep') as kept_by,
+       arg_max(origin_kind, seq) filter (field = 'split') as placed_by
+from edits where field in ('keep', 'split') and seq <= ? group by sample"""
+HELD_OUT_BY = "scan"  # what a scan holds out of training stays in the source
+
+
+def list_changes(bench: Bench, source: str, version: str | int = "HEAD") -> pd.DataFrame:
+    """List the samples of a source of which a version says something else.
+
+    Frame by sample id: key, uri, given_label, label (None: none), split (ours; None: unchanged) and removed (bool).
+    What a scan held out as leakage is no change.
+    """
+    state = bench.state(version)
+    state = state[state.source == source]
+    upto = find_position(bench, "HEAD" if is_expression(version) else version)
+    last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)
+    gone = last.kept_by == "import"  # the source does not hold it any more
+    removed = ~state.keep & ~gone & (last.kept_by != HELD_OUT_BY)
+    moved = (last.placed_by != "import") & last.placed_by.notna()
+    changes = state[["key", "uri", "given_label", "label"]].assign(
+        split=state["split"].where(moved, None), removed=removed
+    )
+    relabelled = state.label.fillna("\0") != state.given_label.fillna("\0")
+    return changes[(relabelled | removed | moved) & (state.keep | removed)]
+
+
+def count_held_out(bench: Bench, source: str, version: str | int = "HEAD") -> int:
+    """Count the samples that a scan held out, and that stay in the source."""
+    state = bench.state(version)
+    upto = find_position(bench, "HEAD" if is_expression(version) else version)
+    last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)
+    of = (state.source == source) & ~state.keep & (last.kept_by == HELD_OUT_BY)
+    return int(of.sum())

@@ -1,0 +1,44 @@
+"""Say how a source would be read, without importing it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from assay.curation.formats.base import ArchiveFormat, ImportOptions, choose_best, list_formats
+from assay.curation.formats.read import read_source
+from assay.curation.system.scratch import scratch_folder
+
+
+def preview_source(path: str | Path, options: ImportOptions | None = None) -> dict:
+    """Read what a source lists, and return how; no image is opened and nothing written.
+
+    Returns {source, format, kind, samples, unlabelled, classes {name: count} in the source's order, splits {name:
+    count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
+    """
+    path = Path(os.path.expanduser(path))
+    archives = list_formats(ArchiveFormat)
+    if archive := choose_best(archives, [f.matches(path) for f in archives]):
+        place = scratch_folder() / "preview" / path.stem
+        with open(path, "rb") as file:
+            path = archive.unpack(file, path.name, place, (options or ImportOptions()).skip_bad)
+    source = read_source(path, options)
+    frame = source.frame
+    counts = frame.label.dropna().value_counts()
+    order = [name for name in source.classes if name in counts]
+    order += sorted(set(counts.index) - set(order))
+    splits = frame["split"].fillna("to be drawn").value_counts()
+    return dict(
+        source=source.name,
+        format=source.format,
+        kind=source.kind,
+        samples=len(frame),
+        unlabelled=int(frame.label.isna().sum()),
+        classes={name: int(counts[name]) for name in order},
+        splits={split: int(n) for split, n in splits.items()},
+        roles=source.roles,
+        unread=[asdict(unread) for unread in source.unread],
+        left_out=[list(row) for row in source.left_out],
+        notes=source.notes,
+    )

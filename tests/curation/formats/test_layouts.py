@@ -1,0 +1,121 @@
+"""Every layout: read as it was meant, returned to the byte, and changed where somebody changed it."""
+
+import filecmp
+import os
+
+import pandas as pd
+import pytest
+
+import assay
+from assay.curation.formats.patches import list_all_files
+from assay.curation.formats.read import read_source
+from assay.curation.formats.write import export_version, write_in_place
+from assay.curation.media.originals import read_bytes
+from tests.layouts.base import CLASSES, list_layouts, make_pictures, pixel_hash
+
+LAYOUTS = list_layouts()
+every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+PICTURES = make_pictures()
+LABELS = {pixel_hash(p.png): p.label for p in PICTURES}
+
+
+def write(layout, folder):
+    if layout.needs:
+        pytest.importorskip(layout.needs)
+    folder.mkdir(exist_ok=True)
+    return layout.write(folder, PICTURES)
+
+
+def reading_options(layout):
+    names = ("columns", "split_map", "images", "format", "class_level")
+    return {name: getattr(layout.options, name) for name in names}
+
+
+def import_layout(layout, path, folder):
+    return assay.create(folder).add(path, who="ann", progress=False, **reading_options(layout))
+
+
+def change(bench, n=3):
+    """Give n samples of train another class; returns the labels that there are then, by pixels."""
+    frame = bench.frame(split="train").iloc[:n]
+    new = {i: CLASSES[(CLASSES.index(label) + 1) % 3] for i, label in frame.label.items()}
+    bench.edit(pd.DataFrame(dict(sample=list(new), label=list(new.values()))), who="ann")
+    changed = {pixel_hash(read_bytes(frame.uri[i])): label for i, label in new.items()}
+    return LABELS | changed
+
+
+def only(folder):
+    (path,) = [p for p in folder.iterdir() if p.name != "assay.json"]
+    return path
+
+
+def tree(path):
+    return [""] if path.is_file() else list_all_files(path)
+
+
+def differing(one, two):
+    """Files that are not the same in two folders."""
+    assert os.path.isfile(one) == os.path.isfile(two)
+    both = set(tree(one)) | set(tree(two))
+
+    def same(file):
+        a, b = (one / file, two / file) if file else (one, two)
+        return a.exists() and b.exists() and filecmp.cmp(a, b, shallow=False)
+
+    return sorted(file for file in both if not same(file))
+
+
+@every_layout
+def test_it_is_read_as_it_was_meant(layout, tmp_path):
+    source = read_source(write(layout, tmp_path / "in"), layout.options)
+    found = {
+        pixel_hash(read_bytes(row.uri)): (row.label, row.split) for row in source.frame.itertuples()
+    }
+    splits = {pixel_hash(p.png): layout.splits.get(p.split) for p in PICTURES}
+    assert {h: label for h, (label, _) in found.items()} == LABELS
+    assert {h: split for h, (_, split) in found.items()} == splits
+    assert {unread.ending for unread in source.unread} == set(layout.unread)
+    assert "label" in source.roles and source.kind and source.format
+
+
+@every_layout
+def test_without_a_change_it_comes_back_to_the_byte(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    export_version(bench, tmp_path / "out", format="source", copy=True)
+    assert differing(path, only(tmp_path / "out")) == []
+    before = {file: os.stat(path / file if file else path).st_mtime_ns for file in tree(path)}
+    assert all(row["backup"] is None for row in write_in_place(bench))
+    assert before == {
+        file: os.stat(path / file if file else path).st_mtime_ns for file in tree(path)
+    }
+
+
+@every_layout
+def test_changes_come_back_and_nothing_else(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    want = change(bench)
+    export_version(bench, tmp_path / "out", format="source", copy=True)
+    out = only(tmp_path / "out")
+    assert layout.read_back(out) == want
+    if layout.text:
+        old, new = (p.read_bytes().splitlines() for p in (path, out))
+        assert sum(a != b for a, b in zip(old, new, strict=True)) == 3
+    again = read_source(out, layout.options)
+    assert {pixel_hash(read_bytes(r.uri)): r.label for r in again.frame.itertuples()} == want
+
+
+@every_layout
+def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    write(layout, tmp_path / "kept")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    want = change(bench)
+    (done,) = write_in_place(bench)
+    assert done["changes"] == 3 and os.path.isdir(done["backup"])
+    assert layout.read_back(path) == want
+    out = export_version(bench, tmp_path / "out", format="manifest")
+    bench.add(path, who="ann", progress=False, **reading_options(layout))
+    again = export_version(bench, tmp_path / "again", format="manifest")
+    assert again["tree"] == out["tree"], "importing it again changes nothing"
