@@ -282,10 +282,10 @@ function review(root, { bench, who, session }) {
     $("ruler").textContent = said.ruler ? `validation labels changed: ${said.ruler}` : "";
     $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, ${said.unsure.toLocaleString()} unsure`;
     $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
-      : `${said.looks + said.unsure_looks} of the 30 labels reviewed at random that a rate takes`;
+      : `${said.sure_at_random + said.unsure_at_random} of the 30 labels reviewed at random that a rate takes`;
     $("how-gain").textContent = g ? `The model as it was when this session began and the model now are asked about the same ${said.n.toLocaleString()} validation images, none of which either was fitted to. ${said.better} answers became right and ${said.worse} became wrong: ${points(g[0])} points. The range from ${points(g[1])} to ${points(g[2])} holds at every look of the session together (95 %), however often you look and whenever you stop; so it is wider than a range for one look. While it holds zero the gain is not yet measurable. Both are judged by the labels as they are now, so a corrected validation label is no gain.` : "";
-    const doubt = said.unsure_looks ? `, and ${said.unsure_looks.toLocaleString()} nobody was sure of: they count as right at one end and as wrong at the other` : "";
-    $("how-errors").textContent = `${(said.looks + said.unsure_looks).toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; ${said.hits.toLocaleString()} of these were wrong${doubt}. `
+    const doubt = said.unsure_at_random ? `, and ${said.unsure_at_random.toLocaleString()} nobody was sure of: they count as right at one end and as wrong at the other` : "";
+    $("how-errors").textContent = `${(said.sure_at_random + said.unsure_at_random).toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; ${said.hits.toLocaleString()} of these were wrong${doubt}. `
       + (said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest." : "Below 30 such reviews no rate is shown.");
     $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
   }

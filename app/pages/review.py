@@ -43,7 +43,7 @@ def draw(bench: Bench) -> None:
 
 
 def draw_grid_review(bench: Bench, who: str) -> None:
-    """Draw suspects of one kind, given one label and thought another.
+    """Draw doubted labels of one kind, given one label and thought another.
 
     Select them, deselect the exceptions, and accept the rest as one batch.
     """

@@ -171,13 +171,15 @@ def print_report(
 def print_summary(data: dict, tell: Callable[[str], object]) -> None:
     """Print an experiment: the verdict, the matrix, what each change was worth."""
     from assay.curation.statistics.wording import format_as_given, format_interval, format_points
+    from assay.pipelines.reports.markdown import describe_control
 
     def name_gain(e: dict) -> str:
         name = f"  {e['kind']:<12} {pad_text(e['name'], 34)}"
         return f"{name} {format_interval(e)}{format_as_given(e)}"
 
-    tell(data["verdict"])
-    for c in data["cells"]:
+    for line in data["verdict_lines"]:
+        tell(line)
+    for c in data["matrix"]:
         accuracy, balanced = (
             "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
             for e in (c["accuracy"], c["balanced"])
@@ -189,8 +191,7 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
         tell(f"{name_gain(e)}  {e['verdict']}")
     for b in data["beside"]:
         tell(name_gain(b))
-    if not data["control"]:
-        tell(f"  {data['control_reason']}")
+    tell(f"  {describe_control(data)}")
 
 
 def list_runs(args: argparse.Namespace) -> None:
@@ -263,7 +264,7 @@ def add(verbs: Verbs) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="train so many cells at once (default: one a core, or one a GPU)",
+        help="train so many at once (default: one a core, or one a GPU)",
     )
     add_patience_option(verb)
     verb.add_argument(

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from assay.pipelines.reports.charts import Row, plot
 from assay.pipelines.reports.markdown import describe_relabelled_control
-from assay.pipelines.reports.phrases import count, cut, interval, points, sentence
+from assay.pipelines.reports.phrases import count, cut, interval, points, sentence, set_minus
 from assay.pipelines.reports.templates import interval_markup, render
 
 EFFECT_KINDS = {
@@ -47,7 +47,7 @@ def smallest_gain(data: dict) -> float | None:
 
 def title_parts(data: dict) -> dict:
     """Part the verdict: the answer, its basis, what follows the first ';'."""
-    verdict = re.sub(r"(?<![\w-])-(?=\d)", "−", sentence(data["verdict"], 1200))
+    verdict = set_minus(sentence(data["verdict"], 1200))
     main, _, rest = verdict.partition("; ")
     answer, _, basis = main.partition(": ")
     if not (basis and data["interval"]):

@@ -12,6 +12,7 @@ import pytest
 import assay
 from assay.curation.errors import UserError
 from assay.pipelines.cli.main import list_parsers, make_parser
+from assay.pipelines.cli.output import SCHEMA_VERSION
 from assay.pipelines.cli.schemas import page
 from assay.pipelines.cli.schemas.catalog import OUTPUTS
 from tests.helpers import ROOT, filled, run_assay, table, truth_of
@@ -97,7 +98,7 @@ def story(tmp_path_factory):
     do("map")
     do("similar", "c1", "-n", 5)
     do("suggest", "-n", 5, "--csv", place / "s.csv")
-    do("shadow", "v2/probe", "v2/mlp", "--in", "val")
+    do("disagreements", "v2/probe", "v2/mlp", "--in", "val")
     do("trigger", "add", "low", "--confidence-below", 0.3)
     do("trigger", "add", "alike", "--similar", "c1", "c2")
     do("trigger", "list")
@@ -140,7 +141,7 @@ def test_every_verb_prints_one_object_of_its_schema(story):
 @pytest.mark.slow
 def test_the_story_had_something_to_tell(story):
     """An empty list fits any schema: what should hold rows holds some."""
-    for schema in "queue issues log log-batches gaps clusters map similar suggest shadow trigger trigger-run".split():
+    for schema in "queue issues log log-batches gaps clusters map similar suggest disagreements trigger trigger-run".split():
         assert story[schema][0][1]["rows"], schema
     assert story["diff"][0][1]["relabelled"] and story["merge"][0][1]["conflicts"]
     assert story["report"][0][1]["effects"] and story["report"][0][1]["where"]
@@ -205,12 +206,12 @@ def test_the_page_is_what_the_models_say():
 
 
 def test_the_check_would_see_a_field_that_is_wrong_missing_or_not_documented():
-    good = dict(schema="scan", schema_version=1, code="done", judged=1, flagged=0)
+    good = dict(schema="scan", schema_version=SCHEMA_VERSION, code="done", judged=1, flagged=0)
     assert check_json(json.dumps(good)) == good
     for bad in (
         good | dict(judged="many"),
         good | dict(extra=1),
-        good | dict(schema_version=2),
+        good | dict(schema_version=SCHEMA_VERSION - 1),
         {k: v for k, v in good.items() if k != "flagged"},
         good | dict(judged=float("nan")),
     ):

@@ -482,7 +482,7 @@ def test_compute_and_rates_by_hand():
         and found["architectures"]["mlp"] == dict(runs=4, seconds=1200, per_run=300)
     )
     cells = {
-        (c["version"], c["arch"]): (c["runs"], c["seconds"], c["per_run"]) for c in found["cells"]
+        (c["version"], c["arch"]): (c["runs"], c["seconds"], c["per_run"]) for c in found["matrix"]
     }
     assert cells["v2", "probe"] == (1, 2, 2) and cells["v3", "mlp"] == cells["v2", "mlp"] == (
         2,
