@@ -7,17 +7,19 @@ const KEYS = { Enter: "suggested", s: "suggested", " ": "given", g: "given", n: 
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-review");
-  if (root.desk) return root.desk.stop;
-  root.desk = review(root, component.data);
+  const changed = root.who !== component.data.who; // it may be said, or changed, while the page is open
+  root.who = component.data.who;
+  if (root.desk) { if (changed) root.desk.named(); return root.desk.stop; }
+  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name));
   return () => { root.desk.stop(); root.desk = null; };
 }
 
-function review(root, { bench, who, session }) {
+function review(root, { bench, session, proposal }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const store = `assay:${bench}:`; // one key a decision: tabs do not overwrite each other, and what is sent twice is stored once
   const pictures = new Map(), fetched = new Set();
   let trail = [], at = 0, ahead = [], classes = [], waiting = [], sending = false, asking = false, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, count = 0, keys = [];
+  let told = false, stopped = false, ended = false, count = 0, keys = [], unnamed = null;
   const refused = [], press = presses();
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
 
@@ -90,8 +92,8 @@ function review(root, { bench, who, session }) {
   // ---- what is kept until it is stored
 
   function remember(body, pressed) {
-    const one = { key: `${store}${Date.now()}-${String(count++).padStart(6, "0")}-${hex(4)}`, who, body, at: pressed };
-    try { localStorage.setItem(one.key, JSON.stringify({ who, body })); } catch { /* a browser without room still sends */ }
+    const one = { key: `${store}${Date.now()}-${String(count++).padStart(6, "0")}-${hex(4)}`, who: root.who, body, at: pressed };
+    try { localStorage.setItem(one.key, JSON.stringify({ who: one.who, body })); } catch { /* a browser without room still sends */ }
     waiting.push(one);
     send();
   }
@@ -106,11 +108,25 @@ function review(root, { bench, who, session }) {
 
   // ---- deciding
 
+  function named() { // somebody has said who they are: what they had decided first counts now
+    if (document.activeElement?.matches("input")) document.activeElement.blur(); // and the next key decides
+    if (!root.who || !unnamed) return;
+    const [item, decision] = unnamed;
+    unnamed = null;
+    $("who").hidden = true;
+    if (trail[at] === item && decide(...decision)) $("type").value = "";
+  }
+
   function decide(what, label, pressed) { // true where it counts
     const item = trail[at];
     if (!item) return false;
     const given = item.given_label, hint = item.suggested_label, seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
     if (seconds === null || (what === "suggested" && !hint)) return false;
+    if (!root.who) { // everybody may look; who decides is asked with the first decision
+      unnamed = [item, [what, label, pressed]];
+      nameForm($("who"), proposal, tellName);
+      return false;
+    }
     const decision = { sample: item.sample, given_label: given, suggested_label: hint, score: item.score, rank: item.rank, random: item.random,
       reason: [item.reason, item.saw && "saw the votes of others first"].filter(Boolean).join("; "), seconds: Math.round(1000 * seconds) / 1000 };
     if (what === "suggested") label = hint;
@@ -240,7 +256,7 @@ function review(root, { bench, who, session }) {
     box.hidden = true;
     if (!item || !(asked || item.batch)) return;
     try {
-      const said = await ask(`/assay/votes/${encodeURIComponent(item.sample)}?who=${encodeURIComponent(who)}`);
+      const said = await ask(`/assay/votes/${encodeURIComponent(item.sample)}?who=${encodeURIComponent(root.who)}`);
       if (trail[at] !== item) return;
       item.saw ||= !item.batch && said.votes.length > 0;
       const lines = said.votes.map((v) => `${v.who}: ${v.said}`);
@@ -301,5 +317,5 @@ function review(root, { bench, who, session }) {
   more();
   send();
   follow(null);
-  return { stop() { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
+  return { named, stop() { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
 }

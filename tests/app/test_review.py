@@ -256,6 +256,47 @@ def assert_no_websocket(server):
 
 
 @pytest.mark.browser
+def test_everybody_may_look_and_the_name_is_asked_with_the_first_decision(big, chrome):
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/review")
+        look(page)
+        first = shown(page)
+        page.keyboard.press("Enter")
+        name = page.locator(".assay-review form input")
+        name.wait_for()
+        assert shown(page) == first and decided(big) == [], "it still waits to be decided"
+        name.fill("ann")
+        name.press("Enter")
+        until(page, f"document.querySelector('[data-is=name]').innerText !== '{first[0]}'")
+        stored(page)
+        assert decided(big) == [(first[0], "label", first[1], "set")] and "who=ann" in page.url
+        mine = page.get_by_placeholder("your name").first
+        mine.fill("bob")
+        mine.press("Enter")
+        until(page, "document.querySelector('.assay-review').who === 'bob'")
+        (_, second, *_) = press(page, [" "], pause=500)[0]
+        stored(page)
+        assert [key for key, *_ in decided(big, "bob")] == [second] and len(decided(big)) == 1
+        assert page.failed == []
+
+
+@pytest.mark.browser
+def test_a_grid_asks_for_the_name_too(big, chrome):
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/review")
+        page.get_by_text("grid review").click()
+        look_through(page)
+        page.locator(".assay-grid .many button").first.click()
+        page.get_by_role("button", name="drop (1)").click()
+        name = page.locator(".assay-grid form input")
+        name.fill("ann")
+        assert decided(big) == []
+        name.press("Enter")
+        page.get_by_text("stored as one batch").wait_for()
+        assert [(field, value) for _, field, value, _ in decided(big)] == [("keep", "false")]
+
+
+@pytest.mark.browser
 def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome)

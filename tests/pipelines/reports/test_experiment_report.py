@@ -498,7 +498,7 @@ def test_no_accuracy_without_its_interval_and_its_n():
     assert bold and all(bold), "a difference without an interval"
     text = Parsed(html).text()
     assert "Holm p < 0.001" in text and "Holm p 1.000" in text and "mlp against probe" in text
-    assert "control against v1" in text and "v2 against it +0.2 [−1.1, +1.5] points" in text
+    assert "control against v1" in text and "v2 less the control: +0.2 points [−1.1, +1.5]" in text
     assert (
         "36 of 105" in text
         and "6 of 105" in text
