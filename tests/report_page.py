@@ -202,7 +202,9 @@ COSTS = dict(
             )
         ],
     ),
-    curve=dict(points=GAIN, n=262, ruler_corrected=4, other=0, scope="this probe on these labels")
+    curve=dict(
+        points=GAIN, n=262, validation_changed=4, other=0, scope="this probe on these labels"
+    )
     | dict(
         last_third=dict(
             reviews=[70, 105],

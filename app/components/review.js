@@ -295,7 +295,7 @@ function review(root, { bench, session, proposal }, tellName) {
     const g = said.gain;
     $("gain").textContent = !g ? "no validation labels" : said.measurable ? `${points(g[0])} points` : "not yet measurable";
     $("gain-range").textContent = g ? `${points(g[0])} [${points(g[1])}, ${points(g[2])}] on ${said.n.toLocaleString()} validation labels` : "";
-    $("ruler").textContent = said.ruler ? `validation labels changed: ${said.ruler}` : "";
+    $("changed").textContent = said.validation_changed ? `validation labels changed: ${said.validation_changed}` : "";
     $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, ${said.unsure.toLocaleString()} unsure`;
     $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
       : `${said.sure_at_random + said.unsure_at_random} of the 30 labels reviewed at random that a rate takes`;

@@ -163,7 +163,7 @@ def print_report(
     print_summary(data, shown or line_printer(args))
     if shown:
         return shown(f"the report is {where}")
-    # `code` says how a verb ended; that of the trainings has a longer name
+    # `code` says how a verb ended; that of the training has a longer name
     out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
     print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
 

@@ -470,20 +470,26 @@ def test_what_the_session_rescored_is_what_a_new_process_says(big, session):
 
 
 @pytest.mark.slow
-def test_a_ruler_that_is_corrected_is_no_gain(big, session):
+def test_a_corrected_validation_label_is_no_gain(big, session):
     session.live_effect("0123456789abcdef", patience=0)
     state, truth = big.state(), truth_of(big)
     wrong = state.index[(state.split == "val") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     session.rescore()
     live = session.live_effect("0123456789abcdef", patience=0)
-    assert live["ruler"] == len(wrong) > 10 and live["gain"][0] == 0 and not live["measurable"]
+    assert (
+        live["validation_changed"] == len(wrong) > 10
+        and live["gain"][0] == 0
+        and not live["measurable"]
+    )
     wrong = state.index[(state.split == "train") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     session.rescore()
     with closing(review_session.ReviewSession(big)) as again:
         live = again.live_effect("0123456789abcdef", patience=0)
-    assert live["gain"][0] > 0.01 and live["ruler"] > 10, "a session outlives the server"
+    assert live["gain"][0] > 0.01 and live["validation_changed"] > 10, (
+        "a session outlives the server"
+    )
 
 
 def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
@@ -500,7 +506,13 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
         ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200)
     )
     live = live_effect.measure_effect(state, now, began)
-    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (
+    assert (
+        live["n"],
+        live["better"],
+        live["worse"],
+        live["validation_changed"],
+        live["measurable"],
+    ) == (
         199,
         19,
         1,

@@ -218,7 +218,7 @@ def four(server, bench, n=500, pause=1000):
     print(
         f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB"
     )
-    print(f"    experiment {'still runs' if running else 'ended'}, {runs} trainings done meanwhile")
+    print(f"    experiment {'still runs' if running else 'ended'}, {runs} runs done meanwhile")
 
 
 def main(*asked):

@@ -405,7 +405,7 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
         assert (~bench.state().keep).sum() == len(some)
 
 
-# ---- what random looks say of each class, and how old a second opinion is
+# ---- what reviews at random say of each class, and how old a second opinion is
 
 
 @pytest.mark.slow
