@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 60  # seconds below which points an hour would be a number about nothing
 # raise it by hand when gain_curve or gain_by_batch change what they mean: what was kept is then
 # measured again
-MEANS = 1
+MEANS = 2
 KEPT = 8  # replays that are kept
 MADE = f"""select batch, sample, any_value(who) as who, max({SECONDS}) as seconds from edits
 where seq > $first and seq <= $last and {PERSON} and field in ('label', 'keep')

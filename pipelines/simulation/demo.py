@@ -20,6 +20,7 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.statistics import wording
 from assay.curation.statistics.sampling import shuffle_samples
 from assay.curation.storage.interface import Tell
+from assay.curation.system import permissions
 from assay.pipelines.experiments import plan, run
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
@@ -175,6 +176,9 @@ def review_and_compare(story: Story, say: Tell, progress: Callable[[str], Any]) 
     with progress("training") as step:
         run.run_plan(bench, asked, say, step)
     data, _ = experiment_report.report(bench, asked, story.report)
+    # the workbench shows it, and `assay report` tells it again
+    shutil.copyfile(story.report, permissions.touch_file(bench.path / "report.html"))
+    plan.store_plan(bench, asked)
     beside = print_gain(say, data, asked["architectures"])
     return out | beside | dict(verdict=data["verdict"], report=str(story.report))
 
