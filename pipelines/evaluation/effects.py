@@ -82,8 +82,8 @@ def list_effects(plan: dict, wanted: list[dict]) -> Iterator[tuple[dict, Weights
 def list_reference_effects(bench: Bench, plan: dict, kinds: dict[str, str]) -> list[dict]:
     """List what the data effect stands beside.
 
-    The controls and the ceiling against the first version, each automatic fix against its own
-    control. kinds: {version: its kind}.
+    The controls and the ceiling against the first version, each change against its own control.
+    kinds: {version: its kind}.
     """
     named, first = find_control(bench, plan), plan["versions"][0]
     if "data" not in plan["effects"]:
@@ -93,6 +93,8 @@ def list_reference_effects(bench: Bench, plan: dict, kinds: dict[str, str]) -> l
         if kind != "version":
             out.append(make_effect("control" if v == named else kind, v, first))
     own = {v: automatic_control(bench, v) for v, kind in kinds.items() if kind == "version"}
+    if plan.get("control"):
+        own |= {plan["versions"][-1]: plan["control"]}
     return out + [make_effect("beyond chance", v, c) for v, c in own.items() if c in kinds]
 
 

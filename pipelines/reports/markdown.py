@@ -21,6 +21,7 @@ from assay.pipelines.reports.phrases import (
     p_value,
     points,
     set_minus,
+    split_verdict,
 )
 from assay.pipelines.reports.slices import MOST
 
@@ -55,7 +56,7 @@ def markdown(data: dict) -> str:
 
     The verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again.
     """
-    verdict = set_minus(data["verdict"])
+    answer, _, rest = split_verdict(capitalize_first(set_minus(data["verdict"])))
     said = [
         escape_markdown(set_minus(capitalize_first(describe_control(data))), 300),
         escape_markdown(describe_relabelled_control(data), 300),
@@ -65,8 +66,9 @@ def markdown(data: dict) -> str:
     ]
     size = f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}"
     lines = [
-        f"### {escape_markdown(capitalize_first(verdict), 1200)}",
+        f"### {escape_markdown(answer, 1200)}",
         "",
+        *([escape_markdown(capitalize_first(rest), 1200), ""] if rest else []),
         escape_markdown(data["question"], 300),
         *accuracy_table(data),
         f"Accuracy in %: {size}, 95 % intervals.",
@@ -150,7 +152,7 @@ def describe_control(data: dict) -> str:
             f"found {would} wrong labels; these found {c['found']:,}"
         )
     seed = f", drawn with the seed {c['seed']}" if c.get("seed") else ""
-    own = f"random control {c['version']}{seed}: {format_interval(c)}"
+    own = f"random control, {c['version']}{seed}: {format_interval(c)}"
     last = data["plan"]["versions"][-1]
     beyond = f"; {last} less the control: {format_interval(c['beyond'])}" if c.get("beyond") else ""
     return f"{own}{beyond}"

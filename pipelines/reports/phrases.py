@@ -40,6 +40,12 @@ def set_minus(text: str) -> str:
     return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
+def split_verdict(verdict: str) -> tuple[str, str, str]:
+    """Split a verdict: (its answer, what joins them, its conditions and what comes next)."""
+    parts = re.split(r"(; |\. (?=Next: ))", verdict, maxsplit=1)
+    return (*parts, "", "")[:3]
+
+
 def points(x: float, sign: bool = True) -> str:
     """Write a fraction as points, with a true minus."""
     return true_minus(format_points(x, sign))

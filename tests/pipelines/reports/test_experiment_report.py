@@ -751,7 +751,7 @@ def tables(text):
 
 def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse():
     text = markdown(deepcopy(REPORT_DATA))
-    answer = "### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1;"
+    answer = "### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1\n\n525 test samples"
     assert text.startswith(answer) and len(text.split("\n")) < 60
     matrix, effects = tables(text)
     for t in (matrix, effects):
