@@ -173,8 +173,11 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
     from assay.curation.statistics.wording import format_as_given, format_interval, format_points
     from assay.pipelines.reports.markdown import describe_control
 
+    gains = [*data["effects"], *data["beside"]]
+    width = max((len(e["kind"]) for e in gains), default=0)
+
     def name_gain(e: dict) -> str:
-        name = f"  {e['kind']:<12} {pad_text(e['name'], 34)}"
+        name = f"  {e['kind']:<{width}} {pad_text(e['name'], 34)}"
         return f"{name} {format_interval(e)}{format_as_given(e)}"
 
     for line in data["verdict_lines"]:
