@@ -856,7 +856,11 @@ def test_the_random_control_of_a_review_is_told_in_one_line_everywhere(scanned, 
         code, out, err = run_assay("experiment", plan, "-b", scanned.path, "-o", page)
         assert code == 0, err
         shown = scanned.report(page, plan)._repr_html_()
-        line = next(x for x in out.splitlines() if "random control" in x).strip()
+        lines = out.splitlines()
+        answer = next(x for x in lines if re.match("Yes|No", x))
+        assert len(answer) < 100, "the answer alone, and at once what the test labels are worth"
+        assert lines[lines.index(answer) + 1].startswith("Test labels unaudited (")
+        line = next(x for x in lines if "random control" in x).strip()
         assert line in html.unescape(shown), "the notebook says the same"
         assert line[1:] in html.unescape(re.sub("<[^>]*>", "", page.read_text()))
         return line
