@@ -421,7 +421,7 @@ class Bench(curation.Bench):
         """Train what a plan asks for and is missing, and report it.
 
         plan: a dict or a TOML file; None: the first version against HEAD, see plan.default_plan. path: of the page.
-        jobs: cells at once. Raises Unfinished, after the report, where networks failed.
+        jobs: runs at once. Raises Unfinished, after the report, where networks failed.
         """
         from assay.pipelines.experiments import run
         from assay.pipelines.experiments.plan import default_plan, store_plan
@@ -458,7 +458,11 @@ class Bench(curation.Bench):
         asked = last_plan(self) if plan is None else check_given_plan(plan)
         where = Path(path) if path else self.path / "report.html"
         data, page = experiment_report.report(self, asked, where.absolute())
-        return Report(self, data | dict(verdict=translate(data["verdict"], self)), page)
+        said = dict(
+            verdict=translate(data["verdict"], self),
+            verdict_lines=[translate(line, self) for line in data["verdict_lines"]],
+        )
+        return Report(self, data | said, page)
 
     def plan_experiment(
         self, plan: dict | str | Path | None = None, path: str | Path | None = None
@@ -504,7 +508,7 @@ class Bench(curation.Bench):
 
         return compare_runs(self, first, second)
 
-    def shadow(
+    def disagreements(
         self, first: str, second: str, split: str = "pool", *, predict: bool = False
     ) -> tuple[pd.DataFrame, dict]:
         """Find where two models disagree beyond chance: see compare_models."""
@@ -664,11 +668,11 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger app audit batches blame check clusters commit commits compare dataset diff edit "
-    "embeddings experiment export export_corrections frame gaps gate gc guard issues keep_one "
-    "label_issues log map mend_sources merge plan_experiment pred_probs queue redo relocate "
-    "remove_trigger rename_cluster report restore revert reviewers rule rules run_triggers runs scan "
-    "set_rule shadow similar sql start_experiment state status suggest suspects triggers undo write_sheet "
+    "add add_trigger app audit batches blame check clusters commit commits compare dataset diff "
+    "disagreements edit embeddings experiment export export_corrections flagged frame gaps gate gc guard "
+    "issues keep_one label_issues log map mend_sources merge plan_experiment pred_probs queue redo "
+    "relocate remove_trigger rename_cluster report restore revert reviewers rule rules run_triggers runs "
+    "scan set_rule similar sql start_experiment state status suggest triggers undo write_sheet"
 ).split()
 
 

@@ -140,15 +140,15 @@ class Bench(Store):
 
         return build_queue(self, n, random, version, again, who)
 
-    def suspects(self, version: str = "HEAD") -> pd.DataFrame:
+    def flagged(self, version: str = "HEAD") -> pd.DataFrame:
         """Score the labels of any version, worst first.
 
         By a probe that is fitted to that version. Frame sample -> label, suggestion: see
-        live.find_suspects.
+        live.find_flagged.
         """
-        from assay.curation.label_quality.live import find_suspects
+        from assay.curation.label_quality.live import find_flagged
 
-        return find_suspects(self, version)
+        return find_flagged(self, version)
 
     def runs(self, split: str = "val", version: str = "HEAD") -> pd.DataFrame:
         """List every finished run, with its accuracy on `split` at `version`.

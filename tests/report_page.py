@@ -182,7 +182,7 @@ COSTS = dict(
     )
     | dict(reason=None, who=["ann"], made=None, test_audits=dict(decisions=0)),
     compute=dict(
-        cells=[],
+        matrix=[],
         architectures=dict(probe=dict(runs=9, seconds=20.0, per_run=2.2)),
         runs=18,
         seconds=1980.0,
@@ -202,7 +202,9 @@ COSTS = dict(
             )
         ],
     ),
-    curve=dict(points=GAIN, n=262, ruler_corrected=4, other=0, scope="this probe on these labels")
+    curve=dict(
+        points=GAIN, n=262, validation_changed=4, other=0, scope="this probe on these labels"
+    )
     | dict(
         last_third=dict(
             reviews=[70, 105],
@@ -262,9 +264,9 @@ REVIEW = dict(
     wrong=36,
     unsure=0,
     population=2099,
-    looks=60,
+    sure_at_random=60,
     hits=3,
-    unsure_looks=0,
+    unsure_at_random=0,
     share=(0.05, 0.017, 0.137),
     share_between=None,
     errors_left=(97.3, 31.0, 260.0),
@@ -287,7 +289,7 @@ REPORT_DATA = dict(
     n_test=N,
     seeds=[0, 1, 2],
     tree=dict(v1="a" * 32, v2="b" * 32),
-    cells=[
+    matrix=[
         cell(v, a, 0.8 + 0.03 * (a == "mlp"))
         for v in ("v1", "v2", "control")
         for a in ("probe", "mlp")
@@ -305,7 +307,7 @@ REPORT_DATA = dict(
         hash="c" * 32,
         n=N,
         near_duplicates=dict(v1=0, v2=3),
-        looks=2,
+        accesses=2,
         first="2026-11-21T08:00:00",
         edits=14,
     ),

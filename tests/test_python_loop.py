@@ -252,7 +252,7 @@ def test_the_verbs_of_the_command_line_answer_in_python(tmp_path):
     bench.experiment(plan, progress=False)
     assert {"passed", "checks"} <= set(bench.gate(min_gain=-100))
     assert "verdict" in bench.compare("v1/probe", "HEAD/probe")
-    assert len(bench.shadow("v1/probe", "HEAD/probe", "val")[0]) >= 0
+    assert len(bench.disagreements("v1/probe", "HEAD/probe", "val")[0]) >= 0
     assert bench.check(progress=False) == [] and bench.gc(dry_run=True)["files"] >= 0
     with pytest.raises(UserError, match="all 703 where they were"):
         bench.relocate(tmp_path, progress=False)
@@ -313,7 +313,7 @@ def test_an_experiment_from_python_says_its_verdict_and_the_page_is_written(scan
     assert report.path.exists() and report.verdict in repr(report)
     html = report._repr_html_()
     assert pictures(html) and "no random control" in html and str(report.path) in html
-    assert scanned.report(tmp_path / "again.html").data["cells"] == report.data["cells"]
+    assert scanned.report(tmp_path / "again.html").data["matrix"] == report.data["matrix"]
     assert not re.search(r"\bassay [a-z]+ -", report.verdict), "what comes next is Python, too"
 
 

@@ -4,12 +4,14 @@ const ASK = 100; // samples in one batch above which the number is asked about
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-grid");
+  root.who = component.data.who; // it may be said, or changed, while the grid is open
+  root.named?.();
   if (root.said !== component.data.key) { root.said = component.data.key; root.stop?.(); root.stop = grid(root, component); }
 }
 
 function grid(root, component) {
-  const { items, actions, who, side, of, total } = component.data, hidden = total - items.length; // chosen, and without a picture here
-  const list = root.querySelector(".many"), bar = root.querySelector(".bar"), says = root.querySelector("em"), box = root.querySelector(".told");
+  const { items, actions, proposal, side, of, total } = component.data, hidden = total - items.length; // chosen, and without a picture here
+  const list = root.querySelector(".many"), bar = root.querySelector(".bar"), says = root.querySelector("em"), box = root.querySelector(".told"), whoBox = root.querySelector(".who");
   if (root.of !== of) { root.of = of; root.selected = new Set(); root.rest = false; } // the same samples with other things to do keep what was selected
   const selected = root.selected, seen = (root.seen ??= new Set()), cells = new Map(), unwatch = [], press = presses();
   let sending = false, told = null, stopped = false;
@@ -102,6 +104,10 @@ function grid(root, component) {
   }
   async function send(action) {
     if (sending || !n()) return;
+    if (!root.who) { // everybody may look; who decides is asked with the first decision
+      root.named = () => { if (!root.who) return; root.named = null; whoBox.hidden = true; send(action); };
+      return nameForm(whoBox, proposal, (name) => component.setTriggerValue("named", name));
+    }
     sending = true;
     bar.querySelectorAll("button").forEach((b) => (b.disabled = true));
     says.textContent = "storing …";
@@ -110,7 +116,7 @@ function grid(root, component) {
     let words = "";
     for (let wait = 500; !stopped; wait = Math.min(2 * wait, 5000)) {
       try {
-        const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who, sent }) });
+        const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who: root.who, sent }) });
         const said = await answer.json(), wrong = said.error ?? Object.values(said.refused ?? {})[0];
         words = wrong ? `not stored: ${wrong}` : `${count(size)} stored as one batch: ${sent[0].batch}`;
         if (!wrong) { selected.clear(); root.rest = false; component.setTriggerValue("stored", sent[0].batch); }
@@ -121,7 +127,8 @@ function grid(root, component) {
     draw();
     says.textContent = words;
   }
-  box.hidden = true;
+  box.hidden = whoBox.hidden = true;
+  root.named = null;
   drawBar();
   return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); };
 }

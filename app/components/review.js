@@ -7,17 +7,19 @@ const KEYS = { Enter: "suggested", s: "suggested", " ": "given", g: "given", n: 
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-review");
-  if (root.desk) return root.desk.stop;
-  root.desk = review(root, component.data);
+  const changed = root.who !== component.data.who; // it may be said, or changed, while the page is open
+  root.who = component.data.who;
+  if (root.desk) { if (changed) root.desk.named(); return root.desk.stop; }
+  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name));
   return () => { root.desk.stop(); root.desk = null; };
 }
 
-function review(root, { bench, who, session }) {
+function review(root, { bench, session, proposal }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const store = `assay:${bench}:`; // one key a decision: tabs do not overwrite each other, and what is sent twice is stored once
   const pictures = new Map(), fetched = new Set();
   let trail = [], at = 0, ahead = [], classes = [], waiting = [], sending = false, asking = false, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, count = 0, keys = [];
+  let told = false, stopped = false, ended = false, count = 0, keys = [], unnamed = null;
   const refused = [], press = presses();
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
 
@@ -90,8 +92,8 @@ function review(root, { bench, who, session }) {
   // ---- what is kept until it is stored
 
   function remember(body, pressed) {
-    const one = { key: `${store}${Date.now()}-${String(count++).padStart(6, "0")}-${hex(4)}`, who, body, at: pressed };
-    try { localStorage.setItem(one.key, JSON.stringify({ who, body })); } catch { /* a browser without room still sends */ }
+    const one = { key: `${store}${Date.now()}-${String(count++).padStart(6, "0")}-${hex(4)}`, who: root.who, body, at: pressed };
+    try { localStorage.setItem(one.key, JSON.stringify({ who: one.who, body })); } catch { /* a browser without room still sends */ }
     waiting.push(one);
     send();
   }
@@ -106,11 +108,25 @@ function review(root, { bench, who, session }) {
 
   // ---- deciding
 
+  function named() { // somebody has said who they are: what they had decided first counts now
+    if (document.activeElement?.matches("input")) document.activeElement.blur(); // and the next key decides
+    if (!root.who || !unnamed) return;
+    const [item, decision] = unnamed;
+    unnamed = null;
+    $("who").hidden = true;
+    if (trail[at] === item && decide(...decision)) $("type").value = "";
+  }
+
   function decide(what, label, pressed) { // true where it counts
     const item = trail[at];
     if (!item) return false;
     const given = item.given_label, hint = item.suggested_label, seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
     if (seconds === null || (what === "suggested" && !hint)) return false;
+    if (!root.who) { // everybody may look; who decides is asked with the first decision
+      unnamed = [item, [what, label, pressed]];
+      nameForm($("who"), proposal, tellName);
+      return false;
+    }
     const decision = { sample: item.sample, given_label: given, suggested_label: hint, score: item.score, rank: item.rank, random: item.random,
       reason: [item.reason, item.saw && "saw the votes of others first"].filter(Boolean).join("; "), seconds: Math.round(1000 * seconds) / 1000 };
     if (what === "suggested") label = hint;
@@ -240,7 +256,7 @@ function review(root, { bench, who, session }) {
     box.hidden = true;
     if (!item || !(asked || item.batch)) return;
     try {
-      const said = await ask(`/assay/votes/${encodeURIComponent(item.sample)}?who=${encodeURIComponent(who)}`);
+      const said = await ask(`/assay/votes/${encodeURIComponent(item.sample)}?who=${encodeURIComponent(root.who)}`);
       if (trail[at] !== item) return;
       item.saw ||= !item.batch && said.votes.length > 0;
       const lines = said.votes.map((v) => `${v.who}: ${v.said}`);
@@ -279,13 +295,13 @@ function review(root, { bench, who, session }) {
     const g = said.gain;
     $("gain").textContent = !g ? "no validation labels" : said.measurable ? `${points(g[0])} points` : "not yet measurable";
     $("gain-range").textContent = g ? `${points(g[0])} [${points(g[1])}, ${points(g[2])}] on ${said.n.toLocaleString()} validation labels` : "";
-    $("ruler").textContent = said.ruler ? `validation labels changed: ${said.ruler}` : "";
+    $("changed").textContent = said.validation_changed ? `validation labels changed: ${said.validation_changed}` : "";
     $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, ${said.unsure.toLocaleString()} unsure`;
     $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
-      : `${said.looks + said.unsure_looks} of the 30 labels reviewed at random that a rate takes`;
+      : `${said.sure_at_random + said.unsure_at_random} of the 30 labels reviewed at random that a rate takes`;
     $("how-gain").textContent = g ? `The model as it was when this session began and the model now are asked about the same ${said.n.toLocaleString()} validation images, none of which either was fitted to. ${said.better} answers became right and ${said.worse} became wrong: ${points(g[0])} points. The range from ${points(g[1])} to ${points(g[2])} holds at every look of the session together (95 %), however often you look and whenever you stop; so it is wider than a range for one look. While it holds zero the gain is not yet measurable. Both are judged by the labels as they are now, so a corrected validation label is no gain.` : "";
-    const doubt = said.unsure_looks ? `, and ${said.unsure_looks.toLocaleString()} nobody was sure of: they count as right at one end and as wrong at the other` : "";
-    $("how-errors").textContent = `${(said.looks + said.unsure_looks).toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; ${said.hits.toLocaleString()} of these were wrong${doubt}. `
+    const doubt = said.unsure_at_random ? `, and ${said.unsure_at_random.toLocaleString()} nobody was sure of: they count as right at one end and as wrong at the other` : "";
+    $("how-errors").textContent = `${(said.sure_at_random + said.unsure_at_random).toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; ${said.hits.toLocaleString()} of these were wrong${doubt}. `
       + (said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest." : "Below 30 such reviews no rate is shown.");
     $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
   }
@@ -301,5 +317,5 @@ function review(root, { bench, who, session }) {
   more();
   send();
   follow(null);
-  return { stop() { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
+  return { named, stop() { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); window.removeEventListener("online", online); } };
 }

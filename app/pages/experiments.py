@@ -50,11 +50,11 @@ def follow_experiments(bench: Bench, drawn: int | None) -> None:
     if report_stamp(bench) != drawn:
         st.rerun()
     for job in job_files.list_jobs(bench):
-        if "cells" not in job:
+        if "runs" not in job:
             continue
         left, right = st.columns([6, 1], vertical_alignment="center")
         name = job.get("question", "experiment")
-        text = f"{job.get('trained', 0)} of {job.get('of', job['cells'])} cells"
+        text = f"{job.get('trained', 0)} of {job.get('of', job['runs'])} runs"
         if job["state"] == "running":
             left.progress(min(1.0, job.get("share", 0.0)), escape_markdown(f"{name}: {text}"))
             if right.button("Stop", key=job["name"]):
@@ -75,7 +75,7 @@ def follow_experiments(bench: Bench, drawn: int | None) -> None:
 
 
 def draw_plan_form(bench: Bench) -> None:
-    """Draw the form for a new experiment, and its cost in cells."""
+    """Draw the form for a new experiment, and its cost in runs."""
     from assay.pipelines.experiments import run
     from assay.pipelines.experiments.plan import check_plan
 
@@ -106,7 +106,7 @@ def draw_plan_form(bench: Bench) -> None:
         wanted, todo = run.prepare_cells(bench, asked)
     except UserError as e:
         return st.warning(error_markdown(e))
-    st.caption(f"{len(wanted)} cells, {len(todo)} to train.")
+    st.caption(f"{len(wanted)} runs, {len(todo)} to train.")
     if st.button("Start", type="primary"):
         start_experiment(bench, asked)
         st.rerun()

@@ -135,8 +135,6 @@ def draw_pool_grid(bench: Bench, found: pd.DataFrame | None, who: str, key: str)
     """
     if found is None or not len(found):
         return st.caption("The pool has nothing to show for it.")
-    if not who:
-        return st.info("Say who decides, and these can be labelled.")
     classes = sorted({c for c in bench.state().label if c})
     label = st.selectbox(
         "Their class",

@@ -78,8 +78,6 @@ def draw_selection(bench: Bench, chosen: pd.DataFrame, locked: int, who: str) ->
         )
     if not len(chosen):
         return
-    if not who:
-        st.info("Say who decides, and what you select can be edited.")
     classes = sorted({c for c in bench.state().label if c})
     hint = live.label_scores(bench).suggestion.reindex(chosen.index)
     hint = hint.astype(object).where(hint.notna(), None)
@@ -110,4 +108,4 @@ def draw_selection(bench: Bench, chosen: pd.DataFrame, locked: int, who: str) ->
     ]
     if len(chosen) > len(shown):
         st.caption(f"Here are the pictures of {len(shown)}; an act can be for all {len(chosen):,}.")
-    grid.draw_grid(bench, items, actions if who else [], who, "chosen", dict(hint))
+    grid.draw_grid(bench, items, actions, who, "chosen", dict(hint))

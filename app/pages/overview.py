@@ -79,7 +79,7 @@ def status_cards(status: dict) -> list[tuple[str, str]]:
 def class_rows(rows: list[dict]) -> list[dict]:
     """Write what random reviews say of each class."""
     rates_of = {
-        "wrong": ("hits", "looks"),
+        "wrong": ("hits", "sure_at_random"),
         "flags right": ("flagged_hits", "flagged"),
         "clean ones flagged": ("clean_flagged", "clean"),
     }

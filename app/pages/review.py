@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from assay.app.ui import grid
-from assay.app.ui.widgets import ask_reviewer, make_component
+from assay.app.ui.widgets import ask_reviewer, make_component, propose_name, take_name
 from assay.curation.features import scan_settings
 from assay.curation.label_quality import live
 from assay.curation.slicing import clusters
@@ -33,17 +33,20 @@ def draw(bench: Bench) -> None:
         who = ask_reviewer(bench)
     ways = ("one by one", "grid review")
     way = middle.segmented_control("How", ways, default=ways[0], label_visibility="collapsed")
-    if not who:
-        return st.info("Say who decides: the name goes into the log with every decision.")
     if way == ways[1]:
         return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
-    data = dict(bench=str(bench.path), who=who, session=session)
-    review(data=data, key="review", height="content")
+    data = dict(bench=str(bench.path), who=who, session=session, proposal=propose_name())
+    review(
+        data=data,
+        key="review",
+        height="content",
+        on_named_change=lambda: take_name("review"),
+    )
 
 
 def draw_grid_review(bench: Bench, who: str) -> None:
-    """Draw suspects of one kind, given one label and thought another.
+    """Draw doubted labels of one kind, given one label and thought another.
 
     Select them, deselect the exceptions, and accept the rest as one batch.
     """

@@ -111,17 +111,17 @@ def explain_errors_left(review: dict) -> dict:
 
     review: see progress.summarize_reviews. Returns dict sentences, formula.
     """
-    hits, unsure, of = review["hits"], review["unsure_looks"], review["population"]
-    looks = review["looks"] + unsure
+    hits, unsure, of = review["hits"], review["unsure_at_random"], review["population"]
+    drawn = review["sure_at_random"] + unsure
     sentences = [
-        f"Of {of:,} labels {looks:,} were drawn at random and judged by a person; "
+        f"Of {of:,} labels {drawn:,} were drawn at random and judged by a person; "
         f"{hits:,} of these were wrong.",
         *unsure_sentences(unsure),
     ]
     if review["errors_left"] is None:
         few = "Fewer than 30 such reviews say too little, so no number is shown."
         return dict(sentences=[*sentences, few], formula="")
-    share = f"{hits / looks:.1%}" + (f" to {(hits + unsure) / looks:.1%}" if unsure else "")
+    share = f"{hits / drawn:.1%}" + (f" to {(hits + unsure) / drawn:.1%}" if unsure else "")
     sentences += [
         f"So {share} of all {of:,} would have come wrong.",
         f"What people found, {review['wrong']:,}, is no longer left: {progress.describe_errors_left(review)}.",
@@ -131,8 +131,8 @@ def explain_errors_left(review: dict) -> dict:
     ]
     formula = (
         f"low to high: all numbers w of wrong labels among {of:,} with "
-        f"P({looks:,} looks | w) > 0.05 P(looks), P(looks) over all w "
-        "(a martingale in the looks: Waudby-Smith and Ramdas 2020)"
+        f"P({drawn:,} drawn | w) > 0.05 P(drawn), P(drawn) over all w "
+        "(a martingale in what was drawn: Waudby-Smith and Ramdas 2020)"
     )
     return dict(sentences=sentences, formula=formula)
 

@@ -51,7 +51,7 @@ def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dic
 
     Both models are judged by the labels as they are now. Dict n, gain (estimate, low, high: they hold at all looks of
     the session together, see sequential.live_gain), better and worse (answers that became right, and wrong),
-    measurable (the interval excludes zero), ruler (validation labels changed since, which is no gain).
+    measurable (the interval excludes zero), validation_changed (labels, since: no gain).
     """
     ids = baseline["ids"].astype(str)
     label = state.label.reindex(ids).to_numpy(object)
@@ -61,7 +61,7 @@ def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dic
     changed = int(((label != baseline["labels"].astype(object)) & use).sum())
     n = int(use.sum())
     if not n:
-        return dict(n=n, gain=None, better=0, worse=0, measurable=False, ruler=changed)
+        return dict(n=n, gain=None, better=0, worse=0, measurable=False, validation_changed=changed)
     then = baseline["said"].astype(object)
     right, was = (now == label)[use], (then == label)[use]
     better, worse = int((right & ~was).sum()), int((was & ~right).sum())
@@ -72,7 +72,7 @@ def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dic
         better=better,
         worse=worse,
         measurable=gain.measurable,
-        ruler=changed,
+        validation_changed=changed,
     )
 
 

@@ -31,7 +31,7 @@ from assay.curation.review import progress, queue
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, states
 
-AHEAD = 400  # suspects that are held ready
+AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
 # seconds that a row is kept for the browser that it went to: two people do not judge the same one unasked
 HELD_FOR = 600

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from assay.app.server.review_session import open_session
-from assay.app.ui.widgets import make_component
+from assay.app.ui.widgets import make_component, propose_name, take_name
 from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
@@ -27,14 +27,17 @@ def draw_grid(
 
     items: dicts sample, label, suggested_label, name, note, why. actions: dicts name, decision (as
     Bench.edit takes it, without the sample; suggested=True: the label suggested for each).
+    who: "" asks with the first decision.
     chosen: {sample: suggested label or None} where more are meant than are shown.
     """
     chosen = {i["sample"]: i["suggested_label"] for i in items} if chosen is None else chosen
     of = sha256("\n".join(chosen).encode()).hexdigest()[:32]
     open_session(bench.path).choices.remember(of, chosen)
     at = f"{of} {[a['name'] for a in actions]} {pointers.find_position(bench, 'HEAD')}"
+    about = dict(who=who, proposal=propose_name(), of=of, total=len(chosen))
     grid(
-        data=dict(key=at, items=items, actions=actions, who=who, of=of, total=len(chosen)),
+        data=dict(key=at, items=items, actions=actions) | about,
         key=key,
         on_stored_change=lambda: None,
+        on_named_change=lambda: take_name(key),
     )

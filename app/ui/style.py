@@ -39,6 +39,8 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 .assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
 [data-testid="stHeaderActionElements"] { display: none; }
+[data-testid="stPageLink"] a { width: fit-content; padding: .45rem .9rem; border-radius: 8px;
+  border: 1px solid var(--st-primary-color, #2a78d6); }
 @media (pointer: coarse) { [data-testid="stMainBlockContainer"] :is(button, summary, [role="tab"], [role="combobox"]),
   [data-testid="stTopNavLink"], [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
 [data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], summary):focus-visible {

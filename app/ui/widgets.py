@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -112,6 +116,36 @@ def ask_reviewer(bench: Bench | None = None) -> str:
         st.query_params["who"] = who
     st.session_state["who"] = check_text(who, "a name")
     return who
+
+
+def propose_name() -> str:
+    """Propose the name of whoever sits at this computer; "" from elsewhere.
+
+    A colleague who comes by a link is not whose account the workbench runs under.
+    """
+    if st.context.ip_address is not None:
+        return ""
+    return find_own_name()
+
+
+@cache
+def find_own_name() -> str:
+    """Find what git calls the owner of this account, else the account's name."""
+    with suppress(OSError, subprocess.SubprocessError, UserError):
+        command = ["git", "config", "--global", "user.name"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=2).stdout.strip()
+        if said:
+            return check_text(said, "a name")
+    with suppress(OSError, KeyError):
+        name = getpass.getuser()
+        return "" if name == "root" else name
+    return ""
+
+
+def take_name(key: str) -> None:
+    """Take the name that somebody has said in the component `key`."""
+    if said := (st.session_state[key].get("named") or "").strip():
+        st.session_state["who"] = st.query_params["who"] = said
 
 
 def ask_spelling(who: str, known: str, others: set[str]) -> None:

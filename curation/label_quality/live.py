@@ -268,7 +268,7 @@ def label_scores(
     return score_version(bench, version)
 
 
-def find_suspects(bench: Bench, version: str | int) -> pd.DataFrame:
+def find_flagged(bench: Bench, version: str | int) -> pd.DataFrame:
     """Find the flagged labels of any version, worst first.
 
     Frame sample -> label, suggestion.

@@ -102,7 +102,7 @@ def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame
     if not len(seen):
         raise UserError(
             "expected samples that both have predicted, found none",
-            "assay shadow --predict trains them again for that",
+            "assay disagreements --predict trains them again for that",
         )
     between, within = measure_distances(A, B)
     score = np.where(np.isnan(within), between, between - within)

@@ -114,8 +114,8 @@ def predicted_ids(state: pd.DataFrame) -> list[str]:
 def choose_pool_ids(state: pd.DataFrame, most: int) -> list[str]:
     """Choose `most` samples of the pool that a training predicts too, sorted.
 
-    They are for `assay shadow`: kept ones, at most as many as it trains on, so that a large pool costs no more than a
-    part of an epoch. They are drawn by id, so that two runs predict the same.
+    They are for `assay disagreements`: kept ones, at most as many as it trains on, so that a large pool costs no
+    more than a part of an epoch. They are drawn by id, so that two runs predict the same.
     """
     pool = state.index[state.keep & (state.split == "pool")]
     return sorted(shuffle_samples(pool, "pool of a run")[:most] if len(pool) > most else pool)

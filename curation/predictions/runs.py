@@ -93,8 +93,8 @@ def score_run(bench: Bench, key: str, truth: pd.Series) -> tuple[float, float, f
 def record_test_access(bench: Bench, keys: Iterable[str]) -> dict:
     """Record that these runs were judged on the test set.
 
-    To see the same again is no new access. Returns dict looks (how many), first (time of the first), edits (those made
-    after it, on samples outside the test split).
+    To see the same again is no new access. Returns dict accesses (how many), first (time of the first), edits (those
+    made after it, on samples outside the test split).
     """
     test = bench.rules().get("test", {}).get("hash") or "not frozen"
     seen = sha256(",".join(sorted(keys)).encode()).hexdigest()[:32]
@@ -108,7 +108,7 @@ def record_test_access(bench: Bench, keys: Iterable[str]) -> dict:
         "select count(*), min(ts), min(upto) from looks where test = ?", [test]
     )[0]
     if not n:  # a bench that nobody may write
-        return dict(looks=0, first=None, edits=0)
+        return dict(accesses=0, first=None, edits=0)
     since = bench.rows(
         "select sample, count(*) from edits "
         "where seq > ? and sample <> '' and kind <> 'import' group by sample",
@@ -116,7 +116,7 @@ def record_test_access(bench: Bench, keys: Iterable[str]) -> dict:
     )
     split = bench.state().split
     return dict(
-        looks=n,
+        accesses=n,
         first=iso_time(first),
         edits=sum(k for sample, k in since if split.get(sample) != "test"),
     )

@@ -236,7 +236,7 @@ def suggest_gaps(now: Situation) -> Step | None:
 def suggest_random_review(now: Situation) -> Step | None:
     """Review at random, until the errors left can be estimated."""
     review = now.status["review"]
-    n = review["looks"] + review["unsure_looks"]
+    n = review["sure_at_random"] + review["unsure_at_random"]
     if n >= min(ENOUGH, review["population"]):
         return None
     why = f"{n:,} samples are reviewed at random; an estimate of the errors left takes {ENOUGH}."

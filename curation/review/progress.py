@@ -49,9 +49,10 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     """Count reviews, and estimate how many labels are wrong.
 
     Returns reviewed, wrong (label changed or sample dropped by a person), unsure, population; and from
-    the random stratum alone looks (sure ones), hits, unsure_looks, share of all labels that came wrong
-    and errors_left, each (estimate, low, high), None before 30 looks; share_between and errors_between:
-    the estimates with all unsure looks right and all wrong, None where none was unsure.
+    the random stratum alone sure_at_random, hits (of these, wrong), unsure_at_random, share of all
+    labels that came wrong and errors_left, each (estimate, low, high), None before 30 drawn;
+    share_between and errors_between: the estimates with all unsure ones right and all wrong, None where
+    none was unsure.
     The stratum is the longest fully reviewed beginning of the bench's random order, so that a row
     somebody skipped cannot bias it. The intervals hold at every look of a session together.
     """
@@ -64,8 +65,8 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     wrong = find_wrong(bench, reviewed)
     first, population = sampling.random_stratum(state), len(random_order_rows(state))
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
-    looks, hits = len(sure), int(wrong.loc[sure].sum())
-    came = errors_left.estimate_wrong(hits, looks, population, len(first) - looks)
+    n, hits = len(sure), int(wrong.loc[sure].sum())
+    came = errors_left.estimate_wrong(hits, n, population, len(first) - n)
     share = came and came.scale(1 / population)
     # what people found anywhere is no longer left
     left = came and came.scale(1, -int(wrong[~guarded].sum()))
@@ -74,9 +75,9 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
         wrong=int(wrong.sum()),
         unsure=int((reviewed.verdict == "unsure").sum()),
         population=population + int(guarded.sum()),
-        looks=looks,
+        sure_at_random=n,
         hits=hits,
-        unsure_looks=len(first) - looks,
+        unsure_at_random=len(first) - n,
         share=share and (share.estimate, share.low, share.high),
         share_between=share and share.between,
         errors_left=left and (left.estimate, left.low, left.high),
@@ -87,9 +88,9 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
 def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     """Count what the random stratum says of each class.
 
-    Dicts of class (the given label), looks (sure ones), hits (wrong), flagged (looks whose given label
+    Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given label
     the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
-    clean_flagged; [] where nothing is scanned. Rates take 30 looks; rare classes are doubted more often
+    clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are doubted more often
     than others, and this is where it shows.
     """
     kept = LabelScores.load(bench)
@@ -109,7 +110,7 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     for name in sorted(set(given)):
         here = given == name
         counts = dict(
-            looks=here,
+            sure_at_random=here,
             hits=here & wrong,
             flagged=here & doubted,
             flagged_hits=here & doubted & wrong,
@@ -128,7 +129,7 @@ def find_unsorted(known: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 def describe_share(
     hits: int,
-    looks: int,
+    sure: int,
     unsure: int,
     share: tuple[float, float, float] | None,
     between: tuple[float, float] | None,
@@ -140,9 +141,9 @@ def describe_share(
     """
     doubt = f", {unsure} more unsure" if unsure else ""
     if share is None:
-        return f"{hits} of {looks}{doubt}, too few for a rate"
+        return f"{hits} of {sure}{doubt}, too few for a rate"
     middle = f"{share[0]:.1%}" if between is None else f"{between[0]:.1%} to {between[1]:.1%}"
-    return f"{hits} of {looks}{doubt}, {middle} [{share[1]:.1%}, {share[2]:.1%}]"
+    return f"{hits} of {sure}{doubt}, {middle} [{share[1]:.1%}, {share[2]:.1%}]"
 
 
 def describe_random_rate(review: dict) -> str:
@@ -152,8 +153,8 @@ def describe_random_rate(review: dict) -> str:
     """
     return describe_share(
         review["hits"],
-        review["looks"],
-        review["unsure_looks"],
+        review["sure_at_random"],
+        review["unsure_at_random"],
         review["share"],
         review["share_between"],
     )

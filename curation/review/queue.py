@@ -95,7 +95,7 @@ def order_queue(
     worst = [*first, *scores.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
     if random is None:
-        order, drawn = spread_by_need(worst, drawn, *count_looks(state))
+        order, drawn = spread_by_need(worst, drawn, *count_reviews(state))
     else:
         order = spread_evenly(worst, [s for s in drawn if s not in rank])
     shown = set(order)
@@ -136,7 +136,7 @@ def order_queue(
     return rows
 
 
-def count_looks(state: pd.DataFrame) -> tuple[int, int]:
+def count_reviews(state: pd.DataFrame) -> tuple[int, int]:
     """Count the reviews so far: (all, sure ones at random)."""
     stratum = sampling.random_stratum(state)
     reviewed = int((state.reviewed & state.given_label.notna()).sum())
@@ -144,17 +144,17 @@ def count_looks(state: pd.DataFrame) -> tuple[int, int]:
 
 
 def spread_by_need(
-    worst: list[str], drawn: list[str], reviewed: int, looks: int
+    worst: list[str], drawn: list[str], reviewed: int, at_random: int
 ) -> tuple[list[str], list[str]]:
     """Spread drawn samples among the worst, by their share of all reviews.
 
     The share is counted from the first review on, so that queues may be made and left as often as one likes: what
-    is missing is made up for, by every other row. drawn: in their order. reviewed, looks: as
-    count_looks has them. Returns (the order, what of `drawn` is in it).
+    is missing is made up for, by every other row. drawn: in their order. reviewed, at_random: as
+    count_reviews has them. Returns (the order, what of `drawn` is in it).
     """
-    share = FIRST_SHARE if looks < ENOUGH else LATER_SHARE
+    share = FIRST_SHARE if at_random < ENOUGH else LATER_SHARE
     # how many draws are due; who has looked at more of them than that need not wait for long
-    due = max(share * reviewed - looks, -1) if looks < ENOUGH else share * reviewed % 1
+    due = max(share * reviewed - at_random, -1) if at_random < ENOUGH else share * reviewed % 1
     order: dict[str, None] = {}
     taken = 0
     for sample in worst:
@@ -163,8 +163,8 @@ def spread_by_need(
         due += share
         while due >= 0.5 and taken < len(drawn):
             draw, new = drawn[taken], drawn[taken] not in order
-            taken, looks, due = taken + 1, looks + 1, due - 1
-            share = FIRST_SHARE if looks < ENOUGH else LATER_SHARE
+            taken, at_random, due = taken + 1, at_random + 1, due - 1
+            share = FIRST_SHARE if at_random < ENOUGH else LATER_SHARE
             if new:
                 order[draw], due = None, due + share
                 break

@@ -7,18 +7,18 @@ from typing import Any
 
 from assay.curation.statistics import estimates
 
-FEWEST = 30  # looks, below which a rate says nothing
+FEWEST = 30  # drawn, below which a rate says nothing
 
 
-def format_rate(hits: int, looks: int) -> str:
+def format_rate(hits: int, drawn: int) -> str:
     """Write a share with its n and 95 % interval.
 
-    '12 of 40, 30.0% [18.1%, 45.4%]'. Before 30 looks only the counts.
+    '12 of 40, 30.0% [18.1%, 45.4%]'. Before 30 drawn only the counts.
     """
-    if looks < FEWEST:
-        return f"{hits} of {looks}, too few for a rate"
-    low, high = estimates.wilson_interval(hits, looks)
-    return f"{hits} of {looks}, {format_share(hits / looks, low, high)}"
+    if drawn < FEWEST:
+        return f"{hits} of {drawn}, too few for a rate"
+    low, high = estimates.wilson_interval(hits, drawn)
+    return f"{hits} of {drawn}, {format_share(hits / drawn, low, high)}"
 
 
 def format_share(share: float, low: float, high: float, digits: int = 1) -> str:

@@ -28,7 +28,7 @@ def shared_lock(job: Callable) -> Callable:
 
 @contextmanager
 def exclusive_lock(bench: Bench) -> Iterator[None]:
-    """Keep imports, scans and trainings away meanwhile.
+    """Keep imports, scans and runs away meanwhile.
 
     UserError where one is at work.
     """

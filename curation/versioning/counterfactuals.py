@@ -36,8 +36,8 @@ def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
             )
         frame.loc[shuffle_samples(train, "part", e.seed or 0)[n:], "keep"] = False
         return frame
-    flagged = bench.suspects(str(e.base))  # frame sample -> label, suggestion
-    flagged = flagged[frame["split"][flagged.index] == "train"]  # the ruler, val, stays as it is
+    flagged = bench.flagged(str(e.base))  # frame sample -> label, suggestion
+    flagged = flagged[frame["split"][flagged.index] == "train"]  # val, which judges, stays as it is
     if e.what == "random":
         flagged = draw_random_alike(frame, flagged, e.n, e.seed or 0)
     if e.op == "-":

@@ -46,7 +46,7 @@ LOG = f"""with {PER_BATCH},
 ends as (select arg_min(name, ts) as name, upto from commits group by upto),
 work as (select e.name, k.* from kinds k asof left join ends e on k.upto <= e.upto),
 done as (
-    select name, who as author, sum(samples)::bigint as looks, {SUMS}, sum(seconds) as seconds,
+    select name, who as author, sum(samples)::bigint as samples, {SUMS}, sum(seconds) as seconds,
         min(first) as first, max(last) as last
     from work where kind <> 'rule' group by all)
 select coalesce(c.name, d.name) as version, d.* exclude (name),
@@ -64,7 +64,7 @@ def read_batches(bench: Bench) -> pd.DataFrame:
 def read_log(bench: Bench) -> pd.DataFrame:
     """Read commits, and the open work since, by author; oldest first.
 
-    A frame version (None: since the last commit), author, looks (a sample that two batches speak of counts twice),
+    A frame version (None: since the last commit), author, samples (one that two batches speak of counts twice),
     edits, counts by kind of edit, seconds spent, first, last, committed_by, committed, message, tree."""
     return bench.query(LOG)
 

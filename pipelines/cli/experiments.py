@@ -163,7 +163,7 @@ def print_report(
     print_summary(data, shown or line_printer(args))
     if shown:
         return shown(f"the report is {where}")
-    # `code` says how a verb ended; that of the trainings has a longer name
+    # `code` says how a verb ended; that of the training has a longer name
     out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
     print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
 
@@ -171,13 +171,18 @@ def print_report(
 def print_summary(data: dict, tell: Callable[[str], object]) -> None:
     """Print an experiment: the verdict, the matrix, what each change was worth."""
     from assay.curation.statistics.wording import format_as_given, format_interval, format_points
+    from assay.pipelines.reports.markdown import describe_control
+
+    gains = [*data["effects"], *data["beside"]]
+    width = max((len(e["kind"]) for e in gains), default=0)
 
     def name_gain(e: dict) -> str:
-        name = f"  {e['kind']:<12} {pad_text(e['name'], 34)}"
+        name = f"  {e['kind']:<{width}} {pad_text(e['name'], 34)}"
         return f"{name} {format_interval(e)}{format_as_given(e)}"
 
-    tell(data["verdict"])
-    for c in data["cells"]:
+    for line in data["verdict_lines"]:
+        tell(line)
+    for c in data["matrix"]:
         accuracy, balanced = (
             "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
             for e in (c["accuracy"], c["balanced"])
@@ -189,8 +194,7 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
         tell(f"{name_gain(e)}  {e['verdict']}")
     for b in data["beside"]:
         tell(name_gain(b))
-    if not data["control"]:
-        tell(f"  {data['control_reason']}")
+    tell(f"  {describe_control(data)}")
 
 
 def list_runs(args: argparse.Namespace) -> None:
@@ -263,7 +267,7 @@ def add(verbs: Verbs) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="train so many cells at once (default: one a core, or one a GPU)",
+        help="train so many at once (default: one a core, or one a GPU)",
     )
     add_patience_option(verb)
     verb.add_argument(

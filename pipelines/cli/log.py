@@ -38,7 +38,7 @@ def show_log(args: argparse.Namespace) -> None:
     rows["version"] = rows.version.where(rows.version.notna(), "(open)")
     rows["minutes"] = rows.seconds / 60
     counts = [c for c in COUNTS if rows[c].any()]
-    columns = ["version", "author", "last", "looks", *counts, "minutes", "message"]
+    columns = ["version", "author", "last", "samples", *counts, "minutes", "message"]
     diff = f"assay diff {rows.version.iloc[0] if len(rows) else 'v1'} HEAD"
     then = f"assay log --batches, {diff}, or assay blame SAMPLE -b {bench.given}"
     print_table(args, rows, columns, then)

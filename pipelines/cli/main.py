@@ -21,7 +21,7 @@ HEADINGS = {
     "Find and mend wrong labels": "review issues audit reviewers",
     "What was done, and versions": "log undo versions",
     "Prove what it was worth": "experiments gates",
-    "Find what is missing": "gaps map selection shadow triggers",
+    "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",
     "Keep a bench sound": "maintenance",
 }

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LISTENER: Callable | None = None  # who else hears of progress and result: see task.py
 QUIET = False  # whether the verb was asked to print nothing but errors and data
 # of all that --json prints; raised where a field goes, or means something else: see schemas/
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class PipeSafeOutput:

@@ -74,7 +74,7 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
-    for row in sorted(out["classes_reviewed"], key=lambda row: -row["looks"])[:12]:
+    for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:
         tell(f"  {format_cell(row['class'])}: {describe_class(row)}")
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
         tell(f"network  {describe_age(out['network'])}; assay scan asks it anew")
@@ -98,7 +98,7 @@ def describe_class(row: dict) -> str:
         flags = f"flags right {format_rate(row['flagged_hits'], row['flagged'])}"
     if row["clean"]:
         clean = f"; clean ones flagged {format_rate(row['clean_flagged'], row['clean'])}"
-    return f"wrong {format_rate(row['hits'], row['looks'])}; {flags}{clean}"
+    return f"wrong {format_rate(row['hits'], row['sure_at_random'])}; {flags}{clean}"
 
 
 def describe_age(network: dict) -> str:

@@ -146,6 +146,6 @@ def add(verbs: Verbs) -> None:
         "--disagreement",
         nargs=2,
         metavar="RUN",
-        help="catch what two models name differently (see assay shadow)",
+        help="catch what two models name differently (see assay disagreements)",
     )
     verb.add_argument("--query", metavar="SQL", help="catch what a SELECT of sample ids returns")

@@ -15,13 +15,13 @@ from assay.pipelines.evaluation.test_set import (
     describe_fairness,
     estimate_to_dict,
 )
-from assay.pipelines.evaluation.verdict import write_verdict
+from assay.pipelines.evaluation.verdict import write_verdict, write_verdict_lines
 
 
 def compare_versions(bench: Bench, plan: dict) -> dict:
     """Compare the finished runs of a plan on the locked test set.
 
-    One dict of plain numbers (fractions; the report prints points): cells, effects, control,
+    One dict of plain numbers (fractions; the report prints points): matrix, effects, control,
     interaction, costs, where it helped, fairness, interval, verdict and what is needed to run it
     again.
     """
@@ -36,8 +36,9 @@ def compare_versions(bench: Bench, plan: dict) -> dict:
     return dict(
         question=plan["question"],
         verdict=write_verdict(c, primary, found["power"]),
+        verdict_lines=write_verdict_lines(c, primary, found["power"]),
         **found,
-        cells=[describe_cell(own, evaluator, seconds) for own in group_by_cell(wanted).values()],
+        matrix=[describe_cell(own, evaluator, seconds) for own in group_by_cell(wanted).values()],
         diverged=c.diverged,
         failed=c.failed,
         margin=plan["margin"] / 100,

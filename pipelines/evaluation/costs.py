@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 60  # seconds below which points an hour would be a number about nothing
 # raise it by hand when gain_curve or gain_by_batch change what they mean: what was kept is then
 # measured again
-MEANS = 1
+MEANS = 2
 KEPT = 8  # replays that are kept
 MADE = f"""select batch, sample, any_value(who) as who, max({SECONDS}) as seconds from edits
 where seq > $first and seq <= $last and {PERSON} and field in ('label', 'keep')
@@ -153,8 +153,8 @@ def measure_compute_cost(wanted: list[dict], seconds: Mapping[str, float]) -> di
     """Measure what training took.
 
     wanted: cells (dicts version, arch, seed, key); seconds: key -> seconds (a run without is not
-    counted). Two cells that share a run share its cost, so totals may be less than the sum of
-    cells. Returns dict cells (dicts version, arch, runs, seconds, per_run), architectures ({arch:
+    counted). Two rows of the matrix that share a run share its cost, so totals may be less than their
+    sum. Returns dict matrix (dicts version, arch, runs, seconds, per_run), architectures ({arch:
     dict runs, seconds, per_run}), runs, seconds.
     """
     known = {key: float(s) for key, s in dict(seconds).items() if s is not None and np.isfinite(s)}
@@ -164,7 +164,7 @@ def measure_compute_cost(wanted: list[dict], seconds: Mapping[str, float]) -> di
         by_arch.setdefault(c["arch"], []).append(c)
     total = sum_seconds(wanted, known)
     return dict(
-        cells=[
+        matrix=[
             dict(version=v, arch=a) | sum_seconds(own, known) for (v, a), own in by_cell.items()
         ],
         architectures={arch: sum_seconds(own, known) for arch, own in by_arch.items()},

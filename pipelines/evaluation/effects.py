@@ -22,7 +22,7 @@ def measure_gains(c: Comparison) -> dict:
     """Measure what each change was worth.
 
     The effects that the plan asks for, its main one (the last version against the first), what
-    this test could see, and what stands beside it: the gain in each cell, of the controls and of
+    this test could see, and what stands beside it: the gain of each architecture, of the controls and of
     the ceiling.
     """
     archs, first, measure = c.plan["architectures"], c.plan["versions"][0], c.evaluator.measure
@@ -82,8 +82,8 @@ def list_effects(plan: dict, wanted: list[dict]) -> Iterator[tuple[dict, Weights
 def list_reference_effects(bench: Bench, plan: dict, kinds: dict[str, str]) -> list[dict]:
     """List what the data effect stands beside.
 
-    The controls and the ceiling against the first version, each automatic fix against its own
-    control. kinds: {version: its kind}.
+    The controls and the ceiling against the first version, each change against its own control.
+    kinds: {version: its kind}.
     """
     named, first = find_control(bench, plan), plan["versions"][0]
     if "data" not in plan["effects"]:
@@ -93,6 +93,8 @@ def list_reference_effects(bench: Bench, plan: dict, kinds: dict[str, str]) -> l
         if kind != "version":
             out.append(make_effect("control" if v == named else kind, v, first))
     own = {v: automatic_control(bench, v) for v, kind in kinds.items() if kind == "version"}
+    if plan.get("control"):
+        own |= {plan["versions"][-1]: plan["control"]}
     return out + [make_effect("beyond chance", v, c) for v, c in own.items() if c in kinds]
 
 
@@ -164,20 +166,22 @@ def find_random_control(c: Comparison, primary: dict | None) -> tuple[dict | Non
     """Find the random control of the main effect.
 
     Or why there is none. Real where a version is one; for a review that nobody did at random, what
-    the random stratum says that as many random reviews would have found; else absent.
+    the random stratum says that as many at random would have found; else absent.
     """
     if primary is None:
         return None, "nothing to compare with chance"
     if name := find_control(c.bench, c.plan):
         return measure_control(c, name, primary), None
+    if any(expressions.is_expression(primary[k]) for k in ("against", "version")):
+        return None, "no random control: the plan names none"
     found = estimate_from_random_stratum(c.bench, primary["against"], primary["version"])
-    n = found["looks"] + found["unsure"] if found else 0
+    n = found["sure_at_random"] + found["unsure_at_random"] if found else 0
     if n >= label_noise.ENOUGH:
         return found | dict(kind="control", estimated=True), None
     few = "nobody reviewed at random"
     if found:
-        few = f"{n:,} of the {label_noise.ENOUGH} random reviews that an estimate takes"
-    return None, f"no random control: {few}, and the plan names no control version"
+        few = f"{n:,} of the {label_noise.ENOUGH} reviewed at random that an estimate takes"
+    return None, f"no random control: {few}"
 
 
 def measure_control(c: Comparison, name: str, primary: dict) -> dict:
@@ -195,28 +199,26 @@ def measure_control(c: Comparison, name: str, primary: dict) -> dict:
         make_effect("control", name, first)
         | measure(data_weights(archs, name, first))
         | dict(beyond=measure(data_weights(archs, version, name)))
-        | dict(seed="of the cell" if automatic else None, review=review, estimated=False)
+        | dict(seed="of the run" if automatic else None, review=review, estimated=False)
     )
 
 
 def estimate_from_random_stratum(bench: Bench, first: str, last: str) -> dict | None:
-    """Estimate what as many random reviews would have found.
+    """Estimate what as many reviews at random would have found.
 
-    From the random stratum. Of the reviews between two versions: dict looks, hits, unsure, reviews,
-    found, would_find (estimate, low, high; all unsure ones right at the low end and wrong at the
-    high one). None where there is no such stratum.
+    From the random stratum. Of the reviews between two versions: dict sure_at_random, hits,
+    unsure_at_random, reviews, found, would_find (estimate, low, high; all unsure ones right at the
+    low end and wrong at the high one). None where there is no such stratum.
     """
-    if expressions.is_expression(first) or expressions.is_expression(last):
-        return None
     was, now = (progress.summarize_reviews(bench, bench.state(v)) for v in (first, last))
-    keys = ("looks", "hits", "unsure_looks", "reviewed", "wrong")
-    looks, hits, unsure, n, found = (now[k] - was[k] for k in keys)
-    if looks < 1 or n < 1:
+    keys = ("sure_at_random", "hits", "unsure_at_random", "reviewed", "wrong")
+    sure, hits, unsure, n, found = (now[k] - was[k] for k in keys)
+    if sure < 1 or n < 1:
         return None
-    low = wilson_interval(hits, looks + unsure)[0]
-    high = wilson_interval(hits + unsure, looks + unsure)[1]
-    would_find = [n * share for share in (hits / looks, low, high)]
-    counts = dict(looks=looks, hits=hits, unsure=unsure)
+    low = wilson_interval(hits, sure + unsure)[0]
+    high = wilson_interval(hits + unsure, sure + unsure)[1]
+    would_find = [n * share for share in (hits / sure, low, high)]
+    counts = dict(sure_at_random=sure, hits=hits, unsure_at_random=unsure)
     return counts | dict(reviews=n, found=found, would_find=would_find)
 
 

@@ -22,7 +22,7 @@ def gain_curve(replay: Replay, steps: int = 12) -> dict:
 
     Returns dict points (dicts reviews, minutes or None, changed: training samples that the
     reviews so far change, estimate, low, high: against no review), last_third (dict reviews
-    [from, to], estimate, low, high, verdict), n validation samples, ruler_corrected (validation
+    [from, to], estimate, low, high, verdict), n validation samples, validation_changed (validation
     labels that differ between the versions: never gain), other (training labels that differ for
     other reasons than these reviews, and do so at every point), scope.
     """
@@ -41,7 +41,7 @@ def gain_curve(replay: Replay, steps: int = 12) -> dict:
         points=points,
         last_third=dict(reviews=[third, n], verdict=judge_last_third(e)) | interval_to_dict(e),
         n=replay.n,
-        ruler_corrected=replay.corrected,
+        validation_changed=replay.corrected,
         other=replay.other,
         scope=SCOPE,
     )

@@ -185,7 +185,7 @@ class TestSetEvaluator:
     def measure_accuracy(self, version: str, arch: str) -> tuple[Estimate, Estimate]:
         """Estimate accuracy and balanced accuracy of one cell.
 
-        Cells of one architecture lend each other their seed spread.
+        Versions of one architecture lend each other their seed spread.
         """
         own = version, arch
         lenders = [(v, a) for v, a in self.Y if a == arch and v != version]

@@ -30,18 +30,41 @@ def write_verdict(c: Comparison, primary: dict | None, power: dict | None) -> st
     Then its conditions, then what to do next. primary: the main effect; power: as
     effects.estimate_power.
     """
-    lost, caveat = describe_left_out(c), f"; {c.caveat}" if c.caveat else ""
+    conditions = list_conditions(c, primary, power)
     if primary is None:
-        return f"{explain_no_effect(c.plan)}{caveat}{lost}."
-    answer = ANSWERS[primary["verdict"]]
-    out = f"{answer}: {describe_change(c, primary)}, {format_interval(primary)}, {primary['name']}"
+        return "; ".join([explain_no_effect(c.plan), *conditions]) + "."
+    answer = f"{ANSWERS[primary['verdict']]}: {describe_change(c, primary)}"
+    first = f"{answer}, {describe_gain(primary)}"
+    return "; ".join([first, *conditions]) + f". Next: {suggest_next_step(primary, c.caveat)}."
+
+
+def write_verdict_lines(c: Comparison, primary: dict | None, power: dict | None) -> list[str]:
+    """Write the verdict as short lines, for a screen: the answer alone is the first."""
+    conditions = list_conditions(c, primary, power)
+    if primary is None:
+        lines = [explain_no_effect(c.plan), *conditions]
+    else:
+        # what the test labels are worth comes next, before anything else
+        conditions.insert(bool(c.caveat), describe_change(c, primary))
+        answer = f"{ANSWERS[primary['verdict']]}: {describe_gain(primary)}"
+        lines = [answer, *conditions, f"next: {suggest_next_step(primary, c.caveat)}"]
+    return [f"{line[:1].upper()}{line[1:]}." for line in lines]
+
+
+def list_conditions(c: Comparison, primary: dict | None, power: dict | None) -> list[str]:
+    """List what the answer rests on, what the test labels are worth first."""
+    out = [c.caveat] if c.caveat else []
+    if primary is not None and primary["verdict"] == UNCLEAR:
+        out += explain_unclear(primary, power)
+    return out + describe_left_out(c)
+
+
+def describe_gain(primary: dict) -> str:
+    """Say what the gain is: '+1.3 points [+0.6, +2.1], v2 against v1'."""
+    out = f"{format_interval(primary)}, {primary['name']}"
     if max(primary["seeds"]) == 1:
         out += " (these trained models only, not the recipe)"
-    if primary["verdict"] == UNCLEAR:
-        out += f", {UNCLEAR}{caveat}{explain_unclear(primary, power)}"
-    else:
-        out += caveat
-    return f"{out}{lost}. Next: {suggest_next_step(primary, c.caveat)}."
+    return f"{out}, {UNCLEAR}" if primary["verdict"] == UNCLEAR else out
 
 
 def describe_change(c: Comparison, primary: dict) -> str:
@@ -64,18 +87,18 @@ def describe_change(c: Comparison, primary: dict) -> str:
     return f"{subject} {moved} accuracy{mean} {span}"
 
 
-def explain_unclear(primary: dict, power: dict) -> str:
+def explain_unclear(primary: dict, power: dict) -> list[str]:
     """Explain why nothing was shown, and what would show it."""
-    out = ""
+    out = []
     if primary["low"] > 0 or primary["high"] < 0:
-        out = (
-            "; its own interval excludes zero, but not after Holm's correction for all effects "
+        out.append(
+            "its own interval excludes zero, but not after Holm's correction for all effects "
             f"that were tested (p {primary['p_holm']:.2f})"
         )
     seeds = max(primary["seeds"])
     few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
     smallest = f"an effect of {format_points(power['smallest'], False)} points or more"
-    return f"{out}; {few} would show {smallest}{describe_enough(power)}"
+    return [*out, f"{few} would show {smallest}{describe_enough(power)}"]
 
 
 def describe_enough(power: dict) -> str:
@@ -125,16 +148,13 @@ def count_reviews_between(bench: Bench, first: str, last: str) -> int:
     return max(0, now - was)
 
 
-def describe_left_out(c: Comparison) -> str:
-    """Say how many runs are left out, and why.
-
-    As the end of the verdict.
-    """
+def describe_left_out(c: Comparison) -> list[str]:
+    """Say how many runs are left out, and why."""
     n, k = sum(len(d["seeds"]) for d in c.diverged), len(c.failed)
     of = n + k + sum(len(runs) for runs in c.evaluator.predicted.values())
-    out = f"; {n} of {of} runs diverged and are left out" if n else ""
+    out = [f"{n} of {of} runs diverged and are left out"] if n else []
     if c.failed:
         run = c.failed[0]
         first = f"first {run['arch']} on {run['version']}, seed {run['seed']}: {run['error']}"
-        out += f"; {k} of {of} runs failed and are left out, {first}"
+        out.append(f"{k} of {of} runs failed and are left out, {first}")
     return out

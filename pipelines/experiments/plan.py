@@ -168,7 +168,7 @@ def last_plan(bench: Bench) -> dict:
     if not file.exists():
         raise UserError(
             "expected an experiment, found none in this bench",
-            "run: assay experiment PLAN.toml, or name a PLAN.toml whose runs are there",
+            f"run: assay experiment -b {bench.given}, or name a PLAN.toml whose runs are there",
         )
     try:
         plan = dict(json.loads(file.read_text()))

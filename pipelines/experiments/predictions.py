@@ -168,7 +168,7 @@ def compare_models(
             raise UserError(
                 f"expected {name} to have predicted some of {len(ids):,} {split} samples,"
                 " found none: they came after it was trained",
-                "assay shadow --predict trains it once more, to predict them",
+                "assay disagreements --predict trains it once more, to predict them",
             )
     found, about = model_disagreement.compare_recipes(*sides)
     found.insert(0, "sample", ids[found.pop("row")])

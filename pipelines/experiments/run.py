@@ -1,7 +1,7 @@
 """Train the missing cells of a plan.
 
 On all cores or GPUs at once.
-A kill costs the cells that were under way, and no other.
+A kill costs the runs that were under way, and no other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ START = 5
 
 
 class Unfinished(UserError):
-    """Some cells failed; the others, `trained` of them, are kept."""
+    """Some runs failed; the others, `trained` of them, are kept."""
 
     code = "unfinished"
 
@@ -81,7 +81,7 @@ def announce_matrix(
         if todo
         else ""
     )
-    say(f"experiment  {len(wanted)} cells, {len(todo)} to train{cost}")
+    say(f"experiment  {len(wanted)} runs, {len(todo)} to train{cost}")
     for row in rows if todo or dry else ():
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
@@ -130,7 +130,7 @@ def run_plan(
             return 0
         about = dict(
             question=plan["question"],
-            cells=len(wanted),
+            runs=len(wanted),
             done=len(wanted) - len(todo),
             begun=begun,
             keys=[c["key"] for c in todo],
@@ -151,11 +151,11 @@ def run_plan(
                 if cell.get("lost"):
                     record_lost_cell(bench, cell)
             if failed:
-                job.fail(f"{len(failed)} cells failed, first: {failed[0]['error']}")
+                job.fail(f"{len(failed)} runs failed, first: {failed[0]['error']}")
     if failed:
         first = failed[0]
         raise Unfinished(
-            f"expected {len(about['keys'])} cells to train, found {len(failed)} that failed; "
+            f"expected {len(about['keys'])} runs to train, found {len(failed)} that failed; "
             f"first {first['arch']} on {first['at']} with seed {first['seed']}: {first['error']}",
             f"the others are done and kept; assay runs -b {bench.given} lists all; mend the plan, or run it again",
             len(about["keys"]) - len(failed),
@@ -201,7 +201,7 @@ def train_cells(
         share = (done + sum(seconds[k] * s for k, s in under_way.items())) / total
         progress(
             share,
-            f"{count} of {len(todo)} cells; {text}" if text else f"{count} of {len(todo)} cells",
+            f"{count} of {len(todo)} runs; {text}" if text else f"{count} of {len(todo)} runs",
         )
         job.tell(share=round(share, 3), trained=count, of=len(todo))
 

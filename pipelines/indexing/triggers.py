@@ -33,7 +33,9 @@ def describe_trigger(t: dict) -> str:
         line += f"; of {t['older']:,} older ones it would catch {t['base']:.1%}"
     if t["unjudged"]:
         runs = " ".join(t["runs"])
-        line += f"; {t['unjudged']:,} no run has predicted yet (assay shadow {runs} --predict)"
+        line += (
+            f"; {t['unjudged']:,} no run has predicted yet (assay disagreements {runs} --predict)"
+        )
     return line
 
 

@@ -1,6 +1,6 @@
 """Jobs at work on a bench: locked files.
 
-A job is a cell of an experiment, an experiment, a task or the map. `claim_job` claims one, `list_jobs` lists them.
+A job is a run of an experiment, an experiment, a task or the map. `claim_job` claims one, `list_jobs` lists them.
 The kernel drops the lock when the process ends, however it ends.
 """
 
@@ -25,7 +25,7 @@ from assay.curation.times import iso_time, now, to_stored
 HERE = "http://127.0.0.1:"
 TEXTS = "state question text error hint trace version at arch key since begun".split()
 FIELD_TYPES = dict.fromkeys(TEXTS, (str,))
-FIELD_TYPES |= dict.fromkeys("pid cells done trained of seed".split(), (int,))
+FIELD_TYPES |= dict.fromkeys("pid runs done trained of seed".split(), (int,))
 FIELD_TYPES |= dict(share=(int, float), keys=(list,), said=(dict,))
 PATIENCE = 3600  # seconds that a finished training waits for a bench which somebody else has open
 
@@ -157,7 +157,7 @@ def dismiss_job(bench: Bench, name: str) -> None:
 def is_done_since(job: dict, trained: dict[str, datetime]) -> bool:
     """Whether all that a job was at was trained after it began.
 
-    `trained`: {key: time}. An experiment names its `keys`; a cell is called by its own.
+    `trained`: {key: time}. An experiment names its `keys`; a run is called by its own.
     """
     begun = parse_start(job.get("begun") or job.get("since"))
     return all(trained.get(key, datetime.min) >= begun for key in job.get("keys", [job["name"]]))

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from assay.pipelines.reports.phrases import count, cut, points
 from assay.pipelines.reports.templates import interval_markup, render
 
-TITLE, ORDER = "Every cell", 20
+TITLE, ORDER = "Every version and architecture", 20
 NO_SPREAD = "not distinguishable from 0"  # the estimate of a variance came out below nothing
 
 
@@ -17,10 +17,10 @@ def section(data: dict) -> Markup:
     Each has its interval and n.
     """
     gains = {(e["version"], e["arch"]): e for e in data["per_architecture"]}
-    low = min(c["accuracy"]["low"] for c in data["cells"])
-    high = max(c["accuracy"]["high"] for c in data["cells"])
+    low = min(c["accuracy"]["low"] for c in data["matrix"])
+    high = max(c["accuracy"]["high"] for c in data["matrix"])
     rows: dict[str, dict] = {}
-    for c in data["cells"]:
+    for c in data["matrix"]:
         head = dict(version=c["version"], about=version_words(c), cells=[])
         gain = gains.get((c["version"], c["arch"]))
         rows.setdefault(c["version"], head)["cells"].append(draw_cell(c, gain, low, high))
@@ -39,7 +39,7 @@ def version_words(cell: dict) -> str:
 
 
 def about_words(data: dict, low: str, high: str) -> str:
-    """Say what judged the cells, and which runs are left out."""
+    """Say what judged the runs, and which runs are left out."""
     lost = sum(len(d["seeds"]) for d in data["diverged"])
     tested, first = count(data["n_test"], "locked test sample"), data["plan"]["versions"][0]
     about = (
@@ -81,7 +81,7 @@ def accuracy_markup(e: dict) -> Markup:
 
 
 def spread_words(spread: float | None) -> str:
-    """Write how far seeds of one cell differ."""
+    """Write how far seeds of one version and architecture differ."""
     if spread is None:
         return "unknown"
     return points(spread, sign=False) if spread else NO_SPREAD

@@ -103,7 +103,7 @@ def draw_curve(found: dict) -> Markup:
         third=third,
         gain=interval_markup(third) if third["low"] != third["high"] else "",
         judged=count(found["n"], "validation label"),
-        corrected=found["ruler_corrected"],
+        corrected=found["validation_changed"],
         other=found["other"] and count(found["other"], "training label"),
     )
     body = curve(points, "reviews") + PARTS.folded("The curve as numbers", table)

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from assay.pipelines.reports.charts import Row, interval_ends, plot
 from assay.pipelines.reports.markdown import describe_control
-from assay.pipelines.reports.phrases import count, cut, p_value, sentence
+from assay.pipelines.reports.phrases import count, cut, p_value, sentence, set_minus
 from assay.pipelines.reports.templates import PARTS, interval_markup
 from assay.pipelines.reports.verdict import EFFECT_KINDS, too_small
 
@@ -24,7 +24,7 @@ def section(data: dict) -> Markup:
     body = PARTS.about(ABOUT if data["effects"] else NONE) + draw_effects(data)
     if not data["interaction"]:
         body += PARTS.about(f"No interaction: {cut(data['interaction_reason'])}.")
-    return body + PARTS.about(sentence(describe_control(data)))
+    return body + PARTS.about(sentence(set_minus(describe_control(data))))
 
 
 def draw_effects(data: dict) -> Markup:

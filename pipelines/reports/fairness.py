@@ -17,12 +17,12 @@ def section(data: dict) -> Markup:
     known, test = data.get("fairness") or {}, data["test"]
     version = cut(known.get("test", "HEAD"))
     facts: dict[str, str | Markup] = {
-        "judged by": f"{count(test['n'], 'test sample')} of {version}, the same for every cell",
+        "judged by": f"{count(test['n'], 'test sample')} of {version}, the same for every run",
         "test labels": label_words(test),
     }
     if near := known.get("near_duplicates"):
         facts["copies"] = copy_words(near)
-    if known.get("looks") is not None:
+    if known.get("accesses") is not None:
         facts["test accesses"] = access_words(known)
     facts["selection"] = (
         "epochs, batches and reviews are judged on validation; the test set judges only this page"
@@ -49,7 +49,7 @@ def copy_words(near: dict[str, int]) -> str | Markup:
 
 def access_words(known: dict) -> str:
     """Say how often the test was looked at, and the edits since."""
-    words = f"this test version was looked at {count(known['looks'], 'time')}"
+    words = f"this test version was looked at {count(known['accesses'], 'time')}"
     if not known.get("first"):
         return words
     edits = count(known["edits"], "edit")

@@ -38,15 +38,16 @@ def reviewed_card(review: dict) -> tuple[str, str]:
 def control_cards(control: dict) -> list[tuple[str, str]]:
     """What chance would have found: estimated, or reviewed as a control."""
     if control.get("estimated"):
+        drawn = control["sure_at_random"] + control["unsure_at_random"]
         about = (
-            f"would be wrong of {control['reviews']:,} picked by chance, "
-            f"by {control['looks']:,} reviewed at random; wrong here {control['found']:,}"
+            f"would be wrong of {control['reviews']:,} drawn at random, "
+            f"by {drawn:,} reviewed at random; wrong here {control['found']:,}"
         )
         return [(about, "{:,.0f} [{:,.0f}, {:,.0f}]".format(*control["would_find"]))]
     review = control.get("review")
     if not review or not review["reviewed"]:
         return []
-    about = "were wrong where chance picked them, for the control"
+    about = "were wrong of those drawn at random, for the control"
     return [(about, f"{review['wrong']:,} of {review['reviewed']:,}")]
 
 
@@ -54,7 +55,7 @@ def errors_left_card(review: dict) -> tuple[str, str]:
     """Show the errors left where nobody is sure yet."""
     among = review["population"] - review["reviewed"] + review["unsure"]
     nobody = "nobody is sure of" if review["unsure"] else "nobody reviewed"
-    wait = f"; that takes 30 reviewed at random, there are {review['looks']:,}"
+    wait = f"; that takes 30 reviewed at random, there are {review['sure_at_random']:,}"
     about = f"errors left among {among:,} labels that {nobody}"
     about += "" if review["errors_left"] else wait
     return about, cut(progress.describe_errors_left(review) or "not yet known")

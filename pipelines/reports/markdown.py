@@ -11,9 +11,18 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from assay.curation.review.progress import describe_share
+from assay.curation.statistics.wording import format_interval
 from assay.pipelines.experiments.cells import RECIPE
 from assay.pipelines.experiments.plan import Plan, format_duration
-from assay.pipelines.reports.phrases import count, interval, is_significant, p_value, points
+from assay.pipelines.reports.phrases import (
+    count,
+    interval,
+    is_significant,
+    p_value,
+    points,
+    set_minus,
+    split_verdict,
+)
 from assay.pipelines.reports.slices import MOST
 
 ROWS = 12  # rows of a table; the rest is in the report
@@ -47,9 +56,9 @@ def markdown(data: dict) -> str:
 
     The verdict, the matrix, the effects, what it cost, whether it is fair, how to run it again.
     """
-    verdict = re.sub(r"(?<![\w-])-(?=\d)", "−", data["verdict"])
+    answer, _, rest = split_verdict(capitalize_first(set_minus(data["verdict"])))
     said = [
-        escape_markdown(capitalize_first(describe_control(data)), 300),
+        escape_markdown(set_minus(capitalize_first(describe_control(data))), 300),
         escape_markdown(describe_relabelled_control(data), 300),
         cost_words(data),
         slice_words(data),
@@ -57,8 +66,9 @@ def markdown(data: dict) -> str:
     ]
     size = f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}"
     lines = [
-        f"### {escape_markdown(capitalize_first(verdict), 1200)}",
+        f"### {escape_markdown(answer, 1200)}",
         "",
+        *([escape_markdown(capitalize_first(rest), 1200), ""] if rest else []),
         escape_markdown(data["question"], 300),
         *accuracy_table(data),
         f"Accuracy in %: {size}, 95 % intervals.",
@@ -119,7 +129,7 @@ def rerun_lines(data: dict) -> list[str]:
 def accuracy_table(data: dict) -> list[str]:
     """Write the matrix: accuracies with their intervals."""
     archs, rows = data["plan"]["architectures"], {}
-    for c in data["cells"]:
+    for c in data["matrix"]:
         head = f"{escape_markdown(c['version'])} ({c['n_train']:,} labels)"
         rows.setdefault(c["version"], [head]).append(interval(c["accuracy"], sign=False))
     return table_lines(["version", *map(escape_markdown, archs)], list(rows.values()))
@@ -135,17 +145,17 @@ def describe_control(data: dict) -> str:
         return data["control_reason"] or "no random control"
     if c.get("estimated"):
         would = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*c["would_find"])
-        base = f"{c['hits']:,} of {c['looks']:,} labels reviewed at random were wrong"
-        reviews = count(c["reviews"], "random review")
+        unsure = f", {c['unsure_at_random']:,} more unsure" if c["unsure_at_random"] else ""
+        base = f"{c['sure_at_random']:,} reviewed at random ({c['hits']:,} wrong{unsure})"
         return (
-            f"random control, estimated: {base}, so {reviews} would have found {would}; "
-            f"these found {c['found']:,}"
+            f"random control, estimated from {base}: {c['reviews']:,} such reviews would have "
+            f"found {would} wrong labels; these found {c['found']:,}"
         )
-    seed = f" (drawn with the seed {c['seed']})" if c.get("seed") else ""
-    what = f"what as many labels are worth when chance picks them{seed}: {interval(c)} points"
+    seed = f", drawn with the seed {c['seed']}" if c.get("seed") else ""
+    own = f"random control, {c['version']}{seed}: {format_interval(c)}"
     last = data["plan"]["versions"][-1]
-    beyond = f"; {last} against it {interval(c['beyond'])} points" if c.get("beyond") else ""
-    return f"random control, {what}{beyond}"
+    beyond = f"; {last} less the control: {format_interval(c['beyond'])}" if c.get("beyond") else ""
+    return f"{own}{beyond}"
 
 
 def describe_relabelled_control(data: dict) -> str:
@@ -235,10 +245,10 @@ def fairness_words(data: dict) -> Iterator[str]:
         most = max(near.values())
         some = f"at most {most:,}" if most else "no"
         said.append(f"{some} training samples (nearly) equal a test sample")
-    if known.get("looks"):
-        times, edits = count(known["looks"], "time"), count(known["edits"], "edit")
+    if known.get("accesses"):
+        times, edits = count(known["accesses"], "time"), count(known["edits"], "edit")
         said.append(f"test version looked at {times}, {edits} since the first")
-    yield f"Fairness: one test version for every cell; {'; '.join(said)}."
+    yield f"Fairness: one test version for every run; {'; '.join(said)}."
     if power and power.get("asked") and power["power"] is not None:
         size, share = points(power["asked"], sign=False), f"{power['power']:.0%}"
         yield f"Power: an effect of {size} points would be seen {share} of the time."

@@ -14,6 +14,7 @@ from assay.curation.statistics.wording import format_as_given, format_interval, 
 from assay.curation.text import escape_controls
 from assay.pipelines.reports.contact_sheet import gap_parts
 from assay.pipelines.reports.label_changes import find_changes
+from assay.pipelines.reports.markdown import describe_control
 from assay.pipelines.reports.phrases import count, cut
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import render
@@ -122,7 +123,7 @@ class Report:
                 format_cell(c["balanced"]),
                 c["n_train"],
             )
-            for c in data["cells"]
+            for c in data["matrix"]
         ]
         head = ["version", "architecture", "accuracy %", "balanced %", "train"]
         effects = [
@@ -130,15 +131,14 @@ class Report:
             + (f", {e['verdict']}" if "verdict" in e else "")
             for e in data["effects"] + data["beside"]
         ]
-        if not data["control"]:
-            effects.append(data["control_reason"])
+        effects.append(describe_control(data))
         n = f"{data['n_test']:,} test samples, {len(data['plan']['seeds'])} seeds, 95 % intervals"
         rows = []
         if len(versions) > 1:
             changed, _ = find_changes(self.bench, versions[0], versions[-1])
             rows = [("Labels that were changed", draw_samples(self.bench, changed))]
         page = [f"The whole report: {self.path}"] if self.path else []
-        lines = [self.verdict, *effects, n, *page]
+        lines = [*data["verdict_lines"], *effects, n, *page]
         table = pd.DataFrame(cells, columns=head)
         return draw(data["question"], lines, rows if rows and rows[0][1] else [], table, CHANGED)
 

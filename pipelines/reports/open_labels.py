@@ -1,4 +1,4 @@
-"""Report section: the most suspect labels that nobody has reviewed."""
+"""Report section: the most doubted labels that nobody has reviewed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from assay.pipelines.reports.templates import PARTS
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-TITLE, ORDER = "Most suspect labels still open", 90
+TITLE, ORDER = "Most doubted labels still open", 90
 LABEL = Markup("{}, or&nbsp;<em>{}?</em>")
 
 
 def collect(bench: Bench, data: dict) -> dict:
-    """Load pictures of suspect train and val labels, worst first."""
+    """Load pictures of doubted train and val labels, worst first."""
     try:
-        suspects = bench.issues("label")
+        doubted = bench.issues("label")
     except UserError as e:  # the experiment stands without a queue
         return dict(open=[], n_open=0, no_queue=e.problem)
     names = dict(path="uri", source_id="key", label="was", suggestion="now", why="text")
-    suspects = suspects[suspects.split.isin(("train", "val"))].rename(columns=names)
-    return dict(open=load_pictures(suspects, bench), n_open=len(suspects), no_queue=None)
+    doubted = doubted[doubted.split.isin(("train", "val"))].rename(columns=names)
+    return dict(open=load_pictures(doubted, bench), n_open=len(doubted), no_queue=None)
 
 
 def section(data: dict) -> Markup:
-    """Show suspect labels as pictures, each with what the model suggests."""
+    """Show doubted labels as pictures, each with what the model suggests."""
     pictures = data["pictures"]
     shown, n = pictures["open"][: data["most"]], count(pictures["n_open"], "label")
     about = "None: the model doubts no label that is not reviewed."

@@ -5,6 +5,7 @@ Nothing here is HTML: the templates escape it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,17 @@ def count(n: int, noun: str) -> str:
 def true_minus(text: str) -> str:
     """Put a true minus for each hyphen before a number."""
     return text.replace("-", "−")
+
+
+def set_minus(text: str) -> str:
+    """Put a true minus before the numbers of a sentence; names keep their hyphens."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+
+
+def split_verdict(verdict: str) -> tuple[str, str, str]:
+    """Split a verdict: (its answer, what joins them, its conditions and what comes next)."""
+    parts = re.split(r"(; |\. (?=Next: ))", verdict, maxsplit=1)
+    return (*parts, "", "")[:3]
 
 
 def points(x: float, sign: bool = True) -> str:

@@ -27,7 +27,7 @@ def section(data: dict) -> Markup:
         embedding=cut(made["embedding"]),
         packages=cut([f"{name} {version}" for name, version in made["packages"].items()], 400),
     )
-    if seconds := sum(c.get("seconds") or 0 for c in data["cells"]):
+    if seconds := sum(c.get("seconds") or 0 for c in data["matrix"]):
         facts["compute"] = f"{format_duration(seconds)} of training in all"
     values = dict(plan=plan_toml(data["plan"]), bench=made["bench"], facts=facts)
     return render("reproduction.html", values)
@@ -50,5 +50,5 @@ def list_lines(lines: list[str | Markup]) -> Markup:
 
 def recipe_words(code: list[str]) -> Markup:
     """Name recipe and code, and warn where the code changed in between."""
-    warning = Markup(" <b>(cells were trained by different code)</b>" if len(code) > 1 else "")
+    warning = Markup(" <b>(runs were trained by different code)</b>" if len(code) > 1 else "")
     return Markup("{}, code {}{}").format(RECIPE, cut(code), warning)

@@ -11,7 +11,15 @@ from markupsafe import Markup, escape
 
 from assay.pipelines.reports.charts import Row, plot
 from assay.pipelines.reports.markdown import describe_relabelled_control
-from assay.pipelines.reports.phrases import count, cut, interval, points, sentence
+from assay.pipelines.reports.phrases import (
+    count,
+    cut,
+    interval,
+    points,
+    sentence,
+    set_minus,
+    split_verdict,
+)
 from assay.pipelines.reports.templates import interval_markup, render
 
 EFFECT_KINDS = {
@@ -20,7 +28,7 @@ EFFECT_KINDS = {
     "interaction": "interaction: is the data effect another there?",
     "control": "random control: as many labels, by chance",
     "ceiling": "ceiling: every label clean",
-    "beyond chance": "the automatic fix less its random control",
+    "beyond chance": "the change less its random control",
 }
 
 
@@ -46,13 +54,13 @@ def smallest_gain(data: dict) -> float | None:
 
 
 def title_parts(data: dict) -> dict:
-    """Part the verdict: the answer, its basis, what follows the first ';'."""
-    verdict = re.sub(r"(?<![\w-])-(?=\d)", "−", sentence(data["verdict"], 1200))
-    main, _, rest = verdict.partition("; ")
+    """Part the verdict: the answer, its basis, its conditions and what comes next."""
+    verdict = set_minus(sentence(data["verdict"], 1200))
+    main, joint, rest = split_verdict(verdict)
     answer, _, basis = main.partition(": ")
     if not (basis and data["interval"]):
         answer, basis = "", main
-    parts = dict(answer=answer, basis=basis, rest=rest)
+    parts = dict(answer=answer, basis=basis, joint=joint, rest=rest)
     return {k: mark_ranges(text) for k, text in parts.items()} | dict(long=len(main) > 140)
 
 

@@ -20,6 +20,7 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.statistics import wording
 from assay.curation.statistics.sampling import shuffle_samples
 from assay.curation.storage.interface import Tell
+from assay.curation.system import permissions
 from assay.pipelines.experiments import plan, run
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
@@ -30,7 +31,7 @@ from assay.pipelines.simulation.reviewer import review_queue, true_decisions
 if TYPE_CHECKING:
     import pandas as pd
 
-REVIEWS, SHARE = 200, 0.05  # suspects that are reviewed, and how many more are drawn at random
+REVIEWS, SHARE = 200, 0.05  # labels that are reviewed, and how many more are drawn at random
 WHO, WHY = "simulated expert", "review in queue order"
 PLAN = """question = "Did reviewing 200 labels help?"
 versions = ["v1", "v2"]             # as they were labelled; after the review
@@ -175,6 +176,9 @@ def review_and_compare(story: Story, say: Tell, progress: Callable[[str], Any]) 
     with progress("training") as step:
         run.run_plan(bench, asked, say, step)
     data, _ = experiment_report.report(bench, asked, story.report)
+    # the workbench shows it, and `assay report` tells it again
+    shutil.copyfile(story.report, permissions.touch_file(bench.path / "report.html"))
+    plan.store_plan(bench, asked)
     beside = print_gain(say, data, asked["architectures"])
     return out | beside | dict(verdict=data["verdict"], report=str(story.report))
 
@@ -222,15 +226,22 @@ def print_gain(say: Tell, data: dict, architectures: list[str]) -> dict:
     Returns the effects by name.
     """
     beside = {b["kind"]: b for b in data["beside"]}
-    effects = dict(gain=data["interval"], control=beside["control"], ceiling=beside["ceiling"])
+    effects = dict(
+        gain=data["interval"],
+        control=beside["control"],
+        difference=data["control"]["beyond"],
+        ceiling=beside["ceiling"],
+    )
     test = f"{data['n_test']:,} locked test cells"
     mean = f"{'mean of ' * (len(architectures) > 1)}{' and '.join(architectures)}"
     where = f"{mean}, on {test}, {len(data['seeds'])} seeds, 95 % intervals"
     say(f"\nWas it worth it? The gain in accuracy, {where}:")
-    names = ("the reviews", "as many at random", "all labels clean")
+    names = ("the reviews", "as many at random", "the difference", "all labels clean")
     for name, effect in zip(names, effects.values()):
         say(f"  {name:<18} {wording.format_interval(effect)}")
-    say(f"Verdict: {data['verdict']}")
+    say("")
+    for line in data["verdict_lines"]:
+        say(line)
     if data["interval"]["verdict"] == "no evidence either way":
         perfect = wording.format_points(effects["ceiling"]["estimate"])
         say(f"Why: perfect labels would gain {perfect} here,")

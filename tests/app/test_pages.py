@@ -183,7 +183,7 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
     from assay.pipelines.jobs import job_files
 
     at = sound(opened(scanned, "experiments"))
-    assert "10 cells, 10 to train." in [c.value for c in at.caption]
+    assert "10 runs, 10 to train." in [c.value for c in at.caption]
     out = experiments.start_experiment(
         scanned,
         dict(
@@ -206,7 +206,7 @@ def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
 
     for name, state in (("Will it?", "failed"), ("Half?", "stopped")):
         with job_files.claim_job(
-            scanned, f"experiment-{state}", cells=4, of=4, trained=2, question=name, share=1.0
+            scanned, f"experiment-{state}", runs=4, of=4, trained=2, question=name, share=1.0
         ) as job:
             job.tell(often=False, state=state, error="KeyError: 'a layer'")
     at = sound(opened(scanned, "experiments"))
@@ -215,7 +215,7 @@ def test_an_experiment_that_failed_is_no_full_bar_and_can_be_put_aside(scanned):
     assert (
         "Will it?: failed: KeyError: 'a layer'" in said
         and "Half?: was stopped" in said
-        and "after 2 of 4 cells" in said
+        and "after 2 of 4 runs" in said
     )
     at.button(key="forget experiment-stopped").click().run()
     assert [j.get("question") for j in job_files.list_jobs(scanned)] == ["Will it?"]

@@ -256,6 +256,47 @@ def assert_no_websocket(server):
 
 
 @pytest.mark.browser
+def test_everybody_may_look_and_the_name_is_asked_with_the_first_decision(big, chrome):
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/review")
+        look(page)
+        first = shown(page)
+        page.keyboard.press("Enter")
+        name = page.locator(".assay-review form input")
+        name.wait_for()
+        assert shown(page) == first and decided(big) == [], "it still waits to be decided"
+        name.fill("ann")
+        name.press("Enter")
+        until(page, f"document.querySelector('[data-is=name]').innerText !== '{first[0]}'")
+        stored(page)
+        assert decided(big) == [(first[0], "label", first[1], "set")] and "who=ann" in page.url
+        mine = page.get_by_placeholder("your name").first
+        mine.fill("bob")
+        mine.press("Enter")
+        until(page, "document.querySelector('.assay-review').who === 'bob'")
+        (_, second, *_) = press(page, [" "], pause=500)[0]
+        stored(page)
+        assert [key for key, *_ in decided(big, "bob")] == [second] and len(decided(big)) == 1
+        assert page.failed == []
+
+
+@pytest.mark.browser
+def test_a_grid_asks_for_the_name_too(big, chrome):
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/review")
+        page.get_by_text("grid review").click()
+        look_through(page)
+        page.locator(".assay-grid .many button").first.click()
+        page.get_by_role("button", name="drop (1)").click()
+        name = page.locator(".assay-grid form input")
+        name.fill("ann")
+        assert decided(big) == []
+        name.press("Enter")
+        page.get_by_text("stored as one batch").wait_for()
+        assert [(field, value) for _, field, value, _ in decided(big)] == [("keep", "false")]
+
+
+@pytest.mark.browser
 def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome)
@@ -429,20 +470,26 @@ def test_what_the_session_rescored_is_what_a_new_process_says(big, session):
 
 
 @pytest.mark.slow
-def test_a_ruler_that_is_corrected_is_no_gain(big, session):
+def test_a_corrected_validation_label_is_no_gain(big, session):
     session.live_effect("0123456789abcdef", patience=0)
     state, truth = big.state(), truth_of(big)
     wrong = state.index[(state.split == "val") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     session.rescore()
     live = session.live_effect("0123456789abcdef", patience=0)
-    assert live["ruler"] == len(wrong) > 10 and live["gain"][0] == 0 and not live["measurable"]
+    assert (
+        live["validation_changed"] == len(wrong) > 10
+        and live["gain"][0] == 0
+        and not live["measurable"]
+    )
     wrong = state.index[(state.split == "train") & (state.label != truth)]
     big.edit(pd.DataFrame(dict(sample=wrong, label=truth[wrong])), "ann")
     session.rescore()
     with closing(review_session.ReviewSession(big)) as again:
         live = again.live_effect("0123456789abcdef", patience=0)
-    assert live["gain"][0] > 0.01 and live["ruler"] > 10, "a session outlives the server"
+    assert live["gain"][0] > 0.01 and live["validation_changed"] > 10, (
+        "a session outlives the server"
+    )
 
 
 def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
@@ -459,7 +506,13 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
         ids=np.array(ids, "S32"), said=np.array(list(then.values())), labels=np.array(["a"] * 200)
     )
     live = live_effect.measure_effect(state, now, began)
-    assert (live["n"], live["better"], live["worse"], live["ruler"], live["measurable"]) == (
+    assert (
+        live["n"],
+        live["better"],
+        live["worse"],
+        live["validation_changed"],
+        live["measurable"],
+    ) == (
         199,
         19,
         1,

@@ -172,7 +172,7 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
     scanned, chrome
 ):
     def job():
-        return next((j for j in job_files.list_jobs(scanned) if "cells" in j), {})
+        return next((j for j in job_files.list_jobs(scanned) if "runs" in j), {})
 
     def until(state):
         end = time.monotonic() + 90
@@ -184,7 +184,7 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
         page = server.page(chrome, "/experiments?who=ann")
         page.get_by_label("Seeds").fill("50")
         page.get_by_label("Seeds").press("Enter")
-        page.get_by_text("100 cells, 100 to train.").wait_for()
+        page.get_by_text("100 runs, 100 to train.").wait_for()
         page.get_by_role("button", name="Start").click()
         until("running")
         try:
@@ -213,9 +213,9 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
 def test_what_is_explained_can_be_counted_by_hand():
     said = explanations.explain_errors_left(
         seen := dict(
-            looks=100,
+            sure_at_random=100,
             hits=5,
-            unsure_looks=0,
+            unsure_at_random=0,
             population=1100,
             wrong=25,
             errors_left=(30.0, 10, 80),
@@ -229,7 +229,7 @@ def test_what_is_explained_can_be_counted_by_hand():
         and "25, is no longer left: 30 [10, 80]" in said[2]
     )
     said = explanations.explain_errors_left(
-        seen | dict(looks=90, unsure_looks=10, errors_between=(30.0, 140.0))
+        seen | dict(sure_at_random=90, unsure_at_random=10, errors_between=(30.0, 140.0))
     )["sentences"]
     assert (
         "Of 10 nobody was sure" in said[1]
@@ -239,7 +239,14 @@ def test_what_is_explained_can_be_counted_by_hand():
     assert (
         "30 such reviews"
         in explanations.explain_errors_left(
-            dict(looks=9, hits=1, unsure_looks=0, population=50, wrong=1, errors_left=None)
+            dict(
+                sure_at_random=9,
+                hits=1,
+                unsure_at_random=0,
+                population=50,
+                wrong=1,
+                errors_left=None,
+            )
         )["sentences"][-1]
     )
     row = dict.fromkeys(gap_evidence.COLUMNS, np.nan) | dict(

@@ -211,14 +211,14 @@ def four(server, bench, n=500, pause=1000):
             f"    {who}: {kept} batches in the log{f' of {decide} decisions' * who.startswith('p')}; {times}",
             flush=True,
         )
-    running = any(job["state"] == "running" for job in job_files.list_jobs(bench) if "cells" in job)
+    running = any(job["state"] == "running" for job in job_files.list_jobs(bench) if "runs" in job)
     if running:
         os.kill(experiment, signal.SIGINT)
     runs = bench.rows("select count(*) from runs where ts > (select max(ts) from commits)")[0][0]
     print(
         f"    chain {'sound' if bench.chain_breaks() == [] else 'BROKEN'}; server {memory(server):.2f} GB"
     )
-    print(f"    experiment {'still runs' if running else 'ended'}, {runs} trainings done meanwhile")
+    print(f"    experiment {'still runs' if running else 'ended'}, {runs} runs done meanwhile")
 
 
 def main(*asked):

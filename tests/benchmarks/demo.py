@@ -38,6 +38,7 @@ def run_seeds(folder):
                 for name, kind in (
                     ("the reviews", "gain"),
                     ("as many at random", "control"),
+                    ("the difference", "difference"),
                     ("all labels clean", "ceiling"),
                 )
             }

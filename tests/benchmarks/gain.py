@@ -180,7 +180,7 @@ def told(bench):
 def plans(bench, name):
     """{kind: plan} of one label set; the version that the verdict is about stands last."""
     v1 = bench.state("v1")
-    n = int((v1["split"][bench.suspects("v1").index] == "train").sum())
+    n = int((v1["split"][bench.flagged("v1").index] == "train").sum())
     automatic = ["v1 - flagged", f"v1 - random({n})", "v1 ~ flagged", f"v1 ~ random({n})"]
     most = max(REVIEWS)
     best, control = f"queue-0-{most}", f"random-0-{most}"
@@ -247,7 +247,7 @@ def show(data, plan):
     print(f"{data['verdict']}\n")
     gain = {(g["version"], g["arch"]): wording.format_interval(g) for g in data["per_architecture"]}
     rows = {}
-    for c in data["cells"]:
+    for c in data["matrix"]:
         row = rows.setdefault(c["version"], dict(version=c["version"], n=f"{c['n_train']:,}"))
         row[c["arch"]] = wording.format_points(c["accuracy"]["estimate"], False)
         row[f"{c['arch']} gain"] = gain.get((c["version"], c["arch"]), "")
@@ -263,7 +263,7 @@ def show(data, plan):
         for e in data["effects"]
     ]
     print(f"\n{markdown(pd.DataFrame(effects))}")
-    hours = sum(c["seconds"] for c in data["cells"]) / 3600
+    hours = sum(c["seconds"] for c in data["matrix"]) / 3600
     print(
         f"\n{data['n_test']:,} test images under their true labels, {len(data['seeds'])} seeds, {hours:.1f} hours of training"
     )

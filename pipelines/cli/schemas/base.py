@@ -68,7 +68,7 @@ class Estimate(Part):
     low: float | None = says("lower end of its interval")
     high: float | None = says("upper end of its interval")
     n: int = says("test samples that it rests on")
-    seeds: list[int] = says("seeds on either side, or of the one cell")
+    seeds: list[int] = says("seeds on either side, or of the one model")
     given: dict[str, Any] | None = says(
         "the same by the test labels as given, where some were audited", default=None
     )
@@ -92,10 +92,14 @@ class Review(Part):
     wrong: int = says("of these, labels changed or samples dropped")
     unsure: int = says("of these, left unsure")
     population: int = says("labelled samples that could be reviewed")
-    looks: int = says("sure ones among those drawn at random")
+    sure_at_random: int = says("sure ones among those drawn at random")
     hits: int = says("of these, wrong")
-    unsure_looks: int = says("unsure ones among those drawn at random")
-    share: Estimated | None = says("share of all labels that came wrong; null under 30 looks")
+    unsure_at_random: int = says("unsure ones among those drawn at random")
+    share: Estimated | None = says(
+        "share of all labels that came wrong; null under 30 drawn at random"
+    )
     share_between: Span | None = says("the share with all unsure right, and all wrong")
-    errors_left: Estimated | None = says("wrong labels that are left; null under 30 looks")
+    errors_left: Estimated | None = says(
+        "wrong labels that are left; null under 30 drawn at random"
+    )
     errors_between: Span | None = says("the same with all unsure right, and all wrong")

@@ -45,7 +45,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "map": ("map", slices.Map),
     "similar": ("similar", slices.Similar),
     "suggest": ("suggest", slices.Suggest),
-    "shadow": ("shadow", slices.Shadow),
+    "disagreements": ("disagreements", slices.Disagreements),
     "trigger": ("trigger list", slices.Trigger),
     "trigger-add": ("trigger add", slices.TriggerAdd),
     "trigger-run": ("trigger run", slices.TriggerRun),

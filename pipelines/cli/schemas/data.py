@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from assay.pipelines.cli.schemas.base import Output, Part, Unread, says
+from assay.pipelines.cli.schemas.base import Estimate, Output, Part, Unread, says
+from assay.pipelines.cli.schemas.experiments import Effect
 
 
 class ReadSource(Output):
@@ -146,9 +147,14 @@ class FiftyOneExport(Output):
 
 
 class Demo(Output):
-    """What the demo found, as its stories tell it."""
+    """What the demo found, as its stories tell it; `second` is the second one."""
 
     model_config = ConfigDict(extra="allow")
+
+    gain: Effect = says("what the reviews in queue order were worth")
+    control: Effect = says("what as many at random were worth")
+    difference: Estimate = says("the former less the latter: same seeds, same test images")
+    ceiling: Effect = says("what all labels clean were worth")
 
 
 class Conflict(Part):

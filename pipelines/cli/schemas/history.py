@@ -31,7 +31,7 @@ class LogRow(Counts):
 
     version: str = says("the version; (open) for what is in none yet")
     author: str = says("who")
-    looks: int = says("samples decided about")
+    samples: int = says("samples; one that two batches speak of counts twice")
     first: str = says("time of the first edit, ISO 8601")
     last: str = says("time of the last edit")
     committed_by: str | None = says("who committed the version")

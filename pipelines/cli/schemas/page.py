@@ -27,6 +27,10 @@ standard error. This is schema version {SCHEMA_VERSION}: it is raised where a fi
 fields may be added without that, so leave what you do not know. A number that is not there is `null`. Times are in ISO
 8601 with their offset. `fiftyone` prints its object when the App is up, and another one if it fails later.
 
+Version 2 says in plain words what version 1 called `looks` (now `sure_at_random`; of the log `samples`; of the test set
+`accesses`), `unsure_looks` (`unsure_at_random`), `ruler_corrected` (`validation_changed`) and `cells` (of a report and
+its costs `matrix`, of a job `runs`); the schema `shadow` is now `disagreements`.
+
 `python -m assay.pipelines.cli.schemas.page` writes this page; with `--schema` it prints the same as JSON Schema.
 
 ## Every object

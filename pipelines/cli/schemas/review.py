@@ -30,7 +30,7 @@ class ReviewedClass(Part):
     """What the reviews at random say of one class."""
 
     class_: str = Field(alias="class", description="the given label")
-    looks: int = says("sure looks")
+    sure_at_random: int = says("drawn at random, and sure")
     hits: int = says("of these, wrong")
     flagged: int = says("of these, doubted by the model")
     flagged_hits: int = says("doubted and wrong")

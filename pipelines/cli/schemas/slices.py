@@ -1,4 +1,4 @@
-"""The objects of clusters, gaps, map, similar, suggest, shadow and trigger."""
+"""The objects of clusters, gaps, map, similar, suggest, disagreements and trigger."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Disagreement(Suggested):
     current: str | None = says("the current model's class", default=None)
 
 
-class Shadow(Output):
+class Disagreements(Output):
     """Where a candidate model disagrees with the current one."""
 
     rows: list[Disagreement] = says("most disagreement first")

@@ -85,15 +85,15 @@ def test_what_a_person_has_decided_is_flagged_nowhere(scanned):
     scanned.edit(pd.DataFrame(dict(sample=scanned.queue(1, 0)["sample"], verdict="confirm")), "ann")
     for version in ("v2", "HEAD"):
         assert not set(worst) & (
-            set(scanned.suspects(version).index) | flagged_on_page(scanned, version)
+            set(scanned.flagged(version).index) | flagged_on_page(scanned, version)
         )
         assert not live.label_scores(scanned, version).flagged[worst].any()
         assert set(worst) & train_of(scanned.state()) <= train_of(
             scanned.state(f"{version} - flagged")
         ), "a verified label stays"
-    assert set(worst) <= set(scanned.suspects("v1").index), "then nobody had"
+    assert set(worst) <= set(scanned.flagged("v1").index), "then nobody had"
     listed = {s for (s,) in scanned.rows("select sample from issues where kind = 'label'")}
-    assert listed == set(scanned.suspects().index), (
+    assert listed == set(scanned.flagged().index), (
         "what a query of one's own reads is the same list"
     )
 
@@ -106,7 +106,7 @@ def test_a_scan_with_another_model_judges_every_version_anew(scanned):
     state = scanned.state("v1")
     state = state[state.keep & state["split"].isin(("train", "val"))]
     doubted = model.loc[state.index].idxmax(axis=1) != state.label
-    assert set(scanned.suspects("v1").index) == set(state.index[doubted]), (
+    assert set(scanned.flagged("v1").index) == set(state.index[doubted]), (
         "the probe alone, which judged it then, is asked no more"
     )
 
@@ -156,7 +156,7 @@ def test_a_bench_of_an_older_assay_has_one_judge(scanned):
     page = flagged_on_page(scanned)
     shutil.rmtree(scanned.arrays / "judges")
     scanned.edit(true_decisions(scanned.queue(9, 0)["sample"], truth_of(scanned)), "ann")
-    assert flagged_on_page(scanned, "v1") == page and set(scanned.suspects("v1").index) == page
+    assert flagged_on_page(scanned, "v1") == page and set(scanned.flagged("v1").index) == page
 
 
 @pytest.mark.slow
@@ -405,7 +405,7 @@ def test_the_scan_stops_before_it_holds_out_most_of_train_or_of_a_class(tmp_path
         assert (~bench.state().keep).sum() == len(some)
 
 
-# ---- what random looks say of each class, and how old a second opinion is
+# ---- what reviews at random say of each class, and how old a second opinion is
 
 
 @pytest.mark.slow
@@ -418,11 +418,11 @@ def test_random_looks_are_counted_for_each_class(scanned):
     scanned.edit(rows, "ann")
     doubts = live.label_scores(scanned, "v1").suggestion
     found = {row["class"]: row for row in scanned.status()["classes_reviewed"]}
-    assert sum(row["looks"] for row in found.values()) == 60
+    assert sum(row["sure_at_random"] for row in found.values()) == 60
     for name, row in found.items():
         here = [s for s in order if before.label[s] == name]
         wrong = [s for s in here if truth[s] != name]
-        assert (row["looks"], row["hits"], row["clean"]) == (
+        assert (row["sure_at_random"], row["hits"], row["clean"]) == (
             len(here),
             len(wrong),
             len(here) - len(wrong),

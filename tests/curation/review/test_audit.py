@@ -482,7 +482,7 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
     audit_of(tested, tmp_path / "a", 20)
     few = compare_versions(tested, PLAN)
     assert "; test labels unaudited (but for 20 of 120, too few to correct by; " in few["verdict"]
-    assert few["interval"] == plain["interval"] and few["cells"] == plain["cells"], (
+    assert few["interval"] == plain["interval"] and few["matrix"] == plain["matrix"], (
         "20 labels are not replaced"
     )
     audit_of(tested, tmp_path / "b", 40)
@@ -511,7 +511,7 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
     assert gain["low"] <= really <= gain["high"] and really > was + 0.02, (
         "noise in the test labels hides a gain"
     )
-    assert part["cells"][0]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v1"], 0)[1])
+    assert part["matrix"][0]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v1"], 0)[1])
     more = part["power"]
     assert (
         more["of"] == 120
@@ -534,7 +534,7 @@ def test_a_report_is_corrected_by_design(tested, tmp_path):
         full["verdict"].startswith(("Yes: ", "Not shown: "))
         and "test labels" not in full["verdict"]
     )
-    assert full["cells"][1]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v2"], 0)[2])
+    assert full["matrix"][1]["accuracy"]["estimate"] == pytest.approx(np.mean(right["v2"], 0)[2])
 
 
 PICTURES = dict(changed=[], n_changed=0, n_dropped=0, who=[], open=[], n_open=0, no_queue=None)

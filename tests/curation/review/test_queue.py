@@ -15,7 +15,7 @@ def review(bench, rows, truth):
 
 
 def looks_of(bench):
-    return progress.summarize_reviews(bench)["looks"]
+    return progress.summarize_reviews(bench)["sure_at_random"]
 
 
 @pytest.mark.slow
@@ -53,12 +53,12 @@ def test_after_30_looks_the_share_is_a_twentieth(scanned):
 def test_an_unsure_look_is_made_up_for():
     """Who is unsure of what was drawn has not looked: the next rows bring more of it."""
     worst, drawn = [f"w{i}" for i in range(100)], [f"d{i}" for i in range(100)]
-    even, _ = queue.spread_by_need(worst, drawn, reviewed=100, looks=15)
-    short, taken = queue.spread_by_need(worst, drawn, reviewed=100, looks=10)
+    even, _ = queue.spread_by_need(worst, drawn, reviewed=100, at_random=15)
+    short, taken = queue.spread_by_need(worst, drawn, reviewed=100, at_random=10)
     first = [name[0] for name in short[:10]]
     assert first == list("dwdwdwdwdw"), "every other row, until there are enough"
     assert sum(name[0] == "d" for name in even[:20]) == 3 and taken == drawn[: len(taken)]
-    many, _ = queue.spread_by_need(worst, drawn, reviewed=20, looks=20)
+    many, _ = queue.spread_by_need(worst, drawn, reviewed=20, at_random=20)
     assert 8 <= many.index("d0") <= 20, "who looked at more need not wait for long"
 
 

@@ -367,9 +367,9 @@ def test_classes_of_two_runs_are_brought_together():
 
 
 @pytest.fixture(scope="session")
-def shadowed_once(gapped_once, tmp_path_factory):
+def compared_once(gapped_once, tmp_path_factory):
     """Two versions: in `broken` the sevens of train are called nines; two seeds of the probe and of a small network on each."""
-    folder = tmp_path_factory.mktemp("shadowed") / "bench"
+    folder = tmp_path_factory.mktemp("compared") / "bench"
     shutil.copytree(gapped_once.path, folder)
     bench = assay.open(folder)
     bench.commit("", "ann", "good")
@@ -391,17 +391,17 @@ def shadowed_once(gapped_once, tmp_path_factory):
 
 
 @pytest.fixture
-def shadowed(shadowed_once, tmp_path):
-    shutil.copytree(shadowed_once.path, tmp_path / "bench")
+def compared(compared_once, tmp_path):
+    shutil.copytree(compared_once.path, tmp_path / "bench")
     return assay.open(tmp_path / "bench")
 
 
 @pytest.mark.daily
-def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
-    state, truth = shadowed.state(), truth_of(shadowed)
+def test_disagreements_find_what_the_candidate_would_change(compared, tmp_path):
+    state, truth = compared.state(), truth_of(compared)
     pool = state.index[state["split"] == "pool"]
     for arch in ("probe", "mlp"):
-        found, about = compare_models(shadowed, f"broken/{arch}", f"good/{arch}")
+        found, about = compare_models(compared, f"broken/{arch}", f"good/{arch}")
         assert about["n"] == len(pool) and about["seeds"] == [2, 2] and about["unseen"] == 0
         first = found.head(30)
         assert (truth[first["sample"]] == "7").mean() > 0.9 and (
@@ -414,7 +414,7 @@ def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
         )
         assert about["control"] < about["share"], "two seeds of one recipe differ less"
     status, out, _ = run_assay(
-        "shadow",
+        "disagreements",
         "broken/mlp",
         "good/mlp",
         "-n",
@@ -422,14 +422,14 @@ def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
         "--csv",
         tmp_path / "s.csv",
         "-b",
-        shadowed.path,
+        compared.path,
     )
     assert status == 0 and "two seeds of one recipe on" in out and "--to train" in out
     sheet = read_decisions(tmp_path / "s.csv")
     assert (
         len(sheet) == 20 and set(sheet.label) == {""} and set(sheet.suggested_label[:15]) == {"7"}
     )
-    assert run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", shadowed.path)[0] == 0, (
+    assert run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", compared.path)[0] == 0, (
         "its columns are what edit takes"
     )
     for pair, word in (
@@ -437,32 +437,32 @@ def test_shadow_finds_what_the_candidate_would_change(shadowed, tmp_path):
         (("good/mlp", "none/mlp"), "finished run"),
     ):
         with pytest.raises(UserError, match=word):
-            compare_models(shadowed, *pair)
+            compare_models(compared, *pair)
 
 
 @pytest.mark.daily
-def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(shadowed, tmp_path):
+def test_a_training_predicts_the_pool_and_a_later_sample_is_asked_for(compared, tmp_path):
     """What came after the training is computed again for the probe, and for a network only if asked: then it is the same network."""
-    came = arrive(shadowed, tmp_path)
-    scan(shadowed, ScanOptions(embedder="pixels"), say=silent)
-    state = shadowed.state()
+    came = arrive(compared, tmp_path)
+    scan(compared, ScanOptions(embedder="pixels"), say=silent)
+    state = compared.state()
     pool = state.index[state.keep & (state["split"] == "pool")]
     new = [s for s in pool if s in came]
     assert len(new) > 80
-    key = shadowed.rows(
+    key = compared.rows(
         "select key from runs where arch = 'mlp' and seed = 0 and version = 'good'"
     )[0][0]
-    before = run_predictions.read_probabilities(shadowed, key, pool)[1]
+    before = run_predictions.read_probabilities(compared, key, pool)[1]
     assert set(pool[np.isnan(before[:, 0])]) == set(new)
-    found, about = compare_models(shadowed, "broken/mlp", "good/mlp")
+    found, about = compare_models(compared, "broken/mlp", "good/mlp")
     assert about["unseen"] == len(new) and not set(found["sample"]) & set(new)
     assert all(
-        not np.isnan(probs).any() for _, probs in gather_predictions(shadowed, "good/probe", pool)
+        not np.isnan(probs).any() for _, probs in gather_predictions(compared, "good/probe", pool)
     ), "a closed form is computed"
     said = []
-    _, about = compare_models(shadowed, "broken/mlp", "good/mlp", predict=True, say=said.append)
+    _, about = compare_models(compared, "broken/mlp", "good/mlp", predict=True, say=said.append)
     assert about["unseen"] == 0 and sum("once more" in line for line in said) == 4
-    after = run_predictions.read_probabilities(shadowed, key, pool)[1]
+    after = run_predictions.read_probabilities(compared, key, pool)[1]
     assert (
         np.array_equal(after[~np.isnan(before[:, 0])], before[~np.isnan(before[:, 0])])
         and not np.isnan(after).any()
@@ -486,7 +486,7 @@ def test_a_network_that_crashes_when_it_is_trained_once_more_is_named(tmp_path, 
     scan(bench, ScanOptions(embedder="pixels"), say=silent)
     monkeypatch.setenv("ASSAY_TESTS_CRASH", "yes")
     status, _, err = run_assay(
-        "shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path
+        "disagreements", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path
     )
     assert (
         status == 2
@@ -495,33 +495,33 @@ def test_a_network_that_crashes_when_it_is_trained_once_more_is_named(tmp_path, 
     )
     monkeypatch.delenv("ASSAY_TESTS_CRASH")
     status, out, _ = run_assay(
-        "shadow", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path
+        "disagreements", *(f"v1/{net}" for net in nets), "--predict", "-b", bench.path
     )
     assert status == 0 and out.count("once more, for 20 samples") == 2
 
 
 @pytest.mark.daily
-def test_a_run_that_cannot_be_repeated_says_so(shadowed, tmp_path):
+def test_a_run_that_cannot_be_repeated_says_so(compared, tmp_path):
     path = run_predictions.predictions_file(
-        shadowed, key := shadowed.rows("select key from runs where arch = 'probe'")[0][0]
+        compared, key := compared.rows("select key from runs where arch = 'probe'")[0][0]
     )
     kept = load_arrays(path)
     from assay.curation.storage.arrays import save_arrays
 
     save_arrays(path, **{k: v for k, v in kept.items() if not k.startswith("pool")})
-    state = shadowed.state()
+    state = compared.state()
     pool = state.index[state["split"] == "pool"]
-    full = run_predictions.read_probabilities(shadowed, key, pool)[1]
+    full = run_predictions.read_probabilities(compared, key, pool)[1]
     assert np.isnan(full).all()
-    again = gather_predictions(shadowed, key, sorted(pool))[0][1]
+    again = gather_predictions(compared, key, sorted(pool))[0][1]
     assert np.allclose(again, kept["pool_probs"], atol=2e-3), (
         "the closed form says again what the training said"
     )
     save_arrays(path, **{k: v for k, v in kept.items() if not k.startswith("pool")})
-    with shadowed.transaction() as con:
+    with compared.transaction() as con:
         con.execute("update runs set train_tree = 'other'")
     with pytest.raises(UserError, match="found it changed since"):
-        gather_predictions(shadowed, key, pool)
+        gather_predictions(compared, key, pool)
 
 
 @pytest.mark.slow
@@ -662,33 +662,33 @@ def test_what_is_like_enough():
 
 
 @pytest.mark.daily
-def test_a_trigger_on_two_models(shadowed, tmp_path):
+def test_a_trigger_on_two_models(compared, tmp_path):
     """Probes are asked at once; networks have not seen what comes, so that it is asked about again once they are."""
     triggers.add_trigger(
-        shadowed, "probes", "disagreement", "ann", runs=["broken/probe", "good/probe"]
+        compared, "probes", "disagreement", "ann", runs=["broken/probe", "good/probe"]
     )
-    triggers.add_trigger(shadowed, "nets", "disagreement", "ann", runs=["broken/mlp", "good/mlp"])
-    new = arrive(shadowed, tmp_path)
+    triggers.add_trigger(compared, "nets", "disagreement", "ann", runs=["broken/mlp", "good/mlp"])
+    new = arrive(compared, tmp_path)
     lines = []
-    scan(shadowed, ScanOptions(embedder="pixels"), say=lines.append)
-    truth, there = truth_of(shadowed), triggers.active_triggers(shadowed)
+    scan(compared, ScanOptions(embedder="pixels"), say=lines.append)
+    truth, there = truth_of(compared), triggers.active_triggers(compared)
     assert (truth[there["probes"]["caught"]] == "7").mean() > 0.5 and there["probes"]["caught"]
     assert not there["nets"]["caught"] and any(
-        "no run has predicted yet (assay shadow broken/mlp good/mlp --predict)" in line
+        "no run has predicted yet (assay disagreements broken/mlp good/mlp --predict)" in line
         for line in lines
     )
-    compare_models(shadowed, "broken/mlp", "good/mlp", predict=True)
-    out = {t["name"]: t for t in run_triggers(shadowed, "ann")[0]}
+    compare_models(compared, "broken/mlp", "good/mlp", predict=True)
+    out = {t["name"]: t for t in run_triggers(compared, "ann")[0]}
     assert (
         not out["probes"]["new"]
         and set(out["nets"]["caught"]) <= set(new)
         and (truth[out["nets"]["caught"]] == "7").mean() > 0.5
     )
-    assert not [t for t in run_triggers(shadowed, "ann")[0] if t["caught"]]
-    with shadowed.transaction() as con:
+    assert not [t for t in run_triggers(compared, "ann")[0] if t["caught"]]
+    with compared.transaction() as con:
         con.execute("delete from runs where arch = 'mlp'")
-    arrive(shadowed, tmp_path, slice(1450, 1470))
-    scan(shadowed, ScanOptions(embedder="pixels"), say=lines.append)
+    arrive(compared, tmp_path, slice(1450, 1470))
+    scan(compared, ScanOptions(embedder="pixels"), say=lines.append)
     assert any("nets: could not ask" in line for line in lines), "a run that is gone stops no scan"
 
 

@@ -475,7 +475,7 @@ def test_no_word_of_a_job_file_is_believed_that_no_job_says(own, tmp_path, capsy
         ("share", float("nan")),
         ("said", [1]),
         ("said", dict(url="javascript:x")),
-        ("cells", {}),
+        ("runs", {}),
         ("pid", "1"),
         ("state", 1),
         ("text", {}),

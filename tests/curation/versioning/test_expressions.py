@@ -265,7 +265,7 @@ def test_a_relabelled_version_has_the_same_part(scanned_twice):
 
 @pytest.mark.slow
 def test_the_random_control_does_the_same_to_as_many_of_the_same_class_mix(scanned_twice):
-    v1, flagged = scanned_twice.state("v1"), scanned_twice.suspects("v1")
+    v1, flagged = scanned_twice.state("v1"), scanned_twice.flagged("v1")
     flagged = flagged[flagged.index.isin(train_of(v1))]
     n = len(flagged)
     dropped, relabelled = (
@@ -339,9 +339,10 @@ def test_drawn_is_the_random_stratum_of_a_review_and_nothing_else(scanned):
         progress.summarize_reviews(scanned, found),
         progress.summarize_reviews(scanned, after),
     )
-    assert (said["looks"], said["hits"]) == (all_said["looks"], all_said["hits"]) and said[
-        "looks"
-    ] == len(looked) - 1
+    assert (said["sure_at_random"], said["hits"]) == (
+        all_said["sure_at_random"],
+        all_said["hits"],
+    ) and said["sure_at_random"] == len(looked) - 1
     assert list(sampling.random_stratum(after)) == looked
     assert train_of(scanned.state("part(drawn(v2, v3), 50)")) <= train_of(found)
     assert scanned.state("drawn(v2, v2)").label.equals(before.label)
@@ -365,18 +366,18 @@ def kept_files(bench):
 
 @pytest.mark.daily
 def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
-    fresh = scanned.suspects("v1")
+    fresh = scanned.flagged("v1")
     assert set(fresh.index) == set(scanned.issues("label")["sample"]) and not kept_files(scanned), (
         "the newest has what the scan wrote"
     )
     review_queue(scanned, truth_of(scanned), 30)
-    assert len(scanned.suspects("HEAD")) < len(fresh) and not kept_files(scanned), (
+    assert len(scanned.flagged("HEAD")) < len(fresh) and not kept_files(scanned), (
         "other labels, another answer"
     )
-    pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)
+    pd.testing.assert_frame_equal(scanned.flagged("v1"), fresh)
     (file,) = kept_files(scanned)
     assert file.startswith(scanned.commits().tree[0])
-    pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)
+    pd.testing.assert_frame_equal(scanned.flagged("v1"), fresh)
     assert not scanned.state("v1 - flagged").equals(scanned.state("v1")) and kept_files(
         scanned
     ) == [file]
@@ -384,7 +385,7 @@ def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
         np.random.default_rng(0).normal(size=(600, 8)), index=scanned.state().index
     )
     scan(scanned, ScanOptions(own=OwnModel(None, vectors, True)), say=lambda line: None)
-    other = scanned.suspects("v1")
+    other = scanned.flagged("v1")
     assert not other.equals(fresh) and len(kept_files(scanned)) == 2, (
         "noise for embeddings flags other labels"
     )
@@ -393,20 +394,20 @@ def test_flagged_labels_are_kept_until_what_judges_them_changes(scanned):
     assert (
         freed["label issues of no commit as it is judged now"] > 0 and len(kept_files(scanned)) == 1
     )
-    pd.testing.assert_frame_equal(scanned.suspects("v1"), other)
+    pd.testing.assert_frame_equal(scanned.flagged("v1"), other)
 
 
 @pytest.mark.slow
 def test_a_damaged_file_of_flagged_labels_is_set_aside(scanned):
     review_queue(scanned, truth_of(scanned), 5)
-    fresh = scanned.suspects("v1")
+    fresh = scanned.flagged("v1")
     path = scanned.arrays / "flagged" / kept_files(scanned)[0]
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 0xFF
     path.write_bytes(raw)
     with pytest.raises(UserError, match="sound arrays"):
-        scanned.suspects("v1")
+        scanned.flagged("v1")
     found = check_bench(scanned)
     assert [f["kind"] for f in found] == ["damaged"] and json.dumps(found)
     assert repair_bench(scanned, found) == [] and kept_files(scanned) == []
-    pd.testing.assert_frame_equal(scanned.suspects("v1"), fresh)
+    pd.testing.assert_frame_equal(scanned.flagged("v1"), fresh)

@@ -66,7 +66,7 @@ def test_log_counts_what_each_person_did_before_and_since_a_commit(small):
         ("open", "bob"),
     ]
     ann, bob = log.iloc[1], log.iloc[2]
-    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.looks) == (
+    assert (ann.relabelled, ann.confirmed, ann.seconds, ann.samples) == (
         2,
         1,
         12,
@@ -194,7 +194,7 @@ def test_any_reading_command_takes_a_version(scanned, tmp_path):
     with_v1 = json.loads(
         run_assay("issues", "--kind", "label", "--json", "--version", "v1", "-b", scanned.path)[1]
     )
-    assert {i["sample"] for i in with_v1["rows"]} == set(scanned.suspects("v1").index), (
+    assert {i["sample"] for i in with_v1["rows"]} == set(scanned.flagged("v1").index), (
         "old issues are found again by the probe of that version"
     )
 

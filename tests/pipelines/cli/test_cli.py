@@ -348,7 +348,7 @@ def test_real_data_with_other_split_names(data, tmp_path):
 
 VERBS = """status|queue|issues|map|clusters|gaps|log|log --batches|diff HEAD HEAD|reviewers|runs|check|gc --dry-run|undo|redo|report|suggest
 similar nobody|blame nobody|trigger list|gate|audit -n 5 -o SHEET|guard PLAN --who ann|experiment PLAN|compare a b|export -o OUT|commit|revert --who bob
-shadow a b|restore|relocate OUT|app --help|scan --embedder pixels""".replace("\n", "|")
+disagreements a b|restore|relocate OUT|app --help|scan --embedder pixels""".replace("\n", "|")
 
 
 @pytest.mark.slow

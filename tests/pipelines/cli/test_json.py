@@ -98,7 +98,7 @@ def story(tmp_path_factory):
     do("map")
     do("similar", "c1", "-n", 5)
     do("suggest", "-n", 5, "--csv", place / "s.csv")
-    do("shadow", "v2/probe", "v2/mlp", "--in", "val")
+    do("disagreements", "v2/probe", "v2/mlp", "--in", "val")
     do("trigger", "add", "low", "--confidence-below", 0.3)
     do("trigger", "add", "alike", "--similar", "c1", "c2")
     do("trigger", "list")
@@ -143,7 +143,7 @@ def test_every_verb_prints_one_object_of_its_schema(story):
 @pytest.mark.slow
 def test_the_story_had_something_to_tell(story):
     """An empty list fits any schema: what should hold rows holds some."""
-    for schema in "queue issues log log-batches gaps clusters map similar suggest shadow trigger trigger-run".split():
+    for schema in "queue issues log log-batches gaps clusters map similar suggest disagreements trigger trigger-run".split():
         assert story[schema][0][1]["rows"], schema
     assert story["diff"][0][1]["relabelled"] and story["merge"][0][1]["conflicts"]
     assert story["report"][0][1]["effects"] and story["report"][0][1]["where"]

@@ -112,7 +112,7 @@ def test_an_abbreviation_is_no_option():
 def test_a_command_line_that_lacks_something():
     status, out, err = run_assay("export", "--json")
     assert status == 2 and json.loads(out)["code"] == "bad_command"
-    assert "-o/--output" in err and "assay export --help" in err
+    assert "-o FOLDER" in err and "--in-place" in err
     assert run_assay()[0] == 2 and run_assay("queue", "-n", "many")[0] == 2
 
 

@@ -1,4 +1,4 @@
-"""Costs: what was paid is what was decided, a batch is worth what its fixes are worth, and a corrected ruler is no gain."""
+"""Costs: what was paid is what was decided, a batch is worth what its fixes are worth, and a corrected validation label is no gain."""
 
 import json
 import shutil
@@ -149,7 +149,7 @@ def test_what_each_batch_bought_and_what_the_reviews_gained_one_after_another(re
         "damage lowers it, drops of wrong labels raise it"
     )
     assert shape["last_third"]["estimate"] == pytest.approx(gain[n] - gain[round(2 * n / 3)])
-    assert shape["n"] == 140 and shape["ruler_corrected"] == 0
+    assert shape["n"] == 140 and shape["validation_changed"] == 0
 
 
 def ridge(probe, X, y, X_val):
@@ -264,7 +264,7 @@ def test_without_seconds_no_minutes_are_made_up(wrong):
 
 
 @pytest.mark.slow
-def test_a_corrected_ruler_is_no_gain(wrong):
+def test_a_corrected_validation_label_is_no_gain(wrong):
     _, _, val, truth = parts(wrong)
     wrong.edit(true_decisions(val[:-1], truth), "ann")
     wrong.edit(pd.DataFrame([dict(sample=val[-1], keep="false")]), "ann")
@@ -273,7 +273,7 @@ def test_a_corrected_ruler_is_no_gain(wrong):
     shape = review_gains.gain_curve(seen)
     assert {p[k] for p in shape["points"] for k in ("estimate", "low", "high", "changed")} == {0}
     assert (
-        shape["ruler_corrected"] == len(val)
+        shape["validation_changed"] == len(val)
         and shape["n"] == 139
         and shape["points"][-1]["reviews"] == len(val)
     )
@@ -323,7 +323,7 @@ def test_a_class_that_reviewers_add_is_learnt_from_its_first_sample_on(wrong):
     assert (
         [p["changed"] for p in shape["points"]][:2] == [0, 2]
         and batch["changed"] == 20
-        and shape["ruler_corrected"] == 1
+        and shape["validation_changed"] == 1
     )
     assert json.dumps([shape, batch], allow_nan=False)
 
@@ -409,7 +409,7 @@ def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
         "all that came, but what went to the pool"
     )
     assert seen.n == (grown["split"] == "val").sum(), (
-        "a sample that trained at the beginning is no ruler"
+        "a sample that trained at the beginning judges nothing"
     )
     found = review_gains.gain_by_batch(seen)["batches"]
     assert [(b["changed"], b["reviews"]) for b in found] == [(1, 0), (10, 14), (2, 2)], (
@@ -482,7 +482,7 @@ def test_compute_and_rates_by_hand():
         and found["architectures"]["mlp"] == dict(runs=4, seconds=1200, per_run=300)
     )
     cells = {
-        (c["version"], c["arch"]): (c["runs"], c["seconds"], c["per_run"]) for c in found["cells"]
+        (c["version"], c["arch"]): (c["runs"], c["seconds"], c["per_run"]) for c in found["matrix"]
     }
     assert cells["v2", "probe"] == (1, 2, 2) and cells["v3", "mlp"] == cells["v2", "mlp"] == (
         2,

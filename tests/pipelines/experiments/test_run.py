@@ -1,6 +1,7 @@
 """Experiments: nothing is trained twice, test labels train nothing, a known effect is seen and no effect is not."""
 
 import atexit
+import html
 import json
 import os
 import re
@@ -96,7 +97,7 @@ def test_a_large_effect_is_seen_and_nothing_is_trained_twice(tmp_path):
         [],
     ) and other["verdict"] == "the plan asks for no data effect."
     assert [e["kind"] for e in other["effects"]] == ["architecture"]
-    for c in data["cells"]:
+    for c in data["matrix"]:
         assert (
             c["accuracy"]["low"] < c["accuracy"]["estimate"] < c["accuracy"]["high"]
             and c["balanced"]["n"] == 140
@@ -111,7 +112,7 @@ def test_what_a_run_is_judged_by_agrees_with_counting(tmp_path):
     run.run_plan(bench, plan, silent)
     data, state = compare_versions(bench, plan), bench.state()
     test = state[state["split"] == "test"].sort_index()
-    for version, c in zip(("v1", "v2"), data["cells"]):
+    for version, c in zip(("v1", "v2"), data["matrix"]):
         key = next(x["key"] for x in list_cells(bench, plan) if x["version"] == version)
         kept = np.load(bench.arrays / "runs" / f"{key}.npz")
         said = dict(
@@ -153,6 +154,7 @@ def test_unaudited_test_labels_are_said_first_and_nothing_is_too_small(tmp_path)
     plan = PLAN | dict(architectures=["probe"], margin=50)
     run.run_plan(bench, plan, silent)
     data = compare_versions(bench, plan)
+    assert data["verdict_lines"][1].startswith("Test labels unaudited (")
     assert (
         data["verdict"].startswith("Not shown: ") and "; test labels unaudited (" in data["verdict"]
     )
@@ -163,7 +165,7 @@ def test_unaudited_test_labels_are_said_first_and_nothing_is_too_small(tmp_path)
 def test_counterfactual_versions_are_pure_and_the_random_control_has_the_same_class_mix(tmp_path):
     bench = half_wrong(tmp_path)
     v1 = bench.state("v1")
-    flagged = bench.suspects("v1")
+    flagged = bench.flagged("v1")
     flagged = flagged[v1["split"][flagged.index] == "train"]
     dropped, relabelled = bench.state("v1 - flagged"), bench.state("v1 ~ flagged")
     assert set(v1.index[v1.keep]) - set(dropped.index[dropped.keep]) == set(flagged.index)
@@ -235,7 +237,7 @@ run.run_plan(assay.open(sys.argv[1]), json.loads(sys.argv[2]))
     ):  # its workers, until they hear of it
         time.sleep(0.02)
     assert "stopped" in {
-        j["state"] for j in job_files.list_jobs(bench) if "cells" in j
+        j["state"] for j in job_files.list_jobs(bench) if "runs" in j
     } and "failed" not in {j["state"] for j in job_files.list_jobs(bench)}
     assert "its process was killed, or ended, at" in run_assay("runs", "-b", bench.path)[1]
     done = {k for (k,) in bench.rows("select key from runs")}
@@ -307,7 +309,7 @@ def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, ca
     assert run.run_plan(bench, PLAN, lines.append, dry=True) == 0 and bench.rows(
         "select count(*) from runs"
     ) == [(0,)]
-    assert re.fullmatch(r"experiment  12 cells, 12 to train, about \d+ s on \d workers?", lines[0])
+    assert re.fullmatch(r"experiment  12 runs, 12 to train, about \d+ s on \d workers?", lines[0])
     assert lines[1].split() == ["probe", "mlp"] and re.fullmatch(
         r"  v1  0 of 3 done, \d+ s to go  0 of 3 done, \d+ s to go", lines[2]
     )
@@ -317,7 +319,7 @@ def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, ca
     lines.clear()
     run.run_plan(bench, PLAN, lines.append, dry=True)
     assert (
-        lines[0].startswith("experiment  12 cells, 9 to train")
+        lines[0].startswith("experiment  12 runs, 9 to train")
         and lines[2] == "  v1  3 of 3 done             0 of 3 done, 6 s to go"
     )
     lines.clear()
@@ -325,7 +327,7 @@ def test_what_it_will_cost_comes_first_and_a_dry_run_trains_nothing(tmp_path, ca
         bench, PLAN | dict(versions=["v1"], architectures=["probe"]), lines.append, dry=True
     )
     assert [line.split("  ")[-1] for line in lines] == [
-        "3 cells, 0 to train",
+        "3 runs, 0 to train",
         "probe",
         "3 of 3 done",
     ], "who asks sees the matrix"
@@ -368,7 +370,7 @@ def test_a_diverged_run_is_named_left_out_and_not_trained_again(tmp_path):
     lost = sorted(s for v, s in failed if v == "v1")
     assert data["diverged"][0] == dict(version="v1", arch="tests.nets:sometimes", seeds=lost)
     assert (
-        data["cells"][0]["accuracy"]["seeds"] == [8 - len(lost)]
+        data["matrix"][0]["accuracy"]["seeds"] == [8 - len(lost)]
         and f"{len(failed)} of 16 runs diverged and are left out" in data["verdict"]
     )
 
@@ -400,7 +402,7 @@ def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, wor
         )
     with pytest.raises(
         UserError,
-        match=f"4 cells to train, found 2 that failed; first {arch} on v[12] with seed 0: {word}",
+        match=f"4 runs to train, found 2 that failed; first {arch} on v[12] with seed 0: {word}",
     ):
         run.run_plan(bench, plan, silent, patience=1 if "hangs" in arch else 300)
     assert bench.rows("select count(*) from runs where arch = 'probe'") == [(2,)], (
@@ -415,7 +417,7 @@ def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, wor
     )
     data, _ = report(bench, plan, tmp_path / "report.html")
     assert (
-        {c["arch"] for c in data["cells"]} == {"probe"}
+        {c["arch"] for c in data["matrix"]} == {"probe"}
         and data["interval"]["estimate"] > 0
         and data["diverged"] == []
     )
@@ -439,7 +441,7 @@ def test_a_network_that_crashes_while_its_cost_is_measured_costs_the_others_noth
     )
     assert (
         status == 2
-        and "8 cells to train, found 4 that failed" in err
+        and "8 runs to train, found 4 that failed" in err
         and "crashed (signal 11, SIGSEGV)" in err
     )
     assert (
@@ -544,7 +546,7 @@ def test_an_architecture_that_always_diverges_is_left_out_and_the_rest_is_report
     data = compare_versions(bench, plan)
     assert (
         data["interval"]["low"] > 0
-        and {c["arch"] for c in data["cells"]} == {"probe"}
+        and {c["arch"] for c in data["matrix"]} == {"probe"}
         and "4 of 8 runs diverged" in data["verdict"]
     )
     table = bench.runs()
@@ -654,7 +656,7 @@ def test_an_automatic_fix_brings_its_random_control_drawn_anew_for_each_seed(tmp
     bench = half_wrong(tmp_path)
     plan = check_plan(dict(versions=["v1", "v1 - flagged"], architectures=["probe"], seeds=3))
     wanted = list_cells(bench, plan)
-    flagged = bench.suspects("v1")
+    flagged = bench.flagged("v1")
     n = int((bench.state("v1")["split"][flagged.index] == "train").sum())
     assert version_roles(bench, plan) == {
         "v1": "version",
@@ -692,17 +694,19 @@ def test_every_look_at_the_test_set_is_counted_once(tmp_path):
     bench, plan = half_wrong(tmp_path), PLAN | dict(architectures=["probe"])
     run.run_plan(bench, plan, silent)
     first = compare_versions(bench, plan)["fairness"]
-    assert (first["looks"], first["edits"]) == (1, 0) and compare_versions(bench, plan)["fairness"][
-        "looks"
-    ] == 1
+    assert (first["accesses"], first["edits"]) == (1, 0) and compare_versions(bench, plan)[
+        "fairness"
+    ]["accesses"] == 1
     s = bench.state().query("split == 'train'").index[:3]
     bench.edit(pd.DataFrame(dict(sample=s, keep="false")), "ann")
     again = compare_versions(bench, plan | dict(seeds=[0, 1]))["fairness"]
-    assert (again["looks"], again["edits"], again["first"]) == (2, 3, first["first"])
+    assert (again["accesses"], again["edits"], again["first"]) == (2, 3, first["first"])
     assert len(bench.runs()) == 6
-    assert compare_versions(bench, plan)["fairness"]["looks"] == 2, "validation is not the test set"
+    assert compare_versions(bench, plan)["fairness"]["accesses"] == 2, (
+        "validation is not the test set"
+    )
     bench.runs("test")
-    assert compare_versions(bench, plan)["fairness"]["looks"] == 2, (
+    assert compare_versions(bench, plan)["fairness"]["accesses"] == 2, (
         "the same runs again show nothing new"
     )
 
@@ -729,7 +733,7 @@ def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
         pd.DataFrame(dict(sample=bench.frame(split="val").index[:1], verdict="confirm")), "ann"
     )
     assert (
-        report(bench, plan, page)[0]["fairness"]["looks"] == 1
+        report(bench, plan, page)[0]["fairness"]["accesses"] == 1
         and (bench.arrays / "report.npz").stat().st_mtime_ns != kept
     )
 
@@ -832,3 +836,45 @@ def test_without_a_plan_the_first_version_is_compared_with_what_stands_now(bench
     assert plan["versions"] == ["v1", "HEAD"] and plan["architectures"] == ["probe", "mlp"]
     scanned.commit("three out", "ann")
     assert default_plan(scanned)["versions"] == ["v1", "v2"], "a name that stays where it is"
+
+
+@pytest.mark.slow
+def test_the_random_control_of_a_review_is_told_in_one_line_everywhere(scanned, tmp_path):
+    """Nobody reviewed at random, too few, enough: on the screen, in the report and in a notebook."""
+    truth = truth_of(scanned)
+    (tmp_path / "plan.toml").write_text(
+        'versions = ["v1", "HEAD"]\narchitectures = ["probe"]\nseeds = 2\n'
+    )
+
+    def review(n, share):
+        rows = scanned.queue(n, share)
+        decided = rows[["sample"]].assign(label=truth[rows["sample"]].to_numpy())
+        scanned.edit(decided.assign(random=rows.random.map({True: "true", False: ""})), "ann")
+
+    def told():
+        page = tmp_path / "report.html"
+        plan = tmp_path / "plan.toml"
+        code, out, err = run_assay("experiment", plan, "-b", scanned.path, "-o", page)
+        assert code == 0, err
+        shown = scanned.report(page, plan)._repr_html_()
+        lines = out.splitlines()
+        answer = next(x for x in lines if re.match("Yes|No", x))
+        assert len(answer) < 100, "the answer alone"
+        line = next(x for x in lines if "random control" in x).strip()
+        assert line in html.unescape(shown), "the notebook says the same"
+        assert line[1:] in html.unescape(re.sub("<[^>]*>", "", page.read_text()))
+        return line
+
+    review(20, 0)
+    assert told() == "no random control: nobody reviewed at random"
+    review(20, 0.2)
+    assert re.fullmatch(
+        r"no random control: \d+ of the 30 reviewed at random that an estimate takes", told()
+    )
+    review(60, 1.0)
+    seen = scanned.status()["review"]
+    start = f"random control, estimated from {seen['sure_at_random']} reviewed at random ({seen['hits']} wrong): "
+    assert seen["sure_at_random"] >= 30 and told().startswith(
+        f"{start}{seen['reviewed']} such reviews would have found "
+    )
+    assert told().endswith(f" wrong labels; these found {seen['wrong']}")

@@ -80,13 +80,13 @@ def test_errors_left_come_from_the_random_stratum_alone(scanned):
     truth, wrong = truth_of(scanned), wrong_ids(scanned)
     review_queue(scanned, truth, 30, random=0)
     seen = scanned.status()["review"]
-    assert seen["errors_left"] is None and seen["looks"] < 30, (
+    assert seen["errors_left"] is None and seen["sure_at_random"] < 30, (
         "thirty looks at the worst say nothing about the others"
     )
     review_queue(scanned, truth, 40, random=1.0)
     seen = scanned.status()["review"]
     left = len(wrong) - seen["wrong"]
-    assert seen["looks"] >= 40 and seen["errors_left"][1] <= left <= seen["errors_left"][2]
+    assert seen["sure_at_random"] >= 40 and seen["errors_left"][1] <= left <= seen["errors_left"][2]
 
 
 @pytest.mark.slow
@@ -96,14 +96,14 @@ def test_an_unsure_look_is_no_sure_one_and_counts_both_ways(scanned):
     ]
     scanned.edit(pd.DataFrame(dict(sample=drawn, verdict=["confirm", "unsure", "confirm"])), "ann")
     seen = scanned.status()["review"]
-    assert (seen["reviewed"], seen["unsure"], seen["looks"]) == (3, 1, 2), (
+    assert (seen["reviewed"], seen["unsure"], seen["sure_at_random"]) == (3, 1, 2), (
         "nobody knows whether an unsure label is wrong"
     )
-    assert (seen["unsure_looks"], seen["share"]) == (1, None)
+    assert (seen["unsure_at_random"], seen["share"]) == (1, None)
     rest = list(sampling.random_order(scanned.state()))[3:40]
     scanned.edit(pd.DataFrame(dict(sample=rest, verdict=["unsure"] * 10 + ["confirm"] * 27)), "ann")
     seen = scanned.status()["review"]
-    assert (seen["looks"], seen["unsure_looks"], seen["hits"]) == (29, 11, 0) and seen[
+    assert (seen["sure_at_random"], seen["unsure_at_random"], seen["hits"]) == (29, 11, 0) and seen[
         "share_between"
     ] == (0, 11 / 40)
     assert (

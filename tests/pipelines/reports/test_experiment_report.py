@@ -93,14 +93,14 @@ def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     )
     cells = [
         c | dict(accuracy=c["accuracy"] | dict(given=estimate(0.7, 0.6, 0.8, [3])))
-        for c in REPORT_DATA["cells"]
+        for c in REPORT_DATA["matrix"]
     ]
     parsed = Parsed(
         page(
             interval=effects[0],
             effects=effects,
             test=REPORT_DATA["test"] | dict(audit=audit),
-            cells=cells,
+            matrix=cells,
         )
     )
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
@@ -357,8 +357,8 @@ def test_what_a_reader_must_know_before_believing_it():
         "this test version was looked at 2 times, first 2026-11-21; 14 edits of train and val since test accesses"
         in text
     )
-    assert "525 test samples of v2, the same for every cell judged by" in text
-    near = REPORT_DATA["fairness"] | dict(near_duplicates=dict(v1=0, v2=0), looks=1)
+    assert "525 test samples of v2, the same for every run judged by" in text
+    near = REPORT_DATA["fairness"] | dict(near_duplicates=dict(v1=0, v2=0), accesses=1)
     text = " ".join(cards(page(fairness=near)))
     assert (
         "no training sample (nearly) equals a test sample" in text and "looked at 1 time," in text
@@ -369,7 +369,8 @@ def test_a_control_that_nobody_ran_is_estimated_from_the_random_stratum_and_says
     guess = dict(
         kind="control",
         estimated=True,
-        looks=60,
+        sure_at_random=60,
+        unsure_at_random=0,
         hits=3,
         reviews=105,
         found=36,
@@ -377,7 +378,7 @@ def test_a_control_that_nobody_ran_is_estimated_from_the_random_stratum_and_says
     )
     text = Parsed(page(control=guess)).text()
     assert (
-        "Random control, estimated: 3 of 60 labels reviewed at random were wrong, so 105 random reviews would have found 5 [2, 14]; these found 36."
+        "Random control, estimated from 60 reviewed at random (3 wrong): 105 such reviews would have found 5 [2, 14] wrong labels; these found 36."
         in text
     )
     assert "5 [2, 14]" in Parsed(page(control=guess)).text("dd")
@@ -416,7 +417,7 @@ def test_nothing_that_comes_from_outside_can_become_markup():
         plan=plan,
         interval=main,
         effects=[main],
-        cells=[cell(HOSTILE, HOSTILE, 0.8)],
+        matrix=[cell(HOSTILE, HOSTILE, 0.8)],
         tree={HOSTILE: HOSTILE},
         log=[dict(kind="commit", name=HOSTILE, who=HOSTILE, ts="2026-11-22T19:15", why=HOSTILE)],
         made=REPORT_DATA["made"] | dict(bench=HOSTILE),
@@ -497,7 +498,7 @@ def test_no_accuracy_without_its_interval_and_its_n():
     assert bold and all(bold), "a difference without an interval"
     text = Parsed(html).text()
     assert "Holm p < 0.001" in text and "Holm p 1.000" in text and "mlp against probe" in text
-    assert "control against v1" in text and "v2 against it +0.2 [−1.1, +1.5] points" in text
+    assert "control against v1" in text and "v2 less the control: +0.2 points [−1.1, +1.5]" in text
     assert (
         "36 of 105" in text
         and "6 of 105" in text
@@ -508,7 +509,7 @@ def test_no_accuracy_without_its_interval_and_its_n():
 
 def test_a_spread_that_came_out_below_nothing_is_no_number():
     text = Parsed(
-        page(cells=[cell("v1", "mlp", 0.8, seed_spread=0.0), cell("v2", "mlp", 0.8)])
+        page(matrix=[cell("v1", "mlp", 0.8, seed_spread=0.0), cell("v2", "mlp", 0.8)])
     ).text()
     assert (
         "seed spread not distinguishable from 0" in text
@@ -535,7 +536,7 @@ def test_a_run_that_diverged_is_named_and_so_is_a_change_of_code():
     text = Parsed(
         page(
             diverged=[dict(version="v1", arch="mlp", seeds=[2])],
-            cells=[cell("v1", "mlp", 0.6, diverged=[2])],
+            matrix=[cell("v1", "mlp", 0.6, diverged=[2])],
             code=["aaa", "bbb"],
         )
     ).text()
@@ -559,14 +560,14 @@ def test_what_is_missing_is_said_in_words():
         control_reason="no random control: nobody reviewed at random",
         seeds=[0],
         seeds_note="one seed: these trained models only, not the recipe",
-        cells=[cell("v1", "probe", 0.8, seed_spread=None)],
+        matrix=[cell("v1", "probe", 0.8, seed_spread=None)],
         effects=[],
         beside=[],
         power=None,
         where=None,
         costs=None,
         test=REPORT_DATA["test"] | dict(audited=False),
-        review=REVIEW | NOTHING | dict(reviewed=0, wrong=0, unsure=0, looks=0, hits=0),
+        review=REVIEW | NOTHING | dict(reviewed=0, wrong=0, unsure=0, sure_at_random=0, hits=0),
     )
     parsed = Parsed(html)
     for words in (
@@ -619,7 +620,7 @@ def test_what_is_missing_is_said_in_words():
 def test_unaudited_test_labels_have_no_band_too_small_to_matter():
     parsed = Parsed(page(test=REPORT_DATA["test"] | dict(audited=False)))
     assert not parsed.all("rect", "band") and parsed.all("rect", "bar")
-    few = Parsed(page(review=REVIEW | NOTHING | dict(looks=5, hits=0))).text()
+    few = Parsed(page(review=REVIEW | NOTHING | dict(sure_at_random=5, hits=0))).text()
     assert (
         "0 of 5, too few for a rate" in few
         and "not yet known" in few
@@ -750,7 +751,7 @@ def tables(text):
 
 def test_markdown_for_a_pull_request_has_the_same_numbers_in_tables_that_parse():
     text = markdown(deepcopy(REPORT_DATA))
-    answer = "### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1;"
+    answer = "### Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points \\[−1.0, +1.4\\], v2 against v1\n\n525 test samples"
     assert text.startswith(answer) and len(text.split("\n")) < 60
     matrix, effects = tables(text)
     for t in (matrix, effects):
@@ -788,7 +789,7 @@ def test_no_label_breaks_the_markdown():
     text = markdown(
         deepcopy(REPORT_DATA)
         | dict(
-            cells=cells,
+            matrix=cells,
             plan=plan,
             effects=[MAIN | dict(name=evil)],
             where=where,

@@ -25,6 +25,9 @@ def test_the_demo_shows_a_gain_and_then_none(tmp_path):
     second = first["second"]
     assert first["gain"]["low"] > 0 and first["gain"]["verdict"] == "helps"
     assert first["control"]["estimate"] < first["gain"]["estimate"] < first["ceiling"]["estimate"]
+    difference = first["difference"]
+    beyond = first["gain"]["estimate"] - first["control"]["estimate"]
+    assert difference["estimate"] == pytest.approx(beyond) and difference["low"] < beyond
     assert first["found"] > 1.5 * first["chance"]
     assert second["gain"]["low"] < 0 < second["gain"]["high"]
     assert second["gain"]["verdict"] == "no evidence either way" and second["leakage"] > 100

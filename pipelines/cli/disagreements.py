@@ -1,4 +1,4 @@
-"""The verb shadow: where two models disagree."""
+"""The verb disagreements: where two models disagree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = "rank sample source_id path current suggested_label score reason".spli
 SHOWN = "rank source_id current suggested_label score reason".split()
 
 
-def show_disagreement(args: argparse.Namespace) -> None:
+def show_disagreements(args: argparse.Namespace) -> None:
     """Show where a candidate disagrees with the current model on the pool.
 
     What chance in training explains is left out.
@@ -31,7 +31,7 @@ def show_disagreement(args: argparse.Namespace) -> None:
         )
     print_summary(args, about)
     found = add_reasons(bench, found.head(read_count(args)))
-    print_candidates(args, bench, found[COLUMNS], SHOWN, "assay shadow ...")
+    print_candidates(args, bench, found[COLUMNS], SHOWN, "assay disagreements ...")
 
 
 def print_summary(args: argparse.Namespace, about: dict) -> None:
@@ -46,7 +46,7 @@ def print_summary(args: argparse.Namespace, about: dict) -> None:
         print_line(args, f"{among} are within what seeds differ by, and left out")
     if about["unseen"]:
         unseen = f"{about['unseen']:,} samples are not judged by all of these runs"
-        again = f"assay shadow {args.first} {args.second} --predict trains them once more for that"
+        again = f"assay disagreements {args.first} {args.second} --predict trains them once more for that"
         print_line(args, f"{unseen}: {again}")
 
 
@@ -69,8 +69,8 @@ def describe_difference(row: Any) -> str:
 
 
 def add(verbs: Verbs) -> None:
-    """Add the verb shadow."""
-    verb = verbs.add("shadow", show_disagreement, csv=True)
+    """Add the verb disagreements."""
+    verb = verbs.add("disagreements", show_disagreements, csv=True)
     verb.add_argument(
         "first",
         metavar="RUN",
