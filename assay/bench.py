@@ -63,12 +63,14 @@ class Bench(curation.Bench):
         audited_test: bool = False,
         yes: bool = False,
         refreeze_test: bool = False,
+        no_test: bool = False,
         progress: bool = True,
     ) -> Bench:
         """Import a folder, file, DataFrame, or arrays of images with labels.
 
         source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
-        takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
+        takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source; of arrays also
+        the split of each (n,), or of all. columns: {image, label, split, id or group: its column}. For the
         others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
         of what was: frames are called frame, arrays arrays.
         """
@@ -76,6 +78,7 @@ class Bench(curation.Bench):
 
         from assay.curation.formats import frames, uploads
         from assay.curation.formats.base import ImportOptions
+        from assay.curation.formats.split_shares import parse_shares
         from assay.pipelines.cli.data import describe_import
         from assay.pipelines.indexing.ingest import ingest
         from assay.pipelines.simulation.example_data import resolve_example
@@ -89,8 +92,25 @@ class Bench(curation.Bench):
         is_frame = isinstance(source, pd.DataFrame)
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
+        shares = None
+        if isinstance(split, str) and "/" in split:
+            shares, split = parse_shares(split, no_test), ""
+        elif (is_path or is_frame) and not (isinstance(split, str) and split == ""):
+            raise UserError(
+                f"expected shares to draw, such as 80/10/10, found split={split!r}",
+                "a source's own splits are a column or folders: columns={'split': NAME}",
+            )
         given = ImportOptions(
-            columns or {}, split_map or {}, images, skip_bad, name, audited_test, yes, refreeze_test
+            columns=columns or {},
+            split_map=split_map or {},
+            images=images,
+            skip_bad=skip_bad,
+            name=name,
+            audited_test=audited_test,
+            yes=yes,
+            refreeze_test=refreeze_test,
+            shares=shares,
+            no_test=no_test,
         )
         if is_path:
             there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
@@ -108,6 +128,39 @@ class Bench(curation.Bench):
         for line in (describe_import(out), *(f"note: {note}" for note in out["notes"])):
             say(line)
         return self
+
+    def split(
+        self,
+        shares: str | None = None,
+        *,
+        no_test: bool = False,
+        group_column: str | None = None,
+        time_column: str | None = None,
+        source: str | None = None,
+        pool: bool = False,
+        seed: int = 0,
+        refreeze_test: bool = False,
+        dry_run: bool = False,
+        who: str = "",
+        progress: bool = True,
+    ) -> dict:
+        """Draw train, val and test anew, as one batch: see split_again.
+
+        shares: train/val/test, "80/10/10". For the others see SplitOptions. Returns {batch, before, after,
+        ...}: counts, leaks and the probe's accuracy on val.
+        """
+        from assay.pipelines.cli.split import describe_split
+        from assay.pipelines.indexing.split_again import split_again
+        from assay.pipelines.indexing.split_options import SplitOptions
+
+        options = SplitOptions(
+            shares, no_test, group_column, time_column, source, pool, seed, refreeze_test, dry_run
+        )
+        out = split_again(self, options, who or getpass.getuser())
+        say = self._printer(progress)
+        for line in describe_split(out, group_column):
+            say(line)
+        return out
 
     def scan(
         self,
@@ -555,7 +608,7 @@ VERBS = (
     "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
     "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
     "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "sql state status suggest suspects triggers undo"
+    "split sql state status suggest suspects triggers undo"
 ).split()
 
 

@@ -20,6 +20,7 @@ from typing import (
     runtime_checkable,
 )
 
+from assay.curation.formats.split_shares import Shares
 from assay.curation.plugins import discover
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class ImportOptions:
     audited_test: bool = False  # the labels of the test split have been verified
     yes: bool = False  # many samples may be gone
     refreeze_test: bool = False  # the frozen test split may change
+    # for the splits that are drawn
+    shares: Shares | None = None  # as asked; None: the usual ones
+    no_test: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
-from assay.curation.errors import UserError
+from assay.curation.errors import Question, UserError
 from assay.curation.formats.base import (
     ArchiveFormat,
     ImportOptions,
@@ -44,6 +45,7 @@ def make_source(listing: Listing, options: ImportOptions) -> Source:
     if not samples:
         raise refuse_all(listing)
     map_splits(samples, options.split_map, notes)
+    refuse_own_splits(samples, options, listing.name)
     exported = "id" in samples[0]
     if options.images and not exported:
         raise UserError(
@@ -61,6 +63,23 @@ def make_source(listing: Listing, options: ImportOptions) -> Source:
 
     frame = pd.DataFrame(samples, dtype=object)
     return Source(frame, listing.left_out, listing.kind, listing.name, notes, listing.format)
+
+
+def refuse_own_splits(samples: list[dict], options: ImportOptions, name: str) -> None:
+    """Refuse to draw splits of a source that names its own."""
+    counts = Counter(sample["split"] for sample in samples if sample["split"] not in (None, "pool"))
+    found = ", ".join(f"{n:,} in {split}" for split, n in counts.items())
+    if options.shares and counts:
+        raise Question(
+            f"expected a source without splits for --split, found {found} in {name}",
+            "leave --split out to keep them; of a table --split-column none does not read them; "
+            "assay split draws them anew once it is imported",
+        )
+    if options.no_test and counts["test"]:
+        raise Question(
+            f"expected no test split for --no-test, found {found} in {name}",
+            "leave --no-test out, or say what they are: --split-map test=val",
+        )
 
 
 def find_format(path: Path) -> ReadableFormat:

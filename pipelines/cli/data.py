@@ -75,6 +75,7 @@ def import_source(args: argparse.Namespace) -> None:
 def read_options(args: argparse.Namespace) -> ImportOptions:
     """Read the options of an import."""
     from assay.curation.formats.base import ImportOptions
+    from assay.curation.formats.split_shares import parse_shares
 
     return ImportOptions(
         columns={k: getattr(args, f"{k}_column") for k in COLUMNS},
@@ -85,6 +86,8 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         audited_test=args.audited_test,
         yes=args.yes,
         refreeze_test=args.refreeze_test,
+        shares=parse_shares(args.split, args.no_test) if args.split is not None else None,
+        no_test=args.no_test,
     )
 
 
@@ -150,6 +153,15 @@ def add(verbs: Verbs) -> None:
     )
     for column in COLUMNS:
         verb.add_argument(f"--{column}-column", metavar="NAME")
+    verb.add_argument(
+        "--split",
+        metavar="SHARES",
+        help="draw train/val/test so, by class: 80/10/10, or 0.8/0.1/0.1; copies and groups stay together"
+        " (default, where the source has no splits: 70/10/20)",
+    )
+    verb.add_argument(
+        "--no-test", action="store_true", help="draw no test split; --split is then train/val"
+    )
     verb.add_argument(
         "--images",
         metavar="FOLDER",

@@ -36,7 +36,7 @@ def ingest(
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
     rows = decode_rows(bench, source, name, options, progress)
-    incoming = recognise_rows(bench, source, name, rows.frame)
+    incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = make_edits(bench, incoming, batch, options)
     write_import(bench, incoming, edits, rows.left_out, batch, who)

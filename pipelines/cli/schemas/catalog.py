@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.pipelines.cli.schemas import data, experiments, history, review, slices, upkeep
+from assay.pipelines.cli.schemas import data, experiments, history, review, slices, splits, upkeep
 from assay.pipelines.cli.schemas.base import Error, Output
 
 # schema -> (the verb that prints it, its model)
@@ -10,6 +10,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "demo": ("demo", data.Demo),
     "import": ("import", data.Import),
     "export": ("export", data.Export),
+    "split": ("split", splits.Split),
     "scan": ("scan", data.Scan),
     "status": ("status", review.Status),
     "queue": ("queue", review.Queue),
