@@ -458,19 +458,33 @@ class Bench(curation.Bench):
         return report
 
     def report(
-        self, path: str | Path | None = None, plan: dict | str | Path | None = None
+        self,
+        path: str | Path | None = None,
+        plan: dict | str | Path | None = None,
+        *,
+        log: str | None = None,
     ) -> Report:
         """Report the last experiment, or a plan's, on one HTML page.
 
-        path: of the page; None: report.html in the bench. The report has data, a verdict and its path.
+        path: of the page; None: report.html in the bench. log: "mlflow" logs cells and runs there, too: see
+        mlflow_log.log_to_mlflow. The report has data, a verdict and its path.
         """
+        if log not in (None, "mlflow"):
+            raise UserError(f"expected log='mlflow', found {log!r}", "or leave it out")
+        from assay.curation.system.extras import require
         from assay.pipelines.experiments.plan import last_plan
         from assay.pipelines.reports import experiment_report
         from assay.pipelines.reports.notebook import Report
 
         asked = last_plan(self) if plan is None else read_plan(plan)
         where = Path(path) if path else self.path / "report.html"
+        if log:
+            require("mlflow", "mlflow")
         data, page = experiment_report.report(self, asked, where.absolute())
+        if log:
+            from assay.pipelines.reports.mlflow_log import log_to_mlflow
+
+            data |= dict(logged=log_to_mlflow(self, asked, data, page))
         return Report(self, data | dict(verdict=translate(data["verdict"], self)), page)
 
     def compare(self, first: str, second: str) -> dict:

@@ -129,9 +129,12 @@ def make_report(args: argparse.Namespace) -> None:
 
     The report is one HTML page that needs no other file; --markdown prints a summary for a pull request.
     """
+    from assay.curation.system.extras import require
     from assay.pipelines.experiments.plan import last_plan, read_plan
 
     bench = open_bench(args)
+    if args.log:
+        require("mlflow", "mlflow")  # said before minutes of judging
     print_report(args, bench, read_plan(args.plan) if args.plan else last_plan(bench))
 
 
@@ -154,8 +157,12 @@ def print_report(
     from assay.pipelines.reports.experiment_report import report
     from assay.pipelines.reports.markdown import markdown
 
+    log = getattr(args, "log", None)
     if getattr(args, "markdown", False):
-        text = markdown(report(bench, plan, args.output)[0])
+        data, where = report(bench, plan, report_path(args, bench) if log else args.output)
+        if log:
+            log_report(args, bench, plan, data, where)
+        text = markdown(data)
         if args.json:
             return print_result(args, dict(markdown=text), schema="report-markdown")
         return print(text)
@@ -163,9 +170,22 @@ def print_report(
     print_summary(data, shown or line_printer(args))
     if shown:
         return shown(f"the report is {where}")
+    more = more or {}
+    if log:
+        more = more | dict(logged=log_report(args, bench, plan, data, where))
     # `code` says how a verb ended; that of the trainings has a longer name
-    out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
+    out = {"training_code" if k == "code" else k: v for k, v in data.items()} | more
     print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
+
+
+def log_report(args: argparse.Namespace, bench: Bench, plan: dict, data: dict, page: Path) -> dict:
+    """Log a report to MLflow, and print where it is."""
+    from assay.pipelines.reports.mlflow_log import log_to_mlflow
+
+    out = log_to_mlflow(bench, plan, data, page)
+    there = f"{out['cells']:,} cells and {out['runs']:,} runs in experiment {out['experiment']!r} at {out['uri']}"
+    print_line(args, f"mlflow: {there}, {out['new']:,} of them new")
+    return out
 
 
 def print_summary(data: dict, tell: Callable[[str], object]) -> None:
@@ -278,6 +298,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(
         "--markdown", action="store_true", help="print a summary fit for a pull request instead"
+    )
+    verb.add_argument(
+        "--log",
+        choices=("mlflow",),
+        help="log cells and runs to MLflow, too (pip install 'assay[mlflow]'; MLFLOW_TRACKING_URI says where it is)",
     )
     verbs.add("runs", list_runs)
     verb = verbs.add("compare", compare_models)

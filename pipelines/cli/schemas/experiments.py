@@ -75,6 +75,16 @@ class MatrixCell(Part):
     seconds: float = says("seconds of training")
 
 
+class Logged(Part):
+    """What was logged to MLflow."""
+
+    uri: str = says("the tracking store")
+    experiment: str = says("the experiment there")
+    cells: int = says("cells of the matrix, a run each")
+    runs: int = says("trainings, a run each inside of their cell's")
+    new: int = says("runs that were not there before")
+
+
 class Page(Output):
     """An experiment: matrix, effects, control, costs, fairness, all that its page shows."""
 
@@ -82,6 +92,7 @@ class Page(Output):
     verdict: str = says("the answer in a sentence")
     page: str = says("the file of the page")
     trained: int | None = says("cells trained now (experiment only)", default=None)
+    logged: Logged | None = says("what was logged (report --log only)", default=None)
     effects: list[Effect] = says("what each change was worth")
     interval: Effect | None = says("the main effect: the last version against the first")
     interval_reason: str | None = says("why there is none")
