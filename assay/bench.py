@@ -267,11 +267,13 @@ class Bench(curation.Bench):
         version: str = "HEAD",
         again: float = 0.0,
         who: str = "",
+        opinion: str | None = None,
     ) -> Frame:
         """List what to review next: see curation.Bench.queue."""
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
-        return Frame.of(super().queue(n, random, version, again, who), self, draw_queue)
+        found = super().queue(n, random, version, again, who, opinion)
+        return Frame.of(found, self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
@@ -280,6 +282,27 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_issues
 
         return Frame.of(super().issues(kind, version, threshold), self, draw_issues)
+
+    def add_opinion(
+        self, source: pd.DataFrame | str | Path, name: str = "datalab", *, progress: bool = True
+    ) -> dict:
+        """Add what another tool found, under its name: see opinion_files.add_opinion.
+
+        source: a frame as cleanlab's Datalab.get_issues() gives it, a file of one, or Datalab.save's folder. It shows
+        in issues(), as NAME_label and so on, and never changes our scores or flags.
+        """
+        from assay.pipelines.indexing.opinion_files import add_opinion
+
+        out = add_opinion(self, source, name)
+        for note in out["notes"]:
+            self._printer(progress)(f"note: {note}")
+        return out
+
+    def remove_opinion(self, name: str) -> None:
+        """Remove a second opinion."""
+        from assay.curation.issues.opinions import remove_opinion
+
+        remove_opinion(self, name)
 
     def gaps(self, version: str = "HEAD", run: str | None = None) -> Frame:
         """List where data are missing, or labels contradict: see find_gaps."""
@@ -619,10 +642,10 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
-    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
-    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "split sql state status suggest suspects triggers undo"
+    "add add_opinion add_trigger audit batches blame check clusters commit commits compare dataset diff edit "
+    "embeddings experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs "
+    "queue redo relocate remove_opinion remove_trigger report restore revert reviewers rule rules run_triggers runs "
+    "scan set_rule shadow similar split sql state status suggest suspects triggers undo"
 ).split()
 
 

@@ -109,7 +109,7 @@ def count_unreviewed(review: dict) -> int:
 def show_queue(args: argparse.Namespace) -> None:
     """List what to review next, worst first, beside a random sample."""
     bench = open_bench(args)
-    rows = bench.queue(args.n, args.random, args.version, args.again, args.who)
+    rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
     if args.csv:
         rows = rows.assign(label="", verdict="", keep="", why="")  # to be filled in
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
@@ -200,6 +200,11 @@ def add(verbs: Verbs) -> None:
         type=float,
         default=0.0,
         help="share of samples that others have decided and you have not (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--opinion",
+        metavar="NAME",
+        help="only labels that this second opinion doubts (assay opinion), beside the random ones",
     )
     verb.add_argument(
         "--html",

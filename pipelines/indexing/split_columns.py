@@ -43,10 +43,13 @@ def read_column(state: pd.DataFrame, column: str, option: str) -> list[Any]:
 def as_groups(values: list[Any]) -> list[str | None]:
     """Write values as names of groups: 3 and 3.0 are one; None is nobody's."""
     return [
-        None if v is None or v != v or not str(v).strip()
-        else json.dumps(v, sort_keys=True) if isinstance(v, list | dict) else format_value(v)
+        None
+        if v is None or v != v or not str(v).strip()
+        else json.dumps(v, sort_keys=True)
+        if isinstance(v, list | dict)
+        else format_value(v)
         for v in values
-    ]  # fmt: skip
+    ]
 
 
 def as_times(values: list[Any], column: str) -> np.ndarray:

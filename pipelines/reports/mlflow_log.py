@@ -104,7 +104,9 @@ def describe_cells(
             title = f"{c['at']}/{arch} seed {c['seed']}"
             # two versions may share a training: each has it
             key, tags = hash_words(c["key"], c["at"], c["tree"]), {"assay.run": c["key"]}
-            runs.append(LoggedRun(key, title, params, metrics, tags, end - round(seconds * 1000), end))  # fmt: skip
+            runs.append(
+                LoggedRun(key, title, params, metrics, tags, end - round(seconds * 1000), end)
+            )
         metrics = name_bounds("test_accuracy", cell["accuracy"])
         metrics |= name_bounds("test_balanced_accuracy", cell["balanced"])
         metrics |= dict(n_test=cell["accuracy"]["n"], train_seconds=cell["seconds"])
@@ -159,10 +161,14 @@ def write_run(client: MlflowClient, experiment: str, run: LoggedRun) -> tuple[st
         made,
         # one that stands is not logged again: MLflow would keep both as steps
         # of two of one step the later one stands, so it is dated when it was logged
-        [Metric(k, v, now, 0) for k, v in run.metrics.items() if was is None or was.metrics.get(k) != v],
+        [
+            Metric(k, v, now, 0)
+            for k, v in run.metrics.items()
+            if was is None or was.metrics.get(k) != v
+        ],
         [Param(k, v) for k, v in params.items() if was is None or k not in was.params],
         [RunTag(k, v) for k, v in tags.items()],
-    )  # fmt: skip
+    )
     client.set_terminated(made, "FINISHED", run.end)
     return made, was is None
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from assay.pipelines.cli.schemas import data, experiments, history, review, slices, splits, upkeep
+from assay.pipelines.cli.schemas import (
+    data,
+    experiments,
+    history,
+    opinions,
+    review,
+    slices,
+    splits,
+    upkeep,
+)
 from assay.pipelines.cli.schemas.base import Error, Output
 
 # schema -> (the verb that prints it, its model)
@@ -17,6 +26,9 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "edit": ("edit", review.Edit),
     "issues": ("issues", review.Issues),
     "issues-keep-one": ("issues --keep-one", review.IssuesKeepOne),
+    "opinion": ("opinion", opinions.Opinions),
+    "opinion-add": ("opinion FILE", opinions.OpinionAdd),
+    "opinion-remove": ("opinion --remove", opinions.OpinionRemove),
     "audit-sheet": ("audit", review.AuditSheet),
     "audit": ("audit FILE", review.Audit),
     "reviewers": ("reviewers", review.Reviewers),
