@@ -594,11 +594,15 @@ class Bench(curation.Bench):
         version: str = "HEAD",
         format: str = "manifest",
         copy: bool = False,
+        size: int | None = None,
     ) -> dict:
-        """Write a version as files: see write.export_version."""
+        """Write a version as files: see write.export_version.
+
+        size: of the squares that a format of pixels, such as torch, makes of the images.
+        """
         from assay.curation.formats.write import export_version
 
-        return export_version(self, folder, version, format, copy)
+        return export_version(self, folder, version, format, copy, size)
 
     def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
         """Check that log, arrays and images are what was written.
@@ -643,9 +647,9 @@ def read_plan(plan: dict | str | Path) -> dict:
 
 VERBS = (
     "add add_opinion add_trigger audit batches blame check clusters commit commits compare dataset diff edit "
-    "embeddings experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs "
-    "queue redo relocate remove_opinion remove_trigger report restore revert reviewers rule rules run_triggers runs "
-    "scan set_rule shadow similar split sql state status suggest suspects triggers undo"
+    "embeddings experiment export findings frame gaps gate gc guard issues keep_one label_issues log map merge "
+    "pred_probs queue redo relocate remove_opinion remove_trigger report restore revert reviewers rule rules "
+    "run_triggers runs scan set_rule shadow similar split sql state status suggest suspects triggers undo"
 ).split()
 
 

@@ -139,6 +139,16 @@ class Bench(Store):
 
         return build_queue(self, n, random, version, again, who, opinion)
 
+    def findings(self, version: str = "HEAD") -> pd.DataFrame:
+        """Tabulate every kept sample's scores and flags, in Datalab's columns.
+
+        Frame by sample: is_label_issue, label_score, given_label, predicted_label, is_outlier_issue, outlier_score,
+        ...: see findings.tabulate_findings.
+        """
+        from assay.curation.issues.findings import tabulate_findings
+
+        return tabulate_findings(self, version)
+
     def suspects(self, version: str = "HEAD") -> pd.DataFrame:
         """Score the labels of any version, worst first.
 

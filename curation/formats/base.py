@@ -26,6 +26,8 @@ from assay.curation.plugins import discover
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.curation.storage.interface import Bench
+
 T = TypeVar("T")
 
 
@@ -117,6 +119,28 @@ class WritableFormat(Format, Protocol):
 
         `copy`: take the images along; else they stay where they are, and are named or linked.
         """
+
+
+@runtime_checkable
+class JudgedFormat(WritableFormat, Protocol):
+    """One that also says what a scan found."""
+
+    def write_judged(
+        self, folder: Path, samples: pd.DataFrame, found: pd.DataFrame, copy: bool
+    ) -> None: ...  # found: by sample, see findings.tabulate_findings
+
+
+@runtime_checkable
+class DecodedFormat(WritableFormat, Protocol):
+    """One that holds the pixels; Assay does not read it again."""
+
+    read_by: str  # what reads it
+
+    def write_images(
+        self, folder: Path, bench: Bench, samples: pd.DataFrame, side: int | None
+    ) -> list[
+        dict
+    ]: ...  # {file, samples, shape, bytes} of each file; side: of squares, None: as they are
 
 
 @runtime_checkable

@@ -119,12 +119,15 @@ def export_version(args: argparse.Namespace) -> None:
     from assay.curation.formats import write
 
     bench = open_bench(args)
-    out = write.export_version(bench, args.output, args.version, args.format, args.copy)
+    out = write.export_version(bench, args.output, args.version, args.format, args.copy, args.size)
     print_line(
         args,
         f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), "
         f"tree {out['tree']}",
     )
+    for file in out.get("files", ()):
+        shape = " x ".join(f"{n:,}" for n in file["shape"])
+        print_line(args, f"  {file['file']}: uint8 {shape}, {file['bytes']:,} bytes")
     elsewhere = "" if args.copy else " (elsewhere: --images FOLDER)"
     again = f"assay import {out['folder']}/manifest.csv -b OTHER{elsewhere} reproduces the tree"
     print_result(args, out, again if args.format == "manifest" else "train on it")
@@ -194,8 +197,14 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(  # the formats are listed when one is asked for: that takes a tenth of a second
         "--format",
         default="manifest",
-        help="manifest (default), folders (class folders), source (as it was imported), "
-        "or another format that can be written",
+        help="manifest (default), folders (class folders), source (as it was imported), cleanlab (Datalab's columns), "
+        "torch (tensors), or another format that can be written",
+    )
+    verb.add_argument(
+        "--size",
+        type=int,
+        metavar="SIDE",
+        help="of torch: images as squares of so many pixels, 128 at most; without it as they are, all of one size",
     )
     verb.add_argument(
         "--copy",

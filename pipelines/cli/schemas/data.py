@@ -31,6 +31,15 @@ class Import(Output):
     notes: list[str] = says("what was guessed")
 
 
+class ExportedFile(Part):
+    """A file of tensors."""
+
+    file: str = says("its name")
+    samples: int = says("samples in it")
+    shape: list[int] = says("of its images, uint8: samples, 3, height, width")
+    bytes: int = says("its size")
+
+
 class Export(Output):
     """Where a version was written."""
 
@@ -40,6 +49,7 @@ class Export(Output):
     samples: int = says("samples written")
     folder: str = says("where they are")
     format: str = says("the format")
+    files: list[ExportedFile] | None = says("of a format of pixels, its files", default=None)
 
 
 class Scan(Output):

@@ -42,7 +42,9 @@ def test_datalabs_findings_stand_beside_ours_under_their_name(judged):
     for kind in ("label", "outlier", "near_duplicate"):
         flagged = found.index[found[f"is_{kind}_issue"]]
         mine = bench.issues(f"datalab_{kind}")
-        assert set(mine["sample"]) == set(flagged) and out["issues"][f"datalab_{kind}"] == len(flagged)
+        assert set(mine["sample"]) == set(flagged) and out["issues"][f"datalab_{kind}"] == len(
+            flagged
+        )
         np.testing.assert_allclose(mine.set_index("sample").score, found[f"{kind}_score"][mine["sample"]], rtol=1e-5)  # fmt: skip
     labels = bench.issues("datalab_label")
     assert len(labels) > 20 and (labels.suggestion == found.predicted_label[labels["sample"]].to_numpy()).all()  # fmt: skip
@@ -118,7 +120,9 @@ def test_the_queue_can_be_what_an_opinion_doubts(judged):
     bench.edit(pd.DataFrame([dict(sample=first, verdict="confirm")]), "ann")
     assert first not in set(bench.queue(1000, random=0, opinion="datalab")["sample"])
     assert first not in set(bench.issues("datalab_label")["sample"])
-    with pytest.raises(UserError, match="expected a second opinion of this bench, found 'datalap'") as e:
+    with pytest.raises(
+        UserError, match="expected a second opinion of this bench, found 'datalap'"
+    ) as e:
         bench.queue(opinion="datalap")
     assert "did you mean datalab" in e.value.hint
 
@@ -179,7 +183,9 @@ def test_what_cannot_be_an_opinion_is_refused(bench, change, name, word):
 
 def test_without_a_scan_an_opinion_can_be_listed_and_queued(bench, tmp_path):
     part = bench.frame(split="train").head(30)
-    rows = pd.DataFrame(dict(is_label_issue=True, label_score=np.linspace(0, 1, 30)), index=part.index)
+    rows = pd.DataFrame(
+        dict(is_label_issue=True, label_score=np.linspace(0, 1, 30)), index=part.index
+    )
     rows.to_csv(tmp_path / "a.csv", index_label="sample")
     words = ["--json", "-b", bench.path]
     assert run_assay("opinion", tmp_path / "a.csv", "--as", "mine", *words)[0] == 0
@@ -187,7 +193,9 @@ def test_without_a_scan_an_opinion_can_be_listed_and_queued(bench, tmp_path):
     assert list(bench.queue(10, random=0, opinion="mine")["sample"]) == list(part.index[:10])
     status, out, _ = run_assay("opinion", *words)
     (told,) = json.loads(out)["opinions"]
-    assert told["name"] == "mine" and told["issues"] == {"mine_label": 30} and told["labels"] is None
+    assert (
+        told["name"] == "mine" and told["issues"] == {"mine_label": 30} and told["labels"] is None
+    )
     assert run_assay("queue", "--opinion", "mine", *words)[0] == 0
     assert run_assay("opinion", "--remove", "mine", *words)[0] == 0
     assert run_assay("issues", "--kind", "mine_label", *words)[0] == 2
