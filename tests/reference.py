@@ -197,6 +197,8 @@ def format_list() -> Iterator[str]:
         "imports": formats.ReadableFormat,
         "unpacks": formats.ArchiveFormat,
         "exports": formats.WritableFormat,
+        "with what a scan found": formats.JudgedFormat,
+        "as pixels, for other tools to read": formats.DecodedFormat,
         "writes its source again": formats.PatchableFormat,
     }
     yield "# Formats\n"

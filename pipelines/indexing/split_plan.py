@@ -71,7 +71,7 @@ def plan_splits(rows: Rows, shares: Shares, seed: int = 0) -> SplitPlan:
         label for label, split in zip(rows.labels, splits, strict=True) if split in (None, "train")
     )
     if rows.times is None:
-        draw_by_class(rows, free, splits, left, shares, seed)
+        draw_by_class(rows, free, splits, left, shares, seed, plan.bound)
     else:
         draw_by_time(rows, free, splits, left, shares, seed, plan)
     plan.splits = [split or "train" for split in splits]
@@ -85,6 +85,7 @@ def draw_by_class(
     left: Counter,
     shares: Shares,
     seed: int,
+    bound: int,
 ) -> None:
     """Draw test and val by class and by lot, in place: groups first, then who is alone."""
     names = ("train", "val", "test")
@@ -106,7 +107,7 @@ def draw_by_class(
         splits[i] = names[split]
     for split, share in (("test", shares.test), ("val", shares.val)):
         if share and not any(splits[family[0]] == split for family in families):
-            fill_split(split, families, rows, splits, y, remaining)
+            fill_split(split, families, rows, splits, y, remaining, bound)
 
 
 def fill_split(
@@ -116,6 +117,7 @@ def fill_split(
     splits: list[str | None],
     y: np.ndarray,
     left: np.ndarray,
+    bound: int,
 ) -> None:
     """Move the smallest family of train into a split that all are too large for, in place.
 
@@ -130,7 +132,7 @@ def fill_split(
             for i in family:
                 splits[i] = split
             return
-    raise refuse_empty(split, families, rows)
+    raise refuse_empty(split, families, rows, bound)
 
 
 def draw_by_time(
@@ -167,7 +169,7 @@ def draw_by_time(
             for i in family:
                 splits[i] = split
         if target and not taken:
-            raise refuse_empty(split, families, rows)
+            raise refuse_empty(split, families, rows, plan.bound)
 
 
 def draw_lot(seed: int, ids: Sequence[str]) -> bytes:
@@ -175,7 +177,7 @@ def draw_lot(seed: int, ids: Sequence[str]) -> bytes:
     return blake2b(f"{seed} {min(ids)}".encode()).digest()
 
 
-def refuse_empty(split: str, families: list[list[int]], rows: Rows) -> UserError:
+def refuse_empty(split: str, families: list[list[int]], rows: Rows, bound: int) -> UserError:
     """Say why a split that was asked for would be empty."""
     n, largest = sum(map(len, families)), max(map(len, families), default=0)
     if not n:
@@ -185,6 +187,8 @@ def refuse_empty(split: str, families: list[list[int]], rows: Rows) -> UserError
         )
     timed = rows.times is None or np.isfinite(rows.times[rows.drawn]).any()
     found = f"{len(families):,} groups of {n:,} samples, the largest of {largest:,}"
+    if bound:
+        found += f", beside {bound:,} samples that belong to what is in test or guard"
     return UserError(
         f"expected groups small enough for the {split} split, and a sample of every class for train beside them, "
         f"found {found}" + ("" if timed else ", none with a time"),

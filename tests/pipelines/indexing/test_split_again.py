@@ -94,6 +94,8 @@ def test_a_dry_run_writes_nothing_and_says_the_same(leaky):
     end = leaky.rows("select max(seq) from edits")
     dry = split_again(leaky, SplitOptions(**options, dry_run=True), "ann")
     assert dry["batch"] is None and leaky.rows("select max(seq) from edits") == end
+    status, out, said = run_assay("split", "60/20/20", "--seed", 3, "--refreeze-test", "--group-column", "patient", "--dry-run", "--json", "-b", leaky.path)  # fmt: skip
+    assert status == 0 and json.loads(out)["before"]["groups"] == 40, said
     done = split_again(leaky, SplitOptions(**options), "ann")
     assert done["batch"] and done | dict(batch=None) == dry
     same = split_again(leaky, SplitOptions(**options), "ann")
