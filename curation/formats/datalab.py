@@ -1,4 +1,4 @@
-"""A version with what a scan found, in the columns of cleanlab's Datalab."""
+"""A version with what a scan found, in Datalab's columns."""
 
 from __future__ import annotations
 

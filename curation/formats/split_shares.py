@@ -1,4 +1,4 @@
-"""How large train, val and test are to be, as people write it."""
+"""How large train, val and test are to be."""
 
 from __future__ import annotations
 

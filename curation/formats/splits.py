@@ -68,9 +68,9 @@ def take_share(
     split: str,
     rate: float,
 ) -> None:
-    """Move whole families into a split, a `rate` of their rows, in place.
+    """Move whole families into a split, a `rate` of their rows.
 
-    families: in the order of order_families, so that each class, and the whole, get their share.
+    In place. families: in the order of order_families, so that each class, and the whole, get their share.
     left_in_train: samples of each class that train has; the last one stays.
     """
     rate = max(rate, 1 / max(1, sum(map(len, families))))

@@ -69,7 +69,10 @@ def find_scores(scan: ScanView, kind: str) -> dict[str, float]:
 
 
 def add_copies(out: pd.DataFrame, scan: ScanView, listed: pd.DataFrame) -> None:
-    """Add the columns of near duplicates; equal files are among them, as Datalab has it."""
+    """Add the columns of near duplicates.
+
+    Equal files are among them, as Datalab has it.
+    """
     row_of = {sample: row for row, sample in enumerate(out.index)}
     node = dict(zip(scan.state.index, scan.node))
     on_node: dict[int, list[int]] = {}

@@ -1,6 +1,6 @@
-"""Second opinions: what another tool found, beside our own and under its name.
+"""Second opinions: what another tool found, under its name.
 
-An opinion is a file of arrays/opinions. It never changes a score or a flag of ours.
+It stands beside our own. An opinion is a file of arrays/opinions. It never changes a score or a flag of ours.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def remove_opinion(bench: Bench, name: str) -> None:
 
 
 def check_name(name: str, issues: list[str]) -> None:
-    """Refuse a name that is no word, or makes a kind of issue that we have."""
+    """Refuse a name that is no word, or makes our kinds."""
     if not NAME.fullmatch(name):
         raise UserError(
             f"expected a name of small letters and digits for the opinion, found {name!r}",

@@ -20,6 +20,7 @@ from assay.pipelines.cli.output import (
     read_patience,
     to_json_rows,
 )
+from assay.pipelines.cli.report_log import log_report
 from assay.pipelines.cli.verbs import Verbs
 
 RUN_COLUMNS = "key version arch seed n_train seconds accuracy low high n failed ts".split()
@@ -170,22 +171,11 @@ def print_report(
     print_summary(data, shown or line_printer(args))
     if shown:
         return shown(f"the report is {where}")
-    more = more or {}
     if log:
-        more = more | dict(logged=log_report(args, bench, plan, data, where))
+        more = (more or {}) | dict(logged=log_report(args, bench, plan, data, where))
     # `code` says how a verb ended; that of the trainings has a longer name
-    out = {"training_code" if k == "code" else k: v for k, v in data.items()} | more
+    out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
     print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
-
-
-def log_report(args: argparse.Namespace, bench: Bench, plan: dict, data: dict, page: Path) -> dict:
-    """Log a report to MLflow, and print where it is."""
-    from assay.pipelines.reports.mlflow_log import log_to_mlflow
-
-    out = log_to_mlflow(bench, plan, data, page)
-    there = f"{out['cells']:,} cells and {out['runs']:,} runs in experiment {out['experiment']!r} at {out['uri']}"
-    print_line(args, f"mlflow: {there}, {out['new']:,} of them new")
-    return out
 
 
 def print_summary(data: dict, tell: Callable[[str], object]) -> None:

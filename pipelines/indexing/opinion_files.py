@@ -1,4 +1,4 @@
-"""Read another tool's findings from a file or frame, such as cleanlab's Datalab."""
+"""Read another tool's findings, such as Datalab's, from a table."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ HOW = (
 
 
 def add_opinion(bench: Bench, source: str | Path | pd.DataFrame, name: str = "datalab") -> dict:
-    """Add what another tool found, under its name; it replaces an earlier one.
+    """Add what another tool found, under its name.
 
-    source: a frame as Datalab.get_issues() gives it, a CSV, Parquet or Feather file of one, or the folder that
-    Datalab.save wrote (of which the pickle is not read). Rows go by a column or index of ids, keys or paths, else by
-    their order. Returns {name, rows, issues {kind: flagged}, notes}. UserError before anything is written.
+    It replaces an earlier one. source: a frame as Datalab.get_issues() gives it, a CSV, Parquet or Feather file of
+    one, or the folder that Datalab.save wrote (of which the pickle is not read). Rows go by a column or index of ids,
+    keys or paths, else by their order. Returns {name, rows, issues {kind: flagged}, notes}. UserError before anything
+    is written.
     """
     import pandas as pd
 
@@ -104,7 +105,10 @@ def read_findings(path: Path) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV; a first column without a name is the index that pandas wrote."""
+    """Read a CSV.
+
+    A first column without a name is the index that pandas wrote.
+    """
     import pandas as pd
 
     texts = {c: str for c in pd.read_csv(path, nrows=0) if str(c).lower() in (*ID_NAMES, *LABELS)}
@@ -117,8 +121,9 @@ def read_csv(path: Path) -> pd.DataFrame:
 def match_findings(
     frame: pd.DataFrame, state: pd.DataFrame, where: str
 ) -> tuple[pd.DataFrame, str]:
-    """Match rows with samples: (frame with `row`, the row's number, by sample id; how that is known).
+    """Match rows with samples.
 
+    Returns (frame by sample id with `row`, the row's number; how that is known).
     By a column of ids, else an index of ids, else an index of row numbers, else the order.
     """
     import pandas as pd
@@ -199,9 +204,9 @@ def read_scores(rows: pd.DataFrame, issue: str) -> np.ndarray:
 
 
 def check_labels(found: Opinion, state: pd.DataFrame, how: str) -> list[str]:
-    """Check that the labels it judged are those of its samples; returns notes.
+    """Check that the labels it judged are those of its samples.
 
-    UserError where rows that go by their order are of others.
+    Returns notes. UserError where rows that go by their order are of others.
     """
     notes, part = [], state.loc[found.ids]
     now, first = part.label.to_numpy(object), part.given_label.to_numpy(object)

@@ -79,7 +79,7 @@ def split_again(bench: Bench, options: SplitOptions, who: str) -> dict:
 
 
 def read_drawing(bench: Bench, options: SplitOptions, shares: Shares) -> Drawing:
-    """Read what is to be drawn; UserError where there is nothing, or it may not be."""
+    """Read what is to be drawn; UserError where that may not be."""
     state = bench.state()
     whole = ignore_leakage_holdout(bench, state)
     refuse_frozen(bench, whole, options, shares)
@@ -134,10 +134,10 @@ def refuse_frozen(bench: Bench, whole: pd.DataFrame, options: SplitOptions, shar
 def find_copies(
     bench: Bench, state: pd.DataFrame, play: np.ndarray
 ) -> tuple[list[str | None], bool]:
-    """Name the near-duplicate component of each sample (n,), and whether a scan knows them.
+    """Name each sample's near-duplicate component (n,).
 
-    Whoever is linked to another, through whomever, is in one component: so no pair crosses. Equal bytes are one
-    node. Only samples in play (n,) link others.
+    Also whether a scan knows them. Whoever is linked to another, through whomever, is in one component: so no pair
+    crosses. Equal bytes are one node. Only samples in play (n,) link others.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -157,7 +157,7 @@ def find_copies(
 
 
 def number_families(n: int, rows: list[int], families: list[list[int]]) -> np.ndarray:
-    """Number the family of each sample (n,); who is in none is alone."""
+    """Number the family of each sample (n,)."""
     out = np.arange(n)
     for family in families:
         out[[rows[i] for i in family]] = rows[family[0]]
@@ -168,7 +168,7 @@ def number_families(n: int, rows: list[int], families: list[list[int]]) -> np.nd
 
 
 def apply_plan(bench: Bench, drawing: Drawing, plan: SplitPlan) -> tuple[pd.DataFrame, list[str]]:
-    """Give the state after a plan, and the held-out samples that come back."""
+    """Give the state after a plan, and who comes back from hold-out."""
     whole = drawing.whole.copy()
     splits = whole.split.to_numpy(object).copy()
     splits[drawing.rows] = plan.splits
@@ -191,7 +191,7 @@ def write_batch(
     who: str,
     upto: int,
 ) -> str | None:
-    """Append the new splits, what comes back, and the new freeze of test, as one batch."""
+    """Append splits, who comes back, and test's freeze, as one batch."""
     import pandas as pd
 
     parts = [f"by {c}" for c in (options.group_column, options.time_column) if c]

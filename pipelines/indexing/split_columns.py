@@ -41,7 +41,7 @@ def read_column(state: pd.DataFrame, column: str, option: str) -> list[Any]:
 
 
 def as_groups(values: list[Any]) -> list[str | None]:
-    """Write values as names of groups: 3 and 3.0 are one; None is nobody's."""
+    """Write values as names of groups; 3 and 3.0 are one."""
     return [
         None
         if v is None or v != v or not str(v).strip()

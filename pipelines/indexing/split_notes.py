@@ -1,4 +1,4 @@
-"""Say what a drawing of splits assumed, and where it is not as asked."""
+"""Say what a drawing of splits assumed, and could not do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMED = 5  # classes that a note names
 def describe_plan(
     drawing: Drawing, rows: Rows, plan: SplitPlan, shares: Shares, options: SplitOptions
 ) -> Iterator[str]:
-    """Describe what was assumed, and where the result is not what was asked."""
+    """Describe what was assumed, and where that is not as asked."""
     if not drawing.scanned:
         yield (
             "not every image is scanned: only samples of equal bytes stay together. After assay scan, draw again: "

@@ -1,4 +1,4 @@
-"""What is asked of a drawing of splits, and what it is drawn of."""
+"""What is asked of a drawing of splits, and of which samples."""
 
 from __future__ import annotations
 

@@ -87,7 +87,10 @@ def draw_by_class(
     seed: int,
     bound: int,
 ) -> None:
-    """Draw test and val by class and by lot, in place: groups first, then who is alone."""
+    """Draw test and val by class and by lot, in place.
+
+    Groups first, then who is alone.
+    """
     names = ("train", "val", "test")
     parts = np.array([1 - shares.val - shares.test, shares.val, shares.test])
     classes = sorted({rows.labels[i] for family in families for i in family})
@@ -119,9 +122,9 @@ def fill_split(
     left: np.ndarray,
     bound: int,
 ) -> None:
-    """Move the smallest family of train into a split that all are too large for, in place.
+    """Move the smallest family into a split that would be empty.
 
-    UserError where train would lose a class, or half of the samples.
+    In place, and out of train. UserError where train would lose a class, or half of the samples.
     """
     n = sum(map(len, families))
     for family in sorted(families, key=len):

@@ -1,4 +1,4 @@
-"""Measure a split: its counts, its leaks, and what the probe makes of it."""
+"""Measure a split: its counts, leaks, and the probe's accuracy."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def find_leaks(bench: Bench, state: pd.DataFrame) -> dict[int, tuple[int, float]
 
 
 def find_crossing(state: pd.DataFrame, groups: Sequence[str | None]) -> list[int]:
-    """Find the rows of train and val whose group is in a split that judges them, too."""
+    """Find rows whose group is in a split that judges them."""
     import pandas as pd
 
     frame = pd.DataFrame(dict(group=list(groups), split=state.split.to_numpy(object)))
@@ -102,9 +102,10 @@ def find_crossing(state: pd.DataFrame, groups: Sequence[str | None]) -> list[int
 def measure_accuracy(
     bench: Bench, state: pd.DataFrame, families: np.ndarray
 ) -> tuple[dict | None, str]:
-    """Measure the probe's accuracy on val, fitted to train: (estimate, "") or (None, why not).
+    """Measure the probe's accuracy on val, fitted to train.
 
-    Against the labels as they are. families (n,): samples of one family are no independent answers.
+    Returns (estimate, "") or (None, why not). Against the labels as they are. families (n,): samples of one family
+    are no independent answers.
     """
     use = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()
     part = state[use]

@@ -1,4 +1,4 @@
-"""Share out whole groups so that each split has the class mix of all.
+"""Share out whole groups, with the class mix of all.
 
 On groups of about 10 with mixed classes this came nearer to both shares and class mix than scikit-learn's
 StratifiedGroupKFold (10 folds, 8 seeds: 0.05 against 0.09 % off the share, 0.5 against 0.6 % of the class mix),

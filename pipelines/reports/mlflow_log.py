@@ -45,7 +45,7 @@ class LoggedRun:
 
 
 def log_to_mlflow(bench: Bench, plan: dict, data: dict, page: Path) -> dict:
-    """Log a report to the MLflow that is configured, and return what was logged.
+    """Log a report to the MLflow that is configured.
 
     data, page: as experiment_report.report returns them. The store is MLFLOW_TRACKING_URI, the experiment
     MLFLOW_EXPERIMENT_NAME or the bench's name. Returns {uri, experiment, cells, runs, new}.
@@ -145,7 +145,10 @@ def find_experiment(client: MlflowClient, name: str) -> str:
 
 
 def write_run(client: MlflowClient, experiment: str, run: LoggedRun) -> tuple[str, bool]:
-    """Write a run, or bring the one that is there up to date; (its id, whether it is new)."""
+    """Write a run, or update the one that is there.
+
+    Returns (its id, whether it is new).
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     found = client.search_runs([experiment], f"tags.`{KEY}` = '{run.key}'", max_results=1)
