@@ -18,7 +18,7 @@ def test_samples_of_their_own_have_wilsons_interval():
 def test_each_answer_four_times_is_worth_a_quarter():
     hit = np.repeat(np.random.default_rng(0).random(100) < 0.8, 4)
     p, low, high = grouped_accuracy(hit, np.repeat(np.arange(100), 4))
-    alone = proportion.proportion_confint(hit.sum() / 4, 100 * 99 / 100, method="wilson")
+    alone = proportion.proportion_confint(hit.mean() * 99, 99, method="wilson")
     assert (low, high) == pytest.approx(alone, abs=2e-3) and p == hit.mean()
     assert grouped_accuracy(np.ones(40, bool), np.repeat(np.arange(4), 10))[1] < 0.55
 
