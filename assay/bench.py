@@ -67,12 +67,14 @@ class Bench(curation.Bench):
         audited_test: bool = False,
         yes: bool = False,
         refreeze_test: bool = False,
+        no_test: bool = False,
         progress: bool = True,
     ) -> Bench:
         """Import a folder, file, DataFrame, or arrays of images with labels.
 
         source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
-        takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
+        takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source; of arrays also
+        the split of each (n,), or of all. columns: {image, label, split, id or group: its column}. For the
         others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
         of what was: frames are called frame, arrays arrays.
         """
@@ -80,6 +82,7 @@ class Bench(curation.Bench):
 
         from assay.curation.formats import frames, uploads
         from assay.curation.formats.base import ImportOptions
+        from assay.curation.formats.split_shares import parse_shares
         from assay.pipelines.cli.data import describe_import, describe_reading
         from assay.pipelines.indexing.ingest import ingest
         from assay.pipelines.simulation.example_data import resolve_example
@@ -95,6 +98,14 @@ class Bench(curation.Bench):
         is_frame = isinstance(source, pd.DataFrame)
         if not is_path:
             name = name or ("frame" if is_frame else "arrays")
+        shares = None
+        if isinstance(split, str) and "/" in split:
+            shares, split = parse_shares(split, no_test), ""
+        elif (is_path or is_frame) and not (isinstance(split, str) and split == ""):
+            raise UserError(
+                f"expected shares to draw, such as 80/10/10, found split={split!r}",
+                "a source's own splits are a column or folders: columns={'split': NAME}",
+            )
         given = ImportOptions(
             columns=columns or {},
             split_map=split_map or {},
@@ -107,6 +118,8 @@ class Bench(curation.Bench):
             audited_test=audited_test,
             yes=yes,
             refreeze_test=refreeze_test,
+            shares=shares,
+            no_test=no_test,
         )
         say = self._printer(progress)
         try:
@@ -128,6 +141,39 @@ class Bench(curation.Bench):
         for line in (describe_import(out), *describe_reading(out)):
             say(line)
         return self
+
+    def split(
+        self,
+        shares: str | None = None,
+        *,
+        no_test: bool = False,
+        group_column: str | None = None,
+        time_column: str | None = None,
+        source: str | None = None,
+        pool: bool = False,
+        seed: int = 0,
+        refreeze_test: bool = False,
+        dry_run: bool = False,
+        who: str = "",
+        progress: bool = True,
+    ) -> dict:
+        """Draw train, val and test anew, as one batch: see split_again.
+
+        shares: train/val/test, "80/10/10". For the others see SplitOptions. Returns {batch, before, after,
+        ...}: counts, leaks and the probe's accuracy on val.
+        """
+        from assay.pipelines.cli.split import describe_split
+        from assay.pipelines.indexing.split_again import split_again
+        from assay.pipelines.indexing.split_options import SplitOptions
+
+        options = SplitOptions(
+            shares, no_test, group_column, time_column, source, pool, seed, refreeze_test, dry_run
+        )
+        out = split_again(self, options, who or getpass.getuser())
+        say = self._printer(progress)
+        for line in describe_split(out, group_column):
+            say(line)
+        return out
 
     def scan(
         self,
@@ -234,6 +280,7 @@ class Bench(curation.Bench):
         version: str = "HEAD",
         again: float = 0.0,
         who: str = "",
+        opinion: str | None = None,
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -244,8 +291,10 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = add_cells(super().queue(n, random, version, again, who), upto)
+        rows = add_cells(super().queue(n, random, version, again, who, opinion), upto)
         return Frame.of(rows, self, draw_queue)
+        found = super().queue(n, random, version, again, who, opinion)
+        return Frame.of(found, self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
@@ -254,6 +303,27 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_issues
 
         return Frame.of(super().issues(kind, version, threshold), self, draw_issues)
+
+    def add_opinion(
+        self, source: pd.DataFrame | str | Path, name: str = "datalab", *, progress: bool = True
+    ) -> dict:
+        """Add what another tool found, under its name: see opinion_files.add_opinion.
+
+        source: a frame as cleanlab's Datalab.get_issues() gives it, a file of one, or Datalab.save's folder. It shows
+        in issues(), as NAME_label and so on, and never changes our scores or flags.
+        """
+        from assay.pipelines.indexing.opinion_files import add_opinion
+
+        out = add_opinion(self, source, name)
+        for note in out["notes"]:
+            self._printer(progress)(f"note: {note}")
+        return out
+
+    def remove_opinion(self, name: str) -> None:
+        """Remove a second opinion."""
+        from assay.curation.issues.opinions import remove_opinion
+
+        remove_opinion(self, name)
 
     def gaps(self, version: str = "HEAD", run: str | None = None) -> Frame:
         """List where data are missing, or labels contradict: see find_gaps."""
@@ -445,23 +515,37 @@ class Bench(curation.Bench):
         return report
 
     def report(
-        self, path: str | Path | None = None, plan: dict | str | Path | None = None
+        self,
+        path: str | Path | None = None,
+        plan: dict | str | Path | None = None,
+        *,
+        log: str | None = None,
     ) -> Report:
         """Report the last experiment, or a plan's, on one HTML page.
 
-        path: of the page; None: report.html in the bench. The report has data, a verdict and its path.
+        path: of the page; None: report.html in the bench. log: "mlflow" logs cells and runs there, too: see
+        mlflow_log.log_to_mlflow. The report has data, a verdict and its path.
         """
+        if log not in (None, "mlflow"):
+            raise UserError(f"expected log='mlflow', found {log!r}", "or leave it out")
+        from assay.curation.system.extras import require
         from assay.pipelines.experiments.plan import last_plan
         from assay.pipelines.reports import experiment_report
         from assay.pipelines.reports.notebook import Report
 
         asked = last_plan(self) if plan is None else check_given_plan(plan)
         where = Path(path) if path else self.path / "report.html"
+        if log:
+            require("mlflow", "mlflow")
         data, page = experiment_report.report(self, asked, where.absolute())
         said = dict(
             verdict=translate(data["verdict"], self),
             verdict_lines=[translate(line, self) for line in data["verdict_lines"]],
         )
+        if log:
+            from assay.pipelines.reports.mlflow_log import log_to_mlflow
+
+            data |= dict(logged=log_to_mlflow(self, asked, data, page))
         return Report(self, data | said, page)
 
     def plan_experiment(
@@ -608,11 +692,15 @@ class Bench(curation.Bench):
         version: str = "HEAD",
         format: str = "manifest",
         copy: bool = False,
+        size: int | None = None,
     ) -> dict:
-        """Write a version as files: see write.export_version."""
+        """Write a version as files: see write.export_version.
+
+        size: of the squares that a format of pixels, such as torch, makes of the images.
+        """
         from assay.curation.formats.write import export_version
 
-        return export_version(self, folder, version, format, copy)
+        return export_version(self, folder, version, format, copy, size)
 
     def export_corrections(self, folder: str | Path, version: str = "HEAD") -> list[dict]:
         """Write what a version corrects alone: see write.write_corrections."""
@@ -668,11 +756,12 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger app audit batches blame check clusters commit commits compare dataset diff "
-    "disagreements edit embeddings experiment export export_corrections flagged frame gaps gate gc guard "
-    "issues keep_one label_issues log map mend_sources merge plan_experiment pred_probs queue redo "
-    "relocate remove_trigger rename_cluster report restore revert reviewers rule rules run_triggers runs "
-    "scan set_rule similar sql start_experiment state status suggest triggers undo write_sheet"
+    "add add_opinion add_trigger app audit batches blame check clusters commit commits compare dataset "
+    "diff disagreements edit embeddings experiment export export_corrections findings flagged frame gaps "
+    "gate gc guard issues keep_one label_issues log map mend_sources merge plan_experiment pred_probs "
+    "queue redo relocate remove_opinion remove_trigger rename_cluster report restore revert reviewers "
+    "rule rules run_triggers runs scan set_rule similar split sql start_experiment state status suggest "
+    "triggers undo write_sheet"
 ).split()
 
 

@@ -129,16 +129,27 @@ class Bench(Store):
         version: str = "HEAD",
         again: float = 0.0,
         who: str = "",
+        opinion: str | None = None,
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
         random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
-        and from what others have reviewed. Frame rank, sample,
+        and from what others have reviewed. opinion: only what this second opinion doubts. Frame rank, sample,
         source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue
 
-        return build_queue(self, n, random, version, again, who)
+        return build_queue(self, n, random, version, again, who, opinion)
+
+    def findings(self, version: str = "HEAD") -> pd.DataFrame:
+        """Tabulate every kept sample's scores and flags, in Datalab's columns.
+
+        Frame by sample: is_label_issue, label_score, given_label, predicted_label, is_outlier_issue, outlier_score,
+        ...: see findings.tabulate_findings.
+        """
+        from assay.curation.issues.findings import tabulate_findings
+
+        return tabulate_findings(self, version)
 
     def flagged(self, version: str = "HEAD") -> pd.DataFrame:
         """Score the labels of any version, worst first.

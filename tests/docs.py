@@ -40,7 +40,7 @@ TRAINED = {"experiment", "compare", "gate"}
 NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
 FLEETING = [
     (
-        r"\b(edit|import|undo|redo|revert|audit|guard)-[0-9a-f]{12}\b|\b[0-9a-f]{12}\b|\b[0-9a-f]{32}\b",
+        r"\b(edit|import|split|undo|redo|revert|audit|guard)-[0-9a-f]{12}\b|\b[0-9a-f]{12}\b|\b[0-9a-f]{32}\b",
         "HASH",
     ),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( ?[-+]\d\d:?\d\d)?", "TIME"),

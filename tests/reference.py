@@ -197,6 +197,7 @@ def format_list() -> Iterator[str]:
         "imports": formats.ReadableFormat,
         "unpacks": formats.ArchiveFormat,
         "exports": formats.WritableFormat,
+        "as pixels, for other tools to read": formats.DecodedFormat,
         "writes its source again": formats.PatchableFormat,
     }
     yield "# Formats\n"

@@ -20,6 +20,7 @@ from typing import (
     runtime_checkable,
 )
 
+from assay.curation.formats.split_shares import Shares
 from assay.curation.plugins import discover
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class ImportOptions:
     audited_test: bool = False  # the labels of the test split have been verified
     yes: bool = False  # many samples may be gone
     refreeze_test: bool = False  # the frozen test split may change
+    # for the splits that are drawn
+    shares: Shares | None = None  # as asked; None: the usual ones
+    no_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,12 +147,16 @@ class Export:
     bench: Bench | None = None  # for what is known of samples beside their state
     version: str = "HEAD"
     name: str = "data"  # of the bench's folder, for titles
+    side: int | None = None  # of the squares that a DecodedFormat makes; None: as the images are
 
 
 @runtime_checkable
 class WritableFormat(Format, Protocol):
-    def write(self, folder: Path, export: Export) -> None:
-        """Write the samples of a version into an empty folder."""
+    def write(self, folder: Path, export: Export) -> list[str] | None:
+        """Write the samples of a version into an empty folder.
+
+        Returns what there is to say about it, a line each.
+        """
 
 
 @dataclass(frozen=True)
@@ -164,6 +172,13 @@ class Patch:
     moved: dict[str, str] = field(default_factory=dict)  # old path -> new path
     removed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what could not be said in this format
+
+
+@runtime_checkable
+class DecodedFormat(WritableFormat, Protocol):
+    """One that holds pixels, of the size that an export may ask for; Assay does not read it again."""
+
+    read_by: str  # what reads it
 
 
 @runtime_checkable

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
-from assay.curation.errors import AmbiguousSource, MissingFile, Reading, UnknownName, UserError
+from assay.curation.errors import (
+    AmbiguousSource,
+    MissingFile,
+    Question,
+    Reading,
+    UnknownName,
+    UserError,
+)
 from assay.curation.formats.base import (
     ArchiveFormat,
     ImportOptions,
@@ -44,6 +52,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
     if not samples:
         raise refuse_all(listing)
     map_splits(samples, options.split_map, notes)
+    refuse_own_splits(samples, options, listing.name)
     exported = "id" in samples[0]
     if options.pictures_only:
         for sample in samples:
@@ -70,6 +79,23 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         [] if options.pictures_only else listing.classes,
         str(path or ""),
     )
+
+
+def refuse_own_splits(samples: list[dict], options: ImportOptions, name: str) -> None:
+    """Refuse to draw splits of a source that names its own."""
+    counts = Counter(sample["split"] for sample in samples if sample["split"] not in (None, "pool"))
+    found = ", ".join(f"{n:,} in {split}" for split, n in counts.items())
+    if options.shares and counts:
+        raise Question(
+            f"expected a source without splits for --split, found {found} in {name}",
+            "leave --split out to keep them; of a table --split-column none does not read them; "
+            "assay split draws them anew once it is imported",
+        )
+    if options.no_test and counts["test"]:
+        raise Question(
+            f"expected no test split for --no-test, found {found} in {name}",
+            "leave --no-test out, or say what they are: --split-map test=val",
+        )
 
 
 def find_format(path: Path, asked: str | None = None) -> ReadableFormat:

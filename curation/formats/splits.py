@@ -55,19 +55,36 @@ def make_splits(
     for split, share, out_of in (("test", test, {None}), ("val", val, {None, "train"})):
         if split not in named and share:
             free = [family for family in families if {splits[i] for i in family} <= out_of]
-            rate, rest = max(share / rest, 1 / max(1, sum(map(len, free)))), rest - share
-            seen = taken = 0
-            for family in free:
-                classes = Counter(labels[i] for i in family)
-                if all(left_in_train[c] > n for c, n in classes.items()):
-                    seen += len(family)
-                    # taken when due: each class, and the whole, get their share
-                    if 2 * (rate * seen - taken) >= len(family):
-                        taken += len(family)
-                        left_in_train.subtract(classes)
-                        for i in family:
-                            splits[i] = split
+            rate, rest = share / rest, rest - share
+            take_share(free, labels, splits, left_in_train, split, rate)
     return [split or "train" for split in splits]
+
+
+def take_share(
+    families: list[list[int]],
+    labels: list[str],
+    splits: list[str | None],
+    left_in_train: Counter,
+    split: str,
+    rate: float,
+) -> None:
+    """Move whole families into a split, a `rate` of their rows.
+
+    In place. families: in the order of order_families, so that each class, and the whole, get their share.
+    left_in_train: samples of each class that train has; the last one stays.
+    """
+    rate = max(rate, 1 / max(1, sum(map(len, families))))
+    seen = taken = 0
+    for family in families:
+        classes = Counter(labels[i] for i in family)
+        if all(left_in_train[c] > n for c, n in classes.items()):
+            seen += len(family)
+            # taken when due
+            if 2 * (rate * seen - taken) >= len(family):
+                taken += len(family)
+                left_in_train.subtract(classes)
+                for i in family:
+                    splits[i] = split
 
 
 def order_families(

@@ -110,7 +110,8 @@ def read_metadata(table: Table, roles: Roles, exported: bool) -> list[dict[str, 
 
     Empty cells are left out.
     """
-    other = {roles.image, roles.id, roles.split, roles.group, roles.label}
+    # the group stays: splits may be drawn by it again
+    other = {roles.image, roles.id, roles.split, roles.label}
     if exported:
         other |= {"sample_id", "content_hash"}
     meta = {name: values for name, values in table.columns.items() if name not in other}

@@ -9,6 +9,7 @@ from pathlib import Path
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.formats.base import (
     CorrectionsFormat,
+    DecodedFormat,
     Export,
     Patch,
     PatchableFormat,
@@ -32,12 +33,14 @@ def export_version(
     version: str = "HEAD",
     format: str = "manifest",
     copy: bool = False,
+    side: int | None = None,
 ) -> dict:
     """Write a version into a new folder, whole or not at all.
 
     format: the name of a format that can be written, such as `manifest` or `folders`; or `source`: every source
     as it was imported, with nothing changed but what the version says otherwise.
-    Images stay where they are, and are named or linked, unless `copy` takes them along.
+    Images stay where they are, and are named or linked, unless `copy` takes them along. side: of the squares that a
+    format of pixels makes of them.
     Returns {version, tree, commit (None where the version is none), samples, folder, format, notes}.
     """
     folder = Path(folder).absolute()
@@ -48,6 +51,13 @@ def export_version(
             "for example --format manifest",
             format,
             [*writers, SOURCE],
+        )
+    writer = writers.get(format)
+    if side is not None and not isinstance(writer, DecodedFormat):
+        holding = [name for name, f in writers.items() if isinstance(f, DecodedFormat)]
+        raise UserError(
+            f"expected a format of pixels for --size, found {format}",
+            f"leave --size out, or: --format {', '.join(holding)}",
         )
     samples = bench.frame(version).rename_axis("sample_id").reset_index()
     if not len(samples):
@@ -67,8 +77,8 @@ def export_version(
                 notes += plan.notes
         else:
             classes = sorted(samples.label.dropna().unique())
-            export = Export(samples, classes, copy, bench, str(version), bench.path.name)
-            writers[format].write(partial, export)
+            export = Export(samples, classes, copy, bench, str(version), bench.path.name, side)
+            notes += writers[format].write(partial, export) or []
         (partial / "assay.json").write_text(json.dumps(about, indent=1))
     return about | dict(folder=str(folder), format=format, notes=notes)
 

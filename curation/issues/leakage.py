@@ -69,7 +69,8 @@ def find_leakage(scan: ScanView, kind: str, threshold: float | None = None) -> l
 def ignore_leakage_holdout(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
     """Copy a state without the scan's hold-out: leakage stays listed."""
     whole = state.copy()
-    held = bench.rows(f"{LAST_KEEP} arg_max(kind, seq) = 'scan'")
+    # by a scan, or by an undo that brought its word back
+    held = bench.rows(f"{LAST_KEEP} arg_max(origin_kind, seq) = 'scan'")
     whole.loc[[s for (s,) in held if s in whole.index], "keep"] = True
     return whole
 
@@ -79,7 +80,8 @@ def find_restored(bench: Bench) -> set[str]:
 
     A person, or an undo, had the last word: nothing holds these out again.
     """
-    found = bench.rows(f"{LAST_KEEP} arg_max(kind, seq) in ('edit', 'undo')")
+    last = "arg_max(kind, seq) in ('edit', 'undo') and arg_max(origin_kind, seq) <> 'scan'"
+    found = bench.rows(f"{LAST_KEEP} {last}")
     return {sample for (sample,) in found}
 
 

@@ -12,6 +12,7 @@ from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.base import COLUMNS, ScanView
 from assay.curation.issues.finders import find_below, find_issues, list_kinds
 from assay.curation.issues.leakage import ignore_leakage_holdout
+from assay.curation.issues.opinions import list_opinion_issues, opinion_kinds
 from assay.curation.label_quality.live import refresh_scores
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
@@ -64,19 +65,24 @@ def load_issues(
 
     scan = ScanView(bench, bench.state(version), version)
     found = find_issues(scan, when=("look",))[list(columns)]
+    theirs = opinion_kinds(bench)
+    if theirs:  # of other tools, under their names
+        said = list_opinion_issues(bench, scan.state)[list(columns)]
+        found = pd.concat([found, said], ignore_index=True) if len(found) else said
     # else there is nothing to wait for
-    if is_scanned(bench) or found.empty and kind not in list_kinds(when=("look",)):
+    if is_scanned(bench) or found.empty and kind not in (*list_kinds(when=("look",)), *theirs):
         scanned_issues = load_scan_issues(bench, version, columns)
         both = [scanned_issues, found] if len(found) else [scanned_issues]
         found = pd.concat(both, ignore_index=True)
     if kind is None:
         return found
-    if kind not in list_kinds() and kind not in set(found.kind):
+    if kind not in list_kinds() and kind not in set(found.kind) | set(theirs):
+        known = [*list_kinds(), *theirs]
         raise UnknownName(
             f"expected an issue kind, found {kind!r}",
-            f"there are {', '.join(list_kinds())}",
+            f"there are {', '.join(known)}",
             kind,
-            list_kinds(),
+            known,
         )
     return found[(found.kind == kind).to_numpy()]
 

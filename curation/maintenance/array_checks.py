@@ -112,6 +112,7 @@ def describe_remake(bench: Bench, file: Path) -> str:
         judges="lost: versions of its time are judged by another scan",
         sessions="lost: a session's start",
         runs="trained again by assay experiment",
+        opinions="lost: assay opinion FILE adds it again",
     )
     return ways.get(kind) or f"made again by {rescan_command(bench)}"
 

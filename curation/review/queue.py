@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues
+from assay.curation.issues.opinions import find_doubted_samples
 from assay.curation.label_quality import live, scoring
 from assay.curation.statistics import sampling
 from assay.curation.statistics.sampling import random_order, random_order_rows
@@ -29,6 +30,7 @@ def build_queue(
     version: str = "HEAD",
     again: float = 0.0,
     who: str = "",
+    opinion: str | None = None,
 ) -> pd.DataFrame:
     """List what to review next: disagreements, the n worst labels, random ones.
 
@@ -37,6 +39,7 @@ def build_queue(
     reviews until 30 were drawn so, which 200 reviews reach however they are queued, then 5 %; or
     random * n of them. And again * n that others have reviewed and `who` has not, with the label they
     came with, so that two people's judgements can be compared.
+    opinion: only labels that this second opinion doubts, in the order of our own scores, beside the random ones.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
     reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again.
     """
@@ -48,8 +51,10 @@ def build_queue(
         )
     state, disagreements = bench.state(version), disagreement_issues(bench, version)
     scores = None
-    if disagreements.empty or is_scanned(bench):
+    if is_scanned(bench) or disagreements.empty and opinion is None:
         scores = live.label_scores(bench, version)
+    if opinion is not None:
+        return queue_opinion(bench, state, scores, disagreements, n, random, opinion)
     second: list[str] = []
     if again:
         others = find_reviewed_by_others(bench, who, state).intersection(random_order(state))
@@ -63,6 +68,36 @@ def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
     upto: the position in the log.
     """
     return rows.assign(label="", verdict="", keep="", why="", upto=upto)
+
+
+def queue_opinion(
+    bench: Bench,
+    state: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    disagreements: pd.DataFrame,
+    n: int,
+    random: float | None,
+    opinion: str,
+) -> pd.DataFrame:
+    """Order what a second opinion doubts: the worst by our scores first.
+
+    What we cannot score comes last, in its order. Its word stands beside our reason, under its name.
+    """
+    import pandas as pd
+
+    doubted = find_doubted_samples(bench, state, opinion)
+    if scores is None:
+        scores = pd.DataFrame(columns=["label", "reviewed", "score", "suggestion", "confidence"])
+    rows = scores.reindex(list(doubted))
+    rows["reviewed"] = state.reviewed[rows.index].to_numpy(bool)
+    queue = order_queue(bench, state, rows, disagreements[:0], n, random)
+    said = queue["sample"].map(doubted)
+    unscored = queue.score.isna() & said.notna()
+    queue["reason"] = [
+        reason if theirs != theirs else theirs if alone else f"{reason}; {theirs}"
+        for reason, theirs, alone in zip(queue.reason, said, unscored)
+    ]
+    return queue
 
 
 def order_queue(

@@ -9,6 +9,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
+from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
@@ -67,7 +68,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             state, listing.load_issues(bench, version=version, columns=("kind", "sample"))
         )
         counts = found.kind.value_counts()
-        out["issues"] = {k: int(counts[k]) for k in finders.list_kinds() if k in counts}
+        kinds = [*finders.list_kinds(), *opinion_kinds(bench)]
+        out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
         if scan_settings.is_scanned(bench):
             out["network"] = judges.second_opinion_age(bench, state)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)

@@ -129,6 +129,7 @@ def describe_unread(unread: dict) -> str:
 def read_options(args: argparse.Namespace) -> ImportOptions:
     """Read the options of an import."""
     from assay.curation.formats.base import ImportOptions
+    from assay.curation.formats.split_shares import parse_shares
 
     return ImportOptions(
         columns={k: getattr(args, f"{k}_column") for k in COLUMNS},
@@ -142,6 +143,8 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         audited_test=args.audited_test,
         yes=args.yes,
         refreeze_test=args.refreeze_test,
+        shares=parse_shares(args.split, args.no_test) if args.split is not None else None,
+        no_test=args.no_test,
     )
 
 
@@ -169,7 +172,7 @@ def export_version(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     if not args.output:
         return export_changes(args, bench)
-    out = write.export_version(bench, args.output, args.version, args.format, args.copy)
+    out = write.export_version(bench, args.output, args.version, args.format, args.copy, args.size)
     print_line(
         args,
         f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), "
@@ -228,6 +231,15 @@ def add(verbs: Verbs) -> None:
         verb.add_argument(
             f"--{column}-column", metavar="NAME", help=f"the column that holds {COLUMNS[column]}"
         )
+    verb.add_argument(
+        "--split",
+        metavar="SHARES",
+        help="draw train/val/test so, by class: 80/10/10, or 0.8/0.1/0.1; copies and groups stay together"
+        " (default, where the source has no splits: 70/10/20)",
+    )
+    verb.add_argument(
+        "--no-test", action="store_true", help="draw no test split; --split is then train/val"
+    )
     verb.add_argument(
         "--images",
         metavar="FOLDER",
@@ -289,7 +301,13 @@ def add(verbs: Verbs) -> None:
         "--format",
         default="manifest",
         help="manifest (default), folders (class folders), source (each source as it was, but for what "
-        "was corrected), or another format that can be written",
+        "was corrected), cleanlab (Datalab's columns), torch (tensors), or another format that can be written",
+    )
+    verb.add_argument(
+        "--size",
+        type=int,
+        metavar="SIDE",
+        help="of torch: images as squares of so many pixels, 128 at most; without it as they are, all of one size",
     )
     verb.add_argument(
         "--copy",

@@ -20,6 +20,7 @@ from assay.pipelines.cli.output import (
     read_patience,
     to_json_rows,
 )
+from assay.pipelines.cli.report_log import log_report
 from assay.pipelines.cli.verbs import Verbs
 
 RUN_COLUMNS = "key version arch seed n_train seconds accuracy low high n failed ts".split()
@@ -129,9 +130,12 @@ def make_report(args: argparse.Namespace) -> None:
 
     The report is one HTML page that needs no other file; --markdown prints a summary for a pull request.
     """
+    from assay.curation.system.extras import require
     from assay.pipelines.experiments.plan import last_plan, read_plan
 
     bench = open_bench(args)
+    if args.log:
+        require("mlflow", "mlflow")  # said before minutes of judging
     print_report(args, bench, read_plan(args.plan) if args.plan else last_plan(bench))
 
 
@@ -154,8 +158,12 @@ def print_report(
     from assay.pipelines.reports.experiment_report import report
     from assay.pipelines.reports.markdown import markdown
 
+    log = getattr(args, "log", None)
     if getattr(args, "markdown", False):
-        text = markdown(report(bench, plan, args.output)[0])
+        data, where = report(bench, plan, report_path(args, bench) if log else args.output)
+        if log:
+            log_report(args, bench, plan, data, where)
+        text = markdown(data)
         if args.json:
             return print_result(args, dict(markdown=text), schema="report-markdown")
         return print(text)
@@ -163,7 +171,9 @@ def print_report(
     print_summary(data, shown or line_printer(args))
     if shown:
         return shown(f"the report is {where}")
-    # `code` says how a verb ended; that of the training has a longer name
+    if log:
+        more = (more or {}) | dict(logged=log_report(args, bench, plan, data, where))
+    # `code` says how a verb ended; that of the trainings has a longer name
     out = {"training_code" if k == "code" else k: v for k, v in data.items()} | (more or {})
     print_result(args, out | dict(page=str(where)), f"open {where}", schema="report")
 
@@ -282,6 +292,11 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(
         "--markdown", action="store_true", help="print a summary fit for a pull request instead"
+    )
+    verb.add_argument(
+        "--log",
+        choices=("mlflow",),
+        help="log cells and runs to MLflow, too (pip install 'assay[mlflow]'; MLFLOW_TRACKING_URI says where it is)",
     )
     verbs.add("runs", list_runs)
     verb = verbs.add("compare", compare_models)

@@ -130,7 +130,7 @@ def show_queue(args: argparse.Namespace) -> None:
 
     bench = open_bench(args)
     upto = find_position(bench, "HEAD")  # before: what is decided meanwhile is newer
-    rows = bench.queue(args.n, args.random, args.version, args.again, args.who)
+    rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
     rows = queue.add_cells(rows, upto)
     if args.csv:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
@@ -242,6 +242,11 @@ def add(verbs: Verbs) -> None:
         type=float,
         default=0.0,
         help="share of samples that others have decided and you have not (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--opinion",
+        metavar="NAME",
+        help="only labels that this second opinion doubts (assay opinion), beside the random ones",
     )
     verb.add_argument(
         "--html",

@@ -195,8 +195,8 @@ def freeze_test_split(
         raise Question(
             f"expected the frozen test split to stay as it is ({frozen['n']:,} samples),"
             f" found {len(test):,} after this import",
-            "send new rows elsewhere (--split-map test=pool), or freeze a new test split with --refreeze-test:"
-            " reports before and after do not compare",
+            "draw none (--no-test), send new rows elsewhere (--split-map test=pool), or freeze a new"
+            " test split with --refreeze-test: reports before and after do not compare",
         )
     return rule if len(test) and rule != frozen else None
 

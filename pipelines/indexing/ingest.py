@@ -38,7 +38,7 @@ def ingest(
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
     rows = decode_rows(bench, source, name, options, progress)
-    incoming = recognise_rows(bench, source, name, rows.frame)
+    incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = make_edits(bench, incoming, batch, options)
     record = make_record(name, source, options)

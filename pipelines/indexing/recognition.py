@@ -10,7 +10,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import Source
+from assay.curation.formats.base import ImportOptions, Source
+from assay.curation.formats.split_shares import Shares
 from assay.curation.formats.splits import make_splits
 from assay.curation.storage.interface import Bench
 
@@ -50,13 +51,20 @@ class Incoming:
         return self.old[self.old.keep & ~self.old.index.isin(self.frame.index)]
 
 
-def recognise_rows(bench: Bench, source: Source, name: str, frame: pd.DataFrame) -> Incoming:
+def recognise_rows(
+    bench: Bench, source: Source, name: str, frame: pd.DataFrame, options: ImportOptions
+) -> Incoming:
     """Recognise the usable rows `frame` of a source.
 
     Raises UserError for samples that another source brought.
     """
     state = bench.state()
     old = state[state.source == name]
+    if options.shares and len(old):
+        raise UserError(
+            f"expected a new source for --split, found {name} in the bench: its samples keep their splits",
+            f"leave --split out; assay split --source {name} draws them anew",
+        )
     taken_away = {sample for (sample,) in bench.rows(TAKEN_AWAY)}
     exported = "id" in frame
     if exported:
@@ -82,7 +90,12 @@ def recognise_rows(bench: Bench, source: Source, name: str, frame: pd.DataFrame)
     frame["named_split"], frame["freed"] = frame["split"], False
     keep_splits(frame, old)
     if not exported or frame["split"].isna().any():  # an export says where everything goes
-        frame["split"] = object_column(make_splits(frame, list(frame.content_hash)), frame.index)
+        shares = options.shares or Shares()
+        # a source that came without a test split gets none out of what is new
+        placed = set(old["split"][old.label.notna()]) - {"pool"}
+        test = 0.0 if options.no_test or placed and "test" not in placed else shares.test
+        drawn = make_splits(frame, list(frame.content_hash), val=shares.val, test=test)
+        frame["split"] = object_column(drawn, frame.index)
     return Incoming(name, frame, state, old, taken_away)
 
 

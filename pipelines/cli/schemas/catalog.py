@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from assay.pipelines.cli.schemas import data, experiments, history, review, slices, upkeep
+from assay.pipelines.cli.schemas import (
+    data,
+    experiments,
+    history,
+    opinions,
+    review,
+    slices,
+    splits,
+    upkeep,
+)
 from assay.pipelines.cli.schemas.base import Error, Output
 
 # schema -> (the verb that prints it, its model)
@@ -12,12 +21,16 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "import-preview": ("import --dry-run", data.ImportPreview),
     "export": ("export", data.Export),
     "export-changes": ("export --in-place, --patch", data.ExportChanges),
+    "split": ("split", splits.Split),
     "scan": ("scan", data.Scan),
     "status": ("status", review.Status),
     "queue": ("queue", review.Queue),
     "edit": ("edit", review.Edit),
     "issues": ("issues", review.Issues),
     "issues-keep-one": ("issues --keep-one", review.IssuesKeepOne),
+    "opinion": ("opinion", opinions.Opinions),
+    "opinion-add": ("opinion FILE", opinions.OpinionAdd),
+    "opinion-remove": ("opinion --remove", opinions.OpinionRemove),
     "audit-sheet": ("audit", review.AuditSheet),
     "audit": ("audit FILE", review.Audit),
     "reviewers": ("reviewers", review.Reviewers),

@@ -75,6 +75,16 @@ class MatrixRow(Part):
     seconds: float = says("seconds of training")
 
 
+class Logged(Part):
+    """What was logged to MLflow."""
+
+    uri: str = says("the tracking store")
+    experiment: str = says("the experiment there")
+    cells: int = says("cells of the matrix, a run each")
+    runs: int = says("trainings, a run each inside of their cell's")
+    new: int = says("runs that were not there before")
+
+
 class Page(Output):
     """An experiment: matrix, effects, control, costs, fairness, all that its page shows."""
 
@@ -83,6 +93,7 @@ class Page(Output):
     verdict_lines: list[str] = says("the same in short lines, the answer alone first")
     page: str = says("the file of the page")
     trained: int | None = says("runs trained now (experiment only)", default=None)
+    logged: Logged | None = says("what was logged (report --log only)", default=None)
     effects: list[Effect] = says("what each change was worth")
     interval: Effect | None = says("the main effect: the last version against the first")
     interval_reason: str | None = says("why there is none")

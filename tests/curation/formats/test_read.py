@@ -377,9 +377,9 @@ def test_columns_can_be_named(tmp_path):
     source = read_source(path, **columns, split_map={"one": "train", "two": "val"})
     assert said(source) == {"1": ("x", "train"), "2": ("y", "val")}
     assert list(source.frame.group) == ["p", "p"] and list(source.frame.meta) == [
-        {"b": "q"},
-        {"b": "q"},
-    ]
+        {"b": "q", "who": "p"},
+        {"b": "q", "who": "p"},
+    ], "the group stays in the metadata, for assay split"
     assert set(read_source(path, image="pic", label="none").frame.split) == {"pool"}
     refused(
         path,

@@ -47,7 +47,9 @@ def story(tmp_path_factory):
         return place / name
 
     do("import", places, "--label-column", "label", "--id-column", "id")
+    do("split", "60/40", "--no-test", "--dry-run")
     do("scan", "--embedder", "pixels")
+    do("split", "60/40", "--no-test", "--seed", 1, "--dry-run")
     do("status")
     do("queue", "-n", 5, "--csv", place / "q.csv")
     do("queue", "-n", 5, "--html", place / "q.html")
@@ -67,6 +69,12 @@ def story(tmp_path_factory):
     do("commit", "-m", "first")
     do("commit")
     do("issues")
+    do("export", "-o", place / "findings", "--format", "cleanlab")
+    do("export", "-o", place / "tensors", "--format", "torch")
+    do("opinion", place / "findings" / "datalab.csv", "--as", "before")
+    do("opinion")
+    do("issues", "--kind", "before_label")
+    do("opinion", "--remove", "before")
     do("issues", "--kind", "near_duplicate", "--keep-one")
     do("issues", "--kind", "near_duplicate", "--keep-one")
     do("audit", "-n", 20, "-o", place / "audit", "--who", "ann")
