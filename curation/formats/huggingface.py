@@ -1,0 +1,98 @@
+"""Hugging Face data sets: Parquet shards, as push_to_hub lays them out and load_dataset reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
+from assay.curation.formats.hf_features import stored_features
+from assay.curation.formats.hf_patches import plan_shard_patch
+from assay.curation.formats.hf_rows import Shard, ShardRows, make_listing, read_shards
+from assay.curation.formats.hf_shards import (
+    SHARD_NAME,
+    ShardFolder,
+    find_root,
+    find_shards,
+    has_card,
+    list_first_files,
+)
+from assay.curation.formats.hf_writer import write_shards
+from assay.curation.formats.table_files import PARQUET
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class HuggingFace:
+    """Parquet shards of Hugging Face, a file for each part of a split: class names, configurations."""
+
+    name = "huggingface"
+    suffixes = PARQUET
+
+    def matches(self, path: Path) -> Match:
+        if path.is_file() and path.suffix.lower() in PARQUET:
+            if has_features(path):
+                return Match("sure", "its schema holds the features of Hugging Face")
+        elif path.is_dir():
+            root = find_snapshot(path)
+            files = list_first_files(root)
+            first = next(files, None)
+            if first and has_card(root):
+                return Match("sure", "its README.md declares a data set, and Parquet files lie there")
+            if first and (SHARD_NAME.fullmatch(first.name) or has_features(first)):
+                return Match("sure", f"{first.name} is a shard of a Hugging Face data set")
+        return Match("no", "expects Parquet with the features of Hugging Face, or a folder of shards")
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        folder, rows = read_all(path, options)
+        kind = f"Parquet of Hugging Face, {len(folder.shards):,} "
+        kind += "file" if len(folder.shards) == 1 else "shards"
+        if folder.config:
+            kind += f", configuration {folder.config}"
+        return make_listing(self.name, kind, path.name, folder.shards, rows, folder.unread)
+
+    def write(self, folder: Path, export: Export) -> None:
+        """Write Parquet shards with images, class names and metadata, and a card.
+
+        Images are always taken along: shards hold their bytes.
+        """
+        write_shards(folder, export)
+
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Put new labels into the shards that hold them; all other cells stay."""
+        folder, rows = read_all(source, options)
+        return plan_shard_patch(rows, changes, source)
+
+
+FORMAT = HuggingFace()
+
+
+def read_all(path: Path, options: ImportOptions) -> tuple[ShardFolder, ShardRows]:
+    """Find and read the shards of a source."""
+    if path.is_file():
+        match = SHARD_NAME.fullmatch(path.name)
+        folder = ShardFolder([Shard(path, "", match and match["split"])], {}, [], None)
+    else:
+        folder = find_shards(find_root(path), options, path.name)
+    return folder, read_shards(folder.shards, path.name, options, folder.declared)
+
+
+def find_snapshot(path: Path) -> Path:
+    """Find the folder of the files, or the folder itself where that cannot be told."""
+    try:
+        return find_root(path)
+    except (UserError, OSError):
+        return path
+
+
+def has_features(path: Path) -> bool:
+    """Whether the schema of a Parquet file tells the features of Hugging Face."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return stored_features(pq.read_schema(path)) is not None
+    except (OSError, ValueError, pa.ArrowException):
+        return False
