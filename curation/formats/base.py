@@ -52,6 +52,7 @@ class ImportOptions:
         None  # which folder is the class: 1 is the topmost; None: ask, if in doubt
     )
     pictures_only: bool = False  # import the images without the labels beside them
+    sheet: str | None = None  # of a workbook: which one is read
     # for the import that compares it with the bench
     name: str | None = None  # of the source in the bench; None: as the source is called
     audited_test: bool = False  # the labels of the test split have been verified

@@ -132,6 +132,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         format=args.format,
         class_level=args.class_level,
         pictures_only=args.pictures_only,
+        sheet=args.sheet,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -248,6 +249,9 @@ def add(verbs: Verbs) -> None:
         "--pictures-only",
         action="store_true",
         help="import the images alone, without labels: a pool to label",
+    )
+    verb.add_argument(
+        "--sheet", metavar="NAME", help="which sheet of a workbook is read, where several hold rows"
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"
