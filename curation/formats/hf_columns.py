@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.hf_features import LONGEST_CAPTION, Features
-from assay.curation.formats.table_columns import LABELS, holds_classes
+from assay.curation.formats.table_labels import LABELS, holds_classes
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,7 @@ from assay.curation.formats.base import ImportOptions, Listing, Unread
 from assay.curation.formats.hf_columns import SAMPLE_ROWS, Columns, choose_columns
 from assay.curation.formats.hf_features import Features, read_features
 from assay.curation.formats.table_columns import as_texts
-from assay.curation.formats.table_files import PARQUET
+from assay.curation.formats.column_files import PARQUET
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.files import image_column
 from assay.curation.media.locations import locate_paths

@@ -14,7 +14,7 @@ from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserErr
 from assay.curation.formats.base import ImportOptions, Unread
 from assay.curation.formats.hf_features import card_features
 from assay.curation.formats.hf_rows import Shard
-from assay.curation.formats.table_files import PARQUET
+from assay.curation.formats.column_files import PARQUET
 from assay.curation.media.locations import list_files
 
 CARD = "README.md"

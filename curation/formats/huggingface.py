@@ -19,7 +19,7 @@ from assay.curation.formats.hf_shards import (
     list_first_files,
 )
 from assay.curation.formats.hf_writer import write_shards
-from assay.curation.formats.table_files import PARQUET
+from assay.curation.formats.column_files import PARQUET, list_shards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,8 @@ class HuggingFace:
             first = next(files, None)
             if first and has_card(root):
                 return Match("sure", "its README.md declares a data set, and Parquet files lie there")
-            if first and (SHARD_NAME.fullmatch(first.name) or has_features(first)):
+            named = first and SHARD_NAME.fullmatch(first.name) and not list_shards(path)
+            if first and (named or has_features(first)):
                 return Match("sure", f"{first.name} is a shard of a Hugging Face data set")
         return Match("no", "expects Parquet with the features of Hugging Face, or a folder of shards")
 

@@ -133,6 +133,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         class_level=args.class_level,
         pictures_only=args.pictures_only,
         config=args.config,
+        sheet=args.sheet,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -252,6 +253,9 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--config", metavar="NAME", help="which configuration, of a data set that has several"
+    )
+    verb.add_argument(
+        "--sheet", metavar="NAME", help="which sheet of a workbook is read, where several hold rows"
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"
