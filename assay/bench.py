@@ -194,21 +194,6 @@ class Bench(curation.Bench):
         found = found[["is_label_issue", "label_score", "given_label", "predicted_label"]]
         return Frame.of(found.rename_axis("sample"), self, draw_label_issues)
 
-    def pred_probs(self) -> pd.DataFrame:
-        """Give the out-of-sample probabilities of every class.
-
-        Frame (n, k) by sample, a column a class, rows sum to 1; of all samples but test and guard, which are locked.
-        """
-        import pandas as pd
-
-        from assay.curation.label_quality.live import refresh_scores
-        from assay.curation.label_quality.score_files import LabelScores
-
-        refresh_scores(self)
-        kept = LabelScores.load(self)
-        index = pd.Index(kept.ids.astype(str).astype(object), name="sample")
-        return pd.DataFrame(kept.pred_probs, index, kept.classes)
-
     def embeddings(self) -> pd.DataFrame:
         """Give the vectors of all samples: frame (n, d) by sample."""
         import numpy as np

@@ -19,7 +19,7 @@ from assay.curation.formats.label_studio_tasks import (
     read_tasks,
 )
 from assay.curation.formats.label_studio_writer import CONFIG, TASKS, read_classes, write_tasks
-from assay.curation.formats.table_files import read_text
+from assay.curation.formats.text_tables import read_text
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 
 if TYPE_CHECKING:

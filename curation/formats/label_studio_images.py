@@ -64,7 +64,7 @@ class TaskImages:
     def find(self, path: str) -> list[str]:
         """Find the files that end as a path does, the longest end first."""
         place = os.path.normpath(self.root / path)
-        if place.startswith(f"{self.root}/") and os.path.isfile(place):
+        if place.startswith(f"{str(self.root).rstrip('/')}/") and os.path.isfile(place):
             return [os.path.relpath(place, self.root)]
         parts = path.split("/")
         named = self.by_name.get(parts[-1], [])

@@ -34,6 +34,7 @@ CHANGES = dict(  # by an import, beside what it adds
     relabelled="relabelled by the source",
     left_alone="changed in the source but reviewed here, left alone",
     left_out="left out",
+    votes="votes of people",
 )
 
 

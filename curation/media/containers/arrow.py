@@ -20,7 +20,7 @@ class Arrow:
     """Rows of an Arrow file, mapped into memory: only the bytes that are asked for are read."""
 
     name = "arrow"
-    suffixes = (".arrow", ".feather")
+    suffixes = (".arrow", ".feather", ".ipc", ".arrows")
 
     def list_members(self, path: str) -> list[str]:
         """List every cell of image bytes, column by column."""
