@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.column_files import (
-    FILE_MAGIC,
     PARQUET,
     is_stream,
     open_arrow,
@@ -113,19 +112,27 @@ def find_compression(source: Path, batch: pa.RecordBatch) -> str | None:
     """Find the compression with which a batch becomes as long as it is in the file."""
     import pyarrow as pa
 
-    with pa.memory_map(str(source)) as file:
-        with open(source, "rb") as start:
-            file.seek(PADDED_MAGIC if start.read(len(FILE_MAGIC)) == FILE_MAGIC else 0)
-        messages = pa.ipc.MessageReader.open_stream(file)
-        size = next((m.body.size for m in messages if m.type == "record batch"), None)
-    plain = None
+    sizes = {}
     for codec in (None, "lz4", "zstd"):
+        out = pa.BufferOutputStream()
         options = pa.ipc.IpcWriteOptions(compression=codec)
-        found = pa.ipc.read_message(batch.serialize(options=options)).body.size
-        plain = found if codec is None else plain
-        if found == size:
-            return codec
-    return "zstd" if size is not None and plain is not None and size < plain else None
+        with pa.ipc.new_stream(out, batch.schema, options=options) as writer:
+            writer.write_batch(batch)
+        sizes[codec] = measure_batch(pa.BufferReader(out.getvalue()))
+    with pa.memory_map(str(source)) as file:
+        file.seek(0 if is_stream(source) else PADDED_MAGIC)
+        size = measure_batch(file)
+    same = [codec for codec, found in sizes.items() if found == size]
+    # another level of compression gives another size
+    return same[0] if same else "zstd" if size < sizes[None] else None
+
+
+def measure_batch(stream: pa.NativeFile) -> int:
+    """Measure the first record batch of a stream of messages, in bytes."""
+    import pyarrow as pa
+
+    messages = pa.ipc.MessageReader.open_stream(stream)
+    return next((m.body.size for m in messages if m.type == "record batch"), 0)
 
 
 def change_rows(table: pa.Table, start: int, cells: Cells, removed: set[int]) -> pa.Table:

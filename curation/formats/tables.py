@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,11 @@ class Tables:
         return Match("no", f"expects a file that ends in {' '.join(TABLES)}")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
-        return list_samples(path, read_table(path, options.sheet), options)
+        table = find_table(path)
+        listing = list_samples(table, read_table(table, options.sheet), options)
+        if table == path:
+            return listing
+        return replace(listing, name=path.name, notes=[f"read {table.name} in it", *listing.notes])
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
         """Change the cells that say label and split; every other byte of text stays."""
