@@ -23,6 +23,7 @@ CARD_BYTES = 4 << 20  # of a card are read at most
 SHARD_NAME = re.compile(r"(?P<split>[\w.]+?)-(?P<n>\d{5})-of-(?P<of>\d{5})(-[0-9a-f]+)?\.parquet")
 WORDS = re.compile(r"[^a-zA-Z]+|_")
 SPLIT_WORDS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval")
+OF_FOLDERS = "metadata.parquet"  # of imagefolder, beside images
 LOOKED_AT = 2_000  # entries of each folder, of which one may show what a data set is
 FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 
@@ -34,7 +35,6 @@ class Card:
     # configuration -> its files: [(split, pattern)]
     patterns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     features: dict[str, dict[str, Any]] = field(default_factory=dict)  # configuration -> features
-    default: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,25 +160,24 @@ def read_card(root: Path) -> Card:
 
     match = FRONT.match(text)
     try:
-        head = yaml.load(match[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if match else None
+        # every scalar as it is written: a class called no is none of YAML's truth values
+        head = yaml.load(match[1], getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if match else None
     except (yaml.YAMLError, ValueError, RecursionError):
         return Card()
     if not isinstance(head, dict):
         return Card()
     patterns = {}
-    default = None
     for config in as_list(head.get("configs")):
         if isinstance(config, dict):
             name = str(config.get("config_name", "default"))
             patterns[name] = list(list_patterns(config.get("data_files"), config))
-            default = name if config.get("default") else default
     infos = [info for info in as_list(head.get("dataset_info")) if isinstance(info, dict)]
     features = {
         str(info.get("config_name", "default")): card_features(info.get("features"))
         for info in infos
     }
     patterns = {name: found for name, found in patterns.items() if found}
-    return Card(patterns, features, default)
+    return Card(patterns, features)
 
 
 def has_card(root: Path) -> bool:
@@ -265,5 +264,5 @@ def list_first_files(root: Path, depth: int = 2) -> Iterator[Path]:
         if entry.is_dir():
             if depth:
                 yield from list_first_files(Path(entry.path), depth - 1)
-        elif entry.name.lower().endswith(PARQUET):
+        elif entry.name.lower().endswith(PARQUET) and entry.name.lower() != OF_FOLDERS:
             yield Path(entry.path)

@@ -1,5 +1,7 @@
 """Hugging Face: what datasets writes by push_to_hub, to_parquet and save_to_disk; load_dataset reads it back."""
 
+import json
+import tempfile
 from pathlib import Path
 
 from tests.layouts.base import CLASSES, Layout, pixel_hash
@@ -70,6 +72,51 @@ def write_single(folder, pictures):
     return folder / "farm.parquet"
 
 
+def place_pictures(folder, pictures):
+    folder.mkdir(parents=True, exist_ok=True)
+    for p in pictures:
+        (folder / f"{p.name}.png").write_bytes(p.png)
+
+
+def write_folder_of_splits(folder, pictures):
+    """A metadata.csv in each split, its labels quoted where a spreadsheet would."""
+    for split, part in splits_of(pictures).items():
+        below = folder / "farm" / NAMES[split]
+        place_pictures(below, part)
+        rows = [f'{p.name}.png,"{p.label}","it is {p.label}, really"\r\n' for p in part]
+        text = "file_name,label,said\r\n" + "".join(rows)
+        (below / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    return folder / "farm"
+
+
+def write_folder_jsonl(folder, pictures):
+    place_pictures(folder / "farm" / "images", pictures)
+    rows = [
+        json.dumps(dict(file_name=f"images/{p.name}.png", label=p.label, seen={"by": "ann"}))
+        for p in pictures
+    ]
+    (folder / "farm" / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    return folder / "farm"
+
+
+def write_folder_parquet(folder, pictures):
+    import pandas as pd
+
+    place_pictures(folder / "farm" / "images", pictures)
+    names = [f"images/{p.name}.png" for p in pictures]
+    table = pd.DataFrame(dict(file_name=names, label=[p.label for p in pictures]))
+    table.to_parquet(folder / "farm" / "metadata.parquet", index=False)
+    return folder / "farm"
+
+
+def read_folder(path):
+    from datasets import load_dataset
+
+    found = load_dataset("imagefolder", data_dir=str(path), cache_dir=new_cache(path))
+    rows = [row for part in found.values() for row in part]
+    return {pixel_hash(row["image"]): row["label"] for row in rows}
+
+
 def labels_of(dataset):
     names = dataset.features["label"].names
     return {
@@ -78,11 +125,15 @@ def labels_of(dataset):
     }
 
 
+def new_cache(path):
+    """A cache of its own, so that nothing that was read before is taken for what lies there now."""
+    return tempfile.mkdtemp(dir=Path(path).parent.parent)
+
+
 def load(path, **more):
     from datasets import load_dataset
 
-    cache = Path(path).parent / "cache"
-    return load_dataset(str(path), cache_dir=str(cache / str(len(list(cache.glob("*"))))), **more)
+    return load_dataset(str(path), cache_dir=new_cache(path), **more)
 
 
 def read_hub(path):
@@ -102,10 +153,13 @@ def read_disk(path):
 def read_single(path):
     from datasets import Dataset
 
-    return labels_of(Dataset.from_parquet(str(path), cache_dir=str(Path(path).parent / "cache")))
+    return labels_of(Dataset.from_parquet(str(path), cache_dir=new_cache(path)))
 
 
 LAYOUTS = [
+    Layout("imagefolder csv", write_folder_of_splits, read_folder, needs="datasets"),
+    Layout("imagefolder jsonl", write_folder_jsonl, read_folder, splits={}, needs="datasets"),
+    Layout("imagefolder parquet", write_folder_parquet, read_folder, splits={}, needs="datasets"),
     Layout("hugging face hub", write_hub, read_hub, needs="datasets"),
     Layout("hugging face one parquet", write_single, read_single, splits={}, needs="datasets"),
     Layout("hugging face saved dict", write_disk_dict, read_disk, needs="datasets"),
