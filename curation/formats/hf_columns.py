@@ -1,4 +1,4 @@
-"""Which columns of a Hugging Face data set are image, label, split and id."""
+"""Which columns of a Hugging Face data set hold what."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Columns:
 def choose_columns(
     features: Features, schema: pa.Schema, first: dict[str, list], options: ImportOptions, name: str
 ) -> Columns:
-    """Choose the columns that the importer asked for, and those that the features name.
+    """Choose the columns asked for, and those that features name.
 
     first: values of the first rows of plain columns. UserError where there is no image, or where
     the labels are several a row, boxes, masks or text.
@@ -60,7 +60,7 @@ def choose_columns(
         )
     given = {role: None if column == "none" else column for role, column in asked.items()}
     split = given.get("split") if "split" in given else pick(first, SPLITS)
-    id = given.get("id") if "id" in given else pick(first, ("id",))
+    id = given.get("id")  # where nobody says it, a row's number is as good, and no id comes twice
     taken = {image, split, id, given.get("group")}
     if options.pictures_only:
         label = None
@@ -83,7 +83,7 @@ def pick(columns: dict[str, list], names: Sequence[str]) -> str | None:
 
 
 def choose_image(features: Features, name: str) -> str:
-    """Choose the only column of images, or the one that is called so."""
+    """Choose the only column of images, or the one called so."""
     images = features.images
     if not images:
         found = ", ".join(f"{column} ({kind})" for column, kind in features.types.items())
@@ -107,7 +107,7 @@ def choose_label(
     image: str,
     name: str,
 ) -> str | None:
-    """Choose the column of class names, else one that holds classes by its name and values."""
+    """Choose the column of class names, else one that looks it."""
     declared = [column for column in features.classes if column not in taken]
     exact = [c for c in declared if c.lower() == "label"]
     if len(declared) == 1 or len(exact) == 1:

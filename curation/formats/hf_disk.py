@@ -13,8 +13,9 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.formats.class_folders import list_unread
 from assay.curation.formats.hf_features import stored_features
+from assay.curation.formats.hf_listing import make_listing
 from assay.curation.formats.hf_patches import plan_shard_patch
-from assay.curation.formats.hf_rows import Shard, ShardRows, make_listing, read_shards
+from assay.curation.formats.hf_rows import Shard, ShardRows, read_shards
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.locations import list_files
 
@@ -45,7 +46,7 @@ class SavedToDisk:
         return make_listing(self.name, kind, path.name, shards, rows, unread)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Put new labels into the shards that hold them, and a new fingerprint beside them.
+        """Put new labels into their shards, with a new fingerprint.
 
         With the old one, what others cached of the old labels would be taken for these.
         """
@@ -97,7 +98,12 @@ def read_all(path: Path, options: ImportOptions) -> tuple[list[Shard], ShardRows
 
 def is_name(name: object) -> bool:
     """Whether a text names something directly in a folder."""
-    return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\0" not in name
+    return (
+        isinstance(name, str)
+        and name not in ("", ".", "..")
+        and "/" not in name
+        and "\0" not in name
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def describe(error: Exception) -> str:
 
 
 def has_features(path: Path) -> bool:
-    """Whether the schema of an Arrow file tells the features of Hugging Face."""
+    """Whether an Arrow file's schema tells Hugging Face's features."""
     import pyarrow as pa
 
     try:

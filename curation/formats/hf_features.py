@@ -1,4 +1,4 @@
-"""What the columns of a Hugging Face data set hold, as its features say."""
+"""The features of a Hugging Face data set."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def read_features(schema: pa.Schema, declared: dict[str, Any] | None = None) -> 
     for column in schema:
         about = said.get(column.name)
         kind = about.get("_type") if isinstance(about, dict) else None
+        if kind == "Value" and column.name in held:
+            kind = "Image"  # declared as bytes
         if kind is None:
             kind = "Image" if column.name in held else "Value"
             kind = "Sequence" if str(column.type).startswith(("list", "large_list")) else kind
@@ -73,7 +75,7 @@ def stored_features(schema: pa.Schema) -> dict[str, Any] | None:
 
 
 def card_features(listed: object) -> dict[str, Any]:
-    """Bring the features of a data set's card into the form that schemas have.
+    """Bring a card's features into the form that schemas have.
 
     There they are a list of names and types: {name: label, dtype: {class_label: {names: ...}}}.
     """

@@ -1,4 +1,4 @@
-"""Put new labels into Parquet and Arrow files; all other cells stay as they are."""
+"""Put new labels into the shards of Hugging Face."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from assay.curation.formats.text_patches import Cells
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 def plan_shard_patch(rows: ShardRows, changes: pd.DataFrame, source: Path) -> Patch:
     """Plan the new files of the shards that hold changed labels."""
@@ -55,7 +56,7 @@ def find_place(rows: ShardRows, given: dict[str, Any], change: Any, source: Path
 
 
 def encode_label(label: str | None, names: list[str] | None, source: Path) -> Any:
-    """Encode a label as its column has it: the number of its class, or its name."""
+    """Encode a label as its column has it."""
     if names is None:
         return label
     if label is None:
@@ -91,5 +92,5 @@ def write_cells(source: Path, cells: Cells, target: Path) -> None:
 
 
 def relative_to(path: Path, source: Path) -> str:
-    """The path of a file in its source, "" where it is the source."""
+    """A file's path in its source; "" where it is that."""
     return "" if path == source else os.path.relpath(path, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import ImportOptions, Listing, Unread
+from assay.curation.formats.base import ImportOptions
+from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_columns import SAMPLE_ROWS, Columns, choose_columns
 from assay.curation.formats.hf_features import Features, read_features
+from assay.curation.formats.table_cells import check_width
 from assay.curation.formats.table_columns import as_texts
-from assay.curation.formats.column_files import PARQUET
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.files import image_column
 from assay.curation.media.locations import locate_paths
@@ -55,6 +57,7 @@ class ShardRows:
     features: Features
     classes: list[str]
     notes: list[str] = field(default_factory=list)
+    too_long: Counter[str] = field(default_factory=Counter)  # column -> texts that were not read
 
 
 def read_shards(
@@ -65,10 +68,11 @@ def read_shards(
     if first is None:
         raise UserError(f"expected rows in {name}, found none", "is the data set complete?")
     with open_shard(first) as (schema, batches):
+        check_width(len(schema.names), name)
         features = read_features(schema, declared)
         plain = [column.name for column in schema if is_plain(column.type)]
         columns = choose_columns(features, schema, read_first(batches, plain), options, name)
-    found = ShardRows([], {}, [], columns, features, [], describe_unread(columns))
+    found = ShardRows([], {}, [], columns, features, [], list_unread_columns(columns))
     classes: dict[str, None] = {}
     for shard in shards:
         with open_shard(shard) as (schema, batches):
@@ -104,7 +108,7 @@ def add_rows(
         if options.columns.get("split") == "none":
             splits = [None] * n
         ids, groups = read_texts(batch, columns.id), read_texts(batch, columns.group)
-        metas = read_metadata(batch, columns.metadata)
+        metas = read_metadata(batch, columns.metadata, found.too_long)
         beside = find_paths(batch, columns.image, root)
         for i in range(n):
             row = start + i
@@ -142,7 +146,7 @@ def find_bad_text(key: str, label: str | None) -> str:
 def read_labels(
     batch: pa.RecordBatch, column: str | None, names: list[str] | None
 ) -> tuple[list[str | None], dict[int, str]]:
-    """Read the labels of a batch by their names, and what is wrong in which row."""
+    """Read a batch's labels by name, and which rows are wrong."""
     if column is None:
         return [None] * batch.num_rows, {}
     if not names:
@@ -162,23 +166,35 @@ def read_texts(batch: pa.RecordBatch, column: str | None) -> list[str | None]:
     return as_texts(batch.column(column).to_pylist(), column) if column else []
 
 
-def read_metadata(batch: pa.RecordBatch, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+def read_metadata(
+    batch: pa.RecordBatch, columns: tuple[str, ...], too_long: Counter[str]
+) -> list[dict[str, Any]]:
     """Read other columns of each row: {column: JSON value}.
 
     Empty cells are left out.
     """
     there = [c for c in columns if c in batch.schema.names]
     values = {c: batch.column(c).to_pylist() for c in there}
+    for c, cells in values.items():
+        long = [i for i, v in enumerate(cells) if isinstance(v, str) and len(v) > MAX_TEXT]
+        for i in long:
+            cells[i] = None
+        if long:
+            too_long[c] += len(long)
     text = json.dumps(values, default=str)
     values = json.loads(text, parse_constant=lambda _: None)  # NaN
     return [
-        {c: v for c, v in zip(there, row) if v is not None}
-        for row in zip(*values.values())
+        {c: v for c, v in zip(there, row) if v is not None} for row in zip(*values.values())
     ] or [{} for _ in range(batch.num_rows)]
 
 
+def is_long(value: Any) -> bool:
+    """Whether a text is too long for metadata."""
+    return isinstance(value, str) and len(value) > MAX_TEXT
+
+
 def find_paths(batch: pa.RecordBatch, column: str, root: Path) -> dict[int, tuple[str, str]]:
-    """Find the files of rows that hold a path and no bytes: row -> (path, what is wrong)."""
+    """Find the files of rows without bytes: {row: (path, what is wrong)}."""
     import pyarrow as pa
 
     if column not in batch.schema.names or not pa.types.is_struct(batch.column(column).type):
@@ -201,7 +217,7 @@ def find_paths(batch: pa.RecordBatch, column: str, root: Path) -> dict[int, tupl
 
 @contextmanager
 def open_shard(shard: Shard) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-    """Open a shard: its schema, and its rows without images' bytes where they can be left out."""
+    """Open a shard: its schema, and its rows without images' bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -221,7 +237,7 @@ def open_shard(shard: Shard) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatc
 
 
 def iter_parquet(file: Any) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file's rows, of images the paths alone where all bytes are there."""
+    """Read a Parquet file's rows, without bytes that are all there."""
     schema, md = file.schema_arrow, file.metadata
     leaves = [md.schema.column(j).path for j in range(md.num_columns)]
     bytes_of = [name for name in schema.names if f"{name}.bytes" in leaves]
@@ -261,40 +277,8 @@ def is_plain(kind: pa.DataType) -> bool:
     return str(kind).startswith(PLAIN)
 
 
-# ---- say
-
-
-def describe_unread(columns: Columns) -> list[str]:
+def list_unread_columns(columns: Columns) -> list[str]:
     """Say which columns were not read."""
     if not columns.unread:
         return []
     return [f"not read: the columns {', '.join(columns.unread)}: no text, number or truth value"]
-
-
-def make_listing(
-    format: str, kind: str, name: str, shards: list[Shard], rows: ShardRows, unread: list[Unread]
-) -> Listing:
-    """Make the listing of what shards hold."""
-    columns = rows.columns
-    label = columns.label
-    named = f", {len(rows.classes):,} declared classes" if rows.classes else ""
-    roles = {"label": f"the column {label}{named}" if label else "none", "image": columns.image}
-    roles["image"] = f"the column {columns.image}"
-    splits = {shard.split: None for shard in shards if shard.split}
-    if columns.split:
-        roles["split"] = f"the column {columns.split}"
-    elif splits:
-        roles["split"] = f"the files' names ({', '.join(splits)})"
-    if columns.id:
-        roles["id"] = f"the column {columns.id}"
-    if columns.metadata:
-        more = f"{len(columns.metadata)} columns: {', '.join(columns.metadata)}"
-        roles["metadata"] = more
-    notes = list(rows.notes)
-    if list(splits) == ["train"] and not columns.split:
-        notes.append(
-            "train is the only split: no test is drawn from it; --split-column none draws val and test"
-        )
-    return Listing(
-        format, kind, name, [rows.samples], rows.left_out, notes, roles, unread, rows.classes
-    )

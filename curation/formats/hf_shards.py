@@ -1,4 +1,4 @@
-"""The Parquet files of a Hugging Face data set, with their splits, as its hub lays them out."""
+"""The Parquet files of a Hugging Face data set, with their splits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
 from assay.curation.formats.base import ImportOptions, Unread
+from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_features import card_features
 from assay.curation.formats.hf_rows import Shard
-from assay.curation.formats.column_files import PARQUET
 from assay.curation.media.locations import list_files
 
 CARD = "README.md"
@@ -48,7 +48,7 @@ class ShardFolder:
 
 
 def find_root(path: Path) -> Path:
-    """Find the folder of the files: in the hub's cache it is the snapshot of main.
+    """Find the folder of the files: of a cache, main's snapshot.
 
     UserError where several were fetched, and none is main.
     """
@@ -245,7 +245,7 @@ def match_names(tables: list[str]) -> dict[str, list[tuple[str, str | None]]]:
 
 
 def find_split_word(name: str) -> str | None:
-    """Find the name of a split that a file's or folder's name holds."""
+    """Find the split that a file's or folder's name tells."""
     if name.lower() in SPLIT_WORDS:
         return name
     words = [word for word in WORDS.split(name.lower()) if word in SPLIT_WORDS]
@@ -253,7 +253,7 @@ def find_split_word(name: str) -> str | None:
 
 
 def list_first_files(root: Path, depth: int = 2) -> Iterator[Path]:
-    """List Parquet files in the first folders of a data set, without walking through all."""
+    """List Parquet files in the first folders, without walking through all."""
     try:
         entries = list(zip(range(LOOKED_AT), os.scandir(root)))
     except OSError:

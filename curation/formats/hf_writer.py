@@ -60,7 +60,7 @@ def write_split(
     kinds: dict[str, str],
     features: dict[str, Any],
 ) -> SplitFiles:
-    """Write the shards of a split; images lie in the order in which they are read."""
+    """Write a split's shards, in the order in which images are read."""
     done = SplitFiles(name)
     numbers = {label: i for i, label in enumerate(classes)}
     schema = make_schema(features, kinds)
@@ -106,7 +106,7 @@ def group_rows(rows: Iterator[tuple[Any, bytes]]) -> Iterator[list[tuple[Any, by
 
 
 def open_writer(path: Path, schema: pa.Schema) -> Any:
-    """Open a Parquet writer with the settings that Hugging Face has for images."""
+    """Open a Parquet writer as Hugging Face does for images."""
     import pyarrow.parquet as pq
 
     codecs = {name: "SNAPPY" for name in schema.names if name != "image"}
@@ -134,7 +134,7 @@ def parse_metadata(meta: object) -> dict[str, Any]:
 
 
 def choose_kinds(metas: list[dict[str, Any]]) -> dict[str, str]:
-    """Choose the type of each column of metadata: {column: dtype of Hugging Face}.
+    """Choose the dtype of each column of metadata.
 
     What is of several types, or a list, becomes JSON in text.
     """

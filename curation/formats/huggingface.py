@@ -1,15 +1,18 @@
-"""Hugging Face data sets: Parquet shards, as push_to_hub lays them out and load_dataset reads them."""
+"""Hugging Face data sets: Parquet shards, as push_to_hub lays them out."""
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
+from assay.curation.formats.column_files import PARQUET, list_shards
 from assay.curation.formats.hf_features import stored_features
+from assay.curation.formats.hf_listing import make_listing
 from assay.curation.formats.hf_patches import plan_shard_patch
-from assay.curation.formats.hf_rows import Shard, ShardRows, make_listing, read_shards
+from assay.curation.formats.hf_rows import Shard, ShardRows, read_shards
 from assay.curation.formats.hf_shards import (
     SHARD_NAME,
     ShardFolder,
@@ -19,10 +22,12 @@ from assay.curation.formats.hf_shards import (
     list_first_files,
 )
 from assay.curation.formats.hf_writer import write_shards
-from assay.curation.formats.column_files import PARQUET, list_shards
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_OPENED = 20  # files, of which one may show whose they are
 
 
 class HuggingFace:
@@ -37,14 +42,18 @@ class HuggingFace:
                 return Match("sure", "its schema holds the features of Hugging Face")
         elif path.is_dir():
             root = find_snapshot(path)
-            files = list_first_files(root)
-            first = next(files, None)
+            files = list(islice(list_first_files(root), MOST_OPENED))
+            first = files[0] if files else None
             if first and has_card(root):
-                return Match("sure", "its README.md declares a data set, and Parquet files lie there")
+                return Match(
+                    "sure", "its README.md declares a data set, and Parquet files lie there"
+                )
             named = first and SHARD_NAME.fullmatch(first.name) and not list_shards(path)
-            if first and (named or has_features(first)):
+            if first and (named or any(map(has_features, files))):
                 return Match("sure", f"{first.name} is a shard of a Hugging Face data set")
-        return Match("no", "expects Parquet with the features of Hugging Face, or a folder of shards")
+        return Match(
+            "no", "expects Parquet with the features of Hugging Face, or a folder of shards"
+        )
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
         folder, rows = read_all(path, options)
@@ -62,7 +71,7 @@ class HuggingFace:
         write_shards(folder, export)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Put new labels into the shards that hold them; all other cells stay."""
+        """Put new labels into their shards; all other cells stay."""
         folder, rows = read_all(source, options)
         return plan_shard_patch(rows, changes, source)
 
@@ -81,7 +90,7 @@ def read_all(path: Path, options: ImportOptions) -> tuple[ShardFolder, ShardRows
 
 
 def find_snapshot(path: Path) -> Path:
-    """Find the folder of the files, or the folder itself where that cannot be told."""
+    """Find the folder of the files, else return the folder itself."""
     try:
         return find_root(path)
     except (UserError, OSError):
@@ -89,7 +98,7 @@ def find_snapshot(path: Path) -> Path:
 
 
 def has_features(path: Path) -> bool:
-    """Whether the schema of a Parquet file tells the features of Hugging Face."""
+    """Whether a Parquet file's schema tells Hugging Face's features."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.formats.class_folders import list_unread
+from assay.curation.formats.hf_columns import refuse_labels
+from assay.curation.formats.hf_features import BOXES
 from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_files import read_table
 from assay.curation.formats.table_patches import plan_patch
@@ -82,7 +84,15 @@ class ImageFolder:
         kind = f"imagefolder with {tables[0].file}"
         kind += f" and {len(tables) - 1:,} others" if len(tables) > 1 else ""
         return Listing(
-            self.name, kind, path.name, [samples], left_out, list(notes), roles, unread, list(classes)
+            self.name,
+            kind,
+            path.name,
+            [samples],
+            left_out,
+            list(notes),
+            roles,
+            unread,
+            list(classes),
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
@@ -194,23 +204,32 @@ def read_one(root: Path, file: str, files: list[str], options: ImportOptions) ->
             raise AmbiguousSource(
                 f"expected a column of labels in {file}, found none",
                 [
-                    Reading(f"the folders are classes: {', '.join(sorted(tops)[:5])}", "--format folders"),
+                    Reading(
+                        f"the folders are classes: {', '.join(sorted(tops)[:5])}",
+                        "--format folders",
+                    ),
                     Reading("the images have no labels", "--label-column none"),
                 ],
             )
         mine = replace(mine, columns=columns | {"label": "none"})
+    if not options.pictures_only and not columns.get("label"):
+        for column, values in table.columns.items():
+            if any(isinstance(value, dict) and set(value) & set(BOXES) for value in values):
+                raise refuse_labels(file, column, "boxes")
     try:
         listing = list_samples(path, table, mine)
     except UserError as e:
         if nested and not isinstance(e, AmbiguousSource):
-            raise type(e)(e.problem, f"{e.hint}; --format folders takes the folders as classes") from e
+            raise type(e)(
+                e.problem, f"{e.hint}; --format folders takes the folders as classes"
+            ) from e
         raise
     name = f"{below}/{os.path.basename(file)}" if below else os.path.basename(file)
     return MetadataTable(name, listing, mine)
 
 
 def iter_samples(table: MetadataTable) -> Iterator[dict]:
-    """The samples of a table, with keys as seen from the source's top."""
+    """List a table's samples, with keys from the source's top."""
     keyed = bool(table.options.columns.get("id"))
     for batch in table.listing.batches:
         for sample in batch:
@@ -220,7 +239,7 @@ def iter_samples(table: MetadataTable) -> Iterator[dict]:
 def place_splits(
     samples: list[dict], tables: list[MetadataTable], options: ImportOptions
 ) -> str | None:
-    """Give samples without a split that of their folder, where all lie in folders of splits."""
+    """Give samples the split of their folder, where all have one."""
     if options.columns.get("split") or any(sample["split"] for sample in samples):
         return None
     tops = Counter(sample["key"].split("/")[0] for sample in samples if "/" in sample["key"])
@@ -236,9 +255,7 @@ def list_others(root: Path, files: list[str], named: set[str], lost: set[str]) -
     """Count what no table names, and what is no image."""
     others = [f for f in files if f"{root}/{f}" not in named and f not in lost]
     images = [f for f in others if f.lower().endswith(SUFFIXES)]
-    rest = [
-        f for f in others if f not in set(images) and os.path.basename(f).lower() not in TABLES
-    ]
+    rest = [f for f in others if f not in set(images) and os.path.basename(f).lower() not in TABLES]
     unnamed = [replace(u, why="no row of a table names it") for u in list_unread(images)]
     return [*unnamed, *list_unread(rest)]
 

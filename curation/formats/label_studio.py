@@ -25,8 +25,9 @@ from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 if TYPE_CHECKING:
     import pandas as pd
 
-HEAD = 1 << 16  # bytes that are looked at
+HEAD = 1 << 18  # bytes that are looked at
 FULL = re.compile(r'"(annotations|completions|predictions)"\s*:\s*\[')
+BARE = re.compile(r'\[\s*\{\s*("id"\s*:\s*\d+\s*,\s*)?"data"\s*:\s*\{')
 ROWS = ('"annotation_id"', '"annotator"', '"lead_time"')
 COLUMNS = ("annotation_id", "annotator", "lead_time")
 
@@ -50,6 +51,8 @@ class LabelStudio:
                     return Match("sure", f"its columns are {', '.join(COLUMNS)} and others")
             elif head.startswith("[") and '"data"' in head and FULL.search(head):
                 return Match("sure", "its tasks have data and annotations")
+            elif head.startswith("[") and BARE.match(head):
+                return Match("maybe", "its rows have data, as tasks have")
             elif head.startswith("[") and all(word in head for word in ROWS):
                 return Match("sure", "its rows have annotator, annotation_id and lead_time")
         return Match("no", "expects an export of Label Studio: JSON, JSON-MIN or CSV")
@@ -128,13 +131,13 @@ def read_cells(header: list[str], cells: list[str]) -> dict[str, Any]:
 def list_samples(
     file: TaskFile, images: TaskImages, options: ImportOptions
 ) -> tuple[list[dict], list[tuple[str, str]]]:
-    """List the samples of tasks, and (task, reason) of what cannot be used."""
+    """List tasks as samples, and (task, reason) of bad ones."""
     asked = options.columns
     samples: list[dict] = []
     left_out: list[tuple[str, str]] = []
     split, group = asked.get("split", "split"), asked.get("group")
     for task in file.tasks:
-        answer, place = task.counted, images.locate(task.image)
+        answer, place = task.label_answer, images.locate(task.image)
         label = answer and answer.label
         flaw = find_flaw(task.key, MAX_TEXT) or find_flaw(label or "", MAX_NAME)
         wrong = task.wrong or place.wrong or (flaw and f"has a name that {flaw}")
@@ -147,7 +150,7 @@ def list_samples(
             uri=place.uri,
             label=label,
             split=str(said) if said not in (None, "") else None,
-            meta=read_metadata(task, {file.image, split, group}),
+            meta=read_metadata(file, task, {file.image, split, group}),
         )
         if group:
             sample["group"] = as_word(task.data.get(group))
@@ -161,13 +164,19 @@ def as_word(value: object) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def read_metadata(task: Task, used: set[str | None]) -> dict[str, Any]:
+def read_metadata(file: TaskFile, task: Task, used: set[str | None]) -> dict[str, Any]:
     """Read the other data of a task: text, numbers and truth values."""
     data = {
         name: value
         for name, value in task.data.items()
         if name not in used and isinstance(value, str | int | float) and value != ""
     }
+    long = [
+        name for name, value in data.items() if isinstance(value, str) and len(value) > MAX_TEXT
+    ]
+    for name in long:
+        del data[name]
+        file.counts[f"values of data longer than {MAX_TEXT:,} characters were not read"] += 1
     return data | task.predicted
 
 
@@ -209,5 +218,3 @@ def describe_notes(file: TaskFile) -> list[str]:
             " each is a vote; the label is the one that was declared the truth, else the latest"
         )
     return notes
-
-

@@ -62,7 +62,7 @@ class TaskImages:
         return Place(text, "", f"names {shorten(text, 300)}, which is not below {self.root}{more}")
 
     def find(self, path: str) -> list[str]:
-        """Find the files that end as a path does, the longest end first."""
+        """Find the files that end most as a path does."""
         place = os.path.normpath(self.root / path)
         if place.startswith(f"{str(self.root).rstrip('/')}/") and os.path.isfile(place):
             return [os.path.relpath(place, self.root)]
@@ -77,7 +77,7 @@ class TaskImages:
 
 
 def read_path(text: str) -> str:
-    """Read the path in an address of Label Studio's, or of a web or cloud store."""
+    """Read the path in an address of any store."""
     if text.startswith(LOCAL):
         query = parse_qs(urlsplit(text).query).get("d", [""])[0]
         return query.lstrip("/")

@@ -1,13 +1,12 @@
-"""Change the choices in an export of Label Studio, and no other byte of it."""
+"""Change choices in an export of Label Studio, and nothing else."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import json
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Patch
@@ -22,7 +21,7 @@ Piece = tuple[int, int, str]  # what of a text is replaced: from, to, by what
 
 
 def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame) -> Patch:
-    """Plan the new text of an export; name: of the file in its source."""
+    """Plan the new text of an export, called `name` in its source."""
     tasks = {task.key: task for task in file.tasks}
     new: list[tuple[Task, str | None]] = []
     notes = describe_unsaid(changes)
@@ -32,7 +31,7 @@ def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame
         if change.removed or label == given:
             continue
         task = tasks.get(change.key)
-        said = task and task.counted and task.counted.label
+        said = task and task.label_answer and task.label_answer.label
         if task is None or said != given:
             found = "no such task" if task is None else f"the answer {said}"
             raise UserError(
@@ -74,7 +73,7 @@ def write_json(
     pieces: list[Piece] = []
     for task, label in new:
         if file.converted:
-            answer = task.counted
+            answer = task.label_answer
             row = rows[answer.number if answer else task.number]
             pieces += set_choice(text, row, file.control or "", label, plain)
         else:
@@ -92,7 +91,7 @@ def write_csv(path: Path, file: TaskFile, new: list[tuple[Task, str | None]], ta
         lines = [line for line, _ in read_rows(text)][1:]
         cells: dict[int, dict[str, Any]] = {}
         for task, label in new:
-            answer = task.counted
+            answer = task.label_answer
             number = answer.number if answer else task.number
             cells[lines[number]] = {file.control or "": label}
         return patch_csv(text, cells, set())
@@ -100,9 +99,7 @@ def write_csv(path: Path, file: TaskFile, new: list[tuple[Task, str | None]], ta
     rewrite_text(path, target, change)
 
 
-def set_choice(
-    text: str, row: Child, control: str, label: str | None, plain: bool
-) -> list[Piece]:
+def set_choice(text: str, row: Child, control: str, label: str | None, plain: bool) -> list[Piece]:
     """Set the choice of a converted row."""
     members = list_children(text, row.start)
     held = next((child for child in reversed(members) if child.key == control), None)
@@ -118,10 +115,10 @@ def set_choice(
 def set_annotation(
     text: str, row: Child, file: TaskFile, task: Task, label: str | None, plain: bool
 ) -> list[Piece]:
-    """Set the choice of a task's annotation that counts, or add one where there is none."""
+    """Set the choice of a task's label, or add an annotation."""
     members = {child.key: child for child in list_children(text, row.start)}
     held = members.get("annotations", members.get("completions"))
-    answer = task.counted
+    answer = task.label_answer
     if held is not None and answer is not None:
         annotation = list_children(text, held.start)[answer.number]
         results = find_member(text, annotation, "result")

@@ -63,7 +63,7 @@ def address(path: str) -> str:
 
 
 def predict(export: Export) -> dict[str, tuple[str, float]]:
-    """Look up what the bench predicts: {sample: (class, probability)}; {} before a scan."""
+    """Look up what the bench predicts: {sample: (class, probability)}."""
     if export.bench is None:
         return {}
     try:
@@ -79,7 +79,7 @@ def predict(export: Export) -> dict[str, tuple[str, float]]:
 def make_task(
     row: Any, path: str, predicted: tuple[str, float] | None, export: Export
 ) -> dict[str, Any]:
-    """Make a task: the image, its label as an annotation, what the bench predicts."""
+    """Make a task of an image, its label and a prediction."""
     data = {"image": path, "split": row.split, "sample_id": row.sample_id, "key": row.key}
     task: dict[str, Any] = {"data": data}
     task["annotations"] = [{"result": [make_result(row.label)]}] if row.label is not None else []
@@ -108,7 +108,7 @@ def make_config(classes: list[str]) -> str:
 
 
 def read_classes(path: Path) -> list[str]:
-    """Read the classes of a config in their order; [] where it cannot be read."""
+    """Read a config's classes; [] where it cannot be read."""
     from xml.etree import ElementTree
 
     try:

@@ -38,7 +38,9 @@ class ImportEdits(NamedTuple):
     """The edits of an import, and how many samples they concern."""
 
     frame: pd.DataFrame  # sample, field, value (JSON), verdict, why, origin
-    votes: pd.DataFrame  # the same and who, ts: what people said elsewhere; below the frame in the log
+    votes: (
+        pd.DataFrame
+    )  # the same and who, ts: what people said elsewhere; below the frame in the log
     moved: int
     relabelled: int
     left_alone: int  # the source has another label than the person who decided
@@ -101,10 +103,8 @@ def edit_new(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
             yield i, "label", old.label[before], "set", why, batch
 
 
-def edit_relabelled(
-    changes: list[Relabelled], reason: str, of: str, batch: str
-) -> Iterator[tuple]:
-    """Yield the labels that the source changed, or said again over new votes.
+def edit_relabelled(changes: list[Relabelled], reason: str, of: str, batch: str) -> Iterator[tuple]:
+    """Yield labels that the source changed, or says over new votes.
 
     After each comes the label that a person decided, if one did.
     """
@@ -133,7 +133,7 @@ def edit_known(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
 
 
 def find_relabelled(bench: Bench, incoming: Incoming, voted: set[str]) -> list[Relabelled]:
-    """Find the rows whose label is not what their source gave before, and the `voted`."""
+    """Find rows with another label than before, and the `voted`."""
     old = incoming.old
     given = old.given_label.to_dict()
     rows = [
@@ -159,7 +159,7 @@ def find_relabelled(bench: Bench, incoming: Incoming, voted: set[str]) -> list[R
 
 
 def make_votes(bench: Bench, incoming: Incoming, batch: str) -> pd.DataFrame:
-    """Make edits of what several people said in the source, where the log has it not yet.
+    """Make edits of people's answers that the log has not yet.
 
     They lie below the import's own label, which stands, and go with the import.
     """
@@ -173,7 +173,9 @@ def make_votes(bench: Bench, incoming: Incoming, batch: str) -> pd.DataFrame:
     edits = []
     for i, vote in said:
         ts = vote["ts"] and to_stored(datetime.fromisoformat(vote["ts"]))
-        if (i, vote["who"], ts) in known or (ts is None and (i, vote["who"], vote["label"]) in known):
+        if (i, vote["who"], ts) in known or (
+            ts is None and (i, vote["who"], vote["label"]) in known
+        ):
             continue
         why = f"import of {incoming.name}: {vote['who']}'s answer there"
         value = json.dumps(vote["label"])
@@ -182,8 +184,12 @@ def make_votes(bench: Bench, incoming: Incoming, batch: str) -> pd.DataFrame:
 
 
 def read_votes(bench: Bench) -> set[tuple]:
-    """Read the votes that imports brought: (sample, who, time) and (sample, who, label)."""
-    query = f"with {ALIVE.format(only=f'and {VOTE}')} select sample, who, ts, value ->> '$' from alive"
+    """Read the votes that imports brought.
+
+    (sample, who, time) and (sample, who, label) of each."""
+    query = (
+        f"with {ALIVE.format(only=f'and {VOTE}')} select sample, who, ts, value ->> '$' from alive"
+    )
     rows = bench.rows(query, dict(upto=END))
     return {(i, who, ts) for i, who, ts, _ in rows} | {(i, who, label) for i, who, _, label in rows}
 

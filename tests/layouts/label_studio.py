@@ -20,23 +20,24 @@ CONFIG = """<View><Image name="image" value="$image"/><Choices name="choice" toN
 def make_annotation(number, label, who=1, minute=0, **more):
     """An annotation as an export has it."""
     value = dict(choices=[label] if isinstance(label, str) else label)
-    result = dict(
-        value=value, id=f"r{number}", from_name="choice", to_name="image", type="choices"
-    )
+    result = dict(value=value, id=f"r{number}", from_name="choice", to_name="image", type="choices")
     person = dict(id=who, email=f"ann{who}@example.org", first_name="Ann", last_name=f"N{who}")
     time = TIME.format(minute)
-    return dict(
-        id=number,
-        completed_by=person,
-        result=[result | dict(origin="manual")] if label else [],
-        was_cancelled=False,
-        ground_truth=False,
-        created_at=time,
-        updated_at=time,
-        lead_time=3.25,
-        prediction={},
-        result_count=1,
-    ) | more
+    return (
+        dict(
+            id=number,
+            completed_by=person,
+            result=[result | dict(origin="manual")] if label else [],
+            was_cancelled=False,
+            ground_truth=False,
+            created_at=time,
+            updated_at=time,
+            lead_time=3.25,
+            prediction={},
+            result_count=1,
+        )
+        | more
+    )
 
 
 def make_task(number, name, annotations, **data):

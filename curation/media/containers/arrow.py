@@ -1,4 +1,4 @@
-"""Arrow: an image in a row's cell of bytes, as a stream or as a file."""
+"""Arrow: an image in a row's cell of bytes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CONTAINER = Arrow()
 
 @contextmanager
 def open_batches(path: str) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-    """Open a file: its schema and its batches, which lie in the file still."""
+    """Open a file: its schema, and its batches, still unread."""
     import pyarrow as pa
 
     with pa.memory_map(path) as mapped:

@@ -57,12 +57,17 @@ def test_a_number_beyond_the_names_is_left_out_by_its_row(tmp_path):
 
 def test_several_configurations_are_asked_about(tmp_path):
     for config in ("big", "small"):
-        write_shard(tmp_path / f"farm/{config}/train-00000-of-00001.parquet", [0, 1], seed=len(config))
+        write_shard(
+            tmp_path / f"farm/{config}/train-00000-of-00001.parquet", [0, 1], seed=len(config)
+        )
     with pytest.raises(AmbiguousSource, match="found 2") as e:
         read_source(tmp_path / "farm")
     assert [r.option for r in e.value.readings] == ["--config big", "--config small"]
     source = read_source(tmp_path / "farm", ImportOptions(config="small"))
-    assert set(source.frame.key) == {"small/train-00000-of-00001.parquet::0", "small/train-00000-of-00001.parquet::1"}
+    assert set(source.frame.key) == {
+        "small/train-00000-of-00001.parquet::0",
+        "small/train-00000-of-00001.parquet::1",
+    }
     assert source.unread[0].count == 1 and source.unread[0].why == "of another configuration"
 
 
@@ -121,7 +126,9 @@ def test_what_is_no_class_a_row_is_refused_and_its_pictures_can_be_had(
         {"huggingface": json.dumps({"info": {"features": told}})}
     )
     pq.write_table(table, path)
-    with pytest.raises(UserError, match=f"found {said} in the column {column}.*\n.*--pictures-only"):
+    with pytest.raises(
+        UserError, match=f"found {said} in the column {column}.*\n.*--pictures-only"
+    ):
         read_source(path)
     assert list(read_source(path, ImportOptions(pictures_only=True)).frame.label) == [None, None]
 
@@ -161,7 +168,9 @@ def test_a_truncated_shard_is_named(tmp_path):
 def test_a_saved_set_names_no_file_outside_itself(tmp_path):
     (tmp_path / "farm").mkdir()
     (tmp_path / "farm/dataset_info.json").write_text("{}")
-    (tmp_path / "farm/state.json").write_text(json.dumps({"_data_files": [{"filename": "../x.arrow"}]}))
+    (tmp_path / "farm/state.json").write_text(
+        json.dumps({"_data_files": [{"filename": "../x.arrow"}]})
+    )
     with pytest.raises(UserError, match="names of shards"):
         read_source(tmp_path / "farm")
 
@@ -194,7 +203,9 @@ def test_what_is_written_loads_with_its_features(bench, tmp_path):
         {"val": "validation"}.get(s, s): n for s, n in frame["split"].value_counts().items()
     }
     features = found["train"].features
-    assert features["image"] == Image() and features["label"] == ClassLabel(names=sorted(set(frame.label)))
+    assert features["image"] == Image() and features["label"] == ClassLabel(
+        names=sorted(set(frame.label))
+    )
     names = features["label"].names
     counts = dict(frame[frame["split"] == "test"].label.value_counts())
     assert counts == {names[i]: n for i, n in _count(found["test"]["label"]).items()}
@@ -225,4 +236,7 @@ def test_an_imagefolder_whose_folders_could_be_classes_is_asked_about(tmp_path):
     (tmp_path / "farm/metadata.csv").write_text("\n".join(rows))
     with pytest.raises(AmbiguousSource, match="--format folders .*--label-column none"):
         read_source(tmp_path / "farm")
-    assert labels(read_source(tmp_path / "farm", ImportOptions(format="folders"))) == {"ape": 2, "bee": 2}
+    assert labels(read_source(tmp_path / "farm", ImportOptions(format="folders"))) == {
+        "ape": 2,
+        "bee": 2,
+    }
