@@ -31,7 +31,7 @@ def write_tasks(folder: Path, export: Export) -> None:
     with open(folder / TASKS, "w", encoding="utf-8") as file:
         file.write("[")
         for n, row in enumerate(samples.itertuples()):
-            task = make_task(row, paths[row.sample_id], predicted.get(row.sample_id), export)
+            task = make_task(n + 1, row, paths[row.sample_id], predicted.get(row.sample_id), export)
             file.write(("," if n else "") + "\n" + json.dumps(task, ensure_ascii=False))
         file.write("\n]\n")
     (folder / CONFIG).write_text(make_config(export.classes), encoding="utf-8")
@@ -77,11 +77,11 @@ def predict(export: Export) -> dict[str, tuple[str, float]]:
 
 
 def make_task(
-    row: Any, path: str, predicted: tuple[str, float] | None, export: Export
+    number: int, row: Any, path: str, predicted: tuple[str, float] | None, export: Export
 ) -> dict[str, Any]:
     """Make a task of an image, its label and a prediction."""
     data = {"image": path, "split": row.split, "sample_id": row.sample_id, "key": row.key}
-    task: dict[str, Any] = {"data": data}
+    task: dict[str, Any] = {"id": number, "data": data}
     task["annotations"] = [{"result": [make_result(row.label)]}] if row.label is not None else []
     task["predictions"] = []
     if predicted:

@@ -260,8 +260,10 @@ config = open(config).read()
 interface = LabelInterface(config)
 for task in json.load(open(tasks)):
     for answer in task["annotations"]:
-        assert not interface._validate_object(answer, "annotation", return_errors=True), answer
-    assert interface.validate_task(task), task
+        assert interface.validate_annotation(answer), answer
+    for guess in task["predictions"]:
+        assert interface.validate_prediction(guess), guess
+    assert interface.validate_task(dict(data=task["data"])), task
 Converter(config, project_dir=None, download_resources=False).convert_to_json_min(tasks, out, is_dir=False)
 """
 
