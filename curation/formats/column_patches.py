@@ -153,7 +153,8 @@ def set_cells(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.Chu
     values = pa.array([make_cell(new[n], column.type, name) for n in order], column.type)
     chosen = set(new)
     mask = pa.array([n in chosen for n in range(len(column))])
-    return pa.chunked_array([pc.replace_with_mask(column.combine_chunks(), mask, values)], column.type)
+    changed = pc.replace_with_mask(column.combine_chunks(), mask, values)
+    return pa.chunked_array([changed], column.type)
 
 
 def set_categories(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.ChunkedArray:
