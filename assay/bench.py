@@ -71,10 +71,10 @@ class Bench(curation.Bench):
     ) -> Bench:
         """Import a folder, file, frame, dataset, or arrays of images with labels.
 
-        source: a path; a frame of pandas, polars or pyarrow with a column of paths, bytes, arrays or PIL images; a torch
-        Dataset; a Bunch of scikit-learn; or images, as objects.make_frame takes them with `labels` (n,) and `split`.
-        columns: {image, label, split, id or group: its column}. For the
-        others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
+        source: a path; a frame of pandas, polars or pyarrow with a column of paths, bytes, arrays or PIL images; a
+        torch Dataset; a Bunch of scikit-learn; or images, as objects.make_frame takes them with `labels` (n,) and
+        `split`. columns: {image, label, split, id or group: its column}. For the others
+        see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
         of what was: frames are called frame, arrays arrays, a Dataset dataset, a Bunch bunch.
         """
         from assay.curation.formats import frames, objects, uploads

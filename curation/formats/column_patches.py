@@ -1,4 +1,4 @@
-"""Change cells of Parquet, Arrow and Feather files, and keep all else of them.
+"""Change cells of Parquet, Arrow and Feather files.
 
 Schema, metadata, order, row groups and compression stay. Rows are numbered from 0 in the file.
 """
@@ -60,7 +60,9 @@ def writing_options(file: pq.ParquetFile) -> dict[str, Any]:
     codecs = {path: "NONE" if c == "UNCOMPRESSED" else c for path, c in codecs.items()}
     coded = [c.path_in_schema for c in columns if any("DICTIONARY" in e for e in c.encodings)]
     return dict(
-        compression=codecs if len(set(codecs.values())) > 1 else next(iter(codecs.values()), "NONE"),
+        compression=codecs
+        if len(set(codecs.values())) > 1
+        else next(iter(codecs.values()), "NONE"),
         use_dictionary=coded or False,
         write_statistics=[c.path_in_schema for c in columns if c.is_stats_set] or False,
         version=meta.format_version if meta.format_version in ("1.0", "2.4", "2.6") else "2.6",
@@ -100,7 +102,7 @@ def patch_arrow(source: Path, target: Path, cells: Cells, removed: set[int]) -> 
 
 
 def find_compression(source: Path, batch: pa.RecordBatch) -> str | None:
-    """Find the compression with which a batch becomes as long as it is in the file."""
+    """Find the compression that gives a batch its length."""
     import pyarrow as pa
 
     sizes = {}
@@ -127,7 +129,7 @@ def measure_batch(stream: pa.NativeFile) -> int:
 
 
 def change_rows(table: pa.Table, start: int, cells: Cells, removed: set[int]) -> pa.Table:
-    """Change the rows of a part of a file that begins at row `start`."""
+    """Change the rows of a part, which begins at `start`."""
     import pyarrow as pa
 
     mine = {n - start: row for n, row in cells.items() if start <= n < start + len(table)}
@@ -158,7 +160,7 @@ def set_cells(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.Chu
 
 
 def set_categories(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.ChunkedArray:
-    """Set cells of a categorical column; a new category comes behind the others."""
+    """Set cells of a categorical column; new categories come last."""
     import pyarrow as pa
 
     kind = column.type
@@ -171,7 +173,9 @@ def set_categories(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> p
         indices[n] = None if value is None else number[value]
     try:
         changed = pa.DictionaryArray.from_arrays(
-            pa.array(indices, kind.index_type), pa.array(known, kind.value_type), ordered=kind.ordered
+            pa.array(indices, kind.index_type),
+            pa.array(known, kind.value_type),
+            ordered=kind.ordered,
         )
     except (pa.ArrowException, OverflowError, TypeError):
         raise refuse_cell(known[-1], kind, name) from None

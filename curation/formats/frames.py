@@ -73,7 +73,7 @@ def list_paths(frame: pd.DataFrame, options: ImportOptions) -> Source:
 
 
 def find_file(path: str) -> str:
-    """Make the path of a file absolute; other texts, such as addresses, stay."""
+    """Make the path of a file absolute; other texts stay."""
     there = os.path.abspath(os.path.expanduser(path))
     return there if os.path.isfile(there) else path
 

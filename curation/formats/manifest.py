@@ -50,7 +50,7 @@ class Manifest:
         return list_samples(path, read_table(path), options)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the labels and splits in every manifest of a folder, or in one."""
+        """Change the labels and splits in every manifest."""
         files = [source] if source.is_file() else sorted(source.glob(f"{STEM}.*"))
         plans = [plan_patch(file, source, changes, options) for file in files]
         rewritten = {name: write for plan in plans for name, write in plan.rewritten.items()}

@@ -24,7 +24,7 @@ class Held:
 
 
 def read_object(source: Any, labels: Any = None, split: Iterable[str] | str = "") -> Held:
-    """Read a frame of any library, arrays with labels, a torch Dataset or a Bunch.
+    """Read a frame, arrays, a torch Dataset or a Bunch.
 
     A torch Dataset that keeps its files or arrays is read from those, without its transforms.
     UserError where it is none of these.
@@ -50,7 +50,7 @@ def read_object(source: Any, labels: Any = None, split: Iterable[str] | str = ""
 
 
 def is_of(source: Any, *packages: str) -> bool:
-    """Whether a class of an object is of a package, without importing that."""
+    """Whether an object is of a package, without importing it."""
     modules = [kind.__module__ for kind in type(source).__mro__]
     return any(f"{module}.".startswith(f"{p}.") for module in modules for p in packages)
 
@@ -95,7 +95,7 @@ def list_labels(labels: Any) -> list:
 
 
 def name_classes(numbers: Sequence[Any], classes: Sequence[Any] | None) -> Any:
-    """Name classes by their number, as a categorical that declares all; without names, as they are."""
+    """Name classes by their numbers, as a categorical of all."""
     import pandas as pd
 
     if classes is None or not len(classes):
@@ -126,7 +126,7 @@ def read_bunch(bunch: dict) -> Held:
 
 
 def scale_images(images: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Bring arrays of images to bytes; says by how much they were multiplied."""
+    """Bring arrays of images to bytes, and say how."""
     if images.dtype == np.uint8 or not images.size:
         return images, []
     low, high = float(images.min()), float(images.max())
@@ -145,7 +145,7 @@ def scale_images(images: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def read_dataset(dataset: Any, split: Iterable[str] | str) -> pd.DataFrame:
-    """Read a torch Dataset: the files or arrays that it keeps, else what it returns."""
+    """Read the files or arrays that a torch Dataset keeps."""
     inner, classes = getattr(dataset, "dataset", None), getattr(dataset, "classes", None)
     if inner is not None and hasattr(dataset, "indices"):  # a Subset
         if keeps_images(inner):
@@ -181,7 +181,7 @@ def keeps_images(dataset: Any) -> bool:
 
 
 def held_arrays(dataset: Any) -> tuple[Any, Any] | None:
-    """The images (n, ...) and labels (n,) that a Dataset keeps in memory, or None."""
+    """Find the images and labels that a Dataset keeps in memory."""
     tensors = getattr(dataset, "tensors", None)
     if isinstance(tensors, tuple) and len(tensors) == 2:
         return tensors
@@ -193,7 +193,7 @@ def held_arrays(dataset: Any) -> tuple[Any, Any] | None:
 
 
 def as_pictures(data: Any) -> np.ndarray:
-    """Arrays of images (n, h, w) or (n, h, w, c), also of those with channels first."""
+    """Put channels last: (n, h, w) or (n, h, w, c)."""
     array = np.asarray(data)
     if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[3] not in (1, 3, 4):
         array = array.transpose(0, 2, 3, 1)

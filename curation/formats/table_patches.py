@@ -1,4 +1,4 @@
-"""Bring changes to a table: which cells of which rows, and what they say then."""
+"""Bring changes to a table: which cells say what."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from assay.curation.formats.splits import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
 from assay.curation.formats.table_labels import ONES, WHOLE
-from assay.curation.formats.table_rows import Rows, read_rows
+from assay.curation.formats.table_rows import read_rows
+from assay.curation.formats.table_words import Rows
 from assay.curation.formats.text_patches import (
     Cells,
     patch_csv,
@@ -52,7 +53,7 @@ class TableChanges:
 
 
 def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-    """Plan how the table at `path`, which is a source or lies in it, takes over changes."""
+    """Plan how the table at `path` of a source takes over changes."""
     found = find_changes(path, changes, options)
     rewritten: dict[str, Callable[[Path], None]] = {}
     if found.table.shards:
@@ -71,7 +72,7 @@ def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportO
 def write_changed_rows(
     path: Path, changes: pd.DataFrame, options: ImportOptions, out: Path
 ) -> None:
-    """Write the changed rows of a table alone, as a file of its kind.
+    """Write the changed rows of a table as a small one.
 
     Rows that are to go are written beside them, into a file called .removed.
     """
@@ -98,7 +99,7 @@ def write_changed_rows(
 
 
 def number_rows(table: Table, rows: Any) -> Any:
-    """Number rows as their file does: by lines, or from 1 in Excel."""
+    """Number rows as their file does."""
     numbers = table.places.numbers
     if isinstance(rows, set):
         return {numbers[n] for n in rows}
@@ -168,7 +169,7 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
 
 
 def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, int]:
-    """Find the row of each key, or of each id where Assay wrote the table."""
+    """Find the row of each key, or of each sample's id."""
     n = len(table.places)
     if rows.exported:
         return {str(table.columns["sample_id"][i]): i for i in reversed(range(n))}
@@ -243,7 +244,9 @@ class CellWriter:
         if read_split_word(self.rows.splits[n] or "", mapped) == split:
             return {}
         words = Counter(
-            word for word in map(none_of, self.rows.splits) if word and read_split_word(word, mapped) == split
+            word
+            for word in map(none_of, self.rows.splits)
+            if word and read_split_word(word, mapped) == split
         )
         if roles.flag:
             flags = [word for word, meant in roles.flag.items() if meant == split]

@@ -92,7 +92,9 @@ def test_tensors_with_channels_first_are_images(tmp_path):
 
 def test_a_bunch_of_scikit_learn(tmp_path):
     digits = load_digits()
-    few = Bunch(images=digits.images[:50], target=digits.target[:50], target_names=digits.target_names)
+    few = Bunch(
+        images=digits.images[:50], target=digits.target[:50], target_names=digits.target_names
+    )
     bench = bench_with(tmp_path, few)
     want = {
         pixel_hash(Image.fromarray(np.rint(image * 255 / 16).astype("u1"))): str(t)

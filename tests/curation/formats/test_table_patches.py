@@ -19,10 +19,15 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.read import read_source
 from assay.curation.formats.tables import FORMAT
-from assay.curation.formats.text_patches import patch_csv, patch_json, patch_json_lines, rewrite_text
+from assay.curation.formats.text_patches import (
+    patch_csv,
+    patch_json,
+    patch_json_lines,
+    rewrite_text,
+)
 from tests.curation.formats.test_read import folder, refused, table
 
-CELLS = st.text('ab"\n\r,;\t|\' é🐈', max_size=6)
+CELLS = st.text("ab\"\n\r,;\t|' é🐈", max_size=6)
 NEW = st.one_of(st.none(), st.text('ab"\n,;é ', min_size=1, max_size=4))
 
 
@@ -76,7 +81,19 @@ def test_a_csv_differs_in_the_changed_cells_alone(made, data):
 
 
 VALUES = st.sampled_from(
-    ["1", "-0", "1.50e3", "NaN", '"a\\u00e9"', '"é"', '"\\/"', "null", "[1 ,2]", '{"a" : {} }', "true"]
+    [
+        "1",
+        "-0",
+        "1.50e3",
+        "NaN",
+        '"a\\u00e9"',
+        '"é"',
+        '"\\/"',
+        "null",
+        "[1 ,2]",
+        '{"a" : {} }',
+        "true",
+    ]
 )
 SPACE = st.sampled_from(["", " ", "\n  "])
 
@@ -85,7 +102,9 @@ SPACE = st.sampled_from(["", " ", "\n  "])
 def json_objects(draw, names=("image", "label", "x")):
     """The raw pieces of an object: [(before, name, colon, value)], and what closes it."""
     names = draw(st.permutations(names))
-    members = [(draw(SPACE), f'"{n}"', draw(SPACE) + ":" + draw(SPACE), draw(VALUES)) for n in names]
+    members = [
+        (draw(SPACE), f'"{n}"', draw(SPACE) + ":" + draw(SPACE), draw(VALUES)) for n in names
+    ]
     return members, draw(SPACE)
 
 
@@ -161,7 +180,9 @@ def test_encoding_and_mark_stay(mark, tmp_path):
 def changes_of(*rows):
     """Changes as the bench lists them: key, given label, label, split, removed."""
     columns = ["key", "given_label", "label", "split", "removed"]
-    return pd.DataFrame(rows, columns=columns).astype(object).assign(uri="").astype({"removed": bool})
+    return (
+        pd.DataFrame(rows, columns=columns).astype(object).assign(uri="").astype({"removed": bool})
+    )
 
 
 def patched(path, *rows, **options):
@@ -176,7 +197,9 @@ def test_whole_numbers_stay_as_they_were_written(tmp_path):
     out, notes = patched(table(tmp_path, rows), ("1.png", "3", "4", None, False))
     assert [r[1] for r in csv.reader(open(out))] == ["target", "4.0", "4.0", ""] and notes == []
     folder(tmp_path, "a.png", "b.png", "c.png")
-    (tmp_path / "m.jsonl").write_text('{"image":"a.png","y":1}\n{"image":"b.png","y":2}\n{"image": "c.png"}')
+    (tmp_path / "m.jsonl").write_text(
+        '{"image":"a.png","y":1}\n{"image":"b.png","y":2}\n{"image": "c.png"}'
+    )
     out, _ = patched(
         tmp_path / "m.jsonl", ("a.png", "1", "2", None, False), ("c.png", None, "1", None, False)
     )
@@ -185,7 +208,10 @@ def test_whole_numbers_stay_as_they_were_written(tmp_path):
 
 
 def test_a_new_class_gets_the_next_number(tmp_path):
-    rows = [("path", "label", "label_name"), *((f"{i}.png", str(i % 2), "ab"[i % 2]) for i in range(4))]
+    rows = [
+        ("path", "label", "label_name"),
+        *((f"{i}.png", str(i % 2), "ab"[i % 2]) for i in range(4)),
+    ]
     out, notes = patched(table(tmp_path, rows), ("1.png", "b", "new", None, False))
     assert list(csv.reader(open(out)))[2] == ["1.png", "2", "new"] and "new is 2" in notes[0]
 
@@ -200,10 +226,22 @@ def test_splits_are_said_in_the_sources_own_words(tmp_path):
     ]
     moves = ("1.png", "a", "a", "val", False), ("3.png", "a", "a", "test", False)
     out, notes = patched(table(tmp_path, rows), *moves, ("4.png", "b", "b", "train", False))
-    assert [r[2] for r in csv.reader(open(out))][1:] == ["eval", "training_set", "test", "training_set"]
-    flags = [("path", "label", "is_test"), ("1.png", "a", "no"), ("2.png", "b", "yes"), ("3.png", "b", "no")]
+    assert [r[2] for r in csv.reader(open(out))][1:] == [
+        "eval",
+        "training_set",
+        "test",
+        "training_set",
+    ]
+    flags = [
+        ("path", "label", "is_test"),
+        ("1.png", "a", "no"),
+        ("2.png", "b", "yes"),
+        ("3.png", "b", "no"),
+    ]
     out, notes = patched(
-        table(tmp_path, flags), ("1.png", "a", "a", "test", False), ("3.png", "b", "a", "val", False)
+        table(tmp_path, flags),
+        ("1.png", "a", "a", "test", False),
+        ("3.png", "b", "a", "val", False),
     )
     assert [r[1:] for r in csv.reader(open(out))][1:] == [["a", "yes"], ["b", "yes"], ["a", "no"]]
     assert "is_test knows no val" in notes[0]
@@ -224,7 +262,9 @@ def test_a_source_that_says_something_else_by_now_is_refused(tmp_path):
 
 
 def test_corrections_are_a_small_file_of_its_kind(tmp_path):
-    path = table(tmp_path, [("path", "label"), *((f"{i}.png", "ab"[i % 2]) for i in range(6))], delimiter=";")
+    path = table(
+        tmp_path, [("path", "label"), *((f"{i}.png", "ab"[i % 2]) for i in range(6))], delimiter=";"
+    )
     changes = changes_of(("1.png", "b", "a", None, False), ("4.png", "a", "a", None, True))
     FORMAT.write_corrections(path, changes, ImportOptions(), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == b"path;label\r\n1.png;a\r\n"
@@ -249,12 +289,16 @@ def write_parquet(path):
         metadata={b"made by": b"me", b"notes": b"{}"},
     )
     rows = [
-        dict(image=dict(bytes=bytes([i]) * 50, path=None), label=i % 3, when=i, tags=["x"] * (i % 2))
+        dict(
+            image=dict(bytes=bytes([i]) * 50, path=None), label=i % 3, when=i, tags=["x"] * (i % 2)
+        )
         for i in range(20)
     ]
     codecs = {"image.bytes": "NONE", "image.path": "NONE", "label": "ZSTD", "when": "GZIP"}
     table = pa.Table.from_pylist(rows, schema)
-    pq.write_table(table, path, row_group_size=6, compression=codecs | {"tags.list.element": "SNAPPY"})
+    pq.write_table(
+        table, path, row_group_size=6, compression=codecs | {"tags.list.element": "SNAPPY"}
+    )
 
 
 def describe_parquet(path):
@@ -263,7 +307,10 @@ def describe_parquet(path):
     columns = [[g.column(i) for i in range(g.num_columns)] for g in groups]
     return (
         [g.num_rows for g in groups],
-        [[(c.path_in_schema, c.compression, c.encodings, c.is_stats_set) for c in g] for g in columns],
+        [
+            [(c.path_in_schema, c.compression, c.encodings, c.is_stats_set) for c in g]
+            for g in columns
+        ],
         meta.format_version,
         {k: v for k, v in meta.metadata.items() if k != b"ARROW:schema"},
     )
@@ -293,7 +340,9 @@ def test_arrow_keeps_batches_and_compression(codec, kind, tmp_path):
     paths = folder(tmp_path, *(f"{i}.png" for i in range(20)))
     schema = pa.schema([("path", pa.string()), ("label", pa.string())], metadata={b"a": b"b"})
     parts = [
-        pa.record_batch([[f"{i}.png" for i in part], ["cat" if i % 2 == 0 else "dog" for i in part]], schema)
+        pa.record_batch(
+            [[f"{i}.png" for i in part], ["cat" if i % 2 == 0 else "dog" for i in part]], schema
+        )
         for part in (range(8), range(8, 16), range(16, 20))
     ]
     rows = pa.Table.from_batches(parts)
