@@ -13,7 +13,6 @@ from itertools import islice
 from typing import NamedTuple
 
 from assay.curation.media.images import SUFFIXES
-from assay.curation.media.listing import list_files
 
 MOST_FILES = 2_000_000  # looked at below a folder
 FOREIGN = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")  # how a path begins that is not relative
@@ -27,17 +26,17 @@ class Found(NamedTuple):
 
 
 class ImageIndex:
-    """The images below a folder; it is walked when first asked."""
+    """The images below a folder; their paths are listed when first asked."""
 
-    def __init__(self, root: str, texts: Iterable[str | None]) -> None:
-        """`texts` are all that will be asked: a bare name must come once."""
-        self.root, self.texts = root, texts
+    def __init__(self, paths: Iterable[str], texts: Iterable[str | None]) -> None:
+        """Keep the relative `paths` of files, and all `texts` that will be asked."""
+        self.paths, self.texts = paths, texts
 
     @cached_property
     def files(self) -> dict[str, list[list[str]]]:
         """Map each folded name to the parts of its paths."""
         found: dict[str, list[list[str]]] = {}
-        for file in islice(list_files(self.root), MOST_FILES):
+        for file in islice(self.paths, MOST_FILES):
             if file.lower().endswith(SUFFIXES):
                 parts = file.split("/")
                 name = fold(parts[-1])
