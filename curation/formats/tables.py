@@ -26,6 +26,10 @@ class Tables:
 
     name = "table"
     suffixes = TABLES
+    asks = (
+        "two columns of labels, images or splits; folds; which sheet of a workbook; texts such as"
+        " cat|dog. Boxes, masks and several labels are refused; --pictures-only takes the images"
+    )
 
     def matches(self, path: Path) -> Match:
         if path.is_dir() and (shards := list_shards(path)):
