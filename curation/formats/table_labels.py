@@ -22,6 +22,7 @@ CORNERS = ({"xmin", "ymin"}, {"bboxx", "bboxy"}, {"bbox"}, {"boxes"}, {"bboxes"}
 MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
 BITS = {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}
+NUMBER = re.compile("(id|idx|index|code|number|nr)$")
 ONES = {"1", "1.0", "True", "true"}
 
 
@@ -66,6 +67,7 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         if len(bits) > 2 and not words:
             return read_one_hot(free, bits, file)
         could = [n for n in free if n in words or holds_classes(free[n])]
+        could = drop_numbers(free, could)
         if len(could) != 1:
             raise ask_label(table, free, could, file)
         named, how = could, f"the only column that could be it: --label-column {could[0]}"
@@ -83,29 +85,41 @@ def plain_name(name: str) -> str:
 
 def choose_named(table: Table, free: dict, named: list[str], file: str) -> Labels:
     """Choose of several columns that are called like labels."""
-    names = [name for name in named if not holds_numbers(free[name])]
-    numbers = [name for name in named if name not in names]
-    if len(names) == 1 and all(is_paired(free[names[0]], free[n]) for n in numbers):
-        refuse_several(names[0], free[names[0]], file)
-        return pair_columns(table, free, names[0], "", numbers[0])
-    same = all(free[name] == free[named[0]] for name in named[1:])
-    if same:
-        return pair_columns(table, free, named[0], "")
-    raise ask_label(table, free, named, file)
+    left = drop_numbers(free, named)
+    if len(left) > 1 and all(free[name] == free[left[0]] for name in left[1:]):
+        left = left[:1]
+    if len(left) > 1:
+        raise ask_label(table, free, left, file)
+    refuse_lists(left[0], free[left[0]], file)
+    refuse_several(left[0], free[left[0]], file)
+    return pair_columns(table, free, left[0])
 
 
-def pair_columns(
-    table: Table, free: dict, column: str, how: str = "", index: str | None = None
-) -> Labels:
+def drop_numbers(free: dict, columns: list[str]) -> list[str]:
+    """Drop columns of class numbers beside the column of their names."""
+    names = [name for name in columns if holds_names(free[name])]
+    return [
+        column
+        for column in columns
+        if column in names
+        or not holds_numbers(free[column])
+        or not any(is_paired(free[name], free[column]) for name in names)
+    ]
+
+
+def pair_columns(table: Table, free: dict, column: str, how: str = "") -> Labels:
     """Pair a column of class numbers with that of names."""
-    values = free.get(column, table.columns[column])
-    if index is None and holds_numbers(values):
+    values = table.columns[column]
+    index = None
+    if holds_numbers(values):
         partners = [
             name for name, other in free.items() if holds_names(other) and is_paired(other, values)
         ]
         partners = [n for n in partners if names_classes(n)] if len(partners) > 1 else partners
         if len(partners) == 1:
             index, column = column, partners[0]
+    elif holds_names(values):
+        index = next((name for name in free if is_index(name, column, free[name], values)), None)
     if index is None:
         return Labels(column, classes=table.categories.get(column, []), how=how)
     pairs = {
@@ -114,6 +128,20 @@ def pair_columns(
         if v is not None and n is not None
     }
     return Labels(column, index, classes=[pairs[n] for n in sorted(pairs)], how=how)
+
+
+def is_index(name: str, column: str, numbers: list, names: list) -> bool:
+    """Whether a column has the numbers of the classes that `column` names."""
+    plain, other = plain_name(name), plain_name(column)
+    called = (
+        plain in NAMED
+        or names_classes(name)
+        or NUMBER.search(plain)
+        or plain in other
+        or other in plain
+    )
+    known = any(v is not None for v in numbers)
+    return bool(called) and known and holds_numbers(numbers) and is_paired(names, numbers)
 
 
 def names_classes(column: str) -> bool:

@@ -251,3 +251,12 @@ def test_shards_of_another_table_are_refused(tmp_path):
 def test_hostile_tables_get_a_clear_word(name, content, word, tmp_path):
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, word)
+
+
+def test_a_number_beside_a_name_that_nothing_calls_a_label(tmp_path):
+    numbers = [["emu", "cat", "dog"].index(label) for label in LABELS]
+    source = read(csv(tmp_path, JPG, image=JPG, species=numbers, species_name=LABELS))
+    assert list(source.frame.label) == LABELS and source.classes == ["emu", "cat", "dog"]
+    # a column of numbers that happens to go along with the names is no index
+    source = read(csv(tmp_path, JPG, image=JPG, label=LABELS, weight=numbers))
+    assert source.classes == [] and source.roles["metadata"] == "the column weight"
