@@ -20,6 +20,7 @@ from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.splits import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
+from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
 from assay.curation.formats.table_labels import ONES, WHOLE
 from assay.curation.formats.table_rows import read_rows
@@ -43,6 +44,7 @@ class TableChanges:
     table: Table
     cells: Cells = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
+    labels: dict[int, str | None] = field(default_factory=dict)  # what people say, by row
     notes: list[str] = field(default_factory=list)
 
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
@@ -155,10 +157,12 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
                     path, f"the label {rows.labels[n]} where {change.key} had {given}"
                 )
             new |= cells.label_cells(n, label, unsaid)
+            found.labels[n] = label
         if split := none_of(change.split):
             new |= cells.split_cells(n, split, unsaid)
         if new:
             found.cells[n] = new
+    refuse_misread(path, found, rows)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
     if found.removed and rows.roles.image in table.byte_columns:
         found.notes.append(
@@ -166,6 +170,27 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
             " place, import it again before anything else"
         )
     return found
+
+
+def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
+    """Refuse labels that the table would not say: a blank, nan, numbers that read as others."""
+    column = rows.roles.labels.column
+    if column is None:
+        return
+    cells = list(found.table.columns[column])
+    want = list(rows.labels)
+    for n, new in found.cells.items():
+        if column in new:
+            cells[n] = new[column]
+            want[n] = None if new[column] is None else found.labels[n]
+    texts = as_written if rows.exported else as_texts
+    for n, (text, label) in enumerate(zip(texts(cells, column), want)):
+        if text != label:
+            raise UserError(
+                f"expected labels that {path.name} can say, found {label!r:.100} on "
+                f"{found.table.places[n]}, which would be read as {text!r:.100}",
+                "rename the class, or use --format manifest",
+            )
 
 
 def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, int]:

@@ -423,3 +423,10 @@ def test_several_sheets_are_asked_about(tmp_path):
     refused(tmp_path / "b.xlsx", "found 2", hint="--sheet 'my second'")
     source = read_source(tmp_path / "b.xlsx", ImportOptions(sheet="my second"))
     assert list(source.frame.label) == ["c", "d"] and "first" in source.notes[0]
+
+
+@pytest.mark.parametrize("label", ["nan", " ", "1.0"])
+def test_a_label_that_would_be_read_as_another_is_refused(label, tmp_path):
+    path = table(tmp_path, [("path", "label"), ("1.png", "a"), ("2.png", "2.0")])
+    with pytest.raises(UserError, match="would be read as"):
+        patched(path, ("1.png", "a", label, None, False))
