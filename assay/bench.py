@@ -70,16 +70,15 @@ class Bench(curation.Bench):
         refreeze_test: bool = False,
         progress: bool = True,
     ) -> Bench:
-        """Import a folder, file, DataFrame, or arrays of images with labels.
+        """Import a folder, file, frame, dataset, or arrays of images with labels.
 
-        source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
-        takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
-        others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
-        of what was: frames are called frame, arrays arrays.
+        source: a path; a frame of pandas, polars or pyarrow with a column of paths, bytes, arrays or PIL images; a
+        torch Dataset; a Bunch of scikit-learn; or images, as objects.make_frame takes them with `labels` (n,) and
+        `split`. columns: {image, label, split, id or group: its column}. For the others
+        see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
+        of what was: frames are called frame, arrays arrays, a Dataset dataset, a Bunch bunch.
         """
-        import pandas as pd
-
-        from assay.curation.formats import frames, uploads
+        from assay.curation.formats import frames, objects, uploads
         from assay.curation.formats.base import ImportOptions
         from assay.pipelines.cli.data import describe_import, describe_reading
         from assay.pipelines.indexing.ingest import ingest
@@ -91,9 +90,8 @@ class Bench(curation.Bench):
                 f"expected labels beside arrays of images, found them beside {source}",
                 "a folder or file has its own: leave them out, or give a DataFrame of both",
             )
-        is_frame = isinstance(source, pd.DataFrame)
-        if not is_path:
-            name = name or ("frame" if is_frame else "arrays")
+        held = None if is_path else objects.read_object(source, labels, split)
+        name = name if held is None else name or held.name
         given = ImportOptions(
             columns=columns or {},
             split_map=split_map or {},
@@ -109,11 +107,10 @@ class Bench(curation.Bench):
             yes=yes,
             refreeze_test=refreeze_test,
         )
-        if is_path:
+        if held is None:
             there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
         else:
-            frame = source if is_frame else frames.make_frame(source, labels, split)
-            there = frames.open_frame(self, frame, given)
+            there = frames.open_frame(self, held.frame, given, held.notes)
         say = self._printer(progress)
         try:
             with progress_bar("decoding", progress) as step, there as found:

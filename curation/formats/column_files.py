@@ -59,7 +59,7 @@ def read_schema(path: Path) -> pa.Schema:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a file is an Arrow stream, and no Arrow file with an index at its end."""
+    """Whether a file is an Arrow stream, and no Arrow file."""
     with open(path, "rb") as file:
         start = file.read(len(FILE_MAGIC))
     if start.startswith(OLD_FEATHER):
@@ -71,8 +71,10 @@ def is_stream(path: Path) -> bool:
 
 
 @contextmanager
-def open_arrow(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader]:
-    """Open an Arrow file or stream; images in it are mapped, not read."""
+def open_arrow(
+    path: Path,
+) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader]:
+    """Open an Arrow file or stream, mapped and not read."""
     import pyarrow as pa
 
     stream = is_stream(path)
@@ -81,7 +83,7 @@ def open_arrow(path: Path) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.Rec
 
 
 def list_columns(read: pa.Table) -> tuple[dict[str, list], dict[str, list[str]]]:
-    """List the cells of each column, and what the type of a categorical one declares."""
+    """List the cells of each column, and declared categories."""
     import pyarrow as pa
 
     columns, categories = {}, {}
@@ -112,7 +114,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def list_shards(folder: Path) -> list[str]:
-    """List the Parquet files over which a folder's table is spread; [] where it has none.
+    """List the Parquet shards of a folder; [] where it has none.
 
     They lie in the folder or in data/, are called as shards are, and no other data is beside them.
     """
@@ -122,7 +124,9 @@ def list_shards(folder: Path) -> list[str]:
         names = sorted(p.name for p in place.iterdir() if p.is_file() and p.name[0] not in "._")
         shards = [name for name in names if name.lower().endswith(PARQUET)]
         if shards and all(SHARD.fullmatch(name) for name in shards):
-            others = [n for n in names if n not in shards and not n.lower().endswith((".md", ".txt"))]
+            others = [
+                n for n in names if n not in shards and not n.lower().endswith((".md", ".txt"))
+            ]
             return [] if others else [str((place / n).relative_to(folder)) for n in shards]
     return []
 
@@ -136,7 +140,7 @@ def is_hugging_face(path: Path) -> bool:
 
 
 def read_shards(folder: Path, names: list[str]) -> Table:
-    """Read all shards of a table as one; they must have the same columns."""
+    """Read all shards of a table as one."""
     tables = [read_columns(folder / name) for name in names]
     first = tables[0]
     for name, table in zip(names, tables):

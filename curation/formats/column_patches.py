@@ -1,4 +1,4 @@
-"""Change cells of Parquet, Arrow and Feather files, and keep all else of them.
+"""Change cells of Parquet, Arrow and Feather files.
 
 Schema, metadata, order, row groups and compression stay. Rows are numbered from 0 in the file.
 """
@@ -69,7 +69,9 @@ def writing_options(file: pq.ParquetFile) -> dict[str, Any]:
     chunked = (meta.metadata or {}).get(CHUNKED)
     return dict(
         use_content_defined_chunking=json.loads(chunked) if chunked else False,
-        compression=codecs if len(set(codecs.values())) > 1 else next(iter(codecs.values()), "NONE"),
+        compression=codecs
+        if len(set(codecs.values())) > 1
+        else next(iter(codecs.values()), "NONE"),
         use_dictionary=coded or False,
         write_statistics=[c.path_in_schema for c in columns if c.is_stats_set] or False,
         version=meta.format_version if meta.format_version in ("1.0", "2.4", "2.6") else "2.6",
@@ -109,7 +111,7 @@ def patch_arrow(source: Path, target: Path, cells: Cells, removed: set[int]) -> 
 
 
 def find_compression(source: Path, batch: pa.RecordBatch) -> str | None:
-    """Find the compression with which a batch becomes as long as it is in the file."""
+    """Find the compression that gives a batch its length."""
     import pyarrow as pa
 
     sizes = {}
@@ -136,7 +138,7 @@ def measure_batch(stream: pa.NativeFile) -> int:
 
 
 def change_rows(table: pa.Table, start: int, cells: Cells, removed: set[int]) -> pa.Table:
-    """Change the rows of a part of a file that begins at row `start`."""
+    """Change the rows of a part, which begins at `start`."""
     import pyarrow as pa
 
     mine = {n - start: row for n, row in cells.items() if start <= n < start + len(table)}
@@ -162,11 +164,12 @@ def set_cells(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.Chu
     values = pa.array([make_cell(new[n], column.type, name) for n in order], column.type)
     chosen = set(new)
     mask = pa.array([n in chosen for n in range(len(column))])
-    return pa.chunked_array([pc.replace_with_mask(column.combine_chunks(), mask, values)], column.type)
+    changed = pc.replace_with_mask(column.combine_chunks(), mask, values)
+    return pa.chunked_array([changed], column.type)
 
 
 def set_categories(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.ChunkedArray:
-    """Set cells of a categorical column; a new category comes behind the others."""
+    """Set cells of a categorical column; new categories come last."""
     import pyarrow as pa
 
     kind = column.type
@@ -179,7 +182,9 @@ def set_categories(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> p
         indices[n] = None if value is None else number[value]
     try:
         changed = pa.DictionaryArray.from_arrays(
-            pa.array(indices, kind.index_type), pa.array(known, kind.value_type), ordered=kind.ordered
+            pa.array(indices, kind.index_type),
+            pa.array(known, kind.value_type),
+            ordered=kind.ordered,
         )
     except (pa.ArrowException, OverflowError, TypeError):
         raise refuse_cell(known[-1], kind, name) from None

@@ -1,4 +1,4 @@
-"""Change cells of an Excel workbook, and keep styles, charts and all other sheets.
+"""Change cells of an Excel workbook, and nothing else.
 
 Only the text of the sheet is changed, at the cells; every other part is copied.
 """
@@ -117,7 +117,7 @@ def patch_row(row: str, number: int, new: dict[str, Any], known: dict[str, int])
 
 
 def write_cell(place: str, style: str, value: Any, known: dict[str, int]) -> str:
-    """Write a cell; a text that the workbook shares is named by its number."""
+    """Write a cell; a shared text is named by its number."""
     start = f"<c r={quoteattr(place)}{' ' + style if style else ''}"
     if value is None:
         return f"{start}/>"
@@ -149,5 +149,3 @@ def column_letter(n: int) -> str:
 
 def order_letter(letters: str) -> tuple[int, str]:
     return len(letters), letters
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserErr
 from assay.curation.formats.table_cells import Places, Table, check_width
 
 EXCEL = (".xlsx", ".xlsm")
+MOST_BYTES = 1 << 30  # of a workbook, unpacked
 
 
 def read_excel(path: Path, sheet: str | None = None) -> Table:
-    """Read the sheet asked for, or the only one that holds rows; numbers of rows are Excel's."""
+    """Read the sheet asked for, or the only one with rows."""
     sheets = {name: rows for name, rows in load_sheets(path).items() if rows}
     name = choose_sheet(path, sheets, sheet)
     rows = iter(sheets[name])
@@ -36,8 +38,8 @@ def read_excel(path: Path, sheet: str | None = None) -> Table:
 
 
 def load_sheets(path: Path) -> dict[str, list[tuple[int, tuple[Any, ...]]]]:
-    """Load the rows of every sheet that are not empty, with their numbers."""
-    from zipfile import BadZipFile
+    """Load the rows of every sheet, with Excel's numbers."""
+    from zipfile import BadZipFile, ZipFile
 
     try:
         from openpyxl import load_workbook
@@ -47,6 +49,14 @@ def load_sheets(path: Path) -> dict[str, list[tuple[int, tuple[Any, ...]]]]:
             "pip install 'assay[excel]', or save the sheet as CSV",
         ) from None
     try:
+        with ZipFile(path) as parts:
+            size = sum(part.file_size for part in parts.infolist())
+        if size > MOST_BYTES:
+            raise UserError(
+                f"expected a workbook of at most {MOST_BYTES >> 20:,} MB, found {size >> 20:,} MB "
+                f"packed in {path.name}",
+                "save the sheet as CSV",
+            )
         book = load_workbook(path, read_only=True, data_only=True)
         with_rows = {
             sheet.title: [
@@ -66,7 +76,7 @@ def load_sheets(path: Path) -> dict[str, list[tuple[int, tuple[Any, ...]]]]:
 
 
 def choose_sheet(path: Path, sheets: dict[str, list], asked: str | None) -> str:
-    """Choose the sheet asked for, or the only one; AmbiguousSource where there are several."""
+    """Choose the sheet asked for, or the only one."""
     if asked is not None and asked not in sheets:
         raise UnknownName(
             f"expected a sheet {asked} with rows in {path.name}, found {', '.join(sheets) or 'none'}",
@@ -83,7 +93,7 @@ def choose_sheet(path: Path, sheets: dict[str, list], asked: str | None) -> str:
         [
             Reading(
                 f"{len(rows) - 1:,} rows: {', '.join(str(c) for c in rows[0][1][:6] if c is not None)}",
-                f"--sheet {name!r}" if " " in name else f"--sheet {name}",
+                f"--sheet {shlex.quote(name)}",
             )
             for name, rows in sheets.items()
         ],

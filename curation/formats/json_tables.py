@@ -108,7 +108,9 @@ def list_rows(value: Any, shape: Shape, name: str) -> Table:
         }
     check_width(len(columns), name)
     n = len(next(iter(columns.values()), []))
-    return Table({key: blank_cells(cells) for key, cells in columns.items()}, Places("row", range(n)))
+    return Table(
+        {key: blank_cells(cells) for key, cells in columns.items()}, Places("row", range(n))
+    )
 
 
 def collect_rows(rows: Iterable[tuple[int, Any]], word: str, name: str) -> Table:

@@ -1,4 +1,4 @@
-"""Where the values of a JSON text stand in it, so that one can be changed alone."""
+"""Find where the values of a JSON text stand in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Child(NamedTuple):
 
 
 def list_children(text: str, start: int = 0) -> list[Child]:
-    """List the values of the object or array that begins at `start`, blanks aside."""
+    """List the values of the object or array at `start`."""
     at = skip_blanks(text, start)
     named = text[at] == "{"
     close = "}" if named else "]"
@@ -61,7 +61,7 @@ def parse_json(text: str, name: str, line: int | None = None) -> Any:
 
 
 def cut_children(children: list[Child], gone: Callable[[Child], bool]) -> list[tuple[int, int]]:
-    """List the spans to cut, so that children go with one comma each."""
+    """List the spans to cut, each child with one comma."""
     kept = [i for i, child in enumerate(children) if not gone(child)]
     last = kept[-1] if kept else -1
     spans = [

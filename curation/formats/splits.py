@@ -136,7 +136,7 @@ AROUND = re.compile(r"(seg|data|images?|imgs?)[ _-]|[ _-]?(set|data|images?|imgs
 
 
 def read_split_word(word: str, split_map: dict[str, str] | None = None) -> str | None:
-    """Read a source's word for a split, such as training_set; None where it is none."""
+    """Read a source's word for a split, such as training_set."""
     plain = (split_map or {}).get(word, word).strip().lower()
     bare = AROUND.sub("", AROUND.sub("", plain)).replace("-", "").replace("_", "")
     return SPLITS.get(plain) or SPLITS.get(bare)

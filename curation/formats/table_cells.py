@@ -1,4 +1,4 @@
-"""A table in memory: its cells by column, and where each row is."""
+"""A table in memory: its cells and where they are."""
 
 from __future__ import annotations
 

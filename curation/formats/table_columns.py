@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
-from assay.curation.formats.splits import read_split_word
+from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import Labels, choose_labels, plain_name
+from assay.curation.formats.table_splits import choose_column, choose_split
 from assay.curation.media.images import SUFFIXES
+from assay.curation.media.locations import ADDRESS, Place
 
 # as people call it, without _ and capitals; where several are there, the first wins only if all
 # name the same images
@@ -22,17 +23,9 @@ PATHS = (
 ).split()
 # taken only where images are found by them
 NAMES = "imageid imgid photoid pictureid id name key uuid fileid idcode code slide".split()
-SPLIT_NAMES = "split subset set partition phase datasplit usage dataset splitname tvt".split()
-FLAGS = {  # columns that say yes or no -> the split of yes
-    "istest": "test", "istrain": "train", "istraining": "train", "istrainingimage": "train",
-    "isval": "val", "isvalid": "val", "isvalidation": "val",
-}  # fmt: skip
-FOLDS = ("fold", "folds", "kfold", "cvfold", "foldid", "foldnumber")
-YES, NO = ("true", "1", "1.0", "yes", "t", "y"), ("false", "0", "0.0", "no", "f", "n")
 MANY = 10_000  # different cells that are kept
 SAMPLE = 50  # cells that are looked at to see what a column is
-# texts -> whether an image is where each says; addresses are None
-Finder = Callable[[list[str]], list[bool | None]]
+Finder = Callable[[list[str]], list[Place]]  # texts -> where the image of each is
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ def choose_roles(
     notes: list[str] = []
     image = choose_image_column(table, asked.get("image"), None if exported else find, file, notes)
     if image is None:
-        raise refuse_imageless(table, file)
+        raise refuse_imageless(table, file, find)
     id = choose_column(table, "id", asked.get("id"), ("key", "id") if exported else ("id",))
     id = None if id == image else id
     if id and not asked.get("id") and not exported and repeats(table.columns[id]):
@@ -88,23 +81,6 @@ def choose_roles(
     return Roles(image, id, split, group, labels, flag, notes)
 
 
-def choose_column(
-    table: Table, option: str, asked: str | None, words: tuple[str, ...] = ()
-) -> str | None:
-    """Choose the column asked for, else the first called one of `words`."""
-    names = [*table.columns, *(table.byte_columns if option == "image" else [])]
-    if asked and asked not in names and asked != "none":
-        raise UnknownName(
-            f"expected a column {asked}, found {', '.join(names)}",
-            f"--{option}-column takes one of these",
-            asked,
-            names,
-        )
-    if asked:
-        return asked if asked in names else None
-    return next((name for word in words for name in names if word == name.lower()), None)
-
-
 def choose_image_column(
     table: Table,
     asked: str | None,
@@ -112,7 +88,7 @@ def choose_image_column(
     file: str = "the table",
     notes: list[str] | None = None,
 ) -> str | None:
-    """Choose the column of images: asked for, named so, or the one by which images are found."""
+    """Choose the column of images: asked for, named so, or found."""
     likely = table.image_column
     if asked:
         return choose_column(table, "image", asked)
@@ -136,7 +112,7 @@ def choose_found(table: Table, named: list[str], find: Finder, file: str, notes:
     """Choose of several columns the one by which images are found."""
     looked = {name: find(first_texts(table.columns[name])) for name in named}
     local = [name for name in named if mostly(looked[name])]
-    away = [name for name in named if name not in local and any(v is None for v in looked[name])]
+    away = [n for n in named if n not in local and any(ADDRESS.match(p.uri) for p in looked[n])]
     found = local or away
     if not found:
         return named[0]
@@ -148,7 +124,10 @@ def choose_found(table: Table, named: list[str], find: Finder, file: str, notes:
         return found[0]
     raise AmbiguousSource(
         f"expected one column of images in {file}, found {len(found)}: {', '.join(found)}",
-        [Reading(f"such as {first_texts(table.columns[n])[0][:80]}", f"--image-column {n}") for n in found],
+        [
+            Reading(f"such as {first_texts(table.columns[n])[0][:80]}", f"--image-column {n}")
+            for n in found
+        ],
     )
 
 
@@ -156,12 +135,14 @@ def base_name(text: str) -> str:
     return re.split(r"[\\/]", text)[-1].rsplit(".", 1)[0].casefold()
 
 
-def mostly(found: list[bool | None]) -> bool:
-    return bool(found) and sum(v is True for v in found) * 2 >= len(found)
+def mostly(found: list[Place]) -> bool:
+    """Whether most of the images are there, addresses aside."""
+    there = [place for place in found if not place.wrong and not ADDRESS.match(place.uri)]
+    return bool(there) and len(there) * 2 >= len(found)
 
 
 def first_texts(values: list) -> list[str]:
-    """The first texts of a column; numbers as text, since names of images may be those."""
+    """List the first texts of a column, numbers as text."""
     found = (v for v in values if v is not None and not isinstance(v, list | dict | bytes))
     return [str(v) for v, _ in zip(found, range(SAMPLE))]
 
@@ -177,86 +158,29 @@ def repeats(values: list) -> bool:
     return len({str(v) for v in known}) * 2 < len(known)
 
 
-def refuse_imageless(table: Table, file: str) -> UserError:
+def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
     """Say that there are no images, and what there is instead."""
-    found = ", ".join([*table.columns, *table.byte_columns])[:500]
-    texts = [n for n, values in table.columns.items() if holds_text(values)]
-    if texts:
-        found += f"; {texts[0]} holds text, which Assay does not read yet"
+    found = shorten(", ".join([*table.columns, *table.byte_columns]), 500)
+    numbers = True
+    for name, values in table.columns.items():
+        texts = first_texts(values)
+        numbers &= all(re.fullmatch(r"[\d.eE+-]*", text) for text in texts)
+        if sum(text.count(" ") > 4 for text in texts) * 2 > len(texts):
+            pixels = all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
+            what = "pixels as text: write them as images" if pixels else "text"
+            found += f"; {name} holds {what}" + (
+                "" if pixels else ", which Assay does not read yet"
+            )
+            break
+        if find and plain_name(name) in NAMES and texts:
+            wrong = next((p.wrong for p in find(texts) if p.wrong), "")
+            found += f"; {name} {wrong}" if wrong else ""
+    if numbers and table.columns:
+        found += "; rows of numbers alone are not read yet"
     return UserError(
         f"expected a column of image paths or bytes in {file}, found {found}",
         "--image-column NAME; found without it: path, image, file_name, ..., a column by which images"
         " are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
-    )
-
-
-def holds_text(values: list) -> bool:
-    texts = [v for v in values[:SAMPLE] if isinstance(v, str)]
-    return bool(texts) and sum(v.count(" ") > 4 for v in texts) * 2 > len(texts)
-
-
-def choose_split(
-    table: Table, asked: str | None, file: str, split_map: dict[str, str], exported: bool
-) -> tuple[str | None, dict[str, str]]:
-    """Choose the column of the splits, and what yes and no mean in it."""
-    if asked or exported:
-        column = choose_column(table, "split", asked, ("split",))
-        return column, read_flag(column, table.columns.get(column or "", []))
-    plain = {name: plain_name(name) for name in table.columns}
-    exact = [name for name in plain if plain[name] == "split"]
-    known = exact or [
-        name
-        for name in plain
-        if plain[name] in SPLIT_NAMES and holds_splits(table.columns[name], split_map)
-    ]
-    flags = [name for name in plain if read_flag(name, table.columns[name])]
-    folds = [name for name in plain if plain[name] in FOLDS]
-    if len(known) == 1 or len(set(map(str, (table.columns[n] for n in known)))) == 1:
-        return known[0], {}
-    if len(known) > 1 or len(flags) > 1:
-        several = known or flags
-        raise AmbiguousSource(
-            f"expected one column of splits in {file}, found {len(several)}: {', '.join(several)}",
-            [*(Reading("", f"--split-column {n}") for n in several),
-             Reading("the splits are drawn", "--split-column none")],
-        )  # fmt: skip
-    if flags:
-        return flags[0], read_flag(flags[0], table.columns[flags[0]])
-    if folds:
-        raise ask_fold(folds[0], table.columns[folds[0]], file)
-    return None, {}
-
-
-def holds_splits(values: list, split_map: dict[str, str]) -> bool:
-    """Whether some values of a column are words for splits."""
-    words = {str(v) for v in values if v is not None}
-    return len(words) < 50 and any(read_split_word(word, split_map) for word in words)
-
-
-def read_flag(column: str | None, values: list) -> dict[str, str]:
-    """What the words of a column such as is_test mean; {} where it is none of these."""
-    split = FLAGS.get(plain_name(column or ""))
-    words = {str(v) for v in values if v is not None}
-    if not split or not words or any(word.lower() not in (*YES, *NO) for word in words):
-        return {}
-    other = "test" if split == "train" else "train"
-    return {word: split if word.lower() in YES else other for word in words}
-
-
-def ask_fold(column: str, values: list, file: str) -> AmbiguousSource:
-    """Ask what folds mean: they are no splits until somebody says which is which."""
-    folds = sorted({str(v) for v in values if v is not None})[:20]
-    meant = ",".join(f"{fold}={'test' if fold == folds[-1] else 'train'}" for fold in folds)
-    return AmbiguousSource(
-        f"expected splits or none in {file}, found the column {column} with {len(folds)} folds",
-        [
-            Reading("the splits are drawn, folds are metadata", "--split-column none"),
-            Reading("a fold is a split, as you say", f"--split-column {column} --split-map {meant}"),
-            Reading(
-                "the splits are drawn by fold: one stays whole",
-                f"--split-column none --group-column {column}",
-            ),
-        ],
     )
 
 

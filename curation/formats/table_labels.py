@@ -1,11 +1,12 @@
-"""Which columns of a table hold its labels, and what else they could be."""
+"""Which columns of a table hold its labels."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
@@ -21,6 +22,7 @@ CORNERS = ({"xmin", "ymin"}, {"bboxx", "bboxy"}, {"bbox"}, {"boxes"}, {"bboxes"}
 MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
 BITS = {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}
+NUMBER = re.compile("(id|idx|index|code|number|nr)$")
 ONES = {"1", "1.0", "True", "true"}
 
 
@@ -33,13 +35,14 @@ class Labels:
     one_hot: tuple[str, ...] = ()  # a column for each class, of which a row has one set
     classes: list[str] = field(default_factory=list)  # as declared, in order
     how: str = ""  # why it was taken, where that was a guess
+    notes: list[str] = field(default_factory=list)
 
     def all_columns(self) -> set[str]:
         return {name for name in (self.column, self.index, *self.one_hot) if name}
 
 
 def choose_labels(table: Table, asked: str | None, taken: set[str | None], file: str) -> Labels:
-    """Choose the columns of the labels; `asked` is one of the table, "none" or None.
+    """Choose the columns of the labels.
 
     Asked for, or named so; else the only one that could be it: that has a word of LABELS in its
     name, or values that come twice each, or so. AmbiguousSource where there are several.
@@ -48,17 +51,23 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         return Labels()
     free = {name: values for name, values in table.columns.items() if name not in taken}
     if asked:
-        return pair_columns(table, free, asked, refuse_lists(asked, table.columns[asked], file))
+        refuse_lists(asked, table.columns[asked], file)
+        example = find_several(table.columns[asked])
+        found = pair_columns(table, free, asked)
+        said = f"labels such as {example[:60]!r} look like several: each text is a class of its own"
+        return replace(found, notes=[said] if example else [])
     named = [name for name in free if plain_name(name) in NAMED]
     refuse_objects(free, named, file)
     if len(named) > 1:
         return choose_named(table, free, named, file)
     if not named:
+        free = {name: values for name, values in free.items() if not names_other(name)}
         bits = [name for name, values in free.items() if holds_bits(values)]
         words = [n for n in free if any(word in n.lower() for word in LABELS) and n not in bits]
         if len(bits) > 2 and not words:
             return read_one_hot(free, bits, file)
         could = [n for n in free if n in words or holds_classes(free[n])]
+        could = drop_numbers(free, could)
         if len(could) != 1:
             raise ask_label(table, free, could, file)
         named, how = could, f"the only column that could be it: --label-column {could[0]}"
@@ -75,30 +84,42 @@ def plain_name(name: str) -> str:
 
 
 def choose_named(table: Table, free: dict, named: list[str], file: str) -> Labels:
-    """Choose of several columns called like labels: names and their numbers go together."""
-    names = [name for name in named if not holds_numbers(free[name])]
-    numbers = [name for name in named if name not in names]
-    if len(names) == 1 and all(is_paired(free[names[0]], free[n]) for n in numbers):
-        refuse_several(names[0], free[names[0]], file)
-        return pair_columns(table, free, names[0], "", numbers[0])
-    same = all(free[name] == free[named[0]] for name in named[1:])
-    if same:
-        return pair_columns(table, free, named[0], "")
-    raise ask_label(table, free, named, file)
+    """Choose of several columns that are called like labels."""
+    left = drop_numbers(free, named)
+    if len(left) > 1 and all(free[name] == free[left[0]] for name in left[1:]):
+        left = left[:1]
+    if len(left) > 1:
+        raise ask_label(table, free, left, file)
+    refuse_lists(left[0], free[left[0]], file)
+    refuse_several(left[0], free[left[0]], file)
+    return pair_columns(table, free, left[0])
 
 
-def pair_columns(
-    table: Table, free: dict, column: str, how: str = "", index: str | None = None
-) -> Labels:
-    """Pair a column of numbers with the only one that has a name for each, if there is one."""
-    values = free.get(column, table.columns[column])
-    if index is None and holds_numbers(values):
+def drop_numbers(free: dict, columns: list[str]) -> list[str]:
+    """Drop columns of class numbers beside the column of their names."""
+    names = [name for name in columns if holds_names(free[name])]
+    return [
+        column
+        for column in columns
+        if column in names
+        or not holds_numbers(free[column])
+        or not any(is_paired(free[name], free[column]) for name in names)
+    ]
+
+
+def pair_columns(table: Table, free: dict, column: str, how: str = "") -> Labels:
+    """Pair a column of class numbers with that of names."""
+    values = table.columns[column]
+    index = None
+    if holds_numbers(values):
         partners = [
             name for name, other in free.items() if holds_names(other) and is_paired(other, values)
         ]
         partners = [n for n in partners if names_classes(n)] if len(partners) > 1 else partners
         if len(partners) == 1:
             index, column = column, partners[0]
+    elif holds_names(values):
+        index = next((name for name in free if is_index(name, column, free[name], values)), None)
     if index is None:
         return Labels(column, classes=table.categories.get(column, []), how=how)
     pairs = {
@@ -109,12 +130,26 @@ def pair_columns(
     return Labels(column, index, classes=[pairs[n] for n in sorted(pairs)], how=how)
 
 
+def is_index(name: str, column: str, numbers: list, names: list) -> bool:
+    """Whether a column has the numbers of the classes that `column` names."""
+    plain, other = plain_name(name), plain_name(column)
+    called = (
+        plain in NAMED
+        or names_classes(name)
+        or NUMBER.search(plain)
+        or plain in other
+        or other in plain
+    )
+    known = any(v is not None for v in numbers)
+    return bool(called) and known and holds_numbers(numbers) and is_paired(names, numbers)
+
+
 def names_classes(column: str) -> bool:
     return any(word in column.lower() for word in (*LABELS, "name", "species"))
 
 
 def is_paired(names: list, numbers: list) -> bool:
-    """Whether each name has one number and each number one name, and both come again."""
+    """Whether each name has one number and each number one name."""
     pairs = set(zip(map(str, names), map(str, numbers)))
     once = {name for name, _ in pairs}, {number for _, number in pairs}
     return len(pairs) == len(once[0]) == len(once[1]) <= len(names) / 2
@@ -133,8 +168,14 @@ def holds_names(values: list) -> bool:
     return bool(texts) and all(isinstance(v, str) for v in texts) and not holds_numbers(texts)
 
 
+def names_other(column: str) -> bool:
+    """Whether a column names patients, lesions or the like."""
+    return plain_name(column).endswith("id") and not names_classes(column)
+
+
 def holds_bits(values: list) -> bool:
-    return {str(v) for v in values} <= BITS
+    found = {str(v) for v in values}
+    return found <= BITS or found <= {"1", "-1"}
 
 
 def holds_classes(values: list) -> bool:
@@ -149,7 +190,9 @@ def holds_classes(values: list) -> bool:
 
 def read_one_hot(free: dict, bits: list[str], file: str) -> Labels:
     """Read a column for each class, where no row has two set."""
-    most = max((sum(str(v) in ONES for v in row) for row in zip(*(free[b] for b in bits))), default=0)
+    most = max(
+        (sum(str(v) in ONES for v in row) for row in zip(*(free[b] for b in bits))), default=0
+    )
     if most > 1:
         raise UserError(
             f"expected one label a row in {file}, found rows with {most} of the {len(bits)} columns "
@@ -167,7 +210,7 @@ def ask_label(table: Table, free: dict, could: list[str], file: str) -> UserErro
             f"expected a label column in {file}, found {', '.join(table.columns) or 'none'}",
             "say which: --label-column NAME, or none for a pool",
         )
-    readings = [Reading(count_values(free[c]), f"--label-column {c!r}" if " " in c else f"--label-column {c}") for c in could]
+    readings = [Reading(count_values(free[c]), name_option(c)) for c in could]
     return AmbiguousSource(
         f"expected one label column in {file}, found {len(could)} that could be it: {', '.join(could)}",
         [*readings[:8], Reading("none for a pool", "--label-column none")],
@@ -194,19 +237,38 @@ def refuse_objects(free: dict, named: list[str], file: str) -> None:
         )
 
 
-def refuse_lists(name: str, values: list, file: str) -> str:
-    """Refuse a column of lists, which are several labels; returns ""."""
+def refuse_lists(name: str, values: list, file: str) -> None:
+    """Refuse a column of lists, which are several labels."""
     if any(isinstance(v, list | dict) for v in values):
         raise UserError(
             f"expected text or numbers in the column {name} of {file}, found lists or structs: "
             "several labels for an image, which Assay does not read yet",
             "name another column; --pictures-only imports the images without labels",
         )
-    return ""
 
 
 def refuse_several(name: str, values: list, file: str) -> None:
-    """Ask where texts look like several labels in one cell, as in cat|dog."""
+    """Ask where texts look like several labels, as cat|dog does."""
+    if example := find_several(values):
+        raise AmbiguousSource(
+            f"expected one label a row in the column {name} of {file}, found texts that look like "
+            f"several, such as {example[:60]!r}",
+            [
+                Reading("each text is a class of its own", name_option(name)),
+                Reading("the images without labels: several are not read yet", "--pictures-only"),
+            ],
+        )
+
+
+def name_option(column: str) -> str:
+    return f"--label-column {shlex.quote(column)}"
+
+
+def find_several(values: list) -> str:
+    """Find a text that looks like several labels, or "".
+
+    The same parts come in many texts, or stand alone elsewhere.
+    """
     texts = {v for v in values if isinstance(v, str)}
     for separator in "|;, ":
         split = {text: [p.strip() for p in text.split(separator) if p.strip()] for text in texts}
@@ -216,16 +278,7 @@ def refuse_several(name: str, values: list, file: str) -> None:
         blank = separator == " "
         longest = max(map(len, several.values()), default=0)
         few = len(parts) * (2 if blank else 1) < len(texts) and (longest > 2 or not blank)
-        alone = several and all(p in texts for found in several.values() for p in found)
+        alone = all(p in texts for found in several.values() for p in found)
         if several and (few or alone and not blank):
-            example = next(iter(sorted(several)))
-            raise AmbiguousSource(
-                f"expected one label a row in the column {name} of {file}, found {len(several):,} texts "
-                f"that look like several, such as {example[:60]!r}",
-                [
-                    Reading("each text is a class of its own", f"--label-column {name}"),
-                    Reading(
-                        "the images without labels: several labels are not read yet", "--pictures-only"
-                    ),
-                ],
-            )
+            return min(several)
+    return ""

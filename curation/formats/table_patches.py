@@ -1,4 +1,4 @@
-"""Bring changes to a table: which cells of which rows, and what they say then."""
+"""Bring changes to a table: which cells say what."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.splits import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
+from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
 from assay.curation.formats.table_labels import ONES, WHOLE
-from assay.curation.formats.table_rows import Rows, read_rows
+from assay.curation.formats.table_rows import read_rows
+from assay.curation.formats.table_words import Rows
 from assay.curation.formats.text_patches import (
     Cells,
     patch_csv,
@@ -42,6 +44,7 @@ class TableChanges:
     table: Table
     cells: Cells = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
+    labels: dict[int, str | None] = field(default_factory=dict)  # what people say, by row
     notes: list[str] = field(default_factory=list)
 
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
@@ -52,7 +55,7 @@ class TableChanges:
 
 
 def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-    """Plan how the table at `path`, which is a source or lies in it, takes over changes."""
+    """Plan how the table at `path` of a source takes over changes."""
     found = find_changes(path, changes, options)
     rewritten: dict[str, Callable[[Path], None]] = {}
     if found.table.shards:
@@ -71,7 +74,7 @@ def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportO
 def write_changed_rows(
     path: Path, changes: pd.DataFrame, options: ImportOptions, out: Path
 ) -> None:
-    """Write the changed rows of a table alone, as a file of its kind.
+    """Write the changed rows of a table as a small one.
 
     Rows that are to go are written beside them, into a file called .removed.
     """
@@ -98,7 +101,7 @@ def write_changed_rows(
 
 
 def number_rows(table: Table, rows: Any) -> Any:
-    """Number rows as their file does: by lines, or from 1 in Excel."""
+    """Number rows as their file does."""
     numbers = table.places.numbers
     if isinstance(rows, set):
         return {numbers[n] for n in rows}
@@ -154,10 +157,12 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
                     path, f"the label {rows.labels[n]} where {change.key} had {given}"
                 )
             new |= cells.label_cells(n, label, unsaid)
+            found.labels[n] = label
         if split := none_of(change.split):
             new |= cells.split_cells(n, split, unsaid)
         if new:
             found.cells[n] = new
+    refuse_misread(path, found, rows)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
     if found.removed and rows.roles.image in table.byte_columns:
         found.notes.append(
@@ -167,8 +172,29 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
     return found
 
 
+def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
+    """Refuse labels that the table would not say: a blank, nan, numbers that read as others."""
+    column = rows.roles.labels.column
+    if column is None:
+        return
+    cells = list(found.table.columns[column])
+    want = list(rows.labels)
+    for n, new in found.cells.items():
+        if column in new:
+            cells[n] = new[column]
+            want[n] = None if new[column] is None else found.labels[n]
+    texts = as_written if rows.exported else as_texts
+    for n, (text, label) in enumerate(zip(texts(cells, column), want)):
+        if text != label:
+            raise UserError(
+                f"expected labels that {path.name} can say, found {label!r:.100} on "
+                f"{found.table.places[n]}, which would be read as {text!r:.100}",
+                "rename the class, or use --format manifest",
+            )
+
+
 def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, int]:
-    """Find the row of each key, or of each id where Assay wrote the table."""
+    """Find the row of each key, or of each sample's id."""
     n = len(table.places)
     if rows.exported:
         return {str(table.columns["sample_id"][i]): i for i in reversed(range(n))}
@@ -243,7 +269,9 @@ class CellWriter:
         if read_split_word(self.rows.splits[n] or "", mapped) == split:
             return {}
         words = Counter(
-            word for word in map(none_of, self.rows.splits) if word and read_split_word(word, mapped) == split
+            word
+            for word in map(none_of, self.rows.splits)
+            if word and read_split_word(word, mapped) == split
         )
         if roles.flag:
             flags = [word for word, meant in roles.flag.items() if meant == split]

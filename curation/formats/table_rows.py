@@ -4,39 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing
 from assay.curation.formats.column_files import name_split
-from assay.curation.formats.splits import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Finder, Roles, as_texts, as_written, choose_roles
 from assay.curation.formats.table_labels import ONES
-from assay.curation.media.locations import ADDRESS, Place, locate_bytes, locate_paths
+from assay.curation.formats.table_words import (
+    Rows,
+    describe_file,
+    describe_numbers,
+    describe_places,
+    describe_roles,
+    describe_rows,
+)
+from assay.curation.media.locations import Place, locate_bytes, locate_paths
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 
 SAMPLE_ID = re.compile("[0-9a-f]{32}")
-SHOWN = 10  # names of columns or classes in a line
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a table by what its columns mean: a value for each row."""
-
-    exported: bool  # whether Assay wrote the table
-    roles: Roles
-    labels: list[str | None]
-    splits: list[str | None]
-    ids: list[str | None] | None  # of a column of ids, where there is one
-    places: list[Place]  # of the images
-
-    def key(self, i: int) -> str | None:
-        return self.places[i].key if self.ids is None else self.ids[i]
 
 
 def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
@@ -66,7 +55,9 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
     if roles.flag:
         splits = [word and roles.flag[word] for word in splits]
     elif not roles.split and "split" not in {k for k, v in options.columns.items() if v == "none"}:
-        splits = [split for shard in table.shards for split in [name_split(shard.name)] * shard.rows]
+        splits = [
+            split for shard in table.shards for split in [name_split(shard.name)] * shard.rows
+        ]
         splits = splits or [None] * n
     return Rows(
         exported,
@@ -138,7 +129,12 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         else:
             samples.append(sample)
             first |= dict.fromkeys(names, i)
-    notes = [*table.notes, *roles.notes, *describe_places(places, path, options)]
+    notes = [
+        *table.notes,
+        *roles.notes,
+        *roles.labels.notes,
+        *describe_places(places, path, options),
+    ]
     notes += [f"{again:,} rows name an image again: it is imported once"] if again else []
     return Listing(
         "manifest" if rows.exported else "table",
@@ -161,13 +157,8 @@ def is_exported(table: Table) -> bool:
 
 
 def make_finder(root: Path, images: object) -> Finder:
-    """Make what looks whether images are in a folder; an address is None."""
-
-    def find(texts: list[str]) -> list[bool | None]:
-        places = locate_paths(root, texts, False, images)
-        return [None if ADDRESS.match(p.uri) else not p.wrong for p in places]
-
-    return find
+    """Make what looks where images are in a folder."""
+    return lambda texts: list(locate_paths(root, texts, False, images))
 
 
 def locate_images(
@@ -190,7 +181,7 @@ def locate_images(
 
 
 def as_names(values: list, column: str) -> list[str | None]:
-    """Names of images as text; of an image that is kept as a struct, its path."""
+    """Read names of images as text; of a struct, its path."""
     values = [v.get("path") if isinstance(v, dict) else v for v in values]
     if all(v is None or isinstance(v, str) for v in values):
         return [v if v and v.strip() else None for v in values]
@@ -244,79 +235,3 @@ def unpack_metadata(meta: dict[str, Any]) -> dict[str, Any]:
         return json.loads(meta["meta"]) | {name: v for name, v in meta.items() if name != "meta"}
     except (KeyError, ValueError, TypeError, RecursionError):
         return meta
-
-
-# ---- say
-
-
-def describe_file(path: Path, table: Table) -> str:
-    kind = path.suffix[1:].lower()
-    return f"{len(table.shards)} parquet shards" if table.shards else kind
-
-
-def describe_rows(table: Table, roles: Roles) -> str:
-    return "of images" if roles.image in table.byte_columns else "manifest"
-
-
-def describe_places(places: list[Place], path: Path, options: ImportOptions) -> Iterator[str]:
-    """Say how many images were found by other names than their paths, and how."""
-    ways = Counter(place.how for place in places if place.how)
-    if ways:
-        root = options.images or path.parent
-        how = ", ".join(f"{way} {n:,}" for way, n in ways.items())
-        yield (
-            f"{sum(ways.values()):,} images are the only ones below {root} that fit their rows: {how}"
-        )
-
-
-def describe_numbers(rows: Rows) -> Iterator[str]:
-    """Say what the number -1 was taken for, which is no class in many tables."""
-    n = rows.labels.count("-1")
-    if n:
-        yield f"{n:,} rows have the label -1, which is taken as a class of that name"
-
-
-def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
-    """Say what became of each column."""
-    roles, labels = rows.roles, rows.roles.labels
-    said = {"image": f"the column {roles.image}"}
-    n = len(set(rows.labels) - {None})
-    if labels.one_hot:
-        said["label"] = f"{labels.how} ({n} classes)"
-    elif labels.column:
-        index = f", with its number in {labels.index}" if labels.index else ""
-        how = f": {labels.how}" if labels.how else ""
-        said["label"] = f"the column {labels.column} ({n:,} classes){index}{how}"
-    else:
-        said["label"] = "none"
-    if any(rows.splits):
-        where = f"the column {roles.split}" if roles.split else "the name of each file"
-        counts = Counter(split for split in rows.splits if split)
-        meant = ", ".join(f"{describe_word(s)} {n:,}" for s, n in list(counts.items())[:SHOWN])
-        said["split"] = f"{where} ({meant})"
-    said |= {
-        role: f"the column {column}"
-        for role, column in (("id", roles.id), ("group", roles.group))
-        if column
-    }
-    used = roles.all_columns() | ({"sample_id", "content_hash"} if rows.exported else set())
-    rest = [name for name in table.columns if name not in used]
-    rest_bytes = [name for name in table.byte_columns if name not in used]
-    if rest:
-        said["metadata"] = describe_names(rest)
-    unread = [describe_names(rest_bytes)] if rest_bytes else []
-    unread += [f"{table.nameless:,} columns without a name"] if table.nameless else []
-    if unread:
-        said["not read"] = "; ".join(unread)
-    return said
-
-
-def describe_word(word: str) -> str:
-    meant = read_split_word(word)
-    return f"{word} as {meant}" if meant and meant != word.lower() else word
-
-
-def describe_names(names: list[str]) -> str:
-    shown = ", ".join(names[:SHOWN])
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{len(names):,} columns: {shown}{more}" if len(names) > 1 else f"the column {shown}"

@@ -27,6 +27,10 @@ class Tables:
 
     name = "table"
     suffixes = TABLES
+    asks = (
+        "two columns of labels, images or splits; folds; which sheet of a workbook; texts such as"
+        " cat|dog. Boxes, masks and several labels are refused; --pictures-only takes the images"
+    )
 
     def matches(self, path: Path) -> Match:
         if path.is_dir() and (shards := list_shards(path)):
@@ -48,13 +52,13 @@ class Tables:
         return replace(listing, name=path.name, notes=[f"read {table.name} in it", *listing.notes])
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the cells that say label and split; every other byte of text stays."""
+        """Change the cells that say label and split, and no others."""
         return plan_patch(find_table(source), source, changes, options)
 
     def write_corrections(
         self, source: Path, changes: pd.DataFrame, options: ImportOptions, out: Path
     ) -> None:
-        """Write the changed rows alone, and those that are to go beside them."""
+        """Write the changed rows alone, and beside them the removed."""
         write_changed_rows(find_table(source), changes, options, out)
 
 
@@ -62,7 +66,7 @@ FORMAT = Tables()
 
 
 def find_table(source: Path) -> Path:
-    """Find the table of a source: itself, or the only one in a folder of images."""
+    """Find the table of a source: itself, or the one inside."""
     if source.is_file() or list_shards(source):
         return source
     tables = [p for p in sorted(source.iterdir()) if p.is_file() and p.suffix.lower() in TABLES]

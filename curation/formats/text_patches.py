@@ -1,4 +1,4 @@
-"""Change cells of CSV and JSON texts, and no other byte of them.
+"""Change cells of CSV and JSON texts, and nothing else.
 
 Rows are named by what reading them gave: a CSV's and JSON Lines' by their first line, from 1; those
 of other JSON by their number, from 0. `cells` has the new cells of a row by column, None for empty;
@@ -23,7 +23,7 @@ Cells = dict[int, dict[str, Any]]
 
 
 def rewrite_text(source: Path, target: Path, change: Callable[[str], str]) -> None:
-    """Write a text file again in its own encoding, with its mark, changed."""
+    """Write a text file again, changed, in its own encoding."""
     blob = source.read_bytes()
     mark, encoding = split_encoding(blob)
     text = blob[len(mark) :].decode(encoding or "utf-8")
@@ -34,7 +34,7 @@ def rewrite_text(source: Path, target: Path, change: Callable[[str], str]) -> No
 
 
 def patch_csv(text: str, cells: Cells, removed: set[int]) -> str:
-    """Change cells of a CSV; quotes stay where they were and come where they must."""
+    """Change cells of a CSV; quotes stay where they were."""
     lines = io.StringIO(text, newline="").readlines()
     separator = guess_separator(text)
     header: list[str] | None = None
@@ -84,7 +84,7 @@ def patch_json_lines(text: str, cells: Cells, removed: set[int]) -> str:
 
 
 def patch_json(text: str, shape: Shape, cells: Cells, removed: set[int]) -> str:
-    """Change cells of a JSON file whose rows are kept in a `shape`."""
+    """Change cells of a JSON file of a `shape`."""
     plain, top = text.isascii(), list_children(text)
     if shape.under is not None:
         top = list_children(text, find_child(top, shape.under).start)
@@ -106,7 +106,7 @@ def patch_json(text: str, shape: Shape, cells: Cells, removed: set[int]) -> str:
 def patch_columns(
     text: str, top: list[Child], cells: Cells, removed: set[int], plain: bool
 ) -> list[tuple[int, int, str]]:
-    """Change an object of columns, each a list or an object of cells."""
+    """Change an object of columns, lists or objects of cells."""
     pieces = []
     for column in top:
         new = {n: row[column.key] for n, row in cells.items() if column.key in row}
@@ -152,7 +152,7 @@ def change_list(
 def set_members(
     text: str, start: int, values: dict[str, Any], plain: bool
 ) -> list[tuple[int, int, str]]:
-    """Change members of the object at `start`; new ones come behind the last."""
+    """Change members of the object at `start`; new ones come last."""
     children = list_children(text, start)
     held = {child.key: child for child in children}  # of two with one name, the last counts
     pieces = [
@@ -178,5 +178,5 @@ def find_child(children: list[Child], key: str) -> Child:
 
 
 def dump(value: Any, plain: bool) -> str:
-    """Write a value; escaped where all else in the file is plain ASCII."""
+    """Write a value as the file does, escaped or not."""
     return json.dumps(value, ensure_ascii=plain)

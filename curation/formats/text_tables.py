@@ -27,7 +27,7 @@ def read_csv(path: Path) -> Table:
 
 
 def fill_table(path: Path, rows: object) -> Table:
-    """Fill a table with rows of cells, of which the first is the header."""
+    """Fill a table with rows, of which the first is the header."""
     header = [name.strip() for name in next(rows, (0, []))[1]]
     check_width(len(header), path.name)
     if any(name.lower().endswith(SUFFIXES) for name in header):
@@ -56,7 +56,7 @@ def fill_table(path: Path, rows: object) -> Table:
 
 
 def split_encoding(blob: bytes) -> tuple[bytes, str]:
-    """Find the mark that a text begins with, or b"", and its encoding."""
+    """Find the mark that a text begins with, and its encoding."""
     return next(((mark, name) for mark, name in BOMS.items() if blob.startswith(mark)), (b"", ""))
 
 

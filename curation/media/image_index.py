@@ -1,4 +1,4 @@
-"""Find images below a folder by names that are not quite their paths."""
+"""Find images below a folder by inexact names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from itertools import islice
 from typing import NamedTuple
 
 from assay.curation.media.images import SUFFIXES
-from assay.curation.media.listing import list_files
 
 MOST_FILES = 2_000_000  # looked at below a folder
 FOREIGN = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")  # how a path begins that is not relative
@@ -27,17 +26,17 @@ class Found(NamedTuple):
 
 
 class ImageIndex:
-    """The images below a folder; it is walked when first asked."""
+    """The images below a folder; their paths are listed when first asked."""
 
-    def __init__(self, root: str, texts: Iterable[str | None]) -> None:
-        """texts: all that will be asked, since a bare name counts only where it comes once."""
-        self.root, self.texts = root, texts
+    def __init__(self, paths: Iterable[str], texts: Iterable[str | None]) -> None:
+        """Keep the relative `paths` of files, and all `texts` that will be asked."""
+        self.paths, self.texts = paths, texts
 
     @cached_property
     def files(self) -> dict[str, list[list[str]]]:
-        """Folded name, with and without its ending -> the parts of each path."""
+        """Map each folded name to the parts of its paths."""
         found: dict[str, list[list[str]]] = {}
-        for file in islice(list_files(self.root), MOST_FILES):
+        for file in islice(self.paths, MOST_FILES):
             if file.lower().endswith(SUFFIXES):
                 parts = file.split("/")
                 name = fold(parts[-1])
@@ -74,14 +73,14 @@ def fold(name: str) -> str:
 
 
 def split_path(text: str) -> list[str]:
-    """Split a path of any machine into its parts, without drive and dots."""
+    """Split a path of any machine into its parts."""
     plain = ntpath.splitdrive(text.strip())[1].replace("\\", "/")
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     return parts or [""]
 
 
 def count_same(parts: list[str], path: list[str]) -> int:
-    """Count how many parts of two paths are the same, from the last."""
+    """Count the equal parts of two paths, from the last."""
     n = 1  # the names are
     while n < min(len(parts), len(path)) and fold(parts[-1 - n]) == fold(path[-1 - n]):
         n += 1
@@ -89,10 +88,12 @@ def count_same(parts: list[str], path: list[str]) -> int:
 
 
 def describe_way(text: str, parts: list[str], files: list[list[str]]) -> str:
-    """Say in which way a text is another than the path of the file that it fits."""
+    """Say how a text differs from the path that it fits."""
     if not files:
         return ""
     path = files[0]
+    if text != text.strip():
+        return "blanks around names"
     if "\\" in text:
         return "Windows paths"
     if FOREIGN.match(text):

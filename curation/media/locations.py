@@ -13,7 +13,6 @@ from assay.curation.errors import shorten
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.image_index import ImageIndex
-from assay.curation.media.listing import list_files
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
@@ -29,6 +28,18 @@ class Place(NamedTuple):
     how: str = ""  # in which way its path is another than what the source says
 
 
+def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """List the relative paths of all files, sorted.
+
+    Links are followed (exported class folders are links), but not in a circle."""
+    here = os.path.realpath(folder)
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
+            yield from list_files(entry.path, f"{prefix}{entry.name}/", (*above, here))
+        elif not entry.is_dir() and not entry.name.startswith("."):
+            yield prefix + entry.name
+
+
 def locate_paths(
     root: os.PathLike, paths: Iterable[str | None], exported: bool, images: object = None
 ) -> Iterator[Place]:
@@ -40,7 +51,7 @@ def locate_paths(
     root = os.path.abspath(os.path.expanduser(os.fspath(images))) if images else os.fspath(root)
     tops = f"{root}/".replace("//", "/"), f"{os.path.realpath(root)}/".replace("//", "/")
     paths = [path and read_file_address(path) for path in paths]
-    index = ImageIndex(root, paths)
+    index = ImageIndex(list_files(root), paths)
     for path in paths:
         if path and ADDRESS.match(path):
             yield Place(path, path, "")
