@@ -63,6 +63,8 @@ class Bench(curation.Bench):
         format: str | None = None,
         class_level: int | None = None,
         pictures_only: bool = False,
+        config: str | None = None,
+        sheet: str | None = None,
         skip_bad: bool = False,
         audited_test: bool = False,
         yes: bool = False,
@@ -70,17 +72,16 @@ class Bench(curation.Bench):
         no_test: bool = False,
         progress: bool = True,
     ) -> Bench:
-        """Import a folder, file, DataFrame, or arrays of images with labels.
+        """Import a folder, file, frame, dataset, or arrays of images with labels.
 
-        source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
-        takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source; of arrays also
-        the split of each (n,), or of all. columns: {image, label, split, id or group: its column}. For the
-        others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
-        of what was: frames are called frame, arrays arrays.
+        source: a path; a frame of pandas, polars or pyarrow with a column of paths, bytes, arrays or PIL images; a
+        torch Dataset; a Bunch of scikit-learn; or images, as objects.make_frame takes them with `labels` (n,) and
+        `split`. split: shares to draw, "80/10/10", of any source; of arrays also the split of each (n,), or of all.
+        columns: {image, label, split, id or group: its column}. For the others see formats.base.ImportOptions.
+        Returns the bench. What is imported again by a `name` takes the place of what was: frames are called frame,
+        arrays arrays, a Dataset dataset, a Bunch bunch.
         """
-        import pandas as pd
-
-        from assay.curation.formats import frames, uploads
+        from assay.curation.formats import frames, objects, uploads
         from assay.curation.formats.base import ImportOptions
         from assay.curation.formats.split_shares import parse_shares
         from assay.pipelines.cli.data import describe_import, describe_reading
@@ -95,17 +96,16 @@ class Bench(curation.Bench):
             )
         if self.made is not None and not self.file.exists():
             self.create(self.made.group)  # an add that failed left nothing behind
-        is_frame = isinstance(source, pd.DataFrame)
-        if not is_path:
-            name = name or ("frame" if is_frame else "arrays")
         shares = None
         if isinstance(split, str) and "/" in split:
             shares, split = parse_shares(split, no_test), ""
-        elif (is_path or is_frame) and not (isinstance(split, str) and split == ""):
+        elif (is_path or objects.is_frame(source)) and not (isinstance(split, str) and split == ""):
             raise UserError(
                 f"expected shares to draw, such as 80/10/10, found split={split!r}",
                 "a source's own splits are a column or folders: columns={'split': NAME}",
             )
+        held = None if is_path else objects.read_object(source, labels, split)
+        name = name if held is None else name or held.name
         given = ImportOptions(
             columns=columns or {},
             split_map=split_map or {},
@@ -114,6 +114,8 @@ class Bench(curation.Bench):
             format=format,
             class_level=class_level,
             pictures_only=pictures_only,
+            config=config,
+            sheet=sheet,
             name=name,
             audited_test=audited_test,
             yes=yes,
@@ -123,11 +125,10 @@ class Bench(curation.Bench):
         )
         say = self._printer(progress)
         try:
-            if is_path:
+            if held is None:
                 there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
             else:
-                frame = source if is_frame else frames.make_frame(source, labels, split)
-                there = frames.open_frame(self, frame, given)
+                there = frames.open_frame(self, held.frame, given, held.notes)
             with progress_bar("decoding", progress) as step, there as found:
                 out = ingest(self, found, who or getpass.getuser(), given, step)
         except UserError as e:
@@ -242,21 +243,6 @@ class Bench(curation.Bench):
         found = found.rename(columns=names | dict(suggestion="predicted_label"))
         found = found[["is_label_issue", "label_score", "given_label", "predicted_label"]]
         return Frame.of(found.rename_axis("sample"), self, draw_label_issues)
-
-    def pred_probs(self) -> pd.DataFrame:
-        """Give the out-of-sample probabilities of every class.
-
-        Frame (n, k) by sample, a column a class, rows sum to 1; of all samples but test and guard, which are locked.
-        """
-        import pandas as pd
-
-        from assay.curation.label_quality.live import refresh_scores
-        from assay.curation.label_quality.score_files import LabelScores
-
-        refresh_scores(self)
-        kept = LabelScores.load(self)
-        index = pd.Index(kept.ids.astype(str).astype(object), name="sample")
-        return pd.DataFrame(kept.pred_probs, index, kept.classes)
 
     def embeddings(self) -> pd.DataFrame:
         """Give the vectors of all samples: frame (n, d) by sample."""

@@ -161,6 +161,16 @@ class Bench(Store):
 
         return find_flagged(self, version)
 
+    def pred_probs(self, version: str = "HEAD") -> pd.DataFrame:
+        """Give the out-of-sample probabilities of every class.
+
+        By a probe that is fitted to that version's labels. Frame (n, k) by sample, a column a class, rows sum to 1; of
+        all samples but test and guard, which are locked. UserError before a scan.
+        """
+        from assay.curation.label_quality.live import predict_classes
+
+        return predict_classes(self, version)
+
     def runs(self, split: str = "val", version: str = "HEAD") -> pd.DataFrame:
         """List every finished run, with its accuracy on `split` at `version`.
 

@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Iterator
 
+SEPARATORS = ",\t;|"
+
 
 class BadCsv(ValueError):
     """Why a text is no CSV, and on which line the row begins that breaks it."""
@@ -15,18 +17,31 @@ class BadCsv(ValueError):
         self.line = line
 
 
+def guess_separator(text: str) -> str:
+    """Guess the separator: the most frequent of the first line.
+
+    A spreadsheet writes ; in many countries.
+    """
+    return max(SEPARATORS, key=text.partition("\n")[0].count)
+
+
 def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Read the rows of a CSV, each with its line.
 
-    The line is that on which the row begins. The separator is the comma, tab or semicolon that is most
-    frequent in the first line: a spreadsheet writes ; in many countries. Blank lines are no rows. Raises
-    BadCsv."""
-    separator = max(",\t;", key=text.partition("\n")[0].count)
-    rows, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1
+    The line is that on which the row begins. Blank lines are no rows. Raises BadCsv."""
+    return ((first, cells) for first, _, cells in read_lines(text))
+
+
+def read_lines(text: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Read the rows of a CSV, each with its first and last line.
+
+    A quoted cell may hold line breaks. Raises BadCsv."""
+    file = io.StringIO(text, newline="")
+    rows, line = csv.reader(file, delimiter=guess_separator(text), strict=True), 1
     try:
         for cells in rows:
             if cells:
-                yield line, cells
-            line = rows.line_num + 1  # a quoted cell may hold line breaks
+                yield line, rows.line_num, cells
+            line = rows.line_num + 1
     except csv.Error as e:
         raise BadCsv(e, line) from e

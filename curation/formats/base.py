@@ -53,6 +53,8 @@ class ImportOptions:
         None  # which folder is the class: 1 is the topmost; None: ask, if in doubt
     )
     pictures_only: bool = False  # import the images without the labels beside them
+    config: str | None = None  # of a data set that has several configurations
+    sheet: str | None = None  # of a workbook: which one is read
     # for the import that compares it with the bench
     name: str | None = None  # of the source in the bench; None: as the source is called
     audited_test: bool = False  # the labels of the test split have been verified

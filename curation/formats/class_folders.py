@@ -158,12 +158,17 @@ def read_only_table(
     if len(tables) != 1:
         return None
     path = root / tables[0]
-    table = read_table(path)
-    if images and not choose_image_column(table, None):
-        return None
+    try:
+        table = read_table(path)
+        if images and not choose_image_column(table, None):
+            return None
+    except UserError:
+        if images:  # some other JSON or workbook: it is told as not read
+            return None
+        raise
     listing = list_samples(path, table, replace(options, images=None))
     note = f"no class folders in {root.name}: read {path.name} in it"
-    return replace(listing, name=root.name, notes=[note])
+    return replace(listing, name=root.name, notes=[note, *listing.notes])
 
 
 def describe_folders(samples: list[dict], splits: bool) -> dict[str, str]:

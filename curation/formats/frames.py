@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.formats import uploads
 from assay.curation.formats.base import ImportOptions, Source
-from assay.curation.formats.read import make_source
+from assay.curation.formats.read import make_source, read_source
+from assay.curation.formats.table_cells import Places, Table
 from assay.curation.formats.table_columns import choose_image_column
-from assay.curation.formats.table_files import Table
 from assay.curation.formats.table_rows import list_samples
 from assay.curation.storage.interface import Bench
 
@@ -24,37 +25,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def make_frame(
-    images: Iterable[Any], labels: Iterable[Any] | None = None, split: Iterable[str] | str = ""
-) -> pd.DataFrame:
-    """Make a frame of images and their labels.
-
-    images: uint8 (n, h, w) or (n, h, w, 3), or a list of such arrays, PIL images or files' bytes. labels (n,): text or
-    whole numbers; None: a pool. split (n,) or one for all; "": it is drawn.
-    """
-    import pandas as pd
-
-    images = list(images)
-    labels = [None] * len(images) if labels is None else list(labels)
-    splits = [split] * len(images) if isinstance(split, str) else list(split)
-    for what, values in (("labels", labels), ("splits", splits)):
-        if len(values) != len(images):
-            raise UserError(
-                f"expected {what} for {len(images):,} images, found {len(values):,}",
-                "give one for each image",
-            )
-    frame = pd.DataFrame(dict(image=pd.Series(images, dtype=object), label=labels))
-    return frame.assign(split=splits) if any(splits) else frame
-
-
 @contextmanager
 def open_frame(
-    bench: Bench, frame: pd.DataFrame, options: ImportOptions
+    bench: Bench, frame: pd.DataFrame, options: ImportOptions, notes: Sequence[str] = ()
 ) -> Iterator[Path | Source]:
     """Yield what can be imported of a frame, called options.name.
 
     Its columns are those of a table: see formats.tables. Images that are arrays, PIL images or bytes are written into
     the bench, as one Parquet file, for they lie nowhere else; what could not be imported goes again.
+    notes: what was done to the images before.
     """
     import pandas as pd
 
@@ -70,7 +49,8 @@ def open_frame(
         frame.to_parquet(file, index=False)
         path = uploads.receive_upload(bench, file, f"{options.name}.parquet")
     with uploads.open_source(bench, path) as there:
-        yield there
+        source = read_source(there, options) if notes else there
+        yield replace(source, notes=[*notes, *source.notes]) if notes else there
 
 
 def list_paths(frame: pd.DataFrame, options: ImportOptions) -> Source:
@@ -78,16 +58,24 @@ def list_paths(frame: pd.DataFrame, options: ImportOptions) -> Source:
 
     They are relative to the current folder; keys are relative to the folder that holds all of them.
     """
-    places = [f"row {i}" for i in range(len(frame))]
     values = {c: frame[c].astype(object).where(frame[c].notna(), None).tolist() for c in frame}
-    column = choose_image_column(Table(values, places), options.columns.get("image"))
+    categories = {
+        c: [str(v) for v in frame[c].cat.categories] for c in frame if hasattr(frame[c], "cat")
+    }
+    table = Table(values, Places("row", range(len(frame))), categories=categories)
+    column = choose_image_column(table, options.columns.get("image"))
     root = Path.cwd()
-    if column is not None:
-        values[column] = [p and os.path.abspath(os.path.expanduser(p)) for p in values[column]]
-        root = Path(os.path.commonpath([os.path.dirname(p) for p in values[column] if p] or [root]))
-    return make_source(
-        list_samples(root / str(options.name), Table(values, places), options), options
-    )
+    if column is not None and not options.images:
+        values[column] = [find_file(v) if isinstance(v, str) else v for v in values[column]]
+        files = [v for v in values[column] if isinstance(v, str) and os.path.isabs(v)]
+        root = Path(os.path.commonpath([os.path.dirname(file) for file in files] or [root]))
+    return make_source(list_samples(root / str(options.name), table, options), options)
+
+
+def find_file(path: str) -> str:
+    """Make the path of a file absolute; other texts stay."""
+    there = os.path.abspath(os.path.expanduser(path))
+    return there if os.path.isfile(there) else path
 
 
 def first_value(column: pd.Series) -> Any:

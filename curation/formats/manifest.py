@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from assay.curation.formats.base import Export, ImportOptions, Listing, Match
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.copying import copy_images
 from assay.curation.formats.table_files import TABLES, read_first_column, read_table
+from assay.curation.formats.table_patches import plan_patch
 from assay.curation.formats.table_rows import list_samples
 from assay.curation.text import write_csv
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+STEM = "manifest"  # its files are called so
 COLUMNS = [
     "sample_id",
     "path",
@@ -26,7 +32,7 @@ COLUMNS = [
 
 
 class Manifest:
-    """manifest.csv and manifest.parquet of any text, with the id and bytes' hash of each sample."""
+    """manifest.csv, .parquet and .jsonl of any text, with the id and bytes' hash of each sample."""
 
     name = "manifest"
     suffixes = TABLES
@@ -43,16 +49,25 @@ class Manifest:
         path = path / "manifest.csv" if path.is_dir() else path
         return list_samples(path, read_table(path), options)
 
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Change the labels and splits in every manifest."""
+        files = [source] if source.is_file() else sorted(source.glob(f"{STEM}.*"))
+        plans = [plan_patch(file, source, changes, options) for file in files]
+        rewritten = {name: write for plan in plans for name, write in plan.rewritten.items()}
+        return Patch(rewritten, notes=plans[0].notes)
+
     def write(self, folder: Path, export: Export) -> None:
-        """Write both tables.
+        """Write the three tables, which say the same.
 
         With `copy` the images lie beside them, so that the folder can go anywhere.
         """
         samples = export.samples
         paths = copy_images(folder / "images", samples) if export.copy else samples.uri
         table = samples.assign(path=paths, tags=[json.dumps(list(tags)) for tags in samples.tags])
-        write_csv(table[COLUMNS], folder / "manifest.csv")
-        table[COLUMNS].to_parquet(folder / "manifest.parquet", index=False)
+        table = table[COLUMNS]
+        write_csv(table, folder / f"{STEM}.csv")
+        table.to_parquet(folder / f"{STEM}.parquet", index=False)
+        table.to_json(folder / f"{STEM}.jsonl", orient="records", lines=True, force_ascii=False)
 
 
 FORMAT = Manifest()

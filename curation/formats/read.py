@@ -144,5 +144,5 @@ def refuse_all(listing: Listing) -> UserError:
     return UserError(
         f"{listing.name}: none of its {len(listing.left_out):,} rows can be used; {key} {reason}",
         "paths are relative to the manifest's folder; --image-column says which column holds them; "
-        "--images FOLDER where an export's images are",
+        "--images FOLDER says where the images are",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -135,13 +136,27 @@ SPLITS = {
     "valid": "val",
     "validation": "val",
     "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
+    "heldout": "test",
     "pool": "pool",
     "unlabeled": "pool",
     "unlabelled": "pool",
     "guard": "guard",
 }
+
+
+AROUND = re.compile(r"(seg|data|images?|imgs?)[ _-]|[ _-]?(set|data|images?|imgs?|split|20\d\d)$")
+
+
+def read_split_word(word: str, split_map: dict[str, str] | None = None) -> str | None:
+    """Read a source's word for a split, such as training_set."""
+    plain = (split_map or {}).get(word, word).strip().lower()
+    bare = AROUND.sub("", AROUND.sub("", plain)).replace("-", "").replace("_", "")
+    return SPLITS.get(plain) or SPLITS.get(bare)
 
 
 def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) -> None:
@@ -151,7 +166,7 @@ def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) ->
     line for each split that loses samples so. UserError where a name means no split.
     """
     names = Counter(row["split"] for row in rows if row["split"])
-    meant = {name: SPLITS.get(split_map.get(name, name).strip().lower()) for name in names}
+    meant = {name: read_split_word(name, split_map) for name in names}
     if unknown := [name for name in names if meant[name] is None]:
         found = ", ".join(f"{name} ({names[name]:,})" for name in unknown)
         raise UserError(

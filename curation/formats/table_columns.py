@@ -1,17 +1,31 @@
-"""Which column of a table holds images, which labels, splits and ids."""
+"""Which column of a table holds images, which splits, ids and groups."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from assay.curation.errors import UnknownColumn, UserError
-from assay.curation.formats.table_files import Table
+from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
+from assay.curation.formats.table_cells import Table
+from assay.curation.formats.table_labels import Labels, choose_labels, plain_name
+from assay.curation.formats.table_splits import choose_column, choose_split
+from assay.curation.media.images import SUFFIXES
+from assay.curation.media.locations import ADDRESS, Place
 
-PATHS = ("path", "filepath", "image_path", "image", "img", "file", "filename")  # the first there is
-LABELS = ("label", "class", "target", "category")
-MOST_CLASSES = 1000  # a column of more values is no guess for the labels
+# as people call it, without _ and capitals; where several are there, the first wins only if all
+# name the same images
+PATHS = (
+    "path filepath imagepath image img file filename imagefile imagefilename imagename imgname imgpath"
+    " imgfile imagefilepath relativepath relpath fullpath abspath absolutepath picture photo"
+    " uri imageuri imageurl imgurl url s3path s3uri gsuri src"
+).split()
+# taken only where images are found by them
+NAMES = "imageid imgid photoid pictureid id name key uuid fileid idcode code slide".split()
+MANY = 10_000  # different cells that are kept
+SAMPLE = 50  # cells that are looked at to see what a column is
+Finder = Callable[[list[str]], list[Place]]  # texts -> where the image of each is
 
 
 @dataclass(frozen=True)
@@ -22,89 +36,151 @@ class Roles:
     id: str | None
     split: str | None
     group: str | None
-    label: str | None
+    labels: Labels
+    flag: dict[str, str] = field(default_factory=dict)  # of a split column of yes and no: its words
+    notes: list[str] = field(default_factory=list)
+
+    def all_columns(self) -> set[str | None]:
+        return {self.image, self.id, self.split, self.group, *self.labels.all_columns()}
 
 
-def choose_roles(table: Table, asked: dict[str, str | None], file: str, exported: bool) -> Roles:
+def choose_roles(
+    table: Table,
+    asked: dict[str, str | None],
+    file: str,
+    exported: bool,
+    find: Finder | None = None,
+    split_map: dict[str, str] | None = None,
+    pictures_only: bool = False,
+) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, label, split, id, group: column or "none"}. exported: whether Assay wrote the
-    table. UserError where there is no column of images, or the labels could be several.
+    table. find: looks whether images are there. UserError where there is no column of images;
+    AmbiguousSource where images, labels or splits could be several.
     """
-    image = choose_image_column(table, asked.get("image"))
+    notes: list[str] = []
+    image = choose_image_column(table, asked.get("image"), None if exported else find, file, notes)
     if image is None:
-        found = ", ".join([*table.columns, *table.byte_columns])
-        raise UserError(
-            f"expected a column of image paths or bytes in {file}, found {found}",
-            f"--image-column NAME; found without it: {', '.join(PATHS)}, or the only column of bytes",
-        )
+        raise refuse_imageless(table, file, find)
     id = choose_column(table, "id", asked.get("id"), ("key", "id") if exported else ("id",))
-    split = choose_column(table, "split", asked.get("split"), ("split",))
+    id = None if id == image else id
+    if id and not asked.get("id") and not exported and repeats(table.columns[id]):
+        notes.append(f"the column {id} repeats, so it names no sample: it is metadata")
+        id = None
+    split, flag = choose_split(table, asked.get("split"), file, split_map or {}, exported)
     group = choose_column(table, "group", asked.get("group"))
     taken = {image, id, split, group, "sample_id" if exported else None}
-    return Roles(image, id, split, group, choose_label_column(table, asked.get("label"), taken))
+    label = choose_column(table, "label", asked.get("label"))
+    label = "none" if pictures_only or asked.get("label") == "none" else label
+    if exported and not label:
+        label = next((name for name in table.columns if name == "label"), None)
+    labels = choose_labels(table, label, taken, file)
+    if exported:
+        labels = Labels(labels.column)
+    return Roles(image, id, split, group, labels, flag, notes)
 
 
-def choose_column(
-    table: Table, option: str, asked: str | None, words: tuple[str, ...] = ()
+def choose_image_column(
+    table: Table,
+    asked: str | None,
+    find: Finder | None = None,
+    file: str = "the table",
+    notes: list[str] | None = None,
 ) -> str | None:
-    """Choose the column asked for, else the first called one of `words`."""
-    names = [*table.columns, *(table.byte_columns if option == "image" else [])]
-    if asked and asked not in names and asked != "none":
-        raise UnknownColumn(
-            f"expected a column {asked}, found {', '.join(names)}",
-            f"--{option}-column takes one of these",
-            asked,
-            names,
-        )
-    if asked:
-        return asked if asked in names else None
-    return next((name for word in words for name in names if word == name.lower()), None)
-
-
-def choose_image_column(table: Table, asked: str | None) -> str | None:
+    """Choose the column of images: asked for, named so, or found."""
     likely = table.image_column
-    return (
-        choose_column(table, "image", asked)
-        or (likely if likely and likely.lower() in PATHS else None)
-        or choose_column(table, "image", None, PATHS)
-        or likely
-    )
+    if asked:
+        return choose_column(table, "image", asked)
+    if likely and plain_name(likely) in PATHS:
+        return likely
+    plain = {name: plain_name(name) for name in table.columns}
+    named = sorted((n for n in plain if plain[n] in PATHS), key=lambda n: PATHS.index(plain[n]))
+    if len(named) > 1 and find:
+        return choose_found(table, named, find, file, [] if notes is None else notes)
+    if named or likely:
+        return named[0] if named else likely
+    weak = [n for n in plain if plain[n] in NAMES or ends_as_images(table.columns[n])]
+    found = [n for n in weak if find and mostly(find(first_texts(table.columns[n])))]
+    found = found or [n for n in weak if ends_as_images(table.columns[n])]
+    if len(found) > 1 and find:
+        return choose_found(table, found, find, file, [] if notes is None else notes)
+    return found[0] if found else None
 
 
-def choose_label_column(table: Table, asked: str | None, taken: set[str | None]) -> str | None:
-    """Choose the column of the labels.
-
-    It is the one asked for, the one called label, or the only one that could be it. A
-    column could be it that has a word of LABELS in its name, or values that come twice each, or so.
-    """
-    free = {
-        name: [v for v in values if v is not None]
-        for name, values in table.columns.items()
-        if name not in taken
-    }
-    exact = [name for name in free if name.lower() == "label"]
-    if asked or exact:
-        return choose_column(table, "label", asked or exact[0])
-    named = [name for name in free if any(word in name.lower() for word in LABELS)]
-    if len(named) == 1 and named[0].lower() in LABELS:
+def choose_found(table: Table, named: list[str], find: Finder, file: str, notes: list[str]) -> str:
+    """Choose of several columns the one by which images are found."""
+    looked = {name: find(first_texts(table.columns[name])) for name in named}
+    local = [name for name in named if mostly(looked[name])]
+    away = [n for n in named if n not in local and any(ADDRESS.match(p.uri) for p in looked[n])]
+    found = local or away
+    if not found:
         return named[0]
-    could = [name for name in free if name in named or holds_classes(free[name])]
-    if len(could) == 1:
-        return could[0]
-    found = f"{len(could)} that could be it: {', '.join(could)}"
-    raise UserError(
-        f"expected a label column, found {found if could else ', '.join(table.columns) or 'none'}",
-        "say which: --label-column NAME, or none for a pool",
+    names = [[base_name(text) for text in first_texts(table.columns[name])] for name in found]
+    if all(other == names[0] for other in names):
+        rest = [name for name in named if name != found[0]]
+        if rest:
+            notes.append(f"of the columns {', '.join(named)}, {found[0]} names the images")
+        return found[0]
+    raise AmbiguousSource(
+        f"expected one column of images in {file}, found {len(found)}: {', '.join(found)}",
+        [
+            Reading(f"such as {first_texts(table.columns[n])[0][:80]}", f"--image-column {n}")
+            for n in found
+        ],
     )
 
 
-def holds_classes(values: list) -> bool:
-    """Whether values repeat as classes do, and are text or whole numbers."""
-    if not 2 <= len(set(map(str, values))) <= min(MOST_CLASSES, len(values) / 2):
-        return False
-    return not any(
-        isinstance(v, list | dict) or isinstance(v, float) and not v.is_integer() for v in values
+def base_name(text: str) -> str:
+    return re.split(r"[\\/]", text)[-1].rsplit(".", 1)[0].casefold()
+
+
+def mostly(found: list[Place]) -> bool:
+    """Whether most of the images are there, addresses aside."""
+    there = [place for place in found if not place.wrong and not ADDRESS.match(place.uri)]
+    return bool(there) and len(there) * 2 >= len(found)
+
+
+def first_texts(values: list) -> list[str]:
+    """List the first texts of a column, numbers as text."""
+    found = (v for v in values if v is not None and not isinstance(v, list | dict | bytes))
+    return [str(v) for v, _ in zip(found, range(SAMPLE))]
+
+
+def ends_as_images(values: list) -> bool:
+    texts = first_texts(values)
+    return bool(texts) and all(text.lower().endswith(SUFFIXES) for text in texts)
+
+
+def repeats(values: list) -> bool:
+    """Whether most values of a column come again."""
+    known = [v for v in values if v is not None]
+    return len({str(v) for v in known}) * 2 < len(known)
+
+
+def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
+    """Say that there are no images, and what there is instead."""
+    found = shorten(", ".join([*table.columns, *table.byte_columns]), 500)
+    numbers = True
+    for name, values in table.columns.items():
+        texts = first_texts(values)
+        numbers &= all(re.fullmatch(r"[\d.eE+-]*", text) for text in texts)
+        if sum(text.count(" ") > 4 for text in texts) * 2 > len(texts):
+            pixels = all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
+            what = "pixels as text: write them as images" if pixels else "text"
+            found += f"; {name} holds {what}" + (
+                "" if pixels else ", which Assay does not read yet"
+            )
+            break
+        if find and plain_name(name) in NAMES and texts:
+            wrong = next((p.wrong for p in find(texts) if p.wrong), "")
+            found += f"; {name} {wrong}" if wrong else ""
+    if numbers and table.columns:
+        found += "; rows of numbers alone are not read yet"
+    return UserError(
+        f"expected a column of image paths or bytes in {file}, found {found}",
+        "--image-column NAME; found without it: path, image, file_name, ..., a column by which images"
+        " are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
     )
 
 
@@ -118,7 +194,17 @@ def as_texts(values: list, column: str) -> list[str | None]:
             f"expected text or numbers in the column {column}, found lists or structs",
             "name another column",
         )
-    texts = [read_text_cell(value) for value in values]
+    known: dict[tuple[type, Any], str | None] = {}  # most cells of a table of labels are equal
+    texts = []
+    for value in values:
+        cell = (type(value), value)
+        if cell not in known:
+            text = read_text_cell(value)
+            if len(known) < MANY:
+                known[cell] = text
+            texts.append(text)
+        else:
+            texts.append(known[cell])
     # pandas writes whole numbers with a gap among them so
     floats = all(t is None or re.fullmatch(r"-?\d+\.0+", t) for t in texts)
     return [t and t.split(".")[0] for t in texts] if floats else texts

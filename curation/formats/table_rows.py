@@ -10,16 +10,26 @@ from typing import Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing
-from assay.curation.formats.table_columns import Roles, as_texts, as_written, choose_roles
-from assay.curation.formats.table_files import Table
+from assay.curation.formats.column_files import name_split
+from assay.curation.formats.table_cells import Table
+from assay.curation.formats.table_columns import Finder, Roles, as_texts, as_written, choose_roles
+from assay.curation.formats.table_labels import ONES
+from assay.curation.formats.table_words import (
+    Rows,
+    describe_file,
+    describe_numbers,
+    describe_places,
+    describe_roles,
+    describe_rows,
+)
 from assay.curation.media.locations import Place, locate_bytes, locate_paths
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 
 SAMPLE_ID = re.compile("[0-9a-f]{32}")
 
 
-def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
-    """List the samples of the table at `path`.
+def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
+    """Read what the rows of the table at `path` say.
 
     A manifest that Assay exported is read exactly.
     """
@@ -30,50 +40,112 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
             "add rows",
         )
     exported = is_exported(table)
-    roles = choose_roles(table, options.columns, path.name, exported)
-    texts = as_written if exported else as_texts
-    labels, splits, ids, groups = (
-        texts(columns[name], name) if name else [None] * n
-        for name in (roles.label, roles.split, roles.id, roles.group)
+    root = path if table.shards else path.parent
+    roles = choose_roles(
+        table,
+        options.columns,
+        path.name,
+        exported,
+        make_finder(root, options.images),
+        options.split_map,
+        options.pictures_only,
     )
-    hashes: list[Any] = [None] * n
-    if exported:
-        hashes = columns.get("content_hash", hashes)
-    metas = read_metadata(table, roles, exported)
-    images = locate_images(path, table, roles.image, exported)
-    if exported and options.images:
-        images = locate_bytes(images, hashes, str(options.images))
-    samples, left_out = [], list(table.left_out)
-    first: dict[tuple[str, str | None], str] = {}  # (key or id, its text): where it came first
-    for i, (key, uri, missing) in enumerate(images):
-        key, place = ids[i] if roles.id else key, table.places[i]
-        sample: dict[str, Any] = dict(
-            key=key, uri=uri, label=labels[i], split=splits[i], meta=metas[i]
+    texts = as_written if exported else as_texts
+    splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
+    if roles.flag:
+        splits = [word and roles.flag[word] for word in splits]
+    elif not roles.split and "split" not in {k for k, v in options.columns.items() if v == "none"}:
+        splits = [
+            split for shard in table.shards for split in [name_split(shard.name)] * shard.rows
+        ]
+        splits = splits or [None] * n
+    return Rows(
+        exported,
+        roles,
+        read_labels(table, roles, texts),
+        splits,
+        texts(columns[roles.id], roles.id) if roles.id else None,
+        list(locate_images(path, table, roles.image, exported, options)),
+    )
+
+
+def read_labels(table: Table, roles: Roles, texts: Any) -> list[str | None]:
+    """Read the label of each row."""
+    labels = roles.labels
+    if labels.one_hot:
+        rows = zip(*(table.columns[name] for name in labels.one_hot))
+        set_ones = (
+            [name for name, cell in zip(labels.one_hot, row) if str(cell) in ONES] for row in rows
         )
-        if roles.group:
+        return [names[0] if names else None for names in set_ones]
+    if labels.column is None:
+        return [None] * len(table.places)
+    return texts(table.columns[labels.column], labels.column)
+
+
+def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
+    """List the samples of the table at `path`."""
+    rows = read_rows(path, table, options)
+    roles, columns = rows.roles, table.columns
+    texts = as_written if rows.exported else as_texts
+    groups = texts(columns[roles.group], roles.group) if roles.group else None
+    hashes: list[Any] = [None] * len(table.places)
+    places = rows.places
+    if rows.exported:
+        hashes = columns.get("content_hash", hashes)
+        if options.images:
+            places = list(locate_bytes(places, hashes, str(options.images)))
+    metas = read_metadata(table, roles, rows.exported)
+    samples, left_out = [], list(table.left_out)
+    first: dict[str, int] = {}  # key or id -> the row where it came first
+    again = 0  # rows that name an image again, where labels do not matter
+    for i, (place, meta) in enumerate(zip(places, metas)):
+        key, row = rows.key(i) if rows.ids is not None else place.key, table.places
+        sample: dict[str, Any] = dict(
+            key=key, uri=place.uri, label=rows.labels[i], split=rows.splits[i], meta=meta
+        )
+        if groups:
             sample["group"] = groups[i]
-        if exported:
+        names = [key]
+        if rows.exported:
             sample |= dict(id=columns["sample_id"][i], content_hash=hashes[i])
-            if ("key", key) in first:  # two sources of one bench may have the same key
+            if key in first:  # two sources of one bench may have the same key
                 sample["key"] = sample["id"]
-        names = [(name, sample[name]) for name in ("key", "id") if name in sample]
+            names = [sample["key"], f"id {sample['id']}"]
         twice = [first[name] for name in names if name in first]
         wrong = find_bad_text(sample)
         if key is None or wrong:
             reason = f"has {wrong}" if wrong else f"has no {roles.id or roles.image}"
-            left_out.append((place, reason))
-        elif exported and not SAMPLE_ID.fullmatch(str(sample["id"])):
-            reason = f"has the sample_id {sample['id']}, which is not 32 hex digits ({place})"
+            left_out.append((row[i], reason))
+        elif rows.exported and not SAMPLE_ID.fullmatch(str(sample["id"])):
+            reason = f"has the sample_id {sample['id']}, which is not 32 hex digits ({row[i]})"
             left_out.append((key, reason))
+        elif twice and options.pictures_only:
+            again += 1
         elif twice:
-            left_out.append((key, f"on {place} has the same id as {twice[0]}"))
-        elif missing:
-            left_out.append((key, f"{missing} ({place})"))
+            left_out.append((key, f"on {row[i]} has the same id as {row[twice[0]]}"))
+        elif place.wrong:
+            left_out.append((key, f"{place.wrong} ({row[i]})"))
         else:
             samples.append(sample)
-            first |= dict.fromkeys(names, place)
-    kind = f"{path.suffix[1:].lower()} {describe_rows(table, roles)}"
-    return Listing("manifest" if exported else "table", kind, path.name, [samples], left_out)
+            first |= dict.fromkeys(names, i)
+    notes = [
+        *table.notes,
+        *roles.notes,
+        *roles.labels.notes,
+        *describe_places(places, path, options),
+    ]
+    notes += [f"{again:,} rows name an image again: it is imported once"] if again else []
+    return Listing(
+        "manifest" if rows.exported else "table",
+        f"{describe_file(path, table)} {describe_rows(table, roles)}",
+        path.name,
+        [samples],
+        left_out,
+        [*notes, *describe_numbers(rows)],
+        describe_roles(table, rows),
+        classes=[] if rows.exported else roles.labels.classes,
+    )
 
 
 def is_exported(table: Table) -> bool:
@@ -84,17 +156,36 @@ def is_exported(table: Table) -> bool:
     )
 
 
-def describe_rows(table: Table, roles: Roles) -> str:
-    return "of images" if roles.image in table.byte_columns else "manifest"
+def make_finder(root: Path, images: object) -> Finder:
+    """Make what looks where images are in a folder."""
+    return lambda texts: list(locate_paths(root, texts, False, images))
 
 
-def locate_images(path: Path, table: Table, column: str, exported: bool) -> Iterator[Place]:
+def locate_images(
+    path: Path, table: Table, column: str, exported: bool, options: ImportOptions
+) -> Iterator[Place]:
     """Locate the image of each row."""
     if column not in table.byte_columns:
-        texts = as_written if exported else as_texts
-        return locate_paths(path.parent, texts(table.columns[column], column), exported)
+        texts = as_written if exported else as_names
+        root = path if table.shards else path.parent
+        images = None if exported else options.images
+        return locate_paths(root, texts(table.columns[column], column), exported, images)
     suffix = "" if column == table.image_column else f"::{column}"
+    if table.shards:
+        return (
+            Place(f"{shard.name}::{i}", f"{path}/{shard.name}::{i}{suffix}", "")
+            for shard in table.shards
+            for i in range(shard.rows)
+        )
     return (Place(str(i), f"{path}::{i}{suffix}", "") for i in range(len(table.places)))
+
+
+def as_names(values: list, column: str) -> list[str | None]:
+    """Read names of images as text; of a struct, its path."""
+    values = [v.get("path") if isinstance(v, dict) else v for v in values]
+    if all(v is None or isinstance(v, str) for v in values):
+        return [v if v and v.strip() else None for v in values]
+    return as_texts(values, column)
 
 
 def find_bad_text(sample: dict) -> str | None:
@@ -105,25 +196,34 @@ def find_bad_text(sample: dict) -> str | None:
     return None
 
 
-def read_metadata(table: Table, roles: Roles, exported: bool) -> list[dict[str, Any]]:
+def read_metadata(table: Table, roles: Roles, exported: bool) -> Iterator[dict[str, Any]]:
     """Read the other columns of each row: {column: JSON value}.
 
     Empty cells are left out.
     """
-    # the group stays: splits may be drawn by it again
-    other = {roles.image, roles.id, roles.split, roles.label}
+    other = roles.all_columns() - {roles.group}  # splits may be drawn by it again
     if exported:
         other |= {"sample_id", "content_hash"}
     meta = {name: values for name, values in table.columns.items() if name not in other}
-    meta = json.loads(
-        json.dumps(meta, default=lambda v: None if isinstance(v, bytes) else str(v)),
+    names = list(meta)
+    columns = [make_json(values) for values in meta.values()]
+    if not names:
+        return ({} for _ in range(len(table.places)))
+    rows = (
+        {name: value for name, value in zip(names, row) if value is not None}
+        for row in zip(*columns)
+    )
+    return (unpack_metadata(row) if exported else row for row in rows)
+
+
+def make_json(values: list) -> list:
+    """Make cells into values that JSON knows."""
+    if all(v is None or type(v) in (str, int, bool) for v in values):
+        return values
+    return json.loads(
+        json.dumps(values, default=lambda v: None if isinstance(v, bytes) else str(v)),
         parse_constant=lambda _: None,  # NaN
     )
-    rows = (
-        {name: values[i] for name, values in meta.items() if values[i] is not None}
-        for i in range(len(table.places))
-    )
-    return [unpack_metadata(row) if exported else row for row in rows]
 
 
 def unpack_metadata(meta: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,13 @@ import numpy as np
 
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.label_quality.judges import fit_probe, keep_judge, load_judge, score_version
+from assay.curation.label_quality.judges import (
+    fit_probe,
+    keep_judge,
+    load_judge,
+    predict_version,
+    score_version,
+)
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
     class_indices,
@@ -275,3 +281,19 @@ def find_flagged(bench: Bench, version: str | int) -> pd.DataFrame:
     """
     found = label_scores(bench, version, scan_needed=False)
     return found[found.flagged].sort_values("score", kind="stable")[["label", "suggestion"]]
+
+
+def predict_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
+    """Give the out-of-sample probabilities of a version: a column a class.
+
+    At the end of the log they are the standing ones, brought up to date first.
+    """
+    import pandas as pd
+
+    if pointers.is_head(bench, version):
+        refresh_scores(bench)
+        kept = LabelScores.load(bench)
+        index = pd.Index(kept.ids.astype(str).astype(object), name="sample")
+        return pd.DataFrame(kept.pred_probs, index, kept.classes)
+    found = predict_version(bench, version)
+    return pd.DataFrame(found.probs, found.part.index.rename("sample"), found.classes)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from assay.curation.errors import shorten
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
+
+ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 class Place(NamedTuple):
@@ -19,6 +25,7 @@ class Place(NamedTuple):
     key: str | None
     uri: str
     wrong: str  # "" where nothing is
+    how: str = ""  # in which way its path is another than what the source says
 
 
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
@@ -33,21 +40,48 @@ def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
             yield prefix + entry.name
 
 
-def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool) -> Iterator[Place]:
-    """Locate a manifest's paths in the folder `root`.
+def locate_paths(
+    root: os.PathLike, paths: Iterable[str | None], exported: bool, images: object = None
+) -> Iterator[Place]:
+    """Locate a manifest's paths in the folder `root`, or in `images`.
 
-    Only Assay's own exports may leave the folder."""
-    tops = f"{root}/", f"{os.path.realpath(root)}/"
+    What is not where it is said to be is looked for below that folder, and taken where exactly one
+    image fits. An address, such as s3://b/1.png, stays as it is. Only Assay's own exports may
+    leave the folder."""
+    root = os.path.abspath(os.path.expanduser(os.fspath(images))) if images else os.fspath(root)
+    tops = f"{root}/".replace("//", "/"), f"{os.path.realpath(root)}/".replace("//", "/")
+    paths = [path and read_file_address(path) for path in paths]
+    index = ImageIndex(list_files(root), paths)
     for path in paths:
+        if path and ADDRESS.match(path):
+            yield Place(path, path, "")
+            continue
         uri = os.path.normpath(os.path.join(root, path or ""))
         inside = next((top for top in tops if uri.startswith(top)), "")
         inside_file = split_uri(uri) if exported else None
         away = not inside and not exported
         gone = not os.path.isfile(inside_file.path if inside_file else uri)
-        wrong = "leaves the manifest's folder" if away else "is not there" if gone else ""
+        if path and (gone or away) and not exported and os.path.isdir(root):
+            files, how = index.find(path)
+            if len(files) == 1:
+                yield Place(files[0], os.path.join(root, files[0]), "", how)
+                continue
+            if files:
+                two = f"names {shorten(path, 300)}, which could be {files[0]} or {files[1]}"
+                yield Place(path, uri, two)
+                continue
+        folder = "folder of images" if images else "manifest's folder"
+        wrong = f"leaves the {folder}" if away else "is not there" if gone else ""
         wrong = wrong and f"names {shorten(path or '', 300)}, which {wrong}"
         key = path and uri.removeprefix(inside)
         yield Place(key, uri, "has no path" if path is None else wrong)
+
+
+def read_file_address(path: str) -> str:
+    """Read file:///a%20b.png as a path; others stay."""
+    if not path.lower().startswith("file:"):
+        return path
+    return url2pathname(urlsplit(path).path)
 
 
 def locate_bytes(places: Iterable[Place], hashes: list[str], folder: str) -> Iterator[Place]:
@@ -55,7 +89,7 @@ def locate_bytes(places: Iterable[Place], hashes: list[str], folder: str) -> Ite
 
     Whatever they are called there. What is not there keeps its place."""
     at = index_by_hash(folder)
-    for (key, uri, wrong), content in zip(places, hashes, strict=True):
+    for (key, uri, wrong, _), content in zip(places, hashes, strict=True):
         if content in at:
             yield Place(key, at[content], "")
         else:

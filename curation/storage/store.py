@@ -240,18 +240,19 @@ class Store(FileAccess):
     ) -> None:
         """Append a frame of edits as one link of the log.
 
-        edits  # columns sample, field, value; else the defaults below
+        edits  # columns sample, field, value; else the defaults below; ts where it is not now
         batch  # its name, or one for each row
         """
         check_text(who, "the name of who decides")
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
+        defaults["ts"] = now()
         edits = edits.assign(
             **{k: v for k, v in defaults.items() if k not in edits}, n=range(1, len(edits) + 1)
         )
         stamp = uuid.uuid4().hex[:24]  # a uid is made once and survives a merge, where seq does not
         con.register(
             "new_edits",
-            edits.assign(batch=batch, who=who, ts=now(), uid=[f"{stamp}{n:08x}" for n in edits.n]),
+            edits.assign(batch=batch, who=who, uid=[f"{stamp}{n:08x}" for n in edits.n]),
         )
         self.link(con, "new_edits", len(edits))
         con.unregister("new_edits")

@@ -8,6 +8,8 @@ SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name
 BACK = "kind in ('undo', 'redo', 'revert')"
 # a decision that an import put in again over what the source says now: it goes and comes with the decision itself
 AGAIN = f"(kind = 'import' and origin_kind in {PERSON_KINDS})"
+# what somebody said elsewhere, that an import brought: it goes and comes with the import
+VOTE = f"(kind in {PERSON_KINDS} and origin_kind = 'import')"
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
 TOGGLES = f"""
 turned as (
@@ -25,6 +27,6 @@ dead as (select batch, sample, slot from toggles group by all having not arg_max
 ALIVE = f"""{TOGGLES},
 alive as (
     select e.* from (
-        select *, {SLOT} as slot, if({AGAIN}, origin, batch) as decision
+        select *, {SLOT} as slot, if({AGAIN} or {VOTE}, origin, batch) as decision
         from edits where not {BACK} and seq <= $upto {{only}}) e
     anti join dead d on d.batch in (e.batch, e.decision) and e.sample = d.sample and e.slot = d.slot)"""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.curation.errors import UnknownBatch, UserError
 from assay.curation.storage.schema import END
 from assay.curation.times import show_time
-from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES
+from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES, VOTE
 
 if TYPE_CHECKING:
     import datetime
@@ -38,6 +38,8 @@ from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all
 order by min(s.seq) filter (mine)"""
 BATCHES = """
 select batch, any_value(kind), any_value(who) from edits group by batch order by min(seq)"""
+# batches of votes, and the imports that brought them
+BROUGHT = f"select distinct batch, origin from edits where {VOTE}"
 
 
 def plan_undo(con: duckdb.DuckDBPyConnection, batches: Iterable[str]) -> pd.DataFrame:
@@ -110,6 +112,7 @@ class Stacks(NamedTuple):
     undone: list[str]  # undo and revert batches that stand: they can be redone
     authors: dict[str, str]  # of every batch
     kinds: dict[str, str]  # of every batch
+    brought: dict[str, str]  # batch of votes -> the import that brought them, and takes them back
 
 
 def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
@@ -124,8 +127,9 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         targets.setdefault(by, (alive, []))[1].append(target)
     batches = con.execute(BATCHES).fetchall()
     kinds = {batch: kind for batch, kind, _ in batches}
+    brought = dict(con.execute(BROUGHT).fetchall())
     done, undone = [], []
-    for batch in kinds:
+    for batch in [batch for batch in kinds if batch not in brought]:
         alive, of = targets.get(batch, (None, []))
         legacy = [t for t in of if kinds.get(t) == "undo"]
         if alive is None:
@@ -138,7 +142,7 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         else:
             done = [d for d in done if d not in of]
             undone.append(batch)
-    return Stacks(done, undone, {batch: who for batch, _, who in batches}, kinds)
+    return Stacks(done, undone, {batch: who for batch, _, who in batches}, kinds, brought)
 
 
 def choose_batches(
@@ -164,6 +168,11 @@ def choose_batches(
             raise UserError(
                 f"expected a decision or an import, found {batch}: what it put right stands",
                 "edit its samples: assay edit, assay log --batches",
+            )
+        if batch in stacks.brought:
+            raise UserError(
+                f"expected a decision or an import, found {batch}: votes that an import brought",
+                f"revert the import: {stacks.brought[batch]}",
             )
         if batch not in stacks.done and batch not in stacks.undone:
             raise UserError(

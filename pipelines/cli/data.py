@@ -40,6 +40,7 @@ CHANGES = dict(  # by an import, beside what it adds
     relabelled="relabelled by the source",
     left_alone="changed in the source but reviewed here, left alone",
     left_out="left out",
+    votes="votes of people",
 )
 
 
@@ -138,6 +139,8 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         format=args.format,
         class_level=args.class_level,
         pictures_only=args.pictures_only,
+        config=args.config,
+        sheet=args.sheet,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -259,6 +262,12 @@ def add(verbs: Verbs) -> None:
         "--pictures-only",
         action="store_true",
         help="import the images alone, without labels: a pool to label",
+    )
+    verb.add_argument(
+        "--config", metavar="NAME", help="which configuration, of a data set that has several"
+    )
+    verb.add_argument(
+        "--sheet", metavar="NAME", help="which sheet of a workbook is read, where several hold rows"
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import Question
 from assay.curation.formats.base import ImportOptions
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.schema import PERSON_KINDS
+from assay.curation.storage.schema import END, PERSON_KINDS
+from assay.curation.times import now, to_stored
+from assay.curation.versioning.live_edits import ALIVE, VOTE
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.rules import make_rule_edit
 from assay.curation.versioning.states import hash_tree
@@ -35,6 +38,9 @@ class ImportEdits(NamedTuple):
     """The edits of an import, and how many samples they concern."""
 
     frame: pd.DataFrame  # sample, field, value (JSON), verdict, why, origin
+    votes: (
+        pd.DataFrame
+    )  # the same and who, ts: what people said elsewhere; below the frame in the log
     moved: int
     relabelled: int
     left_alone: int  # the source has another label than the person who decided
@@ -49,14 +55,19 @@ def make_edits(bench: Bench, incoming: Incoming, batch: str, options: ImportOpti
     import pandas as pd
 
     refuse_loss(incoming, options)
-    changes = find_relabelled(bench, incoming)
+    votes = make_votes(bench, incoming, batch)
+    found = find_relabelled(bench, incoming, set(votes["sample"]))
+    given = incoming.old.given_label
+    changes = [change for change in found if change.row.label != given[change.row.Index]]
+    answered = [change for change in found if change.row.label == given[change.row.Index]]
     locked = [change for change in changes if change.stands["split"] in LOCKED]
     if locked and not options.refreeze_test:
         raise refuse_locked(incoming, locked)
     of = f"import of {incoming.name}"
     edits = [
         *edit_new(incoming, of, batch),
-        *edit_relabelled(changes, of, batch),
+        *edit_relabelled(changes, f"{of}: the source changed it", of, batch),
+        *edit_relabelled(answered, f"{of}: votes came", of, batch),
         *edit_known(incoming, of, batch),
         *(
             (i, "keep", False, "set", f"{of}: it is gone", batch)
@@ -72,7 +83,7 @@ def make_edits(bench: Bench, incoming: Incoming, batch: str, options: ImportOpti
     frame["value"] = [json.dumps(value) for value in frame["value"]]
     left_alone = sum(bool(c.decided) and c.row.label != c.stands["label"] for c in changes)
     moved = int((frame.field == "place").sum())
-    return ImportEdits(frame, moved, len(changes) - left_alone, left_alone)
+    return ImportEdits(frame, votes, moved, len(changes) - left_alone, left_alone)
 
 
 def edit_new(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
@@ -92,13 +103,13 @@ def edit_new(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
             yield i, "label", old.label[before], "set", why, batch
 
 
-def edit_relabelled(changes: list[Relabelled], of: str, batch: str) -> Iterator[tuple]:
-    """Yield the labels that the source changed.
+def edit_relabelled(changes: list[Relabelled], reason: str, of: str, batch: str) -> Iterator[tuple]:
+    """Yield labels that the source changed, or says over new votes.
 
     After each comes the label that a person decided, if one did.
     """
     for row, stands, decided in changes:
-        yield row.Index, "label", row.label, "set", f"{of}: the source changed it", batch
+        yield row.Index, "label", row.label, "set", reason, batch
         if decided:  # both are in the log, and the person's stands
             why = f"{of}: {stands['who']}'s stands; the source says {row.label}"
             yield row.Index, "label", stands["label"], stands["verdict"], why, decided
@@ -121,14 +132,14 @@ def edit_known(incoming: Incoming, of: str, batch: str) -> Iterator[tuple]:
             yield i, "split", row.split, "set", f"{of}: it has a label now", batch
 
 
-def find_relabelled(bench: Bench, incoming: Incoming) -> list[Relabelled]:
-    """Find the rows whose label is not what their source gave before."""
+def find_relabelled(bench: Bench, incoming: Incoming, voted: set[str]) -> list[Relabelled]:
+    """Find rows with another label than before, and the `voted`."""
     old = incoming.old
     given = old.given_label.to_dict()
     rows = [
         row
         for row in incoming.known_rows.itertuples()
-        if row.label is not None and row.label != given[row.Index]
+        if row.label is not None and (row.label != given[row.Index] or row.Index in voted)
     ]
     if not rows:
         return []
@@ -145,6 +156,42 @@ def find_relabelled(bench: Bench, incoming: Incoming) -> list[Relabelled]:
         if kind in PERSON_KINDS or stands[i]["verdict"] != "set"
     }
     return [Relabelled(row, stands[row.Index], decided.get(row.Index, "")) for row in rows]
+
+
+def make_votes(bench: Bench, incoming: Incoming, batch: str) -> pd.DataFrame:
+    """Make edits of people's answers that the log has not yet.
+
+    They lie below the import's own label, which stands, and go with the import.
+    """
+    import pandas as pd
+
+    rows = incoming.frame
+    lists = rows["votes"] if "votes" in rows else pd.Series(None, rows.index, object)
+    said = [(i, vote) for i, votes in lists.items() if isinstance(votes, list) for vote in votes]
+    known = read_votes(bench) if said and len(incoming.old) else set()
+    columns = ["sample", "field", "value", "verdict", "why", "origin", "who", "ts"]
+    edits = []
+    for i, vote in said:
+        ts = vote["ts"] and to_stored(datetime.fromisoformat(vote["ts"]))
+        if (i, vote["who"], ts) in known or (
+            ts is None and (i, vote["who"], vote["label"]) in known
+        ):
+            continue
+        why = f"import of {incoming.name}: {vote['who']}'s answer there"
+        value = json.dumps(vote["label"])
+        edits.append((i, "label", value, "set", why, batch, vote["who"], ts or now()))
+    return pd.DataFrame(edits, columns=columns).drop_duplicates(["sample", "who", "ts", "value"])
+
+
+def read_votes(bench: Bench) -> set[tuple]:
+    """Read the votes that imports brought.
+
+    (sample, who, time) and (sample, who, label) of each."""
+    query = (
+        f"with {ALIVE.format(only=f'and {VOTE}')} select sample, who, ts, value ->> '$' from alive"
+    )
+    rows = bench.rows(query, dict(upto=END))
+    return {(i, who, ts) for i, who, ts, _ in rows} | {(i, who, label) for i, who, _, label in rows}
 
 
 # ---- what is refused

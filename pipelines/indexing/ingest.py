@@ -97,6 +97,9 @@ def write_import(
                 "update samples set uri = places.uri from places"
                 " where samples.id = places.id and samples.uri <> places.uri"
             )
+        # by who said it, and below the import itself: the next undo takes back both
+        for person, votes in edits.votes.groupby("who", sort=True):
+            bench.append(con, votes.drop(columns="who"), new_batch("edit"), person)
         if len(edits.frame):
             bench.append(con, edits.frame, batch, who)
         if not len(incoming.old):
@@ -129,6 +132,7 @@ def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> di
         returned=sum(i in incoming.taken_away for i in incoming.known_rows.index),
         relabelled=edits.relabelled,
         left_alone=edits.left_alone,
+        votes=len(edits.votes),
         samples=len(kept),
         classes=int(kept.label.nunique()),
         unlabelled=int(kept.label.isna().sum()),

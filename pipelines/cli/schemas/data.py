@@ -44,6 +44,7 @@ class Import(ReadSource):
         "labels that the source has changed, and a person too: the person's stays"
     )
     left_out: int = says("rows left out (--skip-bad)")
+    votes: int = says("what several people answered in the source, each a vote", default=0)
     samples: int = says("kept samples in the bench now")
     classes: int = says("classes in the bench now")
     unlabelled: int = says("samples without a label")

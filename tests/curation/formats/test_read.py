@@ -380,7 +380,7 @@ def test_columns_can_be_named(tmp_path):
         {"b": "q", "who": "p"},
         {"b": "q", "who": "p"},
     ], "the group stays in the metadata, for assay split"
-    assert set(read_source(path, image="pic", label="none").frame.split) == {"pool"}
+    assert set(read_source(path, image="pic", label="none", split="none").frame.split) == {"pool"}
     refused(
         path,
         "expected a column pic2",

@@ -1,0 +1,40 @@
+"""What is said of the shards of a Hugging Face data set."""
+
+from __future__ import annotations
+
+from assay.curation.formats.base import Listing, Unread
+from assay.curation.formats.hf_rows import Shard, ShardRows
+from assay.curation.formats.table_rows import describe_names
+from assay.curation.text import MAX_TEXT
+
+
+def make_listing(
+    format: str, kind: str, name: str, shards: list[Shard], rows: ShardRows, unread: list[Unread]
+) -> Listing:
+    """Make the listing of what shards hold."""
+    columns = rows.columns
+    label = columns.label
+    named = f", {len(rows.classes):,} declared classes" if rows.classes else ""
+    roles = {"label": f"the column {label}{named}" if label else "none", "image": columns.image}
+    roles["image"] = f"the column {columns.image}"
+    splits = {shard.split: None for shard in shards if shard.split}
+    if columns.split:
+        roles["split"] = f"the column {columns.split}"
+    elif splits:
+        roles["split"] = f"the files' names ({', '.join(splits)})"
+    if columns.id:
+        roles["id"] = f"the column {columns.id}"
+    if columns.metadata:
+        roles["metadata"] = describe_names(list(columns.metadata))
+    notes = list(rows.notes)
+    notes += [
+        f"not read: {n:,} texts of the column {column} that are longer than {MAX_TEXT:,} characters"
+        for column, n in rows.too_long.items()
+    ]
+    if list(splits) == ["train"] and not columns.split:
+        notes.append(
+            "train is the only split: no test is drawn from it; --split-column none draws val and test"
+        )
+    return Listing(
+        format, kind, name, [rows.samples], rows.left_out, notes, roles, unread, rows.classes
+    )

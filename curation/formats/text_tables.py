@@ -1,0 +1,87 @@
+"""Read CSV and its relatives, and decode text files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from assay.curation.csv_files import BadCsv, read_rows
+from assay.curation.errors import UserError, shorten
+from assay.curation.formats.table_cells import Places, Table, check_width
+from assay.curation.media.images import SUFFIXES
+
+BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+MANY = 10_000  # different cells of a column beyond which they are not shared
+
+
+def read_csv(path: Path) -> Table:
+    """Read a CSV: its first row has the columns' names."""
+    rows = read_rows(read_text(path))
+    try:
+        return fill_table(path, rows)
+    except BadCsv as e:
+        raise UserError(
+            f"{path.name}, line {e.line}: {e}",
+            'close the quote that opens there, write a quote in it as "", and cut what is very long',
+        ) from e
+
+
+def fill_table(path: Path, rows: object) -> Table:
+    """Fill a table with rows, of which the first is the header."""
+    header = [name.strip() for name in next(rows, (0, []))[1]]
+    check_width(len(header), path.name)
+    if any(name.lower().endswith(SUFFIXES) for name in header):
+        raise UserError(
+            f"expected the columns' names in the first line of {path.name}, "
+            f"found an image: {shorten(', '.join(header), 200)}",
+            "write a first line such as path,label",
+        )
+    if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
+        raise UserError(f"{path.name} has two columns named {twice[0]}", "rename one of them")
+    cells: list[list] = [[] for _ in header]
+    # equal cells are one object, or a million labels take as much memory as a million paths
+    shared: list[dict[str, str | None]] = [{"": None} for _ in header]
+    numbers: list[int] = []
+    left_out = []
+    for line, row in rows:
+        if len(row) != len(header):
+            left_out.append((f"line {line}", f"has {len(row)} cells, the header {len(header)}"))
+            continue
+        numbers.append(line)
+        for column, known, cell in zip(cells, shared, row):
+            column.append(known.setdefault(cell, cell) if len(known) < MANY else cell or None)
+    columns = {name: values for name, values in zip(header, cells) if name}
+    nameless = len(header) - len(columns)
+    return Table(columns, Places("line", numbers), left_out, nameless=nameless)
+
+
+def split_encoding(blob: bytes) -> tuple[bytes, str]:
+    """Find the mark that a text begins with, and its encoding."""
+    return next(((mark, name) for mark, name in BOMS.items() if blob.startswith(mark)), (b"", ""))
+
+
+def guess_encoding(blob: bytes) -> str:
+    return "utf-16" if blob[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def read_text(path: Path) -> str:
+    """Read a file in UTF-8, or in UTF-16 with its mark.
+
+    UserError names the first byte that is neither.
+    """
+    blob = path.read_bytes()
+    encoding = guess_encoding(blob)
+    try:
+        text = blob.decode(encoding)
+        if "\0" not in text:
+            return text
+        bad = blob.index(0)  # UTF-16 without its mark is valid UTF-8, full of zeros
+    except UnicodeDecodeError as e:
+        bad = e.start
+    line = blob[:bad].decode(encoding, "replace").count("\n") + 1
+    raise UserError(
+        f"expected UTF-8 (or UTF-16 with its mark) in {path.name}, "
+        f"found byte 0x{blob[bad]:02x} on line {line}",
+        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, with the encoding that it has, "
+        "then import utf8.csv",
+    )
