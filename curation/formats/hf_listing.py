@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.curation.formats.base import Listing, Unread
 from assay.curation.formats.hf_rows import Shard, ShardRows
-from assay.curation.formats.table_rows import describe_names
+from assay.curation.formats.table_words import describe_names
 from assay.curation.text import MAX_TEXT
 
 
