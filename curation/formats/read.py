@@ -69,6 +69,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         listing.unread,
         [] if options.pictures_only else listing.classes,
         str(path or ""),
+        {} if options.pictures_only else listing.parents,
     )
 
 
