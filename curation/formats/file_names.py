@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # letters, then what counts the images of that class
-NAME = re.compile(r"(?P<label>[^\W\d].*?)(?P<rest>[\s._(-]*\(?\d+\)?)$")
+NAME = re.compile(r"(?P<label>[^\W\d].*?)(?P<rest>(?:[\s._(-]*\(?\d+(?!\d)\)?)+)$")
 # what cameras and programs call every image
 NO_LABELS = set(
     "img image images dsc dscn dscf pxl p photo photos picture pic frame file sample scan sdc mvimg "
@@ -65,9 +65,9 @@ class FileNames:
                 "leave --format out",
             )
         notes = [
-            f"{len(unnamed):,} images have no label, since their names begin with none, first "
-            f"{unnamed[0]}"
-        ] * bool(unnamed)
+            f"{len(unnamed):,} images have no label, since their names begin with none, first {one}"
+            for one in unnamed[:1]
+        ]
         roles = {"label": f"the beginning of the file's name: {show_names(counts)}"}
         if any(s["split"] for s in samples):
             roles["split"] = "the top folder"
