@@ -8,6 +8,7 @@ from assay.curation.formats.splits import SPLITS
 
 MORE = {
     "trn": "train",
+    "trainval": "train",
     "validate": "val",
     "eval": "val",
     "evaluation": "val",

@@ -1,0 +1,342 @@
+"""A table of labels beside folders of images, as Kaggle's competitions have it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.formats.annotations import find_masks
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.folder_levels import show_names
+from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.split_words import guess_split
+from assay.curation.formats.table_columns import as_texts, choose_column, choose_label_column
+from assay.curation.formats.table_files import Table
+from assay.curation.formats.text_spans import (
+    Row,
+    Text,
+    choose_separator,
+    read_cells,
+    read_whole,
+    write_cell,
+)
+from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.images import SUFFIXES
+from assay.curation.media.locations import list_files
+from assay.curation.text import MAX_TEXT, find_flaw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDINGS = (".csv", ".tsv")
+NOT_LABELS = ("sample_submission", "samplesubmission", "submission", "metadata.", "_classes.csv")
+HEAD = 1 << 14  # bytes that are read to see whether a table names images
+TRIED = 5  # rows whose images are looked for
+
+
+class Kaggle:
+    """A CSV of ids or file names and labels beside folders of images: train.csv and train/."""
+
+    name = "kaggle"
+    suffixes = ()
+
+    def matches(self, path: Path) -> Match:
+        no = Match("no", "expects a folder with a CSV that names images beside it")
+        if not path.is_dir() or (path / "assay.json").exists():
+            return no
+        found = [t for t in list_tables(path) if names_images(path, t)]
+        return Match("sure", f"{found[0]} names images beside it") if found else no
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        """List the rows of every table that names images, and the other images without a label."""
+        files = list(list_files(str(path)))
+        masks = set(find_masks([f for f in files if f.lower().endswith(SUFFIXES)]))
+        index = ImageIndex(f for f in files if f not in masks)
+        samples: list[dict] = []
+        left_out: list[tuple[str, str]] = []
+        roles: dict[str, str] = {}
+        used = []
+        for name in list_tables(path):
+            sheet = read_sheet(path, name, index, options)
+            if sheet is None:
+                continue
+            used.append(name)
+            samples += sheet.samples
+            left_out += sheet.left_out
+            roles |= sheet.roles
+        if not used:
+            raise UserError(
+                f"expected a table of images and labels in {path.name}, found none",
+                "--label-column and --image-column name its columns",
+            )
+        first: dict[str, str] = {}
+        for sample in samples:
+            if first.setdefault(sample["key"], sample["label"]) != sample["label"]:
+                left_out.append((sample["key"], "has two labels in the tables"))
+        bad = {key for key, _ in left_out}
+        samples = [s for s in {s["key"]: s for s in samples}.values() if s["key"] not in bad]
+        ask_about_folders(path.name, samples, options)
+        rest = [f for f in index.files if f not in first and f not in bad]
+        notes = [f"no class folders in {path.name}: read {', '.join(used)} in it"]
+        for file in rest:
+            if find_flaw(file, MAX_TEXT):
+                left_out.append((file.encode(errors="replace").decode(), "is no plain name"))
+            else:
+                samples.append(
+                    dict(key=file, uri=f"{path}/{file}", label=None, split=None, meta={})
+                )
+        if rest:
+            tops = Counter(f.split("/")[0] if "/" in f else "." for f in rest)
+            notes.append(f"{len(rest):,} images have no row, and no label: {show_names(tops)}")
+        others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in used)
+        unread = list_unread(others) + list_unread(sorted(masks), "masks of other images")
+        return Listing(
+            self.name,
+            f"images and {', '.join(used)}",
+            path.name,
+            [samples],
+            left_out,
+            notes,
+            roles,
+            unread,
+        )
+
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Change the cells of labels in the tables; removed images lose their row alone."""
+        files = list(list_files(str(source)))
+        index = ImageIndex(files)
+        wanted = {row.key: row for row in changes.itertuples()}
+        rewritten, said = {}, set()
+        for name in list_tables(source):
+            sheet = read_sheet(source, name, index, options)
+            if sheet is None:
+                continue
+            edits = []
+            for key, row in sheet.rows:
+                if (change := wanted.get(key)) is None:
+                    continue
+                said.add(key)
+                edits += sheet.change(row, change)
+            if edits:
+                rewritten[name] = sheet.text.edit(edits)
+        lost = [k for k in wanted if k not in said]
+        notes = [f"{len(lost):,} images have no row in a table, first {lost[0]}"] if lost else []
+        if changes.split.notna().any():
+            notes.append(f"{changes.split.notna().sum():,} changed splits: no column says a split")
+        return Patch(rewritten=rewritten, notes=notes)
+
+
+FORMAT = Kaggle()
+
+
+class Sheet:
+    """One table of labels, with its rows where they stand."""
+
+    def __init__(self, text: Text, separator: str, names: list[str], label: str) -> None:
+        self.text, self.separator, self.names, self.label = text, separator, names, label
+        self.samples: list[dict] = []
+        self.left_out: list[tuple[str, str]] = []
+        self.roles: dict[str, str] = {}
+        self.rows: list[tuple[str, Row]] = []  # of each sample's key
+
+    def change(self, row: Row, change) -> list[tuple[int, int, str]]:
+        """Make the edits of a row; UserError where it does not say the given label any more."""
+        cell = row.cells[self.names.index(self.label)]
+        if as_texts([cell.value], self.label)[0] != change.given_label and not same_number(
+            cell.value, change.given_label
+        ):
+            raise UserError(
+                f"expected the label {change.given_label} of {change.key} in "
+                f"{self.text.path.name}, line {row.line}, found {cell.value}",
+                "the source has changed since: import it again",
+            )
+        if change.removed:
+            return [(row.start, row.end, "")]
+        if change.label == change.given_label:
+            return []
+        return [write_cell(self.text.text, cell, change.label or "", self.separator)]
+
+
+def same_number(cell: str, label: str | None) -> bool:
+    """Whether 3.0 in a column of numbers with a gap was read as 3."""
+    return label is not None and cell.strip().split(".")[0] == label
+
+
+def list_tables(path: Path) -> list[str]:
+    """List the tables at the top of a folder, and in annotations/ or labels/, that may hold labels."""
+    found = []
+    for below in ("", "annotations/", "labels/", "csv/"):
+        try:
+            names = sorted(os.listdir(path / below))
+        except OSError:
+            continue
+        found += [
+            f"{below}{name}"
+            for name in names
+            if name.lower().endswith(ENDINGS)
+            and not name.startswith(".")
+            and not name.lower().replace("-", "_").startswith(NOT_LABELS)
+        ]
+    return found[:50]
+
+
+def names_images(path: Path, table: str) -> bool:
+    """Whether the first rows of a table name images beside it, and say something of them."""
+    file = path / table
+    if not file.is_file():
+        return False
+    with open(file, "rb") as opened:
+        head = opened.read(HEAD).decode("utf-8", "replace").removeprefix("\ufeff")
+    head = head.rpartition("\n")[0] or head
+    try:
+        rows = read_cells(head, choose_separator(head))[: TRIED + 1]
+    except UserError:
+        return False
+    if len(rows) < 2 or len(rows[0].cells) < 2:
+        return False
+    with os.scandir(path) as entries:
+        folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    places = [f"{f}/" for f in folders[:50]]
+    for inside in folders[:10]:
+        with os.scandir(path / inside) as entries:
+            below = sorted(e.name for e in entries if e.is_dir())[:10]
+        places += [f"{inside}/{name}/" for name in below]
+    values = {cell.value.strip() for row in rows[1:] for cell in row.cells}
+    return any(
+        os.path.isfile(f"{path}/{place}{value}{suffix}")
+        for value in values
+        if value and len(value) < 250 and "\0" not in value and not value.startswith("/")
+        for place in ("", *places)
+        for suffix in ("", ".jpg", ".png", ".jpeg", ".tif", ".tiff", ".JPG", ".JPEG")
+        if (value + suffix).lower().endswith(SUFFIXES)
+    )
+
+
+def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions) -> Sheet | None:
+    """Read a table of labels; None where it names no images, or has no column of labels."""
+    text = read_whole(path / name)
+    separator = choose_separator(text.text)
+    try:
+        rows = read_cells(text.text, separator)
+    except UserError as e:
+        raise UserError(f"{name}: {e.problem}", e.hint) from None
+    names = [cell.value.strip() for cell in rows[0].cells] if rows else []
+    whole = [row for row in rows[1:] if len(row.cells) == len(names)]
+    if len(names) < 2 or not whole or len(set(names)) < len(names):
+        return None
+    columns = {n: [row.cells[i].value or None for row in whole] for i, n in enumerate(names) if n}
+    table = Table(columns, [f"line {row.line}" for row in whole])
+    stem = guess_split(os.path.splitext(os.path.basename(name))[0].replace("label", "set"))
+    bases = choose_bases(index, stem)
+    image = choose_column(table, "image", options.columns.get("image")) or find_image_column(
+        columns, index, bases
+    )
+    if image is None:
+        return None
+    split = choose_column(table, "split", options.columns.get("split"), ("split", "subset", "set"))
+    group = choose_column(table, "group", options.columns.get("group"))
+    try:
+        asked = options.columns.get("label")
+        label = choose_label_column(table, asked, {image, split, group})
+    except UserError:
+        if len(names) == 2 and not options.columns.get("label"):
+            label = next(n for n in names if n != image)
+        elif stem == "test":
+            return None
+        else:
+            raise
+    if label is None or stem == "test" and not any(columns[label]):
+        return None
+    sheet = Sheet(text, separator, names, label)
+    fill_sheet(sheet, path, name, whole, columns, (image, split, group), index, bases)
+    bad_rows = [row for row in rows[1:] if len(row.cells) != len(names)]
+    sheet.left_out += [
+        (f"{name} line {row.line}", f"has {len(row.cells)} cells, the header {len(names)}")
+        for row in bad_rows
+    ]
+    return sheet
+
+
+def fill_sheet(
+    sheet: Sheet,
+    path: Path,
+    name: str,
+    rows: list[Row],
+    columns: dict[str, list],
+    chosen: tuple[str, str | None, str | None],
+    index: ImageIndex,
+    bases: list[str],
+) -> None:
+    """Fill in the samples of a table."""
+    image, split, group = chosen
+    labels = as_texts(columns[sheet.label], sheet.label)
+    ids = columns[image]
+    others = [n for n in columns if n not in (*chosen, sheet.label)]
+    for i, row in enumerate(rows):
+        file, wrong = index.find(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
+        if file is None or (wrong := find_flaw(labels[i] or "") or find_flaw(file, MAX_TEXT) or ""):
+            sheet.left_out.append((ids[i] or f"{name} line {row.line}", f"{wrong} ({name})"))
+            continue
+        meta = {n: columns[n][i] for n in others if columns[n][i]}
+        word = columns[split][i] if split else None
+        sample = dict(key=file, uri=f"{path}/{file}", label=labels[i], split=word, meta=meta)
+        if word and word not in ("train", "val", "test"):
+            sample["split"] = guess_split(word) or word
+        if group:
+            sample["group"] = columns[group][i]
+        sheet.samples.append(sample)
+        sheet.rows.append((file, row))
+    sheet.roles = {"label": f"the column {sheet.label} of {name}", "image": f"the column {image}"}
+    if split:
+        sheet.roles["split"] = f"the column {split}"
+    if others:
+        sheet.roles["metadata"] = f"{len(others)} columns: {', '.join(others[:10])}"
+
+
+def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
+    """Choose the folders in which a table's images are looked for first.
+
+    Ids may repeat in train/ and test/: those of train.csv lie in train/.
+    """
+    folders = sorted({os.path.dirname(f) for f in index.files})
+    own = [f for f in folders if split and split in map(guess_split, f.split("/"))]
+    if split is None:
+        own = [f for f in folders if "train" in map(guess_split, f.split("/"))]
+    return ["", *own]
+
+
+def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[str]) -> str | None:
+    """Find the column whose cells name images."""
+    best, most = None, 0
+    for name, values in columns.items():
+        tried = [v for v in values if v][:20]
+        found = sum(index.find(v, *bases)[0] is not None for v in tried)
+        if found > most and found * 2 >= len(tried):
+            best, most = name, found
+    return best
+
+
+def ask_about_folders(name: str, samples: list[dict], options: ImportOptions) -> None:
+    """Ask where both folders and a table could be the classes."""
+    if options.format:
+        return
+    folders = Counter(
+        os.path.basename(os.path.dirname(s["key"])) for s in samples if "/" in s["key"]
+    )
+    classes = {folder for folder in folders if not guess_split(folder)}
+    labels = Counter(s["label"] for s in samples if s["label"])
+    if len(classes) < 2 or len(classes) > len(samples) / 2:
+        return
+    agree = sum(s["label"] == os.path.basename(os.path.dirname(s["key"])) for s in samples)
+    if agree == len(samples):
+        return
+    raise AmbiguousSource(
+        f"expected labels of one kind in {name}, found folders and a table that differ",
+        [
+            Reading(f"the table's classes: {show_names(labels)}", "--format kaggle"),
+            Reading(f"the folders are the classes: {show_names(folders)}", "--format folders"),
+        ],
+    )
