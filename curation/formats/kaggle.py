@@ -204,7 +204,13 @@ def names_images(path: Path, table: str) -> bool:
         with os.scandir(path / inside) as entries:
             below = sorted(e.name for e in entries if e.is_dir())[:10]
         places += [f"{inside}/{name}/" for name in below]
-    values = {cell.value.strip() for row in rows[1:] for cell in row.cells}
+    header = [cell.value for cell in rows[0].cells]
+    values = {
+        cell.value.strip()
+        for row in rows[1:]
+        for name, cell in zip(header, row.cells)
+        if could_name_images(name, [cell.value])
+    }
     return any(
         os.path.isfile(f"{path}/{place}{value}{suffix}")
         for value in values
@@ -308,11 +314,20 @@ def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
     return ["", *own]
 
 
+def could_name_images(column: str, values: list[str]) -> bool:
+    """Whether values may be images' names: bare numbers only in a column that is called so."""
+    words = ("id", "image", "img", "file", "path", "name", "photo", "picture", "key", "sample")
+    named = any(word in column.lower() for word in words) or not column.strip()
+    return named or not all(v.strip().isdecimal() for v in values)
+
+
 def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[str]) -> str | None:
     """Find the column whose cells name images."""
     best, most = None, 0
     for name, values in columns.items():
         tried = [v for v in values if v][:20]
+        if not could_name_images(name, tried):
+            continue
         found = sum(index.find(v, *bases)[0] is not None for v in tried)
         if found > most and found * 2 >= len(tried):
             best, most = name, found
