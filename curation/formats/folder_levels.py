@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
@@ -50,7 +51,7 @@ def refuse_folds(name: str, folders: Counter[Folder], level: int) -> None:
     raise AmbiguousSource(
         f"expected splits or classes in {name}, found folds: {show_names(names)}",
         [
-            Reading("one fold is tested on; say which", f"--split-map {mapped}"),
+            Reading("one fold is tested on; say which", f"--split-map {shlex.quote(mapped)}"),
             *(
                 Reading(f"no split: {words}", f"--class-level {at + 1}")
                 for at, words in describe_levels(folders, others)
@@ -71,7 +72,7 @@ def ask_about_others(
     raise AmbiguousSource(
         f"expected splits or classes in {name}, found {shown} beside {listed}{more}",
         [
-            Reading(f"{shown} are splits, and the others too", f"--split-map {mapped}"),
+            Reading(f"{shown} are splits, and the others too", f"--split-map {shlex.quote(mapped)}"),
             *(
                 Reading(f"no split: {words}", f"--class-level {at + 1}")
                 for at, words in describe_levels(folders, (level, level + 1))
