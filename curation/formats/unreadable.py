@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,22 +24,22 @@ TORCH = (
 )
 FRAMES = (
     "a video is no image",
-    "ffmpeg -i '{name}' -vf fps=1 frames/%06d.png takes an image a second; then import frames",
+    "mkdir frames && ffmpeg -i {file} -vf fps=1 frames/%06d.png takes an image a second; then import frames",
 )
 RAW = (
     "a camera's raw file is not read",
-    "magick mogrify -format tif '{name}', or darktable-cli '{name}' out.tif",
+    "darktable-cli {file} photo.tif",
 )
-VECTORS = ("a drawing of vectors is no image", "rsvg-convert '{name}' -o drawing.png")
+VECTORS = ("a drawing of vectors is no image", "rsvg-convert {file} -o drawing.png")
 DICOM = (
     "DICOM is not read: which window shows what matters is for you to say",
-    "dcm2img '{name}' image.png (of DCMTK), or with pydicom in Python",
+    "dcm2img {file} image.png (of DCMTK), or with pydicom in Python",
 )
 NIFTI = (
     "a volume is no image",
-    "med2image -i '{name}' -d slices -o slice.png makes an image of each slice",
+    "med2image -i {file} -d slices -o slice.png makes an image of each slice",
 )
-ARCHIVE = ("this archive is not opened", "unpack it, for example 7z x '{name}', and import it")
+ARCHIVE = ("this archive is not opened", "unpack it, for example 7z x {file}, and import it")
 WHY: dict[str, tuple[str, str]] = {
     ".tfrecord": (
         "TFRecord is not read",
@@ -47,14 +49,14 @@ WHY: dict[str, tuple[str, str]] = {
         ".features.feature for r in tf.data.TFRecordDataset('{name}').as_numpy_iterator())]\"; "
         "then import out",
     ),
-    ".pdf": ("a PDF is no image", "pdftoppm -png -r 150 '{name}' page makes an image of each page"),
-    ".psd": ("a Photoshop file is not read", "magick '{name}[0]' image.png"),
+    ".pdf": ("a PDF is no image", "pdftoppm -png -r 150 {file} page makes an image of each page"),
+    ".psd": ("a Photoshop file is not read", "magick {file} image.png"),
     ".lmdb": ("LMDB is not read", "export its images with the tool that wrote it"),
     ".mdb": ("LMDB is not read", "export its images with the tool that wrote it"),
     ".rec": ("MXNet's RecordIO is not read", "save its images with mxnet.recordio.unpack_img"),
-    ".ndpi": ("a slide scan is not read", "vips dzsave '{name}' tiles makes tiles of it"),
-    ".jxl": ("JPEG XL is not read", "djxl '{name}' image.png"),
-    ".exr": ("OpenEXR is not read", "magick '{name}' image.tif"),
+    ".ndpi": ("a slide scan is not read", "vips dzsave {file} tiles makes tiles of it"),
+    ".jxl": ("JPEG XL is not read", "djxl {file} image.png"),
+    ".exr": ("OpenEXR is not read", "magick {file} image.tif"),
     ".safetensors": ("weights are no images", "import the data that they were trained on"),
 }
 WHY |= dict.fromkeys((".tfrecords", ".tfrec"), WHY[".tfrecord"])
@@ -90,7 +92,7 @@ class Unreadable:
             raise UserError(f"expected data, found {path.name}", "leave --format out")
         raise UserError(
             f"expected images or a table of them, found {path.name}: {WHY[ending][0]}",
-            WHY[ending][1].replace("{name}", path.name),
+            fill_command(WHY[ending][1], path.name),
         )
 
 
@@ -128,7 +130,15 @@ def explain_ending(name: str) -> str:
     if not ending:
         return ""
     why, command = WHY[ending]
-    return f"{why}; {command.replace('{name}', os.path.basename(name))}"
+    return f"{why}; {fill_command(command, os.path.basename(name))}"
+
+
+def fill_command(command: str, name: str) -> str:
+    """Put a file's name into a command, so that a shell takes it for nothing else."""
+    plain = re.fullmatch(r"[\w.+-]+", name, re.ASCII)
+    # inside of a program in quotes no quoting is safe: it is for the person to fill in
+    inside = name if plain else "FILE"
+    return command.replace("{file}", shlex.quote(name)).replace("{name}", inside)
 
 
 def list_unread(files: Iterable[str], why: str = "") -> list[Unread]:
