@@ -241,6 +241,6 @@ def near(folder: str, base: str) -> set[str]:
     found = {"/".join([*parts[:-1], base])}
     for at, part in enumerate(parts):
         if part.lower() in MASKS:
-            for word in ("images", "image", "imgs", "img", "Images", "JPEGImages"):
+            for word in ("images", "image", "imgs", "img", "Images", "JPEGImages", "test"):
                 found.add("/".join([*parts[:at], word, *parts[at + 1 :], base]))
     return found

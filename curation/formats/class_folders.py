@@ -64,6 +64,7 @@ class ClassFolders:
         labelled = any(sample["label"] for sample in samples)
         if not labelled and not exported and not options.pictures_only:
             ask_about_names(path.name, images)
+        plan.notes += note_empty(path, plan)
         ours = {f for f in files if exported and "/" not in f}
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
         unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")
@@ -154,6 +155,26 @@ def list_images(
             uri = f"{root}/{file}"
             samples.append({"key": file, "uri": uri, "label": label, "split": split, "meta": meta})
     return samples, left_out
+
+
+def note_empty(root: Path, plan: FolderPlan) -> list[str]:
+    """Note the folders beside those of the classes that hold no image."""
+    above = {folder[:at] for folder, at in plan.class_at.items()}
+    known = {folder[: at + 1] for folder, at in plan.class_at.items()}
+    empty = []
+    for folder in sorted(above):
+        with os.scandir(os.path.join(root, *folder)) as entries:
+            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        beside = {f[: len(folder) + 1] for f in plan.placed}
+        empty += [
+            "/".join([*folder, name])
+            for name in names
+            if (*folder, name) not in known | beside and not name.startswith("__MACOSX")
+        ]
+    if not empty:
+        return []
+    shown = ", ".join(empty[:5]).encode(errors="replace").decode()
+    return [f"{len(empty):,} folders beside the classes hold no image: {shown}"]
 
 
 def refuse_files(name: str, files: list[str]) -> UserError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,12 +60,14 @@ class Kaggle:
         samples: list[dict] = []
         left_out: list[tuple[str, str]] = []
         roles: dict[str, str] = {}
-        used = []
+        used: list[str] = []
+        splits: dict[str | None, list[dict]] = {}
         for name in list_tables(path):
             sheet = read_sheet(path, name, index, options)
             if sheet is None:
                 continue
             used.append(name)
+            splits[guess_table_split(name)] = sheet.samples
             samples += sheet.samples
             left_out += sheet.left_out
             roles |= sheet.roles
@@ -72,6 +76,11 @@ class Kaggle:
                 f"expected a table of images and labels in {path.name}, found none",
                 "--label-column and --image-column name its columns",
             )
+        if len(splits) > 1 and None not in splits:
+            for split, found in splits.items():
+                for sample in found:
+                    sample["split"] = sample["split"] or split
+            roles.setdefault("split", f"the table: {', '.join(used)}")
         first: dict[str, str] = {}
         for sample in samples:
             if first.setdefault(sample["key"], sample["label"]) != sample["label"]:
@@ -80,7 +89,7 @@ class Kaggle:
         samples = [s for s in {s["key"]: s for s in samples}.values() if s["key"] not in bad]
         ask_about_folders(path.name, samples, options)
         rest = [f for f in index.files if f not in first and f not in bad]
-        notes = [f"no class folders in {path.name}: read {', '.join(used)} in it"]
+        notes = [f"read {', '.join(used)} in {path.name}: the labels are those of the table"]
         for file in rest:
             if find_flaw(file, MAX_TEXT):
                 left_out.append((file.encode(errors="replace").decode(), "is no plain name"))
@@ -144,6 +153,8 @@ class Sheet:
 
     def change(self, row: Row, change) -> list[tuple[int, int, str]]:
         """Make the edits of a row; UserError where it does not say the given label any more."""
+        if not self.label:
+            return []
         cell = row.cells[self.names.index(self.label)]
         if as_texts([cell.value], self.label)[0] != change.given_label and not same_number(
             cell.value, change.given_label
@@ -160,6 +171,11 @@ class Sheet:
         return [write_cell(self.text.text, cell, change.label or "", self.separator)]
 
 
+def in_split(key: str) -> bool:
+    """Whether an image lies in a folder that is called as a split, with no class below."""
+    return bool(guess_split(os.path.basename(os.path.dirname(key))))
+
+
 def same_number(cell: str, label: str | None) -> bool:
     """Whether 3.0 in a column of numbers with a gap was read as 3."""
     return label is not None and cell.strip().split(".")[0] == label
@@ -168,7 +184,9 @@ def same_number(cell: str, label: str | None) -> bool:
 def list_tables(path: Path) -> list[str]:
     """List the tables at the top of a folder, and in annotations/ or labels/, that may hold labels."""
     found = []
-    for below in ("", "annotations/", "labels/", "csv/"):
+    tops = sorted(e.name for e in os.scandir(path) if e.is_dir() and not e.is_symlink())
+    likely = [f"{top}/" for top in tops if top.lower() in ("annotations", "labels", "csv")]
+    for below in ("", *likely, *(f"{top}/" for top in tops if guess_split(top))):
         try:
             names = sorted(os.listdir(path / below))
         except OSError:
@@ -235,8 +253,8 @@ def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions)
         return None
     columns = {n: [row.cells[i].value or None for row in whole] for i, n in enumerate(names) if n}
     table = Table(columns, [f"line {row.line}" for row in whole])
-    stem = guess_split(os.path.splitext(os.path.basename(name))[0].replace("label", "set"))
-    bases = choose_bases(index, stem)
+    stem = guess_table_split(name)
+    bases = [os.path.dirname(name), *choose_bases(index, stem)]
     image = choose_column(table, "image", options.columns.get("image")) or find_image_column(
         columns, index, bases
     )
@@ -244,19 +262,19 @@ def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions)
         return None
     split = choose_column(table, "split", options.columns.get("split"), ("split", "subset", "set"))
     group = choose_column(table, "group", options.columns.get("group"))
-    try:
-        asked = options.columns.get("label")
-        label = choose_label_column(table, asked, {image, split, group})
-    except UserError:
-        if len(names) == 2 and not options.columns.get("label"):
-            label = next(n for n in names if n != image)
-        elif stem == "test":
-            return None
-        else:
-            raise
-    if label is None or stem == "test" and not any(columns[label]):
+    asked = options.columns.get("label")
+    free = [n for n in columns if n not in (image, split, group)]
+    if asked or options.pictures_only:
+        label = choose_column(table, "label", asked or "none")
+    elif len(free) == 1:
+        label = free[0]
+    else:
+        label = guess_label_column(name, table, {image, split, group})
+    if label is None and not options.pictures_only or label and not any(columns[label]):
         return None
-    sheet = Sheet(text, separator, names, label)
+    if label and not asked:
+        ask_about_several(name, label, columns[label])
+    sheet = Sheet(text, separator, names, label or "")
     fill_sheet(sheet, path, name, whole, columns, (image, split, group), index, bases)
     bad_rows = [row for row in rows[1:] if len(row.cells) != len(names)]
     sheet.left_out += [
@@ -278,7 +296,7 @@ def fill_sheet(
 ) -> None:
     """Fill in the samples of a table."""
     image, split, group = chosen
-    labels = as_texts(columns[sheet.label], sheet.label)
+    labels = as_texts(columns[sheet.label], sheet.label) if sheet.label else [None] * len(rows)
     ids = columns[image]
     others = [n for n in columns if n not in (*chosen, sheet.label)]
     for i, row in enumerate(rows):
@@ -295,11 +313,76 @@ def fill_sheet(
             sample["group"] = columns[group][i]
         sheet.samples.append(sample)
         sheet.rows.append((file, row))
-    sheet.roles = {"label": f"the column {sheet.label} of {name}", "image": f"the column {image}"}
+    where = f"the column {sheet.label} of {name}" if sheet.label else "none, as asked"
+    sheet.roles = {"label": where, "image": f"the column {image}"}
     if split:
         sheet.roles["split"] = f"the column {split}"
     if others:
         sheet.roles["metadata"] = f"{len(others)} columns: {', '.join(others[:10])}"
+
+
+def guess_table_split(name: str) -> str | None:
+    """Guess the split of a table by its name, such as train_labels.csv, or by its folder."""
+    stem = os.path.splitext(os.path.basename(name))[0]
+    words = re.sub(r"_?labels?|Labels?|_?v\d+$", "", stem)
+    return guess_split(words) or guess_split(os.path.dirname(name))
+
+
+def guess_label_column(name: str, table: Table, taken: set[str | None]) -> str | None:
+    """Guess the column of labels; None where none can be one.
+
+    AmbiguousSource where several can; UserError where they are marks of several labels.
+    """
+    try:
+        return choose_label_column(table, None, taken)
+    except UserError:
+        free = {n: [v for v in vs if v] for n, vs in table.columns.items() if n not in taken}
+        marks = [n for n, vs in free.items() if vs and set(vs) <= {"0", "1", "0.0", "1.0"}]
+        could = [
+            n for n, vs in free.items() if n not in marks and 2 <= len(set(vs)) <= len(vs) / 2 + 1
+        ]
+        if len(marks) > 1 and not could:
+            raise UserError(
+                f"expected one column of labels in {name}, found {len(marks)} of 0 and 1: "
+                f"{', '.join(marks[:5])}: multi-label, which Assay does not read yet",
+                "--pictures-only imports the images without labels; --label-column NAME takes one",
+            ) from None
+        if not could:
+            return None
+        raise AmbiguousSource(
+            f"expected one column of labels in {name}, found {len(could)} that could be it",
+            [
+                Reading(
+                    f"{column}: {show_names(Counter(free[column]))}",
+                    f"--label-column {shlex.quote(column)}",
+                )
+                for column in could[:8]
+            ],
+        ) from None
+
+
+def ask_about_several(name: str, column: str, values: list[str | None]) -> None:
+    """Ask whether cells of several words are several labels: "haze primary" and "primary clear"."""
+    texts = {v for v in values if v}
+    for separator in (" ", ",", ";", "|"):
+        parts = {part.strip() for text in texts for part in text.split(separator)}
+        several = sum(separator in text.strip() for text in texts)
+        if several * 2 >= len(texts) > 3 and len(parts) < len(texts):
+            raise AmbiguousSource(
+                f"expected one label for each image in {name}, found cells of several words in "
+                f"{column}, such as {min(texts)!r}",
+                [
+                    Reading(
+                        f"each of the {len(texts):,} texts is a class of its own",
+                        f"--label-column {shlex.quote(column)}",
+                    ),
+                    Reading(
+                        "they are several labels each, which Assay does not read yet: the images "
+                        "without labels",
+                        "--pictures-only",
+                    ),
+                ],
+            )
 
 
 def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
@@ -329,19 +412,20 @@ def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[s
         if not could_name_images(name, tried):
             continue
         found = sum(index.find(v, *bases)[0] is not None for v in tried)
-        if found > most and found * 2 >= len(tried):
+        # a number may be an image's name by chance, a name with its ending is none
+        found = found * 2 + sum(v.lower().endswith(SUFFIXES) for v in tried) * bool(found)
+        if found > most and found >= len(tried):
             best, most = name, found
     return best
 
 
 def ask_about_folders(name: str, samples: list[dict], options: ImportOptions) -> None:
     """Ask where both folders and a table could be the classes."""
-    if options.format:
+    if options.format or options.columns.get("label") or options.pictures_only:
         return
-    folders = Counter(
-        os.path.basename(os.path.dirname(s["key"])) for s in samples if "/" in s["key"]
-    )
-    classes = {folder for folder in folders if not guess_split(folder)}
+    samples = [s for s in samples if "/" in s["key"] and not in_split(s["key"])]
+    folders = Counter(os.path.basename(os.path.dirname(s["key"])) for s in samples)
+    classes = set(folders)
     labels = Counter(s["label"] for s in samples if s["label"])
     if len(classes) < 2 or len(classes) > len(samples) / 2:
         return

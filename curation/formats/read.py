@@ -53,7 +53,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         raise UserError(
             f"expected at least two classes in {listing.name}, found one: {classes.pop()}",
             "are the class folders one level deeper? import that folder; "
-            "--label-column names another column",
+            "--label-column names another column; --pictures-only imports the images without labels",
         )
     import pandas as pd
 

@@ -137,6 +137,26 @@ def read_kaggle(path):
         return {known[row["id"]]: row["breed"] for row in csv.DictReader(f)}
 
 
+def write_split_tables(folder, pictures):
+    root = folder / "tables"
+    for split in ("train", "val", "test"):
+        put_all = [p for p in pictures if p.split == split]
+        for p in put_all:
+            put(root / split / "images" / f"{p.name}.png", p)
+        rows = "".join(f'"{p.name}.png";{p.label}\r\n' for p in put_all)
+        (root / split / "labels.csv").write_bytes(f"file;label\r\n{rows}".encode("utf-8-sig"))
+    return root
+
+
+def read_split_tables(path):
+    known, out = hashes(path), {}
+    for split in ("train", "val", "test"):
+        with open(path / split / "labels.csv", newline="", encoding="utf-8-sig") as f:
+            for row in csv.DictReader(f, delimiter=";"):
+                out[known[Path(row["file"]).stem]] = row["label"]
+    return out
+
+
 def write_roboflow(folder, pictures):
     root = folder / "roboflow"
     for split in ("train", "val", "test"):
@@ -198,6 +218,7 @@ LAYOUTS = [
         splits=TRAIN_TEST,
     ),
     Layout("Kaggle's table", write_kaggle, read_kaggle, splits={}, unread=(".csv",)),
+    Layout("a table in each split's folder", write_split_tables, read_split_tables),
     Layout("Roboflow's classes", write_roboflow, read_roboflow, unread=(".txt",)),
     Layout("CVAT's tags", write_cvat, read_cvat, splits={}),
 ]
