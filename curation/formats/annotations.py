@@ -65,9 +65,7 @@ class Annotations:
         unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES))
         unread += list_unread(sorted(masks), "masks of other images")
         roles = {"label": f"none: {said}, which is not read"}
-        return Listing(
-            self.name, "images alone", path.name, [samples], left_out, [], roles, unread
-        )
+        return Listing(self.name, "images alone", path.name, [samples], left_out, [], roles, unread)
 
 
 FORMAT = Annotations()

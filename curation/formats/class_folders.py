@@ -121,9 +121,7 @@ def plan_images(name: str, images: list[str], options: ImportOptions) -> FolderP
 def plan_export(images: list[str]) -> FolderPlan:
     """Plan an export of Assay: split/class, and what is unlabelled in the split itself."""
     folders = Counter(tuple(f.split("/")[:-1]) for f in images)
-    placed = {
-        f: Placed(f[1] if len(f) > 1 else None, f[0] if f else None, {}) for f in folders
-    }
+    placed = {f: Placed(f[1] if len(f) > 1 else None, f[0] if f else None, {}) for f in folders}
     roles = {"label": "the second folder", "split": "the top folder"}
     return FolderPlan(
         placed,

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 from assay.curation.errors import UserError
@@ -195,7 +195,9 @@ def read_annotations(
         if name == "image":
             size = attributes.get("width"), attributes.get("height")
             images.append(
-                Tagged(attributes.get("name", ""), attributes.get("subset"), starts[-1], 0, [], size)
+                Tagged(
+                    attributes.get("name", ""), attributes.get("subset"), starts[-1], 0, [], size
+                )
             )
         elif name == "tag" and images:
             images[-1].tags.append(Tag(attributes.get("label", ""), starts[-1], 0))
@@ -228,7 +230,7 @@ def read_annotations(
     return images, list(dict.fromkeys(classes)), list(shapes), others
 
 
-def edit_image(blob: bytes, image: Tagged, change) -> list[tuple[int, int, bytes]]:
+def edit_image(blob: bytes, image: Tagged, change: Any) -> list[tuple[int, int, bytes]]:
     """Make the edits of one image's element: (start, end, new bytes)."""
     if change.removed:
         end = re.compile(rb"\r?\n?").match(blob, image.end).end()
@@ -246,11 +248,11 @@ def edit_image(blob: bytes, image: Tagged, change) -> list[tuple[int, int, bytes
         return edits
     if not image.tags:
         head = start_tag(blob, image.start)
-        new = f"<tag label={quoteattr(change.label)} source=\"manual\"></tag>".encode()
+        new = f'<tag label={quoteattr(change.label)} source="manual"></tag>'.encode()
         if blob[head - 2 : head] == b"/>":
             return [(head - 2, head, b">" + new + b"</image>")]
         before = blob.rfind(b"\n", 0, image.start)
-        indent = blob[before:image.start] if before >= 0 else b""
+        indent = blob[before : image.start] if before >= 0 else b""
         indent = indent + b"  " if not indent.strip() else b""
         return [(head, head, indent + new)]
     edits = []

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats import list_lines
@@ -65,7 +65,9 @@ class FileLists:
                 )
                 old = samples.setdefault(line.key, new)
                 if None not in (old["label"], label) and old["label"] != label:
-                    bad.append((line.key, f"has the labels {old['label']} and {label} in the lists"))
+                    bad.append(
+                        (line.key, f"has the labels {old['label']} and {label} in the lists")
+                    )
                 elif None not in (old["split"], split) and old["split"] != split:
                     bad.append((line.key, f"is in {old['split']} and in {split} in the lists"))
                 old["label"] = old["label"] or label
@@ -222,7 +224,7 @@ class ListPatch:
     notes: list[str] = field(default_factory=list)
     split_moves: dict[str, tuple[Sheet, str]] = field(default_factory=dict)  # key -> list, its line
 
-    def change_line(self, sheet: Sheet, line: Line, change) -> None:
+    def change_line(self, sheet: Sheet, line: Line, change: Any) -> None:
         """Plan what becomes of one line; UserError where it does not say the given label."""
         edits = self.edits.setdefault(sheet.name, [])
         if change.removed:
@@ -249,7 +251,7 @@ class ListPatch:
         edits.append((line.start, line.end, ""))
         self.split_moves[line.key] = (other, body)
 
-    def relabel(self, line: Line, change) -> list[tuple[int, int, str]]:
+    def relabel(self, line: Line, change: Any) -> list[tuple[int, int, str]]:
         """Plan another label of a line."""
         mark = self.lists.names.mark(change.label) if change.label is not None else None
         if mark is None or mark != mark.strip() or not mark or len(mark.split()) > 1:

@@ -80,7 +80,9 @@ class FileNames:
         """Rename every image to the class that it has; a name that is taken gets another number."""
         notes = []
         moved: dict[str, str] = {}
-        taken = {f.casefold() for f in list_files(str(source))} - set(map(str.casefold, changes.key))
+        taken = {f.casefold() for f in list_files(str(source))} - set(
+            map(str.casefold, changes.key)
+        )
         for row in changes[~changes.removed].itertuples():
             found = NAME.fullmatch(Path(row.key).stem)
             if (read_label(row.key) or None) != row.given_label or found is None:
@@ -120,7 +122,9 @@ def ask_about_names(name: str, images: list[str]) -> None:
     raise AmbiguousSource(
         f"expected folders of classes in {name}, found images whose names begin alike",
         [
-            Reading(f"their names begin with the class: {show_names(labels)}", "--format file-names"),
+            Reading(
+                f"their names begin with the class: {show_names(labels)}", "--format file-names"
+            ),
             Reading("they have no labels", "--pictures-only"),
         ],
     )

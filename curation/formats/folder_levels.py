@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
@@ -72,7 +73,9 @@ def ask_about_others(
     raise AmbiguousSource(
         f"expected splits or classes in {name}, found {shown} beside {listed}{more}",
         [
-            Reading(f"{shown} are splits, and the others too", f"--split-map {shlex.quote(mapped)}"),
+            Reading(
+                f"{shown} are splits, and the others too", f"--split-map {shlex.quote(mapped)}"
+            ),
             *(
                 Reading(f"no split: {words}", f"--class-level {at + 1}")
                 for at, words in describe_levels(folders, (level, level + 1))
@@ -141,7 +144,9 @@ def step_over(
     return kept
 
 
-def list_candidates(folders: Counter[Folder], kept: dict[Folder, tuple[int, ...]], deepest: int):
+def list_candidates(
+    folders: Counter[Folder], kept: dict[Folder, tuple[int, ...]], deepest: int
+) -> Iterator[int]:
     """Yield the levels, counted among those kept, whose names could be classes."""
     before: dict[Folder, str] = {}
     for k in range(deepest):
@@ -180,7 +185,7 @@ def ask_level(
     )
 
 
-def describe_levels(folders: Counter[Folder], levels) -> list[tuple[int, str]]:
+def describe_levels(folders: Counter[Folder], levels: Iterable[int]) -> list[tuple[int, str]]:
     """Describe what the classes would be at each level."""
     found = []
     for at in levels:

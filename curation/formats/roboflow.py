@@ -61,7 +61,9 @@ class Roboflow:
             for row in rows:
                 key, labels, wrong = read_row(row, names, folder, index)
                 if wrong or key is None:
-                    left_out.append((row.cells[0].value.strip() or f"{name} line {row.line}", wrong))
+                    left_out.append(
+                        (row.cells[0].value.strip() or f"{name} line {row.line}", wrong)
+                    )
                     continue
                 several += [key] if len(labels) > 1 else []
                 top = folder.split("/")[0]
@@ -78,7 +80,9 @@ class Roboflow:
             )
         listed = {sample["key"] for sample in samples} | {key for key, _ in left_out}
         rest = [f for f in index.files if f not in listed]
-        unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f not in sheets)
+        unread = list_unread(
+            f for f in files if not f.lower().endswith(SUFFIXES) and f not in sheets
+        )
         unread += list_unread(rest, f"no row of a {SHEET} names them")
         splits = Counter(sample["split"] for sample in samples)
         roles = {"label": f"the column with a 1 in {SHEET} ({len(classes):,} classes)"}

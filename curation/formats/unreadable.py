@@ -43,8 +43,8 @@ ARCHIVE = ("this archive is not opened", "unpack it, for example 7z x {file}, an
 WHY: dict[str, tuple[str, str]] = {
     ".tfrecord": (
         "TFRecord is not read",
-        "with TensorFlow, and the names that your features have: python -c \"import tensorflow as tf; "
-        "[tf.io.write_file(f'out/{e[\'image/class/label\'].int64_list.value[0]}/{i}.jpg', "
+        'with TensorFlow, and the names that your features have: python -c "import tensorflow as tf; '
+        "[tf.io.write_file(f'out/{e['image/class/label'].int64_list.value[0]}/{i}.jpg', "
         "e['image/encoded'].bytes_list.value[0]) for i, e in enumerate(tf.train.Example.FromString(r)"
         ".features.feature for r in tf.data.TFRecordDataset('{name}').as_numpy_iterator())]\"; "
         "then import out",

@@ -12,7 +12,6 @@ from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
-
 DEEPEST = 100  # folders inside one another: a path of more is none that people made
 
 

@@ -105,7 +105,9 @@ def write_pets(folder, pictures):
         line = f"{p.name} {CLASSES.index(p.label) + 1} {species} 1\n"
         lines.setdefault("test" if p.split == "test" else "trainval", []).append(line)
     for name, found in lines.items():
-        (root / "annotations" / f"{name}.txt").write_text("#Image CLASS-ID SPECIES ID\n" + "".join(found))
+        (root / "annotations" / f"{name}.txt").write_text(
+            "#Image CLASS-ID SPECIES ID\n" + "".join(found)
+        )
     (root / "annotations" / "classes.txt").write_text("\n".join(CLASSES) + "\n")
     return root
 

@@ -140,7 +140,9 @@ def test_classes_that_look_like_annotations_are_classes(tmp_path):
     assert set(read_source(tmp_path / "shop").frame.label) == {"masks", "gloves", "labels"}
 
 
-@pytest.mark.parametrize("name, sign, n", [("coco256_yolo", "YOLO", 237), ("bccd205_voc", "VOC", 205)])
+@pytest.mark.parametrize(
+    "name, sign, n", [("coco256_yolo", "YOLO", 237), ("bccd205_voc", "VOC", 205)]
+)
 def test_real_zips(name, sign, n, tmp_path):
     packed = DATA / f"{name}.zip"
     if not packed.exists():

@@ -34,11 +34,17 @@ def asked(path, **options):
     "name, split",
     [
         *[(n, "train") for n in ("train", "Training", "training_set", "seg_train", "TRAIN-IMAGES")],
-        *[(n, "train") for n in ("train2017", "train_data", "Training Set", "trn", "dataset_train")],
+        *[
+            (n, "train")
+            for n in ("train2017", "train_data", "Training Set", "trn", "dataset_train")
+        ],
         *[(n, "val") for n in ("valid", "eval", "dev", "val2017", "Validation_Set", "validate")],
         *[(n, "test") for n in ("test_set", "seg_test", "Testing", "test1", "holdout", "imgs-tst")],
         *[(n, "pool") for n in ("unlabeled", "pool", "Unlabelled_images")],
-        *[(n, None) for n in ("training_shoe", "test_tube", "contest", "trainer", "cat", "2024", "")],
+        *[
+            (n, None)
+            for n in ("training_shoe", "test_tube", "contest", "trainer", "cat", "2024", "")
+        ],
         *[(n, None) for n in ("devil", "images", "train_test", "seg_pred", "fold1", "steam train")],
     ],
 )
@@ -100,13 +106,17 @@ def test_splits_inside_classes(tmp_path):
 
 
 def test_batches_above_classes_are_asked(tmp_path):
-    folder(tmp_path, *(f"2024-0{m}/{c}/{i}.png" for m in (1, 2) for c in ("cat", "dog") for i in "ab"))
+    folder(
+        tmp_path, *(f"2024-0{m}/{c}/{i}.png" for m in (1, 2) for c in ("cat", "dog") for i in "ab")
+    )
     readings = asked(tmp_path)
     assert "2024-01 (4)" in readings["--class-level 1"] and "cat (4)" in readings["--class-level 2"]
     source = read_source(tmp_path, ImportOptions(class_level=2))
     assert Counter(source.frame.label) == {"cat": 4, "dog": 4} and source.parents == {}
     assert "each is one class" in " ".join(source.notes)
-    assert source.frame.meta[0] == {"folder_1": "2024-01"} and "folder_1" in source.roles["metadata"]
+    assert (
+        source.frame.meta[0] == {"folder_1": "2024-01"} and "folder_1" in source.roles["metadata"]
+    )
     assert set(read_source(tmp_path, ImportOptions(class_level=1)).frame.label) == {
         "2024-01",
         "2024-02",
@@ -178,4 +188,7 @@ def test_masks_beside_images_are_no_samples(tmp_path):
     source = read_source(tmp_path)
     assert Counter(source.frame.label) == {"benign": 3, "normal": 2}
     (unread,) = source.unread
-    assert (unread.count, unread.first) == (5, "benign/benign (1)_mask.png") and "masks" in unread.why
+    assert (unread.count, unread.first) == (
+        5,
+        "benign/benign (1)_mask.png",
+    ) and "masks" in unread.why

@@ -102,7 +102,9 @@ def test_ids_repeat_in_train_and_test(tmp_path):
 
 def test_skin_spots_in_two_parts(tmp_path):
     put(tmp_path, *each("part_<p>/ISIC_<p><i>.jpg", p="12", i="012"))
-    rows = [f"HAM_{i},ISIC_{p}{i},{'mel' if i else 'nv'},{50 + i}" for p in (1, 2) for i in (0, 1, 2)]
+    rows = [
+        f"HAM_{i},ISIC_{p}{i},{'mel' if i else 'nv'},{50 + i}" for p in (1, 2) for i in (0, 1, 2)
+    ]
     text(tmp_path / "HAM_metadata.csv", "lesion_id,image_id,dx,age", *rows)
     assert "--label-column dx" in asked(tmp_path)
     assert seen(tmp_path, columns={"label": "dx"})[0] == dict(mel=4, nv=2)
