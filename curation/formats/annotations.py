@@ -101,6 +101,8 @@ def find_sign(path: Path) -> Sign | None:
                 where = name if shown == "." else f"{shown}/{name}"
                 if sign := read_sign(Path(folder, name), where):
                     return sign
+    if (path / "ImageSets" / "Main").is_dir() and (path / "JPEGImages").is_dir():
+        return Sign("Pascal VOC", "several classes an image", "ImageSets/Main")
     return find_mask_folder(path)
 
 
@@ -160,6 +162,8 @@ def read_json_sign(text: bytes, where: str) -> Sign | None:
         return Sign("COCO JSON", "boxes or masks" if boxes else "images and annotations", where)
     if re.search(rb'"(bbox|segmentation)"\s*:', text) and b'"category_id"' in text:
         return Sign("COCO JSON", "boxes or masks", where)
+    if b'"dm_format_version"' in text or re.search(rb'"items"\s*:\s*\[\{"id"', text):
+        return Sign("Datumaro JSON", "annotations", where)
     if b'"shapes"' in text and b'"imagePath"' in text:
         return Sign("LabelMe", "shapes", where)
     if b'"_via_img_metadata"' in text or b'"shape_attributes"' in text:
@@ -170,6 +174,8 @@ def read_json_sign(text: bytes, where: str) -> Sign | None:
 def read_xml_sign(text: bytes, where: str) -> Sign | None:
     if re.search(rb"<annotation[\s>]", text) and b"<bndbox>" in text:
         return Sign("Pascal VOC XML", "boxes", where)
+    if re.search(rb"<annotation[\s>]", text) and b"<polygon>" in text:
+        return Sign("LabelMe XML", "outlines", where)
     shapes = rb"<(box|polygon|polyline|points|mask|ellipse|cuboid|skeleton)[\s>]"
     if re.search(rb"<annotations[\s>]", text) and re.search(shapes, text):
         return Sign("CVAT XML", "boxes or outlines", where)

@@ -19,7 +19,7 @@ from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import TABLES, read_table
 from assay.curation.formats.table_rows import list_samples
-from assay.curation.formats.unreadable import explain_ending, list_unread
+from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, safe_name
@@ -55,7 +55,7 @@ class ClassFolders:
             if table := read_only_table(path, files, images, options):
                 return table
         if not images:
-            raise refuse_files(path.name, files)
+            raise refuse_files(path, files)
         for option in (o for o, column in options.columns.items() if column):
             raise UserError(
                 f"--{option}-column: {path.name} is a folder of images, without columns",
@@ -175,12 +175,13 @@ def note_empty(root: Path, plan: FolderPlan) -> list[str]:
     return [f"{len(empty):,} folders beside the classes hold no image: {shown}"]
 
 
-def refuse_files(name: str, files: list[str]) -> UserError:
+def refuse_files(root: Path, files: list[str]) -> UserError:
     """Refuse a folder without images, with a word about what is there."""
-    reasons = list(dict.fromkeys(filter(None, map(explain_ending, files))))[:3]
+    reasons = [WHY[ending][0] for f in files[:50] if (ending := find_reason(root / f))]
+    reasons = [*dict.fromkeys([*reasons, *filter(None, map(explain_ending, files))])][:3]
     hint = f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path"
     return UserError(
-        f"expected images in {name}, found {count_endings(files) or 'nothing'}",
+        f"expected images in {root.name}, found {count_endings(files) or 'nothing'}",
         "; ".join([*reasons, hint]),
     )
 

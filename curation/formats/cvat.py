@@ -50,7 +50,7 @@ class Cvat:
     suffixes = (".xml",)
 
     def matches(self, path: Path) -> Match:
-        file = path / FILE if path.is_dir() else path
+        file = find_file(path)
         no = Match("no", f"expects CVAT's {FILE} with image tags")
         if file.suffix.lower() != ".xml" or not file.is_file():
             return no
@@ -62,7 +62,7 @@ class Cvat:
         return no if read_sign(file, FILE) else Match("sure", f"{file.name} is of CVAT for images")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
-        file = path / FILE if path.is_dir() else path
+        file = find_file(path)
         root = Path(options.images) if options.images else file.parent
         images, classes, shapes, tags = read_annotations(file.read_bytes(), file)
         if shapes:
@@ -123,7 +123,7 @@ class Cvat:
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
         """Change the label of every changed tag, and no other byte."""
         whole = source.is_file()
-        file = source if whole else source / FILE
+        file = find_file(source)
         root = Path(options.images) if options.images else file.parent
         blob = file.read_bytes()
         images, classes, _, _ = read_annotations(blob, file)
@@ -153,12 +153,20 @@ class Cvat:
             pieces += [blob[at:start], new]
             at = end
         fresh = b"".join([*pieces, blob[at:]])
-        name = "" if whole else FILE
+        name = "" if whole else file.name
         rewritten = {name: lambda target: target.write_bytes(fresh)} if edits else {}
         return Patch(rewritten=rewritten, notes=list(dict.fromkeys(notes)))
 
 
 FORMAT = Cvat()
+
+
+def find_file(path: Path) -> Path:
+    """Find annotations.xml in a folder, or the only XML there."""
+    if not path.is_dir() or (path / FILE).is_file():
+        return path / FILE if path.is_dir() else path
+    found = [name for name in os.listdir(path) if name.lower().endswith(".xml")]
+    return path / (found[0] if len(found) == 1 else FILE)
 
 
 def read_annotations(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.split_words import guess_split, is_fold
+from assay.curation.formats.split_words import guess_split, guess_splits, is_fold
 
 Folder = tuple[str, ...]  # the folders above an image, from the source's own on
 WRAPPERS = ("images", "image", "imgs", "img", "data", "pictures", "photos", "dataset", "jpegimages")
@@ -30,14 +30,14 @@ def find_split_level(
             continue
         if not asked and not set(names) & set(options.split_map):
             refuse_folds(name, folders, level)
-        known = {n for n in names if n in options.split_map or guess_split(n)}
+        known = guess_splits(names) | {n: s for n, s in options.split_map.items() if n in names}
         others = [n for n in names if n not in known]
-        several = len({options.split_map.get(n) or guess_split(n) for n in known}) > 1
+        several = len(set(known.values())) > 1
         if known and not others and (level <= top or several):
             return {f: level for f in folders if len(f) > level}
         deep = any(len(f) > level + 1 and f[level] in known for f in folders)
         if known and others and deep and level == top and not asked:
-            ask_about_others(name, folders, level, known, others)
+            ask_about_others(name, folders, level, set(known), others)
     return {}
 
 

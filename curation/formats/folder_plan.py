@@ -15,7 +15,7 @@ from assay.curation.formats.folder_levels import (
     read_level,
     show_names,
 )
-from assay.curation.formats.split_words import UNLABELLED, guess_split
+from assay.curation.formats.split_words import UNLABELLED, guess_split, guess_splits
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def make_plan(
     plan = FolderPlan({}, bool(split_at), class_at=class_at, split_at=split_at)
     constant = {at for at in range(max(map(len, folders))) if len(count_names(folders, at)) < 2}
     more = bool(options.class_level)
+    words = guess_splits({f[at] for f, at in split_at.items()})
     for folder in folders:
         at, split = class_at.get(folder), split_at.get(folder)
         label = None if at is None else folder[at]
@@ -76,16 +77,13 @@ def make_plan(
             continue
         others = [i for i in range(len(folder)) if i not in (at, split, *constant)]
         meta = {f"folder_{i + 1}": folder[i] for i in others} if more else {}
-        word = None if split is None else name_split(folder[split], options.split_map)
+        word = None if split is None else folder[split]
+        word = word if word is None or word in options.split_map else words.get(word, word)
         plan.placed[folder] = Placed(label, word, meta)
     describe_plan(plan, folders, split_at, class_at)
     if more:
         plan.parents.update(find_parents(plan, folders, class_at, set(split_at.values())))
     return plan
-
-
-def name_split(word: str, split_map: dict[str, str]) -> str:
-    return word if word in split_map else guess_split(word) or word
 
 
 def describe_plan(

@@ -75,6 +75,8 @@ class Kaggle:
                 for sample in found:
                     sample["split"] = sample["split"] or split
             roles.setdefault("split", f"the table: {', '.join(used)}")
+        else:
+            read_split_folders(samples, roles)
         first: dict[str, str] = {}
         for sample in samples:
             if first.setdefault(sample["key"], sample["label"]) != sample["label"]:
@@ -133,6 +135,21 @@ class Kaggle:
 
 
 FORMAT = Kaggle()
+
+
+def read_split_folders(samples: list[dict], roles: dict[str, str]) -> None:
+    """Give samples the split of their folder, where they lie in several and no column says it."""
+    words = {}
+    for sample in samples:
+        folders = os.path.dirname(sample["key"]).split("/")
+        found = [split for split in map(guess_split, folders) if split]
+        words[sample["key"]] = found[0] if found else None
+    if len(set(words.values())) > 1 and not any(sample["split"] for sample in samples):
+        for sample in samples:
+            sample["split"] = words[sample["key"]]
+        counts = Counter(words[sample["key"]] for sample in samples)
+        found = ", ".join(f"{split or 'none'} {n:,}" for split, n in counts.items())
+        roles["split"] = f"the folder of each image ({found})"
 
 
 def in_split(key: str) -> bool:

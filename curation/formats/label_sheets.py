@@ -27,6 +27,8 @@ from assay.curation.formats.text_spans import (
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import MAX_TEXT, find_flaw
 
+BOX = re.compile(r"(bbox|box)?_?[xy]_?(min|max|1|2|center|left|top)|bbox\w*", re.IGNORECASE)
+
 
 class Sheet:
     """One table of labels, with its rows where they stand."""
@@ -77,6 +79,7 @@ def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions)
         return None
     columns = {n: [row.cells[i].value or None for row in whole] for i, n in enumerate(names) if n}
     table = Table(columns, [f"line {row.line}" for row in whole])
+    refuse_boxes(name, names, options)
     stem = guess_table_split(name)
     bases = [os.path.dirname(name), *choose_bases(index, stem)]
     image = choose_column(table, "image", options.columns.get("image")) or find_image_column(
@@ -143,6 +146,21 @@ def fill_sheet(
         sheet.roles["split"] = f"the column {split}"
     if others:
         sheet.roles["metadata"] = f"{len(others)} columns: {', '.join(others[:10])}"
+
+
+def refuse_boxes(name: str, columns: list[str], options: ImportOptions) -> None:
+    """Refuse a table of boxes or masks; its column of classes is of objects, not of images."""
+    boxes = [c for c in columns if BOX.fullmatch(c)]
+    masks = [
+        c for c in columns if c.lower().replace("_", "") in ("encodedpixels", "rle", "polygon")
+    ]
+    asked = options.pictures_only or options.columns.get("label")
+    if (len(boxes) > 1 or masks or "bbox" in map(str.lower, boxes)) and not asked:
+        raise UserError(
+            f"expected one label for each image in {name}, found boxes or masks: "
+            f"{', '.join([*boxes, *masks][:4])}",
+            "Assay does not read these yet; --pictures-only imports the images without labels",
+        )
 
 
 def guess_table_split(name: str) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 
 from assay.curation.formats.splits import SPLITS
 
@@ -38,6 +40,21 @@ def guess_split(name: str) -> str | None:
     words = [word for word in words if word] or [""]
     known = {SPLITS.get(word) or MORE.get(word) for word in words}
     return known.pop() if len(words) == 1 and len(known) == 1 else None
+
+
+def guess_splits(names: Iterable[str]) -> dict[str, str]:
+    """Guess the splits that names mean together: birds_train and birds_test share a word.
+
+    Names that mean none are left out.
+    """
+    names = list(names)
+    found = {name: split for name in names if (split := guess_split(name))}
+    shared = os.path.commonprefix(names)
+    if not found and len(names) > 1 and shared.endswith(("_", "-", " ", ".")):
+        apart = {name: guess_split(name[len(shared) :]) for name in names}
+        if None not in apart.values() and len(set(apart.values())) > 1:
+            return {name: split for name, split in apart.items() if split}
+    return found
 
 
 def is_fold(name: str) -> bool:

@@ -96,7 +96,31 @@ def via(root):
     (root / "via_project.json").write_text(json.dumps(made))
 
 
+def datumaro(root):
+    put(root / "images" / "train")
+    (root / "annotations").mkdir()
+    made = '{"dm_format_version":"1.0","items":[{"id":"pic_000","annotations":[{"id":0}]}]}'
+    (root / "annotations" / "train.json").write_text(made)
+
+
+def labelme_xml(root):
+    put(root / "Images")
+    (root / "Annotations").mkdir()
+    made = "<annotation><filename>pic_000.png</filename><object><polygon></polygon></object></annotation>"
+    (root / "Annotations" / "pic_000.xml").write_text(made)
+
+
+def voc_lists(root):
+    put(root / "JPEGImages")
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    lines = "".join(f"{p.name} {-1 + 2 * (i % 2)}\n" for i, p in enumerate(PICTURES))
+    (root / "ImageSets" / "Main" / "ape_train.txt").write_text(lines)
+
+
 LAYOUTS = {
+    datumaro: "Datumaro",
+    labelme_xml: "LabelMe",
+    voc_lists: "Pascal VOC",
     coco: "COCO",
     roboflow_coco: "COCO",
     yolo: "YOLO",
@@ -172,6 +196,20 @@ def test_roboflow_with_two_ones_is_several_labels(tmp_path):
     (tmp_path / "train" / "_classes.csv").write_text("filename, a, b\npic_000.png, 1, 1\n")
     with pytest.raises(UserError, match="multi-label"):
         read_source(tmp_path)
+
+
+@pytest.mark.parametrize("columns", ["xmin,ymin,xmax,ymax", "XMin,XMax,YMin,YMax", "bbox", "x1,y1"])
+def test_a_table_of_boxes_is_no_table_of_classes(columns, tmp_path):
+    put(tmp_path / "train")
+    rows = [
+        f"{p.name}.png,{'ab'[i % 2]}" + ",1" * len(columns.split(","))
+        for i, p in enumerate(PICTURES)
+    ]
+    text = "\n".join([f"filename,class,{columns}", *rows])
+    (tmp_path / "_annotations.csv").write_text(text)
+    with pytest.raises(UserError, match="boxes"):
+        read_source(tmp_path)
+    assert len(read_source(tmp_path, ImportOptions(pictures_only=True)).frame) == 6
 
 
 def test_a_list_of_marks_is_several_labels(tmp_path):

@@ -69,6 +69,13 @@ def test_splits_in_other_words(tmp_path):
     assert "training_set = train 2" in source.roles["split"] and source.notes == []
 
 
+def test_splits_that_share_a_word(tmp_path):
+    folder(tmp_path, "birds_train/owl/1.png", "birds_train/tit/2.png", "birds_test/owl/3.png")
+    assert said(tmp_path)["birds_test/owl/3.png"] == ("owl", "test")
+    folder(tmp_path / "toys", "toy_train/1.png", "toy_plane/2.png")
+    assert said(tmp_path / "toys")["toy_train/1.png"] == ("toy_train", None)
+
+
 def test_split_folders_that_are_doubled(tmp_path):
     folder(tmp_path, "seg_train/seg_train/sea/1.png", "seg_train/seg_train/ice/2.png")
     folder(tmp_path, "seg_test/seg_test/sea/3.png")
