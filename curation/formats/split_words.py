@@ -49,8 +49,8 @@ def guess_splits(names: Iterable[str]) -> dict[str, str]:
     """
     names = list(names)
     found = {name: split for name in names if (split := guess_split(name))}
-    shared = os.path.commonprefix(names)
-    if not found and len(names) > 1 and shared.endswith(("_", "-", " ", ".")):
+    shared = re.sub(r"[^_ .-]*$", "", os.path.commonprefix(names))  # whole words of it
+    if not found and len(names) > 1 and shared:
         apart = {name: guess_split(name[len(shared) :]) for name in names}
         if None not in apart.values() and len(set(apart.values())) > 1:
             return {name: split for name, split in apart.items() if split}
