@@ -201,11 +201,12 @@ def format_list() -> Iterator[str]:
     }
     yield "# Formats\n"
     yield "`assay import PATH` knows the format by looking at it. `assay export --format NAME` writes one.\n"
-    yield "| name | what it is | abilities |\n|---|---|---|"
+    yield "| name | what it is | what is asked, or refused | abilities |\n|---|---|---|---|"
     for member in formats.list_formats():
         can = [word for word, ability in abilities.items() if isinstance(member, ability)]
-        said = escape(inspect.getdoc(type(member)).splitlines()[0])
-        yield f"| `{member.name}` | {said} | {', '.join(can)} |"
+        said, _, more = inspect.getdoc(type(member)).partition("\n\n")
+        said, more = escape(said.splitlines()[0]), escape(" ".join(more.split()))
+        yield f"| `{member.name}` | {said} | {more} | {', '.join(can)} |"
     yield f"\nTables end in {', '.join(formats_of_tables())}. Images end in {', '.join(SUFFIXES)}.\n"
     yield "Pictures of more than 8 bits are read by the range that their source uses."
     yield "Transparency lies on the ground that hides the fewest drawings. Further pages are not read."

@@ -32,7 +32,10 @@ class Sign(NamedTuple):
 
 
 class Annotations:
-    """COCO, YOLO, Pascal VOC, CVAT, LabelMe, VIA, masks: refused; with --pictures-only the images alone."""
+    """COCO, YOLO, Pascal VOC, CVAT boxes, LabelMe, VIA, Datumaro, masks.
+
+    Refused; with --pictures-only the images are imported without labels.
+    """
 
     name = "annotations"
     suffixes = ()

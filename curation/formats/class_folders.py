@@ -31,7 +31,11 @@ LONGEST = 120  # bytes of a key that a file's name keeps
 
 
 class ClassFolders:
-    """A folder for each class, which may lie inside folders of splits."""
+    """A folder for each class, which may lie inside folders of splits.
+
+    Asked where two levels of folders could be the class, where folders lie beside those of splits, where
+    folders are folds, and where images have no folders but names such as cat.0.jpg.
+    """
 
     name = "folders"
     suffixes = ()

@@ -44,7 +44,10 @@ class Tagged(NamedTuple):
 
 
 class Cvat:
-    """CVAT for images 1.1 with one image tag each; boxes and outlines are refused."""
+    """CVAT for images 1.1, with one tag for each image.
+
+    Several tags, boxes and outlines are refused.
+    """
 
     name = "cvat"
     suffixes = (".xml",)

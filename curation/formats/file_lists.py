@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 class FileLists:
-    """Text files with an image a line, and its label behind it or in its path: train.txt, val.txt."""
+    """Text files with an image a line, and its label behind it or in its path.
+
+    Such as train.txt, val.txt, with classes.txt or synset_words.txt. Asked where several words follow an
+    image; marks of several labels are refused.
+    """
 
     name = "file-list"
     suffixes = list_lines.ENDINGS

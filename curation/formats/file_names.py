@@ -31,7 +31,10 @@ NO_LABELS = set(
 
 
 class FileNames:
-    """Images whose files' names begin with their class: cat.0.jpg; read where --format file-names says so."""
+    """Images whose files' names begin with their class: cat.0.jpg.
+
+    Read where --format file-names says so alone.
+    """
 
     name = "file-names"
     suffixes = ()

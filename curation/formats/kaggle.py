@@ -34,7 +34,12 @@ TRIED = 5  # rows whose images are looked for
 
 
 class Kaggle:
-    """A CSV of ids or file names and labels beside folders of images: train.csv and train/."""
+    """A CSV of ids or file names and labels beside folders of images.
+
+    Such as train.csv beside train/. Asked where several columns could be the label, and where folders
+    say other classes than the table. Boxes, masks and one column for each class are refused.
+    sample_submission.csv is no table of labels.
+    """
 
     name = "kaggle"
     suffixes = ()

@@ -35,7 +35,10 @@ class Value(NamedTuple):
 
 
 class NumberedLists:
-    """Lists by the number of an image: images.txt, image_class_labels.txt, classes.txt, as CUB-200's."""
+    """Lists by the number of an image, as CUB-200 has them.
+
+    These are images.txt, image_class_labels.txt, classes.txt and train_test_split.txt.
+    """
 
     name = "numbered-lists"
     suffixes = ()

@@ -31,7 +31,10 @@ SHEET = "_classes.csv"
 
 
 class Roboflow:
-    """Roboflow's _classes.csv: a column for each class, with a 1 where an image is of it."""
+    """Roboflow's _classes.csv: a column for each class, with one 1 a row.
+
+    Rows with several are refused.
+    """
 
     name = "roboflow"
     suffixes = ()

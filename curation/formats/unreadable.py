@@ -73,9 +73,9 @@ STARTS = {b"\x80\x02": ".pkl", b"\x80\x03": ".pkl", b"\x80\x04": ".pkl", b"\x80\
 
 
 class Unreadable:
-    """Data that Assay does not read: TFRecord, pickles, DICOM, video, raw files, PDF, ...
+    """What Assay does not read: TFRecord, pickles, DICOM, video, raw files, PDF.
 
-    It is named, with the command that converts it.
+    Refused, with the command that converts it. A pickle is never loaded.
     """
 
     name = "unreadable"
