@@ -13,6 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.annotations import read_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
@@ -131,7 +132,7 @@ class Cvat:
         blob = file.read_bytes()
         images, classes, _, _ = read_annotations(blob, file)
         index = ImageIndex(list_files(str(root)))
-        wanted = {row.key: row for row in changes.itertuples()}
+        wanted = {row.key: row for row in iter_changes(changes)}
         edits: list[tuple[int, int, bytes]] = []
         notes = []
         for image in images:

@@ -15,7 +15,7 @@ from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import ClassNames, find_class_names
 from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.list_lines import Line
-from assay.curation.formats.moves import free_place
+from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.formats.unreadable import list_unread
@@ -102,7 +102,7 @@ class FileLists:
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
         """Change the words of labels in the lists; where the folder is the class, images move."""
         lists = read_lists(source, options)
-        wanted = {row.key: row for row in changes.itertuples()}
+        wanted = {row.key: row for row in iter_changes(changes)}
         plan = ListPatch(lists, {f.casefold() for f in lists.files})
         for sheet in lists.sheets:
             for line in sheet.lines:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.folder_levels import show_names
-from assay.curation.formats.moves import free_place
+from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
@@ -86,7 +86,7 @@ class FileNames:
         taken = {f.casefold() for f in list_files(str(source))} - set(
             map(str.casefold, changes.key)
         )
-        for row in changes[~changes.removed].itertuples():
+        for row in iter_changes(changes[~changes.removed.astype(bool)]):
             found = NAME.fullmatch(Path(row.key).stem)
             if (read_label(row.key) or None) != row.given_label or found is None:
                 notes.append(f"{row.key} begins with no class: it stays as it is called")
@@ -103,7 +103,9 @@ class FileNames:
             moved[row.key] = free_place(Path(row.key).with_name(name), taken)
         if changes.split.notna().any():
             notes.append(f"{changes.split.notna().sum():,} changed splits are not said in names")
-        return Patch(moved=moved, removed=list(changes.key[changes.removed]), notes=notes)
+        return Patch(
+            moved=moved, removed=list(changes.key[changes.removed.astype(bool)]), notes=notes
+        )
 
 
 FORMAT = FileNames()

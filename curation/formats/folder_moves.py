@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Patch
 from assay.curation.formats.folder_plan import Folder, FolderPlan, Placed
-from assay.curation.formats.moves import free_place
+from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import UNLABELLED, guess_split
 from assay.curation.text import safe_name
 
@@ -32,7 +32,7 @@ def plan_moves(
     moved: dict[str, str] = {}
     taken = {f.casefold() for f in files} - {key.casefold() for key in changes.key}
     unsaid: Counter[str] = Counter()
-    for row in changes[~changes.removed].itertuples():
+    for row in iter_changes(changes[~changes.removed.astype(bool)]):
         folder = tuple(row.key.split("/")[:-1])
         now = plan.placed.get(folder, Placed())
         label = unquote(now.label) if exported and now.label else now.label
@@ -62,7 +62,7 @@ def plan_moves(
     ]
     return Patch(
         moved=moved,
-        removed=list(changes.key[changes.removed]),
+        removed=list(changes.key[changes.removed.astype(bool)]),
         notes=list(dict.fromkeys(notes)),
     )
 

@@ -17,6 +17,7 @@ from assay.curation.formats.label_sheets import (
     guess_table_split,
     read_sheet,
 )
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import choose_separator, read_cells
 from assay.curation.formats.unreadable import list_unread
@@ -118,7 +119,7 @@ class Kaggle:
         """Change the cells of labels in the tables; removed images lose their row alone."""
         files = list(list_files(str(source)))
         index = ImageIndex(files)
-        wanted = {row.key: row for row in changes.itertuples()}
+        wanted = {row.key: row for row in iter_changes(changes)}
         rewritten, said = {}, set()
         for name in list_tables(source):
             sheet = read_sheet(source, name, index, options)

@@ -1,8 +1,22 @@
-"""Places for images that move within their source."""
+"""Changes of a source, and places for images that move within it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def iter_changes(changes: pd.DataFrame) -> Iterator[Any]:
+    """Yield the rows of changes as PatchableFormat.patch takes them; what is missing is None.
+
+    A column of texts would have NaN there, which is true.
+    """
+    whole = changes.astype(object)
+    yield from whole.where(whole.notna(), None).itertuples()
 
 
 def free_place(target: PurePath, taken: set[str]) -> str:

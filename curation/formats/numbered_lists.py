@@ -11,6 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import ClassNames, match_marks
 from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
@@ -99,7 +100,7 @@ class NumberedLists:
         texts, tables = read_tables(source)
         index = ImageIndex(list_files(str(source)))
         names = read_names(source, tables[LABELS])
-        wanted = {row.key: row for row in changes.itertuples()}
+        wanted = {row.key: row for row in iter_changes(changes)}
         edits: dict[str, list[tuple[int, int, str]]] = {name: [] for name in texts}
         notes = []
         for number, value in tables[IMAGES].items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import (
     Row,
@@ -111,7 +112,7 @@ class Roboflow:
         """Move the 1 of every changed row; removed images lose their row alone."""
         files = list(list_files(str(source)))
         index = ImageIndex(files)
-        wanted = {row.key: row for row in changes.itertuples()}
+        wanted = {row.key: row for row in iter_changes(changes)}
         notes = []
         rewritten = {}
         for name in [f for f in files if os.path.basename(f) == SHEET]:

@@ -74,7 +74,7 @@ def read_whole(path: Path) -> Text:
 def read_cells(text: str, separator: str) -> list[Row]:
     """Read the rows of a CSV with the place of every cell; blank lines are no rows."""
     sep = re.escape(separator)
-    cell = re.compile(rf'[ \t]*"((?:[^"]|"")*)"[ ]*(?={sep}|\r|\n|\Z)|([^{sep}\r\n]*)')
+    cell = re.compile(rf'[ ]*"((?:[^"]|"")*)"[ ]*(?={sep}|\r|\n|\Z)|([^{sep}\r\n]*)')
     end = re.compile(rf"{sep}|\r\n|\n|\r|\Z")
     rows: list[Row] = []
     at, start, line, row_line = (1 if text[:1] == "\ufeff" else 0), 0, 1, 1
@@ -110,7 +110,7 @@ def write_cell(text: str, cell: Cell, value: str, separator: str) -> tuple[int, 
     """Make the edit that gives a cell another value, quoted and padded as it was."""
     raw = text[cell.start : cell.end]
     bare = raw.strip(" ")
-    left = raw[: len(raw) - len(raw.lstrip(" "))]
+    left = raw[: len(raw) - len(raw.lstrip(" "))] if bare else ""
     right = raw[len(raw.rstrip(" ")) :] if bare else ""
     needs = any(c in value for c in f'"{separator}\r\n') or value != value.strip()
     if bare.startswith('"') or needs:
