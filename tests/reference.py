@@ -205,8 +205,9 @@ def format_list() -> Iterator[str]:
     yield "| name | what it is | abilities | what is asked or refused |\n|---|---|---|---|"
     for member in formats.list_formats():
         can = [word for word, ability in abilities.items() if isinstance(member, ability)]
-        said = escape(inspect.getdoc(type(member)).splitlines()[0])
-        asks = escape(getattr(member, "asks", ""))
+        said, _, more = inspect.getdoc(type(member)).partition("\n\n")
+        said, more = escape(said.splitlines()[0]), escape(" ".join(more.split()))
+        asks = escape(getattr(member, "asks", "")) or more
         yield f"| `{member.name}` | {said} | {', '.join(can)} | {asks} |"
     yield f"\nTables end in {', '.join(formats_of_tables())}. Images end in {', '.join(SUFFIXES)}.\n"
     yield "Pictures of more than 8 bits are read by the range that their source uses."

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from assay.app.ui.source_preview import draw_preview
 from assay.app.ui.tasks import begin_task
-from assay.app.ui.widgets import ask_reviewer, error_markdown
-from assay.curation.errors import UserError
-from assay.curation.formats import tables, uploads
+from assay.app.ui.widgets import ask_reviewer
+from assay.curation.formats import uploads
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-KINDS = [suffix.removeprefix(".") for suffix in (".zip", *tables.TABLES)]
+NO_PREVIEW = ("example:", "fiftyone:")  # sources that are no path
 
 
 def draw_import_form(bench: Bench) -> None:
@@ -36,8 +36,13 @@ def draw_import_form(bench: Bench) -> None:
             ),
         ).strip()
         more = ask_options("path")
-        if st.button("Import", disabled=not (who and path), type="primary"):
-            begin_task(bench, "import", path, "--who", who, *more)
+        if path.startswith(NO_PREVIEW):
+            if st.button("Import", disabled=not who, type="primary"):
+                begin_task(bench, "import", path, "--who", who, *more)
+        elif path:
+            draw_preview(bench, who, path, lambda: path, more)
+        else:
+            st.button("Look at it", disabled=True)
     with two:
         draw_upload(bench, who)
     with three:
@@ -53,7 +58,7 @@ def draw_import_form(bench: Bench) -> None:
 def draw_upload(bench: Bench, who: str) -> None:
     """Take a file from the browser.
 
-    It is looked through before anything of it is written.
+    It is looked through before anything of it is imported.
     """
     most = st.get_option("server.maxUploadSize")
     st.caption(
@@ -61,14 +66,17 @@ def draw_upload(bench: Bench, who: str) -> None:
         f"in it, of at most {most} MB. What is larger goes to the server by other ways, and its "
         "path into the field beside."
     )
-    file = st.file_uploader("File", type=KINDS, label_visibility="collapsed")
+    kinds = [suffix.removeprefix(".") for suffix in uploads.list_suffixes()]
+    file = st.file_uploader("File", type=kinds, label_visibility="collapsed")
     more = ask_options("upload")
-    if st.button("Import the file", disabled=not (who and file), type="primary"):
-        try:
-            path = uploads.receive_upload(bench, file, file.name, "--skip-bad" in more)
-        except UserError as e:
-            return st.error(error_markdown(e))
-        begin_task(bench, "import", path, "--who", who, *more)
+    if not file:
+        st.button("Look at it", disabled=True, key="no file")
+        return
+
+    def receive() -> str:
+        return str(uploads.receive_upload(bench, file, file.name, "--skip-bad" in more))
+
+    draw_preview(bench, who, f"upload {file.file_id}", receive, more)
 
 
 def ask_options(key: str) -> list[str]:

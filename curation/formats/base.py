@@ -95,6 +95,7 @@ class Listing:
     roles: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)  # in the order that the source declares
+    parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Source:
     unread: list[Unread] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     path: str = ""  # where it lies, if it lies somewhere
+    parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
 
 
 class Format(Protocol):

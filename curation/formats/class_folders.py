@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch, Unread
+from assay.curation.formats.annotations import find_masks
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.copying import place_images
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.file_names import ask_about_names
+from assay.curation.formats.folder_moves import plan_moves
+from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import TABLES, read_table
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw, safe_name
+from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +31,11 @@ LONGEST = 120  # bytes of a key that a file's name keeps
 
 
 class ClassFolders:
-    """A folder for each class, which may lie inside folders of splits."""
+    """A folder for each class, which may lie inside folders of splits.
+
+    Asked where two levels of folders could be the class, where folders lie beside those of splits, where
+    folders are folds, and where images have no folders but names such as cat.0.jpg.
+    """
 
     name = "folders"
     suffixes = ()
@@ -43,37 +50,41 @@ class ClassFolders:
         """
         files = list(list_files(str(path)))
         images = [f for f in files if f.lower().endswith(SUFFIXES)]
-        splits = find_splits(images, options.split_map)
+        masks = set(find_masks(images))
+        images = [f for f in images if f not in masks]
         exported = (path / "assay.json").is_file()
-        samples, left_out = list_images(path, images, splits, exported)
+        plan = plan_export(images) if exported else plan_images(path.name, images, options)
+        samples, left_out = list_images(path, images, plan, exported)
         if not any(sample["label"] for sample in samples):
             if table := read_only_table(path, files, images, options):
                 return table
         if not images:
-            raise UserError(
-                f"expected images in {path.name}, found {count_endings(files) or 'nothing'}",
-                f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path",
-            )
+            raise refuse_files(path, files)
         for option in (o for o, column in options.columns.items() if column):
             raise UserError(
                 f"--{option}-column: {path.name} is a folder of images, without columns",
                 "pass a CSV or Parquet file",
             )
-        tops = Counter(f.split("/")[0] for f in images if "/" in f)
-        notes = [
-            f"{n:,} images in {top}/ have no label: a folder of this name holds what is unlabelled. "
-            "If it is a class, rename the folder"
-            for top, n in tops.items()
-            if not splits and SPLITS.get(top.lower()) == "pool"
-        ]
+        labelled = any(sample["label"] for sample in samples)
+        if not labelled and not exported and not options.pictures_only:
+            ask_about_names(path.name, images)
+        plan.notes += note_empty(path, plan)
         ours = {f for f in files if exported and "/" not in f}
-        unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
-        unlabelled = "class folders" if tops else "unlabelled images"
-        kind = "split folders" if splits else unlabelled
-        roles = (
-            describe_folders(samples, splits) if tops else {"label": "none: no folders of classes"}
+        others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
+        unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")
+        unlabelled = "class folders" if any(plan.placed) else "unlabelled images"
+        kind = "split folders" if plan.splits else unlabelled
+        return Listing(
+            self.name,
+            kind,
+            path.name,
+            [samples],
+            left_out,
+            plan.notes,
+            plan.roles,
+            unread,
+            parents=plan.parents,
         )
-        return Listing(self.name, kind, path.name, [samples], left_out, notes, roles, unread)
 
     def write(self, folder: Path, export: Export) -> None:
         """Write split/class/image, and unlabelled images into the split itself.
@@ -89,51 +100,50 @@ class ClassFolders:
         place_images(export.samples, place, export.copy)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move every image into the folder of its label.
+        """Move every image into the folder of its label and split.
 
         A name that is taken there gets a number.
         """
-        moved: dict[str, str] = {}
-        taken = set(list_files(str(source))) - set(changes.key)
-        for row in changes[~changes.removed].itertuples():
-            target = relabel_path(row.key, row.given_label, row.label)
-            place, n = target, 1
-            while str(place) in taken:
-                n += 1
-                place = target.with_name(f"{target.stem}-{n}{target.suffix}")
-            taken.add(str(place))
-            moved[row.key] = str(place)
-        moved = {old: new for old, new in moved.items() if old != new}
-        return Patch(moved=moved, removed=list(changes.key[changes.removed]))
+        files = list(list_files(str(source)))
+        images = [f for f in files if f.lower().endswith(SUFFIXES)]
+        exported = (source / "assay.json").is_file()
+        plan = plan_export(images) if exported else plan_images(source.name, images, options)
+        return plan_moves(source.name, changes, plan, files, exported)
 
 
 FORMAT = ClassFolders()
 
 
-def find_splits(images: list[str], split_map: dict[str, str]) -> bool:
-    """Whether the top folders are splits, not classes.
+def plan_images(name: str, images: list[str], options: ImportOptions) -> FolderPlan:
+    """Plan what the folders of images are; asked, where that can be read in two ways."""
+    folders = Counter(tuple(f.split("/")[:-1]) for f in images)
+    if options.pictures_only and not options.class_level:
+        return FolderPlan({f: Placed() for f in folders}, roles={"label": "none, as asked"})
+    return plan_folders(name, folders, options)
 
-    A class may be called train: then there are others beside it, and no folders inside.
-    """
-    tops = {f.split("/")[0] for f in images if "/" in f}
-    named = {top for top in tops if top in split_map or top.lower() in SPLITS}
-    deep = any(f.count("/") > 1 and f.split("/")[0] in named for f in images)
-    return bool(named) and (named == tops or deep)
+
+def plan_export(images: list[str]) -> FolderPlan:
+    """Plan an export of Assay: split/class, and what is unlabelled in the split itself."""
+    folders = Counter(tuple(f.split("/")[:-1]) for f in images)
+    placed = {f: Placed(f[1] if len(f) > 1 else None, f[0] if f else None, {}) for f in folders}
+    roles = {"label": "the second folder", "split": "the top folder"}
+    return FolderPlan(
+        placed,
+        True,
+        roles,
+        class_at={f: 1 for f in folders if len(f) > 1},
+        split_at={f: 0 for f in folders if f},
+    )
 
 
 def list_images(
-    root: Path, images: list[str], splits: bool, exported: bool
+    root: Path, images: list[str], plan: FolderPlan, exported: bool
 ) -> tuple[list[dict], list[tuple[str, str]]]:
     """List the samples of image files, and (file, reason) of bad ones."""
     samples: list[dict] = []
     left_out = []
     for file in images:
-        split, folders = None, file.split("/")[:-1]
-        if splits and folders:
-            split, *folders = folders
-        elif not splits and SPLITS.get(file.split("/")[0].lower()) == "pool":
-            split, folders = "pool", []  # whatever folders are inside, nothing there has a label
-        label = folders[0] if folders else None
+        label, split, meta = plan.placed[tuple(file.split("/")[:-1])].values()
         if exported and label is not None:
             label = unquote(label)
         readable = file.encode(errors="replace").decode()
@@ -141,10 +151,43 @@ def list_images(
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
         elif wrong := find_flaw(label or ""):
             left_out.append((file, f"has a label that {wrong}"))
+        elif wrong := find_flaw(file, MAX_TEXT):
+            left_out.append((file[:MAX_NAME], f"has a path that {wrong}"))
         else:
             uri = f"{root}/{file}"
-            samples.append({"key": file, "uri": uri, "label": label, "split": split, "meta": {}})
+            samples.append({"key": file, "uri": uri, "label": label, "split": split, "meta": meta})
     return samples, left_out
+
+
+def note_empty(root: Path, plan: FolderPlan) -> list[str]:
+    """Note the folders beside those of the classes that hold no image."""
+    above = {folder[:at] for folder, at in plan.class_at.items()}
+    known = {folder[: at + 1] for folder, at in plan.class_at.items()}
+    empty = []
+    for folder in sorted(above):
+        with os.scandir(os.path.join(root, *folder)) as entries:
+            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        beside = {f[: len(folder) + 1] for f in plan.placed}
+        empty += [
+            "/".join([*folder, name])
+            for name in names
+            if (*folder, name) not in known | beside and not name.startswith("__MACOSX")
+        ]
+    if not empty:
+        return []
+    shown = ", ".join(empty[:5]).encode(errors="replace").decode()
+    return [f"{len(empty):,} folders beside the classes hold no image: {shown}"]
+
+
+def refuse_files(root: Path, files: list[str]) -> UserError:
+    """Refuse a folder without images, with a word about what is there."""
+    reasons = [WHY[ending][0] for f in files[:50] if (ending := find_reason(root / f))]
+    reasons = [*dict.fromkeys([*reasons, *filter(None, map(explain_ending, files))])][:3]
+    hint = f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path"
+    return UserError(
+        f"expected images in {root.name}, found {count_endings(files) or 'nothing'}",
+        "; ".join([*reasons, hint]),
+    )
 
 
 def read_only_table(
@@ -171,39 +214,6 @@ def read_only_table(
     return replace(listing, name=root.name, notes=[note, *listing.notes])
 
 
-def describe_folders(samples: list[dict], splits: bool) -> dict[str, str]:
-    """Say what became label and split of a folder's images."""
-    classes = Counter(sample["label"] for sample in samples if sample["label"])
-    roles = {"label": f"the {'second' if splits else 'top'} folder ({len(classes):,} classes)"}
-    if splits:
-        found = Counter(sample["split"] for sample in samples)
-        roles["split"] = f"the top folder ({', '.join(f'{s} {n:,}' for s, n in found.items())})"
-    return roles
-
-
-def list_unread(files: Iterable[str]) -> list[Unread]:
-    """Count the files that no reader took, by their ending."""
-    by_ending: dict[str, list[str]] = {}
-    for file in files:
-        by_ending.setdefault(os.path.splitext(file)[1].lower(), []).append(file)
-    return [Unread(ending, len(found), found[0]) for ending, found in sorted(by_ending.items())]
-
-
 def count_endings(files: list[str]) -> str:
     endings = Counter(os.path.splitext(f)[1].lower() or "without an ending" for f in files)
     return ", ".join(f"{n:,} {ending}" for ending, n in endings.most_common(5))
-
-
-def relabel_path(key: str, given: str | None, label: str | None) -> Path:
-    """Put the label into the path of an image in its source."""
-    parts = [part for part in Path(key).parts if part not in ("/", "..")]
-    if given in parts[:-1]:
-        at = parts.index(given)
-    else:
-        at = max(0, len(parts) - 2)
-    if label and label != given and label.lower() in SPLITS:
-        # no new folder of a class may look like a split
-        parts[at] = f"%{ord(label[0]):02x}{label[1:]}"
-    else:
-        parts[at] = safe_name(label or parts[at])
-    return Path(*parts)

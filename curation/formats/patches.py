@@ -24,6 +24,8 @@ def write_patched(source: Path, patch: Patch, target: Path, copy: bool) -> None:
             shutil.copyfile(source, target)
         return
     target.mkdir()
+    for folder, _, _ in os.walk(source):  # empty ones too: they may be classes
+        (target / os.path.relpath(folder, source)).mkdir(parents=True, exist_ok=True)
     for file in list_all_files(source):
         if file in patch.removed:
             continue

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from assay.curation.formats.base import ArchiveFormat, ImportOptions, choose_best, list_formats
+from assay.curation.formats.base import (
+    ArchiveFormat,
+    ImportOptions,
+    Source,
+    choose_best,
+    list_formats,
+)
 from assay.curation.formats.read import read_source
 from assay.curation.system.scratch import scratch_folder
 
@@ -19,11 +26,19 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
     """
     path = Path(os.path.expanduser(path))
     archives = list_formats(ArchiveFormat)
-    if archive := choose_best(archives, [f.matches(path) for f in archives]):
-        place = scratch_folder() / "preview" / path.stem
+    archive = choose_best(archives, [f.matches(path) for f in archives])
+    if archive is None:
+        return describe_source(read_source(path, options))
+    # a folder of its own: another zip may be called the same
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="preview-") as place:
         with open(path, "rb") as file:
-            path = archive.unpack(file, path.name, place, (options or ImportOptions()).skip_bad)
-    source = read_source(path, options)
+            skip_bad = (options or ImportOptions()).skip_bad
+            found = archive.unpack(file, path.name, Path(place, "unpacked", path.stem), skip_bad)
+        return describe_source(read_source(found, options))
+
+
+def describe_source(source: Source) -> dict:
+    """Describe a source as preview_source returns it."""
     frame = source.frame
     counts = frame.label.dropna().value_counts()
     order = [name for name in source.classes if name in counts]

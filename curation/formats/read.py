@@ -62,7 +62,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         raise UserError(
             f"expected at least two classes in {listing.name}, found one: {classes.pop()}",
             "are the class folders one level deeper? import that folder; "
-            "--label-column names another column",
+            "--label-column names another column; --pictures-only imports the images without labels",
         )
     import pandas as pd
 
@@ -78,6 +78,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         listing.unread,
         [] if options.pictures_only else listing.classes,
         str(path or ""),
+        {} if options.pictures_only else listing.parents,
     )
 
 

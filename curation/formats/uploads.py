@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assay.curation.errors import UserError, require_file, shorten
-from assay.curation.formats.base import ArchiveFormat, choose_best, list_formats
+from assay.curation.formats.base import (
+    ArchiveFormat,
+    ReadableFormat,
+    choose_best,
+    list_formats,
+)
 from assay.curation.formats.new_folder import fill_new_folder
-from assay.curation.formats.table_files import TABLES
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 
@@ -52,8 +56,8 @@ def receive_upload(bench: Bench, file: BinaryIO, name: str, skip_bad: bool = Fal
     safe = re.sub(r"[^\w.-]+", "-", os.path.basename(name)).lstrip(".-")[-LONGEST:] or "upload"
     stem, suffix = os.path.splitext(safe)
     archives = {suffix: f for f in list_formats(ArchiveFormat) for suffix in f.suffixes}
-    if suffix.lower() not in (*archives, *TABLES):
-        expected = f"a file that ends in {' '.join((*archives, *TABLES))}"
+    if suffix.lower() not in list_suffixes():
+        expected = f"a file that ends in {' '.join(list_suffixes())}"
         raise UserError(
             f"expected {expected}, found {shorten(name, 100)}", "zip the folder of images"
         )
@@ -70,6 +74,12 @@ def receive_upload(bench: Bench, file: BinaryIO, name: str, skip_bad: bool = Fal
         with suppress(OSError):  # others lie there
             place.parent.rmdir()
         raise
+
+
+def list_suffixes() -> list[str]:
+    """List the endings of files that can be handed in."""
+    formats = [*list_formats(ArchiveFormat), *list_formats(ReadableFormat)]
+    return list(dict.fromkeys(suffix for f in formats for suffix in f.suffixes))
 
 
 def uploads_folder(bench: Bench) -> Path:

@@ -25,6 +25,8 @@ HEADER = 30  # bytes of a member's own header at least
 SPARE = 1 << 28  # bytes that stay free on the disk
 PIECE = 1 << 20  # bytes that are unpacked at once
 JUNK = ("thumbs.db", "desktop.ini")  # what systems leave in folders, beside hidden files
+# texts that say what images are, or come along with them
+BESIDE = (".txt", ".xml", ".json", ".jsonl", ".yaml", ".yml", ".md", ".lst", ".list")
 ELSE = "unpack it yourself where you trust it, and import the folder"
 Members = dict[PurePosixPath, zipfile.ZipInfo]  # by their path in the folder to import
 
@@ -147,7 +149,7 @@ def is_junk(name: str) -> bool:
 
 def choose_members(members: Members, name: str, skip_bad: bool) -> Members:
     """Choose images and manifests, without a folder around all of them."""
-    odd = [p for p in members if p.suffix.lower() not in (*SUFFIXES, *TABLES)]
+    odd = [p for p in members if p.suffix.lower() not in (*SUFFIXES, *TABLES, *BESIDE)]
     if odd and not skip_bad:
         found = f"{len(odd):,} that are neither, first {shorten(str(odd[0]), 200)!r}"
         raise UserError(
@@ -155,7 +157,7 @@ def choose_members(members: Members, name: str, skip_bad: bool) -> Members:
             "take them out, or leave them out with --skip-bad",
         )
     members = {p: m for p, m in members.items() if p not in odd}
-    if not members:
+    if not any(p.suffix.lower() in (*SUFFIXES, *TABLES) for p in members):
         raise UserError(
             f"expected images in {name}, found none", f"Assay reads {' '.join(SUFFIXES)}"
         )

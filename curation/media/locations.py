@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from assay.curation.errors import shorten
+from assay.curation.errors import UserError, shorten
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.image_index import ImageIndex
@@ -17,6 +17,7 @@ from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
 ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+DEEPEST = 100  # folders inside one another: a path of more is none that people made
 
 
 class Place(NamedTuple):
@@ -31,7 +32,12 @@ class Place(NamedTuple):
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """List the relative paths of all files, sorted.
 
-    Links are followed (exported class folders are links), but not in a circle."""
+    Links are followed (exported class folders are links), but not in a circle. UserError where folders lie too deep."""
+    if len(above) > DEEPEST:
+        raise UserError(
+            f"expected folders at most {DEEPEST} deep, found more in {shorten(folder, 200)}",
+            "import the folder that holds the images",
+        )
     here = os.path.realpath(folder)
     for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
         if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):

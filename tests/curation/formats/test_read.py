@@ -196,8 +196,8 @@ def test_folders_that_are_no_source(tmp_path):
     (tmp_path / "torn" / "labels.csv").symlink_to(tmp_path / "moved.csv")
     refused(tmp_path / "torn", "cannot read", "labels.csv", hint="still there")
     refused(
-        folder(tmp_path / "one", "images/cat/1.png", "images/dog/1.png"),
-        "found one: images",
+        folder(tmp_path / "one", "images/cat/1.png", "images/cat/2.png"),
+        "found one: cat",
         hint="one level deeper",
     )
     refused(

@@ -1,0 +1,103 @@
+"""Names of classes in a file beside lists: classes.txt, synset_words.txt, ..."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay.curation.errors import UserError
+from assay.curation.formats.text_spans import read_whole
+
+# the likeliest first
+FILES = (
+    *("classes.txt", "class_names.txt", "classnames.txt", "class_list.txt", "names.txt"),
+    *("synset_words.txt", "loc_synset_mapping.txt", "categories.txt", "label_names.txt"),
+    *("label_map.txt", "labels.txt", "words.txt", "synsets.txt", "wnids.txt", "classes.names"),
+)
+NAMES = re.compile(r"(categories|classes|labels|class_names)[\w-]*\.(txt|names)$", re.IGNORECASE)
+LINE = re.compile(r"(\S+)[\s,:]+(\S.*)")
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """What the marks in a list mean; `names` are in the source's order."""
+
+    of_mark: dict[str, str] = field(default_factory=dict)
+    file: str = ""
+    note: str = ""
+
+    def name(self, mark: str) -> str:
+        return self.of_mark.get(mark, mark)
+
+    def mark(self, name: str) -> str | None:
+        """Find what a list writes for a class; None where it has no mark."""
+        if not self.of_mark:
+            return name
+        return next((m for m, n in self.of_mark.items() if n == name), None)
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(self.of_mark.values()))
+
+
+def find_class_names(
+    root: Path, folders: Iterable[str], marks: set[str], not_these: Iterable[str]
+) -> ClassNames:
+    """Find the file that names the marks of lists, in one of `folders`.
+
+    not_these: files that are lists of images. Without any, a mark is its own name.
+    """
+    note = ""
+    for folder in dict.fromkeys(folders):
+        for name in list_candidates(root / folder):
+            file = os.path.normpath(os.path.join(folder, name))
+            if file in not_these:
+                continue
+            try:
+                lines = [line.strip() for line in read_whole(root / file).text.splitlines()]
+            except (UserError, OSError):
+                continue
+            found, why = match_marks([line.lstrip("\ufeff") for line in lines if line], marks)
+            if found:
+                return ClassNames(found, file)
+            note = note or (why and f"{file} {why}: the labels stay as they are written")
+    return ClassNames(note=note)
+
+
+def list_candidates(folder: Path) -> list[str]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    likely = [n for wanted in FILES for n in names if n.lower() == wanted]
+    return [*likely, *(n for n in names if n not in likely and NAMES.match(n))]
+
+
+def match_marks(lines: list[str], marks: set[str]) -> tuple[dict[str, str], str]:
+    """Match marks with the lines of a file: ({mark: name}, why not)."""
+    if not lines or not marks or len(lines) > 100_000:
+        return {}, ""
+    pairs = [(m[1], m[2]) for line in lines if (m := LINE.fullmatch(line))]
+    for swapped in (False, True):
+        if len(pairs) == len(lines):
+            known = {b.strip(): a for a, b in pairs} if swapped else dict(pairs)
+            if marks <= set(known) and len(set(known.values())) == len(known):
+                return known, ""
+    if marks <= set(lines):  # names themselves: their order is the source's
+        return {line: line for line in lines}, ""
+    if not all(mark.isdecimal() for mark in marks):
+        return {}, ""
+    names = [name for _, name in pairs] if len(pairs) == len(lines) else lines
+    if len(set(names)) < len(lines):
+        names = lines
+    numbers = {int(mark) for mark in marks}
+    if len(set(names)) < len(names) or max(numbers) > len(names):
+        return {}, ""
+    if 0 in numbers and max(numbers) < len(names):
+        return {str(i): name for i, name in enumerate(names)}, ""
+    if 0 not in numbers and max(numbers) == len(names):
+        return {str(i): name for i, name in enumerate(names, 1)}, ""
+    return {}, f"names {len(names):,} classes, and does not tell whether it counts from 0 or from 1"

@@ -1,0 +1,103 @@
+"""Move images between folders, so that these say other classes and splits."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from assay.curation.errors import UserError
+from assay.curation.formats.base import Patch
+from assay.curation.formats.folder_plan import Folder, FolderPlan, Placed
+from assay.curation.formats.moves import free_place, iter_changes
+from assay.curation.formats.split_words import UNLABELLED, guess_split
+from assay.curation.text import safe_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def plan_moves(
+    name: str, changes: pd.DataFrame, plan: FolderPlan, files: Iterable[str], exported: bool
+) -> Patch:
+    """Plan moves of images into the folders of their new labels and splits.
+
+    plan: what the folders of the source are now; files: all that lies there. UserError where an
+    image does not have its given label any more.
+    """
+    notes: list[str] = []
+    moved: dict[str, str] = {}
+    taken = {f.casefold() for f in files} - {key.casefold() for key in changes.key}
+    unsaid: Counter[str] = Counter()
+    for row in iter_changes(changes[~changes.removed.astype(bool)]):
+        folder = tuple(row.key.split("/")[:-1])
+        now = plan.placed.get(folder, Placed())
+        label = unquote(now.label) if exported and now.label else now.label
+        if label != row.given_label:
+            raise UserError(
+                f"expected {row.key} to be of the class {row.given_label} in {name}, "
+                f"found {label or 'no label'}",
+                "the source has changed since: import it again",
+            )
+        target = folder
+        if row.label != row.given_label:
+            target = find_class_folder(plan, folder, row.label)
+            if row.label and safe_name(row.label) != row.label:
+                notes.append(f"no folder can be called {row.label!r}: {safe_name(row.label)!r}")
+        if row.split and row.split != guess_split(now.split or ""):
+            other = find_split_folder(plan, target, row.split)
+            target, unsaid[row.split] = other or target, unsaid[row.split] + (other is None)
+        place = "/".join([*target, os.path.basename(row.key)])
+        if place == row.key:
+            taken.add(place.casefold())
+        else:
+            moved[row.key] = free_place(PurePath(place), taken)
+    notes += [
+        f"{n:,} samples are in {split} now, which no folder there says"
+        for split, n in unsaid.items()
+        if n
+    ]
+    return Patch(
+        moved=moved,
+        removed=list(changes.key[changes.removed.astype(bool)]),
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def find_class_folder(plan: FolderPlan, folder: Folder, label: str | None) -> Folder:
+    """Find the folder of a class nearest to another folder; it may be a new one."""
+    at, split = plan.class_at.get(folder), plan.split_at.get(folder)
+    if label is None:
+        return folder[:at] if plan.split_at else (*folder[:at], UNLABELLED[0])
+    name = safe_name(label)
+    if at is None:
+        top = folder[: split + 1] if split is not None else ()
+        like = [f for f in plan.class_at if f[: len(top)] == top]
+        level = min((plan.class_at[f] for f in like), default=len(top))
+        return (*(like[0] if like else top)[:level], name)
+    here = plan.placed[folder].split
+    known = [
+        f[: level + 1]
+        for f, level in plan.class_at.items()
+        if f[level] == name and plan.placed[f].split == here
+    ]
+    if known:
+        return max(known, key=lambda f: (len(os.path.commonprefix([f, folder])), f))
+    return (*folder[:at], name)
+
+
+def find_split_folder(plan: FolderPlan, folder: Folder, split: str) -> Folder | None:
+    """Put another split into a folder's path, in the source's own word; None where it has none."""
+    at = next((at for f, at in plan.split_at.items() if f[: at + 1] == folder[: at + 1]), None)
+    if at is None:
+        return None
+    words = {f[level] for f, level in plan.split_at.items() if plan.placed[f].split == split}
+    words |= {f[level] for f, level in plan.split_at.items() if guess_split(f[level]) == split}
+    word = min(words) if words else split
+    below = folder[at + 1 :]
+    # seg_train/seg_train/sea becomes seg_test/seg_test/sea
+    below = tuple(word if name == folder[at] else name for name in below[:1]) + below[1:]
+    return (*folder[:at], word, *below)

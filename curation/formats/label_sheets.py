@@ -1,0 +1,261 @@
+"""Tables of labels beside images: which column is which, and where every cell stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.formats.base import ImportOptions
+from assay.curation.formats.folder_levels import show_names
+from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.split_words import guess_split
+from assay.curation.formats.table_columns import as_texts, choose_column, choose_label_column
+from assay.curation.formats.table_files import Table
+from assay.curation.formats.text_spans import (
+    Row,
+    Text,
+    choose_separator,
+    read_cells,
+    read_whole,
+    write_cell,
+)
+from assay.curation.media.images import SUFFIXES
+from assay.curation.text import MAX_TEXT, find_flaw
+
+BOX = re.compile(r"(bbox|box)?_?[xy]_?(min|max|1|2|center|left|top)|bbox\w*", re.IGNORECASE)
+
+
+class Sheet:
+    """One table of labels, with its rows where they stand."""
+
+    def __init__(self, text: Text, separator: str, names: list[str], label: str) -> None:
+        self.text, self.separator, self.names, self.label = text, separator, names, label
+        self.samples: list[dict] = []
+        self.left_out: list[tuple[str, str]] = []
+        self.roles: dict[str, str] = {}
+        self.rows: list[tuple[str, Row]] = []  # of each sample's key
+
+    def change(self, row: Row, change: Any) -> list[tuple[int, int, str]]:
+        """Make the edits of a row; UserError where it does not say the given label any more."""
+        if not self.label:
+            return []
+        cell = row.cells[self.names.index(self.label)]
+        if as_texts([cell.value], self.label)[0] != change.given_label and not same_number(
+            cell.value, change.given_label
+        ):
+            raise UserError(
+                f"expected the label {change.given_label} of {change.key} in "
+                f"{self.text.path.name}, line {row.line}, found {cell.value}",
+                "the source has changed since: import it again",
+            )
+        if change.removed:
+            return [(row.start, row.end, "")]
+        if change.label == change.given_label:
+            return []
+        return [write_cell(self.text.text, cell, change.label or "", self.separator)]
+
+
+def same_number(cell: str, label: str | None) -> bool:
+    """Whether 3.0 in a column of numbers with a gap was read as 3."""
+    return label is not None and cell.strip().split(".")[0] == label
+
+
+def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions) -> Sheet | None:
+    """Read a table of labels; None where it names no images, or has no column of labels."""
+    text = read_whole(path / name)
+    separator = choose_separator(text.text)
+    try:
+        rows = read_cells(text.text, separator)
+    except UserError as e:
+        raise UserError(f"{name}: {e.problem}", e.hint) from None
+    names = [cell.value.strip() for cell in rows[0].cells] if rows else []
+    whole = [row for row in rows[1:] if len(row.cells) == len(names)]
+    if len(names) < 2 or not whole or len(set(names)) < len(names):
+        return None
+    columns = {n: [row.cells[i].value or None for row in whole] for i, n in enumerate(names) if n}
+    table = Table(columns, [f"line {row.line}" for row in whole])
+    refuse_boxes(name, names, options)
+    stem = guess_table_split(name)
+    bases = [os.path.dirname(name), *choose_bases(index, stem)]
+    image = choose_column(table, "image", options.columns.get("image")) or find_image_column(
+        columns, index, bases
+    )
+    if image is None:
+        return None
+    split = choose_column(table, "split", options.columns.get("split"), ("split", "subset", "set"))
+    group = choose_column(table, "group", options.columns.get("group"))
+    asked = options.columns.get("label")
+    free = [n for n in columns if n not in (image, split, group)]
+    if asked or options.pictures_only:
+        label = choose_column(table, "label", asked or "none")
+    elif len(free) == 1:
+        label = free[0]
+    else:
+        label = guess_label_column(name, table, {image, split, group})
+    if label is None and not options.pictures_only or label and not any(columns[label]):
+        return None
+    if label and not asked:
+        ask_about_several(name, label, columns[label])
+    sheet = Sheet(text, separator, names, label or "")
+    fill_sheet(sheet, path, name, whole, columns, (image, split, group), index, bases)
+    bad_rows = [row for row in rows[1:] if len(row.cells) != len(names)]
+    sheet.left_out += [
+        (f"{name} line {row.line}", f"has {len(row.cells)} cells, the header {len(names)}")
+        for row in bad_rows
+    ]
+    return sheet
+
+
+def fill_sheet(
+    sheet: Sheet,
+    path: Path,
+    name: str,
+    rows: list[Row],
+    columns: dict[str, list],
+    chosen: tuple[str, str | None, str | None],
+    index: ImageIndex,
+    bases: list[str],
+) -> None:
+    """Fill in the samples of a table."""
+    image, split, group = chosen
+    labels = as_texts(columns[sheet.label], sheet.label) if sheet.label else [None] * len(rows)
+    ids = columns[image]
+    others = [n for n in columns if n not in (*chosen, sheet.label)]
+    for i, row in enumerate(rows):
+        file, wrong = index.find(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
+        if file is None or (wrong := find_flaw(labels[i] or "") or find_flaw(file, MAX_TEXT) or ""):
+            sheet.left_out.append((ids[i] or f"{name} line {row.line}", f"{wrong} ({name})"))
+            continue
+        meta = {n: columns[n][i] for n in others if columns[n][i]}
+        word = columns[split][i] if split else None
+        sample = dict(key=file, uri=f"{path}/{file}", label=labels[i], split=word, meta=meta)
+        if word and word not in ("train", "val", "test"):
+            sample["split"] = guess_split(word) or word
+        if group:
+            sample["group"] = columns[group][i]
+        sheet.samples.append(sample)
+        sheet.rows.append((file, row))
+    where = f"the column {sheet.label} of {name}" if sheet.label else "none, as asked"
+    sheet.roles = {"label": where, "image": f"the column {image}"}
+    if split:
+        sheet.roles["split"] = f"the column {split}"
+    if others:
+        sheet.roles["metadata"] = f"{len(others)} columns: {', '.join(others[:10])}"
+
+
+def refuse_boxes(name: str, columns: list[str], options: ImportOptions) -> None:
+    """Refuse a table of boxes or masks; its column of classes is of objects, not of images."""
+    boxes = [c for c in columns if BOX.fullmatch(c)]
+    masks = [
+        c for c in columns if c.lower().replace("_", "") in ("encodedpixels", "rle", "polygon")
+    ]
+    asked = options.pictures_only or options.columns.get("label")
+    if (len(boxes) > 1 or masks or "bbox" in map(str.lower, boxes)) and not asked:
+        raise UserError(
+            f"expected one label for each image in {name}, found boxes or masks: "
+            f"{', '.join([*boxes, *masks][:4])}",
+            "Assay does not read these yet; --pictures-only imports the images without labels",
+        )
+
+
+def guess_table_split(name: str) -> str | None:
+    """Guess the split of a table by its name, such as train_labels.csv, or by its folder."""
+    stem = os.path.splitext(os.path.basename(name))[0]
+    words = re.sub(r"_?labels?|Labels?|_?v\d+$", "", stem)
+    return guess_split(words) or guess_split(os.path.dirname(name))
+
+
+def guess_label_column(name: str, table: Table, taken: set[str | None]) -> str | None:
+    """Guess the column of labels; None where none can be one.
+
+    AmbiguousSource where several can; UserError where they are marks of several labels.
+    """
+    try:
+        return choose_label_column(table, None, taken)
+    except UserError:
+        free = {n: [v for v in vs if v] for n, vs in table.columns.items() if n not in taken}
+        marks = [n for n, vs in free.items() if vs and set(vs) <= {"0", "1", "0.0", "1.0"}]
+        could = [
+            n for n, vs in free.items() if n not in marks and 2 <= len(set(vs)) <= len(vs) / 2 + 1
+        ]
+        if len(marks) > 1 and not could:
+            raise UserError(
+                f"expected one column of labels in {name}, found {len(marks)} of 0 and 1: "
+                f"{', '.join(marks[:5])}: multi-label, which Assay does not read yet",
+                "--pictures-only imports the images without labels; --label-column NAME takes one",
+            ) from None
+        if not could:
+            return None
+        raise AmbiguousSource(
+            f"expected one column of labels in {name}, found {len(could)} that could be it",
+            [
+                Reading(
+                    f"{column}: {show_names(Counter(free[column]))}",
+                    f"--label-column {shlex.quote(column)}",
+                )
+                for column in could[:8]
+            ],
+        ) from None
+
+
+def ask_about_several(name: str, column: str, values: list[str | None]) -> None:
+    """Ask whether cells of several words are several labels: "haze primary" and "primary clear"."""
+    texts = {v for v in values if v}
+    for separator in (" ", ",", ";", "|"):
+        parts = {part.strip() for text in texts for part in text.split(separator)}
+        several = sum(separator in text.strip() for text in texts)
+        if several * 2 >= len(texts) > 3 and len(parts) < len(texts):
+            raise AmbiguousSource(
+                f"expected one label for each image in {name}, found cells of several words in "
+                f"{column}, such as {min(texts)!r}",
+                [
+                    Reading(
+                        f"each of the {len(texts):,} texts is a class of its own",
+                        f"--label-column {shlex.quote(column)}",
+                    ),
+                    Reading(
+                        "they are several labels each, which Assay does not read yet: the images "
+                        "without labels",
+                        "--pictures-only",
+                    ),
+                ],
+            )
+
+
+def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
+    """Choose the folders in which a table's images are looked for first.
+
+    Ids may repeat in train/ and test/: those of train.csv lie in train/.
+    """
+    folders = sorted({os.path.dirname(f) for f in index.files})
+    own = [f for f in folders if split and split in map(guess_split, f.split("/"))]
+    if split is None:
+        own = [f for f in folders if "train" in map(guess_split, f.split("/"))]
+    return ["", *own]
+
+
+def could_name_images(column: str, values: list[str]) -> bool:
+    """Whether values may be images' names: bare numbers only in a column that is called so."""
+    words = ("id", "image", "img", "file", "path", "name", "photo", "picture", "key", "sample")
+    named = any(word in column.lower() for word in words) or not column.strip()
+    return named or not all(v.strip().isdecimal() for v in values)
+
+
+def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[str]) -> str | None:
+    """Find the column whose cells name images."""
+    best, most = None, 0
+    for name, values in columns.items():
+        tried = [v for v in values if v][:20]
+        if not could_name_images(name, tried):
+            continue
+        found = sum(index.find(v, *bases)[0] is not None for v in tried)
+        # a number may be an image's name by chance, a name with its ending is none
+        found = found * 2 + sum(v.lower().endswith(SUFFIXES) for v in tried) * bool(found)
+        if found > most and found >= len(tried):
+            best, most = name, found
+    return best

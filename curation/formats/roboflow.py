@@ -1,0 +1,175 @@
+"""Roboflow's classification export: a _classes.csv in each split's folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.moves import iter_changes
+from assay.curation.formats.split_words import guess_split
+from assay.curation.formats.text_spans import (
+    Row,
+    Text,
+    choose_separator,
+    read_cells,
+    read_whole,
+    write_cell,
+)
+from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.images import SUFFIXES
+from assay.curation.media.locations import list_files
+from assay.curation.text import find_flaw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHEET = "_classes.csv"
+
+
+class Roboflow:
+    """Roboflow's _classes.csv: a column for each class, with one 1 a row.
+
+    Rows with several are refused.
+    """
+
+    name = "roboflow"
+    suffixes = ()
+
+    def matches(self, path: Path) -> Match:
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                folders = sorted(e.name for e in entries if e.is_dir())[:100]
+            for folder in ("", *(f"{f}/" for f in folders)):
+                if (path / f"{folder}{SHEET}").is_file():
+                    return Match("sure", f"{folder}{SHEET} has a column for each class")
+        return Match("no", f"expects a folder with {SHEET} in it or in its split folders")
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        files = list(list_files(str(path)))
+        index = ImageIndex(files)
+        samples: list[dict] = []
+        left_out: list[tuple[str, str]] = []
+        classes: dict[str, None] = {}
+        several: list[str] = []
+        sheets = [f for f in files if os.path.basename(f) == SHEET]
+        for name in sheets:
+            sheet = read_whole(path / name)
+            rows, names = read_names(sheet, name)
+            classes |= dict.fromkeys(names)
+            folder = os.path.dirname(name)
+            for row in rows:
+                key, labels, wrong = read_row(row, names, folder, index)
+                if wrong or key is None:
+                    left_out.append(
+                        (row.cells[0].value.strip() or f"{name} line {row.line}", wrong)
+                    )
+                    continue
+                several += [key] if len(labels) > 1 else []
+                top = folder.split("/")[0]
+                split = (top if top in options.split_map else guess_split(top) or top) or None
+                label = labels[0] if len(labels) == 1 else None
+                samples.append(
+                    dict(key=key, uri=f"{path}/{key}", label=label, split=split, meta={})
+                )
+        if several and not options.pictures_only:
+            raise UserError(
+                f"expected one class for each image in {path.name}, found {len(several):,} images "
+                f"with several, first {several[0]}: multi-label, which Assay does not read yet",
+                "--pictures-only imports the images without labels",
+            )
+        listed = {sample["key"] for sample in samples} | {key for key, _ in left_out}
+        rest = [f for f in index.files if f not in listed]
+        unread = list_unread(
+            f for f in files if not f.lower().endswith(SUFFIXES) and f not in sheets
+        )
+        unread += list_unread(rest, f"no row of a {SHEET} names them")
+        splits = Counter(sample["split"] for sample in samples)
+        roles = {"label": f"the column with a 1 in {SHEET} ({len(classes):,} classes)"}
+        if set(splits) - {None}:
+            found = ", ".join(f"{s} {n:,}" for s, n in splits.items())
+            roles["split"] = f"the folder of each {SHEET} ({found})"
+        bare = [s["key"] for s in samples if s["label"] is None and s["key"] not in several]
+        notes = [f"{len(bare):,} images have no 1 in their row: no label"] if bare else []
+        kind = f"Roboflow's {SHEET}"
+        return Listing(
+            self.name,
+            kind,
+            path.name,
+            [samples],
+            left_out,
+            notes,
+            roles,
+            unread,
+            classes=list(classes),
+        )
+
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        """Move the 1 of every changed row; removed images lose their row alone."""
+        files = list(list_files(str(source)))
+        index = ImageIndex(files)
+        wanted = {row.key: row for row in iter_changes(changes)}
+        notes = []
+        rewritten = {}
+        for name in [f for f in files if os.path.basename(f) == SHEET]:
+            sheet = read_whole(source / name)
+            rows, names = read_names(sheet, name)
+            separator = choose_separator(sheet.text)
+            edits = []
+            for row in rows:
+                key, labels, _ = read_row(row, names, os.path.dirname(name), index)
+                if (change := wanted.get(key)) is None:
+                    continue
+                if labels != [change.given_label] * bool(change.given_label):
+                    raise UserError(
+                        f"expected {key} to be {change.given_label} in {name}, found {labels}",
+                        "the source has changed since: import it again",
+                    )
+                if change.removed:
+                    edits.append((row.start, row.end, ""))
+                elif change.label is not None and change.label not in names:
+                    notes.append(f"{name} has no column {change.label}: {key} has no class there")
+                if not change.removed and change.label != change.given_label:
+                    for column, cell in zip(names, row.cells[1:]):
+                        want = "1" if column == change.label else "0"
+                        if cell.value.strip() != want and column in (*labels, change.label):
+                            edits.append(write_cell(sheet.text, cell, want, separator))
+            if edits:
+                rewritten[name] = sheet.edit(edits)
+        if changes.split.notna().any():
+            notes.append(f"{changes.split.notna().sum():,} changed splits are not said in {SHEET}")
+        return Patch(rewritten=rewritten, notes=notes)
+
+
+FORMAT = Roboflow()
+
+
+def read_names(sheet: Text, name: str) -> tuple[list[Row], list[str]]:
+    """Read the rows of a sheet, and its classes."""
+    rows = read_cells(sheet.text, choose_separator(sheet.text))
+    names = [cell.value.strip() for cell in rows[0].cells[1:]] if rows else []
+    if not names or len(set(names)) < len(names):
+        raise UserError(
+            f"expected filename and a column for each class in {name}, found "
+            f"{'one name twice' if names else 'no class'}",
+            "export it again",
+        )
+    return rows[1:], names
+
+
+def read_row(
+    row: Row, names: list[str], folder: str, index: ImageIndex
+) -> tuple[str | None, list[str], str]:
+    """Read a row: (its image, its classes, what is wrong)."""
+    if len(row.cells) != len(names) + 1:
+        return None, [], f"has {len(row.cells)} cells, the header {len(names) + 1}"
+    key, wrong = index.find(row.cells[0].value, folder)
+    marks = [cell.value.strip() for cell in row.cells[1:]]
+    if odd := set(marks) - {"0", "1", "0.0", "1.0", ""}:
+        return key, [], f"has {odd.pop()[:50]!r} where 0 or 1 is expected"
+    labels = [name for name, mark in zip(names, marks) if mark[:1] == "1"]
+    return key, labels, wrong or next(filter(None, map(find_flaw, labels)), "") or ""
