@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,9 +14,9 @@ from assay.curation.formats.text_tables import read_text
 
 NAMED = ("path", "label")  # the columns of {image: label}
 FOREIGN = {  # names in an object that tell what wrote it; other formats may read these
-    "annotations": "boxes or masks, as COCO has them",
-    "shapes": "the shapes of one image, as LabelMe has them",
-    "_via_img_metadata": "regions, as VIA has them",
+    ("images", "annotations"): "boxes or masks, as COCO has them",
+    ("shapes",): "the shapes of one image, as LabelMe has them",
+    ("_via_img_metadata",): "regions, as VIA has them",
 }
 
 
@@ -44,7 +45,9 @@ def find_shape(value: Any, name: str) -> Shape:
     if isinstance(value, list) and (not value or any(isinstance(v, dict) for v in value)):
         return Shape("rows")
     if isinstance(value, dict) and value:
-        if foreign := next((why for key, why in FOREIGN.items() if key in value), None):
+        if foreign := next(
+            (why for keys, why in FOREIGN.items() if value.keys() >= set(keys)), None
+        ):
             raise UserError(
                 f"expected rows of images and labels in {name}, found {foreign}",
                 "Assay reads one label for each image; others come later. "
@@ -88,7 +91,11 @@ def describe_json(value: Any) -> str:
 def list_rows(value: Any, shape: Shape, name: str) -> Table:
     """List the rows of a parsed file as a table."""
     if shape.under is not None:
-        value = value[shape.under]
+        others = [key for key in value if key != shape.under]
+        notes = (
+            [f"read as rows: {shape.under}; not read: {', '.join(others)[:300]}"] if others else []
+        )
+        return replace(collect_rows(enumerate(value[shape.under]), "row", name), notes=notes)
     if shape.kind == "rows":
         return collect_rows(enumerate(value), "row", name)
     if shape.kind == "ids":

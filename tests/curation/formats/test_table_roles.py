@@ -260,3 +260,12 @@ def test_a_number_beside_a_name_that_nothing_calls_a_label(tmp_path):
     # a column of numbers that happens to go along with the names is no index
     source = read(csv(tmp_path, JPG, image=JPG, label=LABELS, weight=numbers))
     assert source.classes == [] and source.roles["metadata"] == "the column weight"
+
+
+def test_what_lies_beside_the_rows_of_a_json_file_is_named(tmp_path):
+    folder(tmp_path, *JPG)
+    rows = [dict(image=i, label=label) for i, label in zip(JPG, LABELS)]
+    (tmp_path / "t.json").write_text(json.dumps(dict(classes=["a"], annotations=rows, info={})))
+    source = read(tmp_path / "t.json")
+    assert list(source.frame.label) == LABELS
+    assert source.notes[0] == "read as rows: annotations; not read: classes, info"

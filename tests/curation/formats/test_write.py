@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import assay
+from assay.curation.formats.write import export_version
 from assay.curation.versioning import states
 from tests.helpers import ROOT, folders, png, run_assay
 
@@ -276,3 +277,21 @@ def test_the_fast_tree_is_the_plain_one():
             ids,
         )
         assert states.hash_tree(frame) == plainly(frame)
+
+
+def test_an_exported_manifest_that_was_imported_is_returned_in_all_its_files(bench, tmp_path):
+    export_version(bench, tmp_path / "out")
+    again = assay.create(tmp_path / "again").add(tmp_path / "out", who="ann", progress=False)
+    frame = again.frame(split="train")
+    new = "1" if frame.label.iloc[0] != "1" else "2"
+    again.edit(pd.DataFrame(dict(sample=[frame.index[0]], label=[new])), who="ann")
+    export_version(again, tmp_path / "back", format="source", copy=True)
+    back = tmp_path / "back" / "out"
+    old, text = ((p / "manifest.csv").read_bytes().split(b"\r\n") for p in (tmp_path / "out", back))
+    assert sum(a != b for a, b in zip(old, text, strict=True)) == 1
+    frames = [
+        pd.read_csv(back / "manifest.csv", dtype=str),
+        pd.read_parquet(back / "manifest.parquet"),
+        pd.read_json(back / "manifest.jsonl", lines=True, dtype=False, convert_dates=False),
+    ]
+    assert all(f.set_index("sample_id").label[frame.index[0]] == new for f in frames)
