@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.folder_levels import show_names
 from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.split_words import guess_split
-from assay.curation.formats.table_columns import as_texts, choose_column, choose_label_column
+from assay.curation.formats.table_columns import as_texts
 from assay.curation.formats.table_files import Table
+from assay.curation.formats.table_labels import NoLabelColumn, choose_labels
+from assay.curation.formats.table_splits import choose_column
 from assay.curation.formats.text_spans import (
     Row,
     Text,
@@ -176,31 +176,16 @@ def guess_label_column(name: str, table: Table, taken: set[str | None]) -> str |
     AmbiguousSource where several can; UserError where they are marks of several labels.
     """
     try:
-        return choose_label_column(table, None, taken)
-    except UserError:
-        free = {n: [v for v in vs if v] for n, vs in table.columns.items() if n not in taken}
-        marks = [n for n, vs in free.items() if vs and set(vs) <= {"0", "1", "0.0", "1.0"}]
-        could = [
-            n for n, vs in free.items() if n not in marks and 2 <= len(set(vs)) <= len(vs) / 2 + 1
-        ]
-        if len(marks) > 1 and not could:
-            raise UserError(
-                f"expected one column of labels in {name}, found {len(marks)} of 0 and 1: "
-                f"{', '.join(marks[:5])}: multi-label, which Assay does not read yet",
-                "--pictures-only imports the images without labels; --label-column NAME takes one",
-            ) from None
-        if not could:
-            return None
-        raise AmbiguousSource(
-            f"expected one column of labels in {name}, found {len(could)} that could be it",
-            [
-                Reading(
-                    f"{column}: {show_names(Counter(free[column]))}",
-                    f"--label-column {shlex.quote(column)}",
-                )
-                for column in could[:8]
-            ],
-        ) from None
+        found = choose_labels(table, None, taken, name)
+    except NoLabelColumn:
+        return None
+    if found.one_hot:
+        raise UserError(
+            f"expected one column of labels in {name}, found {len(found.one_hot)} of 0 and 1: "
+            f"{', '.join(found.one_hot[:5])}",
+            "--pictures-only imports the images without labels; --label-column NAME takes one",
+        )
+    return found.column
 
 
 def ask_about_several(name: str, column: str, values: list[str | None]) -> None:

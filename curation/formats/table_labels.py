@@ -26,6 +26,12 @@ NUMBER = re.compile("(id|idx|index|code|number|nr)$")
 ONES = {"1", "1.0", "True", "true"}
 
 
+class NoLabelColumn(UserError):
+    """No column of a table could hold its labels."""
+
+    code = "no_label_column"
+
+
 @dataclass(frozen=True)
 class Labels:
     """Where a table holds its labels; nothing set: nowhere."""
@@ -206,7 +212,7 @@ def read_one_hot(free: dict, bits: list[str], file: str) -> Labels:
 def ask_label(table: Table, free: dict, could: list[str], file: str) -> UserError:
     """Ask which column has the labels."""
     if not could:
-        return UserError(
+        return NoLabelColumn(
             f"expected a label column in {file}, found {', '.join(table.columns) or 'none'}",
             "say which: --label-column NAME, or none for a pool",
         )
