@@ -76,6 +76,8 @@ def pictures_of(layout: Layout) -> list[Picture]:
 
 def pixel_hash(image: bytes | Image.Image | np.ndarray) -> str:
     """The same for the same RGB pixels, however they are kept."""
+    if isinstance(image, np.ndarray) and image.ndim == 2:
+        image = Image.fromarray(image)
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     if isinstance(image, Image.Image):
