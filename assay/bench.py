@@ -106,7 +106,8 @@ class Bench(curation.Bench):
             refreeze_test=refreeze_test,
         )
         if is_path:
-            there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
+            found = resolve_example(self, str(source))
+            there = uploads.open_source(self, found, skip_bad, format)
         else:
             frame = source if is_frame else frames.make_frame(source, labels, split)
             there = frames.open_frame(self, frame, given)

@@ -6,7 +6,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from assay.curation.formats.base import ArchiveFormat, ImportOptions, choose_best, list_formats
+from assay.curation.formats.archive_names import find_unpacker
+from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.read import read_source
 from assay.curation.system.scratch import scratch_folder
 
@@ -18,8 +19,7 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
     count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
     """
     path = Path(os.path.expanduser(path))
-    archives = list_formats(ArchiveFormat)
-    if archive := choose_best(archives, [f.matches(path) for f in archives]):
+    if archive := find_unpacker(path, options.format if options else None):
         place = scratch_folder() / "preview" / path.stem
         with open(path, "rb") as file:
             path = archive.unpack(file, path.name, place, (options or ImportOptions()).skip_bad)

@@ -64,7 +64,7 @@ def import_source(args: argparse.Namespace) -> None:
         source = resolve_example(bench, source)
         with (
             progress_bar("decoding") as step,
-            uploads.open_source(bench, source, args.skip_bad) as there,
+            uploads.open_source(bench, source, args.skip_bad, args.format) as there,
         ):
             out = ingest(bench, there, args.who, read_options(args), step)
     except UserError:
