@@ -170,6 +170,12 @@ def find_images(
         rest = set(sample.members) - {image, *(["json"] if image else ())}
         rest -= {e for e in rest if image and e in sample.cells}
         unread += [(ending, sample.members[ending].name, bool(image)) for ending in rest]
+    if not found and left_out:
+        key, wrong = left_out[0]
+        raise UserError(
+            f"{path.name}: none of its {len(left_out):,} samples can be used; {key} {wrong}",
+            "mend the shards, or write them again",
+        )
     if not found:
         raise UserError(
             f"expected images in {path.name}, found none", f"Assay reads {' '.join(SUFFIXES)}"
