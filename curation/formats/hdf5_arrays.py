@@ -15,6 +15,7 @@ from assay.curation.formats.array_sets import ArrayInfo, list_arrays, split_of
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.hdf5 import SIGNATURE, list_datasets, open_hdf5
 from assay.curation.media.files import BadMedia
+from assay.curation.system.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,7 @@ def list_files(path: Path) -> list[Path]:
 
 def find_arrays(path: Path) -> list[ArrayInfo]:
     """Find the datasets of a source, without loading one."""
+    require("hdf5", "h5py")
     found = []
     for file in list_files(path):
         try:

@@ -40,7 +40,8 @@ CHANGES = dict(  # by an import, beside what it adds
 def import_source(args: argparse.Namespace) -> None:
     """Import a source of samples into a new or existing bench.
 
-    SOURCE is class folders, split/class folders, a zip of them, CSV, Parquet, fiftyone:NAME or example:solar-cells.
+    SOURCE is class folders, split/class folders, a zip or tar of them, CSV, Parquet, WebDataset shards, arrays (.npz,
+    IDX, .mat, HDF5), fiftyone:NAME or example:solar-cells.
     """
     from assay.curation.formats import uploads
     from assay.pipelines.indexing.ingest import ingest
