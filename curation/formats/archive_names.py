@@ -92,7 +92,7 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
     names = [name for name in archive.sizes if not is_junk(name)]
     prefix = wrapping(names)
     refuse_both(names, archive.path.name)
-    texts = [name for name in names if name.lower().endswith(TEXTS)]
+    texts = {name for name in names if name.lower().endswith(TEXTS)}
     if (size := sum(archive.sizes[name] for name in texts)) > MOST_TEXT:
         raise UserError(
             f"expected at most {MOST_TEXT >> 20} MB of tables and texts in {archive.path.name},"
@@ -114,9 +114,9 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            with open(place, "xb") as file:
-                if name in texts:
-                    file.write(archive.read(name))
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            if name in texts:
+                Path(place).write_bytes(archive.read(name))
         yield root / (find_table([n.removeprefix(prefix) for n in names]) or ""), prefix
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.formats.array_sets import ArrayInfo, load_pairs, pair_arrays, read_values
+from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_sets import load_pairs, pair_arrays, read_values
 from assay.curation.formats.base import ImportOptions
 
 if TYPE_CHECKING:

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.formats.array_names import (
+    IMAGES,
+    LABELS,
+    MASKS,
+    NAMES,
+    ArrayInfo,
+    role_words,
+    split_of,
+)
 from assay.curation.formats.base import ImportOptions, Listing, Unread
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.class_folders import list_unread
 from assay.curation.media.containers.stacks import find_shape, has_planes, join
 from assay.curation.text import find_flaw
 
-IMAGES = {"x", "images", "image", "imgs", "img", "data", "pixels", "inputs", "ims"}
-LABELS = {"y", "labels", "label", "targets", "target", "t", "class", "fine"}
-NAMES = {"classes", "class_names", "classnames", "label_names", "labelnames", "names", "categories"}
-MASKS = {"mask", "masks", "segmentation", "boxes", "bbox", "bboxes"}
-SHORT = {"tr": "train", "trn": "train", "te": "test", "tst": "test", "va": "val"}
 MOST_BYTES = 1 << 30  # of an array of labels, which is loaded whole
 PLAIN = "numpy.savez('plain.npz', **{name: array.astype('uint8') or labels.astype('int64')})"
-
-
-@dataclass(frozen=True)
-class ArrayInfo:
-    """An array of a source, not loaded yet."""
-
-    name: str
-    shape: tuple[int, ...]  # its first axis counts images
-    dtype: np.dtype
-    load: Callable[[], np.ndarray]
-    uri: str = ""  # of its images, up to their number: data.npz::x_train/
-    split: str | None = None  # where a folder or file says it, and not the name
-
-    @property
-    def words(self) -> list[str]:
-        return [w for w in re.split(r"[^a-z]+", self.name.lower()) if w]
 
 
 @dataclass
@@ -48,25 +34,6 @@ class Pair:
     images: ArrayInfo
     labels: ArrayInfo | None
     values: np.ndarray | None = None  # of the labels, loaded
-
-
-def split_of(array: ArrayInfo, split_map: dict[str, str]) -> str | None:
-    """Find a split's name in an array's name: train_images, X_test, Xtr."""
-    if array.split:
-        return array.split
-    for part in re.split(r"[^A-Za-z0-9]+", array.name):
-        if part.lower() in SPLITS or part in split_map:
-            return part
-        if part[:1].lower() in "xy" and part[1:].lower() in SHORT:
-            return SHORT[part[1:].lower()]
-        if part.lower() in SHORT:
-            return SHORT[part.lower()]
-    return None
-
-
-def role_words(array: ArrayInfo) -> set[str]:
-    words = set(array.words) | {w[:1] for w in array.words if w[1:] in {*SHORT, *SPLITS}}
-    return words
 
 
 def pair_arrays(
@@ -83,6 +50,7 @@ def pair_arrays(
                 "a table (CSV, Parquet) can say more of each image",
             )
     asked = options.columns.get("image")
+    refuse_objects(arrays, file)
     deep = [a for a in arrays if len(a.shape) in (3, 4) and a.shape[0] > 0]
     named = [a for a in deep if role_words(a) & IMAGES] or [
         a for a in deep if not role_words(a) & (MASKS | LABELS)
@@ -92,7 +60,8 @@ def pair_arrays(
     if not named:
         found = ", ".join(f"{a.name or file} {a.dtype} {a.shape}" for a in arrays[:12])
         raise UserError(
-            f"expected an array of images, (n, h, w) or (n, h, w, 3) of uint8, found {found}",
+            f"expected an array of images, (n, h, w) or (n, h, w, 3) of uint8, found"
+            f" {found or 'none of numbers: structs, cells or text'}",
             "name another with --image-column, or reshape it: images.reshape(n, h, w)",
         )
     by_split: dict[str | None, list[ArrayInfo]] = {}
@@ -113,17 +82,33 @@ def pair_arrays(
     return pairs, [a for a in arrays if a.name not in used]
 
 
+def refuse_objects(arrays: list[ArrayInfo], file: str) -> None:
+    """Refuse Python objects in the place of images or labels; elsewhere they are left alone."""
+    for array in arrays:
+        if (
+            array.dtype.hasobject
+            and role_words(array) & (IMAGES | LABELS)
+            and array.shape[:1] > (1,)
+        ):
+            raise UserError(
+                f"expected plain arrays in {file}, found Python objects in {array.name}, which are"
+                " never loaded",
+                f"where you trust it: {PLAIN}",
+            )
+
+
 def check_images(array: ArrayInfo, file: str) -> None:
     """Refuse what could be images only after a decision that is not ours."""
     what = f"{array.name or file}: {array.dtype} {array.shape}"
     if array.dtype != np.uint8:
         kind = array.dtype.kind
-        hint = "(images * 255).astype('uint8') for 0 to 1" if kind == "f" else ".astype('uint8')"
+        hint = "images.astype('uint8') for 0 to 255"
+        hint += ", (images * 255).astype('uint8') for 0 to 1" if kind == "f" else ""
         raise UserError(f"expected images of uint8, found {what}", f"save them again: {hint}")
     if find_shape(array.shape) is None:
         raise UserError(
             f"expected images (n, h, w), (n, h, w, 3) or (n, 3, h, w), found {what}",
-            "of four channels: images[..., :3]; of flat pixels: images.reshape(n, h, w)",
+            "of four channels: images[..., :3]; of flat pixels: images.reshape(n, h, w); of volumes: slices",
         )
 
 
@@ -140,6 +125,7 @@ def choose_label_array(
         if a is not images
         and a.shape[:1] == images.shape[:1]
         and len(a.shape) <= 2
+        and not a.dtype.hasobject
         and split_of(a, options.split_map) == split
     ]
     if asked:
@@ -216,7 +202,8 @@ def read_values(values: np.ndarray, names: list[str]) -> list[str | None]:
 def read_names(others: list[ArrayInfo], highest: int) -> tuple[list[str], ArrayInfo | None]:
     """Read the class names that an array lists, if it has one for each number."""
     for array in others:
-        if "_".join(array.words) in NAMES and len(array.shape) == 1 and array.dtype.kind in "SU":
+        last = array.words[-1:] + ["_".join(array.words[-2:])]
+        if NAMES & set(last) and len(array.shape) == 1 and array.dtype.kind in "SU":
             values = [v.decode() if isinstance(v, bytes) else str(v) for v in array.load()]
             names = [value.strip() for value in values]
             if len(set(names)) == len(names) > highest and all(names):
@@ -245,6 +232,10 @@ def list_arrays(
     notes = describe_pairs(pairs, names)
     unread = [a for a in others if a is not named_by]
     told = [Unread("", len(unread), unread[0].name, "arrays of another kind")] if unread else []
+    if path.is_dir():
+        read = {array.uri.partition("::")[0] for array in arrays}
+        beside = sorted(str(f.relative_to(path)) for f in path.rglob("*") if f.is_file())
+        told += list_unread(f for f in beside if str(path / f) not in read)
     return Listing(
         format, kind, path.name, [samples], left_out, notes, roles_of(pairs, named_by), told, names
     )

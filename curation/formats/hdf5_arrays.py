@@ -11,7 +11,8 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_sets import ArrayInfo, list_arrays, split_of
+from assay.curation.formats.array_names import ArrayInfo, split_of
+from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.hdf5 import SIGNATURE, list_datasets, open_hdf5
 from assay.curation.media.files import BadMedia

@@ -13,7 +13,8 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_sets import ArrayInfo, list_arrays
+from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.idx import SUFFIXES, IdxHeader, open_idx, read_idx_header
 from assay.curation.media.files import BadMedia
@@ -29,7 +30,7 @@ class IdxFiles:
     """IDX files (MNIST): train-images-idx3-ubyte and train-labels-idx1-ubyte, gzipped or not."""
 
     name = "idx"
-    suffixes = SUFFIXES
+    suffixes = ("-ubyte", "-ubyte.gz", ".idx", ".idx.gz")
 
     def matches(self, path: Path) -> Match:
         files = list_idx(path)

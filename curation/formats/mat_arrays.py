@@ -10,7 +10,8 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_sets import ArrayInfo, list_arrays, split_of
+from assay.curation.formats.array_names import ArrayInfo, split_of
+from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers import mat
 from assay.curation.media.files import BadMedia

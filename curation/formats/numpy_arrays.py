@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_sets import PLAIN, ArrayInfo, list_arrays
+from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.zip_rewrite import rewrite_zip
 from assay.curation.media.containers.npz import Header, open_array, read_headers
@@ -21,11 +23,12 @@ from assay.curation.media.files import BadMedia
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW = 8  # files of a folder that are looked into
 MAGIC = {".npz": b"PK", ".npy": b"\x93NUMPY"}
 
 
 class NumpyArrays:
-    """Arrays of images and labels: x_train, y_train, ... in .npz, or .npy files in a folder."""
+    """Arrays of images and labels: x_train, y_train, ... in .npz, or in a folder of .npy or .npz."""
 
     name = "numpy"
     suffixes = (".npz", ".npy")
@@ -36,9 +39,9 @@ class NumpyArrays:
                 start = MAGIC[path.suffix.lower()]
                 if file.read(len(start)) == start:
                     return Match("sure", f"ends in {path.suffix}, and starts as NumPy writes it")
-        if path.is_dir() and any(is_image_array(f) for f in list_npy(path)):
-            return Match("sure", "has a .npy file with an array of images")
-        return Match("no", "expects .npz, .npy, or a folder of .npy arrays")
+        if path.is_dir() and any(is_image_array(f) for f in list_files(path)[:FEW]):
+            return Match("sure", "has a NumPy file with an array of images")
+        return Match("no", "expects .npz, .npy, or a folder of them")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
         kind = "NumPy arrays" if path.is_dir() else f"{path.suffix[1:].lower()} arrays"
@@ -48,47 +51,51 @@ class NumpyArrays:
         """Change the arrays of labels alone; all other arrays keep their bytes."""
         arrays = find_arrays(source)
         changed, notes = change_labels(arrays, changes, options, source.name)
-        if source.is_dir():
-            rewritten = {f"{n}.npy": partial(write_array, array) for n, array in changed.items()}
-        elif changed and source.suffix.lower() == ".npz":
-            blobs = {f"{name}.npy": encode_array(array) for name, array in changed.items()}
-            rewritten = {"": partial(rewrite_zip, source, contents=blobs)}
-        else:
-            rewritten = {}
+        files = {file.stem: file for file in (list_files(source) if source.is_dir() else ())}
+        blobs: dict[Path, dict[str, bytes]] = {}
+        rewritten: dict[str, Callable[[Path], None]] = {}
+        for shown, array in changed.items():
+            stem, _, name = shown.partition("/") if files else ("", "", shown)
+            file = files.get(stem, source)
+            place = file.name if files else ""
+            if file.suffix.lower() == ".npy":
+                rewritten[place] = partial(write_array, array)
+            else:
+                blobs.setdefault(file, {})[f"{name}.npy"] = encode_array(array)
+                rewritten[place] = partial(rewrite_zip, file, contents=blobs[file])
         return Patch(rewritten, notes=notes)
 
 
 FORMAT = NumpyArrays()
 
 
-def list_npy(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    return [folder / name for name in names if name.lower().endswith(".npy")]
+    return [folder / name for name in names if name.lower().endswith((".npy", ".npz"))]
 
 
 def is_image_array(path: Path) -> bool:
     try:
-        header = read_headers(str(path))[""]
+        headers = read_headers(str(path)).values()
     except (OSError, BadMedia):
         return False
-    return header.dtype == np.uint8 and len(header.shape) in (3, 4) and header.shape[0] > 1
+    deep = [h for h in headers if h.dtype == np.uint8 and len(h.shape) in (3, 4)]
+    return any(header.shape[0] > 1 for header in deep)
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:
     """Find the arrays of a source, without loading one."""
     found = []
-    files = list_npy(path) if path.is_dir() else [path]
+    files = list_files(path) if path.is_dir() else [path]
     for file in files:
         try:
             headers = read_headers(str(file))
         except BadMedia as e:
-            objects = "Python objects" in str(e)
             raise UserError(
-                f"expected plain arrays in {file.name}, found that it {e}",
-                f"where you trust it: {PLAIN}" if objects else "is the file complete?",
+                f"expected plain arrays in {file.name}, found that it {e}", "is the file complete?"
             ) from None
         for name, header in headers.items():
-            shown = file.stem if path.is_dir() else name
+            shown = "/".join(filter(None, [file.stem, name])) if path.is_dir() else name
             if header.fortran and len(header.shape) > 2:
                 raise UserError(
                     f"expected images row by row, found {shown} in Fortran's order",

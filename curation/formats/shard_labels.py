@@ -152,7 +152,12 @@ def describe_cell(samples: list[ShardSample], name: str) -> Reading:
 def refuse_several(name: str, values: Iterable[Any]) -> None:
     """Refuse lists of labels: one class an image is what can be imported."""
     for value in values:
-        if isinstance(value, list | dict) or isinstance(value, str) and SEVERAL.fullmatch(value):
+        if isinstance(value, dict):
+            raise UserError(
+                f"expected a class in the field {name}, found an object: {str(value)[:80]}",
+                "write the class itself there, or --pictures-only imports without labels",
+            )
+        if isinstance(value, list) or isinstance(value, str) and SEVERAL.fullmatch(value):
             raise UserError(
                 f"expected one class for each image, found several in {name}: {str(value)[:80]}",
                 "several labels an image are not read yet: --pictures-only imports without them",

@@ -153,6 +153,12 @@ def find_images(
     asked = options.columns.get("image")
     counts = Counter(e for s in samples for e in s.members if is_image(e))
     if any(sum(map(is_image, sample.members)) > 1 for sample in samples) and not asked:
+        if len(counts) > 20:
+            raise UserError(
+                f"expected one image a sample, found {len(counts):,}: names are read up to their first"
+                f" dot, such as {samples[0].members[next(iter(samples[0].members))].name}",
+                "write them without further dots, or import with --format tar",
+            )
         raise AmbiguousSource(
             "expected one image a sample, found several",
             [Reading(f"{n:,} images", f"--image-column {e}") for e, n in counts.most_common(9)],
@@ -177,8 +183,11 @@ def find_images(
             "mend the shards, or write them again",
         )
     if not found:
+        seen = Counter(ending for sample in samples for ending in sample.members).most_common(5)
+        endings = ", ".join(f"{n:,} .{ending}" for ending, n in seen)
         raise UserError(
-            f"expected images in {path.name}, found none", f"Assay reads {' '.join(SUFFIXES)}"
+            f"expected images in {path.name}, found {endings or 'none'}",
+            f"Assay reads {' '.join(SUFFIXES)}",
         )
     shards = set(find_shards(path))
     beside = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else []

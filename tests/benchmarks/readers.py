@@ -61,20 +61,22 @@ def cpu_seconds(work):
     return time.process_time() - start
 
 
+def measure_reader(name, path, blobs, decode):
+    found, seen = [], []
+    listing = cpu_seconds(lambda: found.append(read_source(path)))
+    uris = list(found[0].frame.uri)
+    read = cpu_seconds(lambda: seen.extend(len(blob) for _, blob in iter_bytes(uris)))
+    assert len(uris) == N and sum(seen) == sum(map(len, blobs)), name
+    ratio, whole = (decode + read) / decode, (decode + read + listing) / decode
+    print(
+        f"{name}: listing {listing:.1f} s, iter_bytes {read:.1f} s; (reader + decode) / decode"
+        f" {ratio:.2f} (limit 1.3), with the listing {whole:.2f}"
+    )
+
+
 with tempfile.TemporaryDirectory() as scratch:
     sources, blobs = write_all(Path(scratch))
     decode = cpu_seconds(lambda: [decode_pixels(blob) for blob in blobs])
     print(f"decoding {N:,} JPEGs of {SIDE} x {SIDE}, one thread: {decode:.1f} s CPU")
     for name, path in sources.items():
-        found = []
-        listing = cpu_seconds(lambda: found.append(read_source(path)))
-        uris = list(found[0].frame.uri)
-        seen = []
-        read = cpu_seconds(lambda: seen.extend(len(blob) for _, blob in iter_bytes(uris)))
-        assert len(uris) == N and sum(seen) == sum(map(len, blobs)), name
-        ratio = (decode + read) / decode
-        whole = (decode + read + listing) / decode
-        print(
-            f"{name}: listing {listing:.1f} s, iter_bytes {read:.1f} s; (reader + decode) / decode"
-            f" {ratio:.2f} (limit 1.3), with the listing {whole:.2f}"
-        )
+        measure_reader(name, path, blobs, decode)
