@@ -1,4 +1,4 @@
-"""Read an archive in place, as the folder that it would unpack to.
+"""Read an archive in place, as its folder would be.
 
 A folder of the same names is made for a moment: its tables and texts are there, its images are empty. What it is read
 as is what the archive is read as; images are read out of the archive.
@@ -58,7 +58,9 @@ def is_junk(name: str) -> bool:
 
 
 def find_unpacker(path: Path, asked: str | None) -> ArchiveFormat | None:
-    """Find the format that must unpack an archive before it can be read; None: it is read in place.
+    """Find the format that must unpack an archive first.
+
+    None: it is read in place.
 
     asked: the format that the importer named. One of images in files of their own kind (Parquet)
     is unpacked.
@@ -88,7 +90,10 @@ def wrapping(names: list[str]) -> str:
 
 @contextmanager
 def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
-    """Make a folder of the names in an archive; yields what to read there, and what wraps it."""
+    """Make a folder of the names in an archive.
+
+    Yields what to read there, and the folders that wrap it.
+    """
     names = [name for name in archive.sizes if not is_junk(name)]
     prefix = wrapping(names)
     refuse_both(names, archive.path.name)
@@ -133,7 +138,7 @@ def refuse_both(names: list[str], file: str) -> None:
 
 
 def find_table(names: list[str]) -> str | None:
-    """Find the one table at the top, without class folders beside: labels.csv and images/."""
+    """Find the one table at the top, as labels.csv beside images/."""
     tables = [name for name in names if "/" not in name and name.lower().endswith(TABLES)]
     beside = {name.split("/")[0] for name in names if "/" in name}
     splits = {folder.lower() for folder in beside} & set(SPLITS)
@@ -142,7 +147,7 @@ def find_table(names: list[str]) -> str | None:
 
 @contextmanager
 def plain_paths(folder: Path, archive: Archive) -> Iterator[None]:
-    """Say in errors where the archive lies, and not the folder of its names."""
+    """Name the archive in errors, not the folder of its names."""
     try:
         yield
     except UserError as e:

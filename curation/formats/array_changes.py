@@ -1,4 +1,4 @@
-"""Bring changed labels into arrays of labels, which keep their type and shape."""
+"""Bring changed labels into arrays of labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def change_labels(
     arrays: list[ArrayInfo], changes: pd.DataFrame, options: ImportOptions, file: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Change labels; returns the arrays that differ, by name, and what could not be said."""
+    """Change labels in arrays.
+
+    Returns the arrays that differ, by name, and what could not be said.
+    """
     pairs, others = pair_arrays(arrays, options, file)
     names, _ = load_pairs(pairs, others)
     by_images = {pair.images.name: pair for pair in pairs}

@@ -1,4 +1,4 @@
-"""Arrays of images and of labels: which belong together, and what their values say."""
+"""Arrays of images and labels: which belong together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Pair:
 def pair_arrays(
     arrays: list[ArrayInfo], options: ImportOptions, file: str
 ) -> tuple[list[Pair], list[ArrayInfo]]:
-    """Pair images with labels, split by split; returns also the arrays that are neither.
+    """Pair images with labels, split by split.
+
+    Returns also the arrays that are neither.
 
     UserError where no array holds images; AmbiguousSource where several could.
     """
@@ -83,7 +85,10 @@ def pair_arrays(
 
 
 def refuse_objects(arrays: list[ArrayInfo], file: str) -> None:
-    """Refuse Python objects in the place of images or labels; elsewhere they are left alone."""
+    """Refuse Python objects in the place of images or labels.
+
+    Elsewhere they are left alone.
+    """
     for array in arrays:
         if (
             array.dtype.hasobject
@@ -98,7 +103,7 @@ def refuse_objects(arrays: list[ArrayInfo], file: str) -> None:
 
 
 def check_images(array: ArrayInfo, file: str) -> None:
-    """Refuse what could be images only after a decision that is not ours."""
+    """Refuse what only a person can make images of."""
     what = f"{array.name or file}: {array.dtype} {array.shape}"
     if array.dtype != np.uint8:
         kind = array.dtype.kind
@@ -200,7 +205,10 @@ def read_values(values: np.ndarray, names: list[str]) -> list[str | None]:
 
 
 def read_names(others: list[ArrayInfo], highest: int) -> tuple[list[str], ArrayInfo | None]:
-    """Read the class names that an array lists, if it has one for each number."""
+    """Read the class names that an array lists.
+
+    Nothing where it has none for some number.
+    """
     for array in others:
         last = array.words[-1:] + ["_".join(array.words[-2:])]
         if NAMES & set(last) and len(array.shape) == 1 and array.dtype.kind in "SU":

@@ -169,7 +169,10 @@ def count_bytes(file: Path) -> int:
 
 
 def label_kinds(file: Path, options: ImportOptions) -> list[str]:
-    """List the labels that each record has; UserError where another is asked for."""
+    """List the labels that each record has.
+
+    UserError where another is asked for.
+    """
     kinds = ["label"] if count_bytes(file) == 1 else ["coarse", "fine"]
     asked = options.columns.get("label")
     if asked and asked not in (*kinds, "none"):

@@ -8,7 +8,7 @@ import lzma
 import shutil
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import Match
@@ -61,11 +61,11 @@ class CompressedTar:
                         out.write(head)
                         copy_some(tar, out, name, folder.parent.parent)
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError) as e:
-            raise damaged(name, e) from None
+            raise refuse_damaged(name, e) from None
         except OSError as e:
             if e.errno is not None:
                 raise
-            raise damaged(name, e) from None  # bz2 says so
+            raise refuse_damaged(name, e) from None  # bz2 says so
         return target
 
 
@@ -76,14 +76,14 @@ def ending_of(name: str) -> str:
     return next(ending for ending in OPENERS if name.lower().endswith(ending))
 
 
-def damaged(name: str, e: Exception) -> UserError:
+def refuse_damaged(name: str, e: Exception) -> UserError:
     return UserError(
         f"expected a sound {name}, found it damaged: {shorten(str(e), 200)}",
         "is the file complete? pack it again",
     )
 
 
-def copy_some(tar, out: BinaryIO, name: str, beside: Path) -> None:
+def copy_some(tar: IO[bytes], out: IO[bytes], name: str, beside: Path) -> None:
     """Copy what is unpacked, while it is not too much."""
     size = 0
     while piece := tar.read(PIECE):

@@ -65,7 +65,7 @@ FORMAT = IdxFiles()
 
 
 def list_idx(path: Path) -> list[Path]:
-    """List IDX files: those of a folder, or one file and that of its labels."""
+    """List the IDX files of a folder, or one and its labels."""
     if path.is_file():
         if not path.name.lower().endswith(SUFFIXES):
             return []
@@ -90,7 +90,10 @@ def name_array(file: Path) -> str:
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:
-    """Find the arrays of a source; UserError where a file is no sound IDX file."""
+    """Find the arrays of a source.
+
+    UserError where a file is no sound IDX file.
+    """
     found: dict[str, ArrayInfo] = {}
     for file in list_idx(path):
         try:

@@ -1,4 +1,4 @@
-"""Change one field of a JSON object, and not a byte beside it."""
+"""Change one field of JSON text, and nothing beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ BLANK = re.compile(r"[ \t\r\n]*")
 
 
 def replace_field(blob: bytes, name: str, value: Any) -> bytes:
-    """Replace the value of a field at the top of a JSON object; a missing one is put first."""
+    """Replace a field's value at the top of a JSON object.
+
+    A missing one is put first.
+    """
     mark = b"\xef\xbb\xbf" if blob.startswith(b"\xef\xbb\xbf") else b""
     text = blob[len(mark) :].decode()
     decoder = json.JSONDecoder()

@@ -40,7 +40,10 @@ class MatArrays:
         return list_arrays(path, find_arrays(path), options, self.name, "MATLAB arrays")
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Write the files with changed labels again, each array in its type and shape."""
+        """Write the files with changed labels again.
+
+        Each array keeps its type and shape.
+        """
         changed, notes = change_labels(find_arrays(source), changes, options, source.name)
         by_file: dict[str, dict[str, np.ndarray]] = {}
         for name, array in changed.items():
@@ -65,7 +68,10 @@ def list_files(path: Path) -> list[Path]:
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:
-    """Find the arrays of a source: FILE/NAME in a folder, and their split by the file's name."""
+    """Find the arrays of a source.
+
+    Those of a folder are called FILE/NAME; the file's name says their split.
+    """
     found = []
     for file in list_files(path):
         try:
@@ -96,7 +102,7 @@ def load(path: str, name: str) -> np.ndarray:
 
 
 def write_mat(file: Path, arrays: dict[str, np.ndarray], target: Path) -> None:
-    """Write a .mat file again with some arrays changed; what SciPy knows of the others stays."""
+    """Write a .mat file again with some arrays changed."""
     from scipy.io import loadmat, savemat
 
     known = {n: v for n, v in loadmat(file).items() if not n.startswith("__")}

@@ -21,7 +21,7 @@ def changed_since(key: str, given: str | None) -> UserError:
 def encode_label(
     labels: ShardLabels, cell: str, label: str | None, fresh: list[str], source: Path
 ) -> Any:
-    """Encode a label as one of the cells says it; None where there is none."""
+    """Encode a label as one of the cells says it."""
     known = labels.raw.get(cell, {})
     if label is None or label in known:
         return known.get(label or "")
@@ -50,10 +50,15 @@ def encode_label(
     return str(number) if isinstance(next(iter(known.values()), ""), str) else number
 
 
-def change_cell(sample: ShardSample, cell: str, value: Any) -> tuple[str, bytes | None]:
-    """Return (member, its new bytes) of a sample whose label is `value`; None: it goes."""
+def change_cell(
+    sample: ShardSample, cell: str, value: Any, labels: ShardLabels
+) -> tuple[str, bytes | None]:
+    """Change the member that says a sample's label.
+
+    Returns (member, its new bytes); None: it goes.
+    """
     base = next(iter(sample.members.values())).name
-    if cell in sample.members or "json" not in sample.members and cell == "cls":
+    if cell in labels.endings or not labels.cells or "json" not in sample.members:
         member = sample.members.get(cell)
         stem = base[: base.index(".", base.rfind("/") + 1)]
         name = member.name if member else f"{stem}.{cell}"

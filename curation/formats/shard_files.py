@@ -1,4 +1,4 @@
-"""Tar shards: which there are, and the samples in them by base name."""
+"""Tar shards, and the samples in them by base name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def expand_braces(path: str) -> list[str]:
 
 
 def find_shards(path: Path) -> list[str]:
-    """Find the tars that a path means: itself, those of a folder, or of a name with braces."""
+    """Find the tars that a path means.
+
+    Itself, those of a folder, or of a name with braces.
+    """
     if path.is_dir():
         entries = sorted(os.scandir(path), key=lambda e: e.name)
         below = [
@@ -78,7 +81,7 @@ def find_shards(path: Path) -> list[str]:
 
 
 def is_shard(path: str) -> bool:
-    """Whether the first members of a tar are an image and its label, by name."""
+    """Whether a tar starts with an image and its label."""
     endings: dict[str, set[str]] = {}
     try:
         with open(path, "rb", buffering=0) as file:
@@ -113,7 +116,7 @@ def name_split(path: str, root: Path, split_map: dict[str, str]) -> str | None:
 def read_shards(
     path: Path, split_map: dict[str, str], left_out: list[tuple[str, str]]
 ) -> Iterator[ShardSample]:
-    """Read the samples of every shard, with their texts; images are not read.
+    """Read the samples of every shard, without their images.
 
     What cannot be read of a sample is added to `left_out`. UserError where a shard is damaged, or
     holds what no shard does.
@@ -149,7 +152,10 @@ def shard_name(shard: str, path: Path) -> str:
 
 
 def index_shard(shard: str) -> list[Member]:
-    """List the files of a tar, in order; UserError where it is not sound."""
+    """List the files of a tar, in order.
+
+    UserError where it is not sound.
+    """
     try:
         return index_tar(shard).members
     except BadMedia as e:
@@ -160,7 +166,10 @@ def index_shard(shard: str) -> list[Member]:
 
 
 def read_cells(sample: ShardSample, fd: int) -> str | None:
-    """Read the texts and JSON fields of a sample; returns what is wrong with them."""
+    """Read the texts and JSON fields of a sample.
+
+    Returns what is wrong with them.
+    """
     for ending, member in sample.members.items():
         if ending not in TEXTS and ending != "json":
             continue

@@ -1,4 +1,4 @@
-"""Which texts and fields of a shard's samples say the class, and in which words."""
+"""Which texts and fields of shards say the class."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class ShardLabels:
     numbered: str | None = None  # the cell with these numbers
     names_file: Path | None = None
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)  # cell -> label -> its value there
+    endings: set[str] = field(default_factory=set)  # those of the cells that are files of their own
     exact: bool = False  # an export of ours: a blank or -1 may be a label
 
     def read(self, sample: ShardSample) -> str | None:
@@ -51,7 +52,7 @@ class ShardLabels:
 
 
 def as_label(value: Any) -> str | None:
-    """A label as text: 3 and "3" are "3"; -1 and nothing are none."""
+    """Read a label as text; -1 and nothing are none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = None if value is None else str(value).strip()
@@ -61,7 +62,7 @@ def as_label(value: Any) -> str | None:
 def choose_labels(
     samples: list[ShardSample], asked: str | None, folder: Path, notes: list[str]
 ) -> ShardLabels:
-    """Choose what the samples are labelled by, and find the names of numbers.
+    """Choose what the samples are labelled by.
 
     UserError where it is several labels, boxes or captions; AmbiguousSource where it may be one of
     several.
@@ -86,15 +87,20 @@ def choose_labels(
 
 
 def exported_labels(samples: list[ShardSample], folder: Path) -> ShardLabels:
-    """What an export of ours is labelled by: the name in .json, to the letter, and .cls."""
+    """What an export of ours is labelled by.
+
+    The name in .json, to the letter, and the number in .cls.
+    """
     return fill_labels(ShardLabels(["cls", "label"], "label", exact=True), samples, folder, [])
 
 
 def fill_labels(
     labels: ShardLabels, samples: list[ShardSample], folder: Path, notes: list[str]
 ) -> ShardLabels:
-    """Fill in how each cell says a label, and the names of numbers."""
+    """Fill in how each cell says a label."""
     for name in labels.cells:
+        if any(name in sample.members for sample in samples):
+            labels.endings.add(name)
         labels.raw[name] = {
             label: sample.cells[name]
             for sample in samples
@@ -107,7 +113,10 @@ def fill_labels(
 
 
 def guess_cells(samples: list[ShardSample], cells: list[str], notes: list[str]) -> list[str]:
-    """Guess the endings and fields that say the class; all of them say the same."""
+    """Guess the endings and fields that say the class.
+
+    All of them say the same.
+    """
     found = [name for name in cells if name.lower() in FIELDS]
     if len(found) > 1:
         ways = [name for name in found if not say_the_same(samples, found[0], name)]
@@ -150,7 +159,7 @@ def describe_cell(samples: list[ShardSample], name: str) -> Reading:
 
 
 def refuse_several(name: str, values: Iterable[Any]) -> None:
-    """Refuse lists of labels: one class an image is what can be imported."""
+    """Refuse lists of labels."""
     for value in values:
         if isinstance(value, dict):
             raise UserError(
@@ -199,7 +208,10 @@ def name_numbers(labels: ShardLabels, cell: str, folder: Path, notes: list[str])
 
 
 def read_names(file: Path) -> list[str]:
-    """Read a list of class names by number; [] where it is none, or has a name twice."""
+    """Read a list of class names by number.
+
+    [] where it is none, or has a name twice.
+    """
     try:
         if file.stat().st_size > MOST_NAMES:
             return []

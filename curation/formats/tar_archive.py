@@ -45,7 +45,10 @@ def is_tar(head: bytes) -> bool:
 
 
 def open_tar(path: Path) -> Archive:
-    """Index a tar; UserError where it is damaged, or holds what is no plain file."""
+    """Index a tar that is read in place.
+
+    UserError where it is damaged, or holds what is no plain file.
+    """
     try:
         members = {member.name: member for member in index_tar(str(path)).members}
     except BadMedia as e:

@@ -1,10 +1,11 @@
-"""Write a tar again with some members changed, and all other blocks as they are."""
+"""Write a tar again with some members changed."""
 
 from __future__ import annotations
 
 import os
 import tarfile
 from pathlib import Path
+from typing import IO
 
 from assay.curation.errors import UserError
 from assay.curation.media.containers.tar_index import BLOCK, Member, index_tar
@@ -49,7 +50,7 @@ def rewrite_tar(
             new.write(bytes(-new.tell() % RECORD))
 
 
-def copy_range(old, new, start: int, stop: int) -> None:
+def copy_range(old: IO[bytes], new: IO[bytes], start: int, stop: int) -> None:
     old.seek(start)
     while start < stop and (piece := old.read(min(PIECE, stop - start))):
         new.write(piece)
@@ -60,7 +61,7 @@ def pad(blob: bytes) -> bytes:
     return blob + bytes(-len(blob) % BLOCK)
 
 
-def resize_headers(old, member: Member, size: int, source: str) -> bytes:
+def resize_headers(old: IO[bytes], member: Member, size: int, source: str) -> bytes:
     """Copy the headers of a member, with another size."""
     old.seek(member.start)
     heads = bytearray(old.read(member.data - member.start))
@@ -76,8 +77,8 @@ def resize_headers(old, member: Member, size: int, source: str) -> bytes:
     return bytes(heads)
 
 
-def make_header(old, member: Member, name: str, size: int) -> bytes:
-    """Make the header of a member that is like another one, but for its name and size."""
+def make_header(old: IO[bytes], member: Member, name: str, size: int) -> bytes:
+    """Make a header like another one, but for name and size."""
     old.seek(member.data - BLOCK)
     info = tarfile.TarInfo.frombuf(old.read(BLOCK), "utf-8", "surrogateescape")
     info.name, info.size, info.pax_headers, info.type = name, size, {}, tarfile.REGTYPE

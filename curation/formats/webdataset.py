@@ -1,4 +1,4 @@
-"""WebDataset: tar shards in which the files of one base name are a sample."""
+"""WebDataset: tar shards in which a base name is a sample."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.curation.errors import AmbiguousSource, Reading, UserError
-from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch, Unread
+from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.shard_changes import (
     add_names,
     change_again,
@@ -21,15 +20,18 @@ from assay.curation.formats.shard_export import write_shards
 from assay.curation.formats.shard_files import (
     ShardSample,
     find_shards,
-    is_image,
     is_shard,
-    read_shards,
     shard_name,
 )
-from assay.curation.formats.shard_labels import NAMES, ShardLabels, choose_labels, exported_labels
+from assay.curation.formats.shard_images import find_images
+from assay.curation.formats.shard_labels import (
+    ShardLabels,
+    as_label,
+    choose_labels,
+    exported_labels,
+)
 from assay.curation.formats.tar_rewrite import rewrite_tar
 from assay.curation.media.containers.tar_index import index_tar
-from assay.curation.media.images import SUFFIXES
 from assay.curation.text import find_flaw
 
 if TYPE_CHECKING:
@@ -70,12 +72,16 @@ class WebDataset:
             row = dict(
                 key=sample.key, uri=f"{sample.path}::{member}", label=label, split=sample.split
             )
+            if group := options.columns.get("group"):
+                row["group"] = as_label(sample.cells.get(group))
             if exported and all(name in meta for name in EXPORTED):
                 row |= dict(id=meta["sample_id"], content_hash=meta["content_hash"])
                 meta = meta.get("meta", {})
             rows.append(row | dict(meta=meta))
         count = len(find_shards(path))
         notes += describe_gaps(path, samples)
+        if not path.exists():
+            notes.append("a name with braces cannot be written again: import the folder for that")
         return Listing(
             self.name,
             "WebDataset shard" if count == 1 else f"{count:,} WebDataset shards",
@@ -83,17 +89,22 @@ class WebDataset:
             [rows],
             left_out,
             notes,
-            describe_roles(rows, labels),
+            describe_roles(
+                rows, labels, options.columns.get("split") or "the shard's name or folder"
+            ),
             unread,
             list_classes(labels),
         )
 
     def write(self, folder: Path, export: Export) -> None:
-        """Write SPLIT-000000.tar, ..., with a .cls number and a .json for each image."""
+        """Write shards with a .cls and a .json for each image."""
         write_shards(folder, export)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the labels' members alone; shards without a change stay as they are."""
+        """Change the labels' members alone.
+
+        Shards without a change stay as they are.
+        """
         found, _ = find_images(source, options, [])
         labels = choose_sample_labels(source, found, options, [])
         by_key = {sample.key: (sample, image) for sample, image in found}
@@ -112,7 +123,7 @@ class WebDataset:
                 continue
             for cell in labels.cells or ["cls"]:
                 value = encode_label(labels, cell, row.label, fresh, source)
-                name, blob = change_cell(sample, cell, value)
+                name, blob = change_cell(sample, cell, value, labels)
                 if name in {member.name for member in sample.members.values()}:
                     members[name] = change_again(members.get(name), blob, cell, value)
                 elif blob is not None:
@@ -141,75 +152,6 @@ def folder_of(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def find_images(
-    path: Path, options: ImportOptions, left_out: list[tuple[str, str]]
-) -> tuple[list[tuple[ShardSample, str]], list[Unread]]:
-    """Find the image of every sample.
-
-    Returns [(sample, the image's member)] and what was not read. AmbiguousSource where samples
-    have several images.
-    """
-    samples = list(read_shards(path, options.split_map, left_out))
-    asked = options.columns.get("image")
-    counts = Counter(e for s in samples for e in s.members if is_image(e))
-    if any(sum(map(is_image, sample.members)) > 1 for sample in samples) and not asked:
-        if len(counts) > 20:
-            raise UserError(
-                f"expected one image a sample, found {len(counts):,}: names are read up to their first"
-                f" dot, such as {samples[0].members[next(iter(samples[0].members))].name}",
-                "write them without further dots, or import with --format tar",
-            )
-        raise AmbiguousSource(
-            "expected one image a sample, found several",
-            [Reading(f"{n:,} images", f"--image-column {e}") for e, n in counts.most_common(9)],
-        )
-    if asked and asked not in counts:
-        raise UserError(
-            f"expected images that end in .{asked}, found {', '.join(counts) or 'none'}",
-            "--image-column takes one of these",
-        )
-    found, unread = [], []
-    for sample in samples:
-        image = next((e for e in sample.members if (e == asked if asked else is_image(e))), None)
-        if image:
-            found.append((sample, sample.members[image].name))
-        rest = set(sample.members) - {image, *(["json"] if image else ())}
-        rest -= {e for e in rest if image and e in sample.cells}
-        unread += [(ending, sample.members[ending].name, bool(image)) for ending in rest]
-    if not found and left_out:
-        key, wrong = left_out[0]
-        raise UserError(
-            f"{path.name}: none of its {len(left_out):,} samples can be used; {key} {wrong}",
-            "mend the shards, or write them again",
-        )
-    if not found:
-        seen = Counter(ending for sample in samples for ending in sample.members).most_common(5)
-        endings = ", ".join(f"{n:,} .{ending}" for ending, n in seen)
-        raise UserError(
-            f"expected images in {path.name}, found {endings or 'none'}",
-            f"Assay reads {' '.join(SUFFIXES)}",
-        )
-    shards = set(find_shards(path))
-    beside = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else []
-    unread += [
-        (f.suffix.removeprefix(".").lower(), str(f.relative_to(path)), True)
-        for f in sorted(beside)
-        if str(f) not in shards and f.name not in (*NAMES, "assay.json")
-    ]
-    return found, count_unread(unread)
-
-
-def count_unread(unread: list[tuple[str, str, bool]]) -> list[Unread]:
-    """Count what was not read: (ending, name, whether its sample has an image)."""
-    groups: dict[tuple[str, bool], list[str]] = {}
-    for ending, name, image in unread:
-        groups.setdefault((ending and f".{ending}", image), []).append(name)
-    return [
-        Unread(ending, len(names), names[0], "" if image else "no image has this name")
-        for (ending, image), names in sorted(groups.items())
-    ]
-
-
 def choose_sample_labels(
     path: Path, samples: list[tuple[ShardSample, str]], options: ImportOptions, notes: list[str]
 ) -> ShardLabels:
@@ -229,7 +171,7 @@ def read_label(sample: ShardSample, labels: ShardLabels) -> tuple[str | None, st
     return label, wrong and f"has a label that {wrong}"
 
 
-def describe_roles(rows: list[dict], labels: ShardLabels) -> dict[str, str]:
+def describe_roles(rows: list[dict], labels: ShardLabels, said_split: str) -> dict[str, str]:
     """Say what became label, split and metadata."""
     names = {row["label"] for row in rows} - {None}
     said = " and ".join(f".{c}" if c == "cls" else c for c in labels.cells)
@@ -240,7 +182,7 @@ def describe_roles(rows: list[dict], labels: ShardLabels) -> dict[str, str]:
     splits = Counter(row["split"] for row in rows)
     if any(splits):
         counts = ", ".join(f"{split or 'none'} {n:,}" for split, n in splits.items())
-        roles["split"] = f"the shard's name or folder ({counts})"
+        roles["split"] = f"{said_split} ({counts})"
     fields = list(dict.fromkeys(name for row in rows for name in row["meta"]))
     if fields:
         roles["metadata"] = f"{len(fields):,} fields: {', '.join(fields[:10])}"
@@ -259,7 +201,7 @@ def list_classes(labels: ShardLabels) -> list[str]:
 
 
 def describe_gaps(path: Path, samples: list[tuple[ShardSample, str]]) -> list[str]:
-    """Say which shards have no end, as those of a writer that was stopped."""
+    """Say which shards have no end mark."""
     shards = dict.fromkeys(sample.path for sample, _ in samples)
     open_ended = [shard for shard in shards if not index_tar(shard).complete]
     return [

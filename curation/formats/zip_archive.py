@@ -57,7 +57,10 @@ class Zip:
         return patch_archive(open_zip(source), changes, options)
 
     def holds_containers(self, path: Path) -> bool:
-        """Whether a member may hold images itself: then the zip is unpacked first."""
+        """Whether a member may hold images itself.
+
+        Then the zip is unpacked first.
+        """
         with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
             return any(find_container(str(member)) for member in members)
 
@@ -81,7 +84,7 @@ FORMAT = Zip()
 
 
 def open_zip(path: Path) -> Archive:
-    """Check a zip that is read in place, whatever it would unpack to."""
+    """Check a zip that is read in place."""
     with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
         sizes = {info.filename: info.file_size for info in members.values()}
 

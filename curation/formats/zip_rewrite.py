@@ -1,4 +1,4 @@
-"""Write a zip again with some members changed, and the bytes of all others as they are."""
+"""Write a zip again with some members changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIFAR's binary version: records of one or two labels and 32 x 32 pixels in three planes."""
+"""CIFAR's binary version: records of labels and three planes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HDF5: an image in a row of a dataset; it needs the package h5py."""
+"""HDF5: an image in a row of a dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 @contextmanager
 def open_hdf5(path: str) -> Iterator[Any]:
-    """Open a file to read; raises BadMedia where it is none, or h5py is missing."""
+    """Open a file to read.
+
+    Raises BadMedia where it is none, or h5py is missing.
+    """
     with open(path, "rb") as file:
         if file.read(len(SIGNATURE)) != SIGNATURE:
             raise BadMedia("is no HDF5 file")

@@ -30,7 +30,10 @@ def open_idx(path: str) -> IO[bytes]:
 
 
 def read_idx_header(path: str) -> IdxHeader:
-    """Read the head of an IDX file; raises BadMedia where it is none, or of another size."""
+    """Read the head of an IDX file.
+
+    Raises BadMedia where it is none, or of another size.
+    """
     try:
         with open_idx(path) as file:
             magic = file.read(4)

@@ -1,4 +1,4 @@
-"""MATLAB: an image in an array of a .mat file (version 5), its last axis counting images."""
+"""MATLAB: an image in an array of a .mat file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def check_mat(path: str) -> None:
 
 
 def list_arrays(path: str) -> dict[str, tuple[tuple[int, ...], str]]:
-    """List the arrays of a file: name -> (shape, MATLAB's type); raises BadMedia."""
+    """List the arrays of a file.
+
+    Returns {name: (shape, MATLAB's type)}; raises BadMedia.
+    """
     from scipy.io import whosmat
 
     check_mat(path)

@@ -1,4 +1,4 @@
-"""NumPy: an image in a row of an array, in .npz and .npy."""
+"""NumPy: an image in a row of an array."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def read_header(file: IO[bytes], size: int) -> Header:
 
 
 def read_headers(path: str) -> dict[str, Header]:
-    """Read the heads of the arrays of a file; raises BadMedia where one is not sound."""
+    """Read the heads of a file's arrays.
+
+    Raises BadMedia where one is not sound.
+    """
     with open(path, "rb") as file:
         if path.lower().endswith(".npy"):
             return {"": read_header(file, os.fstat(file.fileno()).st_size)}

@@ -1,4 +1,4 @@
-"""Images of one shape, one after the other in a file: arrays, without a codec.
+"""Images of one shape, one after the other in a file.
 
 They become PGM or PPM files: a header and the bytes as they are, so that the same array gives the same bytes for ever.
 """
@@ -101,7 +101,9 @@ def describe(e: Exception) -> str:
 
 
 def find_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Find how one image of an array lies; None where it is no image.
+    """Find how one image of an array lies.
+
+    None where it is no image.
 
     (h, w), (h, w, 1), (h, w, 3), or channels first: (1, h, w), (3, h, w).
     """

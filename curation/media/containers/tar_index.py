@@ -1,4 +1,4 @@
-"""What a tar holds, and at which bytes: it is read once, header by header.
+"""What a tar holds, and at which bytes.
 
 Python's tarfile takes 0.1 ms a member, as long as a small image takes to decode; and a patch needs the blocks as they
 are.
@@ -95,7 +95,10 @@ def read_index(path: str) -> TarIndex:
 
 
 def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
-    """Read the headers of one member; returns (member, its type), None at the end of the tar."""
+    """Read the headers of one member.
+
+    Returns (member, its type), None at the end of the tar.
+    """
     start, extended, blocks = at, {}, os.pread(fd, 4 * BLOCK, at)
     while True:
         head = blocks[:BLOCK] if len(blocks) >= BLOCK else os.pread(fd, BLOCK, at)
@@ -183,7 +186,7 @@ def find_harm(name: str, kind: bytes) -> str | None:
 
 
 def refuse_more(fd: int, at: int, size: int) -> None:
-    """Refuse a tar that goes on after its end: most programs would not read that."""
+    """Refuse a tar that goes on after its end."""
     while at < size:
         piece = os.pread(fd, 1 << 20, at)
         if piece.strip(b"\0"):

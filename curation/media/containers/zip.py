@@ -58,7 +58,10 @@ CONTAINER = Zip()
 
 
 def index_zip(path: str) -> dict[str, ZipMember]:
-    """Find every file in a zip by its name; raises BadMedia where it is damaged."""
+    """Find every file in a zip by its name.
+
+    Raises BadMedia where it is damaged.
+    """
     about = os.stat(path)
     return _index(path, about.st_mtime_ns, about.st_size)
 

@@ -266,3 +266,37 @@ def test_a_dry_run_says_how_shards_are_read(tmp_path):
     out = preview_source(path)
     assert out["format"] == "webdataset" and out["splits"] == {"train": 6}
     assert "classes are numbers" in " ".join(out["notes"]) and ".cls" in out["roles"]["label"]
+
+
+def test_a_sample_without_its_cls_gets_one_beside_its_json(tmp_path):
+    path = shard(
+        tmp_path / "a.tar",
+        cls=lambda i: b"%d" % (i % 2),
+        json=lambda i: b'{"patient": "p%d", "part": "train"}' % (i // 2),
+    )
+    rows = [
+        (m.name, read_bytes(f"{path}::{m.name}")) for m in tar_index.index_tar(str(path)).members
+    ]
+    tar(path, [row for row in rows if row[0] != "s3.cls"])
+    columns = dict(group="patient", split="part")
+    source = read_source(path, ImportOptions(columns))
+    assert list(source.frame.group) == [f"p{i // 2}" for i in range(6)]
+    assert "part (train 6)" in source.roles["split"]
+    bench = assay.create(tmp_path / "bench").add(path, columns=columns, who="ann", progress=False)
+    state = bench.state()
+    (sample,) = state.index[state.key == "s3"]
+    assert state.label[sample] is None or state.label.isna()[sample]
+    bench.edit(pd.DataFrame(dict(sample=[sample], label=["1"])), who="ann")
+    write_in_place(bench)
+    rows = {r["__key__"]: r for r in webdataset.WebDataset(str(path), shardshuffle=False)}
+    assert rows["s3"]["cls"] == b"1" and rows["s3"]["json"] == b'{"patient": "p1", "part": "train"}'
+    with pytest.raises(UserError, match="--group-column takes"):
+        read_source(path, ImportOptions(dict(group="pat")))
+
+
+def test_a_manifest_of_samples_in_a_tar_is_read_again(tmp_path):
+    path = shard(tmp_path / "a.tar", 12, cls=lambda i: b"%d" % (i % 2))
+    bench = assay.create(tmp_path / "bench").add(path, who="ann", progress=False)
+    out = export_version(bench, tmp_path / "out")
+    again = assay.create(tmp_path / "again").add(tmp_path / "out", who="ann", progress=False)
+    assert export_version(again, tmp_path / "twice")["tree"] == out["tree"]
