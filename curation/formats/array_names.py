@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -59,3 +61,14 @@ def split_of(array: ArrayInfo, split_map: dict[str, str]) -> str | None:
 def role_words(array: ArrayInfo) -> set[str]:
     words = set(array.words) | {w[:1] for w in array.words if w[1:] in {*SHORT, *SPLITS}}
     return words
+
+
+def list_named(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """List the files directly in a folder with such endings.
+
+    By name alone: the folder may hold a million images.
+    """
+    found = [
+        e.name for e in os.scandir(folder) if e.name.lower().endswith(suffixes) and e.is_file()
+    ]
+    return [folder / name for name in sorted(found)]

@@ -128,8 +128,8 @@ def list_batches(path: Path) -> list[Path]:
         return [path] if FILES.fullmatch(path.name) else []
     if not path.is_dir():
         return []
-    names = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
-    found = [path / name for name in names if FILES.fullmatch(name)]
+    named = sorted(e.name for e in os.scandir(path) if FILES.fullmatch(e.name) and e.is_file())
+    found = [path / name for name in named]
     binary = [file for file in found if file.suffix]
     return binary or [file for file in found if is_pickle(file)]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_names import ArrayInfo, split_of
+from assay.curation.formats.array_names import ArrayInfo, list_named, split_of
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.hdf5 import SIGNATURE, list_datasets, open_hdf5
@@ -59,9 +59,7 @@ FORMAT = Hdf5Arrays()
 def list_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() in FORMAT.suffixes else []
-    if not path.is_dir():
-        return []
-    return sorted(f for f in path.iterdir() if f.suffix.lower() in FORMAT.suffixes)
+    return list_named(path, FORMAT.suffixes) if path.is_dir() else []
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_names import ArrayInfo, list_named
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.idx import SUFFIXES, IdxHeader, open_idx, read_idx_header
@@ -71,10 +70,7 @@ def list_idx(path: Path) -> list[Path]:
             return []
         labels = path.with_name(re.sub("idx[34]", "idx1", path.name.replace("images", "labels")))
         return [path, labels] if labels != path and labels.is_file() else [path]
-    if not path.is_dir():
-        return []
-    files = sorted(e.name for e in os.scandir(path) if e.is_file())
-    return [path / name for name in files if name.lower().endswith(SUFFIXES)]
+    return list_named(path, SUFFIXES) if path.is_dir() else []
 
 
 def is_idx(file: Path) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_names import ArrayInfo, split_of
+from assay.curation.formats.array_names import ArrayInfo, list_named, split_of
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers import mat
@@ -64,7 +64,7 @@ FORMAT = MatArrays()
 def list_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() == ".mat" else []
-    return sorted(path.glob("*.mat")) if path.is_dir() else []
+    return list_named(path, (".mat",)) if path.is_dir() else []
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_names import ArrayInfo, list_named
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.zip_rewrite import rewrite_zip
@@ -39,7 +39,9 @@ class NumpyArrays:
                 start = MAGIC[path.suffix.lower()]
                 if file.read(len(start)) == start:
                     return Match("sure", f"ends in {path.suffix}, and starts as NumPy writes it")
-        if path.is_dir() and any(is_image_array(f) for f in list_files(path)[:FEW]):
+        if path.is_dir() and any(
+            is_image_array(f) for f in list_named(path, FORMAT.suffixes)[:FEW]
+        ):
             return Match("sure", "has a NumPy file with an array of images")
         return Match("no", "expects .npz, .npy, or a folder of them")
 
@@ -51,7 +53,10 @@ class NumpyArrays:
         """Change the arrays of labels alone; all other arrays keep their bytes."""
         arrays = find_arrays(source)
         changed, notes = change_labels(arrays, changes, options, source.name)
-        files = {file.stem: file for file in (list_files(source) if source.is_dir() else ())}
+        files = {
+            file.stem: file
+            for file in (list_named(source, FORMAT.suffixes) if source.is_dir() else ())
+        }
         blobs: dict[Path, dict[str, bytes]] = {}
         rewritten: dict[str, Callable[[Path], None]] = {}
         for shown, array in changed.items():
@@ -69,11 +74,6 @@ class NumpyArrays:
 FORMAT = NumpyArrays()
 
 
-def list_files(folder: Path) -> list[Path]:
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
-    return [folder / name for name in names if name.lower().endswith((".npy", ".npz"))]
-
-
 def is_image_array(path: Path) -> bool:
     try:
         headers = read_headers(str(path)).values()
@@ -86,7 +86,7 @@ def is_image_array(path: Path) -> bool:
 def find_arrays(path: Path) -> list[ArrayInfo]:
     """Find the arrays of a source, without loading one."""
     found = []
-    files = list_files(path) if path.is_dir() else [path]
+    files = list_named(path, FORMAT.suffixes) if path.is_dir() else [path]
     for file in files:
         try:
             headers = read_headers(str(file))
