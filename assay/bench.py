@@ -126,7 +126,8 @@ class Bench(curation.Bench):
         say = self._printer(progress)
         try:
             if held is None:
-                there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)
+                found = resolve_example(self, str(source))
+                there = uploads.open_source(self, found, skip_bad, format)
             else:
                 there = frames.open_frame(self, held.frame, given, held.notes)
             with progress_bar("decoding", progress) as step, there as found:

@@ -7,13 +7,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from assay.curation.formats.base import (
-    ArchiveFormat,
-    ImportOptions,
-    Source,
-    choose_best,
-    list_formats,
-)
+from assay.curation.formats.archive_names import find_unpacker
+from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.read import read_source
 from assay.curation.system.scratch import scratch_folder
 
@@ -25,8 +20,7 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
     count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
     """
     path = Path(os.path.expanduser(path))
-    archives = list_formats(ArchiveFormat)
-    archive = choose_best(archives, [f.matches(path) for f in archives])
+    archive = find_unpacker(path, options.format if options else None)
     if archive is None:
         return describe_source(read_source(path, options))
     # a folder of its own: another zip may be called the same

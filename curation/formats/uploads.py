@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assay.curation.errors import UserError, require_file, shorten
-from assay.curation.formats.base import (
-    ArchiveFormat,
-    ReadableFormat,
-    choose_best,
-    list_formats,
-)
+from assay.curation.formats.archive_names import find_unpacker
+from assay.curation.formats.base import ArchiveFormat, ReadableFormat, list_formats
 from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
@@ -27,15 +23,16 @@ LONGEST = 120  # characters of a file's name that are kept
 
 
 @contextmanager
-def open_source(bench: Bench, source: object, skip_bad: bool = False) -> Iterator[object]:
-    """Yield what can be imported: an archive is unpacked first.
+def open_source(
+    bench: Bench, source: object, skip_bad: bool = False, format: str | None = None
+) -> Iterator[object]:
+    """Yield what can be imported: an archive that is not read in place is unpacked first.
 
     What was handed in and could not be imported goes again.
     """
     path = source
     if isinstance(source, str | os.PathLike):
-        archives = list_formats(ArchiveFormat)
-        if choose_best(archives, [f.matches(Path(source)) for f in archives]):
+        if find_unpacker(Path(source), format):
             require_file(source, "an archive to import", "check the path")
             with open(source, "rb") as file:
                 path = receive_upload(bench, file, os.path.basename(source), skip_bad)
@@ -54,16 +51,18 @@ def receive_upload(bench: Bench, file: BinaryIO, name: str, skip_bad: bool = Fal
     is refused.
     """
     safe = re.sub(r"[^\w.-]+", "-", os.path.basename(name)).lstrip(".-")[-LONGEST:] or "upload"
-    stem, suffix = os.path.splitext(safe)
     archives = {suffix: f for f in list_formats(ArchiveFormat) for suffix in f.suffixes}
-    if suffix.lower() not in list_suffixes():
+    endings = (*archives, *list_suffixes())
+    suffix = next((s for s in endings if safe.lower().endswith(s)), "")
+    stem = safe[: -len(suffix)]
+    if not suffix:
         expected = f"a file that ends in {' '.join(list_suffixes())}"
         raise UserError(
             f"expected {expected}, found {shorten(name, 100)}", "zip the folder of images"
         )
     place = uploads_folder(bench) / hash_upload(file, f"{safe} {skip_bad}")
     try:
-        if archive := archives.get(suffix.lower()):
+        if archive := archives.get(suffix):
             return archive.unpack(file, name, place / stem, skip_bad)
         if not place.exists():
             with fill_new_folder(place, "free some space") as partial:

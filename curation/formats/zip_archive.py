@@ -10,29 +10,39 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from assay.curation.errors import UserError, shorten
-from assay.curation.formats.base import Match
+from assay.curation.formats.archive_names import Archive, is_junk, patch_archive, read_archive
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_files import TABLES
+from assay.curation.formats.zip_rewrite import rewrite_zip
+from assay.curation.media.containers.base import find_container
+from assay.curation.media.containers.zip import index_zip, read_member
+from assay.curation.media.files import BadMedia
 from assay.curation.media.images import SUFFIXES
 from assay.curation.system import permissions
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# texts that say what images are, or come along with them
+BESIDE = (".txt", ".xml", ".json", ".jsonl", ".yaml", ".yml", ".md", ".lst", ".list")
 MOST_BYTES, MOST_MEMBERS = 16 << 30, 1_000_000  # unpacked
 HEADER = 30  # bytes of a member's own header at least
 SPARE = 1 << 28  # bytes that stay free on the disk
 PIECE = 1 << 20  # bytes that are unpacked at once
-JUNK = ("thumbs.db", "desktop.ini")  # what systems leave in folders, beside hidden files
-# texts that say what images are, or come along with them
-BESIDE = (".txt", ".xml", ".json", ".jsonl", ".yaml", ".yml", ".md", ".lst", ".list")
 ELSE = "unpack it yourself where you trust it, and import the folder"
 Members = dict[PurePosixPath, zipfile.ZipInfo]  # by their path in the folder to import
 
 
 class Zip:
-    """A zip of class folders, or of images and a manifest; it is unpacked into the bench."""
+    """A zip of class folders, or of images and a manifest; it is read in place.
+
+    One that is handed in, or that holds Parquet files, is unpacked into the bench.
+    """
 
     name = "zip"
     suffixes = (".zip",)
@@ -41,6 +51,20 @@ class Zip:
         if path.is_file() and path.suffix.lower() in self.suffixes:
             return Match("sure", "ends in .zip")
         return Match("no", "expects a file that ends in .zip")
+
+    def read(self, path: Path, options: ImportOptions) -> Listing:
+        return read_archive(open_zip(path), options)
+
+    def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
+        return patch_archive(open_zip(source), changes, options)
+
+    def holds_containers(self, path: Path) -> bool:
+        """Whether a member may hold images itself.
+
+        Then the zip is unpacked first.
+        """
+        with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
+            return any(find_container(str(member)) for member in members)
 
     def unpack(self, file: BinaryIO, name: str, folder: Path, skip_bad: bool) -> Path:
         """Unpack images and manifests; `folder.parent` is filled, whole or not at all.
@@ -61,9 +85,28 @@ class Zip:
 FORMAT = Zip()
 
 
+def open_zip(path: Path) -> Archive:
+    """Check a zip that is read in place."""
+    with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
+        sizes = {info.filename: info.file_size for info in members.values()}
+
+    def read(name: str) -> bytes:
+        with open(path, "rb", buffering=0) as file:
+            blob = read_member(file, index_zip(str(path))[name])
+        if isinstance(blob, BadMedia):
+            raise UserError(f"expected a sound {name}, found that it {blob}", "zip it again")
+        return blob
+
+    return Archive(path, "zip", "zip", sizes, read, rewrite_zip)
+
+
 @contextmanager
-def open_checked(file: BinaryIO, name: str) -> Iterator[tuple[zipfile.ZipFile, Members]]:
+def open_checked(
+    file: BinaryIO, name: str, most: int | None = 0
+) -> Iterator[tuple[zipfile.ZipFile, Members]]:
     """Open a zip that unpacks without harm.
+
+    most: bytes that it may unpack to; 0: MOST_BYTES; None: any number, for it is not unpacked.
 
     Yields (archive, {path: member}) without folders, and without what systems leave in them;
     UserError names what could do harm. Only the directory is read: nothing is unpacked yet.
@@ -81,6 +124,8 @@ def open_checked(file: BinaryIO, name: str) -> Iterator[tuple[zipfile.ZipFile, M
                     found = f"{shorten(info.orig_filename, 200)!r}, which {wrong}"
                     raise UserError(f"expected files alone in {name}, found {found}", ELSE)
             refuse_shared(infos, name)
+            if most is not None:
+                refuse_large(infos, name, most or MOST_BYTES)
             files = [info for info in infos if not info.is_dir() and not is_junk(info.filename)]
             members = {PurePosixPath(info.filename): info for info in files}
             both = next((p for path in members for p in path.parents if p in members), None)
@@ -134,17 +179,12 @@ def refuse_shared(infos: list[zipfile.ZipInfo], name: str) -> None:
         if end > start:
             found = f"{shorten(first, 100)!r} and {shorten(second, 100)!r} in the same bytes"
             raise UserError(f"expected members apart in {name}, found {found}", ELSE)
-    if (total := sum(i.file_size for i in infos)) > MOST_BYTES:
+
+
+def refuse_large(infos: list[zipfile.ZipInfo], name: str, most: int) -> None:
+    if (total := sum(i.file_size for i in infos)) > most:
         found = f"{name} to declare {total / 2**30:,.1f} GB"
-        raise UserError(
-            f"expected at most {MOST_BYTES >> 30} GB unpacked, found {found}",
-            ELSE,
-        )
-
-
-def is_junk(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(p.startswith((".", "__MACOSX")) for p in parts) or parts[-1].lower() in JUNK
+        raise UserError(f"expected at most {most >> 30} GB unpacked, found {found}", ELSE)
 
 
 def choose_members(members: Members, name: str, skip_bad: bool) -> Members:

@@ -47,7 +47,8 @@ CHANGES = dict(  # by an import, beside what it adds
 def import_source(args: argparse.Namespace) -> None:
     """Import a source of samples into a new or existing bench.
 
-    SOURCE is class folders, split/class folders, a zip of them, CSV, Parquet, fiftyone:NAME or example:solar-cells.
+    SOURCE is class folders, split/class folders, a zip or tar of them, CSV, Parquet, WebDataset shards, arrays (.npz,
+    IDX, .mat, HDF5), fiftyone:NAME or example:solar-cells.
     """
     from assay.curation.formats import uploads
     from assay.pipelines.indexing.ingest import ingest
@@ -71,7 +72,7 @@ def import_source(args: argparse.Namespace) -> None:
         source = resolve_example(bench, source)
         with (
             progress_bar("decoding") as step,
-            uploads.open_source(bench, source, args.skip_bad) as there,
+            uploads.open_source(bench, source, args.skip_bad, args.format) as there,
         ):
             out = ingest(bench, there, args.who, read_options(args), step)
     except (UserError, OSError, KeyboardInterrupt):

@@ -43,26 +43,41 @@ class Layout:
     )  # the picture's split -> what Assay must say; {} where the layout tells none
     unread: tuple[str, ...] = ()  # endings of what is not read
     needs: str = ""  # a module that the writer needs beyond the tests' extra
+    numbers: bool = False  # classes are 0, 1, 2: the layout has no names
+    size: tuple[int, int] = (12, 10)  # (height, width) of the pictures that it can hold
+    grey: bool = False
     text: bool = False  # one line a sample: changes may touch as many lines as there are changes
 
 
-def make_pictures(n: int = 30, seed: int = 0) -> list[Picture]:
+def make_pictures(
+    n: int = 30,
+    seed: int = 0,
+    size: tuple[int, int] = (12, 10),
+    grey: bool = False,
+    numbers: bool = False,
+) -> list[Picture]:
     """Small PNGs of noise, no two alike, in three classes and three splits."""
     rng = np.random.default_rng(seed)
     pictures = []
     for i in range(n):
-        pixels = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+        pixels = rng.integers(0, 256, size if grey else (*size, 3), dtype=np.uint8)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
         split = ("train", "train", "val", "test", "train")[i % 5]
-        pictures.append(
-            Picture(f"pic_{i:03}", file.getvalue(), CLASSES[(i * 7 + i // 5) % 3], split)
-        )
+        number = (i * 7 + i // 5) % 3
+        label = str(number) if numbers else CLASSES[number]
+        pictures.append(Picture(f"pic_{i:03}", file.getvalue(), label, split))
     return pictures
+
+
+def pictures_of(layout: Layout) -> list[Picture]:
+    return make_pictures(size=layout.size, grey=layout.grey, numbers=layout.numbers)
 
 
 def pixel_hash(image: bytes | Image.Image | np.ndarray) -> str:
     """The same for the same RGB pixels, however they are kept."""
+    if isinstance(image, np.ndarray) and image.ndim == 2:
+        image = Image.fromarray(image)
     if isinstance(image, bytes):
         image = Image.open(io.BytesIO(image))
     if isinstance(image, Image.Image):

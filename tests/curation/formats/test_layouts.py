@@ -11,19 +11,21 @@ from assay.curation.formats.patches import list_all_files
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
 from assay.curation.media.originals import read_bytes
-from tests.layouts.base import CLASSES, list_layouts, make_pictures, pixel_hash
+from tests.layouts.base import CLASSES, list_layouts, pictures_of, pixel_hash
 
 LAYOUTS = list_layouts()
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-PICTURES = make_pictures()
-LABELS = {pixel_hash(p.png): p.label for p in PICTURES}
 
 
 def write(layout, folder):
     if layout.needs:
         pytest.importorskip(layout.needs)
     folder.mkdir(exist_ok=True)
-    return layout.write(folder, PICTURES)
+    return layout.write(folder, pictures_of(layout))
+
+
+def labels_of(layout):
+    return {pixel_hash(p.png): p.label for p in pictures_of(layout)}
 
 
 def reading_options(layout):
@@ -35,13 +37,14 @@ def import_layout(layout, path, folder):
     return assay.create(folder).add(path, who="ann", progress=False, **reading_options(layout))
 
 
-def change(bench, n=3):
+def change(layout, bench, n=3):
     """Give n samples of train another class; returns the labels that there are then, by pixels."""
     frame = bench.frame(split="train").iloc[:n]
-    new = {i: CLASSES[(CLASSES.index(label) + 1) % 3] for i, label in frame.label.items()}
+    names = ["0", "1", "2"] if layout.numbers else CLASSES
+    new = {i: names[(names.index(label) + 1) % 3] for i, label in frame.label.items()}
     bench.edit(pd.DataFrame(dict(sample=list(new), label=list(new.values()))), who="ann")
     changed = {pixel_hash(read_bytes(frame.uri[i])): label for i, label in new.items()}
-    return LABELS | changed
+    return labels_of(layout) | changed
 
 
 def only(folder):
@@ -71,8 +74,8 @@ def test_it_is_read_as_it_was_meant(layout, tmp_path):
     found = {
         pixel_hash(read_bytes(row.uri)): (row.label, row.split) for row in source.frame.itertuples()
     }
-    splits = {pixel_hash(p.png): layout.splits.get(p.split) for p in PICTURES}
-    assert {h: label for h, (label, _) in found.items()} == LABELS
+    splits = {pixel_hash(p.png): layout.splits.get(p.split) for p in pictures_of(layout)}
+    assert {h: label for h, (label, _) in found.items()} == labels_of(layout)
     assert {h: split for h, (_, split) in found.items()} == splits
     assert {unread.ending for unread in source.unread} == set(layout.unread)
     assert "label" in source.roles and source.kind and source.format
@@ -95,7 +98,7 @@ def test_without_a_change_it_comes_back_to_the_byte(layout, tmp_path):
 def test_changes_come_back_and_nothing_else(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
-    want = change(bench)
+    want = change(layout, bench)
     export_version(bench, tmp_path / "out", format="source", copy=True)
     out = only(tmp_path / "out")
     assert layout.read_back(out) == want
@@ -111,7 +114,7 @@ def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     write(layout, tmp_path / "kept")
     bench = import_layout(layout, path, tmp_path / "bench")
-    want = change(bench)
+    want = change(layout, bench)
     (done,) = write_in_place(bench)
     assert done["changes"] == 3 and os.path.isdir(done["backup"])
     assert layout.read_back(path) == want

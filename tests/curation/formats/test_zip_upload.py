@@ -1,8 +1,9 @@
-"""What is handed in: hostile zips are refused whole, good ones become what their folder would have been, by the command and through the page."""
+"""Zips: hostile ones are refused whole, good ones are what their folder would have been, read in place or handed in."""
 
 import io
 import json
 import os
+import re
 import stat
 import zipfile
 
@@ -14,6 +15,7 @@ import assay
 from assay import UserError
 from assay.curation.formats import uploads, zip_archive
 from assay.curation.maintenance.garbage import collect_garbage
+from assay.curation.media.originals import read_bytes
 from assay.pipelines.cli import output
 from assay.pipelines.jobs import job_files, tasks
 from tests.browser import browser, workbench
@@ -106,6 +108,12 @@ def altered(path):
     return path
 
 
+def hand_in(bench, path, skip_bad=False):
+    """As the page does it."""
+    with open(path, "rb") as file:
+        return uploads.receive_upload(bench, file, path.name, skip_bad)
+
+
 @pytest.mark.slow
 def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
     stored = tmp_path / "zips"
@@ -114,9 +122,12 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
     before = sorted(bench.path.rglob("*"))
     refused = 0
     for word, path in hostile(stored):
-        status, _, err = run_assay("import", path, "-b", bench.path)
-        assert status == 2 and word in err and "hint: " in err, (path.name, err)
+        with pytest.raises(UserError, match=re.escape(word)):
+            hand_in(bench, path)
         refused += 1
+        if path.name != "program.zip":  # read in place, its program is named as not read
+            status, _, err = run_assay("import", path, "-b", bench.path)
+            assert status == 2 and word in err and "hint: " in err, (path.name, err)
     assert refused == 22
     good = zipped(stored / "good.zip", GOOD)
     for bound, value, word in (
@@ -125,9 +136,10 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
     ):
         with monkeypatch.context() as m:
             m.setattr(zip_archive, bound, value)
-            status, _, err = run_assay("import", good, "-b", bench.path)
-            assert status == 2 and word in err
-    assert sorted(bench.path.rglob("*")) == before and not bench.rows("select 1 from samples")
+            with pytest.raises(UserError, match=word):
+                hand_in(bench, good)
+    left = [p for p in bench.path.rglob("*") if "arrays" not in p.parts]  # what was decoded stays
+    assert sorted(left) == before and not bench.rows("select 1 from samples")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bench", "zips"] and not os.path.exists(
         "/tmp/evil.png"
     )
@@ -139,20 +151,18 @@ def test_what_cannot_be_imported_goes_again_and_what_was_imported_stays(tmp_path
         tmp_path / "cats.zip",
         [*GOOD, ("a/no.png", b"no image"), (".DS_Store", b"x"), ("a/Thumbs.db", b"x")],
     )
-    status, _, err = run_assay("import", path, "-b", tmp_path / "bench")
+    bench = assay.create(tmp_path / "bench")
+    there = hand_in(bench, path, True)
+    status, _, err = run_assay("import", there, "-b", bench.path)
     assert status == 2 and "a/no.png: is not an image" in err
-    assert (
-        not list((tmp_path / "bench").glob("uploads"))
-        and not (tmp_path / "bench" / "assay.duckdb").exists()
-    )
-    out = imported("--skip-bad", path, bench=tmp_path / "bench")
+    assert not list((tmp_path / "bench").glob("uploads"))
+    out = imported("--skip-bad", hand_in(bench, path, True), bench=bench.path)
     assert (out["added"], out["left_out"], out["source"], out["kind"]) == (
         6,
         1,
         "cats",
         "class folders",
     )
-    bench = assay.open(tmp_path / "bench")
     files = list((bench.path / "uploads").glob("*/cats/*/*"))
     assert sorted(f.name for f in files) == [
         "0.png",
@@ -166,15 +176,42 @@ def test_what_cannot_be_imported_goes_again_and_what_was_imported_stays(tmp_path
     path = zipped(
         tmp_path / "cats.zip", [*GOOD[:5], ("b/9.png", png(np.full((8, 8), 201)))]
     )  # the source has changed
-    out = imported("--yes", path, bench=bench.path)
+    out = imported("--yes", hand_in(bench, path), bench=bench.path)
     assert (out["added"], out["removed"]) == (1, 1), "a zip of the same name is the same source"
     assert all(map(os.path.isfile, assay.open(bench.path).state().uri)), (
         "what is out can still be looked at"
     )
     (tmp_path / "cats.zip").write_bytes(b"")
-    assert run_assay("import", tmp_path / "cats.zip", "-b", bench.path)[0] == 2 and all(
-        map(os.path.isfile, bench.state().uri)
-    )
+    with pytest.raises(UserError, match="damaged"):
+        hand_in(bench, tmp_path / "cats.zip")
+    assert all(map(os.path.isfile, bench.state().uri))
+
+
+@pytest.mark.slow
+def test_a_zip_at_a_path_is_read_where_it_lies(tmp_path):
+    """Nothing of it is unpacked, a damaged member is told by name, and what is no image is told of."""
+    members = [*GOOD, ("a/no.png", b"no image"), ("about.docx", b"x"), ("__MACOSX/._x.png", b"x")]
+    path = zipped(tmp_path / "cats.zip", members)
+    status, _, err = run_assay("import", path, "-b", tmp_path / "bench")
+    assert status == 2 and "a/no.png: is not an image" in err
+    assert not (tmp_path / "bench" / "assay.duckdb").exists()
+    out = imported("--skip-bad", path, bench=tmp_path / "bench")
+    assert (out["added"], out["left_out"], out["source"]) == (6, 1, "cats")
+    assert [u["ending"] for u in out["unread"]] == [".docx"]
+    bench = assay.open(tmp_path / "bench")
+    assert not (bench.path / "uploads").exists()
+    assert set(bench.state().uri) == {f"{path}::{name}" for name, _ in GOOD}
+    assert {read_bytes(uri) for uri in bench.state().uri} == {blob for _, blob in GOOD}
+
+
+@pytest.mark.slow
+def test_a_zip_of_a_parquet_file_is_unpacked(tmp_path):
+    table = digits(60)
+    blob = io.BytesIO()
+    table.to_parquet(blob)
+    path = zipped(tmp_path / "digits.zip", [("digits.parquet", blob.getvalue())])
+    out = imported("--label-column", "label", path, bench=tmp_path / "bench")
+    assert out["added"] == 60 and (tmp_path / "bench" / "uploads").exists()
 
 
 def imported(*arguments, bench):

@@ -1,0 +1,103 @@
+"""Zip: an image in a member, read where it lies."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import IO, NamedTuple
+
+from assay.curation.media.containers.base import Wanted
+from assay.curation.media.files import MAX_BYTES, BadMedia
+
+HEADER = 30  # bytes of a member's own header, before its name
+
+
+class ZipMember(NamedTuple):
+    start: int  # of its header
+    packed: int  # bytes
+    size: int  # bytes, unpacked
+    method: int
+    crc: int
+
+
+class Zip:
+    """Members of a zip, stored or deflated."""
+
+    name = "zip"
+    suffixes = (".zip",)
+
+    def list_members(self, path: str) -> list[str]:
+        try:
+            return list(index_zip(path))
+        except (OSError, BadMedia):
+            return []
+
+    def read_members(
+        self, path: str, wanted: list[Wanted]
+    ) -> Iterator[tuple[int, bytes | BadMedia]]:
+        try:
+            members = index_zip(path)
+            file = open(path, "rb", buffering=0)
+        except (OSError, BadMedia) as e:
+            reason = f"{path} {e if isinstance(e, BadMedia) else 'cannot be read'}"
+            yield from ((i, BadMedia(reason)) for _, i in wanted)
+            return
+        found = [(members[member].start, member, i) for member, i in wanted if member in members]
+        with file:
+            for _, member, i in sorted(found):
+                yield i, read_member(file, members[member])
+        for member, i in wanted:
+            if member not in members:
+                yield i, BadMedia(f"{path} has no member {member[:200]}")
+
+
+CONTAINER = Zip()
+
+
+def index_zip(path: str) -> dict[str, ZipMember]:
+    """Find every file in a zip by its name.
+
+    Raises BadMedia where it is damaged.
+    """
+    about = os.stat(path)
+    return _index(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=2)
+def _index(path: str, changed: int, size: int) -> dict[str, ZipMember]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                i.filename: ZipMember(
+                    i.header_offset, i.compress_size, i.file_size, i.compress_type, i.CRC
+                )
+                for i in archive.infolist()
+                if not i.is_dir() and not i.flag_bits & 1
+            }
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as e:
+        raise BadMedia(f"is damaged ({str(e)[:100]})") from None
+
+
+def read_member(file: IO[bytes], member: ZipMember) -> bytes | BadMedia:
+    """Read a member, and no more than it says that it is."""
+    if max(member.size, member.packed) > MAX_BYTES:
+        return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
+    try:
+        head = os.pread(file.fileno(), HEADER, member.start)
+        skip = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+        blob = os.pread(file.fileno(), member.packed, member.start + HEADER + skip)
+    except OSError as e:
+        return BadMedia(f"cannot be read ({e.strerror})")
+    if member.method == zipfile.ZIP_DEFLATED:
+        try:
+            blob = zlib.decompressobj(-15).decompress(blob, member.size + 1)
+        except zlib.error:
+            return BadMedia("is damaged in its zip")
+    elif member.method != zipfile.ZIP_STORED:
+        return BadMedia("is compressed in another way than zip programs do by default")
+    if len(blob) != member.size or zlib.crc32(blob) != member.crc:
+        return BadMedia("is damaged in its zip: it is not what was packed")
+    return blob

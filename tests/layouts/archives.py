@@ -1,0 +1,48 @@
+"""Class folders and a table of images in a tar or zip, as the standard library packs them."""
+
+import tarfile
+import zipfile
+
+from tests.layouts.base import Layout, pixel_hash
+
+
+def list_members(pictures, top="farm"):
+    return [(f"{top}/{p.split}/{p.label}/{p.name}.png", p.png) for p in pictures]
+
+
+def write_tar(folder, pictures):
+    for name, blob in list_members(pictures):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(blob)
+    with tarfile.open(folder / "farm.tar", "w") as tar:
+        tar.add(folder / "farm", "farm")
+    import shutil
+
+    shutil.rmtree(folder / "farm")
+    return folder / "farm.tar"
+
+
+def read_tar(path):
+    with tarfile.open(path) as tar:
+        files = [m for m in tar if m.isfile()]
+        return {pixel_hash(tar.extractfile(m).read()): m.name.split("/")[-2] for m in files}
+
+
+def write_zip(folder, pictures):
+    with zipfile.ZipFile(folder / "farm.zip", "w", zipfile.ZIP_DEFLATED) as z:
+        z.comment = b"from ann"
+        for name, blob in list_members(pictures):
+            z.writestr(name, blob)
+    return folder / "farm.zip"
+
+
+def read_zip(path):
+    with zipfile.ZipFile(path) as z:
+        assert z.testzip() is None and z.comment == b"from ann"
+        return {pixel_hash(z.read(n)): n.split("/")[-2] for n in z.namelist()}
+
+
+LAYOUTS = [
+    Layout("tar of split folders", write_tar, read_tar),
+    Layout("zip of split folders", write_zip, read_zip),
+]
