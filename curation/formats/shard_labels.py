@@ -11,7 +11,7 @@ from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
 from assay.curation.formats.shard_files import TEXTS, ShardSample
-from assay.curation.formats.table_columns import holds_classes
+from assay.curation.formats.table_labels import holds_classes
 
 ENDINGS = ("cls", "class", "label", "target")  # of members that hold a label and nothing else
 FIELDS = (*ENDINGS, "class_name", "classname", "label_name", "label_text", "category", "labels")
