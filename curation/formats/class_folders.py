@@ -19,7 +19,7 @@ from assay.curation.formats.table_files import TABLES, read_table
 from assay.curation.formats.table_rows import list_samples
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw, safe_name
+from assay.curation.text import find_flaw, format_count, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class ClassFolders:
             )
         tops = Counter(f.split("/")[0] for f in images if "/" in f)
         notes = [
-            f"{n:,} images in {top}/ have no label: a folder of this name holds what is unlabelled. "
+            f"{format_count(n, 'image')} in {top}/ without a label: a folder of this name holds what is unlabelled. "
             "If it is a class, rename the folder"
             for top, n in tops.items()
             if not splits and SPLITS.get(top.lower()) == "pool"
@@ -169,7 +169,9 @@ def read_only_table(
 def describe_folders(samples: list[dict], splits: bool) -> dict[str, str]:
     """Say what became label and split of a folder's images."""
     classes = Counter(sample["label"] for sample in samples if sample["label"])
-    roles = {"label": f"the {'second' if splits else 'top'} folder ({len(classes):,} classes)"}
+    roles = {
+        "label": f"the {'second' if splits else 'top'} folder ({format_count(len(classes), 'class')})"
+    }
     if splits:
         found = Counter(sample["split"] for sample in samples)
         roles["split"] = f"the top folder ({', '.join(f'{s} {n:,}' for s, n in found.items())})"

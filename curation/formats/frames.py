@@ -19,6 +19,7 @@ from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import Table
 from assay.curation.formats.table_rows import list_samples
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def make_frame(
     for what, values in (("labels", labels), ("splits", splits)):
         if len(values) != len(images):
             raise UserError(
-                f"expected {what} for {len(images):,} images, found {len(values):,}",
+                f"expected {what} for {format_count(len(images), 'image')}, found {len(values):,}",
                 "give one for each image",
             )
     frame = pd.DataFrame(dict(image=pd.Series(images, dtype=object), label=labels))

@@ -10,6 +10,7 @@ from typing import Any
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError
 from assay.curation.media.files import byte_columns, image_column
+from assay.curation.text import format_count
 
 TEXT_TABLES = (".csv", ".tsv")
 PARQUET = (".parquet", ".pq")
@@ -44,7 +45,7 @@ def read_table(path: Path) -> Table:
     if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
         raise UserError(f"{path.name} has two columns named {twice[0]}", "rename one of them")
     left_out = [
-        (f"line {n}", f"has {len(cells)} cells, the header {len(header)}")
+        (f"line {n}", f"has {format_count(len(cells), 'cell')}, the header {len(header)}")
         for n, cells in rows
         if len(cells) != len(header)
     ]

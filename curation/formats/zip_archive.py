@@ -19,6 +19,7 @@ from assay.curation.formats.splits import SPLITS
 from assay.curation.formats.table_files import TABLES
 from assay.curation.media.images import SUFFIXES
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 
 MOST_BYTES, MOST_MEMBERS = 16 << 30, 1_000_000  # unpacked
 HEADER = 30  # bytes of a member's own header at least
@@ -71,7 +72,7 @@ def open_checked(file: BinaryIO, name: str) -> Iterator[tuple[zipfile.ZipFile, M
             infos = archive.infolist()
             if len(infos) > MOST_MEMBERS:
                 raise UserError(
-                    f"expected at most {MOST_MEMBERS:,} members in {name}, found {len(infos):,}",
+                    f"expected at most {format_count(MOST_MEMBERS, 'member')} in {name}, found {len(infos):,}",
                     ELSE,
                 )
             for info in infos:
@@ -214,5 +215,6 @@ def write_members(archive: zipfile.ZipFile, members: Members, folder: Path) -> N
         if size != info.file_size:
             found = f"{name!r} of {'more' if size > info.file_size else f'{size:,}'}"
             raise UserError(
-                f"expected {info.file_size:,} bytes, as declared, found {found}", "zip it again"
+                f"expected {format_count(info.file_size, 'byte')}, as declared, found {found}",
+                "zip it again",
             )

@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.wording import format_as_given, format_interval, format_share
-from assay.curation.text import escape_controls
+from assay.curation.text import escape_controls, format_count
 from assay.pipelines.reports.contact_sheet import gap_parts
 from assay.pipelines.reports.label_changes import find_changes
 from assay.pipelines.reports.markdown import describe_control
-from assay.pipelines.reports.phrases import count, cut
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import render
 
@@ -86,7 +86,10 @@ class Difference(dict):
             frame = about.assign(was=list(text[0]), now=list(text[1]), text="")
             frame = frame.assign(key=list(found["source_id"]))
             rows.append(
-                (f"{count(len(self[kind]), 'sample')} {kind}", draw_samples(self.bench, frame))
+                (
+                    f"{format_count(len(self[kind]), 'sample')} {kind}",
+                    draw_samples(self.bench, frame),
+                )
             )
         title = f"{self['a']} → {self['b']}"
         lines = ["nothing differs"] * (not kinds)
@@ -132,7 +135,8 @@ class Report:
             for e in data["effects"] + data["beside"]
         ]
         effects.append(describe_control(data))
-        n = f"{data['n_test']:,} test samples, {len(data['plan']['seeds'])} seeds, 95 % intervals"
+        seeds = format_count(len(data["plan"]["seeds"]), "seed")
+        n = f"{format_count(data['n_test'], 'test sample')}, {seeds}, 95 % intervals"
         rows = []
         if len(versions) > 1:
             changed, _ = find_changes(self.bench, versions[0], versions[-1])
@@ -159,7 +163,7 @@ def draw_queue(bench: Bench, frame: pd.DataFrame) -> Markup:
     )
     table = frame[["given_label", "suggested_label", "score", "random", "source_id", "reason"]]
     return draw(
-        f"{count(len(frame), 'sample')} to review",
+        f"{format_count(len(frame), 'sample')} to review",
         [],
         [("", draw_samples(bench, pictures))],
         table,
@@ -177,7 +181,11 @@ def draw_issues(bench: Bench, frame: pd.DataFrame) -> Markup:
     table = frame[["kind", "split", "label", "suggestion", "score", "source_id", "why"]]
     lines = [counts] if counts else ["nothing is open"]
     return draw(
-        count(len(frame), "issue"), lines, [("", draw_samples(bench, pictures))], table, PLAIN
+        format_count(len(frame), "issue"),
+        lines,
+        [("", draw_samples(bench, pictures))],
+        table,
+        PLAIN,
     )
 
 
@@ -186,7 +194,7 @@ def draw_label_issues(bench: Bench, frame: pd.DataFrame) -> Markup:
     worst = frame[frame.is_label_issue].sort_values("label_score").head(PICTURES)
     about = bench.state().loc[worst.index]
     pictures = about.assign(was=worst.given_label, now=worst.predicted_label, text="")
-    title = f"{int(frame.is_label_issue.sum()):,} of {len(frame):,} labels look wrong"
+    title = f"{int(frame.is_label_issue.sum()):,} of {format_count(len(frame), 'label')} look wrong"
     return draw(title, [], [("", draw_samples(bench, pictures))], frame, CHANGED)
 
 
@@ -198,7 +206,7 @@ def draw_candidates(bench: Bench, frame: pd.DataFrame) -> Markup:
     pictures = picture_frame(about, text=list(text))
     table = frame.drop(columns=["sample", "path", "nearest"], errors="ignore")
     return draw(
-        count(len(frame), "sample"), [], [("", draw_samples(bench, pictures))], table, PLAIN
+        format_count(len(frame), "sample"), [], [("", draw_samples(bench, pictures))], table, PLAIN
     )
 
 
@@ -212,7 +220,7 @@ def draw_gaps(
             if pictures:
                 rows.append((f"{part.name}. {head}", pictures[: PICTURES // 2]))
     lines = [] if len(frame) else ["nothing stands out at 5 % false discoveries"]
-    return draw(count(len(frame), "gap"), lines, rows, frame[GAP_COLUMNS], PLAIN)
+    return draw(format_count(len(frame), "gap"), lines, rows, frame[GAP_COLUMNS], PLAIN)
 
 
 def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
@@ -225,7 +233,7 @@ def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
     n = frame.n.iloc[0] if len(frame) else 0
     on = f"accuracy of each trained model on {n:,} {frame['split'].iloc[0]} labels" if n else ""
     table = table.assign(failed=frame.failed) if frame.failed.notna().any() else table
-    return draw(count(len(frame), "run"), [on] if on else [], [], table[::-1], PLAIN)
+    return draw(format_count(len(frame), "run"), [on] if on else [], [], table[::-1], PLAIN)
 
 
 def draw_bench(bench: Bench) -> Markup:
@@ -241,7 +249,7 @@ def draw_bench(bench: Bench) -> Markup:
         max(1, PICTURES // max(1, len(classes)))
     )
     lines = [
-        f"{count(len(kept), 'sample')} ({splits or 'none'}), {len(classes):,} classes, {version}"
+        f"{format_count(len(kept), 'sample')} ({splits or 'none'}), {format_count(len(classes), 'class')}, {version}"
     ]
     lines += [", ".join(f"{name} {n:,}" for name, n in classes.head(PICTURES).items())]
     pictures = draw_samples(bench, picture_frame(some))

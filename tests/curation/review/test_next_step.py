@@ -94,7 +94,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     )
     assert step(bench) == (
         "Settle where people disagree",
-        "1 labels have no majority: they come first in the queue.",
+        "1 label has no majority: what has none comes first in the queue.",
         "review",
     )
     bench.undo(who="bob")

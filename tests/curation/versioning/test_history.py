@@ -704,7 +704,7 @@ def test_a_kind_that_was_changed_by_hand_is_found_and_mended(small):
     with small.transaction() as con:
         con.execute("update edits set kind = 'import' where kind = 'edit'")
     status, out, _ = run_assay("check", "-b", small.path)
-    assert status == 1 and "1 edits of another kind than their batch says" in out
+    assert status == 1 and "1 edit whose kind is not that of its batch" in out
     run_assay("check", "--repair", "-b", small.path)
     assert small.rows("select count(*) from edits where kind = 'edit'") == [(1,)]
     assert run_assay("check", "-b", small.path)[0] == 0
@@ -798,7 +798,7 @@ def test_revert_since_takes_decisions_back_and_leaves_held_out_leakage_out(scann
         )
     decide(scanned, "ann", dict(sample=samples[1], verdict="confirm"))
     status, out, _ = run_assay("revert", "--since", "1h", "-b", scanned.path)
-    assert status == 0 and "1 values reverted" in out
+    assert status == 0 and "1 value reverted" in out
     assert not scanned.state().keep[samples[0]] and not scanned.state().reviewed[samples[1]]
 
 

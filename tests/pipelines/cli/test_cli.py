@@ -49,7 +49,7 @@ def test_the_story_of_one_sample(tmp_path):
         out.writeheader()
         out.writerows(r | dict(label="3" if r is mine else "") for r in rows)
     status, out, _ = run_assay("edit", queue, "--who", "ann", "--why", "it is a three", "-b", bench)
-    assert status == 0 and "1 edits on 1 samples by ann" in out and "re-scored" in out
+    assert status == 0 and "1 edit on 1 sample by ann" in out and "re-scored" in out
     assert run_assay("commit", "-m", "one fixed", "--who", "ann", "-b", bench)[1].startswith(
         "v2: tree "
     )
