@@ -12,7 +12,7 @@ from markupsafe import Markup
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.wording import format_as_given, format_interval, format_share
 from assay.curation.text import escape_controls, format_count
-from assay.pipelines.reports.contact_sheet import gap_parts
+from assay.pipelines.reports.contact_sheet import cluster_parts, gap_parts
 from assay.pipelines.reports.label_changes import find_changes
 from assay.pipelines.reports.markdown import describe_control
 from assay.pipelines.reports.phrases import cut
@@ -26,6 +26,7 @@ PICTURES, SIDE = 12, 96  # of one output, and pixels of each: a few KB
 GAPS = 4  # that are drawn, with so many pictures each
 ROWS = 10  # of a table
 PLAIN, CHANGED = Markup("{}"), Markup("{} → <em>{}</em>")
+CLUSTER_COLUMNS = "cluster train val pool accuracy low high n flagged".split()
 GAP_COLUMNS = "gap explains train val pool errors why".split()
 
 Draw = Callable[["Bench", pd.DataFrame], Markup]
@@ -61,39 +62,6 @@ class Frame(pd.DataFrame):
         if shape is None or not shape[0] <= set(self.columns) or shape[1] != self.index.name:
             return super()._repr_html_()
         return self._draw(self._bench, pd.DataFrame(self))
-
-
-class Difference(dict):
-    """What differs between two versions, as bench.diff returns it."""
-
-    bench: Bench
-
-    @classmethod
-    def of(cls, parts: dict, bench: Bench) -> Difference:
-        """Wrap what two versions of a bench differ by."""
-        out = cls(parts)
-        out.bench = bench
-        return out
-
-    def _repr_html_(self) -> str:
-        kinds = [k for k in ("relabelled", "added", "removed", "moved", "tagged") if len(self[k])]
-        rows = []
-        state = self.bench.state()
-        for kind in kinds:
-            found = self[kind].head(PICTURES)
-            about = state.reindex(found["sample"])
-            text = found["from"].astype(object).map(show), found["to"].astype(object).map(show)
-            frame = about.assign(was=list(text[0]), now=list(text[1]), text="")
-            frame = frame.assign(key=list(found["source_id"]))
-            rows.append(
-                (
-                    f"{format_count(len(self[kind]), 'sample')} {kind}",
-                    draw_samples(self.bench, frame),
-                )
-            )
-        title = f"{self['a']} → {self['b']}"
-        lines = ["nothing differs"] * (not kinds)
-        return draw(title, lines, rows, self["matrix"], CHANGED)
 
 
 class Report:
@@ -223,6 +191,16 @@ def draw_gaps(
     return draw(format_count(len(frame), "gap"), lines, rows, frame[GAP_COLUMNS], PLAIN)
 
 
+def draw_clusters(bench: Bench, frame: pd.DataFrame, level: str = "fine") -> Markup:
+    """Draw clusters: the most typical samples of the largest."""
+    rows = []
+    for part in cluster_parts(bench, frame.head(GAPS), level):
+        ((_, pictures),) = part.rows
+        rows.append((f"{part.name}. {part.about}", pictures[: PICTURES // 2]))
+    table = frame[CLUSTER_COLUMNS]
+    return draw(format_count(len(frame), "cluster"), [], rows, table, PLAIN)
+
+
 def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
     """Draw runs: accuracy with interval and n."""
     accuracy = [
@@ -262,22 +240,27 @@ def draw_bench(bench: Bench) -> Markup:
 
 
 def draw(
-    title: str, lines: Iterable[str], rows: list, table: pd.DataFrame | None, label: Markup
+    title: str,
+    lines: Iterable[str],
+    rows: list,
+    table: pd.DataFrame | None,
+    label: Markup,
+    most: int = ROWS,
 ) -> Markup:
-    """Draw words, rows of (head, pictures), and a table's first rows."""
+    """Draw words, rows of (head, pictures), and a table's `most` first rows."""
     values = dict(title=cut(title, 200), lines=[cut(line, 1000) for line in lines])
-    drawn = Markup() if table is None or not len(table) else draw_table(table)
+    drawn = Markup() if table is None or not len(table) else draw_table(table, most)
     values |= dict(rows=rows, table=drawn, label=label)
     return Markup(escape_controls(render("notebook.html", values)))
 
 
-def draw_table(table: pd.DataFrame) -> Markup:
+def draw_table(table: pd.DataFrame, most: int = ROWS) -> Markup:
     """Draw the first rows; pandas escapes what is in them."""
-    shown = table.head(ROWS)
+    shown = table.head(most)
     html = shown.to_html(
         escape=True, border=0, na_rep="", max_cols=20, float_format="{:.3f}".format
     )
-    more = f"<p>... and {len(table) - ROWS:,} more</p>" if len(table) > ROWS else ""
+    more = f"<p>... and {len(table) - most:,} more</p>" if len(table) > most else ""
     return Markup(html + more)
 
 
