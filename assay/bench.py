@@ -706,7 +706,9 @@ class Bench(curation.Bench):
         """
         from assay.fiftyone_app import pull_changes
 
-        return pull_changes(self, who or getpass.getuser(), why, take, new_classes, yes, trust)
+        out = pull_changes(self, who or getpass.getuser(), why, take, new_classes, yes, trust)
+        out["left"]["why"] = [translate(text, self) for text in out["left"].why]
+        return out
 
     def export_fiftyone(
         self, name: str, samples: Iterable[str] | None = None, query: str | None = None

@@ -149,8 +149,9 @@ def suggest_holding_out(now: Situation) -> Step | None:
     if not n:
         return None
     train = now.status["splits"].get("train", 0)
+    equal = "equals or nearly equals" if n == 1 else "equal or nearly equal"
     why = (
-        f"{format_count(n, 'sample')} ({train:,} in train) equal or nearly equal one that is held back to judge "
+        f"{format_count(n, 'sample')} ({train:,} in train) {equal} one that is held back to judge "
         "by, so accuracy there flatters. Where that is meant, an edit keep=true says so."
     )
     return Step("Hold out leakage", why, rescan_command(now.bench), "overview")
