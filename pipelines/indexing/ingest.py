@@ -14,7 +14,7 @@ from assay.curation.media import conversion
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
-from assay.curation.text import check_text, find_alike
+from assay.curation.text import check_text, find_alike, format_count
 from assay.pipelines.indexing.import_edits import ImportEdits, make_edits
 from assay.pipelines.indexing.recognition import Incoming, recognise_rows
 from assay.pipelines.indexing.usable_rows import decode_rows
@@ -151,12 +151,12 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
     other &= ~(draws_val & (known.named_split == "train") & (was == "val"))
     if other.any():
         yield (
-            f"{other.sum():,} rows name another split than their sample has: a sample keeps its split"
-            " (a column split of assay edit moves it)"
+            f"{format_count(other.sum(), 'row', 'names', 'name')} another split than is the sample's:"
+            " a sample keeps its split (a column split of assay edit moves it)"
         )
     bare = ~labelled & old.given_label.reindex(known.index).notna()
     if bare.any():
-        yield f"{bare.sum():,} rows have no label any more: their samples keep the one that they have"
+        yield f"{format_count(bare.sum(), 'row', 'has', 'have')} no label any more: what a sample has it keeps"
 
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:

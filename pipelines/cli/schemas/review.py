@@ -136,6 +136,8 @@ class Edit(Output):
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
     already: int = says("samples that were so already, of which nothing new is stored")
     newer: int = says("samples that others decided after the sheet was written (--overwrite)")
+    own_newer: int = says("samples that --who decided after it was written, and that it changes")
+    reasons_left_out: int = says("reasons in rows of which nothing is stored")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
