@@ -47,10 +47,10 @@ def test_each_cell_and_training_is_a_run_with_its_bounds(trained_once, store, tm
     status, out, said = run_assay("report", "--log", "mlflow", "--json", "-b", bench.path)
     assert status == 0, said
     report = json.loads(out)
-    assert report["logged"] == dict(uri=f"file://{tmp_path}/store", experiment="assay bench", cells=4, runs=8, new=12)  # fmt: skip
+    assert report["logged"] == dict(uri=f"file://{tmp_path}/store", experiment="assay bench", matrix=4, runs=8, new=12)  # fmt: skip
     found, rows = runs_of(store()), bench.runs()
     assert len(found) == 12
-    for cell in report["cells"]:
+    for cell in report["matrix"]:
         run = found[f"{cell['version']}/{cell['arch']}"]
         metrics, params = run.data.metrics, run.data.params
         bounds = [metrics[f"test_accuracy{end}"] for end in ("", "_lower", "_upper")]
