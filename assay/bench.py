@@ -66,11 +66,12 @@ class Bench(curation.Bench):
         audited_test: bool = False,
         yes: bool = False,
         refreeze_test: bool = False,
+        fetch: bool = False,
         progress: bool = True,
     ) -> Bench:
         """Import a folder, file, DataFrame, or arrays of images with labels.
 
-        source: a path; a frame with a column of paths, bytes, arrays or PIL images; or images, as frames.make_frame
+        source: a path or an address (s3://, gs://, https://); a frame with a column of paths, addresses, bytes, arrays or PIL images; or images, as frames.make_frame
         takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
         others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
         of what was: frames are called frame, arrays arrays.
@@ -104,6 +105,7 @@ class Bench(curation.Bench):
             audited_test=audited_test,
             yes=yes,
             refreeze_test=refreeze_test,
+            fetch=fetch,
         )
         if is_path:
             there = uploads.open_source(self, resolve_example(self, str(source)), skip_bad)

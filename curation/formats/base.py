@@ -57,6 +57,7 @@ class ImportOptions:
     audited_test: bool = False  # the labels of the test split have been verified
     yes: bool = False  # many samples may be gone
     refreeze_test: bool = False  # the frozen test split may change
+    fetch: bool = False  # images at addresses that a handed-in table names may be fetched
 
 
 @dataclass(frozen=True)

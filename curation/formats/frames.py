@@ -18,6 +18,7 @@ from assay.curation.formats.read import make_source
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import Table
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
@@ -83,11 +84,16 @@ def list_paths(frame: pd.DataFrame, options: ImportOptions) -> Source:
     column = choose_image_column(Table(values, places), options.columns.get("image"))
     root = Path.cwd()
     if column is not None:
-        values[column] = [p and os.path.abspath(os.path.expanduser(p)) for p in values[column]]
-        root = Path(os.path.commonpath([os.path.dirname(p) for p in values[column] if p] or [root]))
+        values[column] = [p and absolute_path(p) for p in values[column]]
+        files = [p for p in values[column] if p and not is_address(p)]
+        root = Path(os.path.commonpath([os.path.dirname(p) for p in files] or [root]))
     return make_source(
         list_samples(root / str(options.name), Table(values, places), options), options
     )
+
+
+def absolute_path(path: str) -> str:
+    return path if is_address(path) else os.path.abspath(os.path.expanduser(path))
 
 
 def first_value(column: pd.Series) -> Any:

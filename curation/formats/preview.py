@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assay.curation.formats.base import ArchiveFormat, ImportOptions, choose_best, list_formats
 from assay.curation.formats.read import read_source
+from assay.curation.formats.remote_source import fetch_archive
 from assay.curation.system.scratch import scratch_folder
 
 
@@ -17,12 +18,12 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
     Returns {source, format, kind, samples, unlabelled, classes {name: count} in the source's order, splits {name:
     count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
     """
-    path = Path(os.path.expanduser(path))
+    there = fetch_archive(os.path.expanduser(path))
     archives = list_formats(ArchiveFormat)
-    if archive := choose_best(archives, [f.matches(path) for f in archives]):
-        place = scratch_folder() / "preview" / path.stem
-        with open(path, "rb") as file:
-            path = archive.unpack(file, path.name, place, (options or ImportOptions()).skip_bad)
+    if archive := choose_best(archives, [f.matches(there) for f in archives]):
+        place = scratch_folder() / "preview" / there.stem
+        with open(there, "rb") as file:
+            path = archive.unpack(file, there.name, place, (options or ImportOptions()).skip_bad)
     source = read_source(path, options)
     frame = source.frame
     counts = frame.label.dropna().value_counts()

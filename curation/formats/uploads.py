@@ -14,6 +14,7 @@ from typing import BinaryIO
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import ArchiveFormat, choose_best, list_formats
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.remote_source import fetch_archive
 from assay.curation.formats.table_files import TABLES
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
@@ -30,10 +31,11 @@ def open_source(bench: Bench, source: object, skip_bad: bool = False) -> Iterato
     """
     path = source
     if isinstance(source, str | os.PathLike):
+        there = fetch_archive(source)
         archives = list_formats(ArchiveFormat)
-        if choose_best(archives, [f.matches(Path(source)) for f in archives]):
-            with open(source, "rb") as file:
-                path = receive_upload(bench, file, os.path.basename(source), skip_bad)
+        if choose_best(archives, [f.matches(there) for f in archives]):
+            with open(there, "rb") as file:
+                path = receive_upload(bench, file, there.name, skip_bad)
     try:
         yield path
     except BaseException:

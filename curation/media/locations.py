@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from assay.curation.errors import shorten
+from assay.curation.media.addresses import base_of, is_address, locate_beside, scheme_of
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
@@ -36,9 +39,19 @@ def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
 def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool) -> Iterator[Place]:
     """Locate a manifest's paths in the folder `root`.
 
-    Only Assay's own exports may leave the folder."""
+    An address stays as it is; beside a table at an address, a path is one, too. Only Assay's own exports may leave the
+    folder."""
     tops = f"{root}/", f"{os.path.realpath(root)}/"
+    base = base_of(root)
     for path in paths:
+        if path and is_address(path) and scheme_of(path) != "file":
+            yield Place(path, path, "")
+            continue
+        if path and base and not exported:
+            yield Place(path, *locate_beside(base, path))
+            continue
+        if path and path.lower().startswith("file:"):
+            path = url2pathname(urlsplit(path).path)
         uri = os.path.normpath(os.path.join(root, path or ""))
         inside = next((top for top in tops if uri.startswith(top)), "")
         inside_file = split_uri(uri) if exported else None

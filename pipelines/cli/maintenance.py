@@ -80,6 +80,12 @@ def collect_garbage(args: argparse.Namespace) -> None:
         print_line(
             args, f"{out['partly']:,} pixel shards hold needed and unneeded images: they stay whole"
         )
+    if (cache := out["remote_cache"])["files"]:
+        print_line(
+            args,
+            f"fetched from addresses, for all your benches: {cache['bytes'] / 1e6:,.1f} of at most"
+            f" {cache['most'] / 1e6:,.0f} MB in {cache['folder']} (ASSAY_REMOTE_CACHE_GB)",
+        )
     print_result(args, out, f"assay {'gc' if args.dry_run else 'check'} -b {bench.given}")
 
 
