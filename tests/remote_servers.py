@@ -79,6 +79,7 @@ class Web(SimpleHTTPRequestHandler):
             return self.answer(404)
         tag = f'"{os.stat(file).st_mtime_ns}"'
         if self.headers.get("If-None-Match") == tag:
+            self.state.unchanged += 1
             return self.answer(304, ETag=tag)
         with open(file, "rb") as opened:
             body = opened.read()
@@ -87,6 +88,7 @@ class Web(SimpleHTTPRequestHandler):
             start, end = int(start), min(int(end or len(body)), len(body) - 1)
             where = {"Content-Range": f"bytes {start}-{end}/{len(body)}", "ETag": tag}
             return self.answer(206, body[start : end + 1], **where)
+        self.state.take_turn()
         self.answer(200, body, ETag=tag)
 
     def answer(self, status, body=b"", **headers):
@@ -122,7 +124,18 @@ class Asked:
 
     def __init__(self):
         self.asked, self.sent, self.slowness, self.now, self.most = [], 0, 0.0, 0, 0
+        self.bodies = self.unchanged = 0  # files that were sent, and those that need not be
+        self.hold_after = None  # after so many it sends no more, until it is None again
         self.lock = threading.Lock()
+
+    def take_turn(self):
+        """Wait until one more file may be sent."""
+        while True:
+            with self.lock:
+                if self.hold_after is None or self.bodies < self.hold_after:
+                    self.bodies += 1
+                    return
+            time.sleep(0.02)
 
     @contextmanager
     def busy(self):

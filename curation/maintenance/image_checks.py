@@ -35,7 +35,7 @@ def compare_originals(
 
 def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Iterator[dict]:
     """Check that the kept images are what was imported; none is fetched from an address for it."""
-    away = state.keep & [is_address(uri) for uri in state.uri]
+    away = state.keep & state.uri.map(is_address).astype(bool)
     if n := int(away.sum()):
         yield make_finding("elsewhere", f"{n:,} images at addresses were not fetched to look at them", n)
     kept = state[state.keep & ~away]

@@ -277,7 +277,7 @@ async def open_client(**options: Any) -> Any:
         answer = context.trace_request_ctx
         if answer is not None:
             answer["status"] = params.response.status
-            answer |= {name: v for name, v in params.response.headers.items() if name == "ETag"}
+            answer["ETag"] = params.response.headers.get("ETag", "")
 
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(note_answer)
