@@ -17,6 +17,7 @@ from assay.curation.formats.base import (
     choose_best,
     list_formats,
 )
+from assay.curation.formats.in_place import find_unfinished
 from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
 from assay.curation.formats.splits import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
@@ -35,6 +36,11 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
     if is_address(str(path)):
         return read_address(str(path), options)
     path = Path(os.path.abspath(Path(path).expanduser()))
+    if backup := find_unfinished(path):
+        raise UserError(
+            f"expected {path.name} to be whole, found that a mending in place was interrupted ({backup.name})",
+            "assay export --in-place with the same bench finishes it",
+        )
     try:
         return make_source(find_format(path, options.format).read(path, options), options, path)
     except OSError as e:

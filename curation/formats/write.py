@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from assay.curation.formats.base import (
     list_formats,
 )
 from assay.curation.formats.changes import count_held_out, list_changes
+from assay.curation.formats.in_place import finish_mending, mend_in_place
 from assay.curation.formats.new_folder import fill_new_folder
-from assay.curation.formats.patches import mend_in_place, write_patched
+from assay.curation.formats.patches import write_patched
 from assay.curation.formats.remote_source import fetch_source
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.media.addresses import is_address
@@ -157,8 +159,11 @@ def find_source(record: SourceRecord, in_place: bool = False) -> Path:
 def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
     """Mend the sources themselves, each with a backup beside it.
 
-    Returns [{source, path, changes, backup (None where nothing changed), notes}].
+    Where that was interrupted, finish it. Returns [{source, path, changes, backup (None where nothing changed),
+    notes}].
     """
+    if finished := list(finish_sources(bench, version)):
+        return finished
     return [
         dict(
             source=plan.record.name,
@@ -168,8 +173,19 @@ def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
             notes=plan.notes,
         )
         for plan in plan_patches(bench, version, in_place=True)
-        for backup in [mend_in_place(plan.source, plan.patch)]
+        for backup in [mend_in_place(plan.source, plan.patch, plan.samples)]
     ]
+
+
+def finish_sources(bench: Bench, version: str | int) -> Iterator[dict]:
+    """Finish the sources that an interrupted run left half mended."""
+    records = read_records(bench)
+    for name in sorted(bench.frame(version).source.unique()):
+        path = records[name].path if name in records else ""
+        if path and not is_address(path) and (done := finish_mending(Path(path))):
+            backup, changes = done
+            note = f"{name}: an earlier run was interrupted; this one finished it, and did nothing else"
+            yield dict(source=name, path=path, changes=changes, backup=str(backup), notes=[note])
 
 
 def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HEAD") -> list[dict]:
