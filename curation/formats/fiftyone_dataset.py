@@ -45,6 +45,7 @@ class FiftyOneDataset:
     def read(self, path: Path, options: ImportOptions) -> Listing:
         """List the samples of samples.json."""
         about = JsonText(path / "metadata.json").value
+        about = about if isinstance(about, dict) else {}
         rows = read_rows(JsonText(path / "samples.json"))
         if about.get("media_type") not in ("image", None):
             raise UserError(
@@ -52,23 +53,27 @@ class FiftyOneDataset:
                 "export its images from FiftyOne",
             )
         field = choose_field(path.name, rows, options)
-        samples, left_out = [], []
+        samples, left_out, seen = [], [], set()
         for n, row in enumerate(rows):
             key, uri, wrong = locate_file(path, row.get("filepath"), options.images)
             label = read_label(row, field)
             names = find_split_tags(row, options.split_map)
             flaw = find_flaw(label) if label else ""
-            if wrong or flaw or len(names) > 1:
-                several = f"has several splits: {', '.join(names)}"
-                reason = wrong or (f"has a label that {flaw}" if flaw else several)
+            several = f"has several splits: {', '.join(names)}" if len(names) > 1 else ""
+            twice = f"is in samples.json twice (sample {n})" if key in seen else ""
+            reason = wrong or (f"has a label that {flaw}" if flaw else several or twice)
+            if reason:
                 left_out.append((key or f"sample {n}", reason))
                 continue
+            seen.add(key)
             split = names[0] if names else None
             meta = read_metadata(row, field, split)
             samples.append(dict(key=key, uri=uri, label=label, split=split, meta=meta))
         used = {"samples.json", "metadata.json", *(sample["key"] for sample in samples)}
         unread = list_unread(file for file in list_files(str(path)) if file not in used)
-        classes = (about.get("classes") or {}).get(field) or about.get("default_classes") or []
+        of_fields = about.get("classes")
+        classes = of_fields.get(field) if isinstance(of_fields, dict) else None
+        classes = classes or about.get("default_classes")
         return Listing(
             self.name,
             "FiftyOne data set",
@@ -78,7 +83,7 @@ class FiftyOneDataset:
             describe_other_fields(rows, field),
             describe_roles(samples, field),
             unread,
-            [name for name in classes if isinstance(name, str)],
+            [c for c in classes if isinstance(c, str)] if isinstance(classes, list) else [],
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
@@ -184,14 +189,19 @@ def describe_field(rows: list[dict], field: str) -> str:
 
 
 def read_label(row: dict, field: str | None) -> str | None:
-    label = (row.get(field) or {}).get("label") if field else None
+    value = row.get(field) if field else None
+    label = value.get("label") if isinstance(value, dict) else None
     return None if label is None else str(label)
 
 
 def find_split_tags(row: dict, split_map: dict[str, str]) -> list[str]:
     """Find the tags of a sample that name splits."""
-    tags = [tag for tag in row.get("tags") or [] if isinstance(tag, str)]
+    tags = [tag for tag in list_tags(row) if isinstance(tag, str)]
     return sorted({tag for tag in tags if tag in split_map or tag.lower() in SPLITS})
+
+
+def list_tags(row: dict) -> list:
+    return row["tags"] if isinstance(row.get("tags"), list) else []
 
 
 def split_words(rows: list[dict], split_map: dict[str, str]) -> dict[str, str]:
@@ -220,13 +230,15 @@ def read_metadata(row: dict, field: str | None, split: str | None) -> dict[str, 
     meta: dict[str, Any] = {}
     for name, value in row.items():
         if name == "tags":
-            value = [tag for tag in value or [] if tag != split]
+            value = [tag for tag in list_tags(row) if tag != split]
         elif name.startswith("_") or name in OWN or name == field:
             continue
         elif kind_of(value):
             value = value.get("label") if kind_of(value) == ONE_LABEL else None
         if value not in (None, []):
             meta[name] = value
+    if meta and any(word in (text := json.dumps(meta)) for word in ("NaN", "Infinity")):
+        meta = json.loads(text, parse_constant=lambda _: None)
     return meta
 
 
@@ -261,7 +273,7 @@ def set_label(text: JsonText, span: Span, row: dict, field: str | None, label: s
     members = text.members(span)
     if label is None:
         text.replace(members[field], None)
-    elif row.get(field):
+    elif read_label(row, field) is not None:
         text.replace(text.members(members[field])["label"], label)
     else:
         made = fiftyone_schema.make_classification(label, json.dumps(row.get("_id")) + field)

@@ -48,14 +48,17 @@ class FiftyOneLabels:
         labels, classes = read_labels(text, options)
         files = list(list_files(str(path)))
         by_stem = index_stems(files)
-        samples, left_out = [], []
+        samples, left_out, seen = [], [], set()
         for name, target in labels.items():
             key, uri, wrong = find_image(path, name, by_stem, options)
             label = None if options.pictures_only else name_class(target, classes)
             flaw = find_flaw(label) if label else ""
+            if key in seen:
+                wrong = f"is in {LABELS} twice, once as {name}"
             if wrong or flaw:
                 left_out.append((key, wrong or f"has a label that {flaw}"))
                 continue
+            seen.add(key)
             extra = read_attributes(target)
             named = [v for k, v in extra.items() if k in ("split", "tags") and isinstance(v, str)]
             words = find_split_tags({"tags": named}, options.split_map)
@@ -129,6 +132,12 @@ def read_labels(text: JsonText, options: ImportOptions) -> tuple[dict[str, Any],
     labels, classes = found.get("labels"), found.get("classes") or []
     if not isinstance(labels, dict) or not labels:
         raise UserError(f"expected labels in {text.path.name}, found none", "is the file complete?")
+    starts = member_starts(text.text, text.members()["labels"].start)
+    if len(starts) != len(labels):
+        raise UserError(
+            f"expected each image once in {text.path.name}, found {len(starts) - len(labels):,} named twice",
+            "take the others out",
+        )
     several = next((name for name, target in labels.items() if isinstance(target, list)), None)
     if several is not None and not options.pictures_only:
         first = (labels[several] or [None])[0]
@@ -145,7 +154,7 @@ def name_class(target: Any, classes: list[str]) -> str | None:
     """Name the class of a label: a word, or a number in the list of classes."""
     if isinstance(target, dict):
         target = target.get("label")
-    if isinstance(target, list) or target is None:
+    if isinstance(target, list | dict) or target is None:
         return None
     if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(classes):
         return classes[target]

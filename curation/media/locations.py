@@ -27,13 +27,19 @@ class Place(NamedTuple):
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """List the relative paths of all files, sorted.
 
-    Links are followed (exported class folders are links), but not in a circle."""
+    Links are followed (exported class folders are links), but not in a circle. Pipes, sockets and devices are none:
+    nobody can read them to their end."""
     here = os.path.realpath(folder)
     for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
         if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
             yield from list_files(entry.path, f"{prefix}{entry.name}/", (*above, here))
-        elif not entry.is_dir() and not entry.name.startswith("."):
+        elif not entry.is_dir() and not entry.name.startswith(".") and not is_special(entry):
             yield prefix + entry.name
+
+
+def is_special(entry: os.DirEntry) -> bool:
+    """Whether a name leads to a pipe, a socket or a device; one that leads nowhere does not."""
+    return not entry.is_file() and os.path.exists(entry.path)
 
 
 def locate_paths(root: os.PathLike, paths: Iterable[str | None], exported: bool) -> Iterator[Place]:

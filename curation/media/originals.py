@@ -65,7 +65,8 @@ def read_container(
 def read_file(path: str) -> bytes | BadMedia:
     try:
         if not os.path.isfile(path):  # nor a pipe, which would wait for ever
-            return BadMedia("there is no such file")
+            special = os.path.exists(path) and not os.path.isdir(path)
+            return BadMedia("is a pipe, a socket or a device" if special else "there is no such file")
         if os.path.getsize(path) > MAX_BYTES:
             return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
         with open(path, "rb") as f:
