@@ -71,9 +71,10 @@ class Bench(curation.Bench):
     ) -> Bench:
         """Import a folder, file, DataFrame, or arrays of images with labels.
 
-        source: a path or an address (s3://, gs://, https://); a frame with a column of paths, addresses, bytes, arrays or PIL images; or images, as frames.make_frame
-        takes them with `labels` (n,) and `split`. columns: {image, label, split, id or group: its column}. For the
-        others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the place
+        source: a path or an address (s3://, gs://, https://); a frame with a column of paths, addresses, bytes,
+        arrays or PIL images; or images, as frames.make_frame takes them with `labels` (n,) and `split`. columns:
+        {image, label, split, id or group: its column}. For the others see formats.base.ImportOptions. Returns the
+        bench. What is imported again by a `name` takes the place
         of what was: frames are called frame, arrays arrays.
         """
         import pandas as pd

@@ -151,9 +151,7 @@ class Asked:
 def web_server(folder):
     """Yield (its address, what it was asked)."""
     state = Asked()
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Web, state=state, directory=str(folder))
-    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Web, state=state, directory=str(folder)))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

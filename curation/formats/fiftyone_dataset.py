@@ -94,7 +94,10 @@ class FiftyOneDataset:
         rows = read_rows(text)
         field = choose_field(source.name, rows, options)
         spans = text.elements(text.members()["samples"])
-        at = {locate_file(source, row.get("filepath"), options.images)[0]: i for i, row in enumerate(rows)}
+        at = {
+            locate_file(source, row.get("filepath"), options.images)[0]: i
+            for i, row in enumerate(rows)
+        }
         words = split_words(rows, options.split_map)
         for change in changes.itertuples():
             i = at.get(change.key)
@@ -107,7 +110,9 @@ class FiftyOneDataset:
                 if change.label != change.given_label:
                     set_label(text, spans[i], rows[i], field, change.label)
                 if isinstance(change.split, str):
-                    set_split(text, spans[i], options.split_map, words.get(change.split, change.split))
+                    set_split(
+                        text, spans[i], options.split_map, words.get(change.split, change.split)
+                    )
         gone = changes[changes.removed].key
         text.remove(spans, {at[key] for key in gone})
         files = [key for key in gone if not os.path.isabs(key) and (source / key).is_file()]
@@ -141,7 +146,8 @@ def read_rows(text: JsonText) -> list[dict]:
     rows = text.value.get("samples") if isinstance(text.value, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not rows:
         raise UserError(
-            f"expected a list of samples in {text.path.name}, found none", "is it an export of FiftyOne?"
+            f"expected a list of samples in {text.path.name}, found none",
+            "is it an export of FiftyOne?",
         )
     return rows
 
@@ -220,7 +226,11 @@ def locate_file(root: Path, given: Any, images: str | Path | None) -> tuple[str,
     base = os.path.abspath(os.path.expanduser(images)) if images else str(root)
     uri = os.path.normpath(os.path.join(base, path))
     if not uri.startswith(f"{base}/"):
-        return given, uri, f"names {given[:300]}, which leaves the folder: --images FOLDER says where it is"
+        return (
+            given,
+            uri,
+            f"names {given[:300]}, which leaves the folder: --images FOLDER says where it is",
+        )
     key = uri.removeprefix(f"{base}/")
     return key, uri, "" if os.path.isfile(uri) else f"names {given[:300]}, which is not there"
 
@@ -296,5 +306,3 @@ def set_split(text: JsonText, span: Span, split_map: dict[str, str], word: str) 
         if tag in names:
             return text.replace(place, word)
     text.add_element(members["tags"], word)
-
-

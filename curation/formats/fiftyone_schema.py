@@ -103,7 +103,12 @@ def make_sample(row: Any, file: str) -> dict[str, Any]:
 
 
 def make_classification(label: str, made_of: str) -> dict[str, Any]:
-    return {"_id": make_id(f"label {made_of}"), "_cls": "Classification", "tags": [], "label": label}
+    return {
+        "_id": make_id(f"label {made_of}"),
+        "_cls": "Classification",
+        "tags": [],
+        "label": label,
+    }
 
 
 def make_id(made_of: str) -> dict[str, str]:

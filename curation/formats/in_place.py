@@ -74,20 +74,21 @@ def check_files(source: Path, patch: Patch) -> None:
     lost = [file for file in named if not os.path.lexists(place_of(source, file))]
     if lost:
         raise UserError(
-            f"expected {lost[0]} in {source}, found no such file", "import it again: it has changed since"
+            f"expected {lost[0]} in {source}, found no such file",
+            "import it again: it has changed since",
         )
     twice = [new for new, n in Counter(patch.moved.values()).items() if n > 1]
     leaving = {*patch.moved, *patch.removed}
     taken = [
-        new
-        for new in patch.moved.values()
-        if os.path.lexists(source / new) and new not in leaving
+        new for new in patch.moved.values() if os.path.lexists(source / new) and new not in leaving
     ]
     if taken or twice:
         raise UserError(
             f"expected free places for moved files, found {(taken or twice)[0]} taken", COPY
         )
-    outside = [f for f in (*named, *patch.moved.values()) if os.path.normpath(f).startswith(("../", "/"))]
+    outside = [
+        f for f in (*named, *patch.moved.values()) if os.path.normpath(f).startswith(("../", "/"))
+    ]
     assert not outside, f"{outside[0]} lies outside of the source"
     for folder in sorted({place_of(source, file).parent for file in named}):
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -113,7 +114,9 @@ def write_backup(source: Path, patch: Patch, folder: Path, changes: int) -> None
         kept.parent.mkdir(parents=True, exist_ok=True)
         keep_file(place_of(source, file), kept)
     if patch.moved:
-        with open(folder / MOVES, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+        with open(
+            folder / MOVES, "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as out:
             csv.writer(out).writerows([("old", "new"), *patch.moved.items()])
     plan = dict(
         fresh=fresh, removed=patch.removed, moved=list(patch.moved.items()), changes=changes

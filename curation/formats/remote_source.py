@@ -120,9 +120,7 @@ def ask_before_fetching(bench: Bench, source: Source) -> None:
     root = os.path.abspath(bench.path / "uploads")
     if not source.path.startswith(f"{root}/"):
         return
-    hosts = Counter(
-        addresses.host_of(uri) for uri in source.frame.uri if addresses.is_address(uri)
-    )
+    hosts = Counter(addresses.host_of(uri) for uri in source.frame.uri if addresses.is_address(uri))
     if hosts:
         raise Question(
             f"expected images in {source.name}, found addresses of {hosts.total():,} "

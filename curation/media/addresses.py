@@ -127,15 +127,17 @@ def check_scheme(address: str) -> None:
     if extra:
         from assay.curation.system.extras import require
 
-        require(extra, package)
-    elif package:
-        from importlib.util import find_spec
+        require(extra, package, "fsspec")
+        return
+    from importlib.util import find_spec
 
-        if find_spec(package) is None:
-            raise UserError(
-                f"expected {package} to read {scheme}:// addresses, found nothing installed by that name",
-                f"pip install {package}",
-            )
+    missing = [name for name in ("fsspec", package) if name and find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"expected {' and '.join(missing)} to read {scheme}:// addresses, found nothing installed "
+            "by that name",
+            f"pip install {' '.join(missing)}",
+        )
 
 
 def is_link_local(host: str) -> bool:

@@ -18,9 +18,7 @@ def read_bytes(uri: str) -> bytes:
     return blob
 
 
-def iter_bytes(
-    uris: Iterable[str], fresh: bool = False
-) -> Iterator[tuple[int, bytes | BadMedia]]:
+def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, bytes | BadMedia]]:
     """Read the bytes at every uri, each with its index.
 
     Files first, then addresses as they come, then containers, each from its first member to the last. What cannot
@@ -66,7 +64,9 @@ def read_file(path: str) -> bytes | BadMedia:
     try:
         if not os.path.isfile(path):  # nor a pipe, which would wait for ever
             special = os.path.exists(path) and not os.path.isdir(path)
-            return BadMedia("is a pipe, a socket or a device" if special else "there is no such file")
+            return BadMedia(
+                "is a pipe, a socket or a device" if special else "there is no such file"
+            )
         if os.path.getsize(path) > MAX_BYTES:
             return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
         with open(path, "rb") as f:

@@ -207,7 +207,9 @@ def ask_info(address: str) -> dict:
         raise
     except Exception as e:  # of any of fsspec's libraries
         reason = describe_fault(e, address).reason
-        raise UserError(f"expected something at {address}, found that it {reason}", "check it") from None
+        raise UserError(
+            f"expected something at {address}, found that it {reason}", "check it"
+        ) from None
 
 
 def list_folder(address: str) -> Iterator[str]:
@@ -220,7 +222,9 @@ def list_folder(address: str) -> Iterator[str]:
         found = files.find(whole_address(address), detail=True)
     except Exception as e:
         reason = describe_fault(e, address).reason
-        raise UserError(f"expected a folder at {address}, found that it {reason}", "check it") from None
+        raise UserError(
+            f"expected a folder at {address}, found that it {reason}", "check it"
+        ) from None
     root = files._strip_protocol(address).rstrip("/") + "/"
     for path in sorted(found):
         told = found[path]
@@ -315,5 +319,3 @@ def limit_size() -> Any:
                 raise TooLarge
 
     return Limit()
-
-

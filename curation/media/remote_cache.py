@@ -124,9 +124,7 @@ class RemoteCache:
     def measure(self) -> dict:
         """Measure it: {folder, files, bytes, most}."""
         sizes = [found.st_size for _, found in self.list_files()]
-        return dict(
-            folder=str(self.folder), files=len(sizes), bytes=sum(sizes), most=most_bytes()
-        )
+        return dict(folder=str(self.folder), files=len(sizes), bytes=sum(sizes), most=most_bytes())
 
     def trim_after(self, fetched: Collection[Kept]) -> None:
         """Trim now and then, as files come."""

@@ -54,7 +54,7 @@ def describe_fault(error: BaseException, address: str) -> Fault:
     if is_one_of(chain, "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"):
         return Fault(
             "needs credentials, found none: AWS_PROFILE or AWS_ACCESS_KEY_ID say which; "
-            'a public bucket: FSSPEC_S3=\'{"anon": true}\''
+            "a public bucket: FSSPEC_S3='{\"anon\": true}'"
         )
     if any(isinstance(e, ssl.SSLError) for e in chain):
         return Fault(f"cannot be read: {host_of(address)} has no valid certificate")
@@ -64,9 +64,13 @@ def describe_fault(error: BaseException, address: str) -> Fault:
     if any(isinstance(e, TimeoutError) for e in chain) or is_one_of(chain, "FSTimeoutError"):
         late = is_one_of(chain, "ConnectionTimeoutError", "ConnectTimeoutError")
         return Fault(f"did not come in time from {host_of(address)} (timeout)", True, late)
-    if is_one_of(chain, "ClientConnectorError", "EndpointConnectionError", "ConnectionRefusedError"):
+    if is_one_of(
+        chain, "ClientConnectorError", "EndpointConnectionError", "ConnectionRefusedError"
+    ):
         return Fault(f"cannot be read: {host_of(address)} cannot be reached", True, True)
-    if is_one_of(chain, "InvalidURL", "NonHttpUrlClientError", "TooManyRedirects", "ParamValidationError"):
+    if is_one_of(
+        chain, "InvalidURL", "NonHttpUrlClientError", "TooManyRedirects", "ParamValidationError"
+    ):
         return Fault("cannot be read: the address, or where it leads to, is none")
     passing = isinstance(error, OSError) or is_one_of(
         chain, "ClientError", "ClientPayloadError", "ServerDisconnectedError", "HTTPClientError"

@@ -110,7 +110,10 @@ def test_which_field_is_asked_and_boxes_are_no_classes(tmp_path):
 @pytest.mark.parametrize(
     "labels, word",
     [
-        ('{"classes": ["a"], "labels": {"x": [{"label": "a", "bounding_box": [0, 0, 1, 1]}]}}', "boxes"),
+        (
+            '{"classes": ["a"], "labels": {"x": [{"label": "a", "bounding_box": [0, 0, 1, 1]}]}}',
+            "boxes",
+        ),
         ('{"classes": null, "labels": {"x": ["a", "b"]}}', "list of labels"),
         ('{"classes": null, "labels": {}}', "found none"),
         ('{"classes": null, "labels": {"x": "a"', "complete"),

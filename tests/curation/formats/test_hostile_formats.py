@@ -57,13 +57,26 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     assert len(read_source(photos).frame) == 30
 
 
-NAMES = ["'; drop table samples; --", "<script>alert(1)<", 'a\'b"c', "..", "%2e%2e", "\\..\\x", "$(id)"]
+NAMES = [
+    "'; drop table samples; --",
+    "<script>alert(1)<",
+    "a'b\"c",
+    "..",
+    "%2e%2e",
+    "\\..\\x",
+    "$(id)",
+]
 
 
 def test_names_are_text_and_nothing_else(tmp_path):
     labels = [NAMES[n % len(NAMES)] for n in range(12)]
-    rows = [sample(n, ground_truth=dict(_cls="Classification", label=label), site=label) for n, label in enumerate(labels)]
-    bench = assay.create(tmp_path / "bench").add(write_fiftyone(tmp_path / "fo", rows), who="<b>ann", progress=False)
+    rows = [
+        sample(n, ground_truth=dict(_cls="Classification", label=label), site=label)
+        for n, label in enumerate(labels)
+    ]
+    bench = assay.create(tmp_path / "bench").add(
+        write_fiftyone(tmp_path / "fo", rows), who="<b>ann", progress=False
+    )
     assert sorted(bench.state().label) == sorted(labels)
     for written in list_formats(WritableFormat):
         out = tmp_path / "out" / written.name
@@ -78,14 +91,34 @@ def test_names_are_text_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     "samples, about, word",
     [
-        ([sample(n, filepath="../" * 9 + "etc/passwd") for n in range(12)], None, "leaves the folder"),
+        (
+            [sample(n, filepath="../" * 9 + "etc/passwd") for n in range(12)],
+            None,
+            "leaves the folder",
+        ),
         ("[" * 100_000, None, "JSON"),
         ('{"samples": [{"filepath": "a.png"', None, "JSON"),
         ([sample(n) for n in range(12)], ["sample_fields"], None),
         ([sample(n // 2) for n in range(12)], None, "twice"),
-        ([sample(0, tags="train"), sample(1, tags=[1, None]), sample(2, filepath=3), sample(3, ground_truth="x")], None, "no filepath"),
+        (
+            [
+                sample(0, tags="train"),
+                sample(1, tags=[1, None]),
+                sample(2, filepath=3),
+                sample(3, ground_truth="x"),
+            ],
+            None,
+            "no filepath",
+        ),
         ([sample(n, x=float("nan")) for n in range(12)], None, None),
-        ([sample(n, ground_truth=dict(_cls="Classification", label="z" * 10_000_000)) for n in range(2)], None, "label that"),
+        (
+            [
+                sample(n, ground_truth=dict(_cls="Classification", label="z" * 10_000_000))
+                for n in range(2)
+            ],
+            None,
+            "label that",
+        ),
         ([sample(n) for n in range(12)], dict(sample_fields=[], media_type="video"), "video"),
         ([], None, "found none"),
     ],

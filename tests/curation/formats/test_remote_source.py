@@ -38,7 +38,9 @@ def photos(tmp_path):
     """30 pictures in class folders, and t.csv beside them."""
     folder = write_class_folders(tmp_path, make_pictures())
     files = sorted(folder.rglob("*.png"))
-    rows = dict(path=[str(f.relative_to(folder)) for f in files], label=[f.parent.name for f in files])
+    rows = dict(
+        path=[str(f.relative_to(folder)) for f in files], label=[f.parent.name for f in files]
+    )
     pd.DataFrame(rows).to_csv(folder / "t.csv", index=False)
     return folder
 
@@ -60,7 +62,9 @@ def test_a_bucket_s_folder_is_read_as_the_folder(tmp_path, monkeypatch):
         client.put_object(Bucket="photos", Key="deep/photos/../evil.png", Body=b"x")
         client.put_object(Bucket="photos", Key="deep/photos/train/", Body=b"")
         client.put_object(Bucket="photos", Key="deep/photos-2/other.png", Body=b"x")
-        status, out, _ = run_assay("import", "s3://photos/deep/photos/", "-b", tmp_path / "there", "--who", "ann")
+        status, out, _ = run_assay(
+            "import", "s3://photos/deep/photos/", "-b", tmp_path / "there", "--who", "ann"
+        )
         there = assay.open(tmp_path / "there")
         assert status == 0 and "../evil.png" in out and "30 images lie at addresses" in out
         assert labels_of(there) == labels_of(here)
@@ -69,7 +73,9 @@ def test_a_bucket_s_folder_is_read_as_the_folder(tmp_path, monkeypatch):
         add(there, "s3://photos/deep/photos")
         pd.testing.assert_frame_equal(there.state(), before)
         export_version(there, tmp_path / "out", format="folders", copy=True)
-        found = {pixel_hash(f.read_bytes()): f.parent.name for f in (tmp_path / "out").rglob("*.png")}
+        found = {
+            pixel_hash(f.read_bytes()): f.parent.name for f in (tmp_path / "out").rglob("*.png")
+        }
         assert found == {pixel_hash(p.png): p.label for p in make_pictures()}
         with pytest.raises(UserError, match="nothing is written to addresses"):
             write_in_place(there)
@@ -81,7 +87,9 @@ def test_a_table_on_the_web_names_images_beside_it(photos, tmp_path):
         assert labels_of(bench) == labels_of(add(assay.create(tmp_path / "here"), photos / "t.csv"))
         asked = len(server.asked)
         add(bench, f"{web}/x/photos/t.csv?{SECRET}")
-        assert len(bench.state()) == 30 and len(server.asked) == asked + 31, "each is asked for again"
+        assert len(bench.state()) == 30 and len(server.asked) == asked + 31, (
+            "each is asked for again"
+        )
         first = bench.frame(split="train").index[:1]
         bench.edit(pd.DataFrame(dict(sample=first, label=["cow"])), who="ann")
         for file in (tmp_path / "bench").rglob("*"):
@@ -90,7 +98,9 @@ def test_a_table_on_the_web_names_images_beside_it(photos, tmp_path):
 
 def test_parquet_and_zip_at_an_address(photos, tmp_path, monkeypatch):
     files = sorted(photos.rglob("*.png"))
-    table = pd.DataFrame(dict(image=[f.read_bytes() for f in files], label=[f.parent.name for f in files]))
+    table = pd.DataFrame(
+        dict(image=[f.read_bytes() for f in files], label=[f.parent.name for f in files])
+    )
     table.to_parquet(photos / "all.parquet")
     with zipfile.ZipFile(photos / "all.zip", "w") as archive:
         for f in files:
@@ -103,7 +113,9 @@ def test_parquet_and_zip_at_an_address(photos, tmp_path, monkeypatch):
         assert list(state.label) == list(table.label)
         zipped = add(assay.create(tmp_path / "zipped"), "s3://photos/all.zip")
         assert sorted(zipped.state().label) == sorted(table.label)
-        assert not any("://" in uri for uri in zipped.state().uri), "a zip is unpacked into the bench"
+        assert not any("://" in uri for uri in zipped.state().uri), (
+            "a zip is unpacked into the bench"
+        )
         assert [f["kind"] for f in bench.check()] == ["elsewhere"]
 
 
@@ -129,7 +141,9 @@ def test_bad_rows_are_named_and_the_others_can_be_imported(photos, tmp_path):
     with web_server(photos) as (web, _):
         rows = pd.read_csv(photos / "t.csv")
         rows["path"] = [f"{web}/a/{path}" for path in rows.path]
-        rows.loc[:2, "path"] = [f"{web}/{kind}/none.png?{SECRET}" for kind in ("a", "secret", "moved")]
+        rows.loc[:2, "path"] = [
+            f"{web}/{kind}/none.png?{SECRET}" for kind in ("a", "secret", "moved")
+        ]
         rows.to_csv(tmp_path / "list.csv", index=False)
         bench = assay.create(tmp_path / "bench")
         with pytest.raises(UserError, match="404") as refused:
@@ -161,7 +175,9 @@ def test_a_file_address_reads_this_machine_and_no_further_than_its_path(photos, 
     bench = add(assay.create(tmp_path / "bench"), f"file://{photos}/t.csv")
     assert len(bench.state()) == 30 and not any("://" in uri for uri in bench.state().uri)
     (tmp_path / "secret.png").write_bytes(b"x")
-    rows = pd.DataFrame(dict(path=[f"file://{tmp_path}/secret.png"] * 2 + ["ape/x"], label=list("aab")))
+    rows = pd.DataFrame(
+        dict(path=[f"file://{tmp_path}/secret.png"] * 2 + ["ape/x"], label=list("aab"))
+    )
     rows.to_csv(photos / "evil.csv", index=False)
     with pytest.raises(UserError, match="leaves the manifest's folder"):
         read_source(photos / "evil.csv")
