@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_folders import list_unread
-from assay.curation.formats.fiftyone_dataset import find_split_tags, locate_file
+from assay.curation.formats.fiftyone_dataset import locate_file
+from assay.curation.formats.fiftyone_fields import find_split_tags
 from assay.curation.formats.json_text import JsonText, member_starts
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
@@ -81,7 +82,7 @@ class FiftyOneLabels:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change labels in labels.json; what was removed goes, with its file."""
+        """Change labels in labels.json; removed images go."""
         if changes.empty:
             return Patch()
         text = JsonText(source / LABELS)
@@ -124,7 +125,7 @@ FORMAT = FiftyOneLabels()
 
 
 def read_labels(text: JsonText, options: ImportOptions) -> tuple[dict[str, Any], list[str]]:
-    """Read what labels.json says: {name of an image: its label}, and the classes.
+    """Read the labels by image, and the classes.
 
     UserError where an image has several labels, or boxes.
     """
@@ -151,7 +152,7 @@ def read_labels(text: JsonText, options: ImportOptions) -> tuple[dict[str, Any],
 
 
 def name_class(target: Any, classes: list[str]) -> str | None:
-    """Name the class of a label: a word, or a number in the list of classes."""
+    """Name the class of a label: a word, or a class' number."""
     if isinstance(target, dict):
         target = target.get("label")
     if isinstance(target, list | dict) or target is None:
@@ -171,7 +172,7 @@ def read_attributes(target: Any) -> dict[str, Any]:
 
 
 def index_stems(files: Any) -> dict[str, list[str]]:
-    """Map the names of images of data/, without their endings, to their files."""
+    """Map the images of data/ by name without ending to files."""
     found: dict[str, list[str]] = {}
     for file in files:
         if file.startswith("data/") and file.lower().endswith(SUFFIXES):
@@ -182,7 +183,10 @@ def index_stems(files: Any) -> dict[str, list[str]]:
 def find_image(
     root: Path, name: str, by_stem: dict[str, list[str]], options: ImportOptions
 ) -> tuple[str, str, str]:
-    """Find the image that labels.json names: its key, its uri, and what is wrong with it."""
+    """Find the image that labels.json names.
+
+    Returns its key, its uri, and what is wrong with it: "" where nothing is.
+    """
     if os.path.isabs(name) or "://" in name:
         return locate_file(root, name, options.images)
     files = by_stem.get(os.path.normpath(name.replace("\\", "/")), [])

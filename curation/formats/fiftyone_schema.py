@@ -38,7 +38,7 @@ INNER = {"ground_truth": CLASSIFICATION, "metadata": METADATA}
 
 
 def make_metadata(name: str, classes: list[str]) -> dict[str, Any]:
-    """Make metadata.json of a data set of images with one field of labels."""
+    """Make metadata.json of images with one field of labels."""
     return dict(
         _id=make_id(name),
         name=name,

@@ -1,4 +1,4 @@
-"""Bring a patch to the source itself, with a backup; what was interrupted is finished.
+"""Mend a source in place, with a backup; finish what was interrupted.
 
 First a backup is written whole, with the new files and the plan in it. Only then is the source touched,
 in steps of which each can be done again, so that whoever comes after a crash can finish.
@@ -26,8 +26,9 @@ COPY = "export a copy: --format source -o FOLDER"
 
 
 def mend_in_place(source: Path, patch: Patch, changes: int = 0) -> Path | None:
-    """Bring a patch to the source itself; returns the folder of the backup, None where nothing changed.
+    """Bring a patch to the source itself.
 
+    Returns the folder of the backup, None where nothing changed.
     What is rewritten or removed lies in the backup as it was. UserError where nothing was touched; and
     where the disk failed midway, in which case finish_mending can go on. changes: how many are told of.
     """
@@ -56,7 +57,10 @@ def find_unfinished(source: Path) -> Path | None:
 
 
 def finish_mending(source: Path) -> tuple[Path, int] | None:
-    """Finish what was interrupted: (its backup, how many changes), None where nothing was."""
+    """Finish what was interrupted.
+
+    Returns (its backup, how many changes), None where nothing was.
+    """
     backup = find_unfinished(source)
     if backup is None:
         return None
@@ -69,7 +73,7 @@ def finish_mending(source: Path) -> tuple[Path, int] | None:
 
 
 def check_files(source: Path, patch: Patch) -> None:
-    """Raise UserError unless all files are there that change, and all places free that they go to."""
+    """Check that all files are there, and their new places free."""
     named = [*patch.rewritten, *patch.removed, *patch.moved]
     lost = [file for file in named if not os.path.lexists(place_of(source, file))]
     if lost:
@@ -96,12 +100,12 @@ def check_files(source: Path, patch: Patch) -> None:
 
 
 def place_of(source: Path, file: str) -> Path:
-    """Where a file of a source lies; a source that is one file has "" alone."""
+    """Place a file of a source; "" is the source itself."""
     return source / file if file else source
 
 
 def write_backup(source: Path, patch: Patch, folder: Path, changes: int) -> None:
-    """Write what will change as it was, what it will be, and the plan."""
+    """Write the old files, the new ones, and the plan."""
     new, fresh = folder / NEW, {}
     new.mkdir()
     for n, (file, write) in enumerate(patch.rewritten.items()):
@@ -125,7 +129,7 @@ def write_backup(source: Path, patch: Patch, folder: Path, changes: int) -> None
 
 
 def keep_file(place: Path, kept: Path) -> None:
-    """Keep a file as it is: another takes its place, so that a second name for it is enough."""
+    """Keep a file by a second name; another takes its place."""
     place = Path(os.path.realpath(place))
     try:
         os.link(place, kept)
@@ -135,7 +139,7 @@ def keep_file(place: Path, kept: Path) -> None:
 
 
 def write_plan(folder: Path, plan: dict) -> None:
-    """Write a plan in the place of the last, whole or not at all."""
+    """Write a plan over the last, whole or not at all."""
     draft = folder / f"{PLAN}.tmp"
     draft.write_text(json.dumps(plan), "utf-8")
     sync_file(draft)
@@ -151,7 +155,7 @@ def sync_file(path: Path) -> None:
 
 
 def finish_plan(source: Path, backup: Path) -> None:
-    """Do what a plan says, from the step on that was begun; each step can be done twice."""
+    """Do what is left of a plan; each step can be done twice."""
     plan = json.loads((backup / PLAN).read_text("utf-8"))
     steps = (replace_files, remove_files, put_aside, put_down)
     try:
@@ -169,7 +173,7 @@ def finish_plan(source: Path, backup: Path) -> None:
 
 
 def replace_files(source: Path, backup: Path, plan: dict) -> None:
-    """Put new files in the place of old ones; a link stays, and what it leads to changes."""
+    """Put new files in the place of old ones; links stay."""
     for n, file in plan["fresh"].items():
         new, place = backup / NEW / n, Path(os.path.realpath(place_of(source, file)))
         if not new.exists():
@@ -189,14 +193,17 @@ def remove_files(source: Path, backup: Path, plan: dict) -> None:
 
 
 def put_aside(source: Path, backup: Path, plan: dict) -> None:
-    """Give files that move a name that no other wants: some may swap places."""
+    """Give moving files a name that no other wants."""
     for aside, old, _ in list_moves(source, plan):
         if os.path.lexists(old) and not os.path.lexists(aside):
             os.rename(old, aside)
 
 
 def put_down(source: Path, backup: Path, plan: dict) -> None:
-    """Give files that move their new place. Folders that are empty now stay: they may be classes."""
+    """Give moving files their new place.
+
+    Folders that are empty now stay: they may be classes.
+    """
     for aside, old, new in list_moves(source, plan):
         if not os.path.lexists(aside):
             continue
@@ -211,7 +218,7 @@ def put_down(source: Path, backup: Path, plan: dict) -> None:
 
 
 def list_moves(source: Path, plan: dict) -> Iterator[tuple[Path, Path, Path]]:
-    """List what moves: the name it has meanwhile, the old, and the new."""
+    """List what moves: its name meanwhile, the old, the new."""
     for n, (old, new) in enumerate(plan["moved"]):
         place = source / old
         yield place.with_name(f".assay-moving-{n}"), place, source / new
@@ -233,7 +240,7 @@ def backup_of(source: Path, n: int) -> Path:
 
 
 def list_backups(source: Path) -> Iterator[Path]:
-    """List the backups of a source, in the order in which they were made."""
+    """List the backups of a source, oldest first."""
     n = 1
     while os.path.lexists(backup_of(source, n)):
         yield backup_of(source, n)

@@ -1,4 +1,4 @@
-"""Change values in JSON text, and leave every other character as it is."""
+"""Change values in JSON text, and no other character."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class JsonText:
         self.edits.append((at, at, f"{comma}{self.dump(key)}: {self.dump(value)}"))
 
     def add_element(self, span: Span, value: Any) -> None:
-        """Add an element to the end of a list, written as those before it are."""
+        """Add an element to the end of a list."""
         elements = self.elements(span)
         at = elements[-1].end if elements else span.start + 1
         between = ", " if elements else ""
@@ -72,7 +72,7 @@ class JsonText:
         self.edits.append((at, at, between + self.dump(value)))
 
     def remove(self, starts: Sequence[Span], gone: Collection[int]) -> None:
-        """Remove some of a list's elements, or of an object's members, with their commas.
+        """Remove elements or members, with their commas.
 
         starts: where each begins, with its key, and ends.
         """
@@ -113,7 +113,7 @@ def list_elements(text: str, i: int) -> Iterator[tuple[int, int]]:
 
 
 def list_members(text: str, i: int) -> Iterator[tuple[str, int, int]]:
-    """List the members of the object at `i`: key, and where its value begins and ends."""
+    """List the members of the object at `i`: key, start, end."""
     i = skip_blank(text, i + 1)
     while text[i] != "}":
         key, end = scanstring(text, i + 1, False)
@@ -125,7 +125,7 @@ def list_members(text: str, i: int) -> Iterator[tuple[str, int, int]]:
 
 
 def member_starts(text: str, i: int) -> list[Span]:
-    """List where the members of the object at `i` begin, with their keys, and end."""
+    """List where members begin, with their keys, and end."""
     out, i = [], skip_blank(text, i + 1)
     while text[i] != "}":
         begin = i

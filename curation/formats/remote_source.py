@@ -1,4 +1,4 @@
-"""Sources at addresses: a table, a file of images, or a bucket's folder.
+"""Sources at addresses: a table, an archive, or a bucket's folder.
 
 A format reads files. So a file is fetched and, of a folder, what is no image; each image is an empty
 file there that has its name alone. The samples are then told where they really lie.
@@ -30,9 +30,9 @@ MOST_HOSTS = 5  # that a note names
 
 
 def fetch_source(given: str) -> Path:
-    """Fetch what a format must read of a source at an address; returns where that lies here.
+    """Fetch what a format must read of a source.
 
-    Raises UserError.
+    Returns where that lies here. Raises UserError.
     """
     address = addresses.clean_address(given)
     addresses.check_scheme(address)
@@ -48,7 +48,7 @@ def fetch_source(given: str) -> Path:
 
 
 def fetch_archive(source: str | os.PathLike) -> Path:
-    """Fetch an archive that is at an address; of anything else, give its path."""
+    """Fetch an archive at an address; else give the path."""
     endings = tuple(suffix for f in list_formats(ArchiveFormat) for suffix in f.suffixes)
     if not addresses.is_address(str(source)) or addresses.scheme_of(str(source)) == "file":
         return Path(source)
@@ -57,7 +57,7 @@ def fetch_archive(source: str | os.PathLike) -> Path:
 
 
 def place_samples(source: Source, local: Path, given: str) -> Source:
-    """Say of a fetched source, and of its samples, where they really lie."""
+    """Say where a fetched source and its samples really lie."""
     address = addresses.clean_address(given).rstrip("/")
     here = str(local)
 
@@ -73,7 +73,7 @@ def place_samples(source: Source, local: Path, given: str) -> Source:
 
 
 def settle_addresses(samples: list[dict], left_out: list, notes: list[str]) -> list[dict]:
-    """Take secrets off the addresses of samples, and say which hosts they are at.
+    """Take secrets off the addresses of samples, and name hosts.
 
     Raises UserError where one cannot be read at all.
     """
@@ -133,7 +133,7 @@ def ask_before_fetching(bench: Bench, source: Source) -> None:
 
 
 def is_folder(address: str) -> bool:
-    """Whether an address is of a folder, in a storage that can be listed."""
+    """Whether an address is of a folder that can be listed."""
     from assay.curation.media.remote import ask_info
 
     if addresses.scheme_of(address) not in addresses.WEB:
@@ -162,7 +162,7 @@ def link_file(address: str, local: Path) -> None:
 
 
 def mirror_folder(address: str, local: Path) -> None:
-    """Make a folder of the same names: images are empty files, and the rest is fetched."""
+    """Make a folder of the same names; images are empty there."""
     import shutil
 
     from assay.curation.media.remote import fetch_files, list_folder
@@ -198,7 +198,7 @@ _left_out: dict[str, list[Unread]] = {}  # mirrored folder -> what could not be 
 
 
 def make_empty(root: Path, name: str) -> bool:
-    """Make an empty file of a name below `root`; False where no file can be called so."""
+    """Make an empty file; False where none can be called so."""
     parts = name.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         return False
@@ -217,7 +217,7 @@ def describe_names(names: list[str], why: str) -> Iterator[Unread]:
 
 
 def readable_endings() -> tuple[str, ...]:
-    """List the endings of files that a format or a container may have to open."""
+    """List the endings of files that a format may open."""
     members: list[Any] = [*list_formats(ReadableFormat), *list_containers()]
     return (*TEXTS, *sorted({suffix for member in members for suffix in member.suffixes}))
 

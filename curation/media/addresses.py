@@ -97,7 +97,10 @@ def clean_address(text: str) -> str:
 
 
 def clean_userinfo(text: str) -> str:
-    """Take a user's name and password off, as in sftp://ann:pw@host/; a file's name may hold an @."""
+    """Take name and password off, as in sftp://ann:pw@host/.
+
+    The name of a file may hold an @.
+    """
     scheme, _, rest = text.partition("://")
     place, slash, path = rest.partition("/")
     clean = f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
@@ -107,12 +110,12 @@ def clean_userinfo(text: str) -> str:
 
 
 def whole_address(address: str) -> str:
-    """Give an address with the secrets that this process was given for it."""
+    """Give an address with its secrets, where they are known."""
     return _whole.get(address, address)
 
 
 def check_scheme(address: str) -> None:
-    """Raise UserError where nothing reads such addresses, or what does is not installed."""
+    """Raise UserError where nothing installed reads such addresses."""
     scheme = scheme_of(address)
     if scheme == "hf":
         raise UserError(
@@ -170,17 +173,20 @@ def suffix_of(address: str) -> str:
 
 
 def set_base(folder: str | os.PathLike, address: str) -> None:
-    """Say at which address the other files lie beside a file that was fetched into `folder`."""
+    """Say at which address the files beside a fetched one lie."""
     _bases[os.fspath(folder)] = address
 
 
 def base_of(folder: str | os.PathLike) -> str | None:
-    """Give the address of the folder whose file was fetched into `folder`, if one was."""
+    """Give the address of which a file was fetched into `folder`."""
     return _bases.get(os.fspath(folder)) if _bases else None
 
 
 def locate_beside(base: str, path: str) -> tuple[str, str]:
-    """Locate a relative path of a table at an address: (its address, what is wrong with it)."""
+    """Locate a relative path of a table at an address.
+
+    Returns (its address, what is wrong with it).
+    """
     plain = posixpath.normpath(path.replace("\\", "/"))
     if plain.startswith(("../", "/")) or plain == "..":
         return path, f"names {path[:300]}, which leaves the manifest's folder"

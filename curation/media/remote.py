@@ -11,29 +11,17 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assay.curation.errors import DiskFull, UserError
-from assay.curation.media.addresses import (
-    WEB,
-    check_scheme,
-    clean_address,
-    host_of,
-    is_link_local,
-    scheme_of,
-    whole_address,
-)
-from assay.curation.media.files import MAX_BYTES, BadMedia, content_hash
+from assay.curation.media.addresses import WEB, clean_address, host_of, scheme_of, whole_address
+from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.remote_cache import Kept, RemoteCache
-from assay.curation.media.remote_faults import Refused, TooLarge, describe_fault, is_local
+from assay.curation.media.remote_client import IN_FLIGHT, limit_size, open_filesystem
+from assay.curation.media.remote_faults import describe_fault, is_local
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-
-IN_FLIGHT = 32  # requests at once
 AHEAD = 2 * IN_FLIGHT  # files that are asked for before one is read
 ATTEMPTS, PAUSE = 4, 0.5  # tries, and seconds before the second; each next one waits twice as long
-PATIENCE = 30.0  # seconds in which a server must say something
 SKEW = 60  # seconds that a server's clock may be wrong
 STAMPS = ("ETag", "etag", "md5Hash", "Content-MD5", "content_md5", "checksum")
 TIMES = ("LastModified", "Last-Modified", "last_modified", "mtime", "updated", "modify")
@@ -53,7 +41,7 @@ def iter_remote(
 
 
 def fetch_file(address: str, fresh: bool = False) -> Path:
-    """Fetch one file; returns where it lies in the cache, under its content's name.
+    """Fetch one file; returns where it lies in the cache.
 
     Raises BadMedia.
     """
@@ -89,7 +77,7 @@ def fetch_files(
 
 
 def read_kept(kept: Kept, address: str) -> bytes | BadMedia:
-    """Read a fetched file; one that is gone or damaged since is fetched again."""
+    """Read a fetched file, fetching it again where it is damaged."""
     for _ in range(2):
         try:
             blob = kept.file.read_bytes()
@@ -115,7 +103,10 @@ class Fetching:
     def fetch_all(
         self, addresses: list[str], known: dict[str, Kept]
     ) -> Iterator[tuple[str, Kept | BadMedia]]:
-        """Fetch addresses, of which `known` files are here already; yields each as it comes."""
+        """Fetch addresses; yields each as it comes.
+
+        known: the files of some that are here already.
+        """
         left, running = iter(addresses), {}
         # a thread each: fsspec has libraries of both kinds, and hands those that need none to its loop
         pool = ThreadPoolExecutor(min(IN_FLIGHT, max(1, len(addresses))), "assay-fetch")
@@ -160,7 +151,7 @@ class Fetching:
         return BadMedia(f"{fault.reason}, {ATTEMPTS} times")
 
     def fetch_once(self, address: str, known: Kept | None) -> Kept:
-        """Fetch one file, unless what is here is what the server has still."""
+        """Fetch one file, unless the server has the same still."""
         files, options = open_filesystem(address), {}
         answer: dict[str, Any] = {}  # what a web server said, by the name of its header
         whole = whole_address(address)
@@ -195,7 +186,7 @@ def is_same(known: Kept, told: dict) -> bool:
 
 
 def stamp_of(told: dict) -> str:
-    """Find what tells a file's state from others, "" where the server says nothing of the kind."""
+    """Find the stamp of a file's state, "" for none."""
     return next((str(told[name]) for name in STAMPS if told.get(name)), "")
 
 
@@ -213,9 +204,9 @@ def ask_info(address: str) -> dict:
 
 
 def list_folder(address: str) -> Iterator[str]:
-    """List the files below an address by their relative names, sorted; raises UserError.
+    """List the files below an address, sorted, by relative name.
 
-    What the storage says of each is remembered, and saves a question when it is fetched.
+    Raises UserError. What the storage says of each is remembered, and saves a question when it is fetched.
     """
     files = open_filesystem(address)
     try:
@@ -242,80 +233,3 @@ _listed: dict[str, dict] = {}  # address -> what its storage said when its folde
 def take(left: Iterator[str], count: int) -> Iterator[str]:
     for _, address in zip(range(count), left):
         yield address
-
-
-# ---- fsspec
-
-
-def open_filesystem(address: str) -> AbstractFileSystem:
-    """Open what reads an address; fsspec keeps one a scheme."""
-    import fsspec
-
-    check_scheme(address)
-    scheme = scheme_of(address)
-    if scheme in WEB:
-        host = host_of(address)
-        if is_link_local(host.rpartition(":")[0] or host) or is_link_local(host):
-            raise Refused(host)
-        return fsspec.filesystem(scheme, get_client=open_client, client_kwargs=web_options())
-    if scheme in ("s3", "s3a"):
-        options = dict(config_kwargs=dict(max_pool_connections=IN_FLIGHT))
-        return fsspec.filesystem(scheme, use_listings_cache=False, **options)
-    return fsspec.filesystem(scheme, use_listings_cache=False)
-
-
-def web_options() -> dict:
-    from aiohttp import ClientTimeout
-
-    return dict(
-        timeout=ClientTimeout(total=20 * PATIENCE, sock_connect=PATIENCE, sock_read=PATIENCE),
-        trust_env=True,  # proxies, and a .netrc
-    )
-
-
-async def open_client(**options: Any) -> Any:
-    """Open a session that connects to no link-local address, whatever leads there."""
-    import aiohttp
-
-    async def note_answer(_session: Any, context: Any, params: Any) -> None:
-        answer = context.trace_request_ctx
-        if answer is not None:
-            answer["status"] = params.response.status
-            answer["ETag"] = params.response.headers.get("ETag", "")
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(note_answer)
-    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, socket_factory=open_socket)
-    return aiohttp.ClientSession(connector=connector, trace_configs=[trace], **options)
-
-
-def open_socket(address_info: tuple) -> Any:
-    """Open a socket to an address of a host's, unless that is link-local.
-
-    Here a name that resolves to one is found out, and a redirect.
-    """
-    import socket
-
-    family, kind, protocol, _, place = address_info
-    if is_link_local(str(place[0])):
-        raise Refused(f"the link-local address {place[0]}")
-    return socket.socket(family, kind, protocol)
-
-
-def limit_size() -> Any:
-    """Make a callback that stops a file that is too large."""
-    from fsspec.callbacks import Callback
-
-    class Limit(Callback):
-        def set_size(self, size: int | None) -> None:
-            self.check(size or 0)
-
-        def relative_update(self, inc: int = 1) -> None:
-            self.value += inc
-            self.check(self.value)
-
-        def check(self, size: int) -> None:
-            if size > MAX_BYTES:
-                raise TooLarge
-
-    return Limit()

@@ -107,7 +107,7 @@ class RemoteCache:
         return Kept(place, content, suffix, stamp, time.time())
 
     def write(self, kept: dict[str, Kept]) -> None:
-        """Write down what lies at addresses; all at once, for a write each takes its time."""
+        """Write down what lies at addresses, all at once."""
         rows = [(a, k.content, k.suffix, k.stamp, k.fetched) for a, k in kept.items()]
         with self.connect() as con:
             con.executemany("insert or replace into addresses values (?, ?, ?, ?, ?)", rows)
@@ -136,7 +136,7 @@ class RemoteCache:
             self.trim()
 
     def trim(self, dry_run: bool = False) -> int:
-        """Delete what was not used for longest, where there is too much; returns bytes.
+        """Delete what was not used for longest; returns bytes.
 
         What a killed process was fetching goes too.
         """

@@ -1,4 +1,4 @@
-"""Say in words why an address could not be read, and whether it may be read a moment later."""
+"""Say in words why an address could not be read."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def list_causes(error: BaseException | None):
 
 
 def status_of(error: BaseException) -> int | None:
-    """Find the status that a server answered, in an error of aiohttp, botocore or requests."""
+    """Find the status that a server answered, in an error."""
     status = None
     if is_one_of([error], "ClientResponseError", "HttpError"):
         status = getattr(error, "status", None) or getattr(error, "code", None)
@@ -101,7 +101,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def is_one_of(chain: list[BaseException], *names: str) -> bool:
-    """Whether an error is of a class of these names, whose package may not be installed."""
+    """Whether an error is of a class of these names."""
     return any(cls.__name__ in names for e in chain for cls in type(e).__mro__)
 
 

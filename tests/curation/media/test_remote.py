@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.curation.errors import UserError
-from assay.curation.media import addresses, remote, remote_cache
+from assay.curation.media import addresses, remote, remote_cache, remote_client
 from assay.curation.media.files import BadMedia
 from assay.curation.media.originals import iter_bytes, read_bytes
 from assay.curation.media.relocation import is_in_place
@@ -81,7 +81,7 @@ FAULTS = {  # path: what is said of it
 
 @pytest.mark.parametrize("path", FAULTS)
 def test_a_fault_is_said_in_words_and_keeps_the_secret(path, photos, monkeypatch, caplog):
-    monkeypatch.setattr(remote, "PATIENCE", 0.3)
+    monkeypatch.setattr(remote_client, "PATIENCE", 0.3)
     with web_server(photos) as (web, server):
         server.slowness = 2
         found = read_all([f"{web}/{path}?{SECRET}", f"{web}/a/1.png"])
@@ -122,7 +122,7 @@ def test_nothing_is_fetched_from_the_machine_s_own_link(uri):
 
 
 def test_a_file_without_end_is_stopped(photos, monkeypatch):
-    monkeypatch.setattr(remote, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(remote_client, "MAX_BYTES", 1 << 20)
     with web_server(photos) as (web, server):
         blob = read_all([f"{web}/endless/0.png"])[0]
         assert "is larger than" in str(blob) and server.sent < 50 << 20
