@@ -83,7 +83,11 @@ def settle_addresses(samples: list[dict], left_out: list, notes: list[str]) -> l
     for sample in samples:
         if addresses.is_address(sample["uri"]):
             named_so = sample["key"] == sample["uri"]
-            sample["uri"] = addresses.clean_address(sample["uri"])
+            try:
+                sample["uri"] = addresses.clean_address(sample["uri"])
+            except UserError as e:
+                left_out.append(("a row", e.problem))
+                continue
             if named_so:
                 sample["key"] = sample["uri"]
                 if sample["key"] in seen:

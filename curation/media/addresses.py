@@ -73,7 +73,9 @@ def clean_address(text: str) -> str:
 
     UserError, which does not repeat them, where no address can be made of it.
     """
-    if "?" not in text and "@" not in text and "#" not in text:
+    scheme, _, rest = text.partition("://")
+    text = f"{scheme.lower()}://{rest}"
+    if not any(mark in text for mark in "?@#["):
         return text
     try:
         if scheme_of(text) not in WEB:
@@ -90,7 +92,8 @@ def clean_address(text: str) -> str:
         place = parts.netloc.rpartition("@")[2]
         clean = urlunsplit((parts.scheme, place, parts.path, text_query, ""))
     except ValueError as e:
-        raise UserError(f"expected an address, found one that is none: {e}", "mend it") from None
+        shown = re.sub(r"//[^/]*@", "//", text.partition("?")[0])[:300]
+        raise UserError(f"expected an address, found {shown} ({e})", "mend it") from None
     if clean != text.partition("#")[0]:
         _whole[clean] = text
     return clean

@@ -165,6 +165,7 @@ def test_an_address_keeps_no_secret():
         "https://ann:pw@h/a.png#x": "https://h/a.png",
         "sftp://ann:pw@h/a@b.png": "sftp://h/a@b.png",
         "https://h/a.png?access_token=x": "https://h/a.png",
+        "S3://B/a.PNG": "s3://B/a.PNG",
         "s3://b/a?b#c.png": "s3://b/a?b#c.png",  # of a key in a bucket all of it is the name
     }
     assert {text: addresses.clean_address(text) for text in clean} == clean
