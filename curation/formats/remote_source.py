@@ -79,26 +79,28 @@ def settle_addresses(samples: list[dict], left_out: list, notes: list[str]) -> l
     """
     if not any(addresses.is_address(sample["uri"]) for sample in samples):
         return samples
-    kept, hosts, schemes, seen = [], Counter(), set(), set()
+    kept, seen = [], set()
+    tops: Counter[str] = Counter()  # scheme://host of each: a million addresses have few
     for sample in samples:
         if addresses.is_address(sample["uri"]):
             named_so = sample["key"] == sample["uri"]
             try:
-                sample["uri"] = addresses.clean_address(sample["uri"])
+                uri = sample["uri"] = addresses.clean_address(sample["uri"])
             except UserError as e:
                 left_out.append(("a row", e.problem))
                 continue
             if named_so:
-                sample["key"] = sample["uri"]
-                if sample["key"] in seen:
-                    left_out.append((sample["key"], "is named twice, but for its signature"))
+                sample["key"] = uri
+                if uri in seen:
+                    left_out.append((uri, "is named twice, but for its signature"))
                     continue
-                seen.add(sample["key"])
-            hosts[addresses.host_of(sample["uri"])] += 1
-            schemes.add(addresses.scheme_of(sample["uri"]))
+                seen.add(uri)
+            tops["/".join(uri.split("/", 3)[:3])] += 1
         kept.append(sample)
-    for scheme in sorted(schemes):
-        addresses.check_scheme(f"{scheme}://")
+    hosts: Counter[str] = Counter()
+    for top, n in tops.items():
+        addresses.check_scheme(top)
+        hosts[addresses.host_of(top)] += n
     notes.append(describe_fetching(hosts))
     return kept
 

@@ -73,8 +73,9 @@ def clean_address(text: str) -> str:
 
     UserError, which does not repeat them, where no address can be made of it.
     """
-    scheme, _, rest = text.partition("://")
-    text = f"{scheme.lower()}://{rest}"
+    scheme = scheme_of(text)
+    if not text.startswith(scheme):  # S3://
+        text = scheme + text[len(scheme) :]
     if not any(mark in text for mark in "?@#["):
         return text
     try:
