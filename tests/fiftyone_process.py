@@ -76,6 +76,23 @@ def read_dataset(fo, path, kind, field="ground_truth", **options):
     return rows
 
 
+def choose_field(fo, fields, asked=None):
+    """The field that `assay import fiftyone:NAME` takes of these, {name: type}, or what it says."""
+    from assay import UserError
+    from assay.pipelines.cli.fiftyone_datasets import field_of_labels
+
+    dataset = fo.Dataset()
+    for name, kind in fields.items():
+        found = getattr(fo, kind)
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=found)
+    try:
+        return field_of_labels(fo, "mine", dataset, asked)
+    except UserError as e:
+        return str(e)
+    finally:
+        dataset.delete()
+
+
 def main():
     from assay.pipelines.fiftyone import mongod
     from assay.pipelines.fiftyone.dataset import QUIET
@@ -86,7 +103,7 @@ def main():
         os.environ.update(QUIET | dict(FIFTYONE_DATABASE_URI=f"mongodb://127.0.0.1:{port}/"))
         import fiftyone as fo
 
-        jobs = dict(write=write_dataset, rich=write_rich, read=read_dataset)
+        jobs = dict(write=write_dataset, rich=write_rich, read=read_dataset, choose=choose_field)
         for line in sys.stdin:
             what = json.loads(line)
             try:

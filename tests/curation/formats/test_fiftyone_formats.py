@@ -155,3 +155,16 @@ def test_json_keeps_what_is_around_a_change(tmp_path):
     text.write(tmp_path / "b.json")
     new = '\ufeff{ "b":\t[{"x": "\\u00e9"}],\r\n\n "a": {"k": "é","l":{"m": 1} } }\n\n'
     assert (tmp_path / "b.json").read_bytes() == new.encode()
+
+
+def test_of_a_running_data_set_the_field_is_asked():
+    two = dict(first="Classification", second="Classification", boxes="Detections")
+    said = ask_fiftyone(do="choose", fields=two)
+    assert "--label-column first" in said and "--label-column second" in said
+    assert ask_fiftyone(do="choose", fields=two, asked="second") == "second"
+    boxes = ask_fiftyone(do="choose", fields=dict(boxes="Detections"))
+    assert "boxes (no classifications)" in boxes and "not read yet" in boxes
+    assert (
+        ask_fiftyone(do="choose", fields=two | dict(ground_truth="Classification"))
+        == "ground_truth"
+    )
