@@ -92,7 +92,7 @@ def test_to_log_again_doubles_nothing_and_a_new_judgement_updates(trained_once, 
     bench.audit(sheet.assign(label=labels, seconds="1"), "ann")
     after = bench.report(log="mlflow").data
     assert after["logged"]["new"] == 0
-    (cell,) = [c for c in after["cells"] if (c["version"], c["arch"]) == ("v1", "probe")]
+    (cell,) = [c for c in after["matrix"] if (c["version"], c["arch"]) == ("v1", "probe")]
     now = store().get_run(run).data.metrics["test_accuracy"]
     assert now == cell["accuracy"]["estimate"] != before["v1/probe"].data.metrics["test_accuracy"]
 
