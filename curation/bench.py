@@ -53,7 +53,7 @@ def create(path: str | Path, group: bool = False) -> Bench:
 class Bench(Store):
     """A bench folder, opened. Every method reads or writes it as it is at that moment."""
 
-    labels: set[str] | None = None  # every label that a sample has or had, where it was asked
+    labels: tuple[Any, set[str]] | None = None  # every class, and as of what, where it was asked
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"

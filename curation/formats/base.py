@@ -66,6 +66,7 @@ class Listing:
     batches: Iterable[list[dict]]  # of samples; one list, where a format knows all at once
     left_out: list[tuple[str, str]]  # (key, reason) of bad rows; complete after the last batch
     notes: list[str] = field(default_factory=list)  # what was guessed, or not read: worth printing
+    classes: list[str] = field(default_factory=list)  # in its order, where it has a list of them
 
 
 class Source(NamedTuple):
@@ -79,6 +80,7 @@ class Source(NamedTuple):
     name: str
     notes: list[str]
     format: str = ""  # the name of the format that read it, if one did
+    classes: Sequence[str] = ()  # its class list, in order, where it has one
 
 
 class Format(Protocol):

@@ -60,7 +60,15 @@ def make_source(listing: Listing, options: ImportOptions) -> Source:
     import pandas as pd
 
     frame = pd.DataFrame(samples, dtype=object)
-    return Source(frame, listing.left_out, listing.kind, listing.name, notes, listing.format)
+    return Source(
+        frame,
+        listing.left_out,
+        listing.kind,
+        listing.name,
+        notes,
+        listing.format,
+        listing.classes,
+    )
 
 
 def find_format(path: Path) -> ReadableFormat:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, live_edits, pointers
+from assay.curation.versioning import class_names, expressions, live_edits, pointers
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +46,7 @@ def list_decisions(con: duckdb.DuckDBPyConnection, upto: int = schema.END) -> pd
 
     Frame sample -> label, verdict, audit, batch.
     """
+    class_names.offer_names(con, upto)
     return con.execute(DECISIONS, dict(upto=upto)).df().set_index("sample")
 
 

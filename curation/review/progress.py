@@ -11,7 +11,10 @@ from assay.curation.statistics import errors_left, sampling
 from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import END
 from assay.curation.versioning import votes
+from assay.curation.versioning.class_names import offer_names
+from assay.curation.versioning.live_edits import SPOKEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 GIVEN_THEN = f"""
 with said as (
-    select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from edits
+    select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from {SPOKEN}
     where field = 'label'
     and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),
@@ -40,7 +43,9 @@ def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
     people decided: a source that has changed its labels since says nothing about what was found.
     """
     given = reviewed.given_label.copy()
-    then = dict(bench.rows(GIVEN_THEN))
+    with bench.connect() as con:
+        offer_names(con, END)
+        then = dict(con.execute(GIVEN_THEN).fetchall())
     given.update(given.index.to_series().map(then).dropna())
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 

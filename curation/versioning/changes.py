@@ -5,7 +5,7 @@ Each appends one batch to the log, or nothing, and brings the scores to the new 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.times import iso_time, to_stored
-from assay.curation.versioning import edits, states, undo
+from assay.curation.versioning import class_list, class_names, edits, states, undo
+from assay.curation.versioning.live_edits import SPOKEN
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def apply_decisions(
     suggested_label, score, rank, random, reason, seconds; given_label, what a confirmation confirms.
     new_classes: labels that may be given although no sample has had them.
     Returns {batch, edits, samples, confirmed, restated (confirmations of a label that somebody had
-    changed meanwhile), unsure, rescored}. All or nothing: UserError names bad rows.
+    changed meanwhile), unsure, read_as ({a name that was given up: what its class is called now}, of
+    the labels that say one), rescored}. All or nothing: UserError names bad rows.
     """
     if not who:
         raise UserError("expected to know who decides, found nobody", "say --who NAME")
@@ -40,11 +42,9 @@ def apply_decisions(
     # planned on what stands now, or a confirmation could overwrite somebody's relabelling
     with bench.transaction() as con:
         samples = decisions["sample"] if "sample" in decisions else ()
-        rows = edits.plan_edits(
-            states.read_current_values(con, samples),
-            find_known_labels(bench, con, decisions) | set(new_classes),
-            decisions,
-        )
+        known = find_known_labels(bench, con) | set(new_classes)
+        decisions, read_as = read_former_names(con, decisions, known)
+        rows = edits.plan_edits(states.read_current_values(con, samples), known, decisions)
         if why:
             rows["why"] = rows.why.where(rows.why != "", why)
         if len(rows):
@@ -61,25 +61,45 @@ def apply_decisions(
         samples=rows["sample"].nunique(),
         confirmed=int(count.get("confirm", 0)),
         unsure=int(count.get("unsure", 0)),
+        read_as=read_as,
         rescored=bench.rescore() if len(rows) else False,
     )
 
 
-def find_known_labels(
-    bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame
-) -> set[str]:
-    """Find every label that any sample has or had.
+def find_known_labels(bench: Bench, con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Find every class: declared, or a label that any sample has or had.
 
-    The log is asked only for a label that is news.
+    As classes are called now. The log is asked only where it has grown by a label.
     """
-    asked = set(map(str, decisions["label"])) if "label" in decisions else set()
-    if bench.labels is None or not asked <= bench.labels:
-        found = con.execute(
-            """select distinct value ->> '$'
-            from (select distinct value from edits where field = 'label')"""
-        ).fetchall()
-        bench.labels = {label for (label,) in found if label is not None}
-    return bench.labels
+    names = class_names.offer_names(con)
+    news = "select max(seq) from edits where field = 'label'"
+    key = names, con.execute(news).fetchall()[0][0]
+    if bench.labels is None or bench.labels[0] != key:
+        found = con.execute(f"""select distinct value ->> '$'
+            from {SPOKEN} where field = 'label'""").fetchall()
+        labels = {label for (label,) in found if label is not None}
+        bench.labels = key, labels | set(class_list.list_entries(names))
+    return bench.labels[1]
+
+
+def read_former_names(
+    con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame, known: Set[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read names that were given up as what their classes are called now.
+
+    A sheet may have been written before a rename. Returns the decisions, and {old: new} of the
+    labels among them.
+    """
+    former = class_names.read_names(con).former_names(known)
+    if not former:
+        return decisions, {}
+    said = set(map(str, decisions["label"])) if "label" in decisions else set()
+    for column in ("label", "given_label", "suggested_label"):
+        if column in decisions:
+            cells = decisions[column]
+            called = [former.get(c, c) if isinstance(c, str) else c for c in cells]
+            decisions = decisions.assign(**{column: called})
+    return decisions, {old: new for old, new in former.items() if old in said}
 
 
 def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
@@ -94,7 +114,7 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
         names = (
             undo.choose_batches(con, batch)
             if batch
-            else [b for b in stacks.done if stacks.kinds[b] == "edit"][::-1]
+            else [b for b in stacks.done if stacks.kinds[b] in ("edit", "schema")][::-1]
         )
         if not names:
             raise UserError(

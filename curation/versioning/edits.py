@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from assay.curation.versioning.class_names import ClassNames
+
 
 EDITS = ["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
 MOST_SHOWN = 20  # bad lines in an error
@@ -172,6 +174,12 @@ class EditValues:
 
         As objects; None where seq is 0."""
         return self.values[column][self.codes[column][seqs]]
+
+    def read_labels(self, seqs: np.ndarray, names: ClassNames) -> np.ndarray:
+        """Read the labels that the edits `seqs` say, as their classes are called.
+
+        As objects; None where seq is 0."""
+        return names.find_many(self.read("value", seqs), seqs, self.codes["value"][seqs])
 
     def test(self, column: str, seqs: np.ndarray, test: Callable[..., bool]) -> np.ndarray:
         """Test what the edits `seqs` say.

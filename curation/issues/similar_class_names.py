@@ -1,0 +1,34 @@
+"""Find classes whose names differ in capitals, blanks, accents or Unicode form."""
+
+from __future__ import annotations
+
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
+from assay.curation.versioning.similar_names import DIFFER, find_similar_names
+
+
+def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
+    """Find classes that are probably one: an issue for each name to merge.
+
+    The suggestion is the commonest name. Names of test samples count, too: a name is no judgement.
+    """
+    state = scan.bench.state(scan.version)
+    return [
+        Issue(
+            kind,
+            None,
+            0.0,
+            group.name,
+            f"{other!r} ({n:,} samples) and {group.name!r} ({group.n:,}) {DIFFER} alone:"
+            f" {group.command(scan.bench.given)}",
+        )
+        for group in find_similar_names(state.label[state.keep])
+        for other, n in group.others.items()
+    ]
+
+
+FINDER = IssueFinder(
+    {"similar_class_names": Kind("classes whose names look like one", whole=True)},
+    find_similar_classes,
+    when="look",
+    order=95,
+)

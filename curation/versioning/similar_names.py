@@ -1,0 +1,41 @@
+"""Find classes whose names a person would take for one another."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from assay.curation.text import find_alike
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIFFER = "differ in capitals, blanks, accents or Unicode form"
+
+
+class SimilarNames(NamedTuple):
+    """Classes that are probably one."""
+
+    name: str  # the commonest of them
+    n: int  # samples that have it
+    others: dict[str, int]  # the others, and their samples
+
+    def command(self, bench: object) -> str:
+        """Write the commands that merge them."""
+        return " && ".join(
+            shlex.join(["assay", "classes", "rename", "-b", str(bench), "--", other, self.name])
+            for other in self.others
+        )
+
+
+def find_similar_names(labels: pd.Series) -> list[SimilarNames]:
+    """Find classes that are probably one, among the labels of samples.
+
+    Of each group the commonest name is the one to keep.
+    """
+    counts = labels.dropna().value_counts()
+    out = []
+    for group in find_alike(counts.index):
+        first, *others = sorted(group, key=lambda name: (-counts[name], name))
+        out.append(SimilarNames(first, int(counts[first]), {o: int(counts[o]) for o in others}))
+    return out

@@ -1,0 +1,40 @@
+"""What classes are called in one version, and in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.class_names import ClassNames, read_names
+from assay.curation.versioning.expressions import root_version
+from assay.curation.versioning.pointers import find_position
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def names_at(bench: Bench, version: str | int = "HEAD") -> ClassNames:
+    """Read what classes are called in a version."""
+    upto = find_position(bench, root_version(version))
+    with bench.connect() as con:
+        return read_names(con, upto)
+
+
+def rename_labels(
+    bench: Bench, labels: pd.Series, version: str | int, to: str | int = "HEAD"
+) -> pd.Series:
+    """Call the labels of one version as another version calls their classes."""
+    before, after = names_at(bench, version), names_at(bench, to)
+    if before.renames == after.renames:
+        return labels
+    called = {name: after.find_name(before.find_class(name)) for name in labels.dropna().unique()}
+    return labels.map(lambda name: called.get(name, name)).astype(object)
+
+
+def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.Series:
+    """Give the identity of each label's class: a rename leaves it as it is."""
+    names = names_at(bench, version)
+    if not names.renames:
+        return labels
+    called = {name: names.find_class(name) for name in labels.dropna().unique()}
+    return labels.map(lambda name: called.get(name, name)).astype(object)
