@@ -13,8 +13,10 @@ from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
 from assay.curation.versioning import votes
+from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import SPOKEN
+from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +104,8 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     if kept is None or not len(sure):
         return []
-    classes = np.array(kept.classes, object)
+    former = names_at(bench).former_names(set(state.label))
+    classes = np.array([former.get(name, name) for name in kept.classes], object)
     at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)
     predicted = classes[np.where(kept.few, 0, kept.pred_probs[at]).argmax(1)]
@@ -111,7 +114,7 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     wrong = find_wrong(bench, state.loc[sure]).to_numpy()
     doubted = judged & (predicted != given)
     out = []
-    for name in sorted(set(given)):
+    for name in order_classes(bench, set(given)):
         here = given == name
         counts = dict(
             looks=here,

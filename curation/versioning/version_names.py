@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from assay.curation.storage.interface import Bench
@@ -38,3 +39,19 @@ def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.
         return labels
     called = {name: names.find_class(name) for name in labels.dropna().unique()}
     return labels.map(lambda name: called.get(name, name)).astype(object)
+
+
+def describe_renames(bench: Bench, versions: Iterable[str]) -> list[str]:
+    """Describe classes that are called otherwise now than in some versions: "kat -> cat, merged"."""
+    after, out = names_at(bench), {}
+    for version in versions:
+        before = names_at(bench, version)
+        if before.renames == after.renames:
+            continue
+        here = set(bench.frame(version).label.dropna())
+        called = {name: after.find_name(before.find_class(name)) for name in here}
+        for old, new in sorted(called.items()):
+            if old != new:
+                merged = [n for n in called if called[n] == new and n != old]
+                out[f"{old} -> {new}{', merged' if merged else ''}"] = None
+    return list(out)

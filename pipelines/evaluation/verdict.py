@@ -9,6 +9,7 @@ from assay.curation.review import progress
 from assay.curation.statistics.wording import format_interval, format_points
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import expressions
+from assay.curation.versioning.version_names import describe_renames
 from assay.pipelines.evaluation.comparison import Comparison
 from assay.pipelines.evaluation.effects import explain_no_effect
 from assay.pipelines.evaluation.test_set import UNAUDITED
@@ -30,7 +31,7 @@ def write_verdict(c: Comparison, primary: dict | None, power: dict | None) -> st
     Then its conditions, then what to do next. primary: the main effect; power: as
     effects.estimate_power.
     """
-    lost, caveat = describe_left_out(c), f"; {c.caveat}" if c.caveat else ""
+    lost, caveat = describe_left_out(c) + describe_names(c), f"; {c.caveat}" if c.caveat else ""
     if primary is None:
         return f"{explain_no_effect(c.plan)}{caveat}{lost}."
     answer = ANSWERS[primary["verdict"]]
@@ -123,6 +124,16 @@ def count_reviews_between(bench: Bench, first: str, last: str) -> int:
     versions = (first, last)
     was, now = (progress.summarize_reviews(bench, bench.state(v))["reviewed"] for v in versions)
     return max(0, now - was)
+
+
+def describe_names(c: Comparison) -> str:
+    """Say by which names the versions are judged, where they differ.
+
+    As the end of the verdict.
+    """
+    found = describe_renames(c.bench, c.plan["versions"])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"; all judged by the classes of now: {'; '.join(found[:3])}{more}" if found else ""
 
 
 def describe_left_out(c: Comparison) -> str:

@@ -88,6 +88,7 @@ class Diff(Output):
     a: str = says("version A")
     b: str = says("version B")
     matrix: list[Cell] = says("labels from-to")
+    renamed: list[Cell] = says("classes that are called otherwise in B: no label that differs")
     relabelled: list[Difference] = says("samples with another label")
     added: list[Difference] = says("samples that A has not")
     removed: list[Difference] = says("samples that B has not")

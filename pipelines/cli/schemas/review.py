@@ -64,6 +64,7 @@ class Status(Output):
     dropped: int = says("samples that are out")
     splits: dict[str, int] = says("kept samples of each split")
     classes: dict[str, int] = says("labels of each class, without test and guard")
+    classes_only_in_test: list[str] = says("classes that no sample outside test has")
     test: FrozenTest | None = says("the frozen test split, if there is one")
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
@@ -111,6 +112,7 @@ class Edit(Output):
     confirmed: int = says("labels confirmed")
     unsure: int = says("labels left unsure")
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
+    read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
