@@ -552,10 +552,11 @@ def read_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_trigger audit batches blame check clusters commit commits compare dataset diff edit embeddings "
-    "experiment export frame gaps gate gc guard issues keep_one label_issues log map merge pred_probs queue redo "
-    "relocate remove_trigger report restore revert reviewers rule rules run_triggers runs scan set_rule shadow similar "
-    "sql state status suggest suspects triggers undo"
+    "add add_class add_trigger audit batches blame check classes clusters commit commits compare dataset diff edit "
+    "edit_class embeddings experiment export frame gaps gate gc guard import_classes issues keep_one label_issues "
+    "log map merge pred_probs queue redo relocate remove_trigger rename_class report restore revert reviewers rule "
+    "rules run_triggers runs scan set_rule shadow similar split_class sql state status suggest suspects triggers "
+    "undo"
 ).split()
 
 

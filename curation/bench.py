@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -283,7 +284,7 @@ class Bench(Store):
         return apply_decisions(self, decisions, who, why, new_classes)
 
     def rename_class(
-        self, old: str, new: str, who: str, why: str = "", dry: bool = False
+        self, old: str, new: str, who: str = "", why: str = "", dry: bool = False
     ) -> dict:
         """Rename a class in every split, or merge it into one of that name.
 
@@ -292,36 +293,38 @@ class Bench(Store):
         """
         from assay.curation.versioning.class_changes import rename_class
 
-        return rename_class(self, old, new, who, why, dry)
+        return rename_class(self, old, new, who or getpass.getuser(), why, dry)
 
-    def add_class(self, name: str, who: str, **about: str | None) -> dict:
+    def add_class(self, name: str, who: str = "", **about: str | None) -> dict:
         """Add a class to the list: its colour, guideline, parent.
 
         Returns {batch, added, alike, near}: see class_changes.add_class.
         """
         from assay.curation.versioning.class_changes import add_class
 
-        return add_class(self, name, who, **about)
+        return add_class(self, name, who or getpass.getuser(), **about)
 
-    def edit_class(self, name: str, who: str, **about: str | None) -> dict:
+    def edit_class(self, name: str, who: str = "", **about: str | None) -> dict:
         """Change the colour, guideline or parent of a class.
 
         Returns {batch, name, colour, guideline, parent, order}: see class_changes.edit_class.
         """
         from assay.curation.versioning.class_changes import edit_class
 
-        return edit_class(self, name, who, **about)
+        return edit_class(self, name, who or getpass.getuser(), **about)
 
-    def split_class(self, name: str, into: Iterable[str], who: str) -> tuple[pd.DataFrame, dict]:
+    def split_class(
+        self, name: str, into: Iterable[str], who: str = ""
+    ) -> tuple[pd.DataFrame, dict]:
         """Add classes, and queue the samples of one to decide which they are.
 
         Returns (queue, what happened): see splitting.split_class. Who is not decided keeps its label.
         """
         from assay.curation.review.splitting import split_class
 
-        return split_class(self, name, into, who)
+        return split_class(self, name, into, who or getpass.getuser())
 
-    def import_classes(self, table: str | Path | list[dict], who: str) -> dict:
+    def import_classes(self, table: str | Path | list[dict], who: str = "") -> dict:
         """Declare the classes of a table, in its order.
 
         table: a CSV, or its rows. Returns {batch, declared, new, missing, alike}: see
@@ -331,7 +334,7 @@ class Bench(Store):
         from assay.curation.versioning.class_table import read_class_table
 
         rows = read_class_table(table) if isinstance(table, str | Path) else table
-        return import_table(self, rows, who)
+        return import_table(self, rows, who or getpass.getuser())
 
     def undo(self, batch: str | None = None, who: str = "") -> dict:
         """Undo a batch, by default the last decision: restore what stood before.

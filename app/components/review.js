@@ -106,7 +106,7 @@ function review(root, { bench, who, session }) {
 
   // ---- deciding
 
-  function decide(what, label, pressed) { // true where it counts
+  function decide(what, label, pressed, added) { // true where it counts; added: the label is a new class
     const item = trail[at];
     if (!item) return false;
     const given = item.given_label, hint = item.suggested_label, seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
@@ -118,6 +118,7 @@ function review(root, { bench, who, session }) {
     else if (what === "unsure") decision.verdict = "unsure";
     else if (what === "drop") decision.keep = false;
     else decision.label = label;
+    if (added) decision.new_class = true;
     item.said = what === "given" ? given : what === "unsure" ? "not sure" : what === "drop" ? "dropped" : label;
     item.batch = `edit-${hex(6)}`;
     remember({ batch: item.batch, decision }, pressed);
@@ -293,7 +294,8 @@ function review(root, { bench, who, session }) {
 
   for (const [name, what] of [["do-suggested", "suggested"], ["do-given", "given"], ["do-unsure", "unsure"], ["do-drop", "drop"], ["do-undo", "undo"],
     ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"], ["do-votes", "votes"]]) $(name).onclick = (e) => act(what, e.timeStamp);
-  typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)));
+  typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)),
+    (label, pressed) => { if (!decide("label", label, pressed, true)) return false; classes = [...classes, label]; drawClasses(); return true; });
   const online = () => send();
   document.addEventListener("keydown", key, true);
   window.addEventListener("online", online);

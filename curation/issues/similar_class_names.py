@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
-from assay.curation.versioning.similar_names import DIFFER, find_similar_names
+from assay.curation.versioning.similar_names import find_similar_names, merge_command
 
 
 def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
@@ -18,8 +18,8 @@ def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> 
             None,
             0.0,
             group.name,
-            f"{other!r} ({n:,} samples) and {group.name!r} ({group.n:,}) {DIFFER} alone:"
-            f" {group.command(scan.bench.given)}",
+            f"{other!r} ({n:,}) looks like {group.name!r} ({group.n:,}):"
+            f" {merge_command(other, group.name, scan.bench.given)}",
         )
         for group in find_similar_names(state.label[state.keep])
         for other, n in group.others.items()

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class UnknownClass(ValueError):
+    """A label that is none of the classes; `name` says it."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 def parse_label(cell: str, classes: Collection[str]) -> str:
     """Read a cell as one of the classes.
 
@@ -27,9 +35,8 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
         return cell.removesuffix(".0")
     some = ", ".join(escape_controls(c) for c in sorted(classes)[:12])
     meant = [escape_controls(c) for c in suggest_names(cell, classes)]
-    raise ValueError(
-        f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip()
-    )
+    message = f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip()
+    raise UnknownClass(message, cell)
 
 
 def class_indices(labels: Sequence, classes: Sequence[str]) -> np.ndarray:

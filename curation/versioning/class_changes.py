@@ -52,7 +52,7 @@ def rename_class(
         value = make_rename(names, known, old, new)
         batch = None if dry else new_batch("schema")
         if batch:
-            said = why or f"rename {old} to {new}"[:MAX_TEXT]
+            said = why or f"{'merge' if value['merges'] else 'rename'} {old} to {new}"[:MAX_TEXT]
             append_schema(bench, con, [value], batch, who, said)
     has = state.label == old
     return dict(

@@ -81,9 +81,7 @@ def list_classes(bench: Bench, version: str | int = "HEAD") -> list[str]:
     return sort_classes({*entries, *state.label[state.keep].dropna()}, entries)
 
 
-def list_choices(
-    bench: Bench, labels: Iterable[str], version: str | int = "HEAD"
-) -> list[str]:
+def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD") -> list[str]:
     """List the classes that a label may say: of `labels`, and declared ones, in order."""
     entries = list_entries(names_at(bench, version))
     return sort_classes({*labels, *entries}, entries)

@@ -6,6 +6,7 @@ A frame of decisions is checked as a whole against what stands, and applied whol
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.classification import UnknownClass
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 from assay.curation.versioning.decision_cells import (
     CONTEXT,
@@ -47,7 +49,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen = [], [], set()
+    edits, bad, seen, unknown = [], [], set(), {}
     for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: v if is_odd_value(v) else "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
@@ -64,8 +66,10 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
                 edits.append((sample, *format_edit(edit, given)))
         except ValueError as e:
             bad.append(f"line {line} ({sample[:32]}): {e}")
+            if isinstance(e, UnknownClass):
+                unknown[e.name] = unknown.get(e.name, 0) + 1
     if bad:
-        refuse_lines(bad)
+        refuse_lines(bad, unknown)
     return pd.DataFrame(edits, columns=EDITS).astype(dict(seconds="f8"))
 
 
@@ -131,11 +135,15 @@ def check_cells(given: dict[str, Any]) -> None:
             raise ValueError(f"its {name} {wrong}")
 
 
-def refuse_lines(bad: list[str]) -> None:
-    """Raise the UserError that names bad lines."""
+def refuse_lines(bad: list[str], unknown: dict[str, int]) -> None:
+    """Raise the UserError that names bad lines.
+
+    unknown: labels that no class has, and in how many lines; each may be a new class.
+    """
     more = f" ... and {len(bad) - MOST_SHOWN} more" if len(bad) > MOST_SHOWN else ""
-    new_class = any("one of the classes" in line for line in bad)
-    new = " (a class that is new on purpose: --new-class NAME)" if new_class else ""
+    some = [f"--new-class {shlex.quote(name)} ({n:,} lines)" for name, n in unknown.items()]
+    others = f" and {len(some) - 3:,} others" if len(some) > 3 else ""
+    new = f"; or add what is a new class: {', '.join(some[:3])}{others}" if some else ""
     shown = "\n  ".join(bad[:MOST_SHOWN])
     raise UserError(
         "expected decisions on samples and classes of this bench, "

@@ -74,7 +74,8 @@ def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | p
     """Compare version `b` with `a`: what it has that `a` has not.
 
     A dict of a, b, matrix (frame from, to, n: labels of samples kept in both), renamed (the same of classes that are
-    called otherwise in `b`: that is no other label), and frames of samples: relabelled, added, removed, moved (from one split to another), tagged; each with sample, source_id, from, to."""
+    called otherwise in `b`: that is no other label), and frames of samples: relabelled, added, removed, moved (from one
+    split to another), tagged; each with sample, source_id, from, to."""
     import pandas as pd
 
     one, two = read_changed(bench, a, b)
@@ -116,9 +117,7 @@ def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | p
     renamed = pd.DataFrame({"from": before.label[both], "to": one.label[both]}).dropna()
     renamed = renamed[renamed["from"] != renamed["to"]]
     renamed = renamed.groupby(["from", "to"]).size().rename("n").reset_index()
-    return dict(
-        a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), renamed=renamed, **parts
-    )
+    return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), renamed=renamed, **parts)
 
 
 def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -85,7 +85,10 @@ def store_run(
 
     frame = pd.DataFrame([row for _, rows in run for row in rows], dtype=object)
     try:
-        known = find_known_labels(bench, con)
+        known = find_known_labels(bench, con, frame)
+        if "new_class" in frame:  # somebody was asked, and added it
+            new = frame.pop("new_class").eq("true")
+            known = known | set(frame.label[new & frame.label.notna()])
         frame, _ = read_former_names(con, frame, known)
         rows = edits.plan_edits(states.read_current_values(con, frame["sample"]), known, frame)
     except UserError as e:  # one by one, then: the others are sound

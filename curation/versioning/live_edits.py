@@ -8,10 +8,13 @@ SLOT = "field || case when field in ('tag', 'rule', 'schema') then ':' || (value
 BACK = "kind in ('undo', 'redo', 'revert')"
 # a decision that an import put in again over what the source says now, or a rename that a merge said again: it goes
 # and comes with the decision itself
-AGAIN = f"(kind = 'import' and origin_kind in {PERSON_KINDS} or kind = 'merge' and field = 'schema')"
+AGAIN = (
+    f"(kind = 'import' and origin_kind in {PERSON_KINDS} or kind = 'merge' and field = 'schema')"
+)
 # labels as they are called at $upto, where class_names.offer_names has offered `renamed`
 CALLED = "e.field = 'label' and r.was = (e.value ->> '$') and e.seq >= r.since and e.seq < r.until"
-SPOKEN = f"(select e.* replace (coalesce(r.label::json, e.value) as value) from edits e left join renamed r on {CALLED})"
+SPOKEN = f"""(select e.* replace (coalesce(r.label::json, e.value) as value)
+    from edits e left join renamed r on {CALLED})"""
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
 TOGGLES = f"""
 turned as (

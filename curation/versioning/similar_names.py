@@ -22,10 +22,15 @@ class SimilarNames(NamedTuple):
 
     def command(self, bench: object) -> str:
         """Write the commands that merge them."""
-        return " && ".join(
-            shlex.join(["assay", "classes", "rename", "-b", str(bench), "--", other, self.name])
-            for other in self.others
-        )
+        return " && ".join(merge_command(other, self.name, bench) for other in self.others)
+
+
+def merge_command(old: str, new: str, bench: object) -> str:
+    """Write the command that merges a class into another."""
+    words = ["rename", old, new]
+    if old.startswith("-") or new.startswith("-"):  # no options
+        return shlex.join(["assay", "classes", "-b", str(bench), "--", *words])
+    return shlex.join(["assay", "classes", *words, "-b", str(bench)])
 
 
 def find_similar_names(labels: pd.Series) -> list[SimilarNames]:

@@ -193,14 +193,22 @@ def add(verbs: Verbs) -> None:
     """Add the verb classes."""
     verb = verbs.add("classes", manage_classes, who=True, csv=True, version=True)
     verb.add_argument(
-        "words", nargs="*", metavar="WORD", help="rename OLD NEW, add NAME..., split NAME INTO..., edit NAME"
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="rename OLD NEW, add NAME..., split NAME INTO..., edit NAME",
     )
     verb.add_argument("--colour", metavar="#RRGGBB", help="its colour (add, edit)")
-    verb.add_argument("--guideline", metavar="TEXT", help="what belongs in it, one line (add, edit)")
+    verb.add_argument(
+        "--guideline", metavar="TEXT", help="what belongs in it, one line (add, edit)"
+    )
     verb.add_argument("--parent", metavar="NAME", help="the class above it (add, edit)")
     verb.add_argument("--why", default="", help="the reason of a rename")
     verb.add_argument("--dry-run", action="store_true", help="only say what a rename would change")
     verb.add_argument(
-        "--import", dest="import_", metavar="FILE", help="read a class list from a CSV, in its order"
+        "--import",
+        dest="import_",
+        metavar="FILE",
+        help="read a class list from a CSV, in its order",
     )
     verb.add_argument("--html", metavar="FILE", help="write the queue of a split as a page")

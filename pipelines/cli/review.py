@@ -177,6 +177,11 @@ def apply_edits(args: argparse.Namespace) -> None:
             f"note: {out['restated']:,} confirm the label on their sheet, "
             "which somebody had changed since: it stands again",
         )
+    for name, near in out["new_classes"].items():
+        like = f"; there is {', '.join(map(repr, near))}: was that meant?" if near else ""
+        print_line(args, f"note: {name!r} is a new class{like}")
+    for name in sorted({*args.new_class} - {*out["new_classes"]}):
+        print_line(args, f"note: --new-class {name!r}: no label was new by that name")
     for old, new in out["read_as"].items():
         print_line(args, f"note: {old} was renamed: it is read as {new}")
     commit = f"assay commit -m '...' -b {bench.given}"

@@ -11,8 +11,8 @@ import numpy as np
 
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.changes import find_known_labels, read_former_names
 from assay.curation.versioning import pointers
+from assay.curation.versioning.changes import find_known_labels, read_former_names
 from assay.curation.versioning.version_names import rename_labels
 from assay.pipelines.fiftyone import changes, samples
 from assay.pipelines.fiftyone.dataset import fiftyone_folder, read_dataset, write_samples

@@ -129,6 +129,7 @@ class Undo(Output):
     restored: int = says("values put back")
     left_alone: int = says("values that somebody has edited since")
     undone: str = says("the batch that was undone")
+    renames: list[str] = says("renames of classes that it took back, or made again")
     by: str = says("whose it was")
     rescored: bool | str = says("whether the queue is re-scored, or why not")
 

@@ -113,6 +113,7 @@ class Edit(Output):
     unsure: int = says("labels left unsure")
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
     read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
+    new_classes: dict[str, list[str]] = says("classes that it added, and known ones like them")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
