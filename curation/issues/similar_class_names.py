@@ -9,19 +9,21 @@ from assay.curation.versioning.similar_names import find_similar_names, merge_co
 def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
     """Find classes that are probably one: an issue for each name to merge.
 
-    The suggestion is the commonest name. Names of test samples count, too: a name is no judgement.
+    The suggestion is the commonest name. Names that only test has count, too, for a name is no
+    judgement; its samples are not counted.
     """
     state = scan.bench.state(scan.version)
+    names = state.label[state.keep].dropna().unique()
     return [
         Issue(
             kind,
             None,
             0.0,
             group.name,
-            f"{other!r} ({n:,}) looks like {group.name!r} ({group.n:,}):"
-            f" {merge_command(other, group.name, scan.bench.given)}",
+            f"{other!r} ({n:,}) looks like {group.name!r} ({group.n:,}): "
+            + merge_command(other, group.name, scan.bench.given).replace("\n", "\\n"),
         )
-        for group in find_similar_names(state.label[state.keep])
+        for group in find_similar_names(scan.state.label[state.keep], names)
         for other, n in group.others.items()
     ]
 

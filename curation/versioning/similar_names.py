@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.text import find_alike
@@ -33,14 +34,14 @@ def merge_command(old: str, new: str, bench: object) -> str:
     return shlex.join(["assay", "classes", *words, "-b", str(bench)])
 
 
-def find_similar_names(labels: pd.Series) -> list[SimilarNames]:
-    """Find classes that are probably one, among the labels of samples.
+def find_similar_names(labels: pd.Series, more: Iterable[str] = ()) -> list[SimilarNames]:
+    """Find classes that are probably one, among the labels of samples and `more` names.
 
     Of each group the commonest name is the one to keep.
     """
-    counts = labels.dropna().value_counts()
+    counts = dict.fromkeys(more, 0) | labels.dropna().value_counts().to_dict()
     out = []
-    for group in find_alike(counts.index):
+    for group in find_alike(counts):
         first, *others = sorted(group, key=lambda name: (-counts[name], name))
-        out.append(SimilarNames(first, int(counts[first]), {o: int(counts[o]) for o in others}))
+        out.append(SimilarNames(first, counts[first], {o: counts[o] for o in others}))
     return out

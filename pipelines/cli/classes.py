@@ -97,7 +97,7 @@ def rename_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> No
 def describe_rename(out: dict) -> str:
     """Describe what a rename did, or would do; out: as class_changes.rename_class."""
     old, new = format_cell(out["old"]), format_cell(out["new"])
-    began = f"{out['batch']}: " if out["batch"] else "would have: "
+    began = f"{out['batch']}: " if out["batch"] else "planned: "
     counts = describe_counts(out["splits"])
     said = f"{began}{old} -> {new}, {out['samples']:,} samples ({counts})"
     if out["merged"]:
