@@ -53,7 +53,9 @@ def test_a_rename_is_one_edit_over_all_splits_and_no_review(own):
     assert sum(out["splits"].values()) == out["samples"] == (before.label == "3").sum()
     assert not after.reviewed.any() and own.status()["review"]["reviewed"] == 0
     assert own.reviewers()[0].empty
-    assert (after[["who", "verdict", "split"]] == before[["who", "verdict", "split"]]).all(axis=None)
+    assert (after[["who", "verdict", "split"]] == before[["who", "verdict", "split"]]).all(
+        axis=None
+    )
 
 
 def test_old_versions_keep_old_names_and_diff_tells_a_rename_from_a_relabelling(own):
@@ -237,7 +239,11 @@ def test_two_copies_that_rename_one_class_differently_conflict_and_ours_stands(o
 
 def test_a_rename_of_a_name_that_nobody_has_is_refused_with_the_way_on(own):
     own.rename_class("3", "three", "ann")
-    for old, word in (("3", "called 'three' now"), ("tree", "did you mean three"), ("8", "the same")):
+    for old, word in (
+        ("3", "called 'three' now"),
+        ("tree", "did you mean three"),
+        ("8", "the same"),
+    ):
         with pytest.raises(UserError) as e:
             own.rename_class(old, "8", "ann")
         assert word in str(e.value)
