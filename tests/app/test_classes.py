@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.test_pages import noise, opened, sound
+from tests.browser import browser, look, stored, workbench
 from tests.helpers import bench_of
 
 
@@ -67,3 +68,22 @@ def test_a_class_is_added(pets):
     field = next(t for t in at.text_input if t.placeholder == "add a class")
     press(sound(field.set_value("bird").run()), "Add")
     assert pets.classes().query("declared").name.tolist() == ["bird"]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_review_offers_a_class_that_is_new_and_adds_it_when_told_to(scanned):
+    with workbench(scanned.path) as server, browser() as chrome:
+        page = server.page(chrome, "/review?who=ann")
+        look(page)
+        page.keyboard.press("/")
+        page.keyboard.type("eleven")
+        page.keyboard.press("Enter")
+        problem = page.get_by_text("no class is called eleven")
+        problem.wait_for(timeout=60_000)
+        assert "eleven" not in set(scanned.state().label)
+        page.keyboard.press("Shift+Enter")
+        stored(page)
+        assert "eleven" in set(scanned.state().label)
+        option = page.locator('#assay-names option[value="eleven"]')
+        option.wait_for(state="attached", timeout=60_000)  # the next one is typed by its beginning
