@@ -75,6 +75,7 @@ class Status(Output):
     dropped: int = says("samples that are out")
     splits: dict[str, int] = says("kept samples of each split")
     classes: dict[str, int] = says("labels of each class, without test and guard")
+    classes_only_in_test: list[str] = says("classes that no sample outside test has")
     test: FrozenTest | None = says("the frozen test split, if there is one")
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
@@ -136,6 +137,8 @@ class Edit(Output):
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
     already: int = says("samples that were so already, of which nothing new is stored")
     newer: int = says("samples that others decided after the sheet was written (--overwrite)")
+    read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
+    new_classes: dict[str, list[str]] = says("classes that it added, and known ones like them")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
