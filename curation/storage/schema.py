@@ -44,6 +44,8 @@ UPGRADES = {
     "4": f"""alter table edits add column kind varchar;
         alter table edits add column origin_kind varchar;
         update edits set {KINDS};""",
+    # labels are read through renames of classes: an Assay that knows none would show the old names
+    "5": "",
 }
 SCHEMAS = {
     str(i + 1): TABLES + "".join(list(UPGRADES.values())[:i]) for i in range(len(UPGRADES) + 1)

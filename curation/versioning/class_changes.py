@@ -228,11 +228,12 @@ def import_table(bench: Bench, rows: list[dict[str, Any]], who: str) -> dict:
 
 
 def declare_classes(
-    con: duckdb.DuckDBPyConnection, classes: Iterable[str]
+    con: duckdb.DuckDBPyConnection, classes: Iterable[str], parents: dict[str, str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the values that declare the classes of a source, in its order.
 
-    Those that are declared already stay where they are; new ones follow them.
+    Those that are declared already stay where they are; new ones follow them. parents {class: what
+    it is a kind of}: of classes that have none yet; the topmost are no classes themselves.
     """
     names = class_names.read_names(con)
     entries = list_entries(names)
@@ -240,8 +241,24 @@ def declare_classes(
     new = dict.fromkeys(former.get(name, name) for name in classes)
     new = [name for name in new if name not in entries]
     start = next_orders(entries, 1)[0] or 0
-    for order, name in enumerate(new, start):
-        yield make_entry(names, name, dict.fromkeys(FIELDS) | dict(order=order))
+    orders = {name: order for order, name in enumerate(new, start)}
+    found: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys([*new, *(parents or {})]):
+        was = entries.get(name, dict.fromkeys(FIELDS))
+        found[name] = was | (dict(order=orders[name]) if name in orders else {})
+        parent = (parents or {}).get(name)
+        if parent and not was["parent"] and not is_above(entries | found, name, parent):
+            found[name] |= dict(parent=parent)
+        if found[name] != entries.get(name):
+            yield make_entry(names, name, found[name])
+
+
+def is_above(entries: dict[str, dict[str, Any]], name: str, parent: str) -> bool:
+    """Tell whether a class is its own parent, or above it."""
+    at: str | None = parent
+    while at is not None and at != name:
+        at = (entries.get(at) or {}).get("parent")
+    return at == name
 
 
 # ---- what is written, and what is refused
@@ -303,7 +320,8 @@ def check_parent(entries: dict[str, Any], known: set[str], name: str, parent: st
     """Refuse a parent that is no class, or a child of its child."""
     if parent is None:
         return
-    if parent not in known and parent not in entries:
+    parents = {entry["parent"] for entry in entries.values() if entry}
+    if parent not in known and parent not in entries and parent not in parents:
         raise UnknownName(
             f"expected a class as parent of {name!r}, found {parent!r}",
             f"add it first: assay classes add {parent!r}",

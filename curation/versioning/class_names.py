@@ -88,6 +88,10 @@ class ClassNames:
         at = bisect_right(seqs, seq)
         return self._finals[name][at] if at < len(seqs) else name
 
+    def may_mean(self, name: str) -> set[str]:
+        """List what labels are called that were given as `name`, whenever that was."""
+        return {name, *self._finals.get(name, ())}
+
     def find_many(self, names: np.ndarray, seqs: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Find what labels are called, in place: (n,) objects, given at `seqs` (n,).
 

@@ -65,33 +65,52 @@ def ingest(
 
 
 def read_former_names(bench: Bench, source: Source) -> Source:
-    """Read classes that were renamed here by the names that they have now."""
+    """Read classes that were renamed here by the names that they have now.
+
+    Of labels, of people's votes, and in the class list of the source.
+    """
     with bench.connect() as con:
         names = class_names.read_names(con)
         former = names.former_names(find_known_labels(bench, con)) if names.renames else {}
     if not former or "label" not in source.frame:
         return source
-    labels = source.frame.label
+    frame, labels = source.frame, source.frame.label
     counts = labels[labels.isin(list(former))].value_counts()
     notes = [
         f"{n:,} rows say {old!r}, which was renamed here: they are read as {former[old]!r}"
         f" (assay classes add {shlex.quote(str(old))} first, if it is another class)"
         for old, n in counts.items()
     ]
-    frame = source.frame.assign(label=[former.get(label, label) for label in labels])
-    return replace(source, frame=frame, notes=[*source.notes, *notes])
+    frame = frame.assign(label=[former.get(label, label) for label in labels])
+    if "votes" in frame:
+        frame["votes"] = [
+            [vote | dict(label=former.get(vote["label"], vote["label"])) for vote in votes]
+            if isinstance(votes, list)
+            else votes
+            for votes in frame["votes"]
+        ]
+    classes = [former.get(name, name) for name in source.classes]
+    parents = {former.get(a, a): former.get(b, b) for a, b in source.parents.items()}
+    return replace(
+        source,
+        frame=frame,
+        notes=[*source.notes, *notes],
+        classes=list(dict.fromkeys(classes)),
+        parents={name: parent for name, parent in parents.items() if name != parent},
+    )
 
 
 def add_class_list(bench: Bench, edits: ImportEdits, source: Source, batch: str) -> ImportEdits:
-    """Add the edits that declare the classes of a source, if it has a list."""
+    """Add the edits that declare the classes of a source, if it has a list or a taxonomy."""
     import pandas as pd
 
-    if not source.classes:
+    if not (source.classes or source.parents):
         return edits
-    for name in source.classes:
+    for name in (*source.classes, *source.parents, *source.parents.values()):
         check_text(name, "a class name of the source")
     with bench.connect() as con:
-        values = [json.dumps(value) for value in declare_classes(con, source.classes)]
+        declared = declare_classes(con, source.classes, source.parents)
+        values = [json.dumps(value) for value in declared]
     why = f"class list of {source.name}"
     rows = [("", "schema", value, "set", why, batch) for value in values]
     new = pd.DataFrame(rows, columns=edits.frame.columns)
