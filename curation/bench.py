@@ -344,22 +344,38 @@ class Bench(Store):
 
         return rename_class(self, old, new, who or getpass.getuser(), why, dry)
 
-    def add_class(self, name: str, who: str = "", **about: str | None) -> dict:
+    def add_class(
+        self,
+        name: str,
+        who: str = "",
+        colour: str | None = None,
+        guideline: str | None = None,
+        parent: str | None = None,
+    ) -> dict:
         """Add a class to the list: its colour, guideline, parent.
 
         Returns {batch, added, alike, near}: see class_changes.add_class.
         """
         from assay.curation.versioning.class_changes import add_class
 
+        about = dict(colour=colour, guideline=guideline, parent=parent)
         return add_class(self, name, who or getpass.getuser(), **about)
 
-    def edit_class(self, name: str, who: str = "", **about: str | None) -> dict:
+    def edit_class(
+        self,
+        name: str,
+        who: str = "",
+        colour: str | None = None,
+        guideline: str | None = None,
+        parent: str | None = None,
+    ) -> dict:
         """Change the colour, guideline or parent of a class.
 
         Returns {batch, name, colour, guideline, parent, order}: see class_changes.edit_class.
         """
         from assay.curation.versioning.class_changes import edit_class
 
+        about = dict(colour=colour, guideline=guideline, parent=parent)
         return edit_class(self, name, who or getpass.getuser(), **about)
 
     def split_class(

@@ -127,6 +127,7 @@ def add_classes(bench: Bench, new: list[str], who: str, **about: str | None) -> 
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)
         entries = list_entries(names)
+        groups = list_groups(entries)
         for name in new:
             check_name(name)
         if there := [name for name in new if name in entries]:
@@ -136,7 +137,9 @@ def add_classes(bench: Bench, new: list[str], who: str, **about: str | None) -> 
             )
         orders = next_orders(entries, len(new))
         fresh = [
-            check_entry(entries | dict.fromkeys(new), known, name, dict(about, order=order))
+            check_entry(
+                entries | dict.fromkeys(new), known | groups, name, dict(about, order=order)
+            )
             for name, order in zip(new, orders)
         ]
         values = [make_entry(names, name, entry) for name, entry in zip(new, fresh)]
@@ -172,7 +175,7 @@ def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
             raise explain_unknown(names, known, name)
         entries = list_entries(names)
         was = entries.get(name, dict.fromkeys(FIELDS))
-        entry = check_entry(entries, known, name, was | given)
+        entry = check_entry(entries, known | list_groups(entries), name, was | given)
         batch = None
         if entry != was or name not in entries:
             batch = new_batch("schema")
@@ -199,6 +202,7 @@ def import_table(bench: Bench, rows: list[dict[str, Any]], who: str) -> dict:
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)
         entries = list_entries(names)
+        groups = list_groups(entries)
         first = len(rows)
         after = {n: e for n, e in entries.items() if n not in given and e["order"] is not None}
         wanted = {
@@ -211,7 +215,7 @@ def import_table(bench: Bench, rows: list[dict[str, Any]], who: str) -> dict:
         for name, entry in (wanted | moved).items():
             check_name(name)
             told = {field: entry.get(field) for field in FIELDS}
-            told = check_entry(entries | wanted, known, name, told)
+            told = check_entry(entries | wanted, known | groups, name, told)
             if told != entries.get(name):
                 values.append(make_entry(names, name, told))
         batch = new_batch("schema") if values else None
@@ -316,12 +320,16 @@ def check_entry(
     return out
 
 
+def list_groups(entries: dict[str, dict[str, Any]]) -> set[str]:
+    """List the parents that classes have; a source's may be no class themselves."""
+    return {entry["parent"] for entry in entries.values() if entry["parent"]}
+
+
 def check_parent(entries: dict[str, Any], known: set[str], name: str, parent: str | None) -> None:
     """Refuse a parent that is no class, or a child of its child."""
     if parent is None:
         return
-    parents = {entry["parent"] for entry in entries.values() if entry}
-    if parent not in known and parent not in entries and parent not in parents:
+    if parent not in known and parent not in entries:
         raise UnknownName(
             f"expected a class as parent of {name!r}, found {parent!r}",
             f"add it first: assay classes add {parent!r}",

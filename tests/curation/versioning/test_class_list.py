@@ -33,7 +33,8 @@ def source(folder, labels, classes, name="pictures"):
         file = folder / f"{i}.png"
         file.write_bytes(png(np.random.default_rng(i).integers(0, 255, (8, 8))))
         rows.append(dict(key=file.name, uri=str(file), label=label, split="train", meta={}))
-    return Source(pd.DataFrame(rows, dtype=object), [], "a list", name, [], "", classes)
+    frame = pd.DataFrame(rows, dtype=object)
+    return Source(frame, [], "a list", name, [], classes=classes)
 
 
 def test_the_order_of_a_source_is_kept_and_new_names_follow_it(tmp_path):
