@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.storage.interface import Tell
-    from assay.pipelines.reports.notebook import Difference, Frame, Report
+    from assay.fiftyone_app import FiftyOneApp
+    from assay.pipelines.reports.notebook import Frame, Report
+    from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,6 +87,7 @@ class Bench(curation.Bench):
         from assay.curation.formats.base import ImportOptions
         from assay.curation.formats.split_shares import parse_shares
         from assay.pipelines.cli.data import describe_import, describe_reading
+        from assay.pipelines.cli.fiftyone_datasets import read_dataset
         from assay.pipelines.indexing.ingest import ingest
         from assay.pipelines.simulation.example_data import resolve_example
 
@@ -126,7 +129,8 @@ class Bench(curation.Bench):
         say = self._printer(progress)
         try:
             if held is None:
-                found = resolve_example(self, str(source))
+                own = read_dataset(str(source), (columns or {}).get("label"), split_map or {})
+                found = own or resolve_example(self, str(source))
                 there = uploads.open_source(self, found, skip_bad, format)
             else:
                 there = frames.open_frame(self, held.frame, given, held.notes)
@@ -176,6 +180,41 @@ class Bench(curation.Bench):
         for line in describe_split(out, group_column):
             say(line)
         return out
+
+    def preview(
+        self,
+        source: str | Path,
+        *,
+        columns: dict[str, str] | None = None,
+        split_map: dict[str, str] | None = None,
+        images: str | Path | None = None,
+        format: str | None = None,
+        class_level: int | None = None,
+        pictures_only: bool = False,
+        config: str | None = None,
+        sheet: str | None = None,
+        skip_bad: bool = False,
+    ) -> dict:
+        """Say how `add` would read a folder or file, and write nothing.
+
+        Returns {source, format, kind, samples, unlabelled, classes, splits, roles, unread, left_out, notes}: see
+        preview.preview_source.
+        """
+        from assay.curation.formats.base import ImportOptions
+        from assay.curation.formats.preview import preview_source
+
+        given = ImportOptions(
+            columns=columns or {},
+            split_map=split_map or {},
+            images=images,
+            format=format,
+            class_level=class_level,
+            pictures_only=pictures_only,
+            config=config,
+            sheet=sheet,
+            skip_bad=skip_bad,
+        )
+        return preview_source(source, given)
 
     def scan(
         self,
@@ -322,11 +361,13 @@ class Bench(curation.Bench):
         found["action"] = [translate(text, self) for text in found.action]
         return Frame.of(found, self, draw)
 
-    def clusters(self, version: str = "HEAD", level: str = "fine") -> pd.DataFrame:
+    def clusters(self, version: str = "HEAD", level: str = "fine") -> Frame:
         """List the clusters of the data: see tabulate_clusters."""
         from assay.curation.slicing.cluster_table import tabulate_clusters
+        from assay.pipelines.reports.notebook import Frame, draw_clusters
 
-        return tabulate_clusters(self, version, level)
+        draw = functools.partial(draw_clusters, level=level)
+        return Frame.of(tabulate_clusters(self, version, level), self, draw)
 
     def rename_cluster(self, cluster: str, name: str, who: str = "", level: str = "fine") -> dict:
         """Call a cluster `name`: see cluster_names.rename_cluster."""
@@ -446,9 +487,35 @@ class Bench(curation.Bench):
 
     def diff(self, a: str, b: str = "HEAD") -> Difference:
         """Compare two versions: see curation.Bench.diff."""
-        from assay.pipelines.reports.notebook import Difference
+        from assay.pipelines.reports.notebook_history import Difference
 
         return Difference.of(super().diff(a, b), self)
+
+    def log(self) -> Frame:
+        """List commits and the open work since: see curation.Bench.log."""
+        from assay.pipelines.reports.notebook import Frame
+        from assay.pipelines.reports.notebook_history import draw_log
+
+        return Frame.of(super().log(), self, draw_log)
+
+    def batches(self) -> Frame:
+        """List batches of edits and commits: see curation.Bench.batches."""
+        from assay.pipelines.reports.notebook import Frame
+        from assay.pipelines.reports.notebook_history import draw_batches
+
+        return Frame.of(super().batches(), self, draw_batches)
+
+    def blame(self, sample: str, version: str = "HEAD") -> ShownLife:
+        """List the edits of one sample: see curation.Bench.blame."""
+        from assay.pipelines.reports.notebook_history import ShownLife
+
+        return ShownLife.of(super().blame(sample, version), self)
+
+    def reviewers(self, version: str = "HEAD") -> ReviewerTables:
+        """Count decisions and agreement, as (people, pairs): see curation's."""
+        from assay.pipelines.reports.notebook_history import ReviewerTables
+
+        return ReviewerTables(*super().reviewers(version))
 
     def runs(self, split: str = "val", version: str = "HEAD") -> Frame:
         """List every finished run: see curation.Bench.runs."""
@@ -663,6 +730,71 @@ class Bench(curation.Bench):
 
         return open_workbench(self, host, port, browser)
 
+    def fiftyone(
+        self,
+        samples: Iterable[str] | None = None,
+        query: str | None = None,
+        *,
+        port: int | None = None,
+        trust: bool = False,
+    ) -> FiftyOneApp:
+        """Show the bench, or a part of it, in the FiftyOne App.
+
+        samples, or a SELECT that finds their ids; None: all that are kept. trust: FiftyOne's database as it came with
+        the bench. Returns the App, a process of its own: url, pushed (what it holds), stop().
+        """
+        from assay.fiftyone_app import FiftyOneApp, start_fiftyone
+
+        words = ["--port", port] if port else []
+        return FiftyOneApp(*start_fiftyone(self, *words, samples=samples, query=query, trust=trust))
+
+    def push_fiftyone(
+        self,
+        samples: Iterable[str] | None = None,
+        query: str | None = None,
+        *,
+        trust: bool = False,
+    ) -> dict:
+        """Bring FiftyOne's data set to the bench's state, without the App.
+
+        See `fiftyone`. Returns {samples, added, updated, removed, unchanged, waiting, lost, url}.
+        """
+        from assay.fiftyone_app import run_fiftyone
+
+        return run_fiftyone(self, "--no-app", samples=samples, query=query, trust=trust)
+
+    def pull_fiftyone(
+        self,
+        who: str = "",
+        why: str = "",
+        *,
+        take: str | None = None,
+        new_classes: Iterable[str] = (),
+        yes: bool = False,
+        trust: bool = False,
+    ) -> dict:
+        """Import what was changed in FiftyOne as one batch of edits.
+
+        take: bench or fiftyone, who is right where both changed; None: neither is applied. Returns {batch, edits,
+        ..., applied, left}: the last two are frames of changes, each with why.
+        """
+        from assay.fiftyone_app import pull_changes
+
+        out = pull_changes(self, who or getpass.getuser(), why, take, new_classes, yes, trust)
+        out["left"]["why"] = [translate(text, self) for text in out["left"].why]
+        return out
+
+    def export_fiftyone(
+        self, name: str, samples: Iterable[str] | None = None, query: str | None = None
+    ) -> dict:
+        """Export samples as a new data set of your own FiftyOne.
+
+        See `fiftyone` for samples and query. Returns {dataset, samples, lost}.
+        """
+        from assay.fiftyone_app import run_fiftyone
+
+        return run_fiftyone(self, "--export", name, samples=samples, query=query)
+
     def write_sheet(self, rows: Frame | pd.DataFrame, path: str | Path) -> Path:
         """Write the rows of a list as a page of pictures.
 
@@ -745,11 +877,12 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 VERBS = (
     "add add_class add_opinion add_trigger app audit batches blame check classes clusters commit "
     "commits compare dataset diff disagreements edit edit_class embeddings experiment export "
-    "export_corrections findings flagged frame gaps gate gc guard import_classes issues keep_one "
-    "label_issues log map mend_sources merge plan_experiment pred_probs queue redo relocate "
-    "remove_opinion remove_trigger rename_class rename_cluster report restore revert reviewers "
-    "rule rules run_triggers runs scan set_rule similar split split_class sql start_experiment "
-    "state status suggest triggers undo write_sheet"
+    "export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc guard "
+    "import_classes issues keep_one label_issues log map mend_sources merge plan_experiment "
+    "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
+    "remove_trigger rename_class rename_cluster report restore revert reviewers rule rules "
+    "run_triggers runs scan set_rule similar split split_class sql start_experiment state status "
+    "suggest triggers undo write_sheet"
 ).split()
 
 
@@ -806,6 +939,20 @@ def open(path: str | Path) -> Bench:  # noqa: A001 - `assay.open("my-bench")` is
 def create(path: str | Path, group: bool = False) -> Bench:
     """Open the bench in folder `path`; make it where there is none."""
     return adopt(curation.create(path, group))
+
+
+@say_in_python
+def demo(folder: str | Path = "demo", *, progress: bool = True) -> tuple[Bench, dict]:
+    """Review real solar cells as a simulated expert; measure the gain.
+
+    folder: where benches and reports go; what is there is not done again. Returns (the bench of the first story, what
+    was found: gain, control, difference, ceiling, ..., and `second`, the second story).
+    """
+    from assay.pipelines.simulation.demo import run_demo
+
+    say = line_printer(progress, translate)
+    found, bench = run_demo(Path(folder), say, functools.partial(progress_bar, show=progress))
+    return adopt(bench), found
 
 
 def adopt(opened: curation.Bench) -> Bench:

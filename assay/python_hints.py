@@ -19,6 +19,17 @@ WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$|v\d+|HEAD|[a-z]+-[0-9a-f]{12}")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( [^\s`'\",;:)(]+)?")
 PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value of an option
+# verbs that are several methods, told apart by an option
+VARIANTS = {
+    "add": {"--dry-run": "preview"},
+    "export": {"--patch": "export_corrections", "--in-place": "mend_sources"},
+    "issues": {"--keep-one": "keep_one"},
+    "fiftyone": {
+        "--pull": "pull_fiftyone",
+        "--export": "export_fiftyone",
+        "--no-app": "push_fiftyone",
+    },
+}
 METHODS = {"import": "add"}  # all others are called as their verbs
 PHRASES = {
     "assay log --batches": "bench.batches()",
@@ -58,13 +69,14 @@ def translate_hint(text: str, methods: dict[str, inspect.Signature], given: obje
             continue
         if name not in methods:  # a verb of the command line alone, such as app
             continue
-        if name == "issues" and "--keep-one" in text[match.end() :].split(" assay ")[0]:
-            name = "keep_one"
         if name == "classes" and (action := CLASSES.match(text, match.end())):
             end, names = read_class_names(text, action.end(), NAMED[action[1]])
             out += f"{text[at : match.start()]}bench.{action[1]}_class({', '.join(names)})"
             at = end
             continue
+        asked = text[match.end() :].split(" assay ")[0]
+        for option, method in VARIANTS.get(name, {}).items():
+            name = method if option in asked else name
         end, bench, arguments = read_arguments(text, match.end(), match[1], methods[name])
         out += f"{text[at : match.start()]}{bench}.{name}({', '.join(arguments)})"
         at = end

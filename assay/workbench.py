@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation.errors import UserError
 from assay.curation.system import processes
 from assay.curation.system.extras import require
+from assay.verb_processes import start_verb
 
 if TYPE_CHECKING:
     from assay.curation import Bench
@@ -84,25 +84,5 @@ def start_server(bench: Bench, *options: object) -> tuple[str, subprocess.Popen]
     words = processes.python_command(
         "assay.app.server", bench.path, "--no-browser", "--json", *options
     )
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=processes.child_environment(),
-    )
-    assert process.stdout, "it is a pipe"
-    text = ""
-    for line in process.stdout:
-        text += line
-        if line.rstrip() == "}":
-            break
-    process.stdout.close()  # it says nothing more there
-    told = json.loads(text) if text else {}
-    if "url" not in told:
-        process.wait()
-        problem = told.get("problem", "expected the workbench to start, found that it ended")
-        error = UserError(problem, told.get("hint", "opened from a terminal it says why"))
-        error.code = told.get("code", error.code)
-        raise error
+    told, process = start_verb(words, "the workbench to start")
     return told["url"], process

@@ -211,5 +211,5 @@ def shorten(text: str, most: int = 1_000) -> str:
     """Leave out the middle of a long text."""
     if len(text) <= most:
         return text
-    left_out = f"{len(text) - most:,} characters"
-    return f"{text[: most // 2]} ... {left_out} ... {text[-(most // 2) :]}"
+    left_out = f"characters left out: {len(text) - most:,}"
+    return f"{text[: most // 2]} ... ({left_out}) ... {text[-(most // 2) :]}"

@@ -27,13 +27,23 @@ CONTROL = re.compile(
 FORMULA = re.compile(r"'*(?![+-]?[\d.]+\Z)[=+\-@\t\r]")
 
 
+def format_count(n: int, noun: str, verb: str = "", verbs: str = "") -> str:
+    """Write a number with its noun: '1 label', '2,000 labels'.
+
+    verb, verbs: what follows one, and what follows several, as in '1 label is' and '2 labels are'.
+    """
+    ending = "es" if noun.endswith(("s", "ch")) else "s"
+    words = noun if n == 1 else f"{noun}{ending}"
+    return f"{n:,} {words} {verb if n == 1 else verbs}".rstrip()
+
+
 def find_flaw(text: str, most: int = MAX_NAME) -> str | None:
     """Say what keeps a text out of the log, or None.
 
     All other text comes back exactly as it went in.
     """
     if len(text) > most:
-        return f"has {len(text):,} characters, more than {most:,}"
+        return f"has {format_count(len(text), 'character')}, more than {most:,}"
     if "\0" in text:
         return "holds a NUL character"
     if SURROGATE.search(text):

@@ -176,3 +176,12 @@ PLAN = check_plan(
     dict(question="?", versions=["v1", "v2"], architectures=["probe", "mlp"], seeds=3, epochs=3)
 )
 silent = lambda line: None  # noqa: E731
+
+
+def scanned_bench(table, folder, **options):
+    """A bench of a table, scanned by its pixels."""
+    from assay.pipelines.indexing.scan import ScanOptions, scan
+
+    bench = bench_of(table, folder, **options)
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
+    return bench

@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,9 @@ import assay
 from assay import UserError
 from assay.bench import VERBS, translate
 from assay.pipelines.cli.main import list_parsers, make_parser
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.python_hints import METHODS, name_parameter
-from tests.helpers import bench_of, digits, folders, png, run_assay, table, truth_of
+from tests.helpers import bench_of, digits, folders, png, run_assay, silent, table, truth_of
 
 LOOP = [  # the loop as it is shown to whoever has never seen Assay
     """import assay
@@ -253,6 +255,7 @@ def test_the_verbs_of_the_command_line_answer_in_python(tmp_path):
     assert {"passed", "checks"} <= set(bench.gate(min_gain=-100))
     assert "verdict" in bench.compare("v1/probe", "HEAD/probe")
     assert len(bench.disagreements("v1/probe", "HEAD/probe", "val")[0]) >= 0
+    assert bench.preview(tmp_path / "digits.parquet", columns=dict(label="label"))["samples"] == 703
     assert bench.check(progress=False) == [] and bench.gc(dry_run=True)["files"] >= 0
     with pytest.raises(UserError, match="all 703 where they were"):
         bench.relocate(tmp_path, progress=False)
@@ -426,7 +429,7 @@ def test_import_assay_loads_nothing_heavy():
     heavy = "{'pandas', 'numpy', 'torch', 'sklearn', 'jinja2', 'tqdm'}"
     code = f"import assay, sys; print({heavy} & set(sys.modules), dir(assay))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set() ['Bench', 'UserError', 'create', 'open']\n"
+    assert done.stdout == "set() ['Bench', 'UserError', 'create', 'demo', 'open']\n"
 
 
 def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
@@ -489,16 +492,26 @@ def test_a_model_is_told_in_plain_words(bench, capsys):
 # verbs without a method, and options that are no parameter: what a notebook has instead, or why it has none
 ELSEWHERE = {
     "docs": "help(bench) and the pages themselves",
-    "demo": "a story for a terminal; its benches open with assay.open",
-    "fiftyone": "its App is a process of the command line; bench.frame() fills a data set of one's own",
     "trigger": "bench.triggers(), add_trigger, run_triggers, remove_trigger",
     "--csv": "a frame has to_csv",
     "--html": "bench.write_sheet(rows, path)",
     "--sheet": "bench.write_sheet(rows, path)",
     "gaps -n": "a frame has head",
-    "shadow -n": "a frame has head",
+    "disagreements -n": "a frame has head",
+    "add --dry-run": "bench.preview(source)",
+    "export --patch": "bench.export_corrections(folder)",
+    "export --in-place": "bench.mend_sources()",
     "add --group": "assay.create(path, group=True)",
     "app --group": "assay.create(path, group=True)",
+    "demo --no-browser": "the bench that comes back: bench.app()",
+    "fiftyone --pull": "bench.pull_fiftyone()",
+    "fiftyone --export": "bench.export_fiftyone(name)",
+    "fiftyone --no-app": "bench.push_fiftyone()",
+    "fiftyone --who": "bench.pull_fiftyone(who)",
+    "fiftyone --why": "bench.pull_fiftyone(who, why)",
+    "fiftyone --take": "bench.pull_fiftyone(take=...)",
+    "fiftyone --new-class": "bench.pull_fiftyone(new_classes=...)",
+    "fiftyone --yes": "bench.pull_fiftyone(yes=True)",
     "app --new": "assay.create(path)",
     "app --link": "Workbench.link()",
     "app --no-browser": "bench.app(browser=...)",
@@ -528,10 +541,11 @@ def test_what_the_command_line_does_a_notebook_can_do():
     used = set()
     for verb, parser in list_parsers(make_parser()).items():
         name = METHODS.get(verb, verb)
-        if name not in VERBS:
+        home = assay.Bench if name in VERBS else assay
+        if home is assay and name not in assay.__all__:
             used.add(name)
             continue
-        known = inspect.signature(getattr(assay.Bench, name)).parameters
+        known = inspect.signature(getattr(home, name)).parameters
         for action in parser._actions:
             option = (action.option_strings or [action.dest])[-1]
             if action.dest in ("help", "bench", "json", "quiet"):
@@ -549,6 +563,48 @@ def test_what_the_command_line_does_a_notebook_can_do():
     for text in ELSEWHERE.values():
         for method in re.findall(r"\bbench\.(\w+)", text):
             assert method in VERBS, method
+
+
+@pytest.mark.slow
+def test_an_experiment_in_the_background_and_its_report_as_markdown(scanned, tmp_path):
+    bench = assay.open(scanned.path)
+    rows = bench.queue(20)[["sample"]]
+    bench.edit(rows.assign(label=truth_of(bench)[rows["sample"]].to_numpy()), "ann")
+    plan = tmp_path / "plan.toml"
+    plan.write_text('versions = ["v1", "HEAD"]\narchitectures = ["probe"]\nseeds = 2\n')
+    started = bench.start_experiment(plan, tmp_path / "page.html", jobs=1)
+    until = time.monotonic() + 300
+    while not started["report"].exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    assert started["report"] == tmp_path / "page.html", started["log"].read_text()
+    assert len(bench.runs()) == 4 and started["log"].exists()
+    said = bench.report(tmp_path / "again.html").markdown()
+    _, shell, _ = run_assay("report", "--markdown", "-b", bench.path)
+    assert "HEAD" in said and "\n|" in said, "a table"
+    assert said.strip() == shell.split("next: ")[0].strip(), "as the command line says it"
+
+
+@pytest.mark.slow
+def test_the_map_is_waited_for(tmp_path):
+    """Of a thousand images, from which UMAP draws it in a process of its own."""
+    found = bench_of(digits(1010), tmp_path)
+    scan(found, ScanOptions(embedder="pixels"), say=silent)
+    bench = assay.open(found.path)
+    placed = bench.map(wait=True)
+    assert set(placed.method) == {"umap"} and placed[["x", "y"]].notna().all(axis=None)
+    assert len(placed) == len(bench.frame())
+
+
+@pytest.mark.daily
+def test_the_demo_from_python(tmp_path, capsys):
+    pytest.importorskip("elpv_dataset")
+    bench, found = assay.demo(tmp_path / "demo")
+    assert found["gain"]["low"] > 0 and found["second"]["leakage"] > 100
+    assert "1. Few labels, many wrong" in capsys.readouterr().out
+    assert isinstance(bench, assay.Bench) and "v2" in set(bench.commits().name)
+    assert bench.report(tmp_path / "page.html").verdict == found["verdict"]
+    again, same = assay.demo(tmp_path / "demo", progress=False)
+    assert same["gain"] == found["gain"] and capsys.readouterr() == ("", "")
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from assay.curation.errors import UserError
 from assay.curation.review import audit
 from assay.curation.review.label_noise import describe_noise, estimate_noise
 from assay.curation.statistics import wording
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -53,7 +54,7 @@ def draw(bench: Bench) -> None:
         on_done_change=lambda: None,
     )
     if len(answers) == len(rows):
-        st.success(f"All {len(rows):,} rows are answered.")
+        st.success(f"Nothing is open: {format_count(len(rows), 'row', 'is', 'are')} answered.")
         if st.button("Read the answers", type="primary"):
             read_answers(bench, name, who)
 
@@ -69,7 +70,10 @@ def draw_start(bench: Bench, who: str) -> None:
             else "There is no labelled test split."
         )
     n = st.number_input(
-        f"How many of the {left:,} test labels that nobody audited", 1, left, min(left, 200)
+        f"How many of the {format_count(left, 'test label')} that nobody audited",
+        1,
+        left,
+        min(left, 200),
     )
     if st.button("Begin", type="primary"):
         try:
@@ -86,7 +90,7 @@ def read_answers(bench: Bench, name: str, who: str) -> None:
     except UserError as e:
         return st.error(error_markdown(e))
     st.success(
-        f"{out['audited']:,} labels audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; "
+        f"{format_count(out['audited'], 'label')} audited, {out['wrong']:,} wrong, {out['unsure']:,} unsure; "
         f"version {out['version']}."
     )
     if out["repeats"]:

@@ -13,6 +13,7 @@ import streamlit as st
 from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.pipelines.jobs import job_files
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def draw_plan_form(bench: Bench) -> None:
         wanted, todo = run.prepare_cells(bench, asked)
     except UserError as e:
         return st.warning(error_markdown(e))
-    st.caption(f"{len(wanted)} runs, {len(todo)} to train.")
+    st.caption(f"{format_count(len(wanted), 'run')}, {len(todo)} to train.")
     if st.button("Start", type="primary"):
         start_experiment(bench, asked)
         st.rerun()

@@ -26,6 +26,7 @@ from assay.curation.predictions import model_errors
 from assay.curation.selection import active_learning, similarity
 from assay.curation.slicing import gaps, regression_sets, set_definitions
 from assay.curation.statistics.wording import format_share
+from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
 
 if TYPE_CHECKING:
@@ -206,6 +207,6 @@ def draw_guard(bench: Bench, gap: str, who: str) -> None:
                 out = regression_sets.freeze_sets(bench, sets, who)
                 set_definitions.write_regression_sets(bench, sets)
                 next_step = "assay scan, commit, and assay gate --no-regression"
-                return f"{out['sets'][0]['n']:,} samples are frozen: {next_step}"
+                return f"{format_count(out['sets'][0]['n'], 'sample', 'is', 'are')} frozen: {next_step}"
 
             report_result(freeze)

@@ -16,6 +16,7 @@ from assay.app.ui.widgets import (
     report_result,
 )
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.curation.times import localize, show_time
 from assay.curation.versioning import history
 
@@ -52,7 +53,7 @@ def draw_commit(bench: Bench, who: str) -> None:
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     message = left.text_input(
         "What changed",
-        placeholder=f"{since:,} edits since the last version: what changed?",
+        placeholder=f"{format_count(since, 'edit')} since the last version: what changed?",
         label_visibility="collapsed",
     )
     if right.button("Commit", disabled=not (since and who), type="primary", width="stretch"):
@@ -82,7 +83,7 @@ def draw_log(bench: Bench, who: str) -> None:
         return st.caption(error_markdown(e))
     back = plan[plan.popped.map(bool).astype(bool)]
     st.write(
-        f"Reverting **{row['name']}** restores {len(back):,} values; "
+        f"Reverting **{row['name']}** restores {format_count(len(back), 'value')}; "
         f"{len(plan) - len(back):,} that were edited since stay."
     )
     if len(back) > REVERTED:
@@ -91,7 +92,9 @@ def draw_log(bench: Bench, who: str) -> None:
     st.dataframe(named[["sample", "slot", "now", "value"]].head(REVERTED), hide_index=True)
     if st.button(f"Revert {row['name']}", disabled=not (who and len(back))):
         report_result(
-            lambda: f"{bench.revert(row['name'], who=who)[1]['restored']:,} values are back"
+            lambda: (
+                f"{format_count(bench.revert(row['name'], who=who)[1]['restored'], 'value', 'is', 'are')} back"
+            )
         )
 
 

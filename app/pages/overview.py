@@ -14,6 +14,7 @@ from assay.app.ui.widgets import bars_html, cards_html, escape_markdown
 from assay.curation.predictions import runs
 from assay.curation.review import progress
 from assay.curation.statistics import wording
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -49,14 +50,16 @@ def draw(bench: Bench) -> None:
                 "counts. Flagged is what the model doubts now, out of sample."
             )
     if status["network"] and (old := status["network"]["changed"] + status["network"]["new"]):
-        st.caption(f"The network's second opinion is {old:,} edits old: a scan asks it anew.")
+        st.caption(
+            f"The network's second opinion is {format_count(old, 'edit')} old: a scan asks it anew."
+        )
     fiftyone_button.draw_fiftyone_button(bench)
     judged = runs.tabulate_versions(bench)
     if len(judged):
         st.markdown("### Validation accuracy by version")
         st.html(whiskers_html(judged))
         st.caption(
-            f"On the {judged.n[0]:,} val labels as they stand now, to which no model was fitted; "
+            f"On the {format_count(judged.n[0], 'val label')} as they stand now, to which no model was fitted; "
             "95 % intervals over seeds and samples. Whether versions differ an experiment tests, "
             f"on the test set: these lines do not. Each run: `assay runs -b {bench.given}`."
         )

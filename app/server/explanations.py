@@ -12,6 +12,7 @@ from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores, read_leverage
 from assay.curation.review import progress
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def explain_errors_left(review: dict) -> dict:
     hits, unsure, of = review["hits"], review["unsure_at_random"], review["population"]
     drawn = review["sure_at_random"] + unsure
     sentences = [
-        f"Of {of:,} labels {drawn:,} were drawn at random and judged by a person; "
+        f"Of {format_count(of, 'label')} {drawn:,} were drawn at random and judged by a person; "
         f"{hits:,} of these were wrong.",
         *unsure_sentences(unsure),
     ]
@@ -154,7 +155,7 @@ def explain_audit(noise: dict) -> dict:
     wrong, of, unsure = (noise[k] for k in ("wrong", "of", "unsure"))
     n = noise["n"] + unsure
     sentences = [
-        f"Of {of:,} test labels {n:,} were drawn at random and judged by a person who saw neither "
+        f"Of {format_count(of, 'test label')} {n:,} were drawn at random and judged by a person who saw neither "
         "label nor prediction.",
         f"{wrong:,} of these answers contradict the label.",
     ]
@@ -175,7 +176,7 @@ def audit_formula(hits: int, n: int, of: int) -> str:
     """Write which numbers of wrong labels an audit does not rule out."""
     return (
         f"low to high: all numbers of wrong labels among {of:,} with P(≥ {hits}) > 0.025, "
-        f"P(≤ {hits}) > 0.025 in {n:,} draws (hypergeometric)"
+        f"P(≤ {hits}) > 0.025 in {format_count(n, 'draw')} (hypergeometric)"
     )
 
 

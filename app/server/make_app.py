@@ -22,6 +22,7 @@ from starlette.routing import Route
 from assay.app.server.links import AccessKeys
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import streamlit as st
@@ -129,7 +130,8 @@ async def read_body(request: Request) -> dict:
         body += part
         if len(body) > LONGEST:
             raise UserError(
-                f"expected at most {LONGEST:,} bytes, found more", "send one decision at a time"
+                f"expected at most {format_count(LONGEST, 'byte')}, found more",
+                "send one decision at a time",
             )
     return parse_object(body)
 

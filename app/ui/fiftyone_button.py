@@ -13,7 +13,7 @@ import streamlit as st
 from assay.app.ui.tasks import begin_task, follow_tasks
 from assay.app.ui.widgets import escape_markdown
 from assay.curation.system import permissions, processes
-from assay.pipelines.reports.phrases import count
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -73,7 +73,7 @@ def draw_import_button(bench: Bench, who: str, whole: bool) -> None:
             asked = ["--yes"]
     elif result:
         edits, none = result["edits"], "Nothing in FiftyOne that the bench does not have"
-        st.success(f"{count(edits, 'edit')} came from FiftyOne" if edits else none)
+        st.success(f"{format_count(edits, 'edit')} came from FiftyOne" if edits else none)
         if result["left"]:
             draw_left(result["left"])
             for side, word in (("fiftyone", "FiftyOne is right"), ("bench", "The bench is right")):

@@ -24,6 +24,7 @@ from assay.curation.formats.base import (
     list_formats,
 )
 from assay.curation.formats.splits import map_splits
+from assay.curation.text import format_count
 
 
 def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:
@@ -143,7 +144,7 @@ def find_asked(formats: list[ReadableFormat], asked: str) -> ReadableFormat:
 def refuse_all(listing: Listing) -> UserError:
     key, reason = listing.left_out[0]
     return UserError(
-        f"{listing.name}: none of its {len(listing.left_out):,} rows can be used; {key} {reason}",
+        f"{listing.name}: none of its {format_count(len(listing.left_out), 'row')} can be used; {key} {reason}",
         "paths are relative to the manifest's folder; --image-column says which column holds them; "
         "--images FOLDER says where the images are",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +183,7 @@ def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) ->
     for row in unlabelled:
         row["split"] = "pool"
     notes += [
-        f"{n:,} unlabelled rows of {split} go to pool"
+        f"{format_count(n, 'unlabelled row')} of {split} go to pool"
         for split, n in moved.items()
         if split not in (None, "pool")
     ]

@@ -21,7 +21,7 @@ from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.formats.patches import mend_in_place, write_patched
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.storage.interface import Bench
-from assay.curation.text import safe_name, write_csv
+from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
 from assay.curation.versioning.class_list import numbered_classes
 
@@ -116,7 +116,7 @@ def plan_patches(bench: Bench, version: str | int = "HEAD") -> list[PatchPlan]:
         notes = [f"{name}: {note}" for note in patch.notes]
         if held := count_held_out(bench, name, version):
             notes.append(
-                f"{name}: {held:,} samples that a scan holds out of training stay in it:"
+                f"{name}: {format_count(held, 'sample', 'stays', 'stay')} in it that a scan holds out of training:"
                 " nobody decided that they go"
             )
         plans.append(PatchPlan(record, Path(record.path), patch, len(changes), notes))

@@ -24,6 +24,7 @@ from assay.curation.media.containers.zip import index_zip, read_member
 from assay.curation.media.files import BadMedia
 from assay.curation.media.images import SUFFIXES
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def open_checked(
             infos = archive.infolist()
             if len(infos) > MOST_MEMBERS:
                 raise UserError(
-                    f"expected at most {MOST_MEMBERS:,} members in {name}, found {len(infos):,}",
+                    f"expected at most {format_count(MOST_MEMBERS, 'member')} in {name}, found {len(infos):,}",
                     ELSE,
                 )
             for info in infos:
@@ -256,5 +257,6 @@ def write_members(archive: zipfile.ZipFile, members: Members, folder: Path) -> N
         if size != info.file_size:
             found = f"{name!r} of {'more' if size > info.file_size else f'{size:,}'}"
             raise UserError(
-                f"expected {info.file_size:,} bytes, as declared, found {found}", "zip it again"
+                f"expected {format_count(info.file_size, 'byte')}, as declared, found {found}",
+                "zip it again",
             )

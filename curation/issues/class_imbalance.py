@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
+from assay.curation.text import format_count
 
 RARE = 0.1  # of an even share of the samples, as cleanlab has it
 
@@ -18,7 +19,7 @@ def find_rare_classes(scan: ScanView, kind: str, threshold: float | None) -> lis
         share = n * len(names) / len(labels)
         why = (
             f"{name}: {n:,} of {len(labels):,} kept, labelled train and val samples, "
-            f"{share:.1%} of an even share of {len(names)} classes"
+            f"{share:.1%} of an even share of {format_count(len(names), 'class')}"
         )
         if share < RARE if threshold is None else min(1.0, share) < threshold:
             out.append(Issue(kind, None, min(1.0, share), None, why))

@@ -18,6 +18,7 @@ from assay.curation.issues.base import (
     ScanView,
     certain_issues,
 )
+from assay.curation.text import format_count
 
 FEWEST = 20  # images of a group below which nothing can be said
 SHUFFLES = 200
@@ -118,7 +119,8 @@ def compare_groups(
             if min(sizes) >= FEWEST:
                 share, (low, high), p = measure_crossing(neighbours, side, rng)
                 why = (
-                    f"{what} {other} ({sizes[1]:,} images) has {share:.0%} of the neighbours in {one} ({sizes[0]:,}) "
+                    f"{what} {other} ({format_count(sizes[1], 'image')}) has {share:.0%} of the neighbours"
+                    f" in {one} ({sizes[0]:,}) "
                     f"that chance gives [{low:.0%}, {high:.0%}], p = {p:.2g}"
                 )
                 out.append(Finding(min(1.0, share), p, why))

@@ -12,6 +12,7 @@ from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.media.image_similarity import NEAR_DUPLICATE
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
         mix = ", ".join(
             f"{(split[members] == s).sum()} in {s}" for s in dict.fromkeys(split[members])
         )
-        why = f"{len(members)} samples with the same bytes: {mix}"
+        why = f"{format_count(len(members), 'sample')} with the same bytes: {mix}"
         out += [Issue("exact_duplicates", state.index[i], 0.0, None, why) for i in members]
     return out
 

@@ -21,6 +21,7 @@ from assay.curation.maintenance.garbage import (
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import array_file, find_fault
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def check_arrays(bench: Bench, progress: Progress | None = None) -> Iterator[dic
                     files={file, array_file(file)},
                 )
     if old:
-        what = f"{len(old):,} shards of an older Assay, which named them without a digest"
+        what = f"{format_count(len(old), 'shard')} of an older Assay, which named them without a digest"
         what = f"{what}: readable, but nobody can tell if they changed"
         yield make_finding(
             "not verifiable",
@@ -74,7 +75,7 @@ def check_arrays(bench: Bench, progress: Progress | None = None) -> Iterator[dic
     if stray := unfinished_files(bench):
         yield make_finding(
             "leftover",
-            f"{len(stray):,} files left unfinished by a killed process",
+            f"{format_count(len(stray), 'file')} left unfinished by a killed process",
             len(stray),
             "delete them",
             files=stray,
@@ -132,7 +133,7 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
     if n := len(without_pixels(bench, state)):
         yield make_finding(
             "pixels",
-            f"{n:,} kept samples have no pixels in arrays/pixels",
+            f"{format_count(n, 'kept sample', 'has', 'have')} no pixels in arrays/pixels",
             n,
             "decode them again from their originals",
         )
@@ -150,9 +151,7 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
         hashes, [] if graph is None else graph.hashes
     )
     if n := int((~there).sum()):
-        what = (
-            f"{n:,} of {len(hashes):,} images have no embedding, or no place among the neighbours"
-        )
+        what = f"{n:,} of {format_count(len(hashes), 'image')} without an embedding, or a place among the neighbours"
         yield make_finding("unscanned", what, n, hint=f"run: {rescan_command(bench)}")
 
 

@@ -9,6 +9,7 @@ from assay.curation.maintenance.array_checks import make_finding
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Itera
     gone, changed = compare_originals(kept, progress)
     if gone:
         some = ", ".join(f"{kept.uri.iloc[i]} ({gone[i]})" for i in sorted(gone)[:3])
-        what = f"{len(gone):,} images cannot be read: {some}"
+        what = f"{format_count(len(gone), 'image')} cannot be read: {some}"
         yield make_finding(
             "image",
             what,
@@ -47,7 +48,7 @@ def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Itera
         )
     if changed:
         some = ", ".join(kept.uri.iloc[i] for i in sorted(changed)[:3])
-        what = f"{len(changed):,} images have other bytes than were imported: {some}"
+        what = f"{format_count(len(changed), 'image', 'has', 'have')} other bytes than were imported: {some}"
         hint = (
             "put the old files back, or import their source again, which makes new samples of them"
         )

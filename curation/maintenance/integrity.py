@@ -21,28 +21,29 @@ from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.curation.versioning import pointers, states
 from assay.curation.versioning.decision_cells import BOUNDS, SECONDS
 
 # a busy bench, a full disk or another Assay's bench is not a damaged one
 NO_DAMAGE = (BenchBusy, DiskFull, OtherSchema)
-# rows that no verb of ours could have written: (query, what they are, what --repair does)
+# rows that no verb of ours could have written: (query, what one is, what --repair does)
 ROWS = [
     (
         "select sample from edits where sample <> '' and sample not in (select id from samples)",
-        "edits of samples that are not there",
+        "edit of samples that are not there",
         None,
     ),
     (
         "select id from samples where id not in (select sample from edits)",
-        "samples that no edit speaks of",
+        "sample that no edit speaks of",
         None,
     ),
-    (INVALID_EDITS.format(table="edits", order="seq"), "values that no field of theirs has", None),
-    (OTHER_KINDS, "edits of another kind than their batch says", "write their kind down again"),
+    (INVALID_EDITS.format(table="edits", order="seq"), "value that no field has", None),
+    (OTHER_KINDS, "edit whose kind is not that of its batch", "write their kind down again"),
     (
         "select sample from issues where sample not in (select id from samples)",
-        "issues of samples that are not there",
+        "issue of samples that are not there",
         "delete these rows",
     ),
 ]
@@ -111,8 +112,13 @@ def check_rows(bench: Bench) -> Iterator[dict]:
     for query, what, mend in ROWS:
         if found := bench.rows(query):
             hint = None if mend else RESTORE
+            noun, _, rest = what.partition(" ")
             yield make_finding(
-                "orphan", f"{len(found):,} {what}, first {found[0][0]}", len(found), mend, hint
+                "orphan",
+                f"{format_count(len(found), noun)} {rest}, first {found[0][0]}",
+                len(found),
+                mend,
+                hint,
             )
 
 
@@ -130,7 +136,7 @@ def check_numbers(bench: Bench) -> Iterator[dict]:
         f"select seq from edits where {SECONDS} is distinct from seconds or {hints} order by seq"
     ):
         bad = "with seconds, a score or a rank that no review has (Infinity, NaN)"
-        what = f"{len(found):,} edits {bad}, first edit {found[0][0]:,}"
+        what = f"{format_count(len(found), 'edit')} {bad}, first edit {found[0][0]:,}"
         yield make_finding(
             "numbers", what, len(found), hint="they count as not timed; what was decided stands"
         )
@@ -156,7 +162,7 @@ def check_unknown_files(bench: Bench) -> Iterator[dict]:
             hint="nothing reads them; look at them before you open one in a bench that is not yours",
         )
     if found := old_models(bench):
-        what = f"{len(found):,} models that an older Assay kept in the bench; nothing reads them"
+        what = f"{format_count(len(found), 'model')} that an older Assay kept in the bench; nothing reads them"
         yield make_finding("leftover", what, len(found), "delete them", files=found)
 
 
@@ -174,7 +180,10 @@ def check_runs(bench: Bench) -> Iterator[dict]:
     if lost := lost_runs(bench):
         mend = "delete their rows, so that assay experiment trains them again"
         yield make_finding(
-            "orphan", f"{len(lost):,} runs without predictions, first {lost[0]}", len(lost), mend
+            "orphan",
+            f"{format_count(len(lost), 'run')} without predictions, first {lost[0]}",
+            len(lost),
+            mend,
         )
     known = {k for (k,) in bench.rows("select key from runs")}
     over = [
@@ -185,7 +194,7 @@ def check_runs(bench: Bench) -> Iterator[dict]:
     if over:
         yield make_finding(
             "leftover",
-            f"{len(over):,} files with predictions of no run",
+            f"{format_count(len(over), 'file')} with predictions of no run",
             len(over),
             "delete them",
             files=over,

@@ -25,6 +25,7 @@ from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.schema import new_batch
 from assay.curation.storage.shards import Shards
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.curation.versioning import states
 from assay.curation.versioning.rules import make_rule_edit
 
@@ -160,7 +161,7 @@ def assign_missing_splits(bench: Bench, con: duckdb.DuckDBPyConnection) -> str:
     batch = new_batch("repair")
     bench.append(con, edits, batch, "assay")
     parts = ", ".join(f"{n:,} {split}" for split, n in now["split"][moved].value_counts().items())
-    left = f"{len(moved):,} samples had no split, left so by an older Assay's import"
+    left = f"{format_count(len(moved), 'sample')} had no split, left so by an older Assay's import"
     return f"{left}: they have one now ({parts}; batch {batch})"
 
 

@@ -10,6 +10,7 @@ from assay.curation.errors import UserError, require_file
 from assay.curation.media.containers.base import split_uri
 from assay.curation.media.locations import index_by_hash
 from assay.curation.storage.interface import Bench, Progress
+from assay.curation.text import format_count
 
 
 def is_in_place(uri: str) -> bool:
@@ -69,7 +70,7 @@ def relocate_images(
     found = pd.DataFrame(dict(id=lost.id, uri=lost.content_hash.map(at))).dropna()
     if not len(found):
         raise UserError(
-            f"expected some of {len(lost):,} images under {folder}, "
+            f"expected some of {format_count(len(lost), 'image')} under {folder}, "
             f"found none by their bytes: {len(at):,} others are there",
             "were they changed, or made smaller? then they are other images: import them as a new source",
         )

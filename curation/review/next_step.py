@@ -13,6 +13,7 @@ from assay.curation.review.progress import find_wrong
 from assay.curation.slicing.gaps import load_last_gaps
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
+from assay.curation.text import format_count
 from assay.curation.times import now
 from assay.curation.versioning.live_edits import SLOT, TOGGLES
 
@@ -128,7 +129,7 @@ def suggest_scan(now: Situation) -> Step | None:
         return None
     why = "What was imported since the last scan is not judged yet."
     if not now.bench.rows("select 1 from meta where key = 'scan'"):
-        why = f"None of its {now.status['samples']:,} images is judged yet."
+        why = f"None of its {format_count(now.status['samples'], 'image')} is judged yet."
     return Step("Scan", why, rescan_command(now.bench), "overview")
 
 
@@ -136,7 +137,7 @@ def suggest_settling(now: Situation) -> Step | None:
     n = len(now.samples_with("merge_conflict", "reviewer_disagreement"))
     if not n:
         return None
-    why = f"{n:,} labels have no majority: they come first in the queue."
+    why = f"{format_count(n, 'label', 'has', 'have')} no majority: what has none comes first in the queue."
     return Step("Settle where people disagree", why, "assay queue -n 200", "review")
 
 
@@ -148,8 +149,9 @@ def suggest_holding_out(now: Situation) -> Step | None:
     if not n:
         return None
     train = now.status["splits"].get("train", 0)
+    equal = "equals or nearly equals" if n == 1 else "equal or nearly equal"
     why = (
-        f"{n:,} samples ({train:,} in train) equal or nearly equal one that is held back to judge "
+        f"{format_count(n, 'sample')} ({train:,} in train) {equal} one that is held back to judge "
         "by, so accuracy there flatters. Where that is meant, an edit keep=true says so."
     )
     return Step("Hold out leakage", why, rescan_command(now.bench), "overview")
@@ -171,7 +173,8 @@ def suggest_measuring(now: Situation) -> Step | None:
     if not made.fresh:
         return None
     span = f"between {made.measured or 'the import'} and {made.newest}"
-    why = f"{made.fresh:,} samples were decided about {span}, and what that gained is not known."
+    decided = format_count(made.fresh, "sample", "was", "were")
+    why = f"{decided} decided about {span}, and what that gained is not known."
     return Step("Measure the gain", why, "assay experiment", "experiments")
 
 
@@ -189,7 +192,7 @@ def suggest_audit(now: Situation) -> Step | None:
         return None
     why = (
         f"{wrong:,} of {len(reviewed):,} reviewed val labels were wrong, and nobody has looked at "
-        f"the {test['n']:,} test labels by which every version is judged."
+        f"the {format_count(test['n'], 'test label')} by which every version is judged."
     )
     return Step("Audit the test labels", why, f"assay audit -n {min(200, test['n'])}", "audit")
 
@@ -239,14 +242,14 @@ def suggest_random_review(now: Situation) -> Step | None:
     n = review["sure_at_random"] + review["unsure_at_random"]
     if n >= min(ENOUGH, review["population"]):
         return None
-    why = f"{n:,} samples are reviewed at random; an estimate of the errors left takes {ENOUGH}."
+    why = f"{format_count(n, 'sample', 'is', 'are')} reviewed at random; an estimate of the errors left takes {ENOUGH}."
     command = f"assay queue -n {ENOUGH} --random 1 --csv queue.csv"
     return Step("Review random samples", why, command, "review")
 
 
 def suggest_training(now: Situation) -> Step:
     n = now.status["review"]["reviewed"]
-    why = f"{n:,} labels are reviewed, and nothing else asks for a decision."
+    why = f"{format_count(n, 'label', 'is', 'are')} reviewed, and nothing else asks for a decision."
     return Step("Train on it", why, "assay export -o FOLDER", "overview")
 
 
@@ -270,4 +273,4 @@ RULES = (
 
 
 def describe_open(made: Decisions) -> str:
-    return f"{made.open:,} samples were decided about since {made.newest or 'the import'}"
+    return f"{format_count(made.open, 'sample', 'was', 'were')} decided about since {made.newest or 'the import'}"

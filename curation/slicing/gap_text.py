@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 
 DOUBTED = 0.3  # share of flagged val labels from which on the labels are to be looked at first
 # the kinds as they are stored and in JSON, and as people read them
@@ -37,9 +38,7 @@ def describe_evidence(row: dict) -> str:
     if row["val"]:
         rest = "" if row["rest"] is None else f", elsewhere {row['rest']:.0%} of {row['n_rest']:,}"
         rate = format_share(row["rate"], row["low"], row["high"], digits=0)
-        errors = (
-            f"{row['errors']:,} of {row['val']:,} val labels are predicted otherwise ({rate}{rest})"
-        )
+        errors = f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise ({rate}{rest})"
     return "; ".join(filter(None, [describe_kind(row), errors]))
 
 

@@ -180,7 +180,7 @@ def refuse_lost_samples(name: str, samples: pd.Index, old: pd.Index) -> None:
     if len(lost):
         raise UserError(
             f"expected the set {name!r} to hold all that is frozen, "
-            f"found {len(lost):,} of its {len(old):,} samples gone, first {lost[0]}",
+            f"found {len(lost):,} of its {text.format_count(len(old), 'sample')} gone, first {lost[0]}",
             "a frozen set may grow, and loses nothing: ask for these samples too "
             "(assay undo BATCH takes back a freeze that was a mistake)",
         )
@@ -215,13 +215,13 @@ def require_frozen_sets(bench: Bench, sets: dict[str, dict], given: str) -> dict
         if len(new):
             raise UserError(
                 f"expected the set {name!r} as it is frozen, "
-                f"found {len(new):,} more samples in it, first {new[0]}",
+                f"found {text.format_count(len(new), 'more sample')} in it, first {new[0]}",
                 hint,
             )
         score, n = there[name]["score"], there[name]["n"]
         if len(samples) != n:
             raise UserError(
-                f"expected all {n:,} samples of the set {name!r}, "
+                f"expected all {text.format_count(n, 'sample')} of the set {name!r}, "
                 f"found {len(samples):,}: the others left with their source",
                 hint,
             )

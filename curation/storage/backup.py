@@ -16,6 +16,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.locks import write_tail
 from assay.curation.storage.schema import FILE, LOG_END, find_chain_breaks
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.curation.times import now
 
 KEPT = 3  # so many commits have a copy
@@ -120,7 +121,7 @@ def suggest_backup(bench: Bench) -> str:
             f"bring back {bench.file} from a copy of your own"
         )
     return (
-        f"the last good backup is {good.file.name} ({good.upto:,} edits); "
+        f"the last good backup is {good.file.name} ({format_count(good.upto, 'edit')}); "
         f"to go back to it: assay restore -b {bench.given}"
     )
 
@@ -143,7 +144,7 @@ def restore_backup(bench: Bench, name: str | None = None) -> dict:
         if name is None and is_sound(bench):
             raise UserError(
                 f"expected a damaged bench, found a sound one with "
-                f"{_count_acknowledged(bench) - good.upto:,} edits since {good.name}",
+                f"{format_count(_count_acknowledged(bench) - good.upto, 'edit')} since {good.name}",
                 f"to take decisions back: assay revert --since {good.name}; "
                 f"to put the old file in its place all the same: assay restore {good.name}",
             )

@@ -16,6 +16,7 @@ import numpy as np
 
 from assay.curation.errors import NotScanned
 from assay.curation.storage.arrays import damaged_arrays, locate_hashes, save_arrays
+from assay.curation.text import format_count
 
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
 # bytes of a shard's digest; names of half that length were drawn by an older Assay, and prove nothing
@@ -74,7 +75,7 @@ class Shards:
         at = self.find(hashes)
         if (at < 0).any():
             raise NotScanned(
-                f"expected {len(at):,} vectors in {self.folder}, "
+                f"expected {format_count(len(at), 'vector')} in {self.folder}, "
                 f"found {(at < 0).sum():,} of them missing",
                 "run: assay scan",
             )

@@ -38,7 +38,7 @@ from assay.curation.storage.schema import (
     find_invalid_edits,
 )
 from assay.curation.system import permissions
-from assay.curation.text import check_text
+from assay.curation.text import check_text, format_count
 from assay.curation.times import now
 
 if TYPE_CHECKING:
@@ -190,8 +190,8 @@ class Store(FileAccess):
         last, now_head = _log_end(con)
         if last < seq:
             return (
-                f"expected a log of {seq:,} edits in {self.file.name}, found {last:,}: "
-                f"the file lost {seq - last:,} acknowledged edits"
+                f"expected a log of {format_count(seq, 'edit')} in {self.file.name}, found {last:,}: "
+                f"the file lost {format_count(seq - last, 'acknowledged edit')}"
             )
         if last == seq and seq and now_head != head:
             return (

@@ -40,12 +40,13 @@ def apply_decisions(
     upto, the position in the log at which the row was written.
     new_classes: labels that may be given although no sample has had them. overwrite: whether rows
     change what others have decided after `upto`; None asks, by a Question.
-    What the same person has said already is stored no second time.
+    What the same person has said already is stored no second time, unless there is a new reason.
     Returns {batch, edits, samples, confirmed, restated (confirmations of a label that somebody had
     changed meanwhile), already (samples that were so), newer (samples that others had decided since),
-    unsure, read_as ({a name that was given up: what its class is called now}, of the labels that
-    say one), new_classes ({name: names that look like it}), rescored}. All or nothing: UserError
-    names bad rows.
+    own_newer (samples that `who` had decided since, and changes back), reasons_left_out (of rows of
+    which nothing is stored), unsure, read_as ({a name that was given up: what its class is called
+    now}, of the labels that say one), new_classes ({name: names that look like it}), rescored}. All
+    or nothing: UserError names bad rows.
     """
     if not who:
         raise UserError("expected to know who decides, found nobody", "say --who NAME")
@@ -58,18 +59,22 @@ def apply_decisions(
         known = before | set(new_classes)
         decisions, read_as = read_former_names(con, decisions, known)
         rows = edits.plan_edits(states.read_current_values(con, samples), known, decisions)
+        if why:
+            rows["why"] = rows.why.where(rows.why != "", why)
         rows = later_edits.drop_repeated(con, rows, who)
-        newer = later_edits.find_newer(con, rows, decisions, who)
+        later = later_edits.find_newer(con, rows, decisions)
+        newer, own = later[later != who], later[later == who]
+        own_samples = set(rows["sample"][own.index])
         newer_samples = set(rows["sample"][newer.index])
         if len(newer) and overwrite is None:
             raise later_edits.ask_overwrite(rows, newer)
         if not overwrite:
             rows = rows[~rows["sample"].isin(newer_samples)]
         rows = rows.reset_index(drop=True)
-        if why:
-            rows["why"] = rows.why.where(rows.why != "", why)
         if len(rows):
             bench.append(con, rows, batch, who)
+        left = newer_samples - set(rows["sample"])
+        lost = later_edits.count_reasons_left_out(con, decisions, why, left)
     count = rows.verdict.value_counts()
     confirmed = set()
     if "verdict" in decisions:
@@ -80,6 +85,8 @@ def apply_decisions(
         batch=batch if len(rows) else None,
         already=len(decided - set(rows["sample"]) - newer_samples),
         newer=len(newer_samples),
+        own_newer=len(own_samples & set(rows["sample"])),
+        reasons_left_out=lost,
         restated=int(relabelled["sample"].isin(confirmed).sum()),
         edits=len(rows),
         samples=rows["sample"].nunique(),

@@ -8,6 +8,7 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import random_stratum, shuffle_samples, shuffled_rows
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import PERSON_KINDS
+from assay.curation.text import format_count
 from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.expressions import Expression, parse_expression, root_version
 from assay.curation.versioning.pointers import find_position, read_pointers, register_values
@@ -31,7 +32,7 @@ def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
         n = len(train) // 2 if e.op == "half" else e.n
         if not 0 < n <= len(train):
             raise UserError(
-                f"expected a part of the {len(train):,} train samples of {e.base}, found {n:,}",
+                f"expected a part of the {format_count(len(train), 'train sample')} of {e.base}, found {n:,}",
                 "ask for fewer, 1 or more",
             )
         frame.loc[shuffle_samples(train, "part", e.seed or 0)[n:], "keep"] = False

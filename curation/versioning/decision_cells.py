@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError, require_file
 from assay.curation.tasks.classification import TASK
-from assay.curation.text import restore_formula
+from assay.curation.text import format_count, restore_formula
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +158,7 @@ def read_decisions(path: str | os.PathLike) -> pd.DataFrame:
     (_, header), *rows = lines
     if bad := [line for line, row in rows if len(row) != len(header)]:
         raise UserError(
-            f"expected {len(header)} cells in every row of {path}, "
+            f"expected {format_count(len(header), 'cell')} in every row of {path}, "
             f"found others in line(s) {', '.join(map(str, bad[:10]))}",
             "quote cells that hold a comma; nothing was applied",
         )

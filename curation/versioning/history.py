@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -242,6 +243,23 @@ def add_renames(bench: Bench, life: pd.DataFrame, upto: int) -> pd.DataFrame:
     added["seconds"], added["stands"] = float("nan"), added.get("stands", False)
     added["stands"] = added.stands.eq(True)
     return pd.concat([life, added[life.columns]]).sort_values("seq", ignore_index=True)
+
+
+def describe_suggestion(suggested: str | None) -> str:
+    """Describe what suggested a decision, given as JSON."""
+    if not isinstance(suggested, str):
+        return ""
+    about = json.loads(suggested)
+    if "reason" in about:
+        return " ".join([f"rank {about['rank']}:"] * ("rank" in about) + [about["reason"]])
+    if "conflict" in about:
+        return f"a merge: {about['conflict']['who']} said {about['conflict']['theirs']}"
+    for verb in ("undo", "redo"):
+        if verb in about:
+            return f"{verb} of {', '.join(about[verb])}"
+    return "; ".join(
+        f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in about.items()
+    )
 
 
 EDITS_SINCE_COMMIT = """select count(*) from edits

@@ -16,7 +16,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import find_invalid_edits, new_batch
 from assay.curation.storage.shards import Shards, array_file
 from assay.curation.system import permissions
-from assay.curation.text import MAX_NAME, MAX_TEXT
+from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
 from assay.curation.versioning import states
 from assay.curation.versioning.class_list import list_entries
 from assay.curation.versioning.class_names import SchemaEdit, offer_names
@@ -285,8 +285,8 @@ def check_test_split(con: duckdb.DuckDBPyConnection) -> None:
     frozen = json.loads(rule or "{}")  # one that was undone has its name alone
     if "hash" in frozen and len(test) and states.hash_tree(test) != frozen["hash"]:
         raise UserError(
-            f"expected the frozen test split ({frozen['n']:,} samples) after the merge, "
-            f"found {len(test):,} other samples in it",
+            f"expected the frozen test split ({format_count(frozen['n'], 'sample')}) after the merge, "
+            f"found {format_count(len(test), 'other sample')} in it",
             "both copies changed their test splits: "
             "make them one again (assay import --refreeze-test) in one of them, then merge",
         )

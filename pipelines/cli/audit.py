@@ -6,6 +6,7 @@ import argparse
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     line_printer,
     name_reviewer,
@@ -64,7 +65,7 @@ def start_audit(args: argparse.Namespace, bench: Bench) -> None:
     out = audit_sheet.start_audit(
         bench, args.who, args.split or "test", n, args.repeats, args.output
     )
-    shown = f"{out['rows']:,} rows"
+    shown = format_count(out["rows"], "row")
     if out["repeats"]:
         shown = f"{shown}, {out['repeats']:,} of them shown twice"
     print_line(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import print_line, print_table
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def write_sheet(
 
     rows = found.assign(text=text).head(PICTURES)
     write_search_sheet(bench, rows, title, args.sheet)
-    print_line(args, f"{len(rows):,} images in {args.sheet}")
+    print_line(args, f"{format_count(len(rows), 'image')} in {args.sheet}")
 
 
 def gap_samples(bench: Bench, gap: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assay import curation
 from assay.curation import UserError
 from assay.curation.errors import shorten
+from assay.curation.text import format_count
 from assay.pipelines.cli.fiftyone_datasets import read_dataset
 from assay.pipelines.cli.output import (
     bench_path,
@@ -106,7 +107,7 @@ def describe_preview(out: dict) -> str:
     more = f" and {len(out['classes']) - 10:,} more" if len(out["classes"]) > 10 else ""
     splits = ", ".join(f"{n:,} {split}" for split, n in out["splits"].items())
     labels = f"{len(out['classes'])} classes: {names}{more}" if out["classes"] else "no labels"
-    return f"{out['source']}: {out['samples']:,} samples ({splits}); {labels}; nothing was written"
+    return f"{out['source']}: {format_count(out['samples'], 'sample')} ({splits}); {labels}; nothing was written"
 
 
 def describe_reading(out: dict) -> Iterator[str]:
@@ -158,7 +159,7 @@ def describe_import(out: dict) -> str:
     changes = "".join(f"; {out[k]:,} {word}" for k, word in CHANGES.items() if out[k])
     nameless = f"; {out['unlabelled']:,} of them without a label" if out["unlabelled"] else ""
     return (
-        f"{out['source']}: {out['added']:,} samples added{changes}; "
+        f"{out['source']}: {format_count(out['added'], 'sample')} added{changes}; "
         f"the bench holds {out['samples']:,} in {out['classes']} classes ({splits}){nameless}"
     )
 
@@ -179,7 +180,7 @@ def export_version(args: argparse.Namespace) -> None:
     out = write.export_version(bench, args.output, args.version, args.format, args.copy, args.size)
     print_line(
         args,
-        f"{out['samples']:,} samples of {out['version']} in {out['folder']} ({out['format']}), "
+        f"{format_count(out['samples'], 'sample')} of {out['version']} in {out['folder']} ({out['format']}), "
         f"tree {out['tree']}",
     )
     for note in out["notes"]:
@@ -201,7 +202,7 @@ def export_changes(args: argparse.Namespace, bench: curation.Bench) -> None:
         where = row["backup"] if args.in_place else row["file"]
         word = "mended in place, as it was in" if args.in_place else "corrections in"
         told = f"{word} {where}" if where else "nothing to correct"
-        print_line(args, f"{row['source']}: {row['changes']:,} changes; {told}")
+        print_line(args, f"{row['source']}: {format_count(row['changes'], 'change')}; {told}")
         for note in row.get("notes", []):
             print_line(args, f"note: {note}")
     out = dict(version=str(args.version), in_place=args.in_place, sources=done)

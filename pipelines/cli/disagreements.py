@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from assay.curation import Bench
+from assay.curation.text import format_count
 from assay.pipelines.cli.candidates import add_count_option, print_candidates, read_count
 from assay.pipelines.cli.output import line_printer, open_bench, print_line, progress_bar
 from assay.pipelines.cli.verbs import Verbs
@@ -42,10 +43,10 @@ def print_summary(args: argparse.Namespace, about: dict) -> None:
         noise = f"two seeds of one recipe on {control:.1%}"
     print_line(args, f"they name different classes {differ} samples; {noise}")
     if about["noise"]:
-        among = f"{about['noise']:,} of {about['differ']:,} samples where the recipes differ"
+        among = f"{about['noise']:,} of {format_count(about['differ'], 'sample')} where the recipes differ"
         print_line(args, f"{among} are within what seeds differ by, and left out")
     if about["unseen"]:
-        unseen = f"{about['unseen']:,} samples are not judged by all of these runs"
+        unseen = f"{format_count(about['unseen'], 'sample', 'is', 'are')} not judged by all of these runs"
         again = f"assay disagreements {args.first} {args.second} --predict trains them once more for that"
         print_line(args, f"{unseen}: {again}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.curation.text import pad_text
+from assay.curation.text import format_count, pad_text
 from assay.pipelines.cli.output import (
     add_patience_option,
     draw_table,
@@ -88,7 +88,7 @@ def read_given_plan(args: argparse.Namespace, bench: Bench) -> dict:
     networks = ", ".join(plan["architectures"])
     print_line(
         args,
-        f"no plan given: {last} against {first}, {networks}, {len(plan['seeds'])} seeds "
+        f"no plan given: {last} against {first}, {networks}, {format_count(len(plan['seeds']), 'seed')} "
         "(--init PLAN.toml writes a plan to edit)",
     )
     return plan
@@ -228,7 +228,7 @@ def list_runs(args: argparse.Namespace) -> None:
     )
     lost = int(table.failed.notna().sum())
     diverged = f"{lost:,} diverged, " if lost else ""
-    done = f"{len(table) - lost:,} runs done"
+    done = f"{format_count(len(table) - lost, 'run')} done"
     print_line(args, f"{done}, {diverged}{running} running, {failed} failed")
     then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
     print_result(args, None, then)

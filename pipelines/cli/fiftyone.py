@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation import Bench
 from assay.curation.errors import Question, UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.fiftyone_app import PORT, find_free_port, serve_app
 from assay.pipelines.cli.fiftyone_datasets import export_dataset
 from assay.pipelines.cli.output import (
@@ -81,10 +82,10 @@ def show_bench(args: argparse.Namespace) -> None:
 def print_pushed(args: argparse.Namespace, out: dict) -> None:
     """Print what FiftyOne holds now, and what is not shown there."""
     changed = f"{out['added']:,} added, {out['updated']:,} updated, {out['removed']:,} removed"
-    there = f"FiftyOne holds {out['samples']:,} samples: {changed}"
+    there = f"FiftyOne holds {format_count(out['samples'], 'sample')}: {changed}"
     print_line(args, f"{there}, {out['unchanged']:,} as they were")
     if out["waiting"]:
-        waiting = f"{out['waiting']:,} samples have changes there that nobody has pulled"
+        waiting = f"{format_count(out['waiting'], 'sample', 'has', 'have')} changes there that nobody has pulled"
         print_line(args, f"note: {waiting}: left as they are")
     for key, why in out["lost"][:5]:
         print_line(args, f"note: {key} {why}: not shown")
@@ -161,7 +162,7 @@ def describe_pulled(args: argparse.Namespace, out: dict, take: pd.DataFrame) -> 
         return "nothing to pull: the bench stays as it was"
     counts = take.field.value_counts()
     words = ", ".join(f"{n:,} {word}" for f, word in FIELD_WORDS.items() if (n := counts.get(f)))
-    return f"{out['batch']}: {out['edits']:,} edits by {args.who} ({words})"
+    return f"{out['batch']}: {format_count(out['edits'], 'edit')} by {args.who} ({words})"
 
 
 def print_left(args: argparse.Namespace, rest: pd.DataFrame) -> None:
@@ -181,8 +182,10 @@ def export_kept(args: argparse.Namespace) -> None:
     """Export samples to the user's own FiftyOne."""
     bench = open_bench(args)
     added, lost = export_dataset(bench, args.export, chosen_samples(bench, args))
-    gone = f"; {len(lost):,} images are gone" if lost else ""
-    print_line(args, f"{added:,} samples in the FiftyOne data set {args.export}{gone}")
+    gone = f"; {format_count(len(lost), 'image', 'is', 'are')} gone" if lost else ""
+    print_line(
+        args, f"{format_count(added, 'sample')} in the FiftyOne data set {args.export}{gone}"
+    )
     print_result(
         args,
         dict(dataset=args.export, samples=added, lost=lost),

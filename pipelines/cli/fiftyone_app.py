@@ -14,6 +14,7 @@ from typing import Any
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import line_printer, print_line, print_result
 
 PORT = 5151  # FiftyOne's own
@@ -55,7 +56,7 @@ def serve_app(
         dataset.info.pop("app", None)
         dataset.save()
         waiting = len(find_changes(bench, dataset, PushedSamples(bench, dataset)))
-        print_line(args, f"the App is closed; {waiting:,} changes to be pulled")
+        print_line(args, f"the App is closed; {format_count(waiting, 'change')} to be pulled")
         if not args.json:
             again = f"assay fiftyone -b {bench.given} opens it again"
             print_result(args, None, back if waiting else again)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.statistics.wording import format_share
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     draw_table,
     name_reviewer,
@@ -83,7 +84,7 @@ def show_gaps(args: argparse.Namespace) -> None:
     rows = find_gaps(bench, args.version, args.of_run)
     if args.csv:
         write_csv(defuse_formulas(rows), args.csv)
-        print_line(args, f"{len(rows):,} rows in {args.csv}")
+        print_line(args, f"{format_count(len(rows), 'row')} in {args.csv}")
     if args.sheet:
         from assay.pipelines.reports import contact_sheet
 

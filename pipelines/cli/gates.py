@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     line_printer,
     open_bench,
@@ -49,7 +50,7 @@ def freeze_sets(args: argparse.Namespace) -> None:
         if s["n"] < FEW:
             few = f", under {FEW}: a gate will state its power"
         tell(
-            f"{s['name']}: {s['n']:,} samples ({s['new']:,} new to it), "
+            f"{s['name']}: {format_count(s['n'], 'sample')} ({s['new']:,} new to it), "
             f"{s['near']:,} near duplicates, required {s['score']:.1%}{few}{alike}"
         )
     if out["batch"] is None:

@@ -6,7 +6,7 @@ import argparse
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.curation.text import check_text
+from assay.curation.text import check_text, format_count
 from assay.pipelines.cli.output import (
     open_bench,
     print_line,
@@ -52,7 +52,8 @@ def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:
         none = f"no {args.kind} group holds more than one kept sample outside test and guard"
         print_line(args, f"nothing to drop: {none}")
         return print_result(args, out, f"assay status -b {bench.given}", schema="issues-keep-one")
-    dropped = f"dropped {out['dropped']:,} samples of {out['groups']:,} groups of {args.kind}"
+    groups = format_count(out["groups"], "group")
+    dropped = f"dropped {format_count(out['dropped'], 'sample')} of {groups} of {args.kind}"
     print_line(args, f"{out['batch']}: {dropped}, and kept one of each, by {args.who}")
     print_result(
         args,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from shlex import quote
 
 from assay.pipelines.cli.output import (
@@ -83,6 +82,8 @@ def show_blame(args: argparse.Namespace) -> None:
 
     It also shows what suggested each value.
     """
+    from assay.curation.versioning.history import describe_suggestion
+
     bench = open_bench(args)
     sample, key, rows = bench.blame(args.sample, args.version)
     if args.json:
@@ -96,23 +97,6 @@ def show_blame(args: argparse.Namespace) -> None:
     )
     draw_table(rows, BLAME_COLUMNS, most=None)
     print_result(args, None, f"assay revert BATCH -b {bench.given} takes one of them back")
-
-
-def describe_suggestion(suggested: str | None) -> str:
-    """Describe what suggested a decision, given as JSON."""
-    if not isinstance(suggested, str):
-        return ""
-    about = json.loads(suggested)
-    if "reason" in about:
-        return " ".join([f"rank {about['rank']}:"] * ("rank" in about) + [about["reason"]])
-    if "conflict" in about:
-        return f"a merge: {about['conflict']['who']} said {about['conflict']['theirs']}"
-    for verb in ("undo", "redo"):
-        if verb in about:
-            return f"{verb} of {', '.join(about[verb])}"
-    return "; ".join(
-        f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in about.items()
-    )
 
 
 def add(verbs: Verbs) -> None:

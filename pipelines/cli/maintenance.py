@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from assay import curation
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     bench_path,
     format_cell,
@@ -37,7 +38,7 @@ def check_soundness(args: argparse.Namespace) -> int:
     wrong = [f for f in found if f["kind"] not in NOTES]
     print_line(
         args,
-        f"{len(wrong):,} things are wrong"
+        f"{format_count(len(wrong), 'thing', 'is', 'are')} wrong"
         if wrong
         else "sound: log, arrays and images are what was written",
     )
@@ -75,10 +76,13 @@ def collect_garbage(args: argparse.Namespace) -> None:
     for why, size in out["freed"].items():
         print_line(args, f"{size / 1e6:>9,.1f} MB  {why}")
     freed = "would free" if args.dry_run else "freed"
-    print_line(args, f"{freed} {out['bytes'] / 1e6:,.1f} MB in {out['files']:,} files")
+    print_line(
+        args, f"{freed} {out['bytes'] / 1e6:,.1f} MB in {format_count(out['files'], 'file')}"
+    )
     if out["partly"]:
         print_line(
-            args, f"{out['partly']:,} pixel shards hold needed and unneeded images: they stay whole"
+            args,
+            f"{format_count(out['partly'], 'pixel shard', 'holds', 'hold')} images needed and not: kept whole",
         )
     print_result(args, out, f"assay {'gc' if args.dry_run else 'check'} -b {bench.given}")
 
@@ -100,7 +104,7 @@ def relocate_images(args: argparse.Namespace) -> None:
     )
     print_line(
         args,
-        f"{out['found']:,} of {out['gone']:,} images that had moved are found by their bytes{rest}",
+        f"{out['found']:,} of {format_count(out['gone'], 'image')} that had moved are found by their bytes{rest}",
     )
     then = "relocate ANOTHER" if out["left"] else "status"
     print_result(args, out, f"assay {then} -b {bench.given}")
@@ -116,7 +120,10 @@ def restore_backup(args: argparse.Namespace) -> None:
     bench = curation.Bench(bench_path(args))
     out = backup.restore_backup(bench, args.name)
     at = f"the bench is as it was at edit {out['upto']:,}"
-    print_line(args, f"{out['restored']}: {at}; {out['lost']:,} later edits are not in it")
+    print_line(
+        args,
+        f"{out['restored']}: {at}; {format_count(out['lost'], 'later edit', 'is', 'are')} not in it",
+    )
     if out["aside"]:
         print_line(args, f"what stood there is in {out['aside']}")
     print_result(args, out, f"assay check -b {bench.given}")

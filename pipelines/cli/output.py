@@ -22,7 +22,7 @@ from assay import curation
 from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.system import processes
-from assay.curation.text import defuse_formulas, escape_controls, write_csv
+from assay.curation.text import defuse_formulas, escape_controls, format_count, write_csv
 from assay.curation.times import iso_time, localize, show_time
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def save_table(args: argparse.Namespace, rows: pd.DataFrame) -> None:
     """Write a frame to --csv, if it was asked for."""
     if args.csv:
         write_csv(defuse_formulas(localize(rows)), args.csv)
-        print_line(args, f"{len(rows):,} rows in {args.csv}")
+        print_line(args, f"{format_count(len(rows), 'row')} in {args.csv}")
 
 
 def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:

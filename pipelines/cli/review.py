@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     draw_table,
     format_cell,
@@ -59,10 +60,12 @@ def show_status(args: argparse.Namespace) -> None:
         if out["audit"]["n"]:
             labels.append(f"audited: {describe_noise(out['audit'], 'test')}")
         audited = ", ".join(labels) or "unaudited"
-        tell(f"test     {out['test']['n']:,} samples, frozen; labels {audited}")
+        tell(f"test     {format_count(out['test']['n'], 'sample')}, frozen; labels {audited}")
     if out["left_out"]:
         key, reason = (format_cell(out["left_out"][0][k]) for k in ("key", "reason"))
-        tell(f"left out {len(out['left_out']):,} rows at import, first {key}: {reason}")
+        tell(
+            f"left out {format_count(len(out['left_out']), 'row')} at import, first {key}: {reason}"
+        )
     for source in out["sources"]:
         if source["unread"]:
             files = ", ".join(
@@ -84,7 +87,8 @@ def show_status(args: argparse.Namespace) -> None:
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
         tell(f"network  {describe_age(out['network'])}; assay scan asks it anew")
     tell(
-        f"version  {out['version'] or 'none yet'}, {out['open_edits']:,} edits since; {out['runs']:,} runs"
+        f"version  {out['version'] or 'none yet'}, {format_count(out['open_edits'], 'edit')} since; "
+        + format_count(out["runs"], "run")
     )
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
@@ -109,7 +113,8 @@ def describe_class(row: dict) -> str:
 def describe_age(network: dict) -> str:
     """Describe how old the second opinion is; network: as judges.second_opinion_age."""
     edits, trained = network["changed"] + network["new"], network["trained"]
-    return f"its second opinion is {edits:,} edits old: it was trained on {trained:,} labels"
+    age = f"its second opinion is {format_count(edits, 'edit')} old"
+    return f"{age}: it was trained on {format_count(trained, 'label')}"
 
 
 def describe_left(review: dict) -> str:
@@ -120,7 +125,7 @@ def describe_left(review: dict) -> str:
         return "; errors left: not yet known, review 30 samples at random for that"
     among = "nobody is sure of" if review["unsure"] else "nobody reviewed"
     n = count_unreviewed(review)
-    return f"; errors left among {n:,} labels {among}: {describe_errors_left(review)}"
+    return f"; errors left among {format_count(n, 'label')} {among}: {describe_errors_left(review)}"
 
 
 def count_unreviewed(review: dict) -> int:
@@ -173,7 +178,7 @@ def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> s
         f"assay edit decisions.csv --who {name_reviewer(args)} -b {shlex.quote(str(bench.given))}"
     )
     write_decision_sheet(bench, rows, args.html, edit)
-    print_line(args, f"{len(rows):,} samples to decide about in {args.html}")
+    print_line(args, f"{format_count(len(rows), 'sample')} to decide about in {args.html}")
     return f"open {args.html} in a browser, decide, save, then: {edit}"
 
 
@@ -186,18 +191,19 @@ def apply_edits(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     overwrite = {"yes": True, "no": False}.get(args.overwrite)
     out = bench.edit(args.file, args.who, args.why, args.new_class, to=args.to, overwrite=overwrite)
-    for line in describe_unstored(out, args.overwrite):
+    for line in describe_sheet(out, args.overwrite):
         print_line(args, line)
     if out["batch"] is None:
-        if not (out["already"] or out["newer"]):
+        if not (out["already"] or out["newer"] or out["reasons_left_out"]):
             print_line(args, "no row decides anything: the bench stays as it was")
             return print_result(args, out, "fill in the columns label, keep, split, tag or verdict")
         print_line(args, "nothing is new: the bench stays as it was")
         return print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}")
     print_line(
         args,
-        f"{out['batch']}: {out['edits']:,} edits on {out['samples']:,} samples by {args.who}"
-        f" ({out['confirmed']:,} confirmations, {out['unsure']:,} unsure); {describe_rescore(out)}",
+        f"{out['batch']}: {format_count(out['edits'], 'edit')}"
+        f" on {format_count(out['samples'], 'sample')} by {args.who}"
+        f" ({format_count(out['confirmed'], 'confirmation')}, {out['unsure']:,} unsure); {describe_rescore(out)}",
     )
     if out["restated"]:
         print_line(
@@ -216,18 +222,24 @@ def apply_edits(args: argparse.Namespace) -> None:
     print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
 
 
-def describe_unstored(out: dict, overwrite: str | None) -> Iterator[str]:
-    """Describe what of a sheet was not stored, or overwrote.
+def describe_sheet(out: dict, overwrite: str | None) -> Iterator[str]:
+    """Describe what of a sheet was not stored, or changed newer decisions.
 
     out: as bench.edit returns it.
     """
     if out["already"]:
         were = "1 was" if out["already"] == 1 else f"{out['already']:,} were"
         yield f"{were} already so: nothing new is stored of that"
+    if out["reasons_left_out"]:
+        were = format_count(out["reasons_left_out"], "reason", "was", "were")
+        yield f"note: {were} not stored, since nothing new was decided beside them"
+    if out["own_newer"]:
+        of = format_count(out["own_newer"], "sample")
+        yield f"note: {of} that you decided after the sheet was written: the sheet's decision stands"
     if out["newer"]:
         done = "overwritten" if overwrite == "yes" else "left as they are"
         since = "decided by others since the sheet was written"
-        yield f"{out['newer']:,} samples {since}: {done}"
+        yield f"{format_count(out['newer'], 'sample')} {since}: {done}"
 
 
 def describe_rescore(out: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from assay.curation.statistics.wording import format_share
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     draw_table,
     open_bench,
@@ -30,7 +31,7 @@ def show_reviewers(args: argparse.Namespace) -> None:
     if args.rule:
         out = bench.set_rule(args.rule, args.who)
         stands = f"the label that counts is {RULE_WORDS[args.rule]}"
-        changed = f"{out['changed']:,} labels change"
+        changed = format_count(out["changed"], "label", "changes", "change")
         print_line(args, f"{out['batch'] or 'nothing changed'}: {stands}; {changed}")
     people, pairs = bench.reviewers(args.version)
     rule = bench.rule(args.version)

@@ -6,6 +6,7 @@ import argparse
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.candidates import gap_samples, print_candidates
 from assay.pipelines.cli.output import open_bench, print_line, print_result, print_table
 from assay.pipelines.cli.verbs import Verbs
@@ -43,7 +44,7 @@ def add_trigger(args: argparse.Namespace, bench: Bench) -> None:
     out = triggers.add_trigger(bench, args.name, kind, args.who, **parts)
     control = ""
     if out["base"] is not None:
-        control = f"; of {out['older']:,} samples that are there it would catch {out['base']:.1%}"
+        control = f"; of {format_count(out['older'], 'sample')} that are there it would catch {out['base']:.1%}"
     print_line(args, f"{args.name}: {out['said']}{control}")
     scan = "assay scan, which runs it (assay trigger run: at once)"
     then = f"assay import SOURCE -b {bench.given}, then {scan}"

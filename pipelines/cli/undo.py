@@ -6,6 +6,7 @@ import argparse
 import getpass
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.curation.times import parse_time, show_time, to_local
 from assay.pipelines.cli.output import (
     draw_table,
@@ -36,7 +37,9 @@ def print_undone(args: argparse.Namespace, out: dict, verb: str) -> None:
     alone = ""
     if out["left_alone"]:
         alone = f"; {out['left_alone']:,} left alone, edited by others since"
-    values = f"{out['restored']:,} values reverted, undoing {out['undone']} by {out['by']}"
+    values = (
+        f"{format_count(out['restored'], 'value')} reverted, undoing {out['undone']} by {out['by']}"
+    )
     print_line(args, f"{out['batch'] or 'nothing to revert'}: {values}{alone}")
     for rename in out["renames"]:
         again = "made again" if out["undone"].startswith(("undo-", "revert-")) else "taken back"
@@ -64,7 +67,9 @@ def revert_edits(args: argparse.Namespace) -> None:
     back = plan[[bool(p) for p in plan.popped]]
     alone = plan[[not p for p in plan.popped]]
     undone = f"reverts {len(out['undone']):,} batch(es)"
-    tell(f"plan     {undone}: {len(back):,} values go back, {len(alone):,} are left alone")
+    tell(
+        f"plan     {undone}: {format_count(len(back), 'value', 'goes', 'go')} back, {len(alone):,} are left alone"
+    )
     columns = ["sample", "slot", "now", "said", "set_by"]
     for title, rows, more in (
         ("goes back", back, ["back_to"]),
@@ -78,7 +83,7 @@ def revert_edits(args: argparse.Namespace) -> None:
         planned = dict(out, plan=to_json_rows(plan))
         return print_result(args, planned, "the same without --dry-run does it")
     _, out = bench.revert(args.batch, args.who, since, args.by)
-    values = f"{out['restored']:,} values reverted, {out['left_alone']:,} left alone"
+    values = f"{format_count(out['restored'], 'value')} reverted, {out['left_alone']:,} left alone"
     print_line(args, f"{out['batch'] or 'nothing to revert'}: {values}")
     then = f"assay redo -b {bench.given} takes the revert back"
     print_result(args, dict(out, plan=to_json_rows(plan)), then)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import line_printer, open_bench, print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
@@ -32,8 +33,10 @@ def merge_bench(args: argparse.Namespace) -> None:
     if not out["edits"]:
         tell("nothing new there: every edit of it is here already")
         return print_result(args, out, f"assay log -b {bench.given}")
-    merged = f"{out['edits']:,} edits by {', '.join(out['authors'])} merged"
-    tell(f"{merged}, {out['samples']:,} new samples, {len(out['conflicts']):,} conflicts")
+    merged = f"{format_count(out['edits'], 'edit')} by {', '.join(out['authors'])} merged"
+    tell(
+        f"{merged}, {format_count(out['samples'], 'new sample')}, {format_count(len(out['conflicts']), 'conflict')}"
+    )
     for c in out["conflicts"][:20]:
         tell(f"  {describe_conflict(c)}")
     if len(out["conflicts"]) > 20:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.review import label_noise, progress
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.evaluation.test_set import TestSetEvaluator, audited_labels, label_caveat
 from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
 from assay.pipelines.jobs import job_files
@@ -84,7 +85,7 @@ def load_cells(bench: Bench, plan: dict) -> tuple[list[dict], list[dict]]:
     errors = {job["name"]: job["error"] for job in jobs if job["state"] == "failed"}
     if todo := [c for c in missing_cells(wanted) if c["key"] not in errors]:
         raise UserError(
-            f"expected {len(wanted)} finished runs, found {len(todo)} missing",
+            f"expected {format_count(len(wanted), 'finished run')}, found {len(todo)} missing",
             "run: assay experiment",
         )
     wanted = [c if c["done"] else c | dict(failed=errors[c["key"]]) for c in wanted]

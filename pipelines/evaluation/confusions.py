@@ -9,6 +9,7 @@ import numpy as np
 from assay.curation.predictions.run_predictions import Predictions
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.classification import class_indices
+from assay.curation.text import format_count
 from assay.curation.versioning.class_list import order_classes
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def compare_confusions(
     mean = [np.mean(halves, 0) for halves in zip(*counts.values())]
     out = dict(classes=classes.tolist(), changed=find_most_changed(*mean, classes))
     if k > CLASSES:
-        large = f"the confusion matrix of {k:,} classes is too large to show"
+        large = f"the confusion matrix of {format_count(k, 'class')} is too large to show"
         note = f"{large}; the {CHANGED} cells that changed most are listed"
         return out | dict(by_arch={}, mean=None), [note]
     by_arch = {arch: matrix_to_dict(*halves) for arch, halves in counts.items()}

@@ -12,6 +12,7 @@ from assay.curation.statistics import multiple_testing
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.statistics.wording import format_points
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.evaluation.effects import data_weights
 from assay.pipelines.evaluation.regression_check import (
     check_regression,
@@ -54,7 +55,7 @@ def judge_gates(
         refuse_seen_samples(bench, name, samples, [c for c in wanted if c["version"] == last])
     if todo := missing_cells(wanted):
         raise UserError(
-            f"expected {len(wanted)} finished runs, found {len(todo)} missing",
+            f"expected {format_count(len(wanted), 'finished run')}, found {len(todo)} missing",
             "run: assay experiment",
         )
     checks = []
@@ -129,7 +130,7 @@ def check_gain(
         why = explain_gain(e, low, required, confidence)
     lost = sum(len(seeds) for seeds in evaluator.diverged.values())
     seeds = " and ".join(map(str, dict.fromkeys(e.seeds)))
-    worked = f"{e.n:,} test samples, {seeds} seeds{describe_diverged(lost)}"
+    worked = f"{format_count(e.n, 'test sample')}, {seeds} seeds{describe_diverged(lost)}"
     rule = bench.rules(version).get("test") or {}
     caveat = label_caveat(rule, progress.summarize_reviews(bench, bench.state()), labels)
     # the report's intervals are two-sided, and wider

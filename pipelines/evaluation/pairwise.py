@@ -12,6 +12,7 @@ from assay.curation.review import progress
 from assay.curation.statistics.estimates import Estimate, judge_effect
 from assay.curation.statistics.wording import format_as_given, format_interval, format_points
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.evaluation.test_set import (
     TestSetEvaluator,
     audited_labels,
@@ -61,7 +62,7 @@ def compare_runs(bench: Bench, first: str, second: str) -> dict:
     verdict = (
         f"{word}: {format_interval(out)}{format_as_given(out)}, "
         f"{second} {now} % against {first} {was} %{scope}; "
-        f"{e.n:,} test samples, {' and '.join(map(str, e.seeds))} seeds"
+        f"{format_count(e.n, 'test sample')}, {' and '.join(map(str, e.seeds))} seeds"
     )
     if caveat:
         verdict += f"; {caveat}"

@@ -14,6 +14,7 @@ from assay.curation.predictions import run_predictions
 from assay.curation.statistics import requirements
 from assay.curation.statistics.wording import format_points
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,15 +92,15 @@ def check_regression(own: Answers, alpha: float, confidence: float, k: int) -> d
     caught = requirements.chance_to_detect(n, required, fallen, level)
     if n < FEW:
         fall = f"a fall from {format_points(required, False)} to {format_points(fallen, False)} %"
-        why += f"; with {n} samples {fall} would be caught in {caught:.0%} of cases"
+        why += f"; with {format_count(n, 'sample')} {fall} would be caught in {caught:.0%} of cases"
     seeds = "one seed: this trained model, not the recipe"
     if len(own.said) > 1:
-        seeds = f"{len(own.said)} seeds"
+        seeds = format_count(len(own.said), "seed")
     names = ("estimate", "lower", "upper")
     estimate, lower, upper = (format_points(found[name], False) for name in names)
     bounds = f"one-sided {100 * level:.3g} % bounds [{lower}, {upper}]"
     accuracy = f"accuracy {estimate} %, {bounds}, required {format_points(required, False)} %"
-    worked = f"{n:,} samples, {seeds}{describe_diverged(own.lost)}"
+    worked = f"{format_count(n, 'sample')}, {seeds}{describe_diverged(own.lost)}"
     return dict(
         check="regression",
         name=f"{own.set}, {own.arch} on {own.version}",

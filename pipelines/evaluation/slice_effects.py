@@ -12,6 +12,7 @@ from assay.curation.slicing import cluster_names, metadata, slices
 from assay.curation.statistics import contrasts, estimates, multiple_testing
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.classification import class_indices
+from assay.curation.text import format_count
 from assay.pipelines.evaluation.comparison import Comparison
 from assay.pipelines.evaluation.confusions import compare_confusions, load_predictions
 from assay.pipelines.evaluation.pairwise import find_flips
@@ -77,7 +78,7 @@ def find_slice_effects(c: Comparison) -> dict:
 def list_notes(tested: int, few_seeds: bool, in_part: bool) -> list[str]:
     """Say how slices, flips and confusions are to be read."""
     notes = [
-        f"{tested:,} slices were tested, and Holm allows for all of them together; "
+        f"{format_count(tested, 'slice', 'was', 'were')} tested, and Holm allows for all that were, together; "
         f"under {FEW} test samples a slice is not tested",
         "a sample flipped if the share of runs that get it right, over all architectures and "
         "seeds, moved by more than a half",
@@ -135,7 +136,7 @@ def collect_slices(bench: Bench, plan: dict, test: pd.DataFrame) -> tuple[list[d
             seen.add(rows.tobytes())
             groups.append(dict(kind=kind, name=name, rows=rows))
     if again:
-        what = f"{again:,} slices by metadata hold the same samples as another slice"
+        what = f"{format_count(again, 'slice')} by metadata hold the same samples as another slice"
         notes.append(f"{what}, and are left out")
     return groups, notes
 

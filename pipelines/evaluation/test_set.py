@@ -18,6 +18,7 @@ from assay.curation.review import audit, label_noise, progress
 from assay.curation.statistics import audit_correction, contrasts, diverged_runs
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.curation.versioning.version_names import describe_renames, rename_labels
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def label_caveat(rule: dict, review: dict, labels: AuditedLabels) -> str:
         part = f"{n:,} of {of:,} at random{doubt}; the estimate is corrected by design"
         return f"test labels audited in part ({part})"
     if labels.n and unsure:
-        return f"{unsure:,} test labels unsure and taken both ways"
+        return f"{format_count(unsure, 'test label')} unsure and taken both ways"
     if labels.n or rule.get("audited"):
         return ""
     few = f"but for {n:,} of {of:,}, too few to correct by; " if n else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from assay.curation.review import progress
 from assay.curation.statistics.wording import format_interval, format_points
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.curation.versioning import expressions
 from assay.curation.versioning.version_names import describe_renames
 from assay.pipelines.evaluation.comparison import Comparison
@@ -97,7 +98,7 @@ def explain_unclear(primary: dict, power: dict) -> list[str]:
             f"that were tested (p {primary['p_holm']:.2f})"
         )
     seeds = max(primary["seeds"])
-    few = f"{primary['n']:,} test samples and {seeds} seed{'s' * (seeds > 1)}"
+    few = f"{format_count(primary['n'], 'test sample')} and {seeds} seed{'s' * (seeds > 1)}"
     smallest = f"an effect of {format_points(power['smallest'], False)} points or more"
     return [*out, f"{few} would show {smallest}{describe_enough(power)}"]
 
@@ -111,11 +112,13 @@ def describe_enough(power: dict) -> str:
         return ""
     of, ways = power["of"], []
     if power["audited"]:
-        ways.append(f"{power['audited']:,} of the {of:,} test labels audited")
+        ways.append(f"{power['audited']:,} of the {format_count(of, 'test label')} audited")
     if power["samples"]:
-        ways.append(f"{power['samples']:,} test samples{', all audited' if of else ''}")
+        ways.append(
+            f"{format_count(power['samples'], 'test sample')}{', all audited' if of else ''}"
+        )
     if power["seeds"]:
-        ways.append(f"{power['seeds']:,} seeds")
+        ways.append(format_count(power["seeds"], "seed"))
     both = f"both more {'audited test labels' if of else 'test samples'} and more seeds"
     asked = format_points(power["asked"], False)
     return f", and {asked} points would take {' or '.join(ways) or both}"

@@ -17,6 +17,7 @@ from assay.curation.config import check_config, says
 from assay.curation.errors import UserError, require_file
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.states import hash_tree
 from assay.pipelines.training.architectures.recipes import canonical_name, find_recipe
@@ -69,7 +70,7 @@ class Plan(BaseModel, extra="forbid", strict=True):
         list(range(5)),
         min_length=1,
         max_length=SEEDS,
-        **says(f"1 to {SEEDS:,} seeds, whole numbers of 0 or more, each once", "5"),
+        **says(f"1 to {format_count(SEEDS, 'seed')}, whole numbers of 0 or more, each once", "5"),
     )
     test: str = Field("HEAD", **says("the version whose test labels judge", '"HEAD"'))
     control: str | None = Field(None, **says("a version", '"v1 - random(50)"'))

@@ -17,6 +17,7 @@ from assay.curation.predictions.runs import find_runs
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system.processes import PATIENCE, ChildLost
+from assay.curation.text import format_count
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.version_names import names_at
 from assay.pipelines.experiments.cells import describe_version
@@ -118,7 +119,8 @@ def retrain_run(
         )
     if not find_recipe(run["arch"]).closed_form:
         say(
-            f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, for {len(ids):,} samples"
+            f"predict     trains {run['arch']} on {run['at']}, seed {run['seed']}, once more, "
+            f"for {format_count(len(ids), 'sample')}"
         )
     # never a prediction of a test sample
     known = trainer.state.index[trainer.state["split"] == "val"][:CHECKED]
@@ -131,7 +133,7 @@ def retrain_run(
     if same < 1:
         say(
             f"note: run {run['key'][:8]}, computed again, predicts the same class as before"
-            f" for {same:.1%} of {there.sum()} val samples"
+            f" for {same:.1%} of {format_count(there.sum(), 'val sample')}"
         )
     with suppress(OSError):  # a bench that nobody may write: computed again the next time
         run_predictions.add_pool_predictions(bench, run["key"], ids, probs)

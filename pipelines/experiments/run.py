@@ -19,7 +19,7 @@ from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system import permissions
 from assay.curation.system.processes import PATIENCE
-from assay.curation.text import pad_text, text_width
+from assay.curation.text import format_count, pad_text, text_width
 from assay.curation.times import iso_time, now
 from assay.pipelines.engines.base import Crew, Failure, list_engines
 from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
@@ -81,7 +81,7 @@ def announce_matrix(
         if todo
         else ""
     )
-    say(f"experiment  {len(wanted)} runs, {len(todo)} to train{cost}")
+    say(f"experiment  {format_count(len(wanted), 'run')}, {len(todo)} to train{cost}")
     for row in rows if todo or dry else ():
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
@@ -151,11 +151,11 @@ def run_plan(
                 if cell.get("lost"):
                     record_lost_cell(bench, cell)
             if failed:
-                job.fail(f"{len(failed)} runs failed, first: {failed[0]['error']}")
+                job.fail(f"{format_count(len(failed), 'run')} failed, first: {failed[0]['error']}")
     if failed:
         first = failed[0]
         raise Unfinished(
-            f"expected {len(about['keys'])} runs to train, found {len(failed)} that failed; "
+            f"expected {format_count(len(about['keys']), 'run')} to train, found {len(failed)} that failed; "
             f"first {first['arch']} on {first['at']} with seed {first['seed']}: {first['error']}",
             f"the others are done and kept; assay runs -b {bench.given} lists all; mend the plan, or run it again",
             len(about["keys"]) - len(failed),
@@ -201,7 +201,9 @@ def train_cells(
         share = (done + sum(seconds[k] * s for k, s in under_way.items())) / total
         progress(
             share,
-            f"{count} of {len(todo)} runs; {text}" if text else f"{count} of {len(todo)} runs",
+            f"{count} of {format_count(len(todo), 'run')}; {text}"
+            if text
+            else f"{count} of {format_count(len(todo), 'run')}",
         )
         job.tell(share=round(share, 3), trained=count, of=len(todo))
 

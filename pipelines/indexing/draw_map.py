@@ -10,6 +10,7 @@ import sys
 from assay import curation
 from assay.curation.features import image_map, neighbor_graph, projection
 from assay.curation.storage.interface import Bench, Tell
+from assay.curation.text import format_count
 from assay.pipelines.jobs import job_files, tasks
 
 
@@ -21,7 +22,7 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
     sketch = image_map.sketch_map(bench)
     n = len(sketch.hashes)
     if not sketch.needs_umap:
-        say(f"map         {n:,} images, by {sketch.method}")
+        say(f"map         {format_count(n, 'image')}, by {sketch.method}")
         return
     process = tasks.start_process(bench, "map", "assay.pipelines.indexing.draw_map", bench.path)
     if wait and process.wait():
@@ -30,7 +31,7 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
             f" see {bench.path / 'jobs' / 'map.log'}"
         )
     how = "by umap" if wait else f"by {sketch.method}; umap draws it anew as process {process.pid}"
-    say(f"map         {n:,} images, {how}")
+    say(f"map         {format_count(n, 'image')}, {how}")
 
 
 def refine_map(bench: Bench) -> None:

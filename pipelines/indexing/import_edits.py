@@ -15,6 +15,7 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END, PERSON_KINDS
+from assay.curation.text import format_count
 from assay.curation.times import now, to_stored
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE, VOTE
@@ -219,8 +220,9 @@ def refuse_locked(incoming: Incoming, locked: list[Relabelled]) -> Question:
     """Say which label of a locked split the source has changed."""
     old, first = incoming.old, locked[0].row.Index
     return Question(
-        f"expected the labels of locked samples to stay, found {len(locked):,} labels of the {old['split'][first]}"
-        f" split that {incoming.name} has changed, first"
+        f"expected the labels of locked samples to stay, found "
+        f"{format_count(len(locked), 'label')} of the {old['split'][first]} split"
+        f" that {incoming.name} has changed, first"
         f" {old.key[first]}: {old.label[first]} -> {incoming.frame.label[first]}",
         "if the source is right, pass --refreeze-test: reports before and after do not compare",
     )
@@ -243,7 +245,7 @@ def freeze_test_split(
     rule = dict(name="test", hash=tree, n=len(test), audited=audited)
     if frozen and frozen["hash"] != tree and not options.refreeze_test:
         raise Question(
-            f"expected the frozen test split to stay as it is ({frozen['n']:,} samples),"
+            f"expected the frozen test split to stay as it is ({format_count(frozen['n'], 'sample')}),"
             f" found {len(test):,} after this import",
             "draw none (--no-test), send new rows elsewhere (--split-map test=pool), or freeze a new"
             " test split with --refreeze-test: reports before and after do not compare",

@@ -15,7 +15,7 @@ from assay.curation.media import conversion
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
-from assay.curation.text import check_text
+from assay.curation.text import check_text, format_count
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
 from assay.curation.versioning.class_changes import declare_classes
@@ -77,7 +77,7 @@ def read_former_names(bench: Bench, source: Source) -> Source:
     frame, labels = source.frame, source.frame.label
     counts = labels[labels.isin(list(former))].value_counts()
     notes = [
-        f"{n:,} rows say {old!r}, which was renamed here: they are read as {former[old]!r}"
+        f"{format_count(n, 'row', 'says', 'say')} {old!r}, which was renamed here: read as {former[old]!r}"
         f" (assay classes add {shlex.quote(str(old))} first, if it is another class)"
         for old, n in counts.items()
     ]
@@ -213,12 +213,12 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
     other &= ~(draws_val & (known.named_split == "train") & (was == "val"))
     if other.any():
         yield (
-            f"{other.sum():,} rows name another split than their sample has: a sample keeps its split"
-            " (a column split of assay edit moves it)"
+            f"{format_count(other.sum(), 'row', 'names', 'name')} another split than is the sample's:"
+            " a sample keeps its split (a column split of assay edit moves it)"
         )
     bare = ~labelled & old.given_label.reindex(known.index).notna()
     if bare.any():
-        yield f"{bare.sum():,} rows have no label any more: their samples keep the one that they have"
+        yield f"{format_count(bare.sum(), 'row', 'has', 'have')} no label any more: what a sample has it keeps"
 
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:

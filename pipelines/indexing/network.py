@@ -17,6 +17,7 @@ from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.shards import Shards
 from assay.curation.system.processes import ChildLost
+from assay.curation.text import format_count
 from assay.pipelines.jobs import isolated
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def train_network(
     seconds = seeds * folds * estimate_seconds("cnn", n, X.shape[1:], len(classes))
     times = f"{folds} folds" + (f" by {seeds} seeds, averaged," if seeds > 1 else "")
     say(
-        f"network     {times} of a small convolutional net on {len(rows):,} images:"
+        f"network     {times} of a small convolutional net on {format_count(len(rows), 'image')}:"
         f" expect about {seconds / 60:.1f} minutes here"
     )
     groups = graph.groups[at][rows]

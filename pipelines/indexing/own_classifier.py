@@ -12,6 +12,7 @@ from assay.curation.label_quality.scoring import find_targets, without_locked
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Shards
+from assay.curation.text import format_count
 from assay.pipelines.indexing.scan import ScanOptions, build_graph, embed_samples
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def predict_by_classifier(
     probs = predict_rows(
         model, X, np.array(classes, object), np.where(fitted, y, -1), groups[part.index].to_numpy()
     )
-    say(f"model       {type(model).__name__}, {FOLDS} folds of {fitted.sum():,} train samples")
+    say(
+        f"model       {type(model).__name__}, {FOLDS} folds of {format_count(fitted.sum(), 'train sample')}"
+    )
     return pd.DataFrame(probs, part.index, classes)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.curation.errors import UserError, require_file
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.indexing.own_rows import ID_NAMES, is_id_name, match_rows
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_own_values(
         ids = list(ids)
         if len(ids) != len(frame):
             raise UserError(
-                f"expected an id for each of {len(frame):,} rows of {what}, found {len(ids):,}",
+                f"expected an id for each of {format_count(len(frame), 'row')} of {what}, found {len(ids):,}",
                 "one id a row",
             )
         frame = frame.reset_index(drop=True)

@@ -13,6 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.storage.arrays import save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.curation.text import format_count
 from assay.pipelines.indexing.own_probabilities import MatchedProbs
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def store_embeddings(bench: Bench, state: pd.DataFrame, vectors: pd.DataFrame) -
     missing = state.index.difference(vectors.index)
     if len(missing):
         raise UserError(
-            f"expected embeddings of all {len(state):,} samples, found none for {len(missing):,}",
+            f"expected embeddings of all {format_count(len(state), 'sample')}, found none for {len(missing):,}",
             "add them: the graph needs every image",
         )
     array = vectors.loc[state.index].to_numpy("f4")

@@ -8,6 +8,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.label_quality import scoring
+from assay.curation.text import format_count
 from assay.pipelines.indexing.own_rows import BY_ORDER
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def name_columns(probs: pd.DataFrame, classes: list[str]) -> Columns:
 
 def refuse_columns(names: list[str], classes: list[str], counted: bool) -> UserError:
     """Say which columns are missing, and which are unknown."""
-    found = f"{len(names)} columns"
+    found = format_count(len(names), "column")
     if not counted:
         found = shorten_list(names)
         if lost := sorted(set(classes) - set(names)):
@@ -98,7 +99,8 @@ def refuse_columns(names: list[str], classes: list[str], counted: bool) -> UserE
         if more := sorted(set(names) - set(classes)):
             found += f"; unknown {', '.join(more[:5])}"
     return UserError(
-        f"expected a column for each of the {len(classes)} classes {shorten_list(classes)}, found {found}",
+        f"expected a column for each of the {format_count(len(classes), 'class')} {shorten_list(classes)}, "
+        f"found {found}",
         "name the columns by class, in any order, and leave all others out;"
         " classes are those of the kept, labelled train samples",
     )
@@ -148,7 +150,7 @@ def check_agreement(
             f" found {share:.0%} of {n:,}" + (f"; {better}" if better else ""),
             "name the columns by class and the rows by sample: a column `sample`, `key` or `path`",
         )
-    note = f"{share:.0%} of {n:,} given labels are the likeliest class, {chance:.0%} by chance"
+    note = f"{share:.0%} of {format_count(n, 'given label')} are the likeliest class, {chance:.0%} by chance"
     return f"{note}; note: {better}" if better else note
 
 

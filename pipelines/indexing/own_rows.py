@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ def match_by_order(
         if len(frame) == len(ids):
             return frame.set_index(ids)
     raise UserError(
-        f"expected {len(state):,} rows of {what} (the bench's order), found {len(frame):,} rows in {path}"
+        f"expected {format_count(len(state), 'row')} of {what} (the bench's order), "
+        f"found {format_count(len(frame), 'row')} in {path}"
         " and no column that names samples",
         "add a column `sample`, `key` or `path`: assay export writes a manifest with all three",
     )

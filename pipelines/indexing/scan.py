@@ -27,6 +27,7 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
+from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
@@ -81,7 +82,8 @@ def scan(
     folder, engine = embed_samples(bench, state, options, tell, progress)
     graph = build_graph(bench, state, folder)
     say(
-        f"neighbours  {len(graph.hashes):,} different images, {len(graph.pairs):,} pairs of near duplicates"
+        f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
+        f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
     leaks = find_leaks(bench, state, graph) if options.hold_out else []
     if not options.yes:
@@ -101,7 +103,9 @@ def scan(
         if own.out_of_sample:
             sample = "out of sample, as you said" if own.said else "predicted out of fold"
         whose = "took yours" if own.said else "the model's"
-        say(f"probs       {whose} for {len(own.probs):,} samples; {matched.note}; {sample}")
+        say(
+            f"probs       {whose} for {format_count(len(own.probs), 'sample')}; {matched.note}; {sample}"
+        )
     elif options.effort > 1:
         train_second_opinion(bench, options.effort, say, progress, options.patience)
     scores = score_labels(bench, say)
@@ -138,7 +142,8 @@ def embed_samples(
         folder = store_embeddings(bench, state, vectors)
         matched = f", rows by {vectors.attrs['matched']}" if "matched" in vectors.attrs else ""
         say(
-            f"embed       took {vectors.shape[1]:,} numbers for each of {len(vectors):,} samples"
+            f"embed       took {format_count(vectors.shape[1], 'number')}"
+            f" for each of {format_count(len(vectors), 'sample')}"
             f" from your file{matched}"
         )
         return folder, None
@@ -147,8 +152,8 @@ def embed_samples(
     known = known_embedder(name)
     engine = known.engine() if known else None
     say(
-        f"embed       {embedded.new:,} of {len(state):,} images were new to {name}"
-        f"{f' ({engine})' if engine else ''}, {embedded.rows.shape[1]:,} numbers each"
+        f"embed       {embedded.new:,} of {format_count(len(state), 'image')} were new to {name}"
+        f"{f' ({engine})' if engine else ''}, {format_count(embedded.rows.shape[1], 'number')} each"
     )
     return embedded.folder, engine
 
@@ -181,12 +186,14 @@ def measure_quality(
 ) -> None:
     """Measure what CleanVision measures of the images that are new to it."""
     _, new = image_properties.measure_images(bench, state.content_hash, progress)
-    say(f"quality     {new:,} of {state.content_hash.nunique():,} images were new to CleanVision")
+    say(
+        f"quality     {new:,} of {format_count(state.content_hash.nunique(), 'image')} were new to CleanVision"
+    )
     if old := stored_traits.count_legacy_images(bench, state):
         say(
-            f"pixels      {old:,} images were decoded by an older Assay, which names no broken ones,"
-            " takes the high byte of 16 bits and lays transparency on white: to read them anew,"
-            " import them into a new bench"
+            f"pixels      {format_count(old, 'image', 'was', 'were')} decoded by an older Assay,"
+            " which names no broken ones, takes the high byte of 16 bits and lays transparency on"
+            " white: to read them anew, import them into a new bench"
         )
 
 

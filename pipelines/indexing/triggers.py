@@ -6,6 +6,7 @@ from assay.curation.selection import triggers
 from assay.curation.statistics.estimates import wilson_interval
 from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.experiments.predictions import gather_predictions
 
 
@@ -23,12 +24,12 @@ def run_triggers(bench: Bench, who: str, only: str | None = None) -> tuple[list[
 def describe_trigger(t: dict) -> str:
     """Describe what a trigger did in one line."""
     if t["error"]:
-        return f"{t['name']}: could not ask about {t['new']:,} new samples: {t['error']}"
+        return (
+            f"{t['name']}: could not ask about {format_count(t['new'], 'new sample')}: {t['error']}"
+        )
     if not t["new"]:
         return f"{t['name']}: nothing new"
-    line = (
-        f"{t['name']}: caught {len(t['caught']):,} of {t['new']:,} new samples, {describe_share(t)}"
-    )
+    line = f"{t['name']}: caught {len(t['caught']):,} of {format_count(t['new'], 'new sample')}, {describe_share(t)}"
     if t["base"] is not None:
         line += f"; of {t['older']:,} older ones it would catch {t['base']:.1%}"
     if t["unjudged"]:

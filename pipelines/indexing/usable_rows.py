@@ -11,6 +11,7 @@ from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.source_decoding import decode_source
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
+from assay.curation.text import format_count
 from assay.pipelines.indexing.recognition import object_column
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def refuse_bad_rows(
     if "id" in frame and not options.images:
         hint += "; --images FOLDER says where the images are now"
     return UserError(
-        f"expected {len(frame) + len(source.left_out):,} usable rows in {source.name},"
+        f"expected {format_count(len(frame) + len(source.left_out), 'usable row')} in {source.name},"
         f" found {len(left_out):,} that are not:\n  {shown}{more}",
         hint,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from assay.pipelines.reports.phrases import count, cut, points
+from assay.curation.text import format_count
+from assay.pipelines.reports.phrases import cut, points
 from assay.pipelines.reports.templates import interval_markup, render
 
 TITLE, ORDER = "Every version and architecture", 20
@@ -35,19 +36,19 @@ def section(data: dict) -> Markup:
 def version_words(cell: dict) -> str:
     """Say what a row trains on."""
     kind = {"control": "random control, ", "ceiling": "ceiling, "}.get(cell["kind"], "")
-    return kind + count(cell["n_train"], "training label")
+    return kind + format_count(cell["n_train"], "training label")
 
 
 def about_words(data: dict, low: str, high: str) -> str:
     """Say what judged the runs, and which runs are left out."""
     lost = sum(len(d["seeds"]) for d in data["diverged"])
-    tested, first = count(data["n_test"], "locked test sample"), data["plan"]["versions"][0]
+    tested, first = format_count(data["n_test"], "locked test sample"), data["plan"]["versions"][0]
     about = (
         f"Accuracy on {tested} with 95 % intervals, all drawn from {low} to {high} %; "
         f"gain in points over {cut(first)}."
     )
-    about += f" {count(lost, 'run')} that diverged left out." if lost else ""
-    failed = f" {count(len(data['failed']), 'run')} that failed left out."
+    about += f" {format_count(lost, 'run')} that diverged left out." if lost else ""
+    failed = f" {format_count(len(data['failed']), 'run')} that failed left out."
     return about + (failed if data["failed"] else "")
 
 
@@ -61,7 +62,7 @@ def draw_cell(cell: dict, gain: dict | None, low: float, high: float) -> Markup:
     numbers["balanced"] = accuracy_markup(cell["balanced"])
     if "given" in e:
         numbers["as given"] = accuracy_markup(e["given"])
-    size = f"{count(e['n'], 'test sample')}, {count(e['seeds'][0], 'seed')}"
+    size = f"{format_count(e['n'], 'test sample')}, {format_count(e['seeds'][0], 'seed')}"
     return render(
         "accuracy_cell.html",
         dict(

@@ -6,6 +6,7 @@ import math
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.reports.phrases import amount, cut
 from assay.pipelines.reports.templates import PARTS, render
 
@@ -25,7 +26,7 @@ def section(data: dict) -> Markup:
     listed, k = list_changes(found["changed"][:LISTED]), len(found["classes"])
     if not means:
         about = (
-            f"{k:,} classes are too many for a matrix; "
+            f"{format_count(k, 'class', 'is', 'are')} too many for a matrix; "
             "the mistakes whose counts changed most, mean over runs."
         )
         return PARTS.about(about) + listed
@@ -34,7 +35,7 @@ def section(data: dict) -> Markup:
     if len(panels) > 1 and found.get("mean"):
         panels = {"mean of all": found["mean"]} | panels
     few = (
-        f" The {len(chosen)} classes of {k:,} whose mistakes changed most."
+        f" The {format_count(len(chosen), 'class')} of {k:,} whose mistakes changed most."
         if k > len(chosen)
         else ""
     )

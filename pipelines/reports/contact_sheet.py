@@ -46,6 +46,12 @@ class Part:
 
 def write_cluster_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, level: str) -> Path:
     """Write the clusters' contact sheet as HTML or PNG."""
+    parts = cluster_parts(bench, rows, level)
+    return write_sheet(f"Clusters of {bench.path.name}, {level}", parts, path)
+
+
+def cluster_parts(bench: Bench, rows: pd.DataFrame, level: str) -> list[Part]:
+    """Load the pictures of clusters: the typical, then the edge."""
     state = bench.state()
     at = clusters.assign_clusters(bench, state, level)
     number = {name: c for c, name in cluster_names.name_clusters(bench, state, level).items()}
@@ -57,7 +63,7 @@ def write_cluster_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, leve
         text = ["at the edge" if i >= TYPICAL else "typical" for i in range(len(shown))]
         pictures = load_pictures(picture_frame(state.iloc[shown], text=text), bench)
         parts.append(Part(row.cluster, cluster_words(row), [("", pictures)]))
-    return write_sheet(f"Clusters of {bench.path.name}, {level}", parts, path)
+    return parts
 
 
 def cluster_words(row: tuple) -> str:

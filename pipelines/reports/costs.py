@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.reports.charts import Row, curve, plot
-from assay.pipelines.reports.phrases import count, cut, is_significant, p_value
+from assay.pipelines.reports.phrases import cut, is_significant, p_value
 from assay.pipelines.reports.templates import PARTS, interval_markup, render
 
 TITLE, ORDER = "What it cost", 40
@@ -46,21 +47,21 @@ def cost_cards(costs: dict) -> Iterator[tuple[str, str | Markup]]:
     if rate:
         zero = ", not distinguishable from none" if rate["includes_zero"] else ""
         yield f"points gained per hour of review{zero}", interval_markup(rate)
-    runs = count(compute["runs"], "run")
+    runs = format_count(compute["runs"], "run")
     yield f"compute: {runs}, all architectures", format_duration(compute["seconds"])
     audits = (review or {}).get("test_audits") or {}
     if audits.get("decisions"):
-        about = f"audit of the test labels: {count(audits['decisions'], 'decision')}"
+        about = f"audit of the test labels: {format_count(audits['decisions'], 'decision')}"
         timed = audits["minutes"] is not None
         yield about, format_duration(60 * audits["minutes"]) if timed else "not timed"
 
 
 def review_words(review: dict) -> str:
     """Say whose decisions the minutes of review are for."""
-    words = f"review: {count(review['decisions'], 'decision')} that stand, by {cut(review['who'])}"
+    words = f"review: {format_count(review['decisions'], 'decision')} that stand, by {cut(review['who'])}"
     if not review["estimated"]:
         return words
-    untimed = count(review["estimated"]["decisions"], "decision")
+    untimed = format_count(review["estimated"]["decisions"], "decision")
     return f"{words}; {untimed} without a time taken as the median"
 
 
@@ -102,9 +103,9 @@ def draw_curve(found: dict) -> Markup:
     values = dict(
         third=third,
         gain=interval_markup(third) if third["low"] != third["high"] else "",
-        judged=count(found["n"], "validation label"),
+        judged=format_count(found["n"], "validation label"),
         corrected=found["validation_changed"],
-        other=found["other"] and count(found["other"], "training label"),
+        other=found["other"] and format_count(found["other"], "training label"),
     )
     body = curve(points, "reviews") + PARTS.folded("The curve as numbers", table)
     about = render("curve_about.html", values)
@@ -113,7 +114,7 @@ def draw_curve(found: dict) -> Markup:
 
 def point_words(point: dict) -> str:
     """Say how much work a point of the curve stands for."""
-    return ", ".join(filter(None, (count(point["reviews"], "review"), minutes(point))))
+    return ", ".join(filter(None, (format_count(point["reviews"], "review"), minutes(point))))
 
 
 def minutes(point: dict) -> str:
@@ -147,7 +148,7 @@ def draw_batches(found: dict) -> Markup:
 
 def batch_row(b: dict) -> Row:
     """Make the row of a batch in the plot."""
-    changed = count(b["changed"], "training label")
+    changed = format_count(b["changed"], "training label")
     about = f"{cut(b['who'], 40)}, {cut(b['ts'][:10])}: {changed} changed"
     weight = "sure" if is_significant(b) else ""
     return Row(batch_name(b), b, about, weight, [interval_markup(b), cut(b["verdict"])])

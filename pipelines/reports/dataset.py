@@ -13,8 +13,9 @@ from assay.curation.predictions import model_errors
 from assay.curation.selection import triggers
 from assay.curation.slicing import cluster_table, gaps
 from assay.curation.splits import LOCKED
+from assay.curation.text import format_count
 from assay.pipelines.reports.map_picture import make_map
-from assay.pipelines.reports.phrases import count, cut, sentence, true_minus
+from assay.pipelines.reports.phrases import cut, sentence, true_minus
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import PARTS, render
 
@@ -64,7 +65,7 @@ def draw_gaps(facts: dict, most: int) -> Markup:
     ends = [x for r in rows for x in (r["explains_low"], r["explains_high"]) if x is not None]
     low, high = min([*ends, 0]), max([*ends, 0])
     each = [draw_gap(i, r, low, high, most) for i, r in enumerate(rows, 1)]
-    n = count(facts["n_gaps"], "gap") + (
+    n = format_count(facts["n_gaps"], "gap") + (
         f", {len(rows)} shown" if facts["n_gaps"] > len(rows) else ""
     )
     about = (
@@ -109,7 +110,7 @@ def draw_issues(facts: dict, most: int) -> Markup:
     known = list_kinds()
     examples = []
     for k in facts["kinds"]:
-        about = count(k["n"], "sample")
+        about = format_count(k["n"], "sample")
         if k["kind"] in known:
             about += f": {known[k['kind']].words}"
         examples.append((k["kind"].replace("_", " "), about, k["pictures"][:most]))
@@ -134,7 +135,7 @@ def draw_map(found: dict | None) -> Markup:
     if not found:
         return Markup()
     about = (
-        f"{count(found['n'], 'image')}, alike ones near each other, by {cut(found['method'])}; "
+        f"{format_count(found['n'], 'image')}, alike ones near each other, by {cut(found['method'])}; "
         "in one colour what lies in one coarse cluster. Test images lie on it as images; "
         "none of their labels or predictions colours or names anything."
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.reports.charts import Row, interval_ends, plot
 from assay.pipelines.reports.markdown import describe_control
-from assay.pipelines.reports.phrases import count, cut, p_value, sentence, set_minus
+from assay.pipelines.reports.phrases import cut, p_value, sentence, set_minus
 from assay.pipelines.reports.templates import PARTS, interval_markup
 from assay.pipelines.reports.verdict import EFFECT_KINDS, too_small
 
@@ -36,7 +37,7 @@ def draw_effects(data: dict) -> Markup:
     body = plot("effects", list(rows.values()), margin, ends=ends) if rows else Markup()
     if folded:
         interactions = plot("effects", folded, margin, ends=ends)
-        body += PARTS.folded(count(len(folded), "interaction"), interactions)
+        body += PARTS.folded(format_count(len(folded), "interaction"), interactions)
     return body
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.reports.markdown import audit_facts
-from assay.pipelines.reports.phrases import count, cut
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.templates import PARTS
 
 TITLE, ORDER = "Is it fair?", 110
@@ -17,7 +18,7 @@ def section(data: dict) -> Markup:
     known, test = data.get("fairness") or {}, data["test"]
     version = cut(known.get("test", "HEAD"))
     facts: dict[str, str | Markup] = {
-        "judged by": f"{count(test['n'], 'test sample')} of {version}, the same for every run",
+        "judged by": f"{format_count(test['n'], 'test sample')} of {version}, the same for every run",
         "test labels": label_words(test),
     }
     if near := known.get("near_duplicates"):
@@ -51,8 +52,8 @@ def copy_words(near: dict[str, int]) -> str | Markup:
 
 def access_words(known: dict) -> str:
     """Say how often the test was looked at, and the edits since."""
-    words = f"this test version was looked at {count(known['accesses'], 'time')}"
+    words = f"this test version was looked at {format_count(known['accesses'], 'time')}"
     if not known.get("first"):
         return words
-    edits = count(known["edits"], "edit")
+    edits = format_count(known["edits"], "edit")
     return f"{words}, first {cut(known['first'][:10])}; {edits} of train and val since"

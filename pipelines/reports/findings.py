@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.curation.review import progress
+from assay.curation.text import format_count
 from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.templates import PARTS
 
@@ -56,6 +57,6 @@ def errors_left_card(review: dict) -> tuple[str, str]:
     among = review["population"] - review["reviewed"] + review["unsure"]
     nobody = "nobody is sure of" if review["unsure"] else "nobody reviewed"
     wait = f"; that takes 30 reviewed at random, there are {review['sure_at_random']:,}"
-    about = f"errors left among {among:,} labels that {nobody}"
+    about = f"errors left among {format_count(among, 'label')} that {nobody}"
     about += "" if review["errors_left"] else wait
     return about, cut(progress.describe_errors_left(review) or "not yet known")

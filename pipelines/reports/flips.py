@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.pipelines.reports.phrases import count, cut
+from assay.curation.text import format_count
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures
 from assay.pipelines.reports.templates import PARTS
 
@@ -36,13 +37,13 @@ def section(data: dict) -> Markup:
     flips = where.get("flips")
     if not flips:
         return Markup()
-    gained = count(flips["n_gained"], "test sample")
+    gained = format_count(flips["n_gained"], "test sample")
     net = f"{gained} wrong before and right after, {flips['n_lost']:,} the other way."
     versions = f"{cut(where['version'])} against {cut(where['against'])}"
     body = PARTS.about(f"{net} {versions}: what most runs predict, before → after.")
     for way, (title, label) in WAYS.items():
         shown, n = data["pictures"].get(way, [])[: data["most"]], flips[f"n_{way}"]
-        listed = f"{len(shown)} of {count(n, 'test sample')}, most changed first."
+        listed = f"{len(shown)} of {format_count(n, 'test sample')}, most changed first."
         about = listed if n else "No test sample."
         body += PARTS.part(title, about, PARTS.figures(shown, label))
     return body

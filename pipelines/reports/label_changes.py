@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.expressions import root_version
 from assay.curation.versioning.live_edits import SPOKEN
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.version_names import rename_labels
-from assay.pipelines.reports.phrases import count, cut
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures
 from assay.pipelines.reports.templates import PARTS
 
@@ -85,10 +86,10 @@ def section(data: dict) -> Markup:
     between = f"{cut(versions[0])} and {cut(versions[-1])}"
     about = f"No train or validation label differs between {between}"
     if n:
-        differ = f"{count(n, 'label')} that differ between {between}"
+        differ = f"{format_count(n, 'label')} that differ between {between}"
         about = f"{len(shown)} of {differ}, worst score first"
     if pictures["n_dropped"]:
-        about += f"; {count(pictures['n_dropped'], 'sample')} dropped"
+        about += f"; {format_count(pictures['n_dropped'], 'sample')} dropped"
     about += f". Changed by {cut(pictures['who'])}." if pictures["who"] else "."
     if len(versions) == 1:
         about = "None to show: the plan has one version."

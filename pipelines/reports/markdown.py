@@ -12,10 +12,10 @@ from html import escape
 
 from assay.curation.review.progress import describe_share
 from assay.curation.statistics.wording import format_interval
+from assay.curation.text import format_count
 from assay.pipelines.experiments.cells import RECIPE
 from assay.pipelines.experiments.plan import Plan, format_duration
 from assay.pipelines.reports.phrases import (
-    count,
     interval,
     is_significant,
     p_value,
@@ -47,7 +47,11 @@ def capitalize_first(text: str) -> str:
 def table_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Write a table of the first rows."""
     lines = [head, ["---"] * len(head), *rows[:ROWS]]
-    more = ["", f"{len(rows) - ROWS:,} more rows are in the report."] if len(rows) > ROWS else []
+    more = (
+        ["", f"{format_count(len(rows) - ROWS, 'more row', 'is', 'are')} in the report."]
+        if len(rows) > ROWS
+        else []
+    )
     return ["", *("| " + " | ".join(row) + " |" for row in lines), *more, ""]
 
 
@@ -64,7 +68,7 @@ def markdown(data: dict) -> str:
         slice_words(data),
         *fairness_words(data),
     ]
-    size = f"{count(data['n_test'], 'locked test sample')}, {count(len(data['seeds']), 'seed')}"
+    size = f"{format_count(data['n_test'], 'locked test sample')}, {format_count(len(data['seeds']), 'seed')}"
     lines = [
         f"### {escape_markdown(answer, 1200)}",
         "",
@@ -130,7 +134,7 @@ def accuracy_table(data: dict) -> list[str]:
     """Write the matrix: accuracies with their intervals."""
     archs, rows = data["plan"]["architectures"], {}
     for c in data["matrix"]:
-        head = f"{escape_markdown(c['version'])} ({c['n_train']:,} labels)"
+        head = f"{escape_markdown(c['version'])} ({format_count(c['n_train'], 'label')})"
         rows.setdefault(c["version"], [head]).append(interval(c["accuracy"], sign=False))
     return table_lines(["version", *map(escape_markdown, archs)], list(rows.values()))
 
@@ -148,7 +152,7 @@ def describe_control(data: dict) -> str:
         unsure = f", {c['unsure_at_random']:,} more unsure" if c["unsure_at_random"] else ""
         base = f"{c['sure_at_random']:,} reviewed at random ({c['hits']:,} wrong{unsure})"
         return (
-            f"random control, estimated from {base}: {c['reviews']:,} such reviews would have "
+            f"random control, estimated from {base}: {format_count(c['reviews'], 'such review')} would have "
             f"found {would} wrong labels; these found {c['found']:,}"
         )
     seed = f", drawn with the seed {c['seed']}" if c.get("seed") else ""
@@ -200,14 +204,14 @@ def cost_words(data: dict) -> str:
         return ""
     review, rate, compute, out = costs["review"], costs["rates"]["review"], costs["compute"], []
     if review and review["minutes"] is not None:
-        decisions = count(review["decisions"], "decision")
+        decisions = format_count(review["decisions"], "decision")
         out.append(f"{format_duration(60 * review['minutes'])} of review ({decisions})")
     elif review:
         out.append(f"review not timed ({escape_markdown(review['reason'])})")
     if rate:
         out.append(f"{interval(rate)} points per hour of it")
     out.append(
-        f"{format_duration(compute['seconds'])} of compute ({count(compute['runs'], 'run')})"
+        f"{format_duration(compute['seconds'])} of compute ({format_count(compute['runs'], 'run')})"
     )
     words = f"Cost: {', '.join(out)}"
     if not costs.get("curve"):
@@ -246,7 +250,7 @@ def fairness_words(data: dict) -> Iterator[str]:
         some = f"at most {most:,}" if most else "no"
         said.append(f"{some} training samples (nearly) equal a test sample")
     if known.get("accesses"):
-        times, edits = count(known["accesses"], "time"), count(known["edits"], "edit")
+        times, edits = format_count(known["accesses"], "time"), format_count(known["edits"], "edit")
         said.append(f"test version looked at {times}, {edits} since the first")
     if known.get("renamed"):
         names = escape_markdown("; ".join(known["renamed"]), 200)

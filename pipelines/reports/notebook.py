@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.wording import format_as_given, format_interval, format_share
-from assay.curation.text import escape_controls
-from assay.pipelines.reports.contact_sheet import gap_parts
+from assay.curation.text import escape_controls, format_count
+from assay.pipelines.reports.contact_sheet import cluster_parts, gap_parts
 from assay.pipelines.reports.label_changes import find_changes
 from assay.pipelines.reports.markdown import describe_control
-from assay.pipelines.reports.phrases import count, cut
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import render
 
@@ -26,6 +26,7 @@ PICTURES, SIDE = 12, 96  # of one output, and pixels of each: a few KB
 GAPS = 4  # that are drawn, with so many pictures each
 ROWS = 10  # of a table
 PLAIN, CHANGED = Markup("{}"), Markup("{} → <em>{}</em>")
+CLUSTER_COLUMNS = "cluster train val pool accuracy low high n flagged".split()
 GAP_COLUMNS = "gap explains train val pool errors why".split()
 
 Draw = Callable[["Bench", pd.DataFrame], Markup]
@@ -61,36 +62,6 @@ class Frame(pd.DataFrame):
         if shape is None or not shape[0] <= set(self.columns) or shape[1] != self.index.name:
             return super()._repr_html_()
         return self._draw(self._bench, pd.DataFrame(self))
-
-
-class Difference(dict):
-    """What differs between two versions, as bench.diff returns it."""
-
-    bench: Bench
-
-    @classmethod
-    def of(cls, parts: dict, bench: Bench) -> Difference:
-        """Wrap what two versions of a bench differ by."""
-        out = cls(parts)
-        out.bench = bench
-        return out
-
-    def _repr_html_(self) -> str:
-        kinds = [k for k in ("relabelled", "added", "removed", "moved", "tagged") if len(self[k])]
-        rows = []
-        state = self.bench.state()
-        for kind in kinds:
-            found = self[kind].head(PICTURES)
-            about = state.reindex(found["sample"])
-            text = found["from"].astype(object).map(show), found["to"].astype(object).map(show)
-            frame = about.assign(was=list(text[0]), now=list(text[1]), text="")
-            frame = frame.assign(key=list(found["source_id"]))
-            rows.append(
-                (f"{count(len(self[kind]), 'sample')} {kind}", draw_samples(self.bench, frame))
-            )
-        title = f"{self['a']} → {self['b']}"
-        lines = ["nothing differs"] * (not kinds)
-        return draw(title, lines, rows, self["matrix"], CHANGED)
 
 
 class Report:
@@ -132,7 +103,8 @@ class Report:
             for e in data["effects"] + data["beside"]
         ]
         effects.append(describe_control(data))
-        n = f"{data['n_test']:,} test samples, {len(data['plan']['seeds'])} seeds, 95 % intervals"
+        seeds = format_count(len(data["plan"]["seeds"]), "seed")
+        n = f"{format_count(data['n_test'], 'test sample')}, {seeds}, 95 % intervals"
         rows = []
         if len(versions) > 1:
             changed, _ = find_changes(self.bench, versions[0], versions[-1])
@@ -159,7 +131,7 @@ def draw_queue(bench: Bench, frame: pd.DataFrame) -> Markup:
     )
     table = frame[["given_label", "suggested_label", "score", "random", "source_id", "reason"]]
     return draw(
-        f"{count(len(frame), 'sample')} to review",
+        f"{format_count(len(frame), 'sample')} to review",
         [],
         [("", draw_samples(bench, pictures))],
         table,
@@ -177,7 +149,11 @@ def draw_issues(bench: Bench, frame: pd.DataFrame) -> Markup:
     table = frame[["kind", "split", "label", "suggestion", "score", "source_id", "why"]]
     lines = [counts] if counts else ["nothing is open"]
     return draw(
-        count(len(frame), "issue"), lines, [("", draw_samples(bench, pictures))], table, PLAIN
+        format_count(len(frame), "issue"),
+        lines,
+        [("", draw_samples(bench, pictures))],
+        table,
+        PLAIN,
     )
 
 
@@ -186,7 +162,7 @@ def draw_label_issues(bench: Bench, frame: pd.DataFrame) -> Markup:
     worst = frame[frame.is_label_issue].sort_values("label_score").head(PICTURES)
     about = bench.state().loc[worst.index]
     pictures = about.assign(was=worst.given_label, now=worst.predicted_label, text="")
-    title = f"{int(frame.is_label_issue.sum()):,} of {len(frame):,} labels look wrong"
+    title = f"{int(frame.is_label_issue.sum()):,} of {format_count(len(frame), 'label')} look wrong"
     return draw(title, [], [("", draw_samples(bench, pictures))], frame, CHANGED)
 
 
@@ -198,7 +174,7 @@ def draw_candidates(bench: Bench, frame: pd.DataFrame) -> Markup:
     pictures = picture_frame(about, text=list(text))
     table = frame.drop(columns=["sample", "path", "nearest"], errors="ignore")
     return draw(
-        count(len(frame), "sample"), [], [("", draw_samples(bench, pictures))], table, PLAIN
+        format_count(len(frame), "sample"), [], [("", draw_samples(bench, pictures))], table, PLAIN
     )
 
 
@@ -212,7 +188,17 @@ def draw_gaps(
             if pictures:
                 rows.append((f"{part.name}. {head}", pictures[: PICTURES // 2]))
     lines = [] if len(frame) else ["nothing stands out at 5 % false discoveries"]
-    return draw(count(len(frame), "gap"), lines, rows, frame[GAP_COLUMNS], PLAIN)
+    return draw(format_count(len(frame), "gap"), lines, rows, frame[GAP_COLUMNS], PLAIN)
+
+
+def draw_clusters(bench: Bench, frame: pd.DataFrame, level: str = "fine") -> Markup:
+    """Draw clusters: the most typical samples of the largest."""
+    rows = []
+    for part in cluster_parts(bench, frame.head(GAPS), level):
+        ((_, pictures),) = part.rows
+        rows.append((f"{part.name}. {part.about}", pictures[: PICTURES // 2]))
+    table = frame[CLUSTER_COLUMNS]
+    return draw(format_count(len(frame), "cluster"), [], rows, table, PLAIN)
 
 
 def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
@@ -225,7 +211,7 @@ def draw_runs(bench: Bench, frame: pd.DataFrame) -> Markup:
     n = frame.n.iloc[0] if len(frame) else 0
     on = f"accuracy of each trained model on {n:,} {frame['split'].iloc[0]} labels" if n else ""
     table = table.assign(failed=frame.failed) if frame.failed.notna().any() else table
-    return draw(count(len(frame), "run"), [on] if on else [], [], table[::-1], PLAIN)
+    return draw(format_count(len(frame), "run"), [on] if on else [], [], table[::-1], PLAIN)
 
 
 def draw_bench(bench: Bench) -> Markup:
@@ -241,7 +227,7 @@ def draw_bench(bench: Bench) -> Markup:
         max(1, PICTURES // max(1, len(classes)))
     )
     lines = [
-        f"{count(len(kept), 'sample')} ({splits or 'none'}), {len(classes):,} classes, {version}"
+        f"{format_count(len(kept), 'sample')} ({splits or 'none'}), {format_count(len(classes), 'class')}, {version}"
     ]
     lines += [", ".join(f"{name} {n:,}" for name, n in classes.head(PICTURES).items())]
     pictures = draw_samples(bench, picture_frame(some))
@@ -254,22 +240,27 @@ def draw_bench(bench: Bench) -> Markup:
 
 
 def draw(
-    title: str, lines: Iterable[str], rows: list, table: pd.DataFrame | None, label: Markup
+    title: str,
+    lines: Iterable[str],
+    rows: list,
+    table: pd.DataFrame | None,
+    label: Markup,
+    most: int = ROWS,
 ) -> Markup:
-    """Draw words, rows of (head, pictures), and a table's first rows."""
+    """Draw words, rows of (head, pictures), and a table's `most` first rows."""
     values = dict(title=cut(title, 200), lines=[cut(line, 1000) for line in lines])
-    drawn = Markup() if table is None or not len(table) else draw_table(table)
+    drawn = Markup() if table is None or not len(table) else draw_table(table, most)
     values |= dict(rows=rows, table=drawn, label=label)
     return Markup(escape_controls(render("notebook.html", values)))
 
 
-def draw_table(table: pd.DataFrame) -> Markup:
+def draw_table(table: pd.DataFrame, most: int = ROWS) -> Markup:
     """Draw the first rows; pandas escapes what is in them."""
-    shown = table.head(ROWS)
+    shown = table.head(most)
     html = shown.to_html(
         escape=True, border=0, na_rep="", max_cols=20, float_format="{:.3f}".format
     )
-    more = f"<p>... and {len(table) - ROWS:,} more</p>" if len(table) > ROWS else ""
+    more = f"<p>... and {len(table) - most:,} more</p>" if len(table) > most else ""
     return Markup(html + more)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from assay.curation.errors import UserError
-from assay.pipelines.reports.phrases import count, sentence
+from assay.curation.text import format_count
+from assay.pipelines.reports.phrases import sentence
 from assay.pipelines.reports.sample_pictures import load_pictures
 from assay.pipelines.reports.templates import PARTS
 
@@ -32,7 +33,7 @@ def collect(bench: Bench, data: dict) -> dict:
 def section(data: dict) -> Markup:
     """Show doubted labels as pictures, each with what the model suggests."""
     pictures = data["pictures"]
-    shown, n = pictures["open"][: data["most"]], count(pictures["n_open"], "label")
+    shown, n = pictures["open"][: data["most"]], format_count(pictures["n_open"], "label")
     about = "None: the model doubts no label that is not reviewed."
     if pictures["n_open"]:
         doubted = (

@@ -25,11 +25,6 @@ def sentence(text: str, most: int = 400) -> str:
     return cut(text[:1].upper() + text[1:], most).rstrip(".") + "."
 
 
-def count(n: int, noun: str) -> str:
-    """Write a number with its noun: '1 label', '2,000 labels'."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
-
-
 def true_minus(text: str) -> str:
     """Put a true minus for each hyphen before a number."""
     return text.replace("-", "−")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.experiments.cells import RECIPE
 from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.reports.markdown import plan_toml
-from assay.pipelines.reports.phrases import count, cut
+from assay.pipelines.reports.phrases import cut
 from assay.pipelines.reports.templates import render
 
 TITLE, ORDER = "Run it again", 120
@@ -17,7 +18,7 @@ def section(data: dict) -> Markup:
     """Show the plan, the command, and what the figures rest on."""
     made, test = data["made"], data["test"]
     commits = [commit_words(row) for row in data["log"] if row["kind"] == "commit"]
-    size = count(test["n"], "sample")
+    size = format_count(test["n"], "sample")
     facts = dict(
         trees=list_lines([hash_markup(v, tree) for v, tree in data["tree"].items()]),
         commits=list_lines(commits) or "none",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from assay.curation.text import format_count
 from assay.pipelines.reports.charts import Row, interval_ends, plot
-from assay.pipelines.reports.phrases import count, cut, interval, is_significant, p_value, sentence
+from assay.pipelines.reports.phrases import cut, interval, is_significant, p_value, sentence
 from assay.pipelines.reports.templates import PARTS, interval_markup
 
 TITLE, ORDER = "Where it helped", 50
@@ -30,7 +31,7 @@ def section(data: dict) -> Markup:
     most = MOST * data["n_test"]
     body += draw_kinds(listed, [s for s in listed if s["estimate"] is not None and s["n"] <= most])
     if large := sum(s["n"] > most for s in listed):
-        share = f"{count(large, 'slice')} of more than {MOST:.0%} of the test set"
+        share = f"{format_count(large, 'slice')} of more than {MOST:.0%} of the test set"
         body += PARTS.about(f"{share}: only among the numbers below.")
     return body + list_slices(listed)
 
@@ -77,7 +78,7 @@ def slice_row(s: dict) -> Row:
     name = Markup('<span title="{}">{}</span>').format(title, cut(s["name"], 60))
     weight = "sure" if is_significant(s) else ""
     cells = [interval_markup(s), cut(s["verdict"])]
-    return Row(name, s, count(s["n"], "test sample"), weight, cells)
+    return Row(name, s, format_count(s["n"], "test sample"), weight, cells)
 
 
 def worth_reading(some: list[dict]) -> list[dict]:

@@ -9,10 +9,10 @@ import re
 
 from markupsafe import Markup, escape
 
+from assay.curation.text import format_count
 from assay.pipelines.reports.charts import Row, plot
 from assay.pipelines.reports.markdown import describe_relabelled_control
 from assay.pipelines.reports.phrases import (
-    count,
     cut,
     interval,
     points,
@@ -90,7 +90,7 @@ def gain_rows(data: dict) -> list[Row]:
 
 def size_words(data: dict) -> str:
     """Write how large the experiment is."""
-    return f"{count(data['n_test'], 'test sample')} and {count(len(data['seeds']), 'seed')}"
+    return f"{format_count(data['n_test'], 'test sample')} and {format_count(len(data['seeds']), 'seed')}"
 
 
 def gain_key(data: dict) -> str:
@@ -141,4 +141,4 @@ def audit_words(audit: dict | None, first: dict) -> str:
     if not audit:
         return sentence(given)
     wrong = f"{audit['noise']['wrong']:,} were wrong and {audit['unsure']:,} left unsure"
-    return f"Of {audit['n']:,} test labels audited blind {wrong}; {given}."
+    return f"Of {format_count(audit['n'], 'test label')} audited blind {wrong}; {given}."

@@ -21,6 +21,7 @@ from assay.curation.statistics import wording
 from assay.curation.statistics.sampling import shuffle_samples
 from assay.curation.storage.interface import Tell
 from assay.curation.system import permissions
+from assay.curation.text import format_count
 from assay.pipelines.experiments import plan, run
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import scan
@@ -102,9 +103,11 @@ def review_weak_labels(
     say(
         f"{len(wrong) - KNOWN:,}, each like that one of the {KNOWN} which it most resembles at 16 x 16 pixels."
     )
-    contradict = f"{wrong.sum():,} of all {len(wrong):,} labels ({wrong.mean():.0%}) contradict"
+    contradict = f"{wrong.sum():,} of all {format_count(len(wrong), 'label')} ({wrong.mean():.0%}) contradict"
     say(f"{contradict} the experts' majority. Assay is not told which.")
-    say(f"{n - len(wrong):,} test cells have the experts' labels and stay locked.\n")
+    say(
+        f"{format_count(n - len(wrong), 'test cell', 'has', 'have')} the experts' labels and stay locked.\n"
+    )
     with progress("embedding") as step:
         scan(bench, say=say, progress=step)
     return review_and_compare(story, say, progress), story
@@ -128,7 +131,9 @@ def review_hurried_labels(
     say(
         "Planted: of cells that the experts doubted it says what one expert, drawn at random, said;"
     )
-    say(f"{wrong.sum():,} labels ({wrong.mean():.1%}) contradict the experts' majority.")
+    say(
+        f"{format_count(wrong.sum(), 'label')} ({wrong.mean():.1%}) contradict the experts' majority."
+    )
     cells = f"{held.get('train', 0)} train and {held.get('val', 0)} val cells"
     say(f"Leakage: {cells} (nearly) equal a val or test cell, as cells of one block")
     say("of silicon do. They are held out, or the test would flatter.")
@@ -168,7 +173,7 @@ def review_and_compare(story: Story, say: Tell, progress: Callable[[str], Any]) 
     if "v2" not in set(bench.commits().name):
         commit_comparisons(story)
         rows, _ = review_queue(bench, story.truth, REVIEWS, SHARE, WHO, WHY)
-        bench.commit(f"{len(rows)} labels reviewed", WHO, "v2")
+        bench.commit(f"{format_count(len(rows), 'label')} reviewed", WHO, "v2")
     out = print_reviews(say, bench, wrong)
     file = story.report.with_name(story.report.stem.replace("report", "plan") + ".toml")
     file.write_text(PLAN.format(architectures=json.dumps(story.architectures)))
@@ -210,9 +215,9 @@ def print_reviews(say: Tell, bench: curation.Bench, wrong: pd.Series) -> dict:
     n, found, drawn = len(queued), int(wrong[queued].sum()), int(seen.drawn.fillna(False).sum())
     chance = n * wrong.mean()
     say(
-        f"\nAn expert looks at {n} labels in queue order and finds {found} of {wrong.sum()} wrong ones;"
+        f"\nAn expert looks at {format_count(n, 'label')} in queue order and finds {found} of {wrong.sum()} wrong ones;"
     )
-    say(f"{n} labels drawn at random hold {chance:.1f} on average.")
+    say(f"{format_count(n, 'label')} drawn at random hold {chance:.1f} on average.")
     say(
         f"Beside the queue {drawn} were drawn at random, to estimate what it does not show (a rate needs 30).\n"
     )
@@ -234,7 +239,7 @@ def print_gain(say: Tell, data: dict, architectures: list[str]) -> dict:
     )
     test = f"{data['n_test']:,} locked test cells"
     mean = f"{'mean of ' * (len(architectures) > 1)}{' and '.join(architectures)}"
-    where = f"{mean}, on {test}, {len(data['seeds'])} seeds, 95 % intervals"
+    where = f"{mean}, on {test}, {format_count(len(data['seeds']), 'seed')}, 95 % intervals"
     say(f"\nWas it worth it? The gain in accuracy, {where}:")
     names = ("the reviews", "as many at random", "the difference", "all labels clean")
     for name, effect in zip(names, effects.values()):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.system.extras import require
+from assay.curation.text import format_count
 from assay.pipelines.training.architectures.recipes import find_architecture, find_recipe
 from assay.pipelines.training.augmentation import may_flip, to_tensor
 from assay.pipelines.training.data import LazyRows, TrainingData
@@ -195,7 +196,7 @@ def predict_probs(
     lost = np.isnan(probs).any(1)
     if lost.any():
         raise Diverged(
-            f"diverged: {network.arch} finds no number for {lost.sum()} of {len(rows)} rows"
+            f"diverged: {network.arch} finds no number for {lost.sum()} of {format_count(len(rows), 'row')}"
         )
     return probs
 

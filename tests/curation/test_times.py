@@ -49,7 +49,7 @@ def test_since_is_a_time_on_the_wall(decided, zone):
     before = there(zone, -2)
     status, out, _ = run_assay("revert", "--since", before, "--dry-run", "-b", decided.path)
     in_utc = datetime.fromisoformat(before).replace(tzinfo=zone).astimezone(UTC)
-    assert status == 0 and "1 values go back" in out and f"{in_utc:%H:%M} UTC" in out
+    assert status == 0 and "1 value goes back" in out and f"{in_utc:%H:%M} UTC" in out
 
 
 def test_a_time_without_a_day_is_of_today(zone):

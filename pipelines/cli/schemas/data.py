@@ -134,6 +134,8 @@ class FiftyOnePull(Output):
     restated: int | None = says("labels that somebody had changed since, set again", default=None)
     already: int | None = says("samples that were so already", default=None)
     newer: int | None = says("samples that others decided since", default=None)
+    own_newer: int | None = says("samples that --who decided since", default=None)
+    reasons_left_out: int | None = says("reasons that no edit carries", default=None)
     read_as: dict[str, str] | None = says("names that a rename gave up", default=None)
     new_classes: dict[str, list[str]] | None = says("classes that it added", default=None)
     rescored: bool | str | None = says("whether the queue is re-scored, or why not", default=None)

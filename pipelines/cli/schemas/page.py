@@ -27,9 +27,30 @@ standard error. This is schema version {SCHEMA_VERSION}: it is raised where a fi
 fields may be added without that, so leave what you do not know. A number that is not there is `null`. Times are in ISO
 8601 with their offset. `fiftyone` prints its object when the App is up, and another one if it fails later.
 
-Version 2 says in plain words what version 1 called `looks` (now `sure_at_random`; of the log `samples`; of the test set
-`accesses`), `unsure_looks` (`unsure_at_random`), `ruler_corrected` (`validation_changed`) and `cells` (of a report and
-its costs `matrix`, of a job `runs`); the schema `shadow` is now `disagreements`.
+## From version 1 to 2
+
+What went, or is called otherwise:
+
+| version 1 | version 2 | where |
+|---|---|---|
+| `looks` | `sure_at_random` | review, of `status` and `report` |
+| `unsure_looks` | `unsure_at_random` | the same |
+| `looks` | `samples` | `log` |
+| `looks` | `accesses` | the test set, of `report` |
+| `ruler_corrected` | `validation_changed` | `report` |
+| `cells` | `matrix` | `report` and its costs |
+| `cells` | `runs` | a job, of `status` |
+| schema `shadow` | schema `disagreements` | `disagreements`, which was the verb `shadow` |
+| `code` `unknown_name` | also `unknown_version`, `unknown_class`, `unknown_column`, `unknown_sample` | `error` |
+| the same | also `unknown_batch`, `unknown_run`, `unknown_embedder` | `error` |
+| `code` `bad_input` or `bad_path` | also `no_file`, `ambiguous_source` | `error` |
+
+What came, and asks nothing of whoever reads version 2: how a source was read (`import`, `status`), the previews of
+`import --dry-run`, the sources of `export --patch` and `--in-place`, `made_of` and `upto` of `queue`, what `scan`
+found, `already`, `newer`, `own_newer` and `reasons_left_out` of `edit`, the four effects of `demo`, `readings` of an
+`error`.
+
+## Making this page
 
 `python -m assay.pipelines.cli.schemas.page` writes this page; with `--schema` it prints the same as JSON Schema.
 

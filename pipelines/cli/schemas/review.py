@@ -137,6 +137,8 @@ class Edit(Output):
     restated: int = says("labels that somebody had changed since the sheet was written, set again")
     already: int = says("samples that were so already, of which nothing new is stored")
     newer: int = says("samples that others decided after the sheet was written (--overwrite)")
+    own_newer: int = says("samples that --who decided after it was written, and that it changes")
+    reasons_left_out: int = says("reasons in rows of which nothing is stored")
     read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
     new_classes: dict[str, list[str]] = says("classes that it added, and known ones like them")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")

@@ -318,11 +318,11 @@ def test_orphan_rows(sound):
     )
     found = [f for f in check_bench(sound) if f["kind"] == "orphan"]
     assert {f["what"].split(", first")[0]: bool(f["repair"]) for f in found} == {
-        "1 edits of samples that are not there": False,
-        "1 samples that no edit speaks of": False,
-        "1 values that no field of theirs has": False,
+        "1 edit of samples that are not there": False,
+        "1 sample that no edit speaks of": False,
+        "1 value that no field has": False,
         "2 issues of samples that are not there": True,
-        "1 runs without predictions": True,
+        "1 run without predictions": True,
     }
     assert kinds(sound)["log"] == 1, "edits that did not come through the log"
     assert mend(sound) == {"log": 1, "orphan": 3} and len(sound.rows("select * from runs")) == 2

@@ -243,7 +243,7 @@ def test_a_file_that_goes_back_in_time_is_noticed(committed, tmp_path):
     status, _, err = run_assay("restore", "-b", bench.path)
     assert (
         status == 2
-        and "found a sound one with 1 edits since v2" in err
+        and "found a sound one with 1 edit since v2" in err
         and "assay revert --since v2" in err
     ), "no way to lose work by mistake"
     shutil.copyfile(bench.path / "backups" / "v1.duckdb", bench.file)

@@ -78,7 +78,7 @@ def test_an_older_sheet_asks_before_it_changes_what_others_decided(scanned, tmp_
     rows.to_csv(sheet, index=False)
     before = count(scanned)
     status, _, err = run_assay(*wanted)
-    assert status == 2 and "1 samples that bob decided" in err and "--overwrite yes" in err
+    assert status == 2 and "1 sample that bob decided" in err and "--overwrite yes" in err
     assert count(scanned) == before, "all or nothing"
     with pytest.raises(Question, match="overwrite=True"):
         assay.open(scanned.path).edit(sheet, "ann")
@@ -120,3 +120,52 @@ def test_edit_takes_a_path_and_refuses_what_is_neither(bench, tmp_path):
             ),
             "ann",
         )
+
+
+def test_a_new_reason_is_kept_as_a_confirmation(bench, tmp_path):
+    """Who says the same again and now why has typed something new: it is in the log, once."""
+    ids = list(bench.frame(split="train").query("label != '7'").index[:3])
+    sheet = pd.DataFrame(
+        dict(sample=ids, label=["7", "", ""], verdict=["", "confirm", "unsure"], why="")
+    )
+    bench.edit(sheet, "ann")
+    assert bench.edit(sheet, "ann")["edits"] == 0
+    told = bench.edit(sheet.assign(why=["a seven", "", ""]), "ann", why="seen twice")
+    assert (told["edits"], told["already"], told["reasons_left_out"]) == (3, 0, 0)
+    whys = [bench.blame(sample).edits.why.iloc[-1] for sample in ids]
+    assert whys == ["a seven", "seen twice", "seen twice"]
+    assert bench.state().label[ids[0]] == "7" and (told["confirmed"], told["unsure"]) == (2, 1)
+    assert bench.edit(sheet.assign(why=["a seven", "", ""]), "ann", why="seen twice")["edits"] == 0
+    assert bench.edit(sheet, "ann")["edits"] == 0, "no reason is no news"
+
+
+def test_a_reason_that_no_edit_carries_is_counted(bench, tmp_path):
+    """Of what was so already, and of a row that decides nothing."""
+    a, b = bench.frame(split="train").index[:2]
+    say(bench, "ann", [a], keep="false", why="torn")
+    assert say(bench, "ann", [a], keep="false", why="torn")["reasons_left_out"] == 0
+    rows = pd.DataFrame(dict(sample=[a, b], keep=["false", ""], why=["wet", "look at this"]))
+    rows.to_csv(tmp_path / "s.csv", index=False)
+    assert bench.edit(rows, "ann")["reasons_left_out"] == 2
+    _, out, _ = run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", bench.path)
+    assert "2 reasons were not stored" in out and "nothing is new" in out
+    rows = rows.assign(why=["torn", ""])
+    rows.to_csv(tmp_path / "s.csv", index=False)
+    _, out, _ = run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", bench.path)
+    assert "not stored" not in out
+
+
+def test_ones_own_newer_decisions_that_a_sheet_changes_are_counted(bench, tmp_path):
+    """It is one's own to change, so nobody asks; that it happened is said."""
+    ids = bench.frame(split="train").query("label not in ('3', '4')").index[:3]
+    upto = count(bench)
+    say(bench, "ann", ids, label=["3", "3", "4"])
+    pd.DataFrame(dict(sample=ids, label="4", upto=upto)).to_csv(tmp_path / "s.csv", index=False)
+    status, out, _ = run_assay("edit", tmp_path / "s.csv", "--who", "ann", "-b", bench.path)
+    assert status == 0 and "2 samples that you decided after the sheet was written" in out
+    assert set(bench.state().label[ids]) == {"4"}
+    fresh = pd.DataFrame(dict(sample=ids[:1], label="3", upto=count(bench)))
+    told = bench.edit(fresh, "ann")
+    assert (told["own_newer"], told["newer"]) == (0, 0), "nothing is newer than this sheet"
+    told = bench.edit(fresh.assign(label="4", upto=upto), "ann")
+    assert (told["own_newer"], told["newer"]) == (1, 0)

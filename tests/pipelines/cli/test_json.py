@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -226,6 +227,16 @@ def test_the_page_is_what_the_models_say():
     assert (ROOT / "docs" / "reference" / "json.md").read_text() == page.write_page()
     schema = page.make_schema()
     assert set(schema) == {*OUTPUTS, "error"} and schema["status"]["properties"]["schema_version"]
+
+
+def test_what_the_page_says_of_version_1_is_gone_and_of_version_2_is_there():
+    told = json.dumps(page.make_schema())
+    for old in ("looks", "unsure_looks", "ruler_corrected", "cells", "shadow"):
+        assert f'"{old}"' not in told, old
+    changed = page.HEAD.split("## From version 1 to 2")[1].split("##")[0]
+    for line in (line for line in changed.splitlines() if "`code`" in line):
+        codes = re.findall(r"`(\w+)`", line.split("|")[2])
+        assert codes and set(codes) <= set(page.list_codes())
 
 
 def test_the_check_would_see_a_field_that_is_wrong_missing_or_not_documented():

@@ -617,7 +617,7 @@ def test_the_verbs(guarded, tmp_path):
     status, out, _ = run_assay(
         "gate", "--no-regression", tmp_path / "new.toml", "--plan", tmp_path / "good.toml", *b
     )
-    assert status == 0 and "1 samples" in out, (
+    assert status == 0 and "1 sample " in out, (
         "a sample of val was never trained on, and the runs have predicted it"
     )
 

@@ -364,7 +364,7 @@ def test_labels_of_test_that_a_csv_changes_are_asked_about_too(tmp_path):
     ingest(bench, manifest(tmp_path / "d", labels), "tester", ImportOptions(audited_test=True))
     at = int(of(bench.state(), "test")[0][0][:2])
     labels[at] = "b" if labels[at] == "a" else "a"
-    with pytest.raises(UserError, match="1 labels of the test split"):
+    with pytest.raises(UserError, match="1 label of the test split"):
         ingest(bench, manifest(tmp_path / "d", labels), "tester")
     out = ingest(
         bench, manifest(tmp_path / "d", labels), "tester", ImportOptions(refreeze_test=True)

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import json
 import os
 import socket
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from assay.pipelines.cli.demo import find_port, opens_workbench
 from assay.pipelines.simulation.example_data import KNOWN, make_weak_labels
+from tests.json_outputs import check_json
 
 
 @pytest.mark.daily
@@ -21,7 +21,7 @@ def test_the_demo_shows_a_gain_and_then_none(tmp_path):
     assay = Path(sys.executable).with_name("assay")
     done = subprocess.run([assay, "demo", "--json"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    first = json.loads(done.stdout)
+    first = check_json(done.stdout)
     second = first["second"]
     assert first["gain"]["low"] > 0 and first["gain"]["verdict"] == "helps"
     assert first["control"]["estimate"] < first["gain"]["estimate"] < first["ceiling"]["estimate"]
