@@ -32,7 +32,7 @@ def draw_import_form(bench: Bench) -> None:
             "Path",
             placeholder=(
                 "/data/cats: class folders, train/ val/ test/ with those inside, a zip, "
-                "a CSV or Parquet manifest"
+                "a CSV or Parquet manifest; or s3://bucket/cats, https://host/cats.csv"
             ),
         ).strip()
         more = ask_options("path")
@@ -91,7 +91,12 @@ def ask_options(key: str) -> list[str]:
         audited = st.checkbox(
             "the test labels have been verified, and I say so", key=f"{key} audited"
         )
+        fetch = key == "upload" and st.checkbox(
+            "this server may fetch images at the addresses that the file names, with its own credentials",
+            key=f"{key} fetch",
+        )
     return [
+        *["--fetch"] * fetch,
         *(["--label-column", column] if column else []),
         *["--skip-bad"] * skip,
         *["--audited-test"] * audited,

@@ -63,6 +63,7 @@ class ImportOptions:
     # for the splits that are drawn
     shares: Shares | None = None  # as asked; None: the usual ones
     no_test: bool = False
+    fetch: bool = False  # images at addresses that a handed-in table names may be fetched
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from assay.curation.formats.read import make_source, read_source
 from assay.curation.formats.table_cells import Places, Table
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def find_file(path: str) -> str:
     """Make the path of a file absolute; other texts stay."""
     there = os.path.abspath(os.path.expanduser(path))
     return there if os.path.isfile(there) else path
+
+
+def absolute_path(path: str) -> str:
+    return path if is_address(path) else os.path.abspath(os.path.expanduser(path))
 
 
 def first_value(column: pd.Series) -> Any:

@@ -10,13 +10,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from assay.curation.errors import shorten
+from assay.curation.media.addresses import is_address
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place, list_files
 
 LOCAL = "/data/local-files/"
 # Label Studio puts this before the name of what is uploaded
 UPLOADED = re.compile(r"[0-9a-f]{8}-")
-ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 class TaskImages:
@@ -43,7 +43,7 @@ class TaskImages:
         """
         if text is None:
             return Place(None, "", "has no image")
-        if ADDRESS.match(text) and not self.given:
+        if is_address(text) and not self.given:
             return Place(text, text, "")
         if text.startswith("data:"):
             return Place(text[:60], "", "holds its image in the text: save it as a file")
@@ -81,7 +81,7 @@ def read_path(text: str) -> str:
     if text.startswith(LOCAL):
         query = parse_qs(urlsplit(text).query).get("d", [""])[0]
         return query.lstrip("/")
-    if ADDRESS.match(text):
+    if is_address(text):
         return unquote(urlsplit(text).path).lstrip("/")
     return unquote(text.partition("?")[0] if text.startswith("/data/") else text).lstrip("/")
 

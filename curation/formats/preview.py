@@ -10,6 +10,7 @@ from pathlib import Path
 from assay.curation.formats.archive_names import find_unpacker
 from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.read import read_source
+from assay.curation.formats.remote_source import fetch_archive
 from assay.curation.system.scratch import scratch_folder
 
 
@@ -19,15 +20,15 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
     Returns {source, format, kind, samples, unlabelled, classes {name: count} in the source's order, splits {name:
     count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
     """
-    path = Path(os.path.expanduser(path))
-    archive = find_unpacker(path, options.format if options else None)
+    there = fetch_archive(os.path.expanduser(path))
+    archive = find_unpacker(there, options.format if options else None)
     if archive is None:
         return describe_source(read_source(path, options))
     # a folder of its own: another zip may be called the same
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="preview-") as place:
-        with open(path, "rb") as file:
+        with open(there, "rb") as file:
             skip_bad = (options or ImportOptions()).skip_bad
-            found = archive.unpack(file, path.name, Path(place, "unpacked", path.stem), skip_bad)
+            found = archive.unpack(file, there.name, Path(place, "unpacked", there.stem), skip_bad)
         return describe_source(read_source(found, options))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from assay.curation.errors import (
     AmbiguousSource,
@@ -23,7 +25,10 @@ from assay.curation.formats.base import (
     choose_best,
     list_formats,
 )
+from assay.curation.formats.in_place import find_unfinished
+from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
 from assay.curation.formats.splits import map_splits
+from assay.curation.media.addresses import clean_address, is_address, scheme_of
 from assay.curation.text import format_count
 
 
@@ -36,8 +41,15 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
     `format` by which format, `notes` are worth printing.
     Raises UserError for what makes the whole source unusable.
     """
-    path = Path(os.path.abspath(Path(path).expanduser()))
     options = options or ImportOptions()
+    if is_address(str(path)):
+        return read_address(str(path), options)
+    path = Path(os.path.abspath(Path(path).expanduser()))
+    if backup := find_unfinished(path):
+        raise UserError(
+            f"expected {path.name} to be whole, found that a mending in place was interrupted ({backup.name})",
+            "assay export --in-place with the same bench finishes it",
+        )
     try:
         return make_source(find_format(path, options.format).read(path, options), options, path)
     except OSError as e:
@@ -46,12 +58,25 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
         ) from e
 
 
+def read_address(address: str, options: ImportOptions) -> Source:
+    """Read a source at an address: see read_source."""
+    if scheme_of(address) == "file":
+        return read_source(url2pathname(urlsplit(address).path), options)
+    local = fetch_source(address)
+    try:
+        return place_samples(read_source(local, options), local, address)
+    except UserError as e:
+        e.reword(lambda text: text.replace(str(local), clean_address(address)))
+        raise
+
+
 def make_source(listing: Listing, options: ImportOptions, path: Path | None = None) -> Source:
     """Make a source of what a format listed: see read_source."""
     samples = [sample for batch in listing.batches for sample in batch]
     notes = list(listing.notes)
     if not samples:
         raise refuse_all(listing)
+    samples = settle_addresses(samples, listing.left_out, notes)
     map_splits(samples, options.split_map, notes)
     refuse_own_splits(samples, options, listing.name)
     exported = "id" in samples[0]

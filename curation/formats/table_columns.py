@@ -11,8 +11,9 @@ from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import Labels, choose_labels, plain_name
 from assay.curation.formats.table_splits import choose_column, choose_split
+from assay.curation.media.addresses import is_address
 from assay.curation.media.images import SUFFIXES
-from assay.curation.media.locations import ADDRESS, Place
+from assay.curation.media.locations import Place
 
 # as people call it, without _ and capitals; where several are there, the first wins only if all
 # name the same images
@@ -112,7 +113,7 @@ def choose_found(table: Table, named: list[str], find: Finder, file: str, notes:
     """Choose of several columns the one by which images are found."""
     looked = {name: find(first_texts(table.columns[name])) for name in named}
     local = [name for name in named if mostly(looked[name])]
-    away = [n for n in named if n not in local and any(ADDRESS.match(p.uri) for p in looked[n])]
+    away = [n for n in named if n not in local and any(is_address(p.uri) for p in looked[n])]
     found = local or away
     if not found:
         return named[0]
@@ -137,7 +138,7 @@ def base_name(text: str) -> str:
 
 def mostly(found: list[Place]) -> bool:
     """Whether most of the images are there, addresses aside."""
-    there = [place for place in found if not place.wrong and not ADDRESS.match(place.uri)]
+    there = [place for place in found if not place.wrong and not is_address(place.uri)]
     return bool(there) and len(there) * 2 >= len(found)
 
 

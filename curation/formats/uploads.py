@@ -15,6 +15,7 @@ from assay.curation.errors import UserError, require_file, shorten
 from assay.curation.formats.archive_names import find_unpacker
 from assay.curation.formats.base import ArchiveFormat, ReadableFormat, list_formats
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.remote_source import fetch_archive
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
 
@@ -32,10 +33,11 @@ def open_source(
     """
     path = source
     if isinstance(source, str | os.PathLike):
-        if find_unpacker(Path(source), format):
-            require_file(source, "an archive to import", "check the path")
-            with open(source, "rb") as file:
-                path = receive_upload(bench, file, os.path.basename(source), skip_bad)
+        there = fetch_archive(source)
+        if find_unpacker(there, format):
+            require_file(there, "an archive to import", "check the path")
+            with open(there, "rb") as file:
+                path = receive_upload(bench, file, there.name, skip_bad)
     try:
         yield path
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from assay.curation.formats.base import (
     list_formats,
 )
 from assay.curation.formats.changes import count_held_out, list_changes
+from assay.curation.formats.in_place import finish_mending, mend_in_place
 from assay.curation.formats.new_folder import fill_new_folder
-from assay.curation.formats.patches import mend_in_place, write_patched
+from assay.curation.formats.patches import write_patched
+from assay.curation.formats.remote_source import fetch_source
 from assay.curation.formats.source_records import SourceRecord, read_records
+from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
@@ -96,10 +100,13 @@ class PatchPlan:
     notes: list[str]
 
 
-def plan_patches(bench: Bench, version: str | int = "HEAD") -> list[PatchPlan]:
+def plan_patches(
+    bench: Bench, version: str | int = "HEAD", in_place: bool = False
+) -> list[PatchPlan]:
     """Plan the patch of every source; nothing is written.
 
-    UserError where a source lies nowhere, is gone, or has a format that cannot be patched.
+    UserError where a source lies nowhere, is gone, or has a format that cannot be patched; and, to mend it in place,
+    where it lies at an address.
     """
     records = read_records(bench)
     formats = {f.name: f for f in list_formats(PatchableFormat)}
@@ -112,14 +119,15 @@ def plan_patches(bench: Bench, version: str | int = "HEAD") -> list[PatchPlan]:
                 "export another format: --format manifest",
             )
         changes = list_changes(bench, name, version)
-        patch = formats[record.format].patch(Path(record.path), changes, record.import_options())
+        source = find_source(record, in_place)
+        patch = formats[record.format].patch(source, changes, record.import_options())
         notes = [f"{name}: {note}" for note in patch.notes]
         if held := count_held_out(bench, name, version):
             notes.append(
                 f"{name}: {format_count(held, 'sample', 'stays', 'stay')} in it that a scan holds out of training:"
                 " nobody decided that they go"
             )
-        plans.append(PatchPlan(record, Path(record.path), patch, len(changes), notes))
+        plans.append(PatchPlan(record, source, patch, len(changes), notes))
     return plans
 
 
@@ -131,6 +139,8 @@ def require_record(records: dict[str, SourceRecord], name: str) -> SourceRecord:
             f"expected to know how {name} was read, found no record: an earlier Assay imported it",
             "import it again (that changes nothing else), or use --format manifest",
         )
+    if is_address(record.path):
+        return record
     if not record.path or not Path(record.path).exists():
         where = f"nothing at {record.path}" if record.path else "that it lies in no file"
         raise UserError(
@@ -140,11 +150,32 @@ def require_record(records: dict[str, SourceRecord], name: str) -> SourceRecord:
     return record
 
 
+def find_source(record: SourceRecord, in_place: bool = False) -> Path:
+    """Find a source's files; of one at an address, fetch its file."""
+    if not is_address(record.path):
+        return Path(record.path)
+    if in_place:
+        raise UserError(
+            f"expected sources on this machine, found {record.name} at {record.path}",
+            "nothing is written to addresses: --format source -o FOLDER makes a copy to put there",
+        )
+    source = fetch_source(record.path)
+    if source.is_dir():
+        raise UserError(
+            f"expected a source that is one file to write it again, found the folder {record.path}",
+            "--format manifest or --format folders; --patch FOLDER writes what changed alone",
+        )
+    return source
+
+
 def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
     """Mend the sources themselves, each with a backup beside it.
 
-    Returns [{source, path, changes, backup (None where nothing changed), notes}].
+    Where that was interrupted, finish it. Returns [{source, path, changes, backup (None where nothing changed),
+    notes}].
     """
+    if finished := list(finish_sources(bench, version)):
+        return finished
     return [
         dict(
             source=plan.record.name,
@@ -153,9 +184,20 @@ def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
             backup=backup and str(backup),
             notes=plan.notes,
         )
-        for plan in plan_patches(bench, version)
-        for backup in [mend_in_place(plan.source, plan.patch)]
+        for plan in plan_patches(bench, version, in_place=True)
+        for backup in [mend_in_place(plan.source, plan.patch, plan.samples)]
     ]
+
+
+def finish_sources(bench: Bench, version: str | int) -> Iterator[dict]:
+    """Finish the sources that an interrupted run left half mended."""
+    records = read_records(bench)
+    for name in sorted(bench.frame(version).source.unique()):
+        path = records[name].path if name in records else ""
+        if path and not is_address(path) and (done := finish_mending(Path(path))):
+            backup, changes = done
+            note = f"{name}: an earlier run was interrupted; this one finished it, and did nothing else"
+            yield dict(source=name, path=path, changes=changes, backup=str(backup), notes=[note])
 
 
 def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HEAD") -> list[dict]:
@@ -172,7 +214,7 @@ def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HE
             changes, record = list_changes(bench, name, version), records.get(name)
             file = None
             if len(changes) and record and record.path and record.format in formats:
-                source = Path(record.path)
+                source = find_source(record)
                 file = partial / safe_name(source.name)
                 options = record.import_options()
                 formats[record.format].write_corrections(source, changes, options, file)

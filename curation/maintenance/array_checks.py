@@ -162,6 +162,7 @@ NOTES = (
     "numbers",
     "open",
     "unknown",
+    "elsewhere",
 )  # worth saying, but nothing is wrong
 RESTORE = "go back to the last good backup: assay restore"
 

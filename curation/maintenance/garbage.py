@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.media.remote_cache import RemoteCache
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.shards import array_file
@@ -173,7 +174,8 @@ def list_files(folder: Path) -> list[Path]:
 def collect_garbage(bench: Bench, dry_run: bool = False) -> dict:
     """Delete the derived files that nothing needs; `dry_run` only lists them.
 
-    Returns {freed: {why: bytes}, bytes, files, partly}: see find_unneeded.
+    Returns {freed: {why: bytes}, bytes, files, partly, remote_cache}: see find_unneeded; and the cache of what was
+    fetched from addresses, which all benches of a user share, kept within its bounds: {folder, files, bytes, most}.
     """
     with exclusive_lock(bench):
         found, partly = find_unneeded(bench)
@@ -189,4 +191,8 @@ def collect_garbage(bench: Bench, dry_run: bool = False) -> dict:
             for folder in sorted({f.parent for f in found}, reverse=True):
                 with suppress(OSError):  # not empty
                     folder.rmdir()
-    return dict(freed=freed, bytes=sum(freed.values()), files=n, partly=partly)
+    cache = RemoteCache()
+    cache.trim(dry_run)
+    return dict(
+        freed=freed, bytes=sum(freed.values()), files=n, partly=partly, remote_cache=cache.measure()
+    )

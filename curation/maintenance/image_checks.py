@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation.maintenance.array_checks import make_finding
+from assay.curation.media.addresses import is_address
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
@@ -34,8 +35,13 @@ def compare_originals(
 
 
 def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Iterator[dict]:
-    """Check that the kept images are what was imported."""
-    kept = state[state.keep]
+    """Check that the kept images are what was imported; none is fetched from an address for it."""
+    away = state.keep & state.uri.map(is_address).astype(bool)
+    if n := int(away.sum()):
+        yield make_finding(
+            "elsewhere", f"{n:,} images at addresses were not fetched to look at them", n
+        )
+    kept = state[state.keep & ~away]
     gone, changed = compare_originals(kept, progress)
     if gone:
         some = ", ".join(f"{kept.uri.iloc[i]} ({gone[i]})" for i in sorted(gone)[:3])

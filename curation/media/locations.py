@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from assay.curation.errors import UserError, shorten
+from assay.curation.media.addresses import base_of, is_address, locate_beside, scheme_of
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
-ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 DEEPEST = 100  # folders inside one another: a path of more is none that people made
 
 
@@ -32,7 +31,8 @@ class Place(NamedTuple):
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """List the relative paths of all files, sorted.
 
-    Links are followed (exported class folders are links), but not in a circle. UserError where folders lie too deep."""
+    Links are followed (exported class folders are links), but not in a circle. Pipes, sockets and devices are none:
+    nobody can read them to their end. UserError where folders lie too deep."""
     if len(above) > DEEPEST:
         raise UserError(
             f"expected folders at most {DEEPEST} deep, found more in {shorten(folder, 200)}",
@@ -42,8 +42,13 @@ def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
     for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
         if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
             yield from list_files(entry.path, f"{prefix}{entry.name}/", (*above, here))
-        elif not entry.is_dir() and not entry.name.startswith("."):
+        elif not entry.is_dir() and not entry.name.startswith(".") and not is_special(entry):
             yield prefix + entry.name
+
+
+def is_special(entry: os.DirEntry) -> bool:
+    """Whether a name leads to a pipe, a socket or a device; one that leads nowhere does not."""
+    return not entry.is_file() and os.path.exists(entry.path)
 
 
 def locate_paths(
@@ -52,15 +57,19 @@ def locate_paths(
     """Locate a manifest's paths in the folder `root`, or in `images`.
 
     What is not where it is said to be is looked for below that folder, and taken where exactly one
-    image fits. An address, such as s3://b/1.png, stays as it is. Only Assay's own exports may
-    leave the folder."""
+    image fits. An address, such as s3://b/1.png, stays as it is; beside a table at an address, a
+    path is one, too. Only Assay's own exports may leave the folder."""
+    base = base_of(root)
     root = os.path.abspath(os.path.expanduser(os.fspath(images))) if images else os.fspath(root)
     tops = f"{root}/".replace("//", "/"), f"{os.path.realpath(root)}/".replace("//", "/")
     paths = [path and read_file_address(path) for path in paths]
     index = ImageIndex(list_files(root), paths)
     for path in paths:
-        if path and ADDRESS.match(path):
+        if path and is_address(path) and scheme_of(path) != "file":
             yield Place(path, path, "")
+            continue
+        if path and base and not exported:
+            yield Place(path, *locate_beside(base, path))
             continue
         uri = os.path.normpath(os.path.join(root, path or ""))
         inside = next((top for top in tops if uri.startswith(top)), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from assay.curation.media.addresses import is_address
 from assay.curation.media.containers.base import Wanted, find_container, split_uri
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
@@ -17,26 +18,55 @@ def read_bytes(uri: str) -> bytes:
     return blob
 
 
-def iter_bytes(uris: Iterable[str]) -> Iterator[tuple[int, bytes | BadMedia]]:
+def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, bytes | BadMedia]]:
     """Read the bytes at every uri, each with its index.
 
-    Files first, then containers, each from its first member to the last. What cannot be read is a BadMedia."""
+    Files first, then addresses as they come, then containers, each from its first member to the last. What cannot
+    be read is a BadMedia. fresh: what was fetched from an address earlier may have changed there since."""
     in_containers: dict[str, list[Wanted]] = {}
+    at_addresses: dict[int, str] = {}
     for i, uri in enumerate(uris):
         if inside := split_uri(uri):
             in_containers.setdefault(inside.path, []).append(Wanted(inside.member, i))
+        elif is_address(uri):
+            at_addresses[i] = uri
         else:
             yield i, read_file(uri)
+    if at_addresses:
+        from assay.curation.media.remote import iter_remote
+
+        indices = list(at_addresses)
+        for n, blob in iter_remote(list(at_addresses.values()), fresh):
+            yield indices[n], blob
     for path, wanted in in_containers.items():
-        container = find_container(path)
-        assert container, "split_uri knows containers alone"
-        yield from container.read_members(path, wanted)
+        yield from read_container(path, wanted, fresh)
+
+
+def read_container(
+    path: str, wanted: list[Wanted], fresh: bool
+) -> Iterator[tuple[int, bytes | BadMedia]]:
+    """Read members of a container; one at an address is fetched whole."""
+    container = find_container(path)
+    assert container, "split_uri knows containers alone"
+    if is_address(path):
+        from assay.curation.media.remote import fetch_file
+
+        try:
+            path = str(fetch_file(path, fresh))
+        except BadMedia as e:
+            for _, i in wanted:
+                yield i, e
+            return
+    yield from container.read_members(path, wanted)
 
 
 def read_file(path: str) -> bytes | BadMedia:
     try:
         if not os.path.isfile(path):  # nor a pipe, which would wait for ever
-            return BadMedia("there is no such file")
+            special = os.path.exists(path) and not os.path.isdir(path)
+            return BadMedia(
+                "is a pipe, a socket or a device" if special else "there is no such file"
+            )
         if os.path.getsize(path) > MAX_BYTES:
             return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
         with open(path, "rb") as f:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.curation.errors import UserError, require_file
+from assay.curation.media.addresses import is_address
 from assay.curation.media.containers.base import split_uri
 from assay.curation.media.locations import index_by_hash
 from assay.curation.storage.interface import Bench, Progress
@@ -14,7 +15,11 @@ from assay.curation.text import format_count
 
 
 def is_in_place(uri: str) -> bool:
-    """Whether an image's file is there, or the container around it."""
+    """Whether an image's file is there, or the container around it.
+
+    An address is taken for being in its place: nobody asks the network."""
+    if is_address(uri):
+        return True
     inside = split_uri(uri)
     return os.path.isfile(inside.path if inside else uri)
 

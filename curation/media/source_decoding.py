@@ -49,7 +49,7 @@ def decode_source(
     where it leaves that open, as all of them together need. Beside the shards, decoded/ keeps their traits.
     `progress(done, total)` is called after every chunk."""
     first = _Pass(shards, side, conversion, progress)
-    first.decode(frame["uri"])
+    first.decode(frame["uri"], fresh=True)
     if first.waiting:  # images that must all be seen before one of them can be converted
         chosen = choose_conversion(first.traits.values(), conversion)
         again = [i for i, h in enumerate(first.hashes) if h in first.waiting]
@@ -79,19 +79,19 @@ class _Pass:
         self.traits: dict[str, ImageTraits] = {}
         self.waiting: set[str] = set()  # hashes of what needs a conversion that is not chosen
 
-    def decode(self, uris: pd.Series) -> None:
-        """Decode the files, storing arrays as they come."""
+    def decode(self, uris: pd.Series, fresh: bool = False) -> None:
+        """Decode the files, storing arrays as they come; fresh: see iter_bytes."""
         self.hashes = [None] * len(uris)
-        reads, fresh, done = iter_bytes(uris), {}, 0  # fresh: hash -> Decoded, not yet on disk
+        reads, decoded, done = iter_bytes(uris, fresh), {}, 0  # decoded: not yet on disk, by hash
         most = min(1024, 1 + files.CHUNK // (3 * self.side * self.side))
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
             while chunk := read_ahead(reads, most):
-                fresh |= self._decode_chunk(pool, chunk)
+                decoded |= self._decode_chunk(pool, chunk)
                 done += len(chunk)
-                size = sum(found.array.nbytes for found in fresh.values())
-                if fresh and (len(fresh) >= MANY or size >= files.CHUNK or done == len(uris)):
-                    store_decoded(self.shards, fresh)
-                    fresh = {}
+                size = sum(found.array.nbytes for found in decoded.values())
+                if decoded and (len(decoded) >= MANY or size >= files.CHUNK or done == len(uris)):
+                    store_decoded(self.shards, decoded)
+                    decoded = {}
                 if self.progress:
                     self.progress(done, len(uris))
 

@@ -48,8 +48,8 @@ CHANGES = dict(  # by an import, beside what it adds
 def import_source(args: argparse.Namespace) -> None:
     """Import a source of samples into a new or existing bench.
 
-    SOURCE is class folders, split/class folders, a zip or tar of them, CSV, Parquet, WebDataset shards, arrays (.npz,
-    IDX, .mat, HDF5), fiftyone:NAME or example:solar-cells.
+    SOURCE is class folders, split/class folders, a zip or tar of them, a table, WebDataset shards, arrays (.npz, IDX,
+    .mat, HDF5), the address of one of these (s3://, gs://, https://), fiftyone:NAME or example:solar-cells.
     """
     from assay.curation.formats import uploads
     from assay.pipelines.indexing.ingest import ingest
@@ -96,9 +96,16 @@ def preview_import(args: argparse.Namespace) -> None:
     print_result(
         args,
         out,
-        f"assay import {shlex.quote(args.source)} -b {args.bench} imports it",
+        f"assay import {shlex.quote(show_source(args.source))} -b {args.bench} imports it",
         schema="import-preview",
     )
+
+
+def show_source(source: str) -> str:
+    """Show a source as it was given, but for a signature or password in it."""
+    from assay.curation.media.addresses import clean_address, is_address
+
+    return clean_address(source) if is_address(source) else source
 
 
 def describe_preview(out: dict) -> str:
@@ -150,6 +157,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         refreeze_test=args.refreeze_test,
         shares=parse_shares(args.split, args.no_test) if args.split is not None else None,
         no_test=args.no_test,
+        fetch=args.fetch,
     )
 
 
@@ -289,6 +297,11 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--refreeze-test", action="store_true", help="let this import change the frozen test split"
+    )
+    verb.add_argument(
+        "--fetch",
+        action="store_true",
+        help="fetch the images at addresses that an uploaded or zipped table names",
     )
     verb.add_argument(
         "--group",

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from assay.curation import Bench, text
-from assay.curation.errors import UserError
+from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import Source
 from assay.curation.formats.splits import SPLITS, map_splits
 
@@ -92,15 +92,32 @@ def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
     fields = list(dataset.get_field_schema(embedded_doc_type=fo.Classification))
     only = fields[0] if len(fields) == 1 else None
     chosen = field or ("ground_truth" if "ground_truth" in fields else only)
-    found = ", ".join(fields) or "none"
     if dataset.media_type not in ("image", None):
-        found = f"{dataset.media_type}s"
-    elif chosen in (*fields, "none"):
+        raise UserError(
+            f"expected a data set of images in {name!r}, found one of {dataset.media_type}s",
+            "export its images from FiftyOne",
+        )
+    if chosen in (*fields, "none"):
         return chosen
+    if len(fields) > 1 and not field:
+        readings = [Reading(count_labels(dataset, f), f"--label-column {f}") for f in fields]
+        raise AmbiguousSource(
+            f"expected one field of classifications in {name!r}, found {len(fields)}: {', '.join(fields)}",
+            [*readings, Reading("no labels", "--label-column none")],
+        )
+    others = [f for f in dataset.get_field_schema(embedded_doc_type=fo.Label) if f not in fields]
+    found = ", ".join(fields) or ", ".join(f"{f} (no classifications)" for f in others) or "none"
     raise UserError(
         f"expected images with one field of classifications in {name!r}, found {found}",
-        "--label-column FIELD, or none",
+        "boxes, masks and several labels a sample are not read yet; --label-column FIELD, or none",
     )
+
+
+def count_labels(dataset: Any, field: str) -> str:
+    """Count the classes of a field in words."""
+    counts = dataset.count_values(f"{field}.label")
+    some = ", ".join(f"{label} {n:,}" for label, n in list(counts.items())[:3] if label)
+    return f"{len([label for label in counts if label]):,} classes: {some}"
 
 
 def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> Source:

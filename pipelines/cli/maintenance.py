@@ -84,6 +84,12 @@ def collect_garbage(args: argparse.Namespace) -> None:
             args,
             f"{format_count(out['partly'], 'pixel shard', 'holds', 'hold')} images needed and not: kept whole",
         )
+    if (cache := out["remote_cache"])["files"]:
+        print_line(
+            args,
+            f"fetched from addresses, for all your benches: {cache['bytes'] / 1e6:,.1f} of at most"
+            f" {cache['most'] / 1e6:,.0f} MB in {cache['folder']} (ASSAY_REMOTE_CACHE_GB)",
+        )
     print_result(args, out, f"assay {'gc' if args.dry_run else 'check'} -b {bench.given}")
 
 

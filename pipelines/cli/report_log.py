@@ -14,6 +14,6 @@ def log_report(args: argparse.Namespace, bench: Bench, plan: dict, data: dict, p
     from assay.pipelines.reports.mlflow_log import log_to_mlflow
 
     out = log_to_mlflow(bench, plan, data, page)
-    there = f"{out['cells']:,} cells and {out['runs']:,} runs in experiment {out['experiment']!r} at {out['uri']}"
+    there = f"{out['matrix']:,} cells and {out['runs']:,} runs in experiment {out['experiment']!r} at {out['uri']}"
     print_line(args, f"mlflow: {there}, {out['new']:,} of them new")
     return out

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.read import read_source
+from assay.curation.formats.remote_source import ask_before_fetching
 from assay.curation.formats.source_records import SourceRecord, make_record, write_record
 from assay.curation.media import conversion
 from assay.curation.storage.interface import Bench, Progress
@@ -40,6 +41,8 @@ def ingest(
     """
     options = options or ImportOptions()
     source = source if isinstance(source, Source) else read_source(source, options)
+    if not options.fetch:
+        ask_before_fetching(bench, source)
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
     source = read_former_names(bench, source)

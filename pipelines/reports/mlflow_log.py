@@ -48,7 +48,7 @@ def log_to_mlflow(bench: Bench, plan: dict, data: dict, page: Path) -> dict:
     """Log a report to the MLflow that is configured.
 
     data, page: as experiment_report.report returns them. The store is MLFLOW_TRACKING_URI, the experiment
-    MLFLOW_EXPERIMENT_NAME or the bench's name. Returns {uri, experiment, cells, runs, new}.
+    MLFLOW_EXPERIMENT_NAME or the bench's name. Returns {uri, experiment, matrix, runs, new}.
     """
     require("mlflow", "mlflow")
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"assay {bench.path.absolute().name}"
@@ -69,7 +69,7 @@ def log_to_mlflow(bench: Bench, plan: dict, data: dict, page: Path) -> dict:
                 run.tags["mlflow.parentRunId"] = parent
                 new += write_run(client, experiment, run)[1]
                 trainings += 1
-    return dict(uri=uri, experiment=name, cells=cells, runs=trainings, new=new)
+    return dict(uri=uri, experiment=name, matrix=cells, runs=trainings, new=new)
 
 
 # ---- what is logged
@@ -84,7 +84,7 @@ def describe_cells(
     asked = [c for c in list_cells(bench, plan) if c["key"] in finished]
     truth = test_labels(bench, plan).label
     gains = {(g["version"], g["arch"]): g for g in data["per_architecture"] if g.get("arch")}
-    for cell in data["cells"]:
+    for cell in data["matrix"]:
         version, arch = cell["version"], cell["arch"]
         own = [c for c in asked if (c["version"], c["arch"]) == (version, arch)]
         if not own:

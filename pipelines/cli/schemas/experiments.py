@@ -80,8 +80,8 @@ class Logged(Part):
 
     uri: str = says("the tracking store")
     experiment: str = says("the experiment there")
-    cells: int = says("cells of the matrix, a run each")
-    runs: int = says("trainings, a run each inside of their cell's")
+    matrix: int = says("cells of the matrix, an MLflow run each")
+    runs: int = says("trainings, an MLflow run each inside of their cell's")
     new: int = says("runs that were not there before")
 
 

@@ -19,7 +19,10 @@ from assay.pipelines.cli.schemas.base import Error, Output
 from assay.pipelines.cli.schemas.catalog import OUTPUTS
 
 # where errors with a code of their own are, beside curation/errors.py
-RAISERS = "curation.system.extras pipelines.cli.main pipelines.cli.parser pipelines.experiments.run"
+RAISERS = (
+    "curation.system.extras curation.formats.table_labels pipelines.cli.main pipelines.cli.parser "
+    "pipelines.experiments.run"
+)
 HEAD = f"""# What `--json` prints
 
 Every verb takes `--json`: standard output then carries one JSON object and nothing else, and lines for people go to

@@ -23,6 +23,15 @@ class CheckBench(Output):
     findings: list[Finding] = says("what was found, notes included")
 
 
+class RemoteCache(Part):
+    """What was fetched from addresses, for all benches of a user."""
+
+    folder: str = says("where it lies")
+    files: int = says("files")
+    bytes: int = says("their bytes")
+    most: int = says("bytes that it may have")
+
+
 class CollectGarbage(Output):
     """Derived arrays that nothing needs."""
 
@@ -30,6 +39,7 @@ class CollectGarbage(Output):
     bytes: int = says("all of them")
     files: int = says("files")
     partly: int = says("shards that hold needed images too, and stay")
+    remote_cache: RemoteCache = says("the cache of what was fetched from addresses")
 
 
 class Relocate(Output):

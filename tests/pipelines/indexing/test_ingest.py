@@ -277,7 +277,7 @@ def test_check_names_a_split_that_is_none(tmp_path):
     without_splits(bench, bench.state().index[:3])
     with bench.transaction() as con:  # as if no upgrade had mended it
         con.execute(UPGRADES["4"] + "update meta set value = '5' where key = 'schema'")
-    assert "3 values that no field of theirs has" in run_assay("check", "-b", bench.path)[1]
+    assert "3 values that no field has" in run_assay("check", "-b", bench.path)[1]
 
 
 # ---- a moved file stays itself
@@ -519,11 +519,7 @@ def test_a_file_that_moves_to_another_splits_folder_keeps_its_split_and_that_is_
         (key,) = of(before, split)[0]
         (tmp_path / "d" / key).rename(tmp_path / "d" / "test" / "cat-test" / f"from {split}.png")
     status, out, _ = run_assay("import", tmp_path / "d", "-b", bench.path)
-    assert (
-        status == 0
-        and "2 moved" in out
-        and "note: 2 rows name another split than their sample has" in out
-    )
+    assert status == 0 and "2 moved" in out and "another split than their sample" in out
     assert same(bench, before, "split") and bench.rules()["test"]["n"] == 10
 
 
@@ -647,11 +643,7 @@ def test_classes_that_differ_in_capitals_or_blanks_are_named(tmp_path):
 def test_a_class_called_pool_is_said_to_be_taken_for_unlabelled(tmp_path):
     pets(tmp_path / "d", lake=5, pool=5, river=5)
     status, out, _ = run_assay("import", tmp_path / "d", "-b", tmp_path / "bench")
-    assert (
-        status == 0
-        and "5 images in pool/ have no label" in out
-        and "5 of them without a label" in out
-    )
+    assert status == 0 and "5 of them without a label" in out
 
 
 @pytest.mark.slow

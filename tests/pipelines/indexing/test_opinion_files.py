@@ -58,7 +58,7 @@ def test_it_never_changes_our_scores(judged):
     upside_down = by_sample(lab, frame).assign(is_label_issue=True, label_score=0.0)
     bench.add_opinion(upside_down, "other", progress=False)
     assert bench.label_issues().equals(before) and pd.DataFrame(bench.queue(50, random=0)).equals(pd.DataFrame(queue))  # fmt: skip
-    assert len(bench.suspects()) == before.is_label_issue.sum()
+    assert len(bench.flagged()) == before.is_label_issue.sum()
     assert bench.status()["issues"]["label"] == before.is_label_issue.sum()
 
 

@@ -47,10 +47,10 @@ def test_each_cell_and_training_is_a_run_with_its_bounds(trained_once, store, tm
     status, out, said = run_assay("report", "--log", "mlflow", "--json", "-b", bench.path)
     assert status == 0, said
     report = json.loads(out)
-    assert report["logged"] == dict(uri=f"file://{tmp_path}/store", experiment="assay bench", cells=4, runs=8, new=12)  # fmt: skip
+    assert report["logged"] == dict(uri=f"file://{tmp_path}/store", experiment="assay bench", matrix=4, runs=8, new=12)  # fmt: skip
     found, rows = runs_of(store()), bench.runs()
     assert len(found) == 12
-    for cell in report["cells"]:
+    for cell in report["matrix"]:
         run = found[f"{cell['version']}/{cell['arch']}"]
         metrics, params = run.data.metrics, run.data.params
         bounds = [metrics[f"test_accuracy{end}"] for end in ("", "_lower", "_upper")]
@@ -92,7 +92,7 @@ def test_to_log_again_doubles_nothing_and_a_new_judgement_updates(trained_once, 
     bench.audit(sheet.assign(label=labels, seconds="1"), "ann")
     after = bench.report(log="mlflow").data
     assert after["logged"]["new"] == 0
-    (cell,) = [c for c in after["cells"] if (c["version"], c["arch"]) == ("v1", "probe")]
+    (cell,) = [c for c in after["matrix"] if (c["version"], c["arch"]) == ("v1", "probe")]
     now = store().get_run(run).data.metrics["test_accuracy"]
     assert now == cell["accuracy"]["estimate"] != before["v1/probe"].data.metrics["test_accuracy"]
 
