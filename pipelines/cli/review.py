@@ -145,7 +145,7 @@ def show_queue(args: argparse.Namespace) -> None:
         from assay.curation.review.splitting import queue_class
 
         rows = queue_class(bench, args.class_).head(args.n)
-        rows.attrs["made_of"] = dict(of_class=len(rows))
+        rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
     else:
         rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
     rows = queue.add_cells(rows, upto)

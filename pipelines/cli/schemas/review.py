@@ -113,10 +113,10 @@ class QueueRow(Part):
 class MadeOf(Part):
     """How the rows of a queue are made up."""
 
-    disagreements: int = says("samples on which people disagree", default=0)
-    suspicious: int = says("labels that look most wrong (-n)", default=0)
-    random: int = says("drawn at random, of which some may look wrong, too", default=0)
-    again: int = says("samples that others have decided (--again)", default=0)
+    disagreements: int = says("samples on which people disagree")
+    suspicious: int = says("labels that look most wrong (-n)")
+    random: int = says("drawn at random, of which some may look wrong, too")
+    again: int = says("samples that others have decided (--again)")
     of_class: int = says("samples of one class (--class)", default=0)
 
 
