@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.formats.read import read_source
 from assay.curation.formats.source_records import read_records
+from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.expressions import is_expression
 from assay.curation.versioning.pointers import find_position
@@ -56,7 +57,9 @@ def read_own_labels(
 
     names = names_at(bench, version)
     record = read_records(bench).get(source) if names.renames else None
-    if record is None or not record.path or not Path(record.path).exists():
+    if record is None or not (
+        is_address(record.path) or record.path and Path(record.path).exists()
+    ):
         return state.given_label
     listed = read_source(record.path, record.import_options()).frame
     said = dict(zip(listed.key, listed.label))

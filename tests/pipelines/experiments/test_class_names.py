@@ -65,7 +65,7 @@ def test_an_experiment_asks_what_a_merge_did_and_says_by_which_names(trained):
     assert "all judged by the classes of now: 3 -> 8, merged" in found["verdict"]
     assert found["fairness"]["renamed"] == ["3 -> 8, merged"]
     assert len({cell["train_tree"] for cell in list_cells(trained, plan("v1", "v2"))}) == 2
-    cells = {cell["version"]: cell["accuracy"]["estimate"] for cell in found["cells"]}
+    cells = {cell["version"]: cell["accuracy"]["estimate"] for cell in found["matrix"]}
     truth = trained.frame("HEAD", "test").label.sort_index()
     for version, accuracy in cells.items():  # by hand, from what the runs predicted
         hits = []
