@@ -35,6 +35,7 @@ PAGES = [
     make_page("review", "Review", "rate_review"),
     make_page("map", "Map", "scatter_plot"),
     make_page("gaps", "Gaps", "join_inner"),
+    make_page("classes", "Classes", "label"),
     make_page("experiments", "Experiments", "science"),
     make_page("audit", "Audit", "visibility_off"),
     make_page("history", "History", "history"),

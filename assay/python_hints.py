@@ -12,6 +12,8 @@ import re
 from functools import cache
 
 COMMAND = re.compile(r"\bassay ([a-z]+)\b")
+CLASSES = re.compile(r" (rename|add|split|edit)\b")
+NAMED = dict(rename=2, add=1, split=2, edit=1)  # classes that each of these names
 WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
 # what stands for a value, or is one: PLAN.toml, a quoted name, a file, a version, a batch
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$|v\d+|HEAD|[a-z]+-[0-9a-f]{12}")
@@ -67,6 +69,11 @@ def translate_hint(text: str, methods: dict[str, inspect.Signature], given: obje
             continue
         if name not in methods:  # a verb of the command line alone, such as app
             continue
+        if name == "classes" and (action := CLASSES.match(text, match.end())):
+            end, names = read_class_names(text, action.end(), NAMED[action[1]])
+            out += f"{text[at : match.start()]}bench.{action[1]}_class({', '.join(names)})"
+            at = end
+            continue
         asked = text[match.end() :].split(" assay ")[0]
         for option, method in VARIANTS.get(name, {}).items():
             name = method if option in asked else name
@@ -75,6 +82,15 @@ def translate_hint(text: str, methods: dict[str, inspect.Signature], given: obje
         at = end
     text = re.sub(r"(?<![\w-])-n (?=\d)", "n=", out + text[at:])
     return OPTION.sub(write_option, text)
+
+
+def read_class_names(text: str, at: int, most: int) -> tuple[int, list[str]]:
+    """Read the names of classes that a command is about: (where they end, as Python)."""
+    names = []
+    while len(names) < most and (match := WORD.match(text, at)) and match[1][0] != "-":
+        names.append(write_value(match[1]))
+        at = match.end()
+    return at, names
 
 
 def read_arguments(

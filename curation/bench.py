@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -55,7 +56,7 @@ def create(path: str | Path, group: bool = False) -> Bench:
 class Bench(Store):
     """A bench folder, opened. Every method reads or writes it as it is at that moment."""
 
-    labels: set[str] | None = None  # every label that a sample has or had, where it was asked
+    labels: tuple[Any, set[str]] | None = None  # every class, and as of what, where it was asked
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
@@ -108,7 +109,7 @@ class Bench(Store):
         from assay.curation.formats.torch_dataset import TorchDataset
 
         frame = self.frame(version, split)
-        return TorchDataset(self, frame, transform, target_transform, arrays)
+        return TorchDataset(self, frame, transform, target_transform, arrays, version)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
@@ -187,6 +188,15 @@ class Bench(Store):
         """
         return self.query("select * from commits order by upto, ts")
 
+    def classes(self, version: str = "HEAD") -> pd.DataFrame:
+        """List the classes in order, with counts by split, colour, guideline, parent.
+
+        See class_list.tabulate_classes for the columns.
+        """
+        from assay.curation.versioning.class_list import tabulate_classes
+
+        return tabulate_classes(self, version)
+
     def log(self) -> pd.DataFrame:
         """List commits and the open work since, a row for each author.
 
@@ -208,7 +218,7 @@ class Bench(Store):
     def diff(self, a: str, b: str = "HEAD") -> dict[str, str | pd.DataFrame]:
         """Compare two versions: what `b` has that `a` has not.
 
-        Returns {a, b, matrix, relabelled, added, removed, moved, tagged}: see history.diff_versions.
+        Returns {a, b, matrix, renamed, relabelled, added, removed, moved, tagged}: see history.diff_versions.
         """
         from assay.curation.versioning.history import diff_versions
 
@@ -321,6 +331,75 @@ class Bench(Store):
             splits = self.state()["split"]
             decisions = decision_cells.assign_split(decisions, splits, to)
         return apply_decisions(self, decisions, who, why, new_classes, overwrite)
+
+    def rename_class(
+        self, old: str, new: str, who: str = "", why: str = "", dry: bool = False
+    ) -> dict:
+        """Rename a class in every split, or merge it into one of that name.
+
+        One batch, no review. Returns {batch, old, new, merged, samples, splits, had, ...}: see
+        class_changes.rename_class.
+        """
+        from assay.curation.versioning.class_changes import rename_class
+
+        return rename_class(self, old, new, who or getpass.getuser(), why, dry)
+
+    def add_class(
+        self,
+        name: str,
+        who: str = "",
+        colour: str | None = None,
+        guideline: str | None = None,
+        parent: str | None = None,
+    ) -> dict:
+        """Add a class to the list: its colour, guideline, parent.
+
+        Returns {batch, added, alike, near}: see class_changes.add_class.
+        """
+        from assay.curation.versioning.class_changes import add_class
+
+        about = dict(colour=colour, guideline=guideline, parent=parent)
+        return add_class(self, name, who or getpass.getuser(), **about)
+
+    def edit_class(
+        self,
+        name: str,
+        who: str = "",
+        colour: str | None = None,
+        guideline: str | None = None,
+        parent: str | None = None,
+    ) -> dict:
+        """Change the colour, guideline or parent of a class.
+
+        Returns {batch, name, colour, guideline, parent, order}: see class_changes.edit_class.
+        """
+        from assay.curation.versioning.class_changes import edit_class
+
+        about = dict(colour=colour, guideline=guideline, parent=parent)
+        return edit_class(self, name, who or getpass.getuser(), **about)
+
+    def split_class(
+        self, name: str, into: Iterable[str], who: str = ""
+    ) -> tuple[pd.DataFrame, dict]:
+        """Add classes, and queue the samples of one to decide which they are.
+
+        Returns (queue, what happened): see splitting.split_class. Who is not decided keeps its label.
+        """
+        from assay.curation.review.splitting import split_class
+
+        return split_class(self, name, into, who or getpass.getuser())
+
+    def import_classes(self, table: str | Path | list[dict], who: str = "") -> dict:
+        """Declare the classes of a table, in its order.
+
+        table: a CSV, or its rows. Returns {batch, declared, new, missing, alike}: see
+        class_changes.import_table.
+        """
+        from assay.curation.versioning.class_changes import import_table
+        from assay.curation.versioning.class_table import read_class_table
+
+        rows = read_class_table(table) if isinstance(table, str | Path) else table
+        return import_table(self, rows, who or getpass.getuser())
 
     def undo(self, batch: str | None = None, who: str = "") -> dict:
         """Undo a batch, by default the last decision: restore what stood before.

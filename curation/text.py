@@ -64,14 +64,30 @@ def check_text(text: str, what: str, most: int = MAX_NAME) -> str:
 def find_alike(names: Iterable[str]) -> list[list[str]]:
     """Group the names that a person would take for one another.
 
-    They differ in nothing but capitals, blanks, or how Unicode writes the same letters. Each group
-    has two or more.
+    They differ in nothing but capitals, blanks, accents, characters without a width, or how Unicode
+    writes the same letters. Each group has two or more.
     """
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-        groups.setdefault(plain, []).append(name)
+        groups.setdefault(plain_name(name) or name, []).append(name)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def plain_name(name: str) -> str:
+    """Write a name without capitals, needless blanks, accents and invisible characters.
+
+    Marks are accents in Latin and Greek letters alone: elsewhere they make another letter.
+    """
+    out, base = [], ""
+    for c in unicodedata.normalize("NFKD", name):
+        if unicodedata.combining(c):
+            if not base or not unicodedata.name(base, "").startswith(("LATIN", "GREEK")):
+                out.append(c)
+        elif unicodedata.category(c) != "Cf":
+            out.append(c)
+            base = c
+    folded = unicodedata.normalize("NFKC", "".join(out)).casefold()
+    return " ".join(folded.split())
 
 
 def escape_controls(text: str) -> str:

@@ -117,13 +117,13 @@ function review(root, { bench, session, proposal }, tellName) {
     if (trail[at] === item && decide(...decision)) $("type").value = "";
   }
 
-  function decide(what, label, pressed) { // true where it counts
+  function decide(what, label, pressed, added) { // true where it counts; added: the label is a new class
     const item = trail[at];
     if (!item) return false;
     const given = item.given_label, hint = item.suggested_label, seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
     if (seconds === null || (what === "suggested" && !hint)) return false;
     if (!root.who) { // everybody may look; who decides is asked with the first decision
-      unnamed = [item, [what, label, pressed]];
+      unnamed = [item, [what, label, pressed, added]];
       nameForm($("who"), proposal, tellName);
       return false;
     }
@@ -134,6 +134,7 @@ function review(root, { bench, session, proposal }, tellName) {
     else if (what === "unsure") decision.verdict = "unsure";
     else if (what === "drop") decision.keep = false;
     else decision.label = label;
+    if (added) decision.new_class = true;
     item.said = what === "given" ? given : what === "unsure" ? "not sure" : what === "drop" ? "dropped" : label;
     item.batch = `edit-${hex(6)}`;
     remember({ batch: item.batch, decision }, pressed);
@@ -309,7 +310,8 @@ function review(root, { bench, session, proposal }, tellName) {
 
   for (const [name, what] of [["do-suggested", "suggested"], ["do-given", "given"], ["do-unsure", "unsure"], ["do-drop", "drop"], ["do-undo", "undo"],
     ["do-back", "back"], ["do-forward", "forward"], ["do-why", "why"], ["do-votes", "votes"]]) $(name).onclick = (e) => act(what, e.timeStamp);
-  typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)));
+  typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)),
+    (label, pressed) => { if (!decide("label", label, pressed, true)) return false; classes = [...classes, label]; drawClasses(); return true; });
   const online = () => send();
   document.addEventListener("keydown", key, true);
   window.addEventListener("online", online);

@@ -124,13 +124,23 @@ function keysOf(classes, taken = "") { // the key of each class: its own where a
   return [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((k) => !taken.includes(k)).slice(0, classes.length);
 }
 
-function typed(input, classes, decide, tell) { // a class by its name, or by as much of it as no other begins with
+function steps(a, b) { // letters to change, add or leave out until one name is the other
+  let row = [...b, ""].map((_, i) => i);
+  for (const [i, x] of [...a].entries()) row = row.reduce((now, up, k) => [...now, k ? Math.min(up + 1, now[k - 1] + 1, row[k - 1] + (x !== b[k - 1])) : i + 1], []);
+  return row.at(-1);
+}
+function typed(input, classes, decide, tell, add) { // a class by its name, or by as much of it as no other begins with; add: where there may be new ones
   input.onkeydown = (e) => {
     e.stopPropagation();
     if (e.key === "Escape") { input.value = ""; input.blur(); }
     if (e.key !== "Enter" || e.repeat) return;
     const said = input.value.trim().toLowerCase(), all = classes(), fits = all.filter((c) => c.toLowerCase().startsWith(said));
     const one = all.find((c) => c.toLowerCase() === said) ?? (said && fits.length === 1 ? fits[0] : null);
+    if (!one && !fits.length && said) {
+      const name = input.value.trim(), near = all.filter((c) => steps(c.toLowerCase().slice(0, 60), said.slice(0, 60)) <= Math.max(1, said.length / 4)).slice(0, 3);
+      if (add && e.shiftKey) { if (add(name, e.timeStamp)) { input.value = ""; input.blur(); } return; }
+      return tell(`no class is called ${name}${near.length ? `: did you mean ${near.join(" or ")}?` : ""}${add ? " Shift and Enter adds it as a new class" : ""}`);
+    }
     if (!one) return tell(`${fits.length} classes begin like that`);
     if (!decide(one, e.timeStamp)) return;
     input.value = "";

@@ -27,6 +27,7 @@ from assay.curation.selection import active_learning, similarity
 from assay.curation.slicing import gaps, regression_sets, set_definitions
 from assay.curation.statistics.wording import format_share
 from assay.curation.text import format_count
+from assay.curation.versioning.class_list import list_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def draw_pool_grid(bench: Bench, found: pd.DataFrame | None, who: str, key: str)
     """
     if found is None or not len(found):
         return st.caption("The pool has nothing to show for it.")
-    classes = sorted({c for c in bench.state().label if c})
+    classes = list_classes(bench)
     label = st.selectbox(
         "Their class",
         classes,

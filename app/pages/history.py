@@ -8,7 +8,13 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from assay.app.ui.widgets import ask_reviewer, error_markdown, picture_html, report_result
+from assay.app.ui.widgets import (
+    ask_reviewer,
+    error_markdown,
+    escape_markdown,
+    picture_html,
+    report_result,
+)
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.curation.times import localize, show_time
@@ -103,6 +109,8 @@ def draw_difference(bench: Bench, who: str) -> None:
             f"{len(found[k]):,} {k}" for k in ("relabelled", "added", "removed", "moved", "tagged")
         )
     )
+    for old, new, n in found["renamed"].itertuples(index=False):
+        st.caption(escape_markdown(f"renamed: {old} -> {new} ({n:,})"))
     if len(found["relabelled"]):
         matrix = found["matrix"]
         matrix = matrix[matrix["from"] != matrix["to"]].pivot_table(

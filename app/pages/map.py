@@ -16,6 +16,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import image_map
 from assay.curation.label_quality import live
 from assay.curation.versioning import pointers
+from assay.curation.versioning.class_list import list_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def draw_selection(bench: Bench, chosen: pd.DataFrame, locked: int, who: str) ->
         )
     if not len(chosen):
         return
-    classes = sorted({c for c in bench.state().label if c})
+    classes = list_classes(bench)
     hint = live.label_scores(bench).suggestion.reindex(chosen.index)
     hint = hint.astype(object).where(hint.notna(), None)
     shown = chosen.head(SHOWN)

@@ -11,7 +11,14 @@ from assay.curation.errors import UserError
 FIELDS: dict[str, Any] = dict.fromkeys(  # of a decision, and their types
     "sample label verdict tag split given_label suggested_label reason".split(), str
 )
-FIELDS |= dict(keep=bool, random=bool, score=(int, float), rank=(int, float), seconds=(int, float))
+FIELDS |= dict(
+    keep=bool,
+    random=bool,
+    new_class=bool,
+    score=(int, float),
+    rank=(int, float),
+    seconds=(int, float),
+)
 # grids whose samples are remembered, the last ones, and how many samples that may be
 CHOICES, CHOSEN = 64, 2_000_000
 

@@ -46,6 +46,17 @@ def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) ->
     return kept
 
 
+def rename_baseline(baseline: dict, former: dict[str, str]) -> dict:
+    """Call the classes of a session's beginning by the names that they have now."""
+    if not former:
+        return baseline
+    called = {
+        k: np.array([former.get(name, name) for name in baseline[k]], "U")
+        for k in ("said", "labels")
+    }
+    return baseline | called
+
+
 def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dict) -> dict:
     """Measure the paired validation difference since a session began.
 

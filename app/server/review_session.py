@@ -30,6 +30,8 @@ from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, states
+from assay.curation.versioning.class_list import list_choices
+from assay.curation.versioning.version_names import names_at
 
 AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
@@ -65,6 +67,7 @@ class ReviewSession:
         self.samples: dict[str, set[str]] = {}  # of each batch
         self.holders: dict[str, tuple[str, float]] = {}  # who holds a row, and until when
         self.woken, self.thread, self.stopped = threading.Condition(), None, False
+        self.former: dict[str, str] = {}  # names that renames gave up
         self.newest, self.error = 0, None  # the log is known to reach this; why re-scoring failed
 
     # ---- the queue
@@ -90,12 +93,14 @@ class ReviewSession:
             part = without_locked(state[["split"]])
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
+            former = names_at(self.bench, seq).former_names(set(state.label))
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.graph, self.node, self.evidence = graph, node, evidence
                 self.rows, self.reviewed = rows.to_dict("records"), reviewed
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
-                self.classes = sorted(set(state.label[usable]))
+                self.classes = list_choices(self.bench, state.label[usable], seq)
+                self.former = former
 
     def write_scores(self) -> bool:
         """Write the scores down for others; False where nothing is new."""
@@ -231,7 +236,9 @@ class ReviewSession:
         with self.lock:
             left = sum(row["sample"] not in self.done for row in self.rows)
             baseline = self.session_baseline(session)
-            effect = live_effect.measure_effect(self.state, self.predicted, baseline)
+            effect = live_effect.measure_effect(
+                self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
+            )
             now = dict(seq=self.seq, error=self.error, left=left)
             return now | effect | live_effect.describe_reviews(self.reviewed)
 

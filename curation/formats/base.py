@@ -147,7 +147,8 @@ class Export:
     """A version on its way out."""
 
     samples: pd.DataFrame  # its kept samples: a state with a column sample_id
-    classes: list[str]  # in the order that is declared, or by name
+    # in the order that is declared, those that no sample has too; else those of samples, by name
+    classes: list[str]
     copy: bool = False  # take the images along; else they stay, and are named or linked
     bench: Bench | None = None  # for what is known of samples beside their state
     version: str = "HEAD"

@@ -14,6 +14,7 @@ from assay.curation.media.pixels import Pixels
 from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.curation.versioning.class_list import numbered_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +35,15 @@ class TorchDataset:
         transform: Callable[[Any], Any] | None = None,
         target_transform: Callable[[int], Any] | None = None,
         arrays: bool = False,
+        version: str | int = "HEAD",
     ) -> None:
         """Choose the samples of a state.
 
+        version: that it is of, for the order of its classes.
         arrays: the bench's own copies, at the working size: the longest side of any, at most 128 pixels.
         """
         frame = frame[frame.label.notna()]
-        self.classes: list[str] = sorted(set(frame.label))
+        self.classes: list[str] = numbered_classes(bench, sorted(set(frame.label)), version)
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
         self.targets = [self.class_to_idx[c] for c in frame.label]
         self.samples, self.uris = list(frame.index), list(frame.uri)

@@ -27,6 +27,7 @@ from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
+from assay.curation.versioning.class_list import numbered_classes
 
 SOURCE = "source"  # the format of each source itself
 
@@ -80,7 +81,8 @@ def export_version(
                 write_patched(plan.source, plan.patch, target, copy)
                 notes += plan.notes
         else:
-            classes = sorted(samples.label.dropna().unique())
+            used = sorted(samples.label.dropna().unique())
+            classes = numbered_classes(bench, used, version)
             export = Export(samples, classes, copy, bench, str(version), bench.path.name, side)
             notes += writers[format].write(partial, export) or []
         (partial / "assay.json").write_text(json.dumps(about, indent=1))

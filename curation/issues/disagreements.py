@@ -10,6 +10,7 @@ from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
 from assay.curation.versioning import expressions, pointers
+from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import VOTES
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPEN_CONFLICTS = f"""with {ALIVE.format(only="and kind = 'merge' and (suggested -> 'conflict') is not null")}
-select a.sample, a.field, a.value, a.suggested from alive a where not exists (
+select a.sample, a.field, a.value, a.suggested, a.seq from alive a where not exists (
     select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.kind = 'edit') order by a.seq"""
 # where two or more people voted, and not all for the same
 DISAGREEMENTS = f"""with {VOTES},
@@ -35,15 +36,17 @@ def find_merge_conflicts(bench: Bench, state: pd.DataFrame, upto: int = END) -> 
     position in the log.
     """
     with bench.connect() as con:
+        names = offer_names(con, upto)
         rows = con.execute(OPEN_CONFLICTS, dict(upto=upto)).fetchall()
     out = {}
-    for sample, field, value, suggested in rows:
+    for sample, field, value, suggested, seq in rows:
         conflict, ours = json.loads(suggested)["conflict"], json.loads(value)
         if sample in state.index and state.split[sample] not in LOCKED:
             theirs = conflict["theirs"]
             here, there = (v["on"] if field == "tag" else v for v in (ours, theirs))
+            label = names.find(there, seq) if field == "label" else None
+            there = label or there
             why = f"{conflict['slot']}: {here} here, {there} by {conflict['who']}"
-            label = there if field == "label" else None
             out[sample] = Issue("merge_conflict", sample, 0.0, label, why)
     return list(out.values())
 
@@ -55,6 +58,7 @@ def find_reviewer_disagreements(bench: Bench, state: pd.DataFrame, upto: int = E
     stands, the suggestion the other label with most votes. Test and guard samples are nobody's queue.
     """
     with bench.connect() as con:
+        offer_names(con, upto)
         rows = con.execute(DISAGREEMENTS, dict(upto=upto)).fetchall()
     by_sample: dict[str, list] = {}
     for sample, *vote in rows:

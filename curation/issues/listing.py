@@ -17,6 +17,7 @@ from assay.curation.label_quality.live import refresh_scores
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
+from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +97,18 @@ def load_scan_issues(
     """
     if pointers.is_head(bench, version):
         refresh_scores(bench)
-        return bench.query(f"select {', '.join(columns)} from issues")
+        found = bench.query(f"select {', '.join(columns)} from issues")
+        return call_suggestions(bench, found) if "suggestion" in columns else found
     return find_issues(view_scan(bench, version), when=("edit", "scan"))[list(columns)]
+
+
+def call_suggestions(bench: Bench, found: pd.DataFrame) -> pd.DataFrame:
+    """Call the suggested classes by the names that they have now."""
+    names = names_at(bench)
+    if not names.renames:
+        return found
+    former = names.former_names(bench.state().label.dropna().unique())
+    return found.assign(suggestion=found.suggestion.map(lambda name: former.get(name, name)))
 
 
 def open_issues(state: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:

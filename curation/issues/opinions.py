@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from assay.curation.issues.finders import list_kinds
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.versioning.class_names import ClassNames, read_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ class Opinion:
     given: list[str | None]  # (n,) the label that it judged; None where it does not say
     predicted: list[str | None]  # (n,) the label that it suggests
     about: str  # how its rows were matched with samples, and what was left out
+    upto: int = 0  # the position in the log whose names of classes it says
 
     @classmethod
     def load(cls, path: Path) -> Opinion:
@@ -51,6 +53,7 @@ class Opinion:
             flags=kept["flags"],
             scores=kept["scores"],
             about=str(kept["about"]),
+            upto=int(kept.get("upto", 0)),  # an earlier Assay knew no renames
             **texts,
         )
 
@@ -64,8 +67,17 @@ class Opinion:
             flags=self.flags,
             scores=self.scores.astype("f4"),
             about=np.array(self.about),
+            upto=np.array(self.upto),
             **texts,
         )
+
+    def rename(self, names: ClassNames) -> Opinion:
+        """Read its labels through the renames that came after it."""
+
+        def call(labels: list[str | None]) -> list[str | None]:
+            return [label if label is None else names.find(label, self.upto) for label in labels]
+
+        return replace(self, given=call(self.given), predicted=call(self.predicted))
 
     def kinds(self) -> list[str]:
         """Name its issues as lists show them: datalab_label."""
@@ -82,7 +94,7 @@ def list_opinions(bench: Bench) -> list[str]:
 
 
 def load_opinion(bench: Bench, name: str) -> Opinion:
-    """Read an opinion; UserError where there is none of the name."""
+    """Read an opinion, labels as they are called now; UserError where there is none of the name."""
     known = list_opinions(bench)
     if name not in known:
         raise UnknownName(
@@ -91,7 +103,8 @@ def load_opinion(bench: Bench, name: str) -> Opinion:
             name,
             known,
         )
-    return Opinion.load(opinion_file(bench, name))
+    with bench.connect() as con:
+        return Opinion.load(opinion_file(bench, name)).rename(read_names(con))
 
 
 def remove_opinion(bench: Bench, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +40,7 @@ from assay.curation.tasks import classification
 from assay.curation.versioning import states
 from assay.curation.versioning.expressions import root_version
 from assay.curation.versioning.pointers import find_position
+from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +72,14 @@ class Judge:
     def save(self, path: Path) -> None:
         second = {} if self.second is None else self.second.to_arrays()
         save_arrays(path, classes=np.array(json.dumps(self.classes)), **self.fixed, **second)
+
+    def rename_second(self, bench: Bench, version: str | int) -> Judge:
+        """Call the classes of its second opinion as a version calls them."""
+        names = names_at(bench, version)
+        if self.second is None or not names.renames:
+            return self
+        former = names.former_names(bench.state(version).label.dropna().unique())
+        return replace(self, second=self.second.rename(former))
 
     def refit(self, X: Rows, y: np.ndarray, groups: np.ndarray) -> Probe:
         """Fit a probe to labels, as this one standardises and calibrates.
@@ -134,12 +143,13 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
     Of a bench that an older Assay scanned it is the probe.
     """
     if file := find_judge_file(bench, version):
-        return Judge.load(file)
+        return Judge.load(file).rename_second(bench, version)
     kept = load_arrays(bench.arrays / "probe.npz", (*FIXED, "folder", "classes"))
     if kept is None or str(kept["folder"]) != read_settings(bench)["folder"]:
         return None
     fixed = {name: kept[name] for name in FIXED}
-    return Judge(json.loads(str(kept["classes"])), fixed, SecondOpinion.of_scan(bench))
+    judge = Judge(json.loads(str(kept["classes"])), fixed, SecondOpinion.of_scan(bench))
+    return judge.rename_second(bench, version)
 
 
 def keep_judge(bench: Bench, upto: int, classes: list[str], probe: Probe) -> None:

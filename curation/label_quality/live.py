@@ -28,7 +28,7 @@ from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
-from assay.curation.versioning import pointers
+from assay.curation.versioning import pointers, version_names
 from assay.curation.versioning.pointers import find_position
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class LiveProbe:
 
         part: the state without test and guard, of these samples.
         """
+        self.bench = bench
         self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
         self.X = Shards(bench.arrays / "embeddings" / stored.folder).rows(part.content_hash)
         judge = load_judge(bench)
@@ -90,8 +91,11 @@ class LiveProbe:
         """Score the labels of a state of its samples.
 
         Returns also whether labels had changed since the last one. None where one of them is of a class that it has
-        never seen.
+        never seen, or it knows one that was renamed.
         """
+        names = version_names.names_at(self.bench, upto)
+        if names.renames and set(self.classes) & set(names.former_names(set(state.label))):
+            return None
         part = without_locked(state[["label", "keep", "split", "reviewed"]])
         indices = class_indices(part.label, self.classes)
         fitted = part.keep.to_numpy() & (part.split == "train").to_numpy()

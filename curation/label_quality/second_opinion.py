@@ -55,6 +55,23 @@ class SecondOpinion:
             kept.get("second_labels"),
         )
 
+    def rename(self, former: dict[str, str]) -> SecondOpinion:
+        """Call classes that were renamed since by the names that they have now.
+
+        former: {old name: new name}. Probabilities of classes that were merged are summed.
+        """
+        called = [former.get(name, name) for name in self.classes]
+        if called == self.classes:
+            return self
+        order = list(dict.fromkeys(called))
+        at = np.array([order.index(name) for name in called])
+        probs = np.zeros((len(self.probs), len(order)), self.probs.dtype)
+        np.add.at(probs.T, at, self.probs.T)
+        labels = self.labels
+        if labels is not None:
+            labels = np.where(labels < 0, labels, at[labels])
+        return SecondOpinion(order, self.ids, probs, self.weight, labels)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         out = dict(
             second_classes=np.array(json.dumps(self.classes)),

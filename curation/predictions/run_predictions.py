@@ -1,6 +1,7 @@
 """What a finished run predicted, kept whole.
 
-So any version of the labels can judge it.
+So any version of the labels can judge it, by the names that its classes have now: kept are the
+identities of classes (see class_names), which no rename changes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from assay.curation.storage.arrays import load_arrays, locate_hashes, save_array
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.classification import TASK
 from assay.curation.times import now
+from assay.curation.versioning.class_names import name_probabilities
+from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +41,7 @@ class Predictions:
 
     ids: np.ndarray  # (m,) S32, sorted
     probs: np.ndarray  # (m, k), rows sum to 1; kept as f4
-    classes: Sequence[str]  # (k,), sorted
+    classes: Sequence[str]  # (k,), sorted; identities, or names: see `named`
     pool_ids: np.ndarray = field(default_factory=_no_ids)  # (p,) S32, sorted
     pool_probs: np.ndarray | None = None  # (p, k); kept as f2, which will do
 
@@ -59,7 +62,7 @@ class Predictions:
 
     @classmethod
     def load(cls, bench: Bench, key: str) -> Predictions:
-        """Load the predictions of a run.
+        """Load the predictions of a run, by the identities of classes.
 
         UserError where they are lost or damaged.
         """
@@ -72,6 +75,16 @@ class Predictions:
         classes = json.loads(str(kept["classes"]))
         pool = kept.get("pool", _no_ids()), kept.get("pool_probs")
         return cls(kept["ids"], kept["probs"], classes, *pool)
+
+    @classmethod
+    def load_named(cls, bench: Bench, key: str) -> Predictions:
+        """Load the predictions of a run, by the names that classes have now.
+
+        Probabilities of classes that were merged since are summed.
+        """
+        kept = cls.load(bench, key)
+        classes, probs = name_probabilities(names_at(bench), kept.classes, kept.probs)
+        return cls(kept.ids, probs, classes)
 
 
 def predictions_file(bench: Bench, key: str) -> Path:
@@ -133,7 +146,7 @@ def add_pool_predictions(bench: Bench, key: str, ids: Iterable[str], probs: np.n
 
 
 def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list[str], np.ndarray]:
-    """Read (classes, probs (m, k)) of samples of val and the pool.
+    """Read (identities of classes, probs (m, k)) of samples of val and the pool.
 
     A row is NaN where the run did not see the sample.
     """
@@ -171,8 +184,11 @@ def read_complete_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarr
 
 
 def read_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarray:
-    """Read the labels (m,) that a run predicts, "" for unseen samples."""
-    kept = Predictions.load(bench, key)
+    """Read the labels (m,) that a run predicts, "" for unseen samples.
+
+    As classes are called now.
+    """
+    kept = Predictions.load_named(bench, key)
     classes = np.array([*kept.classes, ""], dtype=object)
     at = locate_hashes(kept.ids, np.asarray(ids, "S32"))
     return classes[np.where(at >= 0, kept.probs.argmax(1)[at], -1)]

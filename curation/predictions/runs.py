@@ -19,6 +19,7 @@ from assay.curation.statistics import contrasts, estimates
 from assay.curation.storage.interface import Bench
 from assay.curation.times import iso_time, now
 from assay.curation.versioning.expressions import fill_seed
+from assay.curation.versioning.version_names import rename_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def tabulate_runs(bench: Bench, split: str = "val", version: str = "HEAD") -> pd
     table = bench.query(f"select {COLUMNS} from runs order by ts, key").drop(
         columns=["recipe", "config", "train_tree"]
     )
-    truth = bench.frame(version, split).label.dropna().sort_index()
+    truth = read_truth(bench, split, version)
     truth = truth[~truth.index.duplicated()]
     lost = table.failed.notna() | (len(truth) == 0)
     unknown = (np.nan,) * 3
@@ -57,7 +58,7 @@ def tabulate_versions(bench: Bench, split: str = "val", version: str = "HEAD") -
     """
     import pandas as pd
 
-    truth = bench.frame(version, split).label.dropna().sort_index()
+    truth = read_truth(bench, split, version)
     rows = bench.rows(
         "select version, arch, key, n_train from runs "
         "where failed is null and version is not null order by ts, key"
@@ -79,6 +80,11 @@ def tabulate_versions(bench: Bench, split: str = "val", version: str = "HEAD") -
     return pd.DataFrame(
         out, columns=["version", "arch", "seeds", "n_train", "accuracy", "low", "high", "n"]
     )
+
+
+def read_truth(bench: Bench, split: str, version: str) -> pd.Series:
+    """Read the labels of a split in a version, as classes are called now: id -> label."""
+    return rename_labels(bench, bench.frame(version, split).label.dropna().sort_index(), version)
 
 
 def score_run(bench: Bench, key: str, truth: pd.Series) -> tuple[float, float, float]:

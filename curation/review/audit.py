@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, live_edits, pointers
+from assay.curation.versioning import class_list, class_names, expressions, live_edits, pointers
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +46,7 @@ def list_decisions(con: duckdb.DuckDBPyConnection, upto: int = schema.END) -> pd
 
     Frame sample -> label, verdict, audit, batch.
     """
+    class_names.offer_names(con, upto)
     return con.execute(DECISIONS, dict(upto=upto)).df().set_index("sample")
 
 
@@ -57,7 +58,7 @@ def list_population(bench: Bench, split: str, version: str | int = "HEAD") -> li
 
 def list_classes(bench: Bench) -> list[str]:
     """List the labels that an auditor may answer with."""
-    return sorted(set(bench.state().label.dropna()))
+    return class_list.list_classes(bench)
 
 
 def draw_sheet(bench: Bench, rule: dict) -> list[str]:

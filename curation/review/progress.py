@@ -11,7 +11,12 @@ from assay.curation.statistics import errors_left, sampling
 from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import END
 from assay.curation.versioning import votes
+from assay.curation.versioning.class_list import order_classes
+from assay.curation.versioning.class_names import offer_names
+from assay.curation.versioning.live_edits import SPOKEN
+from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
 
 GIVEN_THEN = f"""
 with said as (
-    select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from edits
+    select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from {SPOKEN}
     where field = 'label'
     and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),
@@ -40,7 +45,9 @@ def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
     people decided: a source that has changed its labels since says nothing about what was found.
     """
     given = reviewed.given_label.copy()
-    then = dict(bench.rows(GIVEN_THEN))
+    with bench.connect() as con:
+        offer_names(con, END)
+        then = dict(con.execute(GIVEN_THEN).fetchall())
     given.update(given.index.to_series().map(then).dropna())
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 
@@ -98,7 +105,8 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     if kept is None or not len(sure):
         return []
-    classes = np.array(kept.classes, object)
+    former = names_at(bench).former_names(set(state.label))
+    classes = np.array([former.get(name, name) for name in kept.classes], object)
     at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)
     predicted = classes[np.where(kept.few, 0, kept.pred_probs[at]).argmax(1)]
@@ -107,7 +115,7 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     wrong = find_wrong(bench, state.loc[sure]).to_numpy()
     doubted = judged & (predicted != given)
     out = []
-    for name in sorted(set(given)):
+    for name in order_classes(bench, set(given)):
         here = given == name
         counts = dict(
             sure_at_random=here,

@@ -9,6 +9,7 @@ from assay.curation.splits import LOCKED
 from assay.curation.statistics import estimates
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
+from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.decision_cells import SECONDS
 from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import CAST, PERSON, VOTES
@@ -43,6 +44,7 @@ def list_other_votes(bench: Bench, sample: str, who: str) -> dict:
     Nothing of test and guard samples.
     """
     with bench.connect() as con:
+        offer_names(con)
         found = con.execute(OTHERS, dict(sample=sample, upto=END)).fetchall()
     state = bench.state()
     if sample not in state.index or state["split"][sample] in LOCKED:
@@ -89,6 +91,7 @@ def count_reviewers(bench: Bench, version: str = "HEAD") -> tuple[pd.DataFrame, 
     )
     held = state.index[state.split.isin(LOCKED)]
     with bench.connect() as con:
+        offer_names(con, upto)
         people = con.execute(REVIEWERS, dict(upto=upto)).df()
         pointers.register_values(con, "held", list(held))
         pairs = con.execute(PAIRS, dict(upto=upto)).df()

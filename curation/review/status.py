@@ -15,6 +15,7 @@ from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
+from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.history import EDITS_SINCE_COMMIT
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         samples=int(keep.sum()),
         dropped=int((~keep).sum()),
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes={c: int(n) for c, n in count_labels(state).items()},
+        classes=order_counts(bench, count_labels(state), version),
+        classes_only_in_test=list_only_in_test(bench, state, version),
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
@@ -81,6 +83,21 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     else:
         out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
     return out
+
+
+def order_counts(bench: Bench, counts: pd.Series, version: str) -> dict[str, int]:
+    """Put the counts of classes in the order of the class list."""
+    return {name: int(counts[name]) for name in order_classes(bench, counts.index, version)}
+
+
+def list_only_in_test(bench: Bench, state: pd.DataFrame, version: str) -> list[str]:
+    """List the classes that no sample outside test has, but for the pool's.
+
+    No model can learn them; often they are other names for a class that train has.
+    """
+    kept = state[state.keep & state.label.notna()]
+    only = set(kept.label[kept.split == "test"]) - set(kept.label[kept.split != "test"])
+    return order_classes(bench, only, version)
 
 
 def count_labels(state: pd.DataFrame) -> pd.Series:

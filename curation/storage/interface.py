@@ -20,7 +20,7 @@ class Bench(Protocol):
     path: Path
     file: Path
     arrays: Path
-    labels: set[str] | None  # every label that a sample has or had, where it was asked
+    labels: tuple[Any, set[str]] | None  # every class, and as of what, where it was asked
     states: dict  # the last few states, by log position or expression
     positions: dict
     inode: int | None
@@ -63,6 +63,9 @@ class Bench(Protocol):
         *,
         to: str | None = None,
         overwrite: bool | None = None,
+    ) -> dict: ...
+    def rename_class(
+        self, old: str, new: str, who: str = "", why: str = "", dry: bool = False
     ) -> dict: ...
     def undo(self, batch: str | None = None, who: str = "") -> dict: ...
     def redo(self, who: str = "") -> dict: ...

@@ -44,6 +44,8 @@ UPGRADES = {
     "4": f"""alter table edits add column kind varchar;
         alter table edits add column origin_kind varchar;
         update edits set {KINDS};""",
+    # labels are read through renames of classes: an Assay that knows none would show the old names
+    "5": "",
 }
 SCHEMAS = {
     str(i + 1): TABLES + "".join(list(UPGRADES.values())[:i]) for i in range(len(UPGRADES) + 1)
@@ -55,6 +57,8 @@ HAS_TABLES = """select 1 from duckdb_tables()
 LINK = """select sha256(string_agg(sha256(json_array(seq, uid, prev_hash, batch, origin, sample, field,
         value, verdict, who, why, suggested, seconds, epoch_us(ts))::varchar), '' order by seq))
     from edits where seq > ? and seq <= ?"""
+# where the edits of field `schema` are, as JSON: what most logs have few or none of
+SCHEMA_EDITS = "select value from meta where key = 'schema_edits'"
 LOG_END = """select (select coalesce(max(seq), 0) from edits), value
     from meta where key = 'head'"""
 END = 2**62  # beyond every position
@@ -69,6 +73,7 @@ VALID_VALUE = f"""case field
     when 'tag' then json_type(value::json, '$.name') = 'VARCHAR'
         and json_type(value::json, '$.on') = 'BOOLEAN'
     when 'rule' then json_type(value::json, '$.name') = 'VARCHAR'
+    when 'schema' then json_type(value::json, '$.name') = 'VARCHAR'
     when 'place' then json_type(value::json, '$.key') = 'VARCHAR'
         and json_type(value::json, '$.was') = 'VARCHAR' end
     or (json_type(value::json) = 'NULL' and {KIND_COLUMNS["kind"]} in ('undo', 'redo', 'revert', 'merge', 'repair'))"""

@@ -5,6 +5,7 @@ It lies in DuckDB, in the bench's folder. How the file is reached is in access.p
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from contextlib import suppress
@@ -29,6 +30,7 @@ from assay.curation.storage.schema import (
     LOG_END,
     MOVE_SAMPLES,
     SCHEMA,
+    SCHEMA_EDITS,
     SCHEMAS,
     UNUSUAL_FIELDS,
     UPGRADES,
@@ -274,12 +276,23 @@ class Store(FileAccess):
             from {table} order by n""",
             dict(before=before, head=head),
         )
+        if "schema" in unusual:
+            _keep_schema_edits(con, before)
         if "place" in unusual:
             con.execute(MOVE_SAMPLES.format(table=table))
         link = con.execute(LINK, [before, before + count]).fetchall()[0][0]
         head = sha256((head + link).encode()).hexdigest()
         con.execute("update meta set value = ? where key = 'head'", [head])
         self.new_tail = str(before + count), head
+
+
+def _keep_schema_edits(con: duckdb.DuckDBPyConnection, before: int) -> None:
+    """Write down where the schema edits after a position are."""
+    found = con.execute(SCHEMA_EDITS).fetchall()
+    known = [seq for seq in json.loads(found[0][0]) if seq <= before] if found else []
+    new = "select seq from edits where seq > ? and field = 'schema' order by seq"
+    known += [seq for (seq,) in con.execute(new, [before]).fetchall()]
+    con.execute("insert or replace into meta values ('schema_edits', ?)", [json.dumps(known)])
 
 
 def _log_end(con: duckdb.DuckDBPyConnection) -> tuple[int, str]:

@@ -5,17 +5,19 @@ Each appends one batch to the log, or nothing, and brings the scores to the new 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Set
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, suggest_names
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
-from assay.curation.text import MAX_TEXT, check_text
+from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.times import iso_time, to_stored
-from assay.curation.versioning import edits, later_edits, states, undo
+from assay.curation.versioning import class_list, class_names, edits, later_edits, states, undo
 from assay.curation.versioning.decision_cells import DECISIONS
+from assay.curation.versioning.live_edits import SPOKEN
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ def apply_decisions(
     Returns {batch, edits, samples, confirmed, restated (confirmations of a label that somebody had
     changed meanwhile), already (samples that were so), newer (samples that others had decided since),
     own_newer (samples that `who` had decided since, and changes back), reasons_left_out (of rows of
-    which nothing is stored), unsure, rescored}. All or nothing: UserError names bad rows.
+    which nothing is stored), unsure, read_as ({a name that was given up: what its class is called
+    now}, of the labels that say one), new_classes ({name: names that look like it}), rescored}. All
+    or nothing: UserError names bad rows.
     """
     if not who:
         raise UserError("expected to know who decides, found nobody", "say --who NAME")
@@ -51,11 +55,10 @@ def apply_decisions(
     # planned on what stands now, or a confirmation could overwrite somebody's relabelling
     with bench.transaction() as con:
         samples = decisions["sample"] if "sample" in decisions else ()
-        rows = edits.plan_edits(
-            states.read_current_values(con, samples),
-            find_known_labels(bench, con, decisions) | set(new_classes),
-            decisions,
-        )
+        before = find_known_labels(bench, con, decisions)
+        known = before | set(new_classes)
+        decisions, read_as = read_former_names(con, decisions, known)
+        rows = edits.plan_edits(states.read_current_values(con, samples), known, decisions)
         if why:
             rows["why"] = rows.why.where(rows.why != "", why)
         rows = later_edits.drop_repeated(con, rows, who)
@@ -89,6 +92,8 @@ def apply_decisions(
         samples=rows["sample"].nunique(),
         confirmed=int(count.get("confirm", 0)),
         unsure=int(count.get("unsure", 0)),
+        read_as=read_as,
+        new_classes=list_new(rows, before),
         rescored=bench.rescore() if len(rows) else False,
     )
 
@@ -103,20 +108,57 @@ def list_decided(decisions: pd.DataFrame) -> set[str]:
 
 
 def find_known_labels(
-    bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame
+    bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame | None = None
 ) -> set[str]:
-    """Find every label that any sample has or had.
+    """Find every class: declared, or a label that any sample has or had.
 
-    The log is asked only for a label that is news.
+    As classes are called now. For `decisions` the log is asked only where one has a label that is
+    news.
     """
-    asked = set(map(str, decisions["label"])) if "label" in decisions else set()
-    if bench.labels is None or not asked <= bench.labels:
-        found = con.execute(
-            """select distinct value ->> '$'
-            from (select distinct value from edits where field = 'label')"""
-        ).fetchall()
-        bench.labels = {label for (label,) in found if label is not None}
-    return bench.labels
+    names = class_names.offer_names(con)
+    has_labels = decisions is not None and "label" in decisions
+    asked = set(map(str, decisions["label"].dropna())) - {""} if has_labels else set()
+    fresh = bench.labels is not None and bench.labels[0] is names and decisions is not None
+    if not fresh or not asked <= bench.labels[1]:
+        found = con.execute(f"""select distinct value ->> '$'
+            from {SPOKEN} where field = 'label'""").fetchall()
+        labels = {label for (label,) in found if label is not None}
+        bench.labels = names, labels | set(class_list.list_entries(names))
+    return bench.labels[1]
+
+
+def list_new(rows: pd.DataFrame, known: Set[str]) -> dict[str, list[str]]:
+    """List the classes that edits add: {name: known ones that look like it}."""
+    said = {json.loads(value) for value in rows.value[rows.field == "label"].unique()}
+    near = {name: find_near(name, known) for name in sorted(said - known)}
+    return near
+
+
+def find_near(name: str, known: Set[str]) -> list[str]:
+    """Find the known names that may have been meant, those that look the same first."""
+    alike = [g for g in find_alike({name, *known}) if name in g]
+    same = [other for group in alike for other in group if other != name]
+    return list(dict.fromkeys([*same, *suggest_names(name, known)]))
+
+
+def read_former_names(
+    con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame, known: Set[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read names that were given up as what their classes are called now.
+
+    A sheet may have been written before a rename. Returns the decisions, and {old: new} of the
+    labels among them.
+    """
+    former = class_names.read_names(con).former_names(known)
+    if not former:
+        return decisions, {}
+    said = set(map(str, decisions["label"])) if "label" in decisions else set()
+    for column in ("label", "given_label", "suggested_label"):
+        if column in decisions:
+            cells = decisions[column]
+            called = [former.get(c, c) if isinstance(c, str) else c for c in cells]
+            decisions = decisions.assign(**{column: called})
+    return decisions, {old: new for old, new in former.items() if old in said}
 
 
 def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
@@ -124,14 +166,15 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
 
     batch: by default the last decision that stands. What somebody edited since is left alone. Undo
     is an edit: undone itself, it is a redo.
-    Returns {batch, undone, by, restored, left_alone, rescored}.
+    Returns {batch, undone, by, restored, left_alone, renames (of classes, that it took back, or
+    made again), rescored}.
     """
     with bench.transaction() as con:
         stacks = undo.read_stacks(con)
         names = (
             undo.choose_batches(con, batch)
             if batch
-            else [b for b in stacks.done if stacks.kinds[b] == "edit"][::-1]
+            else [b for b in stacks.done if stacks.kinds[b] in ("edit", "schema")][::-1]
         )
         if not names:
             raise UserError(
@@ -146,7 +189,16 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
                 break
         out = append_undo(bench, con, plan, kind, f"{kind} of {name}", who)
     rescored = bench.rescore() if out["batch"] else False
+    out["renames"] = describe_renames(plan, kind)
     return out | dict(undone=name, by=stacks.authors[name], rescored=rescored)
+
+
+def describe_renames(plan: pd.DataFrame, kind: str) -> list[str]:
+    """Describe the renames that a plan takes back, or makes again."""
+    column = "now" if kind == "undo" else "value"
+    rows = plan[(plan.field == "schema") & plan.popped.astype(bool)]
+    said = [json.loads(value) for value in rows[column]]
+    return [f"{value['from']} -> {value['to']}" for value in said if "from" in value]
 
 
 def redo_last(bench: Bench, who: str = "") -> dict:

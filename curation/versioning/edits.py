@@ -6,6 +6,7 @@ A frame of decisions is checked as a whole against what stands, and applied whol
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from assay.curation.versioning.class_names import ClassNames
+
 
 EDITS = ["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
 MOST_SHOWN = 20  # bad lines in an error
@@ -46,7 +49,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, unknown, seen = [], [], [], set()
+    edits, bad, seen, unknown = [], [], set(), {}
     for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: v if is_odd_value(v) else "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
@@ -63,7 +66,8 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
                 edits.append((sample, *format_edit(edit, given)))
         except ValueError as e:
             bad.append(f"line {line} ({sample[:32]}): {e}")
-            unknown += [e.label] if isinstance(e, NoSuchClass) else []
+            if isinstance(e, NoSuchClass):
+                unknown[e.label] = unknown.get(e.label, 0) + 1
     if bad:
         refuse_lines(bad, unknown, classes)
     return pd.DataFrame(edits, columns=EDITS).astype(dict(seconds="f8"))
@@ -131,21 +135,23 @@ def check_cells(given: dict[str, Any]) -> None:
             raise ValueError(f"its {name} {wrong}")
 
 
-def refuse_lines(bad: list[str], unknown: list[str], classes: Set[str]) -> None:
+def refuse_lines(bad: list[str], unknown: dict[str, int], classes: Set[str]) -> None:
     """Raise the UserError that names bad lines.
 
-    unknown: labels in them that are no class.
+    unknown: labels that no class has, and in how many lines; each may be a new class.
     """
     more = f" ... and {len(bad) - MOST_SHOWN} more" if len(bad) > MOST_SHOWN else ""
-    new = " (a class that is new on purpose: --new-class NAME)" if unknown else ""
+    some = [f"--new-class {shlex.quote(name)} ({n:,} lines)" for name, n in unknown.items()]
+    others = f" and {len(some) - 3:,} others" if len(some) > 3 else ""
+    new = f"; or add what is a new class: {', '.join(some[:3])}{others}" if some else ""
     shown = "\n  ".join(bad[:MOST_SHOWN])
     problem = (
         "expected decisions on samples and classes of this bench, "
         f"found {len(bad)} bad line(s):\n  {shown}{more}"
     )
     hint = f"mend these lines{new}; nothing was applied"
-    if len(unknown) == len(bad):  # nothing else is wrong
-        raise UnknownClass(problem, hint, unknown[0], classes)
+    if sum(unknown.values()) == len(bad):  # nothing else is wrong
+        raise UnknownClass(problem, hint, next(iter(unknown)), classes)
     raise UserError(problem, hint)
 
 
@@ -179,6 +185,12 @@ class EditValues:
 
         As objects; None where seq is 0."""
         return self.values[column][self.codes[column][seqs]]
+
+    def read_labels(self, seqs: np.ndarray, names: ClassNames) -> np.ndarray:
+        """Read the labels that the edits `seqs` say, as their classes are called.
+
+        As objects; None where seq is 0."""
+        return names.find_many(self.read("value", seqs), seqs, self.codes["value"][seqs])
 
     def test(self, column: str, seqs: np.ndarray, test: Callable[..., bool]) -> np.ndarray:
         """Test what the edits `seqs` say.

@@ -9,9 +9,10 @@ import numpy as np
 
 from assay.curation.errors import UnknownSample, UserError
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import expressions, live_edits, pointers, states
+from assay.curation.versioning import class_names, expressions, live_edits, pointers, states
 from assay.curation.versioning.decision_cells import SECONDS
 from assay.curation.versioning.edits import EditValues
+from assay.curation.versioning.version_names import rename_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +74,9 @@ def read_log(bench: Bench) -> pd.DataFrame:
 def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | pd.DataFrame]:
     """Compare version `b` with `a`: what it has that `a` has not.
 
-    A dict of a, b, matrix (frame from, to, n: labels of samples kept in both), and frames of samples: relabelled,
-    added, removed, moved (from one split to another), tagged; each with sample, source_id, from, to."""
+    A dict of a, b, matrix (frame from, to, n: labels of samples kept in both), renamed (the same of classes that are
+    called otherwise in `b`: that is no other label), and frames of samples: relabelled, added, removed, moved (from one
+    split to another), tagged; each with sample, source_id, from, to."""
     import pandas as pd
 
     one, two = read_changed(bench, a, b)
@@ -88,6 +90,9 @@ def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | p
         keys = one["key"].where(one["key"].notna(), two["key"])
     was, now = (f.keep.eq(True).to_numpy() for f in (one, two))
     both = was & now
+    before, one = one, one.assign(label=rename_labels(bench, one.label, a, b))
+    if "seq" in one:  # the same edit, whatever its class was called
+        one["label"] = one.label.mask(one.seq.eq(two.seq), two.label)
 
     def differ(column: str) -> np.ndarray:
         return one[column].to_numpy(object) != two[column].to_numpy(object)
@@ -110,7 +115,10 @@ def diff_versions(bench: Bench, a: str | int, b: str | int) -> dict[str, str | p
         parts["relabelled"].groupby(["from", "to"], dropna=False).size().rename("n").reset_index()
     )
     matrix = matrix.sort_values("n", ascending=False, kind="stable")
-    return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), **parts)
+    renamed = pd.DataFrame({"from": before.label[both], "to": one.label[both]}).dropna()
+    renamed = renamed[renamed["from"] != renamed["to"]]
+    renamed = renamed.groupby(["from", "to"]).size().rename("n").reset_index()
+    return dict(a=str(a), b=str(b), matrix=matrix.reset_index(drop=True), renamed=renamed, **parts)
 
 
 def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -128,14 +136,19 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
         between = """select distinct rowid from samples where id in (
             select sample from edits where field = 'tag' and seq > $a and seq <= $b)"""
         tagged = con.execute(between, dict(a=min(uptos), b=max(uptos))).fetchnumpy()["rowid"]
+        names = [class_names.read_names(con, upto) for upto in uptos]
         differ = (points[0] != points[1]).any(1)
+        differ |= names[0].renames != names[1].renames
         differ[tagged] = True
         keys = ids.filter(differ).to_pandas(ignore_metadata=True).set_index("id")["key"]
         values = EditValues(con, np.concatenate([p[differ] for p in points]), ("value",))
         out = []
-        for upto, (label, _, keep, split) in zip(uptos, (p[differ].T for p in points)):
+        for upto, called, (label, _, keep, split) in zip(
+            uptos, names, (p[differ].T for p in points)
+        ):
             said = dict(
-                label=values.read("value", label),
+                label=values.read_labels(label, called),
+                seq=label,
                 split=values.read("value", split),
                 tags=states.read_tags(con, upto, keys.index),
             )
@@ -170,6 +183,11 @@ and d.slot = {live_edits.SLOT.replace("field", "e.field").replace("value", "e.va
 where e.sample = $sample and e.seq <= $upto order by e.seq"""
 
 
+# a rename, as a row of the life of a sample of its class
+RENAMED = """select seq, ts, who, batch, 'label' as field, value ->> 'to' as value, why, null as suggested,
+    (select arg_min(name, upto) from commits where upto >= seq) as version from edits where seq = ?"""
+
+
 def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life:
     """Read who decided what about one sample.
 
@@ -196,7 +214,35 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
         points = pointers.read_pointers(con, upto, 1, wanted=True)[0, [0, 2, 3]]
     last = ~(frame.field + frame.value.str.removeprefix("-")).duplicated(keep="last")
     frame["stands"] = frame.seq.isin(points) | last & (frame.field == "tag")
-    return Life(*exact[0][:2], frame)
+    return Life(*exact[0][:2], add_renames(bench, frame, upto))
+
+
+def add_renames(bench: Bench, life: pd.DataFrame, upto: int) -> pd.DataFrame:
+    """Add the renames of the class of a sample to what it was labelled.
+
+    life: the frame of a Life. The label that stands may then be the one that a rename says.
+    """
+    import pandas as pd
+
+    with bench.connect() as con:
+        renames = class_names.read_names(con, upto).renames
+        labels = life[life.field == "label"]
+        rows = []
+        for rename in renames:
+            names = class_names.read_names(con, rename.seq - 1)
+            before = labels[labels.seq < rename.seq].tail(1)
+            if len(before) and names.find(before.value.item(), before.seq.item()) == rename.old:
+                rows += con.execute(RENAMED, [rename.seq]).df().to_dict("records")
+    if not rows:
+        return life
+    stands = life.stands & (life.field == "label")
+    if len(last := life.seq[stands]) and rows[-1]["seq"] > last.iloc[0]:
+        life = life.assign(stands=life.stands & ~stands)
+        rows[-1]["stands"] = True
+    added = pd.DataFrame(rows).assign(verdict="set", undone=False)
+    added["seconds"], added["stands"] = float("nan"), added.get("stands", False)
+    added["stands"] = added.stands.eq(True)
+    return pd.concat([life, added[life.columns]]).sort_values("seq", ignore_index=True)
 
 
 def describe_suggestion(suggested: str | None) -> str:

@@ -13,7 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.text import find_flaw
 from assay.curation.versioning import edits, states, undo
-from assay.curation.versioning.changes import append_undo, find_known_labels
+from assay.curation.versioning.changes import append_undo, find_known_labels, read_former_names
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,11 +85,12 @@ def store_run(
 
     frame = pd.DataFrame([row for _, rows in run for row in rows], dtype=object)
     try:
-        rows = edits.plan_edits(
-            states.read_current_values(con, frame["sample"]),
-            find_known_labels(bench, con, frame),
-            frame,
-        )
+        known = find_known_labels(bench, con, frame)
+        if "new_class" in frame:  # somebody was asked, and added it
+            new = frame.pop("new_class").eq("true")
+            known = known | set(frame.label[new & frame.label.notna()])
+        frame, _ = read_former_names(con, frame, known)
+        rows = edits.plan_edits(states.read_current_values(con, frame["sample"]), known, frame)
     except UserError as e:  # one by one, then: the others are sound
         if len(run) == 1:
             return {run[0][0]: e.problem}

@@ -9,6 +9,7 @@ from assay.curation.errors import Question, UserError
 from assay.curation.storage.schema import PERSON_KINDS
 from assay.curation.text import format_count
 from assay.curation.versioning.decision_cells import DECISIONS
+from assay.curation.versioning.live_edits import SPOKEN
 from assay.curation.versioning.pointers import register_values
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # the last word on a label, if nothing but decisions came after it on that sample: what a merge or an
 # undo left, a decision settles, and be it the same again
-LAST_WORD = f"""with mine as (select e.* from edits e semi join wanted w on e.sample = w.sample),
+LAST_WORD = f"""with mine as (select e.* from {SPOKEN} e semi join wanted w on e.sample = w.sample),
 ours as (select sample, max(seq) as seq from mine where kind not in {PERSON_KINDS} group by sample),
 said as (
     select sample, max(seq) as seq, arg_max(who, seq) as who, arg_max(value ->> '$', seq) as value,

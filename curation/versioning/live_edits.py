@@ -2,14 +2,21 @@
 
 from assay.curation.storage.schema import PERSON_KINDS
 
-# a slot is what one edit speaks about: a tag or a rule of each name is a slot of its own
-SLOT = "field || case when field in ('tag', 'rule') then ':' || (value ->> 'name') else '' end"
+# a slot is what one edit speaks about: a tag, rule or schema edit of each name is its own slot
+SLOT = "field || case when field in ('tag', 'rule', 'schema') then ':' || (value ->> 'name') else '' end"
 # these batches take others off the stack, or put them on again
 BACK = "kind in ('undo', 'redo', 'revert')"
-# a decision that an import put in again over what the source says now: it goes and comes with the decision itself
-AGAIN = f"(kind = 'import' and origin_kind in {PERSON_KINDS})"
+# a decision that an import put in again over what the source says now, or a rename that a merge said again: it goes
+# and comes with the decision itself
+AGAIN = (
+    f"(kind = 'import' and origin_kind in {PERSON_KINDS} or kind = 'merge' and field = 'schema')"
+)
 # what somebody said elsewhere, that an import brought: it goes and comes with the import
 VOTE = f"(kind in {PERSON_KINDS} and origin_kind = 'import')"
+# labels as they are called at $upto, where class_names.offer_names has offered `renamed`
+CALLED = "e.field = 'label' and r.was = (e.value ->> '$') and e.seq >= r.since and e.seq < r.until"
+SPOKEN = f"""(select e.* replace (coalesce(r.label::json, e.value) as value)
+    from edits e left join renamed r on {CALLED})"""
 # one row for each batch that such an edit took off (alive false) or put back on (true), of one sample and slot
 TOGGLES = f"""
 turned as (
@@ -28,5 +35,5 @@ ALIVE = f"""{TOGGLES},
 alive as (
     select e.* from (
         select *, {SLOT} as slot, if({AGAIN} or {VOTE}, origin, batch) as decision
-        from edits where not {BACK} and seq <= $upto {{only}}) e
+        from {SPOKEN} where not {BACK} and seq <= $upto {{only}}) e
     anti join dead d on d.batch in (e.batch, e.decision) and e.sample = d.sample and e.slot = d.slot)"""

@@ -18,7 +18,9 @@ from assay.curation.storage.shards import Shards, array_file
 from assay.curation.system import permissions
 from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
 from assay.curation.versioning import states
-from assay.curation.versioning.live_edits import SLOT
+from assay.curation.versioning.class_list import list_entries
+from assay.curation.versioning.class_names import SchemaEdit, offer_names
+from assay.curation.versioning.live_edits import SLOT, SPOKEN
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,7 +56,8 @@ sides as (
 -- what they froze in a regression set has left the other splits for good, wherever we moved it meanwhile
 wanted as (select *, if(ours and not (their and slot = 'split' and t.value ->> '$' = 'guard'), o, t) as w from sides)
 -- the last of their edits that are new here (f) will stand: said again is what should stand and would not
-select sample, slot, w.field as field, w.value as value, w.verdict as verdict, w.origin as origin, w.who as who,
+select sample, slot, w.uid as uid, t.uid as their_uid,
+    w.field as field, w.value as value, w.verdict as verdict, w.origin as origin, w.who as who,
     t.value as their_value, t.who as their_who, ours and their and o.value <> t.value as conflict
 from wanted where w.value <> f.value
     or (not (ours and their) and (w.verdict, w.origin) is distinct from (f.verdict, f.origin)) order by w.seq"""
@@ -102,9 +105,16 @@ def merge_edits(bench: Bench, con: duckdb.DuckDBPyConnection, who: str, other: B
         return dict(batch=None, edits=0, samples=0, authors=[], conflicts=[])
     check_copy(con, other)
     sides = con.execute(SIDES).df()  # before their edits are here
+    renames = find_unknown_renames(con)
     new = take_samples(con)
     take_edits(bench, con, other, n)
-    batch = append_sides(bench, con, sides, who, other) if len(sides) else None
+    batch = new_batch("merge") if len(sides) or len(renames) else None
+    schema = (sides.field == "schema").to_numpy(bool)
+    # first what classes are called, then which class each sample has
+    append_sides(bench, con, sides[schema], who, other, batch)
+    append_renames(bench, con, renames, who, other, batch)
+    sides = call_labels(con, sides)
+    append_sides(bench, con, sides[~schema], who, other, batch)
     check_test_split(con)
     conflicts = [
         dict(
@@ -165,10 +175,93 @@ def take_edits(bench: Bench, con: duckdb.DuckDBPyConnection, other: Bench, count
     con.execute("drop table temp.arriving")
 
 
+def find_unknown_renames(con: duckdb.DuckDBPyConnection) -> list[SchemaEdit]:
+    """Find our renames that they did not know when they gave a label its old name.
+
+    Those are read through them, too: they meant the class that had the name. Not where the name is
+    a class again here: then nobody can tell.
+    """
+    names = offer_names(con)
+    told = {e.uid for e in names.edits if "from" in e.value}
+    known = "select uid from theirs.edits where field = 'schema'"
+    told -= {uid for (uid,) in con.execute(known).fetchall()}
+    if not told:
+        return []
+    labels = "select distinct value ->> '$' from {} where field = 'label'"
+    theirs = {label for (label,) in con.execute(labels.format("fresh")).fetchall()}
+    ours = {label for (label,) in con.execute(labels.format(SPOKEN)).fetchall()}
+    ours |= set(list_entries(names))
+    out = []
+    for edit in names.edits:
+        if edit.uid in told and edit.value["from"] in theirs - ours:
+            theirs.add(edit.value["to"])
+            out.append(edit)
+    return out
+
+
+def append_renames(
+    bench: Bench,
+    con: duckdb.DuckDBPyConnection,
+    renames: list[SchemaEdit],
+    who: str,
+    other: Bench,
+    batch: str | None,
+) -> None:
+    """Say our renames again, so that their labels are read through them."""
+    import pandas as pd
+
+    if not renames:
+        return
+    rows = pd.DataFrame(
+        dict(
+            sample="",
+            field="schema",
+            value=[json.dumps(edit.value) for edit in renames],
+            origin=[edit.batch for edit in renames],
+            suggested=json.dumps(dict(merge=str(other.given))),
+            why="merge: labels from there are read through it",
+        )
+    )
+    bench.append(con, rows, batch, who)
+
+
+def call_labels(con: duckdb.DuckDBPyConnection, sides: pd.DataFrame) -> pd.DataFrame:
+    """Call the labels that a merge says again as their classes are called now.
+
+    What differed in a name alone is no conflict.
+    """
+    labels = sides[sides.slot == "label"]
+    if not len(labels) or not (names := offer_names(con)).renames:
+        return sides
+    uids = [*labels.uid, *labels.their_uid]
+    at = dict(
+        con.execute("select uid, seq from edits where uid in (select unnest(?))", [uids]).fetchall()
+    )
+
+    def call(value: str, uid: str) -> str:
+        name = json.loads(value)
+        return json.dumps(name if name is None else names.find(name, at[uid]))
+
+    sides = sides.copy()
+    for column, uid in (("value", "uid"), ("their_value", "their_uid")):
+        called = [call(v, u) for v, u in zip(labels[column], labels[uid])]
+        sides.loc[labels.index, column] = called
+    same = (sides.slot == "label") & (sides.value == sides.their_value)
+    sides["conflict"] = sides.conflict.astype(bool) & ~same
+    return sides
+
+
 def append_sides(
-    bench: Bench, con: duckdb.DuckDBPyConnection, sides: pd.DataFrame, who: str, other: Bench
-) -> str:
-    """Say again what should stand and would not; returns the batch."""
+    bench: Bench,
+    con: duckdb.DuckDBPyConnection,
+    sides: pd.DataFrame,
+    who: str,
+    other: Bench,
+    batch: str | None,
+) -> None:
+    """Say again what should stand and would not."""
+    if not len(sides):
+        return
     said, why = [], []
     for row in sides.itertuples():
         if row.conflict:
@@ -178,10 +271,8 @@ def append_sides(
         else:
             said.append(json.dumps(dict(merge=str(other.given))))
             why.append("merge: stands as it did")
-    batch = new_batch("merge")
     edits = sides[["sample", "field", "value", "verdict", "origin"]]
     bench.append(con, edits.assign(suggested=said, why=why), batch, who)
-    return batch
 
 
 def check_test_split(con: duckdb.DuckDBPyConnection) -> None:

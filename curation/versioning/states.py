@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END, PERSON_KINDS
+from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.pointers import (
     LAST,
@@ -142,10 +143,11 @@ def read_values(
     if wanted:
         register_values(con, "wanted", list(index))
     points = read_pointers(con, upto, len(index), wanted)
+    names = read_names(con, upto)
     values, (label, given, keep, split) = EditValues(con, points), points.T
     columns = dict(
-        label=values.read("value", label),
-        given_label=values.read("value", given),
+        label=values.read_labels(label, names),
+        given_label=values.read_labels(given, names),
         split=values.read("value", split),
         verdict=values.read("verdict", label),
         who=values.read("who", label),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.curation.errors import UnknownBatch, UserError
 from assay.curation.storage.schema import END
 from assay.curation.times import show_time
-from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, TOGGLES, VOTE
+from assay.curation.versioning.class_names import offer_names
+from assay.curation.versioning.live_edits import ALIVE, BACK, SLOT, SPOKEN, TOGGLES, VOTE
 
 if TYPE_CHECKING:
     import datetime
@@ -50,6 +51,7 @@ def plan_undo(con: duckdb.DuckDBPyConnection, batches: Iterable[str]) -> pd.Data
     import pandas as pd
 
     con.register("chosen", pd.DataFrame(dict(batch=list(batches)), dtype=object))
+    offer_names(con)
     frame = con.execute(PLAN, dict(upto=END)).df()
     frame["popped"] = [
         [] if p is None or p is pd.NA or not len(p) else sorted(p) for p in frame.popped
@@ -62,7 +64,7 @@ def undo_edits(plan: pd.DataFrame, kind: str, why: str) -> pd.DataFrame:
     import pandas as pd
 
     found = plan[plan.popped.map(bool).astype(bool)]
-    off = dict(tag=dict(on=False), rule={})
+    off = dict(tag=dict(on=False), rule={}, schema={})
     nothing = [
         json.dumps({"name": slot.partition(":")[2], **off[f]} if f in off else None)
         for f, slot in zip(found.field, found.slot)
@@ -88,7 +90,7 @@ with mine as (select sample, {SLOT} as slot, seq, suggested from edits where bat
 top as (select sample, slot, max(seq) as top from alive group by all),
 back as (select sample, slot, seq, unnest(from_json((suggested -> 'undo'), '["varchar"]')) as batch from mine),
 revived as (
-    select e.*, b.seq as undone_at from (select *, {SLOT} as slot from edits where not {BACK}) e
+    select e.*, b.seq as undone_at from (select *, {SLOT} as slot from {SPOKEN} where not {BACK}) e
     join back b on e.batch = b.batch and e.sample = b.sample and e.slot = b.slot)
 select r.sample, r.slot, any_value(r.field) as field, list(distinct r.batch) as popped,
     arg_max(r.value, r.seq) as value, arg_max(r.verdict, r.seq) as verdict, arg_max(r.origin, r.seq) as origin,
@@ -100,6 +102,7 @@ def plan_redo(con: duckdb.DuckDBPyConnection, batch: str) -> pd.DataFrame:
     """Plan to redo what the undo or revert `batch` took off.
 
     Left alone where somebody edited since."""
+    offer_names(con)
     frame = con.execute(REDO, dict(upto=END, batch=batch)).df()
     frame["popped"] = [[] if since else sorted(p) for p, since in zip(frame.popped, frame.since)]
     return frame

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.curation.storage.schema import PERSON_KINDS
+from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE
 
 if TYPE_CHECKING:
@@ -46,5 +47,6 @@ def find_winners(con: duckdb.DuckDBPyConnection, upto: int, rows: str) -> Winner
     """Find the edits that most votes make stand.
 
     A tie is no majority: there stands what would without the rule."""
+    offer_names(con, upto)
     found = con.execute(WINNERS.format(rows=rows), dict(upto=upto)).fetchnumpy()
     return Winners(found["n"].astype("i8"), found["seq"].astype("i8"))

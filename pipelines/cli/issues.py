@@ -31,7 +31,10 @@ def list_issues(args: argparse.Namespace) -> None:
     then = "assay queue -n 200 --csv queue.csv"
     if args.kind in COPIES and len(rows):
         then = f"assay issues --kind {args.kind} --keep-one --who NAME"
-    print_table(args, rows, SHOWN, f"{then} -b {bench.given}")
+    then = f"{then} -b {bench.given}"
+    if args.kind == "similar_class_names" and len(rows):
+        then = rows.why.iloc[0].rpartition("): ")[2]
+    print_table(args, rows, SHOWN, then)
 
 
 def keep_one_copy(args: argparse.Namespace, bench: Bench) -> None:

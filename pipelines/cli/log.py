@@ -55,6 +55,8 @@ def show_diff(args: argparse.Namespace) -> None:
         return print_result(args, rows)
     tell = line_printer(args)
     tell(f"{args.a} -> {args.b}: " + ", ".join(f"{len(out[k]):,} {k}" for k in DIFFERENCES))
+    for old, new, n in out["renamed"].itertuples(index=False):
+        tell(f"renamed: {format_cell(old)} -> {format_cell(new)} ({n:,})")
     if len(out["matrix"]):
         draw_table(out["matrix"], ["from", "to", "n"])
     for kind in ("moved", "tagged"):

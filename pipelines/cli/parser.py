@@ -27,6 +27,17 @@ class Parser(argparse.ArgumentParser):
         """Raise BadCommand with argparse's message."""
         raise BadCommand(f"expected another command line, found: {message}", f"{self.prog} --help")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let options stand between the words of a verb that takes many."""
+        found, rest = super().parse_known_args(args, namespace)
+        place = rest.index("--") if "--" in rest else len(rest)
+        words = [*rest[:place], *rest[place + 1 :]]
+        if isinstance(getattr(found, "words", None), list) and not any(
+            word.startswith("-") for word in rest[:place]
+        ):
+            found.words, rest = [*found.words, *words], []
+        return found, rest
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return

@@ -31,6 +31,7 @@ QUEUE_WORDS = dict(
     suspicious="that look most wrong",
     random="drawn at random",
     again="that others have decided",
+    of_class="of the class that is asked for",
 )
 
 
@@ -39,7 +40,8 @@ def show_status(args: argparse.Namespace) -> None:
     from assay.curation.review.label_noise import describe_noise
     from assay.curation.review.progress import describe_random_rate
 
-    out, tell = open_bench(args).status(args.version), line_printer(args)
+    bench = open_bench(args)
+    out, tell = bench.status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
     tell(
         f"samples  {out['samples']:,} kept, {out['dropped']:,} out: "
@@ -50,6 +52,10 @@ def show_status(args: argparse.Namespace) -> None:
         + ", ".join(f"{format_cell(c)} {n:,}" for c, n in list(out["classes"].items())[:12])
         + (" ..." if len(out["classes"]) > 12 else "")
     )
+    if only := out["classes_only_in_test"]:
+        some = ", ".join(format_cell(c) for c in only[:12])
+        merge = f"assay classes rename {shlex.quote(only[0])} NAME -b {bench.given}"
+        tell(f"note     only test has {some}: if another class is meant, {merge}")
     if out["test"]:
         labels = ["declared audited"] * out["test"]["audited"]
         if out["audit"]["n"]:
@@ -135,7 +141,13 @@ def show_queue(args: argparse.Namespace) -> None:
 
     bench = open_bench(args)
     upto = find_position(bench, "HEAD")  # before: what is decided meanwhile is newer
-    rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
+    if args.class_ is not None:
+        from assay.curation.review.splitting import queue_class
+
+        rows = queue_class(bench, args.class_).head(args.n)
+        rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
+    else:
+        rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
     rows = queue.add_cells(rows, upto)
     if args.csv:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
@@ -201,6 +213,13 @@ def apply_edits(args: argparse.Namespace) -> None:
             f"note: {out['restated']:,} confirm the label on their sheet, "
             "which somebody had changed since: it stands again",
         )
+    for name, near in out["new_classes"].items():
+        like = f"; there is {', '.join(map(repr, near))}: was that meant?" if near else ""
+        print_line(args, f"note: {name!r} is a new class{like}")
+    for name in sorted({*args.new_class} - {*out["new_classes"]}):
+        print_line(args, f"note: --new-class {name!r}: no label was new by that name")
+    for old, new in out["read_as"].items():
+        print_line(args, f"note: {old} was renamed: it is read as {new}")
     commit = f"assay commit -m '...' -b {bench.given}"
     print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
 
@@ -259,6 +278,12 @@ def add(verbs: Verbs) -> None:
         "--opinion",
         metavar="NAME",
         help="only labels that this second opinion doubts (assay opinion), beside the random ones",
+    )
+    verb.add_argument(
+        "--class",
+        dest="class_",
+        metavar="NAME",
+        help="only the samples of this class, whoever decided about them before",
     )
     verb.add_argument(
         "--html",

@@ -41,6 +41,9 @@ def print_undone(args: argparse.Namespace, out: dict, verb: str) -> None:
         f"{format_count(out['restored'], 'value')} reverted, undoing {out['undone']} by {out['by']}"
     )
     print_line(args, f"{out['batch'] or 'nothing to revert'}: {values}{alone}")
+    for rename in out["renames"]:
+        again = "made again" if out["undone"].startswith(("undo-", "revert-")) else "taken back"
+        print_line(args, f"rename {again}: {rename}; labels given since keep their names")
     way = f"{verb} -b {args.bench or '.'} goes the other way, " if out["batch"] else ""
     print_result(args, out, f"{way}assay log --batches -b {args.bench or '.'} shows what was done")
 

@@ -38,12 +38,19 @@ def merge_bench(args: argparse.Namespace) -> None:
         f"{merged}, {format_count(out['samples'], 'new sample')}, {format_count(len(out['conflicts']), 'conflict')}"
     )
     for c in out["conflicts"][:20]:
-        ours = f"{c['sample']} {c['slot']}: {c['ours']} stands"
-        tell(f"  {ours}, {c['their_who']} says {c['theirs']}")
+        tell(f"  {describe_conflict(c)}")
     if len(out["conflicts"]) > 20:
         all_of_them = f"assay issues --kind merge_conflict -b {bench.given}"
         tell(f"  ... and {len(out['conflicts']) - 20:,} more: {all_of_them}")
     print_result(args, out, f"assay {'scan' if out['samples'] else 'queue'} -b {bench.given}")
+
+
+def describe_conflict(c: dict) -> str:
+    """Describe what both benches edited; c: as merge.merge_benches has it."""
+    what, ours, theirs = f"{c['sample']} {c['slot']}", c["ours"], c["theirs"]
+    if isinstance(ours, dict) and "from" in ours:
+        what, ours, theirs = f"class {ours['from']}", ours["to"], theirs.get("to")
+    return f"{what}: {ours} stands, {c['their_who']} says {theirs}"
 
 
 def add(verbs: Verbs) -> None:

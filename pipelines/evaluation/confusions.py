@@ -8,7 +8,9 @@ import numpy as np
 
 from assay.curation.predictions.run_predictions import Predictions
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.classification import class_indices
 from assay.curation.text import format_count
+from assay.curation.versioning.class_list import order_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,21 +24,21 @@ def load_predictions(
 ) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
     """Load what each run predicted for test samples.
 
-    As numbers into the classes. Returns the classes that the test labels or a run know, in
-    lexicographic order, and {(version, arch): (S, m) int}.
+    As numbers into the classes. Returns the classes that the test labels or a run know, in the
+    order of the class list, and {(version, arch): (S, m) int}.
     """
     runs, names = {}, set(test.label)
     ids, last = np.asarray(test.index, "S32"), None
     for c in wanted:
-        kept = Predictions.load(bench, c["key"])
+        kept = Predictions.load_named(bench, c["key"])
         if last is None or not np.array_equal(kept.ids, last):
             last, at = kept.ids, np.searchsorted(kept.ids, ids)
         names.update(kept.classes)
         answers = kept.classes, kept.probs[at].argmax(1)
         runs.setdefault((c["version"], c["arch"]), []).append(answers)
-    classes = np.array(sorted(names))
+    classes = np.array(order_classes(bench, names))
     return classes, {
-        cell: np.array([np.searchsorted(classes, own)[best] for own, best in answers])
+        cell: np.array([class_indices(own, classes)[best] for own, best in answers])
         for cell, answers in runs.items()
     }
 

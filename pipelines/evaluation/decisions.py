@@ -9,8 +9,9 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import expressions, pointers
+from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.decision_cells import SECONDS
-from assay.curation.versioning.live_edits import ALIVE
+from assay.curation.versioning.live_edits import ALIVE, SPOKEN
 from assay.curation.versioning.votes import PERSON
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ STOOD = f"with {HERE} select seq from alive where {PERSON}"
 # later one that merely confirmed it), and with it what stood before: at the first version or, of a
 # sample imported since, as it was imported
 DECIDED = f"""with {HERE},
+spoken as {SPOKEN},
 born as (
     select sample, field, min(seq) as seq from edits
     where origin_kind = 'import' and sample in (select sample from pointed where first = 0) group by all),
 stands as (
-    select p.sample, p.field, e.value, e.origin, b.value as before from pointed p join edits e on e.seq = p.last
+    select p.sample, p.field, e.value, e.origin, b.value as before from pointed p join spoken e on e.seq = p.last
     left join born i on i.sample = p.sample and i.field = p.field and p.first = 0
-    left join edits b on b.seq = if(p.first = 0, i.seq, p.first)),
+    left join spoken b on b.seq = if(p.first = 0, i.seq, p.first)),
 stack as (
     select a.sample, a.field, a.batch, a.kind, a.seq, a.value = s.value as same, s.origin
     from alive a join stands s using (sample, field)),
@@ -91,7 +93,9 @@ def load_decisions(bench: Bench, first: int, last: int) -> pd.DataFrame:
             for f, j in FIELDS.items()
         ]
         con.register("pointed", pd.concat(parts).astype(dict(sample=str)))
+        offer_names(con, first)
         stood = con.execute(STOOD, dict(upto=first)).fetchnumpy()["seq"]
+        offer_names(con, last)
         found = con.execute(DECIDED, dict(upto=last)).df().astype(dict(before=object, after=object))
     here = found["sample"].map(split).isin(("train", "val"))
     found = found[~found.seq.isin(stood) & here].reset_index(drop=True)

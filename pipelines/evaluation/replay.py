@@ -21,6 +21,7 @@ from assay.curation.statistics import contrasts
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.curation.versioning.version_names import rename_labels
 from assay.pipelines.evaluation.decisions import (
     group_reviews,
     load_decisions,
@@ -49,6 +50,7 @@ class Replay:
     def __init__(self, bench: Bench, first: str, last: str):
         a, b = resolve_span(bench, first, last)
         was, self.part = bench.state(a), scoring.without_locked(bench.state(b))
+        was = was.assign(label=rename_labels(bench, was.label, a, b))
         self.decisions = found = load_decisions(bench, a, b)
         if not found.is_review.any():
             raise UserError(

@@ -11,6 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.slicing import cluster_names, metadata, slices
 from assay.curation.statistics import contrasts, estimates, multiple_testing
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.classification import class_indices
 from assay.curation.text import format_count
 from assay.pipelines.evaluation.comparison import Comparison
 from assay.pipelines.evaluation.confusions import compare_confusions, load_predictions
@@ -56,7 +57,7 @@ def find_slice_effects(c: Comparison) -> dict:
         and cell["seed"] in judge.seeds[cell["version"], cell["arch"]]
     ]
     classes, codes = load_predictions(c.bench, cells, test)
-    truth = np.searchsorted(classes, test.label.to_numpy(dtype=str))
+    truth = class_indices(test.label, classes)
     pairs = {a: (codes[first, a], codes[last, a]) for a in archs}
     was, now = (np.concatenate(runs) for runs in zip(*pairs.values()))
     tested = sum(g["p"] is not None for g in found)

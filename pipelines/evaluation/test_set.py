@@ -19,6 +19,7 @@ from assay.curation.statistics import audit_correction, contrasts, diverged_runs
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
+from assay.curation.versioning.version_names import describe_renames, rename_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,10 @@ def audited_labels(bench: Bench, test: pd.DataFrame, version: str = "HEAD") -> A
     n, doubted = len(found), list(found.index[found.verdict == "unsure"])
     # a decision beside the random sample is no given label either
     known = audit.find_audited(bench, version)
+    found, known = (
+        f.assign(**{c: rename_labels(bench, f[c], version) for c in ("label", "given")})
+        for f in (found, known)
+    )
     given = test.label.mask(test.index.isin(known.index), known.given.reindex(test.index))
     about = dict(audited=n, of=m, unsure=len(doubted))
     if n < min(label_noise.ENOUGH, m):
@@ -236,6 +241,7 @@ def describe_fairness(bench: Bench, plan: dict, wanted: list[dict], test: pd.Dat
         hash=(bench.rules().get("test") or {}).get("hash"),
         n=len(test),
         near_duplicates=count_near_copies(bench, test, {c["version"]: c["at"] for c in wanted}),
+        renamed=describe_renames(bench, plan["versions"]),
     ) | runs.record_test_access(bench, {c["key"] for c in wanted})
 
 

@@ -10,6 +10,7 @@ from assay.curation.statistics.wording import format_interval, format_points
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 from assay.curation.versioning import expressions
+from assay.curation.versioning.version_names import describe_renames
 from assay.pipelines.evaluation.comparison import Comparison
 from assay.pipelines.evaluation.effects import explain_no_effect
 from assay.pipelines.evaluation.test_set import UNAUDITED
@@ -57,7 +58,7 @@ def list_conditions(c: Comparison, primary: dict | None, power: dict | None) -> 
     out = [c.caveat] if c.caveat else []
     if primary is not None and primary["verdict"] == UNCLEAR:
         out += explain_unclear(primary, power)
-    return out + describe_left_out(c)
+    return out + describe_left_out(c) + describe_names(c)
 
 
 def describe_gain(primary: dict) -> str:
@@ -149,6 +150,13 @@ def count_reviews_between(bench: Bench, first: str, last: str) -> int:
     versions = (first, last)
     was, now = (progress.summarize_reviews(bench, bench.state(v))["reviewed"] for v in versions)
     return max(0, now - was)
+
+
+def describe_names(c: Comparison) -> list[str]:
+    """Say by which names the versions are judged, where they differ."""
+    found = describe_renames(c.bench, c.plan["versions"])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return [f"all judged by the classes of now: {'; '.join(found[:3])}{more}"] if found else []
 
 
 def describe_left_out(c: Comparison) -> list[str]:

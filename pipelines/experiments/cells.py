@@ -22,6 +22,7 @@ from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.states import hash_tree
+from assay.curation.versioning.version_names import class_identities, rename_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,22 +132,27 @@ def automatic_control(bench: Bench, version: str) -> str | None:
 
 
 def training_set(bench: Bench, version: str) -> pd.DataFrame:
-    """Return the kept, labelled train samples of a version, sorted by id."""
+    """Return the kept, labelled train samples of a version, sorted by id.
+
+    Their label is the identity of its class, so that a rename trains nothing again.
+    """
     frame = bench.frame(version, "train")
-    return frame[frame.label.notna()].sort_index()
+    frame = frame[frame.label.notna()].sort_index()
+    return frame.assign(label=class_identities(bench, frame.label, version))
 
 
 def test_labels(bench: Bench, plan: dict) -> pd.DataFrame:
     """Return the kept, labelled test samples, sorted by id.
 
-    Labels are those of the version that judges.
+    Labels are those of the version that judges, as their classes are called now.
     One frame for all cells.
     """
-    state = bench.state(plan.get("test") or "HEAD")
+    version = plan.get("test") or "HEAD"
+    state = bench.state(version)
     test = state[state.keep & (state["split"] == "test") & state.label.notna()].sort_index()
     if not len(test):
         raise UserError("expected labelled test samples, found none", "import a test split")
-    return test
+    return test.assign(label=rename_labels(bench, test.label, version))
 
 
 def describe_version(bench: Bench, version: str) -> dict:

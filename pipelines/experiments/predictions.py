@@ -18,6 +18,8 @@ from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system.processes import PATIENCE, ChildLost
 from assay.curation.text import format_count
+from assay.curation.versioning.class_names import name_probabilities
+from assay.curation.versioning.version_names import names_at
 from assay.pipelines.experiments.cells import describe_version
 from assay.pipelines.jobs import isolated
 from assay.pipelines.training.architectures.recipes import find_recipe
@@ -75,7 +77,7 @@ def gather_predictions(
                     f"expected to keep what {run['arch']} says with its run, found {bench.path} read-only",
                     "copy the bench",
                 )
-        out.append((classes, probs))
+        out.append(name_probabilities(names_at(bench), classes, probs))
     return out
 
 

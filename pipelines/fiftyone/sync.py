@@ -12,6 +12,8 @@ import numpy as np
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
+from assay.curation.versioning.changes import find_known_labels, read_former_names
+from assay.curation.versioning.version_names import rename_labels
 from assay.pipelines.fiftyone import changes, samples
 from assay.pipelines.fiftyone.dataset import fiftyone_folder, read_dataset, write_samples
 
@@ -65,15 +67,17 @@ def find_changes(
 
     state = bench.state()
     shown = pushed.frame[pushed.frame.index.isin(state.index)]
-    parts = [
-        bench.state(int(upto)).loc[ids.index, ["label", "split", "tags"]]
-        for upto, ids in shown.groupby("upto")
-    ]
+    parts = []
+    for upto, ids in shown.groupby("upto"):
+        then = bench.state(int(upto)).loc[ids.index, ["label", "split", "tags"]]
+        parts.append(then.assign(label=rename_labels(bench, then.label, int(upto))))
     base = pd.concat(parts) if parts else state[["label", "split", "tags"]].iloc[:0]
-    labels = bench.rows("select distinct value ->> '$' from edits where field = 'label'")
-    classes = {label for (label,) in labels} | set(new_classes)
+    with bench.connect() as con:
+        classes = find_known_labels(bench, con) | set(new_classes)
+        # a data set that was pushed before a rename shows the old name
+        there, _ = read_former_names(con, read_dataset(dataset), classes)
     return changes.judge_changes(
-        base, read_dataset(dataset), state, changes.edits_since(bench, shown.upto), classes
+        base, there, state, changes.edits_since(bench, shown.upto), classes
     )
 
 

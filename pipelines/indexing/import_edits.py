@@ -17,6 +17,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END, PERSON_KINDS
 from assay.curation.text import format_count
 from assay.curation.times import now, to_stored
+from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE, VOTE
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.rules import make_rule_edit
@@ -187,11 +188,13 @@ def make_votes(bench: Bench, incoming: Incoming, batch: str) -> pd.DataFrame:
 def read_votes(bench: Bench) -> set[tuple]:
     """Read the votes that imports brought.
 
-    (sample, who, time) and (sample, who, label) of each."""
+    (sample, who, time) and (sample, who, label) of each, labels as they are called now."""
     query = (
         f"with {ALIVE.format(only=f'and {VOTE}')} select sample, who, ts, value ->> '$' from alive"
     )
-    rows = bench.rows(query, dict(upto=END))
+    with bench.connect() as con:
+        offer_names(con)
+        rows = con.execute(query, dict(upto=END)).fetchall()
     return {(i, who, ts) for i, who, ts, _ in rows} | {(i, who, label) for i, who, _, label in rows}
 
 

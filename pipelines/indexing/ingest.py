@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions, Source
@@ -15,7 +16,11 @@ from assay.curation.media import conversion
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
-from assay.curation.text import check_text, find_alike, format_count
+from assay.curation.text import check_text, format_count
+from assay.curation.versioning import class_names
+from assay.curation.versioning.changes import find_known_labels
+from assay.curation.versioning.class_changes import declare_classes
+from assay.curation.versioning.similar_names import DIFFER, find_similar_names
 from assay.pipelines.indexing.import_edits import ImportEdits, make_edits
 from assay.pipelines.indexing.recognition import Incoming, recognise_rows
 from assay.pipelines.indexing.usable_rows import decode_rows
@@ -40,10 +45,11 @@ def ingest(
         ask_before_fetching(bench, source)
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
+    source = read_former_names(bench, source)
     rows = decode_rows(bench, source, name, options, progress)
     incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
-    edits = make_edits(bench, incoming, batch, options)
+    edits = add_class_list(bench, make_edits(bench, incoming, batch, options), source, batch)
     record = make_record(name, source, options)
     write_import(bench, incoming, edits, rows.left_out, batch, who, record)
     notes = [*source.notes, *rows.notes, *describe_ignored(incoming)]
@@ -56,6 +62,62 @@ def ingest(
         left_out=len(rows.left_out),
         notes=[*notes, *describe_similar_classes(bench)],
     )
+
+
+# ---- classes
+
+
+def read_former_names(bench: Bench, source: Source) -> Source:
+    """Read classes that were renamed here by the names that they have now.
+
+    Of labels, of people's votes, and in the class list of the source.
+    """
+    with bench.connect() as con:
+        names = class_names.read_names(con)
+        former = names.former_names(find_known_labels(bench, con)) if names.renames else {}
+    if not former or "label" not in source.frame:
+        return source
+    frame, labels = source.frame, source.frame.label
+    counts = labels[labels.isin(list(former))].value_counts()
+    notes = [
+        f"{format_count(n, 'row', 'says', 'say')} {old!r}, which was renamed here: read as {former[old]!r}"
+        f" (assay classes add {shlex.quote(str(old))} first, if it is another class)"
+        for old, n in counts.items()
+    ]
+    frame = frame.assign(label=[former.get(label, label) for label in labels])
+    if "votes" in frame:
+        frame["votes"] = [
+            [vote | dict(label=former.get(vote["label"], vote["label"])) for vote in votes]
+            if isinstance(votes, list)
+            else votes
+            for votes in frame["votes"]
+        ]
+    classes = [former.get(name, name) for name in source.classes]
+    parents = {former.get(a, a): former.get(b, b) for a, b in source.parents.items()}
+    return replace(
+        source,
+        frame=frame,
+        notes=[*source.notes, *notes],
+        classes=list(dict.fromkeys(classes)),
+        parents={name: parent for name, parent in parents.items() if name != parent},
+    )
+
+
+def add_class_list(bench: Bench, edits: ImportEdits, source: Source, batch: str) -> ImportEdits:
+    """Add the edits that declare the classes of a source, if it has a list or a taxonomy."""
+    import pandas as pd
+
+    if not (source.classes or source.parents):
+        return edits
+    for name in (*source.classes, *source.parents, *source.parents.values()):
+        check_text(name, "a class name of the source")
+    with bench.connect() as con:
+        declared = declare_classes(con, source.classes, source.parents)
+        values = [json.dumps(value) for value in declared]
+    why = f"class list of {source.name}"
+    rows = [("", "schema", value, "set", why, batch) for value in values]
+    new = pd.DataFrame(rows, columns=edits.frame.columns)
+    return edits._replace(frame=pd.concat([new, edits.frame], ignore_index=True))
 
 
 # ---- write
@@ -163,11 +225,10 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
 
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:
-    """Describe classes that differ in capitals or blanks alone."""
-    counts = bench.frame().label.dropna().value_counts()
-    for group in find_alike(counts.index):
-        names = ", ".join(f"{name!r} ({counts[name]:,})" for name in group)
+    """Describe classes whose names a person would take for one another."""
+    for group in find_similar_names(bench.frame().label):
+        others = ", ".join(f"{name!r} ({n:,})" for name, n in group.others.items())
         yield (
-            f"these classes differ in capitals or blanks alone: {names}."
-            " If they are one, mend the source and import it again"
+            f"these classes {DIFFER} alone: {group.name!r} ({group.n:,}), {others}."
+            f" If they are one: {group.command(bench.given)}"
         )

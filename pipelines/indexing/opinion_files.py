@@ -12,6 +12,9 @@ from assay.curation.errors import Question, UserError
 from assay.curation.issues.opinions import Opinion, check_name
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.versioning.changes import find_known_labels
+from assay.curation.versioning.class_names import read_names
+from assay.curation.versioning.pointers import find_position
 from assay.pipelines.indexing.own_rows import BY_ORDER, ID_NAMES, match_rows
 
 if TYPE_CHECKING:
@@ -55,7 +58,9 @@ def add_opinion(bench: Bench, source: str | Path | pd.DataFrame, name: str = "da
         )
     check_name(name, issues)
     state = bench.state()
+    upto = find_position(bench, "HEAD")
     labels = {c: as_labels(frame[c]) for c in LABELS if c in frame}
+    notes += read_former_labels(bench, labels)
     matched, how = match_findings(frame, state, where)
     rows = frame.iloc[matched["row"].to_numpy()].reset_index(drop=True)
     given = labels.get("given_label", [None] * len(frame))
@@ -70,6 +75,7 @@ def add_opinion(bench: Bench, source: str | Path | pd.DataFrame, name: str = "da
         given=[given[i] for i in order],
         predicted=[predicted[i] for i in order],
         about=f"rows by {how}",
+        upto=upto,
     )
     notes.append(found.about)
     notes += check_labels(found, state, how)
@@ -172,6 +178,20 @@ def as_labels(column: pd.Series) -> list[str | None]:
     from assay.curation.formats.table_columns import as_texts
 
     return as_texts(column.astype(object).where(column.notna(), None).tolist(), str(column.name))
+
+
+def read_former_labels(bench: Bench, labels: dict[str, list[str | None]]) -> list[str]:
+    """Read classes that were renamed here by the names that they have now, in place.
+
+    labels: by column. Returns notes.
+    """
+    with bench.connect() as con:
+        names = read_names(con)
+        former = names.former_names(find_known_labels(bench, con)) if names.renames else {}
+    said = sorted({label for column in labels.values() for label in column if label in former})
+    for name, column in labels.items():
+        labels[name] = [label and former.get(label, label) for label in column]
+    return [f"{old!r} was renamed here: it is read as {former[old]!r}" for old in said]
 
 
 def read_flags(column: pd.Series, where: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from assay.curation.splits import LOCKED
+from assay.curation.versioning.class_list import list_choices
 from assay.pipelines.reports.sample_pictures import load_pictures
 from assay.pipelines.reports.templates import FOLDER, render, write_page
 
@@ -41,7 +42,7 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
         row | dict(jpeg=picture["jpeg"], name=row["source_id"], fields=list_fields(row))
         for row, picture in zip(rows.to_dict("records"), pictures)
     ]
-    classes = sorted(set(kept.dropna()))
+    classes = list_choices(bench, kept.dropna())
     script = (FOLDER / "decision_sheet.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = render(

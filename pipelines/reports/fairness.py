@@ -25,6 +25,8 @@ def section(data: dict) -> Markup:
         facts["copies"] = copy_words(near)
     if known.get("accesses") is not None:
         facts["test accesses"] = access_words(known)
+    if renamed := known.get("renamed"):
+        facts["class names"] = f"all judged by those of now: {cut('; '.join(renamed), 400)}"
     facts["selection"] = (
         "epochs, batches and reviews are judged on validation; the test set judges only this page"
     )

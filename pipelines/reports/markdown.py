@@ -252,6 +252,9 @@ def fairness_words(data: dict) -> Iterator[str]:
     if known.get("accesses"):
         times, edits = format_count(known["accesses"], "time"), format_count(known["edits"], "edit")
         said.append(f"test version looked at {times}, {edits} since the first")
+    if known.get("renamed"):
+        names = escape_markdown("; ".join(known["renamed"]), 200)
+        said.append(f"all judged by the class names of now: {names}")
     yield f"Fairness: one test version for every run; {'; '.join(said)}."
     if power and power.get("asked") and power["power"] is not None:
         size, share = points(power["asked"], sign=False), f"{power['power']:.0%}"

@@ -18,7 +18,7 @@ from assay.app.server.links import AccessKeys
 from tests.browser import browser, free_port, workbench
 from tests.helpers import ROOT
 
-PAGES = ("", "review", "map", "gaps", "experiments", "audit", "history")
+PAGES = ("", "review", "map", "gaps", "experiments", "audit", "history", "classes")
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_no_page_breaks_the_policy_and_nothing_that_is_written_into_one_runs(sca
             "console",
             lambda m: broken.append(m.text) if "Content Security Policy" in m.text else None,
         )
-        for name, seen in zip(PAGES, (".assay-cards", ".picture img", "canvas", *["h1"] * 4)):
+        for name, seen in zip(PAGES, (".assay-cards", ".picture img", "canvas", *["h1"] * 5)):
             page.goto(f"{server.url}/{name}?who=ann")
             page.locator(f"{seen} >> visible=true").first.wait_for(timeout=60_000)
             assert not page.get_by_text("BidiComponent Error").count()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.pipelines.cli.schemas import (
+    classes,
     data,
     experiments,
     history,
@@ -34,6 +35,12 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "audit-sheet": ("audit", review.AuditSheet),
     "audit": ("audit FILE", review.Audit),
     "reviewers": ("reviewers", review.Reviewers),
+    "classes": ("classes", classes.Classes),
+    "classes-rename": ("classes rename", classes.ClassesRename),
+    "classes-add": ("classes add", classes.ClassesAdd),
+    "classes-split": ("classes split", classes.ClassesSplit),
+    "classes-edit": ("classes edit", classes.ClassesEdit),
+    "classes-import": ("classes --import", classes.ClassesImport),
     "log": ("log", history.Log),
     "log-batches": ("log --batches", history.LogBatches),
     "diff": ("diff", history.Diff),

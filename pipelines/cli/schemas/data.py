@@ -136,6 +136,8 @@ class FiftyOnePull(Output):
     newer: int | None = says("samples that others decided since", default=None)
     own_newer: int | None = says("samples that --who decided since", default=None)
     reasons_left_out: int | None = says("reasons that no edit carries", default=None)
+    read_as: dict[str, str] | None = says("names that a rename gave up", default=None)
+    new_classes: dict[str, list[str]] | None = says("classes that it added", default=None)
     rescored: bool | str | None = says("whether the queue is re-scored, or why not", default=None)
     applied: list[dict[str, Any]] = says("changes that were applied: sample, field, value, ...")
     left: list[dict[str, Any]] = says("changes that were not, each with why")

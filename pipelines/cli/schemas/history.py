@@ -88,6 +88,7 @@ class Diff(Output):
     a: str = says("version A")
     b: str = says("version B")
     matrix: list[Cell] = says("labels from-to")
+    renamed: list[Cell] = says("classes that are called otherwise in B: no label that differs")
     relabelled: list[Difference] = says("samples with another label")
     added: list[Difference] = says("samples that A has not")
     removed: list[Difference] = says("samples that B has not")
@@ -128,6 +129,7 @@ class Undo(Output):
     restored: int = says("values put back")
     left_alone: int = says("values that somebody has edited since")
     undone: str = says("the batch that was undone")
+    renames: list[str] = says("renames of classes that it took back, or made again")
     by: str = says("whose it was")
     rescored: bool | str = says("whether the queue is re-scored, or why not")
 

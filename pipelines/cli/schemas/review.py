@@ -75,6 +75,7 @@ class Status(Output):
     dropped: int = says("samples that are out")
     splits: dict[str, int] = says("kept samples of each split")
     classes: dict[str, int] = says("labels of each class, without test and guard")
+    classes_only_in_test: list[str] = says("classes that no sample outside test has")
     test: FrozenTest | None = says("the frozen test split, if there is one")
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
@@ -116,6 +117,7 @@ class MadeOf(Part):
     suspicious: int = says("labels that look most wrong (-n)")
     random: int = says("drawn at random, of which some may look wrong, too")
     again: int = says("samples that others have decided (--again)")
+    of_class: int = says("samples of one class (--class)", default=0)
 
 
 class Queue(Output):
@@ -138,6 +140,8 @@ class Edit(Output):
     newer: int = says("samples that others decided after the sheet was written (--overwrite)")
     own_newer: int = says("samples that --who decided after it was written, and that it changes")
     reasons_left_out: int = says("reasons in rows of which nothing is stored")
+    read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
+    new_classes: dict[str, list[str]] = says("classes that it added, and known ones like them")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 

@@ -107,7 +107,7 @@ def test_split_folders_in_many_words(tmp_path):
         "train/3.png": (None, "pool"),
         "4.png": (None, "pool"),
     }
-    assert source.notes == ["1 unlabelled rows of train go to pool"]
+    assert source.notes == ["1 unlabelled row of train go to pool"]
 
 
 def test_a_class_may_be_called_train(tmp_path):
@@ -243,7 +243,7 @@ def test_a_manifest_of_five_rows(tmp_path):
         {"camera": "rear"},
         {"camera": "rear"},
     ]
-    assert source.notes == ["1 unlabelled rows of train go to pool"]
+    assert source.notes == ["1 unlabelled row of train go to pool"]
     assert source.frame.label[3] is None and source.frame.split[4] is None  # not NaN
 
 

@@ -21,7 +21,7 @@ from tests.helpers import ROOT, bench_of, digits, png
 
 OURS = (
     "merge_conflict reviewer_disagreement label conflicting_duplicates exact_duplicates near_duplicate leakage outlier truncated dark light "
-    "blurry low_information grayscale odd_size odd_aspect_ratio class_imbalance spurious_correlations drift"
+    "blurry low_information grayscale odd_size odd_aspect_ratio class_imbalance similar_class_names spurious_correlations drift"
 ).split()
 PAGE = (ROOT / "docs" / "contributing" / "add-an-issue-finder.md").read_text()
 

@@ -35,7 +35,7 @@ def test_an_older_bench_learns_the_kind_of_each_edit(small):
         "undo",
         "redo",
     }
-    for age in (1, 2, 3, 4):
+    for age in (1, 2, 3, 4, 5):
         with small.transaction() as con:
             make_older(con, age)
         small = assay.open(small.path)

@@ -224,7 +224,7 @@ def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tm
         status, out, err = run_assay("check", "-b", bench.path)
         assert status == 1 and "restore" in out, err
         status, out, _ = run_assay("restore", "-b", bench.path)
-        assert status == 0 and "1 later edits are not in it" in out
+        assert status == 0 and "1 later edit is not in it" in out
         kept = list((bench.path / "aside").rglob("assay.duckdb"))
         assert len(kept) == 1 and kept[0].read_bytes() == blob, "what stood there is kept"
     again = assay.open(bench.path)

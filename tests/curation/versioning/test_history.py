@@ -168,7 +168,7 @@ def test_a_confirmation_is_of_the_label_on_the_sheet(small, tmp_path):
     assert small.state().label[s] == seen and small.state().verdict[s] == "set"
     assert small.reviewers()[1].agree[0] == 0
     status, out, _ = run_assay("edit", sheet, "--who", "cat", "-b", small.path)
-    assert "1 confirmations" in out and "note" not in out
+    assert "1 confirmation" in out and "note" not in out
 
 
 @pytest.mark.slow

@@ -1,0 +1,36 @@
+"""Find classes whose names differ in capitals, blanks, accents or Unicode form."""
+
+from __future__ import annotations
+
+from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
+from assay.curation.versioning.similar_names import find_similar_names, merge_command
+
+
+def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
+    """Find classes that are probably one: an issue for each name to merge.
+
+    The suggestion is the commonest name. Names that only test has count, too, for a name is no
+    judgement; its samples are not counted.
+    """
+    state = scan.bench.state(scan.version)
+    names = state.label[state.keep].dropna().unique()
+    return [
+        Issue(
+            kind,
+            None,
+            0.0,
+            group.name,
+            f"{other!r} ({n:,}) looks like {group.name!r} ({group.n:,}): "
+            + merge_command(other, group.name, scan.bench.given).replace("\n", "\\n"),
+        )
+        for group in find_similar_names(scan.state.label[state.keep], names)
+        for other, n in group.others.items()
+    ]
+
+
+FINDER = IssueFinder(
+    {"similar_class_names": Kind("classes whose names look like one", whole=True)},
+    find_similar_classes,
+    when="look",
+    order=95,
+)

@@ -1,0 +1,57 @@
+"""What classes are called in one version, and in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.class_names import ClassNames, read_names
+from assay.curation.versioning.expressions import root_version
+from assay.curation.versioning.pointers import find_position
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def names_at(bench: Bench, version: str | int = "HEAD") -> ClassNames:
+    """Read what classes are called in a version."""
+    upto = find_position(bench, root_version(version))
+    with bench.connect() as con:
+        return read_names(con, upto)
+
+
+def rename_labels(
+    bench: Bench, labels: pd.Series, version: str | int, to: str | int = "HEAD"
+) -> pd.Series:
+    """Call the labels of one version as another version calls their classes."""
+    before, after = names_at(bench, version), names_at(bench, to)
+    if before.renames == after.renames:
+        return labels
+    called = {name: after.find_name(before.find_class(name)) for name in labels.dropna().unique()}
+    return labels.map(lambda name: called.get(name, name)).astype(object)
+
+
+def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.Series:
+    """Give the identity of each label's class: a rename leaves it as it is."""
+    names = names_at(bench, version)
+    if not names.renames:
+        return labels
+    called = {name: names.find_class(name) for name in labels.dropna().unique()}
+    return labels.map(lambda name: called.get(name, name)).astype(object)
+
+
+def describe_renames(bench: Bench, versions: Iterable[str]) -> list[str]:
+    """Describe classes that are called otherwise now than in some versions: "kat -> cat, merged"."""
+    after, out = names_at(bench), {}
+    for version in versions:
+        before = names_at(bench, version)
+        if before.renames == after.renames:
+            continue
+        here = set(bench.frame(version).label.dropna())
+        called = {name: after.find_name(before.find_class(name)) for name in here}
+        for old, new in sorted(called.items()):
+            if old != new:
+                merged = [n for n in called if called[n] == new and n != old]
+                out[f"{old} -> {new}{', merged' if merged else ''}"] = None
+    return list(out)
