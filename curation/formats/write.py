@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.formats.base import (
@@ -13,16 +14,30 @@ from assay.curation.formats.base import (
     Export,
     Patch,
     PatchableFormat,
+    ReadableFormat,
     WritableFormat,
     list_formats,
 )
 from assay.curation.formats.changes import count_held_out, list_changes
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.new_places import (
+    Listed,
+    Touched,
+    drop_said,
+    follow_images,
+    list_places,
+    refuse_handed_in,
+)
 from assay.curation.formats.patches import mend_in_place, write_patched
+from assay.curation.formats.read import find_asked
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.text import safe_name, write_csv
 from assay.curation.versioning import states
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCE = "source"  # the format of each source itself
 
@@ -90,7 +105,8 @@ class PatchPlan:
     record: SourceRecord
     source: Path
     patch: Patch
-    samples: int  # of the source, of which the version says something else
+    changes: pd.DataFrame  # what the version says otherwise, and the source not yet
+    places: list[Listed]  # where the samples lie before
     notes: list[str]
 
 
@@ -109,15 +125,17 @@ def plan_patches(bench: Bench, version: str | int = "HEAD") -> list[PatchPlan]:
                 f"expected sources that can be written again, found {name}: {record.kind}",
                 "export another format: --format manifest",
             )
-        changes = list_changes(bench, name, version)
-        patch = formats[record.format].patch(Path(record.path), changes, record.import_options())
+        path, options = Path(record.path), record.import_options()
+        places = list_places(formats[record.format], path, options)
+        changes = drop_said(list_changes(bench, name, version), places)
+        patch = formats[record.format].patch(path, changes, options)
         notes = [f"{name}: {note}" for note in patch.notes]
         if held := count_held_out(bench, name, version):
             notes.append(
                 f"{name}: {held:,} samples that a scan holds out of training stay in it:"
                 " nobody decided that they go"
             )
-        plans.append(PatchPlan(record, Path(record.path), patch, len(changes), notes))
+        plans.append(PatchPlan(record, path, patch, changes, places, notes))
     return plans
 
 
@@ -141,19 +159,35 @@ def require_record(records: dict[str, SourceRecord], name: str) -> SourceRecord:
 def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
     """Mend the sources themselves, each with a backup beside it.
 
+    The bench follows the images that move by that: it needs no import to find them.
     Returns [{source, path, changes, backup (None where nothing changed), notes}].
     """
-    return [
-        dict(
-            source=plan.record.name,
-            path=str(plan.source),
-            changes=plan.samples,
-            backup=backup and str(backup),
-            notes=plan.notes,
-        )
-        for plan in plan_patches(bench, version)
-        for backup in [mend_in_place(plan.source, plan.patch)]
-    ]
+    with exclusive_lock(bench):  # a scan would read rows that are moving
+        plans = plan_patches(bench, version)
+        for plan in plans:
+            refuse_handed_in(bench, plan.record.name, plan.source)
+        return [mend_source(bench, plan) for plan in plans]
+
+
+def mend_source(bench: Bench, plan: PatchPlan) -> dict:
+    """Mend one source, then tell the bench where its images lie now."""
+    backup, notes = mend_in_place(plan.source, plan.patch), plan.notes
+    if backup:
+        try:
+            reader = find_asked(list_formats(ReadableFormat), plan.record.format)
+            after = list_places(reader, plan.source, plan.record.import_options())
+        except UserError as e:  # such as: no image is left
+            after, notes = [], [*notes, f"{plan.record.name} cannot be read any more: {e}"]
+        touched = Touched(plan.source, plan.patch, backup)
+        name = plan.record.name
+        notes = [*notes, *follow_images(bench, name, plan.changes, plan.places, after, touched)]
+    return dict(
+        source=plan.record.name,
+        path=str(plan.source),
+        changes=len(plan.changes),
+        backup=backup and str(backup),
+        notes=notes,
+    )
 
 
 def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HEAD") -> list[dict]:
