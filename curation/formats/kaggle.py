@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.datalab import TABLE
 from assay.curation.formats.folder_levels import show_names
 from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.label_sheets import (
@@ -47,7 +48,8 @@ class Kaggle:
 
     def matches(self, path: Path) -> Match:
         no = Match("no", "expects a folder with a CSV that names images beside it")
-        if not path.is_dir() or (path / "assay.json").exists():
+        exported = (path / "assay.json").exists() and not (path / TABLE).exists()
+        if not path.is_dir() or exported:
             return no
         found = [t for t in list_tables(path) if names_images(path, t)]
         return Match("sure", f"{found[0]} names images beside it") if found else no

@@ -114,7 +114,7 @@ def test_one_column_for_each_class(tmp_path):
     put(tmp_path, *each("images/Train_<i>.jpg", i="0123"))
     rows = ["Train_0,0,0,1", "Train_1,0,1,0", "Train_2,1,0,0", "Train_3,1,1,0"]
     text(tmp_path / "train.csv", "image_id,healthy,rust,scab", *rows)
-    with pytest.raises(UserError, match="multi-label"):
+    with pytest.raises(UserError, match="several labels"):
         read_source(tmp_path)
     assert seen(tmp_path, pictures_only=True) == ({}, {"pool": 4})
 
