@@ -26,7 +26,7 @@ from assay.curation.formats.base import (
     list_formats,
 )
 from assay.curation.formats.read import find_format
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import TABLES
 from assay.curation.media.containers.base import find_container
 from assay.curation.media.images import SUFFIXES

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Patch, ReadableFormat
+from assay.curation.formats.moves import none_of
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
@@ -73,10 +74,6 @@ def drop_said(changes: pd.DataFrame, places: list[Listed]) -> pd.DataFrame:
         same = none_of(given[-1]) == none_of(change.label) and not none_of(change.split)
         keep.append(bool(there) if change.removed else not same)
     return changes.assign(given_label=given)[keep] if len(changes) else changes
-
-
-def none_of(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def follow_images(
@@ -149,9 +146,7 @@ def find_certain(
     return certain
 
 
-def match_bytes(
-    old: Iterable[tuple[str, str, str | None]], free: list[Listed]
-) -> dict[str, str]:
+def match_bytes(old: Iterable[tuple[str, str, str | None]], free: list[Listed]) -> dict[str, str]:
     """Match images (uri, hash, label) to free places of equal bytes.
 
     Copies keep their order, first those of equal labels: rows that stay do not change places.

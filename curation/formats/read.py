@@ -23,7 +23,7 @@ from assay.curation.formats.base import (
     choose_best,
     list_formats,
 )
-from assay.curation.formats.splits import map_splits
+from assay.curation.formats.split_words import map_splits
 
 
 def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import UserError
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.media.containers.tar import read_part
 from assay.curation.media.containers.tar_index import Member, index_tar, read_member
 from assay.curation.media.files import BadMedia

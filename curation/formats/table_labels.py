@@ -18,7 +18,12 @@ NAMED = (  # columns that hold labels wherever they are
 ).split()
 LABELS = ("label", "class", "target", "category")  # words in the names of those that may
 MOST_CLASSES = 1000  # a column of more values is no guess for the labels
-CORNERS = ({"xmin", "ymin"}, {"bboxx", "bboxy"}, {"bbox"}, {"boxes"}, {"bboxes"}, {"boundingbox"})
+CORNERS = (
+    *({f"x{end}", f"y{end}"} for end in ("min", "max", "1", "2", "center", "left", "top")),
+    *({name} for name in ("bbox", "boxes", "bboxes", "boundingbox")),
+    {"bboxx", "bboxy"},
+    {"left", "top", "width", "height"},
+)
 MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
 BITS = {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}
@@ -63,7 +68,7 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         said = f"labels such as {example[:60]!r} look like several: each text is a class of its own"
         return replace(found, notes=[said] if example else [])
     named = [name for name in free if plain_name(name) in NAMED]
-    refuse_objects(free, named, file)
+    refuse_objects(free, file)
     if len(named) > 1:
         return choose_named(table, free, named, file)
     if not named:
@@ -229,7 +234,7 @@ def count_values(values: list) -> str:
     return f"{len(counts):,} values: {shown}"
 
 
-def refuse_objects(free: dict, named: list[str], file: str) -> None:
+def refuse_objects(free: dict, file: str) -> None:
     """Refuse rows of boxes and masks, which are no labels of images."""
     plain = {plain_name(name) for name in free}
     boxes = any(corner <= plain for corner in CORNERS)

@@ -18,7 +18,8 @@ from assay.curation.formats.excel_patches import patch_excel
 from assay.curation.formats.excel_tables import EXCEL
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
-from assay.curation.formats.splits import read_split_word
+from assay.curation.formats.moves import none_of
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
@@ -207,10 +208,6 @@ def changed_since(path: Path, found: str) -> UserError:
         f"expected {path.name} to say what it said when it was imported, found {found}",
         "it has changed since: import it again first",
     )
-
-
-def none_of(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 class CellWriter:

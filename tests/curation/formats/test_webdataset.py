@@ -14,7 +14,7 @@ import assay
 from assay.curation.errors import AmbiguousSource, UserError
 from assay.curation.formats import shard_export
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.json_fields import replace_field
+from assay.curation.formats.json_text import replace_field
 from assay.curation.formats.preview import preview_source
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
@@ -208,7 +208,7 @@ def test_a_source_that_changed_since_is_not_patched(tmp_path):
     bench = assay.create(tmp_path / "bench").add(path, who="ann", progress=False)
     i = bench.frame().index[bench.frame().key == "s0"][0]
     bench.edit(pd.DataFrame(dict(sample=[i], label=["1"])), who="ann")
-    shard(path, cls=lambda i: b"%d" % ((i + 1) % 2))
+    shard(path, cls=lambda i: b"%d" % (2 - i % 2))
     before = path.read_bytes()
     with pytest.raises(UserError, match="changed since"):
         write_in_place(bench)
