@@ -12,10 +12,10 @@ from xml.sax.saxutils import quoteattr
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import read_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -87,7 +87,7 @@ class Cvat:
         samples, left_out, seen = [], [], set()
         for image in images:
             base = f"images/{image.subset}" if image.subset else "images"
-            key, wrong = index.find(image.name, base, "images", "")
+            key, wrong = index.find_one(image.name, base, "images", "")
             label = image.tags[0].label if image.tags and image.name not in several else None
             wrong = wrong or find_flaw(label or "") or find_flaw(key or "", MAX_TEXT) or ""
             if key in seen:
@@ -100,7 +100,7 @@ class Cvat:
             if split and split not in options.split_map:
                 split = guess_split(split) or split
             samples.append(dict(key=key, uri=f"{root}/{key}", label=label, split=split, meta={}))
-        rest = [f for f in index.files if f not in seen]
+        rest = [f for f in index.images if f not in seen]
         ours = os.path.relpath(file, root)
         unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f != ours)
         unread += list_unread(rest, f"{file.name} does not name them")
@@ -137,7 +137,7 @@ class Cvat:
         notes = []
         for image in images:
             base = f"images/{image.subset}" if image.subset else "images"
-            key, _ = index.find(image.name, base, "images", "")
+            key, _ = index.find_one(image.name, base, "images", "")
             if (change := wanted.get(key)) is None:
                 continue
             now = image.tags[0].label if image.tags else None

@@ -15,7 +15,6 @@ from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.datalab import TABLE
 from assay.curation.formats.folder_levels import show_names
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.label_sheets import (
     could_name_images,
     guess_table_split,
@@ -26,6 +25,7 @@ from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.table_patches import write_table
 from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -96,7 +96,7 @@ class Kaggle:
         bad = {key for key, _ in left_out}
         samples = [s for s in {s["key"]: s for s in samples}.values() if s["key"] not in bad]
         ask_about_folders(path.name, samples, options)
-        rest = [f for f in index.files if f not in first and f not in bad]
+        rest = [f for f in index.images if f not in first and f not in bad]
         notes = [f"read {', '.join(used)} in {path.name}: the labels are those of the table"]
         for file in rest:
             if find_flaw(file, MAX_TEXT):

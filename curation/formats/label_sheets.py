@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.table_columns import as_texts
 from assay.curation.formats.table_files import Table
@@ -19,6 +18,7 @@ from assay.curation.formats.table_labels import NoLabelColumn, choose_labels, re
 from assay.curation.formats.table_splits import choose_column
 from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.text_tables import read_text
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import MAX_TEXT, find_flaw
 
@@ -134,7 +134,7 @@ def fill_sheet(
     ids = columns[image]
     others = [n for n in columns if n not in (*chosen, sheet.label)]
     for i, row in enumerate(rows):
-        file, wrong = index.find(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
+        file, wrong = index.find_one(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
         if file is None or (wrong := find_flaw(labels[i] or "") or find_flaw(file, MAX_TEXT) or ""):
             sheet.left_out.append((ids[i] or f"{name} line {row.line}", f"{wrong} ({name})"))
             continue
@@ -209,7 +209,7 @@ def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
 
     Ids may repeat in train/ and test/: those of train.csv lie in train/.
     """
-    folders = sorted({os.path.dirname(f) for f in index.files})
+    folders = sorted({os.path.dirname(f) for f in index.images})
     own = [f for f in folders if split and split in map(guess_split, f.split("/"))]
     if split is None:
         own = [f for f in folders if "train" in map(guess_split, f.split("/"))]
@@ -230,7 +230,7 @@ def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[s
         tried = [v for v in values if v][:20]
         if not could_name_images(name, tried):
             continue
-        found = sum(index.find(v, *bases)[0] is not None for v in tried)
+        found = sum(index.find_one(v, *bases)[0] is not None for v in tried)
         # a number may be an image's name by chance, a name with its ending is none
         found = found * 2 + sum(v.lower().endswith(SUFFIXES) for v in tried) * bool(found)
         if found > most and found >= len(tried):

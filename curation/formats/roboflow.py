@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.label_sheets import Row, read_sheet_rows, replace_padded
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.table_patches import write_table
 from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import find_flaw
@@ -76,7 +76,7 @@ class Roboflow:
                 "--pictures-only imports the images without labels",
             )
         listed = {sample["key"] for sample in samples} | {key for key, _ in left_out}
-        rest = [f for f in index.files if f not in listed]
+        rest = [f for f in index.images if f not in listed]
         unread = list_unread(
             f for f in files if not f.lower().endswith(SUFFIXES) and f not in sheets
         )
@@ -160,7 +160,7 @@ def read_row(
     """Read a row: (its image, its classes, what is wrong)."""
     if len(row.cells) != len(names) + 1:
         return None, [], f"has {len(row.cells)} cells, the header {len(names) + 1}"
-    key, wrong = index.find(row.cells[0], folder)
+    key, wrong = index.find_one(row.cells[0], folder)
     marks = [cell.strip() for cell in row.cells[1:]]
     if odd := set(marks) - {"0", "1", "0.0", "1.0", ""}:
         return key, [], f"has {odd.pop()[:50]!r} where 0 or 1 is expected"
