@@ -54,7 +54,7 @@ class Cvat:
     suffixes = (".xml",)
 
     def matches(self, path: Path) -> Match:
-        file = find_file(path)
+        file = next(iter(list_several(path)), find_file(path))
         no = Match("no", f"expects CVAT's {FILE} with image tags")
         if file.suffix.lower() != ".xml" or not file.is_file():
             return no
@@ -66,6 +66,11 @@ class Cvat:
         return no if read_sign(file, FILE) else Match("sure", f"{file.name} is of CVAT for images")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
+        if several := list_several(path):
+            raise UserError(
+                f"expected one XML in {path.name}, found {len(several):,}, first {several[0].name}",
+                f"import each by its path, with --images {path.name} and a name: --as NAME",
+            )
         file = find_file(path)
         root = Path(options.images) if options.images else file.parent
         images, classes, shapes, tags = read_annotations(file.read_bytes(), file)
@@ -171,6 +176,14 @@ def find_file(path: Path) -> Path:
         return path / FILE if path.is_dir() else path
     found = [name for name in os.listdir(path) if name.lower().endswith(".xml")]
     return path / (found[0] if len(found) == 1 else FILE)
+
+
+def list_several(path: Path) -> list[Path]:
+    """List the XMLs of a folder, where there are several and none is annotations.xml."""
+    if not path.is_dir() or (path / FILE).is_file():
+        return []
+    found = sorted(path / name for name in os.listdir(path) if name.lower().endswith(".xml"))
+    return found if len(found) > 1 else []
 
 
 def read_annotations(

@@ -14,7 +14,13 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.table_columns import as_texts
 from assay.curation.formats.table_files import Table
-from assay.curation.formats.table_labels import NoLabelColumn, choose_labels, refuse_objects
+from assay.curation.formats.table_labels import (
+    PLURALS,
+    NoLabelColumn,
+    choose_labels,
+    plain_name,
+    refuse_objects,
+)
 from assay.curation.formats.table_splits import choose_column
 from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.text_tables import read_text
@@ -186,7 +192,8 @@ def ask_about_several(name: str, column: str, values: list[str | None]) -> None:
     for separator in (" ", ",", ";", "|"):
         parts = {part.strip() for text in texts for part in text.split(separator)}
         several = sum(separator in text.strip() for text in texts)
-        if several * 2 >= len(texts) > 3 and len(parts) < len(texts):
+        few = several * 2 >= len(texts) > 3 and len(parts) < len(texts)
+        if few or several and plain_name(column) in PLURALS:
             raise AmbiguousSource(
                 f"expected one label for each image in {name}, found cells of several words in "
                 f"{column}, such as {min(texts)!r}",

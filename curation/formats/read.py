@@ -59,8 +59,11 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
             sample["label"] = None
     classes = {sample["label"] for sample in samples} - {None}
     if len(classes) == 1 and not exported:
+        lost = listing.left_out
+        without = f" ({len(lost):,} rows are left out, first {lost[0][0]}: {lost[0][1]})"
         raise UserError(
-            f"expected at least two classes in {listing.name}, found one: {classes.pop()}",
+            f"expected at least two classes in {listing.name}, found one: {classes.pop()}"
+            + (without if lost else ""),
             "are the class folders one level deeper? import that folder; "
             "--label-column names another column; --pictures-only imports the images without labels",
         )
