@@ -7,7 +7,6 @@ as is what the archive is read as; images are read out of the archive.
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,7 +121,7 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            os.mknod(place, 0o600 | stat.S_IFREG)  # a quarter less than to open and close it
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             if name in texts:
                 Path(place).write_bytes(archive.read(name))
         yield root / (find_table([n.removeprefix(prefix) for n in names]) or ""), prefix

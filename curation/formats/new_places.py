@@ -68,7 +68,7 @@ def drop_said(changes: pd.DataFrame, places: list[Listed]) -> pd.DataFrame:
     given, keep = [], []
     for sample, change in zip(changes.index, changes.itertuples()):
         row = by_id.get(sample) if by_id else by_key.get(change.key)
-        there = row is not None and (change.removed is False or row.uri == change.uri or row.id)
+        there = row is not None and (not change.removed or row.uri == change.uri or row.id)
         said = there and not change.removed and row.label == (none_of(change.label))
         given.append(change.label if said else change.given_label)
         same = none_of(given[-1]) == none_of(change.label) and not none_of(change.split)

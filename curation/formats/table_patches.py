@@ -165,11 +165,6 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
             found.cells[n] = new
     refuse_misread(path, found, rows)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
-    if found.removed and rows.roles.image in table.byte_columns:
-        found.notes.append(
-            "images in this file are found by the number of their row: after rows were removed in"
-            " place, import it again before anything else"
-        )
     return found
 
 
