@@ -24,6 +24,7 @@ from assay.pipelines.engines.base import list_engines
 from assay.pipelines.experiments.plan import Plan
 from assay.pipelines.training.architectures.base import list_architectures
 from tests.helpers import ROOT
+from tests.layouts.readers import READ_AS
 
 FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- made by `python -m tests.reference --write`: change the code instead -->\n"
@@ -209,6 +210,11 @@ def format_list() -> Iterator[str]:
         said, more = escape(said.splitlines()[0]), escape(" ".join(more.split()))
         asks = escape(getattr(member, "asks", "")) or more
         yield f"| `{member.name}` | {said} | {', '.join(can)} | {asks} |"
+    yield "\nWhat was tried, as its real writer writes it. Each comes back to the byte where nobody"
+    yield "changed anything, and differs in the changes alone where somebody did.\n"
+    yield "| layout | read as | returned byte-equal | read back by |\n|---|---|---|---|"
+    for name, (read_as, reader) in READ_AS.items():
+        yield f"| {escape(name)} | `{read_as}` | yes | {escape(reader)} |"
     yield f"\nTables end in {', '.join(formats_of_tables())}. Images end in {', '.join(SUFFIXES)}.\n"
     yield "Pictures of more than 8 bits are read by the range that their source uses."
     yield "Transparency lies on the ground that hides the fewest drawings. Further pages are not read."

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
@@ -26,7 +26,7 @@ from assay.curation.formats.base import (
     list_formats,
 )
 from assay.curation.formats.read import find_format
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import TABLES
 from assay.curation.media.containers.base import find_container
 from assay.curation.media.images import SUFFIXES
@@ -53,8 +53,10 @@ class Archive:
 
 
 def is_junk(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any(p.startswith((".", "__MACOSX")) for p in parts) or parts[-1].lower() in JUNK
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts or parts[-1].lower() in JUNK:
+        return True
+    return any(part.startswith((".", "__MACOSX")) for part in parts)
 
 
 def find_unpacker(path: Path, asked: str | None) -> ArchiveFormat | None:
@@ -127,14 +129,14 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
 
 def refuse_both(names: list[str], file: str) -> None:
     """Refuse a name that is a file and a folder."""
-    files = set(names)
-    for name in names:
-        for parent in PurePosixPath(name).parents:
-            if str(parent) in files:
-                raise UserError(
-                    f"expected files alone in {file}, found {str(parent)!r} as a file and as a folder",
-                    "unpack it yourself where you trust it, and import the folder",
-                )
+    files, folders = set(names), {name.rpartition("/")[0] for name in names}
+    while folders:
+        if both := sorted(folders & files):
+            raise UserError(
+                f"expected files alone in {file}, found {both[0]!r} as a file and as a folder",
+                "unpack it yourself where you trust it, and import the folder",
+            )
+        folders = {folder.rpartition("/")[0] for folder in folders} - {""}
 
 
 def find_table(names: list[str]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 
 IMAGES = {"x", "images", "image", "imgs", "img", "data", "pixels", "inputs", "ims"}
 LABELS = {"y", "labels", "label", "targets", "target", "t", "class", "fine"}

@@ -18,7 +18,7 @@ from assay.curation.formats.array_names import (
     split_of,
 )
 from assay.curation.formats.base import ImportOptions, Listing, Unread
-from assay.curation.formats.class_folders import list_unread
+from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.containers.stacks import find_shape, has_planes, join
 from assay.curation.text import find_flaw
 

@@ -183,6 +183,9 @@ def refuse_files(root: Path, files: list[str]) -> UserError:
     """Refuse a folder without images, with a word about what is there."""
     reasons = [WHY[ending][0] for f in files[:50] if (ending := find_reason(root / f))]
     reasons = [*dict.fromkeys([*reasons, *filter(None, map(explain_ending, files))])][:3]
+    packed = [f for f in files if f.lower().endswith((".tar", ".zip", ".tar.gz", ".tgz"))]
+    if packed:
+        reasons.append(f"import each archive by its path, such as {root.name}/{packed[0]}")
     hint = f"Assay reads {' '.join(SUFFIXES)}; of several manifests, import one by its path"
     return UserError(
         f"expected images in {root.name}, found {count_endings(files) or 'nothing'}",

@@ -12,10 +12,10 @@ from xml.sax.saxutils import quoteattr
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import read_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -54,7 +54,7 @@ class Cvat:
     suffixes = (".xml",)
 
     def matches(self, path: Path) -> Match:
-        file = find_file(path)
+        file = next(iter(list_several(path)), find_file(path))
         no = Match("no", f"expects CVAT's {FILE} with image tags")
         if file.suffix.lower() != ".xml" or not file.is_file():
             return no
@@ -66,6 +66,11 @@ class Cvat:
         return no if read_sign(file, FILE) else Match("sure", f"{file.name} is of CVAT for images")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
+        if several := list_several(path):
+            raise UserError(
+                f"expected one XML in {path.name}, found {len(several):,}, first {several[0].name}",
+                f"import each by its path, with --images {path.name} and a name: --as NAME",
+            )
         file = find_file(path)
         root = Path(options.images) if options.images else file.parent
         images, classes, shapes, tags = read_annotations(file.read_bytes(), file)
@@ -87,7 +92,7 @@ class Cvat:
         samples, left_out, seen = [], [], set()
         for image in images:
             base = f"images/{image.subset}" if image.subset else "images"
-            key, wrong = index.find(image.name, base, "images", "")
+            key, wrong = index.find_one(image.name, base, "images", "")
             label = image.tags[0].label if image.tags and image.name not in several else None
             wrong = wrong or find_flaw(label or "") or find_flaw(key or "", MAX_TEXT) or ""
             if key in seen:
@@ -100,7 +105,7 @@ class Cvat:
             if split and split not in options.split_map:
                 split = guess_split(split) or split
             samples.append(dict(key=key, uri=f"{root}/{key}", label=label, split=split, meta={}))
-        rest = [f for f in index.files if f not in seen]
+        rest = [f for f in index.images if f not in seen]
         ours = os.path.relpath(file, root)
         unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f != ours)
         unread += list_unread(rest, f"{file.name} does not name them")
@@ -137,7 +142,7 @@ class Cvat:
         notes = []
         for image in images:
             base = f"images/{image.subset}" if image.subset else "images"
-            key, _ = index.find(image.name, base, "images", "")
+            key, _ = index.find_one(image.name, base, "images", "")
             if (change := wanted.get(key)) is None:
                 continue
             now = image.tags[0].label if image.tags else None
@@ -171,6 +176,14 @@ def find_file(path: Path) -> Path:
         return path / FILE if path.is_dir() else path
     found = [name for name in os.listdir(path) if name.lower().endswith(".xml")]
     return path / (found[0] if len(found) == 1 else FILE)
+
+
+def list_several(path: Path) -> list[Path]:
+    """List the XMLs of a folder, where there are several and none is annotations.xml."""
+    if not path.is_dir() or (path / FILE).is_file():
+        return []
+    found = sorted(path / name for name in os.listdir(path) if name.lower().endswith(".xml"))
+    return found if len(found) > 1 else []
 
 
 def read_annotations(

@@ -12,6 +12,8 @@ from assay.curation.formats.base import Export
 from assay.curation.formats.copying import copy_images
 from assay.curation.text import write_csv
 
+TABLE = "datalab.csv"
+
 
 class DatalabTable:
     """datalab.csv: a row for each sample, with Datalab's columns (is_label_issue, label_score, ...)."""
@@ -37,7 +39,7 @@ class DatalabTable:
             table["near_duplicate_sets"] = [json.dumps(s) for s in table.near_duplicate_sets]
         first = ["path", "label", "split", "sample", "key"]
         table = table.rename_axis("sample").reset_index()
-        write_csv(table[first + [c for c in table if c not in first]], folder / "datalab.csv")
+        write_csv(table[first + [c for c in table if c not in first]], folder / TABLE)
 
 
 FORMAT = DatalabTable()

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 
 ONE_LABEL = "Classification"
 OWN = ("filepath", "tags", "id", "metadata", "created_at", "last_modified_at")

@@ -13,12 +13,12 @@ from assay.curation.formats import list_lines
 from assay.curation.formats.annotations import find_masks, find_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import ClassNames, find_class_names
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.list_lines import Line
 from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -78,7 +78,7 @@ class FileLists:
                 old["split"] = old["split"] or split
         wrong = {key for key, _ in bad}
         kept = [sample for key, sample in samples.items() if key not in wrong]
-        rest = [f for f in lists.index.files if f not in samples]
+        rest = [f for f in lists.index.images if f not in samples]
         own = {sheet.name for sheet in lists.sheets} | {lists.names.file}
         unread = list_unread(
             f for f in lists.files if not f.lower().endswith(SUFFIXES) and f not in own

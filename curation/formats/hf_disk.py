@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
-from assay.curation.formats.class_folders import list_unread
 from assay.curation.formats.hf_features import stored_features
 from assay.curation.formats.hf_listing import make_listing
 from assay.curation.formats.hf_patches import plan_shard_patch
 from assay.curation.formats.hf_rows import Shard, ShardRows, read_shards
+from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.locations import list_files
 

@@ -15,6 +15,7 @@ from assay.curation.formats.base import ImportOptions, Unread
 from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_features import card_features
 from assay.curation.formats.hf_rows import Shard
+from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.locations import list_files
 
 CARD = "README.md"
@@ -84,23 +85,15 @@ def find_shards(root: Path, options: ImportOptions, name: str) -> ShardFolder:
     taken = {file for file, _ in shards}
     others = {file for listed in by_config.values() for file, _ in listed} - taken
     unread = [
-        *count_unread([f for f in tables if f in others], "of another configuration"),
-        *count_unread(
+        *list_unread([f for f in tables if f in others], "of another configuration"),
+        *list_unread(
             [f for f in tables if f not in others | taken], "its name says neither split nor shard"
         ),
-        *count_unread([f for f in files if f not in tables and f not in (CARD, "assay.json")], ""),
+        *list_unread([f for f in files if f not in tables and f not in (CARD, "assay.json")]),
     ]
     declared = card.features.get(config or "") or next(iter(card.features.values()), {})
     found = [Shard(root / file, file, split) for file, split in shards]
     return ShardFolder(found, declared, unread, config if len(by_config) > 1 else None)
-
-
-def count_unread(files: list[str], why: str) -> list[Unread]:
-    """Count files by their ending."""
-    by_ending: dict[str, list[str]] = {}
-    for file in files:
-        by_ending.setdefault(os.path.splitext(file)[1].lower(), []).append(file)
-    return [Unread(end, len(found), found[0], why) for end, found in sorted(by_ending.items())]
 
 
 def choose_config(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
-from assay.curation.formats.class_folders import list_unread
 from assay.curation.formats.hf_columns import refuse_labels
 from assay.curation.formats.hf_features import BOXES
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import read_table
 from assay.curation.formats.table_patches import plan_patch
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 

@@ -82,3 +82,20 @@ def splice(text: str, pieces: list[tuple[int, int, str]]) -> str:
         out += [text[at:start], new]
         at = end
     return "".join([*out, text[at:]])
+
+
+def replace_field(blob: bytes, name: str, value: Any) -> bytes:
+    """Replace a field's value at the top of a JSON object; a missing one is put first.
+
+    Of two with one name the last counts, as for those who read it.
+    """
+    mark = b"\xef\xbb\xbf" if blob.startswith(b"\xef\xbb\xbf") else b""
+    text = blob[len(mark) :].decode()
+    fields = list_children(text, text.index("{"))
+    plain = json.dumps(value, ensure_ascii="\\u" in text)
+    held = [field for field in fields if field.key == name]
+    if held:
+        return mark + splice(text, [(held[-1].start, held[-1].end, plain)]).encode()
+    first = fields[0].opens if fields else text.index("{") + 1
+    added = f"{json.dumps(name)}: {plain}{', ' if fields else ''}"
+    return mark + splice(text, [(first, first, added)]).encode()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.datalab import TABLE
 from assay.curation.formats.folder_levels import show_names
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.label_sheets import (
     could_name_images,
     guess_table_split,
@@ -19,8 +22,10 @@ from assay.curation.formats.label_sheets import (
 )
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
-from assay.curation.formats.text_spans import choose_separator, read_cells
+from assay.curation.formats.table_patches import write_table
+from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -47,7 +52,8 @@ class Kaggle:
 
     def matches(self, path: Path) -> Match:
         no = Match("no", "expects a folder with a CSV that names images beside it")
-        if not path.is_dir() or (path / "assay.json").exists():
+        exported = (path / "assay.json").exists() and not (path / TABLE).exists()
+        if not path.is_dir() or exported:
             return no
         found = [t for t in list_tables(path) if names_images(path, t)]
         return Match("sure", f"{found[0]} names images beside it") if found else no
@@ -90,7 +96,7 @@ class Kaggle:
         bad = {key for key, _ in left_out}
         samples = [s for s in {s["key"]: s for s in samples}.values() if s["key"] not in bad]
         ask_about_folders(path.name, samples, options)
-        rest = [f for f in index.files if f not in first and f not in bad]
+        rest = [f for f in index.images if f not in first and f not in bad]
         notes = [f"read {', '.join(used)} in {path.name}: the labels are those of the table"]
         for file in rest:
             if find_flaw(file, MAX_TEXT):
@@ -125,14 +131,15 @@ class Kaggle:
             sheet = read_sheet(source, name, index, options)
             if sheet is None:
                 continue
-            edits = []
+            cells: Cells = {}
+            gone: set[int] = set()
             for key, row in sheet.rows:
                 if (change := wanted.get(key)) is None:
                     continue
                 said.add(key)
-                edits += sheet.change(row, change)
-            if edits:
-                rewritten[name] = sheet.text.edit(edits)
+                sheet.change(row, change, cells, gone)
+            if cells or gone:
+                rewritten[name] = partial(write_table, source / name, options, cells, gone)
         lost = [k for k in wanted if k not in said]
         notes = [f"{len(lost):,} images have no row in a table, first {lost[0]}"] if lost else []
         if changes.split.notna().any():
@@ -192,10 +199,10 @@ def names_images(path: Path, table: str) -> bool:
         head = opened.read(HEAD).decode("utf-8", "replace").removeprefix("\ufeff")
     head = head.rpartition("\n")[0] or head
     try:
-        rows = read_cells(head, choose_separator(head))[: TRIED + 1]
-    except UserError:
+        rows = [cells for _, cells in islice(read_rows(head), TRIED + 1)]
+    except BadCsv:
         return False
-    if len(rows) < 2 or len(rows[0].cells) < 2:
+    if len(rows) < 2 or len(rows[0]) < 2:
         return False
     with os.scandir(path) as entries:
         folders = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -204,12 +211,11 @@ def names_images(path: Path, table: str) -> bool:
         with os.scandir(path / inside) as entries:
             below = sorted(e.name for e in entries if e.is_dir())[:10]
         places += [f"{inside}/{name}/" for name in below]
-    header = [cell.value for cell in rows[0].cells]
     values = {
-        cell.value.strip()
+        cell.strip()
         for row in rows[1:]
-        for name, cell in zip(header, row.cells)
-        if could_name_images(name, [cell.value])
+        for name, cell in zip(rows[0], row)
+        if could_name_images(name, [cell])
     }
     return any(
         os.path.isfile(f"{path}/{place}{value}{suffix}")

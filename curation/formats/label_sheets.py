@@ -6,58 +6,75 @@ import os
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.table_columns import as_texts
 from assay.curation.formats.table_files import Table
-from assay.curation.formats.table_labels import NoLabelColumn, choose_labels
-from assay.curation.formats.table_splits import choose_column
-from assay.curation.formats.text_spans import (
-    Row,
-    Text,
-    choose_separator,
-    read_cells,
-    read_whole,
-    write_cell,
+from assay.curation.formats.table_labels import (
+    PLURALS,
+    NoLabelColumn,
+    choose_labels,
+    plain_name,
+    refuse_objects,
 )
+from assay.curation.formats.table_splits import choose_column
+from assay.curation.formats.text_patches import Cells
+from assay.curation.formats.text_tables import read_text
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import MAX_TEXT, find_flaw
 
-BOX = re.compile(r"(bbox|box)?_?[xy]_?(min|max|1|2|center|left|top)|bbox\w*", re.IGNORECASE)
+
+class Row(NamedTuple):
+    line: int  # on which it begins, from 1
+    cells: list[str]
 
 
 class Sheet:
-    """One table of labels, with its rows where they stand."""
+    """One table of labels, with its rows and their lines."""
 
-    def __init__(self, text: Text, separator: str, names: list[str], label: str) -> None:
-        self.text, self.separator, self.names, self.label = text, separator, names, label
+    def __init__(self, name: str, names: list[str], label: str) -> None:
+        self.name, self.names, self.label = name, names, label
         self.samples: list[dict] = []
         self.left_out: list[tuple[str, str]] = []
         self.roles: dict[str, str] = {}
         self.rows: list[tuple[str, Row]] = []  # of each sample's key
 
-    def change(self, row: Row, change: Any) -> list[tuple[int, int, str]]:
-        """Make the edits of a row; UserError where it does not say the given label any more."""
+    def change(self, row: Row, change: Any, cells: Cells, removed: set[int]) -> None:
+        """Add the change of a row; UserError where it does not say the given label any more."""
         if not self.label:
-            return []
+            return
         cell = row.cells[self.names.index(self.label)]
-        if as_texts([cell.value], self.label)[0] != change.given_label and not same_number(
-            cell.value, change.given_label
+        if as_texts([cell], self.label)[0] != change.given_label and not same_number(
+            cell, change.given_label
         ):
             raise UserError(
                 f"expected the label {change.given_label} of {change.key} in "
-                f"{self.text.path.name}, line {row.line}, found {cell.value}",
+                f"{self.name}, line {row.line}, found {cell}",
                 "the source has changed since: import it again",
             )
         if change.removed:
-            return [(row.start, row.end, "")]
-        if change.label == change.given_label:
-            return []
-        return [write_cell(self.text.text, cell, change.label or "", self.separator)]
+            removed.add(row.line)
+        elif change.label != change.given_label:
+            cells[row.line] = {self.label: replace_padded(cell, change.label or "")}
+
+
+def read_sheet_rows(file: Path) -> list[Row]:
+    """Read the rows of a CSV; UserError where it is none."""
+    try:
+        return [Row(line, cells) for line, cells in read_rows(read_text(file))]
+    except BadCsv as e:
+        raise UserError(f"{file.name}, line {e.line}: {e}", 'write a quote in a cell as ""') from e
+
+
+def replace_padded(cell: str, value: str) -> str:
+    """Replace a cell's text, not the blanks around it."""
+    bare = cell.strip()
+    return cell.replace(bare, value) if bare else value
 
 
 def same_number(cell: str, label: str | None) -> bool:
@@ -67,19 +84,15 @@ def same_number(cell: str, label: str | None) -> bool:
 
 def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions) -> Sheet | None:
     """Read a table of labels; None where it names no images, or has no column of labels."""
-    text = read_whole(path / name)
-    separator = choose_separator(text.text)
-    try:
-        rows = read_cells(text.text, separator)
-    except UserError as e:
-        raise UserError(f"{name}: {e.problem}", e.hint) from None
-    names = [cell.value.strip() for cell in rows[0].cells] if rows else []
+    rows = read_sheet_rows(path / name)
+    names = [cell.strip() for cell in rows[0].cells] if rows else []
     whole = [row for row in rows[1:] if len(row.cells) == len(names)]
     if len(names) < 2 or not whole or len(set(names)) < len(names):
         return None
-    columns = {n: [row.cells[i].value or None for row in whole] for i, n in enumerate(names) if n}
+    columns = {n: [row.cells[i] or None for row in whole] for i, n in enumerate(names) if n}
     table = Table(columns, [f"line {row.line}" for row in whole])
-    refuse_boxes(name, names, options)
+    if not options.pictures_only and not options.columns.get("label"):
+        refuse_objects(columns, name)
     stem = guess_table_split(name)
     bases = [os.path.dirname(name), *choose_bases(index, stem)]
     image = choose_column(table, "image", options.columns.get("image")) or find_image_column(
@@ -101,7 +114,7 @@ def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions)
         return None
     if label and not asked:
         ask_about_several(name, label, columns[label])
-    sheet = Sheet(text, separator, names, label or "")
+    sheet = Sheet(name, names, label or "")
     fill_sheet(sheet, path, name, whole, columns, (image, split, group), index, bases)
     bad_rows = [row for row in rows[1:] if len(row.cells) != len(names)]
     sheet.left_out += [
@@ -127,7 +140,7 @@ def fill_sheet(
     ids = columns[image]
     others = [n for n in columns if n not in (*chosen, sheet.label)]
     for i, row in enumerate(rows):
-        file, wrong = index.find(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
+        file, wrong = index.find_one(ids[i] or "", *bases) if ids[i] else (None, f"has no {image}")
         if file is None or (wrong := find_flaw(labels[i] or "") or find_flaw(file, MAX_TEXT) or ""):
             sheet.left_out.append((ids[i] or f"{name} line {row.line}", f"{wrong} ({name})"))
             continue
@@ -146,21 +159,6 @@ def fill_sheet(
         sheet.roles["split"] = f"the column {split}"
     if others:
         sheet.roles["metadata"] = f"{len(others)} columns: {', '.join(others[:10])}"
-
-
-def refuse_boxes(name: str, columns: list[str], options: ImportOptions) -> None:
-    """Refuse a table of boxes or masks; its column of classes is of objects, not of images."""
-    boxes = [c for c in columns if BOX.fullmatch(c)]
-    masks = [
-        c for c in columns if c.lower().replace("_", "") in ("encodedpixels", "rle", "polygon")
-    ]
-    asked = options.pictures_only or options.columns.get("label")
-    if (len(boxes) > 1 or masks or "bbox" in map(str.lower, boxes)) and not asked:
-        raise UserError(
-            f"expected one label for each image in {name}, found boxes or masks: "
-            f"{', '.join([*boxes, *masks][:4])}",
-            "Assay does not read these yet; --pictures-only imports the images without labels",
-        )
 
 
 def guess_table_split(name: str) -> str | None:
@@ -194,7 +192,8 @@ def ask_about_several(name: str, column: str, values: list[str | None]) -> None:
     for separator in (" ", ",", ";", "|"):
         parts = {part.strip() for text in texts for part in text.split(separator)}
         several = sum(separator in text.strip() for text in texts)
-        if several * 2 >= len(texts) > 3 and len(parts) < len(texts):
+        few = several * 2 >= len(texts) > 3 and len(parts) < len(texts)
+        if few or several and plain_name(column) in PLURALS:
             raise AmbiguousSource(
                 f"expected one label for each image in {name}, found cells of several words in "
                 f"{column}, such as {min(texts)!r}",
@@ -217,7 +216,7 @@ def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
 
     Ids may repeat in train/ and test/: those of train.csv lie in train/.
     """
-    folders = sorted({os.path.dirname(f) for f in index.files})
+    folders = sorted({os.path.dirname(f) for f in index.images})
     own = [f for f in folders if split and split in map(guess_split, f.split("/"))]
     if split is None:
         own = [f for f in folders if "train" in map(guess_split, f.split("/"))]
@@ -238,7 +237,7 @@ def find_image_column(columns: dict[str, list], index: ImageIndex, bases: list[s
         tried = [v for v in values if v][:20]
         if not could_name_images(name, tried):
             continue
-        found = sum(index.find(v, *bases)[0] is not None for v in tried)
+        found = sum(index.find_one(v, *bases)[0] is not None for v in tried)
         # a number may be an image's name by chance, a name with its ending is none
         found = found * 2 + sum(v.lower().endswith(SUFFIXES) for v in tried) * bool(found)
         if found > most and found >= len(tried):

@@ -13,6 +13,7 @@ from assay.curation.formats.base import Patch
 from assay.curation.formats.hf_patches import describe_unsaid
 from assay.curation.formats.json_text import Child, list_children, splice
 from assay.curation.formats.label_studio_tasks import Task, TaskFile
+from assay.curation.formats.moves import none_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,10 +56,6 @@ def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame
         write = write_csv if path.suffix.lower() == ".csv" else write_json
         rewritten[name] = partial(write, path, file, new)
     return Patch(rewritten, notes=notes)
-
-
-def none_of(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def write_json(

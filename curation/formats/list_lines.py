@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.folder_levels import show_names
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.text_spans import Text
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 
 ENDINGS = (".txt", ".lst", ".list")
@@ -123,7 +123,7 @@ def read_line(
     for n in ways:
         span = Token(tokens[0].start, tokens[n - 1].end, body[tokens[0].start - start :])
         name = body[span.start - start : span.end - start].strip('"')
-        key, why = index.find(name, *bases)
+        key, why = index.find_one(name, *bases)
         if key:
             path = Token(span.start, span.end, body[span.start - start : span.end - start])
             return Line(start, end, number, key, path, tokens[n:]), ""

@@ -19,6 +19,11 @@ def iter_changes(changes: pd.DataFrame) -> Iterator[Any]:
     yield from whole.where(whole.notna(), None).itertuples()
 
 
+def none_of(value: object) -> str | None:
+    """A text, or None where a frame of texts has none."""
+    return value if isinstance(value, str) else None
+
+
 def free_place(target: PurePath, taken: set[str]) -> str:
     """Choose a place that no file has, and take it.
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import ClassNames, match_marks
-from assay.curation.formats.image_index import ImageIndex
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_TEXT, find_flaw
@@ -56,7 +56,7 @@ class NumberedLists:
         names = read_names(path, tables[LABELS])
         samples, left_out, seen = [], [], set()
         for number, value in tables[IMAGES].items():
-            key, wrong = index.find(value.text, "images", "")
+            key, wrong = index.find_one(value.text, "images", "")
             mark = tables[LABELS].get(number)
             label = names.name(mark.text) if mark else None
             split = tables.get(SPLITS, {}).get(number)
@@ -72,7 +72,7 @@ class NumberedLists:
             word = ("test", "train")[int(split.text)] if split else None
             samples.append(dict(key=key, uri=f"{path}/{key}", label=label, split=word, meta={}))
         own = {*texts, names.file}
-        rest = [f for f in index.files if f not in seen]
+        rest = [f for f in index.images if f not in seen]
         unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f not in own)
         unread += list_unread(rest, f"{IMAGES} does not list them")
         roles = {"image": IMAGES, "label": f"{LABELS}, named by {names.file or 'nothing'}"}
@@ -104,7 +104,7 @@ class NumberedLists:
         edits: dict[str, list[tuple[int, int, str]]] = {name: [] for name in texts}
         notes = []
         for number, value in tables[IMAGES].items():
-            key, _ = index.find(value.text, "images", "")
+            key, _ = index.find_one(value.text, "images", "")
             if (change := wanted.get(key)) is None:
                 continue
             mark = tables[LABELS].get(number)

@@ -27,7 +27,7 @@ from assay.curation.formats.base import (
 )
 from assay.curation.formats.in_place import find_unfinished
 from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
-from assay.curation.formats.splits import map_splits
+from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
 from assay.curation.text import format_count
 
@@ -85,8 +85,11 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
             sample["label"] = None
     classes = {sample["label"] for sample in samples} - {None}
     if len(classes) == 1 and not exported:
+        lost = listing.left_out
+        without = f" ({len(lost):,} rows are left out, first {lost[0][0]}: {lost[0][1]})"
         raise UserError(
-            f"expected at least two classes in {listing.name}, found one: {classes.pop()}",
+            f"expected at least two classes in {listing.name}, found one: {classes.pop()}"
+            + (without if lost else ""),
             "are the class folders one level deeper? import that folder; "
             "--label-column names another column; --pictures-only imports the images without labels",
         )

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.image_index import ImageIndex
+from assay.curation.formats.label_sheets import Row, read_sheet_rows, replace_padded
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
-from assay.curation.formats.text_spans import (
-    Row,
-    Text,
-    choose_separator,
-    read_cells,
-    read_whole,
-    write_cell,
-)
+from assay.curation.formats.table_patches import write_table
+from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.unreadable import list_unread
+from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import find_flaw
@@ -58,16 +54,13 @@ class Roboflow:
         several: list[str] = []
         sheets = [f for f in files if os.path.basename(f) == SHEET]
         for name in sheets:
-            sheet = read_whole(path / name)
-            rows, names = read_names(sheet, name)
+            rows, names = read_names(path / name, name)
             classes |= dict.fromkeys(names)
             folder = os.path.dirname(name)
             for row in rows:
                 key, labels, wrong = read_row(row, names, folder, index)
                 if wrong or key is None:
-                    left_out.append(
-                        (row.cells[0].value.strip() or f"{name} line {row.line}", wrong)
-                    )
+                    left_out.append((row.cells[0].strip() or f"{name} line {row.line}", wrong))
                     continue
                 several += [key] if len(labels) > 1 else []
                 top = folder.split("/")[0]
@@ -83,7 +76,7 @@ class Roboflow:
                 "--pictures-only imports the images without labels",
             )
         listed = {sample["key"] for sample in samples} | {key for key, _ in left_out}
-        rest = [f for f in index.files if f not in listed]
+        rest = [f for f in index.images if f not in listed]
         unread = list_unread(
             f for f in files if not f.lower().endswith(SUFFIXES) and f not in sheets
         )
@@ -116,10 +109,9 @@ class Roboflow:
         notes = []
         rewritten = {}
         for name in [f for f in files if os.path.basename(f) == SHEET]:
-            sheet = read_whole(source / name)
-            rows, names = read_names(sheet, name)
-            separator = choose_separator(sheet.text)
-            edits = []
+            rows, names = read_names(source / name, name)
+            cells: Cells = {}
+            gone: set[int] = set()
             for row in rows:
                 key, labels, _ = read_row(row, names, os.path.dirname(name), index)
                 if (change := wanted.get(key)) is None:
@@ -130,16 +122,17 @@ class Roboflow:
                         "the source has changed since: import it again",
                     )
                 if change.removed:
-                    edits.append((row.start, row.end, ""))
+                    gone.add(row.line)
                 elif change.label is not None and change.label not in names:
                     notes.append(f"{name} has no column {change.label}: {key} has no class there")
                 if not change.removed and change.label != change.given_label:
                     for column, cell in zip(names, row.cells[1:]):
                         want = "1" if column == change.label else "0"
-                        if cell.value.strip() != want and column in (*labels, change.label):
-                            edits.append(write_cell(sheet.text, cell, want, separator))
-            if edits:
-                rewritten[name] = sheet.edit(edits)
+                        if cell.strip() != want and column in (*labels, change.label):
+                            new = cells.setdefault(row.line, {})
+                            new[column] = replace_padded(cell, want)
+            if cells or gone:
+                rewritten[name] = partial(write_table, source / name, options, cells, gone)
         if changes.split.notna().any():
             notes.append(f"{changes.split.notna().sum():,} changed splits are not said in {SHEET}")
         return Patch(rewritten=rewritten, notes=notes)
@@ -148,10 +141,10 @@ class Roboflow:
 FORMAT = Roboflow()
 
 
-def read_names(sheet: Text, name: str) -> tuple[list[Row], list[str]]:
+def read_names(sheet: Path, name: str) -> tuple[list[Row], list[str]]:
     """Read the rows of a sheet, and its classes."""
-    rows = read_cells(sheet.text, choose_separator(sheet.text))
-    names = [cell.value.strip() for cell in rows[0].cells[1:]] if rows else []
+    rows = read_sheet_rows(sheet)
+    names = [cell.strip() for cell in rows[0].cells[1:]] if rows else []
     if not names or len(set(names)) < len(names):
         raise UserError(
             f"expected filename and a column for each class in {name}, found "
@@ -167,8 +160,8 @@ def read_row(
     """Read a row: (its image, its classes, what is wrong)."""
     if len(row.cells) != len(names) + 1:
         return None, [], f"has {len(row.cells)} cells, the header {len(names) + 1}"
-    key, wrong = index.find(row.cells[0].value, folder)
-    marks = [cell.value.strip() for cell in row.cells[1:]]
+    key, wrong = index.find_one(row.cells[0], folder)
+    marks = [cell.strip() for cell in row.cells[1:]]
     if odd := set(marks) - {"0", "1", "0.0", "1.0", ""}:
         return key, [], f"has {odd.pop()[:50]!r} where 0 or 1 is expected"
     labels = [name for name, mark in zip(names, marks) if mark[:1] == "1"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import UserError
-from assay.curation.formats.json_fields import replace_field
+from assay.curation.formats.json_text import replace_field
 from assay.curation.formats.shard_files import ShardSample
 from assay.curation.formats.shard_labels import ShardLabels
 

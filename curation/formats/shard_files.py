@@ -6,13 +6,13 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import UserError
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.media.containers.tar import read_part
 from assay.curation.media.containers.tar_index import Member, index_tar, read_member
 from assay.curation.media.files import BadMedia
@@ -92,6 +92,8 @@ def is_shard(path: str) -> bool:
                 at = found[0].end
                 if found[1] == b"0" and (match := BASE.fullmatch(found[0].name)):
                     endings.setdefault(match[1], set()).add(match[2].lower())
+                    stem, last = os.path.splitext(found[0].name)
+                    endings.setdefault(stem, set()).add(last[1:].lower())
     except (OSError, BadMedia):
         return False
     return any(
@@ -132,9 +134,14 @@ def read_shards(
         split = name_split(shard, path, split_map)
         prefix = "" if path.is_file() else f"{shard_name(shard, path)}/"
         samples: dict[str, ShardSample] = {}
-        for member in index_shard(shard):
+        members = index_shard(shard)
+        dotted = find_dotted(member.name for member in members)
+        for member in members:
             match = BASE.fullmatch(member.name)
             base, ending = (match[1], match[2]) if match else (member.name, "")
+            stem, last = os.path.splitext(member.name)
+            if stem in dotted:
+                base, ending = stem, last[1:]
             key = prefix + base
             sample = samples.setdefault(key, ShardSample(key, shard, split))
             sample.members[ending.lower()] = member
@@ -144,6 +151,20 @@ def read_shards(
                     left_out.append((sample.key, wrong))
                 else:
                     yield sample
+
+
+def find_dotted(names: Iterable[str]) -> set[str]:
+    """Find the stems with further dots that an image and its text share, such as img.001.
+
+    webdataset would read up to the first dot, and find neither a label nor one image there.
+    """
+    endings: dict[str, set[str]] = {}
+    for name in names:
+        stem, last = os.path.splitext(name)
+        if "." in os.path.basename(stem):
+            endings.setdefault(stem, set()).add(last[1:].lower())
+    texts = {*TEXTS, "json"}
+    return {stem for stem, e in endings.items() if e & texts and any(map(is_image, e))}
 
 
 def shard_name(shard: str, path: Path) -> str:

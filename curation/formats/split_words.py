@@ -1,19 +1,36 @@
-"""Words that people use for splits, in names of folders and files."""
+"""Words that people use for splits, in columns and in names of folders and files."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 
-from assay.curation.formats.splits import SPLITS
+from assay.curation.errors import UserError
 
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "test": "test",
+    "testing": "test",
+    "holdout": "test",
+    "heldout": "test",
+    "pool": "pool",
+    "unlabeled": "pool",
+    "unlabelled": "pool",
+    "guard": "guard",
+}
 MORE = {
     "trn": "train",
     "trainval": "train",
     "validate": "val",
-    "eval": "val",
-    "evaluation": "val",
     "devel": "val",
     "development": "val",
     "tst": "test",
@@ -23,6 +40,7 @@ MORE = {
 }
 # what stands beside such a word without a meaning: training_set, seg_train, train_images
 FILLERS = set("set data dataset images image imgs img pictures photos seg split folder".split())
+GLUED = re.compile("(set|data|images?|imgs?|split)$")  # trainset, testdata
 UNLABELLED = ("unlabeled", "unlabelled", "unsup", "unannotated")
 FOLD = re.compile(r"(cv|k)?[ _-]?(fold|split|part|partition)s?[ _-]?\d+|cv[ _-]?\d+", re.IGNORECASE)
 
@@ -37,9 +55,16 @@ def guess_split(name: str) -> str | None:
         return SPLITS[plain]
     words = [word for word in re.split(r"[^a-z0-9]+", plain) if word and word not in FILLERS]
     words = [re.sub(r"\d+$", "", word) for word in words]
-    words = [word for word in words if word] or [""]
-    known = {SPLITS.get(word) or MORE.get(word) for word in words}
-    return known.pop() if len(words) == 1 and len(known) == 1 else None
+    words = [word for word in words if word]
+    word = "".join(words)  # hold-out is one word
+    if len(words) > 1:
+        return SPLITS.get(word)
+    return SPLITS.get(word) or MORE.get(word) or SPLITS.get(GLUED.sub("", word))
+
+
+def read_split_word(word: str, split_map: dict[str, str] | None = None) -> str | None:
+    """Read a source's word for a split, such as training_set, as the importer or people mean it."""
+    return guess_split((split_map or {}).get(word, word))
 
 
 def guess_splits(names: Iterable[str]) -> dict[str, str]:
@@ -60,3 +85,32 @@ def guess_splits(names: Iterable[str]) -> dict[str, str]:
 def is_fold(name: str) -> bool:
     """Whether a name counts folds: fold1, cv_3."""
     return bool(FOLD.fullmatch(name.strip()))
+
+
+def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) -> None:
+    """Give each sample its source's split, in place.
+
+    Samples without a label go to pool, unless Assay exported them with a split. `notes` gets a
+    line for each split that loses samples so. UserError where a name means no split.
+    """
+    names = Counter(row["split"] for row in rows if row["split"])
+    meant = {name: read_split_word(name, split_map) for name in names}
+    if unknown := [name for name in names if meant[name] is None]:
+        found = ", ".join(f"{name} ({names[name]:,})" for name in unknown)
+        raise UserError(
+            f"expected train, val, test, pool or guard, found {found}",
+            "say what they are: --split-map " + ",".join(f"{name}=pool" for name in unknown),
+        )
+    unlabelled = [
+        row for row in rows if row["label"] is None and not (row["split"] and "id" in row)
+    ]
+    moved = Counter(meant.get(row["split"]) for row in unlabelled)
+    for row in rows:
+        row["split"] = meant.get(row["split"])
+    for row in unlabelled:
+        row["split"] = "pool"
+    notes += [
+        f"{n:,} unlabelled rows of {split} go to pool"
+        for split, n in moved.items()
+        if split not in (None, "pool")
+    ]

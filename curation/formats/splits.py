@@ -1,17 +1,13 @@
-"""Name splits, and draw them without shared images."""
+"""Draw splits without shared images."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from assay.curation.errors import UserError
-from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,62 +124,3 @@ def group_families(rows: list[int], *traits: Iterable[str | None]) -> list[list[
     for i in rows:
         families.setdefault(component[i], []).append(i)
     return list(families.values())
-
-
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "eval": "val",
-    "evaluation": "val",
-    "test": "test",
-    "testing": "test",
-    "holdout": "test",
-    "heldout": "test",
-    "pool": "pool",
-    "unlabeled": "pool",
-    "unlabelled": "pool",
-    "guard": "guard",
-}
-
-
-AROUND = re.compile(r"(seg|data|images?|imgs?)[ _-]|[ _-]?(set|data|images?|imgs?|split|20\d\d)$")
-
-
-def read_split_word(word: str, split_map: dict[str, str] | None = None) -> str | None:
-    """Read a source's word for a split, such as training_set."""
-    plain = (split_map or {}).get(word, word).strip().lower()
-    bare = AROUND.sub("", AROUND.sub("", plain)).replace("-", "").replace("_", "")
-    return SPLITS.get(plain) or SPLITS.get(bare)
-
-
-def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) -> None:
-    """Give each sample its source's split, in place.
-
-    Samples without a label go to pool, unless Assay exported them with a split. `notes` gets a
-    line for each split that loses samples so. UserError where a name means no split.
-    """
-    names = Counter(row["split"] for row in rows if row["split"])
-    meant = {name: read_split_word(name, split_map) for name in names}
-    if unknown := [name for name in names if meant[name] is None]:
-        found = ", ".join(f"{name} ({names[name]:,})" for name in unknown)
-        raise UserError(
-            f"expected train, val, test, pool or guard, found {found}",
-            "say what they are: --split-map " + ",".join(f"{name}=pool" for name in unknown),
-        )
-    unlabelled = [
-        row for row in rows if row["label"] is None and not (row["split"] and "id" in row)
-    ]
-    moved = Counter(meant.get(row["split"]) for row in unlabelled)
-    for row in rows:
-        row["split"] = meant.get(row["split"])
-    for row in unlabelled:
-        row["split"] = "pool"
-    notes += [
-        f"{format_count(n, 'unlabelled row')} of {split} go to pool"
-        for split, n in moved.items()
-        if split not in (None, "pool")
-    ]

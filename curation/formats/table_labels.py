@@ -17,8 +17,14 @@ NAMED = (  # columns that hold labels wherever they are
     " categoryid labelname labelid labeltext labelindex classindex y groundtruth"
 ).split()
 LABELS = ("label", "class", "target", "category")  # words in the names of those that may
+PLURALS = ("tags", "labels", "classes", "categories", "keywords", "attributes")
 MOST_CLASSES = 1000  # a column of more values is no guess for the labels
-CORNERS = ({"xmin", "ymin"}, {"bboxx", "bboxy"}, {"bbox"}, {"boxes"}, {"bboxes"}, {"boundingbox"})
+CORNERS = (
+    *({f"x{end}", f"y{end}"} for end in ("min", "max", "1", "2", "center", "left", "top")),
+    *({name} for name in ("bbox", "boxes", "bboxes", "boundingbox")),
+    {"bboxx", "bboxy"},
+    {"left", "top", "width", "height"},
+)
 MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
 BITS = {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}
@@ -63,7 +69,7 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         said = f"labels such as {example[:60]!r} look like several: each text is a class of its own"
         return replace(found, notes=[said] if example else [])
     named = [name for name in free if plain_name(name) in NAMED]
-    refuse_objects(free, named, file)
+    refuse_objects(free, file)
     if len(named) > 1:
         return choose_named(table, free, named, file)
     if not named:
@@ -229,7 +235,7 @@ def count_values(values: list) -> str:
     return f"{len(counts):,} values: {shown}"
 
 
-def refuse_objects(free: dict, named: list[str], file: str) -> None:
+def refuse_objects(free: dict, file: str) -> None:
     """Refuse rows of boxes and masks, which are no labels of images."""
     plain = {plain_name(name) for name in free}
     boxes = any(corner <= plain for corner in CORNERS)
@@ -255,7 +261,7 @@ def refuse_lists(name: str, values: list, file: str) -> None:
 
 def refuse_several(name: str, values: list, file: str) -> None:
     """Ask where texts look like several labels, as cat|dog does."""
-    if example := find_several(values):
+    if example := find_several(values, name):
         raise AmbiguousSource(
             f"expected one label a row in the column {name} of {file}, found texts that look like "
             f"several, such as {example[:60]!r}",
@@ -270,12 +276,15 @@ def name_option(column: str) -> str:
     return f"--label-column {shlex.quote(column)}"
 
 
-def find_several(values: list) -> str:
+def find_several(values: list, column: str = "") -> str:
     """Find a text that looks like several labels, or "".
 
-    The same parts come in many texts, or stand alone elsewhere.
+    The same parts come in many texts, or stand alone elsewhere; or the column is called for several.
     """
     texts = {v for v in values if isinstance(v, str)}
+    if plain_name(column) in PLURALS:
+        if worded := [text for text in texts if len(re.split(r"[|;,\s]+", text.strip())) > 1]:
+            return min(worded)
     for separator in "|;, ":
         split = {text: [p.strip() for p in text.split(separator) if p.strip()] for text in texts}
         several = {text: parts for text, parts in split.items() if len(parts) > 1}

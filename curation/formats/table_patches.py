@@ -18,7 +18,8 @@ from assay.curation.formats.excel_patches import patch_excel
 from assay.curation.formats.excel_tables import EXCEL
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
-from assay.curation.formats.splits import read_split_word
+from assay.curation.formats.moves import none_of
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
@@ -164,11 +165,6 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
             found.cells[n] = new
     refuse_misread(path, found, rows)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
-    if found.removed and rows.roles.image in table.byte_columns:
-        found.notes.append(
-            "images in this file are found by the number of their row: after rows were removed in"
-            " place, import it again before anything else"
-        )
     return found
 
 
@@ -207,10 +203,6 @@ def changed_since(path: Path, found: str) -> UserError:
         f"expected {path.name} to say what it said when it was imported, found {found}",
         "it has changed since: import it again first",
     )
-
-
-def none_of(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 class CellWriter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.errors import AmbiguousSource, Reading, UnknownName
-from assay.curation.formats.splits import read_split_word
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import plain_name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -79,6 +80,12 @@ class WebDataset:
                 meta = meta.get("meta", {})
             rows.append(row | dict(meta=meta))
         count = len(find_shards(path))
+        dotted = [sample.key for sample, _ in samples if "." in os.path.basename(sample.key)]
+        if dotted:
+            notes.append(
+                f"{len(dotted):,} names have further dots, first {dotted[0]}: they were read up to the"
+                " last one, where webdataset stops at the first"
+            )
         notes += describe_gaps(path, samples)
         if not path.exists():
             notes.append("a name with braces cannot be written again: import the folder for that")

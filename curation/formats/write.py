@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.formats.base import (
@@ -14,20 +15,34 @@ from assay.curation.formats.base import (
     Export,
     Patch,
     PatchableFormat,
+    ReadableFormat,
     WritableFormat,
     list_formats,
 )
 from assay.curation.formats.changes import count_held_out, list_changes
 from assay.curation.formats.in_place import finish_mending, mend_in_place
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.formats.new_places import (
+    Listed,
+    Touched,
+    drop_said,
+    follow_images,
+    list_places,
+    refuse_handed_in,
+)
 from assay.curation.formats.patches import write_patched
+from assay.curation.formats.read import find_asked
 from assay.curation.formats.remote_source import fetch_source
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
 from assay.curation.versioning.class_list import numbered_classes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCE = "source"  # the format of each source itself
 
@@ -96,7 +111,8 @@ class PatchPlan:
     record: SourceRecord
     source: Path
     patch: Patch
-    samples: int  # of the source, of which the version says something else
+    changes: pd.DataFrame  # what the version says otherwise, and the source not yet
+    places: list[Listed]  # where the samples lie before
     notes: list[str]
 
 
@@ -118,16 +134,17 @@ def plan_patches(
                 f"expected sources that can be written again, found {name}: {record.kind}",
                 "export another format: --format manifest",
             )
-        changes = list_changes(bench, name, version)
-        source = find_source(record, in_place)
-        patch = formats[record.format].patch(source, changes, record.import_options())
+        source, options = find_source(record, in_place), record.import_options()
+        places = list_places(formats[record.format], source, options)
+        changes = drop_said(list_changes(bench, name, version), places)
+        patch = formats[record.format].patch(source, changes, options)
         notes = [f"{name}: {note}" for note in patch.notes]
         if held := count_held_out(bench, name, version):
             notes.append(
                 f"{name}: {format_count(held, 'sample', 'stays', 'stay')} in it that a scan holds out of training:"
                 " nobody decided that they go"
             )
-        plans.append(PatchPlan(record, source, patch, len(changes), notes))
+        plans.append(PatchPlan(record, source, patch, changes, places, notes))
     return plans
 
 
@@ -171,22 +188,38 @@ def find_source(record: SourceRecord, in_place: bool = False) -> Path:
 def write_in_place(bench: Bench, version: str | int = "HEAD") -> list[dict]:
     """Mend the sources themselves, each with a backup beside it.
 
-    Where that was interrupted, finish it. Returns [{source, path, changes, backup (None where nothing changed),
-    notes}].
+    The bench follows the images that move by that: it needs no import to find them.
+    Where that was interrupted, finish it.
+    Returns [{source, path, changes, backup (None where nothing changed), notes}].
     """
-    if finished := list(finish_sources(bench, version)):
-        return finished
-    return [
-        dict(
-            source=plan.record.name,
-            path=str(plan.source),
-            changes=plan.samples,
-            backup=backup and str(backup),
-            notes=plan.notes,
-        )
-        for plan in plan_patches(bench, version, in_place=True)
-        for backup in [mend_in_place(plan.source, plan.patch, plan.samples)]
-    ]
+    with exclusive_lock(bench):  # a scan would read rows that are moving
+        if finished := list(finish_sources(bench, version)):
+            return finished
+        plans = plan_patches(bench, version, in_place=True)
+        for plan in plans:
+            refuse_handed_in(bench, plan.record.name, plan.source)
+        return [mend_source(bench, plan) for plan in plans]
+
+
+def mend_source(bench: Bench, plan: PatchPlan) -> dict:
+    """Mend one source, then tell the bench where its images lie now."""
+    backup, notes = mend_in_place(plan.source, plan.patch, len(plan.changes)), plan.notes
+    if backup:
+        try:
+            reader = find_asked(list_formats(ReadableFormat), plan.record.format)
+            after = list_places(reader, plan.source, plan.record.import_options())
+        except UserError as e:  # such as: no image is left
+            after, notes = [], [*notes, f"{plan.record.name} cannot be read any more: {e}"]
+        touched = Touched(plan.source, plan.patch, backup)
+        name = plan.record.name
+        notes = [*notes, *follow_images(bench, name, plan.changes, plan.places, after, touched)]
+    return dict(
+        source=plan.record.name,
+        path=str(plan.source),
+        changes=len(plan.changes),
+        backup=backup and str(backup),
+        notes=notes,
+    )
 
 
 def finish_sources(bench: Bench, version: str | int) -> Iterator[dict]:
@@ -196,7 +229,10 @@ def finish_sources(bench: Bench, version: str | int) -> Iterator[dict]:
         path = records[name].path if name in records else ""
         if path and not is_address(path) and (done := finish_mending(Path(path))):
             backup, changes = done
-            note = f"{name}: an earlier run was interrupted; this one finished it, and did nothing else"
+            note = (
+                f"{name}: an earlier run was interrupted; this one finished it, and did nothing else."
+                " Import it again, so that the bench finds images that moved"
+            )
             yield dict(source=name, path=path, changes=changes, backup=str(backup), notes=[note])
 
 

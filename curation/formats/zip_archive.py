@@ -16,7 +16,7 @@ from assay.curation.errors import UserError, shorten
 from assay.curation.formats.archive_names import Archive, is_junk, patch_archive, read_archive
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.new_folder import fill_new_folder
-from assay.curation.formats.splits import SPLITS
+from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import TABLES
 from assay.curation.formats.zip_rewrite import rewrite_zip
 from assay.curation.media.containers.base import find_container

@@ -9,12 +9,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple
 
+from assay.curation.errors import UserError, shorten
 from assay.curation.media.images import SUFFIXES
 
-MOST_FILES = 2_000_000  # looked at below a folder
+MOST_FILES = 300_000  # looked at below a folder: a search of all of a disk ends soon
 FOREIGN = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")  # how a path begins that is not relative
 
 
@@ -28,25 +28,54 @@ class Found(NamedTuple):
 class ImageIndex:
     """The images below a folder; their paths are listed when first asked."""
 
-    def __init__(self, paths: Iterable[str], texts: Iterable[str | None]) -> None:
-        """Keep the relative `paths` of files, and all `texts` that will be asked."""
-        self.paths, self.texts = paths, texts
+    def __init__(
+        self,
+        paths: Iterable[str],
+        texts: Iterable[str | None] | None = None,
+        most: int | None = None,
+    ) -> None:
+        """Keep the relative `paths` of files, of which `most` are looked at.
+
+        texts: all that will be asked; None: what one image alone could be, it is.
+        """
+        self.paths, self.texts, self.most = paths, texts, most
+        self.cut = False  # whether there are more files than were looked at
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The images among the paths, as far as they could be listed."""
+        found = []
+        try:
+            for n, file in enumerate(self.paths):
+                if n == self.most:
+                    self.cut = True
+                    break
+                if file.lower().endswith(SUFFIXES):
+                    found.append(file)
+        except (OSError, UserError):  # a folder that may not be read, or one without an end
+            if self.most is None:
+                raise
+            self.cut = True
+        return found
+
+    @cached_property
+    def known(self) -> set[str]:
+        return set(self.images)
 
     @cached_property
     def files(self) -> dict[str, list[list[str]]]:
         """Map each folded name to the parts of its paths."""
         found: dict[str, list[list[str]]] = {}
-        for file in islice(self.paths, MOST_FILES):
-            if file.lower().endswith(SUFFIXES):
-                parts = file.split("/")
-                name = fold(parts[-1])
-                for known in (name, os.path.splitext(name)[0]):
-                    found.setdefault(known, []).append(parts)
+        for file in self.images:
+            parts = file.split("/")
+            name = fold(parts[-1])
+            for known in (name, os.path.splitext(name)[0]):
+                found.setdefault(known, []).append(parts)
         return found
 
     @cached_property
     def names(self) -> Counter[str]:
-        return Counter(fold(split_path(text)[-1]) for text in self.texts if text)
+        return Counter(fold(split_path(text)[-1]) for text in self.texts or () if text)
 
     def find(self, text: str) -> Found:
         """Find the images that fit a text.
@@ -64,8 +93,27 @@ class ImageIndex:
         exact = [path for path in files if path[-len(parts) :] == parts[-len(path) :]]
         files = exact or files
         if not files and len(named) == 1 and FOREIGN.match(text):
-            files = named if self.names[fold(parts[-1])] == 1 else []
+            alone = self.texts is None or self.names[fold(parts[-1])] == 1
+            files = named if alone else []
         return Found(["/".join(path) for path in files], describe_way(text, parts, files))
+
+    def find_one(self, name: str, *bases: str) -> tuple[str | None, str]:
+        """Find the one image that a list means; returns (file, "") or (None, what is wrong).
+
+        bases: folders to which its paths may be relative, the likeliest first.
+        """
+        plain = name.strip().replace("\\", "/")
+        for base in bases:
+            path = os.path.normpath(os.path.join(base, plain))
+            for file in (path, *(f"{path}{s}" for s in (".jpg", ".png", ".jpeg"))):
+                if file in self.known:
+                    return file, ""
+        files = self.find(name).files if plain else []
+        if len(files) == 1:
+            return files[0], ""
+        if files:
+            return None, f"fits {len(files):,} images, such as {', '.join(files[:2])}"
+        return None, f"names {shorten(name, 300)}, which is not there"
 
 
 def fold(name: str) -> str:

@@ -12,7 +12,7 @@ from assay.curation.errors import UserError, shorten
 from assay.curation.media.addresses import base_of, is_address, locate_beside, scheme_of
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
-from assay.curation.media.image_index import ImageIndex
+from assay.curation.media.image_index import MOST_FILES, ImageIndex
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
 
@@ -63,7 +63,7 @@ def locate_paths(
     root = os.path.abspath(os.path.expanduser(os.fspath(images))) if images else os.fspath(root)
     tops = f"{root}/".replace("//", "/"), f"{os.path.realpath(root)}/".replace("//", "/")
     paths = [path and read_file_address(path) for path in paths]
-    index = ImageIndex(list_files(root), paths)
+    index = ImageIndex(list_files(root), paths, MOST_FILES)
     for path in paths:
         if path and is_address(path) and scheme_of(path) != "file":
             yield Place(path, path, "")
@@ -87,6 +87,8 @@ def locate_paths(
                 continue
         folder = "folder of images" if images else "manifest's folder"
         wrong = f"leaves the {folder}" if away else "is not there" if gone else ""
+        if wrong and index.cut:
+            wrong += f", nor among the first {MOST_FILES:,} files below"
         wrong = wrong and f"names {shorten(path or '', 300)}, which {wrong}"
         key = path and uri.removeprefix(inside)
         yield Place(key, uri, "has no path" if path is None else wrong)

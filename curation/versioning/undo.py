@@ -167,7 +167,7 @@ def choose_batches(
                 batch,
                 stacks.kinds,
             )
-        if stacks.kinds[batch] == "repair":
+        if stacks.kinds[batch] in ("repair", "mend"):
             raise UserError(
                 f"expected a decision or an import, found {batch}: what it put right stands",
                 "edit its samples: assay edit, assay log --batches",

@@ -96,7 +96,7 @@ def preview_import(args: argparse.Namespace) -> None:
     print_result(
         args,
         out,
-        f"assay import {shlex.quote(show_source(args.source))} -b {args.bench} imports it",
+        f"assay import {shlex.quote(show_source(args.source))} -b {args.bench or 'BENCH'} imports it",
         schema="import-preview",
     )
 

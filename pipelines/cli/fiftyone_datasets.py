@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation import Bench, text
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import Source
-from assay.curation.formats.splits import SPLITS, map_splits
+from assay.curation.formats.split_words import SPLITS, map_splits
 
 if TYPE_CHECKING:
     import numpy as np

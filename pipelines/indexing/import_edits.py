@@ -62,7 +62,12 @@ def make_edits(bench: Bench, incoming: Incoming, batch: str, options: ImportOpti
     given = incoming.old.given_label
     changes = [change for change in found if change.row.label != given[change.row.Index]]
     answered = [change for change in found if change.row.label == given[change.row.Index]]
-    locked = [change for change in changes if change.stands["split"] in LOCKED]
+    # a source that says by now what people decided here changes nothing
+    locked = [
+        change
+        for change in changes
+        if change.stands["split"] in LOCKED and change.row.label != change.stands["label"]
+    ]
     if locked and not options.refreeze_test:
         raise refuse_locked(incoming, locked)
     of = f"import of {incoming.name}"

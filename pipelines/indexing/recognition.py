@@ -102,11 +102,11 @@ def recognise_rows(
 def match_rows(frame: pd.DataFrame, old: pd.DataFrame, taken_away: set[str]) -> list[str | None]:
     """Match each row to the sample that it is already, or None.
 
-    By key and bytes, then by bytes alone, copies in the order of their keys. What is there still comes before what an
-    import took away.
+    By key and bytes, then by bytes alone, copies in the order of their keys. What is there still comes before what
+    people removed, and that before what an import took away: a source mended in place lacks what was removed.
     """
-    keys, contents = old.key.to_dict(), old.content_hash.to_dict()
-    order = sorted(old.index, key=lambda i: (i in taken_away, keys[i]))
+    keys, contents, kept = old.key.to_dict(), old.content_hash.to_dict(), old.keep.to_dict()
+    order = sorted(old.index, key=lambda i: (i in taken_away, not kept[i], keys[i]))
     exact, by_content = {}, {}
     for i in order:
         exact.setdefault((keys[i], contents[i]), i)

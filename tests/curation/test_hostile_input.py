@@ -272,8 +272,10 @@ def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
     again = assay.create(tmp_path / "again")
     ingest(again, tmp_path / "deep" / "out" / ("" if how == "folders" else "src"), "bob")
     state = bench.state()
+    # folders of somebody else are read as they are called: an export says so in a note
+    want = state.label if how == "folders" else state.label.map(safe_name)
     assert dict(zip(again.state().content_hash, again.state().label)) == dict(
-        zip(state.content_hash, state.label)
+        zip(state.content_hash, want)
     )
 
 

@@ -12,6 +12,7 @@ from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
 from assay.curation.media.originals import read_bytes
 from tests.layouts.base import CLASSES, list_layouts, pictures_of, pixel_hash
+from tests.layouts.readers import READ_AS
 
 LAYOUTS = list_layouts()
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -78,7 +79,12 @@ def test_it_is_read_as_it_was_meant(layout, tmp_path):
     assert {h: label for h, (label, _) in found.items()} == labels_of(layout)
     assert {h: split for h, (_, split) in found.items()} == splits
     assert {unread.ending for unread in source.unread} == set(layout.unread)
-    assert "label" in source.roles and source.kind and source.format
+    assert "label" in source.roles and source.kind
+    assert source.format == READ_AS[layout.name].format, "as the reference says"
+
+
+def test_the_reference_lists_every_layout():
+    assert set(READ_AS) == {layout.name for layout in LAYOUTS}
 
 
 @every_layout

@@ -114,7 +114,7 @@ def test_one_column_for_each_class(tmp_path):
     put(tmp_path, *each("images/Train_<i>.jpg", i="0123"))
     rows = ["Train_0,0,0,1", "Train_1,0,1,0", "Train_2,1,0,0", "Train_3,1,1,0"]
     text(tmp_path / "train.csv", "image_id,healthy,rust,scab", *rows)
-    with pytest.raises(UserError, match="multi-label"):
+    with pytest.raises(UserError, match="several labels"):
         read_source(tmp_path)
     assert seen(tmp_path, pictures_only=True) == ({}, {"pool": 4})
 
@@ -223,3 +223,46 @@ def test_a_source_that_changed_since_is_not_patched(tmp_path):
     with pytest.raises(UserError, match="import it again"):
         export_version(bench, tmp_path / "out", format="source", copy=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_few_tags_are_asked_by_the_name_of_their_column(tmp_path):
+    put(tmp_path, *each("train/t_<i>.jpg", i="0123"))
+    rows = [f"t_{i},{'haze' if i % 2 else 'clear'} primary" for i in range(4)]
+    text(tmp_path / "train.csv", "image_name,tags", *rows)
+    assert asked(tmp_path) == {"--label-column tags", "--pictures-only"}
+
+
+def test_archives_in_a_folder_are_imported_one_by_one(tmp_path):
+    for name in ("train.tar", "val.tar"):
+        text(tmp_path / name, "any")
+    with pytest.raises(UserError) as caught:
+        read_source(tmp_path)
+    assert "train.tar" in caught.value.hint
+
+
+def test_several_xmls_of_cvat_are_imported_one_by_one(tmp_path):
+    put(tmp_path, *each("images/<i>.jpg", i="01"))
+    for i in "01":
+        image = f'<image id="{i}" name="{i}.jpg"><tag label="a"></tag></image>'
+        text(tmp_path / f"job_{i}.xml", f"<annotations>{image}</annotations>")
+    with pytest.raises(UserError, match="job_0.xml"):
+        read_source(tmp_path)
+    assert len(read_source(tmp_path / "job_0.xml", ImportOptions(pictures_only=True)).frame) == 1
+
+
+def test_one_class_that_is_left_names_the_row_that_is_lost(tmp_path):
+    put(tmp_path, "0.jpg", "1.jpg")
+    text(tmp_path / "l.csv", "path,label", "0.jpg,a", "1.jpg,a", "gone.jpg,b")
+    with pytest.raises(UserError, match="gone.jpg"):
+        read_source(tmp_path / "l.csv")
+
+
+def test_a_search_for_a_missing_image_ends(tmp_path, monkeypatch):
+    from assay.curation.media import image_index, locations
+
+    monkeypatch.setattr(locations, "MOST_FILES", 3)
+    put(tmp_path, *each("<i>.jpg", i="012345"))
+    text(tmp_path / "l.csv", "path,label", "0.jpg,a", "x/y.jpg,b", "2.jpg,b")
+    source = read_source(tmp_path / "l.csv", ImportOptions(skip_bad=True))
+    assert "first 3 files" in str(source.left_out)
+    assert image_index.MOST_FILES <= 500_000

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.chart import BarChart, Reference
@@ -49,6 +49,7 @@ def csv_texts(draw):
     return lines, separator, end
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(csv_texts(), st.data())
 def test_a_csv_differs_in_the_changed_cells_alone(made, data):
     raw, separator, end = made

@@ -59,9 +59,9 @@ def test_a_pickle_is_never_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv("EVIL", str(tmp_path / "evil"))
     for name in ("data.pkl", "data_batch_1", "x.p", "model.pth"):
         (tmp_path / name).write_bytes(pickle.dumps(Evil()))
-        with pytest.raises(UserError, match="never loads"):
+        with pytest.raises(UserError, match="pickle.* never load"):
             read_source(tmp_path / name)
-    with pytest.raises(UserError, match="expected images"):
+    with pytest.raises(UserError, match="pickle"):
         read_source(tmp_path)
     assert not (tmp_path / "evil").exists()
     pickle.loads((tmp_path / "data.pkl").read_bytes())

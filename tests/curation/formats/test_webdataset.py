@@ -14,7 +14,7 @@ import assay
 from assay.curation.errors import AmbiguousSource, UserError
 from assay.curation.formats import shard_export
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.json_fields import replace_field
+from assay.curation.formats.json_text import replace_field
 from assay.curation.formats.preview import preview_source
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
@@ -208,7 +208,7 @@ def test_a_source_that_changed_since_is_not_patched(tmp_path):
     bench = assay.create(tmp_path / "bench").add(path, who="ann", progress=False)
     i = bench.frame().index[bench.frame().key == "s0"][0]
     bench.edit(pd.DataFrame(dict(sample=[i], label=["1"])), who="ann")
-    shard(path, cls=lambda i: b"%d" % ((i + 1) % 2))
+    shard(path, cls=lambda i: b"%d" % (2 - i % 2))
     before = path.read_bytes()
     with pytest.raises(UserError, match="changed since"):
         write_in_place(bench)
@@ -300,3 +300,16 @@ def test_a_manifest_of_samples_in_a_tar_is_read_again(tmp_path):
     out = export_version(bench, tmp_path / "out")
     again = assay.create(tmp_path / "again").add(tmp_path / "out", who="ann", progress=False)
     assert export_version(again, tmp_path / "twice")["tree"] == out["tree"]
+
+
+def test_names_with_further_dots_keep_their_labels(tmp_path):
+    rows = [("png", picture), ("cls", lambda i: b"%d" % (i % 2))]
+    names = [(f"img.{i:03}.{e}", make(i)) for i in range(6) for e, make in rows]
+    source = read_source(tar(tmp_path / "a.tar", names))
+    assert source.format == "webdataset" and source.unread == []
+    assert dict(source.frame.label.value_counts()) == {"0": 3, "1": 3}
+    assert "img.000" in source.frame.key[0] and "further dots" in str(source.notes)
+    views = [(f"{i}.left.png", picture(i)) for i in range(4)]
+    views += [(f"{i}.cls", b"%d" % (i % 2)) for i in range(4)]
+    found = read_source(tar(tmp_path / "b.tar", sorted(views))).frame
+    assert list(found.key) == ["0", "1", "2", "3"], "webdataset's own rule, where it finds a label"
