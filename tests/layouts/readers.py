@@ -71,4 +71,9 @@ READ_AS = {
     "WebDataset, numbers and names": ReadAs("webdataset", "webdataset"),
     "WebDataset, a tar with JSON": ReadAs("webdataset", "webdataset"),
     "WebDataset, texts": ReadAs("webdataset", "webdataset"),
+    "fiftyone data set": ReadAs("fiftyone", "FiftyOne"),
+    "fiftyone data set of several fields": ReadAs("fiftyone", "FiftyOne"),
+    "fiftyone labels": ReadAs("fiftyone-labels", "FiftyOne"),
+    "fiftyone labels by number": ReadAs("fiftyone-labels", "FiftyOne"),
+    "fiftyone class folders": ReadAs("folders", "FiftyOne"),
 }
