@@ -33,7 +33,8 @@ def write(path, name, threads, batches, edits):
         for i in range(batches):
             rows = pd.DataFrame(
                 [
-                    dict(sample=s, label=str(rng.randrange(10)), seconds=i)
+                    # a reason of its own, or what repeats is stored no second time
+                    dict(sample=s, label=str(rng.randrange(10)), seconds=i, why=f"batch {i}")
                     for s in rng.sample(samples, edits)
                 ]
             )
