@@ -178,6 +178,8 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
             found += f"; {name} {wrong}" if wrong else ""
     if numbers and table.columns:
         found += "; rows of numbers alone are not read yet"
+    elif ";" not in found and not any(map(ends_as_images, table.columns.values())):
+        found += "; rows without images are not read yet"
     return UserError(
         f"expected a column of image paths or bytes in {file}, found {found}",
         "--image-column NAME; found without it: path, image, file_name, ..., a column by which images"

@@ -269,3 +269,10 @@ def test_what_lies_beside_the_rows_of_a_json_file_is_named(tmp_path):
     source = read(tmp_path / "t.json")
     assert list(source.frame.label) == LABELS
     assert source.notes[0] == "read as rows: annotations; not read: classes, info"
+
+
+def test_rows_without_images_are_named(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("age;job;income\n" + "39;clerk;<=50K\n51;farmer;>50K\n" * 4)
+    with pytest.raises(UserError, match="rows without images are not read yet"):
+        read_source(path)
