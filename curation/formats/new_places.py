@@ -73,7 +73,11 @@ def drop_said(changes: pd.DataFrame, places: list[Listed]) -> pd.DataFrame:
         given.append(change.label if said else change.given_label)
         same = none_of(given[-1]) == none_of(change.label) and not none_of(change.split)
         keep.append(bool(there) if change.removed else not same)
-    return changes.assign(given_label=given)[keep] if len(changes) else changes
+    if not len(changes):
+        return changes
+    # of a list of str and None pandas makes NaN, which no format looks for
+    left = changes.assign(given_label=given)[keep].astype(object)
+    return left.where(left.notna(), None).assign(removed=left.removed.astype(bool))
 
 
 def follow_images(

@@ -14,7 +14,7 @@ from tests.helpers import run_assay
     [
         ("versions = [", "TOML"),
         ("seeds = 3", "no versions"),
-        ('versions = ["v1"]\nseed = 3', "found seed, which is no key; did you mean seeds"),
+        ('versions = ["v1"]\nseed = 3', "found seed, which is no key\nhint: did you mean seeds"),
         ('versions = "v1"', r'(?s)found text: v1.*write versions = \["v1", "v2"\]'),
         ('versions = ["v1"]\nseeds = "3"', "seeds .* found text: 3"),
         (
