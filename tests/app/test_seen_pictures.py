@@ -74,7 +74,7 @@ def test_who_has_said_their_name_decides_with_the_next_key(bench, server, chrome
     page = server.page(chrome, "/review")
     page.get_by_placeholder("your name").fill("zoe")
     page.keyboard.press("Enter")
-    page.wait_for_function("!document.activeElement.matches('input')")  # the name is taken
+    until(page, "!document.activeElement.matches('input')")  # the name is taken
     look(page)
     page.keyboard.press("n")
     stored(page)
