@@ -33,6 +33,7 @@ def assert_finds_all(bench):
     assert (gone, changed) == ({}, []), "every uri has the bytes that were imported"
 
 
+@pytest.mark.daily  # a minute for all; the stories below cover each kind of file
 @every_layout
 def test_the_bench_finds_every_image_and_reads_the_source_as_before(layout, tmp_path):
     path = write(layout, tmp_path / "in")
