@@ -213,10 +213,11 @@ def test_a_bench_names_what_is_broken_and_goes_on_as_it_began(tmp_path):
     (tmp_path / "in" / "lit" / "x.svg").write_text("<svg/>")
     bench = assay.create(tmp_path / "bench")
     out = ingest(bench, tmp_path / "in", "ann")
-    assert out["samples"] == 26 and "1 .svg" in out["notes"][0]
+    assert out["samples"] == 26
+    assert [(unread["ending"], unread["count"]) for unread in out["unread"]] == [(".svg", 1)]
     assert (
-        "24, read as 12 bits" in out["notes"][1]
-        and "2 have zeros in place of data" in out["notes"][2]
+        "24, read as 12 bits" in out["notes"][0]
+        and "2 have zeros in place of data" in out["notes"][1]
     )
     said = []
     scan(bench, ScanOptions(embedder="pixels"), say=said.append)

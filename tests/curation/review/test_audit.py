@@ -315,7 +315,7 @@ def test_the_verb(tested, tmp_path):
     )
     assert status == 0 and "0 to train" in out + err, out + err
     assert (
-        "test labels audited in part (60 of 120 at random; the estimate is corrected by design)"
+        "est labels audited in part (60 of 120 at random; the estimate is corrected by design)"
         in out
     )
     effect = next(line for line in out.splitlines() if line.startswith("  data  "))
