@@ -318,14 +318,14 @@ def test_the_verb(tested, tmp_path):
         "est labels audited in part (60 of 120 at random; the estimate is corrected by design)"
         in out
     )
-    effect = next(line for line in out.splitlines() if line.startswith("  data  "))
+    effect = next(line for line in out.splitlines() if line.startswith("  data "))
     assert re.search(r"\+[\d.]+ points \[\S+ \S+\] \(as given \+[\d.]+ \[\S+ \S+\]\)  ", effect), (
         effect
     )
     assert "(as given +" in run_assay("compare", "v1/probe", "v2/probe", *b)[1]
     assert "60 test labels audited blind" in (tmp_path / "r.html").read_text()
     assert run_assay("undo", found["batch"], "--who", "ann", *b)[0] == 0
-    assert "test labels unaudited" in run_assay("report", "-o", tmp_path / "r.html", *b)[1]
+    assert "est labels unaudited" in run_assay("report", "-o", tmp_path / "r.html", *b)[1]
 
 
 @pytest.mark.daily
