@@ -98,7 +98,9 @@ def test_every_block_is_one_that_runs(page):
         # its Python runs in a process with FiftyOne: see test_fiftyone_in_python.py
         more = {"python"} if page == "docs/how-to/use-fiftyone.md" else set()
         assert {b.language for b in blocks} <= {"sh", "text"} | more
-        for _ in () if more else play(page, ROOT / "nowhere", {}):  # what runs nothing needs no folder
+        for _ in (
+            () if more else play(page, ROOT / "nowhere", {})
+        ):  # what runs nothing needs no folder
             pass
     assert stage in ("", *STAGES) and (stage == "solar cells") == (page in STORY)
 

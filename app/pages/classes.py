@@ -13,6 +13,7 @@ from assay.app.ui import grid
 from assay.app.ui.widgets import ask_reviewer, error_markdown, escape_markdown, report_result
 from assay.curation.errors import UserError
 from assay.curation.review.splitting import queue_class
+from assay.curation.text import format_count
 from assay.curation.versioning import undo
 from assay.curation.versioning.similar_names import DIFFER, SimilarNames, find_similar_names
 
@@ -131,10 +132,12 @@ def draw_rename(bench: Bench, name: str, who: str) -> None:
     except UserError as e:
         return st.warning(error_markdown(e))
     counts = ", ".join(f"{n:,} {split}" for split, n in out["splits"].items()) or "no sample"
-    words = f"{out['samples']:,} samples change their name ({counts}), and no label"
+    words = f"{format_count(out['samples'], 'sample', 'changes', 'change')} their name ({counts}), and no label"
     if out["merged"]:
         had = ", ".join(f"{n:,} {split}" for split, n in out["had"].items()) or "no sample"
-        words = f"{out['samples']:,} samples ({counts}) are merged into {had} of {new!r}"
+        words = (
+            f"{format_count(out['samples'], 'sample')} ({counts}) are merged into {had} of {new!r}"
+        )
     if out["alike"]:
         words += f". {', '.join(map(repr, out['alike']))} looks the same"
     st.caption(escape_markdown(f"{words}. Test too; no review; no run is trained again."))
@@ -148,7 +151,8 @@ def rename(bench: Bench, old: str, new: str, who: str) -> None:
     def work() -> str:
         out = bench.rename_class(old, new, who)
         word = "is merged into" if out["merged"] else "is called"
-        return escape_markdown(f"{name_shown(old)} {word} {name_shown(new)}: {out['samples']:,} samples")  # fmt: skip
+        return escape_markdown(f"{name_shown(old)} {word} {name_shown(new)}: "
+            f"{format_count(out['samples'], 'sample')}")  # fmt: skip
 
     report_result(work)
 

@@ -14,6 +14,7 @@ from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats import uploads
 from assay.curation.formats.preview import preview_source
+from assay.curation.text import format_count
 from assay.pipelines.cli.data import describe_reading, read_options
 from assay.pipelines.cli.main import make_parser
 
@@ -101,8 +102,8 @@ def draw_found(found: dict) -> None:
     """Show what a source holds and how it was read; `found`: as preview_source returns it."""
     splits = ", ".join(f"{n:,} {split}" for split, n in found["splits"].items())
     st.markdown(
-        f"**{escape_markdown(found['source'])}**: {found['samples']:,} images ({splits}), "
-        f"{len(found['classes']):,} classes, {found['unlabelled']:,} without a label. "
+        f"**{escape_markdown(found['source'])}**: {format_count(found['samples'], 'image')} ({splits}), "
+        f"{format_count(len(found['classes']), 'class')}, {found['unlabelled']:,} without a label. "
         "Nothing is imported yet."
     )
     st.markdown("\n".join(f"- {escape_markdown(line)}" for line in describe_reading(found)))
@@ -110,11 +111,11 @@ def draw_found(found: dict) -> None:
         rows = [{"class": name, "images": n} for name, n in list(found["classes"].items())[:SHOWN]]
         st.dataframe(rows, hide_index=True, width=400)
     if len(found["classes"]) > SHOWN:
-        st.caption(f"and {len(found['classes']) - SHOWN:,} more classes")
+        st.caption(f"and {format_count(len(found['classes']) - SHOWN, 'more class')}")
     if found["left_out"]:
         first, why = found["left_out"][0]
         st.warning(
             escape_markdown(
-                f"{len(found['left_out']):,} rows cannot be used, first {first}: it {why}"
+                f"{format_count(len(found['left_out']), 'row')} cannot be used, first {first}: it {why}"
             )
         )

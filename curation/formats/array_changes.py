@@ -10,6 +10,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.array_names import ArrayInfo
 from assay.curation.formats.array_sets import load_pairs, pair_arrays, read_values
 from assay.curation.formats.base import ImportOptions
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +48,13 @@ def change_labels(
         changed[pair.labels.name] = set_label(values, i, row.label, names)
     notes = []
     if stay:
-        notes.append(f"{stay:,} removed samples stay: rows of arrays are not taken out")
+        notes.append(
+            f"{format_count(stay, 'removed sample', 'stays', 'stay')}: rows of arrays are not taken out"
+        )
     if moved := int((changes["split"].notna() & ~changes.removed).sum()):
-        notes.append(f"{moved:,} samples changed their split: they stay in their arrays")
+        notes.append(
+            f"{format_count(moved, 'sample')} changed their split: they stay in their arrays"
+        )
     return changed, notes
 
 

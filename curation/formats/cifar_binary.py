@@ -14,6 +14,7 @@ from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.media.containers.cifar import PIXELS, count_labels
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,9 +111,13 @@ class CifarBinary:
             bytes_of.setdefault(name, {})[int(i) * (PIXELS + len(kinds)) + at] = number
         notes = []
         if stay := int(changes.removed.sum()):
-            notes.append(f"{stay:,} removed samples stay: records are not taken out")
+            notes.append(
+                f"{format_count(stay, 'removed sample', 'stays', 'stay')}: records are not taken out"
+            )
         if moved := int((changes["split"].notna() & ~changes.removed).sum()):
-            notes.append(f"{moved:,} samples changed their split: they stay in their files")
+            notes.append(
+                f"{format_count(moved, 'sample')} changed their split: they stay in their files"
+            )
         rewritten = {
             name if source.is_dir() else "": partial(write_bytes_at, files[name], places)
             for name, places in bytes_of.items()

@@ -22,7 +22,7 @@ from assay.curation.formats.table_rows import list_samples
 from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, safe_name
+from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def note_empty(root: Path, plan: FolderPlan) -> list[str]:
     if not empty:
         return []
     shown = ", ".join(empty[:5]).encode(errors="replace").decode()
-    return [f"{len(empty):,} folders beside the classes hold no image: {shown}"]
+    return [f"{format_count(len(empty), 'folder')} beside the classes hold no image: {shown}"]
 
 
 def refuse_files(root: Path, files: list[str]) -> UserError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from assay.curation.errors import UserError
 from assay.curation.formats.text_spans import read_whole
+from assay.curation.text import format_count
 
 # the likeliest first
 FILES = (
@@ -100,4 +101,7 @@ def match_marks(lines: list[str], marks: set[str]) -> tuple[dict[str, str], str]
         return {str(i): name for i, name in enumerate(names)}, ""
     if 0 not in numbers and max(numbers) == len(names):
         return {str(i): name for i, name in enumerate(names, 1)}, ""
-    return {}, f"names {len(names):,} classes, and does not tell whether it counts from 0 or from 1"
+    return (
+        {},
+        f"names {format_count(len(names), 'class')}, and does not tell whether it counts from 0 or from 1",
+    )

@@ -18,7 +18,7 @@ from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import MAX_TEXT, find_flaw
+from assay.curation.text import MAX_TEXT, find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ class Cvat:
         several = [image.name for image in images if len({t.label for t in image.tags}) > 1]
         if several and not options.pictures_only:
             raise UserError(
-                f"expected one tag for each image in {file.name}, found {len(several):,} images "
+                f"expected one tag for each image in {file.name}, found {format_count(len(several), 'image')} "
                 f"with several, first {several[0]}: multi-label, which Assay does not read yet",
                 "--pictures-only imports the images without labels",
             )
@@ -109,12 +109,12 @@ class Cvat:
         ours = os.path.relpath(file, root)
         unread = list_unread(f for f in files if not f.lower().endswith(SUFFIXES) and f != ours)
         unread += list_unread(rest, f"{file.name} does not name them")
-        roles = {"label": f"the image tag ({len(classes):,} classes in its list)"}
+        roles = {"label": f"the image tag ({format_count(len(classes), 'class')} in its list)"}
         if any(s["split"] for s in samples):
             counts = Counter(s["split"] for s in samples)
             roles["split"] = f"the subset ({', '.join(f'{s} {n:,}' for s, n in counts.items())})"
         bare = sum(not image.tags for image in images)
-        notes = [f"{bare:,} images have no tag: no label"] if bare else []
+        notes = [f"{format_count(bare, 'image', 'has', 'have')} no tag: no label"] if bare else []
         if tags["attribute"]:
             notes.append(f"{tags['attribute']:,} attributes of tags were not read")
         return Listing(

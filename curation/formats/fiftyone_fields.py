@@ -9,6 +9,7 @@ from typing import Any
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.split_words import SPLITS
+from assay.curation.text import format_count
 
 ONE_LABEL = "Classification"
 OWN = ("filepath", "tags", "id", "metadata", "created_at", "last_modified_at")
@@ -103,4 +104,6 @@ def describe_other_fields(rows: list[dict], field: str | None) -> list[str]:
         for name, value in row.items()
         if name != field and kind_of(value) not in ("", ONE_LABEL)
     )
-    return [f"the field {name} of {n:,} samples is not read" for name, n in counts.items()]
+    return [
+        f"the field {name} of {format_count(n, 'sample')} is not read" for name, n in counts.items()
+    ]

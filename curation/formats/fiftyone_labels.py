@@ -16,7 +16,7 @@ from assay.curation.formats.fiftyone_fields import find_split_tags
 from assay.curation.formats.json_edits import JsonText, member_starts
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw
+from assay.curation.text import find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ class FiftyOneLabels:
         text.remove(member_starts(text.text, places["labels"].start), order)
         notes = []
         if moved := int(changes.split.notna().sum()):
-            notes.append(f"{moved:,} changes of split have no place in {LABELS}")
+            notes.append(f"{format_count(moved, 'change')} of split have no place in {LABELS}")
         files = [key for key in changes.key[changes.removed] if (source / key).is_file()]
         return Patch({LABELS: text.write} if text.edits else {}, removed=files, notes=notes)
 

@@ -16,7 +16,7 @@ from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw, safe_name
+from assay.curation.text import find_flaw, format_count, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,8 @@ class FileNames:
                 "leave --format out",
             )
         notes = [
-            f"{len(unnamed):,} images have no label, since their names begin with none, first {one}"
+            f"{format_count(len(unnamed), 'image', 'has', 'have')} no label, since their names "
+            f"begin with none, first {one}"
             for one in unnamed[:1]
         ]
         roles = {"label": f"the beginning of the file's name: {show_names(counts)}"}

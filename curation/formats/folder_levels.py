@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.split_words import guess_split, guess_splits, is_fold
+from assay.curation.text import format_count
 
 Folder = tuple[str, ...]  # the folders above an image, from the source's own on
 WRAPPERS = ("images", "image", "imgs", "img", "data", "pictures", "photos", "dataset", "jpegimages")
@@ -178,7 +179,7 @@ def ask_level(
         for folder, n in folders.items():
             if folder:
                 innermost[folder[-1]] += n
-        words = f"the {len(innermost):,} innermost folders are: {show_names(innermost)}"
+        words = f"the {format_count(len(innermost), 'innermost folder', 'is', 'are')}: {show_names(innermost)}"
         readings.append(Reading(words, "--class-level -1"))
     raise AmbiguousSource(
         f"expected folders of classes in {name}, found them {len(levels)} levels deep", readings

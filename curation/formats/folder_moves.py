@@ -14,7 +14,7 @@ from assay.curation.formats.base import Patch
 from assay.curation.formats.folder_plan import Folder, FolderPlan, Placed
 from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import UNLABELLED, guess_split
-from assay.curation.text import safe_name
+from assay.curation.text import format_count, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def plan_moves(
         else:
             moved[row.key] = free_place(PurePath(place), taken)
     notes += [
-        f"{n:,} samples are in {split} now, which no folder there says"
+        f"{format_count(n, 'sample', 'is', 'are')} in {split} now, which no folder there says"
         for split, n in unsaid.items()
         if n
     ]

@@ -16,6 +16,7 @@ from assay.curation.formats.folder_levels import (
     show_names,
 )
 from assay.curation.formats.split_words import UNLABELLED, guess_split, guess_splits
+from assay.curation.text import format_count
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,14 @@ def describe_plan(
     if extra:
         n = sum(folders[f] for f in extra)
         plan.notes.append(
-            f"{n:,} images lie deeper than their class's folder, first in {'/'.join(extra[0])}/: "
+            f"{format_count(n, 'image', 'lies', 'lie')} deeper than their class's folder, first in "
+            f"{'/'.join(extra[0])}/: "
             "they have that class"
         )
     for folder, placed in plan.placed.items():
         if placed.split == "pool" and not split_at and folder:
             plan.notes.append(
-                f"{folders[folder]:,} images in {'/'.join(folder)}/ have no label: a folder of "
+                f"{format_count(folders[folder], 'image')} in {'/'.join(folder)}/ have no label: a folder of "
                 "this name holds what is unlabelled. If it is a class: --class-level 1"
             )
     like = sorted(c for c in counts if not split_at and guess_split(c))
@@ -129,7 +131,9 @@ def describe_plan(
         plan.notes.append(f"taken for classes, though their names are splits': {', '.join(like)}")
     bare = sum(n for f, n in folders.items() if plan.placed[f] == Placed())
     if bare and counts and not split_at:
-        plan.notes.append(f"{bare:,} images lie in no folder of a class: they have no label")
+        plan.notes.append(
+            f"{format_count(bare, 'image', 'lies', 'lie')} in no folder of a class: they have no label"
+        )
 
 
 def name_level(at: dict[Folder, int]) -> str:
@@ -160,7 +164,7 @@ def find_parents(
     if several:
         first = min(several)
         plan.notes.append(
-            f"{len(several):,} classes lie in several folders each, first {first} in "
+            f"{format_count(len(several), 'class', 'lies', 'lie')} in several folders each, first {first} in "
             f"{show_names(Counter(above[first]))}: each is one class"
         )
         return {}

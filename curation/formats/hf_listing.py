@@ -5,7 +5,7 @@ from __future__ import annotations
 from assay.curation.formats.base import Listing, Unread
 from assay.curation.formats.hf_rows import Shard, ShardRows
 from assay.curation.formats.table_words import describe_names
-from assay.curation.text import MAX_TEXT
+from assay.curation.text import MAX_TEXT, format_count
 
 
 def make_listing(
@@ -14,7 +14,7 @@ def make_listing(
     """Make the listing of what shards hold."""
     columns = rows.columns
     label = columns.label
-    named = f", {len(rows.classes):,} declared classes" if rows.classes else ""
+    named = f", {format_count(len(rows.classes), 'declared class')}" if rows.classes else ""
     roles = {"label": f"the column {label}{named}" if label else "none", "image": columns.image}
     roles["image"] = f"the column {columns.image}"
     splits = {shard.split: None for shard in shards if shard.split}
@@ -28,7 +28,7 @@ def make_listing(
         roles["metadata"] = describe_names(list(columns.metadata))
     notes = list(rows.notes)
     notes += [
-        f"not read: {n:,} texts of the column {column} that are longer than {MAX_TEXT:,} characters"
+        f"not read: {n:,} texts of the column {column} that are longer than {format_count(MAX_TEXT, 'character')}"
         for column, n in rows.too_long.items()
     ]
     if list(splits) == ["train"] and not columns.split:

@@ -13,6 +13,7 @@ from assay.curation.formats.base import Patch
 from assay.curation.formats.column_patches import patch_columns_file
 from assay.curation.formats.hf_rows import NO_LABEL, RowPlace, Shard, ShardRows
 from assay.curation.formats.text_patches import Cells
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def encode_label(label: str | None, names: list[str] | None, source: Path) -> An
         return NO_LABEL
     if label not in names:
         raise UserError(
-            f"expected one of the {len(names):,} classes that {source.name} declares, found {label}:"
+            f"expected one of the {format_count(len(names), 'class')} that {source.name} declares, found {label}:"
             " a new class needs a new list of names in every file",
             "use --format huggingface, which writes the whole set with it",
         )
@@ -77,11 +78,13 @@ def describe_unsaid(changes: pd.DataFrame) -> list[str]:
     notes = []
     if removed:
         notes.append(
-            f"{removed:,} removed samples stay in the source: --format huggingface writes it without them"
+            f"{format_count(removed, 'removed sample', 'stays', 'stay')} in the source: --format "
+            f"huggingface writes it without them"
         )
     if moved:
         notes.append(
-            f"{moved:,} samples stay in the split that they had: --format huggingface writes them to the new one"
+            f"{format_count(moved, 'sample', 'stays', 'stay')} in the split that they had: --format "
+            f"huggingface writes them to the new one"
         )
     return notes
 

@@ -20,7 +20,7 @@ from assay.curation.formats.table_columns import as_texts
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.files import image_column
 from assay.curation.media.locations import locate_paths
-from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
+from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,7 +154,7 @@ def read_labels(
     numbers = batch.column(column).to_pylist()
     named: dict[Any, str | None] = dict(enumerate(names)) | {None: None, NO_LABEL: None}
     wrong = {
-        i: f"has the class number {number}, of {len(names):,} classes"
+        i: f"has the class number {number}, of {format_count(len(names), 'class')}"
         for i, number in enumerate(numbers)
         if number not in named
     }

@@ -14,6 +14,7 @@ from assay.curation.formats.copying import read_originals
 from assay.curation.formats.hf_features import METADATA
 from assay.curation.formats.hf_rows import NO_LABEL
 from assay.curation.formats.hf_shards import CARD
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,6 +219,6 @@ def make_card(export: Export, features: dict[str, Any], written: list[SplitFiles
     title = " ".join(export.name.split())
     n = sum(s.rows for s in written)
     return (
-        f"---\n{text}---\n\n# {title}\n\n{n:,} images in {len(export.classes):,} classes,"
+        f"---\n{text}---\n\n# {title}\n\n{format_count(n, 'image')} in {format_count(len(export.classes), 'class')},"
         f" exported by Assay at {export.version}. {NO_LABEL} says that an image has no label.\n"
     )

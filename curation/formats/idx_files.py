@@ -17,6 +17,7 @@ from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.media.containers.idx import SUFFIXES, IdxHeader, open_idx, read_idx_header
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,7 @@ def load_idx(file: Path, header: IdxHeader, dtype: np.dtype) -> np.ndarray:
         ) from None
     if len(blob) != size:
         raise UserError(
-            f"expected {size:,} bytes of values in {file.name}, as its head says, found"
+            f"expected {format_count(size, 'byte')} of values in {file.name}, as its head says, found"
             f" {'more' if len(blob) > size else f'{len(blob):,}'}",
             "is the file complete?",
         )

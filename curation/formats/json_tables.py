@@ -11,6 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.table_cells import MOST_COLUMNS, Places, Table, check_width
 from assay.curation.formats.text_tables import read_text
+from assay.curation.text import format_count
 
 NAMED = ("path", "label")  # the columns of {image: label}
 FOREIGN = {  # names in an object that tell what wrote it; other formats may read these
@@ -106,7 +107,9 @@ def list_rows(value: Any, shape: Shape, name: str) -> Table:
         header, rows = value["columns"], value["data"]
         check_width(len(header), name)
         if any(not isinstance(row, list) or len(row) != len(header) for row in rows):
-            raise UserError(f"expected {len(header)} cells in each row of {name}", "mend it")
+            raise UserError(
+                f"expected {format_count(len(header), 'cell')} in each row of {name}", "mend it"
+            )
         columns = {str(key): [row[j] for row in rows] for j, key in enumerate(header)}
     else:
         columns = {

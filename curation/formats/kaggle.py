@@ -28,7 +28,7 @@ from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import MAX_TEXT, find_flaw
+from assay.curation.text import MAX_TEXT, find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,9 @@ class Kaggle:
                 )
         if rest:
             tops = Counter(f.split("/")[0] if "/" in f else "." for f in rest)
-            notes.append(f"{len(rest):,} images have no row, and no label: {show_names(tops)}")
+            notes.append(
+                f"{format_count(len(rest), 'image', 'has', 'have')} no row, and no label: {show_names(tops)}"
+            )
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in used)
         unread = list_unread(others) + list_unread(sorted(masks), "masks of other images")
         return Listing(
@@ -141,7 +143,13 @@ class Kaggle:
             if cells or gone:
                 rewritten[name] = partial(write_table, source / name, options, cells, gone)
         lost = [k for k in wanted if k not in said]
-        notes = [f"{len(lost):,} images have no row in a table, first {lost[0]}"] if lost else []
+        notes = (
+            [
+                f"{format_count(len(lost), 'image', 'has', 'have')} no row in a table, first {lost[0]}"
+            ]
+            if lost
+            else []
+        )
         if changes.split.notna().any():
             notes.append(f"{changes.split.notna().sum():,} changed splits: no column says a split")
         return Patch(rewritten=rewritten, notes=notes)

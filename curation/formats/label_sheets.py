@@ -26,7 +26,7 @@ from assay.curation.formats.text_patches import Cells
 from assay.curation.formats.text_tables import read_text
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
-from assay.curation.text import MAX_TEXT, find_flaw
+from assay.curation.text import MAX_TEXT, find_flaw, format_count
 
 
 class Row(NamedTuple):
@@ -118,7 +118,10 @@ def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions)
     fill_sheet(sheet, path, name, whole, columns, (image, split, group), index, bases)
     bad_rows = [row for row in rows[1:] if len(row.cells) != len(names)]
     sheet.left_out += [
-        (f"{name} line {row.line}", f"has {len(row.cells)} cells, the header {len(names)}")
+        (
+            f"{name} line {row.line}",
+            f"has {format_count(len(row.cells), 'cell')}, the header {len(names)}",
+        )
         for row in bad_rows
     ]
     return sheet

@@ -20,7 +20,7 @@ from assay.curation.formats.label_studio_tasks import (
 )
 from assay.curation.formats.label_studio_writer import CONFIG, TASKS, read_classes, write_tasks
 from assay.curation.formats.text_tables import read_text
-from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
+from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,9 @@ def read_metadata(file: TaskFile, task: Task, used: set[str | None]) -> dict[str
     ]
     for name in long:
         del data[name]
-        file.counts[f"values of data longer than {MAX_TEXT:,} characters were not read"] += 1
+        file.counts[
+            f"values of data beyond the limit of {MAX_TEXT:,} were not read"
+        ] += 1
     return data | task.predicted
 
 
@@ -203,7 +205,9 @@ def describe_roles(file: TaskFile, samples: list[dict]) -> dict[str, str]:
         roles["metadata"] = f"{len(meta)} fields: {', '.join(list(meta)[:10])}"
     people = {vote["who"] for sample in samples for vote in sample.get("votes", [])}
     if people:
-        roles["votes"] = f"the answers of {len(people):,} people, with their times"
+        roles["votes"] = (
+            f"the answers of {format_count(len(people), 'annotator')}, with their times"
+        )
     return roles
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
 from assay.curation.formats.base import ImportOptions
 from assay.curation.media.images import SUFFIXES
+from assay.curation.text import format_count
 
 ALONE = "--pictures-only imports the images without labels"
 LOOKED_AT = 500  # tasks of which the data show where the images are
@@ -59,7 +60,10 @@ def choose_image(datas: list[dict], options: ImportOptions, name: str) -> str:
     if len(seen) > 1 and len(named) != 1:
         raise AmbiguousSource(
             f"expected one image a task in {name}, found {len(seen)} fields of images",
-            [Reading(f"{n:,} images in {key}", f"--image-column {key}") for key, n in seen.items()],
+            [
+                Reading(f"{format_count(n, 'image')} in {key}", f"--image-column {key}")
+                for key, n in seen.items()
+            ],
         )
     return (named or list(seen))[0]
 

@@ -17,6 +17,7 @@ from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,11 @@ def follow_images(
     frame = pd.DataFrame(places)[[found[uri] != uri for uri in mine.uri]]
     write_places(bench, frame, name)
     gone = sum(uri.startswith(f"{touched.backup}/") for uri in found.values())
-    return [f"{gone:,} images that went lie in {touched.backup} from now on"] if gone else []
+    return (
+        [f"{format_count(gone, 'image')} that went lie in {touched.backup} from now on"]
+        if gone
+        else []
+    )
 
 
 def file_of(uri: str) -> str:

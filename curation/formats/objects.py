@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def make_frame(
     for what, values in (("labels", labels), ("splits", splits)):
         if len(values) != len(images):
             raise UserError(
-                f"expected {what} for {len(images):,} images, found {len(values):,}",
+                f"expected {what} for {format_count(len(images), 'image')}, found {len(values):,}",
                 "give one for each image",
             )
     frame = pd.DataFrame(dict(image=pd.Series(images, dtype=object), label=labels))

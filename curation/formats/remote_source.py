@@ -20,6 +20,7 @@ from assay.curation.media import addresses
 from assay.curation.media.containers.base import list_containers
 from assay.curation.media.files import BadMedia
 from assay.curation.system.scratch import scratch_folder
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -107,7 +108,7 @@ def settle_addresses(samples: list[dict], left_out: list, notes: list[str]) -> l
 
 def describe_fetching(hosts: Counter[str]) -> str:
     return (
-        f"{hosts.total():,} images lie at addresses ({describe_hosts(hosts)}): "
+        f"{format_count(hosts.total(), 'image', 'lies', 'lie')} at addresses ({describe_hosts(hosts)}): "
         "each is fetched once, and kept in your cache"
     )
 
@@ -180,7 +181,7 @@ def mirror_folder(address: str, local: Path) -> None:
     for n, name in enumerate(list_folder(root)):
         if n == MOST_FILES:
             raise UserError(
-                f"expected at most {MOST_FILES:,} files below {root}, found more",
+                f"expected at most {format_count(MOST_FILES, 'file')} below {root}, found more",
                 "import a folder in it, or a table of its images",
             )
         if not make_empty(local, name):

@@ -19,7 +19,7 @@ from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw
+from assay.curation.text import find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Roboflow:
                 )
         if several and not options.pictures_only:
             raise UserError(
-                f"expected one class for each image in {path.name}, found {len(several):,} images "
+                f"expected one class for each image in {path.name}, found {format_count(len(several), 'image')} "
                 f"with several, first {several[0]}: multi-label, which Assay does not read yet",
                 "--pictures-only imports the images without labels",
             )
@@ -87,7 +87,11 @@ class Roboflow:
             found = ", ".join(f"{s} {n:,}" for s, n in splits.items())
             roles["split"] = f"the folder of each {SHEET} ({found})"
         bare = [s["key"] for s in samples if s["label"] is None and s["key"] not in several]
-        notes = [f"{len(bare):,} images have no 1 in their row: no label"] if bare else []
+        notes = (
+            [f"{format_count(len(bare), 'image', 'has', 'have')} no 1 in their row: no label"]
+            if bare
+            else []
+        )
         kind = f"Roboflow's {SHEET}"
         return Listing(
             self.name,
@@ -159,7 +163,7 @@ def read_row(
 ) -> tuple[str | None, list[str], str]:
     """Read a row: (its image, its classes, what is wrong)."""
     if len(row.cells) != len(names) + 1:
-        return None, [], f"has {len(row.cells)} cells, the header {len(names) + 1}"
+        return None, [], f"has {format_count(len(row.cells), 'cell')}, the header {len(names) + 1}"
     key, wrong = index.find_one(row.cells[0], folder)
     marks = [cell.strip() for cell in row.cells[1:]]
     if odd := set(marks) - {"0", "1", "0.0", "1.0", ""}:

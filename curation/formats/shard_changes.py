@@ -9,6 +9,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.json_text import replace_field
 from assay.curation.formats.shard_files import ShardSample
 from assay.curation.formats.shard_labels import ShardLabels
+from assay.curation.text import format_count
 
 
 def changed_since(key: str, given: str | None) -> UserError:
@@ -37,7 +38,7 @@ def encode_label(
             number = len(labels.names) + fresh.index(label)
         else:
             raise UserError(
-                f"expected one of the {len(labels.names):,} named classes, found {label}",
+                f"expected one of the {format_count(len(labels.names), 'named class')}, found {label}",
                 f"add it to {labels.names_file and labels.names_file.name}, and import again",
             )
     elif label.isdigit():

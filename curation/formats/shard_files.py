@@ -17,6 +17,7 @@ from assay.curation.media.containers.tar import read_part
 from assay.curation.media.containers.tar_index import Member, index_tar, read_member
 from assay.curation.media.files import BadMedia
 from assay.curation.media.images import SUFFIXES
+from assay.curation.text import format_count
 
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 BASE = re.compile(r"((?:.*/)?[^.]+)\.([^/]+)", re.DOTALL)  # as webdataset has it: to the first dot
@@ -50,7 +51,7 @@ def expand_braces(path: str) -> list[str]:
         first, last = int(match[1]), int(match[2])
         if not 0 <= last - first < MOST_SHARDS:
             raise UserError(
-                f"expected up to {MOST_SHARDS:,} shards from the lower number on, found {match[0]}",
+                f"expected up to {format_count(MOST_SHARDS, 'shard')} from the lower number on, found {match[0]}",
                 "write {000000..000009}",
             )
         parts.append([f"{n:0{len(match[1])}}" for n in range(first, last + 1)])
@@ -127,7 +128,7 @@ def read_shards(
     gone = [shard for shard in shards if not os.path.isfile(shard)]
     if gone:
         raise UserError(
-            f"expected {len(shards):,} shards, found {len(gone):,} missing, first {gone[0]}",
+            f"expected {format_count(len(shards), 'shard')}, found {len(gone):,} missing, first {gone[0]}",
             "check the numbers in the braces",
         )
     for shard in shards:
@@ -195,7 +196,9 @@ def read_cells(sample: ShardSample, fd: int) -> str | None:
         if ending not in TEXTS and ending != "json":
             continue
         if member.size > MOST_TEXT:
-            return f"has a .{ending} of {member.size:,} bytes, more than {MOST_TEXT:,}"
+            return (
+                f"has a .{ending} of {format_count(member.size, 'byte')}, more than {MOST_TEXT:,}"
+            )
         blob = read_part(fd, member.data, member.size)
         if isinstance(blob, BadMedia):
             return f"has a .{ending} that {blob}"

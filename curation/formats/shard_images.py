@@ -10,6 +10,7 @@ from assay.curation.formats.base import ImportOptions, Unread
 from assay.curation.formats.shard_files import ShardSample, find_shards, is_image, read_shards
 from assay.curation.formats.shard_labels import NAMES, as_label
 from assay.curation.media.images import SUFFIXES
+from assay.curation.text import format_count
 
 
 def find_images(
@@ -32,7 +33,10 @@ def find_images(
             )
         raise AmbiguousSource(
             "expected one image a sample, found several",
-            [Reading(f"{n:,} images", f"--image-column {e}") for e, n in counts.most_common(9)],
+            [
+                Reading(f"{format_count(n, 'image')}", f"--image-column {e}")
+                for e, n in counts.most_common(9)
+            ],
         )
     if asked and asked not in counts:
         raise UserError(
@@ -51,7 +55,7 @@ def find_images(
     if not found and left_out:
         key, wrong = left_out[0]
         raise UserError(
-            f"{path.name}: none of its {len(left_out):,} samples can be used; {key} {wrong}",
+            f"{path.name}: none of its {format_count(len(left_out), 'sample')} can be used; {key} {wrong}",
             "mend the shards, or write them again",
         )
     if not found:

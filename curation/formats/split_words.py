@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 SPLITS = {
     "train": "train",
@@ -110,7 +111,7 @@ def map_splits(rows: list[dict], split_map: dict[str, str], notes: list[str]) ->
     for row in unlabelled:
         row["split"] = "pool"
     notes += [
-        f"{n:,} unlabelled rows of {split} go to pool"
+        f"{format_count(n, 'unlabelled row')} of {split} go to pool"
         for split, n in moved.items()
         if split not in (None, "pool")
     ]

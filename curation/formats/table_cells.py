@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 
 MOST_COLUMNS = 10_000  # a table of more is none that people made
 
@@ -53,6 +54,6 @@ def check_width(n: int, name: str) -> None:
     """Refuse a table of so many columns that they are a mistake."""
     if n > MOST_COLUMNS:
         raise UserError(
-            f"expected a table of at most {MOST_COLUMNS:,} columns, found {n:,} in {name}",
+            f"expected a table of at most {format_count(MOST_COLUMNS, 'column')}, found {n:,} in {name}",
             "keep the columns of image, label and split",
         )

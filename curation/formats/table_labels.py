@@ -11,6 +11,7 @@ from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.table_cells import Table
+from assay.curation.text import format_count
 
 NAMED = (  # columns that hold labels wherever they are
     "label labels target targets class classname classlabel classid category categoryname"
@@ -207,11 +208,11 @@ def read_one_hot(free: dict, bits: list[str], file: str) -> Labels:
     )
     if most > 1:
         raise UserError(
-            f"expected one label a row in {file}, found rows with {most} of the {len(bits)} columns "
+            f"expected one label a row in {file}, found rows with {most} of the {format_count(len(bits), 'column')} "
             f"{', '.join(bits[:5])} set: several labels for an image, which Assay does not read yet",
             "--pictures-only imports the images without labels; --label-column NAME takes one column",
         )
-    how = f"one of {len(bits)} columns is set in each row: {', '.join(bits[:5])}"
+    how = f"one of {format_count(len(bits), 'column')} is set in each row: {', '.join(bits[:5])}"
     return Labels(one_hot=tuple(bits), classes=list(bits), how=how)
 
 

@@ -23,7 +23,7 @@ from assay.curation.formats.table_words import (
     describe_rows,
 )
 from assay.curation.media.locations import Place, locate_bytes, locate_paths
-from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
+from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
 SAMPLE_ID = re.compile("[0-9a-f]{32}")
 
@@ -135,7 +135,11 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         *roles.labels.notes,
         *describe_places(places, path, options),
     ]
-    notes += [f"{again:,} rows name an image again: it is imported once"] if again else []
+    notes += (
+        [f"{format_count(again, 'row', 'names', 'name')} an image again: it is imported once"]
+        if again
+        else []
+    )
     return Listing(
         "manifest" if rows.exported else "table",
         f"{describe_file(path, table)} {describe_rows(table, roles)}",

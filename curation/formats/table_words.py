@@ -12,6 +12,7 @@ from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Roles
 from assay.curation.media.locations import Place
+from assay.curation.text import format_count
 
 SHOWN = 10  # names of columns or classes in a line
 
@@ -33,7 +34,7 @@ class Rows:
 
 def describe_file(path: Path, table: Table) -> str:
     kind = path.suffix[1:].lower()
-    return f"{len(table.shards)} parquet shards" if table.shards else kind
+    return f"{format_count(len(table.shards), 'parquet shard')}" if table.shards else kind
 
 
 def describe_rows(table: Table, roles: Roles) -> str:
@@ -47,7 +48,8 @@ def describe_places(places: list[Place], path: Path, options: ImportOptions) -> 
         root = options.images or path.parent
         how = ", ".join(f"{way} {n:,}" for way, n in ways.items())
         yield (
-            f"{sum(ways.values()):,} images are the only ones below {root} that fit their rows: {how}"
+            f"{format_count(sum(ways.values()), 'image', 'is', 'are')} the only ones below {root} "
+            f"that fit their rows: {how}"
         )
 
 
@@ -55,7 +57,7 @@ def describe_numbers(rows: Rows) -> Iterator[str]:
     """Say that the number -1 was taken for a class."""
     n = rows.labels.count("-1")
     if n:
-        yield f"{n:,} rows have the label -1, which is taken as a class of that name"
+        yield f"{format_count(n, 'row', 'has', 'have')} the label -1, which is taken as a class of that name"
 
 
 def describe_roles(table: Table, rows: Rows) -> dict[str, str]:

@@ -14,6 +14,7 @@ from assay.curation.formats.hf_shards import has_card
 from assay.curation.formats.table_files import JSON, TABLES, read_header, read_table
 from assay.curation.formats.table_patches import plan_patch, write_changed_rows
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,9 @@ class Tables:
         if path.is_dir() and (shards := list_shards(path)):
             theirs = any(is_hugging_face(path / shard) for shard in shards[:20]) or has_card(path)
             if not theirs:
-                return Match("sure", f"{len(shards)} files called as Parquet shards are")
+                return Match(
+                    "sure", f"{format_count(len(shards), 'file')} called as Parquet shards are"
+                )
         if path.is_file() and path.suffix.lower() in JSON:
             if not ROWS.match(read_header(path)):
                 return Match("no", "expects a JSON list of objects, or an object of columns")

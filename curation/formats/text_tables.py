@@ -9,6 +9,7 @@ from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.table_cells import Places, Table, check_width
 from assay.curation.media.images import SUFFIXES
+from assay.curation.text import format_count
 
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 MANY = 10_000  # different cells of a column beyond which they are not shared
@@ -45,7 +46,9 @@ def fill_table(path: Path, rows: object) -> Table:
     left_out = []
     for line, row in rows:
         if len(row) != len(header):
-            left_out.append((f"line {line}", f"has {len(row)} cells, the header {len(header)}"))
+            left_out.append(
+                (f"line {line}", f"has {format_count(len(row), 'cell')}, the header {len(header)}")
+            )
             continue
         numbers.append(line)
         for column, known, cell in zip(cells, shared, row):

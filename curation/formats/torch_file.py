@@ -18,6 +18,7 @@ from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 from assay.curation.system.extras import require
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ class TorchFile:
             file = folder / f"{split}.pt"
             torch.save(data, file)
             shape = " x ".join(f"{n:,}" for n in images.shape)
-            out.append(f"{file.name}: uint8 {shape}, {file.stat().st_size:,} bytes")
+            out.append(f"{file.name}: uint8 {shape}, {format_count(file.stat().st_size, 'byte')}")
         return out
 
 

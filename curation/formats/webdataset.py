@@ -33,7 +33,7 @@ from assay.curation.formats.shard_labels import (
 )
 from assay.curation.formats.tar_rewrite import rewrite_tar
 from assay.curation.media.containers.tar_index import index_tar
-from assay.curation.text import find_flaw
+from assay.curation.text import find_flaw, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ class WebDataset:
             notes.append("a name with braces cannot be written again: import the folder for that")
         return Listing(
             self.name,
-            "WebDataset shard" if count == 1 else f"{count:,} WebDataset shards",
+            "WebDataset shard" if count == 1 else f"{format_count(count, 'WebDataset shard')}",
             path.name,
             [rows],
             left_out,
@@ -148,7 +148,9 @@ class WebDataset:
             rewritten[labels.names_file.name] = partial(add_names, labels.names_file, fresh)
         notes = []
         if moved := int((changes["split"].notna() & ~changes.removed).sum()):
-            notes.append(f"{moved:,} samples changed their split: they stay in their shards")
+            notes.append(
+                f"{format_count(moved, 'sample')} changed their split: they stay in their shards"
+            )
         return Patch(rewritten, notes=notes)
 
 
@@ -185,7 +187,7 @@ def describe_roles(rows: list[dict], labels: ShardLabels, said_split: str) -> di
     named = f", named by {labels.names_file.name}" if labels.names_file else ""
     roles = {"label": f"{said}{named} ({len(names):,} classes)" if names else "none"}
     if missing := sum(row["label"] is None for row in rows):
-        roles["unlabelled"] = f"{missing:,} samples"
+        roles["unlabelled"] = f"{format_count(missing, 'sample')}"
     splits = Counter(row["split"] for row in rows)
     if any(splits):
         counts = ", ".join(f"{split or 'none'} {n:,}" for split, n in splits.items())

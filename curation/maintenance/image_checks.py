@@ -39,7 +39,9 @@ def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Itera
     away = state.keep & state.uri.map(is_address).astype(bool)
     if n := int(away.sum()):
         yield make_finding(
-            "elsewhere", f"{n:,} images at addresses were not fetched to look at them", n
+            "elsewhere",
+            f"{format_count(n, 'image')} at addresses were not fetched to look at them",
+            n,
         )
     kept = state[state.keep & ~away]
     gone, changed = compare_originals(kept, progress)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from assay.curation.errors import UserError, shorten
 from assay.curation.media.images import SUFFIXES
+from assay.curation.text import format_count
 
 MOST_FILES = 300_000  # looked at below a folder: a search of all of a disk ends soon
 FOREIGN = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")  # how a path begins that is not relative
@@ -112,7 +113,7 @@ class ImageIndex:
         if len(files) == 1:
             return files[0], ""
         if files:
-            return None, f"fits {len(files):,} images, such as {', '.join(files[:2])}"
+            return None, f"fits {format_count(len(files), 'image')}, such as {', '.join(files[:2])}"
         return None, f"names {shorten(name, 300)}, which is not there"
 
 

@@ -15,6 +15,7 @@ from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.image_index import MOST_FILES, ImageIndex
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Progress
+from assay.curation.text import format_count
 
 DEEPEST = 100  # folders inside one another: a path of more is none that people made
 
@@ -88,7 +89,7 @@ def locate_paths(
         folder = "folder of images" if images else "manifest's folder"
         wrong = f"leaves the {folder}" if away else "is not there" if gone else ""
         if wrong and index.cut:
-            wrong += f", nor among the first {MOST_FILES:,} files below"
+            wrong += f", nor among the first {format_count(MOST_FILES, 'file')} below"
         wrong = wrong and f"names {shorten(path or '', 300)}, which {wrong}"
         key = path and uri.removeprefix(inside)
         yield Place(key, uri, "has no path" if path is None else wrong)

@@ -8,7 +8,7 @@ from typing import Any
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError
 from assay.curation.splits import SPLITS
-from assay.curation.text import restore_formula
+from assay.curation.text import format_count, restore_formula
 from assay.curation.versioning.class_list import FIELDS
 
 NAMES = ("name", "class", "label")
@@ -46,7 +46,7 @@ def read_row(header: list[str], line: int, cells: list[str]) -> dict[str, Any]:
     """Read one row of a table of classes."""
     if len(cells) != len(header):
         raise UserError(
-            f"expected {len(header)} cells in line {line}, found {len(cells)}",
+            f"expected {format_count(len(header), 'cell')} in line {line}, found {len(cells)}",
             "quote cells that hold a comma",
         )
     row: dict[str, Any] = {

@@ -7,7 +7,7 @@ import shlex
 
 from assay.curation import Bench
 from assay.curation.errors import UserError
-from assay.curation.text import check_text
+from assay.curation.text import check_text, format_count
 from assay.pipelines.cli.output import (
     format_cell,
     open_bench,
@@ -99,7 +99,7 @@ def describe_rename(out: dict) -> str:
     old, new = format_cell(out["old"]), format_cell(out["new"])
     began = f"{out['batch']}: " if out["batch"] else "planned: "
     counts = describe_counts(out["splits"])
-    said = f"{began}{old} -> {new}, {out['samples']:,} samples ({counts})"
+    said = f"{began}{old} -> {new}, {format_count(out['samples'], 'sample')} ({counts})"
     if out["merged"]:
         said += f", merged into {new}, which had {describe_counts(out['had'])}"
     dropped = f"; and {out['dropped']:,} that are out" if out["dropped"] else ""
@@ -138,7 +138,7 @@ def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
     rows, out = bench.split_class(names[0], names[1:], args.who)
     if out["added"]:
         print_line(args, f"{out['batch']}: {', '.join(map(format_cell, out['added']))} added")
-    kept = f"{out['samples']:,} samples of {format_cell(names[0])} to decide about"
+    kept = f"{format_count(out['samples'], 'sample')} of {format_cell(names[0])} to decide about"
     locked = f"; {out['locked']:,} of test and guard only an audit decides" * bool(out["locked"])
     print_line(args, f"{kept}{locked}; what is not decided keeps its label")
     then = f"assay queue --class {shlex.quote(names[0])} --html sheet.html -b {bench.given}"
@@ -149,7 +149,7 @@ def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
 
         empty = rows.assign(label="", verdict="", keep="", why="")
         write_csv(defuse_formulas(empty), args.csv)
-        print_line(args, f"{len(rows):,} rows in {args.csv}")
+        print_line(args, f"{format_count(len(rows), 'row')} in {args.csv}")
         then = f"fill in label, then: assay edit {args.csv} --who {args.who} -b {bench.given}"
     print_result(args, out, then, schema="classes-split")
 
@@ -172,13 +172,17 @@ def import_classes(args: argparse.Namespace, bench: Bench) -> None:
     """Read a class list from a CSV."""
     out = bench.import_classes(args.import_, args.who)
     print_line(
-        args, f"{out['batch'] or 'as it was'}: {out['declared']:,} classes from {args.import_}"
+        args,
+        f"{out['batch'] or 'as it was'}: {format_count(out['declared'], 'class')} from {args.import_}",
     )
     for name in out["new"]:
         print_line(args, f"note: no sample has {name!r} yet")
     if out["missing"]:
         names = ", ".join(map(repr, out["missing"][:12]))
-        print_line(args, f"note: {len(out['missing']):,} classes are not in it: {names}")
+        print_line(
+            args,
+            f"note: {format_count(len(out['missing']), 'class', 'is', 'are')} not in it: {names}",
+        )
     for group in out["alike"]:
         print_line(args, f"note: these look like one class: {', '.join(map(repr, group))}")
     print_result(args, out, f"assay classes -b {bench.given}", schema="classes-import")

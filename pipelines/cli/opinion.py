@@ -6,6 +6,7 @@ import argparse
 
 from assay.curation import Bench
 from assay.curation.errors import NotScanned, UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import open_bench, print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
@@ -34,7 +35,7 @@ def handle_opinion(args: argparse.Namespace) -> None:
     if args.file:
         out = add_opinion(bench, args.file, args.as_)
         counts = ", ".join(f"{n:,} {kind}" for kind, n in out["issues"].items() if n) or "nothing"
-        print_line(args, f"{out['name']}: {out['rows']:,} rows, which flag {counts}")
+        print_line(args, f"{out['name']}: {format_count(out['rows'], 'row')}, which flag {counts}")
         for note in out["notes"]:
             print_line(args, f"note: {note}")
         first = next(iter(out["issues"]))

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from assay.curation import Bench
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import print_line
 
 
@@ -14,6 +15,9 @@ def log_report(args: argparse.Namespace, bench: Bench, plan: dict, data: dict, p
     from assay.pipelines.reports.mlflow_log import log_to_mlflow
 
     out = log_to_mlflow(bench, plan, data, page)
-    there = f"{out['matrix']:,} cells and {out['runs']:,} runs in experiment {out['experiment']!r} at {out['uri']}"
+    there = (
+        f"{format_count(out['matrix'], 'cell')} and {format_count(out['runs'], 'run')} in "
+        f"experiment {out['experiment']!r} at {out['uri']}"
+    )
     print_line(args, f"mlflow: {there}, {out['new']:,} of them new")
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import format_cell, open_bench, print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
@@ -55,7 +56,7 @@ def describe_split(out: dict, group_column: str | None = None) -> list[str]:
     )
     lines = [
         f"splits     {counts}",
-        f"drawn      {out['drawn']:,} samples as {out['shares']}, {out['moved']:,} moved",
+        f"drawn      {format_count(out['drawn'], 'sample')} as {out['shares']}, {out['moved']:,} moved",
     ]
     for name in list(after["classes"] | before["classes"])[:MOST_CLASSES]:
         was, now = before["classes"].get(name, {}), after["classes"].get(name, {})
@@ -64,7 +65,7 @@ def describe_split(out: dict, group_column: str | None = None) -> list[str]:
         ]
         lines.append(f"  {format_cell(name)}: {', '.join(cells)}")
     if (more := len(after["classes"]) - MOST_CLASSES) > 0:
-        lines.append(f"  ... and {more:,} classes more: --json has all")
+        lines.append(f"  ... and {format_count(more, 'class')} more: --json has all")
     lines.append(f"leaks      {describe_leaks(out, group_column)}")
     lines.append(f"val        {describe_accuracy(out)}")
     return lines + [f"note: {note}" for note in out["notes"]]
@@ -103,7 +104,7 @@ def describe_accuracy(out: dict) -> str:
         said.append(f"{numbers} % of {e['n']:,}")
     line = f"accuracy of the probe {said[0]} -> {said[1]}, against the labels as they are"
     if out["before"]["leaking"]:
-        line += f"; the old split leaked {out['before']['leaking']:,} images"
+        line += f"; the old split leaked {format_count(out['before']['leaking'], 'image')}"
     return line
 
 

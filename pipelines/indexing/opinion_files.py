@@ -12,6 +12,7 @@ from assay.curation.errors import Question, UserError
 from assay.curation.issues.opinions import Opinion, check_name
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.curation.versioning.changes import find_known_labels
 from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.pointers import find_position
@@ -144,7 +145,7 @@ def match_findings(
         ids = state.index[state.keep]
         if frame.index.max() >= len(ids) or frame.index.min() < 0 or frame.index.has_duplicates:
             raise UserError(
-                f"expected an index of ids, or of row numbers of {len(ids):,} kept samples, each once, "
+                f"expected an index of ids, or of row numbers of {format_count(len(ids), 'kept sample')}, each once, "
                 f"found {frame.index.max():,}",
                 "add a column `sample`, `key` or `path`",
             )
@@ -234,14 +235,15 @@ def check_labels(found: Opinion, state: pd.DataFrame, how: str) -> list[str]:
     same = np.array([g in (a, b) for g, a, b in zip(found.given, now, first)], bool)
     if known.any() and same[known].mean() < FIT and BY_ORDER in how:
         raise Question(
-            f"expected rows in the bench's order, found that {same[known].mean():.0%} of {known.sum():,} given labels "
+            f"expected rows in the bench's order, found that {same[known].mean():.0%} of "
+            f"{format_count(known.sum(), 'given label')} "
             "are those of their samples",
             "add a column `sample`, `key` or `path`",
         )
     stale = known & np.array([g != a for g, a in zip(found.given, now)], bool)
     if stale.any():
         notes.append(
-            f"{stale.sum():,} rows judge another label than their sample has now: not shown"
+            f"{format_count(stale.sum(), 'row', 'judges', 'judge')} another label than their sample has now: not shown"
         )
     if "label" in found.issues:
         locked = part.split.isin(LOCKED).to_numpy() & found.flags[:, found.issues.index("label")]
@@ -251,5 +253,5 @@ def check_labels(found: Opinion, state: pd.DataFrame, how: str) -> list[str]:
             )
     missing = int((state.keep & ~state.index.isin(found.ids)).sum())
     if missing:
-        notes.append(f"{missing:,} kept samples are in no row")
+        notes.append(f"{format_count(missing, 'kept sample', 'is', 'are')} in no row")
     return notes

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from assay.curation.formats.split_shares import Shares
+from assay.curation.text import format_count
 from assay.pipelines.indexing.split_columns import show_time
 from assay.pipelines.indexing.split_options import Drawing, SplitOptions
 from assay.pipelines.indexing.split_plan import Rows, SplitPlan
@@ -33,18 +34,20 @@ def describe_plan(
     for split, share in (("val", shares.val), ("test", shares.test)):
         if share and abs(got[split] - share * n) >= 1.5:
             yield (
-                f"{split} has {got[split]:,} of {n:,} drawn samples ({got[split] / n:.1%}), where {share:.1%} was"
+                f"{split} has {got[split]:,} of {format_count(n, 'drawn sample')} "
+                f"({got[split] / n:.1%}), where {share:.1%} was"
                 f" asked: groups stay whole (the largest is {largest:,}), and train keeps a sample of every class"
             )
     if plan.bound:
         yield (
-            f"{plan.bound:,} samples belong to one that stays in test or guard (a group, or nearly equal pictures): "
+            f"{format_count(plan.bound, 'sample', 'belongs', 'belong')} to one that stays in test "
+            f"or guard (a group, or nearly equal pictures): "
             f"they go to pool, where nothing is trained on them; {free:,} were drawn"
         )
     if options.group_column and drawing.groups is not None:
         alone = sum(drawing.groups[i] is None for i in drawing.rows[drawn])
         if alone:
-            yield f"{alone:,} samples have no {options.group_column}: each was drawn by itself"
+            yield f"{format_count(alone, 'sample', 'has', 'have')} no {options.group_column}: each was drawn by itself"
     if drawing.times is not None:
         yield from describe_times(drawing, rows, plan, options)
     for split in [s for s, share in (("val", shares.val), ("test", shares.test)) if share]:
@@ -54,7 +57,7 @@ def describe_plan(
             yield f"{split} has no sample of {name_some(lost)}"
     waiting = drawing.whole.keep & (drawing.whole.split == "pool") & drawing.whole.label.notna()
     if not options.pool and waiting.any():
-        yield f"{int(waiting.sum()):,} labelled samples stay in pool: --pool draws them"
+        yield f"{format_count(int(waiting.sum()), 'labelled sample', 'stays', 'stay')} in pool: --pool draws them"
 
 
 def describe_times(
@@ -66,16 +69,20 @@ def describe_times(
         yield f"{split} begins at {options.time_column} {show_time(cut, drawing.values, drawing.times)}"
         here = [s for s, t in zip(plan.splits, times) if t == cut]
         if len(set(here)) > 1:
-            yield f"{len(here):,} samples have just that time: a lot decided which of them are in {split}"
+            yield (
+                f"{format_count(len(here), 'sample', 'has', 'have')} just that time: a lot "
+                f"decided which of them are in {split}"
+            )
     lost = int(np.isnan(times[rows.drawn]).sum())
     if lost:
         yield (
-            f"{lost:,} samples have no {options.time_column}: they count as the oldest,"
+            f"{format_count(lost, 'sample', 'has', 'have')} no {options.time_column}: they count as the oldest,"
             " but for those of a dated group"
         )
     if plan.late:
         yield (
-            f"{sum(plan.late.values()):,} samples are new and stay in train, or it would have none of "
+            f"{format_count(sum(plan.late.values()), 'sample', 'is', 'are')} new and stay in train, "
+            f"or it would have none of "
             f"{name_some(sorted(plan.late))}"
         )
 

@@ -13,6 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.split_shares import Shares
 from assay.curation.formats.splits import group_families
 from assay.curation.splits import LOCKED
+from assay.curation.text import format_count
 from assay.pipelines.indexing.split_strata import share_groups, share_singles
 
 LIKELIEST = ("val", "train")  # where those go that belong to what stays, first first
@@ -189,9 +190,9 @@ def refuse_empty(split: str, families: list[list[int]], rows: Rows, bound: int) 
             "draw from more: leave out --source, --pool or --group-column",
         )
     timed = rows.times is None or np.isfinite(rows.times[rows.drawn]).any()
-    found = f"{len(families):,} groups of {n:,} samples, the largest of {largest:,}"
+    found = f"{format_count(len(families), 'group')} of {format_count(n, 'sample')}, the largest of {largest:,}"
     if bound:
-        found += f", beside {bound:,} samples that belong to what is in test or guard"
+        found += f", beside {format_count(bound, 'sample')} that belong to what is in test or guard"
     return UserError(
         f"expected groups small enough for the {split} split, and a sample of every class for train beside them, "
         f"found {found}" + ("" if timed else ", none with a time"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from assay.curation.media.containers.stacks import Stack, Stacked, read_rows_of
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 PIXELS = 3 * 32 * 32
 
@@ -19,7 +20,7 @@ def count_labels(path: str) -> int:
     size = os.path.getsize(path)
     fits = [n for n in (1, 2) if size and size % (PIXELS + n) == 0]
     if not fits:
-        raise BadMedia(f"has {size:,} bytes, which is no number of CIFAR's records")
+        raise BadMedia(f"has {format_count(size, 'byte')}, which is no number of CIFAR's records")
     if len(fits) == 1:
         return fits[0]
     # both fit: the coarse label of CIFAR-100 is below 20, its file is called train or test

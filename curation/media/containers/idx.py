@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 
 from assay.curation.media.containers.stacks import Stack, Stacked, find_shape, read_rows_of
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 SUFFIXES = (
     *(f"{sep}idx{n}-ubyte{gz}" for sep in "-." for n in (1, 3, 4) for gz in ("", ".gz")),
@@ -53,9 +54,13 @@ def read_idx_header(path: str) -> IdxHeader:
     about = os.path.getsize(path)
     if path.lower().endswith(".gz"):
         if values > max(1 << 30, 1100 * about):  # gzip cannot shrink more
-            raise BadMedia(f"says that it holds {values:,} values, in {about:,} bytes of gzip")
+            raise BadMedia(
+                f"says that it holds {format_count(values, 'value')}, in {format_count(about, 'byte')} of gzip"
+            )
     elif magic[2] == BYTE and size + values != about:
-        raise BadMedia(f"says that it holds {values:,} bytes, and has {about - size:,}")
+        raise BadMedia(
+            f"says that it holds {format_count(values, 'byte')}, and has {about - size:,}"
+        )
     return header
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from assay.curation.media.containers.stacks import Stack, Stacked, find_shape, read_rows_of
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 MOST_HEADER = 10_000  # bytes of a header, as NumPy has it
 MOST_RATIO, MUCH = 200, 1 << 30  # an array of more bytes does not shrink to so little
@@ -49,7 +50,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
     # how many bytes Python objects take is not said; they are never loaded
     if not dtype.hasobject and header.offset + header.size != size:
         raise BadMedia(
-            f"says that it holds {header.size:,} bytes, and has {size - header.offset:,}"
+            f"says that it holds {format_count(header.size, 'byte')}, and has {size - header.offset:,}"
         )
     return header
 

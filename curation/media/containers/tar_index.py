@@ -12,6 +12,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from assay.curation.media.files import BadMedia
+from assay.curation.text import format_count
 
 BLOCK = 512
 ZEROS = bytes(BLOCK)
@@ -85,7 +86,7 @@ def read_index(path: str) -> TarIndex:
                 if member.name in names:
                     raise BadMedia(f"holds {member.name[:200]!r} twice")
                 if len(names) == MOST_MEMBERS:
-                    raise BadMedia(f"holds more than {MOST_MEMBERS:,} files")
+                    raise BadMedia(f"holds more than {format_count(MOST_MEMBERS, 'file')}")
                 names.add(member.name)
                 members.append(member)
             at = member.end
@@ -110,7 +111,7 @@ def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
         if kind not in b"xgXLK":
             break
         if length > LONGEST:
-            raise BadMedia(f"has a header of {length:,} bytes at byte {at:,}")
+            raise BadMedia(f"has a header of {format_count(length, 'byte')} at byte {at:,}")
         padded = BLOCK + -(-length // BLOCK) * BLOCK
         known = len(blocks) >= BLOCK + length
         body = blocks[BLOCK : BLOCK + length] if known else os.pread(fd, length, at + BLOCK)
@@ -127,7 +128,9 @@ def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
     data = at + BLOCK
     end = data + (-(-length // BLOCK) * BLOCK if kind in b"0S" else 0)
     if data + length > size and kind == b"0":
-        raise BadMedia(f"is cut short: {name[:200]!r} has {length:,} bytes, and it ends before")
+        raise BadMedia(
+            f"is cut short: {name[:200]!r} has {format_count(length, 'byte')}, and it ends before"
+        )
     return Member(name.removeprefix("./"), start, data, length, min(end, size)), kind
 
 
