@@ -86,10 +86,12 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
     classes = {sample["label"] for sample in samples} - {None}
     if len(classes) == 1 and not exported:
         lost = listing.left_out
-        without = f" ({format_count(len(lost), 'row', 'is', 'are')} left out, first {lost[0][0]}: {lost[0][1]})"
+        without = ""
+        if lost:
+            left_out = format_count(len(lost), "row", "is", "are")
+            without = f" ({left_out} left out, first {lost[0][0]}: {lost[0][1]})"
         raise UserError(
-            f"expected at least two classes in {listing.name}, found one: {classes.pop()}"
-            + (without if lost else ""),
+            f"expected at least two classes in {listing.name}, found one: {classes.pop()}{without}",
             "are the class folders one level deeper? import that folder; "
             "--label-column names another column; --pictures-only imports the images without labels",
         )
