@@ -66,7 +66,9 @@ def read_first_column(path: Path) -> str:
 
 
 def read_header(path: Path) -> str:
-    """Read how a text file begins."""
+    """Read how a text file begins; OSError for a pipe, which nobody could read to its end."""
+    if not path.is_file():
+        raise OSError(f"{path} is no file")
     with open(path, "rb") as file:
         blob = file.read(HEADER_BYTES)
     return blob.decode(guess_encoding(blob), "replace")

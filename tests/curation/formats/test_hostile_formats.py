@@ -14,7 +14,7 @@ import pytest
 
 import assay
 from assay.curation.errors import UserError
-from assay.curation.formats.base import WritableFormat, list_formats
+from assay.curation.formats.base import ReadableFormat, WritableFormat, list_formats
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version
 from assay.pipelines.indexing.ingest import ingest
@@ -78,13 +78,15 @@ def test_names_are_text_and_nothing_else(tmp_path):
         write_fiftyone(tmp_path / "fo", rows), who="<b>ann", progress=False
     )
     assert sorted(bench.state().label) == sorted(labels)
-    for written in list_formats(WritableFormat):
+    readers = {f.name for f in list_formats(ReadableFormat)}
+    writers = [f for f in list_formats(WritableFormat) if f.name in readers]
+    for written in writers:
         out = tmp_path / "out" / written.name
         out.parent.mkdir(exist_ok=True)
         export_version(bench, out, format=written.name, copy=True)
         again = assay.create(tmp_path / f"again {written.name}").add(out, who="ann", progress=False)
         assert sorted(again.state().label) == sorted(labels), written.name
-    beside = {"bench", "fo", "out", *(f"again {f.name}" for f in list_formats(WritableFormat))}
+    beside = {"bench", "fo", "out", *(f"again {f.name}" for f in writers)}
     assert set(os.listdir(tmp_path)) == beside, "nothing left its folder"
 
 
@@ -132,7 +134,7 @@ def test_damaged_fiftyone_data_sets(samples, about, word, tmp_path):
         return
     with pytest.raises(UserError, match=word):
         bench.add(path, who="ann", progress=False)
-    assert len(bench.state()) == 0
+    assert not bench.file.exists(), "nothing stays"
 
 
 def test_a_source_that_changes_while_it_is_read(tmp_path):
@@ -165,7 +167,11 @@ def large(tmp_path_factory):
     return assay.create(folder / "bench").add(folder / "photos", who="ann", progress=False)
 
 
-@pytest.mark.parametrize("format", ["source", *(f.name for f in list_formats(WritableFormat))])
+# torch writes outside of Python, and Datalab's columns need a scan
+COPYING = [f.name for f in list_formats(WritableFormat) if f.name not in ("cleanlab", "torch")]
+
+
+@pytest.mark.parametrize("format", ["source", *COPYING])
 def test_a_full_disk_leaves_no_half_export(format, large, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, limits[1]))
