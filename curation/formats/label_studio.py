@@ -176,9 +176,7 @@ def read_metadata(file: TaskFile, task: Task, used: set[str | None]) -> dict[str
     ]
     for name in long:
         del data[name]
-        file.counts[
-            f"values of data beyond the limit of {MAX_TEXT:,} were not read"
-        ] += 1
+        file.counts[f"values of data beyond the limit of {MAX_TEXT:,} were not read"] += 1
     return data | task.predicted
 
 
