@@ -321,8 +321,6 @@ class Bench(curation.Bench):
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
         rows = add_cells(super().queue(n, random, version, again, who, opinion), upto)
         return Frame.of(rows, self, draw_queue)
-        found = super().queue(n, random, version, again, who, opinion)
-        return Frame.of(found, self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

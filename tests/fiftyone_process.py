@@ -56,7 +56,7 @@ def write_rich(fo, rows, out):
                 first=fo.Classification(label=label),
                 second=fo.Classification(label="q", confidence=0.5),
                 boxes=fo.Detections(detections=[box]),
-                site=f"farm {n % 3}",
+                site=f"zoo {n % 3}",
             )
         )
     dataset.default_classes = ["cow", "bee", "ape"]

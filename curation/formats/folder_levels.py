@@ -24,7 +24,7 @@ def find_split_level(
     name: str, folders: Counter[Folder], options: ImportOptions
 ) -> dict[Folder, int]:
     """Find where the split stands in each folder's path; {} without splits."""
-    asked, top = options.class_level, wrapped(folders)
+    asked, top = options.class_level, count_wrapping(folders)
     for level in range(max(map(len, folders))):
         names = count_names(folders, level)
         if asked and level in {asked - 1 if asked > 0 else len(f) + asked for f in folders}:
@@ -88,7 +88,7 @@ def ask_about_others(
 # ---- classes
 
 
-def wrapped(folders: Counter[Folder]) -> int:
+def count_wrapping(folders: Counter[Folder]) -> int:
     """Count the folders that hold everything."""
     level = 0
     while len({f[level : level + 1] for f in folders}) == 1 and any(
@@ -125,7 +125,7 @@ def step_over(
     folders: Counter[Folder], split_at: dict[Folder, int]
 ) -> dict[Folder, tuple[int, ...]]:
     """List the levels of each folder's path that could be its class."""
-    top = wrapped(folders)
+    top = count_wrapping(folders)
     below: dict[str, set[Folder]] = {}  # split -> the names right below it
     for folder, at in split_at.items():
         below.setdefault(folder[at], set()).add(folder[at + 1 : at + 2])

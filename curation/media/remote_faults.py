@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from assay.curation.media.addresses import host_of
@@ -78,7 +79,7 @@ def describe_fault(error: BaseException, address: str) -> Fault:
     return Fault(f"cannot be read ({type(error).__name__})", passing)
 
 
-def list_causes(error: BaseException | None):
+def list_causes(error: BaseException | None) -> Iterator[BaseException]:
     """List an error and what caused it."""
     for _ in range(10):
         if error is None:

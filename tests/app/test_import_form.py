@@ -29,7 +29,7 @@ def draw(path):
 def test_a_source_is_seen_before_it_is_imported(tmp_path):
     bench = assay.create(tmp_path / "bench")
     page = AppTest.from_function(draw, args=(str(bench.path),), default_timeout=60).run()
-    page.text_input[1].set_value(str(batches(tmp_path / "<b>farm"))).run()
+    page.text_input[1].set_value(str(batches(tmp_path / "<b>zoo"))).run()
     (look,) = [b for b in page.button if b.label == "Look at it" and not b.disabled]
     look.click().run()
     assert "2 levels deep" in page.warning[0].value and len(bench.state()) == 0
@@ -54,7 +54,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
 @pytest.mark.browser
 def test_a_person_chooses_a_reading_and_imports(tmp_path):
     bench = assay.create(tmp_path / "bench")
-    root = batches(tmp_path / "farm")
+    root = batches(tmp_path / "zoo")
     with browser() as chrome, workbench(bench.path) as server:
         page = server.page(chrome, "/?who=ann")
         page.get_by_label("Path").fill(str(root))

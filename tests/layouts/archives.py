@@ -6,7 +6,7 @@ import zipfile
 from tests.layouts.base import Layout, pixel_hash
 
 
-def list_members(pictures, top="farm"):
+def list_members(pictures, top="zoo"):
     return [(f"{top}/{p.split}/{p.label}/{p.name}.png", p.png) for p in pictures]
 
 
@@ -14,12 +14,12 @@ def write_tar(folder, pictures):
     for name, blob in list_members(pictures):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(blob)
-    with tarfile.open(folder / "farm.tar", "w") as tar:
-        tar.add(folder / "farm", "farm")
+    with tarfile.open(folder / "zoo.tar", "w") as tar:
+        tar.add(folder / "zoo", "zoo")
     import shutil
 
-    shutil.rmtree(folder / "farm")
-    return folder / "farm.tar"
+    shutil.rmtree(folder / "zoo")
+    return folder / "zoo.tar"
 
 
 def read_tar(path):
@@ -29,11 +29,11 @@ def read_tar(path):
 
 
 def write_zip(folder, pictures):
-    with zipfile.ZipFile(folder / "farm.zip", "w", zipfile.ZIP_DEFLATED) as z:
+    with zipfile.ZipFile(folder / "zoo.zip", "w", zipfile.ZIP_DEFLATED) as z:
         z.comment = b"from ann"
         for name, blob in list_members(pictures):
             z.writestr(name, blob)
-    return folder / "farm.zip"
+    return folder / "zoo.zip"
 
 
 def read_zip(path):

@@ -30,13 +30,13 @@ def write_keras(folder, pictures):
     """mnist.npz of Keras: x_train, y_train, x_test, y_test."""
     train, test = of_split(pictures, "train", "val"), of_split(pictures, "test")
     np.savez(
-        folder / "farm.npz",
+        folder / "zoo.npz",
         x_train=stack(train),
         y_train=np.array([int(p.label) for p in train], "u1"),
         x_test=stack(test),
         y_test=np.array([int(p.label) for p in test], "u1"),
     )
-    return folder / "farm.npz"
+    return folder / "zoo.npz"
 
 
 def read_keras(path):
@@ -54,8 +54,8 @@ def write_medmnist(folder, pictures):
         rows = of_split(pictures, split)
         arrays[f"{split}_images"] = stack(rows)
         arrays[f"{split}_labels"] = np.array([[int(p.label)] for p in rows], "u1")
-    np.savez_compressed(folder / "farmmnist.npz", **arrays)
-    return folder / "farmmnist.npz"
+    np.savez_compressed(folder / "zoomnist.npz", **arrays)
+    return folder / "zoomnist.npz"
 
 
 def read_medmnist(path):
@@ -174,13 +174,13 @@ def read_svhn(path):
 
 def write_hdf5(folder, pictures):
     """As PatchCamelyon: a file for the images and one for the labels of each split."""
-    root = folder / "farm"
+    root = folder / "zoo"
     root.mkdir()
     for split in ("train", "valid", "test"):
         rows = of_split(pictures, "val" if split == "valid" else split)
         labels = np.array([int(p.label) for p in rows], "u1").reshape(-1, 1, 1, 1)
         for name, array in (("x", stack(rows)), ("y", labels)):
-            with h5py.File(root / f"farm_split_{split}_{name}.h5", "w") as file:
+            with h5py.File(root / f"zoo_split_{split}_{name}.h5", "w") as file:
                 file.create_dataset(name, data=array, chunks=True, compression="gzip")
                 file.attrs["made by"] = "ann"
     return root

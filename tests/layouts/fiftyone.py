@@ -14,7 +14,7 @@ def list_rows(folder, pictures):
     for p in pictures:
         file = folder / "raw" / f"{p.name}.png"
         file.write_bytes(p.png)
-        rows.append([str(file), p.label, [p.split, "farm"]])
+        rows.append([str(file), p.label, [p.split, "zoo"]])
     return rows
 
 

@@ -11,7 +11,7 @@ def write_class_folders(folder, pictures):
         place = folder / "photos" / p.label / f"{p.name}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(p.png)
-    (folder / "photos" / "README.txt").write_text("from the farm")
+    (folder / "photos" / "README.txt").write_text("from the zoo")
     return folder / "photos"
 
 

@@ -35,7 +35,7 @@ def write_hub(folder, pictures):
     from datasets import DatasetInfo
     from huggingface_hub import DatasetCard, DatasetCardData
 
-    data = folder / "farm" / "data"
+    data = folder / "zoo" / "data"
     data.mkdir(parents=True)
     for split, part in splits_of(pictures).items():
         made = make_split(part)
@@ -48,8 +48,8 @@ def write_hub(folder, pictures):
     head = DatasetCardData(
         dataset_info=info, configs=[dict(config_name="default", data_files=files)]
     )
-    DatasetCard(f"---\n{head}\n---\n\n# Farm\n").save(folder / "farm" / "README.md")
-    return folder / "farm"
+    DatasetCard(f"---\n{head}\n---\n\n# Zoo\n").save(folder / "zoo" / "README.md")
+    return folder / "zoo"
 
 
 def write_disk_dict(folder, pictures):
@@ -57,19 +57,19 @@ def write_disk_dict(folder, pictures):
 
     made = {split: make_split(part) for split, part in splits_of(pictures).items()}
     DatasetDict({NAMES[s]: d for s, d in made.items()}).save_to_disk(
-        folder / "farm", num_shards=dict(train=2, validation=1, test=1)
+        folder / "zoo", num_shards=dict(train=2, validation=1, test=1)
     )
-    return folder / "farm"
+    return folder / "zoo"
 
 
 def write_disk(folder, pictures):
-    make_split(pictures).save_to_disk(folder / "farm", num_shards=2)
-    return folder / "farm"
+    make_split(pictures).save_to_disk(folder / "zoo", num_shards=2)
+    return folder / "zoo"
 
 
 def write_single(folder, pictures):
-    make_split(pictures).to_parquet(folder / "farm.parquet")
-    return folder / "farm.parquet"
+    make_split(pictures).to_parquet(folder / "zoo.parquet")
+    return folder / "zoo.parquet"
 
 
 def place_pictures(folder, pictures):
@@ -81,32 +81,32 @@ def place_pictures(folder, pictures):
 def write_folder_of_splits(folder, pictures):
     """A metadata.csv in each split, its labels quoted where a spreadsheet would."""
     for split, part in splits_of(pictures).items():
-        below = folder / "farm" / NAMES[split]
+        below = folder / "zoo" / NAMES[split]
         place_pictures(below, part)
         rows = [f'{p.name}.png,"{p.label}","it is {p.label}, really"\r\n' for p in part]
         text = "file_name,label,said\r\n" + "".join(rows)
         (below / "metadata.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
-    return folder / "farm"
+    return folder / "zoo"
 
 
 def write_folder_jsonl(folder, pictures):
-    place_pictures(folder / "farm" / "images", pictures)
+    place_pictures(folder / "zoo" / "images", pictures)
     rows = [
         json.dumps(dict(file_name=f"images/{p.name}.png", label=p.label, seen={"by": "ann"}))
         for p in pictures
     ]
-    (folder / "farm" / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    return folder / "farm"
+    (folder / "zoo" / "metadata.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    return folder / "zoo"
 
 
 def write_folder_parquet(folder, pictures):
     import pandas as pd
 
-    place_pictures(folder / "farm" / "images", pictures)
+    place_pictures(folder / "zoo" / "images", pictures)
     names = [f"images/{p.name}.png" for p in pictures]
     table = pd.DataFrame(dict(file_name=names, label=[p.label for p in pictures]))
-    table.to_parquet(folder / "farm" / "metadata.parquet", index=False)
-    return folder / "farm"
+    table.to_parquet(folder / "zoo" / "metadata.parquet", index=False)
+    return folder / "zoo"
 
 
 def read_folder(path):

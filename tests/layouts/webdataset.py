@@ -13,7 +13,7 @@ def write_shards(folder, pictures, **fields):
     root.mkdir()
     for split in ("train", "val", "test"):
         with webdataset.ShardWriter(
-            f"{root}/farm-{split}-%06d.tar", maxcount=7, verbose=0, mtime=1.5
+            f"{root}/zoo-{split}-%06d.tar", maxcount=7, verbose=0, mtime=1.5
         ) as writer:
             for p in (p for p in pictures if p.split == split):
                 writer.write(
@@ -49,7 +49,7 @@ def write_fields(folder, pictures):
     import json
     import tarfile
 
-    path = folder / "farm.tar"
+    path = folder / "zoo.tar"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for p in pictures:
             text = json.dumps({"id": p.name, "label": p.label, "été": [1.50, None]}, indent=2)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from assay.curation.media.containers.base import Wanted
-from assay.curation.media.containers.parquet import MEMBER
+from assay.curation.media.containers.table_rows import list_cells, read_cells
 from assay.curation.media.files import BadMedia, byte_columns, image_column
 
 if TYPE_CHECKING:
@@ -31,21 +31,12 @@ class Arrow:
                 n = sum(batch.num_rows for batch in batches)
         except (OSError, ValueError, pa.ArrowException):
             return []
-        guessed = image_column(schema)
-        endings = ["" if column == guessed else f"::{column}" for column in byte_columns(schema)]
-        return [f"{i}{ending}" for ending in endings for i in range(n)]
+        return list_cells(schema, n)
 
     def read_members(
         self, path: str, wanted: list[Wanted]
     ) -> Iterator[tuple[int, bytes | BadMedia]]:
-        rows: dict[str | None, list[tuple[int, int]]] = {}
-        for member, i in wanted:
-            if match := MEMBER.fullmatch(member):
-                rows.setdefault(match[2], []).append((int(match[1]), i))
-            else:
-                yield i, BadMedia(f"names no row of {path}")
-        for column, asked in rows.items():
-            yield from read_rows(path, column, sorted(asked))
+        return read_cells(path, wanted, read_rows)
 
 
 CONTAINER = Arrow()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from assay.curation.media.containers.base import Wanted
+from assay.curation.media.containers.table_rows import list_cells, read_cells
 from assay.curation.media.files import BadMedia, byte_columns, image_column
-
-# the row, and the column where image_column would not guess it
-MEMBER = re.compile(r"(\d+)(?:::(.+))?", re.DOTALL)
 
 
 class Parquet:
@@ -28,21 +25,12 @@ class Parquet:
                 schema, n = table.schema_arrow, table.metadata.num_rows
         except (OSError, ValueError, pa.ArrowException):
             return []
-        guessed = image_column(schema)
-        endings = ["" if column == guessed else f"::{column}" for column in byte_columns(schema)]
-        return [f"{i}{ending}" for ending in endings for i in range(n)]
+        return list_cells(schema, n)
 
     def read_members(
         self, path: str, wanted: list[Wanted]
     ) -> Iterator[tuple[int, bytes | BadMedia]]:
-        rows: dict[str | None, list[tuple[int, int]]] = {}
-        for member, i in wanted:
-            if match := MEMBER.fullmatch(member):
-                rows.setdefault(match[2], []).append((int(match[1]), i))
-            else:
-                yield i, BadMedia(f"names no row of {path}")
-        for column, asked in rows.items():
-            yield from read_rows(path, column, sorted(asked))
+        return read_cells(path, wanted, read_rows)
 
 
 CONTAINER = Parquet()

@@ -68,7 +68,7 @@ def test_in_the_text_nothing_differs_but_the_labels(tmp_path):
     assert sum(row != now[row["filepath"]] for row in was) == 3
     assert now[keys[ape]]["ground_truth"]["label"] == "cow"
     assert now[keys[bee]]["ground_truth"]["label"] == new
-    assert now[keys[place]]["tags"] == ["val", "farm"]
+    assert now[keys[place]]["tags"] == ["val", "zoo"]
     assert sum(len(a) + len(b) for a, b in changes) < 60, "and nothing else"
 
 
@@ -99,7 +99,7 @@ def test_which_field_is_asked_and_boxes_are_no_classes(tmp_path):
         read_source(path)
     read = read_source(path, ImportOptions(columns={"label": "first"}))
     assert read.classes == ["cow", "bee", "ape"]
-    assert read.frame.meta[0] == {"second": "q", "site": "farm 0", "tags": ["farm"]}
+    assert read.frame.meta[0] == {"second": "q", "site": "zoo 0", "tags": ["zoo"]}
     assert read.notes == ["the field boxes (Detections) of 6 samples is not read"]
     with pytest.raises(UserError, match="pictures-only"):
         read_source(path, ImportOptions(columns={"label": "boxes"}))

@@ -43,9 +43,9 @@ def labels(source):
 
 
 def test_minus_one_is_no_label(tmp_path):
-    write_shard(tmp_path / "farm/data/train-00000-of-00001.parquet", [0, 1, -1, None, 1])
-    write_shard(tmp_path / "farm/data/test-00000-of-00001.parquet", [-1, -1], seed=1)
-    source = read_source(tmp_path / "farm")
+    write_shard(tmp_path / "zoo/data/train-00000-of-00001.parquet", [0, 1, -1, None, 1])
+    write_shard(tmp_path / "zoo/data/test-00000-of-00001.parquet", [-1, -1], seed=1)
+    source = read_source(tmp_path / "zoo")
     assert labels(source) == {"bee": 2, "ape": 1} and source.classes == CLASSES
     assert source.frame[source.frame.label.isna()]["split"].tolist() == ["pool"] * 4
 
@@ -58,12 +58,12 @@ def test_a_number_beyond_the_names_is_left_out_by_its_row(tmp_path):
 def test_several_configurations_are_asked_about(tmp_path):
     for config in ("big", "small"):
         write_shard(
-            tmp_path / f"farm/{config}/train-00000-of-00001.parquet", [0, 1], seed=len(config)
+            tmp_path / f"zoo/{config}/train-00000-of-00001.parquet", [0, 1], seed=len(config)
         )
     with pytest.raises(AmbiguousSource, match="found 2") as e:
-        read_source(tmp_path / "farm")
+        read_source(tmp_path / "zoo")
     assert [r.option for r in e.value.readings] == ["--config big", "--config small"]
-    source = read_source(tmp_path / "farm", ImportOptions(config="small"))
+    source = read_source(tmp_path / "zoo", ImportOptions(config="small"))
     assert set(source.frame.key) == {
         "small/train-00000-of-00001.parquet::0",
         "small/train-00000-of-00001.parquet::1",
@@ -74,25 +74,25 @@ def test_several_configurations_are_asked_about(tmp_path):
 def test_the_card_says_files_splits_and_class_names(tmp_path):
     """Shards that another tool wrote hold numbers alone: the names are in README.md."""
     for name, n in (("a", 4), ("b", 2)):
-        write_shard(tmp_path / f"farm/files/{name}.parquet", [0, 1] * (n // 2), seed=n)
-        table = pq.read_table(tmp_path / f"farm/files/{name}.parquet").replace_schema_metadata(None)
-        pq.write_table(table, tmp_path / f"farm/files/{name}.parquet")
-    (tmp_path / "farm/README.md").write_text(
+        write_shard(tmp_path / f"zoo/files/{name}.parquet", [0, 1] * (n // 2), seed=n)
+        table = pq.read_table(tmp_path / f"zoo/files/{name}.parquet").replace_schema_metadata(None)
+        pq.write_table(table, tmp_path / f"zoo/files/{name}.parquet")
+    (tmp_path / "zoo/README.md").write_text(
         "---\nlicense: mit\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n"
         "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': no\n          '1': on\n"
         "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: files/a.parquet\n"
-        "  - split: test\n    path: [files/b.*]\n---\n# Farm\n"
+        "  - split: test\n    path: [files/b.*]\n---\n# Zoo\n"
     )
-    source = read_source(tmp_path / "farm")
+    source = read_source(tmp_path / "zoo")
     assert dict(source.frame["split"].value_counts()) == {"train": 4, "test": 2}
     assert set(source.frame.label) == {"no", "on"}
 
 
 def test_a_shard_that_is_missing_is_named(tmp_path):
-    write_shard(tmp_path / "farm/data/train-00000-of-00002.parquet", [0, 1])
+    write_shard(tmp_path / "zoo/data/train-00000-of-00002.parquet", [0, 1])
     with pytest.raises(UserError, match="found 1: 00001 is not there"):
-        read_source(tmp_path / "farm")
-    assert len(read_source(tmp_path / "farm", ImportOptions(skip_bad=True)).frame) == 2
+        read_source(tmp_path / "zoo")
+    assert len(read_source(tmp_path / "zoo", ImportOptions(skip_bad=True)).frame) == 2
 
 
 def test_two_columns_of_classes_are_asked_about(tmp_path):
@@ -148,7 +148,7 @@ def test_images_may_lie_beside_the_shard(tmp_path):
 
 
 def test_the_cache_of_the_hub_is_read_at_main(tmp_path):
-    cache = tmp_path / "datasets--ann--farm"
+    cache = tmp_path / "datasets--ann--zoo"
     write_shard(cache / "snapshots/abc/data/train-00000-of-00001.parquet", [0, 1, 1])
     write_shard(cache / "snapshots/def/data/train-00000-of-00001.parquet", [0, 1], seed=1)
     (cache / "blobs").mkdir()
@@ -158,21 +158,21 @@ def test_the_cache_of_the_hub_is_read_at_main(tmp_path):
 
 
 def test_a_truncated_shard_is_named(tmp_path):
-    path = write_shard(tmp_path / "farm/data/train-00000-of-00001.parquet", [0, 1])
-    write_shard(tmp_path / "farm/data/test-00000-of-00001.parquet", [0, 1], seed=1)
+    path = write_shard(tmp_path / "zoo/data/train-00000-of-00001.parquet", [0, 1])
+    write_shard(tmp_path / "zoo/data/test-00000-of-00001.parquet", [0, 1], seed=1)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match="train-00000-of-00001.parquet"):
-        read_source(tmp_path / "farm", ImportOptions(format="huggingface"))
+        read_source(tmp_path / "zoo", ImportOptions(format="huggingface"))
 
 
 def test_a_saved_set_names_no_file_outside_itself(tmp_path):
-    (tmp_path / "farm").mkdir()
-    (tmp_path / "farm/dataset_info.json").write_text("{}")
-    (tmp_path / "farm/state.json").write_text(
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo/dataset_info.json").write_text("{}")
+    (tmp_path / "zoo/state.json").write_text(
         json.dumps({"_data_files": [{"filename": "../x.arrow"}]})
     )
     with pytest.raises(UserError, match="names of shards"):
-        read_source(tmp_path / "farm")
+        read_source(tmp_path / "zoo")
 
 
 def test_a_new_class_is_refused_with_a_way_out(tmp_path):
@@ -196,8 +196,8 @@ def test_what_is_written_loads_with_its_features(bench, tmp_path):
     from datasets import ClassLabel, Image, load_dataset
 
     export_version(bench, tmp_path / "out", format="huggingface")
-    shutil.copytree(tmp_path / "out", tmp_path / "elsewhere/farm")
-    found = load_dataset(str(tmp_path / "elsewhere/farm"), cache_dir=str(tmp_path / "cache"))
+    shutil.copytree(tmp_path / "out", tmp_path / "elsewhere/zoo")
+    found = load_dataset(str(tmp_path / "elsewhere/zoo"), cache_dir=str(tmp_path / "cache"))
     frame = bench.frame()
     assert {s: len(part) for s, part in found.items()} == {
         {"val": "validation"}.get(s, s): n for s, n in frame["split"].value_counts().items()
@@ -217,11 +217,11 @@ def _count(values):
 
 
 def test_an_imagefolder_names_what_no_row_names(tmp_path):
-    (tmp_path / "farm").mkdir()
+    (tmp_path / "zoo").mkdir()
     for i, blob in enumerate(pictures(4)):
-        (tmp_path / f"farm/{i}.png").write_bytes(blob)
-    (tmp_path / "farm/metadata.csv").write_text("file_name,label\n0.png,a\n1.png,b\n9.png,b\n")
-    source = read_source(tmp_path / "farm")
+        (tmp_path / f"zoo/{i}.png").write_bytes(blob)
+    (tmp_path / "zoo/metadata.csv").write_text("file_name,label\n0.png,a\n1.png,b\n9.png,b\n")
+    source = read_source(tmp_path / "zoo")
     assert labels(source) == {"a": 1, "b": 1} and len(source.left_out) == 1
     assert [(u.ending, u.count) for u in source.unread] == [(".png", 2)]
 
@@ -229,14 +229,14 @@ def test_an_imagefolder_names_what_no_row_names(tmp_path):
 def test_an_imagefolder_whose_folders_could_be_classes_is_asked_about(tmp_path):
     rows = ["file_name"]
     for i, blob in enumerate(pictures(4)):
-        place = tmp_path / "farm" / CLASSES[i % 2] / f"{i}.png"
+        place = tmp_path / "zoo" / CLASSES[i % 2] / f"{i}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(blob)
         rows.append(f"{CLASSES[i % 2]}/{i}.png")
-    (tmp_path / "farm/metadata.csv").write_text("\n".join(rows))
+    (tmp_path / "zoo/metadata.csv").write_text("\n".join(rows))
     with pytest.raises(AmbiguousSource, match="--format folders .*--label-column none"):
-        read_source(tmp_path / "farm")
-    assert labels(read_source(tmp_path / "farm", ImportOptions(format="folders"))) == {
+        read_source(tmp_path / "zoo")
+    assert labels(read_source(tmp_path / "zoo", ImportOptions(format="folders"))) == {
         "ape": 2,
         "bee": 2,
     }

@@ -197,9 +197,9 @@ def test_two_questions_are_asked_about(tmp_path):
     "address",
     [
         "/data/upload/7/0a1b2c3d-{}.png",
-        "/data/local-files/?d=farm%2Fday%201/{}.png",
-        "s3://bucket/farm/day 1/{}.png",
-        "https://example.org/farm/day%201/{}.png?token=1",
+        "/data/local-files/?d=zoo%2Fday%201/{}.png",
+        "s3://bucket/zoo/day 1/{}.png",
+        "https://example.org/zoo/day%201/{}.png?token=1",
         "day 1/{}.png",
     ],
 )
@@ -208,9 +208,9 @@ def test_images_are_found_where_exactly_one_fits(address, tmp_path):
     for task, name in zip(tasks, NAMES):
         task["data"]["image"] = address.format(name)
     path = write_tasks(tmp_path / "in", tasks)
-    (tmp_path / "root/farm/day 1").mkdir(parents=True)
+    (tmp_path / "root/zoo/day 1").mkdir(parents=True)
     for name in NAMES:
-        (tmp_path / f"in/{name}.png").rename(tmp_path / f"root/farm/day 1/{name}.png")
+        (tmp_path / f"in/{name}.png").rename(tmp_path / f"root/zoo/day 1/{name}.png")
     source = read_source(path, ImportOptions(images=tmp_path / "root"))
     assert [Path(uri).stem for uri in source.frame.uri] == NAMES and not source.left_out
     (tmp_path / "root/other").mkdir()
