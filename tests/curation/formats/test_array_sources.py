@@ -164,7 +164,7 @@ def test_a_name_that_numbers_cannot_say_is_refused_and_what_stays_is_said(tmp_pa
     bench = assay.create(tmp_path / "bench").add(path, who="ann", progress=False)
     first, second = bench.frame().index[:2]
     bench.edit(pd.DataFrame(dict(sample=[first], keep=[False])), who="ann")
-    assert "1 removed samples stay" in str(write_in_place(bench)[0]["notes"])
+    assert "1 removed sample stays" in str(write_in_place(bench)[0]["notes"])
     bench.edit(
         pd.DataFrame(dict(sample=[second], label=["a cat"])), who="ann", new_classes=["a cat"]
     )

@@ -108,11 +108,13 @@ def test_what_is_written_is_read_again(member, copy, request, tmp_path):
     assert labels_by_content(source) == labels and source.left_out == []
 
 
-@named(ReadableFormat)
+@pytest.mark.parametrize(
+    "member",
+    [f for f in list_formats(WritableFormat) if isinstance(f, ReadableFormat)],
+    ids=lambda f: f.name,
+)
 def test_a_source_that_is_read_holds(member, bench, labels, tmp_path):
     """Also with other names for the splits, which are the importer's; see test_layouts for all."""
-    if not isinstance(member, WritableFormat):
-        pytest.skip("it writes nothing but patches")
     export_version(bench, tmp_path / "out", format=member.name, copy=True)
     path = tmp_path / "out"
     listing = member.read(path, ImportOptions())

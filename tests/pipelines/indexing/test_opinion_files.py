@@ -156,7 +156,7 @@ def test_what_it_said_of_another_label_or_a_locked_one_is_not_shown(bench):
     out = bench.add_opinion(rows, progress=False)
     assert set(bench.issues("datalab_label")["sample"]) == {train[1]}
     assert set(bench.issues("datalab_dark")["sample"]) == {*train, test}
-    assert any("1 rows judge another label" in note for note in out["notes"])
+    assert any("1 row judges another label" in note for note in out["notes"])
     assert any("test and guard are not shown" in note for note in out["notes"])
     assert bench.issues("datalab_dark").label.isna().sum() == 1, "a test label is shown nowhere"
     bench.remove_opinion("datalab")
