@@ -47,7 +47,7 @@ def stages(tmp_path_factory):
     return {stage: (folder, STAGES[stage](folder)) for stage, folder in made.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.daily  # `.ci/run` has them with either engine, one after the other
 @pytest.mark.parametrize("page", ALONE)
 def test_what_a_page_shows_runs(page, stages, tmp_path):
     if page == "README.md":  # it scans with the default embedder

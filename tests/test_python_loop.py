@@ -568,7 +568,7 @@ def test_what_the_command_line_does_a_notebook_can_do():
             assert method in VERBS, method
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_an_experiment_in_the_background_and_its_report_as_markdown(scanned, tmp_path):
     bench = assay.open(scanned.path)
     rows = bench.queue(20)[["sample"]]
@@ -587,7 +587,7 @@ def test_an_experiment_in_the_background_and_its_report_as_markdown(scanned, tmp
     assert said.strip() == shell.split("next: ")[0].strip(), "as the command line says it"
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_the_map_is_waited_for(tmp_path):
     """Of a thousand images, from which UMAP draws it in a process of its own."""
     found = bench_of(digits(1010), tmp_path)

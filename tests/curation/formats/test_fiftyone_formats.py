@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,9 @@ from tests.layouts.base import make_pictures, pixel_hash
 from tests.layouts.fiftyone import write_rich, writer
 from tests.layouts.folders import write_split_folders
 
-pytest.importorskip("fiftyone")
+# not imported: FiftyOne keeps the first database that a process meets
+if find_spec("fiftyone") is None:
+    pytest.skip("FiftyOne is not installed", allow_module_level=True)
 
 
 def bench_of(source, folder, **options):

@@ -389,6 +389,7 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
                 if "assay.pipelines.jobs.isolated" in child.cmdline():
                     child.send_signal(getattr(signal, sign))
 
+    others = set(me.children())  # of other tests of this process
     found = scan(
         bench,
         ScanOptions(embedder="pixels", effort=2, patience=patience),
@@ -399,7 +400,8 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
         f"network     there is no second opinion: its process {how}; the probe judges alone"
         in lines
     )
-    assert found.flagged.any() and not (bench.arrays / "second.npz").exists() and not me.children()
+    assert found.flagged.any() and not (bench.arrays / "second.npz").exists()
+    assert set(me.children()) <= others
 
 
 @pytest.mark.slow
