@@ -88,20 +88,24 @@ def cache_bytes(
 def is_made_here(folder: Path, trust: bool = False) -> bool:
     """Tell whether a folder was made on this machine by this user.
 
-    It is known by its number on the disk and a word in it, of which the cache keeps a copy: who
-    sends it back sends another folder. One that is missing or empty is made, and one that this user
-    trusts is taken for it.
+    It is known by its number on the disk, a word in it and when that was written, of which the
+    cache keeps a copy: who sends it back sends another folder, though it may get the same number.
+    One that is missing or empty is made, and one that this user trusts is taken for it.
     """
     permissions.make_folder(folder)
     held = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
-        known, word = cache_folder("made") / str(os.fstat(held).st_ino), secrets.token_hex(16)
+        known, mark = cache_folder("made") / str(os.fstat(held).st_ino), folder / ".made"
+
+        def seen() -> str:
+            return f"{mark.read_text()} {mark.stat().st_ctime_ns}"  # no user can set this time
+
         if trust or not os.listdir(held):
-            for file in (known, permissions.touch_file(folder / ".made")):
-                file.write_text(word)
+            permissions.touch_file(mark).write_text(secrets.token_hex(16))
+            known.write_text(seen())
         with suppress(OSError, UnicodeDecodeError):
-            return (folder / ".made").read_text() == known.read_text()
+            return seen() == known.read_text()
         return False
     finally:
         os.close(held)

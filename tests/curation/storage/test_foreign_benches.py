@@ -444,8 +444,7 @@ def test_a_database_of_fiftyone_that_came_along_is_not_opened(own, tmp_path, mon
     (dataset.fiftyone_folder(there) / "pushed.npz").write_bytes(b"")
     shutil.copytree(dataset.fiftyone_folder(there), tmp_path / "back")
     shutil.rmtree(dataset.fiftyone_folder(there))
-    shutil.copytree(tmp_path / "back", tmp_path / "keeps its number")
-    shutil.copytree(tmp_path / "back", dataset.fiftyone_folder(there))
+    shutil.copytree(tmp_path / "back", dataset.fiftyone_folder(there))  # often of the same number
     assert not opened() and opened(trust=True) and opened()
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "another user's"))
     assert not opened()
