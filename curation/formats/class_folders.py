@@ -12,10 +12,13 @@ from urllib.parse import unquote
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
+from assay.curation.formats.class_names import ClassNames, find_class_names
 from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
+from assay.curation.formats.folder_lists import FolderLists, find_folder_lists
 from assay.curation.formats.folder_moves import plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.table_columns import choose_image_column
 from assay.curation.formats.table_files import TABLES, read_table
 from assay.curation.formats.table_rows import list_samples
@@ -54,13 +57,18 @@ class ClassFolders:
         images = [f for f in images if f not in masks]
         exported = (path / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(path.name, images, options)
-        samples, left_out = list_images(path, images, plan, exported)
+        names, lists = ClassNames(), FolderLists()
+        if not exported:
+            names = name_folders(path, plan)
+            lists = find_folder_lists(path, files, images, plan, options, names)
+        samples, left_out = list_images(path, images, plan, exported, names, lists)
         if not any(sample["label"] for sample in samples):
             if table := read_only_table(path, files, images, options):
                 return table
         if not images:
             raise refuse_files(path, files)
-        for option in (o for o, column in options.columns.items() if column):
+        known = {"label"} if lists.lists else set()
+        for option in (o for o, column in options.columns.items() if column and o not in known):
             raise UserError(
                 f"--{option}-column: {path.name} is a folder of images, without columns",
                 "pass a CSV or Parquet file",
@@ -69,7 +77,7 @@ class ClassFolders:
         if not labelled and not exported and not options.pictures_only:
             ask_about_names(path.name, images)
         plan.notes += note_empty(path, plan)
-        ours = {f for f in files if exported and "/" not in f}
+        ours = {f for f in files if exported and "/" not in f} | {names.file, *lists.names()}
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
         unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")
         unlabelled = "class folders" if any(plan.placed) else "unlabelled images"
@@ -80,10 +88,11 @@ class ClassFolders:
             path.name,
             [samples],
             left_out,
-            plan.notes,
-            plan.roles,
+            [*plan.notes, *filter(None, [names.note])],
+            plan.roles | describe_label(plan, names, lists),
             unread,
-            parents=plan.parents,
+            names.names,
+            {names.name(child): names.name(parent) for child, parent in plan.parents.items()},
         )
 
     def write(self, folder: Path, export: Export) -> None:
@@ -100,7 +109,7 @@ class ClassFolders:
         place_images(export.samples, place, export.copy)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move every image into the folder of its label and split.
+        """Move every image into the folder of its label and split; listed ones change in their list.
 
         A name that is taken there gets a number.
         """
@@ -108,7 +117,19 @@ class ClassFolders:
         images = [f for f in files if f.lower().endswith(SUFFIXES)]
         exported = (source / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(source.name, images, options)
-        return plan_moves(source.name, changes, plan, files, exported)
+        if exported:
+            return plan_moves(source.name, changes, plan, files, exported)
+        names = name_folders(source, plan)
+        lists = find_folder_lists(source, files, images, plan, options, names)
+        listed, done = lists.patch(iter_changes(changes), names)
+        rest = changes[~changes.key.isin(done)]
+        moves = plan_moves(source.name, rest, plan, files, exported, names)
+        return Patch(
+            listed.rewritten,
+            moves.moved,
+            [*moves.removed, *listed.removed],
+            [*moves.notes, *listed.notes],
+        )
 
 
 FORMAT = ClassFolders()
@@ -136,8 +157,31 @@ def plan_export(images: list[str]) -> FolderPlan:
     )
 
 
+def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
+    """Find the file that names the folders of classes, and says their order."""
+    marks = {placed.label for placed in plan.placed.values() if placed.label is not None}
+    return find_class_names(root, ("", "meta", "annotations"), marks, (), most=True)
+
+
+def describe_label(plan: FolderPlan, names: ClassNames, lists: FolderLists) -> dict[str, str]:
+    """Say what names the classes, and which lists say more of them."""
+    label = plan.roles.get("label", "")
+    if any(mark != name for mark, name in names.of_mark.items()):
+        label += f", named by {names.file}"
+    elif names.file:
+        label += f", in the order of {names.file}"
+    for found in lists.lists:
+        label += f"; of {format_count(len(found.marks), 'image')}: {found.name}"
+    return {"label": label} if label else {}
+
+
 def list_images(
-    root: Path, images: list[str], plan: FolderPlan, exported: bool
+    root: Path,
+    images: list[str],
+    plan: FolderPlan,
+    exported: bool,
+    names: ClassNames,
+    lists: FolderLists,
 ) -> tuple[list[dict], list[tuple[str, str]]]:
     """List the samples of image files, and (file, reason) of bad ones."""
     samples: list[dict] = []
@@ -146,6 +190,9 @@ def list_images(
         label, split, meta = plan.placed[tuple(file.split("/")[:-1])].values()
         if exported and label is not None:
             label = unquote(label)
+        elif label is None and (listed := lists.find(file)):
+            label = listed.folder(file)
+        label = label if label is None else names.name(label)
         readable = file.encode(errors="replace").decode()
         if file != readable:
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
