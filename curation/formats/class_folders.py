@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,15 @@ from assay.curation.formats.folder_moves import plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.table_columns import choose_image_column
-from assay.curation.formats.table_files import TABLES, read_table
-from assay.curation.formats.table_rows import list_samples
+from assay.curation.formats.table_files import (
+    JSON,
+    JSON_LINES,
+    TABLES,
+    TEXT_TABLES,
+    read_header,
+    read_table,
+)
+from assay.curation.formats.table_rows import list_samples, make_finder
 from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
@@ -30,6 +38,8 @@ from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count, saf
 if TYPE_CHECKING:
     import pandas as pd
 
+BESIDE = (*TEXT_TABLES, *JSON_LINES, *JSON, ".txt", ".xml")
+MOST_NAMES, MOST_TABLES = 200, 20  # of images and tables that are compared
 LONGEST = 120  # bytes of a key that a file's name keeps
 
 
@@ -76,6 +86,7 @@ class ClassFolders:
         labelled = any(sample["label"] for sample in samples)
         if not labelled and not exported and not options.pictures_only:
             ask_about_names(path.name, images)
+            refuse_beside(path, files, images)
         plan.notes += note_empty(path, plan)
         ours = {f for f in files if exported and "/" not in f} | {names.file, *lists.names()}
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
@@ -253,7 +264,7 @@ def read_only_table(
     path = root / tables[0]
     try:
         table = read_table(path)
-        if images and not choose_image_column(table, None):
+        if images and not choose_image_column(table, None, make_finder(root, options.images)):
             return None
     except UserError:
         if images:  # some other JSON or workbook: it is told as not read
@@ -262,6 +273,22 @@ def read_only_table(
     listing = list_samples(path, table, replace(options, images=None))
     note = f"no class folders in {root.name}: read {path.name} in it"
     return replace(listing, name=root.name, notes=[note, *listing.notes])
+
+
+def refuse_beside(root: Path, files: list[str], images: list[str]) -> None:
+    """Refuse images without labels beside a table or text that names them: it may hold the labels."""
+    names = {os.path.basename(f) for f in images[:MOST_NAMES]}
+    # a number may be something else
+    names |= {stem for n in names if len(stem := os.path.splitext(n)[0]) > 3 and not stem.isdigit()}
+    for file in [f for f in files if "/" not in f and f.lower().endswith(BESIDE)][:MOST_TABLES]:
+        words = set(re.findall(r"[^\s,;|\"'/\\:]+", read_header(root / file)))
+        if names & words:
+            raise UserError(
+                f"expected folders of classes in {root.name}, found none, and {file}, which names the"
+                " images and could not be read as their labels",
+                f"assay import {root.name}/{file} says what keeps it; --pictures-only imports the"
+                " images without labels",
+            )
 
 
 def count_endings(files: list[str]) -> str:

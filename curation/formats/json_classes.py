@@ -50,14 +50,15 @@ def read_class(value: Any) -> tuple[Any, Any] | None:
     return (ids[0], names[0]) if ids and names else None
 
 
-def name_columns(table: Table, value: dict[str, Any], under: str) -> Table:
+def name_columns(table: Table, value: dict[str, Any], under: str) -> tuple[Table, str | None]:
     """Put names in the place of numbers in the columns of labels, as the file's own list says.
 
-    A note says so; another says where numbers and list do not fit.
+    Returns the table, and which member is that list, if one was of use. A note says so; another
+    says where numbers and list do not fit.
     """
     key = next((k for k, v in value.items() if k != under and holds_class_list(k, v)), None)
     if key is None:
-        return table
+        return table, None
     listed = read_class_list(value[key])
     notes, columns, codes = list(table.notes), dict(table.columns), {}
     categories = dict(table.categories)
@@ -77,7 +78,8 @@ def name_columns(table: Table, value: dict[str, Any], under: str) -> Table:
             notes.append(
                 f"{key} does not plainly name what {column} holds: it stays as it is written"
             )
-    return replace(table, columns=columns, categories=categories, codes=codes, notes=notes)
+    table = replace(table, columns=columns, categories=categories, codes=codes, notes=notes)
+    return table, key if categories else None
 
 
 def number_names(names: list[str], cells: list) -> dict[int, str]:

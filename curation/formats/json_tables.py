@@ -94,12 +94,12 @@ def describe_json(value: Any) -> str:
 def list_rows(value: Any, shape: Shape, name: str) -> Table:
     """List the rows of a parsed file as a table."""
     if shape.under is not None:
-        others = [key for key in value if key != shape.under]
-        others = [key for key in others if not holds_class_list(key, value[key])]
+        table = collect_rows(enumerate(value[shape.under]), "row", name)
+        table, named_by = name_columns(table, value, shape.under)
+        others = [key for key in value if key not in (shape.under, named_by)]
         unread = f"; not read: {', '.join(others)[:300]}" if others else ""
-        notes = [f"read as rows: {shape.under}{unread}"] if len(value) > 1 else []
-        table = replace(collect_rows(enumerate(value[shape.under]), "row", name), notes=notes)
-        return name_columns(table, value, shape.under)
+        said = [f"read as rows: {shape.under}{unread}"] if len(value) > 1 else []
+        return replace(table, notes=[*said, *table.notes])
     if shape.kind == "rows":
         return collect_rows(enumerate(value), "row", name)
     if shape.kind == "ids":

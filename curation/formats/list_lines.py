@@ -161,6 +161,7 @@ def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None
             )
         return int(asked) - 2
     if most == 1:
+        ask_about_sentences(lines, name)
         return 0
     marks = {token.text for line in lines[:1000] for token in line.rest}
     if most > 2 and marks <= {"0", "1", "-1"}:
@@ -182,4 +183,20 @@ def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None
     raise AmbiguousSource(
         f"expected an image and a label on each line of {name}, found {most} words after the image",
         readings,
+    )
+
+
+def ask_about_sentences(lines: list[Line], name: str) -> None:
+    """Ask where texts of several words hardly come again: captions are no classes."""
+    texts = [line.rest[0].text for line in lines if line.rest]
+    several = sum(len(text.split()) > 2 for text in texts)
+    if len(texts) < 4 or len(set(texts)) * 2 <= len(texts) or several * 2 <= len(texts):
+        return
+    raise AmbiguousSource(
+        f"expected a class on each line of {name}, found texts such as {texts[-1][:60]!r}: captions"
+        " are no classes",
+        [
+            Reading(f"each of the {len(set(texts)):,} texts is a class", "--label-column 2"),
+            Reading("they are captions: the images without labels", "--pictures-only"),
+        ],
     )

@@ -12,18 +12,19 @@ def put(place, p):
 
 def write_own_classes(folder, pictures):
     """A list of names, and the number of one in each row."""
+    root = folder / "zoo"
     for p in pictures:
-        put(folder / "img" / f"{p.name}.png", p)
+        put(root / "img" / f"{p.name}.png", p)
     rows = [dict(file=f"img/{p.name}.png", label=CLASSES.index(p.label)) for p in pictures]
     text = json.dumps(dict(classes=CLASSES, samples=rows), indent=2)
-    (folder / "zoo.json").write_text(text)
-    return folder / "zoo.json"
+    (root / "zoo.json").write_text(text)
+    return root
 
 
 def read_own_classes(path):
-    value = json.loads(path.read_text())
+    value = json.loads((path / "zoo.json").read_text())
     return {
-        pixel_hash((path.parent / row["file"]).read_bytes()): value["classes"][row["label"]]
+        pixel_hash((path / row["file"]).read_bytes()): value["classes"][row["label"]]
         for row in value["samples"]
     }
 

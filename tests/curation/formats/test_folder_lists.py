@@ -139,3 +139,50 @@ def test_a_file_that_names_no_classes_is_left_alone(tmp_path, text):
     source = named(tmp_path / "x", text, "classes.json")
     assert set(source.frame.label) == set(NAMES)
     assert [unread.ending for unread in source.unread] == [".json"]
+
+
+def bare(root):
+    for p in PICTURES:
+        put(root / "images" / f"{p.name}.png", p)
+    return root
+
+
+def test_a_table_of_ids_beside_a_folder_of_images_is_read(tmp_path):
+    rows = "".join(f"{p.name},{p.label},{p.split}\n" for p in PICTURES)
+    (bare(tmp_path) / "metadata.csv").write_text(f"image_id,y,split\n{rows}")
+    assert said(tmp_path)["images/pic_000.png"] == (PICTURES[0].label, PICTURES[0].split)
+
+
+@pytest.mark.parametrize(
+    "file, line",
+    [
+        ("notes.txt", "seen: {0}.png, {1}\n"),
+        ("truth.xml", "<image name='images/{0}.png'><kind>{1}</kind></image>\n"),
+        ("index.json", '["{0}.png", "{1}"]\n'),
+    ],
+)
+def test_a_file_that_names_images_is_not_passed_over(tmp_path, file, line):
+    text = "".join(line.format(p.name, p.label) for p in PICTURES)
+    (bare(tmp_path) / file).write_text(text)
+    with pytest.raises(UserError):
+        read_source(tmp_path)
+    assert set(read_source(tmp_path, ImportOptions(pictures_only=True)).frame.label) == {None}
+
+
+def test_captions_on_the_lines_of_a_list_are_asked(tmp_path):
+    """As Flickr8k's captions.txt."""
+    text = "image,caption\n" + "".join(
+        f"{p.name}.png,A {p.label} by {p.name} .\n" for p in PICTURES
+    )
+    (bare(tmp_path) / "captions.txt").write_text(text)
+    with pytest.raises(AmbiguousSource, match="captions"):
+        read_source(tmp_path)
+
+
+@pytest.mark.parametrize("texts", ["conversations", "messages"])
+def test_conversations_are_no_labels(tmp_path, texts):
+    """As LLaVA's instructions."""
+    rows = [{"image": f"images/{p.name}.png", texts: [{"from": "gpt"}]} for p in PICTURES]
+    (bare(tmp_path) / "llava.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match=f"{texts} is no class"):
+        read_source(tmp_path)
