@@ -11,9 +11,12 @@ class ReadAs(NamedTuple):
 READ_AS = {
     "tar of split folders": ReadAs("tar", "tarfile"),
     "zip of split folders": ReadAs("zip", "zipfile"),
+    "a tar for each split": ReadAs("split-archives", "tarfile"),
+    "a zip for each split": ReadAs("split-archives", "zipfile"),
     "npz of Keras": ReadAs("numpy", "NumPy"),
     "npz of MedMNIST": ReadAs("numpy", "NumPy"),
     "npz with names": ReadAs("numpy", "NumPy"),
+    "QuickDraw's npy": ReadAs("class-arrays", "NumPy"),
     "npy in a folder": ReadAs("numpy", "NumPy"),
     "MNIST's IDX": ReadAs("idx", "idx2numpy"),
     "CIFAR's binary": ReadAs("cifar", "NumPy"),
