@@ -79,7 +79,8 @@ class SplitArchives:
                 continue
             mine = mine.assign(key=mine.key.str.removeprefix(begin), split=None)
             patch = FORMATS[file.suffix.lower()].patch(file, mine, options)
-            rewritten |= {file.name: write for write in patch.rewritten.values()}
+            if patch.rewritten:
+                (rewritten[file.name],) = patch.rewritten.values()
             notes += [f"{file.name}: {note}" for note in patch.notes]
         return Patch(rewritten, notes=notes)
 
