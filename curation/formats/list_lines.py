@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.folder_levels import show_names
+from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import Text
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
@@ -200,3 +201,11 @@ def ask_about_sentences(lines: list[Line], name: str) -> None:
             Reading("they are captions: the images without labels", "--pictures-only"),
         ],
     )
+
+
+def find_split_word(stem: str) -> str | None:
+    """Find the word for a split in a list's name: places365_val, images_variant_train."""
+    if guess_split(stem):
+        return stem
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if guess_split(word)]
+    return words[0] if len(words) == 1 else None

@@ -186,3 +186,13 @@ def test_conversations_are_no_labels(tmp_path, texts):
     (bare(tmp_path) / "llava.json").write_text(json.dumps(rows))
     with pytest.raises(UserError, match=f"{texts} is no class"):
         read_source(tmp_path)
+
+
+def test_the_split_of_a_list_is_a_word_of_its_name(tmp_path):
+    """As Places365's and FGVC-Aircraft's lists are called."""
+    for split in ("train", "val", "test"):
+        here = [p for p in PICTURES if p.split == split]
+        lines = "".join(f"images/{p.name}.png {p.label}\n" for p in here)
+        (bare(tmp_path) / f"places365_{split}_standard.txt").write_text(lines)
+    splits = {f"images/{p.name}.png": (p.label, p.split) for p in PICTURES}
+    assert said(tmp_path) == splits
