@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match
+from assay.curation.formats.coco_classes import find_coco
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
@@ -138,7 +139,8 @@ def read_sign(path: Path, where: str) -> Sign | None:
     except OSError:
         return None
     if ending == ".json":
-        return read_json_sign(head, where)
+        kind = find_coco(path)
+        return read_coco_sign(kind, where) if kind else read_json_sign(head, where)
     if ending == ".xml":
         return read_xml_sign(head, where)
     if ending in (".yaml", ".yml"):
@@ -159,10 +161,13 @@ def has_image(path: Path) -> bool:
     return any(os.path.isfile(path.with_suffix(s)) for s in (".jpg", ".jpeg", ".png"))
 
 
+def read_coco_sign(kind: str, where: str) -> Sign | None:
+    """Say what COCO's JSON holds; None where each image has a class, which is read."""
+    holds = {"boxes": "boxes or masks", "other": "images and annotations"}
+    return Sign("COCO JSON", holds[kind], where) if kind in holds else None
+
+
 def read_json_sign(text: bytes, where: str) -> Sign | None:
-    if re.search(rb'"annotations"\s*:\s*\[', text) and re.search(rb'"images"\s*:\s*\[', text):
-        boxes = b'"bbox"' in text or b'"segmentation"' in text
-        return Sign("COCO JSON", "boxes or masks" if boxes else "images and annotations", where)
     if re.search(rb'"(bbox|segmentation)"\s*:', text) and b'"category_id"' in text:
         return Sign("COCO JSON", "boxes or masks", where)
     if b'"dm_format_version"' in text or re.search(rb'"items"\s*:\s*\[\{"id"', text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,23 @@ from urllib.parse import unquote
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
+from assay.curation.formats.class_names import ClassNames, find_class_names
 from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
+from assay.curation.formats.folder_lists import FolderLists, find_folder_lists
 from assay.curation.formats.folder_moves import plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
+from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.table_columns import choose_image_column
-from assay.curation.formats.table_files import TABLES, read_table
-from assay.curation.formats.table_rows import list_samples
+from assay.curation.formats.table_files import (
+    JSON,
+    JSON_LINES,
+    TABLES,
+    TEXT_TABLES,
+    read_header,
+    read_table,
+)
+from assay.curation.formats.table_rows import list_samples, make_finder
 from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
@@ -27,6 +38,8 @@ from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count, saf
 if TYPE_CHECKING:
     import pandas as pd
 
+BESIDE = (*TEXT_TABLES, *JSON_LINES, *JSON, ".txt", ".xml")
+MOST_NAMES, MOST_TABLES = 200, 20  # of images and tables that are compared
 LONGEST = 120  # bytes of a key that a file's name keeps
 
 
@@ -54,13 +67,18 @@ class ClassFolders:
         images = [f for f in images if f not in masks]
         exported = (path / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(path.name, images, options)
-        samples, left_out = list_images(path, images, plan, exported)
+        names, lists = ClassNames(), FolderLists()
+        if not exported:
+            names = name_folders(path, plan)
+            lists = find_folder_lists(path, files, images, plan, options, names)
+        samples, left_out = list_images(path, images, plan, exported, names, lists)
         if not any(sample["label"] for sample in samples):
             if table := read_only_table(path, files, images, options):
                 return table
         if not images:
             raise refuse_files(path, files)
-        for option in (o for o, column in options.columns.items() if column):
+        known = {"label"} if lists.lists else set()
+        for option in (o for o, column in options.columns.items() if column and o not in known):
             raise UserError(
                 f"--{option}-column: {path.name} is a folder of images, without columns",
                 "pass a CSV or Parquet file",
@@ -68,8 +86,9 @@ class ClassFolders:
         labelled = any(sample["label"] for sample in samples)
         if not labelled and not exported and not options.pictures_only:
             ask_about_names(path.name, images)
+            refuse_beside(path, files, images)
         plan.notes += note_empty(path, plan)
-        ours = {f for f in files if exported and "/" not in f}
+        ours = {f for f in files if exported and "/" not in f} | {names.file, *lists.names()}
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
         unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")
         unlabelled = "class folders" if any(plan.placed) else "unlabelled images"
@@ -80,10 +99,11 @@ class ClassFolders:
             path.name,
             [samples],
             left_out,
-            plan.notes,
-            plan.roles,
+            [*plan.notes, *filter(None, [names.note])],
+            plan.roles | describe_label(plan, names, lists),
             unread,
-            parents=plan.parents,
+            names.names,
+            {names.name(child): names.name(parent) for child, parent in plan.parents.items()},
         )
 
     def write(self, folder: Path, export: Export) -> None:
@@ -100,7 +120,7 @@ class ClassFolders:
         place_images(export.samples, place, export.copy)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move every image into the folder of its label and split.
+        """Move every image into the folder of its label and split; listed ones change in their list.
 
         A name that is taken there gets a number.
         """
@@ -108,7 +128,19 @@ class ClassFolders:
         images = [f for f in files if f.lower().endswith(SUFFIXES)]
         exported = (source / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(source.name, images, options)
-        return plan_moves(source.name, changes, plan, files, exported)
+        if exported:
+            return plan_moves(source.name, changes, plan, files, exported)
+        names = name_folders(source, plan)
+        lists = find_folder_lists(source, files, images, plan, options, names)
+        listed, done = lists.patch(iter_changes(changes), names)
+        rest = changes[~changes.key.isin(done)]
+        moves = plan_moves(source.name, rest, plan, files, exported, names)
+        return Patch(
+            listed.rewritten,
+            moves.moved,
+            [*moves.removed, *listed.removed],
+            [*moves.notes, *listed.notes],
+        )
 
 
 FORMAT = ClassFolders()
@@ -136,8 +168,31 @@ def plan_export(images: list[str]) -> FolderPlan:
     )
 
 
+def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
+    """Find the file that names the folders of classes, and says their order."""
+    marks = {placed.label for placed in plan.placed.values() if placed.label is not None}
+    return find_class_names(root, ("", "meta", "annotations"), marks, (), most=True)
+
+
+def describe_label(plan: FolderPlan, names: ClassNames, lists: FolderLists) -> dict[str, str]:
+    """Say what names the classes, and which lists say more of them."""
+    label = plan.roles.get("label", "")
+    if any(mark != name for mark, name in names.of_mark.items()):
+        label += f", named by {names.file}"
+    elif names.file:
+        label += f", in the order of {names.file}"
+    for found in lists.lists:
+        label += f"; of {format_count(len(found.marks), 'image')}: {found.name}"
+    return {"label": label} if label else {}
+
+
 def list_images(
-    root: Path, images: list[str], plan: FolderPlan, exported: bool
+    root: Path,
+    images: list[str],
+    plan: FolderPlan,
+    exported: bool,
+    names: ClassNames,
+    lists: FolderLists,
 ) -> tuple[list[dict], list[tuple[str, str]]]:
     """List the samples of image files, and (file, reason) of bad ones."""
     samples: list[dict] = []
@@ -146,6 +201,9 @@ def list_images(
         label, split, meta = plan.placed[tuple(file.split("/")[:-1])].values()
         if exported and label is not None:
             label = unquote(label)
+        elif label is None and (listed := lists.find(file)):
+            label = listed.folder(file)
+        label = label if label is None else names.name(label)
         readable = file.encode(errors="replace").decode()
         if file != readable:
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
@@ -206,7 +264,7 @@ def read_only_table(
     path = root / tables[0]
     try:
         table = read_table(path)
-        if images and not choose_image_column(table, None):
+        if images and not choose_image_column(table, None, make_finder(root, options.images)):
             return None
     except UserError:
         if images:  # some other JSON or workbook: it is told as not read
@@ -215,6 +273,22 @@ def read_only_table(
     listing = list_samples(path, table, replace(options, images=None))
     note = f"no class folders in {root.name}: read {path.name} in it"
     return replace(listing, name=root.name, notes=[note, *listing.notes])
+
+
+def refuse_beside(root: Path, files: list[str], images: list[str]) -> None:
+    """Refuse images without labels beside a table or text that names them: it may hold the labels."""
+    names = {os.path.basename(f) for f in images[:MOST_NAMES]}
+    # a number may be something else
+    names |= {stem for n in names if len(stem := os.path.splitext(n)[0]) > 3 and not stem.isdigit()}
+    for file in [f for f in files if "/" not in f and f.lower().endswith(BESIDE)][:MOST_TABLES]:
+        words = set(re.findall(r"[^\s,;|\"'/\\:]+", read_header(root / file)))
+        if names & words:
+            raise UserError(
+                f"expected folders of classes in {root.name}, found none, and {file}, which names the"
+                " images and could not be read as their labels",
+                f"assay import {root.name}/{file} says what keeps it; --pictures-only imports the"
+                " images without labels",
+            )
 
 
 def count_endings(files: list[str]) -> str:

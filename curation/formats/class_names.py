@@ -1,12 +1,15 @@
-"""Names of classes in a file beside lists: classes.txt, synset_words.txt, ..."""
+"""Names of classes in a file beside lists or folders: classes.txt, data.yaml, words.txt, ..."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.text_spans import read_whole
@@ -17,9 +20,17 @@ FILES = (
     *("classes.txt", "class_names.txt", "classnames.txt", "class_list.txt", "names.txt"),
     *("synset_words.txt", "loc_synset_mapping.txt", "categories.txt", "label_names.txt"),
     *("label_map.txt", "labels.txt", "words.txt", "synsets.txt", "wnids.txt", "classes.names"),
+    *("data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "cat_to_name.json", "labels.json"),
+    *("imagenet_class_index.json", "class_names.json", "classes.json", "class_indices.json"),
+    *("label_map.json", "class_to_idx.json", "idx_to_class.json", "id2label.json"),
 )
+STRUCTURED = (".json", ".yaml", ".yml")
+DICTIONARY = "words.txt"  # WordNet's: it names far more than are there
 NAMES = re.compile(r"(categories|classes|labels|class_names)[\w-]*\.(txt|names)$", re.IGNORECASE)
 LINE = re.compile(r"(\S+)[\s,:]+(\S.*)")
+
+
+Pairs = list[tuple[str, str]]  # of a mark and its name
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,16 @@ class ClassNames:
 
 
 def find_class_names(
-    root: Path, folders: Iterable[str], marks: set[str], not_these: Iterable[str]
+    root: Path,
+    folders: Iterable[str],
+    marks: set[str],
+    not_these: Iterable[str],
+    most: bool = False,
 ) -> ClassNames:
     """Find the file that names the marks of lists, in one of `folders`.
 
-    not_these: files that are lists of images. Without any, a mark is its own name.
+    not_these: files that are lists of images. most: some marks may be without a name, as folders
+    of new classes are. Without any file, a mark is its own name.
     """
     note = ""
     for folder in dict.fromkeys(folders):
@@ -58,14 +74,63 @@ def find_class_names(
             if file in not_these:
                 continue
             try:
-                lines = [line.strip() for line in read_whole(root / file).text.splitlines()]
-            except (UserError, OSError):
+                lines, pairs = read_names_file(root / file)
+            except (UserError, OSError, RecursionError):
                 continue
-            found, why = match_marks([line.lstrip("\ufeff") for line in lines if line], marks)
+            found, why = match_marks(lines, pairs, marks, most)
             if found:
-                return ClassNames(found, file)
+                found = order_dictionary(found, root / folder, name, marks)
+                bare = sorted(marks - set(found))
+                note = f"{file} has no name for {', '.join(bare[:5])}" if bare else ""
+                return ClassNames(found, file, note)
             note = note or (why and f"{file} {why}: the labels stay as they are written")
     return ClassNames(note=note)
+
+
+def read_names_file(path: Path) -> tuple[list[str], Pairs]:
+    """Read a file of class names: its lines, and the pairs of marks and names that it has."""
+    text = read_whole(path).text.lstrip("\ufeff")
+    if path.suffix.lower() in STRUCTURED:
+        return read_structure(path, text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    pairs = [(m[1], m[2]) for line in lines if (m := LINE.fullmatch(line))]
+    return lines, pairs if len(pairs) == len(lines) else []
+
+
+def read_structure(path: Path, text: str) -> tuple[list[str], Pairs]:
+    """Read names in JSON or YAML: a list, {mark: name}, {name: number} or {number: [mark, name]}."""
+    import yaml
+
+    try:
+        value: Any = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return [], []
+    if isinstance(value, dict) and isinstance(value.get("names"), list | dict):
+        value = value["names"]
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return value, []
+    if not isinstance(value, dict):
+        return [], []
+    if all(isinstance(v, list) and len(v) == 2 for v in value.values()):
+        return [], [(str(mark), str(name)) for mark, name in value.values()]
+    if any(isinstance(v, list | dict) for v in value.values()):
+        return [], []
+    pairs = [(str(mark), str(name)) for mark, name in value.items()]
+    numbered = [name for _, name in pairs]
+    if pairs and all(n.isdecimal() for n in numbered):  # {"daisy": 0}
+        pairs = sorted(((n, name) for name, n in pairs), key=lambda pair: int(pair[0]))
+    return [], pairs
+
+
+def order_dictionary(found: dict[str, str], folder: Path, name: str, marks: set[str]) -> dict:
+    """Keep of WordNet's words those that are there, in the order of wnids.txt."""
+    if name.lower() != DICTIONARY:
+        return found
+    listed = []
+    if (folder / "wnids.txt").is_file():
+        listed = [line.strip() for line in read_whole(folder / "wnids.txt").text.splitlines()]
+    order = dict.fromkeys([*listed, *(mark for mark in found if mark in marks)])
+    return {mark: found[mark] for mark in order if mark in found}
 
 
 def list_candidates(folder: Path) -> list[str]:
@@ -77,31 +142,49 @@ def list_candidates(folder: Path) -> list[str]:
     return [*likely, *(n for n in names if n not in likely and NAMES.match(n))]
 
 
-def match_marks(lines: list[str], marks: set[str]) -> tuple[dict[str, str], str]:
-    """Match marks with the lines of a file: ({mark: name}, why not)."""
-    if not lines or not marks or len(lines) > 100_000:
+def match_marks(
+    lines: list[str], pairs: Pairs, marks: set[str], most: bool = False
+) -> tuple[dict[str, str], str]:
+    """Match marks with what a file has of names: ({mark: name}, why not)."""
+    if not (lines or pairs) or not marks or max(len(lines), len(pairs)) > 100_000:
         return {}, ""
-    pairs = [(m[1], m[2]) for line in lines if (m := LINE.fullmatch(line))]
-    for swapped in (False, True):
-        if len(pairs) == len(lines):
-            known = {b.strip(): a for a, b in pairs} if swapped else dict(pairs)
-            if marks <= set(known) and len(set(known.values())) == len(known):
-                return known, ""
-    if marks <= set(lines):  # names themselves: their order is the source's
-        return {line: line for line in lines}, ""
-    if not all(mark.isdecimal() for mark in marks):
-        return {}, ""
-    names = [name for _, name in pairs] if len(pairs) == len(lines) else lines
+    numbers = all(mark.isdecimal() for mark in marks)
+    swapped = [(name, mark) for mark, name in pairs]
+    for known in (dict(pairs), dict(swapped)):
+        named = marks & set(known)
+        if not numbers and all(known[mark].isdecimal() for mark in named):
+            continue  # a name is worth more than a number
+        if named and (named == marks or most and len(named) * 2 > len(marks)):
+            return tell_apart(known, marks), ""
+    for declared in (lines, *([pair[i] for pair in pairs] for i in (1, 0))):
+        named = marks & set(declared)
+        if named and (named == marks or most and len(named) * 2 > len(marks)):
+            # names themselves: their order is the source's
+            return {line: line for line in declared}, ""
+    return count_names([name for _, name in pairs] or lines, lines, marks) if numbers else ({}, "")
+
+
+def tell_apart(known: dict[str, str], marks: set[str]) -> dict[str, str]:
+    """Put the mark behind a name that several classes have: ImageNet has two cranes."""
+    counts = Counter(name for mark, name in known.items() if mark in marks)
+    return {
+        mark: f"{name} ({mark})" if counts[name] > 1 else name
+        for mark, name in known.items()
+        if mark in marks or name not in counts
+    }
+
+
+def count_names(names: list[str], lines: list[str], marks: set[str]) -> tuple[dict[str, str], str]:
+    """Name numbers by the lines of a file, where it is plain from where it counts."""
+    marked = {int(mark): mark for mark in marks}
     if len(set(names)) < len(lines):
         names = lines
-    numbers = {int(mark) for mark in marks}
-    if len(set(names)) < len(names) or max(numbers) > len(names):
+    last = max(marked)
+    if len(set(names)) < len(names) or last > len(names) or len(marked) < len(marks):
         return {}, ""
-    if 0 in numbers and max(numbers) < len(names):
-        return {str(i): name for i, name in enumerate(names)}, ""
-    if 0 not in numbers and max(numbers) == len(names):
-        return {str(i): name for i, name in enumerate(names, 1)}, ""
-    return (
-        {},
-        f"names {format_count(len(names), 'class')}, and does not tell whether it counts from 0 or from 1",
-    )
+    if 0 in marked and last == len(names) or 0 not in marked and last < len(names):
+        found = format_count(len(names), "class")
+        return {}, f"names {found}, and does not tell whether it counts from 0 or from 1"
+    first = 0 if 0 in marked else 1
+    width = min(map(len, marks))  # 00003, where all are so long
+    return {marked.get(i, f"{i:0{width}}"): name for i, name in enumerate(names, first)}, ""

@@ -199,7 +199,7 @@ def read_lists(path: Path, options: ImportOptions) -> Lists:
         lines, bad = list_lines.read_lines(text, lists.index, bases)
         # "0 of 3" lists are other texts, such as a README that names an image
         if len(lines) >= len(bad):
-            split = stem if guess_split(stem) or stem in options.split_map else None
+            split = stem if stem in options.split_map else list_lines.find_split_word(stem)
             lists.sheets.append(Sheet(name, text, split, lines))
             lists.bad += bad
     if not lists.sheets:

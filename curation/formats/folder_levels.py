@@ -117,6 +117,9 @@ def find_class_level(
         below = sum(n for f, n in folders.items() if len(kept[f]) > candidates[0] + 1)
         if below >= direct:
             ask_level(name, folders, kept, candidates)
+    only = {f[levels[0]].lower() for f, levels in kept.items() if levels}
+    if not candidates and only <= set(WRAPPERS):  # images/ holds images, and is no class
+        return {}
     chosen = candidates[0] if candidates else 0
     return {f: levels[chosen] for f, levels in kept.items() if len(levels) > chosen}
 

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Patch
+from assay.curation.formats.class_names import ClassNames
+from assay.curation.formats.folder_levels import WRAPPERS
 from assay.curation.formats.folder_plan import Folder, FolderPlan, Placed
 from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import UNLABELLED, guess_split
@@ -21,13 +23,19 @@ if TYPE_CHECKING:
 
 
 def plan_moves(
-    name: str, changes: pd.DataFrame, plan: FolderPlan, files: Iterable[str], exported: bool
+    name: str,
+    changes: pd.DataFrame,
+    plan: FolderPlan,
+    files: Iterable[str],
+    exported: bool,
+    names: ClassNames | None = None,
 ) -> Patch:
     """Plan moves of images into the folders of their new labels and splits.
 
     plan: what the folders of the source are now; files: all that lies there. UserError where an
-    image does not have its given label any more.
+    image does not have its given label any more. names: of the folders, where they have others.
     """
+    names = names or ClassNames()
     notes: list[str] = []
     moved: dict[str, str] = {}
     taken = {f.casefold() for f in files} - {key.casefold() for key in changes.key}
@@ -36,6 +44,7 @@ def plan_moves(
         folder = tuple(row.key.split("/")[:-1])
         now = plan.placed.get(folder, Placed())
         label = unquote(now.label) if exported and now.label else now.label
+        label = label and names.name(label)
         # a name that no folder can have was written in another way
         if label not in (row.given_label, row.label and safe_name(row.label)):
             raise UserError(
@@ -45,9 +54,10 @@ def plan_moves(
             )
         target = folder
         if row.label != row.given_label:
-            target = find_class_folder(plan, folder, row.label)
-            if row.label and safe_name(row.label) != row.label:
-                notes.append(f"no folder can be called {row.label!r}: {safe_name(row.label)!r}")
+            called = row.label and (names.mark(row.label) or row.label)
+            target = find_class_folder(plan, folder, called)
+            if called and safe_name(called) != called:
+                notes.append(f"no folder can be called {called!r}: {safe_name(called)!r}")
         if row.split and row.split != guess_split(now.split or ""):
             other = find_split_folder(plan, target, row.split)
             target, unsaid[row.split] = other or target, unsaid[row.split] + (other is None)
@@ -79,15 +89,19 @@ def find_class_folder(plan: FolderPlan, folder: Folder, label: str | None) -> Fo
         like = [f for f in plan.class_at if f[: len(top)] == top]
         level = min((plan.class_at[f] for f in like), default=len(top))
         return (*(like[0] if like else top)[:level], name)
-    here = plan.placed[folder].split
+    here, tail = plan.placed[folder].split, folder[at + 1 :]
+    if split is None or split < at:
+        # cat/images/1.jpg stays in a folder images, as its readers expect
+        tail = tail if set(map(str.lower, tail)) <= set(WRAPPERS) else ()
     known = [
         f[: level + 1]
         for f, level in plan.class_at.items()
         if f[level] == name and plan.placed[f].split == here
     ]
     if known:
-        return max(known, key=lambda f: (len(os.path.commonprefix([f, folder])), f))
-    return (*folder[:at], name)
+        nearest = max(known, key=lambda f: (len(os.path.commonprefix([f, folder])), f))
+        return (*nearest, *tail)
+    return (*folder[:at], name, *tail)
 
 
 def find_split_folder(plan: FolderPlan, folder: Folder, split: str) -> Folder | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.folder_levels import (
     ORDINALS,
+    WRAPPERS,
     Folder,
     count_names,
     find_class_level,
@@ -113,6 +114,7 @@ def describe_plan(
     deeper = [f for f, at in class_at.items() if len(f) > at + 1]
     extra = [f for f in deeper if f[class_at[f] + 1 :] and not plan.placed[f].meta]
     extra = [f for f in extra if split_at.get(f, -1) <= class_at[f]]
+    extra = [f for f in extra if not set(map(str.lower, f[class_at[f] + 1 :])) <= set(WRAPPERS)]
     if extra:
         n = sum(folders[f] for f in extra)
         plan.notes.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from assay.curation.errors import UserError
+from assay.curation.formats.json_classes import holds_class_list, name_columns
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.table_cells import MOST_COLUMNS, Places, Table, check_width
 from assay.curation.formats.text_tables import read_text
@@ -58,6 +59,7 @@ def find_shape(value: Any, name: str) -> Shape:
         if {"columns", "data"} <= value.keys() and isinstance(value["columns"], list):
             return Shape("split")
         lists = [key for key, v in value.items() if is_list_of_rows(v)]
+        lists = [k for k in lists if not holds_class_list(k, value[k])] or lists
         if len(lists) == 1:
             return Shape("rows", lists[0])
         if all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1:
@@ -92,11 +94,12 @@ def describe_json(value: Any) -> str:
 def list_rows(value: Any, shape: Shape, name: str) -> Table:
     """List the rows of a parsed file as a table."""
     if shape.under is not None:
-        others = [key for key in value if key != shape.under]
-        notes = (
-            [f"read as rows: {shape.under}; not read: {', '.join(others)[:300]}"] if others else []
-        )
-        return replace(collect_rows(enumerate(value[shape.under]), "row", name), notes=notes)
+        table = collect_rows(enumerate(value[shape.under]), "row", name)
+        table, named_by = name_columns(table, value, shape.under)
+        others = [key for key in value if key not in (shape.under, named_by)]
+        unread = f"; not read: {', '.join(others)[:300]}" if others else ""
+        said = [f"read as rows: {shape.under}{unread}"] if len(value) > 1 else []
+        return replace(table, notes=[*said, *table.notes])
     if shape.kind == "rows":
         return collect_rows(enumerate(value), "row", name)
     if shape.kind == "ids":

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv")
 NOT_LABELS = ("sample_submission", "samplesubmission", "submission", "metadata.", "_classes.csv")
+# meta.csv: GTSRB's signs; the others list boxes, and class folders take the class from them
+NOT_LABELS += ("meta.csv", "loc_train_solution", "loc_val_solution", "loc_sample_submission")
 HEAD = 1 << 14  # bytes that are read to see whether a table names images
 TRIED = 5  # rows whose images are looked for
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.folder_levels import show_names
+from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import Text
 from assay.curation.media.image_index import ImageIndex
 from assay.curation.media.images import SUFFIXES
@@ -161,6 +162,7 @@ def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None
             )
         return int(asked) - 2
     if most == 1:
+        ask_about_sentences(lines, name)
         return 0
     marks = {token.text for line in lines[:1000] for token in line.rest}
     if most > 2 and marks <= {"0", "1", "-1"}:
@@ -183,3 +185,27 @@ def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None
         f"expected an image and a label on each line of {name}, found {most} words after the image",
         readings,
     )
+
+
+def ask_about_sentences(lines: list[Line], name: str) -> None:
+    """Ask where texts of several words hardly come again: captions are no classes."""
+    texts = [line.rest[0].text for line in lines if line.rest]
+    several = sum(len(text.split()) > 2 for text in texts)
+    if len(texts) < 4 or len(set(texts)) * 2 <= len(texts) or several * 2 <= len(texts):
+        return
+    raise AmbiguousSource(
+        f"expected a class on each line of {name}, found texts such as {texts[-1][:60]!r}: captions"
+        " are no classes",
+        [
+            Reading(f"each of the {len(set(texts)):,} texts is a class", "--label-column 2"),
+            Reading("they are captions: the images without labels", "--pictures-only"),
+        ],
+    )
+
+
+def find_split_word(stem: str) -> str | None:
+    """Find the word for a split in a list's name: places365_val, images_variant_train."""
+    if guess_split(stem):
+        return stem
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", stem) if guess_split(word)]
+    return words[0] if len(words) == 1 else None

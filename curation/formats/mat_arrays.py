@@ -13,6 +13,7 @@ from assay.curation.formats.array_changes import change_labels
 from assay.curation.formats.array_names import ArrayInfo, list_named, split_of
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.unreadable import find_data_set
 from assay.curation.media.containers import mat
 from assay.curation.media.files import BadMedia
 
@@ -30,7 +31,8 @@ class MatArrays:
     suffixes = (".mat",)
 
     def matches(self, path: Path) -> Match:
-        if files := list_files(path):
+        files = [] if find_data_set(path) else list_files(path)
+        if files:
             with open(files[0], "rb") as file:
                 if file.read(6) == b"MATLAB":
                     return Match("sure", f"{files[0].name} starts as MATLAB writes it")

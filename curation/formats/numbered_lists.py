@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.class_names import ClassNames, match_marks
+from assay.curation.formats.class_names import ClassNames, match_marks, read_names_file
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.formats.unreadable import list_unread
@@ -162,8 +162,7 @@ def read_names(path: Path, labels: dict[str, Value]) -> ClassNames:
     """Read classes.txt."""
     if not (path / NAMES).is_file():
         return ClassNames(note=f"there is no {NAMES}: the classes are numbers")
-    lines = [line.strip() for line in read_whole(path / NAMES).text.splitlines()]
     marks = {value.text for value in labels.values()}
-    found, why = match_marks([line.lstrip("\ufeff") for line in lines if line], marks)
+    found, why = match_marks(*read_names_file(path / NAMES), marks)
     note = "" if found else f"{NAMES} {why or 'does not name all classes'}: they are numbers"
     return ClassNames(found, NAMES if found else "", note)

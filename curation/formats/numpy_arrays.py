@@ -13,11 +13,19 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_changes import change_labels
-from assay.curation.formats.array_names import ArrayInfo, list_named
+from assay.curation.formats.array_names import (
+    IMAGES,
+    LABELS,
+    MASKS,
+    ArrayInfo,
+    list_named,
+    role_words,
+    split_of,
+)
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.zip_rewrite import rewrite_zip
-from assay.curation.media.containers.npz import Header, open_array, read_headers
+from assay.curation.media.containers.npz import Header, is_images, open_array, read_headers
 from assay.curation.media.files import BadMedia
 
 if TYPE_CHECKING:
@@ -39,8 +47,10 @@ class NumpyArrays:
                 start = MAGIC[path.suffix.lower()]
                 if file.read(len(start)) == start:
                     return Match("sure", f"ends in {path.suffix}, and starts as NumPy writes it")
-        if path.is_dir() and any(
-            is_image_array(f) for f in list_named(path, FORMAT.suffixes)[:FEW]
+        if (
+            path.is_dir()
+            and not is_class_set(path)
+            and any(is_image_array(f) for f in list_named(path, FORMAT.suffixes)[:FEW])
         ):
             return Match("sure", "has a NumPy file with an array of images")
         return Match("no", "expects .npz, .npy, or a folder of them")
@@ -81,6 +91,25 @@ def is_image_array(path: Path) -> bool:
         return False
     deep = [h for h in headers if h.dtype == np.uint8 and len(h.shape) in (3, 4)]
     return any(header.shape[0] > 1 for header in deep)
+
+
+def is_class_set(path: Path) -> bool:
+    """Whether each .npy of a folder holds the images of one class, as QuickDraw has them."""
+    files = list_named(path, FORMAT.suffixes)
+    if len(files) < 2 or any(file.suffix.lower() != ".npy" for file in files):
+        return False
+    for file in files:
+        try:
+            (header,) = read_headers(str(file)).values()
+        except (OSError, BadMedia):
+            return False
+        info = ArrayInfo(
+            file.stem, header.shape, header.dtype, partial(load, str(file), "", header)
+        )
+        roles = role_words(info) & (IMAGES | LABELS | MASKS)
+        if roles or split_of(info, {}) or not is_images(header):
+            return False
+    return True
 
 
 def find_arrays(path: Path) -> list[ArrayInfo]:

@@ -45,6 +45,8 @@ class Table:
     image_column: str | None = None  # the likely one of these
     # column -> the values that its type declares, in order
     categories: dict[str, list[str]] = field(default_factory=dict)
+    # column -> {name: number}, where the file has numbers and lists their names
+    codes: dict[str, dict[str, int]] = field(default_factory=dict)
     shards: list[Shard] = field(default_factory=list)  # none: the table is one file
     notes: list[str] = field(default_factory=list)
     nameless: int = 0  # columns without a name, which are not read

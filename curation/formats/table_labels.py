@@ -18,13 +18,13 @@ NAMED = (  # columns that hold labels wherever they are
     " categoryid labelname labelid labeltext labelindex classindex y groundtruth"
 ).split()
 LABELS = ("label", "class", "target", "category")  # words in the names of those that may
+TEXTS = ("conversations", "messages", "captions", "caption", "sentences", "description")
 PLURALS = ("tags", "labels", "classes", "categories", "keywords", "attributes")
 MOST_CLASSES = 1000  # a column of more values is no guess for the labels
 CORNERS = (
     *({f"x{end}", f"y{end}"} for end in ("min", "max", "1", "2", "center", "left", "top")),
     *({name} for name in ("bbox", "boxes", "bboxes", "boundingbox")),
-    {"bboxx", "bboxy"},
-    {"left", "top", "width", "height"},
+    *({"bboxx", "bboxy"}, {"left", "top", "width", "height"}),
 )
 MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
@@ -69,7 +69,7 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         found = pair_columns(table, free, asked)
         said = f"labels such as {example[:60]!r} look like several: each text is a class of its own"
         return replace(found, notes=[said] if example else [])
-    named = [name for name in free if plain_name(name) in NAMED]
+    named, how = [name for name in free if plain_name(name) in NAMED], ""
     refuse_objects(free, file)
     if len(named) > 1:
         return choose_named(table, free, named, file)
@@ -84,8 +84,6 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         if len(could) != 1:
             raise ask_label(table, free, could, file)
         named, how = could, f"the only column that could be it: --label-column {could[0]}"
-    else:
-        how = ""
     refuse_lists(named[0], free[named[0]], file)
     refuse_several(named[0], free[named[0]], file)
     return pair_columns(table, free, named[0], how)
@@ -219,9 +217,10 @@ def read_one_hot(free: dict, bits: list[str], file: str) -> Labels:
 def ask_label(table: Table, free: dict, could: list[str], file: str) -> UserError:
     """Ask which column has the labels."""
     if not could:
+        texts = "".join(f"{n} is no class; " for n in table.columns if plain_name(n) in TEXTS)
         return NoLabelColumn(
             f"expected a label column in {file}, found {', '.join(table.columns) or 'none'}",
-            "say which: --label-column NAME, or none for a pool",
+            f"{texts}say which: --label-column NAME, or none for a pool",
         )
     readings = [Reading(count_values(free[c]), name_option(c)) for c in could]
     return AmbiguousSource(

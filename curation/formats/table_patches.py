@@ -16,6 +16,7 @@ from assay.curation.formats.column_files import ARROW, PARQUET
 from assay.curation.formats.column_patches import patch_columns_file
 from assay.curation.formats.excel_patches import patch_excel
 from assay.curation.formats.excel_tables import EXCEL
+from assay.curation.formats.json_classes import number_cells
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.moves import none_of
@@ -164,6 +165,7 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
         if new:
             found.cells[n] = new
     refuse_misread(path, found, rows)
+    number_cells(found.cells, table.codes, path.name)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
     return found
 

@@ -69,11 +69,38 @@ WHY |= dict.fromkeys((".dcm", ".dicom"), DICOM)
 WHY |= dict.fromkeys((".nii", ".nrrd", ".mha", ".mhd"), NIFTI)
 WHY |= dict.fromkeys((".svs", ".mrxs", ".scn"), WHY[".ndpi"])
 WHY |= dict.fromkeys((".rar", ".7z"), ARCHIVE)
+# data sets whose labels lie in a way of their own: the file that shows it -> (why, what converts it)
+DATA_SETS: dict[str, tuple[str, str]] = {
+    "imagelabels.mat": (
+        "Flowers-102's imagelabels.mat and setid.mat are not read",
+        "in the folder: python -c \"import scipy.io as s; y = s.loadmat('imagelabels.mat')['labels'][0]; "
+        "k = {i: w for w, n in (('train', 'trnid'), ('val', 'valid'), ('test', 'tstid')) "
+        "for i in s.loadmat('setid.mat')[n][0]}; print('image,label,split', *('jpg/image_%05d.jpg,%d,%s' "
+        "% (i, c, k[i]) for i, c in enumerate(y, 1)), sep='\\n')\" > labels.csv; then import labels.csv",
+    ),
+    "cars_test_annos_withlabels.mat": (
+        "the annotations of Stanford Cars are not read",
+        'in the folder: python -c "import scipy.io as s; '
+        "n = s.loadmat('devkit/cars_meta.mat', squeeze_me=True)['class_names']; "
+        "p = [('devkit/cars_train_annos.mat', 'cars_train', 'train'), "
+        "('cars_test_annos_withlabels.mat', 'cars_test', 'test')]; print('image,label,split', "
+        "*('%s/%s,%s,%s' % (d, a['fname'], n[a['class'] - 1], w) for f, d, w in p "
+        "for a in s.loadmat(f, squeeze_me=True)['annotations']), sep='\\n')\" > labels.csv; "
+        "then import labels.csv",
+    ),
+    "train_X.bin": (
+        "STL-10's binary files are not read",
+        "in the folder: python -c \"import numpy as np; r = lambda n: np.fromfile(n, 'u1'); "
+        "np.savez('stl10.npz', class_names=open('class_names.txt').read().split(), **{k: v "
+        "for s in ('train', 'test') for k, v in ((s + '_images', r(s + '_X.bin').reshape(-1, 3, 96, 96)"
+        ".transpose(0, 3, 2, 1)), (s + '_labels', r(s + '_y.bin') - 1))})\"; then import stl10.npz",
+    ),
+}
 STARTS = {b"\x80\x02": ".pkl", b"\x80\x03": ".pkl", b"\x80\x04": ".pkl", b"\x80\x05": ".pkl"}
 
 
 class Unreadable:
-    """What Assay does not read: TFRecord, pickles, DICOM, video, raw files, PDF.
+    """What Assay does not read: TFRecord, pickles, DICOM, video, raw files, PDF, STL-10.
 
     Refused, with the command that converts it. A pickle is never loaded.
     """
@@ -82,11 +109,18 @@ class Unreadable:
     suffixes = ()
 
     def matches(self, path: Path) -> Match:
+        if marker := find_data_set(path):
+            return Match("sure", DATA_SETS[marker][0])
         if path.is_file() and (ending := find_reason(path)):
             return Match("maybe", WHY[ending][0])
         return Match("no", "expects what another program converts, such as TFRecord")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
+        if marker := find_data_set(path):
+            raise UserError(
+                f"expected folders, a table or arrays in {path.name}, found {marker}: {DATA_SETS[marker][0]}",
+                DATA_SETS[marker][1],
+            )
         ending = find_reason(path)
         if not ending:
             raise UserError(f"expected data, found {path.name}", "leave --format out")
@@ -97,6 +131,11 @@ class Unreadable:
 
 
 FORMAT = Unreadable()
+
+
+def find_data_set(path: Path) -> str | None:
+    """Find the file that shows a data set which another program converts first."""
+    return next((name for name in DATA_SETS if (path / name).is_file()), None)
 
 
 def find_reason(path: Path) -> str | None:

@@ -196,7 +196,27 @@ def read_hdf5(path):
     return found
 
 
+def write_quickdraw(folder, pictures):
+    """A .npy for each class, of rows of pixels."""
+    root = folder / "quickdraw"
+    root.mkdir()
+    for name in CLASSES:
+        rows = stack([p for p in pictures if p.label == name])
+        np.save(root / f"{name}.npy", rows.reshape(len(rows), -1))
+    return root
+
+
+def read_quickdraw(path):
+    """As the recipes of the data set read it: 28 x 28, the class is the file."""
+    return {
+        pixel_hash(row.reshape(28, 28)): file.stem
+        for file in path.glob("*.npy")
+        for row in np.load(file)
+    }
+
+
 LAYOUTS = [
+    Layout("QuickDraw's npy", write_quickdraw, read_quickdraw, splits={}, size=(28, 28), grey=True),
     Layout("npz of Keras", write_keras, read_keras, splits=NO_VAL, numbers=True, grey=True),
     Layout("npz of MedMNIST", write_medmnist, read_medmnist, numbers=True),
     Layout("npz with names", write_named, read_named, splits={}),

@@ -10,7 +10,13 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from assay.curation.media.containers.stacks import Stack, Stacked, find_shape, read_rows_of
+from assay.curation.media.containers.stacks import (
+    Stack,
+    Stacked,
+    find_flat,
+    find_shape,
+    read_rows_of,
+)
 from assay.curation.media.files import BadMedia
 from assay.curation.text import format_count
 
@@ -124,7 +130,7 @@ class NumpyFile:
         return {
             name: Stack(header.shape[0], shape, header.offset)
             for name, header in read_headers(path).items()
-            if is_images(header) and (shape := find_shape(header.shape))
+            if is_images(header) and (shape := find_shape(header.shape) or find_flat(header.shape))
         }
 
     def read_rows(self, path: str, name: str, rows: list[int]) -> Iterator[bytes]:
@@ -133,7 +139,8 @@ class NumpyFile:
 
 
 def is_images(header: Header) -> bool:
-    return header.dtype == np.uint8 and len(header.shape) in (3, 4) and not header.fortran
+    deep = len(header.shape) in (3, 4) or find_flat(header.shape)
+    return header.dtype == np.uint8 and bool(deep) and not header.fortran
 
 
 CONTAINER = Stacked("npz", (".npz", ".npy"), NumpyFile())

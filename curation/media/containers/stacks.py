@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from math import isqrt
 from typing import Any, NamedTuple, Protocol
 
 from assay.curation.media.containers.base import Wanted
 from assay.curation.media.files import MAX_PIXELS, BadMedia
+
+FLAT = 8  # pixels of the smallest square that a row is taken for
 
 
 class Stack(NamedTuple):
@@ -112,6 +115,12 @@ def find_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
     if not fits or not all(n > 0 for n in one):
         return None
     return one if one[0] * one[1] * (one[2] if len(one) == 3 else 1) <= 3 * MAX_PIXELS else None
+
+
+def find_flat(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Find the square that each row of an array (n, 784) is; None where it is none."""
+    side = isqrt(shape[1]) if len(shape) == 2 else 0
+    return (side, side) if side >= FLAT and side * side == shape[1] else None
 
 
 def has_planes(shape: tuple[int, ...]) -> bool:

@@ -233,11 +233,11 @@ def test_few_tags_are_asked_by_the_name_of_their_column(tmp_path):
 
 
 def test_archives_in_a_folder_are_imported_one_by_one(tmp_path):
-    for name in ("train.tar", "val.tar"):
+    for name in ("cats.tar", "dogs.tar"):
         text(tmp_path / name, "any")
     with pytest.raises(UserError) as caught:
         read_source(tmp_path)
-    assert "train.tar" in caught.value.hint
+    assert "cats.tar" in caught.value.hint
 
 
 def test_several_xmls_of_cvat_are_imported_one_by_one(tmp_path):
