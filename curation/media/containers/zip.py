@@ -7,12 +7,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from assay.curation.media.containers.base import Wanted
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
 HEADER = 30  # bytes of a member's own header, before its name
+ENCRYPTED = 1  # the flag of a member
 
 
 class ZipMember(NamedTuple):
@@ -30,6 +32,11 @@ class ZipMember(NamedTuple):
 
     def is_dir(self) -> bool:
         return self.filename.endswith("/")
+
+
+class ZipDirectory(NamedTuple):
+    members: list[ZipMember]  # folders too
+    files: dict[str, ZipMember]  # those that can be read, by name
 
 
 class Zip:
@@ -54,7 +61,9 @@ class Zip:
             reason = f"{path} {e if isinstance(e, BadMedia) else 'cannot be read'}"
             yield from ((i, BadMedia(reason)) for _, i in wanted)
             return
-        found = [(members[member].header_offset, member, i) for member, i in wanted if member in members]
+        found = [
+            (members[member].header_offset, member, i) for member, i in wanted if member in members
+        ]
         with opened:
             file = ReadAhead(opened.fileno())
             for _, member, i in sorted(found):
@@ -73,22 +82,21 @@ def index_zip(path: str) -> dict[str, ZipMember]:
     Raises BadMedia where it is damaged.
     """
     try:
-        members = list_directory(path)
+        return read_directory(path).files
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as e:
         raise BadMedia(f"is damaged ({str(e)[:100]})") from None
-    return _index(members)
 
 
-def list_directory(path: str) -> ZipMembers:
-    """List what the directory of a zip says; zipfile's errors where it is damaged."""
+def read_directory(path: str) -> ZipDirectory:
+    """Read what a zip says that it holds; zipfile's errors where it is damaged."""
     about = os.stat(path)
-    return _list(path, about.st_mtime_ns, about.st_size)
+    return _read_directory(path, about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=2)
-def _list(path: str, changed: int, size: int) -> ZipMembers:
+def _read_directory(path: str, changed: int, size: int) -> ZipDirectory:
     with zipfile.ZipFile(path) as archive:
-        return ZipMembers(
+        members = [
             ZipMember(
                 i.filename,
                 i.orig_filename,
@@ -101,7 +109,9 @@ def _list(path: str, changed: int, size: int) -> ZipMembers:
                 i.external_attr,
             )
             for i in archive.infolist()
-        )
+        ]
+    plain = {m.filename: m for m in members if not m.is_dir() and not m.flag_bits & ENCRYPTED}
+    return ZipDirectory(members, plain)
 
 
 def read_member(file: ReadAhead, member: ZipMember) -> bytes | BadMedia:
