@@ -141,8 +141,7 @@ def read_shards(
         members = index_shard(shard)
         dotted = find_dotted(member.name for member in members)
         for member in members:
-            match = BASE.fullmatch(member.name)
-            base, ending = match.groups() if match else (member.name, "")
+            base, ending = split_name(member.name)
             if dotted:
                 stem, last = os.path.splitext(member.name)
                 base, ending = (stem, last[1:]) if stem in dotted else (base, ending)
@@ -157,6 +156,16 @@ def read_shards(
                     left_out.append((sample.key, wrong))
                 else:
                     yield sample
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a member's name at the first dot, as webdataset does; no ending where there is none."""
+    folder, slash, file = name.rpartition("/")
+    stem, _, ending = file.partition(".")
+    if stem and ending:
+        return folder + slash + stem, ending
+    match = BASE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "")
 
 
 def find_dotted(names: Iterable[str]) -> set[str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-import zlib
 from collections import OrderedDict
 from functools import lru_cache
 from typing import NamedTuple
+from zlib import adler32
 
 from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.files import BadMedia
@@ -149,12 +149,9 @@ def is_header(head: bytes) -> bool:
         told = int(head[148:156].partition(b"\0")[0].strip() or b"0", 8)
     except ValueError:
         return False
-    return told == 8 * 32 + add_up(head[:148]) + add_up(head[156:400]) + add_up(head[400:])
-
-
-def add_up(few: bytes) -> int:
-    """Add up at most 256 bytes; Python's sum takes ten times as long."""
-    return (zlib.adler32(few) & 0xFFFF) - 1
+    # adler32 adds up to 256 bytes exactly, in a tenth of the time of Python's sum
+    first, second, last = adler32(head[:148]), adler32(head[156:400]), adler32(head[400:])
+    return told == (first & 0xFFFF) + (second & 0xFFFF) + (last & 0xFFFF) - 3 + 8 * 32
 
 
 def read_number(field: bytes, at: int) -> int:
