@@ -21,6 +21,7 @@ HEAD = 1 << 16  # bytes that are read of a file's beginning, and of its end
 LOOKED = 2_000  # files and folders that are looked at for signs
 MASKS = ("masks", "mask", "segmentationclass", "segmentationobject", "ground_truth", "gt", "labels")
 MASK_NAME = re.compile(r"(.+?)[_ .-](mask|masks|seg|segmentation|labelids|gt)([_ .-]?\d+)?$", re.I)
+MASK_WORD = re.compile("mask|seg|labelids|gt", re.I)  # one of which MASK_NAME has
 BOX_LINE = re.compile(rb"\s*\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}\s*$", re.IGNORECASE)
 
 
@@ -228,22 +229,27 @@ def find_mask_folder(path: Path) -> Sign | None:
 
 def base_stem(stem: str) -> str:
     """Take the word for a mask off a file's name."""
-    found = MASK_NAME.match(stem)
+    found = MASK_WORD.search(stem) and MASK_NAME.match(stem)
     return found[1] if found else stem
 
 
 def find_masks(images: list[str]) -> Iterator[str]:
     """Find the images that are masks of others: a_mask.png beside a.jpg, masks/a.png."""
-    stems = {os.path.splitext(f)[0] for f in images}
-    bare = {os.path.basename(s) for s in stems}
-    for file in images:
-        stem = os.path.splitext(file)[0]
-        folder, name = os.path.split(stem)
+    by_file = {file: os.path.splitext(file)[0] for file in images}
+    stems = set(by_file.values())
+    bare: set[str] = set()
+    of_masks: dict[str, bool] = {}  # folder -> whether it is called as one of masks
+    for file, stem in by_file.items():
+        folder, _, name = stem.rpartition("/")
         base = base_stem(name)
+        if folder not in of_masks:
+            of_masks[folder] = not {part.lower() for part in folder.split("/")}.isdisjoint(MASKS)
         if base != name and os.path.join(folder, base) in stems:
             yield file
-        elif {part.lower() for part in folder.split("/")} & set(MASKS) and base in bare:
-            if any(os.path.basename(s) == base and s != stem for s in stems & near(folder, base)):
+        elif of_masks[folder]:
+            bare = bare or {os.path.basename(s) for s in stems}
+            found = stems & near(folder, base) if base in bare else ()
+            if any(os.path.basename(s) == base and s != stem for s in found):
                 yield file
 
 

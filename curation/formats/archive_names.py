@@ -7,14 +7,18 @@ as is what the archive is read as; images are read out of the archive.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
+from assay.curation.formats import class_folders
+from assay.curation.formats.annotations import MASKS
 from assay.curation.formats.base import (
     ArchiveFormat,
     ImportOptions,
@@ -28,8 +32,9 @@ from assay.curation.formats.base import (
 from assay.curation.formats.read import find_format
 from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import TABLES
-from assay.curation.media.containers.base import find_container
+from assay.curation.media.containers.base import list_containers
 from assay.curation.media.images import SUFFIXES
+from assay.curation.media.locations import DEEPEST
 from assay.curation.system.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
 
 MOST_TEXT = 1 << 29  # bytes of tables and texts, unpacked for a moment
 TEXTS = (*TABLES, ".json", ".jsonl", ".ndjson", ".txt", ".xml", ".yaml", ".yml", ".names", ".data")
+ELSE = "unpack it yourself where you trust it, and import the folder"
+ODD = re.compile(r"//|(?:^|/)\.(?:/|$)")  # what is no part of a path
 JUNK = ("thumbs.db", "desktop.ini")  # what systems leave in folders, beside hidden files
 
 
@@ -96,45 +103,58 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
 
     Yields what to read there, and the folders that wrap it.
     """
+    names, prefix = list_names(archive)
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
+        root = Path(scratch) / archive.path.stem
+        make_files(archive, root, prefix, names)
+        yield root / (find_table([n.removeprefix(prefix) for n in names]) or ""), prefix
+
+
+def list_names(archive: Archive) -> tuple[list[str], str]:
+    """List the names of an archive's files, and what wraps them all; UserError where it is not read."""
     names = [name for name in archive.sizes if not is_junk(name)]
-    prefix = wrapping(names)
     refuse_both(names, archive.path.name)
-    texts = {name for name in names if name.lower().endswith(TEXTS)}
-    if (size := sum(archive.sizes[name] for name in texts)) > MOST_TEXT:
+    if (size := sum(archive.sizes[n] for n in names if n.lower().endswith(TEXTS))) > MOST_TEXT:
         raise UserError(
             f"expected at most {MOST_TEXT >> 20} MB of tables and texts in {archive.path.name},"
             f" found {size >> 20:,} MB",
             "unpack it, and import the folder",
         )
+    holders = tuple(suffix for container in list_containers() for suffix in container.suffixes)
     for name in names:
-        if find_container(name):
+        if name.lower().endswith(holders):
             raise UserError(
                 f"expected images as files in {archive.path.name}, found {name}, which may hold more",
                 "unpack it, and import the folder",
             )
-    with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
-        root = Path(scratch) / archive.path.stem
-        made: set[str] = set()
-        for name in names:
-            place = f"{root}/{name.removeprefix(prefix)}"
-            folder = os.path.dirname(place)
-            if folder not in made:
-                os.makedirs(folder, exist_ok=True)
-                made.add(folder)
-            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            if name in texts:
-                Path(place).write_bytes(archive.read(name))
-        yield root / (find_table([n.removeprefix(prefix) for n in names]) or ""), prefix
+    return names, wrapping(names)
+
+
+def make_files(archive: Archive, root: Path, prefix: str, names: Iterable[str]) -> None:
+    """Make empty files of these names, and tables and texts as they are."""
+    made: set[str] = set()
+    for name in names:
+        place = f"{root}/{name.removeprefix(prefix)}"
+        folder = os.path.dirname(place)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if name.lower().endswith(TEXTS):
+            Path(place).write_bytes(archive.read(name))
 
 
 def refuse_both(names: list[str], file: str) -> None:
-    """Refuse a name that is a file and a folder."""
+    """Refuse a name that is a file and a folder, or two names of one file: a/b and a//b."""
+    names = [str(PurePosixPath(name)) if ODD.search(name) else name for name in names]
     files, folders = set(names), {name.rpartition("/")[0] for name in names}
+    if len(files) < len(names):
+        twice = Counter(names).most_common(1)[0][0]
+        raise UserError(f"expected each name once in {file}, found {twice!r} twice", ELSE)
     while folders:
         if both := sorted(folders & files):
             raise UserError(
-                f"expected files alone in {file}, found {both[0]!r} as a file and as a folder",
-                "unpack it yourself where you trust it, and import the folder",
+                f"expected files alone in {file}, found {both[0]!r} as a file and as a folder", ELSE
             )
         folders = {folder.rpartition("/")[0] for folder in folders} - {""}
 
@@ -164,14 +184,11 @@ def read_archive(archive: Archive, options: ImportOptions) -> Listing:
             f"expected images in {archive.path.name}, found none",
             f"Assay reads {' '.join(SUFFIXES)}",
         )
-    with name_files(archive) as (place, prefix):
-        root = place if place.is_dir() else place.parent
-        with plain_paths(root, archive):
-            listing = find_format(place).read(place, replace(options, format=None))
-            samples = [sample for batch in listing.batches for sample in batch]
+    listing, root, prefix = list_folders(archive, options) or list_any(archive, options)
+    samples = [sample for batch in listing.batches for sample in batch]
+    start = f"{archive.path}::{prefix}"
     for sample in samples:
-        inside = sample["uri"].removeprefix(f"{root}/")
-        sample["uri"] = f"{archive.path}::{prefix}{inside}"
+        sample["uri"] = start + sample["uri"].removeprefix(f"{root}/")
     return replace(
         listing,
         format=archive.format,
@@ -179,6 +196,47 @@ def read_archive(archive: Archive, options: ImportOptions) -> Listing:
         kind=f"{listing.kind} in a {archive.word}" if archive.word != "zip" else listing.kind,
         batches=[samples],
     )
+
+
+def list_any(archive: Archive, options: ImportOptions) -> tuple[Listing, Path, str]:
+    """List the samples of a folder of all names.
+
+    Returns (listing, that folder, what wraps it in the archive).
+    """
+    with name_files(archive) as (place, prefix):
+        root = place if place.is_dir() else place.parent
+        with plain_paths(root, archive):
+            return find_format(place).read(place, replace(options, format=None)), root, prefix
+
+
+def list_folders(archive: Archive, options: ImportOptions) -> tuple[Listing, Path, str] | None:
+    """List the samples of class folders by their names alone: see list_any.
+
+    A file for each of a million images takes minutes; folders without texts and masks need none. None: what it is
+    takes all names, or is another format's.
+    """
+    if any(name.lower().endswith(TEXTS) and not is_junk(name) for name in archive.sizes):
+        return None
+    names, prefix = list_names(archive)
+    folders = {name.rpartition("/")[0]: name for name in names}  # with one file of each
+    masks = any(part.lower() in MASKS for folder in folders for part in folder.split("/"))
+    if masks or any(map(ODD.search, names)) or max(f.count("/") for f in folders) >= DEEPEST:
+        return None
+    others = [name for name in names if not name.lower().endswith(SUFFIXES)]
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
+        root = Path(scratch) / archive.path.stem
+        make_files(archive, root, prefix, {*folders.values(), *others})
+        with plain_paths(root, archive):
+            if find_format(root) is not class_folders.FORMAT:
+                return None
+            # as list_files sorts them: level by level
+            files = sorted((n.removeprefix(prefix) for n in names), key=by_level)
+            listing = class_folders.FORMAT.read_files(root, files, options)
+    return listing, root, prefix
+
+
+def by_level(name: str) -> str:
+    return name.replace("/", "\0")
 
 
 def patch_archive(archive: Archive, changes: pd.DataFrame, options: ImportOptions) -> Patch:

@@ -16,6 +16,7 @@ from assay.curation.formats.base import Export, ImportOptions, Listing, Match, P
 from assay.curation.formats.class_names import ClassNames, find_class_names
 from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
+from assay.curation.formats.folder_levels import Folder
 from assay.curation.formats.folder_lists import FolderLists, find_folder_lists
 from assay.curation.formats.folder_moves import plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
@@ -61,10 +62,13 @@ class ClassFolders:
 
         Where none has a label, the one table beside them is read instead.
         """
-        files = list(list_files(str(path)))
+        return self.read_files(path, list(list_files(str(path))), options)
+
+    def read_files(self, path: Path, files: list[str], options: ImportOptions) -> Listing:
+        """List the images among the files of a folder."""
         images = [f for f in files if f.lower().endswith(SUFFIXES)]
-        masks = set(find_masks(images))
-        images = [f for f in images if f not in masks]
+        if masks := set(find_masks(images)):
+            images = [f for f in images if f not in masks]
         exported = (path / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(path.name, images, options)
         names, lists = ClassNames(), FolderLists()
@@ -148,15 +152,21 @@ FORMAT = ClassFolders()
 
 def plan_images(name: str, images: list[str], options: ImportOptions) -> FolderPlan:
     """Plan what the folders of images are; asked, where that can be read in two ways."""
-    folders = Counter(tuple(f.split("/")[:-1]) for f in images)
+    folders = count_folders(images)
     if options.pictures_only and not options.class_level:
         return FolderPlan({f: Placed() for f in folders}, roles={"label": "none, as asked"})
     return plan_folders(name, folders, options)
 
 
+def count_folders(images: list[str]) -> Counter[Folder]:
+    """Count the images of each folder."""
+    counts = Counter(f.rpartition("/")[0] for f in images)
+    return Counter({tuple(f.split("/")) if f else (): n for f, n in counts.items()})
+
+
 def plan_export(images: list[str]) -> FolderPlan:
     """Plan an export of Assay: split/class, and what is unlabelled in the split itself."""
-    folders = Counter(tuple(f.split("/")[:-1]) for f in images)
+    folders = count_folders(images)
     placed = {f: Placed(f[1] if len(f) > 1 else None, f[0] if f else None, {}) for f in folders}
     roles = {"label": "the second folder", "split": "the top folder"}
     return FolderPlan(
@@ -197,18 +207,24 @@ def list_images(
     """List the samples of image files, and (file, reason) of bad ones."""
     samples: list[dict] = []
     left_out = []
+    known: dict[str, tuple[str | None, str | None, dict, str | None]] = {}  # of each folder
     for file in images:
-        label, split, meta = plan.placed[tuple(file.split("/")[:-1])].values()
-        if exported and label is not None:
-            label = unquote(label)
-        elif label is None and (listed := lists.find(file)):
+        folder = file.rpartition("/")[0]
+        if folder not in known:
+            label, split, meta = plan.placed[tuple(folder.split("/")) if folder else ()].values()
+            if label is not None:
+                label = names.name(unquote(label) if exported else label)
+            known[folder] = label, split, meta, find_flaw(label or "")
+        label, split, meta, wrong_label = known[folder]
+        if label is None and (listed := lists.find(file)):
             label = listed.folder(file)
-        label = label if label is None else names.name(label)
-        readable = file.encode(errors="replace").decode()
+            label = label if label is None else names.name(label)
+            wrong_label = find_flaw(label or "")
+        readable = file if file.isascii() else file.encode(errors="replace").decode()
         if file != readable:
             left_out.append((readable, "has a name that is not UTF-8: rename it"))
-        elif wrong := find_flaw(label or ""):
-            left_out.append((file, f"has a label that {wrong}"))
+        elif wrong_label:
+            left_out.append((file, f"has a label that {wrong_label}"))
         elif wrong := find_flaw(file, MAX_TEXT):
             left_out.append((file[:MAX_NAME], f"has a path that {wrong}"))
         else:

@@ -99,8 +99,9 @@ def add_rows(
     """Add the samples of one shard to what was found."""
     columns = found.columns
     suffix = "" if columns.image == image_column(schema) else f"::{columns.image}"
-    root = Path(options.images) if options.images else shard.path.parent
-    start = 0
+    path, root = str(shard.path), Path(options.images or shard.path.parent)
+    start, top = 0, f"{shard.file}::" if shard.file else ""
+    bad_labels: dict[str | None, str] = {}
     for batch in batches:
         n = batch.num_rows
         labels, wrong = read_labels(batch, columns.label, names)
@@ -112,21 +113,23 @@ def add_rows(
         beside = find_paths(batch, columns.image, root)
         for i in range(n):
             row = start + i
-            place = f"{shard.file}::{row}" if shard.file else str(row)
-            key, uri, bad = place, f"{shard.path}::{row}{suffix}", wrong.get(i, "")
+            place, label = f"{top}{row}", labels[i]
+            key, uri, bad = place, f"{path}::{row}{suffix}", wrong.get(i, "")
             if i in beside:
                 uri, missing = beside[i]
                 bad = bad or missing
             if ids:
                 key, bad = ids[i] or place, bad or ("" if ids[i] else f"has no {columns.id}")
-            bad = bad or find_bad_text(key, labels[i])
+            if label not in bad_labels:
+                bad_labels[label] = say_flaw("label", label, MAX_NAME)
+            bad = bad or say_flaw("key", key, MAX_TEXT) or bad_labels[label]
             if not bad and key in found.places:
                 bad = f"has the same {columns.id} as another row ({place})"
             if bad:
                 found.left_out.append((place, bad))
                 continue
             sample: dict[str, Any] = dict(
-                key=key, uri=uri, label=labels[i], split=splits[i], meta=metas[i]
+                key=key, uri=uri, label=label, split=splits[i], meta=metas[i]
             )
             if groups:
                 sample["group"] = groups[i]
@@ -135,12 +138,10 @@ def add_rows(
         start += n
 
 
-def find_bad_text(key: str, label: str | None) -> str:
+def say_flaw(what: str, text: str | None, most: int) -> str:
     """Say what keeps a sample's key or label out; "" for nothing."""
-    for what, text, most in (("key", key, MAX_TEXT), ("label", label, MAX_NAME)):
-        if text and (flaw := find_flaw(text, most)):
-            return f"has a {what} that {flaw}"
-    return ""
+    flaw = find_flaw(text, most) if text else ""
+    return f"has a {what} that {flaw}" if flaw else ""
 
 
 def read_labels(

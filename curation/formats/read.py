@@ -29,6 +29,7 @@ from assay.curation.formats.in_place import find_unfinished
 from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
 from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
+from assay.curation.system.collector import pause_collector
 from assay.curation.text import format_count
 
 
@@ -51,7 +52,8 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
             "assay export --in-place with the same bench finishes it",
         )
     try:
-        return make_source(find_format(path, options.format).read(path, options), options, path)
+        with pause_collector():
+            return make_source(find_format(path, options.format).read(path, options), options, path)
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"

@@ -8,11 +8,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.split_words import SPLITS
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar import read_part
 from assay.curation.media.containers.tar_index import Member, index_tar, read_member
 from assay.curation.media.files import BadMedia
@@ -27,7 +29,7 @@ FEW = 64  # members that tell whether a tar is a shard
 TEXTS = ("cls", "class", "label", "target", "txt", "text")  # endings of text that is read whole
 
 
-@dataclass
+@dataclass(slots=True)
 class ShardSample:
     """The members of one sample."""
 
@@ -85,10 +87,10 @@ def is_shard(path: str) -> bool:
     """Whether a tar starts with an image and its label."""
     endings: dict[str, set[str]] = {}
     try:
-        with open(path, "rb", buffering=0) as file:
-            size, at = os.fstat(file.fileno()).st_size, 0
+        with open(path, "rb", buffering=0) as opened:
+            file, size, at = ReadAhead(opened.fileno()), os.fstat(opened.fileno()).st_size, 0
             for _ in range(FEW):
-                if at >= size or not (found := read_member(file.fileno(), at, size)):
+                if at >= size or not (found := read_member(file, at, size)):
                     break
                 at = found[0].end
                 if found[1] == b"0" and (match := BASE.fullmatch(found[0].name)):
@@ -103,6 +105,7 @@ def is_shard(path: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1_000)
 def is_image(ending: str) -> bool:
     return f".{ending}".endswith(SUFFIXES)
 
@@ -138,20 +141,31 @@ def read_shards(
         members = index_shard(shard)
         dotted = find_dotted(member.name for member in members)
         for member in members:
-            match = BASE.fullmatch(member.name)
-            base, ending = (match[1], match[2]) if match else (member.name, "")
-            stem, last = os.path.splitext(member.name)
-            if stem in dotted:
-                base, ending = stem, last[1:]
+            base, ending = split_name(member.name)
+            if dotted:
+                stem, last = os.path.splitext(member.name)
+                base, ending = (stem, last[1:]) if stem in dotted else (base, ending)
             key = prefix + base
-            sample = samples.setdefault(key, ShardSample(key, shard, split))
-            sample.members[ending.lower()] = member
-        with open(shard, "rb", buffering=0) as file:
+            if key not in samples:
+                samples[key] = ShardSample(key, shard, split)
+            samples[key].members[ending.lower()] = member
+        with open(shard, "rb", buffering=0) as opened:
+            file = ReadAhead(opened.fileno())
             for sample in samples.values():
-                if wrong := read_cells(sample, file.fileno()):
+                if wrong := read_cells(sample, file):
                     left_out.append((sample.key, wrong))
                 else:
                     yield sample
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split a member's name at the first dot, as webdataset does; no ending where there is none."""
+    folder, slash, file = name.rpartition("/")
+    stem, _, ending = file.partition(".")
+    if stem and ending:
+        return folder + slash + stem, ending
+    match = BASE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "")
 
 
 def find_dotted(names: Iterable[str]) -> set[str]:
@@ -161,6 +175,8 @@ def find_dotted(names: Iterable[str]) -> set[str]:
     """
     endings: dict[str, set[str]] = {}
     for name in names:
+        if name.find(".") == name.rfind("."):
+            continue
         stem, last = os.path.splitext(name)
         if "." in os.path.basename(stem):
             endings.setdefault(stem, set()).add(last[1:].lower())
@@ -187,7 +203,7 @@ def index_shard(shard: str) -> list[Member]:
         ) from None
 
 
-def read_cells(sample: ShardSample, fd: int) -> str | None:
+def read_cells(sample: ShardSample, file: ReadAhead) -> str | None:
     """Read the texts and JSON fields of a sample.
 
     Returns what is wrong with them.
@@ -199,7 +215,7 @@ def read_cells(sample: ShardSample, fd: int) -> str | None:
             return (
                 f"has a .{ending} of {format_count(member.size, 'byte')}, more than {MOST_TEXT:,}"
             )
-        blob = read_part(fd, member.data, member.size)
+        blob = read_part(file, member.data, member.size)
         if isinstance(blob, BadMedia):
             return f"has a .{ending} that {blob}"
         try:

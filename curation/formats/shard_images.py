@@ -49,6 +49,8 @@ def find_images(
         image = next((e for e in sample.members if (e == asked if asked else is_image(e))), None)
         if image:
             found.append((sample, sample.members[image].name))
+        if image and all(e == image or e == "json" or e in sample.cells for e in sample.members):
+            continue
         rest = set(sample.members) - {image, *(["json"] if image else ())}
         rest -= {e for e in rest if image and e in sample.cells}
         unread += [(ending, sample.members[ending].name, bool(image)) for ending in rest]

@@ -9,6 +9,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.archive_names import Archive, patch_archive, read_archive
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.tar_rewrite import rewrite_tar
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar import read_part
 from assay.curation.media.containers.tar_index import BLOCK, index_tar, is_header
 from assay.curation.media.files import BadMedia
@@ -58,8 +59,9 @@ def open_tar(path: Path) -> Archive:
         ) from None
 
     def read(name: str) -> bytes:
-        with open(path, "rb", buffering=0) as file:
-            blob = read_part(file.fileno(), members[name].data, members[name].size)
+        with open(path, "rb", buffering=0) as opened:
+            file = ReadAhead(opened.fileno())
+            blob = read_part(file, members[name].data, members[name].size)
         if isinstance(blob, BadMedia):
             raise UserError(f"expected a sound {name}, found that it {blob}", "pack it again")
         return blob

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.shard_changes import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPORTED = ("sample_id", "content_hash")  # fields of the JSON that an export of ours has
-IDS = ("__key__", "__url__")  # no news about a sample
+IDS = ("__key__", "__url__")  # what webdataset calls a sample
 
 
 class WebDataset:
@@ -63,24 +63,28 @@ class WebDataset:
         samples, unread = find_images(path, options, left_out)
         labels = choose_sample_labels(path, samples, options, notes)
         exported = (folder_of(path) / "assay.json").is_file() and path.is_dir()
+        group = options.columns.get("group")
+        known = {*labels.cells, *IDS}  # no news about a sample
         rows = []
         for sample, member in samples:
             label, wrong = read_label(sample, labels)
             if wrong:
                 left_out.append((sample.key, wrong))
                 continue
-            meta = {k: v for k, v in sample.cells.items() if k not in (*labels.cells, *IDS)}
-            row = dict(
+            meta = {k: v for k, v in sample.cells.items() if k not in known}
+            row: dict[str, Any] = dict(
                 key=sample.key, uri=f"{sample.path}::{member}", label=label, split=sample.split
             )
-            if group := options.columns.get("group"):
+            if group:
                 row["group"] = as_label(sample.cells.get(group))
             if exported and all(name in meta for name in EXPORTED):
                 row |= dict(id=meta["sample_id"], content_hash=meta["content_hash"])
                 meta = meta.get("meta", {})
-            rows.append(row | dict(meta=meta))
+            row["meta"] = meta
+            rows.append(row)
         count = len(find_shards(path))
-        dotted = [sample.key for sample, _ in samples if "." in os.path.basename(sample.key)]
+        keys = (sample.key for sample, _ in samples if "." in sample.key)
+        dotted = [key for key in keys if "." in os.path.basename(key)]
         if dotted:
             notes.append(
                 f"{len(dotted):,} names have further dots, first {dotted[0]}: they were read up to the"

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import stat
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from assay.curation.errors import UserError, shorten
-from assay.curation.formats.archive_names import Archive, is_junk, patch_archive, read_archive
+from assay.curation.formats.archive_names import (
+    Archive,
+    patch_archive,
+    read_archive,
+    refuse_both,
+)
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.new_folder import fill_new_folder
 from assay.curation.formats.split_words import SPLITS
 from assay.curation.formats.table_files import TABLES
+from assay.curation.formats.zip_checks import (
+    keep_files,
+    list_checked,
+    plain_faults,
+    refuse_harm,
+    refuse_large,
+)
 from assay.curation.formats.zip_rewrite import rewrite_zip
 from assay.curation.media.containers.base import find_container
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.zip import index_zip, read_member
 from assay.curation.media.files import BadMedia
 from assay.curation.media.images import SUFFIXES
@@ -31,11 +41,9 @@ if TYPE_CHECKING:
 
 # texts that say what images are, or come along with them
 BESIDE = (".txt", ".xml", ".json", ".jsonl", ".yaml", ".yml", ".md", ".lst", ".list")
-MOST_BYTES, MOST_MEMBERS = 16 << 30, 1_000_000  # unpacked
-HEADER = 30  # bytes of a member's own header at least
+MOST_BYTES = 16 << 30  # unpacked
 SPARE = 1 << 28  # bytes that stay free on the disk
 PIECE = 1 << 20  # bytes that are unpacked at once
-ELSE = "unpack it yourself where you trust it, and import the folder"
 Members = dict[PurePosixPath, zipfile.ZipInfo]  # by their path in the folder to import
 
 
@@ -64,8 +72,7 @@ class Zip:
 
         Then the zip is unpacked first.
         """
-        with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
-            return any(find_container(str(member)) for member in members)
+        return any(find_container(name) for name in list_checked(path))
 
     def unpack(self, file: BinaryIO, name: str, folder: Path, skip_bad: bool) -> Path:
         """Unpack images and manifests; `folder.parent` is filled, whole or not at all.
@@ -88,12 +95,11 @@ FORMAT = Zip()
 
 def open_zip(path: Path) -> Archive:
     """Check a zip that is read in place."""
-    with open(path, "rb") as file, open_checked(file, path.name, None) as (_, members):
-        sizes = {info.filename: info.file_size for info in members.values()}
+    sizes = {name: member.file_size for name, member in list_checked(path).items()}
 
     def read(name: str) -> bytes:
-        with open(path, "rb", buffering=0) as file:
-            blob = read_member(file, index_zip(str(path))[name])
+        with open(path, "rb", buffering=0) as opened:
+            blob = read_member(ReadAhead(opened.fileno()), index_zip(str(path))[name])
         if isinstance(blob, BadMedia):
             raise UserError(f"expected a sound {name}, found that it {blob}", "zip it again")
         return blob
@@ -102,90 +108,19 @@ def open_zip(path: Path) -> Archive:
 
 
 @contextmanager
-def open_checked(
-    file: BinaryIO, name: str, most: int | None = 0
-) -> Iterator[tuple[zipfile.ZipFile, Members]]:
-    """Open a zip that unpacks without harm.
-
-    most: bytes that it may unpack to; 0: MOST_BYTES; None: any number, for it is not unpacked.
+def open_checked(file: BinaryIO, name: str) -> Iterator[tuple[zipfile.ZipFile, Members]]:
+    """Open a zip that unpacks without harm, and to MOST_BYTES at most.
 
     Yields (archive, {path: member}) without folders, and without what systems leave in them;
     UserError names what could do harm. Only the directory is read: nothing is unpacked yet.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            infos = archive.infolist()
-            if len(infos) > MOST_MEMBERS:
-                raise UserError(
-                    f"expected at most {format_count(MOST_MEMBERS, 'member')} in {name}, found {len(infos):,}",
-                    ELSE,
-                )
-            for info in infos:
-                if wrong := find_harm(info):
-                    found = f"{shorten(info.orig_filename, 200)!r}, which {wrong}"
-                    raise UserError(f"expected files alone in {name}, found {found}", ELSE)
-            refuse_shared(infos, name)
-            if most is not None:
-                refuse_large(infos, name, most or MOST_BYTES)
-            files = [info for info in infos if not info.is_dir() and not is_junk(info.filename)]
-            members = {PurePosixPath(info.filename): info for info in files}
-            both = next((p for path in members for p in path.parents if p in members), None)
-            if both:
-                found = f"{str(both)!r} as a file and as a folder"
-                raise UserError(f"expected files alone in {name}, found {found}", ELSE)
-            yield archive, members
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-    ) as e:
-        raise UserError(
-            f"expected a sound zip file, found {name} damaged: {shorten(str(e), 200)}",
-            "is the file complete? zip it again",
-        ) from None
-
-
-def find_harm(info: zipfile.ZipInfo) -> str | None:
-    """What makes a member no plain file of its zip, in words."""
-    name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
-    parts = name.split("/")
-    if "\0" in name or "\\" in name or re.match("/|[A-Za-z]:", name) or ".." in parts:
-        return "leaves the folder that it is unpacked into"
-    if any(len(part.encode(errors="replace")) > 250 for part in parts) or len(name) > 2_000:
-        return "has too long a name"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link" if kind == stat.S_IFLNK else "is no file"
-    if info.flag_bits & 1:
-        return "is encrypted"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "is compressed in another way than zip programs do by default"
-    return None
-
-
-def refuse_shared(infos: list[zipfile.ZipInfo], name: str) -> None:
-    """Refuse members that share a name, or bytes.
-
-    A few that share bytes unpack to as much as one likes.
-    """
-    if twice := [n for n, count in Counter(i.filename for i in infos).items() if count > 1]:
-        found = f"{shorten(twice[0], 200)!r} twice"
-        raise UserError(f"expected each name once in {name}, found {found}", ELSE)
-    spans = sorted(
-        (i.header_offset, i.header_offset + HEADER + i.compress_size, i.filename) for i in infos
-    )
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:]):
-        if end > start:
-            found = f"{shorten(first, 100)!r} and {shorten(second, 100)!r} in the same bytes"
-            raise UserError(f"expected members apart in {name}, found {found}", ELSE)
-
-
-def refuse_large(infos: list[zipfile.ZipInfo], name: str, most: int) -> None:
-    if (total := sum(i.file_size for i in infos)) > most:
-        found = f"{name} to declare {total / 2**30:,.1f} GB"
-        raise UserError(f"expected at most {most >> 30} GB unpacked, found {found}", ELSE)
+    with plain_faults(name), zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+        refuse_harm(infos, name)
+        refuse_large(infos, name, MOST_BYTES)
+        members = {PurePosixPath(info.filename): info for info in keep_files(infos)}
+        refuse_both([str(path) for path in members], name)
+        yield archive, members
 
 
 def choose_members(members: Members, name: str, skip_bad: bool) -> Members:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 
 from assay.curation.media.addresses import is_address
-from assay.curation.media.containers.base import Wanted, find_container, split_uri
+from assay.curation.media.containers.base import Wanted, find_container, split_uris
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
 
@@ -25,8 +26,8 @@ def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, 
     be read is a BadMedia. fresh: what was fetched from an address earlier may have changed there since."""
     in_containers: dict[str, list[Wanted]] = {}
     at_addresses: dict[int, str] = {}
-    for i, uri in enumerate(uris):
-        if inside := split_uri(uri):
+    for i, (uri, inside) in enumerate(split_uris(uris)):
+        if inside:
             in_containers.setdefault(inside.path, []).append(Wanted(inside.member, i))
         elif is_address(uri):
             at_addresses[i] = uri
@@ -47,7 +48,7 @@ def read_container(
 ) -> Iterator[tuple[int, bytes | BadMedia]]:
     """Read members of a container; one at an address is fetched whole."""
     container = find_container(path)
-    assert container, "split_uri knows containers alone"
+    assert container, "split_uris knows containers alone"
     if is_address(path):
         from assay.curation.media.remote import fetch_file
 
@@ -61,15 +62,25 @@ def read_container(
 
 
 def read_file(path: str) -> bytes | BadMedia:
+    """Read a file whole, in half the calls to the system that open() needs."""
     try:
-        if not os.path.isfile(path):  # nor a pipe, which would wait for ever
-            special = os.path.exists(path) and not os.path.isdir(path)
-            return BadMedia(
-                "is a pipe, a socket or a device" if special else "there is no such file"
-            )
-        if os.path.getsize(path) > MAX_BYTES:
-            return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
-        with open(path, "rb") as f:
-            return f.read()
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return BadMedia("there is no such file")
+    if not stat.S_ISREG(about.st_mode):  # a pipe would wait for ever
+        special = not stat.S_ISDIR(about.st_mode)
+        return BadMedia("is a pipe, a socket or a device" if special else "there is no such file")
+    if about.st_size > MAX_BYTES:
+        return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            blob = os.read(fd, about.st_size + 1)  # one more shows that it has grown
+            if len(blob) != about.st_size:
+                with open(fd, "rb", closefd=False) as rest:
+                    blob += rest.read()
+        finally:
+            os.close(fd)
     except OSError as e:
         return BadMedia(f"cannot be read ({e.strerror})")
+    return blob

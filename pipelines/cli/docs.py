@@ -6,12 +6,10 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import webbrowser
 from contextlib import suppress
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import assay
 from assay.curation.errors import UserError
@@ -20,23 +18,11 @@ from assay.curation.system.extras import require
 from assay.pipelines.cli.output import print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
+if TYPE_CHECKING:
+    from http.server import ThreadingHTTPServer
+
 PACKAGE = Path(assay.__file__).parent
 CONFIG = PACKAGE.parent / "mkdocs.yml"  # of a clone
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder, and logs no request."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class DocsServer(ThreadingHTTPServer):
-    """Serves the pages; a browser that hangs up is no error."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 def show_docs(args: argparse.Namespace) -> None:
@@ -44,6 +30,8 @@ def show_docs(args: argparse.Namespace) -> None:
 
     It is served on this machine alone, and loads nothing from elsewhere.
     """
+    import webbrowser
+
     with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
         site = build_site(Path(folder)) if CONFIG.is_file() else PACKAGE / "site"
         with open_server(site, args.port) as server:
@@ -66,8 +54,23 @@ def build_site(folder: Path) -> Path:
     return folder
 
 
-def open_server(site: Path, port: int) -> DocsServer:
+def open_server(site: Path, port: int) -> ThreadingHTTPServer:
     """Listen on 127.0.0.1; port 0 takes any free one."""
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class QuietHandler(SimpleHTTPRequestHandler):
+        """Serves a folder, and logs no request."""
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    class DocsServer(ThreadingHTTPServer):
+        """Serves the pages; a browser that hangs up is no error."""
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)
+
     try:
         return DocsServer(("127.0.0.1", port), partial(QuietHandler, directory=site))
     except (OSError, OverflowError) as e:

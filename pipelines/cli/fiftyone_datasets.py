@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation import Bench, text
 from assay.curation.errors import AmbiguousSource, Reading, UserError
-from assay.curation.formats.base import Source
-from assay.curation.formats.split_words import SPLITS, map_splits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +125,9 @@ def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> So
     the others are metadata.
     """
     import pandas as pd
+
+    from assay.curation.formats.base import Source
+    from assay.curation.formats.split_words import SPLITS, map_splits
 
     out, left_out, notes = [], [], []
     for s in samples:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from assay.curation.errors import UserError
 from assay.curation.plugins import discover
+from assay.curation.system.collector import keep_loaded
 from assay.curation.text import MAX_NAME, MAX_TEXT, check_text, escape_controls
 from assay.pipelines.cli import output
 from assay.pipelines.cli.interrupts import STOPPED
@@ -96,8 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        parser = make_parser()
-        args = parse_words(parser, list_parsers(parser), words)
+        with keep_loaded():
+            parser = make_parser()
+            args = parse_words(parser, list_parsers(parser), words)
         output.QUIET = args.quiet
         check_texts(args)
         return args.run(args) or 0

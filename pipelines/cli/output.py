@@ -22,6 +22,7 @@ from assay import curation
 from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.system import processes
+from assay.curation.system.collector import keep_loaded
 from assay.curation.text import defuse_formulas, escape_controls, format_count, write_csv
 from assay.curation.times import iso_time, localize, show_time
 
@@ -68,7 +69,10 @@ def bench_path(args: argparse.Namespace) -> Path:
 
 def open_bench(args: argparse.Namespace) -> Bench:
     """Open the bench, and print the notes about it."""
-    bench = curation.open(bench_path(args))
+    with keep_loaded():
+        import pandas  # noqa: F401 - all verbs that open a bench need it
+
+        bench = curation.open(bench_path(args))
     print_bench_notes(args, bench)
     return bench
 

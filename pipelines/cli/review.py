@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
+from assay.curation.system.collector import keep_loaded
 from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     draw_table,
@@ -37,11 +38,12 @@ QUEUE_WORDS = dict(
 
 def show_status(args: argparse.Namespace) -> None:
     """Show what the bench holds, what is flagged, what comes next."""
-    from assay.curation.review.label_noise import describe_noise
-    from assay.curation.review.progress import describe_random_rate
-
     bench = open_bench(args)
-    out, tell = bench.status(args.version), line_printer(args)
+    with keep_loaded():
+        from assay.curation.review.label_noise import describe_noise
+        from assay.curation.review.progress import describe_random_rate
+
+        out, tell = bench.status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
     tell(
         f"samples  {out['samples']:,} kept, {out['dropped']:,} out: "

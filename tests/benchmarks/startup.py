@@ -1,6 +1,9 @@
-"""How long `import assay.curation` takes beside `import numpy, duckdb`, which it cannot do without: median of seven processes each, in turn.
+"""How much CPU `import assay.curation` and `assay status` take, user and system, of 15 processes each, in turn.
 
-Then the CPU of `assay status` on 600 digits, asked under 1 s, beside `import pandas, duckdb`: the least and the median of nine.
+The limits: `import assay.curation` beside `import numpy, duckdb`, which it cannot do without; `assay status` on 600
+scanned digits in under 1 s, beside `import pandas, duckdb`.
+
+    python -m tests.benchmarks.startup [15]
 """
 
 import resource
@@ -8,27 +11,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from tests.helpers import bench_of, digits, table
+from tests.helpers import digits, scanned_bench
 
-
-def seconds(code):
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return time.perf_counter() - start
-
-
-taken = {code: [] for code in ("pass", "import numpy, duckdb", "import assay.curation")}
-for _ in range(7):
-    for code, runs in taken.items():
-        runs.append(seconds(code))
-bare = statistics.median(taken["pass"])
-for code, runs in taken.items():
-    print(
-        f"{code:<24} {statistics.median(runs) - bare:.3f} s over python itself ({min(runs) - bare:.3f} to {max(runs) - bare:.3f})"
-    )
+RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 15
 
 
 def cpu_seconds(command):
@@ -39,17 +26,17 @@ def cpu_seconds(command):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    place = Path(folder)
-    bench = bench_of(place / "bench", table(digits(600), place))
-    commands = {
-        "assay status": [sys.executable, "-P", "-m", "assay", "status", "-b", str(bench.path)],
-        "import pandas, duckdb": [sys.executable, "-c", "import pandas, duckdb"],
-    }
+    bench = scanned_bench(digits(600), Path(folder) / "digits")
+    codes = ("pass", "import numpy, duckdb", "import assay.curation", "import pandas, duckdb")
+    commands = {code: [sys.executable, "-c", code] for code in codes}
+    status = [sys.executable, "-P", "-m", "assay", "status", "-b", str(bench.path)]
+    commands["assay status"] = status
     used = {name: [] for name in commands}
-    for _ in range(10):
+    for run in range(RUNS + 1):  # the first fills the disk's cache
         for name, command in commands.items():
-            used[name].append(cpu_seconds(command))
+            used[name] += [cpu_seconds(command)] * (run > 0)
     for name, runs in used.items():
         print(
-            f"{name:<24} {min(runs[1:]):.3f} s of CPU at least, {statistics.median(runs[1:]):.3f} median"
+            f"{name:<24} {statistics.median(runs):.3f} s of CPU in the median of {RUNS},"
+            f" {min(runs):.3f} to {max(runs):.3f}"
         )

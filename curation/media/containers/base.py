@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from assay.curation.media.files import BadMedia
 from assay.curation.plugins import discover
+
+FEW = 100  # members of one container that are looked for as files one by one
 
 
 class Wanted(NamedTuple):
@@ -44,8 +47,47 @@ class InContainer(NamedTuple):
 
 def split_uri(uri: str) -> InContainer | None:
     """Split the uri of a container's member; None where it is a file's."""
-    match = _pattern().fullmatch(uri)
-    return InContainer(match[1], match[2]) if match and not os.path.isfile(uri) else None
+    inside = match_uri(uri)
+    return inside if inside and not os.path.isfile(uri) else None
+
+
+def split_uris(uris: Iterable[str]) -> Iterator[tuple[str, InContainer | None]]:
+    """Split many uris; yields each with its parts.
+
+    A folder is asked once for the files that are called as members are, where many are asked for.
+    """
+    asked: Counter[str] = Counter()  # by container
+    lookalikes: dict[str, bool] = {}
+    last = ""
+    for uri in uris:
+        if last and uri.startswith(f"{last}::") and len(uri) > len(last) + 2:
+            inside: InContainer | None = InContainer(last, uri[len(last) + 2 :])
+        else:
+            inside = match_uri(uri)
+        if not inside:
+            yield uri, None
+            continue
+        last = inside.path
+        asked[last] += 1
+        if asked[last] > FEW and last not in lookalikes:
+            lookalikes[last] = has_lookalike(last)
+        is_file = lookalikes.get(last, True) and os.path.isfile(uri)
+        yield uri, None if is_file else inside
+
+
+def match_uri(uri: str) -> InContainer | None:
+    """Split a uri by its text alone."""
+    match = _pattern().fullmatch(uri) if "::" in uri else None
+    return InContainer(match[1], match[2]) if match else None
+
+
+def has_lookalike(path: str) -> bool:
+    """Whether a file or a folder is called as a container's members are: cats.tar::1.jpg."""
+    folder, name = os.path.split(path)
+    try:
+        return any(found.startswith(f"{name}::") for found in os.listdir(folder or "."))
+    except OSError:
+        return True  # perhaps: each uri is looked at
 
 
 def list_containers() -> list[Container]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from assay.curation.media.containers.base import Wanted
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar_index import index_tar
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
@@ -30,14 +30,15 @@ class Tar:
             for member, i in wanted:
                 asked.setdefault(member, []).append(i)
             found = [m for m in index_tar(path).members if m.name in asked]
-            file = open(path, "rb", buffering=0)
+            opened = open(path, "rb", buffering=0)
         except (OSError, BadMedia) as e:
             reason = f"{path} {e}" if isinstance(e, BadMedia) else f"{path} cannot be read"
             yield from ((i, BadMedia(reason)) for _, i in wanted)
             return
-        with file:
+        with opened:
+            file = ReadAhead(opened.fileno())
             for member in found:
-                blob = read_part(file.fileno(), member.data, member.size)
+                blob = read_part(file, member.data, member.size)
                 yield from ((i, blob) for i in asked.pop(member.name))
         for missing, numbers in asked.items():
             yield from ((i, BadMedia(f"{path} has no member {missing[:200]}")) for i in numbers)
@@ -46,12 +47,12 @@ class Tar:
 CONTAINER = Tar()
 
 
-def read_part(fd: int, start: int, size: int) -> bytes | BadMedia:
+def read_part(file: ReadAhead, start: int, size: int) -> bytes | BadMedia:
     """Read some bytes of a file."""
     if size > MAX_BYTES:
         return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
     try:
-        blob = os.pread(fd, size, start)
+        blob = file.read(size, start)
     except OSError as e:
         return BadMedia(f"cannot be read ({e.strerror})")
     return blob if len(blob) == size else BadMedia("is cut short")

@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from typing import NamedTuple
+from zlib import adler32
 
+from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.files import BadMedia
 from assay.curation.text import format_count
 
@@ -71,13 +74,13 @@ def read_index(path: str) -> TarIndex:
     """Read the headers of a tar."""
     members: list[Member] = []
     names: set[str] = set()
-    with open(path, "rb", buffering=0) as file:
-        fd, size = file.fileno(), os.fstat(file.fileno()).st_size
+    with open(path, "rb", buffering=0) as opened:
+        file, size = ReadAhead(opened.fileno()), os.fstat(opened.fileno()).st_size
         at = 0
         while at + BLOCK <= size:
-            found = read_member(fd, at, size)
+            found = read_member(file, at, size)
             if found is None:
-                refuse_more(fd, at, size)
+                refuse_more(file.fd, at, size)
                 return TarIndex(members, at, True)
             member, kind = found
             if wrong := find_harm(member.name, kind):
@@ -95,14 +98,16 @@ def read_index(path: str) -> TarIndex:
     return TarIndex(members, at, False)
 
 
-def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
+def read_member(file: ReadAhead, at: int, size: int) -> tuple[Member, bytes] | None:
     """Read the headers of one member.
 
     Returns (member, its type), None at the end of the tar.
     """
-    start, extended, blocks = at, {}, os.pread(fd, 4 * BLOCK, at)
+    start, extended, blocks, skip = at, {}, file.read(4 * BLOCK, at), 0
     while True:
-        head = blocks[:BLOCK] if len(blocks) >= BLOCK else os.pread(fd, BLOCK, at)
+        head = blocks[skip : skip + BLOCK]
+        if len(head) < BLOCK:
+            head = file.read(BLOCK, at)
         if head == ZEROS and at == start:
             return None
         if len(head) < BLOCK or not is_header(head):
@@ -112,18 +117,21 @@ def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
             break
         if length > LONGEST:
             raise BadMedia(f"has a header of {format_count(length, 'byte')} at byte {at:,}")
-        padded = BLOCK + -(-length // BLOCK) * BLOCK
-        known = len(blocks) >= BLOCK + length
-        body = blocks[BLOCK : BLOCK + length] if known else os.pread(fd, length, at + BLOCK)
+        body = blocks[skip + BLOCK : skip + BLOCK + length]
+        if len(body) < length:
+            body = file.read(length, at + BLOCK)
         if kind == b"L":
             extended["path"] = body.rstrip(b"\0").decode("utf-8", "surrogateescape")
         elif kind != b"K":
             extended |= read_extended(body, at)
-        at, blocks = at + padded, blocks[padded:]
-    if any(name.startswith("GNU.sparse") for name in extended):
-        kind = b"S"
-    length = int(extended.get("size", length))
-    name = extended.get("path") or read_name(head)
+        padded = BLOCK + -(-length // BLOCK) * BLOCK
+        at, skip = at + padded, skip + padded
+    name = ""
+    if extended:
+        if any(name.startswith("GNU.sparse") for name in extended):
+            kind = b"S"
+        length, name = int(extended.get("size", length)), extended.get("path", "")
+    name = name or read_name(head)
     kind = b"5" if name.endswith("/") and kind in b"0\0" else b"0" if kind in b"\x007" else kind
     data = at + BLOCK
     end = data + (-(-length // BLOCK) * BLOCK if kind in b"0S" else 0)
@@ -134,28 +142,31 @@ def read_member(fd: int, at: int, size: int) -> tuple[Member, bytes] | None:
     return Member(name.removeprefix("./"), start, data, length, min(end, size)), kind
 
 
+@lru_cache(maxsize=16)  # the first of a member's two headers is often that of the one before
 def is_header(head: bytes) -> bool:
     """Whether the checksum of a header is right."""
     try:
-        told = int(head[148:156].split(b"\0")[0].strip() or b"0", 8)
+        told = int(head[148:156].partition(b"\0")[0].strip() or b"0", 8)
     except ValueError:
         return False
-    return told == sum(head) - sum(head[148:156]) + 8 * 32
+    # adler32 adds up to 256 bytes exactly, in a tenth of the time of Python's sum
+    first, second, last = adler32(head[:148]), adler32(head[156:400]), adler32(head[400:])
+    return told == (first & 0xFFFF) + (second & 0xFFFF) + (last & 0xFFFF) - 3 + 8 * 32
 
 
 def read_number(field: bytes, at: int) -> int:
     try:
         if field[0] == 0x80:  # too large for octal digits
             return int.from_bytes(field[1:], "big")
-        return int(field.split(b"\0")[0].strip() or b"0", 8)
+        return int(field.partition(b"\0")[0].strip() or b"0", 8)
     except ValueError:
         raise BadMedia(f"is damaged at byte {at:,}: a size is no number") from None
 
 
 def read_name(head: bytes) -> str:
-    name = head[:100].split(b"\0")[0]
-    if head[257:263] == b"ustar\0" and (prefix := head[345:500].split(b"\0")[0]):
-        name = prefix + b"/" + name
+    name = head[:100].partition(b"\0")[0]
+    if head[257:263] == b"ustar\0" and head[345]:
+        name = head[345:500].partition(b"\0")[0] + b"/" + name
     return name.decode("utf-8", "surrogateescape")
 
 
@@ -163,12 +174,14 @@ def read_extended(body: bytes, at: int) -> dict[str, str]:
     """Read the records "LENGTH NAME=VALUE" of an extended header."""
     found = {}
     try:
-        while body.rstrip(b"\0"):
-            length = int(body[: body.index(b" ")])
-            name, _, value = body[body.index(b" ") + 1 : length - 1].partition(b"=")
-            found[name.decode()] = value.decode("utf-8", "surrogateescape")
-            if length <= 0:
+        body = body.rstrip(b"\0")
+        while body:
+            told, blank, _ = body.partition(b" ")
+            length = int(told)
+            if not blank or length <= len(told):
                 raise ValueError
+            name, _, value = body[len(told) + 1 : length - 1].partition(b"=")
+            found[name.decode()] = value.decode("utf-8", "surrogateescape")
             body = body[length:]
         if not found.get("size", "0").isdigit():
             raise ValueError
@@ -181,7 +194,9 @@ def find_harm(name: str, kind: bytes) -> str | None:
     """Say what makes a member no plain file of its tar."""
     if kind not in b"05":
         return f"is {KINDS.get(kind, 'a sparse file' if kind == b'S' else 'no file')}"
-    if "\0" in name or "\\" in name or name.startswith("/") or ".." in name.split("/"):
+    if "\0" in name or "\\" in name or name.startswith("/"):
+        return "leaves the folder that it would be unpacked into"
+    if ".." in name and ".." in name.split("/"):
         return "leaves the folder that it would be unpacked into"
     if len(name) > 2_000:
         return "has too long a name"

@@ -13,7 +13,7 @@ import pytest
 
 import assay
 from assay import UserError
-from assay.curation.formats import uploads, zip_archive
+from assay.curation.formats import uploads, zip_archive, zip_checks
 from assay.curation.maintenance.garbage import collect_garbage
 from assay.curation.media.originals import read_bytes
 from assay.pipelines.cli import output
@@ -135,7 +135,7 @@ def test_hostile_zips_are_refused_and_leave_nothing(tmp_path, monkeypatch):
         ("MOST_BYTES", 100, "to declare"),
     ):
         with monkeypatch.context() as m:
-            m.setattr(zip_archive, bound, value)
+            m.setattr(zip_checks if bound == "MOST_MEMBERS" else zip_archive, bound, value)
             with pytest.raises(UserError, match=word):
                 hand_in(bench, good)
     left = [p for p in bench.path.rglob("*") if "arrays" not in p.parts]  # what was decoded stays
