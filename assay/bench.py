@@ -309,6 +309,7 @@ class Bench(curation.Bench):
         again: float = 0.0,
         who: str = "",
         opinion: str | None = None,
+        where: str = "",
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -319,8 +320,8 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = add_cells(super().queue(n, random, version, again, who, opinion), upto)
-        return Frame.of(rows, self, draw_queue)
+        rows = super().queue(n, random, version, again, who, opinion, where)
+        return Frame.of(add_cells(rows, upto), self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
