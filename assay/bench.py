@@ -881,9 +881,9 @@ VERBS = (
     "export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc guard "
     "import_classes issues keep_one label_issues log map mend_sources merge plan_experiment "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
-    "remove_trigger rename_class rename_cluster report restore revert reviewers rule rules "
-    "run_triggers runs scan set_rule similar split split_class sql start_experiment state status "
-    "suggest triggers undo write_sheet"
+    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule rules "
+    "run_triggers runs samples save_view scan set_rule similar split split_class sql start_experiment state status "
+    "suggest triggers undo views write_sheet"
 ).split()
 
 

@@ -167,8 +167,9 @@ class Snapshot:
         kind = self.column(name).kind
         if kind == "number":
             return array.to_numpy(zero_copy_only=False)
+        values = array.to_pylist()
         found = np.empty(len(at), object)
-        found[:] = array.to_pylist()
+        found[:] = [v and tuple(v) for v in values] if kind == "list" else values
         return found
 
     # ---- search and likeness
