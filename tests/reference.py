@@ -37,6 +37,7 @@ INTERNAL = {
     "labels",
     "table",
     "sample_table",
+    "embed",
 }  # of Bench, for Assay itself
 DOES = dict(
     question="stands above the report",
