@@ -20,7 +20,7 @@ TOO_MANY = 1000  # different texts from which on a column is no facet unless it 
 
 @dataclass(frozen=True)
 class Facet:
-    """How often each value of a column is, or a histogram of it."""
+    """How often each value is, or a histogram."""
 
     name: str
     values: list[tuple[str | float | bool, int]] = field(

@@ -73,9 +73,9 @@ CASTS = dict(
 
 
 def price_pattern(pattern: str) -> int:
-    """Price a regular expression: steps for each character of what it reads, about.
+    """Price a regular expression by its length and counted repetitions.
 
-    Its length, times its counted repetitions: they are written out before it is run.
+    About the steps for each character that it reads: repetitions are written out before it is run.
     """
     price = len(pattern)
     for low, high in REPEATED.findall(pattern):
@@ -89,5 +89,8 @@ def quote_text(text: str) -> str:
 
 
 def quote_name(name: str) -> str:
-    """Write a column's name as a condition does: quoted where it is no plain word."""
+    """Write a column's name as a condition does.
+
+    Quoted, where it is no plain word.
+    """
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'

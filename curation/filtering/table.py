@@ -1,4 +1,4 @@
-"""All samples as one table: found by a condition, sorted, searched and counted."""
+"""Find, sort, search and count the samples of a bench."""
 
 from __future__ import annotations
 
@@ -228,7 +228,10 @@ class SampleTable:
 
 
 def explain_error(e: duckdb.Error, late: bool, text: str, names: dict[str, str]) -> FilterError:
-    """Say what kept a condition from being answered; names: as _run takes them."""
+    """Say what kept a condition from being answered.
+
+    names: as _run takes them.
+    """
     if late:
         return FilterError(text, None, f"an answer within {SECONDS:g} s", "none", "ask for less")
     if isinstance(e, duckdb.OutOfMemoryException):
