@@ -165,7 +165,9 @@ class SampleTable:
             parameters = words
         query = f"select position from samples where {sql}"
         names = {code: name for name, code in condition.columns.items()}
-        return np.sort(self._run(snapshot, arrays, query, parameters, where, names)["position"])
+        found = self._run(snapshot, arrays, query, parameters, where, names)["position"]
+        # they come in order, as a rule: to sort them costs four times as much as to find them
+        return found if (found[1:] > found[:-1]).all() else np.sort(found)
 
     def _sort(
         self, snapshot: Snapshot, found: NDArray[np.int64], keys: list[SortKey], text: str
