@@ -1,5 +1,8 @@
 // One item, one key, the next item: pictures are fetched ahead, decisions are kept in the browser until the server has stored them.
 
+import { gate, keysOf, load, nameForm, presses, typed } from "./seen.js";
+import { why } from "./why.js";
+
 const AHEAD = 12; // pictures that are ready before they are asked for
 const FIXED = 3; // next items that a re-scoring leaves in place
 const KEYS = { Enter: "suggested", s: "suggested", " ": "given", g: "given", n: "unsure", d: "drop", u: "undo", Backspace: "undo",

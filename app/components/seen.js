@@ -4,7 +4,7 @@ const SEEN = 150; // ms that a picture is on the screen before a decision counts
 const HELD = 1000; // ms within which a key that nobody let go is still the same press; later its keyup was lost
 const QUICK = 0.4, MANY_QUICK = 10; // seconds; so many decisions in a row that took less are asked about
 
-function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
+export function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
   const img = new Image();
   const set = (state) => { img.state = state; img.classList.toggle("gone", state === "broken"); img.dispatchEvent(new Event("state")); };
   (async () => {
@@ -20,7 +20,7 @@ function load(url) { // an image whose `state` is coming, there or broken; "stat
   return img;
 }
 
-function watch(img, seen) { // calls seen(when it was painted), once it has been on the screen for SEEN ms; returns what stops the watching
+export function watch(img, seen) { // calls seen(when it was painted), once it has been on the screen for SEEN ms; returns what stops the watching
   let inside = false, frame = null, timer = null;
   const look = () => {
     cancelAnimationFrame(frame); clearTimeout(timer);
@@ -38,7 +38,7 @@ function watch(img, seen) { // calls seen(when it was painted), once it has been
   return stop;
 }
 
-function presses() { // tells a new press of a key from one that is held, with `repeat` or without it
+export function presses() { // tells a new press of a key from one that is held, with `repeat` or without it
   const down = new Map(), up = (e) => down.delete(e.code), none = () => down.clear();
   document.addEventListener("keyup", up, true);
   window.addEventListener("blur", none);
@@ -48,7 +48,7 @@ function presses() { // tells a new press of a key from one that is held, with `
   };
 }
 
-function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
+export function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
   if (document.activeElement?.matches("input")) document.activeElement.blur(); // who has just said their name there decides with the next key
   let img = null, shown = 0, since = null, quick = [], asking = false, unwatch = () => {};
   const pause = root.querySelector('[data-is="pause"]');
@@ -104,7 +104,7 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
   };
 }
 
-function nameForm(box, proposal, named) { // asks who decides, where nobody has said; a proposal stands there until somebody takes it
+export function nameForm(box, proposal, named) { // asks who decides, where nobody has said; a proposal stands there until somebody takes it
   const form = document.createElement("form"), words = document.createElement("label"), input = document.createElement("input"), go = document.createElement("button");
   words.textContent = "Who decides? The name goes into the log with every decision. ";
   Object.assign(input, { value: proposal ?? "", placeholder: "your name", maxLength: 300, autocomplete: "name", ariaLabel: "your name" });
@@ -119,7 +119,7 @@ function nameForm(box, proposal, named) { // asks who decides, where nobody has 
   input.select();
 }
 
-function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
+export function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes;
   return [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((k) => !taken.includes(k)).slice(0, classes.length);
 }
@@ -129,7 +129,7 @@ function steps(a, b) { // letters to change, add or leave out until one name is 
   for (const [i, x] of [...a].entries()) row = row.reduce((now, up, k) => [...now, k ? Math.min(up + 1, now[k - 1] + 1, row[k - 1] + (x !== b[k - 1])) : i + 1], []);
   return row.at(-1);
 }
-function typed(input, classes, decide, tell, add) { // a class by its name, or by as much of it as no other begins with; add: where there may be new ones
+export function typed(input, classes, decide, tell, add) { // a class by its name, or by as much of it as no other begins with; add: where there may be new ones
   input.onkeydown = (e) => {
     e.stopPropagation();
     if (e.key === "Escape") { input.value = ""; input.blur(); }

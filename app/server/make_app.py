@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.links import AccessKeys
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -244,6 +245,7 @@ def make_routes(path: str | Path) -> list[Route]:
 
     return [
         Route("/overview", first_page),  # Streamlit knows its first page by no name
+        COMPONENT_ROUTE,
         Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
