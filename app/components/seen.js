@@ -60,6 +60,8 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
   };
   function ask(yes) {
     asking = yes;
+    const took = quick.reduce((sum, one) => sum + one.seconds, 0);
+    if (yes) pause.querySelector("p").textContent = `Ten decisions in ${took.toFixed(1)} s. Did you look at every picture?`;
     root.classList.toggle("paused", yes);
     pause.hidden = !yes;
   }
@@ -67,8 +69,7 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
     const box = picture.getBoundingClientRect(), middle = box.top + box.height / 2;
     if (box.height && (middle < 0 || middle > innerHeight)) picture.scrollIntoView({ block: "center" });
   }
-  const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some); };
-  pause.querySelector("p").textContent = `${MANY_QUICK} decisions in a row took less than ${QUICK} s each. Did you look at every picture?`;
+  const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some.map((one) => one.what)); };
   pause.querySelector('[data-is="stand"]').onclick = () => answer(true);
   pause.querySelector('[data-is="take-back"]').onclick = () => answer(false);
   return {
@@ -92,8 +93,8 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
       }
       return null;
     },
-    decided(what, seconds) { quick = seconds < QUICK ? [...quick, what] : []; if (quick.length >= MANY_QUICK) ask(true); },
-    undone(what) { quick = quick.filter((w) => w !== what); },
+    decided(what, seconds) { quick = seconds < QUICK ? [...quick, { what, seconds }] : []; if (quick.length >= MANY_QUICK) ask(true); },
+    undone(what) { quick = quick.filter((one) => one.what !== what); },
     asking: () => asking,
     answered(e, held) { // a key goes to the question; true unless it is the browser's
       const key = e.key.toLowerCase();
