@@ -1,14 +1,17 @@
 """Review as a person works it: undo and redo, the film strip, neighbours, the viewer, own keys; nothing tells a random draw."""
 
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import assay
 from assay.app.server import review_rows, review_session
+from assay.app.server.thumbnails import Thumbnails
 from tests.browser import browser, find_barriers, look, look_through, stored, until, workbench
-from tests.helpers import digits, scanned_bench
+from tests.helpers import bench_of, digits, png, scanned_bench
 
 WORDS = "zero one two three four five six seven eight nine".split()
 
@@ -257,6 +260,18 @@ def test_nothing_on_the_screen_tells_what_was_drawn_at_random(bench, server, chr
         press(page, "n")
     assert shapes[True] == shapes[False] and len(shapes[True]) == 1
     page.context.close()
+
+
+@pytest.mark.slow
+def test_what_is_looked_at_closely_comes_in_all_its_pixels_and_is_not_held(tmp_path):
+    rng = np.random.default_rng(0)
+    table = digits(40).assign(
+        image=lambda t: [png(rng.integers(0, 255, (900, 1300))) for _ in t.id]
+    )
+    bench = bench_of(table, tmp_path)
+    row, thumbnails = bench.state().iloc[0], Thumbnails(bench)
+    sizes = [Image.open(io.BytesIO(thumbnails.load(row, side))).size for side in (512, 4096)]
+    assert sizes == [(512, 354), (1300, 900)] and [side for _, side in thumbnails.kept] == [512]
 
 
 @pytest.mark.slow
