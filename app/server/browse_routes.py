@@ -1,0 +1,189 @@
+"""The routes of Browse: orders, captions, sprites, facets, acts, one sample."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from assay.app.server.browse_acts import act
+from assay.app.server.browse_view import Asked, BrowseView, words
+from assay.app.server.requests import (
+    answer_errors,
+    parse_whole_number,
+    read_body,
+    read_field,
+)
+from assay.app.server.review_session import ReviewSession
+from assay.app.server.sample_details import describe_sample
+from assay.app.server.sprites import CELLS, make_sprite
+from assay.curation.errors import FilterError, UserError
+
+CODE = Path(__file__).parents[1] / "components" / "browse"
+LARGEST = 16 << 20  # bytes of an act: two million positions
+FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
+PICTURE = "picture:"  # a picture that was dropped in, in place of a sample's id
+
+
+def code_version() -> str:
+    """The digest of the component's code, which is part of its address."""
+    digest = sha256()
+    for file in sorted(CODE.glob("*.js")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read_asked(request: Request, pictures: dict[str, bytes]) -> Asked:
+    """Read what a page asks for of its query."""
+    query = request.query_params
+    like: list[str | bytes] = []
+    for name in words(query.getlist("like")):
+        if name.startswith(PICTURE):
+            if name not in pictures:
+                raise UserError(
+                    "expected a picture that was dropped in, found one of an earlier server",
+                    "drop it in again",
+                )
+            like.append(pictures[name])
+        else:
+            like.append(name)
+    return Asked(
+        words(query.getlist("q")),
+        query.get("sort", ""),
+        query.get("search", ""),
+        tuple(like),
+        query.get("group", ""),
+    )
+
+
+def filter_answer(e: FilterError) -> JSONResponse:
+    """Answer a wrong condition: what is wrong, in which one, and where."""
+    told = dict(error=e.problem, hint=e.hint, place=e.place, condition=getattr(e, "condition", None))
+    return JSONResponse(told, 400)
+
+
+def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
+    """Make the routes of Browse; each works in a thread."""
+    views: dict[str, BrowseView] = {}
+    pictures: dict[str, bytes] = {}
+    opening = threading.Lock()
+
+    def view() -> BrowseView:
+        with opening:
+            bench = session().bench
+            return views.setdefault(str(bench.path), BrowseView(bench))
+
+    def answering(work: Callable[[Request], Any]) -> Callable:
+        """Do some work in a thread; what is wrong with a condition is marked."""
+
+        @answer_errors
+        async def answer(request: Request) -> Response:
+            try:
+                found = await run_in_threadpool(work, request)
+            except FilterError as e:
+                return filter_answer(e)
+            return found if isinstance(found, Response) else JSONResponse(found)
+
+        return answer
+
+    def describe(request: Request) -> dict:
+        return view().describe()
+
+    def samples(request: Request) -> Response:
+        after = parse_whole_number(request.query_params.get("after", "0"), "after")
+        packed = view().pack_order(read_asked(request, pictures), after)
+        return Response(packed, media_type="application/octet-stream")
+
+    def tiles(request: Request) -> dict:
+        page = parse_whole_number(request.path_params["page"], "page")
+        return view().read_tiles(request.path_params["of"], page)
+
+    def sprite(request: Request) -> Response:
+        number = parse_whole_number(request.path_params["n"], "sprite")
+        order = view().find_order(request.query_params.get("of", ""))
+        part = order.positions[number * CELLS : (number + 1) * CELLS]
+        ids = view().refresh().rows(part, []).index
+        state = session().bench.state()
+        jpeg, unreadable = make_sprite(session().thumbnails, state.reindex(ids))
+        headers = FOR_EVER if not unreadable else {"cache-control": "no-store"}
+        told = {"x-unreadable": json.dumps(unreadable)}
+        return Response(jpeg, media_type="image/jpeg", headers=headers | told)
+
+    def facets(request: Request) -> list:
+        asked = read_asked(request, pictures)
+        names = words(request.query_params.getlist("name"))
+        table = view().refresh()
+        found = table.facets(asked.where, list(names) or None, asked.search)
+        return [describe_facet(f) for f in found]
+
+    def position(request: Request) -> dict:
+        since = parse_whole_number(request.query_params.get("since", "0"), "since")
+        found = session().bench.rows(
+            """select who, count(distinct sample), max(seq) from edits where seq > ?
+            group by who order by 2 desc""",
+            [since],
+        )
+        return dict(
+            seq=max((seq for *_, seq in found), default=since), by=[row[:2] for row in found]
+        )
+
+    def sample(request: Request) -> dict:
+        name, who = request.path_params["sample"], request.query_params.get("who", "")
+        return describe_sample(session().bench, name, who, view().read_row(name))
+
+    async def code(request: Request) -> Response:
+        file = CODE / Path(request.path_params["file"]).name
+        if file.suffix != ".js" or not file.exists():
+            return Response("no such file", 404)
+        return Response(file.read_bytes(), media_type="text/javascript", headers=FOR_EVER)
+
+    @answer_errors
+    async def change(request: Request) -> Response:
+        asked = await read_body(request, LARGEST)
+        who = read_field(asked, "who", str, "")
+        found = await run_in_threadpool(act, view(), session(), asked, who)
+        return JSONResponse(found)
+
+    @answer_errors
+    async def picture(request: Request) -> Response:
+        asked = await read_body(request, LARGEST)
+        try:
+            blob = base64.b64decode(read_field(asked, "picture", str, ""), validate=True)
+        except binascii.Error:
+            raise UserError("expected a picture, found another value", "drop it in again") from None
+        name = PICTURE + sha256(blob).hexdigest()[:16]
+        await run_in_threadpool(view().refresh().select, like=[blob])
+        pictures[name] = blob
+        while len(pictures) > 16:
+            pictures.pop(next(iter(pictures)))
+        return JSONResponse(dict(like=name))
+
+    return [
+        Route("/assay/browse", answering(describe)),
+        Route("/assay/browse/{version}/{file}", code),
+        Route("/assay/samples", answering(samples)),
+        Route("/assay/tiles/{of}/{page}", answering(tiles)),
+        Route("/assay/sprite/{n}", answering(sprite)),
+        Route("/assay/facets", answering(facets)),
+        Route("/assay/position", answering(position)),
+        Route("/assay/sample/{sample}", answering(sample)),
+        Route("/assay/act", change, methods=["POST"]),
+        Route("/assay/picture", picture, methods=["POST"]),
+    ]
+
+
+def describe_facet(facet: Any) -> dict:
+    """Describe a facet as JSON."""
+    from dataclasses import asdict
+
+    return asdict(facet)

@@ -1,0 +1,298 @@
+"""The filtered set as Browse asks for it: orders, tiles and facets.
+
+An order is what a filter chose, sorted: positions in the table of all samples. It is known by a
+digest, so that pictures and acts can name it, and what is drawn of it never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from cachetools import LRUCache
+
+from assay.curation.errors import FilterError, UserError
+from assay.curation.filtering.table import SampleTable
+from assay.curation.splits import LOCKED
+from assay.curation.text import format_count
+from assay.curation.versioning.class_list import tabulate_classes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.storage.interface import Bench
+
+ORDERS = 32  # filters that are remembered
+PAGE = 250_000  # positions in one answer: 1 MB
+TILES = 400  # samples whose captions come at once
+NO_GROUP = "none"
+GROUPS = dict(
+    label="class",
+    pair="label and suggestion",
+    cluster="cluster",
+    duplicate_group="duplicates",
+    reviewers="reviewer",
+    split="split",
+)
+CAPTIONS = "key label suggestion flagged split reviewed keep duplicate_group tags".split()
+
+
+class Asked(NamedTuple):
+    """What a page asks for, as its address says."""
+
+    conditions: tuple[str, ...] = ()  # each is one chip; all must hold
+    sort: str = ""
+    search: str = ""
+    like: tuple[str | bytes, ...] = ()
+    group: str = ""
+
+    @property
+    def where(self) -> str:
+        """All conditions as one."""
+        return " and ".join(f"({c})" for c in self.conditions)
+
+
+@dataclass
+class Order:
+    """The samples that a filter chose, in order."""
+
+    digest: str
+    positions: np.ndarray  # (n,) int32 rows of the table
+    seq: int
+    groups: list[tuple[str, int]] = field(default_factory=list)  # name, samples
+
+
+class BrowseView:
+    """One bench's samples, as open pages see them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.lock = bench, threading.RLock()
+        self.orders: LRUCache = LRUCache(ORDERS)
+        self.answers: LRUCache = LRUCache(ORDERS)
+        self.table: SampleTable | None = None
+        self.stamp, self.rows = "", -1
+
+    def refresh(self) -> SampleTable:
+        """Bring the table to the end of the log."""
+        with self.lock:
+            if self.table is None:
+                self.table = SampleTable(self.bench)
+                self.answers.clear()
+            elif self.table.refresh():
+                self.answers.clear()
+            if self.rows != self.count():
+                # what positions mean changes only when samples come or go
+                ids = "\n".join(self.table.rows(np.arange(self.count()), []).index)
+                self.stamp = blake2b(ids.encode(), digest_size=8).hexdigest()
+                self.rows = self.count()
+            return self.table
+
+    def count(self) -> int:
+        """Count the samples of the table."""
+        assert self.table is not None, "it was refreshed"
+        return len(self.table)
+
+    # ---- orders
+
+    def choose(self, asked: Asked) -> Order:
+        """Choose and sort the samples that a page asks for."""
+        with self.lock:
+            table = self.refresh()
+            found = self.answers.get(asked)
+            if found is not None:
+                return found
+            positions = self.select(table, asked)
+            groups: list = []
+            if asked.group:
+                positions, groups = self.sort_groups(table, positions, asked.group)
+            positions = np.ascontiguousarray(positions, "<i4")
+            told = blake2b(positions.tobytes() + self.stamp.encode(), digest_size=12)
+            order = Order(told.hexdigest(), positions, table.upto, groups)
+            self.orders[order.digest] = self.answers[asked] = order
+            return order
+
+    def select(self, table: SampleTable, asked: Asked) -> np.ndarray:
+        """Select; a wrong condition says which of them it is."""
+        try:
+            return table.select(asked.where, asked.sort, asked.search, asked.like)
+        except FilterError:
+            for number, condition in enumerate(asked.conditions):
+                try:
+                    table.select(condition)
+                except FilterError as e:
+                    e.condition = number
+                    raise
+            raise
+
+    def find_order(self, digest: str) -> Order:
+        """Find an order that was answered before."""
+        with self.lock:
+            found = self.orders.get(digest)
+        if found is None:
+            raise UserError(
+                "expected a filter of this page, found one that is no longer known",
+                "the page asks for it anew",
+            )
+        return found
+
+    def sort_groups(
+        self, table: SampleTable, positions: np.ndarray, by: str
+    ) -> tuple[np.ndarray, list[tuple[str, int]]]:
+        """Put the samples of a group together; within it the order stays."""
+        import pandas as pd
+
+        if by not in GROUPS:
+            raise UserError(
+                f"expected one of {', '.join(GROUPS)} to group by, found {by[:40]!r}",
+                "choose one of them",
+            )
+        if by == "pair":
+            rows = table.rows(positions, ["label", "suggestion", "flagged"])
+            doubted = rows.flagged.eq(True).to_numpy()
+            label = rows.label.astype(object).where(rows.label.notna(), "no label")
+            pairs = label + " → " + rows.suggestion.astype(object)
+            values = pairs.where(doubted, "not doubted")
+        else:
+            values = table.rows(positions, [by])[by].astype(object)
+            if by == "reviewers":
+                values = values.map(lambda people: ", ".join(people) or None)
+        codes, names = pd.factorize(values.to_numpy(object))
+        sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+        rank = np.empty(len(names) + 1, int)  # the last, -1, is that of those without a value
+        rank[-1] = len(names)
+        rank[np.array(self.order_names(by, list(names), sizes), int)] = np.arange(len(names))
+        order = np.argsort(rank[codes], kind="stable")
+        shown = np.bincount(rank[codes], minlength=len(names) + 1)
+        named = sorted(range(len(names)), key=lambda i: rank[i])
+        groups = [(str(names[i]), int(shown[rank[i]])) for i in named]
+        return positions[order], [g for g in [*groups, (NO_GROUP, int(shown[-1]))] if g[1]]
+
+    def order_names(self, by: str, names: list, sizes: np.ndarray) -> list[int]:
+        """Order the names of groups: classes as they are declared, the others by size."""
+        if by == "label":
+            place = {name: i for i, name in enumerate(tabulate_classes(self.bench).name)}
+            return sorted(range(len(names)), key=lambda i: (place.get(names[i], len(place))))
+        return sorted(range(len(names)), key=lambda i: (-sizes[i], str(names[i])))
+
+    # ---- what is drawn of an order
+
+    def pack_order(self, asked: Asked, after: int = 0) -> bytes:
+        """Pack an order: the length of a header, the header (JSON), positions as int32.
+
+        At most PAGE positions, from `after` on.
+        """
+        order = self.choose(asked)
+        header = dict(
+            of=order.digest,
+            total=len(order.positions),
+            all=self.rows,
+            seq=order.seq,
+            table=self.stamp,
+            groups=order.groups,
+            after=after,
+        )
+        told = json.dumps(header).encode()
+        told += b" " * (-len(told) % 4)
+        part = order.positions[after : after + PAGE]
+        return np.array([len(told)], "<u4").tobytes() + told + part.tobytes()
+
+    def read_tiles(self, digest: str, page: int) -> dict[str, Any]:
+        """Read what stands under the pictures of a page of an order, by columns."""
+        order = self.find_order(digest)
+        part = order.positions[page * TILES : (page + 1) * TILES]
+        with self.lock:
+            table = self.refresh()
+            names = [c for c in CAPTIONS if c in table.columns]
+            rows = table.rows(part, names)
+        captions = {c: encode_column(rows[c]) for c in names}
+        return dict(seq=table.upto, ids=list(rows.index), rows=captions)
+
+    def read_row(self, sample: str) -> dict[str, Any]:
+        """Read what the table says of one sample: {} where it has none."""
+        with self.lock:
+            table = self.refresh()
+            at = table.rows(np.arange(len(table)), []).index.get_indexer([sample])
+            if at[0] < 0:
+                return {}
+            row = table.rows(at, list(table.columns)).iloc[0]
+        return {name: to_plain(value) for name, value in row.items()}
+
+    def chosen_positions(self, chosen: dict) -> np.ndarray:
+        """Find which rows a page has chosen.
+
+        chosen: dict of (an order) and but (those of it that are not meant), or table (what the
+        positions mean) and only (positions).
+        """
+        if "only" in chosen:
+            found = to_positions(chosen["only"], self.count())
+            if chosen.get("table") != self.stamp:
+                raise UserError(
+                    "expected samples of this bench as it is, found some of what it was",
+                    "select them again: samples came or went meanwhile",
+                )
+            return found
+        order = self.find_order(str(chosen.get("of")))
+        but = to_positions(chosen.get("but", []), self.count())
+        return order.positions[~np.isin(order.positions, but)]
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what can be asked: columns, classes, groups."""
+        table = self.refresh()
+        classes = tabulate_classes(self.bench)
+        columns = [
+            dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test)
+            for c in table.columns.values()
+        ]
+        return dict(
+            columns=columns,
+            classes=[[n, c] for n, c in zip(classes.name, classes.colour)],
+            groups=[[k, v] for k, v in GROUPS.items() if k == "pair" or k in table.columns],
+            locked=list(LOCKED),
+            seq=table.upto,
+            all=self.rows,
+            given=str(self.bench.given),
+        )
+
+
+def to_positions(given: Any, count: int) -> np.ndarray:
+    """Read positions that a browser sent."""
+    sound = isinstance(given, list) and all(type(p) is int and 0 <= p < count for p in given)
+    if not sound:
+        raise UserError(
+            f"expected positions of {format_count(count, 'sample')}, found another value",
+            "reload the page",
+        )
+    return np.array(given, "i8")
+
+
+def encode_column(values: pd.Series) -> dict[str, list]:
+    """Encode a column as its different values and a code for each row."""
+    codes: dict[str, int] = {}
+    different, out = [], []
+    for value in values:
+        plain = to_plain(value)
+        key = json.dumps(plain)
+        if key not in codes:
+            codes[key] = len(different)
+            different.append(plain)
+        out.append(codes[key])
+    return dict(values=different, codes=out)
+
+
+def to_plain(value: Any) -> Any:
+    """Write a cell as JSON knows it."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return [to_plain(v) for v in value]
+    if value is None or value != value or str(value) == "<NA>":
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def words(values: Sequence[str]) -> tuple[str, ...]:
+    """Keep what says anything."""
+    return tuple(v for v in values if v.strip())
