@@ -164,6 +164,32 @@ class DamagedFile(UserError):
         self.reason = clean_message(reason)
 
 
+class FilterError(UserError):
+    """A condition or an order that cannot be read; `place` marks what is wrong with it."""
+
+    code = "bad_filter"
+
+    def __init__(
+        self, text: str, place: tuple[int, int] | None, expected: str, found: str, hint: str
+    ) -> None:
+        """Mark the place (characters, the second not included) in the text."""
+        self.text, self.place, self.expected, self.found = text, place, expected, found
+        problem = f"expected {expected}, found {shorten(found, 200)}"
+        if place is not None:
+            problem += f"\n{mark_place(text, place)}"
+        super().__init__(problem, hint or "assay samples --columns lists what can be asked for")
+
+
+def mark_place(text: str, place: tuple[int, int]) -> str:
+    """Show a place of a text: its line, and marks under the characters."""
+    start = text.rfind("\n", 0, place[0]) + 1
+    line, at = text[start:].split("\n", 1)[0].expandtabs(1), place[0] - start
+    cut = max(0, at - 60)
+    shown = line[cut : cut + 100]
+    marks = max(1, min(place[1] - place[0], len(shown) - at + cut))
+    return f"  {shown}\n  {' ' * (at - cut)}{'^' * marks}"
+
+
 def require_file(path: str | Path, expected: str, hint: str) -> None:
     """Refuse a path where nothing lies."""
     with suppress(OSError, ValueError):  # what cannot be asked for is refused where it is opened

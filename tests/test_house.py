@@ -24,6 +24,7 @@ curation.label_quality curation.formats
 curation.issues curation.predictions curation.maintenance
 curation.slicing
 curation.review curation.selection
+curation.filtering
 curation.bench
 pipelines.jobs
 pipelines.engines pipelines.embedders pipelines.fiftyone

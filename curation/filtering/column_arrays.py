@@ -1,0 +1,227 @@
+"""Read the columns of all samples as Arrow arrays, each part of the bench when it is first asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.features.neighbor_graph import load_nodes
+from assay.curation.features.scan_settings import read_settings
+from assay.curation.issues import image_properties, opinions
+from assay.curation.issues.listing import load_issues, open_issues
+from assay.curation.label_quality.live import label_scores
+from assay.curation.slicing.clusters import Clusters
+from assay.curation.storage.arrays import locate_hashes
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.schema import END, PERSON_KINDS
+from assay.curation.storage.shards import Shards
+from assay.curation.versioning.class_names import offer_names
+from assay.curation.versioning.live_edits import ALIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+REVIEWERS = f"""with {ALIVE.format(only=f"and kind in {PERSON_KINDS}")}
+select distinct sample, who from alive order by sample, who"""
+
+
+def read_state(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read what stands: ids, names, labels, split, decisions, tags, sizes."""
+    import pyarrow as pa
+
+    text = ("source", "label", "given_label", "split")
+    out = {name: encode_texts(state[name].to_numpy(object)) for name in text}
+    out |= {
+        "sample": pa.array(state.index.to_numpy(object), pa.string()),
+        "key": pa.array(state.key.to_numpy(object), pa.string()),
+        "path": pa.array(state.uri.to_numpy(object), pa.string()),
+        "keep": pa.array(state.keep.to_numpy(bool)),
+        "reviewed": pa.array(state.reviewed.to_numpy(bool)),
+        "decision": name_decisions(state),
+        "tags": make_lists(*list_tags(state), len(state)),
+    }
+    return out | {side: pa.array(state[side].to_numpy("f8")) for side in ("width", "height")}
+
+
+def list_tags(state: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """List which row has which tag."""
+    tags = state.tags.to_numpy(object)
+    size = np.fromiter(map(len, tags), int, len(tags))
+    return np.repeat(np.arange(len(tags)), size), [
+        t for row in np.flatnonzero(size) for t in tags[row]
+    ]
+
+
+def name_decisions(state: pd.DataFrame) -> pa.Array:
+    """Say what people decided about each sample; null where nobody has."""
+    verdict = state.verdict.to_numpy(object)
+    relabelled = (verdict == "set") & (
+        state.label.to_numpy(object) != state.given_label.to_numpy(object)
+    )
+    keep = state.keep.to_numpy(bool)
+    names = ["confirmed", "relabelled", "unsure", "dropped", "restored"]
+    code = np.select(
+        [~keep, verdict == "confirm", verdict == "unsure", relabelled], [3, 0, 2, 1], 4
+    )
+    return from_codes(np.where(state.reviewed.to_numpy(bool), code, -1), names)
+
+
+def read_reviewers(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read who has decided about each sample: what stands, not what was undone."""
+    with bench.connect() as con:
+        offer_names(con)
+        found = con.execute(REVIEWERS, dict(upto=END)).fetchnumpy()
+    rows = state.index.get_indexer(found["sample"])
+    return dict(reviewers=make_lists(rows[rows >= 0], found["who"][rows >= 0], len(state)))
+
+
+def read_scores(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read what the model makes of the labels."""
+    return place_scores(label_scores(bench), state)
+
+
+def place_scores(found: pd.DataFrame, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Give each scored row its place among all samples.
+
+    found: a frame as score_labels makes it.
+    """
+    import pyarrow as pa
+
+    rows = state.index.get_indexer(found.index)
+    found, rows = found[rows >= 0], rows[rows >= 0]
+    n, out = len(state), {}
+    for name in ("score", "confidence"):
+        values = np.full(n, np.nan)
+        values[rows] = found[name]
+        out[name] = pa.array(values, from_pandas=True)
+    suggestion = np.full(n, None, object)
+    suggestion[rows] = found.suggestion
+    flagged, scored = np.zeros(n, bool), np.zeros(n, bool)
+    flagged[rows], scored[rows] = found.flagged, True
+    return out | dict(suggestion=encode_texts(suggestion), flagged=pa.array(flagged, mask=~scored))
+
+
+def read_issues(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read the kinds of each sample's open issues."""
+    found, rows = open_issues(state, load_issues(bench, columns=["kind", "sample"]))
+    kinds = found.kind.to_numpy(object)
+    return dict(issues=make_lists(rows[rows >= 0], kinds[rows >= 0], len(state)))
+
+
+def read_clusters(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read the fine cluster of each image, as the last scan left them."""
+    kept = Clusters.load(bench.arrays / "clusters.npz", read_settings(bench)["folder"])
+    if kept is None:
+        raise UserError(
+            "expected clusters of the images, found none yet",
+            f"run: assay clusters -b {bench.given}",
+        )
+    at = locate_hashes(kept.hashes, state.content_hash)
+    names = [f"cluster {i}" for i in range(int(kept.fine.max(initial=-1)) + 1)]
+    return dict(cluster=from_codes(np.where(at < 0, -1, kept.fine[at]), names))
+
+
+def read_duplicates(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Number the groups of kept exact and near duplicates."""
+    import pyarrow as pa
+
+    graph, node = load_nodes(bench, state)
+    group, keep = graph.groups[node], state.keep.to_numpy(bool)
+    size = np.bincount(group[keep], minlength=len(graph.groups))
+    several = keep & (size[group] > 1)
+    return dict(duplicate_group=pa.array(group.astype("f8"), mask=~several))
+
+
+def read_properties(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
+    """Read what the scan measured of each image; null where it is new."""
+    import pyarrow as pa
+
+    shards = Shards(bench.arrays / "quality" / image_properties.FOLDER)
+    at = shards.find(state.content_hash)
+    there = np.flatnonzero(at >= 0)
+    values = np.full((len(state), len(image_properties.COLUMNS)), np.nan)
+    if len(there):
+        values[there] = shards.rows(state.content_hash.iloc[there])[np.arange(len(there))]
+    columns = zip(image_properties.COLUMNS, values.T)
+    return {name: pa.array(np.ascontiguousarray(v), from_pandas=True) for name, v in columns}
+
+
+def read_opinion(bench: Bench, state: pd.DataFrame, name: str) -> dict[str, pa.Array]:
+    """Read another tool's scores, and the labels that it suggests."""
+    import pyarrow as pa
+
+    said = opinions.load_opinion(bench, name)
+    rows = state.index.get_indexer(said.ids)
+    known, n = rows >= 0, len(state)
+    out = {}
+    for kind, scores in zip(said.kinds(), said.scores.T):
+        values = np.full(n, np.nan)
+        values[rows[known]] = scores[known]
+        out[f"{kind}_score"] = pa.array(values, from_pandas=True)
+    predicted = np.full(n, None, object)
+    predicted[rows[known]] = np.array(said.predicted, object)[known]
+    return out | {f"{name}_suggestion": encode_texts(predicted)}
+
+
+PARTS: dict[str, Callable[[Bench, pd.DataFrame], dict[str, pa.Array]]] = dict(
+    state=read_state,
+    reviewers=read_reviewers,
+    scores=read_scores,
+    issues=read_issues,
+    clusters=read_clusters,
+    duplicates=read_duplicates,
+    properties=read_properties,
+)
+
+
+# ---- Arrow arrays
+
+
+def encode_texts(values: np.ndarray) -> pa.DictionaryArray:
+    """Encode texts (n,) as numbers and the different texts; None is null."""
+    import pandas as pd
+
+    return from_codes(*pd.factorize(values))
+
+
+def from_codes(codes: np.ndarray, names: list[str] | np.ndarray) -> pa.DictionaryArray:
+    """Make a column of codes (n,) and what they mean; -1 is null."""
+    import pyarrow as pa
+
+    codes = pa.array(codes.astype("i4"), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(list(names), pa.string()))
+
+
+def make_lists(rows: np.ndarray, values: np.ndarray | list[str], n: int) -> pa.ListArray:
+    """Make a column of n lists: values[i] is of row rows[i]."""
+    import pyarrow as pa
+
+    order = np.argsort(rows, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
+    sorted_values = pa.array(np.asarray(values, object)[order], pa.string())
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), sorted_values)
+
+
+def hide_locked(array: pa.Array, locked: np.ndarray) -> pa.Array:
+    """Make the values of test and guard samples null. locked (n,) bool."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not locked.any():
+        return array
+    if pa.types.is_list(array.type):  # Arrow has no if_else of lists
+        null = locked | array.is_null().to_numpy(zero_copy_only=False)
+        offsets = array.offsets.to_numpy()
+        keep = np.repeat(~null, np.diff(offsets))
+        size = np.where(null, 0, np.diff(offsets))
+        ends = np.concatenate([[0], np.cumsum(size)])
+        masked = pa.array(ends, pa.int32(), mask=np.append(null, False))
+        return pa.ListArray.from_arrays(masked, array.flatten().filter(pa.array(keep)))
+    if pa.types.is_dictionary(array.type):
+        codes = pc.if_else(pa.array(locked), pa.scalar(None, pa.int32()), array.indices)
+        return pa.DictionaryArray.from_arrays(codes, array.dictionary)
+    return pc.if_else(pa.array(locked), pa.scalar(None, array.type), array)
