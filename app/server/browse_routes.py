@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from assay.app.server.browse_acts import act
-from assay.app.server.browse_view import Asked, BrowseView, words
+from assay.app.server.browse_view import Asked, BrowseView, open_view, words
 from assay.app.server.requests import (
     answer_errors,
     parse_whole_number,
@@ -74,14 +73,10 @@ def filter_answer(e: FilterError) -> JSONResponse:
 
 def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     """Make the routes of Browse; each works in a thread."""
-    views: dict[str, BrowseView] = {}
     pictures: dict[str, bytes] = {}
-    opening = threading.Lock()
 
     def view() -> BrowseView:
-        with opening:
-            bench = session().bench
-            return views.setdefault(str(bench.path), BrowseView(bench))
+        return open_view(session())
 
     def answering(work: Callable[[Request], Any]) -> Callable:
         """Do some work in a thread; what is wrong with a condition is marked."""
@@ -112,7 +107,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         number = parse_whole_number(request.path_params["n"], "sprite")
         order = view().find_order(request.query_params.get("of", ""))
         part = order.positions[number * CELLS : (number + 1) * CELLS]
-        ids = view().refresh().rows(part, []).index
+        ids = view().read_ids(part)
         state = session().bench.state()
         jpeg, unreadable = make_sprite(session().thumbnails, state.reindex(ids))
         headers = FOR_EVER if not unreadable else {"cache-control": "no-store"}

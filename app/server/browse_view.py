@@ -25,6 +25,7 @@ from assay.curation.versioning.class_list import tabulate_classes
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.app.server.review_session import ReviewSession
     from assay.curation.storage.interface import Bench
 
 ORDERS = 32  # filters that are remembered
@@ -240,6 +241,14 @@ class BrowseView:
         but = to_positions(chosen.get("but", []), self.count())
         return order.positions[~np.isin(order.positions, but)]
 
+    def list_views(self) -> list[dict[str, Any]]:
+        """List the saved views."""
+        return []
+
+    def read_ids(self, positions: np.ndarray) -> list[str]:
+        """Read the ids of the samples at some positions."""
+        return list(self.refresh().rows(positions, []).index)
+
     def describe(self) -> dict[str, Any]:
         """Describe what can be asked: columns, classes, groups."""
         table = self.refresh()
@@ -256,7 +265,21 @@ class BrowseView:
             seq=table.upto,
             all=self.rows,
             given=str(self.bench.given),
+            views=self.list_views(),
         )
+
+
+def open_view(session: ReviewSession) -> BrowseView:
+    """Give the view of a session's bench: one a process."""
+    with OPENING:
+        key = str(session.bench.path)
+        if key not in VIEWS:
+            VIEWS[key] = BrowseView(session.bench)
+        return VIEWS[key]
+
+
+VIEWS: dict[str, BrowseView] = {}
+OPENING = threading.Lock()
 
 
 def to_positions(given: Any, count: int) -> np.ndarray:
