@@ -124,8 +124,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     def position(request: Request) -> dict:
         since = parse_whole_number(request.query_params.get("since", "0"), "since")
         found = session().bench.rows(
-            """select who, count(distinct sample), max(seq) from edits where seq > ?
-            group by who order by 2 desc""",
+            """select who, count(distinct sample) filter (sample <> ''), max(seq) from edits
+            where seq > ? group by who order by 2 desc""",
             [since],
         )
         return dict(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
 TILES = 400  # samples whose captions come at once
-NO_GROUP = "none"
+NO_GROUP, SURE = "none", "not doubted"
 GROUPS = dict(
     label="class",
     pair="label and suggestion",
@@ -157,7 +157,7 @@ class BrowseView:
             doubted = rows.flagged.eq(True).to_numpy()
             label = rows.label.astype(object).where(rows.label.notna(), "no label")
             pairs = label + " → " + rows.suggestion.astype(object)
-            values = pairs.where(doubted, "not doubted")
+            values = pairs.where(doubted, SURE)
         else:
             values = table.rows(positions, [by])[by].astype(object)
             if by == "reviewers":
@@ -178,7 +178,7 @@ class BrowseView:
         if by == "label":
             place = {name: i for i, name in enumerate(tabulate_classes(self.bench).name)}
             return sorted(range(len(names)), key=lambda i: (place.get(names[i], len(place))))
-        return sorted(range(len(names)), key=lambda i: (-sizes[i], str(names[i])))
+        return sorted(range(len(names)), key=lambda i: (names[i] == SURE, -sizes[i], str(names[i])))
 
     # ---- what is drawn of an order
 

@@ -22,8 +22,8 @@ export class Acts {
     this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on"), button("restore", { keep: true }, "take dropped samples back in")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
     this.root = make("div", { class: "acts", role: "region", "aria-label": "what to do with the selection" }, make("div", { class: "row" }, this.count, this.tools), this.says);
-    this.label.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") this.labelled(e.shiftKey); if (e.key === "Escape") this.leave(); };
-    this.tag.onkeydown = (e) => { e.stopPropagation(); const name = this.tag.value.trim(); if (e.key === "Enter" && name) this.act(name.startsWith("-") ? `take off the tag ${name.slice(1)}` : `tag ${name}`, { tag: name }, () => { this.tag.value = ""; }); if (e.key === "Escape") this.leave(); };
+    this.label.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") { e.preventDefault(); this.labelled(e.shiftKey); } if (e.key === "Escape") this.leave(); };
+    this.tag.onkeydown = (e) => { e.stopPropagation(); const name = this.tag.value.trim(); if (e.key === "Enter") e.preventDefault(); if (e.key === "Enter" && name) this.act(name.startsWith("-") ? `take off the tag ${name.slice(1)}` : `tag ${name}`, { tag: name }, () => { this.tag.value = ""; }); if (e.key === "Escape") this.leave(); };
     this.split.onchange = () => { const to = this.split.value; this.split.value = ""; if (to) this.act(`move to ${to}`, { split: to }); };
     this.more.onchange = () => { const what = this.more.value; this.more.value = ""; if (what) this.other(what); };
   }

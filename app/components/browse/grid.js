@@ -78,7 +78,7 @@ export class Grid {
   }
   paint() {
     const { layout, top, total } = this, height = this.root.clientHeight;
-    const cells = total ? [...visible(layout, top, top + height)] : [], small = layout.side <= SMALL;
+    const cells = total ? [...visible(layout, top, top + height)] : [], small = this.side <= SMALL;
     const shown = { layout, top, order: this.order, selection: this.selection, focus: this.focus, focused: document.activeElement === this.root, locked: this.locked };
     this.canvas.hidden = !small;
     if (small !== this.small) { this.small = small; this.painter.elements.clear(); }

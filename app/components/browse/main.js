@@ -14,13 +14,13 @@ import { Tiles } from "./tiles.js";
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function browse(root, component) {
-  let view = readAddress(), now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], named = null, known = 0;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], named = null, known = 0;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const tiles = new Tiles(() => grid.draw()), selection = new Selection(() => { acts.draw(); grid.draw(); });
   const leave = () => grid.root.focus({ preventScroll: true });
-  const filter = new FilterBar({ apply, view: () => view, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, dropped: (name) => pictures.get(name), saveView, openView });
-  const facets = new Facets({ apply, view: () => view, colourOf });
+  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, dropped: (name) => pictures.get(name), saveView, openView });
+  const facets = new Facets({ apply, view: () => wanted, colourOf });
   const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
@@ -40,8 +40,8 @@ export function browse(root, component) {
   // ---- the set
 
   async function apply(change, replace, done) { // another view: what is wrong with it is marked, and the last good one stays
-    const next = { ...view, ...change };
-    await load(next, { replace, done });
+    wanted = { ...wanted, ...change }; // of what was asked for last, or two quick changes would lose the first
+    await load(wanted, { replace, done });
   }
   async function load(next, { replace = false, keep = false, done, silent = false } = {}) {
     const mine = ++asked, start = performance.now();
@@ -54,7 +54,7 @@ export function browse(root, component) {
       if (order.length < header.total) { const whole = new Int32Array(header.total).fill(-1); whole.set(order); rest(next, header, whole, order.length, mine); order = whole; }
       if (now && now.table !== header.table && selection.size) { selection.reset(header.all); acts.say("Samples came or went: what was selected is selected no longer."); }
       if (!now || now.table !== header.table) selection.reset(header.all);
-      view = next;
+      view = wanted = { ...next, open: inspector.id ?? next.open };
       now = { ...header, order };
       known = Math.max(known, header.seq);
       if (!silent) writeAddress(view, replace);
@@ -68,6 +68,7 @@ export function browse(root, component) {
       if (header.notes?.length) filter.note(header.notes);
     } catch (e) {
       if (mine !== asked || stopped) return;
+      wanted = view;
       if (e instanceof Refused) {
         filter.bad(e, next.chips);
         if (!now) { view = { ...next, chips: [], like: [], sort: "" }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
@@ -204,6 +205,7 @@ export function browse(root, component) {
   }
   function openSample(id) {
     view = { ...view, open: id };
+    wanted = { ...wanted, open: id };
     writeAddress(view, true);
     root.classList.add("inspecting");
     inspector.show(id);
@@ -211,6 +213,7 @@ export function browse(root, component) {
   }
   function close() {
     view = { ...view, open: "" };
+    wanted = { ...wanted, open: "" };
     writeAddress(view, true);
     root.classList.remove("inspecting");
     inspector.hide();
