@@ -309,6 +309,7 @@ class Bench(curation.Bench):
         again: float = 0.0,
         who: str = "",
         opinion: str | None = None,
+        where: str = "",
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -319,8 +320,8 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = add_cells(super().queue(n, random, version, again, who, opinion), upto)
-        return Frame.of(rows, self, draw_queue)
+        rows = super().queue(n, random, version, again, who, opinion, where)
+        return Frame.of(add_cells(rows, upto), self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None
@@ -880,9 +881,9 @@ VERBS = (
     "export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc guard "
     "import_classes issues keep_one label_issues log map mend_sources merge plan_experiment "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
-    "remove_trigger rename_class rename_cluster report restore revert reviewers rule rules "
-    "run_triggers runs scan set_rule similar split split_class sql start_experiment state status "
-    "suggest triggers undo write_sheet"
+    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule rules "
+    "run_triggers runs samples save_view scan set_rule similar split split_class sql start_experiment state status "
+    "suggest triggers undo views write_sheet"
 ).split()
 
 

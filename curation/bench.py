@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from assay.curation.filtering.table import SampleTable
     from assay.curation.formats.torch_dataset import TorchDataset
     from assay.curation.versioning.history import Life
 
@@ -57,6 +58,7 @@ class Bench(Store):
     """A bench folder, opened. Every method reads or writes it as it is at that moment."""
 
     labels: tuple[Any, set[str]] | None = None  # every class, and as of what, where it was asked
+    table: SampleTable | None = None  # of the samples, where it was asked
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
@@ -131,16 +133,78 @@ class Bench(Store):
         again: float = 0.0,
         who: str = "",
         opinion: str | None = None,
+        where: str = "",
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
         random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
-        and from what others have reviewed. opinion: only what this second opinion doubts. Frame rank, sample,
+        and from what others have reviewed. opinion: only what this second opinion doubts. where: only what this
+        condition finds (see samples), without random ones: see filtered_queue.queue_found. Frame rank, sample,
         source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue
 
+        if where.strip():
+            from assay.curation.filtering.samples import queue_where
+
+            return queue_where(self, self.sample_table(), n, where, random, version, again, opinion)
         return build_queue(self, n, random, version, again, who, opinion)
+
+    def samples(
+        self,
+        where: str = "",
+        sort: str = "",
+        limit: int | None = None,
+        search: str = "",
+        like: Iterable[str] = (),
+        columns: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """Find samples: by a condition, words or likeness, sorted.
+
+        where: what follows WHERE in a SELECT over the columns of the page *Columns of samples*. sort: as in "score
+        desc, key". search: words in key and metadata. like: ids or keys. columns: of the frame, beside sample. Test
+        and guard samples have no label, score or issue here. See samples.find_samples.
+        """
+        from assay.curation.filtering.samples import find_samples
+
+        return find_samples(self.sample_table(), where, sort, limit, search, like, columns)
+
+    def sample_table(self) -> SampleTable:
+        """The samples as they are now, in memory: made once, then kept up to date."""
+        from assay.curation.filtering.table import SampleTable
+
+        if self.table is None:
+            self.table = SampleTable(self)
+        else:
+            self.table.refresh()
+        return self.table
+
+    def views(self) -> pd.DataFrame:
+        """List the saved views, the oldest first.
+
+        Frame name, where, sort, search, who, saved.
+        """
+        from assay.curation.filtering.views import list_views
+
+        return list_views(self)
+
+    def save_view(
+        self, name: str, where: str = "", sort: str = "", search: str = "", who: str = ""
+    ) -> dict:
+        """Save a condition, an order and words under a name.
+
+        It takes the place of a view of that name. Returns {batch, name, replaced}: see views.save_view.
+        """
+        from assay.curation.filtering.views import save_view
+
+        asked = dict(where=where, sort=sort, search=search)
+        return save_view(self, self.sample_table(), name, asked, who or getpass.getuser())
+
+    def remove_view(self, name: str, who: str = "") -> dict:
+        """Remove a saved view; returns {batch, name}."""
+        from assay.curation.filtering.views import remove_view
+
+        return remove_view(self, name, who or getpass.getuser())
 
     def findings(self, version: str = "HEAD") -> pd.DataFrame:
         """Tabulate every kept sample's scores and flags, in Datalab's columns.

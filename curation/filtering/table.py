@@ -97,15 +97,20 @@ class SampleTable:
         found = self._find(snapshot, condition, where, search)
         return self._sort(snapshot, found, keys, sort)
 
-    def check(self, where: str = "", sort: str = "") -> list[str]:
+    def check(
+        self, where: str = "", sort: str = "", like: Sequence = (), names: Sequence[str] = ()
+    ) -> list[str]:
         """Say what may surprise in a condition that can be read.
 
-        A class that nothing has, a column that is empty until a scan; [] for none. FilterError as in `select`.
+        A class that nothing has, a column that is empty until a scan; [] for none. names: of more columns that are
+        shown. FilterError as in `select`.
         """
-        snapshot = self.snapshot
+        snapshot = self.snapshot.with_similarity(like) if len(like) else self.snapshot
         condition = parse_condition(self.con, where, snapshot.columns)
         keys = parse_sort(self.con, sort, snapshot.columns)
-        used = dict.fromkeys([*condition.columns, *(name for key in keys for name in key.columns)])
+        used = dict.fromkeys(
+            [*condition.columns, *(name for key in keys for name in key.columns), *names]
+        )
         return snapshot.describe_gaps(used) + snapshot.describe_unknown(condition.compared)
 
     def facets(
@@ -124,11 +129,13 @@ class SampleTable:
             for name in chosen
         ]
 
-    def rows(self, positions: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    def rows(
+        self, positions: NDArray[np.int64], names: Sequence[str], like: Sequence = ()
+    ) -> pd.DataFrame:
         """Read columns of the samples at some positions, indexed by sample."""
         import pandas as pd
 
-        snapshot = self.snapshot
+        snapshot = self.snapshot.with_similarity(like) if len(like) else self.snapshot
         at = np.asarray(positions, "i8")
         columns = {name: snapshot.take(name, at) for name in names}
         return pd.DataFrame(columns, snapshot.state.index[at].rename("sample"))

@@ -20,6 +20,7 @@ from assay.pipelines.cli.output import (
     save_table,
     to_json_rows,
 )
+from assay.pipelines.cli.samples import print_notes
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ QUEUE_WORDS = dict(
     random="drawn at random",
     again="that others have decided",
     of_class="of the class that is asked for",
+    filtered="that the condition found, worst first",
 )
 
 
@@ -147,7 +149,9 @@ def show_queue(args: argparse.Namespace) -> None:
         rows = queue_class(bench, args.class_).head(args.n)
         rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
     else:
-        rows = bench.queue(args.n, args.random, args.version, args.again, args.who, args.opinion)
+        asked = args.random, args.version, args.again, args.who, args.opinion, args.where
+        rows = bench.queue(args.n, *asked)
+    print_notes(args, rows.attrs.get("notes", []))
     rows = queue.add_cells(rows, upto)
     if args.csv:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
@@ -162,7 +166,26 @@ def show_queue(args: argparse.Namespace) -> None:
     elif not args.html:
         draw_table(rows, SHOWN)
     print_line(args, describe_queue(made_of))
-    print_result(args, dict(made_of=made_of, rows=to_json_rows(rows)) if args.json else None, then)
+    more = {name: rows.attrs[name] for name in ("left_out", "waiting") if name in rows.attrs}
+    if more:
+        print_line(args, describe_filter(**more))
+    out = dict(made_of=made_of, rows=to_json_rows(rows)) | more
+    print_result(args, out if args.json else None, then)
+
+
+def describe_filter(left_out: dict[str, int], waiting: int) -> str:
+    """Describe what a condition found beside what is queued."""
+    words = dict(
+        reviewed="reviewed already",
+        dropped="dropped or held out",
+        locked="of test or guard",
+        reserved="kept for the random share of a queue without --where",
+    )
+    parts = [f"{left_out[name]:,} {text}" for name, text in words.items() if left_out[name]]
+    if waiting:
+        parts.append(f"{waiting:,} more that -n has no room for")
+    found = f"; it also found {', '.join(parts)}" if parts else ""
+    return f"nothing of a condition counts as drawn at random{found}"
 
 
 def describe_queue(made_of: dict[str, int]) -> str:
@@ -284,6 +307,12 @@ def add(verbs: Verbs) -> None:
         dest="class_",
         metavar="NAME",
         help="only the samples of this class, whoever decided about them before",
+    )
+    verb.add_argument(
+        "--where",
+        default="",
+        metavar="CONDITION",
+        help="only what this condition finds (assay samples --where), without random ones",
     )
     verb.add_argument(
         "--html",

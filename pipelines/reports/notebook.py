@@ -45,6 +45,7 @@ class Frame(pd.DataFrame):
     def of(cls, frame: pd.DataFrame, bench: Bench, draw: Draw) -> Frame:
         """Wrap a frame of a bench, which `draw` draws."""
         out = cls(frame)
+        out.attrs = frame.attrs
         shape = set(frame.columns), frame.index.name
         for name, value in zip(cls._metadata, (bench, draw, shape)):
             object.__setattr__(out, name, value)

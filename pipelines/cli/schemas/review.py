@@ -98,7 +98,7 @@ class QueueRow(Part):
     sample: str = says("its id")
     source_id: str = says("its key in its source")
     path: str = says("where its file is")
-    given_label: str = says("the label as it stands")
+    given_label: str | None = says("the label as it stands; null where it has none")
     suggested_label: str | None = says("the likeliest class")
     score: float | None = says("probability of the given label, out of sample; low is bad")
     reason: str = says("why it is here")
@@ -118,12 +118,24 @@ class MadeOf(Part):
     random: int = says("drawn at random, of which some may look wrong, too")
     again: int = says("samples that others have decided (--again)")
     of_class: int = says("samples of one class (--class)", default=0)
+    filtered: int = says("other samples that a condition found (--where)", default=0)
+
+
+class NotQueued(Part):
+    """What a condition found, and is not to be reviewed."""
+
+    locked: int = says("of test or guard")
+    dropped: int = says("dropped, or held out")
+    reviewed: int = says("reviewed already")
+    reserved: int = says("kept for the random share of a queue without a condition; at most 1")
 
 
 class Queue(Output):
     """What to review next."""
 
     made_of: MadeOf = says("how many rows there are of each sort")
+    left_out: NotQueued | None = says("of --where: what it found beside them", default=None)
+    waiting: int = says("of --where: samples that have no room in -n", default=0)
     rows: list[QueueRow] = says("in the order of review")
 
 

@@ -1,0 +1,71 @@
+"""Find samples for a script: as a frame, or as a queue to review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.filtering.columns import SIMILARITY
+from assay.curation.filtering.table import SampleTable
+from assay.curation.review.filtered_queue import queue_found
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = "key split label suggestion score flagged decision issues".split()
+
+
+def find_samples(
+    table: SampleTable,
+    where: str = "",
+    sort: str = "",
+    limit: int | None = None,
+    search: str = "",
+    like: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Find samples, and give columns of them.
+
+    Frame sample and `columns`: by default key, split, label, suggestion, score, flagged, decision, issues. Its attrs
+    have `found` (how many, before `limit`), `locked` (how many of the rows are of test or guard, which show no label)
+    and `notes` (what may surprise).
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"expected a limit of at least 1, found {limit}", "leave it out for all")
+    like = [like] if isinstance(like, str) else list(like)
+    names = [*SHOWN, *([SIMILARITY.name] if like else [])] if columns is None else list(columns)
+    found = table.select(where, sort, search, like)
+    names = [name for name in names if name != "sample"]
+    rows = table.rows(found[:limit], names, like).reset_index()
+    rows.attrs["found"] = len(found)
+    rows.attrs["locked"] = int(table.snapshot.locked[found[:limit]].sum())
+    rows.attrs["notes"] = table.check(where, sort, like, names)
+    return rows
+
+
+def queue_where(
+    bench: Bench,
+    table: SampleTable,
+    n: int,
+    where: str,
+    random: float | None = None,
+    version: str = "HEAD",
+    again: float = 0.0,
+    opinion: str | None = None,
+) -> pd.DataFrame:
+    """Queue what a condition finds, worst first: see filtered_queue.queue_found."""
+    asked = dict(
+        random=bool(random), version=version != "HEAD", again=bool(again), opinion=bool(opinion)
+    )
+    if others := [name for name, given in asked.items() if given]:
+        raise UserError(
+            f"expected a condition alone, found {', '.join(others)} beside it",
+            "nothing of a filter is drawn at random, and it sees the samples as they are now; "
+            "has('datalab_label') asks for what an opinion doubts",
+        )
+    found = table.snapshot.state.index[table.select(where)]
+    queue = queue_found(bench, found, n)
+    queue.attrs["notes"] = table.check(where)
+    return queue

@@ -1,0 +1,80 @@
+"""Saved views: a condition, an order and words under a name."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from assay.curation import text
+from assay.curation.errors import UnknownName, UserError
+from assay.curation.filtering.table import SampleTable
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.rules import append_rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREFIX = "view:"  # of the rule in the log that saves one
+COLUMNS = ["name", "where", "sort", "search", "who", "saved"]
+VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
+    where field = 'rule' and value ->> 'name' like 'view:%' group by value ->> 'name' order by 3"""
+
+
+def list_views(bench: Bench) -> pd.DataFrame:
+    """List the saved views, the oldest first.
+
+    Frame name, where, sort, search, who, saved.
+    """
+    import pandas as pd
+
+    rows = []
+    for value, who, ts in bench.rows(VIEWS):
+        rule = json.loads(value)
+        if len(rule) > 1:  # one that was removed or undone has its name alone
+            asked = [rule.get(key, "") for key in ("where", "sort", "search")]
+            rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def find_view(bench: Bench, name: str) -> dict[str, str]:
+    """Find a view: {where, sort, search}; UserError where there is none of the name."""
+    views = list_views(bench)
+    found = views[views.name == name]
+    if not len(found):
+        known = list(views.name)
+        raise UnknownName(
+            f"expected a saved view, found {name!r}",
+            f"there are {', '.join(known) or 'none'}; assay views --save NAME saves one",
+            name,
+            known,
+        )
+    return found[["where", "sort", "search"]].iloc[0].to_dict()
+
+
+def save_view(
+    bench: Bench, table: SampleTable, name: str, asked: dict[str, str], who: str
+) -> dict[str, str]:
+    """Save a view in the log, in place of one of the same name.
+
+    asked: where, sort and search. Returns dict(batch, name, replaced). FilterError for what cannot be asked.
+    """
+    text.check_text(who, "who saves it")
+    text.check_text(name, "a view's name")
+    if not name.strip():
+        raise UserError("expected a name for the view, found none", "as in: --save doubtful-cats")
+    table.check(asked["where"], asked["sort"])
+    if not any(value.strip() for value in asked.values()):
+        raise UserError(
+            "expected a view to ask for something, found it empty", "give where, sort or search"
+        )
+    text.check_text(asked["search"], "what is searched for", text.MAX_TEXT)
+    known = name in set(list_views(bench).name)
+    batch = append_rule(bench, dict(name=f"{PREFIX}{name}") | asked, who)
+    return dict(batch=batch, name=name, replaced=known)
+
+
+def remove_view(bench: Bench, name: str, who: str) -> dict[str, str]:
+    """Remove a view: the log says that it is gone. Returns dict(batch, name)."""
+    text.check_text(who, "who removes it")
+    find_view(bench, name)
+    return dict(batch=append_rule(bench, dict(name=f"{PREFIX}{name}"), who), name=name)
