@@ -67,7 +67,9 @@ def read_asked(request: Request, pictures: dict[str, bytes]) -> Asked:
 
 def filter_answer(e: FilterError) -> JSONResponse:
     """Answer a wrong condition: what is wrong, in which one, and where."""
-    told = dict(error=e.problem, hint=e.hint, place=e.place, condition=getattr(e, "condition", None))
+    told = dict(
+        error=e.problem, hint=e.hint, place=e.place, condition=getattr(e, "condition", None)
+    )
     return JSONResponse(told, 400)
 
 
@@ -150,6 +152,21 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def save_view(request: Request) -> Response:
+        asked = await read_body(request)
+        who, name = read_field(asked, "who", str, ""), read_field(asked, "name", str, "")
+        if not who:
+            raise UserError("expected to know who saves it, found nobody", "say your name")
+        conditions = read_field(asked, "conditions", list, [])
+        if not all(isinstance(c, str) for c in conditions):
+            raise UserError("expected conditions as text, found other values", "reload the page")
+        search, sort = read_field(asked, "search", str, ""), read_field(asked, "sort", str, "")
+        wanted = Asked(words(conditions), sort, search)
+        return JSONResponse(
+            dict(views=await run_in_threadpool(view().save_view, name, wanted, who))
+        )
+
+    @answer_errors
     async def picture(request: Request) -> Response:
         asked = await read_body(request, LARGEST)
         try:
@@ -173,6 +190,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         Route("/assay/position", answering(position)),
         Route("/assay/sample/{sample}", answering(sample)),
         Route("/assay/act", change, methods=["POST"]),
+        Route("/assay/view", save_view, methods=["POST"]),
         Route("/assay/picture", picture, methods=["POST"]),
     ]
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.app.server.review_session import ReviewSession
-    from assay.curation.storage.interface import Bench
 
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
@@ -71,8 +70,8 @@ class Order:
 class BrowseView:
     """One bench's samples, as open pages see them."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.lock = bench, threading.RLock()
+    def __init__(self, session: ReviewSession) -> None:
+        self.session, self.bench, self.lock = session, session.bench, threading.RLock()
         self.orders: LRUCache = LRUCache(ORDERS)
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
@@ -82,8 +81,7 @@ class BrowseView:
         """Bring the table to the end of the log."""
         with self.lock:
             if self.table is None:
-                self.table = SampleTable(self.bench)
-                self.answers.clear()
+                self.table = self.bench.table = SampleTable(self.bench, self.live_scores)
             elif self.table.refresh():
                 self.answers.clear()
             if self.rows != self.count():
@@ -92,6 +90,12 @@ class BrowseView:
                 self.stamp = blake2b(ids.encode(), digest_size=8).hexdigest()
                 self.rows = self.count()
             return self.table
+
+    def live_scores(self) -> tuple[int, pd.DataFrame] | None:
+        """Give the scores that the review session holds, where it does."""
+        with self.session.lock:
+            scored = self.session.scored
+            return None if scored is None else (self.session.seq, scored.found)
 
     def count(self) -> int:
         """Count the samples of the table."""
@@ -177,7 +181,7 @@ class BrowseView:
         """Order the names of groups: classes as they are declared, the others by size."""
         if by == "label":
             place = {name: i for i, name in enumerate(tabulate_classes(self.bench).name)}
-            return sorted(range(len(names)), key=lambda i: (place.get(names[i], len(place))))
+            return sorted(range(len(names)), key=lambda i: place.get(names[i], len(place)))
         return sorted(range(len(names)), key=lambda i: (names[i] == SURE, -sizes[i], str(names[i])))
 
     # ---- what is drawn of an order
@@ -196,6 +200,7 @@ class BrowseView:
             table=self.stamp,
             groups=order.groups,
             after=after,
+            notes=self.refresh().check(asked.where, asked.sort) if not after else [],
         )
         told = json.dumps(header).encode()
         told += b" " * (-len(told) % 4)
@@ -242,8 +247,15 @@ class BrowseView:
         return order.positions[~np.isin(order.positions, but)]
 
     def list_views(self) -> list[dict[str, Any]]:
-        """List the saved views."""
-        return []
+        """List the saved views: dicts name, where, sort, search, who."""
+        views = self.bench.views()
+        return views[["name", "where", "sort", "search", "who"]].to_dict("records")
+
+    def save_view(self, name: str, asked: Asked, who: str) -> list[dict[str, Any]]:
+        """Save a view under a name; gives all views."""
+        where = asked.conditions[0] if len(asked.conditions) == 1 else asked.where
+        self.bench.save_view(name, where, asked.sort, asked.search, who)
+        return self.list_views()
 
     def read_ids(self, positions: np.ndarray) -> list[str]:
         """Read the ids of the samples at some positions."""
@@ -274,7 +286,7 @@ def open_view(session: ReviewSession) -> BrowseView:
     with OPENING:
         key = str(session.bench.path)
         if key not in VIEWS:
-            VIEWS[key] = BrowseView(session.bench)
+            VIEWS[key] = BrowseView(session)
         return VIEWS[key]
 
 

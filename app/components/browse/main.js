@@ -14,10 +14,10 @@ import { Tiles } from "./tiles.js";
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function browse(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], named = null, known = 0;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
-  const tiles = new Tiles(() => grid.draw()), selection = new Selection(() => { acts.draw(); grid.draw(); });
+  const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
   const leave = () => grid.root.focus({ preventScroll: true });
   const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, dropped: (name) => pictures.get(name), saveView, openView });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
@@ -171,6 +171,7 @@ export function browse(root, component) {
     acts.says.append(make("span", { text: "The filter as a table: " }), make("code", { text: command }), acts.button("copy", () => navigator.clipboard?.writeText(command)));
   }
   async function saveView() {
+    if (!root.who) return askName(saveView);
     const input = make("input", { placeholder: "name of this view", maxlength: "100", "aria-label": "name of this view" }), form = make("form", {}, input, make("button", { text: "save", class: "main" }));
     input.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") acts.say(""); };
     form.onsubmit = async (e) => {
@@ -200,8 +201,8 @@ export function browse(root, component) {
 
   function openTile(i) {
     const tile = tiles.get(i);
+    opening = tile ? null : i; // as soon as it is here
     if (tile) openSample(tile.id);
-    else setTimeout(() => { const later = tiles.get(i); if (later && grid.focus === i) openSample(later.id); }, 250);
   }
   function openSample(id) {
     view = { ...view, open: id };
@@ -258,5 +259,5 @@ export function browse(root, component) {
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
   look();
-  return { stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); }, named };
+  return { stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }

@@ -13,7 +13,7 @@ export function captionOf(tile, locked) { // [given label, what the model sugges
   if (tile.split !== "train") marks.push(tile.split);
   if (tile.duplicate_group !== null && tile.duplicate_group !== undefined) marks.push("⧉");
   if (tile.reviewed) marks.push("✓");
-  return [tile.label ?? "no label", tile.flagged ? tile.suggestion : "", marks];
+  return [tile.label ?? "no label", tile.flagged && !tile.reviewed ? tile.suggestion : "", marks];
 }
 export const nameOf = (tile, locked) => { // a tile in words, for whoever hears it, and on hover
   const [label, hint, marks] = captionOf(tile, locked);
