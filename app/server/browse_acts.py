@@ -61,7 +61,7 @@ def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str,
         lacking, why = rows.label.isna().to_numpy(), "without a label"
     elif decision.get("suggested") is True:
         lacking, why = rows.suggestion.isna().to_numpy(), "without a suggestion"
-    lacking &= ~locked
+    lacking = lacking & ~locked
     counts = {"locked": int(locked.sum()), why: int(lacking.sum())}
     return ~locked & ~lacking, {k: n for k, n in counts.items() if n}
 

@@ -31,7 +31,6 @@ from assay.curation.errors import FilterError, UserError
 CODE = Path(__file__).parents[1] / "components" / "browse"
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
-PICTURE = "picture:"  # a picture that was dropped in, in place of a sample's id
 
 
 def code_version() -> str:
@@ -42,25 +41,14 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def read_asked(request: Request, pictures: dict[str, bytes]) -> Asked:
+def read_asked(request: Request) -> Asked:
     """Read what a page asks for of its query."""
     query = request.query_params
-    like: list[str | bytes] = []
-    for name in words(query.getlist("like")):
-        if name.startswith(PICTURE):
-            if name not in pictures:
-                raise UserError(
-                    "expected a picture that was dropped in, found one of an earlier server",
-                    "drop it in again",
-                )
-            like.append(pictures[name])
-        else:
-            like.append(name)
     return Asked(
         words(query.getlist("q")),
         query.get("sort", ""),
         query.get("search", ""),
-        tuple(like),
+        words(query.getlist("like")),
         query.get("group", ""),
     )
 
@@ -75,7 +63,6 @@ def filter_answer(e: FilterError) -> JSONResponse:
 
 def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     """Make the routes of Browse; each works in a thread."""
-    pictures: dict[str, bytes] = {}
 
     def view() -> BrowseView:
         return open_view(session())
@@ -98,7 +85,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        packed = view().pack_order(read_asked(request, pictures), after)
+        packed = view().pack_order(read_asked(request), after)
         return Response(packed, media_type="application/octet-stream")
 
     def tiles(request: Request) -> dict:
@@ -117,7 +104,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return Response(jpeg, media_type="image/jpeg", headers=headers | told)
 
     def facets(request: Request) -> list:
-        asked = read_asked(request, pictures)
+        asked = read_asked(request)
         names = words(request.query_params.getlist("name"))
         table = view().refresh()
         found = table.facets(asked.where, list(names) or None, asked.search)
@@ -173,12 +160,9 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
             blob = base64.b64decode(read_field(asked, "picture", str, ""), validate=True)
         except binascii.Error:
             raise UserError("expected a picture, found another value", "drop it in again") from None
-        name = PICTURE + sha256(blob).hexdigest()[:16]
-        await run_in_threadpool(view().refresh().select, like=[blob])
-        pictures[name] = blob
-        while len(pictures) > 16:
-            pictures.pop(next(iter(pictures)))
-        return JSONResponse(dict(like=name))
+        from assay.app.server.dropped_pictures import find_nearest
+
+        return JSONResponse(dict(like=await run_in_threadpool(find_nearest, session().bench, blob)))
 
     return [
         Route("/assay/browse", answering(describe)),

@@ -41,6 +41,8 @@ GROUPS = dict(
 )
 CAPTIONS = "key label suggestion flagged split reviewed keep duplicate_group tags".split()
 
+JUDGED = "given_label decision suggestion score confidence flagged".split()
+
 
 class Asked(NamedTuple):
     """What a page asks for, as its address says."""
@@ -48,7 +50,7 @@ class Asked(NamedTuple):
     conditions: tuple[str, ...] = ()  # each is one chip; all must hold
     sort: str = ""
     search: str = ""
-    like: tuple[str | bytes, ...] = ()
+    like: tuple[str, ...] = ()
     group: str = ""
 
     @property
@@ -219,13 +221,12 @@ class BrowseView:
         return dict(seq=table.upto, ids=list(rows.index), rows=captions)
 
     def read_row(self, sample: str) -> dict[str, Any]:
-        """Read what the table says of one sample: {} where it has none."""
-        with self.lock:
-            table = self.refresh()
-            at = table.rows(np.arange(len(table)), []).index.get_indexer([sample])
-            if at[0] < 0:
-                return {}
-            row = table.rows(at, list(table.columns)).iloc[0]
+        """Read what the scan says of one sample: {} where there is none."""
+        table = self.refresh()
+        at = table.snapshot.state.index.get_indexer([sample])
+        if at[0] < 0:
+            return {}
+        row = table.rows(at, [c for c in JUDGED if c in table.columns]).iloc[0]
         return {name: to_plain(value) for name, value in row.items()}
 
     def chosen_positions(self, chosen: dict) -> np.ndarray:

@@ -1,8 +1,7 @@
 // The filter bar: chips, a condition in words, a search, the order, the count. A wrong condition is marked, and the last good set stays.
 
-import { about, parse, setRange, spell, words } from "./conditions.js";
+import { words } from "./conditions.js";
 import { clip, count, icon, ICONS, make } from "./dom.js";
-import { ask } from "./server.js";
 
 export class FilterBar {
   constructor(actions) { // apply(change), view(), show facets
@@ -65,7 +64,7 @@ export class FilterBar {
       return this.chip(text, () => this.actions.apply({ chips: view.chips.toSpliced(at, 1) }), sign ? "chip not" : "chip", `take away ${chip}`);
     });
     for (const one of view.like) {
-      const img = make("img", { src: one.startsWith("picture:") ? this.actions.dropped(one) ?? "" : `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
+      const img = make("img", { src: `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
       chips.push(this.chip(make("span", { class: "words" }, img, "like this"), () => this.actions.apply({ like: view.like.filter((l) => l !== one) }), "chip", "no longer like this picture"));
     }
     if (chips.length || view.search) chips.push(make("button", { class: "plain", text: "clear", title: "show all samples", onclick: () => { this.search.value = ""; this.actions.apply({ chips: [], like: [], search: "" }); } }));
@@ -94,6 +93,3 @@ export class FilterBar {
     this.views.disabled = !views.length;
   }
 }
-
-export const withoutOwn = (view, name) => ({ ...view, chips: view.chips.filter((c) => !about([c], name).length) });
-export { ask, parse, setRange, spell };
