@@ -87,6 +87,7 @@ def test_the_wheel_holds_one_package(wheel):
     }
     for part in (
         "app/components/review.js",
+        "app/components/review/keys.js",
         "pipelines/reports/report.css",
         "py.typed",
         "curation/storage/store.py",

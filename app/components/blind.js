@@ -1,5 +1,7 @@
 // One image under its number, one key for its class; an answer is stored before the next image comes, and can be taken back.
 
+import { gate, keysOf, load, presses, typed } from "./seen.js";
+
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-blind");
   if (root.audit === component.data.audit) return root.stop;

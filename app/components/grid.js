@@ -1,5 +1,8 @@
 // Grid review: select pictures, and one act on them is one batch. Nothing is selected before somebody selects it.
 
+import { load, nameForm, presses, watch } from "./seen.js";
+import { why } from "./why.js";
+
 const ASK = 100; // samples in one batch above which the number is asked about
 
 export default function (component) {

@@ -4,7 +4,7 @@ const SEEN = 150; // ms that a picture is on the screen before a decision counts
 const HELD = 1000; // ms within which a key that nobody let go is still the same press; later its keyup was lost
 const QUICK = 0.4, MANY_QUICK = 10; // seconds; so many decisions in a row that took less are asked about
 
-function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
+export function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
   const img = new Image();
   const set = (state) => { img.state = state; img.classList.toggle("gone", state === "broken"); img.dispatchEvent(new Event("state")); };
   (async () => {
@@ -20,7 +20,7 @@ function load(url) { // an image whose `state` is coming, there or broken; "stat
   return img;
 }
 
-function watch(img, seen) { // calls seen(when it was painted), once it has been on the screen for SEEN ms; returns what stops the watching
+export function watch(img, seen) { // calls seen(when it was painted), once it has been on the screen for SEEN ms; returns what stops the watching
   let inside = false, frame = null, timer = null;
   const look = () => {
     cancelAnimationFrame(frame); clearTimeout(timer);
@@ -38,7 +38,7 @@ function watch(img, seen) { // calls seen(when it was painted), once it has been
   return stop;
 }
 
-function presses() { // tells a new press of a key from one that is held, with `repeat` or without it
+export function presses() { // tells a new press of a key from one that is held, with `repeat` or without it
   const down = new Map(), up = (e) => down.delete(e.code), none = () => down.clear();
   document.addEventListener("keyup", up, true);
   window.addEventListener("blur", none);
@@ -48,7 +48,7 @@ function presses() { // tells a new press of a key from one that is held, with `
   };
 }
 
-function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
+export function gate(root, picture, note, { stand, back }) { // what both pages that decide one picture at a time have between a key and a decision
   if (document.activeElement?.matches("input")) document.activeElement.blur(); // who has just said their name there decides with the next key
   let img = null, shown = 0, since = null, quick = [], asking = false, unwatch = () => {};
   const pause = root.querySelector('[data-is="pause"]');
@@ -60,6 +60,8 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
   };
   function ask(yes) {
     asking = yes;
+    const took = quick.reduce((sum, one) => sum + one.seconds, 0);
+    if (yes) pause.querySelector("p").textContent = `Ten decisions in ${took.toFixed(1)} s. Did you look at every picture?`;
     root.classList.toggle("paused", yes);
     pause.hidden = !yes;
   }
@@ -67,8 +69,7 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
     const box = picture.getBoundingClientRect(), middle = box.top + box.height / 2;
     if (box.height && (middle < 0 || middle > innerHeight)) picture.scrollIntoView({ block: "center" });
   }
-  const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some); };
-  pause.querySelector("p").textContent = `${MANY_QUICK} decisions in a row took less than ${QUICK} s each. Did you look at every picture?`;
+  const answer = (keep) => { if (!asking) return; const some = quick; quick = []; ask(false); keep ? stand() : back(some.map((one) => one.what)); };
   pause.querySelector('[data-is="stand"]').onclick = () => answer(true);
   pause.querySelector('[data-is="take-back"]').onclick = () => answer(false);
   return {
@@ -92,8 +93,8 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
       }
       return null;
     },
-    decided(what, seconds) { quick = seconds < QUICK ? [...quick, what] : []; if (quick.length >= MANY_QUICK) ask(true); },
-    undone(what) { quick = quick.filter((w) => w !== what); },
+    decided(what, seconds) { quick = seconds < QUICK ? [...quick, { what, seconds }] : []; if (quick.length >= MANY_QUICK) ask(true); },
+    undone(what) { quick = quick.filter((one) => one.what !== what); },
     asking: () => asking,
     answered(e, held) { // a key goes to the question; true unless it is the browser's
       const key = e.key.toLowerCase();
@@ -104,7 +105,7 @@ function gate(root, picture, note, { stand, back }) { // what both pages that de
   };
 }
 
-function nameForm(box, proposal, named) { // asks who decides, where nobody has said; a proposal stands there until somebody takes it
+export function nameForm(box, proposal, named) { // asks who decides, where nobody has said; a proposal stands there until somebody takes it
   const form = document.createElement("form"), words = document.createElement("label"), input = document.createElement("input"), go = document.createElement("button");
   words.textContent = "Who decides? The name goes into the log with every decision. ";
   Object.assign(input, { value: proposal ?? "", placeholder: "your name", maxLength: 300, autocomplete: "name", ariaLabel: "your name" });
@@ -119,7 +120,7 @@ function nameForm(box, proposal, named) { // asks who decides, where nobody has 
   input.select();
 }
 
-function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
+export function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes;
   return [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((k) => !taken.includes(k)).slice(0, classes.length);
 }
@@ -129,7 +130,7 @@ function steps(a, b) { // letters to change, add or leave out until one name is 
   for (const [i, x] of [...a].entries()) row = row.reduce((now, up, k) => [...now, k ? Math.min(up + 1, now[k - 1] + 1, row[k - 1] + (x !== b[k - 1])) : i + 1], []);
   return row.at(-1);
 }
-function typed(input, classes, decide, tell, add) { // a class by its name, or by as much of it as no other begins with; add: where there may be new ones
+export function typed(input, classes, decide, tell, add) { // a class by its name, or by as much of it as no other begins with; add: where there may be new ones
   input.onkeydown = (e) => {
     e.stopPropagation();
     if (e.key === "Escape") { input.value = ""; input.blur(); }

@@ -1,6 +1,6 @@
 // How a number on the screen came about, with this very sample: words, the probabilities as bars, the formula last.
 
-async function why(box, sample) {
+export async function why(box, sample) {
   const answer = await fetch(`/assay/why/${encodeURIComponent(sample)}`), said = await answer.json();
   const text = (tag, words) => Object.assign(document.createElement(tag), { textContent: words });
   if (!answer.ok) return () => box.replaceChildren(text("p", `${said.error}. ${said.hint}`));

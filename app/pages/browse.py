@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.server.browse_routes import code_version
 from assay.app.server.browse_view import open_view
 from assay.app.server.review_session import open_session
 from assay.app.ui import fiftyone_button
@@ -23,7 +22,7 @@ def draw(bench: Bench) -> None:
     """Draw the grid; it fills the window."""
     who = st.session_state.get("who") or st.query_params.get("who", "")
     said = component(
-        data=dict(who=who, proposal=propose_name(), version=code_version()),
+        data=dict(who=who, proposal=propose_name()),
         key="browse",
         on_named_change=lambda: take_name("browse"),
         on_handed_change=lambda: None,

@@ -6,8 +6,6 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -28,17 +26,8 @@ from assay.app.server.sample_details import describe_sample
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
 
-CODE = Path(__file__).parents[1] / "components" / "browse"
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
-
-
-def code_version() -> str:
-    """The digest of the component's code, which is part of its address."""
-    digest = sha256()
-    for file in sorted(CODE.glob("*.js")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def read_asked(request: Request) -> Asked:
@@ -125,12 +114,6 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         name, who = request.path_params["sample"], request.query_params.get("who", "")
         return describe_sample(session().bench, name, who, view().read_row(name))
 
-    async def code(request: Request) -> Response:
-        file = CODE / Path(request.path_params["file"]).name
-        if file.suffix != ".js" or not file.exists():
-            return Response("no such file", 404)
-        return Response(file.read_bytes(), media_type="text/javascript", headers=FOR_EVER)
-
     @answer_errors
     async def change(request: Request) -> Response:
         asked = await read_body(request, LARGEST)
@@ -166,7 +149,6 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     return [
         Route("/assay/browse", answering(describe)),
-        Route("/assay/browse/{version}/{file}", code),
         Route("/assay/samples", answering(samples)),
         Route("/assay/tiles/{of}/{page}", answering(tiles)),
         Route("/assay/sprite/{n}", answering(sprite)),

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
+from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.links import AccessKeys
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
@@ -86,6 +87,9 @@ def warm_up(path: str | Path) -> None:
         session.thumbnails.load_shards()
 
 
+LARGEST = 4096  # pixels of a picture's longer side
+
+
 def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     """Answer with a picture, or 404 where there is none."""
     if jpeg is None:
@@ -105,7 +109,7 @@ def make_routes(path: str | Path) -> list[Route]:
     @answer_errors
     async def image(request: Request) -> Response:
         asked = parse_whole_number(request.query_params.get("side", "512"), "side")
-        side, sample = min(1024, max(16, asked)), request.path_params["sample"]
+        side, sample = min(LARGEST, max(16, asked)), request.path_params["sample"]
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
@@ -133,6 +137,16 @@ def make_routes(path: str | Path) -> list[Route]:
             review.keep_fresh()
             rows = review.next_rows(browser, skip[:2000])
             return dict(items=rows, classes=review.classes, seq=review.seq)
+
+        return JSONResponse(await run_in_threadpool(read))
+
+    @answer_errors
+    async def item(request: Request) -> Response:
+        sample, browser = request.path_params["sample"], request.query_params.get("session", "")
+
+        def read() -> dict:
+            session().keep_fresh()
+            return session().take_sample(browser, sample)
 
         return JSONResponse(await run_in_threadpool(read))
 
@@ -182,12 +196,14 @@ def make_routes(path: str | Path) -> list[Route]:
 
     return [
         Route("/overview", first_page),  # Streamlit knows its first page by no name
+        COMPONENT_ROUTE,
         Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
+        Route("/assay/item/{sample}", item),
         Route("/assay/live", live),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),

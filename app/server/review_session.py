@@ -13,11 +13,10 @@ from collections.abc import Collection
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from assay.app.server import live_effect
+from assay.app.server import live_effect, review_rows
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
 from assay.app.server.thumbnails import Thumbnails
 from assay.curation import text
@@ -37,14 +36,10 @@ AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
 # seconds that a row is kept for the browser that it went to: two people do not judge the same one unasked
 HELD_FOR = 600
-NEAR = 6  # neighbours shown as evidence
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which the scores are written down, and the log asked for others' edits
 BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
-SHOWN = (
-    "sample given_label suggested_label score rank random reason".split()
-)  # of a row of the queue
 
 
 class ReviewSession:
@@ -91,6 +86,7 @@ class ReviewSession:
             evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
             answers = np.where(scored.few, 0, scored.probs)
             part = without_locked(state[["split"]])
+            doubted = set(scored.found.index[scored.found.flagged]) | set(self.between["sample"])
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
             former = names_at(self.bench, seq).former_names(set(state.label))
@@ -98,6 +94,7 @@ class ReviewSession:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.graph, self.node, self.evidence = graph, node, evidence
                 self.rows, self.reviewed = rows.to_dict("records"), reviewed
+                self.scored_samples, self.doubted = part.index, doubted
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
@@ -119,24 +116,17 @@ class ReviewSession:
                 holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
                     self.holders[row["sample"]] = session, now + HELD_FOR
-                    out.append(self.describe_row(row))
+                    out.append(review_rows.describe_row(self, row))
                 if len(out) == n:
                     break
         return out
 
-    def describe_row(self, row: dict) -> dict:
-        """Describe a row of the queue, with its nearest labelled neighbours."""
-        i = self.state.index.get_loc(row["sample"])
-        near = neighbor_graph.neighbour_rows(self.graph, self.node[i], self.evidence)
-        near = near[near >= 0][:NEAR].tolist()
-        ids, labels = self.state.index, self.state.label
-        return {k: to_json(row.get(k)) for k in SHOWN} | dict(
-            name=self.state.key.iloc[i],
-            split=self.state["split"].iloc[i],
-            width=int(self.state.width.iloc[i]),
-            height=int(self.state.height.iloc[i]),
-            near=[dict(sample=ids[j], label=labels.iloc[j]) for j in near],
-        )
+    def take_sample(self, session: str, sample: str) -> dict:
+        """Give a browser one train or val sample that it asks for, as a row of the queue."""
+        with self.lock:
+            row = review_rows.find_row(self, sample)
+            self.holders[sample] = session, time.monotonic() + HELD_FOR
+            return review_rows.describe_row(self, row)
 
     # ---- decisions
 
@@ -235,11 +225,12 @@ class ReviewSession:
                 self.woken.wait(0.5)
         with self.lock:
             left = sum(row["sample"] not in self.done for row in self.rows)
+            doubted = len(self.doubted - self.done)
             baseline = self.session_baseline(session)
             effect = live_effect.measure_effect(
                 self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
             )
-            now = dict(seq=self.seq, error=self.error, left=left)
+            now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
             return now | effect | live_effect.describe_reviews(self.reviewed)
 
     def session_baseline(self, session: str) -> dict:
@@ -264,13 +255,6 @@ class ReviewSession:
         if state is None or sample not in state.index:
             state = self.bench.state()
         return self.thumbnails.load(state.loc[sample], side) if sample in state.index else None
-
-
-def to_json(value: Any) -> Any:
-    """Write a frame's cell as JSON knows it."""
-    import pandas as pd
-
-    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value
 
 
 def open_session(path: str | Path) -> ReviewSession:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 MOST = 4000  # pictures kept: 100 MB of small ones
+KEPT_SIDE = 1024  # pixels; a larger one is one that somebody looks at closely, once
 
 
 class Thumbnails:
@@ -50,8 +51,9 @@ class Thumbnails:
                 jpeg = make_thumbnail(uri, side, load_traits(self.bench.arrays))
         except BadMedia:
             return None  # not remembered: an image that has moved may be found again
-        with self.lock:
-            self.kept[key] = jpeg
+        if side <= KEPT_SIDE:
+            with self.lock:
+                self.kept[key] = jpeg
         return jpeg
 
     def load_shards(self) -> Shards:

@@ -10,20 +10,18 @@ from contextlib import suppress
 from functools import cache
 from html import escape
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import streamlit as st
 
+from assay.app.server.component_files import COMPONENTS, import_component
 from assay.curation.errors import UserError
 from assay.curation.review.reviewers import find_namesake
 from assay.curation.text import check_text
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
-
-COMPONENTS = Path(__file__).parents[1] / "components"
 
 
 def draw_page(name: str, bench: Bench) -> None:
@@ -75,10 +73,8 @@ def bars_html(counts: dict[str, int], most: int = 30) -> str:
 
 def make_component(name: str) -> Callable:
     """Make a component of ours of its three files in components/."""
-    files = {kind: (COMPONENTS / f"{name}.{kind}").read_text() for kind in ("html", "css", "js")}
-    # explained, and looked at, in the same way everywhere
-    shared = [(COMPONENTS / f"{own}.js").read_text() for own in ("why", "seen")]
-    files["js"] = "".join([*shared, files["js"]])
+    files = {kind: (COMPONENTS / f"{name}.{kind}").read_text() for kind in ("html", "css")}
+    files["js"] = import_component(name)
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 
 

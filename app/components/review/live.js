@@ -1,0 +1,35 @@
+// What the decisions did: the gain on validation and the errors left, in words.
+
+const points = (x) => `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).toFixed(1)}`;
+
+export function drawEffect($, said) { // $ finds a part of the page by its name; said: an answer of /assay/live
+  const gain = said.gain, n = said.n.toLocaleString(), drawn = said.sure_at_random + said.unsure_at_random;
+  $("gain").textContent = !gain ? "no validation labels" : said.measurable ? `${points(gain[0])} points` : "not yet measurable";
+  $("gain-range").textContent = gain ? `${points(gain[0])} [${points(gain[1])}, ${points(gain[2])}] on ${n} validation labels` : "";
+  $("changed").textContent = said.validation_changed ? `validation labels changed: ${said.validation_changed}` : "";
+  $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, `
+    + `${said.unsure.toLocaleString()} unsure`;
+  $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
+    : `${drawn} of the 30 labels reviewed at random that a rate takes`;
+  $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
+  $("how-gain").textContent = gain ? explainGain(said, n) : "";
+  $("how-errors").textContent = explainErrors(said, drawn);
+}
+
+function explainGain({ gain, better, worse }, n) {
+  return `The model as it was when this session began and the model now are asked about the same ${n} validation images, none of `
+    + `which either was fitted to. ${better} answers became right and ${worse} became wrong: ${points(gain[0])} points. The range `
+    + `from ${points(gain[1])} to ${points(gain[2])} holds at every look of the session together (95 %), however often you look and `
+    + "whenever you stop; so it is wider than a range for one look. While it holds zero the gain is not yet measurable. Both are "
+    + "judged by the labels as they are now, so a corrected validation label is no gain.";
+}
+
+function explainErrors(said, drawn) {
+  const doubt = said.unsure_at_random ? `, and ${said.unsure_at_random.toLocaleString()} nobody was sure of: they count as right `
+    + "at one end and as wrong at the other" : "";
+  const left = said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at "
+    + "every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest."
+    : "Below 30 such reviews no rate is shown.";
+  return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
+    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}`;
+}

@@ -1,0 +1,204 @@
+// A viewer of pictures: wheel or pinch zooms, a drag pans; brightness, contrast, full screen, another picture to compare.
+//
+// makeViewer(box) looks after the picture that stands in a box of the page; openPicture(...) opens one in a window.
+
+const MOST = 32; // times
+const STEP = 1.25; // of one press, or one notch of a wheel
+const LIGHT = { least: 0.2, most: 3, step: 0.1 };
+const FULL_SIDE = 4096; // pixels that are fetched of a picture that is looked at closely
+
+document.head.append(Object.assign(document.createElement("link"),
+  { rel: "stylesheet", href: new URL("./viewer.css", import.meta.url).href }));
+
+export const VIEWER_ACTS = [ // name, words, keys
+  ["closer", "zoom in", ["+", "="]], ["farther", "zoom out", ["-", "_"]], ["fit", "see all of it", ["0", "."]],
+  ["brighter", "brighter", ["b"]], ["darker", "darker", ["h"]],
+  ["harder", "more contrast", ["k"]], ["softer", "less contrast", ["j"]], ["full", "full screen", ["f"]]];
+
+const limit = (value, least, most) => Math.min(most, Math.max(least, value));
+
+export function closeUp(address) { // the same picture with all its pixels
+  return address.replace(/side=\d+/, `side=${FULL_SIDE}`);
+}
+
+export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
+  const view = { scale: 1, x: 0, y: 0, brightness: 1, contrast: 1 }, fingers = new Map();
+  let img = null, large = null, other = null, note = null, spread = 0;
+  box.classList.add("assay-viewer");
+
+  function draw() {
+    const moved = view.scale > 1, lit = view.brightness !== 1 || view.contrast !== 1;
+    for (const one of [img, other]) {
+      if (!one) continue;
+      one.style.transform = moved ? `translate(${view.x}px, ${view.y}px) scale(${view.scale})` : "";
+      one.style.filter = lit ? `brightness(${view.brightness}) contrast(${view.contrast})` : "";
+    }
+    box.classList.toggle("moved", moved);
+    box.dataset.zoom = view.scale.toFixed(2);
+    changed({ ...view });
+  }
+  function moveTo(x, y) { // never off the box
+    const room = [box.clientWidth, box.clientHeight].map((side) => ((view.scale - 1) * side) / 2);
+    view.x = limit(x, -room[0], room[0]);
+    view.y = limit(y, -room[1], room[1]);
+  }
+  function zoom(factor, at = [0, 0]) { // what is under `at`, from the middle of the box, stays there
+    const scale = limit(view.scale * factor, 1, MOST), by = scale / view.scale;
+    view.scale = scale < 1.01 ? 1 : scale;
+    moveTo(at[0] - (at[0] - view.x) * by, at[1] - (at[1] - view.y) * by);
+    if (view.scale > 1.2) sharpen();
+    draw();
+  }
+  async function sharpen() { // the picture in all its pixels, where more are known than are shown
+    if (!large) return;
+    const mine = img, better = Object.assign(new Image(), { src: large });
+    large = null;
+    try { await better.decode(); mine.src = better.src; } catch { /* the one that is shown stays */ }
+  }
+  function light(name, value) { view[name] = Number(limit(value, LIGHT.least, LIGHT.most).toFixed(2)); draw(); }
+  function fit() { Object.assign(view, { scale: 1, x: 0, y: 0 }); draw(); }
+  const place = (e) => {
+    const frame = box.getBoundingClientRect();
+    return [e.clientX - frame.left - frame.width / 2, e.clientY - frame.top - frame.height / 2];
+  };
+
+  function compare(one, words) { // one: an address, or null: the own picture again
+    other?.remove();
+    note?.remove();
+    other = note = null;
+    if (one && img) {
+      other = Object.assign(new Image(), { src: one, alt: words, className: `${img.className} other` });
+      note = Object.assign(document.createElement("p"), { textContent: words, className: "viewer-note" });
+      box.append(other, note);
+    }
+    box.classList.toggle("comparing", other !== null);
+    draw();
+  }
+  function act(name) { // true where it was an act of the viewer
+    const acts = {
+      closer: () => zoom(STEP), farther: () => zoom(1 / STEP), fit,
+      brighter: () => light("brightness", view.brightness + LIGHT.step),
+      darker: () => light("brightness", view.brightness - LIGHT.step),
+      harder: () => light("contrast", view.contrast + LIGHT.step),
+      softer: () => light("contrast", view.contrast - LIGHT.step),
+      full: () => (document.fullscreenElement ? document.exitFullscreen() : whole.requestFullscreen()),
+    };
+    acts[name]?.();
+    return name in acts;
+  }
+  function pan(e) { // Shift and an arrow, where the picture is larger than its box
+    const to = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[e.key];
+    if (!to || !e.shiftKey || view.scale === 1) return false;
+    moveTo(view.x + to[0], view.y + to[1]);
+    draw();
+    return true;
+  }
+
+  box.addEventListener("wheel", (e) => {
+    e.preventDefault();
+    zoom(e.deltaY < 0 ? STEP : 1 / STEP, place(e));
+  }, { passive: false });
+  box.addEventListener("dblclick", (e) => (view.scale > 1 ? fit() : zoom(4, place(e))));
+  box.addEventListener("pointerdown", (e) => {
+    if (e.target.closest("button")) return;
+    fingers.set(e.pointerId, [e.clientX, e.clientY]);
+    spread = 0;
+    if (view.scale > 1) box.setPointerCapture(e.pointerId);
+  });
+  box.addEventListener("pointermove", (e) => {
+    const last = fingers.get(e.pointerId);
+    if (!last) return;
+    fingers.set(e.pointerId, [e.clientX, e.clientY]);
+    if (fingers.size === 2) {
+      const [a, b] = [...fingers.values()], wide = Math.hypot(a[0] - b[0], a[1] - b[1]);
+      if (spread) zoom(wide / spread, place({ clientX: (a[0] + b[0]) / 2, clientY: (a[1] + b[1]) / 2 }));
+      spread = wide;
+    } else if (view.scale > 1) {
+      moveTo(view.x + e.clientX - last[0], view.y + e.clientY - last[1]);
+      draw();
+    }
+  });
+  for (const end of ["pointerup", "pointercancel", "pointerleave"])
+    box.addEventListener(end, (e) => { fingers.delete(e.pointerId); spread = 0; });
+  box.addEventListener("dragstart", (e) => e.preventDefault());
+
+  return {
+    show(one, closer = null) { // another picture stands in the box: all of it; the light stays as it is set
+      compare(null);
+      img = one;
+      large = closer;
+      if (img) img.draggable = false;
+      fit();
+    },
+    act, pan, compare, light,
+    comparing: () => other !== null,
+  };
+}
+
+export function drawTools(bar, viewer) { // the viewer's buttons and sliders; returns what shows the present values
+  const button = (words, name, label) => {
+    const b = Object.assign(document.createElement("button"), { textContent: words, title: label, ariaLabel: label });
+    b.onclick = () => { viewer.act(name); b.blur(); };
+    return b;
+  };
+  const slider = (name) => {
+    const label = document.createElement("label"), range = document.createElement("input");
+    Object.assign(range, { type: "range", min: LIGHT.least, max: LIGHT.most, step: LIGHT.step, value: 1 });
+    range.oninput = () => viewer.light(name, Number(range.value));
+    range.onpointerup = () => range.blur(); // and the next key is one of the page
+    label.append(name, range);
+    return [label, range];
+  };
+  const [brightness, bright] = slider("brightness"), [contrast, hard] = slider("contrast");
+  const lit = document.createElement("details"), head = Object.assign(document.createElement("summary"), { textContent: "light" });
+  const as = button("as it is", "", "brightness and contrast as they are in the file");
+  as.onclick = () => { viewer.light("brightness", 1); viewer.light("contrast", 1); as.blur(); };
+  const sheet = document.createElement("div");
+  sheet.append(brightness, contrast, as);
+  lit.append(head, sheet);
+  const level = button("fit", "fit", "see all of it");
+  bar.classList.add("viewer-tools");
+  bar.replaceChildren(button("−", "farther", "zoom out"), level, button("+", "closer", "zoom in"), lit,
+    button("full screen", "full", "full screen"));
+  return (view) => {
+    level.textContent = view.scale > 1 ? `${view.scale.toFixed(1)} ×` : "fit";
+    bright.value = view.brightness;
+    hard.value = view.contrast;
+    // a picture that is shown otherwise than it is says so
+    const words = [["brightness", view.brightness], ["contrast", view.contrast]].filter(([, x]) => x !== 1);
+    head.textContent = words.length ? words.map(([name, x]) => `${name} ${x.toFixed(1)}`).join(", ") : "light";
+  };
+}
+
+export function openPicture({ address, name, caption = "", actions = [], host = document.body }) {
+  // a window with one picture; actions: [words, what is done], each closes it
+  const dialog = Object.assign(document.createElement("dialog"), { className: "viewer-window", ariaLabel: name });
+  const box = document.createElement("div"), img = Object.assign(new Image(), { src: address, alt: name });
+  const words = Object.assign(document.createElement("p"), { textContent: caption });
+  const tools = document.createElement("div"), acts = document.createElement("div");
+  let show = () => {};
+  const viewer = makeViewer(box, { whole: dialog, changed: (view) => show(view) });
+  show = drawTools(tools, viewer);
+  box.append(img);
+  const button = (text, work) => {
+    const b = Object.assign(document.createElement("button"), { textContent: text });
+    b.onclick = () => { dialog.close(); work?.(); };
+    return b;
+  };
+  acts.className = "viewer-acts";
+  const close = button("close");
+  close.autofocus = true; // Enter and Escape both lead back
+  acts.append(...actions.map(([text, work]) => button(text, work)), close);
+  dialog.append(box, words, tools, acts);
+  dialog.addEventListener("keydown", (e) => {
+    e.stopPropagation();
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input")) return;
+    const found = VIEWER_ACTS.find(([, , keys]) => keys.includes(e.key.toLowerCase()));
+    if (viewer.pan(e) || (found && viewer.act(found[0]))) e.preventDefault();
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  host.append(dialog);
+  dialog.showModal();
+  viewer.show(img, closeUp(address));
+  return dialog;
+}

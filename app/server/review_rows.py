@@ -1,0 +1,85 @@
+"""Describe what a browser shows of a row of the queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.features import neighbor_graph
+from assay.curation.label_quality import scoring
+
+if TYPE_CHECKING:
+    from assay.app.server.review_session import ReviewSession
+
+NEAR = 6  # neighbours shown as evidence
+LIKELY = 5  # classes shown with their probabilities
+SHOWN = "sample given_label suggested_label score rank random reason".split()
+
+
+def describe_row(session: ReviewSession, row: dict) -> dict:
+    """Describe a row of the queue, with its nearest labelled neighbours."""
+    state = session.state
+    i = state.index.get_loc(row["sample"])
+    near = neighbor_graph.neighbour_rows(session.graph, session.node[i], session.evidence)
+    near = near[near >= 0][:NEAR].tolist()
+    return {k: to_json(row.get(k)) for k in SHOWN} | dict(
+        name=state.key.iloc[i],
+        split=state["split"].iloc[i],
+        width=int(state.width.iloc[i]),
+        height=int(state.height.iloc[i]),
+        near=[dict(sample=state.index[j], label=state.label.iloc[j]) for j in near],
+        likely=list_likely_classes(session, row["sample"]),
+    )
+
+
+def list_likely_classes(session: ReviewSession, sample: str) -> list[list]:
+    """List the likeliest classes of a sample: pairs of class and probability, out of sample.
+
+    The likeliest first; none of a class that is too small to judge.
+    """
+    scored, at = session.scored, session.scored_samples.get_indexer([sample])[0]
+    if at < 0:
+        return []
+    p = np.where(scored.few, 0, scored.probs[at]).astype("f8")
+    first = np.argsort(-p, kind="stable")[:LIKELY]
+    return [[scored.classes[c], round(float(p[c] / p.sum()), 4)] for c in first if p[c] > 0]
+
+
+def find_row(session: ReviewSession, sample: str) -> dict:
+    """Find the row of any sample that may be reviewed, in the queue or not.
+
+    UserError for one that may not: of test and guard no label is shown.
+    """
+    state = session.state
+    shown = sample in state.index and state["split"][sample] in ("train", "val")
+    if not shown or not state.keep[sample]:
+        raise UserError(
+            "expected a train or val sample that is kept, found another",
+            "choose one of the pictures on this page",
+        )
+    for row in session.rows:
+        if row["sample"] == sample:
+            return row
+    found = session.scored.found
+    if sample not in found.index:
+        return dict(
+            sample=sample, given_label=state.label[sample], reason="too few of its class to judge"
+        )
+    scored = found.loc[[sample]]
+    return dict(
+        sample=sample,
+        given_label=state.label[sample],
+        suggested_label=scored.suggestion.iloc[0],
+        score=scored.score.iloc[0],
+        random=False,
+        reason=scoring.explain_labels(session.bench, state, scored)[0],
+    )
+
+
+def to_json(value: Any) -> Any:
+    """Write a frame's cell as JSON knows it."""
+    import pandas as pd
+
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

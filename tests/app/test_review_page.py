@@ -1,0 +1,259 @@
+"""Review as a person works it: undo and redo, the film strip, neighbours, the viewer, own keys; nothing tells a random draw."""
+
+import re
+
+import numpy as np
+import pytest
+
+import assay
+from assay.app.server import review_rows, review_session
+from tests.browser import browser, look, stored, until, workbench
+from tests.helpers import digits, scanned_bench
+
+WORDS = "zero one two three four five six seven eight nine".split()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    table = digits(900)
+    table["label"] = [WORDS[int(c)] for c in table.label]
+    return scanned_bench(table, tmp_path_factory.mktemp("page"), audited_test=True)
+
+
+@pytest.fixture(scope="module")
+def server(bench):
+    with workbench(bench.path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture
+def page(server, chrome, request):
+    """Review, opened by somebody of the test's own name."""
+    page = server.page(chrome, f"/review?who={request.node.name}", permissions=[])
+    look(page)
+    yield page
+    assert page.failed == [] and page.foreign == []
+    page.context.close()
+
+
+def said(bench, request):
+    """What stands of a person's decisions: {key of the sample: label or verdict}."""
+    rows = bench.rows("select distinct sample from edits where who = ?", [request.node.name])
+    state = bench.state()
+    some = state.loc[[s for (s,) in rows]]
+    return {r.key: r.label for r in some[some.reviewed & (some.verdict != "unsure")].itertuples()}
+
+
+def name(page):
+    return page.locator('[data-is="name"]').inner_text()
+
+
+def press(page, key):
+    """Press a key that decides, and wait for the next picture; what was on the screen."""
+    look(page)
+    was = name(page)
+    page.keyboard.press(key)
+    until(page, f"document.querySelector('[data-is=name]').innerText !== {was!r}")
+    return was
+
+
+@pytest.mark.browser
+def test_decisions_are_undone_and_done_again_and_the_strip_leads_back(bench, server, page, request):
+    likely = page.locator(".likely button:visible .name-of")
+    look(page)
+    second = likely.nth(1).inner_text()
+    names = [press(page, "w")]
+    names += [press(page, key) for key in ("Enter", " ", "n", "3")]
+    for k in (4, 3):
+        page.locator("h1").click()  # somewhere else on the page
+        page.keyboard.press("Control+z")
+        assert name(page) == names[k] and "Taken back" in page.locator(".hint").inner_text()
+    page.keyboard.press("Control+Shift+Z")
+    stored(page)
+    assert said(bench, request)[names[0]] == second and set(said(bench, request)) == set(names[:3])
+    assert [
+        b.get_attribute("title").split(":")[0] for b in page.locator(".strip button").all()
+    ] == names[:4]
+
+    press(page, "Enter")  # a new decision: nothing is left to do again
+    page.keyboard.press("Control+Shift+Z")
+    page.get_by_text("Nothing is left to decide again").wait_for()
+    coming = page.locator(".strip span").evaluate_all("all => all.map(one => one.title)")
+    assert len(coming) == 4 and not set(coming) & {*names[:3], name(page)}
+    look(page)
+    press(page, "Enter")
+    assert name(page) in coming, "what the strip shows comes"
+    page.locator(".strip button").nth(1).click()
+    assert name(page) == names[1] and page.locator('[data-is="said"]').inner_text().startswith(
+        "you said"
+    )
+    words = page.locator('[data-is="pace"]').inner_text()
+    assert re.match(r"6 of \d+, \d+ a minute, .* left, random \d+ of 30$", words), words
+
+    page.keyboard.press("/")  # in a field the field's own undo works, and an empty one has none
+    page.keyboard.type("fo")
+    page.keyboard.press("Control+z")
+    assert page.locator(".assay-review").get_attribute("data-done") == "6"
+
+
+@pytest.mark.browser
+def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, request):
+    state, here = bench.state(), name(page)
+
+    def neighbour(n):
+        src = page.locator(".near img").nth(n).get_attribute("src")
+        return state.key[re.search("image/(.+)\\?", src)[1]]
+
+    window, taken, wrong = page.locator("dialog.viewer-window"), neighbour(0), neighbour(1)
+    page.locator(".near button").nth(1).click()
+    page.keyboard.press("Enter")  # the window's key, never a decision behind it
+    page.locator(".near button").nth(1).click()
+    window.get_by_text("its label is wrong").click()
+    page.locator(".near button").nth(0).click()
+    window.get_by_text("review this one now").click()
+    until(page, f"document.querySelector('[data-is=name]').innerText === {taken!r}")
+    press(page, " ")
+    assert name(page) == here, "the one that was there is next"
+    page.reload()
+    look(page)
+    assert name(page) == wrong, "what was called wrong waits until it is decided"
+    assert "called wrong by you" in page.locator('[data-is="reason"]').inner_text()
+    press(page, "4")
+    page.reload()
+    look(page)
+    assert name(page) not in (wrong, taken)
+    stored(page)
+    assert said(bench, request) == {taken: state.set_index("key").label[taken], wrong: "nine"}
+
+
+@pytest.mark.browser
+def test_a_picture_is_zoomed_lit_compared_and_the_next_one_is_whole(bench, server, page):
+    box = page.locator(".assay-review .picture")
+    frame = box.bounding_box()
+    at = frame["x"] + frame["width"] * 0.75, frame["y"] + frame["height"] / 2
+
+    def middle():  # of the picture, from the middle of its box
+        now = box.locator("img").first.bounding_box()
+        return now["x"] + now["width"] / 2 - frame["x"] - frame["width"] / 2
+
+    page.mouse.move(*at)
+    for _ in range(4):
+        page.mouse.wheel(0, -100)
+    until(page, "+document.querySelector('.assay-review .picture').dataset.zoom > 2")
+    zoom = float(box.get_attribute("data-zoom"))
+    assert middle() == pytest.approx((1 - zoom) * frame["width"] / 4, abs=2), (
+        "what is under the pointer stays"
+    )
+    page.mouse.down()
+    page.mouse.move(at[0] + 50, at[1], steps=3)
+    page.mouse.up()
+    assert middle() == pytest.approx((1 - zoom) * frame["width"] / 4 + 50, abs=2)
+    page.keyboard.press("b")
+    page.keyboard.down("c")
+    assert page.get_by_text("the nearest neighbour, labelled").is_visible()
+    page.keyboard.down("c")  # the system repeats it
+    page.keyboard.up("c")
+    assert not page.locator(".picture .other").count()
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement?.classList.contains('assay-review')")
+    press(page, "n")
+    page.keyboard.press("f")
+    until(page, "!document.fullscreenElement")
+    assert (
+        box.get_attribute("data-zoom") == "1.00" and page.get_by_text("brightness 1.1").is_visible()
+    )
+    page.keyboard.press("0" if page.locator(".classes button").count() < 10 else ".")
+    page.keyboard.press("+")
+    assert box.get_attribute("data-zoom") == "1.25"
+    page.keyboard.press(".")
+    assert box.get_attribute("data-zoom") == "1.00"
+
+
+@pytest.mark.browser
+def test_keys_are_ones_own_and_conflicts_are_refused_with_a_word(bench, server, page, request):
+    window = page.locator("dialog.keys")
+
+    def give(words, key):
+        window.get_by_role("button", name=f"key of {words}", exact=True).click()
+        page.keyboard.press(key)
+        return window.get_by_role("status").inner_text()
+
+    page.keyboard.press("?")
+    assert "“drop”" in give("not sure", "d")
+    assert "“nine”" in give("drop", "4"), "the key of a class, the fourth by name"
+    assert "kept free" in give("drop", "Tab")
+    assert "X: drop" in give("drop", "x") and "Z: three" in give("three", "z")
+    page.keyboard.press("Escape")
+    assert page.locator('[data-is="do-drop"] kbd').inner_text() == "X"
+    was = name(page)
+    page.keyboard.press("d")
+    assert name(page) == was, "its key no longer"
+    first, second = press(page, "z"), press(page, "x")
+    page.reload()
+    look(page)
+    third = press(page, "z")
+    stored(page)
+    found = said(bench, request)
+    assert (found[first], found[third]) == ("three", "three")
+    assert not bench.state().set_index("key").keep[second]
+    page.goto(f"{server.url}/review?who=somebody-else")
+    look(page)
+    assert page.locator('[data-is="do-drop"] kbd').inner_text() == "D", "everybody has their own"
+
+
+@pytest.mark.browser
+def test_nothing_on_the_screen_tells_what_was_drawn_at_random(bench, server, chrome):
+    """Frame, buttons and marks are the same for both; the words of the evidence are the picture's own."""
+    drawn, page = {}, server.page(chrome, "/?who=guesser")
+    page.on(
+        "response",
+        lambda r: (
+            drawn.update({i["name"]: i["random"] for i in r.json()["items"]})
+            if r.url.endswith("/assay/items")
+            else None
+        ),
+    )
+    page.goto(f"{server.url}/review?who=guesser")
+    look(page)
+    shapes = {True: set(), False: set()}
+    while (
+        len(shapes[True]) < 1
+        or sum(map(len, shapes.values())) < 2
+        or page.locator(".strip button").count() < 8
+    ):
+        shape = page.evaluate("""() => { const root = document.querySelector('.assay-review'), copy = root.querySelector('.side').cloneNode(true);
+            copy.querySelectorAll('.near, .told, .live, .classes').forEach(part => part.remove());
+            return root.className + [...copy.querySelectorAll('*')].map(e => e.tagName + (e.hidden ? ' hidden' : '') + e.className.replace('given', '')).join(); }""")
+        shapes[drawn[name(page)]].add(re.sub("BUTTON hidden|BUTTON", "BUTTON", shape))
+        press(page, "n")
+    assert shapes[True] == shapes[False] and len(shapes[True]) == 1
+    page.context.close()
+
+
+@pytest.mark.slow
+def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(bench):
+    session = review_session.ReviewSession(bench)
+    session.rescore()
+    state = session.state
+    probs, classes = session.scored.probs, np.array(session.scored.classes, object)
+    free = state.index[~state["split"].isin(("test", "guard"))]
+    for row in session.next_rows("ann's", n=5):
+        p = probs[list(free).index(row["sample"])]
+        want = sorted(zip(-p, classes))[:5]
+        assert [c for c, _ in row["likely"]] == [c for _, c in want]
+        assert [x for _, x in row["likely"]] == pytest.approx([-x for x, _ in want], abs=1e-3)
+        assert row["suggested_label"] == row["likely"][0][0]
+        assert review_rows.find_row(session, row["sample"])["rank"] == row["rank"]
+    some = session.take_sample("ann's", free[100])
+    assert some["sample"] == free[100] and some["given_label"] == state.label[free[100]]
+    for split in ("test",):
+        with pytest.raises(assay.UserError, match="train or val"):
+            session.take_sample("ann's", state.index[state["split"] == split][0])
+    with pytest.raises(assay.UserError, match="train or val"):
+        session.take_sample("ann's", "nothing")
