@@ -12,14 +12,14 @@ export class Acts {
     this.undoable = JSON.parse(sessionStorage.getItem("assay:undo") ?? "[]");
     this.count = make("div", { class: "chosen" });
     this.says = make("div", { class: "says", role: "status" });
-    this.tools = make("div", { class: "tools" });
+    this.tools = make("div", { class: "tools", tabindex: "0", role: "group", "aria-label": "acts" });
     this.label = make("input", { list: "assay-classes", placeholder: "label …", "aria-label": "label the selected samples", autocomplete: "off", maxlength: "300" });
     this.names = make("datalist", { id: "assay-classes" });
     this.tag = make("input", { placeholder: "tag …", "aria-label": "tag the selected samples; a minus before it takes a tag off", maxlength: "300", class: "short" });
     this.split = make("select", { "aria-label": "move the selected samples to a split" }, make("option", { value: "", text: "split …" }), ...SPLITS.map((s) => make("option", { value: s, text: s })));
-    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
+    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
     const button = (words, decision, title) => make("button", { text: words, title, onclick: () => this.act(words, decision) });
-    this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on"), button("restore", { keep: true }, "take dropped samples back in")];
+    this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
     this.root = make("div", { class: "acts", role: "region", "aria-label": "what to do with the selection" }, make("div", { class: "row" }, this.count, this.tools), this.says);
     this.label.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") { e.preventDefault(); this.labelled(e.shiftKey); } if (e.key === "Escape") this.leave(); };
@@ -50,6 +50,7 @@ export class Acts {
   }
   other(what) {
     const rows = () => this.selection.body(this.order(), this.of(), this.table());
+    if (what === "restore") return this.act("restore", { keep: true });
     if (what === "like") return this.like();
     if (what === "export") return this.showExport();
     this.hand(what, { ...rows(), count: this.selection.size });

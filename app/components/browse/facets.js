@@ -51,7 +51,7 @@ export class Facets {
     const rest = [];
     if (facet.missing) rest.push(this.value(facet, null, facet.missing, "nothing"));
     if (facet.locked) rest.push(make("p", { class: "quiet", text: `${count(facet.locked)} of test and guard are not counted` }));
-    if (facet.counts.length) return one.body.replaceChildren(this.histogram(facet), ...rest);
+    if (facet.counts.some((n) => n)) return one.body.replaceChildren(this.histogram(facet), ...rest);
     const shown = facet.values.slice(0, one.most), left = facet.values.length - shown.length;
     const more = left > 0 ? [make("button", { class: "plain", text: `${count(left)} more`, onclick: () => { one.most += 100; this.draw(facet); } })] : facet.more ? [make("p", { class: "quiet", text: `and ${count(facet.more)} more values` })] : [];
     const none = !shown.length && !rest.length ? [make("p", { class: "quiet", text: "nothing here" })] : [];

@@ -9,6 +9,7 @@ export class FilterBar {
     this.search = make("input", { type: "search", placeholder: "search name and metadata  /", "aria-label": "search names and metadata", maxlength: "300" });
     this.condition = make("input", { class: "where", placeholder: "condition, as in: score < 0.2 and split = 'val'", "aria-label": "condition", spellcheck: "false", maxlength: "4000", autocomplete: "off" });
     this.chips = make("div", { class: "chips", role: "list", "aria-label": "filter" });
+    this.more = make("span", { class: "chips" });
     this.wrong = make("div", { class: "wrong", role: "alert", hidden: true });
     this.count = make("div", { class: "count", role: "status" });
     this.sort = make("select", { "aria-label": "sort by" });
@@ -20,7 +21,7 @@ export class FilterBar {
     const field = make("label", { class: "field search" }, icon(ICONS.search), this.search);
     this.root = make("div", { class: "filter" },
       make("div", { class: "line" }, this.panel, field, make("label", { class: "field grow" }, this.condition), this.views),
-      make("div", { class: "line" }, this.count, this.chips, make("span", { class: "push" }), make("label", { class: "choice" }, "sort", this.sort, this.way), make("label", { class: "choice" }, "group", this.group), this.size),
+      make("div", { class: "line" }, this.count, this.chips, this.more, make("span", { class: "push" }), make("label", { class: "choice" }, "sort", this.sort, this.way), make("label", { class: "choice" }, "group", this.group), this.size),
       this.wrong);
     let typing = null;
     this.search.oninput = () => { clearTimeout(typing); typing = setTimeout(() => actions.apply({ search: this.search.value.trim() }, this.search.dataset.pushed === "yes"), 180); };
@@ -67,9 +68,12 @@ export class FilterBar {
       const img = make("img", { src: `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
       chips.push(this.chip(make("span", { class: "words" }, img, "like this"), () => this.actions.apply({ like: view.like.filter((l) => l !== one) }), "chip", "no longer like this picture"));
     }
-    if (chips.length || view.search) chips.push(make("button", { class: "plain", text: "clear", title: "show all samples", onclick: () => { this.search.value = ""; this.actions.apply({ chips: [], like: [], search: "" }); } }));
-    if (chips.length || view.search || view.sort) chips.push(make("button", { class: "plain", text: "save view", onclick: () => this.actions.saveView() }));
+    this.chips.toggleAttribute("hidden", !chips.length);
     this.chips.replaceChildren(...chips);
+    const more = [];
+    if (chips.length || view.search) more.push(make("button", { class: "plain", text: "clear", title: "show all samples", onclick: () => { this.search.value = ""; this.actions.apply({ chips: [], like: [], search: "" }); } }));
+    if (chips.length || view.search || view.sort) more.push(make("button", { class: "plain", text: "save view", onclick: () => this.actions.saveView() }));
+    this.more.replaceChildren(...more);
   }
   chip(inner, away, name, label) {
     return make("span", { class: name, role: "listitem" }, inner, make("button", { class: "away", "aria-label": label, title: label, onclick: away }, icon(ICONS.close, 12)));

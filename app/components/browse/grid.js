@@ -1,11 +1,10 @@
 // The grid: a window on an order of any length. Only what is in view exists.
 
 import { make } from "./dom.js";
-import { hit, inside, layOut, place, step, visible } from "./layout.js";
+import { hit, inside, layOut, place, SMALL, step, visible } from "./layout.js";
 import { Canvas, Elements, nameOf, paintHeadings } from "./paint.js";
 
 const TALLEST = 8_000_000; // pixels that browsers scroll soundly; beyond, a wheel moves what lies under the bar
-const SMALL = 64;
 
 export class Grid {
   constructor(tiles, selection, { colourOf, opened, moved }) {
@@ -90,7 +89,7 @@ export class Grid {
   }
   say() { // the tile that the keyboard stands on, in words
     const tile = this.total ? this.tiles.get(this.focus) : null, words = tile ? nameOf(tile, this.locked) : "";
-    this.active.textContent = words;
+    this.active.textContent = words || "no sample";
     this.active.setAttribute("aria-selected", String(this.total > 0 && this.selection.has(this.order[this.focus])));
     this.active.setAttribute("aria-posinset", this.total ? this.focus + 1 : 1);
     this.active.setAttribute("aria-setsize", this.total || 1);

@@ -2,6 +2,7 @@
 
 import { clip, icon, ICONS, make } from "./dom.js";
 import { ask } from "./server.js";
+import { openPicture } from "../viewer.js";
 
 export class Inspector {
   constructor(actions) { // who(), open(id), like(id), close(), step(by), colourOf(name), condition(text)
@@ -38,7 +39,8 @@ export class Inspector {
     this.picture.alt = said.key;
     const name = make("h2", { text: clip(said.key, 120), title: said.key }), like = make("button", { text: "like this", title: "sort all by likeness to this picture", onclick: () => actions.like([said.sample]) });
     const copy = make("button", { text: "copy id", title: said.sample, onclick: () => navigator.clipboard?.writeText(said.sample) });
-    const parts = [this.large, name, make("div", { class: "row" }, like, copy)];
+    const parts = [this.large, name, make("div", { class: "row" }, said.locked ? null : like, make("button", { text: "zoom", onclick: () => this.zoom(said.key) }), copy)];
+    this.large.onclick = () => this.zoom(said.key);
     const about = [["split", said.split], ["size", `${said.width} × ${said.height}`], ["file", said.uri]];
     if (said.locked) parts.push(make("p", { class: "lock" }, icon(ICONS.lock), make("span", { text: `A ${said.split} sample is locked: its label, scores and issues are shown nowhere, and nobody edits it here.` })));
     else {
@@ -55,6 +57,7 @@ export class Inspector {
     if (said.edits?.length) parts.push(this.part("History", make("ol", { class: "edits" }, ...said.edits.map((e) => make("li", { class: e.stands ? "" : "past" }, make("span", { text: `${e.field === "label" && e.verdict !== "set" ? e.verdict : e.field} ${e.value ?? ""}` }), make("small", { class: "quiet", text: [e.who, e.when, e.why].filter(Boolean).join(" · ") }))))));
     this.body.replaceChildren(...parts);
   }
+  zoom(name) { openPicture({ address: `/assay/image/${encodeURIComponent(this.id)}?side=1024`, name, caption: clip(name, 200) }); }
   near(some) {
     return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
       make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.locked ? "locked" : one.label ?? "no label" }))));

@@ -1,11 +1,11 @@
 // Where each tile lies: rows of one height, headings between groups; any place is found by halving.
 
-export const PAD = 12, GAP = 6, HEADING = 34;
+export const PAD = 12, GAP = 6, HEADING = 34, SMALL = 64; // up to SMALL tiles are painted of sprites
 
 export function layOut(total, groups, width, asked) {
   const across = Math.max(1, Math.floor((width - 2 * PAD + GAP) / (asked + GAP)));
   const side = Math.max(asked, Math.min(1.5 * asked, Math.floor((width - 2 * PAD + GAP) / across) - GAP)); // no empty edge
-  const caption = asked < 56 ? 0 : asked < 112 ? 17 : 34, line = side + caption + GAP;
+  const caption = asked < 56 ? 0 : asked <= SMALL ? 17 : 34, line = side + caption + GAP;
   const parts = groups.length ? groups : [[null, total]], starts = [], tops = [];
   let start = 0, top = PAD;
   for (const [, n] of parts) {
