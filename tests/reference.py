@@ -30,7 +30,14 @@ FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- made by `python -m tests.reference --write`: change the code instead -->\n"
 DEFAULTS = {"who": "your user name"}  # what would be another on every machine
 SHARED = {"help", "bench", "json"}
-INTERNAL = {"mend", "link", "damages", "labels", "table", "sample_table"}  # of Bench, for Assay itself
+INTERNAL = {
+    "mend",
+    "link",
+    "damages",
+    "labels",
+    "table",
+    "sample_table",
+}  # of Bench, for Assay itself
 DOES = dict(
     question="stands above the report",
     versions="what is compared: the others with the first; the verdict is about the last",

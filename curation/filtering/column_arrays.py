@@ -12,7 +12,6 @@ from assay.curation.features.neighbor_graph import load_nodes
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.issues import image_properties, opinions
 from assay.curation.issues.listing import load_issues, open_issues
-from assay.curation.label_quality.live import label_scores
 from assay.curation.slicing.clusters import Clusters
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
@@ -20,12 +19,15 @@ from assay.curation.storage.schema import END, PERSON_KINDS
 from assay.curation.storage.shards import Shards
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE
+from assay.curation.versioning.pointers import register_values
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-REVIEWERS = f"""with {ALIVE.format(only=f"and kind in {PERSON_KINDS}")}
+# a tag or a move to another split is no decision on a sample
+DECIDED = f"and kind in {PERSON_KINDS} and field in ('label', 'keep')"
+REVIEWERS = f"""with {ALIVE}
 select distinct sample, who from alive order by sample, who"""
 
 
@@ -70,46 +72,84 @@ def name_decisions(state: pd.DataFrame) -> pa.Array:
     return from_codes(np.where(state.reviewed.to_numpy(bool), code, -1), names)
 
 
-def read_reviewers(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Read who has decided about each sample: what stands, not what was undone."""
+def read_reviewers(bench: Bench, state: pd.DataFrame, of_some: bool = False) -> dict[str, pa.Array]:
+    """Read who has decided about each sample: what stands, not what was undone.
+
+    of_some: `state` is a few rows, and the log is asked of these alone.
+    """
     with bench.connect() as con:
+        only = DECIDED
         offer_names(con)
-        found = con.execute(REVIEWERS, dict(upto=END)).fetchnumpy()
+        if of_some:
+            register_values(con, "wanted", list(state.index))
+            only += " and sample in (select sample from wanted)"
+        found = con.execute(REVIEWERS.format(only=only), dict(upto=END)).fetchnumpy()
     rows = state.index.get_indexer(found["sample"])
     return dict(reviewers=make_lists(rows[rows >= 0], found["who"][rows >= 0], len(state)))
 
 
-def read_scores(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Read what the model makes of the labels."""
-    return place_scores(label_scores(bench), state)
+class ScoreReader:
+    """Gives each scored row its place among all samples, which it remembers."""
+
+    def __init__(self) -> None:
+        self.index: pd.Index | None = None
+        self.scored: np.ndarray | None = None
+        self.rows: np.ndarray | None = None
+
+    def find_rows(self, found: pd.DataFrame, state: pd.DataFrame) -> np.ndarray:
+        """Find the row of the state of each scored one, -1 for none."""
+        ids = found.index.to_numpy()
+        if (
+            self.index is None
+            or not state.index.is_(self.index)
+            or not np.array_equal(ids, self.scored)
+        ):
+            self.rows = state.index.get_indexer(found.index)
+            self.index, self.scored = state.index, ids
+        return self.rows
+
+    def read(self, found: pd.DataFrame, state: pd.DataFrame) -> dict[str, pa.Array]:
+        """Read what the model makes of the labels.
+
+        found: a frame as score_labels makes it.
+        """
+        import pyarrow as pa
+
+        rows = self.find_rows(found, state)
+        if (rows < 0).any():
+            found, rows = found[rows >= 0], rows[rows >= 0]
+        n, out = len(state), {}
+        for name in ("score", "confidence"):
+            values = np.full(n, np.nan)
+            values[rows] = found[name]
+            out[name] = pa.array(values, from_pandas=True)
+        suggestion = encode_texts(found.suggestion.to_numpy(object))
+        codes = np.full(n, -1, "i4")
+        codes[rows] = suggestion.indices.fill_null(-1).to_numpy()
+        flagged, scored = np.zeros(n, bool), np.zeros(n, bool)
+        flagged[rows], scored[rows] = found.flagged, True
+        suggestion = from_codes(codes, suggestion.dictionary)
+        return out | dict(suggestion=suggestion, flagged=pa.array(flagged, mask=~scored))
 
 
-def place_scores(found: pd.DataFrame, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Give each scored row its place among all samples.
+def read_issues(
+    bench: Bench, state: pd.DataFrame, flagged: np.ndarray | None = None
+) -> dict[str, pa.Array]:
+    """Read the kinds of each sample's open issues.
 
-    found: a frame as score_labels makes it.
+    flagged (n,): where a session has newer label issues than the bench's file.
     """
-    import pyarrow as pa
-
-    rows = state.index.get_indexer(found.index)
-    found, rows = found[rows >= 0], rows[rows >= 0]
-    n, out = len(state), {}
-    for name in ("score", "confidence"):
-        values = np.full(n, np.nan)
-        values[rows] = found[name]
-        out[name] = pa.array(values, from_pandas=True)
-    suggestion = np.full(n, None, object)
-    suggestion[rows] = found.suggestion
-    flagged, scored = np.zeros(n, bool), np.zeros(n, bool)
-    flagged[rows], scored[rows] = found.flagged, True
-    return out | dict(suggestion=encode_texts(suggestion), flagged=pa.array(flagged, mask=~scored))
-
-
-def read_issues(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Read the kinds of each sample's open issues."""
-    found, rows = open_issues(state, load_issues(bench, columns=["kind", "sample"]))
-    kinds = found.kind.to_numpy(object)
-    return dict(issues=make_lists(rows[rows >= 0], kinds[rows >= 0], len(state)))
+    found = load_issues(bench, columns=["kind", "sample"], rescore=flagged is None)
+    if flagged is not None:
+        found = found[(found.kind != "label").to_numpy()]
+    found, rows = open_issues(state, found)
+    kinds = found.kind.to_numpy(object)[rows >= 0]
+    rows = rows[rows >= 0]
+    if flagged is not None:
+        more = np.flatnonzero(flagged)
+        rows, kinds = np.append(rows, more), np.append(kinds, np.full(len(more), "label", object))
+    order = np.lexsort((kinds.astype(str), rows)) if len(rows) else slice(None)
+    return dict(issues=make_lists(rows[order], kinds[order], len(state)))
 
 
 def read_clusters(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
@@ -170,8 +210,6 @@ def read_opinion(bench: Bench, state: pd.DataFrame, name: str) -> dict[str, pa.A
 PARTS: dict[str, Callable[[Bench, pd.DataFrame], dict[str, pa.Array]]] = dict(
     state=read_state,
     reviewers=read_reviewers,
-    scores=read_scores,
-    issues=read_issues,
     clusters=read_clusters,
     duplicates=read_duplicates,
     properties=read_properties,
@@ -204,6 +242,16 @@ def make_lists(rows: np.ndarray, values: np.ndarray | list[str], n: int) -> pa.L
     ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))])
     sorted_values = pa.array(np.asarray(values, object)[order], pa.string())
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), sorted_values)
+
+
+def replace_rows(array: pa.Array, rows: np.ndarray, values: pa.Array) -> pa.Array:
+    """Put other values (m,) into some rows (m,) of a column."""
+    import pyarrow as pa
+
+    both = pa.chunked_array([array, values]).unify_dictionaries().combine_chunks()
+    at = np.arange(len(array))
+    at[rows] = len(array) + np.arange(len(rows))
+    return both.take(pa.array(at))
 
 
 def hide_locked(array: pa.Array, locked: np.ndarray) -> pa.Array:

@@ -63,6 +63,14 @@ def encode(array: pa.Array) -> pa.DictionaryArray:
     return array if hasattr(array, "dictionary") else array.dictionary_encode()
 
 
+def present_values(array: pa.Array) -> list[str]:
+    """List the different texts of a column, or of its lists."""
+    values = array.flatten() if hasattr(array, "offsets") else array
+    encoded = encode(values)
+    codes = np.unique(encoded.indices.drop_null().to_numpy())
+    return [encoded.dictionary[int(code)].as_py() for code in codes]
+
+
 def _rank(name: str, names, count: np.ndarray, missing: int, locked: int) -> Facet:
     """Put the most frequent values first; equal ones by name."""
     there = np.flatnonzero(count)

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import UnknownColumn, UserError, suggest_names
+from assay.curation.errors import UnknownColumn, suggest_names
 from assay.curation.filtering import column_arrays
 from assay.curation.filtering.columns import OWN, SAYS_OF_PROPERTY, SIMILARITY, Column
-from assay.curation.filtering.facets import TOO_MANY, encode
+from assay.curation.filtering.facets import TOO_MANY, encode, present_values
 from assay.curation.filtering.likeness import score_likeness
 from assay.curation.filtering.metadata_columns import read_metadata
+from assay.curation.filtering.parts import (
+    Arrays,
+    Moment,
+    bring_forward,
+    find_touched,
+    read_or_explain,
+)
+from assay.curation.filtering.search import fold_texts
 from assay.curation.issues.image_properties import FOLDER
 from assay.curation.issues.opinions import list_opinions, load_opinion
 from assay.curation.splits import LOCKED
@@ -22,26 +30,20 @@ from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas as pd
     import pyarrow as pa
 
 # whose unknown values are worth a note: they are names that people type
 NAMED = ("label", "given_label", "suggestion", "split", "decision", "issues", "source")
-# what other parts of the bench than the log say: which writing of which file each is read from
-FILES = dict(
-    scores=("opinion.npz", "probe.npz"),
-    clusters=("clusters.npz",),
-    duplicates=("graph.npz",),
-    properties=(f"quality/{FOLDER}",),
-    opinions=("opinions",),
-)
-# whatever is decided, this stays
-LASTING = ("metadata", "clusters", "properties", "words")
+# what the log does not say: which writing of which file parts of the bench are read from
+FILES = ("opinion.npz", "probe.npz", "clusters.npz", "graph.npz", f"quality/{FOLDER}", "opinions")
+# parts that the log brings forward, a few rows at a time
+PATCHED = ("state", "reviewers")
+MOST_ORDERS = 8  # that are remembered
 
 
 def read_stamps(bench: Bench) -> tuple:
     """Tell which writing of each file of arrays is there."""
-    return tuple(file_stamp(bench.arrays / f) for files in FILES.values() for f in files)
+    return tuple(file_stamp(bench.arrays / name) for name in FILES)
 
 
 class Snapshot:
@@ -49,49 +51,60 @@ class Snapshot:
 
     def __init__(
         self,
-        bench: Bench,
+        moment: Moment,
         con: duckdb.DuckDBPyConnection,
-        state: pd.DataFrame,
         stamps: tuple,
-        scored: pd.DataFrame | None = None,
         before: Snapshot | None = None,
     ) -> None:
         """Read what every question needs.
 
-        scored: as score_labels, where a session has it in memory. before: the last snapshot, of which what cannot
-        have changed is taken over.
+        stamps: tell this moment from others. before: the last snapshot, of which what has not changed is taken over.
         """
         import pyarrow as pa
 
-        self.bench, self.con, self.state, self.stamps = bench, con, state, stamps
-        self.scored, self.lock = scored, threading.RLock()
-        self.parts: dict[str, dict[str, pa.Array]] = {}
+        self.moment, self.con, self.stamps = moment, con, stamps
+        self.bench, self.state = moment.bench, moment.state
+        self.lock = threading.RLock()
+        self.parts: dict[str, Arrays] = {}
         self.gaps: dict[str, str] = {}  # what a part of the bench could not say, and why
-        self.orders: dict[tuple, np.ndarray] = {}
-        self.locked = state.split.isin(LOCKED).to_numpy()
-        self.positions = pa.array(np.arange(len(state)))
-        self.metadata: list[Column] = []
+        # {what was asked: (the order, the columns that it was made of)}
+        self.orders: dict[tuple, tuple[np.ndarray, list[pa.Array]]] = {}
         self.alike: tuple[tuple[str, ...], Snapshot] | None = None  # what was asked for, and as
-        if before is not None and state.index.is_(before.state.index):
+        self.locked = self.state.split.isin(LOCKED).to_numpy()
+        self.positions = pa.array(np.arange(len(self.state)))
+        self.metadata: list[Column] = []
+        if before is not None and self.state.index.is_(before.state.index):
             self._take_over(before)
         self.columns = {column.name: column for column in self._list_columns()}
 
     def _take_over(self, before: Snapshot) -> None:
-        """Take over what cannot have changed since."""
-        files = before.stamps[2:] == self.stamps[2:]
-        self.positions, self.metadata = before.positions, before.metadata
-        for part in LASTING:
-            if part in before.parts and (files or part in ("metadata", "words")):
-                self.parts[part] = before.parts[part]
+        """Take over what has not changed, and bring forward what few edits have."""
+        same_files = before.stamps[2:] == self.stamps[2:]
+        same_locks = np.array_equal(before.locked, self.locked)
+        rows = find_touched(before.moment, self.moment)
+        self.metadata, self.orders = before.metadata, dict(before.orders)
+        for part, arrays in list(before.parts.items()):
+            lasting = part in ("clusters", "properties")
+            lasting |= part.startswith("opinion ") and same_locks
+            if part in ("metadata", "words") or lasting and same_files and rows is not None:
+                self.parts[part] = arrays
+            elif part in PATCHED and rows is not None:
+                new = bring_forward(self.moment, part, arrays, rows)
+                self.parts[part] = self._hide_part(part, new, before)
+            else:
+                continue
+            if part in before.gaps:
+                self.gaps[part] = before.gaps[part]
 
     def _list_columns(self) -> Iterable[Column]:
         yield from OWN
-        taken = {column.name for column in OWN} | {SIMILARITY.name}
+        taken = {column.name for column in OWN} | {SIMILARITY.name, *SAYS_OF_PROPERTY}
         for name, says in SAYS_OF_PROPERTY.items():
             yield Column(name, "number", says, source="properties", bars=True)
         for name in list_opinions(self.bench):
-            yield from self._opinion_columns(name)
-        taken |= set(SAYS_OF_PROPERTY)
+            for column in self._opinion_columns(name):
+                taken.add(column.name)
+                yield column
         if "metadata" not in self.parts:
             self.metadata, self.parts["metadata"] = read_metadata(self.con, self.state, taken)
         yield from self.metadata
@@ -119,11 +132,9 @@ class Snapshot:
 
     def array(self, name: str) -> pa.Array:
         """Read a column, of which test and guard samples say what they may."""
-        if name == "words":
-            return self._words()
-        if name == "locked":
-            import pyarrow as pa
+        import pyarrow as pa
 
+        if name == "locked":
             return pa.array(self.locked)
         column = self.column(name)
         with self.lock:
@@ -131,73 +142,52 @@ class Snapshot:
                 self.parts[column.source] = self._read_part(column.source)
             return self.parts[column.source][name]
 
-    def _read_part(self, source: str) -> dict[str, pa.Array]:
+    def _read_part(self, source: str) -> Arrays:
         """Read a part of the bench, or say in `gaps` why it is empty."""
-        try:
-            if source == "scores" and self.scored is not None:
-                found = column_arrays.place_scores(self.scored, self.state)
-            elif source.startswith("opinion "):
-                found = column_arrays.read_opinion(self.bench, self.state, source.split(" ", 1)[1])
-            else:
-                found = column_arrays.PARTS[source](self.bench, self.state)
-        except UserError as e:
-            self.gaps[source] = f"{e.problem}; {e.hint}"
-            found = {}
-        return {
-            name: self._hide(column, found.get(name))
-            for name, column in self.columns.items()
-            if column.source == source and name != "locked"
-        }
+        found, gap = read_or_explain(self.moment, source)
+        if gap:
+            self.gaps[source] = gap
+        return self._hide_part(source, found)
 
-    def _hide(self, column: Column, array: pa.Array | None) -> pa.Array:
+    def _hide_part(self, source: str, found: Arrays, before: Snapshot | None = None) -> Arrays:
+        """Make null what test and guard samples must not say."""
         import pyarrow as pa
 
         types = dict(
             number=pa.float64(), text=pa.string(), bool=pa.bool_(), list=pa.list_(pa.string())
         )
-        if array is None:
-            return pa.nulls(len(self.state), types[column.kind])
-        return column_arrays.hide_locked(array, self.locked) if column.hidden_for_test else array
+        out = {}
+        for name, column in (before or self).columns.items():
+            if column.source != source or name == "locked":
+                continue
+            array = found.get(name)
+            if array is None:
+                array = pa.nulls(len(self.state), types[column.kind])
+            elif column.hidden_for_test:
+                array = column_arrays.hide_locked(array, self.locked)
+            out[name] = array
+        return out
+
+    def words(self) -> pa.Array:
+        """Key and metadata of each sample, for a search."""
+        with self.lock:
+            if "words" not in self.parts:
+                names = ["key", *(column.name for column in self.metadata)]
+                folded = fold_texts(self.con, [self.array(name) for name in names])
+                self.parts["words"] = dict(words=folded)
+            return self.parts["words"]["words"]
 
     def take(self, name: str, at: np.ndarray) -> np.ndarray:
         """Read a column at some positions, as a frame holds it."""
         import pyarrow as pa
 
-        array = self.array(name).take(pa.array(at))
-        kind = self.column(name).kind
+        array, kind = self.array(name).take(pa.array(at)), self.column(name).kind
         if kind == "number":
             return array.to_numpy(zero_copy_only=False)
         values = array.to_pylist()
         found = np.empty(len(at), object)
-        found[:] = [v and tuple(v) for v in values] if kind == "list" else values
+        found[:] = [v if v is None else tuple(v) for v in values] if kind == "list" else values
         return found
-
-    # ---- search and likeness
-
-    def fold_words(self, search: str) -> list[str]:
-        """Split what is searched for into words, without capitals and accents."""
-        if not search.strip():
-            return []
-        sql = "select nfc_normalize(strip_accents(lower(?)))"
-        with self.con.cursor() as cursor:
-            return cursor.execute(sql, [search]).fetchall()[0][0].split()
-
-    def _words(self) -> pa.Array:
-        """Key and metadata of each sample, without capitals and accents."""
-        import pyarrow as pa
-
-        with self.lock:
-            if "words" not in self.parts:
-                arrays = {"c0": self.array("key")}
-                for column in self.metadata:
-                    arrays[f"c{len(arrays)}"] = self.array(column.name)
-                cells = ", ".join(f"{name}::varchar" for name in arrays)
-                sql = f"select nfc_normalize(strip_accents(lower(concat_ws(' ', {cells})))) as w from t"
-                with self.con.cursor() as cursor:
-                    cursor.register("t", pa.table(arrays))
-                    words = cursor.sql(sql).to_arrow_table()["w"].combine_chunks()
-                self.parts["words"] = dict(words=words)
-            return self.parts["words"]["words"]
 
     def with_similarity(self, like: Sequence) -> Snapshot:
         """Give the same moment with the likeness to some samples.
@@ -212,12 +202,29 @@ class Snapshot:
         out = object.__new__(Snapshot)
         vars(out).update(vars(self))
         scores = score_likeness(self.bench, self.state, like)
+        # read before, so that both know what is read later
         out.parts = self.parts | dict(
             similarity={SIMILARITY.name: pa.array(scores, from_pandas=True)}
         )
         out.columns, out.orders = self.columns | {SIMILARITY.name: SIMILARITY}, {}
         self.alike = asked, out
         return out
+
+    # ---- orders
+
+    def find_order(self, asked: tuple, arrays: list[pa.Array]) -> np.ndarray | None:
+        """Find an order of all samples that was made of these very columns."""
+        with self.lock:
+            order, made_of = self.orders.get(asked, (None, []))
+        return (
+            order if len(made_of) == len(arrays) and all(map(_is_same, made_of, arrays)) else None
+        )
+
+    def keep_order(self, asked: tuple, arrays: list[pa.Array], order: np.ndarray) -> None:
+        """Remember an order of all samples."""
+        with self.lock:
+            others = {key: kept for key, kept in self.orders.items() if key != asked}
+            self.orders = dict([*others.items(), (asked, (order, arrays))][-MOST_ORDERS:])
 
     # ---- what is said of it
 
@@ -253,10 +260,13 @@ class Snapshot:
             column = self.columns[name]
             if name not in NAMED or column.source in self.gaps:
                 continue
-            array = self.array(name)
-            known = encode(array.values if column.kind == "list" else array).dictionary.to_pylist()
+            known = present_values(self.array(name))
             if value not in known:
                 near = suggest_names(value, known)
                 meant = f"; did you mean {' or '.join(near)}?" if near else ""
                 out.append(f"no sample has {name} {value!r}{meant}")
         return out
+
+
+def _is_same(a: pa.Array, b: pa.Array) -> bool:
+    return a is b

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.curation.errors import FilterError
+from assay.curation.filtering.column_arrays import ScoreReader
 from assay.curation.filtering.columns import SIMILARITY, Column
 from assay.curation.filtering.conditions import Condition, SortKey, parse_condition, parse_sort
 from assay.curation.filtering.facets import Facet, count_facet
+from assay.curation.filtering.parts import Moment
+from assay.curation.filtering.search import fold_words
 from assay.curation.filtering.snapshot import Snapshot, read_stamps
 from assay.curation.storage.engine import SETTINGS
 from assay.curation.storage.interface import Bench
@@ -49,6 +52,7 @@ class SampleTable:
         self.con.execute("set enable_external_access = false")
         self.con.execute("set enable_progress_bar = false")
         self.con.execute("set lock_configuration = true")
+        self.placing = ScoreReader()
         self.snapshot: Snapshot | None = None
         self.refresh()
 
@@ -60,9 +64,8 @@ class SampleTable:
             stamps = (upto, scored and scored[0], *read_stamps(self.bench))
             if self.snapshot is not None and stamps == self.snapshot.stamps:
                 return False
-            self.snapshot = Snapshot(
-                self.bench, self.con, state, stamps, scored and scored[1], self.snapshot
-            )
+            moment = Moment(self.bench, state, upto, scored and scored[1], self.placing)
+            self.snapshot = Snapshot(moment, self.con, stamps, self.snapshot)
             return True
 
     @property
@@ -146,13 +149,13 @@ class SampleTable:
         self, snapshot: Snapshot, condition: Condition, where: str, search: str
     ) -> NDArray[np.int64]:
         """Find the positions that a condition and words leave."""
-        words = snapshot.fold_words(search)
+        words = fold_words(self.con, search)
         if condition.sql == "true" and not words:
             return np.arange(len(snapshot.state))
         arrays = {code: snapshot.array(name) for name, code in condition.columns.items()}
         sql, parameters = condition.sql, []
         if words:
-            arrays["words"] = snapshot.array("words")
+            arrays["words"] = snapshot.words()
             sql = " and ".join([f"({sql})", *["contains(words, ?)"] * len(words)])
             parameters = words
         query = f"select position from samples where {sql}"
@@ -167,18 +170,17 @@ class SampleTable:
         asked = tuple(
             (key.sql, tuple(key.columns), key.descending, key.nulls_first) for key in keys
         )
-        with self.lock:
-            order = snapshot.orders.get(asked)
+        used = {code: name for key in keys for name, code in key.columns.items()}
+        arrays = {code: snapshot.array(name) for code, name in used.items()}
+        order = snapshot.find_order(asked, list(arrays.values()))
         if order is None:
-            parts, arrays = [], {}
+            parts = []
             for key in keys:
-                arrays |= {code: snapshot.array(name) for name, code in key.columns.items()}
                 way, nulls = ("asc", "desc")[key.descending], ("last", "first")[key.nulls_first]
                 parts.append(f"{key.sql} {way} nulls {nulls}")
             query = f"select position from samples order by {', '.join(parts)}, position"
             order = self._run(snapshot, arrays, query, [], text)["position"]
-            with self.lock:
-                snapshot.orders = dict([*snapshot.orders.items(), (asked, order)][-8:])
+            snapshot.keep_order(asked, list(arrays.values()), order)
         if len(found) == len(order):
             return order
         wanted = np.zeros(len(order), bool)

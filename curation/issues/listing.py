@@ -57,10 +57,12 @@ def load_issues(
     kind: str | None = None,
     version: str = "HEAD",
     columns: Sequence[str] = COLUMNS,
+    rescore: bool = True,
 ) -> pd.DataFrame:
     """Read all issues of a version, in no order.
 
-    Also those that have been dealt with; some of the columns.
+    Also those that have been dealt with; some of the columns. rescore: whether label issues are brought to the present
+    labels first.
     """
     import pandas as pd
 
@@ -72,7 +74,7 @@ def load_issues(
         found = pd.concat([found, said], ignore_index=True) if len(found) else said
     # else there is nothing to wait for
     if is_scanned(bench) or found.empty and kind not in (*list_kinds(when=("look",)), *theirs):
-        scanned_issues = load_scan_issues(bench, version, columns)
+        scanned_issues = load_scan_issues(bench, version, columns, rescore)
         both = [scanned_issues, found] if len(found) else [scanned_issues]
         found = pd.concat(both, ignore_index=True)
     if kind is None:
@@ -89,14 +91,18 @@ def load_issues(
 
 
 def load_scan_issues(
-    bench: Bench, version: str = "HEAD", columns: Sequence[str] = COLUMNS
+    bench: Bench,
+    version: str = "HEAD",
+    columns: Sequence[str] = COLUMNS,
+    rescore: bool = True,
 ) -> pd.DataFrame:
     """Read what the last scan found, or would have found.
 
     That is what it would have found in another version. Some of the columns.
     """
     if pointers.is_head(bench, version):
-        refresh_scores(bench)
+        if rescore:
+            refresh_scores(bench)
         found = bench.query(f"select {', '.join(columns)} from issues")
         return call_suggestions(bench, found) if "suggestion" in columns else found
     return find_issues(view_scan(bench, version), when=("edit", "scan"))[list(columns)]
