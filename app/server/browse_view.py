@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from cachetools import LRUCache
 
+from assay.app.server.groupings import GROUPS, sort_groups
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.table import SampleTable
 from assay.curation.splits import LOCKED
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
 TILES = 400  # samples whose captions come at once
-NO_GROUP, SURE = "none", "not doubted"
-GROUPS = dict(
-    label="class",
-    pair="label and suggestion",
-    cluster="cluster",
-    duplicate_group="duplicates",
-    reviewers="reviewer",
-    split="split",
-)
 CAPTIONS = "key label suggestion flagged split reviewed keep duplicate_group tags".split()
 
 JUDGED = "given_label decision suggestion score confidence flagged".split()
@@ -116,7 +108,7 @@ class BrowseView:
             positions = self.select(table, asked)
             groups: list = []
             if asked.group:
-                positions, groups = self.sort_groups(table, positions, asked.group)
+                positions, groups = sort_groups(self.bench, table, positions, asked.group)
             positions = np.ascontiguousarray(positions, "<i4")
             told = blake2b(positions.tobytes() + self.stamp.encode(), digest_size=12)
             order = Order(told.hexdigest(), positions, table.upto, groups)
@@ -146,45 +138,6 @@ class BrowseView:
                 "the page asks for it anew",
             )
         return found
-
-    def sort_groups(
-        self, table: SampleTable, positions: np.ndarray, by: str
-    ) -> tuple[np.ndarray, list[tuple[str, int]]]:
-        """Put the samples of a group together; within it the order stays."""
-        import pandas as pd
-
-        if by not in GROUPS:
-            raise UserError(
-                f"expected one of {', '.join(GROUPS)} to group by, found {by[:40]!r}",
-                "choose one of them",
-            )
-        if by == "pair":
-            rows = table.rows(positions, ["label", "suggestion", "flagged"])
-            doubted = rows.flagged.eq(True).to_numpy()
-            label = rows.label.astype(object).where(rows.label.notna(), "no label")
-            pairs = label + " → " + rows.suggestion.astype(object)
-            values = pairs.where(doubted, SURE)
-        else:
-            values = table.rows(positions, [by])[by].astype(object)
-            if by == "reviewers":
-                values = values.map(lambda people: ", ".join(people) or None)
-        codes, names = pd.factorize(values.to_numpy(object))
-        sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-        rank = np.empty(len(names) + 1, int)  # the last, -1, is that of those without a value
-        rank[-1] = len(names)
-        rank[np.array(self.order_names(by, list(names), sizes), int)] = np.arange(len(names))
-        order = np.argsort(rank[codes], kind="stable")
-        shown = np.bincount(rank[codes], minlength=len(names) + 1)
-        named = sorted(range(len(names)), key=lambda i: rank[i])
-        groups = [(str(names[i]), int(shown[rank[i]])) for i in named]
-        return positions[order], [g for g in [*groups, (NO_GROUP, int(shown[-1]))] if g[1]]
-
-    def order_names(self, by: str, names: list, sizes: np.ndarray) -> list[int]:
-        """Order the names of groups: classes as they are declared, the others by size."""
-        if by == "label":
-            place = {name: i for i, name in enumerate(tabulate_classes(self.bench).name)}
-            return sorted(range(len(names)), key=lambda i: place.get(names[i], len(place)))
-        return sorted(range(len(names)), key=lambda i: (names[i] == SURE, -sizes[i], str(names[i])))
 
     # ---- what is drawn of an order
 

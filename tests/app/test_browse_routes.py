@@ -105,7 +105,7 @@ def test_nothing_of_a_locked_sample_is_said_by_any_route(page, scanned):
         assert set(page.order(sort=sort)[1][-len(test) :]) == set(test), sort
     groups, _ = page.order(q="split = 'test'", group="label")
     assert groups["groups"] == [["none", len(test)]]
-    assert page.order(q="split = 'test'", group="pair")[0]["groups"] == [["not doubted", len(test)]]
+    assert page.order(q="split = 'test'", group="pair")[0]["groups"] == [["none", len(test)]]
     for facet in page.get("facets", q="split = 'test'", name=["label", "score", "issues"]).json():
         assert not facet["values"] and not sum(facet["counts"]) and facet["locked"] == len(test)
     one = page.get(f"sample/{ids[0]}").json()
