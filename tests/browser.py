@@ -150,6 +150,17 @@ def look_through(page):
     )
 
 
+def find_barriers(page):
+    """What axe-core says against the page as it is: WCAG 2.2, A and AA; [] where nothing."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = Axe().run(page, options=dict(runOnly=levels, resultTypes=["violations"])).response
+    return [
+        (v["id"], n["target"], n["failureSummary"]) for v in found["violations"] for n in v["nodes"]
+    ]
+
+
 def stored(page):
     until(page, "document.querySelector('.assay-review').dataset.waiting === '0'", seconds=180)
 

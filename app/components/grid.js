@@ -85,6 +85,7 @@ function grid(root, component) {
       button(hidden ? `select the ${count(items.length)} here` : `select all ${count(items.length)}`, () => selectAll(false)),
       ...(hidden ? [button(`select all ${count(total)}`, () => selectAll(true))] : []),
       button("select none", () => { selected.clear(); root.rest = false; draw(); })];
+    if (root.past?.length) picks.push(button("undo", undo));
     bar.replaceChildren(...picks, ...actions.map((action) => {
       const b = button("", () => (n() > ASK ? ask(action) : send(action)));
       b.dataset.act = "";
@@ -111,27 +112,56 @@ function grid(root, component) {
       root.named = () => { if (!root.who) return; root.named = null; whoBox.hidden = true; send(action); };
       return nameForm(whoBox, proposal, (name) => component.setTriggerValue("named", name));
     }
+    const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !selected.has(s)) } : { only: [...selected] };
+    const size = n(), act = { decision: action.decision, of, ...here }, batch = `edit-${hex(6)}`;
+    if (!(await store({ batch, ...act }, `${count(size)} stored as one batch: ${batch}`))) return;
+    root.past = [...(root.past ?? []), { batch, act, size }];
+    root.undone = [];
+  }
+  async function store(sent, words) { // true where it is in the log
+    if (sending) return false;
     sending = true;
     bar.querySelectorAll("button").forEach((b) => (b.disabled = true));
     says.textContent = "storing …";
-    const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !selected.has(s)) } : { only: [...selected] };
-    const sent = [{ batch: `edit-${hex(6)}`, decision: action.decision, of, ...here }], size = n();
-    let words = "";
+    let stored = false;
     for (let wait = 500; !stopped; wait = Math.min(2 * wait, 5000)) {
       try {
-        const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who: root.who, sent }) });
+        const answer = await fetch("/assay/decisions", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ who: root.who, sent: [sent] }) });
         const said = await answer.json(), wrong = said.error ?? Object.values(said.refused ?? {})[0];
-        words = wrong ? `not stored: ${wrong}` : `${count(size)} stored as one batch: ${sent[0].batch}`;
-        if (!wrong) { selected.clear(); root.rest = false; component.setTriggerValue("stored", sent[0].batch); }
+        stored = !wrong;
+        if (wrong) words = `not stored: ${wrong}`;
+        else { selected.clear(); root.rest = false; component.setTriggerValue("stored", `${sent.batch} ${Date.now()}`); }
         break;
       } catch { says.textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
     }
     sending = false;
-    draw();
+    drawBar();
     says.textContent = words;
+    return stored;
   }
+  async function undo() { // the newest act on this page
+    const last = root.past?.at(-1);
+    if (!last) return (says.textContent = "Nothing was done on this page that could be taken back. History has what is older.");
+    if (!(await store({ batch: last.batch }, `taken back: ${count(last.size)} of ${last.batch}`))) return;
+    root.past.pop();
+    root.undone.push(last);
+    drawBar();
+  }
+  async function redo() {
+    const last = root.undone?.at(-1), batch = `edit-${hex(6)}`;
+    if (!last) return (says.textContent = "Nothing is left to do again.");
+    if (!(await store({ batch, ...last.act }, `${count(last.size)} stored again as one batch: ${batch}`))) return;
+    root.undone.pop();
+    root.past.push({ ...last, batch });
+  }
+  function keys(e) { // Ctrl+Z and Ctrl+Shift+Z, wherever on the page
+    if (!(e.ctrlKey || e.metaKey) || e.altKey || !/^[zy]$/i.test(e.key) || e.repeat || !root.offsetParent || e.target.value) return;
+    e.preventDefault();
+    e.shiftKey || e.key.toLowerCase() === "y" ? redo() : undo();
+  }
+  document.addEventListener("keydown", keys);
   box.hidden = whoBox.hidden = true;
   root.named = null;
   drawBar();
-  return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); };
+  return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); document.removeEventListener("keydown", keys); };
 }

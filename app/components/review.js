@@ -288,7 +288,7 @@ function review(root, { bench, session, proposal }, tellName) {
   for (const [where, what, work, early] of listeners) where.addEventListener(what, work, early);
   drawKeys();
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide
-  more().then(() => wrong.list().forEach((sample) => queueNext(sample)));
+  Promise.all(wrong.list().map((sample) => queueNext(sample))).then(more); // what was called wrong comes first
   outbox.send();
   follow(null);
   return { named, stop() {

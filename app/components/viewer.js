@@ -179,6 +179,7 @@ export function openPicture({ address, name, caption = "", actions = [], host = 
   let show = () => {};
   const viewer = makeViewer(box, { whole: dialog, changed: (view) => show(view) });
   show = drawTools(tools, viewer);
+  img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64); // its pixels, not a blur
   box.append(img);
   const button = (text, work) => {
     const b = Object.assign(document.createElement("button"), { textContent: text });
@@ -189,7 +190,9 @@ export function openPicture({ address, name, caption = "", actions = [], host = 
   const close = button("close");
   close.autofocus = true; // Enter and Escape both lead back
   acts.append(...actions.map(([text, work]) => button(text, work)), close);
-  dialog.append(box, words, tools, acts);
+  const foot = document.createElement("footer");
+  foot.append(tools, acts);
+  dialog.append(box, words, foot);
   dialog.addEventListener("keydown", (e) => {
     e.stopPropagation();
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input")) return;

@@ -7,7 +7,7 @@ import pytest
 
 import assay
 from assay.app.server import review_rows, review_session
-from tests.browser import browser, look, stored, until, workbench
+from tests.browser import browser, find_barriers, look, look_through, stored, until, workbench
 from tests.helpers import digits, scanned_bench
 
 WORDS = "zero one two three four five six seven eight nine".split()
@@ -208,6 +208,29 @@ def test_keys_are_ones_own_and_conflicts_are_refused_with_a_word(bench, server, 
 
 
 @pytest.mark.browser
+def test_an_act_on_a_grid_is_undone_and_done_again(bench, server, chrome):
+    page = server.page(chrome, "/review?who=gridder")
+    page.get_by_text("grid review").click()
+    look_through(page)
+    before = bench.state().keep.sum()
+    page.locator(".assay-grid .many button").nth(0).click()
+    page.locator(".assay-grid .many button").nth(1).click()
+    page.get_by_role("button", name="drop (2)").click()
+    page.get_by_text("2 stored as one batch").wait_for()
+    assert bench.state().keep.sum() == before - 2
+    page.locator("h1").click()
+    page.keyboard.press("Control+z")
+    page.get_by_text("taken back: 2 of edit-").wait_for()
+    assert bench.state().keep.sum() == before
+    page.keyboard.press("Control+Shift+Z")
+    page.get_by_text("2 stored again as one batch").wait_for()
+    page.locator(".assay-grid .bar").get_by_role("button", name="undo").click()
+    page.get_by_text("taken back: 2 of edit-").wait_for()
+    assert bench.state().keep.sum() == before and page.failed == []
+    page.context.close()
+
+
+@pytest.mark.browser
 def test_nothing_on_the_screen_tells_what_was_drawn_at_random(bench, server, chrome):
     """Frame, buttons and marks are the same for both; the words of the evidence are the picture's own."""
     drawn, page = {}, server.page(chrome, "/?who=guesser")
@@ -257,3 +280,31 @@ def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(be
             session.take_sample("ann's", state.index[state["split"] == split][0])
     with pytest.raises(assay.UserError, match="train or val"):
         session.take_sample("ann's", "nothing")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme, width", [("light", 1440), ("dark", 390)])
+def test_nobody_meets_a_barrier(server, chrome, scheme, width):
+    """Each state of the page by axe-core's rules; and it is never wider than the window."""
+    size = dict(width=width, height=844)
+    page = server.page(chrome, f"/review?who={scheme}", viewport=size, color_scheme=scheme)
+    look(page)
+    for part in ("suggested", "given", "unsure", "drop", "undo"):
+        inside = page.locator(f'[data-is="do-{part}"]').bounding_box()
+        assert inside["y"] + inside["height"] < 844, "the main acts are there without scrolling"
+    press(page, "n")
+    until(page, "document.querySelectorAll('.strip li').length > 5")
+    page.locator(".viewer-tools summary").click()
+    page.keyboard.press("e")
+    page.locator(".told .bars").wait_for()
+    assert find_barriers(page) == []
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+    page.keyboard.press("?")
+    page.locator("dialog.keys table").wait_for()
+    assert find_barriers(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".near button").first.click()
+    page.locator("dialog.viewer-window").wait_for()
+    assert find_barriers(page) == []
+    page.keyboard.press("Escape")
+    page.context.close()

@@ -27,7 +27,7 @@ from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
 from tests.benchmarks.tools import clock, need
-from tests.browser import Workbench, browser, look
+from tests.browser import Workbench, browser, look, stored, until
 
 PAGES = ("overview", "review", "map", "gaps", "experiments", "audit", "history")
 KEYS = ["Enter", " ", "Enter", "n", "Enter", "d", "Enter", "u"]
@@ -138,9 +138,7 @@ def review(page, n, pause):
         look(page)
         page.keyboard.press(KEYS[i % len(KEYS)])
         page.wait_for_timeout(pause)
-    page.wait_for_function(
-        "document.querySelector('.assay-review').dataset.waiting === '0'", timeout=120_000
-    )
+    stored(page)
 
 
 def one(server, chrome, n=200):
@@ -156,9 +154,10 @@ def opened(server, chrome):
     for name in PAGES:
         start = time.perf_counter()
         page = server.page(chrome, f"/{name}?who=ann")
-        page.wait_for_function(
+        until(
+            page,
             "document.querySelector('h1') && document.querySelector('[data-test-script-state=\"notRunning\"]')",
-            timeout=120_000,
+            seconds=120,
         )
         print(f"    page {name:<12} {time.perf_counter() - start:5.1f} s", flush=True)
         page.context.close()

@@ -26,7 +26,7 @@ export function makeLikely(box, choose) { // five rows, made once and filled ane
         name.textContent = b.title = label;
         bar.style.width = `${Math.max(100 * p, 1)}%`;
         share.textContent = p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
-        b.classList.toggle("given", label === item.given_label);
+        b.classList.toggle("given", label === item.given_label && label !== item.suggested_label); // one that is doubted
       });
     },
   };
