@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
 TILES = 400  # samples whose captions come at once
-CAPTIONS = "key label suggestion flagged split reviewed keep duplicate_group tags".split()
+CAPTIONS = "locked key label suggestion flagged split reviewed keep duplicate_group tags".split()
 
 JUDGED = "given_label decision suggestion score confidence flagged".split()
 

@@ -8,7 +8,7 @@ const TALLEST = 8_000_000; // pixels that browsers scroll soundly; beyond, a whe
 
 export class Grid {
   constructor(tiles, selection, { colourOf, opened, moved }) {
-    Object.assign(this, { tiles, selection, opened, moved, order: new Int32Array(0), total: 0, groups: [], side: 96, focus: 0, anchor: 0, locked: [], top: 0, press: null });
+    Object.assign(this, { tiles, selection, opened, moved, order: new Int32Array(0), total: 0, groups: [], side: 96, focus: 0, anchor: 0, top: 0, press: null });
     this.canvas = make("canvas", { "aria-hidden": "true" });
     this.layer = make("div", { class: "layer" });
     this.heads = make("div", { class: "heads" });
@@ -43,6 +43,7 @@ export class Grid {
     this.painter.elements.clear();
     this.relayout(keep ? top : 0);
   }
+  recolour() { this.painter.elements.clear(); this.draw(); }
   extend(order) { this.order = order; this.draw(); } // the rest of a long order has come
   resize(side) {
     const middle = place(this.layout, this.focus), seen = middle.y - this.top;
@@ -78,7 +79,7 @@ export class Grid {
   paint() {
     const { layout, top, total } = this, height = this.root.clientHeight;
     const cells = total ? [...visible(layout, top, top + height)] : [], small = this.side <= SMALL;
-    const shown = { layout, top, order: this.order, selection: this.selection, focus: this.focus, focused: document.activeElement === this.root, locked: this.locked };
+    const shown = { layout, top, order: this.order, selection: this.selection, focus: this.focus, focused: document.activeElement === this.root };
     this.canvas.hidden = !small;
     if (small !== this.small) { this.small = small; this.painter.elements.clear(); }
     (small ? this.painter.canvas : this.painter.elements).paint(cells, shown);
@@ -88,7 +89,7 @@ export class Grid {
     this.painted?.(cells, small);
   }
   say() { // the tile that the keyboard stands on, in words
-    const tile = this.total ? this.tiles.get(this.focus) : null, words = tile ? nameOf(tile, this.locked) : "";
+    const tile = this.total ? this.tiles.get(this.focus) : null, words = tile ? nameOf(tile) : "";
     this.active.textContent = words || "no sample";
     this.active.setAttribute("aria-selected", String(this.total > 0 && this.selection.has(this.order[this.focus])));
     this.active.setAttribute("aria-posinset", this.total ? this.focus + 1 : 1);
@@ -140,7 +141,7 @@ export class Grid {
   }
   hover(e) { // the whole name of what is clipped
     const i = this.at(e), tile = i >= 0 ? this.tiles.get(i) : null;
-    this.view.title = tile ? nameOf(tile, this.locked) : "";
+    this.view.title = tile ? nameOf(tile) : "";
   }
   key(e) {
     if (!this.total || e.altKey) return;

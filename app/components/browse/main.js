@@ -103,13 +103,13 @@ export function browse(root, component) {
     columns = said.columns;
     classes = said.classes.map(([name]) => name);
     colours = new Map(said.classes.map(([name, colour], i) => [name, colour ?? COLOURS[i % COLOURS.length]]));
-    grid.locked = said.locked;
     root.given = said.given;
     filter.describe(said);
     filter.offer(said.views ?? []);
     facets.describe(columns);
     acts.offer(classes);
-    if (now) { filter.draw(view, now); facets.refresh(); grid.draw(); }
+    if (now) { filter.draw(view, now); facets.refresh(); }
+    grid.recolour();
   }
 
   // ---- what changes it

@@ -6,8 +6,8 @@ import { HEADING } from "./layout.js";
 export const COLOURS = "#5b9bea #f07a55 #3fb583 #f0b429 #a98be6 #3cc0d1 #ec6a97 #b0a08f #8aa4ff #b5d16a #e08560 #58a6c4 #cdb8ff #ff9a57 #6cc26f #a7adb5".split(" ");
 const AMBER = "#ffb454", TEXT = "#d9dce1", QUIET = "#9aa0a9", CELL = "#22252b", GROUND = "#16181c", BLUE = "#5b9bea";
 
-export function captionOf(tile, locked) { // [given label, what the model suggests where it doubts, marks]
-  if (locked.includes(tile.split)) return ["", "", [tile.split]];
+export function captionOf(tile) { // [given label, what the model suggests where it doubts, marks]
+  if (tile.locked) return ["", "", [tile.split]];
   const marks = [];
   if (tile.keep === false) marks.push("dropped");
   if (tile.split !== "train") marks.push(tile.split);
@@ -15,10 +15,10 @@ export function captionOf(tile, locked) { // [given label, what the model sugges
   if (tile.reviewed) marks.push("✓");
   return [tile.label ?? "no label", tile.flagged && !tile.reviewed ? tile.suggestion : "", marks];
 }
-export const nameOf = (tile, locked) => { // a tile in words, for whoever hears it, and on hover
-  const [label, hint, marks] = captionOf(tile, locked);
+export const nameOf = (tile) => { // a tile in words, for whoever hears it, and on hover
+  const [label, hint, marks] = captionOf(tile);
   const words = { "⧉": "has duplicates", "✓": "reviewed", dropped: "dropped" };
-  return [tile.key, label && `labelled ${label}`, hint && `the model says ${hint}`, ...marks.map((m) => words[m] ?? m), locked.includes(tile.split) ? "locked: no label is shown" : ""].filter(Boolean).join(", ");
+  return [tile.key, label && `labelled ${label}`, hint && `the model says ${hint}`, ...marks.map((m) => words[m] ?? m), tile.locked ? "locked: no label is shown" : ""].filter(Boolean).join(", ");
 };
 
 export class Canvas {
@@ -46,7 +46,7 @@ export class Canvas {
     this.pen.fillStyle = colour;
     this.pen.fillText(shown, x, y);
   }
-  paint(cells, { layout, order, selection, focus, focused, locked, top }) {
+  paint(cells, { layout, order, selection, focus, focused, top }) {
     const pen = this.pen, side = layout.side;
     pen.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
     pen.fillStyle = GROUND;
@@ -62,7 +62,7 @@ export class Canvas {
         pen.fillRect(x, y, side, side);
         if (sprite === false) { pen.strokeStyle = QUIET; pen.beginPath(); pen.moveTo(x + side * 0.35, y + side * 0.35); pen.lineTo(x + side * 0.65, y + side * 0.65); pen.moveTo(x + side * 0.65, y + side * 0.35); pen.lineTo(x + side * 0.35, y + side * 0.65); pen.stroke(); }
       }
-      if (tile) this.caption(tile, x, y, side, layout.caption, locked);
+      if (tile) this.caption(tile, x, y, side, layout.caption);
       if (selection.has(order[i])) {
         pen.fillStyle = "rgb(91 155 234 / .28)";
         pen.fillRect(x, y, side, side);
@@ -73,8 +73,8 @@ export class Canvas {
       if (i === focus && focused) { pen.strokeStyle = "#fff"; pen.lineWidth = 2; pen.strokeRect(x - 2, y - 2, side + 4, side + 4); }
     }
   }
-  caption(tile, x, y, side, room, locked) {
-    const pen = this.pen, [label, hint, marks] = captionOf(tile, locked);
+  caption(tile, x, y, side, room) {
+    const pen = this.pen, [label, hint, marks] = captionOf(tile);
     if (tile.keep === false) { pen.fillStyle = "rgb(22 24 28 / .65)"; pen.fillRect(x, y, side, side); }
     if (!room) {
       if (label) { pen.fillStyle = this.colourOf(tile.label); pen.fillRect(x, y + side - 3, side, 3); }
@@ -97,7 +97,7 @@ export class Canvas {
 export class Elements { // large tiles: each has a picture of its own
   constructor(layer, tiles, colourOf) { this.layer = layer; this.tiles = tiles; this.colourOf = colourOf; this.shown = new Map(); }
   clear() { this.layer.replaceChildren(); this.shown.clear(); }
-  paint(cells, { layout, order, selection, focus, focused, locked, top }) {
+  paint(cells, { layout, order, selection, focus, focused, top }) {
     const gone = new Set(this.shown.keys());
     for (const cell of cells) {
       if (cell.i === undefined) continue;
@@ -108,7 +108,7 @@ export class Elements { // large tiles: each has a picture of its own
       one.root.style.transform = `translate(${x}px, ${Math.round(y - top)}px)`;
       if (one.side !== layout.side) { one.side = layout.side; one.root.style.width = `${layout.side}px`; one.box.style.height = `${layout.side}px`; }
       const tile = this.tiles.get(i);
-      if (tile && one.tile !== tile) this.fill(one, tile, locked);
+      if (tile && one.tile !== tile) this.fill(one, tile);
       const on = selection.has(order[i]);
       one.root.classList.toggle("on", on);
       one.root.classList.toggle("here", i === focus && focused);
@@ -119,8 +119,8 @@ export class Elements { // large tiles: each has a picture of its own
     const img = make("img", { alt: "", decoding: "async", draggable: "false" }), box = make("div", { class: "picture" }, img), line = make("div", { class: "caption" });
     return { root: make("div", { class: "tile" }, box, line), box, img, line, tile: null };
   }
-  fill(one, tile, locked) {
-    const side = one.side * (devicePixelRatio || 1), [label, hint, marks] = captionOf(tile, locked);
+  fill(one, tile) {
+    const side = one.side * (devicePixelRatio || 1), [label, hint, marks] = captionOf(tile);
     const url = `/assay/image/${encodeURIComponent(tile.id)}?side=${side <= 128 ? 128 : side <= 256 ? 256 : 512}`;
     if (one.url !== url) {
       one.url = url;
