@@ -301,6 +301,12 @@ class Bench(curation.Bench):
 
     # ---- what to look at
 
+    def embed(self, bench: Bench, raw: bytes) -> np.ndarray:
+        """Embed a picture from outside, for samples(like=...)."""
+        from assay.pipelines.embedders.picture import embed_picture
+
+        return embed_picture(bench, raw)
+
     def queue(
         self,
         n: int = 200,

@@ -59,6 +59,7 @@ class Bench(Store):
 
     labels: tuple[Any, set[str]] | None = None  # every class, and as of what, where it was asked
     table: SampleTable | None = None  # of the samples, where it was asked
+    embed: Callable | None = None  # makes vectors of pictures from outside: the pipelines have it
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
@@ -156,13 +157,14 @@ class Bench(Store):
         sort: str = "",
         limit: int | None = None,
         search: str = "",
-        like: Iterable[str] = (),
+        like: Iterable[str | bytes | Path] = (),
         columns: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Find samples: by a condition, words or likeness, sorted.
 
         where: what follows WHERE in a SELECT over the columns of the page *Columns of samples*. sort: as in "score
-        desc, key". search: words in key and metadata. like: ids or keys. columns: of the frame, beside sample. Test
+        desc, key". search: words in key and metadata. like: ids or keys, or a Path or bytes of
+        pictures. columns: of the frame, beside sample. Test
         and guard samples have no label, score or issue here. See samples.find_samples.
         """
         from assay.curation.filtering.samples import find_samples
@@ -174,7 +176,7 @@ class Bench(Store):
         from assay.curation.filtering.table import SampleTable
 
         if self.table is None:
-            self.table = SampleTable(self)
+            self.table = SampleTable(self, embed=self.embed)
         else:
             self.table.refresh()
         return self.table

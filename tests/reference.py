@@ -13,6 +13,10 @@ from pathlib import Path
 
 import assay
 from assay import curation
+from assay.curation.filtering.columns import OWN, SAYS_OF_PROPERTY, SIMILARITY
+from assay.curation.filtering.conditions import LONGEST
+from assay.curation.filtering.functions import ARITHMETIC, CASTS, COMPARISONS, FUNCTIONS, LIKE
+from assay.curation.filtering.table import MEMORY, SECONDS
 from assay.curation.formats import base as formats
 from assay.curation.issues.finders import list_kinds
 from assay.curation.media.base import media_types
@@ -37,6 +41,7 @@ INTERNAL = {
     "labels",
     "table",
     "sample_table",
+    "embed",
 }  # of Bench, for Assay itself
 DOES = dict(
     question="stands above the report",
@@ -284,6 +289,37 @@ FOLDERS = {
 }
 
 
+def sample_columns() -> Iterator[str]:
+    """What a condition over samples may ask for, and by which functions."""
+    yield "# Columns of samples\n"
+    yield "What `assay samples --where`, `assay queue --where`, `bench.samples(...)` and facets know of each sample."
+    yield "`assay samples --columns` lists them for a bench, with its metadata and opinions."
+    yield "[How to find samples](../how-to/find-samples.md) shows their use.\n"
+    yield "| column | kind | for test and guard | what it holds |\n|---|---|---|---|"
+    for column in OWN:
+        shown = "null" if column.hidden_for_test else "shown"
+        yield f"| `{column.name}` | {column.kind} | {shown} | {escape(column.says)} |"
+    for name, says in SAYS_OF_PROPERTY.items():
+        yield f"| `{name}` | number | shown | {escape(says)} |"
+    yield f"| `{SIMILARITY.name}` | number | shown | {escape(SIMILARITY.says)}; with `--like` alone |"
+    yield "| `NAME_KIND_score` | number | null | what the second opinion NAME scores, as in `datalab_label_score` |"
+    yield "| `NAME_suggestion` | text | null | the label that it suggests |"
+    yield "| each key of the metadata | number, text, bool or list | shown | its value; `meta.KEY` where a column above has the name |\n"
+    yield "Texts of metadata that are all numbers are numbers. `007` is a text. Numbers are 64-bit floats. A key of nested values is their JSON."
+    yield "What no scan has judged is null, and a note says why.\n"
+    yield "## What a condition may use\n"
+    yield f"- comparisons: `{' '.join(COMPARISONS.values())}`, `between`, `in`, `is null`, `is not null`"
+    yield "- `and`, `or`, `not`, brackets, `coalesce(a, b)`"
+    yield f"- patterns: {', '.join(f'`{word}`' for word in LIKE.values())}, with `escape`"
+    yield f"- arithmetic: `{' '.join(ARITHMETIC)}`, and `||` of texts; a division by 0 is infinite or null"
+    yield "- `has('KIND')`, which is `has(issues, 'KIND')`, and `has(tags, 'TAG')`"
+    yield f"- functions: {', '.join(f'`{name}`' for name in FUNCTIONS)}"
+    yield f"- `cast(x as TYPE)`, `x::TYPE`, `try_cast(x as TYPE)` to {', '.join(f'`{name}`' for name in CASTS)}\n"
+    yield "Nothing else: no subquery, table, file, setting, aggregate, window, lambda or random number. A condition has at most"
+    yield f"{LONGEST:,} characters, {MEMORY} of memory and {SECONDS:g} s. It runs where no file or network can be reached.\n"
+    yield "An order is `KEY, KEY desc, ...`, each a column or an expression over columns. Equal samples stay in the order of their import."
+
+
 def bench_folder() -> Iterator[str]:
     """What lies in a bench, and the columns of its tables."""
     yield "# Bench folder\n"
@@ -319,6 +355,7 @@ PAGES = {
     "formats.md": format_list,
     "architectures.md": architectures,
     "bench-folder.md": bench_folder,
+    "sample-columns.md": sample_columns,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.filtering import column_arrays
 from assay.curation.filtering.column_arrays import ScoreReader, replace_rows
+from assay.curation.filtering.likeness import Embed
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
 
@@ -34,6 +35,7 @@ class Moment:
     upto: int
     scored: pd.DataFrame | None  # as score_labels, where a session has it in memory
     placing: ScoreReader
+    embed: Embed | None = None  # makes vectors of pictures from outside
 
 
 def read_part(moment: Moment, source: str) -> Arrays:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, require_file
 from assay.curation.filtering.columns import SIMILARITY
 from assay.curation.filtering.table import SampleTable
 from assay.curation.review.filtered_queue import queue_found
@@ -23,7 +24,7 @@ def find_samples(
     sort: str = "",
     limit: int | None = None,
     search: str = "",
-    like: Iterable[str] = (),
+    like: Iterable[str | bytes | Path] = (),
     columns: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Find samples, and give columns of them.
@@ -34,7 +35,7 @@ def find_samples(
     """
     if limit is not None and limit < 1:
         raise UserError(f"expected a limit of at least 1, found {limit}", "leave it out for all")
-    like = [like] if isinstance(like, str) else list(like)
+    like = [read_like(one) for one in ([like] if isinstance(like, str | bytes | Path) else like)]
     names = [*SHOWN, *([SIMILARITY.name] if like else [])] if columns is None else list(columns)
     found = table.select(where, sort, search, like)
     names = [name for name in names if name != "sample"]
@@ -43,6 +44,17 @@ def find_samples(
     rows.attrs["locked"] = int(table.snapshot.locked[found[:limit]].sum())
     rows.attrs["notes"] = table.check(where, sort, like, names)
     return rows
+
+
+def read_like(like: str | bytes | Path) -> str | bytes:
+    """Read what to look for: a Path is a picture's file; all other texts name a sample."""
+    if not isinstance(like, Path):
+        return like
+    require_file(like, "a picture", "or give the id or key of a sample")
+    try:
+        return like.expanduser().read_bytes()
+    except OSError as e:
+        raise UserError(f"expected a picture, found {like}: {e.strerror}", "give a file") from None
 
 
 def queue_where(

@@ -69,7 +69,7 @@ class Snapshot:
         self.gaps: dict[str, str] = {}  # what a part of the bench could not say, and why
         # {what was asked: (the order, the columns that it was made of)}
         self.orders: dict[tuple, tuple[np.ndarray, list[pa.Array]]] = {}
-        self.alike: tuple[tuple[str, ...], Snapshot] | None = None  # what was asked for, and as
+        self.alike: tuple[tuple, Snapshot] | None = None  # what was asked for, and as
         self.locked = self.state.split.isin(LOCKED).to_numpy()
         self.positions = pa.array(np.arange(len(self.state)))
         self.metadata: list[Column] = []
@@ -196,12 +196,12 @@ class Snapshot:
         """
         import pyarrow as pa
 
-        asked = tuple(map(str, like))
+        asked = tuple(like)
         if self.alike is not None and self.alike[0] == asked:
             return self.alike[1]
         out = object.__new__(Snapshot)
         vars(out).update(vars(self))
-        scores = score_likeness(self.bench, self.state, like)
+        scores = score_likeness(self.bench, self.state, like, self.moment.embed)
         # read before, so that both know what is read later
         out.parts = self.parts | dict(
             similarity={SIMILARITY.name: pa.array(scores, from_pandas=True)}

@@ -15,6 +15,7 @@ from assay.curation.filtering.column_arrays import ScoreReader
 from assay.curation.filtering.columns import SIMILARITY, Column
 from assay.curation.filtering.conditions import Condition, SortKey, parse_condition, parse_sort
 from assay.curation.filtering.facets import Facet, count_facet
+from assay.curation.filtering.likeness import Embed
 from assay.curation.filtering.parts import Moment
 from assay.curation.filtering.search import fold_words
 from assay.curation.filtering.snapshot import Snapshot, read_stamps
@@ -40,12 +41,15 @@ class SampleTable:
     Parts of the bench are read when a column of theirs is first asked for.
     """
 
-    def __init__(self, bench: Bench, scores: Scores | None = None) -> None:
+    def __init__(
+        self, bench: Bench, scores: Scores | None = None, embed: Embed | None = None
+    ) -> None:
         """Read the samples of a bench.
 
-        scores: gives the scores where a session has newer ones than the bench's files.
+        scores: gives the scores where a session has newer ones than the bench's files. embed: makes a vector of a
+        picture from outside, for `like`.
         """
-        self.bench, self.scores = bench, scores
+        self.bench, self.scores, self.embed = bench, scores, embed
         self.lock = threading.RLock()
         spill = str(scratch_folder() / "spill")
         self.con = duckdb.connect(config=SETTINGS | dict(memory_limit=MEMORY, temp_directory=spill))
@@ -64,7 +68,7 @@ class SampleTable:
             stamps = (upto, scored and scored[0], *read_stamps(self.bench))
             if self.snapshot is not None and stamps == self.snapshot.stamps:
                 return False
-            moment = Moment(self.bench, state, upto, scored and scored[1], self.placing)
+            moment = Moment(self.bench, state, upto, scored and scored[1], self.placing, self.embed)
             self.snapshot = Snapshot(moment, self.con, stamps, self.snapshot)
             return True
 
@@ -89,8 +93,8 @@ class SampleTable:
         """Find samples: their positions, in set order or sorted.
 
         where: the condition of a SELECT over `columns`. sort: as in `score desc, key`. search: words in key and
-        metadata. like: sample ids; the likest come first, and a column `similarity` can be asked for. FilterError
-        marks what is wrong in where or sort.
+        metadata. like: sample ids, or bytes of pictures; the likest come first, and a column `similarity` can be
+        asked for. FilterError marks what is wrong in where or sort.
         """
         snapshot = self.snapshot.with_similarity(like) if len(like) else self.snapshot
         condition = parse_condition(self.con, where, snapshot.columns)

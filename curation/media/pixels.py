@@ -63,7 +63,7 @@ class Pixels:
             windows = np.lib.stride_tricks.sliding_window_view(self.arrays[s], height * width * 3)
             out.reshape(len(out), -1)[mine] = windows[part.index["row"][mine]]
         for i in np.flatnonzero(~ready):
-            out[i] = _resize(part.read_stored(i), height, width)
+            out[i] = resize_pixels(part.read_stored(i), height, width)
         return out
 
     def read_stored(self, i: int) -> np.ndarray:
@@ -75,7 +75,8 @@ class Pixels:
         return self[:].astype(dtype or "u1", copy=False)
 
 
-def _resize(stored: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_pixels(stored: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize an image (h, w, 3) as the bench does: bilinear."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(stored).resize((width, height), Image.Resampling.BILINEAR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
@@ -33,6 +34,8 @@ def list_samples(args: argparse.Namespace) -> None:
     Without an option all are listed. --columns says what a condition can ask for. Test and guard
     samples show no label, score or issue here.
     """
+    from assay.pipelines.embedders.picture import embed_picture
+
     bench = open_bench(args)
     if args.columns:
         return list_columns(args, bench)
@@ -40,7 +43,9 @@ def list_samples(args: argparse.Namespace) -> None:
     if args.count:
         return count_values(args, bench, asked)
     show = args.show.split(",") if args.show else None
-    rows = bench.samples(**asked, limit=args.limit, like=args.like or (), columns=show)
+    bench.embed = embed_picture
+    like = [read_like(bench, word) for word in args.like or ()]
+    rows = bench.samples(**asked, limit=args.limit, like=like, columns=show)
     print_notes(args, rows.attrs["notes"])
     if args.csv:
         save_table(args, rows.map(join_list))
@@ -52,6 +57,13 @@ def list_samples(args: argparse.Namespace) -> None:
         found = {name: rows.attrs[name] for name in ("found", "locked", "notes")}
         out = found | dict(rows=to_json_rows(rows))
     print_result(args, out, suggest_next(bench, asked))
+
+
+def read_like(bench: Bench, word: str) -> str | Path:
+    """Read what --like names: a sample, or else the file of a picture."""
+    state = bench.state()
+    is_sample = word in state.index or (state.key == word).any()
+    return word if is_sample or not Path(word).expanduser().is_file() else Path(word)
 
 
 def list_columns(args: argparse.Namespace, bench: Bench) -> None:
@@ -155,7 +167,7 @@ def add(verbs: Verbs) -> None:
         "--like",
         nargs="+",
         metavar="SAMPLE",
-        help="ids or keys: the likest come first, and there is a column similarity",
+        help="ids, keys or files of pictures: the likest come first, and there is a column similarity",
     )
     verb.add_argument("--view", metavar="NAME", help="what a saved view asks for (assay views)")
     verb.add_argument("--limit", type=int, metavar="N", help="the first N of them (default: all)")
