@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
+from cachetools import LRUCache
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,18 +28,28 @@ from assay.app.server.sample_details import describe_sample
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
 
+PICTURE = "picture:"  # before what stands for one that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
-def read_asked(request: Request) -> Asked:
-    """Read what a page asks for of its query."""
+def read_asked(request: Request, pictures: Mapping[str, bytes]) -> Asked:
+    """Read what a page asks for of its query.
+
+    pictures: those that were dropped in, by the names that stand for them.
+    """
     query = request.query_params
+    like = words(query.getlist("like"))
+    if lost := [name for name in like if name.startswith(PICTURE) and name not in pictures]:
+        raise UserError(
+            f"expected a picture that was dropped in, found {lost[0][:40]} of an earlier server",
+            "drop it in again",
+        )
     return Asked(
         words(query.getlist("q")),
         query.get("sort", ""),
         query.get("search", ""),
-        words(query.getlist("like")),
+        tuple(pictures.get(name, name) for name in like),
         query.get("group", ""),
     )
 
@@ -52,6 +64,8 @@ def filter_answer(e: FilterError) -> JSONResponse:
 
 def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     """Make the routes of Browse; each works in a thread."""
+
+    pictures: LRUCache = LRUCache(16)
 
     def view() -> BrowseView:
         return open_view(session())
@@ -74,7 +88,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        packed = view().pack_order(read_asked(request), after)
+        packed = view().pack_order(read_asked(request, pictures), after)
         return Response(packed, media_type="application/octet-stream")
 
     def tiles(request: Request) -> dict:
@@ -93,7 +107,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return Response(jpeg, media_type="image/jpeg", headers=headers | told)
 
     def facets(request: Request) -> list:
-        asked = read_asked(request)
+        asked = read_asked(request, pictures)
         names = words(request.query_params.getlist("name"))
         table = view().refresh()
         found = table.facets(asked.where, list(names) or None, asked.search)
@@ -143,9 +157,10 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
             blob = base64.b64decode(read_field(asked, "picture", str, ""), validate=True)
         except binascii.Error:
             raise UserError("expected a picture, found another value", "drop it in again") from None
-        from assay.app.server.dropped_pictures import find_nearest
-
-        return JSONResponse(dict(like=await run_in_threadpool(find_nearest, session().bench, blob)))
+        name = PICTURE + sha256(blob).hexdigest()[:16]
+        await run_in_threadpool(view().choose, Asked(like=(blob,)))
+        pictures[name] = blob
+        return JSONResponse(dict(like=name))
 
     return [
         Route("/assay/browse", answering(describe)),

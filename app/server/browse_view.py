@@ -22,6 +22,7 @@ from assay.curation.filtering.table import SampleTable
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
+from assay.pipelines.embedders.picture import embed_picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ class Asked(NamedTuple):
     conditions: tuple[str, ...] = ()  # each is one chip; all must hold
     sort: str = ""
     search: str = ""
-    like: tuple[str, ...] = ()
+    like: tuple[str | bytes, ...] = ()  # ids, or pictures from outside
     group: str = ""
 
     @property
@@ -75,7 +76,9 @@ class BrowseView:
         """Bring the table to the end of the log."""
         with self.lock:
             if self.table is None:
-                self.table = self.bench.table = SampleTable(self.bench, self.live_scores)
+                self.table = self.bench.table = SampleTable(
+                    self.bench, self.live_scores, embed_picture
+                )
             elif self.table.refresh():
                 self.answers.clear()
             if self.rows != self.count():
@@ -155,7 +158,7 @@ class BrowseView:
             table=self.stamp,
             groups=order.groups,
             after=after,
-            notes=self.refresh().check(asked.where, asked.sort) if not after else [],
+            notes=self.refresh().check(asked.where, asked.sort, asked.like) if not after else [],
         )
         told = json.dumps(header).encode()
         told += b" " * (-len(told) % 4)

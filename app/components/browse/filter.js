@@ -65,7 +65,7 @@ export class FilterBar {
       return this.chip(text, () => this.actions.apply({ chips: view.chips.toSpliced(at, 1) }), sign ? "chip not" : "chip", `take away ${chip}`);
     });
     for (const one of view.like) {
-      const img = make("img", { src: `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
+      const img = make("img", { src: this.actions.dropped(one) ?? `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
       chips.push(this.chip(make("span", { class: "words" }, img, "like this"), () => this.actions.apply({ like: view.like.filter((l) => l !== one) }), "chip", "no longer like this picture"));
     }
     this.chips.toggleAttribute("hidden", !chips.length);

@@ -15,11 +15,11 @@ const CALM = 3000; // ms between two looks whether somebody else changed the ben
 
 export function browse(root, component) {
   let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0;
-  const home = location.pathname;
+  const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
   const leave = () => grid.root.focus({ preventScroll: true });
-  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView });
+  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView, dropped: (name) => pictures.get(name) });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
   const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
@@ -247,8 +247,8 @@ export function browse(root, component) {
     try {
       const url = await new Promise((r, no) => { const reader = new FileReader(); reader.onload = () => r(reader.result); reader.onerror = no; reader.readAsDataURL(file); });
       const said = await ask("/assay/picture", { picture: url.slice(url.indexOf(",") + 1) });
-      await apply({ like: said.like });
-      acts.say(`Sorted by likeness to the ${count(said.like.length)} samples that are nearest to ${file.name}.`);
+      pictures.set(said.like, url);
+      await apply({ like: [said.like] });
     } catch (wrong) { acts.say(`${file.name}: ${wrong.message ?? "it cannot be read"}. ${wrong.hint ?? ""}`); }
   }
   document.addEventListener("keydown", keys);
