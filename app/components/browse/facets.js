@@ -32,7 +32,7 @@ export class Facets {
     }));
   }
   async refresh(names = [...this.parts.keys()]) { // a facet that is filtered by is counted without its own chips, so that more can be added
-    const view = this.actions.view(), mine = names.length === this.parts.size ? ++this.asked : this.asked;
+    const start = performance.now(), view = this.actions.view(), mine = names.length === this.parts.size ? ++this.asked : this.asked;
     const some = names.filter((n) => this.parts.get(n)?.part.open), own = some.filter((n) => about(view.chips, n).length), rest = some.filter((n) => !own.includes(n));
     const questions = [...(rest.length ? [[view, rest]] : []), ...own.map((n) => [{ ...view, chips: view.chips.filter((c) => parse(c)?.name !== n) }, [n]])];
     await Promise.all(questions.map(async ([asked, which]) => {
@@ -43,7 +43,7 @@ export class Facets {
         if (mine === this.asked) for (const n of which) this.parts.get(n).body.replaceChildren(make("p", { class: "quiet", text: e.message.split("\n")[0] }));
       }
     }));
-    performance.mark("assay:facets");
+    performance.measure("assay:facets", { start, end: performance.now() });
   }
   draw(facet) {
     const one = this.parts.get(facet.name);

@@ -14,7 +14,7 @@ import { Tiles } from "./tiles.js";
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function browse(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
@@ -34,7 +34,7 @@ export function browse(root, component) {
     if (root.dataset.painted || !now) return;
     const here = cells.filter((c) => c.i !== undefined);
     const there = small ? here.every((c) => tiles.sprite(c.i) !== null) : here.every((c) => { const img = grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; });
-    if (here.length && there) { root.dataset.painted = Math.round(performance.now()); performance.mark("assay:painted"); } else if (here.length) setTimeout(() => grid.draw(), 16);
+    if (here.length && there) { root.dataset.painted = Math.round(performance.now()); performance.measure("assay:painted", { start: since, end: performance.now() }); } else if (here.length) setTimeout(() => grid.draw(), 16);
   };
 
   // ---- the set
@@ -63,7 +63,8 @@ export function browse(root, component) {
       tiles.show(header.of, header.seq);
       grid.show(order, header.groups, { keep });
       draw();
-      requestAnimationFrame(() => requestAnimationFrame(() => performance.measure("assay:applied", { start, end: performance.now() })));
+      since = start;
+      delete root.dataset.painted; // until all that is in view is drawn
       facets.refresh();
       if (header.notes?.length) filter.note(header.notes);
     } catch (e) {
