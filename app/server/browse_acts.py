@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.splits import LOCKED
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict
     if not isinstance(batch, str):
         raise UserError("expected the name of a batch, found none", "reload the page")
     if asked.get("undo") is True:
-        out = session.store_decisions([dict(batch=batch)], who)
+        out = store(view, session, dict(batch=batch), who)
         return settle(out, batch, samples=0, skipped={})
     decision = asked.get("decision")
     if not isinstance(decision, dict) or not decision or set(decision) - set(ACTS):
@@ -48,8 +49,20 @@ def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict
     if not len(samples):
         return dict(batch=None, seq=table.upto, samples=0, skipped=skipped)
     sent = dict(batch=batch, decision=make_rows(samples, decision))
-    out = session.store_decisions([sent], who)
+    out = store(view, session, sent, who)
     return settle(out, batch, len(samples), skipped)
+
+
+def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dict:
+    """Store a batch, and read the samples as they are now; then the scores follow.
+
+    The page waits for the samples, and nobody for the scores.
+    """
+    out = session.append_decisions([sent], who)
+    view.refresh()
+    if is_scanned(session.bench):
+        session.request_rescore(out["seq"])
+    return out
 
 
 def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from cachetools import LRUCache
 
 from assay.app.server.groupings import GROUPS, sort_groups
 from assay.curation.errors import FilterError, UserError
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.filtering.table import SampleTable
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
@@ -89,10 +91,20 @@ class BrowseView:
             return self.table
 
     def live_scores(self) -> tuple[int, pd.DataFrame] | None:
-        """Give the scores that the review session holds, where it does."""
+        """Give the scores that the review session holds; None before a scan.
+
+        They may be a moment older than the labels.
+        """
+        if self.session.seq < 0 and is_scanned(self.bench):
+            with suppress(UserError):  # what only a scan can tell is told by the columns
+                self.session.keep_fresh()
         with self.session.lock:
             scored = self.session.scored
             return None if scored is None else (self.session.seq, scored.found)
+
+    def prepare(self) -> None:
+        """Read what the first page asks for."""
+        self.read_tiles(self.choose(Asked()).digest, 0)
 
     def count(self) -> int:
         """Count the samples of the table."""

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
+from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.links import AccessKeys
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
@@ -79,12 +80,13 @@ def warm_up(path: str | Path) -> None:
     from assay.curation.errors import UserError
     from assay.curation.statistics import sampling
 
-    for name in ("overview", "history"):
+    for name in ("browse", "overview", "history"):
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
         sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
+        open_view(session).prepare()
 
 
 LARGEST = 4096  # pixels of a picture's longer side

@@ -137,6 +137,12 @@ class ReviewSession:
         Bench.edit takes it, or a list of such: one batch), or neither: take the batch back; or one decision on a
         grid, see GridChoices.expand.
         """
+        out = self.append_decisions(sent, who)
+        self.request_rescore(out["seq"])
+        return out
+
+    def append_decisions(self, sent: list[dict], who: str) -> dict:
+        """Store as `store_decisions` does; re-scoring is the caller's to ask for."""
         if not who:
             raise UserError("expected to know who decides, found nobody", "say your name")
         text.check_text(who, "a name")
@@ -159,7 +165,6 @@ class ReviewSession:
                 self.done |= self.samples[batch]
             elif batch not in out["refused"]:
                 self.done -= self.samples.get(batch, set())
-        self.request_rescore(out["seq"])
         return out
 
     # ---- the live effect: one at a time, for the newest state

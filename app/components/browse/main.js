@@ -14,7 +14,7 @@ import { Tiles } from "./tiles.js";
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function browse(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0, acting = null;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
@@ -33,8 +33,8 @@ export function browse(root, component) {
   grid.painted = (cells, small) => {
     if (root.dataset.painted || !now) return;
     const here = cells.filter((c) => c.i !== undefined);
-    const there = small ? here.every((c) => tiles.sprite(c.i) !== null) : here.every((c) => { const img = grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; });
-    if (here.length && there) { root.dataset.painted = Math.round(performance.now()); performance.measure("assay:painted", { start: since, end: performance.now() }); } else if (here.length) setTimeout(() => grid.draw(), 16);
+    const there = here.every((c) => tiles.fresh(c.i)) && (small ? here.every((c) => tiles.sprite(c.i) !== null) : here.every((c) => { const img = grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; }));
+    if (here.length && there) { root.dataset.painted = Math.round(performance.now()); performance.measure(acting ? "assay:act" : "assay:painted", { start: acting ?? since, end: performance.now() }); acting = null; } else if (here.length) setTimeout(() => grid.draw(), 16);
   };
 
   // ---- the set
@@ -117,8 +117,8 @@ export function browse(root, component) {
 
   async function stored(said, start) { // an act of ours is in the log: the set as it stands now
     known = Math.max(known, said.seq);
+    acting = start ?? null;
     await load(view, { keep: true, silent: true });
-    if (start) performance.measure("assay:act", { start, end: performance.now() });
     if (!classes.every((c) => colours.has(c)) || said.samples) describe();
     if (inspector.id) inspector.show(inspector.id, true);
   }

@@ -26,6 +26,7 @@ export class Tiles {
     }
     return page.made[k];
   }
+  fresh(i) { const page = this.pages.get(Math.floor(i / PAGE)); return !!page?.rows && !page.stale && !page.coming; }
   load(number, old) {
     const of = this.of, page = { rows: old?.rows, made: old?.made ?? [], coming: true };
     this.pages.delete(number);
