@@ -49,10 +49,12 @@ function grid(root, component) {
   };
 
   function select(item) {
+    root.words = null;
     selected.has(item.sample) ? selected.delete(item.sample) : selected.add(item.sample);
     draw();
   }
   function selectAll(rest) { // all that have a picture here, and with `rest` those that are chosen and not here
+    root.words = null;
     items.filter((i) => state(i.sample) !== "broken").forEach((i) => selected.add(i.sample));
     root.rest = rest;
     draw();
@@ -73,7 +75,7 @@ function grid(root, component) {
     items.forEach((i) => { const { b, img } = cells.get(i.sample); b.setAttribute("aria-pressed", String(selected.has(i.sample))); b.dataset.state = img.state; b.toggleAttribute("data-seen", seen.has(i.sample)); });
     root.dataset.selected = n();
     if (sending || root.asking) return;
-    says.textContent = items.length && actions.length ? words : "";
+    says.textContent = root.words ?? (items.length && actions.length ? words : "");
     [...bar.querySelectorAll("[data-act]")].forEach((b, i) => {
       b.textContent = `${actions[i].name} (${count(n())})`;
       b.disabled = dead || (blind && ("label" in actions[i].decision || actions[i].decision.suggested || actions[i].decision.verdict === "confirm"));
@@ -135,8 +137,8 @@ function grid(root, component) {
       } catch { says.textContent = "the server cannot be reached; trying again"; await new Promise((r) => setTimeout(r, wait)); }
     }
     sending = false;
+    root.words = words; // until something else is selected
     drawBar();
-    says.textContent = words;
     return stored;
   }
   async function undo() { // the newest act on this page

@@ -71,8 +71,8 @@ function review(root, { bench, session, proposal }, tellName) {
     try {
       return await ask(`/assay/item/${encodeURIComponent(sample)}?session=${session}`);
     } catch (e) {
-      tell(e);
       if (e.refused) wrong.remove(sample);
+      e.refused ? note(`That one cannot be reviewed: ${e.message}.`) : tell(e);
       return null;
     }
   }
@@ -293,7 +293,7 @@ function review(root, { bench, session, proposal }, tellName) {
   follow(null);
   return { named, stop() {
     stopped = true;
-    for (const part of [outbox, press, see]) part.stop();
+    for (const part of [outbox, press, see, viewer]) part.stop();
     for (const [where, what, work, early] of listeners) where.removeEventListener(what, work, early);
   } };
 }

@@ -4,6 +4,7 @@
 
 const MOST = 32; // times
 const STEP = 1.25; // of one press, or one notch of a wheel
+const NOTCH = 100; // pixels that a wheel turns in one notch
 const LIGHT = { least: 0.2, most: 3, step: 0.1 };
 const FULL_SIDE = 4096; // pixels that are fetched of a picture that is looked at closely
 
@@ -81,7 +82,7 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
       darker: () => light("brightness", view.brightness - LIGHT.step),
       harder: () => light("contrast", view.contrast + LIGHT.step),
       softer: () => light("contrast", view.contrast - LIGHT.step),
-      full: () => (document.fullscreenElement ? document.exitFullscreen() : whole.requestFullscreen()),
+      full: () => (document.fullscreenElement ? document.exitFullscreen() : whole.requestFullscreen?.().catch(() => {})),
     };
     acts[name]?.();
     return name in acts;
@@ -94,18 +95,22 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     return true;
   }
 
-  box.addEventListener("wheel", (e) => {
+  const life = new AbortController();
+  const on = (event, work) => box.addEventListener(event, work, { passive: false, signal: life.signal });
+  on("wheel", (e) => {
+    if (view.scale === 1 && e.deltaY > 0) return; // nothing to zoom out of: the page scrolls
     e.preventDefault();
-    zoom(e.deltaY < 0 ? STEP : 1 / STEP, place(e));
-  }, { passive: false });
-  box.addEventListener("dblclick", (e) => (view.scale > 1 ? fit() : zoom(4, place(e))));
-  box.addEventListener("pointerdown", (e) => {
+    const pixels = e.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? e.deltaY : 33 * e.deltaY; // a touchpad sends many small ones
+    zoom(STEP ** limit(-pixels / NOTCH, -2, 2), place(e));
+  });
+  on("dblclick", (e) => (view.scale > 1 ? fit() : zoom(4, place(e))));
+  on("pointerdown", (e) => {
     if (e.target.closest("button")) return;
     fingers.set(e.pointerId, [e.clientX, e.clientY]);
     spread = 0;
     if (view.scale > 1) box.setPointerCapture(e.pointerId);
   });
-  box.addEventListener("pointermove", (e) => {
+  on("pointermove", (e) => {
     const last = fingers.get(e.pointerId);
     if (!last) return;
     fingers.set(e.pointerId, [e.clientX, e.clientY]);
@@ -119,8 +124,8 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     }
   });
   for (const end of ["pointerup", "pointercancel", "pointerleave"])
-    box.addEventListener(end, (e) => { fingers.delete(e.pointerId); spread = 0; });
-  box.addEventListener("dragstart", (e) => e.preventDefault());
+    on(end, (e) => { fingers.delete(e.pointerId); spread = 0; });
+  on("dragstart", (e) => e.preventDefault());
 
   return {
     show(one, closer = null) { // another picture stands in the box: all of it; the light stays as it is set
@@ -132,6 +137,7 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     },
     act, pan, compare, light,
     comparing: () => other !== null,
+    stop() { life.abort(); },
   };
 }
 
@@ -159,7 +165,7 @@ export function drawTools(bar, viewer) { // the viewer's buttons and sliders; re
   const level = button("fit", "fit", "see all of it");
   bar.classList.add("viewer-tools");
   bar.replaceChildren(button("−", "farther", "zoom out"), level, button("+", "closer", "zoom in"), lit,
-    button("full screen", "full", "full screen"));
+    ...(document.fullscreenEnabled ? [button("full screen", "full", "full screen")] : []));
   return (view) => {
     level.textContent = view.scale > 1 ? `${view.scale.toFixed(1)} ×` : "fit";
     bright.value = view.brightness;

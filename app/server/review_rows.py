@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +12,36 @@ from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import scoring
 
 if TYPE_CHECKING:
-    from assay.app.server.review_session import ReviewSession
+    import pandas as pd
+
+    from assay.curation.features.neighbor_graph import Graph
+    from assay.curation.label_quality.live import ScoredState
+    from assay.curation.storage.interface import Bench
 
 NEAR = 6  # neighbours shown as evidence
 LIKELY = 5  # classes shown with their probabilities
 SHOWN = "sample given_label suggested_label score rank random reason".split()
 
 
-def describe_row(session: ReviewSession, row: dict) -> dict:
+@dataclass(frozen=True)
+class QueueEvidence:
+    """What a row of the queue is described from, all at one position of the log."""
+
+    bench: Bench
+    state: pd.DataFrame
+    rows: list[dict]  # of the queue
+    scored: ScoredState
+    samples: pd.Index  # (n,) those that `scored` has probabilities of
+    graph: Graph
+    node: np.ndarray  # (N,) of each row of the state
+    labelled: np.ndarray  # (nodes,) the labelled row on each node, -1 for none
+
+
+def describe_row(shown: QueueEvidence, row: dict) -> dict:
     """Describe a row of the queue, with its nearest labelled neighbours."""
-    state = session.state
+    state = shown.state
     i = state.index.get_loc(row["sample"])
-    near = neighbor_graph.neighbour_rows(session.graph, session.node[i], session.evidence)
+    near = neighbor_graph.neighbour_rows(shown.graph, shown.node[i], shown.labelled)
     near = near[near >= 0][:NEAR].tolist()
     return {k: to_json(row.get(k)) for k in SHOWN} | dict(
         name=state.key.iloc[i],
@@ -30,16 +49,16 @@ def describe_row(session: ReviewSession, row: dict) -> dict:
         width=int(state.width.iloc[i]),
         height=int(state.height.iloc[i]),
         near=[dict(sample=state.index[j], label=state.label.iloc[j]) for j in near],
-        likely=list_likely_classes(session, row["sample"]),
+        likely=list_likely_classes(shown, row["sample"]),
     )
 
 
-def list_likely_classes(session: ReviewSession, sample: str) -> list[list]:
+def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:
     """List the likeliest classes of a sample: pairs of class and probability, out of sample.
 
     The likeliest first; none of a class that is too small to judge.
     """
-    scored, at = session.scored, session.scored_samples.get_indexer([sample])[0]
+    scored, at = shown.scored, shown.samples.get_indexer([sample])[0]
     if at < 0:
         return []
     p = np.where(scored.few, 0, scored.probs[at]).astype("f8")
@@ -47,22 +66,22 @@ def list_likely_classes(session: ReviewSession, sample: str) -> list[list]:
     return [[scored.classes[c], round(float(p[c] / p.sum()), 4)] for c in first if p[c] > 0]
 
 
-def find_row(session: ReviewSession, sample: str) -> dict:
+def find_row(shown: QueueEvidence, sample: str) -> dict:
     """Find the row of any sample that may be reviewed, in the queue or not.
 
     UserError for one that may not: of test and guard no label is shown.
     """
-    state = session.state
-    shown = sample in state.index and state["split"][sample] in ("train", "val")
-    if not shown or not state.keep[sample]:
+    state = shown.state
+    free = sample in state.index and state["split"][sample] in ("train", "val")
+    if not free or not state.keep[sample]:
         raise UserError(
             "expected a train or val sample that is kept, found another",
             "choose one of the pictures on this page",
         )
-    for row in session.rows:
+    for row in shown.rows:
         if row["sample"] == sample:
             return row
-    found = session.scored.found
+    found = shown.scored.found
     if sample not in found.index:
         return dict(
             sample=sample, given_label=state.label[sample], reason="too few of its class to judge"
@@ -74,7 +93,7 @@ def find_row(session: ReviewSession, sample: str) -> dict:
         suggested_label=scored.suggestion.iloc[0],
         score=scored.score.iloc[0],
         random=False,
-        reason=scoring.explain_labels(session.bench, state, scored)[0],
+        reason=scoring.explain_labels(shown.bench, state, scored)[0],
     )
 
 

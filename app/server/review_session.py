@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.app.server import live_effect, review_rows
+from assay.app.server import live_effect
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
+from assay.app.server.review_rows import QueueEvidence, describe_row, find_row
 from assay.app.server.thumbnails import Thumbnails
 from assay.curation import text
 from assay.curation.errors import UserError
@@ -92,9 +93,11 @@ class ReviewSession:
             former = names_at(self.bench, seq).former_names(set(state.label))
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
-                self.graph, self.node, self.evidence = graph, node, evidence
                 self.rows, self.reviewed = rows.to_dict("records"), reviewed
-                self.scored_samples, self.doubted = part.index, doubted
+                self.doubted = doubted
+                self.shown = QueueEvidence(
+                    self.bench, state, self.rows, scored, part.index, graph, node, evidence
+                )
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
@@ -116,7 +119,7 @@ class ReviewSession:
                 holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
                     self.holders[row["sample"]] = session, now + HELD_FOR
-                    out.append(review_rows.describe_row(self, row))
+                    out.append(describe_row(self.shown, row))
                 if len(out) == n:
                     break
         return out
@@ -124,9 +127,9 @@ class ReviewSession:
     def take_sample(self, session: str, sample: str) -> dict:
         """Give a browser one train or val sample that it asks for, as a row of the queue."""
         with self.lock:
-            row = review_rows.find_row(self, sample)
+            row = find_row(self.shown, sample)
             self.holders[sample] = session, time.monotonic() + HELD_FOR
-            return review_rows.describe_row(self, row)
+            return describe_row(self.shown, row)
 
     # ---- decisions
 

@@ -1,14 +1,17 @@
 """Review as a person works it: undo and redo, the film strip, neighbours, the viewer, own keys; nothing tells a random draw."""
 
+import io
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import assay
 from assay.app.server import review_rows, review_session
+from assay.app.server.thumbnails import Thumbnails
 from tests.browser import browser, find_barriers, look, look_through, stored, until, workbench
-from tests.helpers import digits, scanned_bench
+from tests.helpers import bench_of, digits, png, scanned_bench
 
 WORDS = "zero one two three four five six seven eight nine".split()
 
@@ -260,6 +263,18 @@ def test_nothing_on_the_screen_tells_what_was_drawn_at_random(bench, server, chr
 
 
 @pytest.mark.slow
+def test_what_is_looked_at_closely_comes_in_all_its_pixels_and_is_not_held(tmp_path):
+    rng = np.random.default_rng(0)
+    table = digits(40).assign(
+        image=lambda t: [png(rng.integers(0, 255, (900, 1300))) for _ in t.id]
+    )
+    bench = bench_of(table, tmp_path)
+    row, thumbnails = bench.state().iloc[0], Thumbnails(bench)
+    sizes = [Image.open(io.BytesIO(thumbnails.load(row, side))).size for side in (512, 4096)]
+    assert sizes == [(512, 354), (1300, 900)] and [side for _, side in thumbnails.kept] == [512]
+
+
+@pytest.mark.slow
 def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(bench):
     session = review_session.ReviewSession(bench)
     session.rescore()
@@ -272,7 +287,7 @@ def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(be
         assert [c for c, _ in row["likely"]] == [c for _, c in want]
         assert [x for _, x in row["likely"]] == pytest.approx([-x for x, _ in want], abs=1e-3)
         assert row["suggested_label"] == row["likely"][0][0]
-        assert review_rows.find_row(session, row["sample"])["rank"] == row["rank"]
+        assert review_rows.find_row(session.shown, row["sample"])["rank"] == row["rank"]
     some = session.take_sample("ann's", free[100])
     assert some["sample"] == free[100] and some["given_label"] == state.label[free[100]]
     for split in ("test",):
@@ -283,9 +298,15 @@ def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(be
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme, width", [("light", 1440), ("dark", 390)])
-def test_nobody_meets_a_barrier(server, chrome, scheme, width):
+def test_nobody_meets_a_barrier(server, chrome):
     """Each state of the page by axe-core's rules; and it is never wider than the window."""
+    server.kill()
+    server.start()  # it forgets which rows other browsers hold
+    for scheme, width in (("light", 1440), ("dark", 390)):
+        visit_states(server, chrome, scheme, width)
+
+
+def visit_states(server, chrome, scheme, width):
     size = dict(width=width, height=844)
     page = server.page(chrome, f"/review?who={scheme}", viewport=size, color_scheme=scheme)
     look(page)

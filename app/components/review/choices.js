@@ -13,7 +13,7 @@ export function makeLikely(box, choose) { // five rows, made once and filled ane
     b.append(key, name, track, share);
     return { b, key, name, bar, share };
   });
-  box.append(...rows.map((row) => row.b));
+  box.replaceChildren(...rows.map((row) => row.b));
   return {
     setKeys(keys) { rows.forEach((row, i) => { row.key.textContent = keys.ofAct(`likely ${i + 1}`).slice(0, 1).map(nameKey).join(""); }); },
     show(item) {

@@ -53,7 +53,16 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
     ofAct: (act) => of("act", act),
     ofClass: (label) => of("label", label)[0],
     setClasses(names) { classes = names; assign(); },
-    setReviewer(name) { if (name !== mine) { mine = name; read(); } },
+    setReviewer(name) { // what was set before anybody said who they are is theirs who says so
+      const before = mine === "" ? own : null;
+      if (name === mine) return;
+      mine = name;
+      read();
+      if (!before || Object.keys({ ...own.acts, ...own.classes }).length) return;
+      own = before;
+      write();
+      assign();
+    },
     set(part, name, key) { // null, or why not
       const holder = found.get(key);
       if (KEPT_FREE.has(key)) return `${nameKey(key)} is kept free: press another key`;
