@@ -33,11 +33,16 @@ def draw(bench: Bench) -> None:
 
 def hand_over(bench: Bench, handed: dict) -> None:
     """Hand what is selected to FiftyOne or Review."""
-    view = open_view(open_session(bench.path))
+    session = open_session(bench.path)
+    view = open_view(session)
     ids = view.read_ids(view.chosen_positions(handed))
     if handed["what"] == "fiftyone":
         st.session_state["browsed"] = ids
         draw_fiftyone(bench)
+    elif page := st.session_state.get("pages", {}).get("review"):
+        who = st.session_state.get("who") or st.query_params.get("who", "")
+        asked = dict(queue=session.queues.remember(ids)) | (dict(who=who) if who else {})
+        st.switch_page(page, query_params=asked)
 
 
 @st.dialog("Open in FiftyOne")

@@ -129,6 +129,7 @@ def make_routes(path: str | Path) -> list[Route]:
     async def items(request: Request) -> Response:
         asked = await read_body(request)
         browser, skip = read_field(asked, "session", str, ""), read_field(asked, "skip", list, [])
+        queue = read_field(asked, "queue", str, "")
         if not all(isinstance(s, str) for s in skip):
             raise UserError(
                 "expected ids of samples in `skip`, found another value", "reload the page"
@@ -137,7 +138,7 @@ def make_routes(path: str | Path) -> list[Route]:
         def read() -> dict:
             review = session()
             review.keep_fresh()
-            rows = review.next_rows(browser, skip[:2000])
+            rows = review.next_rows(browser, skip[:2000], queue=queue)
             return dict(items=rows, classes=review.classes, seq=review.seq)
 
         return JSONResponse(await run_in_threadpool(read))

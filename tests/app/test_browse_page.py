@@ -303,3 +303,22 @@ def test_everybody_can_read_and_reach_it(scanned_once, chrome, scheme):
             assert not find_barriers(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             page.context.close()
+
+
+def test_what_is_selected_goes_to_review_as_its_queue_and_to_fiftyone(desk):
+    bench, _, page = desk
+    state = bench.state()
+    train = state.index[state["split"] == "train"]
+    page.locator(".field.grow input").fill("split = 'train'")
+    page.keyboard.press("Enter")
+    shown(page, len(train))
+    click(page, 1)
+    click(page, 3)
+    page.get_by_label("more to do with the selection").select_option("fiftyone")
+    page.get_by_role("dialog").get_by_role("button", name="Open 2 in FiftyOne").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_label("more to do with the selection").select_option("review")
+    page.get_by_text("2 samples chosen in Browse").wait_for(timeout=60_000)
+    page.locator(".assay-review .picture img").wait_for()
+    first = page.locator(".assay-review .picture img").get_attribute("src")
+    assert train[1] in first and "queue=" in page.url

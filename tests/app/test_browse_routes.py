@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+import assay
 from assay.app.server import sprites
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.review_session import ReviewSession
@@ -261,3 +262,27 @@ def test_a_picture_that_is_dropped_in_brings_its_likes_first(page, scanned):
     for bad in ("", "%%%", base64.b64encode(b"no picture").decode()):
         wrong = page.client.post("/assay/picture", json=dict(picture=bad))
         assert wrong.status_code == 400 and wrong.json()["error"].startswith("expected ")
+
+
+def test_a_chosen_queue_is_asked_through_once_in_its_order_and_nothing_of_it_is_random(
+    page, scanned
+):
+    state, session = scanned.state(), page.session
+    chosen = [*state.index[state.split == "train"][10:14], state.index[state.split == "test"][0]]
+    name = session.queues.remember(chosen)
+    session.keep_fresh()
+    rows = session.next_rows("0" * 16, queue=name)
+    assert [r["sample"] for r in rows] == chosen[:4] and not any(r["random"] for r in rows)
+    page.act(
+        batch="edit-0000000000b1",
+        positions=[state.index.get_loc(chosen[1])],
+        decision=dict(keep=False),
+    )
+    session.rescore()
+    left = session.next_rows("0" * 16, queue=name)
+    assert [r["sample"] for r in left] == [chosen[0], *chosen[2:4]]
+    page.act(batch="edit-0000000000b1", undo=True)
+    session.rescore()
+    assert len(session.next_rows("0" * 16, queue=name)) == 4
+    with pytest.raises(assay.UserError, match="queue"):
+        session.next_rows("0" * 16, queue="no such queue")
