@@ -19,6 +19,7 @@ const FORMS = [
   [new RegExp(`^${NAME} (not )?in \\((.*)\\)$`, "is"), (m) => ({ not: !!m[2], values: readValues(m[3]) })],
   [new RegExp(`^${NAME} (=|<>) (.*)$`, "is"), (m) => ({ not: m[2] === "<>", values: readValues(m[3]) })],
   [new RegExp(`^(not )?list_has_any\\(${NAME}, \\[(.*)\\]\\)$`, "is"), (m) => ({ name: m[2], list: true, not: !!m[1], values: readValues(m[3]) })],
+  [new RegExp(`^len\\(${NAME}\\) (=|>) 0$`, "is"), (m) => ({ list: true, not: m[2] === ">", values: [null] })],
   [new RegExp(`^${NAME} is (not )?null$`, "is"), (m) => ({ not: !!m[2], values: [null] })],
   [new RegExp(`^${NAME} between (\\S+) and (\\S+)$`, "is"), (m) => ({ range: [Number(m[2]), Number(m[3])] })],
 ];
@@ -38,6 +39,7 @@ export function parse(condition) { // {name, not, values | range} of a chip that
 export function spell({ name, list, not, values, range }) {
   const n = named(name);
   if (range) return `${n} between ${range[0]} and ${range[1]}`;
+  if (list && values[0] === null) return `len(${n}) ${not ? ">" : "="} 0`;
   if (list) return `${not ? "not " : ""}list_has_any(${n}, [${values.map(quoted).join(", ")}])`;
   if (values.length === 1 && values[0] === null) return `${n} is ${not ? "not " : ""}null`;
   return values.length === 1 ? `${n} ${not ? "<>" : "="} ${quoted(values[0])}` : `${n} ${not ? "not " : ""}in (${values.map(quoted).join(", ")})`;

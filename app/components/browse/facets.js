@@ -64,7 +64,6 @@ export class Facets {
     const button = make("button", { class: `value${on ? (on.not ? " excluded" : " included") : ""}`, title: `${text}\nclick: only these; Alt and click: all but these`, "aria-pressed": String(!!on) },
       make("span", { class: "bar", style: { width: share } }), facet.name === "label" || facet.name === "suggestion" ? make("i", { style: { "--c": this.actions.colourOf(value) } }) : null,
       make("span", { class: "name", text }), make("span", { class: "n", text: count(n) }));
-    button.disabled = list && value === null;
     button.onclick = (e) => {
       const not = on ? on.not : e.altKey, chips = this.actions.view().chips;
       this.actions.apply({ chips: toggle(chips, facet.name, value, not, list) });
