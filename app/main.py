@@ -30,7 +30,9 @@ def make_page(name: str, title: str, icon: str, default: bool = False) -> st.Pag
     return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=name, default=default)
 
 
+has_data = bool(bench.rows("select 1 from samples limit 1"))
 PAGES = [
+    *([make_page("browse", "Browse", "grid_view")] if has_data else []),
     make_page("overview", "Overview", "dashboard", default=True),
     make_page("review", "Review", "rate_review"),
     make_page("map", "Map", "scatter_plot"),

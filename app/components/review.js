@@ -27,7 +27,7 @@ export default function (component) {
   return () => { root.desk.stop(); root.desk = null; };
 }
 
-function review(root, { bench, session, proposal }, tellName) {
+function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = false, living = false, wanted = 0;
@@ -56,7 +56,7 @@ function review(root, { bench, session, proposal }, tellName) {
     try {
       const kept = () => ahead.filter((item, k) => k < FIXED || item.called);
       const mine = () => trail.filter((item, k) => item.batch || item.passed || k >= at).slice(-1000).map((i) => i.sample);
-      const said = await ask("/assay/items", { session, skip: [...mine(), ...kept().map((i) => i.sample)] });
+      const said = await ask("/assay/items", { session, queue: queue ?? "", skip: [...mine(), ...kept().map((i) => i.sample)] });
       if (said.classes.join("\n") !== classes.join("\n")) setClasses(said.classes);
       const next = kept(), known = new Set([...mine(), ...next.map((i) => i.sample)]); // what was decided meanwhile, too
       ahead = [...next, ...said.items.filter((i) => !known.has(i.sample))];

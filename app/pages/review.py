@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from assay.app.server.review_session import open_session
 from assay.app.ui import grid
-from assay.app.ui.widgets import ask_reviewer, make_component, propose_name, take_name
+from assay.app.ui.widgets import (
+    ask_reviewer,
+    error_markdown,
+    make_component,
+    propose_name,
+    take_name,
+)
+from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.label_quality import live
 from assay.curation.slicing import clusters
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -36,13 +45,32 @@ def draw(bench: Bench) -> None:
     if way == ways[1]:
         return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
+    queue = draw_chosen_queue(bench)
     data = dict(bench=str(bench.path), who=who, session=session, proposal=propose_name())
     review(
-        data=data,
-        key="review",
+        data=data | dict(queue=queue),
+        key=f"review {queue}".strip(),
         height="content",
-        on_named_change=lambda: take_name("review"),
+        on_named_change=lambda: take_name(f"review {queue}".strip()),
     )
+
+
+def draw_chosen_queue(bench: Bench) -> str:
+    """Say that the queue is what somebody chose in Browse; gives its name, "" for the queue of all."""
+    name = st.query_params.get("queue", "")
+    if not name:
+        return ""
+    try:
+        n = len(open_session(bench.path).queues.find(name).samples)
+    except UserError as e:
+        st.warning(error_markdown(e))
+        return ""
+    left, right = st.columns([5, 2], vertical_alignment="center")
+    left.caption(f"The queue is {format_count(n, 'sample')} chosen in Browse, in that order.")
+    if right.button("All doubted labels instead"):
+        del st.query_params["queue"]
+        st.rerun()
+    return name
 
 
 def draw_grid_review(bench: Bench, who: str) -> None:

@@ -6,6 +6,10 @@ import argparse
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.app.server.links import AccessKeys
 
 
 def main(arguments: list[str] | None = None) -> int | None:
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int | None:
     try:
         keys = AccessKeys(args.bench)
         if args.link:
-            print_link(args, f"{keys.find_address()}{keys.make_token('link')}", "")
+            print_link(args, make_link(keys.find_address(), args.bench, keys), "")
             return 0
         check_address(args.host, args.port)
         open_session(args.bench)
@@ -41,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int | None:
     keys.delete_expired()
     app = make_app(args.bench, keys, args.port, hosts)
     address = f"http://{args.host}:{args.port}/?token="
-    print_link(args, f"{address}{keys.make_token('link')}", "the workbench is at ")
+    print_link(args, make_link(address, args.bench, keys), "the workbench is at ")
     if not args.json:
         print(
             "the link opens once, in one browser; for another browser or person: "
@@ -50,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int | None:
         )
     keys.write_address(address)
     if not args.no_browser:
-        page = keys.write_redirect(address + keys.make_token("link"))
+        page = keys.write_redirect(make_link(address, args.bench, keys))
         threading.Timer(1, open_browser, [page]).start()
     uvicorn.run(
         app,
@@ -60,6 +64,19 @@ def main(arguments: list[str] | None = None) -> int | None:
         access_log=False,
         http=TimedProtocol,
     )
+
+
+def make_link(address: str, path: str | Path, keys: AccessKeys) -> str:
+    """Make a link that opens the workbench once: on Browse, where the bench has samples.
+
+    address: ends in `/?token=`.
+    """
+    from assay.app.server.review_session import open_session
+
+    bench = open_session(path).bench
+    if bench.rows("select 1 from samples limit 1"):
+        address = address.replace("/?token=", "/browse?token=")
+    return address + keys.make_token("link")
 
 
 def check_address(host: str, port: int) -> None:

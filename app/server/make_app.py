@@ -5,25 +5,26 @@ The routes give pictures and take decisions, so that a review does not wait for 
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from assay.app.server.browse_routes import make_browse_routes
+from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.links import AccessKeys
+from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
-from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import streamlit as st
@@ -79,75 +80,16 @@ def warm_up(path: str | Path) -> None:
     from assay.curation.errors import UserError
     from assay.curation.statistics import sampling
 
-    for name in ("overview", "history"):
+    for name in ("browse", "overview", "history"):
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
         sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
+        open_view(session).prepare()
 
 
-LONGEST = 64 << 10  # bytes of a decision
 LARGEST = 4096  # pixels of a picture's longer side
-Answer = Callable[[Request], Awaitable[Response]]
-
-
-def parse_object(body: bytes) -> dict:
-    """Parse the object that the bytes of a request are."""
-    try:
-        found = json.loads(body)
-        # neither NaN, nor 1e999, nor half a character is JSON
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise UserError("expected JSON, found something else", "send an object") from None
-    if not isinstance(found, dict):
-        raise UserError("expected a JSON object, found another value", "send an object")
-    return found
-
-
-def read_field(asked: dict, name: str, kind: type, default: Any) -> Any:
-    """Read a field; UserError where it is of another type."""
-    found = asked.get(name, default)
-    if not isinstance(found, kind):
-        raise UserError(
-            f"expected a {kind.__name__} as {name}, found a {type(found).__name__}",
-            "reload the page",
-        )
-    return found
-
-
-def parse_whole_number(text: str, name: str) -> int:
-    """Parse a whole number of a query or path."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise UserError(
-            f"expected a whole number as {name}, found {text[:40]!r}", "reload the page"
-        )
-    return int(text)
-
-
-async def read_body(request: Request) -> dict:
-    """Read the JSON object sent; UserError where it is too long."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST:
-            raise UserError(
-                f"expected at most {format_count(LONGEST, 'byte')}, found more",
-                "send one decision at a time",
-            )
-    return parse_object(body)
-
-
-def answer_errors(work: Answer) -> Answer:
-    """Answer a UserError as JSON with status 400."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await work(request)
-        except UserError as e:
-            return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
-
-    return answer
 
 
 def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
@@ -187,6 +129,7 @@ def make_routes(path: str | Path) -> list[Route]:
     async def items(request: Request) -> Response:
         asked = await read_body(request)
         browser, skip = read_field(asked, "session", str, ""), read_field(asked, "skip", list, [])
+        queue = read_field(asked, "queue", str, "")
         if not all(isinstance(s, str) for s in skip):
             raise UserError(
                 "expected ids of samples in `skip`, found another value", "reload the page"
@@ -195,7 +138,7 @@ def make_routes(path: str | Path) -> list[Route]:
         def read() -> dict:
             review = session()
             review.keep_fresh()
-            rows = review.next_rows(browser, skip[:2000])
+            rows = review.next_rows(browser, skip[:2000], queue=queue)
             return dict(items=rows, classes=review.classes, seq=review.seq)
 
         return JSONResponse(await run_in_threadpool(read))
@@ -267,4 +210,5 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/live", live),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
+        *make_browse_routes(session),
     ]

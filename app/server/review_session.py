@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.app.server import live_effect
+from assay.app.server.chosen_queues import ChosenQueues
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
 from assay.app.server.review_rows import QueueEvidence, describe_row, find_row
 from assay.app.server.thumbnails import Thumbnails
@@ -53,6 +54,7 @@ class ReviewSession:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.thumbnails, self.choices = Thumbnails(bench), GridChoices()
+        self.queues = ChosenQueues()
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
         self.lock = threading.RLock()
@@ -107,15 +109,17 @@ class ReviewSession:
         with self.turn:
             return self.scores.write()
 
-    def next_rows(self, session: str, skip: Collection[str] = (), n: int = BATCH) -> list[dict]:
+    def next_rows(
+        self, session: str, skip: Collection[str] = (), n: int = BATCH, queue: str = ""
+    ) -> list[dict]:
         """Give the next n rows of the queue to a browser.
 
         Those that are not decided, not in `skip`, and not with another browser. skip: the samples that this browser,
-        which names itself `session`, holds already.
+        which names itself `session`, holds already. queue: the name of one of `queues`, or the queue of all.
         """
         skip, out, now = set(skip) | self.done, [], time.monotonic()
         with self.lock:
-            for row in self.rows:
+            for row in self.queues.rows(queue, self.shown) if queue else self.rows:
                 holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
                     self.holders[row["sample"]] = session, now + HELD_FOR
@@ -140,6 +144,12 @@ class ReviewSession:
         Bench.edit takes it, or a list of such: one batch), or neither: take the batch back; or one decision on a
         grid, see GridChoices.expand.
         """
+        out = self.append_decisions(sent, who)
+        self.request_rescore(out["seq"])
+        return out
+
+    def append_decisions(self, sent: list[dict], who: str) -> dict:
+        """Store as `store_decisions` does; re-scoring is the caller's to ask for."""
         if not who:
             raise UserError("expected to know who decides, found nobody", "say your name")
         text.check_text(who, "a name")
@@ -160,9 +170,10 @@ class ReviewSession:
             if batch not in out["refused"] and decisions:
                 self.samples[batch] = {d["sample"] for d in decisions}
                 self.done |= self.samples[batch]
+                self.queues.mark(self.samples[batch], True)
             elif batch not in out["refused"]:
                 self.done -= self.samples.get(batch, set())
-        self.request_rescore(out["seq"])
+                self.queues.mark(self.samples.get(batch, ()), False)
         return out
 
     # ---- the live effect: one at a time, for the newest state

@@ -52,6 +52,7 @@ BAD = [  # as JSON text: what a field may be in place of what it should be
     ),
 ]
 UNSOUND = ("1e999", "NaN", "Infinity", "-Infinity", '"\\ud800"')
+BROWSE = ("/assay/act", "/assay/view", "/assay/picture")
 FIELDS = "sample label verdict keep tag split given_label suggested_label score rank random reason seconds".split()
 RAW = [
     b"",
@@ -127,7 +128,7 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
     good = bench.frame(split="train").index[0]
     bodies = [
         (path, body)
-        for path in ("/assay/decisions", "/assay/items", f"/assay/audit/{audit}")
+        for path in ("/assay/decisions", "/assay/items", f"/assay/audit/{audit}", *BROWSE)
         for body in RAW
     ]
     for bad in BAD:
@@ -154,6 +155,11 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
                 f'{{"who": "eve", "sent": [{{"batch": "edit-{1:012x}", "decision": {bad}}}]}}'.encode(),
             )
         ]
+        for path in BROWSE:
+            for one in ("who", "batch", "decision", "only", "of", "but", "table", "name", "sort"):
+                bodies += [
+                    (path, f'{{"who": "eve", "batch": "edit-{2:012x}", "{one}": {bad}}}'.encode())
+                ]
         for one in ("row", "label", "verdict", "seconds"):
             said = dict(row="1", label="null", verdict='"unsure"', seconds="1") | {one: bad}
             if (one, bad) not in (("seconds", "0.5"), ("label", "null")):  # these are sound
@@ -179,6 +185,13 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
             f"votes/{odd}?who={odd}",
             f"live?session={odd}",
             f"map?by={odd}",
+            f"samples?q={odd}&sort={odd}&search={odd}&like={odd}&group={odd}",
+            f"samples?after={odd}",
+            f"facets?q={odd}&name={odd}",
+            f"tiles/{odd}/{odd}",
+            f"sprite/{odd}?of={odd}",
+            f"sample/{odd}?who={odd}",
+            f"position?since={odd}",
         ):
             assert line.ask(f"/assay/{path}")[0] in (200, 400, 404), path
         for path in (

@@ -1,0 +1,105 @@
+// What is done with the selection: one act is one batch, and says how it is undone. Nothing is selected by default.
+
+import { count, hex, make, samples } from "./dom.js";
+import { ask, patiently, Refused } from "./server.js";
+
+const ASK = 100; // samples in one act above which the number is asked about
+const SPLITS = ["train", "val", "pool"];
+
+export class Acts {
+  constructor(actions) { // selection, order(), of(), table(), classes(), who(), askName(then), stored(), away(), allOfFilter(), link(...)
+    Object.assign(this, actions);
+    this.undoable = JSON.parse(sessionStorage.getItem("assay:undo") ?? "[]");
+    this.count = make("div", { class: "chosen" });
+    this.says = make("div", { class: "says", role: "status" });
+    this.tools = make("div", { class: "tools", tabindex: "0", role: "group", "aria-label": "acts" });
+    this.label = make("input", { list: "assay-classes", placeholder: "label …", "aria-label": "label the selected samples", autocomplete: "off", maxlength: "300" });
+    this.names = make("datalist", { id: "assay-classes" });
+    this.tag = make("input", { placeholder: "tag …", "aria-label": "tag the selected samples; a minus before it takes a tag off", maxlength: "300", class: "short" });
+    this.split = make("select", { "aria-label": "move the selected samples to a split" }, make("option", { value: "", text: "split …" }), ...SPLITS.map((s) => make("option", { value: s, text: s })));
+    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
+    const button = (words, decision, title) => make("button", { text: words, title, onclick: () => this.act(words, decision) });
+    this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
+    this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
+    this.root = make("div", { class: "acts", role: "region", "aria-label": "what to do with the selection" }, make("div", { class: "row" }, this.count, this.tools), this.says);
+    this.label.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") { e.preventDefault(); this.labelled(e.shiftKey); } if (e.key === "Escape") this.leave(); };
+    this.tag.onkeydown = (e) => { e.stopPropagation(); const name = this.tag.value.trim(); if (e.key === "Enter") e.preventDefault(); if (e.key === "Enter" && name) this.act(name.startsWith("-") ? `take off the tag ${name.slice(1)}` : `tag ${name}`, { tag: name }, () => { this.tag.value = ""; }); if (e.key === "Escape") this.leave(); };
+    this.split.onchange = () => { const to = this.split.value; this.split.value = ""; if (to) this.act(`move to ${to}`, { split: to }); };
+    this.more.onchange = () => { const what = this.more.value; this.more.value = ""; if (what) this.other(what); };
+  }
+  draw() {
+    const n = this.selection.size, total = this.order().length, here = n ? this.selection.within(this.order()) : 0;
+    const all = make("button", { class: "plain", text: `all ${count(total)} of the filter`, disabled: !total, title: "select all (Ctrl+A)", onclick: () => this.selection.all(this.order()) });
+    const none = make("button", { class: "plain", text: "none", title: "select nothing (Escape)", onclick: () => this.selection.clear() });
+    this.count.replaceChildren(make("b", { text: n ? `${count(n)} selected` : "Nothing selected" }), ...(n && here < n ? [make("span", { class: "quiet", text: `${count(n - here)} not in this filter` })] : []), ...(here < total ? [all] : []), ...(n ? [none] : []));
+    for (const one of [...this.buttons, this.label, this.tag, this.split, this.more]) one.disabled = !n || !!this.sending;
+  }
+  offer(classes) { this.names.replaceChildren(...classes.map((c) => make("option", { value: c }))); }
+  say(words, ...buttons) { this.says.replaceChildren(...(words ? [make("span", { text: words })] : []), ...buttons); }
+  button(words, onclick, main) { return make("button", { text: words, onclick, class: main ? "main" : "" }); }
+
+  labelled(added) { // a class by its name, or by as much of it as no other begins with; a new one is asked about
+    const said = this.label.value.trim(), all = this.classes(), fits = all.filter((c) => c.toLowerCase().startsWith(said.toLowerCase()));
+    const one = all.find((c) => c === said) ?? all.find((c) => c.toLowerCase() === said.toLowerCase()) ?? (said && fits.length === 1 ? fits[0] : null);
+    if (!said) return;
+    const done = () => { this.label.value = ""; };
+    if (one) return this.act(`label ${one}`, { label: one }, done);
+    if (fits.length) return this.say(`${count(fits.length)} classes begin like that`);
+    if (added) return this.act(`label ${said}, a new class`, { label: said, new_class: true }, done);
+    this.say(`no class is called ${said}`, this.button(`add it as a new class (Shift and Enter)`, () => this.labelled(true)));
+  }
+  other(what) {
+    const rows = () => this.selection.body(this.order(), this.of(), this.table());
+    if (what === "restore") return this.act("restore", { keep: true });
+    if (what === "like") return this.like();
+    if (what === "export") return this.showExport();
+    this.hand(what, { ...rows(), count: this.selection.size });
+  }
+  act(words, decision, done) {
+    const n = this.selection.size;
+    if (!n || this.sending) return;
+    if (!this.who()) return this.askName(() => this.act(words, decision, done));
+    if (n <= ASK) return this.send(words, decision, done);
+    this.say(`${words}: ${count(n)} samples in one batch?`, this.button(`yes, all ${count(n)}`, () => this.send(words, decision, done), true), this.button("no", () => this.say("")));
+    this.says.querySelector("button").focus();
+  }
+  async send(words, decision, done) {
+    const batch = `edit-${hex(6)}`, start = performance.now(), body = { who: this.who(), batch, decision, ...this.selection.body(this.order(), this.of(), this.table()) };
+    this.sending = true;
+    this.draw();
+    this.say("storing …");
+    try { // a batch that is sent twice is stored once: its name says so
+      const said = await patiently(() => ask("/assay/act", body), this.away, () => this.stopped);
+      const left = Object.entries(said.skipped).map(([why, k]) => `${count(k)} ${why === "locked" ? "of test or guard" : why} skipped`);
+      if (said.batch) this.remember(said.batch, words);
+      const told = [said.samples ? `${words}: ${samples(said.samples)}` : `${words}: nothing to do`, ...left].join(" · ");
+      done?.();
+      await this.stored(said, start);
+      this.say(told, ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => this.undo())] : []));
+    } catch (e) { this.say(e instanceof Refused ? `not stored: ${e.message}. ${e.hint}` : `not stored: ${e.message}`); }
+    this.sending = false;
+    this.draw();
+    this.leave();
+  }
+  remember(batch, words) { this.undoable = [...this.undoable, { batch, words }].slice(-50); sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable)); }
+  async undo() {
+    const last = this.undoable.at(-1);
+    if (!last) return this.say("Nothing to undo on this page: History takes back what was decided elsewhere.");
+    if (this.sending) return;
+    if (!this.who()) return this.askName(() => this.undo());
+    this.sending = true;
+    this.say("undoing …");
+    try {
+      const said = await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, () => this.stopped);
+      this.undoable = this.undoable.slice(0, -1);
+      sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
+      await this.stored(said);
+      this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
+    } catch (e) {
+      if (e instanceof Refused) this.undoable = this.undoable.slice(0, -1); // it cannot be taken back here any more
+      this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
+    }
+    this.sending = false;
+    this.draw();
+  }
+}

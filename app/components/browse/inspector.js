@@ -1,0 +1,79 @@
+// The inspector: one sample large, with all that is known of it. Of a locked sample that is picture, key and metadata.
+
+import { clip, icon, ICONS, make } from "./dom.js";
+import { ask } from "./server.js";
+import { openPicture } from "../viewer.js";
+
+export class Inspector {
+  constructor(actions) { // who(), open(id), like(id), close(), step(by), colourOf(name), condition(text)
+    this.actions = actions;
+    this.body = make("div", { class: "body" });
+    const button = (name, label, onclick) => make("button", { class: "icon", title: label, "aria-label": label, onclick }, icon(ICONS[name]));
+    this.root = make("aside", { class: "inspector", "aria-label": "sample", hidden: true },
+      make("div", { class: "top" }, button("left", "the one before", () => actions.step(-1)), button("right", "the next one", () => actions.step(1)), make("span", { class: "push" }), button("close", "close (Escape)", () => actions.close())), this.body);
+    this.root.onkeydown = (e) => { if (e.key === "Escape" && !e.target.matches("input")) { e.stopPropagation(); actions.close(); } };
+  }
+  async show(id, again) {
+    this.id = id;
+    this.root.hidden = false;
+    if (!again) { // the picture first: the rest is behind it
+      this.picture = make("img", { src: `/assay/image/${encodeURIComponent(id)}?side=1024`, alt: "" });
+      this.picture.onerror = () => { if (this.id === id) { this.large.classList.add("broken"); this.large.replaceChildren(make("p", { text: "This image cannot be read: its file has moved or is damaged. Overview asks where images are now." })); } };
+      this.large = make("div", { class: "large" }, this.picture);
+      this.body.replaceChildren(this.large, make("p", { class: "quiet", text: "…" }));
+    }
+    try {
+      const said = await ask(`/assay/sample/${encodeURIComponent(id)}?who=${encodeURIComponent(this.actions.who())}`);
+      if (this.id === id) this.draw(said);
+    } catch (e) {
+      if (this.id === id) this.body.replaceChildren(this.large, make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` }));
+    }
+  }
+  hide() { this.id = null; this.root.hidden = true; this.body.replaceChildren(); }
+  part(title, ...inner) { return make("section", {}, make("h3", { text: title }), ...inner); }
+  pairs(rows) {
+    return make("dl", {}, ...rows.filter(([, v]) => v !== null && v !== undefined && v !== "").flatMap(([k, v]) => [make("dt", { text: clip(String(k), 40), title: String(k) }), make("dd", {}, v instanceof Node ? v : make("span", { text: clip(String(v), 300), title: String(v) }))]));
+  }
+  draw(said) {
+    const { actions } = this, named = (name) => make("span", { class: "class" }, make("i", { style: { "--c": actions.colourOf(name) } }), make("span", { text: name }));
+    this.picture.alt = said.key;
+    const name = make("h2", { text: clip(said.key, 120), title: said.key }), like = make("button", { text: "like this", title: "sort all by likeness to this picture", onclick: () => actions.like([said.sample]) });
+    const copy = make("button", { text: "copy id", title: said.sample, onclick: () => navigator.clipboard?.writeText(said.sample) });
+    const parts = [this.large, name, make("div", { class: "row" }, said.locked ? null : like, make("button", { text: "zoom", onclick: () => this.zoom(said.key) }), copy)];
+    this.large.onclick = () => this.zoom(said.key);
+    const about = [["split", said.split], ["size", `${said.width} × ${said.height}`], ["file", said.uri]];
+    if (said.locked) parts.push(make("p", { class: "lock" }, icon(ICONS.lock), make("span", { text: `A ${said.split} sample is locked: its label, scores and issues are shown nowhere, and nobody edits it here.` })));
+    else {
+      const row = said.row, percent = (v) => (typeof v === "number" ? v.toFixed(3) : null);
+      const doubt = row.suggestion && row.suggestion !== said.label ? make("span", { class: row.flagged ? "amber" : "" }, named(row.suggestion)) : row.suggestion;
+      parts.push(this.part("Label", this.pairs([["now", said.label ? named(said.label) : "no label"], ["as imported", row.given_label !== said.label ? row.given_label : null], ["model", doubt], ["score of the label", percent(row.score)], ["decision", row.decision], ["tags", said.tags.join(", ")], ["kept", said.keep ? null : "no: it was dropped"]])));
+      if (said.votes.hidden) parts.push(make("p", { class: "quiet", text: `${said.votes.hidden} others have decided; what they said is shown once you have, since the majority counts here.` }));
+      else if (said.votes.votes.length) parts.push(this.part("Others said", this.pairs(said.votes.votes.map((v) => [v.who, v.said]))));
+      parts.push(this.why(said));
+      if (said.issues.length) parts.push(this.part("Issues", make("ul", {}, ...said.issues.map((i) => make("li", {}, make("b", { text: i.kind.replaceAll("_", " ") }), make("span", { text: i.why ? ` ${clip(i.why, 400)}` : "" }), i.score === null ? null : make("span", { class: "quiet", text: ` ${i.score.toFixed(3)}` }))))));
+      if (said.near.length) parts.push(this.part("Neighbours", this.near(said.near)));
+    }
+    parts.push(this.part("Metadata", this.pairs([...about, ...said.meta])));
+    if (said.edits?.length) parts.push(this.part("History", make("ol", { class: "edits" }, ...said.edits.map((e) => make("li", { class: e.stands ? "" : "past" }, make("span", { text: `${e.field === "label" && e.verdict !== "set" ? e.verdict : e.field} ${e.value ?? ""}` }), make("small", { class: "quiet", text: [e.who, e.when, e.why].filter(Boolean).join(" · ") }))))));
+    this.body.replaceChildren(...parts);
+  }
+  zoom(name) { openPicture({ address: `/assay/image/${encodeURIComponent(this.id)}?side=1024`, name, caption: clip(name, 200) }); }
+  near(some) {
+    return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
+      make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.locked ? "locked" : one.label ?? "no label" }))));
+  }
+  why({ sample, label }) { // how its number came about, when it is asked for
+    const box = make("div", { class: "why" });
+    const part = make("details", {}, make("summary", { text: "How is this known?" }), box);
+    part.ontoggle = async () => {
+      if (!part.open || box.childElementCount) return;
+      try {
+        const said = await ask(`/assay/why/${encodeURIComponent(sample)}`);
+        const bars = make("div", { class: "probs" }, ...said.probs.flatMap(([name, p]) => [make("span", { text: clip(name, 24), title: name }), make("i", { style: { "--w": `${Math.max(0.5, 100 * p)}%` }, class: name === label ? "given" : "" }), make("span", { text: `${(100 * p).toFixed(0)} %` })]));
+        const [first, ...rest] = said.sentences.map((s) => make("p", { text: s }));
+        box.replaceChildren(first, bars, ...rest, make("code", { text: said.formula }));
+      } catch (e) { box.replaceChildren(make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` })); }
+    };
+    return part;
+  }
+}

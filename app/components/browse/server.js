@@ -1,0 +1,55 @@
+// Talk to the server: what it refuses is said where it was asked, and what it cannot answer now is asked again.
+
+export class Refused extends Error { // the server has understood, and says what is wrong
+  constructor(said) { super(said.error ?? "the server refused this"); this.hint = said.hint ?? ""; this.said = said; }
+}
+
+async function request(path, body, signal) {
+  const answer = await fetch(path, body === undefined ? { signal } : { method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (answer.status === 400) throw new Refused(await answer.json().catch(() => ({})));
+  if (answer.status === 403) throw new Refused({ error: "The server does not know this browser", hint: "open its link again" });
+  if (!answer.ok) throw new Error(`the server says ${answer.status}`);
+  return answer;
+}
+
+export const ask = async (path, body, signal) => (await request(path, body, signal)).json();
+export const askBytes = async (path, signal) => (await request(path, undefined, signal)).arrayBuffer();
+
+export async function patiently(work, away, stopped) { // until the server answers; `away(true)` while it does not
+  for (let wait = 300; ; wait = Math.min(2 * wait, 4000)) {
+    try {
+      const found = await work();
+      away(false);
+      return found;
+    } catch (e) {
+      if (e instanceof Refused || e.name === "AbortError" || stopped()) { if (e instanceof Refused) away(false); throw e; }
+      away(true, e);
+      await new Promise((r) => setTimeout(r, wait));
+      if (stopped()) throw e;
+    }
+  }
+}
+
+export function query(view, more = {}) { // a view as the server's routes take it
+  const out = new URLSearchParams();
+  for (const q of view.chips) out.append("q", q);
+  for (const name of ["sort", "search", "group"]) if (view[name]) out.set(name, view[name]);
+  for (const one of view.like) out.append("like", one);
+  for (const [k, v] of Object.entries(more)) for (const one of [v].flat()) out.append(k, one);
+  return out.toString();
+}
+
+// what the address says is the view: a link is a view, and back goes to the one before
+export function readAddress() {
+  const said = new URLSearchParams(location.search);
+  return { chips: said.getAll("q").filter(Boolean), sort: said.get("sort") ?? "", search: said.get("s") ?? "", like: said.getAll("like").filter(Boolean), group: said.get("group") ?? "", open: said.get("open") ?? "" };
+}
+export function writeAddress(view, replace) {
+  const said = new URLSearchParams(location.search);
+  for (const name of ["q", "sort", "s", "like", "group", "open"]) said.delete(name);
+  for (const q of view.chips) said.append("q", q);
+  for (const one of view.like) said.append("like", one);
+  for (const [name, key] of [["sort", "sort"], ["s", "search"], ["group", "group"], ["open", "open"]]) if (view[key]) said.set(name, view[key]);
+  const to = `${location.pathname}${said.size ? `?${said}` : ""}`;
+  if (to !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](history.state, "", to);
+}

@@ -1,0 +1,105 @@
+"""One act on many samples: what Browse sends becomes one batch of decisions.
+
+Test and guard samples are locked, so they are left out and counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.features.scan_settings import is_scanned
+from assay.curation.splits import LOCKED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.app.server.browse_view import BrowseView
+    from assay.app.server.review_session import ReviewSession
+
+ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag")
+
+
+def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict[str, Any]:
+    """Carry out an act, or take one back.
+
+    asked: dict batch (its name, chosen by the page: sent twice it is stored once), and undo=True, or
+    decision and the samples (see BrowseView.chosen_positions). Returns dict batch (what undoes it:
+    its name), seq, samples, skipped (why -> how many).
+    """
+    batch = asked.get("batch")
+    if not isinstance(batch, str):
+        raise UserError("expected the name of a batch, found none", "reload the page")
+    if asked.get("undo") is True:
+        out = store(view, session, dict(batch=batch), who)
+        return settle(out, batch, samples=0, skipped={})
+    decision = asked.get("decision")
+    if not isinstance(decision, dict) or not decision or set(decision) - set(ACTS):
+        raise UserError(
+            f"expected a decision of {', '.join(ACTS)}, found another value", "reload the page"
+        )
+    with view.lock:
+        table = view.refresh()
+        positions = view.chosen_positions(asked)
+        rows = table.rows(positions, ["split", "label", "suggestion"])
+    fit, skipped = leave_out(rows, decision)
+    samples = rows[fit]
+    if not len(samples):
+        return dict(batch=None, seq=table.upto, samples=0, skipped=skipped)
+    sent = dict(batch=batch, decision=make_rows(samples, decision))
+    out = store(view, session, sent, who)
+    return settle(out, batch, len(samples), skipped)
+
+
+def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dict:
+    """Store a batch, and read the samples as they are now; then the scores follow.
+
+    The page waits for the samples, and nobody for the scores.
+    """
+    out = session.append_decisions([sent], who)
+    view.refresh()
+    if is_scanned(session.bench):
+        session.request_rescore(out["seq"])
+    return out
+
+
+def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:
+    """Mark the rows (n,) that a decision can be about, and count the others by reason."""
+    locked = rows["split"].isin(LOCKED).to_numpy()
+    lacking = np.zeros(len(rows), bool)
+    why = ""
+    if decision.get("verdict") in ("confirm", "unsure"):
+        lacking, why = rows.label.isna().to_numpy(), "without a label"
+    elif decision.get("suggested") is True:
+        lacking, why = rows.suggestion.isna().to_numpy(), "without a suggestion"
+    lacking = lacking & ~locked
+    counts = {"locked": int(locked.sum()), why: int(lacking.sum())}
+    return ~locked & ~lacking, {k: n for k, n in counts.items() if n}
+
+
+def make_rows(samples: pd.DataFrame, decision: dict) -> list[dict]:
+    """Make the decision on each sample."""
+    plain = {k: v for k, v in decision.items() if k != "suggested"}
+    hints = samples.suggestion.astype(object).where(samples.suggestion.notna(), None)
+    if decision.get("suggested") is True:
+        return [
+            plain | dict(sample=s, suggested_label=label, label=label)
+            for s, label in zip(samples.index, hints)
+        ]
+    if decision.get("verdict") == "confirm":
+        # who confirms means the label that was on the screen
+        return [
+            plain | dict(sample=s, suggested_label=hint, given_label=seen)
+            for s, hint, seen in zip(samples.index, hints, samples.label)
+        ]
+    return [plain | dict(sample=s, suggested_label=h) for s, h in zip(samples.index, hints)]
+
+
+def settle(out: dict, batch: str, samples: int, skipped: dict[str, int]) -> dict[str, Any]:
+    """Say what came of a batch; UserError where it was refused."""
+    if why := out["refused"].get(batch):
+        problem = why.partition("\n  ")
+        raise UserError(problem[2] or problem[0], "nothing was stored")
+    return dict(batch=batch, seq=out["seq"], samples=samples, skipped=skipped)

@@ -1,0 +1,302 @@
+"""The filtered set as Browse asks for it: orders, tiles and facets.
+
+An order is what a filter chose, sorted: positions in the table of all samples. It is known by a
+digest, so that pictures and acts can name it, and what is drawn of it never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from cachetools import LRUCache
+
+from assay.app.server.groupings import GROUPS, sort_groups
+from assay.curation.errors import FilterError, UserError
+from assay.curation.features.scan_settings import is_scanned
+from assay.curation.filtering.table import SampleTable
+from assay.curation.splits import LOCKED
+from assay.curation.text import format_count
+from assay.curation.versioning.class_list import tabulate_classes
+from assay.pipelines.embedders.picture import embed_picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.app.server.review_session import ReviewSession
+
+ORDERS = 32  # filters that are remembered
+PAGE = 250_000  # positions in one answer: 1 MB
+TILES = 400  # samples whose captions come at once
+CAPTIONS = "locked key label suggestion flagged split reviewed keep duplicate_group tags".split()
+
+JUDGED = "given_label decision suggestion score confidence flagged".split()
+
+
+class Asked(NamedTuple):
+    """What a page asks for, as its address says."""
+
+    conditions: tuple[str, ...] = ()  # each is one chip; all must hold
+    sort: str = ""
+    search: str = ""
+    like: tuple[str | bytes, ...] = ()  # ids, or pictures from outside
+    group: str = ""
+
+    @property
+    def where(self) -> str:
+        """All conditions as one."""
+        return " and ".join(f"({c})" for c in self.conditions)
+
+
+@dataclass
+class Order:
+    """The samples that a filter chose, in order."""
+
+    digest: str
+    positions: np.ndarray  # (n,) int32 rows of the table
+    seq: int
+    groups: list[tuple[str, int]] = field(default_factory=list)  # name, samples
+
+
+class BrowseView:
+    """One bench's samples, as open pages see them."""
+
+    def __init__(self, session: ReviewSession) -> None:
+        self.session, self.bench, self.lock = session, session.bench, threading.RLock()
+        self.orders: LRUCache = LRUCache(ORDERS)
+        self.answers: LRUCache = LRUCache(ORDERS)
+        self.table: SampleTable | None = None
+        self.stamp, self.rows = "", -1
+
+    def refresh(self) -> SampleTable:
+        """Bring the table to the end of the log."""
+        with self.lock:
+            if self.table is None:
+                self.table = self.bench.table = SampleTable(
+                    self.bench, self.live_scores, embed_picture
+                )
+            elif self.table.refresh():
+                self.answers.clear()
+            if self.rows != self.count():
+                # what positions mean changes only when samples come or go
+                ids = "\n".join(self.table.rows(np.arange(self.count()), []).index)
+                self.stamp = blake2b(ids.encode(), digest_size=8).hexdigest()
+                self.rows = self.count()
+            return self.table
+
+    def live_scores(self) -> tuple[int, pd.DataFrame] | None:
+        """Give the scores that the review session holds; None before a scan.
+
+        They may be a moment older than the labels.
+        """
+        if self.session.seq < 0 and is_scanned(self.bench):
+            with suppress(UserError):  # what only a scan can tell is told by the columns
+                self.session.keep_fresh()
+        with self.session.lock:
+            scored = self.session.scored
+            return None if scored is None else (self.session.seq, scored.found)
+
+    def prepare(self) -> None:
+        """Read what the first page asks for."""
+        self.read_tiles(self.choose(Asked()).digest, 0)
+
+    def count(self) -> int:
+        """Count the samples of the table."""
+        assert self.table is not None, "it was refreshed"
+        return len(self.table)
+
+    # ---- orders
+
+    def choose(self, asked: Asked) -> Order:
+        """Choose and sort the samples that a page asks for."""
+        with self.lock:
+            table = self.refresh()
+            found = self.answers.get(asked)
+            if found is not None:
+                return found
+            positions = self.select(table, asked)
+            groups: list = []
+            if asked.group:
+                positions, groups = sort_groups(self.bench, table, positions, asked.group)
+            positions = np.ascontiguousarray(positions, "<i4")
+            told = blake2b(positions.tobytes() + self.stamp.encode(), digest_size=12)
+            order = Order(told.hexdigest(), positions, table.upto, groups)
+            self.orders[order.digest] = self.answers[asked] = order
+            return order
+
+    def select(self, table: SampleTable, asked: Asked) -> np.ndarray:
+        """Select; a wrong condition says which of them it is."""
+        try:
+            return table.select(asked.where, asked.sort, asked.search, asked.like)
+        except FilterError:
+            for number, condition in enumerate(asked.conditions):
+                try:
+                    table.select(condition)
+                except FilterError as e:
+                    e.condition = number
+                    raise
+            raise
+
+    def find_order(self, digest: str) -> Order:
+        """Find an order that was answered before."""
+        with self.lock:
+            found = self.orders.get(digest)
+        if found is None:
+            raise UserError(
+                "expected a filter of this page, found one that is no longer known",
+                "the page asks for it anew",
+            )
+        return found
+
+    # ---- what is drawn of an order
+
+    def pack_order(self, asked: Asked, after: int = 0) -> bytes:
+        """Pack an order: the length of a header, the header (JSON), positions as int32.
+
+        At most PAGE positions, from `after` on.
+        """
+        order = self.choose(asked)
+        header = dict(
+            of=order.digest,
+            total=len(order.positions),
+            all=self.rows,
+            seq=order.seq,
+            table=self.stamp,
+            groups=order.groups,
+            after=after,
+            notes=self.refresh().check(asked.where, asked.sort, asked.like) if not after else [],
+        )
+        told = json.dumps(header).encode()
+        told += b" " * (-len(told) % 4)
+        part = order.positions[after : after + PAGE]
+        return np.array([len(told)], "<u4").tobytes() + told + part.tobytes()
+
+    def read_tiles(self, digest: str, page: int) -> dict[str, Any]:
+        """Read what stands under the pictures of a page of an order, by columns."""
+        order = self.find_order(digest)
+        part = order.positions[page * TILES : (page + 1) * TILES]
+        with self.lock:
+            table = self.refresh()
+            names = [c for c in CAPTIONS if c in table.columns]
+            rows = table.rows(part, names)
+        captions = {c: encode_column(rows[c]) for c in names}
+        return dict(seq=table.upto, ids=list(rows.index), rows=captions)
+
+    def read_row(self, sample: str) -> dict[str, Any]:
+        """Read what the scan says of one sample: {} where there is none."""
+        table = self.refresh()
+        at = table.snapshot.state.index.get_indexer([sample])
+        if at[0] < 0:
+            return {}
+        row = table.rows(at, [c for c in JUDGED if c in table.columns]).iloc[0]
+        return {name: to_plain(value) for name, value in row.items()}
+
+    def chosen_positions(self, chosen: dict) -> np.ndarray:
+        """Find which rows a page has chosen.
+
+        chosen: dict of (an order) and but (those of it that are not meant), or table (what the
+        positions mean) and only (positions).
+        """
+        if "only" in chosen:
+            found = to_positions(chosen["only"], self.count())
+            if chosen.get("table") != self.stamp:
+                raise UserError(
+                    "expected samples of this bench as it is, found some of what it was",
+                    "select them again: samples came or went meanwhile",
+                )
+            return found
+        order = self.find_order(str(chosen.get("of")))
+        but = to_positions(chosen.get("but", []), self.count())
+        return order.positions[~np.isin(order.positions, but)]
+
+    def list_views(self) -> list[dict[str, Any]]:
+        """List the saved views: dicts name, where, sort, search, who."""
+        views = self.bench.views()
+        return views[["name", "where", "sort", "search", "who"]].to_dict("records")
+
+    def save_view(self, name: str, asked: Asked, who: str) -> list[dict[str, Any]]:
+        """Save a view under a name; gives all views."""
+        where = asked.conditions[0] if len(asked.conditions) == 1 else asked.where
+        self.bench.save_view(name, where, asked.sort, asked.search, who)
+        return self.list_views()
+
+    def read_ids(self, positions: np.ndarray) -> list[str]:
+        """Read the ids of the samples at some positions."""
+        return list(self.refresh().rows(positions, []).index)
+
+    def describe(self) -> dict[str, Any]:
+        """Describe what can be asked: columns, classes, groups."""
+        table = self.refresh()
+        classes = tabulate_classes(self.bench)
+        columns = [
+            dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test)
+            for c in table.columns.values()
+        ]
+        return dict(
+            columns=columns,
+            classes=[[n, c] for n, c in zip(classes.name, classes.colour)],
+            groups=[[k, v] for k, v in GROUPS.items() if k == "pair" or k in table.columns],
+            locked=list(LOCKED),
+            seq=table.upto,
+            all=self.rows,
+            given=str(self.bench.given),
+            views=self.list_views(),
+        )
+
+
+def open_view(session: ReviewSession) -> BrowseView:
+    """Give the view of a session's bench: one a process."""
+    with OPENING:
+        key = str(session.bench.path)
+        if key not in VIEWS:
+            VIEWS[key] = BrowseView(session)
+        return VIEWS[key]
+
+
+VIEWS: dict[str, BrowseView] = {}
+OPENING = threading.Lock()
+
+
+def to_positions(given: Any, count: int) -> np.ndarray:
+    """Read positions that a browser sent."""
+    sound = isinstance(given, list) and all(type(p) is int and 0 <= p < count for p in given)
+    if not sound:
+        raise UserError(
+            f"expected positions of {format_count(count, 'sample')}, found another value",
+            "reload the page",
+        )
+    return np.array(given, "i8")
+
+
+def encode_column(values: pd.Series) -> dict[str, list]:
+    """Encode a column as its different values and a code for each row."""
+    codes: dict[str, int] = {}
+    different, out = [], []
+    for value in values:
+        plain = to_plain(value)
+        key = json.dumps(plain)
+        if key not in codes:
+            codes[key] = len(different)
+            different.append(plain)
+        out.append(codes[key])
+    return dict(values=different, codes=out)
+
+
+def to_plain(value: Any) -> Any:
+    """Write a cell as JSON knows it."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return [to_plain(v) for v in value]
+    if value is None or value != value or str(value) == "<NA>":
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def words(values: Sequence[str]) -> tuple[str, ...]:
+    """Keep what says anything."""
+    return tuple(v for v in values if v.strip())
