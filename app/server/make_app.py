@@ -36,7 +36,7 @@ STREAMLIT_SETTINGS = {
     "server.fileWatcherType": "none",
     "server.headless": True,
     "server.maxUploadSize": 500,  # MB, held in memory until it is looked through
-    "theme.light.primaryColor": "#2a78d6",
+    "theme.light.primaryColor": "#1f66bf",
     "theme.dark.primaryColor": "#5b9bea",
 }
 
