@@ -190,11 +190,11 @@ def timeline_html(sessions: Iterable[Session], commits: pd.DataFrame) -> str:
     rows = "".join(
         f"<dt>{escape(who[:60])}</dt><dd>{bars_of(mine[who], at)}</dd>" for who in people[:LANES]
     )
-    lanes = min(LANES, len(people))
     more = f"<p>and {len(people) - LANES:,} more people</p>" if len(people) > LANES else ""
     edges = "".join(f"<span>{to_local(ts):%d %b %H:%M}</span>" for ts in (start, end))
     return (
-        f'<div class="assay-timeline" aria-hidden="true"><dl>{rows}<div class="marks" style="grid-row:1 / span {lanes}">{marks}</div></dl>'
+        '<div class="assay-timeline" aria-hidden="true"><div class="lanes">'
+        f'<dl>{rows}</dl><div class="marks">{marks}</div></div>'
         f'<div class="edges">{edges}</div>{more}</div>'
     )
 
