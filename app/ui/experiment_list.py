@@ -29,7 +29,7 @@ report = st.components.v2.component(
 
 
 def choose_report(reports: list[KeptReport]) -> str:
-    """Draw the list, and return the key of the report that is asked for."""
+    """Draw the list; return the key of the report to show."""
     from assay.pipelines.reports.charts import make_axis
 
     asked = st.query_params.get("report")

@@ -92,7 +92,10 @@ def read_progress(bench: Bench, jobs: list[dict], training: dict[str, float]) ->
 
 
 def seconds_left(job: dict) -> float | None:
-    """Tell how long an experiment still takes, by its pace so far; at first, as expected."""
+    """Tell the seconds that an experiment still takes.
+
+    By its pace so far; at first, as expected.
+    """
     share = job.get("share", 0.0)
     with suppress(TypeError, ValueError):
         took = (to_local(now()) - datetime.fromisoformat(job.get("since"))).total_seconds()
@@ -102,7 +105,10 @@ def seconds_left(job: dict) -> float | None:
 
 
 def find_started(bench: Bench, known: set[int | None]) -> list[Progress]:
-    """Find the process that was started here, before it has a job or where it never got one."""
+    """Find the process started here that has no job.
+
+    Not yet, or it ended before it had one.
+    """
     process = STARTED.get(str(bench.path))
     if process is None or process.pid in known:
         return []
@@ -121,7 +127,7 @@ def find_started(bench: Bench, known: set[int | None]) -> list[Progress]:
 
 
 def plan_file(bench: Bench) -> Path:
-    """Name the file of the plan that was started last from the page."""
+    """Name the file of the page's last plan."""
     return bench.path / "jobs" / "page.toml"
 
 
@@ -164,7 +170,7 @@ def launch(bench: Bench) -> subprocess.Popen:
 
 
 def draw_progress(bench: Bench, progress: Progress) -> None:
-    """Draw one experiment: how far it is and Stop, or why it ended and a way on."""
+    """Draw one experiment: how far it is, or why it ended."""
     if progress.state in ("running", "starting"):
         return draw_running(bench, progress)
     name = progress.jobs[0]["name"] if progress.jobs else VERB
@@ -219,7 +225,7 @@ def matrix_html(progress: Progress) -> str:
 
 
 def cell_html(cells: list[dict], progress: Progress) -> str:
-    """Draw one cell: its seeds that are done, and those that train now."""
+    """Draw one cell: seeds done, and seeds that train."""
     done = sum(c["done"] or c["key"] in progress.finished for c in cells)
     now_at = [progress.training[c["key"]] for c in cells if c["key"] in progress.training]
     share = (done + sum(now_at)) / max(1, len(cells))
@@ -254,7 +260,10 @@ def try_again(bench: Bench, progress: Progress) -> None:
 
 
 def act(work: Callable[[], object]) -> None:
-    """Do what a click asks for, and keep what keeps it from being done for the page to say."""
+    """Do what a click asks for.
+
+    What keeps it from being done, the page says when it is drawn.
+    """
     try:
         work()
     except UserError as e:

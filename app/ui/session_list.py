@@ -1,4 +1,4 @@
-"""The sessions of people: a time line, and each opens into a sheet of pictures."""
+"""Draw the sessions of people: a time line, and their pictures."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def show_page(key: str) -> None:
 
 
 def draw_way_back(bench: Bench, session: Session, who: str, key: str) -> None:
-    """Offer to take the decisions of a session back, or one batch of them."""
+    """Offer to take back a session, or one batch of it."""
     batches = format_count(len(session.batches), "batch")
     names = [f"the whole session, {batches}", *session.batches] if len(session.batches) > 1 else []
     chosen = st.selectbox("Take back", names, key=f"what {key}") if names else session.batches[0]
@@ -127,12 +127,12 @@ def draw_way_back(bench: Bench, session: Session, who: str, key: str) -> None:
 
 
 def describe_return(out: dict) -> str:
-    """Say what came back; it is a batch of its own, that can be taken back."""
+    """Say what came back, and as which batch."""
     return f"{format_count(out['restored'], 'value', 'is', 'are')} back, as {out['batch']}"
 
 
 def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) -> str:
-    """Draw what was decided as pictures; a click on one shows its history.
+    """Draw decisions as pictures; a click shows a picture's history.
 
     Of test and guard samples no label is shown.
     """
@@ -166,9 +166,9 @@ def decision_html(row: tuple, is_locked: bool) -> str:
 
 
 def timeline_html(sessions: Iterable[Session], commits: pd.DataFrame) -> str:
-    """Draw sessions by time, a lane for each person, and a line for each version.
+    """Draw sessions by time, a lane for each person.
 
-    The list below says the same in words.
+    A line for each version. The list below says the same in words.
     """
     mine: dict[str, list[Session]] = {}
     for session in sessions:

@@ -1,4 +1,4 @@
-"""Group a person's decisions into sessions, and read what was decided in one."""
+"""Group a person's decisions into sessions, and read them."""
 
 from __future__ import annotations
 

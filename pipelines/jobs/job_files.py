@@ -140,7 +140,7 @@ def keep_sound_fields(about: dict) -> dict:
 
 
 def is_cell(cell: Any) -> bool:
-    """Tell whether this is a cell of an experiment as its job tells them."""
+    """Tell whether this describes a cell of an experiment."""
     return isinstance(cell, dict) and {name: type(v) for name, v in cell.items()} == CELL
 
 

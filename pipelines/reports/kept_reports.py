@@ -90,9 +90,9 @@ def last_question(bench: Bench) -> str:
 
 
 def read_about(file: Path) -> KeptReport | None:
-    """Read what is kept of a report; None where it is no such file.
+    """Read what is kept of a report.
 
-    A bench may come from anybody.
+    None where it is no such file: a bench may come from anybody.
     """
     try:
         about = KeptReport(**json.loads(file.read_text()))

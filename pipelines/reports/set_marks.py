@@ -1,4 +1,4 @@
-"""Mark the figures of a page with the set of samples behind them.
+"""Mark the figures of a page with the samples behind them.
 
 A page leads nowhere by itself. The workbench that shows it makes links of the marks: each is a
 condition over the columns by which samples are found.

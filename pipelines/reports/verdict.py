@@ -50,7 +50,7 @@ def too_small(data: dict) -> float | None:
 
 
 def gain_axis(data: dict) -> Axis:
-    """Choose the axis of all gains of the page, in the verdict and in the effects.
+    """Choose the one axis of all gains on the page.
 
     On two scales the same effect would look large here and small there.
     """

@@ -51,7 +51,9 @@ def test_an_experiment_is_started_followed_and_stopped(scanned, chrome):
         assert answered < 5, f"{answered:.2f} s: half a second on a machine with nothing else to do"
         until(page, STILL)
         assert page.get_by_role("button", name="Start", exact=True).is_disabled(), "not twice"
-        page.locator(".assay-cells td", has_text="of 5 seeds").first.wait_for(timeout=400_000)  # it gives way to others
+        page.locator(".assay-cells td", has_text="of 5 seeds").first.wait_for(
+            timeout=400_000
+        )  # it gives way to others
         assert page.get_by_text("to go").count() and violations(page) == []
         (progress,) = list_progress(scanned)
         assert len(progress.cells) == 10 and progress.state == "running"
