@@ -74,6 +74,8 @@ function follow(root) {
     const first = [...links.keys()].find((id) => seen.has(id));
     if (!first) return;
     for (const [id, a] of links) id === first ? a.setAttribute("aria-current", "true") : a.removeAttribute("aria-current");
+    const here = links.get(first), strip = here.parentElement; // on a telephone the contents are a line: what is read stays in it
+    strip.scrollLeft += here.getBoundingClientRect().left - strip.getBoundingClientRect().left - 16;
   }, { rootMargin: "-80px 0px -50% 0px" });
   for (const id of links.keys()) { const at = part(id); if (at && at.localName === "section") root.watching.observe(at); }
 }

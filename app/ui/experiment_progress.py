@@ -249,8 +249,9 @@ def dismiss_all(bench: Bench, progress: Progress) -> None:
     """Dismiss what failed or was stopped."""
     for job in progress.jobs:
         job_files.dismiss_job(bench, job["name"])
-    if not progress.jobs:
-        STARTED.pop(str(bench.path), None)
+    process = STARTED.get(str(bench.path))
+    if process is not None and process.poll() is not None:
+        del STARTED[str(bench.path)]  # or it would be missed as one that never had a job
 
 
 def try_again(bench: Bench, progress: Progress) -> None:
