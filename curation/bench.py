@@ -492,14 +492,15 @@ class Bench(Store):
         since: datetime | None = None,
         who: str = "",
         dry: bool = False,
+        until: datetime | None = None,
     ) -> tuple[pd.DataFrame, dict]:
-        """Revert a batch, or decisions `of` a person or `since` a time.
+        """Revert a batch, or decisions `of` a person, `since` or `until` a time.
 
         `dry`: only plan it. Returns (plan, what happened): see changes.revert_batches.
         """
         from assay.curation.versioning.changes import revert_batches
 
-        return revert_batches(self, batch, of, since, who, dry)
+        return revert_batches(self, batch, of, since, who, dry, until)
 
     def set_rule(self, value: str, who: str) -> dict:
         """Choose whose label stands: the `latest`, or that of the `majority`.

@@ -283,6 +283,7 @@ FOLDERS = {
     "arrays/judges/": "label scores of a version; derived",
     "arrays/*.npz": "neighbour graph, probe, scores, clusters, gaps; derived",
     "backups/": "the last good copies of `assay.duckdb`, one for each commit",
+    "experiments/": "the report of each experiment, as it was made",
     "report.html": "the report of the last experiment; its plan lies beside it as `plan.json`",
     "uploads/": "what was uploaded as a zip, unpacked",
     "fiftyone/": "the database of FiftyOne, where it was opened",

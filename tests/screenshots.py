@@ -113,9 +113,14 @@ def tab(name, there="[role=tabpanel]:visible"):
     return go
 
 
+def session(page):
+    page.locator("details summary").first.click()
+    page.locator("details .assay-sheet img").first.wait_for()
+
+
 def life(page):
     page.get_by_role("tab", name="Difference").click()
-    page.locator(".assay-sheet a").first.click()
+    page.locator("[role=tabpanel]:visible .assay-sheet a").first.click()
     page.get_by_role("tabpanel").locator("[data-testid=stDataFrame]").last.wait_for()
 
 
@@ -129,11 +134,12 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "circled": ("map", ".assay-map[data-n]", circled),
     "gaps": ("gaps", ".assay-sheet img", None),
     "next": ("gaps", ".assay-sheet img", tab("Label these next", ".assay-grid:visible .many img")),
-    "experiments": ("experiments", "iframe", None),
+    "experiments": ("experiments", "nav[aria-label=Contents]", None),
     "audit": ("audit", ".assay-blind img", None),
-    "history": ("history", "[data-testid=stDataFrame]", None),
-    "difference": ("history", "[data-testid=stDataFrame]", tab("Difference")),
-    "blame": ("history", "[data-testid=stDataFrame]", life),
+    "history": ("history", ".assay-timeline", None),
+    "session": ("history", ".assay-timeline", session),
+    "difference": ("history", ".assay-timeline", tab("Difference")),
+    "blame": ("history", ".assay-timeline", life),
 }
 STILL = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton]')

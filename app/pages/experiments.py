@@ -5,84 +5,85 @@ Closing the page stops nothing.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.ui.widgets import error_markdown, escape_markdown
+from assay.app.ui.experiment_list import LIST_STYLE, choose_report, draw_report
+from assay.app.ui.experiment_progress import (
+    act,
+    draw_progress,
+    list_progress,
+    start_experiment,
+)
+from assay.app.ui.widgets import error_markdown
 from assay.curation.errors import UserError
-from assay.curation.system import permissions
 from assay.curation.text import format_count
-from assay.pipelines.jobs import job_files
+from assay.pipelines.reports.kept_reports import FOLDER, list_reports
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 
 def draw(bench: Bench) -> None:
-    """Draw what runs, a form for more, and the last report."""
+    """Draw what runs, a form for more, the list, and one report."""
+    st.html(LIST_STYLE)
     st.markdown("# Experiments")
-    follow_experiments(bench, report_stamp(bench))
-    with st.expander("A new experiment", expanded=not report_file(bench).exists()):
-        draw_plan_form(bench)
-    if report_file(bench).exists():
-        st.components.v1.html(report_file(bench).read_text(), height=1200, scrolling=True)
-    elif not list(bench.runs().index):
-        st.info("No experiment yet. Commit a version, choose it above, and start.")
+    if problem := st.session_state.pop("experiment error", ""):
+        st.error(problem)
+    reports = list_reports(bench)
+    running = follow_experiments(bench, report_stamp(bench))
+    with st.expander("A new experiment", expanded=not (reports or running)):
+        draw_plan_form(bench, running)
+    if reports:
+        key = choose_report(reports)
+        draw_report(key, st.session_state.get("who", ""))
+    elif not running:
+        st.info("No experiment yet. Choose versions above, and start.")
 
 
-def report_file(bench: Bench) -> Path:
-    """The page that experiments started here write."""
-    return bench.path / "report.html"
+def report_stamp(bench: Bench) -> list[int]:
+    """Tell which reports there are: another stamp, other reports."""
+    files = (bench.path / "report.html", bench.path / FOLDER)
+    return [file.stat().st_mtime_ns for file in files if file.exists()]
 
 
-def report_stamp(bench: Bench) -> int | None:
-    """Tell when the report was written; None where there is none."""
-    return report_file(bench).stat().st_mtime_ns if report_file(bench).exists() else None
+def follow_experiments(bench: Bench, drawn: list[int]) -> bool:
+    """Show what trains and what failed; return whether anything trains."""
+    running = is_busy(bench)
+    st.fragment(run_every=1 if running else 3)(draw_experiments)(bench, drawn, running)
+    return running
 
 
-@st.fragment(run_every=2)
-def follow_experiments(bench: Bench, drawn: int | None) -> None:
+def is_busy(bench: Bench) -> bool:
+    """Tell whether an experiment is at work."""
+    return any(p.state in ("running", "starting") for p in list_progress(bench))
+
+
+def draw_experiments(bench: Bench, drawn: list[int], was_busy: bool) -> None:
     """Draw what trains now, and what failed.
 
-    The page is drawn anew when there is another report than the one of the stamp `drawn`.
+    The page is drawn anew when an experiment began or ended, or there are other reports.
     """
-    if report_stamp(bench) != drawn:
+    found = list_progress(bench)
+    busy = any(p.state in ("running", "starting") for p in found)
+    for progress in found:
+        draw_progress(bench, progress)
+    if busy != was_busy or report_stamp(bench) != drawn:
         st.rerun()
-    for job in job_files.list_jobs(bench):
-        if "runs" not in job:
-            continue
-        left, right = st.columns([6, 1], vertical_alignment="center")
-        name = job.get("question", "experiment")
-        text = f"{job.get('trained', 0)} of {job.get('of', job['runs'])} runs"
-        if job["state"] == "running":
-            left.progress(min(1.0, job.get("share", 0.0)), escape_markdown(f"{name}: {text}"))
-            if right.button("Stop", key=job["name"]):
-                job_files.stop_job(bench, job)
-        else:  # no bar: a full one would look like success
-            how = (
-                f"failed: {job['error']}"
-                if job["state"] == "failed"
-                else f"was stopped, or its process was killed, after {text}"
-            )
-            left.error(escape_markdown(f"{name}: {how}"))
-            right.button(
-                "Dismiss",
-                key=f"forget {job['name']}",
-                on_click=job_files.dismiss_job,
-                args=(bench, job["name"]),
-            )
 
 
-def draw_plan_form(bench: Bench) -> None:
+def draw_plan_form(bench: Bench, running: bool) -> None:
     """Draw the form for a new experiment, and its cost in runs."""
     from assay.pipelines.experiments import run
     from assay.pipelines.experiments.plan import check_plan
 
     commits = list(bench.commits().name)
     if not commits:
-        return st.info(f"Commit a version first: `assay commit -m '...' -b {bench.given}`.")
+        st.info("An experiment compares versions, and there is none yet: commit one.")
+        if page := st.session_state.get("pages", {}).get("history"):
+            st.page_link(page, label="Commit a version", icon=":material/history:")
+        return st.caption(f"`assay commit -m '...' -b {bench.given}` does the same.")
     last = commits[-1]
     ways = [*commits, f"{last} - flagged", f"{last} ~ flagged", f"half({last})"]
     one, two, three = st.columns([3, 3, 1])
@@ -108,27 +109,11 @@ def draw_plan_form(bench: Bench) -> None:
     except UserError as e:
         return st.warning(error_markdown(e))
     st.caption(f"{format_count(len(wanted), 'run')}, {len(todo)} to train.")
-    if st.button("Start", type="primary"):
-        start_experiment(bench, asked)
-        st.rerun()
-
-
-def start_experiment(bench: Bench, asked: dict) -> dict | None:
-    """Start `assay experiment` on a plan.
-
-    It is a process of its own, and outlives this page and this server.
-    """
-    from assay.pipelines.experiments import run
-    from assay.pipelines.reports.markdown import plan_toml
-
-    folder = bench.path / "jobs"
-    permissions.make_folder(folder)
-    file = folder / "page.toml"
-    permissions.touch_file(file).write_text(
-        plan_toml({k: v for k, v in asked.items() if v is not None})
+    # done before the page is drawn, so that the click is answered at once
+    st.button(
+        "Start",
+        type="primary",
+        disabled=running,
+        help="one is at work: wait for its end, or stop it" if running else None,
+        on_click=lambda: act(lambda: start_experiment(bench, asked)),
     )
-    try:
-        pid, log = run.detach_run(bench, file, ["-o", report_file(bench)])
-    except OSError as e:
-        return st.error(escape_markdown(f"it could not be started: {e}"))
-    return dict(pid=pid, log=str(log))

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from assay.app.ui.session_list import draw_sessions
 from assay.app.ui.widgets import (
     ask_reviewer,
     error_markdown,
@@ -16,6 +17,7 @@ from assay.app.ui.widgets import (
     report_result,
 )
 from assay.curation.errors import UserError
+from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.times import localize, show_time
 from assay.curation.versioning import history
@@ -28,22 +30,24 @@ if TYPE_CHECKING:
 SHOWN = "kind name who ts samples relabelled confirmed unsure dropped tagged moved why".split()
 LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
 REVERTED, PICTURES = 200, 48  # rows and pictures that are shown at most
-TABS = ["Log", "Difference", "One sample"]
+TABS = ["Sessions", "Batches", "Difference", "One sample"]
 
 
 def draw(bench: Bench) -> None:
-    """Draw the commit line, and log, difference and one sample in tabs."""
+    """Draw the commit line, and what was done in tabs."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# History")
     with right:
         who = ask_reviewer(bench)
     draw_commit(bench, who)
-    one, two, three = st.tabs(TABS, default=TABS[2] if "sample" in st.query_params else None)
-    with one:
+    tabs = st.tabs(TABS, default=TABS[3] if "sample" in st.query_params else None)
+    with tabs[0]:
+        draw_sessions(bench, who)
+    with tabs[1]:
         draw_log(bench, who)
-    with two:
+    with tabs[2]:
         draw_difference(bench, who)
-    with three:
+    with tabs[3]:
         draw_sample(bench)
 
 
@@ -129,14 +133,19 @@ def draw_difference(bench: Bench, who: str) -> None:
         rows = found["relabelled"]
         for at, after in cells:
             rows = rows[(rows["from"] == matrix.index[at]) & (rows["to"] == after)]
-        draw_pictures(rows, who)
+        draw_pictures(bench, rows, who)
 
 
-def draw_pictures(rows: pd.DataFrame, who: str) -> None:
+def draw_pictures(bench: Bench, rows: pd.DataFrame, who: str) -> None:
     """Draw what was relabelled, with the label before and after.
 
-    A click on a picture shows its history.
+    A click on a picture shows its history. Of test and guard samples no label is shown.
     """
+    locked = bench.state().split.reindex(rows["sample"]).isin(LOCKED).to_numpy()
+    if locked.any():
+        n = format_count(int(locked.sum()), "sample", "of test or guard is", "of test or guard are")
+        st.caption(f"{n} counted and not shown: their labels stay locked.")
+        rows = rows[~locked]
     changed = rows[["sample", "source_id", "from", "to"]].head(PICTURES)
     cells = [
         f'<a href="/history?sample={quote(sample)}&who={quote(who)}" target="_self" '

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
@@ -194,6 +194,17 @@ def make_routes(path: str | Path) -> list[Route]:
         cached = {"cache-control": "private, max-age=3600"}
         return Response(packed, media_type="application/octet-stream", headers=cached)
 
+    async def report(request: Request) -> Response:
+        from assay.pipelines.reports.kept_reports import find_page
+
+        page = await run_in_threadpool(find_page, session().bench, request.path_params["key"])
+        if page is None:
+            return Response("no such report", 404)
+        # as text, it is taken apart and never run; as a file it goes to whoever asked for it
+        if "download" in request.query_params:
+            return FileResponse(page, media_type="text/html", filename="report.html")
+        return FileResponse(page, media_type="text/plain; charset=utf-8")
+
     async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
@@ -208,6 +219,7 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
         Route("/assay/live", live),
+        Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),

@@ -22,6 +22,7 @@ OURS = {
     "aside",
     "audits",
     "backups",
+    "experiments",
     "fiftyone",
     "jobs",
     "uploads",

@@ -219,21 +219,25 @@ def revert_batches(
     since: datetime | None = None,
     who: str = "",
     dry: bool = False,
+    until: datetime | None = None,
 ) -> tuple[pd.DataFrame, dict]:
-    """Revert a batch, or decisions of a person or since a time.
+    """Revert a batch, or decisions of a person, since or until a time.
 
-    Whatever came between: `of` names a person, `since` is a datetime with its zone, else in local
-    time; both may be given. Values that somebody else edited since are left alone. `dry`: only plan.
+    Whatever came between: `of` names a person, `since` and `until` are datetimes with their zone,
+    else in local time; all may be given. Values that somebody else edited since are left alone. `dry`: only plan.
     Returns (plan: see undo.plan_undo; what happened: as `undo_batch`).
     """
-    start = to_stored(since) if since else None
+    start, end = to_stored(since) if since else None, to_stored(until) if until else None
     with bench.connect() if dry else bench.transaction() as con:
-        names = undo.choose_batches(con, batch, of, start)
+        names = undo.choose_batches(con, batch, of, start, end)
         plan = undo.plan_undo(con, names)
         out: dict = dict(batch=None)
         if not dry:
-            when = f"since {iso_time(start)}" if start else None
-            why = f"revert of {batch or ' '.join(filter(None, [of, when]))}"
+            when = [
+                f"since {iso_time(start)}" if start else "",
+                f"until {iso_time(end)}" if end else "",
+            ]
+            why = f"revert of {batch or ' '.join(filter(None, [of, *when]))}"
             out = append_undo(bench, con, plan, "undo", why, who, "revert")
     return plan, out | dict(undone=names, rescored=bench.rescore() if out["batch"] else False)
 

@@ -153,11 +153,12 @@ def choose_batches(
     batch: str | None = None,
     who: str | None = None,
     since: datetime.datetime | None = None,
+    until: datetime.datetime | None = None,
 ) -> list[str]:
     """Choose the batches that a revert speaks of.
 
-    One by name, or the decisions of somebody, those since a time, or both. Imports, scans, audits of the test set and
-    rules are only meant where they are named."""
+    One by name, or the decisions of somebody, those since or until a time, or all of these.
+    Imports, scans, audits of the test set and rules are only meant where they are named."""
     stacks = read_stacks(con)
     if batch is not None:
         if batch not in stacks.kinds:
@@ -185,16 +186,17 @@ def choose_batches(
         return [batch]
     named = con.execute(
         """select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since)
-        group by batch order by min(seq)""",
-        dict(who=who, since=since),
+        and ($until is null or ts <= $until) group by batch order by min(seq)""",
+        dict(who=who, since=since, until=until),
     ).fetchall()
     standing = {b for b in stacks.done if stacks.kinds[b] in ("edit", "merge")}
     chosen = [b for (b,) in named if b in standing]
     if not chosen:
         by = f" by {who}" if who else ""
         from_then = f" since {show_time(since)}" if since else ""
+        to_then = f" until {show_time(until)}" if until else ""
         raise UserError(
-            f"expected decisions that stand{by}{from_then}, found none",
+            f"expected decisions that stand{by}{from_then}{to_then}, found none",
             "`assay log --batches` lists batches with their authors and times",
         )
     return chosen

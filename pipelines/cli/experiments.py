@@ -18,6 +18,7 @@ from assay.pipelines.cli.output import (
     print_result,
     progress_bar,
     read_patience,
+    tell_listener,
     to_json_rows,
 )
 from assay.pipelines.cli.report_log import log_report
@@ -54,6 +55,7 @@ def run_experiment(args: argparse.Namespace) -> None:
         run.prepare_cells(bench, plan)  # what is wrong with it is said here, not in a log
         return detach_experiment(args, bench, str(output))
     unfinished = None
+    tell_listener("", 0.0, "counts what there is to train, and what it costs")
     with progress_bar("training") as step:
         try:
             trained = run.run_plan(
@@ -65,6 +67,7 @@ def run_experiment(args: argparse.Namespace) -> None:
         again = f"assay experiment {args.plan} -b {bench.given}".replace(" None", "")
         planned = dict(trained=0, plan=plan)
         return print_result(args, planned, again, schema="experiment-dry-run")
+    tell_listener("", 1.0, "judges the runs, and writes the report")
     try:
         # one object is printed: the report, or else what could not be finished
         shown = line_printer(args) if unfinished and args.json else None

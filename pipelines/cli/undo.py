@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Callable
+from datetime import datetime
 
+from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.curation.times import parse_time, show_time, to_local
@@ -51,19 +54,17 @@ def print_undone(args: argparse.Namespace, out: dict, verb: str) -> None:
 def revert_edits(args: argparse.Namespace) -> None:
     """Revert a batch, or a person's decisions, whatever came since.
 
-    Name BATCH, or --who NAME, --since T or both. The plan is shown first, then carried out.
+    Name BATCH, or --who NAME, --since T, --until T or several of these. The plan is shown first, then carried out.
     """
     bench, tell = open_bench(args), line_printer(args)
-    if not (args.batch or args.who or args.since) or (args.batch and (args.who or args.since)):
+    named = args.who or args.since or args.until
+    if bool(args.batch) == bool(named):
         raise UserError(
-            "expected what to revert: a BATCH, or --who NAME, --since T or both",
+            "expected what to revert: a BATCH, or --who NAME, --since T, --until T or several of these",
             "assay log --batches lists batches, authors and times",
         )
-    since = args.since and parse_time(args.since, bench.commits().set_index("name").ts.to_dict())
-    if since:
-        tell(f"since    {show_time(since)}, which is {since:%Y-%m-%d %H:%M} UTC")
-    since = since and to_local(since)
-    plan, out = bench.revert(args.batch, args.who, since, args.by, dry=True)
+    since, until = (read_time(bench, args, end, tell) for end in ("since", "until"))
+    plan, out = bench.revert(args.batch, args.who, since, args.by, dry=True, until=until)
     back = plan[[bool(p) for p in plan.popped]]
     alone = plan[[not p for p in plan.popped]]
     undone = f"reverts {len(out['undone']):,} batch(es)"
@@ -82,11 +83,23 @@ def revert_edits(args: argparse.Namespace) -> None:
     if args.dry_run:
         planned = dict(out, plan=to_json_rows(plan))
         return print_result(args, planned, "the same without --dry-run does it")
-    _, out = bench.revert(args.batch, args.who, since, args.by)
+    _, out = bench.revert(args.batch, args.who, since, args.by, until=until)
     values = f"{format_count(out['restored'], 'value')} reverted, {out['left_alone']:,} left alone"
     print_line(args, f"{out['batch'] or 'nothing to revert'}: {values}")
     then = f"assay redo -b {bench.given} takes the revert back"
     print_result(args, dict(out, plan=to_json_rows(plan)), then)
+
+
+def read_time(
+    bench: Bench, args: argparse.Namespace, end: str, tell: Callable[[str], object]
+) -> datetime | None:
+    """Read --since or --until, and say how it was understood."""
+    given = getattr(args, end)
+    if not given:
+        return None
+    ts = parse_time(given, bench.commits().set_index("name").ts.to_dict())
+    tell(f"{end}    {show_time(ts)}, which is {ts:%Y-%m-%d %H:%M} UTC")
+    return to_local(ts)
 
 
 def add(verbs: Verbs) -> None:
@@ -112,5 +125,8 @@ def add(verbs: Verbs) -> None:
         "--since",
         metavar="T",
         help="decisions since '2026-11-24 15:00' (local time, or 15:00+01:00), 2h, 30m, 3d or a version's commit",
+    )
+    verb.add_argument(
+        "--until", metavar="T", help="decisions until then, a time or version as --since takes it"
     )
     verb.add_argument("--dry-run", action="store_true", help="only show the plan")

@@ -129,8 +129,8 @@ def find_flips(
 def make_flip_frames(bench: Bench, found: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make frames of the gained and the lost samples, for contact sheets.
 
-    found: as slice_effects.find_slice_effects. Columns uri, key, was (prediction before), now
-    (after), text.
+    found: as slice_effects.find_slice_effects. Columns sample, uri, key, was (prediction before),
+    now (after), text.
     """
     state, flips = bench.state(), found["flips"] or {}
     return make_frame(state, flips.get("gained", [])), make_frame(state, flips.get("lost", []))
@@ -149,4 +149,4 @@ def make_frame(state: pd.DataFrame, flips: list[dict]) -> pd.DataFrame:
     ]
     there = state.reindex(frame["sample"])
     frame = frame.assign(uri=there.uri.to_numpy(), key=there.key.to_numpy())
-    return frame[["uri", "key", "was", "now", "text"]]
+    return frame[["sample", "uri", "key", "was", "now", "text"]]

@@ -30,6 +30,7 @@ from assay.pipelines.training.architectures.recipes import find_recipe
 
 # seconds that a worker takes until it trains: for less work than that no other is started
 START = 5
+MOST_FOLLOWED = 2000  # runs of a plan that its job names: the file is written twice a second
 
 
 class Unfinished(UserError):
@@ -134,6 +135,8 @@ def run_plan(
             done=len(wanted) - len(todo),
             begun=begun,
             keys=[c["key"] for c in todo],
+            cells=describe_matrix(wanted),
+            expects=round(sum(seconds.values()) / max(1, n), 1),
         )
         with job_files.claim_job(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
             if broken:
@@ -170,6 +173,14 @@ def cannot_build(cell: dict, answer: Failure) -> UserError:
     )
 
 
+def describe_matrix(wanted: list[dict]) -> list[dict]:
+    """Describe the cells of a plan, for whoever follows it; none where they are too many."""
+    if len(wanted) > MOST_FOLLOWED:
+        return []
+    names = [name for name in job_files.CELL if name != "done"]
+    return [{name: c[name] for name in names} | dict(done=bool(c["done"])) for c in wanted]
+
+
 def record_lost_cell(bench: Bench, cell: dict) -> None:
     """Record the failure of a cell whose process is gone.
 
@@ -196,6 +207,7 @@ def train_cells(
     """
     lock, failed, under_way = threading.Lock(), [], {}
     total, done, count = sum(seconds.values()) or 1, 0.0, 0
+    finished = []  # keys of runs that ended well
 
     def tell(text=""):
         share = (done + sum(seconds[k] * s for k, s in under_way.items())) / total
@@ -205,7 +217,7 @@ def train_cells(
             if text
             else f"{count} of {format_count(len(todo), 'run')}",
         )
-        job.tell(share=round(share, 3), trained=count, of=len(todo))
+        job.tell(share=round(share, 3), trained=count, of=len(todo), finished=finished)
 
     def hear(shard, step=None, **other):
         if step is not None:
@@ -223,6 +235,8 @@ def train_cells(
                 done, count = done + seconds[cell["key"]], count + 1
                 if isinstance(answer, Failure):
                     failed.append(cell | dict(error=answer.error, lost=answer.lost))
+                else:
+                    finished.append(cell["key"])
                 tell()
     return failed
 

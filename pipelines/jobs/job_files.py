@@ -27,6 +27,8 @@ TEXTS = "state question text error hint trace version at arch key since begun".s
 FIELD_TYPES = dict.fromkeys(TEXTS, (str,))
 FIELD_TYPES |= dict.fromkeys("pid runs done trained of seed".split(), (int,))
 FIELD_TYPES |= dict(share=(int, float), keys=(list,), said=(dict,))
+FIELD_TYPES |= dict(expects=(int, float), cells=(list,), finished=(list,))
+CELL = dict(key=str, version=str, arch=str, seed=int, done=bool)  # of an experiment, in `cells`
 PATIENCE = 3600  # seconds that a finished training waits for a bench which somebody else has open
 
 
@@ -130,9 +132,16 @@ def keep_sound_fields(about: dict) -> dict:
     wrong = dict(
         share=not 0 <= fields.get("share", 0) <= 1,
         keys=not all(isinstance(key, str) for key in fields.get("keys", ())),
+        finished=not all(isinstance(key, str) for key in fields.get("finished", ())),
+        cells=not all(is_cell(cell) for cell in fields.get("cells", ())),
         said=not str(fields.get("said", {}).get("url", HERE)).startswith(HERE),
     )
     return {k: v for k, v in fields.items() if not wrong.get(k)}
+
+
+def is_cell(cell: Any) -> bool:
+    """Tell whether this describes a cell of an experiment."""
+    return isinstance(cell, dict) and {name: type(v) for name, v in cell.items()} == CELL
 
 
 def stop_job(bench: Bench, job: dict) -> None:

@@ -36,6 +36,18 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
 
     It returns when the task has begun. One task of a verb can be at work on a bench at a time; UserError where one is.
     """
+    process, file = launch_task(bench, verb, *arguments), task_file(bench, verb)
+    until = time.monotonic() + START
+    while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    return process
+
+
+def launch_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
+    """Start a task as `start_task` does, and come back before it has begun.
+
+    Its job is there as soon as it has.
+    """
     if any(task["verb"] == verb and task["state"] == "running" for task in list_tasks(bench)):
         raise UserError(
             f"expected no other assay {verb} at work on this bench, found one",
@@ -43,13 +55,7 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
         )
     file = task_file(bench, verb)
     file.unlink(missing_ok=True)
-    process = start_process(
-        bench, file.stem, "assay.pipelines.cli.task", bench.path, verb, *arguments
-    )
-    until = time.monotonic() + START
-    while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    return process
+    return start_process(bench, file.stem, "assay.pipelines.cli.task", bench.path, verb, *arguments)
 
 
 def _has_begun(file: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.curation.text import format_count
+from assay.pipelines.reports.charts import make_axis
 from assay.pipelines.reports.phrases import cut, points
 from assay.pipelines.reports.templates import interval_markup, render
 
@@ -13,24 +14,27 @@ NO_SPREAD = "not distinguishable from 0"  # the estimate of a variance came out 
 
 
 def section(data: dict) -> Markup:
-    """Draw accuracy, balanced accuracy and gain, a row a version.
+    """Draw a row for each version and architecture, all on one axis.
 
-    Each has its interval and n.
+    Each has accuracy, balanced accuracy and gain, with intervals and n.
     """
     gains = {(e["version"], e["arch"]): e for e in data["per_architecture"]}
-    low = min(c["accuracy"]["low"] for c in data["matrix"])
-    high = max(c["accuracy"]["high"] for c in data["matrix"])
-    rows: dict[str, dict] = {}
-    for c in data["matrix"]:
-        head = dict(version=c["version"], about=version_words(c), cells=[])
-        gain = gains.get((c["version"], c["arch"]))
-        rows.setdefault(c["version"], head)["cells"].append(draw_cell(c, gain, low, high))
-    about = about_words(data, points(low, sign=False), points(high, sign=False))
+    ends = [c["accuracy"][end] for c in data["matrix"] for end in ("low", "high")]
+    axis = make_axis(ends, zero=False)
+    low, high = (points(x, sign=False) for x in (min(ends), max(ends)))
+    rows = [matrix_row(c, gains.get((c["version"], c["arch"]))) for c in data["matrix"]]
+    for before, row in zip([None, *rows], rows):
+        row["first"] = not before or before["version"] != row["version"]
     failed = [
         f"{f['arch']} on {f['version']}, seed {f['seed']}: {f['error']}" for f in data["failed"]
     ]
-    values = dict(about=about, rows=rows.values(), failed=failed)
-    return render("accuracy_matrix.html", values)
+    values = dict(about=about_words(data), rows=rows, failed=failed, axis=axis, low=low, high=high)
+    return render("accuracy_matrix.html", values | dict(tick_label=share_label))
+
+
+def share_label(x: float) -> str:
+    """Write a tick in percent."""
+    return f"{100 * x:.4g}"
 
 
 def version_words(cell: dict) -> str:
@@ -39,41 +43,35 @@ def version_words(cell: dict) -> str:
     return kind + format_count(cell["n_train"], "training label")
 
 
-def about_words(data: dict, low: str, high: str) -> str:
+def about_words(data: dict) -> str:
     """Say what judged the runs, and which runs are left out."""
     lost = sum(len(d["seeds"]) for d in data["diverged"])
     tested, first = format_count(data["n_test"], "locked test sample"), data["plan"]["versions"][0]
-    about = (
-        f"Accuracy on {tested} with 95 % intervals, all drawn from {low} to {high} %; "
-        f"gain in points over {cut(first)}."
-    )
+    about = f"Accuracy on {tested} with 95 % intervals; gain in points over {cut(first)}."
     about += f" {format_count(lost, 'run')} that diverged left out." if lost else ""
     failed = f" {format_count(len(data['failed']), 'run')} that failed left out."
     return about + (failed if data["failed"] else "")
 
 
-def draw_cell(cell: dict, gain: dict | None, low: float, high: float) -> Markup:
-    """Draw one cell, its accuracy on the axis from low to high."""
+def matrix_row(cell: dict, gain: dict | None) -> dict:
+    """Make the row of one version and architecture."""
     e = cell["accuracy"]
-    left, right, middle = (
-        100 * (e[k] - low) / (high - low or 1) for k in ("low", "high", "estimate")
-    )
-    numbers = dict(gain=interval_markup(gain)) if gain else {}
-    numbers["balanced"] = accuracy_markup(cell["balanced"])
+    accuracy = accuracy_markup(e)
     if "given" in e:
-        numbers["as given"] = accuracy_markup(e["given"])
+        accuracy += Markup("<small>as given {}</small>").format(accuracy_markup(e["given"]))
     size = f"{format_count(e['n'], 'test sample')}, {format_count(e['seeds'][0], 'seed')}"
-    return render(
-        "accuracy_cell.html",
-        dict(
-            arch=cell["arch"],
-            accuracy=accuracy_markup(e),
-            numbers=numbers,
-            bar=(f"{left:.1f}%", f"{right - left:.1f}%", f"{middle:.1f}%"),
-            size=f"{size}, seed spread {spread_words(cell['seed_spread'])}",
-            diverged=cell["diverged"],
-        ),
-    )
+    judged = Markup("{}, seed spread {}").format(size, spread_words(cell["seed_spread"]))
+    if cell["diverged"]:
+        lost = cut([str(seed) for seed in cell["diverged"]])
+        judged += Markup(" <b>diverged and left out: seed {}</b>").format(lost)
+    numbers = [
+        ("Accuracy", accuracy),
+        ("Balanced", accuracy_markup(cell["balanced"])),
+        ("Gain, points", interval_markup(gain) if gain else "–"),
+        ("Judged by", judged),
+    ]
+    head = dict(version=cell["version"], about=version_words(cell), arch=cell["arch"])
+    return head | dict(accuracy=e, numbers=numbers)
 
 
 def accuracy_markup(e: dict) -> Markup:

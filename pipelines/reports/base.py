@@ -20,7 +20,7 @@ class Section(Protocol):
     """What a module offers to be a section of the report."""
 
     TITLE: str
-    ORDER: int  # where on the page: ours are 10 to 120, in tens
+    ORDER: int  # where on the page: ours are 10 to 120
 
     def section(self, data: dict) -> Markup:
         """Draw what stands beneath the title; empty where nothing does.

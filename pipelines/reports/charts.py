@@ -19,7 +19,7 @@ class Row:
     name: str | Markup
     estimate: dict | None  # estimate, low, high; perhaps `given`, the same by the labels as given
     about: str = ""
-    weight: str = ""  # CSS class: main, sure, or none
+    weight: str = ""  # CSS classes: main, and the tone of its verdict (helps, hurts)
     cells: list = field(default_factory=list)
 
 
@@ -44,13 +44,13 @@ class Axis:
         return f"{100 * (high - low) / (self.high - self.low):.2f}%"
 
 
-def make_axis(ends: Iterable[float]) -> Axis:
-    """Choose an axis that holds 0 and all of `ends` (fractions).
+def make_axis(ends: Iterable[float], zero: bool = True) -> Axis:
+    """Choose an axis that holds all of `ends` (fractions).
 
-    It has a margin, and at most seven ticks at round places.
+    It has a margin, and at most seven ticks at round places. zero: it holds 0, too.
     """
-    ends = list(ends)
-    least, most = min(0, *ends), max(0, *ends)
+    ends = [*ends, *[0.0] * zero]
+    least, most = min(ends), max(ends)
     low, high = 1.07 * least - 0.07 * most - 1e-4, 1.07 * most - 0.07 * least + 1e-4
     power = 10 ** math.floor(math.log10(100 * (high - low) / 7))
     step = next(k * power for k in (1, 2, 5, 10) if 7 * k * power >= 100 * (high - low))
@@ -70,20 +70,24 @@ def interval_ends(rows: Iterable[Row]) -> list[float]:
     return [e[end] for e in estimates for end in ("low", "high")]
 
 
+def band_ends(*halves: float | None) -> list[float]:
+    """List the ends of bands around 0, as make_axis takes them."""
+    return [x for half in halves if half for x in (-half, half)]
+
+
 def plot(
     kind: str,
     rows: Sequence[Row],
     margin: float | None = None,
     unseen: float | None = None,
-    ends: Sequence[float] = (),
+    axis: Axis | None = None,
 ) -> Markup:
     """Draw intervals on one axis, a table row each.
 
-    margin, unseen: half widths of bands around 0. ends: what else the axis holds, so that two
-    plots share one. The hollow mark under an estimate is `given`: by the labels as given.
+    margin, unseen: half widths of bands around 0. axis: the one that all plots of a kind share;
+    None: its own. The hollow mark under an estimate is `given`: by the labels as given.
     """
-    halves = [x for half in (margin, unseen) if half for x in (-half, half)]
-    axis = make_axis([*interval_ends(rows), *halves, *ends])
+    axis = axis or make_axis([*interval_ends(rows), *band_ends(margin, unseen)])
     about = dict(kind=kind, rows=rows, margin=margin, unseen=unseen)
     return render("plot.html", about | dict(axis=axis, tick_label=tick_label))
 

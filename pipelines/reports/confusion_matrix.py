@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from assay.curation.text import format_count
 from assay.pipelines.reports.phrases import amount, cut
+from assay.pipelines.reports.set_marks import is_label, mark_attributes
 from assay.pipelines.reports.templates import PARTS, render
 
 TITLE, ORDER = "What is confused with what", 60
@@ -57,7 +58,9 @@ def list_changes(changed: list[dict]) -> Markup:
     """List the pairs of classes whose mistakes changed most."""
     rows = [
         (
-            f"{cut(m['from'], 40)} → {cut(m['to'], 40)}",
+            Markup("<span{}>{} → {}</span>").format(
+                mark_confusion(m["from"], m["to"]), cut(m["from"], 40), cut(m["to"], 40)
+            ),
             amount(m["before"]),
             amount(m["after"]),
             amount(m["difference"], "+"),
@@ -65,6 +68,15 @@ def list_changes(changed: list[dict]) -> Markup:
         for m in changed
     ]
     return PARTS.table(("Changed most", "Before", "After", "Change"), rows) if rows else Markup()
+
+
+def mark_confusion(label: str, prediction: str) -> Markup:
+    """Mark a cell with the validation samples like it; those of the test stay locked."""
+    where = is_label(label, suggestion=prediction, split="val")
+    shows = (
+        f"validation samples labelled {cut(label, 60)} that the model calls {cut(prediction, 60)}"
+    )
+    return mark_attributes(where, shows)
 
 
 def most_changed(before: Matrix, after: Matrix, most: int = DRAWN) -> list[int]:
@@ -102,6 +114,7 @@ def matrix_rows(
             kind=f"{'right' if i == j else 'wrong'} {'better' if good else 'worse'}",
             style="--b:{:.2f};--a:{:.2f};--d:{:.2f}".format(*shades),
             title=f"{names[i]}, confused with {names[j]}: {counts}",
+            mark=mark_confusion(classes[i], classes[j]),
             numbers=[amount(b), amount(a), amount(a - b, "+") if abs(a - b) >= SEEN else "·"],
         )
 

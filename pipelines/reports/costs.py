@@ -9,7 +9,7 @@ from markupsafe import Markup
 from assay.curation.text import format_count
 from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.reports.charts import Row, curve, plot
-from assay.pipelines.reports.phrases import cut, is_significant, p_value
+from assay.pipelines.reports.phrases import cut, p_value, verdict_tone
 from assay.pipelines.reports.templates import PARTS, interval_markup, render
 
 TITLE, ORDER = "What it cost", 40
@@ -150,8 +150,7 @@ def batch_row(b: dict) -> Row:
     """Make the row of a batch in the plot."""
     changed = format_count(b["changed"], "training label")
     about = f"{cut(b['who'], 40)}, {cut(b['ts'][:10])}: {changed} changed"
-    weight = "sure" if is_significant(b) else ""
-    return Row(batch_name(b), b, about, weight, [interval_markup(b), cut(b["verdict"])])
+    return Row(batch_name(b), b, about, verdict_tone(b), [interval_markup(b), cut(b["verdict"])])
 
 
 def batch_numbers(b: dict) -> tuple:

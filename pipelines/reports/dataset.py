@@ -17,6 +17,7 @@ from assay.curation.text import format_count
 from assay.pipelines.reports.map_picture import make_map
 from assay.pipelines.reports.phrases import cut, sentence, true_minus
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
+from assay.pipelines.reports.set_marks import mark_set, quote_text
 from assay.pipelines.reports.templates import PARTS, render
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def draw_issues(facts: dict, most: int) -> Markup:
         about = format_count(k["n"], "sample")
         if k["kind"] in known:
             about += f": {known[k['kind']].words}"
-        examples.append((k["kind"].replace("_", " "), about, k["pictures"][:most]))
+        name = k["kind"].replace("_", " ")
+        name = mark_set(name, f"has({quote_text(k['kind'])})", f"samples with the issue {name}")
+        examples.append((name, about, k["pictures"][:most]))
     whole = [(kind.replace("_", " "), why) for kind, why in facts["whole"]]
     more = facts["n_whole"] - len(whole)
     body = render("examples.html", dict(examples=examples, whole=whole, more=more))
@@ -125,7 +128,9 @@ def draw_caught(rows: list[dict], most: int) -> Markup:
     """Draw what each trigger caught."""
     if not rows:
         return Markup()
-    examples = [(t["name"], f"{t['n']:,} caught: {t['said']}", t["pictures"][:most]) for t in rows]
+    examples = [
+        (cut(t["name"]), f"{t['n']:,} caught: {t['said']}", t["pictures"][:most]) for t in rows
+    ]
     body = render("examples.html", dict(examples=examples, whole=[], more=0))
     return PARTS.part("Caught by triggers", "Questions that every import is asked.", body)
 

@@ -22,6 +22,7 @@ from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.pipelines.evaluation.compare import load_report_data
 from assay.pipelines.jobs import job_files
 from assay.pipelines.reports.base import collect_pictures, list_sections
+from assay.pipelines.reports.kept_reports import keep_report
 from assay.pipelines.reports.sample_pictures import SHEET
 from assay.pipelines.reports.templates import render, render_page, write_page
 from assay.pipelines.reports.verdict import draw_verdict
@@ -54,6 +55,7 @@ def report(bench: Bench, plan: dict, path: str | Path | None = None) -> tuple[di
         )
         with suppress(OSError):  # a bench that nobody may write is judged again each time
             save_arrays(file, **kept)
+        keep_report(bench, data, kept["page"].tobytes())
     written = write_page(kept["page"].tobytes(), path) if path else None
     return json.loads(str(kept["data"])), written
 

@@ -7,9 +7,11 @@ from markupsafe import Markup
 from assay.curation.review import progress
 from assay.curation.text import format_count
 from assay.pipelines.reports.phrases import cut
+from assay.pipelines.reports.set_marks import mark_set
 from assay.pipelines.reports.templates import PARTS
 
 TITLE, ORDER = "What was found", 10
+REVIEWED = "reviewed"
 ABOUT = (
     "All reviews so far. Wrong is what a reviewer relabelled or dropped; "
     "only labels reviewed at random say how much is wrong in all."
@@ -30,10 +32,11 @@ def section(data: dict) -> Markup:
     return PARTS.about(ABOUT) + PARTS.terms("cards", [*cards, errors_left_card(data["review"])])
 
 
-def reviewed_card(review: dict) -> tuple[str, str]:
+def reviewed_card(review: dict) -> tuple[str, Markup]:
     """How many reviewed labels were wrong."""
     about = f"reviewed labels were wrong; {review['unsure']:,} left unsure"
-    return about, f"{review['wrong']:,} of {review['reviewed']:,}"
+    found = f"{review['wrong']:,} of {review['reviewed']:,}"
+    return about, mark_set(found, REVIEWED, "reviewed labels")
 
 
 def control_cards(control: dict) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ def collect(bench: Bench, data: dict) -> dict:
     """Load pictures of changed train and val labels, worst score first."""
     versions = data["plan"]["versions"]
     changed, dropped = find_changes(bench, versions[0], versions[-1])
+    changed = changed.rename(columns=dict(id="sample"))
     return dict(
         changed=load_pictures(changed, bench),
         n_changed=len(changed),

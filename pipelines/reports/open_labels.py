@@ -10,12 +10,14 @@ from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.pipelines.reports.phrases import sentence
 from assay.pipelines.reports.sample_pictures import load_pictures
+from assay.pipelines.reports.set_marks import mark_set
 from assay.pipelines.reports.templates import PARTS
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 TITLE, ORDER = "Most doubted labels still open", 90
+OPEN = "flagged and split in ('train', 'val')"
 LABEL = Markup("{}, or&nbsp;<em>{}?</em>")
 
 
@@ -39,7 +41,7 @@ def section(data: dict) -> Markup:
         doubted = (
             f"{len(shown)} of {n} that nobody has reviewed and the model would choose otherwise"
         )
-        about = f"{doubted}, worst first."
+        about = mark_set(doubted, OPEN, "doubted labels still open") + ", worst first."
     elif pictures["no_queue"]:
         about = sentence(pictures["no_queue"])
     return PARTS.about(about) + PARTS.figures(shown, LABEL)

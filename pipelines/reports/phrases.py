@@ -66,6 +66,15 @@ def p_value(e: Mapping[str, Any]) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def verdict_tone(e: Mapping[str, Any] | None) -> str:
+    """Name the colour of a verdict: helps, hurts, or "" for neither.
+
+    What is not shown has no colour: green would read as a gain.
+    """
+    verdict = (e or {}).get("verdict") or ""
+    return next((tone for tone in ("helps", "hurts") if verdict.startswith(tone)), "")
+
+
 def is_significant(e: Mapping[str, Any]) -> bool:
     """Tell whether a verdict is helps or hurts."""
-    return e["verdict"].startswith(("helps", "hurts"))
+    return bool(verdict_tone(e))

@@ -22,16 +22,19 @@ def load_pictures(
 ) -> list[dict]:
     """Load the pictures of the first rows of a frame.
 
-    frame: uri, key, was, now, text. side: pixels of the longer side. most: rows at most. Returns dicts
-    jpeg (None where it cannot be read now), name, was, now, text.
+    frame: uri, key, was, now, text, perhaps sample. side: pixels of the longer side. most: rows at
+    most. Returns dicts jpeg (None where it cannot be read now), name, was, now, text, sample.
     """
+    if "sample" not in frame:
+        frame = frame.assign(sample=None)
     out, traits = [], load_traits(bench.arrays)
     for row in frame.head(most).itertuples():
         jpeg = None
         if isinstance(row.uri, str):  # else the bench does not have the sample
             with suppress(files.BadMedia):  # gone or damaged since it was imported
                 jpeg = pixels.make_thumbnail(row.uri, side, traits)
-        out.append(dict(jpeg=jpeg, name=row.key, was=row.was, now=row.now, text=row.text))
+        about = dict(name=row.key, was=row.was, now=row.now, text=row.text)
+        out.append(about | dict(jpeg=jpeg, sample=row.sample))
     return out
 
 
@@ -41,4 +44,5 @@ def picture_frame(state: pd.DataFrame, now: object = "", text: object = "") -> p
     Under each picture stands its label.
     """
     label = state.label.where(state.label.notna(), "unlabelled")
-    return state.assign(was=label, now=now, text=text)[["uri", "key", "was", "now", "text"]]
+    frame = state.assign(sample=state.index, was=label, now=now, text=text)
+    return frame[["sample", "uri", "key", "was", "now", "text"]]

@@ -5,8 +5,15 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from assay.curation.text import format_count
-from assay.pipelines.reports.charts import Row, interval_ends, plot
-from assay.pipelines.reports.phrases import cut, interval, is_significant, p_value, sentence
+from assay.pipelines.reports.charts import Row, interval_ends, make_axis, plot
+from assay.pipelines.reports.phrases import (
+    cut,
+    interval,
+    is_significant,
+    p_value,
+    sentence,
+    verdict_tone,
+)
 from assay.pipelines.reports.templates import PARTS, interval_markup
 
 TITLE, ORDER = "Where it helped", 50
@@ -41,12 +48,13 @@ def draw_kinds(listed: list[dict], judged: list[dict]) -> Markup:
     kinds = dict.fromkeys(s["kind"] for s in judged)
     chosen = {kind: worth_reading([s for s in judged if s["kind"] == kind]) for kind in kinds}
     rows = {kind: [slice_row(s) for s in some] for kind, some in chosen.items()}
-    ends, body = interval_ends([r for some in rows.values() for r in some]), Markup()
+    axis = make_axis(interval_ends([r for some in rows.values() for r in some]))
+    body = Markup()
     for kind, some in rows.items():
         n = sum(s["kind"] == kind for s in listed)
         rest = "those with a verdict, then those that moved furthest beyond chance."
         about = "" if n == len(some) else f"{len(some)} of {n:,}: {rest}"
-        body += PARTS.part(f"By {cut(kind)}", about, plot("verdicts", some, ends=ends))
+        body += PARTS.part(f"By {cut(kind)}", about, plot("verdicts", some, axis=axis))
     return body
 
 
@@ -76,9 +84,8 @@ def slice_row(s: dict) -> Row:
     before, after = (interval(s[side], sign=False) for side in ("before", "after"))
     title = f"{before} % before, {after} % after"
     name = Markup('<span title="{}">{}</span>').format(title, cut(s["name"], 60))
-    weight = "sure" if is_significant(s) else ""
     cells = [interval_markup(s), cut(s["verdict"])]
-    return Row(name, s, format_count(s["n"], "test sample"), weight, cells)
+    return Row(name, s, format_count(s["n"], "test sample"), verdict_tone(s), cells)
 
 
 def worth_reading(some: list[dict]) -> list[dict]:

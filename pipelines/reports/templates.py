@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from assay.curation.errors import UserError
 from assay.curation.system import permissions
-from assay.pipelines.reports import phrases
+from assay.pipelines.reports import phrases, set_marks
 
 FOLDER = Path(__file__).parent
 
@@ -39,6 +39,7 @@ ENVIRONMENT.filters |= dict(
     base64=lambda raw: Markup(b64encode(raw).decode()),  # has no letter to escape
     cut=phrases.cut,
     slug=slug,
+    marked=set_marks.mark_picture,
 )
 PARTS = ENVIRONMENT.get_template("parts.html").module  # its macros: about, part, table, figures ...
 

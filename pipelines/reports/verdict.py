@@ -10,7 +10,7 @@ import re
 from markupsafe import Markup, escape
 
 from assay.curation.text import format_count
-from assay.pipelines.reports.charts import Row, plot
+from assay.pipelines.reports.charts import Axis, Row, band_ends, interval_ends, make_axis, plot
 from assay.pipelines.reports.markdown import describe_relabelled_control
 from assay.pipelines.reports.phrases import (
     cut,
@@ -19,6 +19,7 @@ from assay.pipelines.reports.phrases import (
     sentence,
     set_minus,
     split_verdict,
+    verdict_tone,
 )
 from assay.pipelines.reports.templates import interval_markup, render
 
@@ -34,8 +35,8 @@ EFFECT_KINDS = {
 
 def draw_verdict(data: dict) -> Markup:
     """Draw the head of the report: question, answer, gains, limits."""
-    rows, key = gain_rows(data), gain_key(data)
-    gains = plot("gains", rows, too_small(data), smallest_gain(data)) if rows else ""
+    rows, key, axis = gain_rows(data), gain_key(data), gain_axis(data)
+    gains = plot("gains", rows, too_small(data), smallest_gain(data), axis) if rows else ""
     values = title_parts(data) | dict(question=data["question"], gains=gains)
     return render("verdict.html", values | dict(key=key if rows else "", notes=notes(data)))
 
@@ -46,6 +47,15 @@ def too_small(data: dict) -> float | None:
     Unaudited test labels know no gain too small to matter.
     """
     return data["margin"] if data["test"]["audited"] else None
+
+
+def gain_axis(data: dict) -> Axis:
+    """Choose the one axis of all gains on the page.
+
+    On two scales the same effect would look large here and small there.
+    """
+    rows = [Row("", e) for e in [*data["effects"], *data["beside"]]]
+    return make_axis([*interval_ends(rows), *band_ends(too_small(data), smallest_gain(data))])
 
 
 def smallest_gain(data: dict) -> float | None:
@@ -61,7 +71,9 @@ def title_parts(data: dict) -> dict:
     if not (basis and data["interval"]):
         answer, basis = "", main
     parts = dict(answer=answer, basis=basis, joint=joint, rest=rest)
-    return {k: mark_ranges(text) for k, text in parts.items()} | dict(long=len(main) > 140)
+    return {k: mark_ranges(text) for k, text in parts.items()} | dict(
+        long=len(main) > 140, tone=verdict_tone(data["interval"])
+    )
 
 
 def mark_ranges(text: str) -> Markup:
@@ -77,7 +89,7 @@ def gain_rows(data: dict) -> list[Row]:
             cut(e["name"]),
             e,
             EFFECT_KINDS.get(e["kind"], e["kind"]),
-            "main" if e is data["interval"] else "",
+            f"{'main ' * (e is data['interval'])}{verdict_tone(e)}".strip(),
             [interval_markup(e)],
         )
         for e in drawn

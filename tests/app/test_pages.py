@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -179,12 +178,13 @@ def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
 
 @pytest.mark.daily
 def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scanned):
-    from assay.app.pages import experiments
     from assay.pipelines.jobs import job_files
 
     at = sound(opened(scanned, "experiments"))
     assert "10 runs, 10 to train." in [c.value for c in at.caption]
-    out = experiments.start_experiment(
+    from assay.app.ui.experiment_progress import start_experiment
+
+    process = start_experiment(
         scanned,
         dict(
             question="Is it so?", versions=["v1"], architectures=["probe"], seeds=[0, 1], margin=0.5
@@ -193,9 +193,8 @@ def test_an_experiment_is_planned_and_started_from_its_page_and_outlives_it(scan
     until = time.monotonic() + 300
     while not (scanned.path / "report.html").exists() and time.monotonic() < until:
         time.sleep(0.1)
-    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text(), (
-        Path(out["log"]).read_text()
-    )
+    assert process.wait(60) == 0
+    assert len(scanned.runs()) == 2 and "Is it so?" in (scanned.path / "report.html").read_text()
     assert not [j for j in job_files.list_jobs(scanned) if j["state"] == "failed"]
     sound(opened(scanned, "experiments"))
 

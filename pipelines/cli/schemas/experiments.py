@@ -147,6 +147,16 @@ class Run(Part):
     code: str | None = says("hash of the code that trained")
 
 
+class PlannedRun(Part):
+    """A run that an experiment asks for."""
+
+    key: str = says("its key")
+    version: str = says("the version")
+    arch: str = says("the architecture")
+    seed: int = says("the seed")
+    done: bool = says("whether it was there when the experiment began")
+
+
 class Job(Part):
     """Work that goes on, failed or was stopped."""
 
@@ -167,6 +177,11 @@ class Job(Part):
     seed: int | None = says("of a run: the seed", default=None)
     key: str | None = says("of a run: the run's key", default=None)
     keys: list[str] | None = says("of an experiment: its runs", default=None)
+    cells: list[PlannedRun] | None = says("of an experiment: all runs of its plan", default=None)
+    finished: list[str] | None = says("of these, trained by now: their keys", default=None)
+    expects: float | None = says(
+        "of an experiment: seconds that it was expected to take", default=None
+    )
     runs: int | None = says("of an experiment: runs to train", default=None)
     done: int | None = says("of these, done", default=None)
     trained: int | None = says("of these, trained", default=None)

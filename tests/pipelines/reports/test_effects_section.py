@@ -32,7 +32,10 @@ def test_what_is_drawn_lies_where_the_numbers_say():
     bar = next(a for t, a in drawn[0] if t == "rect" and a["class"] == "bar")
     point = next(place(a, "cx") for t, a in drawn[0] if t == "circle")
     band = next(a for t, a in drawn[0] if t == "rect" and a["class"] == "band")
-    unit = (point - zero) / MAIN["estimate"]  # percent of the axis a fraction takes
+    unit = place(bar, "width") / (
+        MAIN["high"] - MAIN["low"]
+    )  # percent of the axis a fraction takes
+    assert point == pytest.approx(zero + unit * MAIN["estimate"], abs=0.05)
     assert place(bar) == pytest.approx(zero + unit * MAIN["low"], abs=0.05)
     assert place(bar) + place(bar, "width") == pytest.approx(zero + unit * MAIN["high"], abs=0.05)
     assert (place(band), place(band, "width")) == pytest.approx(

@@ -128,11 +128,12 @@ def test_the_page_loads_nothing_and_stays_small():
 
 def test_no_accuracy_without_its_interval_and_its_n():
     html = page()
-    cells = re.findall(r'<td>(<p class="arch">.*?)</td>', html)
+    table = html[html.index('<table class="cells">') :]
+    cells = re.findall(r'<td data-name="Accuracy">.*?</tr>', table)
     assert len(cells) == 6
     number = r"<b>\d+\.\d&nbsp;%</b> <span class=\"range\">\[\d+\.\d, \d+\.\d\]</span>"
     for c in cells:
-        assert len(re.findall(number, c)) == c.count("&nbsp;%") == 2 and "balanced" in c
+        assert len(re.findall(number, c)) == c.count("&nbsp;%") == 2 and "Balanced" in c
         assert "525 test samples, 3 seeds, seed spread 0.4" in c
     assert html.count("&nbsp;%") == 12  # and there are no others
     bold = re.findall(

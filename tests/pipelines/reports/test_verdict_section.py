@@ -51,7 +51,11 @@ def test_an_audit_draws_the_gain_by_the_labels_as_given_under_its_own():
     )
     own, under = ([a for a in parsed.all("circle", kind)] for kind in (None, "given"))
     zero = float(next(a["x1"] for a in parsed.all("line") if "x1" in a).rstrip("%"))
-    unit = (float(own[0]["cx"].rstrip("%")) - zero) / MAIN["estimate"]
+    bar = parsed.all("rect", "bar")[0]
+    unit = float(bar["width"].rstrip("%")) / (MAIN["high"] - MAIN["low"])
+    assert float(own[0]["cx"].rstrip("%")) == pytest.approx(
+        zero + unit * MAIN["estimate"], abs=0.05
+    )
     assert float(under[0]["cx"].rstrip("%")) == pytest.approx(
         zero + unit * given["estimate"], abs=0.05
     )
