@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # an image in these is found by the number of its row, and a row that goes renumbers all below it
-OF_ROWS = ("parquet", "arrow")
+OF_ROWS = ("parquet", "arrow", "npz", "npy", "idx", "mat", "hdf5", "cifar")
 
 
 class Listed(NamedTuple):

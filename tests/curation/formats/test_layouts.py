@@ -131,3 +131,24 @@ def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     bench.add(path, who="ann", progress=False, **reading_options(layout))
     again = export_version(bench, tmp_path / "again", format="manifest")
     assert again["tree"] == out["tree"], "importing it again changes nothing"
+
+
+@every_layout
+def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    frame = bench.frame()
+    gone = frame[frame["split"] == "train"].iloc[[0, 2]]
+    moved = frame[frame["split"] == "val"].iloc[[0, 1]]
+    bench.edit(pd.DataFrame(dict(sample=gone.index, keep="false")), who="ann")
+    bench.edit(pd.DataFrame(dict(sample=moved.index, split="train")), who="ann")
+    hashes = {uri: pixel_hash(read_bytes(uri)) for uri in [*gone.uri, *moved.uri]}
+    want = {h: label for h, label in labels_of(layout).items() if h not in map(hashes.get, gone.uri)}
+    export_version(bench, tmp_path / "out", format="source", copy=True)
+    out = only(tmp_path / "out")
+    assert layout.read_back(out) == want
+    again = read_source(out, layout.options).frame
+    split = {pixel_hash(read_bytes(row.uri)): row.split for row in again.itertuples()}
+    assert {h: label for h, label in split.items() if h not in want} == {}
+    if layout.splits:
+        assert {split[hashes[uri]] for uri in moved.uri} == {"train"}
