@@ -152,3 +152,19 @@ def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
     assert {h: label for h, label in split.items() if h not in want} == {}
     if layout.splits:
         assert {split[hashes[uri]] for uri in moved.uri} == {"train"}
+
+
+@every_layout
+def test_a_renamed_class_comes_back_also_where_a_list_declares_classes(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    old, new = ("0", "7") if layout.numbers else (CLASSES[0], "dingo")
+    bench.rename_class(old, new, who="ann")
+    want = {h: new if label == old else label for h, label in labels_of(layout).items()}
+    export_version(bench, tmp_path / "out", format="source", copy=True)
+    out = only(tmp_path / "out")
+    assert layout.read_back(out) == want
+    again = read_source(out, layout.options)
+    assert {pixel_hash(read_bytes(r.uri)): r.label for r in again.frame.itertuples()} == want
+    declared = read_source(path, layout.options).classes
+    assert again.classes[: len(declared)] == declared, "the numbers of the others stay"
