@@ -26,8 +26,10 @@ def change_arrays(
     pairs, others = pair_arrays(arrays, options, file)
     names, named_by = load_pairs(pairs, others)
     by_images = {pair.images.name: pair for pair in pairs}
+    names = list(names)
     labels = {pair.images.name: read_values(pair.values, names) for pair in pairs if pair.labels}
     changed: dict[str, np.ndarray] = {}
+    fresh: list[str] = []
     for row in changes[~changes.removed].itertuples():
         if row.label == row.given_label:
             continue
@@ -43,10 +45,27 @@ def change_arrays(
                 f"expected {row.key} to be labelled {row.given_label}, found {labels[name][i]}",
                 "the source has changed since: import it again",
             )
+        if named_by and row.label is not None and row.label not in names:
+            names.append(row.label)
+            fresh.append(row.label)
         values = changed.setdefault(pair.labels.name, pair.values.copy())
         changed[pair.labels.name] = set_label(values, i, row.label, names)
     beside = [array for array in others if array is not named_by]
-    return change_rows(pairs, beside, changes, options, changed)
+    if named_by and fresh:
+        changed[named_by.name] = add_names(named_by.load(), fresh)
+    out, notes = change_rows(pairs, beside, changes, options, changed)
+    if fresh:
+        notes.append(
+            f"{', '.join(fresh)} {'was' if len(fresh) == 1 else 'were'} added at the end of {named_by.name};"
+            " the others keep their numbers"
+        )
+    return out, notes
+
+
+def add_names(values: np.ndarray, fresh: list[str]) -> np.ndarray:
+    """Add names at the end of an array of texts; it gets as wide as they need."""
+    more = np.array([name.encode() if values.dtype.kind == "S" else name for name in fresh])
+    return np.concatenate([values, more])
 
 
 def set_label(values: np.ndarray, i: int, label: str | None, names: list[str]) -> np.ndarray:

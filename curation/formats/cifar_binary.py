@@ -98,6 +98,9 @@ class CifarBinary:
         kind = options.columns.get("label") or kinds[0]
         names, at = read_names(source, kind), kinds.index(kind)
         numbers = {name: read_labels(file, at) for name, file in files.items()}
+        # where it lies outside of what is written again, it stays as it is
+        list_of_names = source.is_dir() and find_names(source, kind)
+        fresh: list[str] = []
         plans = {name: BatchPlan() for name in files}
         last = {split_of_batch(name): name for name in files}
         notes: dict[str, None] = {}
@@ -114,6 +117,9 @@ class CifarBinary:
                         f"expected {row.key} to be labelled {row.given_label}, found {given}",
                         "the source has changed since: import it again",
                     )
+                if list_of_names and row.label and row.label not in names and len(names) < 256:
+                    names.append(row.label)
+                    fresh.append(row.label)
                 known = row.label in names
                 plan.numbers[record] = (
                     names.index(row.label) if known else to_number(row.label, names)
@@ -128,6 +134,11 @@ class CifarBinary:
             for name, plan in plans.items()
             if plan.numbers or plan.gone or plan.added
         }
+        if fresh:
+            rewritten[list_of_names.name] = partial(add_names, list_of_names, fresh)
+            were = "was" if len(fresh) == 1 else "were"
+            said = f"{', '.join(fresh)} {were} added at the end of {list_of_names.name}"
+            notes[f"{said}; the others keep their numbers"] = None
         return Patch(rewritten, notes=list(notes))
 
 
@@ -198,12 +209,24 @@ def read_labels(file: Path, at: int) -> np.ndarray:
 
 
 def read_names(path: Path, kind: str) -> list[str]:
+    file = find_names(path, kind)
+    lines = file.read_text("utf-8", "replace").splitlines() if file else []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def find_names(path: Path, kind: str) -> Path | None:
+    """Find the file that names the classes."""
     folder = path if path.is_dir() else path.parent
-    for name in NAMES.get(kind, []):
-        if (folder / name).is_file():
-            lines = (folder / name).read_text("utf-8", "replace").splitlines()
-            return [line.strip() for line in lines if line.strip()]
-    return []
+    return next((folder / n for n in NAMES.get(kind, []) if (folder / n).is_file()), None)
+
+
+def add_names(file: Path, fresh: list[str], target: Path) -> None:
+    """Write the list of names with more at its end, before its empty lines."""
+    text = file.read_bytes().decode("utf-8", "surrogateescape")
+    body = text.rstrip()
+    end = "\r\n" if "\r\n" in text else "\n"
+    new = body + "".join(f"{end}{name}" for name in fresh) + text[len(body) :]
+    target.write_bytes(new.encode("utf-8", "surrogateescape"))
 
 
 def name_of(number: int, names: list[str]) -> str:

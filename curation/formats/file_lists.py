@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats import list_lines
 from assay.curation.formats.annotations import find_masks, find_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
-from assay.curation.formats.class_names import ClassNames, find_class_names
+from assay.curation.formats.class_names import ClassNames, find_class_names, match_marks
 from assay.curation.formats.list_lines import Line
 from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import guess_split
@@ -121,7 +122,18 @@ class FileLists:
                 f"expected labels in the lines of {source.name}, found them in the folders",
                 "import the folder instead of the list",
             )
-        return Patch(rewritten, plan.moved, notes=list(dict.fromkeys(plan.notes)))
+        names = lists.names
+        if names.fresh:
+            base = source.parent if whole else source
+            if whole:
+                raise UserError(
+                    f"expected classes that {names.file} names, found {next(iter(names.fresh))}",
+                    f"import the folder {base} instead, so that {names.file} can be written too",
+                )
+            check_new_marks(lists, wanted, base)
+            rewritten[names.file] = partial(names.write, base)
+        notes = [*plan.notes, *names.describe_fresh()]
+        return Patch(rewritten, plan.moved, notes=list(dict.fromkeys(notes)))
 
 
 FORMAT = FileLists()
@@ -175,6 +187,28 @@ class Lists:
 
 def name_split(word: str | None, split_map: dict[str, str]) -> str | None:
     return word if word in split_map else word and guess_split(word)
+
+
+def check_new_marks(lists: Lists, wanted: dict[str, Any], base: Path) -> None:
+    """Refuse new names with which the file of names would not be read as before.
+
+    Such as one without numbers, where no line of a list says 0 any more.
+    """
+    names = lists.names
+    marks = set()
+    for line in (line for sheet in lists.sheets for line in sheet.lines):
+        change = wanted.get(line.key)
+        label = change.label if change else lists.read_label(line)
+        if label is not None and not (change and change.removed):
+            marks.add(names.mark(label) or names.fresh.get(label, label))
+    known = names.of_mark | {mark: name for name, mark in names.fresh.items()}
+    found, _ = match_marks(names.list_lines(base), marks)
+    if any(found.get(mark) != known.get(mark) for mark in marks):
+        raise UserError(
+            f"expected that {names.file} can be read with {', '.join(names.fresh)} at its end, found that it"
+            " would not tell any more whether it counts from 0 or from 1: the class of 0 has no image left",
+            f"rename the class in {names.file} by hand and import it again, or --format manifest",
+        )
 
 
 def is_numbered(path: Path) -> bool:
@@ -257,7 +291,10 @@ class ListPatch:
 
     def relabel(self, line: Line, change: Any) -> list[tuple[int, int, str]]:
         """Plan another label of a line."""
-        mark = self.lists.names.mark(change.label) if change.label is not None else None
+        names = self.lists.names
+        mark = None
+        if change.label is not None:
+            mark = names.mark(change.label) or names.add(change.label)
         if mark is None or mark != mark.strip() or not mark or len(mark.split()) > 1:
             self.notes.append(f"{line.key}: no list can say {change.label or 'no label'} there")
             return []

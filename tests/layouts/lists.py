@@ -114,10 +114,11 @@ def write_pets(folder, pictures):
 
 def read_pets(path):
     known, out = hashes(path), {}
+    names = (path / "annotations" / "classes.txt").read_text().split()
     for name in ("trainval", "test"):
         for line in (path / "annotations" / f"{name}.txt").read_text().splitlines()[1:]:
             stem, number, *_ = line.split()
-            out[known[stem]] = CLASSES[int(number) - 1]
+            out[known[stem]] = names[int(number) - 1]
     return out
 
 
