@@ -179,7 +179,7 @@ def read_roboflow(path):
     for file in path.rglob("_classes.csv"):
         with open(file, newline="") as f:
             for row in csv.DictReader(f, skipinitialspace=True):
-                (label,) = [c for c in CLASSES if row[c] == "1"]
+                (label,) = [c for c in list(row)[1:] if row[c] == "1"]
                 out[pixel_hash((file.parent / row["filename"]).read_bytes())] = label
     return out
 
