@@ -90,7 +90,9 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
         return append_answer(bench, name, dict(row=row, undo=True))
     fine = (
         there
-        and (label is None or isinstance(label, str) and (new or label in list_answers(bench, name)))
+        and (
+            label is None or isinstance(label, str) and (new or label in list_answers(bench, name))
+        )
         and verdict in (None, "unsure")
     )
     try:

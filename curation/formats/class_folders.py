@@ -12,8 +12,8 @@ from urllib.parse import unquote
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
-from assay.curation.formats.copying import place_images
 from assay.curation.formats.class_words import note_odd_classes
+from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
 from assay.curation.formats.folder_moves import plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders

@@ -80,7 +80,9 @@ class ClassNames:
 
     def list_lines(self, root: Path) -> list[str]:
         """List the lines of the file of names as `write` leaves them."""
-        lines = [line.strip().lstrip("\ufeff") for line in read_whole(root / self.file).text.splitlines()]
+        lines = [
+            line.strip().lstrip("\ufeff") for line in read_whole(root / self.file).text.splitlines()
+        ]
         lines = [line for line in lines if line]
         return [*lines, *self.make_lines(lines[-1])]
 

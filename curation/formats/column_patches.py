@@ -68,8 +68,10 @@ def take_rows(wanted: RowsOf) -> pa.Table:
                 parts = (file.read_row_group(g) for g in range(file.num_row_groups))
                 return gather_rows(parts, file.schema_arrow, wanted)
         with open_arrow(wanted.file) as file:
-            batches = file if is_stream(wanted.file) else map(
-                file.get_batch, range(file.num_record_batches)
+            batches = (
+                file
+                if is_stream(wanted.file)
+                else map(file.get_batch, range(file.num_record_batches))
             )
             parts = (pa.Table.from_batches([batch], file.schema) for batch in batches)
             return gather_rows(parts, file.schema, wanted)

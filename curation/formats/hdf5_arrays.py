@@ -112,9 +112,7 @@ def write_hdf5(file: Path, arrays: dict[str, np.ndarray], target: Path) -> None:
             dataset[...] = values.reshape(dataset.shape).astype(dataset.dtype)
 
 
-def copy_group(
-    old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], below: str
-) -> None:
+def copy_group(old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], below: str) -> None:
     """Copy a group with its links and attributes; arrays that changed take others' places."""
     import h5py
 
@@ -135,7 +133,9 @@ def copy_group(
 def write_dataset(old: h5py.Dataset, group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Write a dataset of other rows as one was written."""
     shape = (len(values), *old.shape[1:])
-    kept = {k: getattr(old, k) for k in ("compression", "compression_opts", "shuffle", "fletcher32")}
+    kept = {
+        k: getattr(old, k) for k in ("compression", "compression_opts", "shuffle", "fletcher32")
+    }
     if old.chunks:
         longest = (max(old.maxshape[0], len(values)) if old.maxshape[0] else None,)
         chunks = (max(1, min(old.chunks[0], len(values))), *old.chunks[1:])

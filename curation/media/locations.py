@@ -32,8 +32,8 @@ class Place(NamedTuple):
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """List the relative paths of all files, sorted.
 
-    Links are followed (exported class folders are links), but not in a circle, nor to a folder above. Pipes, sockets and devices are none:
-    nobody can read them to their end. UserError where folders lie too deep."""
+    Links are followed (exported class folders are links), but not in a circle, nor to a folder above. Pipes,
+    sockets and devices are none: nobody can read them to their end. UserError where folders lie too deep."""
     if len(above) > DEEPEST:
         raise UserError(
             f"expected folders at most {DEEPEST} deep, found more in {shorten(folder, 200)}",

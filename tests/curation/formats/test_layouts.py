@@ -20,7 +20,12 @@ LAYOUTS = list_layouts()
 # where a folder or a shard says the split, and images do not move into another: a note says so
 SAID = {
     *("names that begin with the class", "imagefolder csv", "a table in each split's folder"),
-    *("Kaggle's table", "Roboflow's classes", "parquet shards", "WebDataset, numbers and classes.txt"),
+    *(
+        "Kaggle's table",
+        "Roboflow's classes",
+        "parquet shards",
+        "WebDataset, numbers and classes.txt",
+    ),
     *("WebDataset, numbers alone", "WebDataset, numbers and names", "WebDataset, texts"),
 }
 # each class has a column, or a number that nothing names
@@ -152,7 +157,9 @@ def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
     bench.edit(pd.DataFrame(dict(sample=gone.index, keep="false")), who="ann")
     bench.edit(pd.DataFrame(dict(sample=moved.index, split="train")), who="ann")
     hashes = {uri: pixel_hash(read_bytes(uri)) for uri in [*gone.uri, *moved.uri]}
-    want = {h: label for h, label in labels_of(layout).items() if h not in map(hashes.get, gone.uri)}
+    want = {
+        h: label for h, label in labels_of(layout).items() if h not in map(hashes.get, gone.uri)
+    }
     notes = export_version(bench, tmp_path / "out", format="source", copy=True)["notes"]
     out = only(tmp_path / "out")
     assert layout.read_back(out) == want
@@ -184,3 +191,13 @@ def test_a_renamed_class_comes_back_also_where_a_list_declares_classes(layout, t
     declared = read_source(path, layout.options).classes
     if layout.name != "numbers and names":  # whose names stand beside the numbers of images alone
         assert again.classes[: len(declared)] == declared, "the numbers of the others stay"
+
+
+def test_a_list_that_would_be_read_otherwise_is_refused(tmp_path):
+    """Names without numbers, and no line says 0 any more: nobody could tell where it counts from."""
+    layout = next(layout for layout in LAYOUTS if layout.name == "lists of paths and numbers")
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    bench.rename_class(CLASSES[0], "dingo", who="ann")
+    with pytest.raises(UserError, match="counts from 0 or from 1"):
+        export_version(bench, tmp_path / "out", format="source", copy=True)

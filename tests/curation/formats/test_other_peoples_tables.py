@@ -107,7 +107,9 @@ def test_words_for_no_label_and_dates_as_classes_are_said(tmp_path):
 @pytest.mark.parametrize("name", ["50% off", "cat.", "do\tg", "a:b"])
 def test_an_image_joins_the_folder_that_its_class_has(name, tmp_path):
     place(tmp_path / "in", [f"{c}/{i}.png" for c in (name, "dog") for i in range(5)])
-    bench = assay.create(tmp_path / "bench").add(tmp_path / "in", who="ann", progress=False, no_test=True)
+    bench = assay.create(tmp_path / "bench").add(
+        tmp_path / "in", who="ann", progress=False, no_test=True
+    )
     give(bench, "dog/0.png", label=name)
     out, notes = returned(bench, tmp_path / "out")
     assert read_source(out).frame.label.value_counts().to_dict() == {name: 6, "dog": 4}
@@ -134,7 +136,9 @@ def test_links_that_lead_up_or_nowhere_break_no_export(tmp_path):
 
 def test_a_workbook_with_empty_rows_above_its_header_and_a_second_sheet_is_read(tmp_path):
     place(tmp_path, [f"img/{i}.png" for i in range(4)])
-    frame = pd.DataFrame(dict(Bild=[f"img/{i}.png" for i in range(4)], Befund=["gut", "schlecht"] * 2))
+    frame = pd.DataFrame(
+        dict(Bild=[f"img/{i}.png" for i in range(4)], Befund=["gut", "schlecht"] * 2)
+    )
     with pd.ExcelWriter(tmp_path / "l.xlsx") as book:
         frame.to_excel(book, sheet_name="Tabelle1", index=False, startrow=2)
         pd.DataFrame(dict(note=["x"])).to_excel(book, sheet_name="Notizen", index=False)
