@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 SEPARATORS = ",\t;|"
+TOLD = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)  # a first line that Excel reads
 
 
 class BadCsv(ValueError):
@@ -20,8 +22,10 @@ class BadCsv(ValueError):
 def guess_separator(text: str) -> str:
     """Guess the separator: the most frequent of the first line.
 
-    A spreadsheet writes ; in many countries.
+    A spreadsheet writes ; in many countries. A line sep=; before it tells which it is.
     """
+    if told := TOLD.match(text):
+        return told[1]
     return max(SEPARATORS, key=text.partition("\n")[0].count)
 
 
@@ -40,7 +44,7 @@ def read_lines(text: str) -> Iterator[tuple[int, int, list[str]]]:
     rows, line = csv.reader(file, delimiter=guess_separator(text), strict=True), 1
     try:
         for cells in rows:
-            if cells:
+            if cells and not (line == 1 and TOLD.match(text)):
                 yield line, rows.line_num, cells
             line = rows.line_num + 1
     except csv.Error as e:

@@ -11,10 +11,10 @@ export default function (component) {
 }
 
 function blind(root, component) {
-  const { audit, rows, classes } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
-  const said = new Map(component.data.said), keys = keysOf(classes, "nuty"), pictures = new Map(), press = presses(); // in the order of the answers
+  const { audit, rows } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
+  const said = new Map(component.data.said), pictures = new Map(), press = presses(); // in the order of the answers
   const order = [...rows.filter((row) => said.has(row)), ...rows.filter((row) => !said.has(row))];
-  let at = said.size, busy = false, stopped = false;
+  let classes = component.data.classes, keys = keysOf(classes, "nuty"), at = said.size, busy = false, stopped = false;
   const picture = (row) => { if (!pictures.has(row)) { const img = load(`/assay/audit/${audit}/${row}?side=512`); img.alt = `row ${row}`; pictures.set(row, img); } return pictures.get(row); };
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => one(() => takeBack(some)) });
 
@@ -47,11 +47,12 @@ function blind(root, component) {
     busy = false;
     if (!stopped && before !== said.size && Math.max(before, said.size) === order.length) component.setTriggerValue("done", said.size);
   }
-  function say(label, pressed) { // null: not sure; true where it counts
+  function say(label, pressed, added) { // null: not sure; added: it is a new class; true where it counts
     const row = order[at], seconds = row === undefined || busy ? null : see.seconds(pressed, label !== null);
     if (seconds === null) return false;
     one(async () => {
-      if (!await store({ row, label, verdict: label === null ? "unsure" : null, seconds: Math.round(1000 * seconds) / 1000 })) return;
+      if (!await store({ row, label, verdict: label === null ? "unsure" : null, seconds: Math.round(1000 * seconds) / 1000, ...(added && { new_class: true }) })) return;
+      if (added && !classes.includes(label)) { classes = [...classes, label]; drawClasses(); }
       said.delete(row);
       said.set(row, label);
       see.decided(row, seconds);
@@ -69,10 +70,14 @@ function blind(root, component) {
   const acts = { n: (e) => say(null, e.timeStamp), u: () => one(() => takeBack([...said.keys()].slice(-1))), arrowleft: () => step(at - 1), arrowright: () => step(at + 1),
     "/": () => $("type").focus() };
   const button = (key, name, press) => { const b = document.createElement("button"), k = document.createElement("kbd"); k.textContent = key; b.append(...(key ? [k] : []), name); b.onclick = press; return b; };
-  $("classes").replaceChildren(...classes.map((name, i) => button(keys[i] ?? "", name, (e) => say(name, e.timeStamp))));
   $("acts").replaceChildren(button("N", "not sure", acts.n), button("U", "undo", acts.u), button("←", "back", acts.arrowleft), button("→", "forward", acts.arrowright));
-  $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
-  typed($("type"), () => classes, (label, pressed) => say(label, pressed), (words) => ($("problem").textContent = words));
+  function drawClasses() {
+    keys = keysOf(classes, "nuty");
+    $("classes").replaceChildren(...classes.map((name, i) => button(keys[i] ?? "", name, (e) => say(name, e.timeStamp))));
+    $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
+  }
+  drawClasses();
+  typed($("type"), () => classes, (label, pressed) => say(label, pressed), (words) => ($("problem").textContent = words), (label, pressed) => say(label, pressed, true));
 
   const key = (e) => {
     const held = press.held(e), from = e.composedPath()[0], mine = () => { e.preventDefault(); e.stopPropagation(); };

@@ -49,7 +49,7 @@ def draw(bench: Bench) -> None:
     )
     said = [(row, answer["label"] or None) for row, answer in answers.items()]
     sheet(
-        data=dict(audit=name, rows=rows, said=said, classes=audit.list_classes(bench)),
+        data=dict(audit=name, rows=rows, said=said, classes=audit_sheet.list_answers(bench, name)),
         key="sheet",
         on_done_change=lambda: None,
     )

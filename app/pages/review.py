@@ -19,6 +19,7 @@ from assay.app.ui.widgets import (
 )
 from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
+from assay.curation.issues import opinions
 from assay.curation.label_quality import live
 from assay.curation.slicing import clusters
 from assay.curation.text import format_count
@@ -73,16 +74,31 @@ def draw_chosen_queue(bench: Bench) -> str:
     return name
 
 
+def choose_judge(bench: Bench) -> str | None:
+    """Choose whose doubts are shown: our model's, or those of a second opinion, by name."""
+    names = opinions.list_opinions(bench)
+    if not names:
+        return None
+    ours = "the model"
+    judge = st.segmented_control("Doubted by", [ours, *names], default=ours)
+    return judge if judge in names else None
+
+
 def draw_grid_review(bench: Bench, who: str) -> None:
     """Draw doubted labels of one kind, given one label and thought another.
 
     Select them, deselect the exceptions, and accept the rest as one batch.
     """
-    state, found = bench.state(), live.label_scores(bench)
-    found = found[found.flagged].sort_values("score", kind="stable")
+    state, judge = bench.state(), choose_judge(bench)
+    if judge:
+        found = opinions.list_doubted_labels(bench, state, judge)
+    else:
+        found = live.label_scores(bench)
+        found = found[found.flagged].sort_values("score", kind="stable")
     if not len(found):
-        return st.info("The model doubts no label that nobody has reviewed.")
-    kinds = found.label.astype(str) + " → " + found.suggestion.astype(str)
+        return st.info(f"{judge or 'The model'} doubts no label that nobody has reviewed.")
+    suggested = found.suggestion.map(lambda name: "another" if name is None else str(name))
+    kinds = found.label.astype(str) + " → " + suggested
     pairs = kinds.value_counts()
     pair = st.selectbox(
         "Labelled → suggested",
@@ -116,4 +132,6 @@ def draw_grid_review(bench: Bench, who: str) -> None:
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
+    if some.suggestion.isna().any():  # there is nothing that could be right
+        actions = actions[1:]
     grid.draw_grid(bench, items, actions, who, "alike")

@@ -15,6 +15,7 @@ from assay.curation.review import audit
 from assay.curation.review.audit_answers import apply_answers
 from assay.curation.review.audit_sheet import start_audit
 from assay.curation.system import permissions
+from assay.curation.versioning.class_changes import add_classes, check_name
 from assay.curation.versioning.decision_cells import parse_number
 
 if TYPE_CHECKING:
@@ -83,12 +84,15 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
     It is durable when this returns.
     """
     row, label, verdict, seconds = (answer.get(k) for k in ("row", "label", "verdict", "seconds"))
+    new = answer.get("new_class") is True
     there = type(row) is int and row in row_images(bench, name)
     if there and answer.get("undo") is True:
         return append_answer(bench, name, dict(row=row, undo=True))
     fine = (
         there
-        and (label is None or isinstance(label, str) and label in audit.list_classes(bench))
+        and (
+            label is None or isinstance(label, str) and (new or label in list_answers(bench, name))
+        )
         and verdict in (None, "unsure")
     )
     try:
@@ -100,9 +104,23 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
             "expected a row of the sheet with a class or unsure, and seconds, found another answer",
             "reload the page",
         )
-    return append_answer(
-        bench, name, dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds)
-    )
+    stored = dict(row=row, label=label or "", verdict=verdict or "", seconds=seconds)
+    if new and label is not None and label not in list_answers(bench, name):
+        check_name(label)
+        stored |= dict(new_class=label)
+    return append_answer(bench, name, stored)
+
+
+def list_answers(bench: Bench, name: str) -> list[str]:
+    """List the classes that an auditor may answer with: the bench's, and those added here."""
+    classes = audit.list_classes(bench)
+    return [*classes, *(label for label in list_added(bench, name) if label not in classes)]
+
+
+def list_added(bench: Bench, name: str) -> list[str]:
+    """List the classes that somebody added with an answer that still stands."""
+    answers = load_answers(bench, name).values()
+    return list(dict.fromkeys(a["new_class"] for a in answers if "new_class" in a))
 
 
 def append_answer(bench: Bench, name: str, answer: dict) -> dict:
@@ -117,14 +135,21 @@ def append_answer(bench: Bench, name: str, answer: dict) -> dict:
 
 
 def finish_sheet(bench: Bench, name: str, who: str) -> dict:
-    """Read the answers back, as `assay audit FILE` does a filled sheet."""
+    """Read the answers back, as `assay audit FILE` does a filled sheet.
+
+    Classes that were added while judging are declared first, in a batch of their own.
+    """
     import pandas as pd
 
+    columns = ["audit", "row", "image", "label", "verdict", "seconds", "why"]
     rows = [
-        dict(audit=name, row=str(row), image="", why="") | {k: str(v) for k, v in answer.items()}
+        dict(audit=name, row=str(row), image="", why="")
+        | {k: str(v) for k, v in answer.items() if k in columns}
         for row, answer in sorted(load_answers(bench, name).items())
     ]
-    columns = ["audit", "row", "image", "label", "verdict", "seconds", "why"]
+    known = audit.list_classes(bench)
+    if new := [label for label in list_answers(bench, name) if label not in known]:
+        add_classes(bench, new, who)
     return apply_answers(bench, pd.DataFrame(rows, columns=columns), who)
 
 

@@ -1,4 +1,4 @@
-"""Bring changed labels into arrays of labels."""
+"""Bring changes into arrays of images and labels."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.array_names import ArrayInfo
+from assay.curation.formats.array_rows import change_rows
 from assay.curation.formats.array_sets import load_pairs, pair_arrays, read_values
 from assay.curation.formats.base import ImportOptions
-from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def change_labels(
+def change_arrays(
     arrays: list[ArrayInfo], changes: pd.DataFrame, options: ImportOptions, file: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Change labels in arrays.
+    """Change labels in arrays, take out removed rows, and move those of another split.
 
-    Returns the arrays that differ, by name, and what could not be said.
+    Returns the arrays that differ, by name, and what there is to say.
     """
     pairs, others = pair_arrays(arrays, options, file)
-    names, _ = load_pairs(pairs, others)
+    names, named_by = load_pairs(pairs, others)
     by_images = {pair.images.name: pair for pair in pairs}
+    names = list(names)
     labels = {pair.images.name: read_values(pair.values, names) for pair in pairs if pair.labels}
     changed: dict[str, np.ndarray] = {}
-    stay = int(changes.removed.sum())
+    fresh: list[str] = []
     for row in changes[~changes.removed].itertuples():
         if row.label == row.given_label:
             continue
@@ -44,18 +45,27 @@ def change_labels(
                 f"expected {row.key} to be labelled {row.given_label}, found {labels[name][i]}",
                 "the source has changed since: import it again",
             )
+        if named_by and row.label is not None and row.label not in names:
+            names.append(row.label)
+            fresh.append(row.label)
         values = changed.setdefault(pair.labels.name, pair.values.copy())
         changed[pair.labels.name] = set_label(values, i, row.label, names)
-    notes = []
-    if stay:
+    beside = [array for array in others if array is not named_by]
+    if named_by and fresh:
+        changed[named_by.name] = add_names(named_by.load(), fresh)
+    out, notes = change_rows(pairs, beside, changes, options, changed)
+    if fresh:
         notes.append(
-            f"{format_count(stay, 'removed sample', 'stays', 'stay')}: rows of arrays are not taken out"
+            f"{', '.join(fresh)} {'was' if len(fresh) == 1 else 'were'} added at the end of {named_by.name};"
+            " the others keep their numbers"
         )
-    if moved := int((changes["split"].notna() & ~changes.removed).sum()):
-        notes.append(
-            f"{format_count(moved, 'sample')} changed their split: they stay in their arrays"
-        )
-    return changed, notes
+    return out, notes
+
+
+def add_names(values: np.ndarray, fresh: list[str]) -> np.ndarray:
+    """Add names at the end of an array of texts; it gets as wide as they need."""
+    more = np.array([name.encode() if values.dtype.kind == "S" else name for name in fresh])
+    return np.concatenate([values, more])
 
 
 def set_label(values: np.ndarray, i: int, label: str | None, names: list[str]) -> np.ndarray:

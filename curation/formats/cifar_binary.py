@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,9 @@ import numpy as np
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
+from assay.curation.formats.moves import iter_changes
 from assay.curation.media.containers.cifar import PIXELS, count_labels
 from assay.curation.media.files import BadMedia
-from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ class CifarBinary:
         names = read_names(path, kind)
         samples = []
         for file in files:
-            split = "test" if file.name.lower().startswith("test") else "train"
+            split = split_of_batch(file.name)
             numbers = [None] * count_records(file)
             if kind in kinds and not options.pictures_only:
                 numbers = read_labels(file, kinds.index(kind)).tolist()
@@ -91,38 +92,54 @@ class CifarBinary:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the bytes of labels alone."""
+        """Change bytes of labels, take records out, and move them between train and test."""
         files = {file.name: file for file in list_batches(source)}
         kinds = label_kinds(next(iter(files.values())), options)
         kind = options.columns.get("label") or kinds[0]
         names, at = read_names(source, kind), kinds.index(kind)
-        bytes_of: dict[str, dict[int, int]] = {}
-        for row in changes[~changes.removed].itertuples():
-            if row.label == row.given_label:
-                continue
+        numbers = {name: read_labels(file, at) for name, file in files.items()}
+        # where it lies outside of what is written again, it stays as it is
+        list_of_names = source.is_dir() and find_names(source, kind)
+        fresh: list[str] = []
+        plans = {name: BatchPlan() for name in files}
+        last = {split_of_batch(name): name for name in files}
+        notes: dict[str, None] = {}
+        for row in iter_changes(changes):
             name, _, i = row.key.rpartition("/")
-            given = name_of(int(read_labels(files[name], at)[int(i)]), names)
-            if given != row.given_label:
-                raise UserError(
-                    f"expected {row.key} to be labelled {row.given_label}, found {given}",
-                    "the source has changed since: import it again",
+            plan, record = plans[name], int(i)
+            if row.removed:
+                plan.gone.add(record)
+                continue
+            if row.label != row.given_label:
+                given = name_of(int(numbers[name][record]), names)
+                if given != row.given_label:
+                    raise UserError(
+                        f"expected {row.key} to be labelled {row.given_label}, found {given}",
+                        "the source has changed since: import it again",
+                    )
+                if list_of_names and row.label and row.label not in names and len(names) < 256:
+                    names.append(row.label)
+                    fresh.append(row.label)
+                known = row.label in names
+                plan.numbers[record] = (
+                    names.index(row.label) if known else to_number(row.label, names)
                 )
-            number = names.index(row.label) if row.label in names else to_number(row.label, names)
-            bytes_of.setdefault(name, {})[int(i) * (PIXELS + len(kinds)) + at] = number
-        notes = []
-        if stay := int(changes.removed.sum()):
-            notes.append(
-                f"{format_count(stay, 'removed sample', 'stays', 'stay')}: records are not taken out"
-            )
-        if moved := int((changes["split"].notna() & ~changes.removed).sum()):
-            notes.append(
-                f"{format_count(moved, 'sample')} changed their split: they stay in their files"
-            )
+            if row.split in last and split_of_batch(name) != row.split:
+                plan.gone.add(record)
+                plans[last[row.split]].added.append((name, record))
+            elif row.split and row.split not in last:
+                notes[f"there is no file of {row.split}: such samples stay in theirs"] = None
         rewritten = {
-            name if source.is_dir() else "": partial(write_bytes_at, files[name], places)
-            for name, places in bytes_of.items()
+            name if source.is_dir() else "": partial(write_batch, files, plans, name, at)
+            for name, plan in plans.items()
+            if plan.numbers or plan.gone or plan.added
         }
-        return Patch(rewritten, notes=notes)
+        if fresh:
+            rewritten[list_of_names.name] = partial(add_names, list_of_names, fresh)
+            were = "was" if len(fresh) == 1 else "were"
+            said = f"{', '.join(fresh)} {were} added at the end of {list_of_names.name}"
+            notes[f"{said}; the others keep their numbers"] = None
+        return Patch(rewritten, notes=list(notes))
 
 
 FORMAT = CifarBinary()
@@ -192,12 +209,24 @@ def read_labels(file: Path, at: int) -> np.ndarray:
 
 
 def read_names(path: Path, kind: str) -> list[str]:
+    file = find_names(path, kind)
+    lines = file.read_text("utf-8", "replace").splitlines() if file else []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def find_names(path: Path, kind: str) -> Path | None:
+    """Find the file that names the classes."""
     folder = path if path.is_dir() else path.parent
-    for name in NAMES.get(kind, []):
-        if (folder / name).is_file():
-            lines = (folder / name).read_text("utf-8", "replace").splitlines()
-            return [line.strip() for line in lines if line.strip()]
-    return []
+    return next((folder / n for n in NAMES.get(kind, []) if (folder / n).is_file()), None)
+
+
+def add_names(file: Path, fresh: list[str], target: Path) -> None:
+    """Write the list of names with more at its end, before its empty lines."""
+    text = file.read_bytes().decode("utf-8", "surrogateescape")
+    body = text.rstrip()
+    end = "\r\n" if "\r\n" in text else "\n"
+    new = body + "".join(f"{end}{name}" for name in fresh) + text[len(body) :]
+    target.write_bytes(new.encode("utf-8", "surrogateescape"))
 
 
 def name_of(number: int, names: list[str]) -> str:
@@ -213,12 +242,33 @@ def to_number(label: str | None, names: list[str]) -> int:
     return int(label)
 
 
-def write_bytes_at(file: Path, places: dict[int, int], target: Path) -> None:
-    """Write a file again with some bytes changed."""
-    import shutil
+@dataclass
+class BatchPlan:
+    """What becomes of the records of a file."""
 
-    shutil.copyfile(file, target)
-    with open(target, "r+b") as out:
-        for at, value in places.items():
-            out.seek(at)
-            out.write(bytes([value]))
+    numbers: dict[int, int] = field(default_factory=dict)  # record -> its new class
+    gone: set[int] = field(default_factory=set)
+    added: list[tuple[str, int]] = field(default_factory=list)  # (file, record), at the end
+
+
+def split_of_batch(name: str) -> str:
+    return "test" if name.lower().startswith("test") else "train"
+
+
+def write_batch(
+    files: dict[str, Path], plans: dict[str, BatchPlan], name: str, at: int, target: Path
+) -> None:
+    """Write a file again with its records changed; at: the byte of the label."""
+
+    def load(file: str) -> np.ndarray:
+        records = np.fromfile(files[file], np.uint8)
+        records = records.reshape(-1, PIXELS + count_bytes(files[file]))
+        for record, number in plans[file].numbers.items():
+            records[record, at] = number
+        return records
+
+    plan = plans[name]
+    kept = np.delete(load(name), sorted(plan.gone), axis=0)
+    loaded = {file: load(file) for file, _ in plan.added}
+    more = [loaded[file][record : record + 1] for file, record in plan.added]
+    np.concatenate([kept, *more]).tofile(target)

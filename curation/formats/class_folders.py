@@ -14,6 +14,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.annotations import find_masks
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import ClassNames, find_class_names
+from assay.curation.formats.class_words import note_odd_classes
 from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
 from assay.curation.formats.folder_levels import Folder
@@ -92,6 +93,7 @@ class ClassFolders:
             ask_about_names(path.name, images)
             refuse_beside(path, files, images)
         plan.notes += note_empty(path, plan)
+        plan.notes += note_odd_classes(sample["label"] for sample in samples)
         ours = {f for f in files if exported and "/" not in f} | {names.file, *lists.names()}
         others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
         unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")

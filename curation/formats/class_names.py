@@ -40,6 +40,7 @@ class ClassNames:
     of_mark: dict[str, str] = field(default_factory=dict)
     file: str = ""
     note: str = ""
+    fresh: dict[str, str] = field(default_factory=dict)  # name -> mark, of classes to be added
 
     def name(self, mark: str) -> str:
         return self.of_mark.get(mark, mark)
@@ -49,6 +50,61 @@ class ClassNames:
         if not self.of_mark:
             return name
         return next((m for m, n in self.of_mark.items() if n == name), None)
+
+    def add(self, name: str) -> str | None:
+        """Choose a mark for a class that has none yet: the number after the last.
+
+        Where marks are names it is the name; None where nobody can tell. `fresh` knows them from then on.
+        """
+        if name in self.fresh:
+            return self.fresh[name]
+        marks = list(self.of_mark)
+        if not self.file or len(name.splitlines()) != 1 or name != name.strip():
+            return None
+        if all(mark == called for mark, called in self.of_mark.items()):
+            mark = name
+        elif all(mark.isdecimal() for mark in marks):
+            last = max(marks, key=int)
+            mark = str(int(last) + 1 + len(self.fresh)).zfill(len(last) if last[0] == "0" else 0)
+        else:
+            return None
+        self.fresh[name] = mark
+        return mark
+
+    def write(self, root: Path, target: Path) -> None:
+        """Write the file of names again with the fresh ones at its end."""
+        text = read_whole(root / self.file)
+        body = text.text.rstrip()
+        end = "\r\n" if "\r\n" in text.text else "\n"
+        more = "".join(f"{end}{line}" for line in self.make_lines(body.splitlines()[-1]))
+        text.edit([(len(body), len(body), more)])(target)
+
+    def make_lines(self, last: str) -> list[str]:
+        """Make the lines of the fresh names as the last one is made."""
+        mark, name = list(self.of_mark.items())[-1]
+        parts = re.split(f"({re.escape(name)}|{re.escape(mark)})", last, maxsplit=2)
+        made = []
+        for fresh, new in self.fresh.items():
+            said = {mark: new, name: fresh}
+            made.append("".join(said.get(part, part) for part in parts))
+        return made
+
+    def list_lines(self, root: Path) -> list[str]:
+        """List the lines of the file of names as `write` leaves them."""
+        lines = [
+            line.strip().lstrip("\ufeff") for line in read_whole(root / self.file).text.splitlines()
+        ]
+        lines = [line for line in lines if line]
+        return [*lines, *self.make_lines(lines[-1])]
+
+    def describe_fresh(self) -> list[str]:
+        """Say which names were added."""
+        if not self.fresh:
+            return []
+        were = "was" if len(self.fresh) == 1 else "were"
+        return [
+            f"{', '.join(self.fresh)} {were} added at the end of {self.file}; the others keep their numbers"
+        ]
 
     @property
     def names(self) -> list[str]:

@@ -6,6 +6,8 @@ Schema, metadata, order, row groups and compression stay. Rows are numbered from
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,21 +28,81 @@ CHUNKED = b"content_defined_chunking"  # settings, where the library `datasets` 
 PADDED_MAGIC = 8  # bytes before the first message of an Arrow file
 
 
-def patch_columns_file(source: Path, target: Path, cells: Cells, removed: set[int]) -> None:
-    """Write a columnar file again, changed."""
+@dataclass(frozen=True)
+class RowsOf:
+    """Rows of a file, with new cells, that come to another."""
+
+    file: Path
+    rows: tuple[int, ...]
+    cells: Cells
+
+
+def patch_columns_file(
+    source: Path,
+    target: Path,
+    cells: Cells,
+    removed: set[int],
+    added: Sequence[RowsOf] = (),
+    declare: Callable[[pa.Schema], pa.Schema] = lambda schema: schema,
+) -> None:
+    """Write a columnar file again, changed.
+
+    Added rows come last. declare: gives the schema other metadata.
+    """
     with readable(source):
+        more = [take_rows(each) for each in added]
         if source.suffix.lower() in PARQUET:
-            patch_parquet(source, target, cells, removed)
+            patch_parquet(source, target, cells, removed, more, declare)
         else:
-            patch_arrow(source, target, cells, removed)
+            patch_arrow(source, target, cells, removed, more, declare)
 
 
-def patch_parquet(source: Path, target: Path, cells: Cells, removed: set[int]) -> None:
+def take_rows(wanted: RowsOf) -> pa.Table:
+    """Take some rows of a columnar file, changed, in their order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with readable(wanted.file):
+        if wanted.file.suffix.lower() in PARQUET:
+            with pq.ParquetFile(wanted.file, pre_buffer=False) as file:
+                parts = (file.read_row_group(g) for g in range(file.num_row_groups))
+                return gather_rows(parts, file.schema_arrow, wanted)
+        with open_arrow(wanted.file) as file:
+            batches = (
+                file
+                if is_stream(wanted.file)
+                else map(file.get_batch, range(file.num_record_batches))
+            )
+            parts = (pa.Table.from_batches([batch], file.schema) for batch in batches)
+            return gather_rows(parts, file.schema, wanted)
+
+
+def gather_rows(parts: Iterable[pa.Table], schema: pa.Schema, wanted: RowsOf) -> pa.Table:
+    """Gather the wanted rows of a file's parts."""
+    import pyarrow as pa
+
+    rows, start, found = set(wanted.rows), 0, [schema.empty_table()]
+    for part in parts:
+        others = set(range(start, start + len(part))) - rows
+        if len(others) < len(part):
+            found.append(change_rows(part, start, wanted.cells, others))
+        start += len(part)
+    return pa.concat_tables(found)
+
+
+def patch_parquet(
+    source: Path,
+    target: Path,
+    cells: Cells,
+    removed: set[int],
+    added: Sequence[pa.Table],
+    declare: Callable[[pa.Schema], pa.Schema],
+) -> None:
     """Write a Parquet file again, one row group after the other."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(source, pre_buffer=False) as file:
-        schema = file.schema_arrow
+        schema = declare(file.schema_arrow)
         start = 0
         with pq.ParquetWriter(target, schema, **writing_options(file)) as writer:
             for g in range(file.num_row_groups):
@@ -48,7 +110,10 @@ def patch_parquet(source: Path, target: Path, cells: Cells, removed: set[int]) -
                 changed = change_rows(group, start, cells, removed)
                 start += len(group)
                 if len(changed):
+                    changed = changed.replace_schema_metadata(schema.metadata)
                     writer.write_table(changed, row_group_size=len(changed))
+            for table in added:
+                writer.write_table(table.select(schema.names).cast(schema))
             known = {b"ARROW:schema", *(schema.metadata or {})}
             told = file.metadata.metadata or {}
             more = {k.decode(): v.decode() for k, v in told.items() if k not in known}
@@ -82,13 +147,20 @@ def writing_options(file: pq.ParquetFile) -> dict[str, Any]:
     )
 
 
-def patch_arrow(source: Path, target: Path, cells: Cells, removed: set[int]) -> None:
+def patch_arrow(
+    source: Path,
+    target: Path,
+    cells: Cells,
+    removed: set[int],
+    added: Sequence[pa.Table],
+    declare: Callable[[pa.Schema], pa.Schema],
+) -> None:
     """Write an Arrow file or stream again, one batch after the other."""
     import pyarrow as pa
 
     stream = is_stream(source)
     with open_arrow(source) as file:
-        schema = file.schema
+        schema = declare(file.schema)
         if stream:
             batches = list(file)
         else:
@@ -97,9 +169,10 @@ def patch_arrow(source: Path, target: Path, cells: Cells, removed: set[int]) -> 
         options = pa.ipc.IpcWriteOptions(compression=codec, unify_dictionaries=not stream)
         start, changed = 0, []
         for batch in batches:
-            table = pa.Table.from_batches([batch], schema)
+            table = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
             changed.append(change_rows(table, start, cells, removed))
             start += len(batch)
+        changed += [table.select(schema.names).cast(schema) for table in added]
         with pa.OSFile(str(target), "wb") as sink:
             make = pa.ipc.new_stream if stream else pa.ipc.new_file
             with make(sink, schema, options=options) as writer:

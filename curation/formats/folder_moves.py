@@ -46,7 +46,7 @@ def plan_moves(
         label = unquote(now.label) if exported and now.label else now.label
         label = label and names.name(label)
         # a name that no folder can have was written in another way
-        if label not in (row.given_label, row.label and safe_name(row.label)):
+        if label not in (row.given_label, row.label and name_folder(row.label, exported)):
             raise UserError(
                 f"expected {row.key} to be of the class {row.given_label} in {name}, "
                 f"found {label or 'no label'}",
@@ -55,8 +55,9 @@ def plan_moves(
         target = folder
         if row.label != row.given_label:
             called = row.label and (names.mark(row.label) or row.label)
-            target = find_class_folder(plan, folder, called)
-            if called and safe_name(called) != called:
+            target = find_class_folder(plan, folder, called, exported)
+            said = unquote(target[-1]) if exported and target else "/".join(target)
+            if called and called not in (said, *target):
                 notes.append(f"no folder can be called {called!r}: {safe_name(called)!r}")
         if row.split and row.split != guess_split(now.split or ""):
             other = find_split_folder(plan, target, row.split)
@@ -78,12 +79,27 @@ def plan_moves(
     )
 
 
-def find_class_folder(plan: FolderPlan, folder: Folder, label: str | None) -> Folder:
+def name_folder(label: str, exported: bool) -> str:
+    """Name a new folder for a class.
+
+    In an export what no system takes as a name is written as %xx, and % with it. Elsewhere nobody reads
+    that back: % stays where it is all there is.
+    """
+    name = safe_name(label)
+    return label if not exported and name.replace("%25", "%") == label else name
+
+
+def find_class_folder(
+    plan: FolderPlan, folder: Folder, label: str | None, exported: bool
+) -> Folder:
     """Find the folder of a class nearest to another folder; it may be a new one."""
     at, split = plan.class_at.get(folder), plan.split_at.get(folder)
     if label is None:
         return folder[:at] if plan.split_at else (*folder[:at], UNLABELLED[0])
-    name = safe_name(label)
+    name = name_folder(label, exported)
+    # one that is there has the class's name, whatever system made it
+    if not exported and any(f[level] == label for f, level in plan.class_at.items()):
+        name = label
     if at is None:
         top = folder[: split + 1] if split is not None else ()
         like = [f for f in plan.class_at if f[: len(top)] == top]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.formats.array_changes import change_labels
+from assay.curation.formats.array_changes import change_arrays
 from assay.curation.formats.array_names import ArrayInfo, list_named, split_of
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
@@ -19,6 +19,7 @@ from assay.curation.media.files import BadMedia
 from assay.curation.system.extras import require
 
 if TYPE_CHECKING:
+    import h5py
     import pandas as pd
 
 
@@ -39,8 +40,8 @@ class Hdf5Arrays:
         return list_arrays(path, find_arrays(path), options, self.name, "HDF5 arrays")
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the datasets of labels in a copy of their file."""
-        changed, notes = change_labels(find_arrays(source), changes, options, source.name)
+        """Change the datasets of labels and rows in a copy of their file."""
+        changed, notes = change_arrays(find_arrays(source), changes, options, source.name)
         by_file: dict[str, dict[str, np.ndarray]] = {}
         for name, array in changed.items():
             file, _, inner = name.partition("/") if source.is_dir() else ("", "", name)
@@ -98,8 +99,49 @@ def write_hdf5(file: Path, arrays: dict[str, np.ndarray], target: Path) -> None:
     """Copy a file, and write the changed datasets into the copy."""
     import h5py
 
+    with h5py.File(file, "r") as old:
+        longer = any(len(values) != len(old[name]) for name, values in arrays.items())
+        if longer:  # what is deleted in a file leaves its bytes there
+            with h5py.File(target, "w", track_order=None) as new:
+                copy_group(old, new, arrays, "")
+            return
     shutil.copyfile(file, target)
     with h5py.File(target, "r+") as out:
         for name, values in arrays.items():
             dataset = out[name]
             dataset[...] = values.reshape(dataset.shape).astype(dataset.dtype)
+
+
+def copy_group(old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], below: str) -> None:
+    """Copy a group with its links and attributes; arrays that changed take others' places."""
+    import h5py
+
+    for key, value in old.attrs.items():
+        new.attrs[key] = value
+    for name in old:
+        link, path = old.get(name, getlink=True), f"{below}{name}"
+        if not isinstance(link, h5py.HardLink):
+            new[name] = link
+        elif path in arrays:
+            write_dataset(old[name], new, name, arrays[path])
+        elif isinstance(old[name], h5py.Group):
+            copy_group(old[name], new.create_group(name), arrays, f"{path}/")
+        else:
+            old.copy(name, new)
+
+
+def write_dataset(old: h5py.Dataset, group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Write a dataset of other rows as one was written."""
+    shape = (len(values), *old.shape[1:])
+    kept = {
+        k: getattr(old, k) for k in ("compression", "compression_opts", "shuffle", "fletcher32")
+    }
+    if old.chunks:
+        longest = (max(old.maxshape[0], len(values)) if old.maxshape[0] else None,)
+        chunks = (max(1, min(old.chunks[0], len(values))), *old.chunks[1:])
+        kept |= dict(chunks=chunks, maxshape=(*longest, *old.maxshape[1:]))
+    data = values.reshape(shape)
+    data = data.astype(object) if old.dtype.kind == "O" else data.astype(old.dtype)
+    made = group.create_dataset(name, data=data, dtype=old.dtype, **kept)
+    for key, value in old.attrs.items():
+        made.attrs[key] = value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -13,7 +12,8 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.formats.hf_features import stored_features
 from assay.curation.formats.hf_listing import make_listing
-from assay.curation.formats.hf_patches import plan_shard_patch
+from assay.curation.formats.hf_names import write_info
+from assay.curation.formats.hf_patches import plan_shards
 from assay.curation.formats.hf_rows import Shard, ShardRows, read_shards
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.containers.arrow import open_batches
@@ -51,13 +51,16 @@ class SavedToDisk:
         With the old one, what others cached of the old labels would be taken for these.
         """
         _, rows, _ = read_all(source, options)
-        patch = plan_shard_patch(rows, changes, source)
-        states: dict[str, Any] = {}
-        for file in patch.rewritten:
-            state = Path(file).with_name(STATE)
-            if file and (source / state).is_file():
-                states[str(state)] = partial(write_state, source / state, str(sorted_text(changes)))
-        return replace(patch, rewritten=patch.rewritten | states)
+        plan = plan_shards(rows, changes, source, options.split_map)
+        files = plan.list_files(source)
+        names = [*plan.names, *plan.fresh]
+        for file in [file for file in files if file]:
+            state, info = Path(file).with_name(STATE), Path(file).with_name(INFO)
+            if (source / state).is_file():
+                files[str(state)] = partial(write_state, source / state, str(sorted_text(changes)))
+            if plan.fresh and (source / info).is_file():
+                files[str(info)] = partial(write_info, source / info, plan.column or "", names)
+        return Patch(files, notes=plan.notes)
 
 
 FORMAT = SavedToDisk()

@@ -1,17 +1,21 @@
-"""Put new labels into the shards of Hugging Face."""
+"""Bring changes into the shards of Hugging Face."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import Patch
-from assay.curation.formats.column_patches import patch_columns_file
+from assay.curation.formats.column_patches import RowsOf, patch_columns_file
+from assay.curation.formats.hf_names import declare_in_schema
 from assay.curation.formats.hf_rows import NO_LABEL, RowPlace, Shard, ShardRows
+from assay.curation.formats.moves import iter_changes
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.text_patches import Cells
 from assay.curation.text import format_count
 
@@ -19,28 +23,89 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def plan_shard_patch(rows: ShardRows, changes: pd.DataFrame, source: Path) -> Patch:
-    """Plan the new files of the shards that hold changed labels."""
-    names = rows.classes if rows.columns.label in rows.features.classes else None
-    label = rows.columns.label
-    given = {sample["key"]: sample["label"] for sample in rows.samples}
-    cells: dict[Shard, Cells] = {}
-    for change in changes.itertuples():
-        if change.removed or change.label == change.given_label:
-            continue
-        place = find_place(rows, given, change, source)
-        if label is None:
-            raise UserError(
-                f"expected a column of labels in {source.name}, found none to write {change.label} to",
-                "use --format huggingface: it writes the labels beside the images",
+@dataclass
+class ShardChanges:
+    """What becomes of the rows of a shard."""
+
+    cells: Cells = field(default_factory=dict)
+    removed: set[int] = field(default_factory=set)
+    added: dict[Shard, list[int]] = field(default_factory=dict)  # rows that come from others
+
+
+@dataclass
+class ShardPatch:
+    """What becomes of a data set."""
+
+    column: str | None  # of the classes, where their names are declared
+    names: list[str]  # those of now
+    fresh: list[str]  # what comes behind them
+    plans: dict[Shard, ShardChanges]
+    notes: list[str]
+
+    def list_files(self, source: Path) -> dict[str, Callable[[Path], None]]:
+        """List the shards that are written again.
+
+        All of them, where there are new names: each declares them.
+        """
+        names = [*self.names, *self.fresh] if self.fresh else []
+        return {
+            relative_to(shard.path, source): partial(
+                write_changes, shard.path, plan, self.plans, self.column or "", names
             )
-        cell = encode_label(change.label, names, source)
-        cells.setdefault(place.shard, {})[place.row] = {label: cell}
-    rewritten: dict[str, Callable[[Path], None]] = {
-        relative_to(shard.path, source): partial(write_cells, shard.path, found)
-        for shard, found in cells.items()
-    }
-    return Patch(rewritten, notes=describe_unsaid(changes))
+            for shard, plan in self.plans.items()
+            if plan.cells or plan.removed or plan.added or names
+        }
+
+    def count_changed(self) -> Counter[str]:
+        """Count how many rows each split has more than before, by the data set's word for it."""
+        more: Counter[str] = Counter()
+        for shard, plan in self.plans.items():
+            if shard.split and (plan.removed or plan.added):
+                more[shard.split] += sum(map(len, plan.added.values())) - len(plan.removed)
+        return more
+
+
+def plan_shards(
+    rows: ShardRows, changes: pd.DataFrame, source: Path, split_map: dict[str, str]
+) -> ShardPatch:
+    """Plan what becomes of the shards whose rows change, go or come."""
+    label = rows.columns.label
+    names = rows.classes if label in rows.features.classes else None
+    fresh: list[str] = []
+    given = {sample["key"]: sample["label"] for sample in rows.samples}
+    plans = {place.shard: ShardChanges() for place in rows.places.values()}
+    last = {}  # of each split, ours
+    for place in rows.places.values():
+        if place.shard.split and not rows.columns.split:
+            last[read_split_word(place.shard.split, split_map)] = place.shard
+    unmoved: dict[str, int] = {}
+    for change in iter_changes(changes):
+        place = find_place(rows, given, change, source)
+        plan = plans[place.shard]
+        if change.removed:
+            plan.removed.add(place.row)
+            continue
+        if change.label != change.given_label:
+            if label is None:
+                raise UserError(
+                    f"expected a column of labels in {source.name}, found none to write {change.label} to",
+                    "use --format huggingface: it writes the labels beside the images",
+                )
+            plan.cells[place.row] = {label: encode_label(change.label, names, fresh)}
+        if change.split is None or rows.split_of(change.key, split_map) == change.split:
+            continue
+        if change.split not in last:
+            unmoved[change.split] = unmoved.get(change.split, 0) + 1
+            continue
+        plan.removed.add(place.row)
+        plans[last[change.split]].added.setdefault(place.shard, []).append(place.row)
+    notes = describe_unmoved(unmoved)
+    if fresh:
+        notes.append(
+            f"{', '.join(fresh)} {'was' if len(fresh) == 1 else 'were'} added at the end of the"
+            f" declared classes, from number {len(names or [])} on; the others keep their numbers"
+        )
+    return ShardPatch(label if names is not None else None, names or [], fresh, plans, notes)
 
 
 def find_place(rows: ShardRows, given: dict[str, Any], change: Any, source: Path) -> RowPlace:
@@ -56,42 +121,40 @@ def find_place(rows: ShardRows, given: dict[str, Any], change: Any, source: Path
     return place
 
 
-def encode_label(label: str | None, names: list[str] | None, source: Path) -> Any:
-    """Encode a label as its column has it."""
+def encode_label(label: str | None, names: list[str] | None, fresh: list[str]) -> Any:
+    """Encode a label as its column has it; a name that is not declared joins `fresh`."""
     if names is None:
         return label
     if label is None:
         return NO_LABEL
-    if label not in names:
-        raise UserError(
-            f"expected one of the {format_count(len(names), 'class')} that {source.name} declares, found {label}:"
-            " a new class needs a new list of names in every file",
-            "use --format huggingface, which writes the whole set with it",
-        )
-    return names.index(label)
+    if label not in names and label not in fresh:
+        fresh.append(label)
+    return [*names, *fresh].index(label)
 
 
-def describe_unsaid(changes: pd.DataFrame) -> list[str]:
-    """Say which changes are not brought to the source."""
-    removed = int(changes.removed.sum())
-    moved = int((changes["split"].notna() & ~changes.removed).sum())
-    notes = []
-    if removed:
-        notes.append(
-            f"{format_count(removed, 'removed sample', 'stays', 'stay')} in the source: --format "
-            f"huggingface writes it without them"
-        )
-    if moved:
-        notes.append(
-            f"{format_count(moved, 'sample', 'stays', 'stay')} in the split that they had: --format "
-            f"huggingface writes them to the new one"
-        )
-    return notes
+def describe_unmoved(unmoved: dict[str, int]) -> list[str]:
+    """Say which samples stay in the split that they had."""
+    return [
+        f"{format_count(n, 'sample', 'stays', 'stay')} in the split that they had: no file is of {split};"
+        " --format huggingface writes one"
+        for split, n in unmoved.items()
+    ]
 
 
-def write_cells(source: Path, cells: Cells, target: Path) -> None:
-    """Write a shard again with new cells."""
-    patch_columns_file(source, target, cells, set())
+def write_changes(
+    source: Path,
+    plan: ShardChanges,
+    plans: dict[Shard, ShardChanges],
+    column: str,
+    names: list[str],
+    target: Path,
+) -> None:
+    """Write a shard again, changed."""
+    added = [
+        RowsOf(shard.path, tuple(rows), plans[shard].cells) for shard, rows in plan.added.items()
+    ]
+    declare = partial(declare_in_schema, column=column, names=names)
+    patch_columns_file(source, target, plan.cells, plan.removed, added, declare)
 
 
 def relative_to(path: Path, source: Path) -> str:

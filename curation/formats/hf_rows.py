@@ -15,6 +15,7 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_columns import SAMPLE_ROWS, Columns, choose_columns
 from assay.curation.formats.hf_features import Features, read_features
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import check_width
 from assay.curation.formats.table_columns import as_texts
 from assay.curation.media.containers.arrow import open_batches
@@ -58,6 +59,11 @@ class ShardRows:
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     too_long: Counter[str] = field(default_factory=Counter)  # column -> texts that were not read
+
+    def split_of(self, key: str, split_map: dict[str, str]) -> str | None:
+        """The split of the file that holds a sample, as we call it."""
+        word = self.places[key].shard.split
+        return word and read_split_word(word, split_map)
 
 
 def read_shards(

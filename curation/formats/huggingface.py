@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +14,11 @@ from assay.curation.formats.base import Export, ImportOptions, Listing, Match, P
 from assay.curation.formats.column_files import PARQUET, list_shards
 from assay.curation.formats.hf_features import stored_features
 from assay.curation.formats.hf_listing import make_listing
-from assay.curation.formats.hf_patches import plan_shard_patch
-from assay.curation.formats.hf_rows import Shard, ShardRows, read_shards
+from assay.curation.formats.hf_names import write_card
+from assay.curation.formats.hf_patches import plan_shards
+from assay.curation.formats.hf_rows import Shard, ShardRows, count_rows, read_shards
 from assay.curation.formats.hf_shards import (
+    CARD,
     SHARD_NAME,
     ShardFolder,
     find_root,
@@ -71,9 +76,21 @@ class HuggingFace:
         write_shards(folder, export)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Put new labels into their shards; all other cells stay."""
+        """Put new labels into their shards, take rows out, and move them; all other cells stay."""
         folder, rows = read_all(source, options)
-        return plan_shard_patch(rows, changes, source)
+        plan = plan_shards(rows, changes, source, options.split_map)
+        files = plan.list_files(source)
+        card = find_snapshot(source) / CARD
+        more = plan.count_changed()
+        if files and card.is_file() and (plan.fresh or more):
+            counts: Counter[str] = Counter()
+            for shard in folder.shards:
+                counts[shard.split or ""] += count_rows(shard)
+            wanted = {split: counts[split] + n for split, n in more.items()}
+            fresh = dict(enumerate(plan.fresh, len(plan.names)))
+            write = partial(write_card, card, plan.column, fresh, wanted)
+            files[os.path.relpath(card, source)] = write
+        return Patch(files, notes=plan.notes)
 
 
 FORMAT = HuggingFace()

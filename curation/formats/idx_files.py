@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.formats.array_changes import change_labels
+from assay.curation.formats.array_changes import change_arrays
 from assay.curation.formats.array_names import ArrayInfo, list_named
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
@@ -45,9 +45,9 @@ class IdxFiles:
         return listing
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the files of labels alone."""
+        """Write the files with changed labels or rows again."""
         folder = source if source.is_dir() else source.parent
-        changed, notes = change_labels(find_arrays(source), changes, options, source.name)
+        changed, notes = change_arrays(find_arrays(source), changes, options, source.name)
         files = {name_array(file): file for file in list_idx(folder)}
         if source.is_file() and changed:
             raise UserError(
@@ -134,6 +134,7 @@ def write_idx(file: Path, array: np.ndarray, target: Path) -> None:
     header = read_idx_header(str(file))
     with open_idx(str(file)) as opened:
         head = opened.read(header.offset)
+    head = head[:4] + len(array).to_bytes(4, "big") + head[8:]  # how many there are
     blob = head + array.astype(array.dtype.newbyteorder(">")).tobytes()
     if file.name.lower().endswith(".gz"):
         with open(file, "rb") as old:

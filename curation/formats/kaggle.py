@@ -126,7 +126,10 @@ class Kaggle:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the cells of labels in the tables; removed images lose their row alone."""
+        """Change the cells of labels in the tables; removed images go with their row.
+
+        An image without a row would be read as one without a label.
+        """
         files = list(list_files(str(source)))
         index = ImageIndex(files)
         wanted = {row.key: row for row in iter_changes(changes)}
@@ -144,7 +147,8 @@ class Kaggle:
                 sheet.change(row, change, cells, gone)
             if cells or gone:
                 rewritten[name] = partial(write_table, source / name, options, cells, gone)
-        lost = [k for k in wanted if k not in said]
+        gone_files = [k for k, change in wanted.items() if change.removed and k in set(files)]
+        lost = [k for k in wanted if k not in said and k not in gone_files]
         notes = (
             [
                 f"{format_count(len(lost), 'image', 'has', 'have')} no row in a table, first {lost[0]}"
@@ -154,7 +158,7 @@ class Kaggle:
         )
         if changes.split.notna().any():
             notes.append(f"{changes.split.notna().sum():,} changed splits: no column says a split")
-        return Patch(rewritten=rewritten, notes=notes)
+        return Patch(rewritten=rewritten, removed=gone_files, notes=notes)
 
 
 FORMAT = Kaggle()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Patch
-from assay.curation.formats.hf_patches import describe_unsaid
 from assay.curation.formats.json_text import Child, list_children, splice
 from assay.curation.formats.label_studio_tasks import Task, TaskFile
 from assay.curation.formats.moves import none_of
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,13 @@ def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame
     """Plan the new text of an export, called `name` in its source."""
     tasks = {task.key: task for task in file.tasks}
     new: list[tuple[Task, str | None]] = []
-    notes = describe_unsaid(changes)
+    gone = [tasks[key] for key in changes.key[changes.removed.astype(bool)] if key in tasks]
+    notes = []
+    if moved := int((changes["split"].notna() & ~changes.removed).sum()):
+        notes.append(
+            f"{format_count(moved, 'sample')} changed their split, which tasks do not say:"
+            " --format manifest does"
+        )
     voted = 0
     for change in changes.itertuples():
         given, label = none_of(change.given_label), none_of(change.label)
@@ -52,22 +58,50 @@ def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame
             f"{voted:,} tasks have several answers: the one that is the label was changed, the others stay"
         )
     rewritten: dict[str, Callable[[Path], None]] = {}
-    if new:
+    if new or gone:
         write = write_csv if path.suffix.lower() == ".csv" else write_json
-        rewritten[name] = partial(write, path, file, new)
+        rewritten[name] = partial(write, path, file, new, gone)
     return Patch(rewritten, notes=notes)
 
 
+def list_rows(file: TaskFile, gone: list[Task]) -> set[int]:
+    """List the numbers of the rows that hold some tasks.
+
+    Where a file has a row for each answer, a task has several.
+    """
+    rows = {task.number for task in gone}
+    if file.converted:
+        rows |= {answer.number for task in gone for answer in task.answers}
+    return rows
+
+
+def cut_rows(rows: list[Child], gone: set[int]) -> list[Piece]:
+    """Cut rows out of a list, each with a comma beside it."""
+    pieces, kept = [], [i for i in range(len(rows)) if i not in gone]
+    if not kept:
+        return [(rows[0].start, rows[-1].end, "")]
+    if kept[0]:
+        pieces.append((rows[0].start, rows[kept[0]].start, ""))
+    for i, j in zip(kept, [*kept[1:], len(rows)]):
+        if j > i + 1:
+            pieces.append((rows[i].end, rows[j - 1].end, ""))
+    return pieces
+
+
 def write_json(
-    path: Path, file: TaskFile, new: list[tuple[Task, str | None]], target: Path
+    path: Path,
+    file: TaskFile,
+    new: list[tuple[Task, str | None]],
+    gone: list[Task],
+    target: Path,
 ) -> None:
-    """Write the JSON again with new choices."""
+    """Write the JSON again with new choices, without some tasks."""
     blob = path.read_bytes()
     mark = b"\xef\xbb\xbf" if blob.startswith(b"\xef\xbb\xbf") else b""
     text = blob[len(mark) :].decode("utf-8")
     rows = list_children(text)
     plain = text.isascii()
-    pieces: list[Piece] = []
+    pieces = cut_rows(rows, list_rows(file, gone)) if gone else []
     for task, label in new:
         if file.converted:
             answer = task.label_answer
@@ -78,8 +112,14 @@ def write_json(
     target.write_bytes(mark + splice(text, pieces).encode("utf-8"))
 
 
-def write_csv(path: Path, file: TaskFile, new: list[tuple[Task, str | None]], target: Path) -> None:
-    """Write the table again with new choices."""
+def write_csv(
+    path: Path,
+    file: TaskFile,
+    new: list[tuple[Task, str | None]],
+    gone: list[Task],
+    target: Path,
+) -> None:
+    """Write the table again with new choices, without some tasks."""
     from assay.curation.formats.text_patches import patch_csv, rewrite_text
 
     def change(text: str) -> str:
@@ -91,7 +131,7 @@ def write_csv(path: Path, file: TaskFile, new: list[tuple[Task, str | None]], ta
             answer = task.label_answer
             number = answer.number if answer else task.number
             cells[lines[number]] = {file.control or "": label}
-        return patch_csv(text, cells, set())
+        return patch_csv(text, cells, {lines[row] for row in list_rows(file, gone)})
 
     rewrite_text(path, target, change)
 

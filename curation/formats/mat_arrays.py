@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.formats.array_changes import change_labels
+from assay.curation.formats.array_changes import change_arrays
 from assay.curation.formats.array_names import ArrayInfo, list_named, split_of
 from assay.curation.formats.array_sets import list_arrays
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
@@ -42,11 +42,11 @@ class MatArrays:
         return list_arrays(path, find_arrays(path), options, self.name, "MATLAB arrays")
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Write the files with changed labels again.
+        """Write the files with changed arrays again.
 
-        Each array keeps its type and shape.
+        Each array keeps its type, and its shape but for rows that went or came.
         """
-        changed, notes = change_labels(find_arrays(source), changes, options, source.name)
+        changed, notes = change_arrays(find_arrays(source), changes, options, source.name)
         by_file: dict[str, dict[str, np.ndarray]] = {}
         for name, array in changed.items():
             file, _, inner = name.rpartition("/")
@@ -100,6 +100,8 @@ def find_arrays(path: Path) -> list[ArrayInfo]:
 
 def load(path: str, name: str) -> np.ndarray:
     values = mat.load_array(path, name)
+    if values.ndim in (3, 4):
+        return np.moveaxis(values, -1, 0)  # the last axis counts images
     return values.reshape(-1) if 1 in values.shape and values.ndim == 2 else values
 
 
@@ -109,7 +111,12 @@ def write_mat(file: Path, arrays: dict[str, np.ndarray], target: Path) -> None:
 
     known = {n: v for n, v in loadmat(file).items() if not n.startswith("__")}
     for name, values in arrays.items():
-        known[name] = values.reshape(known[name].shape).astype(known[name].dtype)
+        old = known[name]
+        if old.ndim in (3, 4):
+            values = np.moveaxis(values, 0, -1)
+        elif 1 in old.shape:
+            values = values.reshape([1 if side == 1 else -1 for side in old.shape])
+        known[name] = values.astype(old.dtype)
     with open(file, "rb") as opened:
         opened.seek(mat.HEADER)
         packed = opened.read(4) in (b"\x0f\0\0\0", b"\0\0\0\x0f")  # a compressed element

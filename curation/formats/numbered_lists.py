@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,7 +121,9 @@ class NumberedLists:
                         edits[name].append((*table[number].line, ""))
                 continue
             if change.label != change.given_label:
-                new = names.mark(change.label) if change.label is not None else None
+                new = None
+                if change.label is not None:
+                    new = names.mark(change.label) or names.add(change.label)
                 if new is None or mark is None:
                     notes.append(f"{key}: {LABELS} cannot say {change.label or 'no label'}")
                 else:
@@ -131,6 +134,9 @@ class NumberedLists:
             elif change.split:
                 notes.append(f"{SPLITS} cannot say {change.split}")
         rewritten = {name: texts[name].edit(found) for name, found in edits.items() if found}
+        if names.fresh:
+            rewritten[names.file] = partial(names.write, source)
+        notes += names.describe_fresh()
         return Patch(rewritten, notes=list(dict.fromkeys(notes)))
 
 

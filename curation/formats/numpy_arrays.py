@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.formats.array_changes import change_labels
+from assay.curation.formats.array_changes import change_arrays
 from assay.curation.formats.array_names import (
     IMAGES,
     LABELS,
@@ -60,9 +60,9 @@ class NumpyArrays:
         return list_arrays(path, find_arrays(path), options, self.name, kind)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the arrays of labels alone; all other arrays keep their bytes."""
+        """Change labels and rows; all other arrays keep their bytes."""
         arrays = find_arrays(source)
-        changed, notes = change_labels(arrays, changes, options, source.name)
+        changed, notes = change_arrays(arrays, changes, options, source.name)
         files = {
             file.stem: file
             for file in (list_named(source, FORMAT.suffixes) if source.is_dir() else ())

@@ -31,6 +31,8 @@ def write_patched(source: Path, patch: Patch, target: Path, copy: bool) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if file in patch.rewritten:
             patch.rewritten[file](place)
+        elif not os.path.exists(source / file):  # a link that leads nowhere
+            place.symlink_to(os.readlink(source / file))
         elif copy:
             shutil.copyfile(source / file, place)
         else:

@@ -25,6 +25,7 @@ from assay.curation.formats.base import (
     choose_best,
     list_formats,
 )
+from assay.curation.formats.class_words import note_blank_words
 from assay.curation.formats.in_place import find_unfinished
 from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
 from assay.curation.formats.split_words import map_splits
@@ -97,6 +98,8 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
             "are the class folders one level deeper? import that folder; "
             "--label-column names another column; --pictures-only imports the images without labels",
         )
+    if not exported:
+        notes += note_blank_words(sample["label"] for sample in samples)
     import pandas as pd
 
     frame = pd.DataFrame(samples, dtype=object)

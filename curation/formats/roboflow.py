@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -112,8 +113,14 @@ class Roboflow:
         wanted = {row.key: row for row in iter_changes(changes)}
         notes = []
         rewritten = {}
-        for name in [f for f in files if os.path.basename(f) == SHEET]:
+        sheets = [f for f in files if os.path.basename(f) == SHEET]
+        known = {label for name in sheets for label in read_names(source / name, name)[1]}
+        labels = [row.label for row in wanted.values() if row.label and not row.removed]
+        fresh = [label for label in dict.fromkeys(labels) if label not in known]
+        for name in sheets:
             rows, names = read_names(source / name, name)
+            more = [*fresh, *(x for x in dict.fromkeys(labels) if x in known and x not in names)]
+            ones: dict[int, str] = {}  # row -> its new column
             cells: Cells = {}
             gone: set[int] = set()
             for row in rows:
@@ -127,15 +134,20 @@ class Roboflow:
                     )
                 if change.removed:
                     gone.add(row.line)
-                elif change.label is not None and change.label not in names:
-                    notes.append(f"{name} has no column {change.label}: {key} has no class there")
+                elif change.label in more:
+                    ones[row.line] = change.label
                 if not change.removed and change.label != change.given_label:
                     for column, cell in zip(names, row.cells[1:]):
                         want = "1" if column == change.label else "0"
                         if cell.strip() != want and column in (*labels, change.label):
                             new = cells.setdefault(row.line, {})
                             new[column] = replace_padded(cell, want)
-            if cells or gone:
+            if more:
+                lines = {row.line for row in rows}
+                text = add_columns(source / name, more, ones, lines)
+                rewritten[name] = partial(write_wider, text, options, cells, gone)
+                notes.append(f"{name} has new columns at its end: {', '.join(more)}")
+            elif cells or gone:
                 rewritten[name] = partial(write_table, source / name, options, cells, gone)
         if changes.split.notna().any():
             notes.append(f"{changes.split.notna().sum():,} changed splits are not said in {SHEET}")
@@ -156,6 +168,40 @@ def read_names(sheet: Path, name: str) -> tuple[list[Row], list[str]]:
             "export it again",
         )
     return rows[1:], names
+
+
+def add_columns(sheet: Path, more: list[str], ones: dict[int, str], lines: set[int]) -> bytes:
+    """Add a column for each new class at the end of a sheet.
+
+    ones: line -> the column that has its 1. lines: those where a row begins.
+    """
+    text = sheet.read_bytes().decode("utf-8")
+    whole = text.splitlines(keepends=True)
+    pad = " " if ", " in whole[0] else ""
+    starts = sorted({1, *lines})
+    ends = {start: end - 1 for start, end in zip(starts, [*starts[1:], len(whole) + 1])}
+    for start, end in ends.items():
+        while end > start and not whole[end - 1].strip():  # empty lines behind the last row
+            end -= 1
+        body = whole[end - 1].rstrip("\r\n")
+        said = more if start == 1 else ["1" if ones.get(start) == name else "0" for name in more]
+        new = "".join(f",{pad}{quote_cell(cell)}" for cell in said)
+        whole[end - 1] = body + new + whole[end - 1][len(body) :]
+    return "".join(whole).encode("utf-8")
+
+
+def quote_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text
+
+
+def write_wider(
+    text: bytes, options: ImportOptions, cells: Cells, gone: set[int], target: Path
+) -> None:
+    """Write a sheet with new columns, changed."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        wide = Path(folder, SHEET)
+        wide.write_bytes(text)
+        write_table(wide, options, cells, gone, target)
 
 
 def read_row(

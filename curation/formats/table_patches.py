@@ -143,27 +143,25 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
     unsaid: Counter[str] = Counter()
     cells = CellWriter(table, rows, options)
     for change in changes.itertuples():
-        n = at.get(change.Index if rows.exported else change.key)
-        if n is None and change.removed:
-            continue
-        if n is None:
-            raise changed_since(path, f"no row {change.key}")
+        those = at.get(change.Index if rows.exported else change.key, [])
         if change.removed:
-            found.removed.add(n)
+            found.removed.update(those)
             continue
+        if not those:
+            raise changed_since(path, f"no row {change.key}")
+        n = those[0]
         given, label = none_of(change.given_label), none_of(change.label)
-        new: dict[str, Any] = {}
-        if label != given and rows.labels[n] != label:
-            if rows.labels[n] != given:
-                raise changed_since(
-                    path, f"the label {rows.labels[n]} where {change.key} had {given}"
-                )
-            new |= cells.label_cells(n, label, unsaid)
-            found.labels[n] = label
-        if split := none_of(change.split):
-            new |= cells.split_cells(n, split, unsaid)
-        if new:
-            found.cells[n] = new
+        if label != given and rows.labels[n] not in (label, given):
+            raise changed_since(path, f"the label {rows.labels[n]} where {change.key} had {given}")
+        for n in those:  # an image that is listed again says the same everywhere
+            new: dict[str, Any] = {}
+            if label != given and rows.labels[n] != label:
+                new |= cells.label_cells(n, label, unsaid)
+                found.labels[n] = label
+            if split := none_of(change.split):
+                new |= cells.split_cells(n, split, unsaid)
+            if new:
+                found.cells[n] = new
     refuse_misread(path, found, rows)
     number_cells(found.cells, table.codes, path.name)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
@@ -191,13 +189,18 @@ def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
             )
 
 
-def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, int]:
-    """Find the row of each key, or of each sample's id."""
-    n = len(table.places)
+def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, list[int]]:
+    """Find the rows of each key, or of each sample's id; the first is the one that was read."""
+    found: dict[str, list[int]] = {}
     if rows.exported:
-        return {str(table.columns["sample_id"][i]): i for i in reversed(range(n))}
+        for i, sample in enumerate(table.columns["sample_id"]):
+            found.setdefault(str(sample), []).append(i)
+        return found
     wanted = set(changes.key)
-    return {key: i for i in reversed(range(n)) if (key := rows.key(i)) in wanted}
+    for i in range(len(table.places)):
+        if (key := rows.key(i)) in wanted:
+            found.setdefault(key, []).append(i)
+    return found
 
 
 def changed_since(path: Path, found: str) -> UserError:

@@ -123,7 +123,12 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         elif twice and options.pictures_only:
             again += 1
         elif twice:
-            left_out.append((key, f"on {row[i]} has the same id as {row[twice[0]]}"))
+            reason = f"on {row[i]} has the same id as {row[twice[0]]}"
+            if rows.labels[i] != rows.labels[twice[0]]:
+                reason += (
+                    f", and another label, {rows.labels[i]} instead of {rows.labels[twice[0]]}"
+                )
+            left_out.append((key, reason))
         elif place.wrong:
             left_out.append((key, f"{place.wrong} ({row[i]})"))
         else:

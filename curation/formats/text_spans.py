@@ -50,5 +50,6 @@ def read_whole(path: Path) -> Text:
             return Text(path, text, encoding)
     raise UserError(
         f"expected UTF-8 text in {path.name}, found other bytes",
-        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.txt, with the encoding that it has",
+        "in an editor: Save as, UTF-8; or, with the encoding that it has, "
+        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.txt",
     )

@@ -85,6 +85,6 @@ def read_text(path: Path) -> str:
     raise UserError(
         f"expected UTF-8 (or UTF-16 with its mark) in {path.name}, "
         f"found byte 0x{blob[bad]:02x} on line {line}",
-        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, with the encoding that it has, "
-        "then import utf8.csv",
+        "in Excel: Save as, CSV UTF-8; or, with the encoding that it has, "
+        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, then import utf8.csv",
     )

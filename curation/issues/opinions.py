@@ -185,6 +185,28 @@ def find_doubted_samples(bench: Bench, state: pd.DataFrame, name: str) -> dict[s
     return {row.sample: row.why for row in sorted(found, key=lambda r: r.score) if kept[row.sample]}
 
 
+def list_doubted_labels(bench: Bench, state: pd.DataFrame, name: str) -> pd.DataFrame:
+    """List the kept labels that an opinion doubts, worst first.
+
+    Frame by sample: label, suggestion (None where it gives none), score (its own).
+    """
+    import pandas as pd
+
+    found = [
+        row
+        for row in opinion_issues(load_opinion(bench, name), state)
+        if row.kind == f"{name}_label" and state.keep[row.sample]
+    ]
+    found.sort(key=lambda row: row.score)
+    samples = [row.sample for row in found]
+    columns = dict(
+        label=list(state.label[samples]),
+        suggestion=[row.suggestion for row in found],
+        score=[row.score for row in found],
+    )
+    return pd.DataFrame(columns, index=samples, dtype=object)
+
+
 def compare_flags(opinion: Opinion, flagged: pd.Series) -> dict[str, int] | None:
     """Count labels that both doubt, and one alone.
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from assay.curation.errors import UserError, shorten
 from assay.curation.media.images import SUFFIXES
@@ -79,6 +80,14 @@ class ImageIndex:
         return Counter(fold(split_path(text)[-1]) for text in self.texts or () if text)
 
     def find(self, text: str) -> Found:
+        """Find the images that fit a text, else those that fit it without %20 and the like."""
+        found = self.find_as_written(text)
+        if found.files or unquote(text) == text:
+            return found
+        files = self.find_as_written(unquote(text)).files
+        return Found(files, "names with %20 and the like" if files else "")
+
+    def find_as_written(self, text: str) -> Found:
         """Find the images that fit a text.
 
         One fits where its path ends as the text does, or the text as its path does, but for

@@ -32,15 +32,16 @@ class Place(NamedTuple):
 def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
     """List the relative paths of all files, sorted.
 
-    Links are followed (exported class folders are links), but not in a circle. Pipes, sockets and devices are none:
-    nobody can read them to their end. UserError where folders lie too deep."""
+    Links are followed (exported class folders are links), but not in a circle, nor to a folder above. Pipes,
+    sockets and devices are none: nobody can read them to their end. UserError where folders lie too deep."""
     if len(above) > DEEPEST:
         raise UserError(
             f"expected folders at most {DEEPEST} deep, found more in {shorten(folder, 200)}",
             "import the folder that holds the images",
         )
     here = os.path.realpath(folder)
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name) if here not in above else ():
+    up = here in above or any(f"{known}/".startswith(f"{here}/") for known in above)
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name) if not up else ():
         if entry.is_dir() and not entry.name.startswith((".", "__MACOSX")):
             yield from list_files(entry.path, f"{prefix}{entry.name}/", (*above, here))
         elif not entry.is_dir() and not entry.name.startswith(".") and not is_special(entry):

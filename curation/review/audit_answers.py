@@ -149,7 +149,7 @@ def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> di
         raise UserError(
             f"expected answers to this sheet, found {len(bad)} bad line(s):\n  "
             + "\n  ".join(bad[:SHOWN]),
-            "mend these lines",
+            "mend these lines; a class that is new on purpose: assay classes add NAME, then again",
         )
     empty = sorted({*empty, *(set(range(1, len(rows) + 1)) - set(said))})
     if empty:

@@ -9,10 +9,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions, Source
+from assay.curation.formats.new_places import find_in_backups
 from assay.curation.formats.read import read_source
 from assay.curation.formats.remote_source import ask_before_fetching
 from assay.curation.formats.source_records import SourceRecord, make_record, write_record
 from assay.curation.media import conversion
+from assay.curation.media.addresses import is_address
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
@@ -156,8 +158,10 @@ def write_import(
         if len(samples):
             con.register("new_samples", samples)
             con.execute("insert into samples by name select * from new_samples")
-        if len(known):  # where a sample lies is no fact about it: a moved folder is found again
-            con.register("places", pd.DataFrame(dict(id=known.index, uri=known.uri.to_numpy())))
+        # where a sample lies is no fact about it: a moved folder is found again
+        uris = known.uri.to_dict() | find_removed_images(incoming, record.path)
+        if uris:
+            con.register("places", pd.DataFrame(dict(id=list(uris), uri=list(uris.values()))))
             con.execute(
                 "update samples set uri = places.uri from places"
                 " where samples.id = places.id and samples.uri <> places.uri"
@@ -179,6 +183,13 @@ def write_import(
             con.register("lost", lost.assign(batch=batch, source=name))
             con.execute("insert into left_out by name select * from lost")
     bench.states.clear()  # they may tell the old places
+
+
+def find_removed_images(incoming: Incoming, path: str) -> dict[str, str]:
+    """Find removed samples' images in the backups of a source that was mended in place."""
+    old = incoming.old
+    removed = old[~old.keep & ~old.index.isin(incoming.frame.index)]
+    return find_in_backups(Path(path), removed) if path and not is_address(path) else {}
 
 
 # ---- say

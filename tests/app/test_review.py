@@ -297,6 +297,24 @@ def test_a_grid_asks_for_the_name_too(big, chrome):
 
 
 @pytest.mark.browser
+def test_the_grid_shows_what_a_second_opinion_doubts(big, chrome):
+    doubted = big.frame(split="train").query("label == '3'").index[:4]
+    rows = pd.DataFrame(index=doubted).assign(is_label_issue=True, label_score=0.1)
+    big.add_opinion(rows.assign(predicted_label="8"), "other", progress=False)
+    with workbench(big.path) as server:
+        page = server.page(chrome, "/review?who=ann")
+        page.get_by_text("grid review").click()
+        page.get_by_text("other", exact=True).click()
+        page.get_by_text("select all 4").wait_for()
+        look_through(page)
+        page.locator(".assay-grid .many button").first.click()
+        page.get_by_role("button", name="drop").click()
+        page.get_by_text("stored as one batch").wait_for()
+        assert page.failed == []
+    assert {sample for sample, *_ in decided(big)} <= set(doubted) and decided(big)
+
+
+@pytest.mark.browser
 def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
     with workbench(big.path) as server:
         page = server.page(chrome)

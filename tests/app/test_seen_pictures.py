@@ -266,15 +266,23 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
     page.keyboard.press("u")
     page.get_by_text("Read the answers").wait_for(state="hidden")
     at(1)
-    page.keyboard.press("2")
+    page.keyboard.press("/")
+    page.keyboard.type("brand new")
+    page.keyboard.press("Enter")
+    page.get_by_text("Shift and Enter adds it as a new class").wait_for()
+    page.keyboard.press("Shift+Enter")
     page.get_by_text("Read the answers").wait_for()
+    page.get_by_role("button", name="brand new").wait_for()
     assert page.failed == []
     page.context.close()
     said = {row: a["label"] for row, a in audit_sheet.load_answers(bench, name).items()}
     assert (
-        said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], classes[1]]))
+        said == dict(zip(rows, [*classes[8:11], classes[7], "", classes[7], "brand new"]))
         and len(rows) == 7
     )
+    out = audit_sheet.finish_sheet(bench, name, "eve")
+    assert out["audited"] == 6 and "brand new" in audit.list_classes(bench)
+    assert "brand new" in set(audit.find_audited(bench).label)
 
 
 # ---- the map: one answer at a time, and all of what is circled

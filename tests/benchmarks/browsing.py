@@ -88,7 +88,7 @@ def opened(server, chrome, times=5):
 
 def filtered(page):
     """Filters and sorts applied, with counts and the first screen painted, and facets counted."""
-    for name in ("painted", "facets"):
+    for _ in ("painted", "facets"):
         page.evaluate("performance.clearMeasures()")
     for sort in ("", *SORTS):
         if sort:

@@ -144,7 +144,8 @@ def read_cifar(path):
     for file in path.glob("*.bin"):
         records = np.frombuffer(file.read_bytes(), "u1").reshape(-1, 3073)
         images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        found |= hashes(images, [CLASSES[i] for i in records[:, 0]])
+        names = (path / "batches.meta.txt").read_text().split()
+        found |= hashes(images, [names[i] for i in records[:, 0]])
     return found
 
 

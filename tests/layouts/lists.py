@@ -114,10 +114,11 @@ def write_pets(folder, pictures):
 
 def read_pets(path):
     known, out = hashes(path), {}
+    names = (path / "annotations" / "classes.txt").read_text().split()
     for name in ("trainval", "test"):
         for line in (path / "annotations" / f"{name}.txt").read_text().splitlines()[1:]:
             stem, number, *_ = line.split()
-            out[known[stem]] = CLASSES[int(number) - 1]
+            out[known[stem]] = names[int(number) - 1]
     return out
 
 
@@ -178,7 +179,7 @@ def read_roboflow(path):
     for file in path.rglob("_classes.csv"):
         with open(file, newline="") as f:
             for row in csv.DictReader(f, skipinitialspace=True):
-                (label,) = [c for c in CLASSES if row[c] == "1"]
+                (label,) = [c for c in list(row)[1:] if row[c] == "1"]
                 out[pixel_hash((file.parent / row["filename"]).read_bytes())] = label
     return out
 

@@ -175,15 +175,40 @@ def test_a_saved_set_names_no_file_outside_itself(tmp_path):
         read_source(tmp_path / "zoo")
 
 
-def test_a_new_class_is_refused_with_a_way_out(tmp_path):
+def test_a_new_class_joins_the_declared_ones(tmp_path):
+    from datasets import Dataset
+
     path = write_shard(tmp_path / "a.parquet", [0, 1, 0, 1])
     bench = assay.create(tmp_path / "bench").add(path, who="ann", progress=False)
     sample = bench.frame(split="train").index[0]
     bench.edit(pd_row(sample, "cow"), who="ann", new_classes=["cow"])
-    with pytest.raises(UserError, match="--format huggingface"):
-        write_in_place(bench)
-    export_version(bench, tmp_path / "out", format="huggingface")
-    assert read_source(tmp_path / "out").classes == ["ape", "bee", "cow"]
+    (done,) = write_in_place(bench)
+    assert any("cow was added at the end" in note for note in done["notes"])
+    assert read_source(path).classes == ["ape", "bee", "cow"]
+    found = Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
+    assert found.features["label"].names == ["ape", "bee", "cow"] and 2 in found["label"]
+    assert bench.add(path, who="ann", progress=False).frame().label[sample] == "cow"
+
+
+def test_the_card_counts_rows_and_names_classes_as_the_files_have_them(bench, tmp_path):
+    """`datasets` refuses a set whose card says other numbers of rows than there are."""
+    from datasets import load_dataset
+
+    export_version(bench, tmp_path / "zoo", format="huggingface")
+    other = assay.create(tmp_path / "b").add(tmp_path / "zoo", who="ann", progress=False)
+    train, val = other.frame(split="train").index, other.frame(split="val").index
+    other.edit(pd_row(train[0], "brand new: 1"), who="ann", new_classes=["brand new: 1"])
+    other.edit(pd_row(train[1], None).assign(keep="false").drop(columns="label"), who="ann")
+    other.edit(pd_row(val[0], None).assign(split="train").drop(columns="label"), who="ann")
+    export_version(other, tmp_path / "out", format="source", copy=True)
+    found = load_dataset(str(tmp_path / "out/zoo"), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in found.items()} == {
+        {"val": "validation"}.get(split, split): n
+        for split, n in other.frame()["split"].value_counts().items()
+    }
+    assert found["train"].features["label"].names[-1] == "brand new: 1"
+    head = (tmp_path / "out/zoo/README.md").read_text()
+    assert f"num_examples: {len(train)}" in head
 
 
 def pd_row(sample, label):

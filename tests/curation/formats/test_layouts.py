@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import assay
+from assay.curation import UserError
 from assay.curation.formats.patches import list_all_files
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
@@ -16,6 +17,19 @@ from tests.layouts.base import CLASSES, list_layouts, pictures_of, pixel_hash
 from tests.layouts.readers import READ_AS
 
 LAYOUTS = list_layouts()
+# where a folder or a shard says the split, and images do not move into another: a note says so
+SAID = {
+    *("names that begin with the class", "imagefolder csv", "a table in each split's folder"),
+    *(
+        "Kaggle's table",
+        "Roboflow's classes",
+        "parquet shards",
+        "WebDataset, numbers and classes.txt",
+    ),
+    *("WebDataset, numbers alone", "WebDataset, numbers and names", "WebDataset, texts"),
+}
+# each class has a column, or a number that nothing names
+NO_NEW_CLASS = {"one-hot columns", "WebDataset, numbers and names"}
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 
 
@@ -131,3 +145,59 @@ def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     bench.add(path, who="ann", progress=False, **reading_options(layout))
     again = export_version(bench, tmp_path / "again", format="manifest")
     assert again["tree"] == out["tree"], "importing it again changes nothing"
+
+
+@every_layout
+def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    frame = bench.frame()
+    gone = frame[frame["split"] == "train"].iloc[[0, 2]]
+    moved = frame[frame["split"] == "val"].iloc[[0, 1]]
+    bench.edit(pd.DataFrame(dict(sample=gone.index, keep="false")), who="ann")
+    bench.edit(pd.DataFrame(dict(sample=moved.index, split="train")), who="ann")
+    hashes = {uri: pixel_hash(read_bytes(uri)) for uri in [*gone.uri, *moved.uri]}
+    want = {
+        h: label for h, label in labels_of(layout).items() if h not in map(hashes.get, gone.uri)
+    }
+    notes = export_version(bench, tmp_path / "out", format="source", copy=True)["notes"]
+    out = only(tmp_path / "out")
+    assert layout.read_back(out) == want
+    again = read_source(out, layout.options).frame
+    split = {pixel_hash(read_bytes(row.uri)): row.split for row in again.itertuples()}
+    assert {h: label for h, label in split.items() if h not in want} == {}
+    if layout.splits and layout.name not in SAID:
+        assert {split[hashes[uri]] for uri in moved.uri} == {"train"}
+    elif layout.name in SAID or "val" in layout.splits.values():
+        assert any("split" in note for note in notes)
+
+
+@every_layout
+def test_a_renamed_class_comes_back_also_where_a_list_declares_classes(layout, tmp_path):
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    old, new = ("1", "7") if layout.numbers else (CLASSES[1], "dingo")
+    bench.rename_class(old, new, who="ann")
+    if layout.name in NO_NEW_CLASS:
+        with pytest.raises(UserError, match="dingo"):
+            export_version(bench, tmp_path / "out", format="source", copy=True)
+        return
+    want = {h: new if label == old else label for h, label in labels_of(layout).items()}
+    export_version(bench, tmp_path / "out", format="source", copy=True)
+    out = only(tmp_path / "out")
+    assert layout.read_back(out) == want
+    again = read_source(out, layout.options)
+    assert {pixel_hash(read_bytes(r.uri)): r.label for r in again.frame.itertuples()} == want
+    declared = read_source(path, layout.options).classes
+    if layout.name != "numbers and names":  # whose names stand beside the numbers of images alone
+        assert again.classes[: len(declared)] == declared, "the numbers of the others stay"
+
+
+def test_a_list_that_would_be_read_otherwise_is_refused(tmp_path):
+    """Names without numbers, and no line says 0 any more: nobody could tell where it counts from."""
+    layout = next(layout for layout in LAYOUTS if layout.name == "lists of paths and numbers")
+    path = write(layout, tmp_path / "in")
+    bench = import_layout(layout, path, tmp_path / "bench")
+    bench.rename_class(CLASSES[0], "dingo", who="ann")
+    with pytest.raises(UserError, match="counts from 0 or from 1"):
+        export_version(bench, tmp_path / "out", format="source", copy=True)
