@@ -527,6 +527,8 @@ class Bench(curation.Bench):
         """Summarise the bench, and say what to do next: see curation's."""
         out = super().status(version)
         out["next"] = translate(out["next"], self)
+        if out["weak_model"]:
+            out["weak_model"] = translate(out["weak_model"], self)
         if "advice" in out:
             out["advice"] = {k: translate(v, self) for k, v in out["advice"].items()}
         return out

@@ -75,6 +75,8 @@ def show_status(args: argparse.Namespace) -> None:
             tell(f"not read {files} in {source['name']}")
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
+    if out["weak_model"]:
+        tell(f"note     {out['weak_model']}")
     review = out["review"]
     tell(
         f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure"

@@ -18,6 +18,7 @@ from assay.curation.features.neighbor_graph import Graph
 from assay.curation.issues import finders, image_properties, leakage
 from assay.curation.issues.base import ScanView
 from assay.curation.label_quality import live
+from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
 from assay.curation.media.base import media_type
@@ -212,6 +213,9 @@ def score_labels(bench: Bench, say: Tell) -> pd.DataFrame:
         f"labels      {scores.flagged.sum():,} of {len(scores):,} train and val labels"
         f" look wrong to the model{aside}"
     )
+    unreviewed = int((~scores.reviewed.astype(bool)).sum())
+    if warning := warn_of_weak_model(bench, int(scores.flagged.sum()), unreviewed):
+        say(f"note: {warning}")
     return scores
 
 

@@ -87,6 +87,7 @@ class Status(Output):
     review: Review = says("what people reviewed")
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
     network: Network | None = says("the second opinion of scan --effort 2 or 3")
+    weak_model: str | None = says("why the flags say little, where the model contradicts over a third")
     advice: Advice | None = says("what to do next; absent for an older version", default=None)
     next: str = says("the command that comes next")
 

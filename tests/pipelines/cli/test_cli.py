@@ -40,7 +40,7 @@ def test_the_story_of_one_sample(tmp_path):
     assert (
         (mine["given_label"], mine["suggested_label"]) == ("8", "3")
         and int(mine["rank"]) <= 3
-        and "3 out of sample" in mine["reason"]
+        and "not seen it" in mine["reason"]
     )
 
     with queue.open(
