@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from assay.curation.errors import UserError
 from assay.curation.plugins import discover
-from assay.curation.text import MAX_NAME, MAX_TEXT, check_text, escape_controls
+from assay.curation.text import MAX_NAME, MAX_TEXT, check_person, check_text, escape_controls
 from assay.pipelines.cli import output
 from assay.pipelines.cli.interrupts import STOPPED
 from assay.pipelines.cli.parser import Parser, list_verbs, parse_words
@@ -125,6 +125,8 @@ def check_texts(args: argparse.Namespace) -> None:
     for option, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
+                if option in ("who", "by"):
+                    check_person(text)
                 allowed = MAX_NAME if option in NAMES else MAX_TEXT
                 check_text(text, f"--{option.strip('_').replace('_', '-')}", allowed)
 

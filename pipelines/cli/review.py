@@ -195,7 +195,7 @@ def apply_edits(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     overwrite = {"yes": True, "no": False}.get(args.overwrite)
     out = bench.edit(args.file, args.who, args.why, args.new_class, to=args.to, overwrite=overwrite)
-    for line in describe_sheet(out, args.overwrite):
+    for line in (*describe_columns(out), *describe_sheet(out, args.overwrite)):
         print_line(args, line)
     if out["batch"] is None:
         if not (out["already"] or out["newer"] or out["reasons_left_out"]):
@@ -224,6 +224,14 @@ def apply_edits(args: argparse.Namespace) -> None:
         print_line(args, f"note: {old} was renamed: it is read as {new}")
     commit = f"assay commit -m '...' -b {bench.given}"
     print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
+
+
+def describe_columns(out: dict) -> list[str]:
+    """Describe the columns of a sheet that decide nothing; out: as bench.edit returns it."""
+    unread = out["unread_columns"]
+    if not unread:
+        return []
+    return [f"note: {format_count(len(unread), 'column')} not read: {', '.join(unread)}"]
 
 
 def describe_sheet(out: dict, overwrite: str | None) -> Iterator[str]:

@@ -98,8 +98,8 @@ def predict_rows(
     """Predict rows by a classifier, out of fold where it is fitted.
 
     X (n, d), y (n,) class indices, -1 where not fitted, groups (n,) of near duplicates. Returns (n, k). One BLAS
-    thread: they wait by spinning, and beside a busy process two took 3.8 s for what one does in 0.2 (LogisticRegression,
-    1,200 rows, d = 1,168, 2 cores, n = 2). A model's own threads and processes (n_jobs) stay as they are.
+    thread: they wait by spinning, and beside busy processes two take 4 s for what one does in 0.2 (LogisticRegression,
+    1,200 rows, d = 1,168, n = 2). A model's own threads and processes (n_jobs) stay as they are.
     """
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedGroupKFold
