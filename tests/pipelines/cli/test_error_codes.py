@@ -117,7 +117,10 @@ def test_other_names(bench, tmp_path):
 
 def test_columns_of_ones_own_are_left_unread_and_near_misses_are_not(bench, tmp_path):
     sheet, here = tmp_path / "own.csv", ["--who", "ann", "-b", bench.path]
-    rows = bench.queue(3)[["sample", "given_label"]].assign(verdict="confirm", notes="blurred")
+    state = bench.state()
+    ids = state.index[state["split"] == "train"][:3]
+    rows = pd.DataFrame(dict(sample=ids, given_label=state.label[ids], verdict="confirm"))
+    rows = rows.assign(notes="blurred")
     rows.to_csv(sheet, index=False)
     status, out, _ = run_assay("edit", sheet, *here)
     assert status == 0 and "note: 1 column not read: notes" in out
@@ -131,7 +134,8 @@ def test_columns_of_ones_own_are_left_unread_and_near_misses_are_not(bench, tmp_
 
 def test_you_is_nobodys_name(bench, tmp_path):
     sheet, before = tmp_path / "you.csv", len(bench.batches())
-    bench.queue(1)[["sample"]].assign(verdict="confirm").to_csv(sheet, index=False)
+    sample = bench.state().query("split == 'train'").index[:1]
+    pd.DataFrame(dict(sample=sample, verdict="confirm")).to_csv(sheet, index=False)
     status, _, said = run_assay("edit", sheet, "--who", "YOU", "-b", bench.path)
     assert status == 2 and "put your own name in its place" in said
     with pytest.raises(UserError, match="YOU, which stands for it"):
