@@ -62,6 +62,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
         review=progress.summarize_reviews(bench, state),
+        waiting_at_random=progress.count_waiting(bench, state),
         classes_reviewed=[],
         network=None,
         weak_model=None,

@@ -97,6 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         parser = make_parser()
+        if not words:
+            print(parser.format_help())
+            return 2
         args = parse_words(parser, list_parsers(parser), words)
         output.QUIET = args.quiet
         check_texts(args)

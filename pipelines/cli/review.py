@@ -38,7 +38,7 @@ QUEUE_WORDS = dict(
 def show_status(args: argparse.Namespace) -> None:
     """Show what the bench holds, what is flagged, what comes next."""
     from assay.curation.review.label_noise import describe_noise
-    from assay.curation.review.progress import describe_random_rate
+    from assay.curation.review.progress import describe_random_rate, describe_waiting
 
     bench = open_bench(args)
     out, tell = bench.status(args.version), line_printer(args)
@@ -85,6 +85,8 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
+    if waiting := describe_waiting(review, out["waiting_at_random"]):
+        tell(f"note     {waiting}")
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:
         tell(f"  {format_cell(row['class'])}: {describe_class(row)}")
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
@@ -158,20 +160,34 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
-    made_of = rows.attrs["made_of"]
     if args.json or args.csv:
         save_table(args, rows)
     elif not args.html:
         draw_table(rows, SHOWN)
-    print_line(args, describe_queue(made_of))
-    print_result(args, dict(made_of=made_of, rows=to_json_rows(rows)) if args.json else None, then)
+    print_line(args, describe_queue(rows))
+    out = dict(made_of=rows.attrs["made_of"], rows=to_json_rows(rows)) if args.json else None
+    print_result(args, out, then)
 
 
-def describe_queue(made_of: dict[str, int]) -> str:
-    """Describe how a queue is made up; made_of: see build_queue."""
-    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in made_of.items() if n]
-    total = sum(made_of.values())
-    return f"{total:,} to review: {', '.join(parts) or 'nothing is left that nobody reviewed'}"
+def describe_queue(rows: pd.DataFrame) -> str:
+    """Describe how a queue is made up; rows: as build_queue makes them.
+
+    What looks wrong and was drawn at random, too, counts as both, so that -n 50 says 50.
+    """
+    made_of = rows.attrs["made_of"]
+    if not len(rows):
+        return "0 to review: nothing is left that nobody reviewed"
+    worst = rows[rows["rank"].notna() & (rows.reason != "")]
+    both = int((worst.random).sum())
+    counts = made_of | dict(suspicious=made_of["suspicious"] + both)
+    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in counts.items() if n]
+    if both:
+        parts.append(f"{both:,} of them both")
+    flagged = int(
+        (worst.suggested_label.notna() & (worst.suggested_label != worst.given_label)).sum()
+    )
+    flags = f"; {flagged:,} are flagged: another label is likelier" if counts["suspicious"] else ""
+    return f"{len(rows):,} to review: {', '.join(parts)}{flags}"
 
 
 def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:

@@ -85,6 +85,9 @@ class Status(Output):
     runs: int = says("finished runs")
     issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
     review: Review = says("what people reviewed")
+    waiting_at_random: int = says(
+        "decided at random, and counted when those drawn before them are decided"
+    )
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
     network: Network | None = says("the second opinion of scan --effort 2 or 3")
     weak_model: str | None = says(
