@@ -186,7 +186,9 @@ def describe_queue(rows: pd.DataFrame) -> str:
     flagged = int(
         (worst.suggested_label.notna() & (worst.suggested_label != worst.given_label)).sum()
     )
-    flags = f"; {flagged:,} are flagged: another label is likelier" if counts["suspicious"] else ""
+    # the others come next by their score
+    some = flagged < counts["suspicious"]
+    flags = f"; {flagged:,} are flagged: another label is likelier" if some else ""
     return f"{len(rows):,} to review: {', '.join(parts)}{flags}"
 
 
