@@ -18,7 +18,10 @@ def __getattr__(name: str):
     The command line must take a Ctrl-C before that.
     """
     if name not in __all__:
-        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+        from assay.curation.errors import ask_meant, suggest_names
+
+        meant = "" if name.startswith("_") else ask_meant(suggest_names(name, __all__))
+        raise AttributeError(f"module 'assay' has no attribute {name!r}{meant and f': {meant}'}")
     if name == "UserError":
         from assay.curation.errors import UserError
 

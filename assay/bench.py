@@ -11,10 +11,10 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from assay import curation
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import UnknownName, UserError, ask_meant, suggest_names
 from assay.progress import line_printer, progress_bar
 from assay.python_hints import translate_hint
 
@@ -40,6 +40,12 @@ class Bench(curation.Bench):
 
     def __dir__(self) -> list[str]:
         return list(VERBS)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        meant = "" if name.startswith("_") else ask_meant(suggest_names(name, VERBS))
+        raise AttributeError(
+            f"a bench has no {name}: {meant or 'dir(bench) lists what it has'}".rstrip()
+        )
 
     def _repr_html_(self) -> str:
         from assay.pipelines.reports.notebook import draw_bench
@@ -135,18 +141,16 @@ class Bench(curation.Bench):
                 found = own or resolve_example(self, str(source))
                 there = uploads.open_source(self, found, skip_bad, format)
             else:
-                there = frames.open_frame(self, held.frame, given, held.notes)
+                there = frames.open_frame(self, held, given)
             with progress_bar("decoding", progress) as step, there as found:
                 out = ingest(self, found, who or getpass.getuser(), given, step)
         except UserError as e:
             if not is_path and name in set(self.state().source):
-                e.hint += f"; there are {name} already: to add them beside those, say name='...'"
-            self.remove_empty()
+                e.add_hint(f"there are {name} already: to add them beside those, say name='...'")
             raise
-        except (OSError, KeyboardInterrupt):
-            self.remove_empty()
-            raise
-        for line in (describe_import(out), *describe_reading(out)):
+        # a frame's file is ours: which format it has is no news
+        read = out if held is None else out | dict(format="")
+        for line in (describe_import(out), *describe_reading(read)):
             say(line)
         return self
 
@@ -534,6 +538,8 @@ class Bench(curation.Bench):
         """Summarise the bench, and say what to do next: see curation's."""
         out = super().status(version)
         out["next"] = translate(out["next"], self)
+        if out["weak_model"]:
+            out["weak_model"] = translate(out["weak_model"], self)
         if "advice" in out:
             out["advice"] = {k: translate(v, self) for k, v in out["advice"].items()}
         return out
@@ -571,6 +577,9 @@ class Bench(curation.Bench):
         except UserError:
             if unfinished is None:
                 raise
+        else:
+            for line in report.data["verdict_lines"]:
+                say(line)
         if unfinished:
             raise unfinished
         return report
@@ -925,7 +934,11 @@ def say_in_python(function: F) -> F:
         try:
             check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
-        except UserError as e:
+        except BaseException as e:
+            if function.__name__ == "add" and args:
+                args[0].remove_empty(e)
+            if not isinstance(e, UserError):
+                raise
             e.reword(functools.partial(translate, bench=next(iter(args), None)))
             raise
 

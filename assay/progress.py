@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Tell
 
 Step = Callable[[float, "int | str"], None]  # (done, total), or (share, text)
+SOON = 0.2  # seconds between two changes of what a notebook shows
 
 
 @contextmanager
 def progress_bar(text: str, show: bool = True) -> Iterator[Step]:
     """Show a bar while something runs; yield its step function.
 
-    A script whose errors go to a file gets none.
+    A script whose errors go to a file gets none. A notebook that is saved keeps none.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without ipywidgets the bar is of text, which will do
-        from tqdm.auto import tqdm
+    in_notebook = "ipykernel" in sys.modules
+    if show and in_notebook:
+        with notebook_line(text) as step:
+            yield step
+        return
+    from tqdm import tqdm
 
-    hidden = not show or not (sys.stderr.isatty() or "ipykernel" in sys.modules)
-    with tqdm(desc=text, leave=False, disable=hidden) as bar:
+    with tqdm(desc=text, leave=False, disable=not (show and sys.stderr.isatty())) as bar:
 
         def step(done: float, total: int | str) -> None:
             share = isinstance(total, str)
@@ -37,6 +40,32 @@ def progress_bar(text: str, show: bool = True) -> Iterator[Step]:
             bar.update((round(100 * done) if share else done) - bar.n)
 
         yield step
+
+
+@contextmanager
+def notebook_line(text: str) -> Iterator[Step]:
+    """Show progress as a line of a cell's output, empty at the end.
+
+    tqdm's text would stay in the saved notebook, a line for each change.
+    """
+    from IPython.display import display
+
+    shown = display({"text/plain": f"{text} ..."}, raw=True, display_id=True)
+    last = time.monotonic()
+
+    def step(done: float, total: int | str) -> None:
+        nonlocal last
+        if time.monotonic() - last < SOON:
+            return
+        last = time.monotonic()
+        share, words = (done, total) if isinstance(total, str) else (done / max(1, total), text)
+        line = escape_controls(f"{share:.0%} {words}")
+        shown.update({"text/plain": line}, raw=True)
+
+    try:
+        yield step
+    finally:
+        shown.update({"text/plain": ""}, raw=True)
 
 
 def line_printer(show: bool, translate: Callable[[str], str]) -> Tell:

@@ -29,6 +29,10 @@ class UserError(Exception):
         self.problem, self.hint = translate(self.problem), translate(self.hint)
         self.args = (f"error: {self.problem}\nhint: {self.hint}",)
 
+    def add_hint(self, hint: str) -> None:
+        """Say one thing more about what to do."""
+        self.reword(lambda text: f"{text}; {hint}" if text == self.hint else text)
+
     def _render_traceback_(self) -> list[str]:
         """Show a notebook the message, and not our frames."""
         return str(self).splitlines()
@@ -215,6 +219,9 @@ def suggest_names(name: object, known: Iterable[object]) -> list[str]:
     plain = {str(other).casefold(): str(other) for other in known}
     given = str(name)[:100].casefold()
     found = get_close_matches(given, plain, 2)
+    letters = [other for other in plain if len(other) == 1]
+    if len(given) == len(letters) == 1:  # two letters are never alike
+        return [plain[letters[0]]]
     likeness = [SequenceMatcher(None, one, given).ratio() for one in found]
     # the second is named only where it is hardly less likely
     return [plain[one] for one, ratio in zip(found, likeness) if ratio > likeness[0] - 0.1]

@@ -51,6 +51,16 @@ def find_flaw(text: str, most: int = MAX_NAME) -> str | None:
     return None
 
 
+def check_person(name: str) -> str:
+    """Return the name of who decides; UserError for what names nobody."""
+    if name == "YOU":
+        raise UserError(
+            "expected the name of who decides, found YOU, which stands for it",
+            "put your own name in its place, as in: --who ann",
+        )
+    return check_text(name, "the name of who decides")
+
+
 def check_text(text: str, what: str, most: int = MAX_NAME) -> str:
     """Return the text; UserError where it may not be in the log."""
     if wrong := find_flaw(text, most):

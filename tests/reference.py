@@ -164,9 +164,14 @@ def paragraphs(thing) -> str:
     for name in re.findall(r"see curation\.Bench\.(\w+)", text):  # what it extends
         more = inspect.getdoc(getattr(curation.Bench, name)).split("\n\n", 1)
         text = "\n\n".join([text.replace(f": see curation.Bench.{name}", ""), *more[1:]])
+    longer = ""
     for module, name in re.findall(r"\b([a-z_]+)\.([a-z_]+)\b", text):
         if function := find_function(module, name):
-            text += "\n\n" + inspect.getdoc(function).split("\n\n", 1)[-1]
+            more = inspect.getdoc(function).split("\n\n", 1)[-1]
+            if "Returns" in more:  # it says the same at length
+                text = re.sub(r"\s*\bReturns [{\[(].*?\.(?=\s|$)", "", text, flags=re.S)
+            longer += "\n\n" + more
+    text += longer
     text = re.sub(r"\bSee\s+\w+\.\w+( for the \w+)?\.\s*", "", text)
     named = r"[:;]\s+(for its columns )?see\s+\w+\.\w+(, for expressions \w+\.\w+)?\."
     return escape(re.sub(named, ".", text)).strip()

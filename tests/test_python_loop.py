@@ -60,8 +60,14 @@ def test_a_notebook_runs_the_whole_loop(tmp_path):
     found = digits(300, wrong=0.2)
     folders(tmp_path / "photos", pd.concat([found, found.tail(1).assign(id="again")]))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in LOOP])
-    place = dict(metadata=dict(path=str(tmp_path)))
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place).execute()
+    place, seen = dict(metadata=dict(path=str(tmp_path))), []
+
+    class Watching(NotebookClient):
+        def process_message(self, msg, cell, cell_index):
+            seen.append(msg["content"].get("data", {}).get("text/plain", ""))
+            return super().process_message(msg, cell, cell_index)
+
+    Watching(notebook, timeout=600, kernel_name="python3", resources=place).execute()
     results = [
         next((o.data for o in cell.outputs if o.output_type == "execute_result"), {})
         for cell in notebook.cells
@@ -75,7 +81,11 @@ def test_a_notebook_runs_the_whole_loop(tmp_path):
     assert results[-1]["text/plain"] == "301"
     assert (tmp_path / "report.html").exists() and (tmp_path / "out" / "manifest.csv").exists()
     said = "".join(o.text for c in notebook.cells for o in c.outputs if o.output_type == "stream")
-    assert "scanning" in said and "training" in said, "bars while one waits"
+    assert any("embedding: " in text for text in seen), "progress while one waits"
+    assert any(text.startswith("training") for text in seen)
+    saved = nbformat.writes(notebook)
+    assert "\\r" not in said and "embedding: " not in saved, "and none in what is saved"
+    assert "read as: a folder" in said or "read as: class folders" in said
 
 
 # ---- in: arrays, frames, a model
@@ -88,6 +98,7 @@ def arrays_once(tmp_path_factory):
     images, labels = as_arrays(found)
     bench = assay.create(tmp_path_factory.mktemp("arrays") / "bench")
     bench.add(images, labels, found["split"], who="ann", progress=False)
+    assert bench.status()["sources"][0]["kind"] == "arrays of images"
     bench.scan(embedder="pixels", progress=False)
     return found, bench
 
@@ -116,6 +127,7 @@ def test_a_frame_may_hold_paths_bytes_arrays_or_pil_images(tmp_path, monkeypatch
         frame = pd.DataFrame(dict(image=images, label=found.label, weight=3.5))
         bench = assay.create(tmp_path / name).add(frame, progress=False)
         assert bench.state().label.value_counts().equals(found.label.value_counts()), name
+        assert bench.status()["sources"][0]["kind"] == "a DataFrame", name
         assert '"weight": 3.5' in bench.state().meta.iloc[0]
         assert len(bench.dataset()[0][0].tobytes()) == 8 * 8 * 3
     indexed = pd.DataFrame(dict(image=paths, label=list(found.label)), index=list(found.id))
@@ -163,6 +175,17 @@ def test_a_scikit_learn_model_judges_out_of_fold_and_copies_share_a_fold(tmp_pat
     assert scores.is_label_issue[planted].mean() > 0.6
     assert scores.is_label_issue[~planted].mean() < 0.2
     assert planted[scores.sort_values("label_score").index[:60]].mean() > 2 * planted.mean()
+
+
+def test_a_mistyped_method_or_argument_is_named(arrays_once):
+    bench = arrays_once[1]
+    with pytest.raises(AttributeError, match="has no qeue: did you mean queue[?]"):
+        bench.qeue(5)
+    with pytest.raises(AttributeError, match="no attribute 'creat': did you mean create[?]"):
+        assay.creat("x")
+    with pytest.raises(UserError, match="found m\nhint: did you mean n[?] it takes n, random"):
+        bench.queue(m=5)
+    assert not hasattr(bench, "__array__") and not hasattr(bench, "nothing_like_it")
 
 
 def test_a_class_without_predict_proba_is_no_model(arrays_once):
@@ -307,12 +330,15 @@ def test_no_text_breaks_out_of_what_a_notebook_shows(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_experiment_from_python_says_its_verdict_and_the_page_is_written(scanned, tmp_path):
+def test_an_experiment_from_python_says_its_verdict_and_the_page_is_written(
+    scanned, tmp_path, capsys
+):
     queue = scanned.queue(60)
     truth = truth_of(scanned)[queue["sample"]].to_numpy()
     scanned.edit(queue[["sample"]].assign(label=truth), who="ann")
     plan = dict(versions=["v1", "HEAD"], architectures=["probe"], seeds=2)
-    report = scanned.experiment(plan, tmp_path / "report.html", progress=False)
+    report = scanned.experiment(plan, tmp_path / "report.html")
+    assert report.data["verdict_lines"][0] in capsys.readouterr().out, "a script sees it, too"
     assert report.path.exists() and report.verdict in repr(report)
     html = report._repr_html_()
     assert pictures(html) and "no random control" in html and str(report.path) in html

@@ -31,6 +31,8 @@ def draw(bench: Bench) -> None:
     if not busy:
         draw_next_step(bench, status["advice"])
     st.html(cards_html(status_cards(status)))
+    if status["weak_model"]:
+        st.warning(status["weak_model"])
     one, two = st.columns(2, gap="large")
     with one:
         st.markdown("### Classes, without the test split")
@@ -47,7 +49,7 @@ def draw(bench: Bench) -> None:
             st.dataframe(class_rows(status["classes_reviewed"]), hide_index=True, width="stretch")
             st.caption(
                 "By given label. A rate takes 30 labels reviewed at random; before that you see "
-                "counts. Flagged is what the model doubts now, out of sample."
+                "counts. Flagged is what a model that has not seen it doubts now."
             )
     if status["network"] and (old := status["network"]["changed"] + status["network"]["new"]):
         st.caption(

@@ -14,7 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from assay.app.server.links import AccessKeys
+from assay.app.server.links import KEY_SECONDS, AccessKeys
 from assay.app.server.timeouts import Receive, limit_body_time
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -33,13 +33,13 @@ HEADERS = (
     (b"x-frame-options", b"SAMEORIGIN"),
 )
 UNKNOWN = (
-    "no token: open the link that `assay app` printed, with all that stands after the ?; "
-    "`assay app --link` prints another"
+    "no token: open the link that `assay app` printed, with all that stands after the ?; {another}"
 )
 USED = (
-    "the token of this link was used, or is too old: a link opens once, in one browser; "
-    "`assay app --link` prints another"
+    "the token of this link was used, or is too old: a link opens once, in one browser; {another}"
 )
+# its folder's name alone: whoever has no key need not know where it lies
+ANOTHER = "`assay app --link -b {bench}`, where the workbench of {bench} runs, prints another"
 REDIRECT = (
     '<!doctype html><meta charset="utf-8">'
     '<meta http-equiv="refresh" content="0;url={to}"><title>Assay</title>'
@@ -60,6 +60,7 @@ class AccessCheck:
     def __init__(self, app: Callable, keys: AccessKeys, port: int, hosts: tuple = LOCAL):
         self.app, self.keys, self.hosts = app, keys, {h.lower() for h in hosts}
         self.headers = (*HEADERS, (b"content-security-policy", content_policy().encode()))
+        self.another = ANOTHER.format(bench=keys.bench)
         self.cookie = f"assay-{port}"  # cookies know no ports: two workbenches must not share one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,9 +75,11 @@ class AccessCheck:
             key = None if known else self.keys.exchange_link(token)
             if known or key:
                 return await self.let_in(scope, send, key)
-            return await refuse_request(scope, receive, send, USED)
+            problem = USED.format(another=self.another)
+            return await refuse_request(scope, receive, send, problem)
         if not known:
-            return await refuse_request(scope, receive, send, UNKNOWN)
+            problem = UNKNOWN.format(another=self.another)
+            return await refuse_request(scope, receive, send, problem)
         if scope["type"] == "http":
             receive = limit_body_time(receive, scope["path"].startswith("/assay/"))
 
@@ -118,7 +121,9 @@ class AccessCheck:
         to = f"/{at}?{urlencode(rest)}" if rest else f"/{at}"
         headers = [(b"content-type", b"text/html"), (b"cache-control", b"no-store"), *HEADERS]
         if key:
-            cookie = f"{self.cookie}={key}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = (
+                f"{self.cookie}={key}; HttpOnly; SameSite=Strict; Path=/; Max-Age={KEY_SECONDS}"
+            )
             headers.append((b"set-cookie", cookie.encode()))
         await send(dict(type="http.response.start", status=200, headers=headers))
         body = REDIRECT.format(to=escape(to)).encode()

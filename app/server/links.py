@@ -16,6 +16,7 @@ from typing import Literal
 
 from assay.curation.errors import UserError
 from assay.curation.system.user_cache import cache_folder
+from assay.curation.text import escape_controls
 
 LINK_SECONDS, KEY_SECONDS = 24 * 3600, 30 * 24 * 3600  # how long each is good, a link unopened
 Kind = Literal["link", "key"]
@@ -29,6 +30,7 @@ class AccessKeys:
     """
 
     def __init__(self, bench: str | Path):
+        self.bench = escape_controls(Path(bench).absolute().name)
         digest = sha256(str(Path(bench).absolute()).encode()).hexdigest()
         self.folder = cache_folder("door", digest[:24])
         self.own_files: list[Path] = []  # they go when the workbench does

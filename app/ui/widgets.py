@@ -97,7 +97,8 @@ def ask_reviewer(bench: Bench | None = None) -> str:
     """
     who = st.text_input(
         "Your name",
-        st.query_params.get("who", ""),
+        # a page that was opened by a link has no query yet
+        st.query_params.get("who") or st.session_state.get("who", ""),
         placeholder="your name",
         label_visibility="collapsed",
         max_chars=300,

@@ -43,3 +43,10 @@ def read_settings(bench: Bench) -> dict:
             f"run: assay scan -b {bench.given}",
         )
     return json.loads(found[0][0])
+
+
+def uses_tiny_images(bench: Bench) -> bool:
+    """Whether the last scan's model saw tiny images alone (--embedder pixels)."""
+    asked = read_settings(bench)
+    own = asked["folder"].startswith("own-") or asked["probabilities"] == "own"
+    return asked["embedder"] == "pixels" and not own

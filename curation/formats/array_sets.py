@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.array_names import (
     IMAGES,
     LABELS,
@@ -61,11 +61,15 @@ def pair_arrays(
         named = [a for a in deep if a.name == asked or asked.lower() in a.words]
     if not named:
         found = ", ".join(f"{a.name or file} {a.dtype} {a.shape}" for a in arrays[:12])
-        raise UserError(
-            f"expected an array of images, (n, h, w) or (n, h, w, 3) of uint8, found"
-            f" {found or 'none of numbers: structs, cells or text'}",
-            "name another with --image-column, or reshape it: images.reshape(n, h, w)",
+        problem = (
+            "expected an array of images, (n, h, w) or (n, h, w, 3) of uint8, found"
+            f" {found or 'none of numbers: structs, cells or text'}"
         )
+        hint = "name another with --image-column, or reshape it: images.reshape(n, h, w)"
+        names = [a.name for a in arrays]
+        if asked and asked not in names:
+            raise UnknownColumn(f"{problem}, and none called {asked}", hint, asked, names)
+        raise UserError(problem, hint)
     by_split: dict[str | None, list[ArrayInfo]] = {}
     for array in named:
         check_images(array, file)
@@ -136,9 +140,11 @@ def choose_label_array(
     if asked:
         could = [a for a in could if a.name == asked or asked.lower() in a.words]
         if not could:
-            raise UserError(
+            raise UnknownColumn(
                 f"expected an array {asked} with a label for each of {images.name}, found none",
                 f"found {', '.join(a.name for a in arrays)}",
+                asked,
+                [a.name for a in arrays],
             )
     named = [a for a in could if role_words(a) & LABELS] or could
     if len(named) > 1:

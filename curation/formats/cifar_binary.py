@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, Unread
 from assay.curation.formats.moves import iter_changes
 from assay.curation.media.containers.cifar import PIXELS, count_labels
@@ -198,7 +198,9 @@ def label_kinds(file: Path, options: ImportOptions) -> list[str]:
     kinds = ["label"] if count_bytes(file) == 1 else ["coarse", "fine"]
     asked = options.columns.get("label")
     if asked and asked not in (*kinds, "none"):
-        raise UserError(f"expected --label-column {' or '.join(kinds)}, found {asked}", "")
+        raise UnknownColumn(
+            f"expected --label-column {' or '.join(kinds)}, found {asked}", "", asked, kinds
+        )
     return kinds
 
 

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.split_words import SPLITS
 from assay.curation.text import format_count
@@ -37,11 +37,16 @@ def choose_field(name: str, rows: list[dict], options: ImportOptions) -> str | N
         return asked
     if asked or not fields:
         others = ", ".join(f"{field} ({', '.join(sorted(k))})" for field, k in kinds.items())
-        raise UserError(
-            f"expected a field of one classification a sample in {name}, found {others or 'none'}",
-            "boxes, masks and several labels a sample are not read yet; "
-            "--pictures-only imports the images without labels",
+        problem = (
+            f"expected a field of one classification a sample in {name}, found {others or 'none'}"
         )
+        hint = (
+            "boxes, masks and several labels a sample are not read yet; "
+            "--pictures-only imports the images without labels"
+        )
+        if asked and asked not in kinds:
+            raise UnknownColumn(problem, hint, asked, kinds)
+        raise UserError(problem, hint)
     if len(fields) == 1 or "ground_truth" in fields:
         return fields[0] if len(fields) == 1 else "ground_truth"
     readings = [Reading(describe_field(rows, f), f"--label-column {f}") for f in fields]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.formats import uploads
 from assay.curation.formats.base import ImportOptions, Source
+from assay.curation.formats.objects import Held
 from assay.curation.formats.read import make_source, read_source
 from assay.curation.formats.table_cells import Places, Table
 from assay.curation.formats.table_columns import choose_image_column
@@ -27,31 +28,29 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_frame(
-    bench: Bench, frame: pd.DataFrame, options: ImportOptions, notes: Sequence[str] = ()
-) -> Iterator[Path | Source]:
-    """Yield what can be imported of a frame, called options.name.
+def open_frame(bench: Bench, held: Held, options: ImportOptions) -> Iterator[Source]:
+    """Yield what can be imported of a frame or arrays, called options.name.
 
     Its columns are those of a table: see formats.tables. Images that are arrays, PIL images or bytes are written into
     the bench, as one Parquet file, for they lie nowhere else; what could not be imported goes again.
-    notes: what was done to the images before.
     """
     import pandas as pd
 
+    frame = held.frame
     if not isinstance(frame.index, pd.RangeIndex) and "id" not in frame:
         frame = frame.reset_index(names="id")
     frame = frame.rename(columns=str)
     pictures = [c for c in frame if is_picture(first_value(frame[c]))]
     frame = frame.assign(**{c: [encode_image(v) for v in frame[c]] for c in pictures})
     if not any(isinstance(first_value(frame[c]), bytes | dict) for c in frame):
-        yield list_paths(frame, options)
+        yield replace(list_paths(frame, options), kind=held.kind)
         return
     with io.BytesIO() as file:
         frame.to_parquet(file, index=False)
         path = uploads.receive_upload(bench, file, f"{options.name}.parquet")
     with uploads.open_source(bench, path) as there:
-        source = read_source(there, options) if notes else there
-        yield replace(source, notes=[*notes, *source.notes]) if notes else there
+        source = read_source(there, options)
+        yield replace(source, kind=held.kind, notes=[*held.notes, *source.notes])
 
 
 def list_paths(frame: pd.DataFrame, options: ImportOptions) -> Source:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.hf_features import LONGEST_CAPTION, Features
 from assay.curation.formats.table_labels import LABELS, holds_classes
@@ -46,7 +46,7 @@ def choose_columns(
     for role, column in asked.items():
         if column != "none" and column not in features.types:
             known = list(features.types)
-            raise UnknownName(
+            raise UnknownColumn(
                 f"expected a column {column} in {name}, found {', '.join(known)}",
                 f"--{role}-column takes one of these",
                 column,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError, shorten
 from assay.curation.formats.base import ImportOptions
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import format_count
@@ -45,9 +45,11 @@ def choose_image(datas: list[dict], options: ImportOptions, name: str) -> str:
     )
     if asked:
         if not any(asked in data for data in datas):
-            raise UserError(
+            raise UnknownColumn(
                 f"expected a field {asked} in the tasks of {name}, found {', '.join(seen) or 'none'}",
                 "--image-column takes one of these",
+                asked,
+                seen,
             )
         return asked
     if not seen:
@@ -93,9 +95,11 @@ def choose_control(rows: list[dict], options: ImportOptions, name: str) -> tuple
         return None, "image"
     if asked:
         if asked not in shown:
-            raise UserError(
+            raise UnknownColumn(
                 f"expected choices called {asked} in {name}, found {', '.join(shown) or 'none'}",
                 "--label-column takes one of these",
+                asked,
+                shown,
             )
         return asked, shown[asked]
     if others:
@@ -153,9 +157,11 @@ def choose_column(rows: list[dict], image: str, options: ImportOptions, name: st
         return None
     if asked:
         if asked not in names:
-            raise UserError(
+            raise UnknownColumn(
                 f"expected a column {asked} in {name}, found {', '.join(names)}",
                 "--label-column takes one of these",
+                asked,
+                names,
             )
         return asked
     last = [key for key in names if key not in (*OF_ROWS, image)]

@@ -21,6 +21,7 @@ class Held:
 
     frame: pd.DataFrame
     name: str  # what such a source is called
+    kind: str  # what it is, in words
     notes: list[str] = field(default_factory=list)
 
 
@@ -35,17 +36,21 @@ def read_object(source: Any, labels: Any = None, split: Iterable[str] | str = ""
     if is_frame(source):
         if hasattr(source, "collect"):  # polars' LazyFrame
             source = source.collect()
-        return Held(source if isinstance(source, pd.DataFrame) else source.to_pandas(), "frame")
+        return Held(
+            source if isinstance(source, pd.DataFrame) else source.to_pandas(),
+            "frame",
+            "a DataFrame",
+        )
     if isinstance(source, dict) and "target" in source:
         return read_bunch(source)
     if is_of(source, "torch.utils.data", "torchvision"):
-        return Held(read_dataset(source, split), "dataset")
+        return Held(read_dataset(source, split), "dataset", "a torch Dataset")
     if not hasattr(source, "__iter__"):
         raise UserError(
             f"expected a path, a frame, images, a torch Dataset or a Bunch, found {type(source)}",
             "bench.add(images, labels=labels) takes arrays",
         )
-    return Held(make_frame(source, labels, split), "arrays")
+    return Held(make_frame(source, labels, split), "arrays", "arrays of images")
 
 
 def is_frame(source: Any) -> bool:
@@ -131,7 +136,9 @@ def read_bunch(bunch: dict) -> Held:
     images, notes = scale_images(np.asarray(bunch["images"]))
     frame = make_frame(images, bunch["target"])
     names = bunch.get("target_names")
-    return Held(frame.assign(label=name_classes(list(frame.label), names)), "bunch", notes)
+    return Held(
+        frame.assign(label=name_classes(list(frame.label), names)), "bunch", "a Bunch", notes
+    )
 
 
 def scale_images(images: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -153,11 +153,12 @@ def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
         )
     if found := choose_best(formats, matches):
         return found
+    if not path.exists():
+        problem = f"expected a folder or a file to import, found nothing at {path}"
+        raise MissingFile(problem, "check the path", path)
     readable = [*formats, *list_formats(ArchiveFormat)]
     suffixes = sorted({suffix for f in readable for suffix in f.suffixes})
     expected = f"expected a folder or a file that ends in {' '.join(suffixes)}"
-    if not path.exists():
-        raise MissingFile(f"{expected}, found nothing at {path}", "check the path", path)
     whys = "; ".join(f"{f.name} {match.why}" for f, match in zip(formats, matches))
     raise UserError(f"{expected}, found another kind of file at {path}", f"{whys}: check the path")
 

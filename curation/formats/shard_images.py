@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions, Unread
 from assay.curation.formats.shard_files import ShardSample, find_shards, is_image, read_shards
 from assay.curation.formats.shard_labels import NAMES, as_label
@@ -39,9 +39,11 @@ def find_images(
             ],
         )
     if asked and asked not in counts:
-        raise UserError(
+        raise UnknownColumn(
             f"expected images that end in .{asked}, found {', '.join(counts) or 'none'}",
             "--image-column takes one of these",
+            asked,
+            counts,
         )
     found, unread = [], []
     use_columns(samples, options)
@@ -83,7 +85,7 @@ def use_columns(samples: list[ShardSample], options: ImportOptions) -> None:
     for role in ("split", "id", "group"):
         column = options.columns.get(role)
         if column and column != "none" and column not in cells:
-            raise UnknownName(
+            raise UnknownColumn(
                 f"expected an ending or a JSON field {column}, found {', '.join(sorted(cells))}",
                 f"--{role}-column takes one of these",
                 column,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.shard_files import TEXTS, ShardSample
 from assay.curation.formats.table_labels import holds_classes
 
@@ -71,7 +71,7 @@ def choose_labels(
     if asked == "none":
         return ShardLabels([], None)
     if asked and asked not in cells:
-        raise UnknownName(
+        raise UnknownColumn(
             f"expected an ending or a JSON field {asked}, found {', '.join(cells)}",
             "--label-column takes one of these",
             asked,

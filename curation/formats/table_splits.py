@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.curation.errors import AmbiguousSource, Reading, UnknownName
+from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import plain_name
@@ -22,7 +22,7 @@ def choose_column(
     """Choose the column asked for, else the first called one of `words`."""
     names = [*table.columns, *(table.byte_columns if option == "image" else [])]
     if asked and asked not in names and asked != "none":
-        raise UnknownName(
+        raise UnknownColumn(
             f"expected a column {asked}, found {', '.join(names)}",
             f"--{option}-column takes one of these",
             asked,

@@ -40,6 +40,8 @@ from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
 from assay.curation.versioning.class_list import numbered_classes
+from assay.curation.versioning.expressions import is_expression
+from assay.curation.versioning.pointers import find_position
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def export_version(
     about = dict(
         version=str(version),
         tree=states.hash_tree(samples.set_index("sample_id")),
-        commit=version if version in set(bench.commits().name) else None,
+        commit=name_commit(bench, version),
         samples=len(samples),
     )
     notes: list[str] = []
@@ -102,6 +104,17 @@ def export_version(
             notes += writers[format].write(partial, export) or []
         (partial / "assay.json").write_text(json.dumps(about, indent=1))
     return about | dict(folder=str(folder), format=format, notes=notes)
+
+
+def name_commit(bench: Bench, version: str | int) -> str | None:
+    """Name the commit that a version is, if it is one: HEAD may be the last."""
+    commits = bench.commits()
+    if version in set(commits.name):
+        return str(version)
+    if is_expression(version):
+        return None
+    same = commits.name[commits.upto == find_position(bench, version)]
+    return str(same.iloc[-1]) if len(same) else None
 
 
 @dataclass(frozen=True)

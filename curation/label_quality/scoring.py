@@ -15,6 +15,8 @@ from assay.curation.tasks.classification import TASK, class_indices
 if TYPE_CHECKING:
     import pandas as pd
 
+UNSEEN = "a model that has not seen it"  # what out of sample means
+
 
 def without_locked(state: pd.DataFrame) -> pd.DataFrame:
     """Leave test and guard out, which no score may read.
@@ -98,9 +100,9 @@ def explain_labels(bench: Bench, state: pd.DataFrame, rows: pd.DataFrame) -> lis
     same = (labels == np.where(suggested < 0, -2, suggested)[:, None]).sum(1)
     total = (near >= 0).sum(1)
     return [
-        f"{p:.0%} {s} out of sample, {q:.0%} {g}; {a} of {n} nearest neighbours labelled {s}"
+        f"{UNSEEN}: {p:.0%} {s}, {q:.0%} {g}; {a} of {n} nearest neighbours labelled {s}"
         if s != g
-        else f"{p:.0%} {s} out of sample, as labelled; {a} of {n} nearest neighbours labelled {s}"
+        else f"{UNSEEN}: {p:.0%} {s}, as labelled; {a} of {n} nearest neighbours labelled {s}"
         for p, s, q, g, a, n in zip(
             rows.confidence, rows.suggestion, rows.score, rows.label, same, total
         )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownClass, UserError
 from assay.curation.review import audit
 from assay.curation.review.label_noise import estimate_noise
 from assay.curation.statistics import estimates
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.classification import TASK, NoSuchClass
 from assay.curation.versioning import decision_cells, states
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ["audit", "row", "image", "label", "verdict", "why", "seconds"]
+KNOWN = (*COLUMNS, "line")
+MEND = "mend these lines; a class that is new on purpose: assay classes add NAME, then again"
 SHOWN = 20  # bad lines, or rows without an answer, that a message names
 
 
@@ -33,7 +36,8 @@ def apply_answers(bench: Bench, frame: pd.DataFrame, who: str) -> dict:
 
     frame: of strings, see decision_cells.read_decisions. The version is the audit's own.
     Returns {audit, batch, before (the version of what was open), version, split, audited, wrong,
-    unsure, repeats, repeats_agree, agreement (Wilson interval), noise (see estimate_noise)}.
+    unsure, repeats, repeats_agree, agreement (Wilson interval), unread_columns (of one's own), noise
+    (see estimate_noise)}.
     """
     if not who:
         raise UserError("expected to know who audits, found nobody", "say --who NAME")
@@ -71,6 +75,7 @@ def apply_answers(bench: Bench, frame: pd.DataFrame, who: str) -> dict:
         repeats=len(twice),
         repeats_agree=agree,
         agreement=estimates.wilson_interval(agree, len(twice)) if twice else None,
+        unread_columns=decision_cells.list_unread(frame.columns, KNOWN)[0],
         noise=estimate_noise(bench, rule["split"]),
     )
 
@@ -97,7 +102,7 @@ def commit_open_work(bench: Bench, who: str) -> str | None:
 def find_rule(bench: Bench, frame: pd.DataFrame) -> dict:
     """Find the rule of the audit that a filled sheet belongs to."""
     missing = [c for c in ("audit", "row", "label", "verdict") if c not in frame]
-    unknown = [c for c in frame.columns if c not in (*COLUMNS, "line")]
+    _, unknown = decision_cells.list_unread(frame.columns, KNOWN)
     if missing or unknown or not len(frame):
         odd = [f"no {c}" for c in missing] + [f"also {c}" for c in unknown]
         raise UserError(
@@ -115,6 +120,18 @@ def find_rule(bench: Bench, frame: pd.DataFrame) -> dict:
     return rule
 
 
+def refuse_lines(bad: list[tuple[str, ValueError]]) -> UserError:
+    """Make the error that names bad lines: (text, what is wrong)."""
+    shown = "\n  ".join(text for text, _ in bad[:SHOWN])
+    problem = f"expected answers to this sheet, found {len(bad)} bad line(s):\n  {shown}"
+    labels = [e.label for _, e in bad if isinstance(e, NoSuchClass)]
+    if len(labels) < len(bad):
+        return UserError(problem, MEND)
+    error = UnknownClass(problem, MEND, labels[0], ())
+    error.suggestions = bad[0][1].suggestions
+    return error
+
+
 def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> dict[str, Answers]:
     """Read what a sheet says of each sample: {sample: Answers}.
 
@@ -127,8 +144,6 @@ def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> di
     for line, cells in zip(lines, frame.fillna("").to_dict("records")):
         row = str(cells["row"]).strip().removesuffix(".0")
         label, verdict = str(cells["label"]), str(cells["verdict"]).strip()
-        if label not in classes:  # what a spreadsheet makes of whole numbers
-            label = label.removesuffix(".0")
         try:
             if not row.isdecimal() or not 1 <= int(row) <= len(rows) or int(row) in said:
                 raise ValueError(f"row {row!r} is not on the sheet, or twice")
@@ -136,21 +151,16 @@ def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> di
                 raise ValueError(
                     f"expected a label, or verdict unsure, found {label!r} and {verdict!r}"
                 )
-            if label and label not in classes:
-                shown = ", ".join(classes[:12])
-                raise ValueError(f"expected one of the classes {shown}, found {label!r}")
+            if label:
+                label = TASK.parse(label, classes)
             if not label and not verdict:
                 empty.append(int(row))
             seconds = decision_cells.parse_number(cells.get("seconds", ""))
             said[int(row)] = (label or None, str(cells.get("why", "")), seconds)
         except ValueError as e:
-            bad.append(f"line {line}: {e}")
+            bad.append((f"line {line}: {e}", e))
     if bad:
-        raise UserError(
-            f"expected answers to this sheet, found {len(bad)} bad line(s):\n  "
-            + "\n  ".join(bad[:SHOWN]),
-            "mend these lines; a class that is new on purpose: assay classes add NAME, then again",
-        )
+        raise refuse_lines(bad)
     empty = sorted({*empty, *(set(range(1, len(rows) + 1)) - set(said))})
     if empty:
         more = f" ... and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import NotScanned, UserError
-from assay.curation.features.scan_settings import rescan_command
+from assay.curation.features.scan_settings import rescan_command, uses_tiny_images
 from assay.curation.issues.leakage import find_restored
 from assay.curation.review.progress import find_wrong
 from assay.curation.slicing.gaps import load_last_gaps
@@ -197,6 +197,15 @@ def suggest_audit(now: Situation) -> Step | None:
     return Step("Audit the test labels", why, f"assay audit -n {min(200, test['n'])}", "audit")
 
 
+def suggest_embedder(now: Situation) -> Step | None:
+    """Scan with lite0, where tiny images do not tell the classes apart."""
+    weak = now.status["weak_model"]
+    if not weak or not uses_tiny_images(now.bench):
+        return None
+    why = f"{weak[:1].upper()}{weak[1:]}."
+    return Step("Scan with another embedder", why, "assay scan --embedder lite0", "overview")
+
+
 def suggest_review(now: Situation) -> Step | None:
     """Review while many labels are flagged."""
     flagged = now.status["issues"].get("label", 0)
@@ -210,6 +219,8 @@ def suggest_review(now: Situation) -> Step | None:
         f"{flagged:,} of {of:,} train and val labels look wrong to a model that did not see them, "
         f"and nobody has reviewed these. {so_far}"
     )
+    if now.status["weak_model"]:
+        why += " But many of these flags are the model's own errors: see the note."
     return Step("Review", why, "assay queue -n 200 --csv queue.csv", "review")
 
 
@@ -263,6 +274,7 @@ RULES = (
     suggest_commit,
     suggest_measuring,
     suggest_audit,
+    suggest_embedder,
     suggest_review,
     suggest_small_commit,
     suggest_first_run,

@@ -92,6 +92,30 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     )
 
 
+DRAWN = """select distinct sample from edits
+where kind = 'edit' and suggested ->> 'random' = 'true'"""
+
+
+def count_waiting(bench: Bench, state: pd.DataFrame) -> int:
+    """Count reviewed samples that were drawn at random and stand behind a gap in that order."""
+    order = sampling.random_order(state)
+    reviewed = order[state.reviewed[order].to_numpy(bool)].difference(
+        sampling.random_stratum(state)
+    )
+    return len(reviewed.intersection([sample for (sample,) in bench.rows(DRAWN)]))
+
+
+def describe_waiting(review: dict, waiting: int) -> str:
+    """Say how many random reviews do not count yet, and why; "" where all do."""
+    counted = review["sure_at_random"] + review["unsure_at_random"]
+    if not waiting:
+        return ""
+    return (
+        f"{counted + waiting:,} drawn at random are decided, {counted:,} count: the others do when those "
+        "that were drawn before them are decided, or a rate would leave out what is put off"
+    )
+
+
 def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     """Count what the random stratum says of each class.
 

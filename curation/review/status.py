@@ -11,6 +11,7 @@ from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
 from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
+from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
@@ -61,8 +62,10 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
         review=progress.summarize_reviews(bench, state),
+        waiting_at_random=progress.count_waiting(bench, state),
         classes_reviewed=[],
         network=None,
+        weak_model=None,
     )
     found = waits = None  # the open issues, or why there are none yet
     try:
@@ -74,6 +77,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
         if scan_settings.is_scanned(bench):
             out["network"] = judges.second_opinion_age(bench, state)
+            out["weak_model"] = find_weak_model(bench, out)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
     except UserError as e:
         waits = e
@@ -83,6 +87,13 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     else:
         out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
     return out
+
+
+def find_weak_model(bench: Bench, status: dict) -> str | None:
+    """Warn where the scan's model contradicts too many labels; else None."""
+    judged = sum(status["splits"].get(split, 0) for split in ("train", "val"))
+    unreviewed = judged - status["review"]["reviewed"]
+    return warn_of_weak_model(bench, status["issues"].get("label", 0), unreviewed)
 
 
 def order_counts(bench: Bench, counts: pd.Series, version: str) -> dict[str, int]:

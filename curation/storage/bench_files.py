@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from assay.curation.errors import UserError
@@ -80,3 +81,11 @@ def find_unknown(bench: str | Path) -> list[Path]:
         elif endings := ARRAYS[path.name]:
             out += [p for p in path.rglob("*") if not p.is_dir() and not p.name.endswith(endings)]
     return sorted(out)
+
+
+def remove_empty_folders(inside: Path, folders: list[Path]) -> None:
+    """Remove the empty folders in a folder, then others, the deepest first."""
+    inner = [folder for folder, _, _ in os.walk(inside, topdown=False)]
+    for folder in [*inner, *folders]:
+        with suppress(OSError):  # what holds something stays
+            os.rmdir(folder)

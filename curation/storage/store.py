@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +17,7 @@ import duckdb
 from assay.curation.errors import NoBench, UserError
 from assay.curation.storage.access import FileAccess
 from assay.curation.storage.backup import suggest_backup
-from assay.curation.storage.bench_files import refuse_links
+from assay.curation.storage.bench_files import refuse_links, remove_empty_folders
 from assay.curation.storage.catalog import schema_error
 from assay.curation.storage.engine import FILE_ERRORS, SETTINGS
 from assay.curation.storage.queries import run_query
@@ -38,7 +37,7 @@ from assay.curation.storage.schema import (
     find_invalid_edits,
 )
 from assay.curation.system import permissions
-from assay.curation.text import check_text, format_count
+from assay.curation.text import check_person, format_count
 from assay.curation.times import now
 
 if TYPE_CHECKING:
@@ -90,18 +89,19 @@ class Store(FileAccess):
                     self.made = Made(new, group)
             permissions.set_modes(self.path, group)
 
-    def remove_empty(self) -> None:
+    def remove_empty(self, error: BaseException | None = None) -> None:
         """Remove a bench that was just made, and into which nothing came.
 
-        With the folders that were made for it; but what was decoded stays, for the next try.
+        With the folders that were made for it; but what was decoded stays, for the next try, and
+        `error`, for which nothing came, says so.
         """
-        if self.made is None or self.rows("select 1 from edits limit 1"):
+        if self.made is None or not self.file.exists() or self.rows("select 1 from edits limit 1"):
             return
         for file in (FILE, f"{FILE}.wal", ".lock"):
             (self.path / file).unlink(missing_ok=True)
-        with suppress(OSError):
-            for folder in self.made.folders:
-                folder.rmdir()
+        remove_empty_folders(self.arrays, self.made.folders)
+        if isinstance(error, UserError) and self.arrays.exists():
+            error.add_hint(f"what was decoded stays in {self.given} for the next try")
         self.inode = None
         self.states.clear()
         self.positions.clear()
@@ -245,7 +245,7 @@ class Store(FileAccess):
         edits  # columns sample, field, value; else the defaults below; ts where it is not now
         batch  # its name, or one for each row
         """
-        check_text(who, "the name of who decides")
+        check_person(who)
         defaults = dict(origin=batch, verdict="set", why="", suggested=None, seconds=None)
         defaults["ts"] = now()
         edits = edits.assign(

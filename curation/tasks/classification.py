@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class NoSuchClass(ValueError):
     """A label that no sample has; `label` says which."""
 
-    def __init__(self, problem: str, label: str) -> None:
+    def __init__(self, problem: str, label: str, meant: list[str]) -> None:
         super().__init__(problem)
-        self.label = label
+        self.label, self.suggestions = label, meant
 
 
 def parse_label(cell: str, classes: Collection[str]) -> str:
@@ -34,9 +34,10 @@ def parse_label(cell: str, classes: Collection[str]) -> str:
     if cell.removesuffix(".0") in classes:
         return cell.removesuffix(".0")
     some = ", ".join(escape_controls(c) for c in sorted(classes)[:12])
-    meant = [escape_controls(c) for c in suggest_names(cell, classes)]
+    meant = suggest_names(cell, classes)
+    asked = ask_meant([escape_controls(c) for c in meant])
     raise NoSuchClass(
-        f"expected one of the classes {some}, found {cell!r}. {ask_meant(meant)}".strip(), cell
+        f"expected one of the classes {some}, found {cell!r}. {asked}".strip(), cell, meant
     )
 
 

@@ -16,7 +16,7 @@ from assay.curation.storage.schema import new_batch
 from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.times import iso_time, to_stored
 from assay.curation.versioning import class_list, class_names, edits, later_edits, states, undo
-from assay.curation.versioning.decision_cells import DECISIONS
+from assay.curation.versioning.decision_cells import DECISIONS, list_unread
 from assay.curation.versioning.live_edits import SPOKEN
 from assay.curation.versioning.rules import append_rule
 
@@ -45,8 +45,8 @@ def apply_decisions(
     changed meanwhile), already (samples that were so), newer (samples that others had decided since),
     own_newer (samples that `who` had decided since, and changes back), reasons_left_out (of rows of
     which nothing is stored), unsure, read_as ({a name that was given up: what its class is called
-    now}, of the labels that say one), new_classes ({name: names that look like it}), rescored}. All
-    or nothing: UserError names bad rows.
+    now}, of the labels that say one), new_classes ({name: names that look like it}), unread_columns
+    (of one's own), rescored}. All or nothing: UserError names bad rows.
     """
     if not who:
         raise UserError("expected to know who decides, found nobody", "say --who NAME")
@@ -94,6 +94,7 @@ def apply_decisions(
         unsure=int(count.get("unsure", 0)),
         read_as=read_as,
         new_classes=list_new(rows, before),
+        unread_columns=list_unread(decisions.columns, edits.KNOWN)[0],
         rescored=bench.rescore() if len(rows) else False,
     )
 

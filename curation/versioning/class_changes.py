@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from assay.curation.errors import UnknownName, UserError, suggest_names
+from assay.curation.errors import UnknownClass, UserError, suggest_names
 from assay.curation.splits import SPLITS
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
@@ -89,11 +89,15 @@ def check_rename(names: ClassNames, known: set[str], old: str, new: str) -> None
 def explain_unknown(names: ClassNames, known: set[str], name: str) -> UserError:
     """Say what a name is that no class has."""
     if now := names.former_names(known).get(name):
-        return UserError(
+        error = UnknownClass(
             f"expected a class, found {name!r}, which is called {now!r} now",
             f"say {now!r}; `assay log --batches` says who renamed it",
+            name,
+            (),
         )
-    return UnknownName(
+        error.suggestions = [now]
+        return error
+    return UnknownClass(
         f"expected a class, found {name!r}",
         "`assay classes` lists them",
         name,
@@ -330,7 +334,7 @@ def check_parent(entries: dict[str, Any], known: set[str], name: str, parent: st
     if parent is None:
         return
     if parent not in known and parent not in entries:
-        raise UnknownName(
+        raise UnknownClass(
             f"expected a class as parent of {name!r}, found {parent!r}",
             f"add it first: assay classes add {parent!r}",
             parent,

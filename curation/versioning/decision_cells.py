@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.csv_files import BadCsv, read_rows
-from assay.curation.errors import UserError, require_file
+from assay.curation.errors import UserError, ask_meant, require_file, suggest_names
 from assay.curation.tasks.classification import TASK
 from assay.curation.text import format_count, restore_formula
 
@@ -27,6 +27,33 @@ BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))
 # older logs hold Infinity and NaN, too
 SECONDS = "if(seconds between {} and {}, seconds, null)".format(*BOUNDS["seconds"])
 TRUE, FALSE = ("true", "1", "yes", "keep"), ("false", "0", "no", "drop")
+
+
+DECIDING = ("sample", "label", "verdict", "class")  # in the name of a column: it may decide
+
+
+def list_unread(columns: Iterable[Any], known: Collection[str]) -> tuple[list[str], list[str]]:
+    """List columns that are not `known`: (of one's own, those that a decision may live in).
+
+    The second are near misses, such as lable, or hold a word such as label: nobody may think that they were read.
+    """
+    others = [str(c) for c in columns if c not in known]
+    asked = [*DECIDING, *(c for c in DECISIONS if c in known)]
+    own = [
+        c
+        for c in others
+        if not suggest_names(c, asked) and not any(word in c.casefold() for word in DECIDING)
+    ]
+    return own, [c for c in others if c not in own]
+
+
+class NoSuchWord(ValueError):
+    """A cell that is none of a few words; `suggestions` are those that may be meant."""
+
+    def __init__(self, name: str, expected: str, found: str, known: Collection[str]) -> None:
+        self.suggestions = suggest_names(found, known)
+        meant = f". {ask_meant(self.suggestions)}" if self.suggestions else ""
+        super().__init__(f"expected {name} {expected}, found {found!r}{meant}".rstrip())
 
 
 def is_odd_value(value: Any) -> bool:
@@ -75,12 +102,12 @@ def parse_decision(
     if "keep" in asked:
         keep = asked["keep"].lower()
         if keep not in (*TRUE, *FALSE):
-            raise ValueError(f"expected keep true or false, found {asked['keep']!r}")
+            raise NoSuchWord("keep", "true or false", asked["keep"], (*TRUE, *FALSE))
         if (keep in TRUE) != now.keep:
             yield "keep", keep in TRUE, "set"
     if "split" in asked:
         if asked["split"] not in MOVES:
-            raise ValueError(f"expected split {', '.join(MOVES)}, found {asked['split']!r}")
+            raise NoSuchWord("split", ", ".join(MOVES), asked["split"], MOVES)
         if asked["split"] != now.split:
             yield "split", asked["split"], "set"
     if "tag" in asked:
@@ -102,7 +129,7 @@ def _parse_label(
         if {seen_label, seen_label.removesuffix(".0")} & classes - {now.label}:
             verdict, label = "", seen_label
     if verdict not in ("", "set", "confirm", "unsure"):
-        raise ValueError(f"expected verdict confirm or unsure, found {verdict!r}")
+        raise NoSuchWord("verdict", "confirm or unsure", verdict, ("confirm", "unsure"))
     if label is not None:
         label = TASK.parse(label, classes)
     stays = verdict in ("confirm", "unsure")

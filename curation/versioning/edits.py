@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UnknownClass, UnknownColumn, UserError
+from assay.curation.errors import UnknownClass, UnknownColumn, UnknownSample, UserError
 from assay.curation.splits import LOCKED
 from assay.curation.tasks.classification import NoSuchClass
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
@@ -22,6 +23,7 @@ from assay.curation.versioning.decision_cells import (
     QUEUE,
     format_hint,
     is_odd_value,
+    list_unread,
     parse_decision,
     parse_number,
     shorten_value,
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.versioning.class_names import ClassNames
+
+
+class NoSuchSample(ValueError):
+    """A sample that the bench has not."""
 
 
 EDITS = ["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
@@ -49,7 +55,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen, unknown = [], [], set(), {}
+    edits, bad, seen = [], [], set()
     for line, row in zip(lines, decisions.to_dict("records")):
         given = {k: v if is_odd_value(v) else "" if pd.isna(v) else v for k, v in row.items()}
         asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
@@ -65,11 +71,9 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
             for edit in parse_decision(asked, now, classes, str(given.get("given_label", ""))):
                 edits.append((sample, *format_edit(edit, given)))
         except ValueError as e:
-            bad.append(f"line {line} ({sample[:32]}): {e}")
-            if isinstance(e, NoSuchClass):
-                unknown[e.label] = unknown.get(e.label, 0) + 1
+            bad.append((f"line {line} ({sample[:32]}): {e}", sample, e))
     if bad:
-        refuse_lines(bad, unknown, classes)
+        raise refuse_lines(bad, classes)
     return pd.DataFrame(edits, columns=EDITS).astype(dict(seconds="f8"))
 
 
@@ -80,17 +84,22 @@ def format_edit(edit: tuple[str, Any, str], given: dict[str, Any]) -> tuple:
     return field, json.dumps(value), verdict, why, format_hint(given), parse_number(seconds)
 
 
+KNOWN = ("sample", *DECISIONS, *CONTEXT, *QUEUE)  # columns of a frame of decisions
+
+
 def check_columns(decisions: pd.DataFrame) -> None:
-    """Refuse columns that no frame of decisions has."""
-    known = ("sample", *DECISIONS, *CONTEXT, *QUEUE)
-    unknown = [c for c in decisions.columns if c not in known]
+    """Refuse a frame without decisions, or with a column that may hold unread ones.
+
+    Other columns are one's own, such as notes.
+    """
+    own, odd = list_unread(decisions.columns, KNOWN)
     decides = set(DECISIONS) & set(decisions.columns)
-    if not unknown and "sample" in decisions and decides:
+    if not odd and "sample" in decisions and decides:
         return
     found = ", ".join(str(c) for c in decisions.columns if c != "line")
     hint = "add the columns; `assay queue --csv` writes them, empty"
-    if unknown:
-        hint = f"rename or remove: {', '.join(map(str, unknown))}"
+    if unknown := odd or own:
+        hint = f"rename or remove: {', '.join(unknown)}"
     if "sample" not in decisions:
         hint += "; the column of ids is called sample"
     problem = f"expected columns sample and one or more of {', '.join(DECISIONS)}, found {found}"
@@ -105,7 +114,7 @@ def check_sample(now: Any) -> None:
 
     now: its row in a state, or None."""
     if now is None:
-        raise ValueError(
+        raise NoSuchSample(
             "no such sample: it goes by its id, as assay queue --csv and export write it"
         )
     if now.split in LOCKED:
@@ -135,24 +144,33 @@ def check_cells(given: dict[str, Any]) -> None:
             raise ValueError(f"its {name} {wrong}")
 
 
-def refuse_lines(bad: list[str], unknown: dict[str, int], classes: Set[str]) -> None:
-    """Raise the UserError that names bad lines.
+def refuse_lines(bad: list[tuple[str, str, ValueError]], classes: Set[str]) -> UserError:
+    """Make the error that names bad lines: (text, sample, what is wrong).
 
-    unknown: labels that no class has, and in how many lines; each may be a new class.
+    A label that no class has may be a new class. Where all lines lack the same kind of thing, the
+    error is of that kind.
     """
+    unknown = Counter(e.label for _, _, e in bad if isinstance(e, NoSuchClass))
     more = f" ... and {len(bad) - MOST_SHOWN} more" if len(bad) > MOST_SHOWN else ""
     some = [f"--new-class {shlex.quote(name)} ({n:,} lines)" for name, n in unknown.items()]
     others = f" and {len(some) - 3:,} others" if len(some) > 3 else ""
     new = f"; or add what is a new class: {', '.join(some[:3])}{others}" if some else ""
-    shown = "\n  ".join(bad[:MOST_SHOWN])
+    shown = "\n  ".join(text for text, _, _ in bad[:MOST_SHOWN])
     problem = (
         "expected decisions on samples and classes of this bench, "
         f"found {len(bad)} bad line(s):\n  {shown}{more}"
     )
     hint = f"mend these lines{new}; nothing was applied"
-    if sum(unknown.values()) == len(bad):  # nothing else is wrong
-        raise UnknownClass(problem, hint, next(iter(unknown)), classes)
-    raise UserError(problem, hint)
+    kinds = {type(e) for _, _, e in bad}
+    if kinds == {NoSuchClass}:
+        error = UnknownClass(problem, hint, next(iter(unknown)), ())
+    elif kinds == {NoSuchSample}:
+        error = UnknownSample(problem, hint, bad[0][1], ())
+    else:
+        error = UserError(problem, hint)
+    meant = [name for _, _, e in bad for name in getattr(e, "suggestions", ())]
+    error.suggestions = list(dict.fromkeys(meant))[:2]
+    return error
 
 
 COLUMNS = ("value", "verdict", "who", "origin_kind")

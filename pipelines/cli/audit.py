@@ -14,6 +14,7 @@ from assay.pipelines.cli.output import (
     print_line,
     print_result,
 )
+from assay.pipelines.cli.review import describe_columns
 from assay.pipelines.cli.verbs import Verbs
 
 SPLITS = ("test", "val", "train")
@@ -39,6 +40,8 @@ def audit_labels(args: argparse.Namespace) -> None:
         )
     out = audit_answers.apply_answers(bench, decision_cells.read_decisions(args.file), args.who)
     tell, twice = line_printer(args), out["repeats"]
+    for line in describe_columns(out):
+        tell(line)
     tell(
         f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {args.who}, "
         f"{out['wrong']:,} wrong, {out['unsure']:,} unsure"

@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from assay.curation import Bench
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.text import check_text, format_count
 from assay.pipelines.cli.output import (
     format_cell,
@@ -40,8 +40,11 @@ def manage_classes(args: argparse.Namespace) -> None:
         return import_classes(args, bench)
     if action not in ACTIONS:
         words = ", ".join(ACTIONS)
-        raise UserError(
-            f"expected one of {words}, found {action!r}", "assay classes --help says more"
+        raise UnknownName(
+            f"expected one of {words}, found {action!r}",
+            "assay classes --help says more",
+            action,
+            ACTIONS,
         )
     refuse_options(args, action)
     ACTIONS[action](args, bench, names)

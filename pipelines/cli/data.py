@@ -76,8 +76,8 @@ def import_source(args: argparse.Namespace) -> None:
             uploads.open_source(bench, source, args.skip_bad, args.format) as there,
         ):
             out = ingest(bench, there, args.who, read_options(args), step)
-    except (UserError, OSError, KeyboardInterrupt):
-        bench.remove_empty()
+    except BaseException as e:
+        bench.remove_empty(e)
         raise
     print_line(args, describe_import(out))
     for line in describe_reading(out):

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from assay.curation.errors import UserError
 from assay.curation.plugins import discover
 from assay.curation.system.collector import keep_loaded
-from assay.curation.text import MAX_NAME, MAX_TEXT, check_text, escape_controls
+from assay.curation.text import MAX_NAME, MAX_TEXT, check_person, check_text, escape_controls
 from assay.pipelines.cli import output
 from assay.pipelines.cli.interrupts import STOPPED
 from assay.pipelines.cli.parser import Parser, list_verbs, parse_words
@@ -99,6 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with keep_loaded():
             parser = make_parser()
+            if not words:
+                print(parser.format_help())
+                return 2
             args = parse_words(parser, list_parsers(parser), words)
         output.QUIET = args.quiet
         check_texts(args)
@@ -127,6 +130,8 @@ def check_texts(args: argparse.Namespace) -> None:
     for option, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
+                if option in ("who", "by"):
+                    check_person(text)
                 allowed = MAX_NAME if option in NAMES else MAX_TEXT
                 check_text(text, f"--{option.strip('_').replace('_', '-')}", allowed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -37,6 +38,23 @@ class Parser(argparse.ArgumentParser):
         ):
             found.words, rest = [*found.words, *words], []
         return found, rest
+
+    def _get_value(self, action: argparse.Action, text: str) -> Any:
+        """Name the option whose number is none, and how one is written."""
+        try:
+            return super()._get_value(action, text)
+        except argparse.ArgumentError:
+            if action.type not in (int, float):
+                raise
+            name = "/".join(action.option_strings) or action.metavar or action.dest
+            kind = "a whole number" if action.type is int else "a number"
+            example = "5" if action.type is int else "0.5"
+            meant = text.replace(",", ".")
+            if action.type is float and re.fullmatch(r"-?\d*\.\d+", meant):
+                example = meant
+            raise BadCommand(
+                f"expected {name} as {kind}, found {text!r}", f"for example {name} {example}"
+            ) from None
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

@@ -43,7 +43,7 @@ def show_status(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     with keep_loaded():
         from assay.curation.review.label_noise import describe_noise
-        from assay.curation.review.progress import describe_random_rate
+        from assay.curation.review.progress import describe_random_rate, describe_waiting
 
         out, tell = bench.status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
@@ -79,6 +79,8 @@ def show_status(args: argparse.Namespace) -> None:
             tell(f"not read {files} in {source['name']}")
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
+    if out["weak_model"]:
+        tell(f"note     {out['weak_model']}")
     review = out["review"]
     tell(
         f"reviewed {review['reviewed']:,}, of which {review['wrong']:,} were wrong, {review['unsure']:,} unsure"
@@ -87,6 +89,8 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
+    if waiting := describe_waiting(review, out["waiting_at_random"]):
+        tell(f"note     {waiting}")
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:
         tell(f"  {format_cell(row['class'])}: {describe_class(row)}")
     if out["network"] and out["network"]["changed"] + out["network"]["new"]:
@@ -162,16 +166,15 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
-    made_of = rows.attrs["made_of"]
     if args.json or args.csv:
         save_table(args, rows)
     elif not args.html:
         draw_table(rows, SHOWN)
-    print_line(args, describe_queue(made_of))
+    print_line(args, describe_queue(rows))
     more = {name: rows.attrs[name] for name in ("left_out", "waiting") if name in rows.attrs}
     if more:
         print_line(args, describe_filter(**more))
-    out = dict(made_of=made_of, rows=to_json_rows(rows)) | more
+    out = dict(made_of=rows.attrs["made_of"], rows=to_json_rows(rows)) | more
     print_result(args, out if args.json else None, then)
 
 
@@ -190,11 +193,27 @@ def describe_filter(left_out: dict[str, int], waiting: int) -> str:
     return f"nothing of a condition counts as drawn at random{found}"
 
 
-def describe_queue(made_of: dict[str, int]) -> str:
-    """Describe how a queue is made up; made_of: see build_queue."""
-    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in made_of.items() if n]
-    total = sum(made_of.values())
-    return f"{total:,} to review: {', '.join(parts) or 'nothing is left that nobody reviewed'}"
+def describe_queue(rows: pd.DataFrame) -> str:
+    """Describe how a queue is made up; rows: as build_queue makes them.
+
+    What looks wrong and was drawn at random, too, counts as both, so that -n 50 says 50.
+    """
+    made_of = rows.attrs["made_of"]
+    if not len(rows):
+        return "0 to review: nothing is left that nobody reviewed"
+    worst = rows[rows["rank"].notna() & (rows.reason != "")]
+    both = int((worst.random).sum())
+    counts = made_of | dict(suspicious=made_of.get("suspicious", 0) + both)
+    parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in counts.items() if n]
+    if both:
+        parts.append(f"{both:,} of them both")
+    flagged = int(
+        (worst.suggested_label.notna() & (worst.suggested_label != worst.given_label)).sum()
+    )
+    # the others come next by their score
+    some = flagged < counts["suspicious"]
+    flags = f"; {flagged:,} are flagged: another label is likelier" if some else ""
+    return f"{len(rows):,} to review: {', '.join(parts)}{flags}"
 
 
 def write_sheet(args: argparse.Namespace, bench: Bench, rows: pd.DataFrame) -> str:
@@ -218,7 +237,7 @@ def apply_edits(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     overwrite = {"yes": True, "no": False}.get(args.overwrite)
     out = bench.edit(args.file, args.who, args.why, args.new_class, to=args.to, overwrite=overwrite)
-    for line in describe_sheet(out, args.overwrite):
+    for line in (*describe_columns(out), *describe_sheet(out, args.overwrite)):
         print_line(args, line)
     if out["batch"] is None:
         if not (out["already"] or out["newer"] or out["reasons_left_out"]):
@@ -247,6 +266,14 @@ def apply_edits(args: argparse.Namespace) -> None:
         print_line(args, f"note: {old} was renamed: it is read as {new}")
     commit = f"assay commit -m '...' -b {bench.given}"
     print_result(args, out, f"assay queue -n 200 --csv queue.csv -b {bench.given}, or {commit}")
+
+
+def describe_columns(out: dict) -> list[str]:
+    """Describe the columns of a sheet that decide nothing; out: as bench.edit returns it."""
+    unread = out["unread_columns"]
+    if not unread:
+        return []
+    return [f"note: {format_count(len(unread), 'column')} not read: {', '.join(unread)}"]
 
 
 def describe_sheet(out: dict, overwrite: str | None) -> Iterator[str]:

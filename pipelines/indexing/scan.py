@@ -18,6 +18,7 @@ from assay.curation.features.neighbor_graph import Graph
 from assay.curation.issues import finders, image_properties, leakage
 from assay.curation.issues.base import ScanView
 from assay.curation.label_quality import live
+from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
 from assay.curation.media.base import media_type
@@ -39,6 +40,7 @@ from assay.pipelines.indexing.leakage_holdout import (
 from assay.pipelines.indexing.network import train_second_opinion
 from assay.pipelines.indexing.own_model import OwnModel, store_embeddings, store_probs
 from assay.pipelines.indexing.own_probabilities import MatchedProbs, match_probs
+from assay.pipelines.indexing.scan_progress import begin_step, name_steps
 from assay.pipelines.indexing.triggers import run_triggers
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def scan(
     matched = None if own.probs is None else match_probs(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said
     folder, engine = embed_samples(bench, state, options, tell, progress)
+    begin_step(progress, "comparing images")
     graph = build_graph(bench, state, folder)
     say(
         f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
@@ -108,7 +111,9 @@ def scan(
         )
     elif options.effort > 1:
         train_second_opinion(bench, options.effort, say, progress, options.patience)
+    begin_step(progress, "judging labels")
     scores = score_labels(bench, say)
+    begin_step(progress, "finding issues and gaps")
     record_issues(bench, state, say)
     say(describe_gaps(bench))
     for line in run_triggers(bench, who)[1]:
@@ -148,7 +153,8 @@ def embed_samples(
         )
         return folder, None
     name = options.embedder
-    embedded = embed_images(bench, state.content_hash, name, progress, options.patience)
+    step = name_steps(progress, "embedding")
+    embedded = embed_images(bench, state.content_hash, name, step, options.patience)
     known = known_embedder(name)
     engine = known.engine() if known else None
     say(
@@ -185,7 +191,8 @@ def measure_quality(
     bench: Bench, state: pd.DataFrame, say: Tell, progress: Progress | None
 ) -> None:
     """Measure what CleanVision measures of the images that are new to it."""
-    _, new = image_properties.measure_images(bench, state.content_hash, progress)
+    step = name_steps(progress, "measuring image quality")
+    _, new = image_properties.measure_images(bench, state.content_hash, step)
     say(
         f"quality     {new:,} of {format_count(state.content_hash.nunique(), 'image')} were new to CleanVision"
     )
@@ -206,6 +213,9 @@ def score_labels(bench: Bench, say: Tell) -> pd.DataFrame:
         f"labels      {scores.flagged.sum():,} of {len(scores):,} train and val labels"
         f" look wrong to the model{aside}"
     )
+    unreviewed = int((~scores.reviewed.astype(bool)).sum())
+    if warning := warn_of_weak_model(bench, int(scores.flagged.sum()), unreviewed):
+        say(f"note: {warning}")
     return scores
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UnknownName, UserError
+from assay.curation.errors import UnknownColumn, UserError
 from assay.curation.slicing.metadata import format_value
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_column(state: pd.DataFrame, column: str, option: str) -> list[Any]:
     if column not in known:
         names = sorted(known)
         found = ", ".join(names[:12]) + " ..." * (len(names) > 12) if names else "none"
-        raise UnknownName(
+        raise UnknownColumn(
             f"expected a column {column} in the metadata of the samples, found {found}",
             f"{option} takes a column that came with the import, or source; folders have none: "
             "import a table with that column",

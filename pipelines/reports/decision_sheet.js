@@ -7,6 +7,8 @@ const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested
 const KEYS = { " ": "confirm", g: "confirm", enter: "suggested", s: "suggested", n: "unsure", d: "drop", u: "undo", backspace: "undo", arrowleft: "back", arrowright: "forward" };
 const LONGEST = 300; // seconds: whoever takes longer was somewhere else
 const decisions = new Map(); // card -> { label, verdict, keep, seconds, said }
+// what is decided outlives a reload, in this browser, for this sheet
+const PLACE = `assay-sheet-${document.querySelector("main").dataset.sheet}`;
 let current = cards[0], last = performance.now(), saved = 0, changed = 0;
 
 function decide(card, decision) {
@@ -15,7 +17,29 @@ function decide(card, decision) {
   if (decision) decisions.set(card, { label: "", verdict: "", keep: "", ...decision, seconds: seconds < LONGEST ? seconds.toFixed(1) : "" });
   else decisions.delete(card);
   changed += 1;
+  keep();
   show(card, decision);
+}
+
+function keep() {
+  const kept = Object.fromEntries([...decisions].map(([card, decision]) => [card.dataset.sample, decision]));
+  try {
+    localStorage.setItem(PLACE, JSON.stringify({ kept, unsaved: changed > saved }));
+  } catch {} // a browser that keeps nothing asks before it leaves the page
+}
+
+function restore() {
+  let found;
+  try {
+    found = JSON.parse(localStorage.getItem(PLACE));
+  } catch {}
+  for (const card of cards) {
+    const decision = found?.kept?.[card.dataset.sample];
+    if (decision) decisions.set(card, decision);
+  }
+  changed = found?.unsaved && decisions.size ? 1 : 0;
+  for (const card of decisions.keys()) show(card, decisions.get(card));
+  if (decisions.size && !changed) $("count").textContent = `${decisions.size} of ${cards.length} decided, saved before`;
 }
 
 function show(card, decision) {
@@ -65,6 +89,7 @@ function save() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   saved = changed;
+  keep();
   $("count").textContent = `${decisions.size} of ${cards.length} decided, saved as ${link.download}`;
 }
 
@@ -93,4 +118,5 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("beforeunload", (event) => { if (changed > saved) event.preventDefault(); });
 $("save").addEventListener("click", save);
-focus(current);
+restore();
+focus(cards.find((card) => !decisions.has(card)) ?? current);

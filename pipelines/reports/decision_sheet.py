@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import string
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,9 +57,17 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
             classes=classes,
             keys=choose_keys(classes),
             then=then,
+            sheet=name_sheet(bench, cards),
         ),
     )
     return write_page(page.encode("utf-8", "replace"), path)
+
+
+def name_sheet(bench: Bench, cards: list[dict]) -> str:
+    """Name a sheet by what is on it: the same queue, written again, is the same sheet."""
+    shown = [[card["fields"]["sample"], card["fields"].get("upto")] for card in cards]
+    text = json.dumps([str(bench.path.absolute()), shown])
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:24]
 
 
 def choose_keys(classes: list[str]) -> list[str]:

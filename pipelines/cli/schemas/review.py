@@ -85,8 +85,14 @@ class Status(Output):
     runs: int = says("finished runs")
     issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
     review: Review = says("what people reviewed")
+    waiting_at_random: int = says(
+        "decided at random, and counted when those drawn before them are decided"
+    )
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
     network: Network | None = says("the second opinion of scan --effort 2 or 3")
+    weak_model: str | None = says(
+        "why the flags say little, where the model contradicts over a third"
+    )
     advice: Advice | None = says("what to do next; absent for an older version", default=None)
     next: str = says("the command that comes next")
 
@@ -154,6 +160,7 @@ class Edit(Output):
     reasons_left_out: int = says("reasons in rows of which nothing is stored")
     read_as: dict[str, str] = says("names that a rename gave up: what they were read as")
     new_classes: dict[str, list[str]] = says("classes that it added, and known ones like them")
+    unread_columns: list[str] = says("columns of one's own, which decide nothing")
     rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
 
 
@@ -217,6 +224,7 @@ class Audit(Output):
     repeats: int = says("labels judged twice")
     repeats_agree: int = says("of these, with the same answer")
     agreement: Span | None = says("95 % interval of that share; null without repeats")
+    unread_columns: list[str] = says("columns of one's own, which decide nothing")
     noise: Noise = says("what all audits of the split say")
 
 

@@ -109,3 +109,26 @@ def test_a_class_that_is_a_digit_has_its_own_key(tmp_path):
         wanted = "7" if given != "7" else "0"
         page.keyboard.press(wanted)
         assert page.locator(".card").first.locator(".said").inner_text() == f"→ {wanted}"
+
+
+@pytest.mark.browser
+def test_decisions_outlive_a_reload_and_another_sheet_has_none_of_them(odd, tmp_path):
+    sheet = write_sheet(odd, tmp_path)
+    with browser() as running:
+        page = running.new_page()
+        page.goto(sheet.as_uri())
+        n = page.locator(".card").count()
+        page.keyboard.press(" ")
+        page.keyboard.press("n")
+        page.reload()
+        count, cards = page.locator("#count"), page.locator(".card")
+        assert count.inner_text() == f"2 of {n} decided, not saved yet"
+        assert cards.nth(1).locator(".said").inner_text() == "not sure"
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save decisions").click()
+        download.value.save_as(tmp_path / "decisions.csv")
+        page.reload()
+        assert count.inner_text() == f"2 of {n} decided, saved before"
+        assert run_assay("edit", tmp_path / "decisions.csv", "--who", "ann", "-b", odd.path)[0] == 0
+        page.goto(write_sheet(odd, tmp_path).as_uri())
+        assert count.inner_text().startswith("0 of")
