@@ -82,6 +82,22 @@ def alike(page):
     page.locator(".assay-grid .many img").first.wait_for()
 
 
+BROWSED = ".assay-browse[data-painted]"
+
+
+def inspected(page):
+    page.locator(".assay-browse .grid").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.locator(".inspector h3").first.wait_for()
+
+
+def doubted(page):
+    page.get_by_label("search names and metadata").press("Escape")
+    page.get_by_label("group by").select_option("pair")
+    page.locator(".assay-browse .heading").first.wait_for()
+
+
 def explained(page):
     page.keyboard.press("e")
     page.locator(".told .bars").wait_for()
@@ -126,6 +142,9 @@ def life(page):
 
 VIEWS = {  # picture: (page, what is there when it is drawn, what is done before it is taken)
     "overview": ("", ".assay-cards", None),
+    "browse": ("browse", BROWSED, None),
+    "inspected": ("browse", BROWSED, inspected),
+    "doubted": ("browse", BROWSED, doubted),
     "review": ("review", READY, None),
     "explained": ("review", READY, explained),
     "offline": ("review", READY, offline),

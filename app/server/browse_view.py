@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +18,6 @@ from cachetools import LRUCache
 
 from assay.app.server.groupings import GROUPS, sort_groups
 from assay.curation.errors import FilterError, UserError
-from assay.curation.features.scan_settings import is_scanned
 from assay.curation.filtering.table import SampleTable
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
@@ -91,13 +89,10 @@ class BrowseView:
             return self.table
 
     def live_scores(self) -> tuple[int, pd.DataFrame] | None:
-        """Give the scores that the review session holds; None before a scan.
+        """Give the scores that the review session holds, where it does.
 
         They may be a moment older than the labels.
         """
-        if self.session.seq < 0 and is_scanned(self.bench):
-            with suppress(UserError):  # what only a scan can tell is told by the columns
-                self.session.keep_fresh()
         with self.session.lock:
             scored = self.session.scored
             return None if scored is None else (self.session.seq, scored.found)
