@@ -162,10 +162,10 @@ class Bench(Store):
     ) -> pd.DataFrame:
         """Find samples: by a condition, words or likeness, sorted.
 
-        where: what follows WHERE in a SELECT over the columns of the page *Columns of samples*. sort: as in "score
-        desc, key". search: words in key and metadata. like: ids or keys, or a Path or bytes of
-        pictures. columns: of the frame, beside sample. Test
-        and guard samples have no label, score or issue here. See samples.find_samples.
+        where: what follows WHERE in a SELECT over the columns of samples, see the page of that name. sort: as in
+        "score desc, key". search: words in key and metadata. like: ids or keys, or a Path or bytes of pictures.
+        columns: of the frame, beside sample. Test and guard samples have no label, score or issue here. See
+        samples.find_samples.
         """
         from assay.curation.filtering.samples import find_samples
 

@@ -311,7 +311,7 @@ def sample_columns() -> Iterator[str]:
     yield f"- comparisons: `{' '.join(COMPARISONS.values())}`, `between`, `in`, `is null`, `is not null`"
     yield "- `and`, `or`, `not`, brackets, `coalesce(a, b)`"
     yield f"- patterns: {', '.join(f'`{word}`' for word in LIKE.values())}, with `escape`"
-    yield f"- arithmetic: `{' '.join(ARITHMETIC)}`, and `||` of texts; a division by 0 is infinite or null"
+    yield f"- arithmetic: `{' '.join(ARITHMETIC)}`, and `||` of texts; a division by 0 is infinite, not a number, or null"
     yield "- `has('KIND')`, which is `has(issues, 'KIND')`, and `has(tags, 'TAG')`"
     yield f"- functions: {', '.join(f'`{name}`' for name in FUNCTIONS)}"
     yield f"- `cast(x as TYPE)`, `x::TYPE`, `try_cast(x as TYPE)` to {', '.join(f'`{name}`' for name in CASTS)}\n"

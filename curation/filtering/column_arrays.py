@@ -1,4 +1,4 @@
-"""Read the columns of all samples as Arrow arrays, each part of the bench when it is first asked."""
+"""Read the columns of all samples as Arrow arrays."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def name_decisions(state: pd.DataFrame) -> pa.Array:
 
 
 def read_reviewers(bench: Bench, state: pd.DataFrame, of_some: bool = False) -> dict[str, pa.Array]:
-    """Read who has decided about each sample: what stands, not what was undone.
+    """Read who has decided about each sample.
 
-    of_some: `state` is a few rows, and the log is asked of these alone.
+    What was undone does not count. of_some: `state` is a few rows, and the log is asked of these alone.
     """
     with bench.connect() as con:
         only = DECIDED
@@ -97,7 +97,7 @@ class ScoreReader:
         self.rows: np.ndarray | None = None
 
     def find_rows(self, found: pd.DataFrame, state: pd.DataFrame) -> np.ndarray:
-        """Find the row of the state of each scored one, -1 for none."""
+        """Find each scored one's row of the state, or -1."""
         ids = found.index.to_numpy()
         if (
             self.index is None
@@ -153,7 +153,7 @@ def read_issues(
 
 
 def read_clusters(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Read the fine cluster of each image, as the last scan left them."""
+    """Read the fine cluster of each image."""
     kept = Clusters.load(bench.arrays / "clusters.npz", read_settings(bench)["folder"])
     if kept is None:
         raise UserError(
@@ -177,7 +177,7 @@ def read_duplicates(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
 
 
 def read_properties(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
-    """Read what the scan measured of each image; null where it is new."""
+    """Read what the scan measured of each image."""
     import pyarrow as pa
 
     shards = Shards(bench.arrays / "quality" / image_properties.FOLDER)
@@ -227,7 +227,10 @@ def encode_texts(values: np.ndarray) -> pa.DictionaryArray:
 
 
 def from_codes(codes: np.ndarray, names: list[str] | np.ndarray) -> pa.DictionaryArray:
-    """Make a column of codes (n,) and what they mean; -1 is null."""
+    """Make a column of codes (n,) and their names.
+
+    -1 is null.
+    """
     import pyarrow as pa
 
     codes = pa.array(codes.astype("i4"), mask=codes < 0)

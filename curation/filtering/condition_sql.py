@@ -12,14 +12,19 @@ from assay.curation.filtering.functions import (
     ARITHMETIC,
     CASTS,
     COMPARISONS,
+    DEAREST,
     FUNCTIONS,
     LIKE,
     LIKE_ESCAPE,
+    price_pattern,
+    quote_name,
+    quote_text,
 )
 
 Place = tuple[int, int]  # characters of the text, the second not included
 DEEPEST = 100  # brackets in brackets
-NUMBER = re.compile(r"(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+LONGEST_TEXT = 1000  # characters of a text in a condition
 WORDS = dict(number="a number", text="text", bool="true or false", list="a list", time="a date")
 
 
@@ -85,6 +90,8 @@ class ConditionWriter:
         if write is None:
             what = node["class"].lower().replace("_", " ")
             self.refuse(node, "columns, values, operators and plain functions", f"a {what}")
+        if node.get("alias"):
+            self.refuse(node, "columns, values, operators and plain functions")
         if self.depth > DEEPEST:
             self.refuse(node, f"at most {DEEPEST} brackets in brackets", "more")
         self.depth += 1
@@ -159,11 +166,21 @@ class ConditionWriter:
             near = suggest_names(name, ["has", *FUNCTIONS])
             hint = f"did you mean {' or '.join(near)}?" if near else "see the page of the columns"
             self.refuse(node, "a function that may be used here", name, hint)
+        if name.startswith("regexp"):
+            self._check_pattern(node, given)
         kinds, gives = FUNCTIONS[name]
         if not 1 <= len(given) <= len(kinds):
             self.refuse(node, f"{len(kinds)} values in {name}(...)", f"{len(given)}")
         parts = [self._as(argument, kind) for argument, kind in zip(given, kinds)]
         return f"{name}({', '.join(parts)})", gives
+
+    def _check_pattern(self, node: dict, given: list[dict]) -> None:
+        """Refuse a regular expression that could take minutes, which nothing can interrupt."""
+        if len(given) != 2 or not _is_text(given[1]):
+            self.refuse(node, "a regular expression in single quotes")
+        pattern = given[1]["literal"]["text"]
+        if price_pattern(pattern) > DEAREST:
+            self.refuse(given[1], "a short regular expression of few repetitions", pattern)
 
     def _has(self, node: dict, given: list[dict]) -> tuple[str, str]:
         """has('dark'), of the issues, or has(tags, 'mine')."""
@@ -199,12 +216,18 @@ class ConditionWriter:
     def _constant(self, node: dict) -> tuple[str, str]:
         kind, text = node["literal"]["kind"], node["literal"].get("text", "")
         if kind == "STRING":
+            if len(text) > LONGEST_TEXT:
+                self.refuse(
+                    node,
+                    f"texts of at most {LONGEST_TEXT:,} characters",
+                    f"{len(text):,} characters",
+                )
             return quote_text(text), "text"
         if kind in ("INTEGER", "NUMERIC") and NUMBER.fullmatch(text):
-            return text, "number"
+            return f"({text})" if text[0] == "-" else text, "number"
         if kind == "BOOLEAN":
             return ("true" if str(text).lower() == "true" else "false"), "bool"
-        if kind == "NULL":
+        if kind == "NULL_LITERAL":
             return "null", "null"
         return self.refuse(node, "a number, a text, true, false or null")
 
@@ -248,7 +271,7 @@ class ConditionWriter:
     def _read_text(self, node: dict, kind: str) -> str:
         """Write a text that is compared with something of a kind."""
         text = node["literal"]["text"]
-        if kind == "number" and not re.fullmatch(rf"\s*[-+]?{NUMBER.pattern}\s*", text):
+        if kind == "number" and not re.fullmatch(rf"\s*\+?{NUMBER.pattern}\s*", text):
             self.refuse(node, "a number", quote_text(text))
         if kind == "bool" and text.lower() not in ("true", "false"):
             self.refuse(node, "true or false", quote_text(text))
@@ -264,13 +287,3 @@ class ConditionWriter:
 
 def _is_text(node: dict) -> bool:
     return node["class"] == "CONSTANT" and node["literal"]["kind"] == "STRING"
-
-
-def quote_text(text: str) -> str:
-    """Quote a text for SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quote_name(name: str) -> str:
-    """Write a column's name as a condition does: quoted where it is no plain word."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Read a condition or an order, and refuse whatever is more than that.
+"""Read a condition or an order, and nothing more.
 
 DuckDB's own parser makes a tree of it. What is run is written anew from the tree, of nothing but known operators,
 known functions, our columns and quoted values: no word of a person's reaches the database as SQL.
@@ -65,7 +65,10 @@ def parse_condition(
 def parse_sort(
     con: duckdb.DuckDBPyConnection, text: str, columns: Mapping[str, Column]
 ) -> list[SortKey]:
-    """Read an order, as in `score desc, key`; what has no value comes last unless it is said."""
+    """Read an order, as in `score desc, key`.
+
+    What has no value comes last, unless it says `nulls first`.
+    """
     if not text.strip():
         return []
     node, plain = _parse(con, text, ORDER, ""), _parse(con, "1", ORDER, "")

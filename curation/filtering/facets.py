@@ -20,7 +20,7 @@ TOO_MANY = 1000  # different texts from which on a column is no facet unless it 
 
 @dataclass(frozen=True)
 class Facet:
-    """How often each value of a column is, or a histogram of it."""
+    """How often each value is, or a histogram."""
 
     name: str
     values: list[tuple[str | float | bool, int]] = field(
@@ -107,7 +107,7 @@ def _count_numbers(column: Column, array: pa.Array, rows: np.ndarray, locked: in
     missing, values = int((~known).sum()), values[known]
     different = few_numbers(every)
     if different is not None or not column.bars:
-        numbers, count = np.unique(values, return_counts=True)
+        numbers, count = count_numbers(values)
         return _rank(column.name, [tidy(v) for v in numbers], count, missing, locked)
     finite = every[np.isfinite(every)]
     low, high = float(finite.min()), float(finite.max())
@@ -115,6 +115,23 @@ def _count_numbers(column: Column, array: pa.Array, rows: np.ndarray, locked: in
     edges = [low + (high - low) * i / BARS for i in range(BARS)] + [high]
     count = np.bincount(bar, minlength=BARS).tolist()
     return Facet(column.name, edges=edges, counts=count, missing=missing, locked=locked)
+
+
+def count_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count different numbers: (numbers, counts).
+
+    Whole ones of a short range, such as the numbers of groups, are not sorted for it.
+    """
+    whole = values.astype("i8")
+    if (
+        len(values)
+        and (whole == values).all()
+        and 0 <= whole.min() <= whole.max() < 4 * len(values)
+    ):
+        count = np.bincount(whole)
+        numbers = np.flatnonzero(count)
+        return numbers.astype("f8"), count[numbers]
+    return np.unique(values, return_counts=True)
 
 
 def few_numbers(values: np.ndarray) -> np.ndarray | None:

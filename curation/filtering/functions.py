@@ -1,5 +1,10 @@
 """The operators and functions that a condition may use: pure ones."""
 
+import re
+
+DEAREST = 1000  # price of a regular expression
+REPEATED = re.compile(r"\{(\d+),?(\d*)\}")
+
 COMPARISONS = dict(
     COMPARE_EQUAL="=",
     COMPARE_NOTEQUAL="<>",
@@ -65,3 +70,27 @@ CASTS = dict(
     DATE="time",
     TIMESTAMP="time",
 )
+
+
+def price_pattern(pattern: str) -> int:
+    """Price a regular expression by its length and counted repetitions.
+
+    About the steps for each character that it reads: repetitions are written out before it is run.
+    """
+    price = len(pattern)
+    for low, high in REPEATED.findall(pattern):
+        price *= max(1, int(high or low))
+    return price
+
+
+def quote_text(text: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """Write a column's name as a condition does.
+
+    Quoted, where it is no plain word.
+    """
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Score how much every sample looks like given ones, or like pictures from outside."""
+"""Score how much every sample looks like given ones."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Embed = Callable[
 def score_likeness(
     bench: Bench, state: pd.DataFrame, like: Sequence[str | bytes], embed: Embed | None = None
 ) -> np.ndarray:
-    """Score all samples (n,): 1 as the given ones are on average, 0 as all are.
+    """Score how alike all samples (n,) are to given ones.
 
-    like: ids or keys, or bytes of pictures, which `embed` makes vectors of. As similarity.score_similarity does, of
-    every sample. UserError for test and guard samples, and before a scan.
+    1 is as these are on average, 0 as all are. like: ids or keys, or bytes of pictures, which `embed` makes vectors of.
+    As similarity.score_similarity does, of every sample. UserError for test and guard samples, and before a scan.
     """
     graph, node = neighbor_graph.load_nodes(bench, state)
     vectors = neighbor_graph.load_vectors(bench, graph)
@@ -74,7 +74,10 @@ def find_vectors(
 
 
 def load_basis(bench: Bench, graph: neighbor_graph.Graph) -> tuple[np.ndarray, np.ndarray]:
-    """Read the basis (d,), (d, p) on which the graph's vectors are; of a small bench it is made anew."""
+    """Read the basis (d,), (d, p) of the graph's vectors.
+
+    Of a small bench it is made anew.
+    """
     kept = load_arrays(bench.arrays / "lists.npz", ["hashes", "mean", "axes"])
     if kept is not None and np.array_equal(kept["hashes"], graph.hashes):
         return kept["mean"], kept["axes"]

@@ -87,7 +87,10 @@ def _name_column(key: str, kind: Kind, taken: set[str]) -> Column:
 
 
 def _take(values: pa.Array, indices: pa.Array) -> pa.Array:
-    """Give every sample the values of its text; few different ones stay encoded."""
+    """Give every sample the values of its text.
+
+    Few different ones stay encoded.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

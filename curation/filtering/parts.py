@@ -1,4 +1,6 @@
-"""Read the parts of a bench that columns come from, or bring them forward by a few edits."""
+"""Read the parts of a bench that columns come from.
+
+Or bring them forward by a few edits."""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ class Moment:
 
 
 def read_part(moment: Moment, source: str) -> Arrays:
-    """Read a part as a whole; UserError where the bench cannot say it."""
+    """Read a part as a whole.
+
+    UserError where the bench cannot say it.
+    """
     bench, state = moment.bench, moment.state
     if source == "scores":
         found = label_scores(bench) if moment.scored is None else moment.scored
@@ -52,7 +57,10 @@ def read_part(moment: Moment, source: str) -> Arrays:
 
 
 def flagged_rows(moment: Moment) -> np.ndarray | None:
-    """Mark the rows (n,) whose label a session flags; None without a session."""
+    """Mark the rows (n,) whose label a session flags.
+
+    None without a session.
+    """
     if moment.scored is None:
         return None
     rows, flagged = (
@@ -64,7 +72,10 @@ def flagged_rows(moment: Moment) -> np.ndarray | None:
 
 
 def find_touched(before: Moment, moment: Moment) -> np.ndarray | None:
-    """Find the rows that were edited between two moments; None where many were, or all may."""
+    """Find the rows that were edited between two moments.
+
+    None where many were, or all may have been.
+    """
     if not moment.state.index.is_(before.state.index):
         return None
     with moment.bench.connect() as con:

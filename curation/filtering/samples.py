@@ -1,4 +1,4 @@
-"""Find samples for a script: as a frame, or as a queue to review."""
+"""Find samples for a script, as a frame or a queue."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def find_samples(
 
 
 def read_like(like: str | bytes | Path) -> str | bytes:
-    """Read what to look for: a Path is a picture's file; all other texts name a sample."""
+    """Read what to look for.
+
+    A Path is a picture's file; a text names a sample.
+    """
     if not isinstance(like, Path):
         return like
     require_file(like, "a picture", "or give the id or key of a sample")

@@ -1,4 +1,6 @@
-"""Search for words in keys and metadata, without regard to capitals and accents."""
+"""Search for words in keys and metadata.
+
+Without regard to capitals and accents."""
 
 from __future__ import annotations
 

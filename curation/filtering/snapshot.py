@@ -1,4 +1,6 @@
-"""The samples of a bench at one moment, as columns that are read when they are first asked for."""
+"""The samples of a bench at one moment, as columns.
+
+A part of them is read when it is first asked for."""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ def read_stamps(bench: Bench) -> tuple:
 
 
 class Snapshot:
-    """One moment of a bench; it never changes, but for what is remembered of it."""
+    """One moment of a bench, which never changes.
+
+    But what is read is remembered.
+    """
 
     def __init__(
         self,
@@ -78,7 +83,7 @@ class Snapshot:
         self.columns = {column.name: column for column in self._list_columns()}
 
     def _take_over(self, before: Snapshot) -> None:
-        """Take over what has not changed, and bring forward what few edits have."""
+        """Take over what stays, bring forward what few edits changed."""
         same_files = before.stamps[2:] == self.stamps[2:]
         same_locks = np.array_equal(before.locked, self.locked)
         rows = find_touched(before.moment, self.moment)
@@ -131,7 +136,7 @@ class Snapshot:
         return self.columns[name]
 
     def array(self, name: str) -> pa.Array:
-        """Read a column, of which test and guard samples say what they may."""
+        """Read a column; test and guard say what they may."""
         import pyarrow as pa
 
         if name == "locked":
@@ -143,7 +148,7 @@ class Snapshot:
             return self.parts[column.source][name]
 
     def _read_part(self, source: str) -> Arrays:
-        """Read a part of the bench, or say in `gaps` why it is empty."""
+        """Read a part, or say in `gaps` why it is empty."""
         found, gap = read_or_explain(self.moment, source)
         if gap:
             self.gaps[source] = gap
@@ -213,7 +218,7 @@ class Snapshot:
     # ---- orders
 
     def find_order(self, asked: tuple, arrays: list[pa.Array]) -> np.ndarray | None:
-        """Find an order of all samples that was made of these very columns."""
+        """Find an order that was made of these very columns."""
         with self.lock:
             order, made_of = self.orders.get(asked, (None, []))
         return (

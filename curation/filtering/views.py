@@ -37,7 +37,10 @@ def list_views(bench: Bench) -> pd.DataFrame:
 
 
 def find_view(bench: Bench, name: str) -> dict[str, str]:
-    """Find a view: {where, sort, search}; UserError where there is none of the name."""
+    """Find a view: {where, sort, search}.
+
+    UserError where there is none of the name.
+    """
     views = list_views(bench)
     found = views[views.name == name]
     if not len(found):
@@ -54,9 +57,10 @@ def find_view(bench: Bench, name: str) -> dict[str, str]:
 def save_view(
     bench: Bench, table: SampleTable, name: str, asked: dict[str, str], who: str
 ) -> dict[str, str]:
-    """Save a view in the log, in place of one of the same name.
+    """Save a view in the log.
 
-    asked: where, sort and search. Returns dict(batch, name, replaced). FilterError for what cannot be asked.
+    It takes the place of one of the same name. asked: where, sort and search. Returns dict(batch, name, replaced).
+    FilterError for what cannot be asked.
     """
     text.check_text(who, "who saves it")
     text.check_text(name, "a view's name")
@@ -74,7 +78,10 @@ def save_view(
 
 
 def remove_view(bench: Bench, name: str, who: str) -> dict[str, str]:
-    """Remove a view: the log says that it is gone. Returns dict(batch, name)."""
+    """Remove a view; the log keeps what it was.
+
+    Returns dict(batch, name).
+    """
     text.check_text(who, "who removes it")
     find_view(bench, name)
     return dict(batch=append_rule(bench, dict(name=f"{PREFIX}{name}"), who), name=name)

@@ -1,4 +1,4 @@
-"""A queue of what a filter found, of which nothing is drawn at random."""
+"""Queue what a filter found; nothing of it is random."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def reserved_sample(state: pd.DataFrame) -> str | None:
 
 
 def place_scores(scores: pd.DataFrame | None, part: pd.DataFrame) -> pd.DataFrame:
-    """Give every sample of a part its score, or none; frame as score_labels."""
+    """Give every sample of a part its score, or none.
+
+    Frame as score_labels.
+    """
     import pandas as pd
 
     columns = ["score", "suggestion", "confidence"]

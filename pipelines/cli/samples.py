@@ -60,7 +60,7 @@ def list_samples(args: argparse.Namespace) -> None:
 
 
 def read_like(bench: Bench, word: str) -> str | Path:
-    """Read what --like names: a sample, or else the file of a picture."""
+    """Read what --like names: a sample, or else a picture's file."""
     state = bench.state()
     is_sample = word in state.index or (state.key == word).any()
     return word if is_sample or not Path(word).expanduser().is_file() else Path(word)

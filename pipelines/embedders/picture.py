@@ -1,4 +1,4 @@
-"""Embed one picture from outside a bench, to look for samples like it."""
+"""Embed a picture from outside, to find samples like it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_BYTES = 100 << 20  # of a picture
 
 
 def embed_picture(bench: Bench, raw: bytes) -> np.ndarray:
-    """Embed a picture as the last scan embedded the bench's: a vector (d,).
+    """Embed a picture as the last scan would have.
 
-    UserError for what is no picture, before a scan, and where the vectors are a person's own.
+    Returns a vector (d,). UserError for what is no picture, before a scan, and where the vectors are a person's own.
     """
     settings = read_settings(bench)
     if settings["folder"].startswith("own-"):

@@ -223,3 +223,55 @@ def test_an_empty_bench_has_no_samples(tmp_path):
     bench = assay.create(tmp_path / "bench")
     assert bench.samples().empty and bench.samples("label = 'x'", "score").empty
     assert SampleTable(bench).facets(names=["label", "width"])[1].missing == 0
+
+
+def test_a_session_gives_newer_scores_than_the_files(odd):
+    """The workbench holds the scores in memory: they are shown, and nothing is computed or written again."""
+    session = live.LiveScores(odd)
+    state = odd.state()
+    session.load_probe(state)
+    held = [session.score(1, state)]
+    table = SampleTable(odd, scores=lambda: (held[-1].upto, held[-1].found))
+    table.select("has('label') and score < 2", "score")
+    free = state.index[(state.split == "train") & ~state.reviewed][:40]
+    odd.edit(pd.DataFrame(dict(sample=free, label="7")), "ann")
+    written = (odd.arrays / "opinion.npz").stat().st_mtime_ns
+    held.append(session.score(2, odd.state()))
+    assert table.refresh()
+    every = np.arange(len(table))
+    now = table.rows(every, ["score", "flagged", "issues"])
+    expected = held[-1].found.score.reindex(now.index)
+    assert np.allclose(now.score.astype(float), expected, equal_nan=True)
+    flagged = now.index[now.flagged == True]  # noqa: E712
+    assert set(now.index[now.issues.map(lambda kinds: "label" in (kinds or ()))]) == set(flagged)
+    assert set(flagged) == set(held[-1].found.index[held[-1].found.flagged])
+    assert (odd.arrays / "opinion.npz").stat().st_mtime_ns == written
+
+
+def test_threads_ask_while_the_log_moves_on(odd):
+    from concurrent.futures import ThreadPoolExecutor
+
+    table = odd.sample_table()
+    free = table.rows(table.select("split = 'train' and keep and not reviewed"), []).index
+
+    def ask(i):
+        if i % 5 == 0:
+            odd.edit(pd.DataFrame(dict(sample=[free[i]], verdict="confirm")), "ann")
+            table.refresh()
+        found = table.select("score < 0.5 and keep", "score desc, key", search="d")
+        rows = table.rows(found, ["score"])
+        table.facets("reviewed or score > 0.5", ["label", "decision", "score", "issues"])
+        return rows.score.is_monotonic_decreasing and (rows.score < 0.5).all()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(ask, range(40)))
+    table.refresh()
+    assert len(table.select("decision = 'confirmed' and has(reviewers, 'ann')")) >= 8
+
+
+def test_a_renamed_class_is_called_by_its_new_name(odd):
+    before = len(odd.samples("label = 'Café'"))
+    odd.rename_class("Café", "Coffee", "ann")
+    assert len(odd.samples("label = 'Coffee'")) == before > 0
+    found = odd.samples("label = 'Café'")
+    assert found.empty and "no sample has label 'Café'" in found.attrs["notes"][0]
