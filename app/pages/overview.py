@@ -10,7 +10,7 @@ import streamlit as st
 from assay.app.ui import fiftyone_button, import_form, tasks
 from assay.app.ui.accuracy_chart import whiskers_html
 from assay.app.ui.banners import draw_link
-from assay.app.ui.widgets import bars_html, cards_html, escape_markdown
+from assay.app.ui.widgets import bars_html, cards_html, escape_markdown, quote_sql
 from assay.curation.predictions import runs
 from assay.curation.review import progress
 from assay.curation.statistics import wording
@@ -36,11 +36,12 @@ def draw(bench: Bench) -> None:
     one, two = st.columns(2, gap="large")
     with one:
         st.markdown("### Classes, without the test split")
-        st.html(bars_html(dict(sorted(status["classes"].items(), key=lambda c: -c[1]))))
+        classes = dict(sorted(status["classes"].items(), key=lambda c: -c[1]))
+        st.html(bars_html(classes, condition=lambda name: f"label = {quote_sql(name)} and keep"))
     with two:
         st.markdown("### Issues")
         st.html(
-            bars_html(status["issues"])
+            bars_html(status["issues"], condition=lambda kind: f"has({quote_sql(kind)})")
             if status["issues"]
             else "<p>None known: a scan looks for them.</p>"
         )

@@ -27,6 +27,7 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-bars i { display: block; height: .8rem; border-radius: 4px;
   background: color-mix(in srgb, #2a78d6 75%, transparent); min-width: 2px; }
 .assay-bars span { font-variant-numeric: tabular-nums; opacity: .75; }
+.assay-bars a { color: inherit; }
 .assay-legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .85rem; }
 .assay-legend span::before { content: ""; display: inline-block; width: .65rem; height: .65rem; border-radius: 50%;
   background: var(--c);

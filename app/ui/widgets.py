@@ -11,7 +11,7 @@ from functools import cache
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
@@ -59,16 +59,36 @@ def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:
     return f'<div class="assay-cards">{"".join(cards)}</div>'
 
 
-def bars_html(counts: dict[str, int], most: int = 30) -> str:
-    """Draw {name: n} as bars, in the order given."""
+def bars_html(
+    counts: dict[str, int], most: int = 30, condition: Callable[[str], str] | None = None
+) -> str:
+    """Draw {name: n} as bars, in the order given.
+
+    condition: of the samples that a name counts; with it each name leads to them in Browse.
+    """
     top = max(counts.values(), default=1) or 1
     rows = [
-        f"<span>{escape(str(name)[:60])}</span>"
+        f"<span>{link_to_browse(name, condition)}</span>"
         f"<i style='width:{100 * n / top:.1f}%'></i><span>{n:,}</span>"
         for name, n in list(counts.items())[:most]
     ]
     more = f"<p>and {len(counts) - most:,} more classes</p>" if len(counts) > most else ""
     return f'<div class="assay-bars">{"".join(rows)}</div>{more}'
+
+
+def link_to_browse(name: str, condition: Callable[[str], str] | None) -> str:
+    """Write a name as a link to the samples that it counts."""
+    shown = escape(str(name)[:60])
+    if condition is None:
+        return shown
+    who = st.session_state.get("who", "")
+    asked = urlencode(dict(q=condition(name)) | (dict(who=who) if who else {}))
+    return f'<a href="/browse?{escape(asked)}" target="_self">{shown}</a>'
+
+
+def quote_sql(text: str) -> str:
+    """Write a text as a condition quotes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def make_component(name: str) -> Callable:

@@ -341,3 +341,18 @@ def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
     page.get_by_test_id("stTopNavLink").filter(has_text="Browse").click()
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
     shown(page, len(bench.state()))
+
+
+def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, chrome):
+    status = scanned_once.status()
+    with workbench(scanned_once.path) as server:
+        page = server.page(chrome, "/?who=ann")
+        page.locator(".assay-bars a", has_text=re.compile("^3$")).click(timeout=60_000)
+        page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
+        shown(page, status["classes"]["3"])
+        page.go_back()
+        page.locator(".assay-bars a", has_text=re.compile("^label$")).click(timeout=60_000)
+        page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
+        shown(page, status["issues"]["label"])
+        assert "who=ann" in page.url and not page.failed
+        page.context.close()
