@@ -325,7 +325,8 @@ def test_one_path_twice_is_one_id_twice(tmp_path):
         table(tmp_path, [("path", "label"), ("1.png", "cat"), ("./1.png", "dog"), ("2.png", "dog")])
     )
     assert (
-        source.left_out == [("1.png", "on line 3 has the same id as line 2")]
+        source.left_out
+        == [("1.png", "on line 3 has the same id as line 2, and another label, dog instead of cat")]
         and len(source.frame) == 2
     )
 
