@@ -303,7 +303,7 @@ def test_bad_rows_are_listed_and_the_good_ones_kept(tmp_path):
         "b": "names gone.png, which is not there (line 3)",
         "c": "names ../outside.png, which leaves the manifest's folder (line 4)",
         "d": f"names {tmp_path.parent / 'outside.png'}, which leaves the manifest's folder (line 5)",
-        "a": "on line 6 has the same id as line 2",
+        "a": "on line 6 has the same id as line 2, and another label, dog instead of cat",
         "e": "has no path (line 7)",
         "line 8": "has no id",
         "line 9": "has 4 cells, the header 3",
@@ -325,7 +325,8 @@ def test_one_path_twice_is_one_id_twice(tmp_path):
         table(tmp_path, [("path", "label"), ("1.png", "cat"), ("./1.png", "dog"), ("2.png", "dog")])
     )
     assert (
-        source.left_out == [("1.png", "on line 3 has the same id as line 2")]
+        source.left_out
+        == [("1.png", "on line 3 has the same id as line 2, and another label, dog instead of cat")]
         and len(source.frame) == 2
     )
 
