@@ -40,6 +40,7 @@ BATCH = 40  # queue rows that go to a browser at once
 HELD_FOR = 600
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which the scores are written down, and the log asked for others' edits
+LONGEST_PAUSE = 30  # seconds until what failed is tried again, unless a decision comes
 BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
 
@@ -209,6 +210,7 @@ class ReviewSession:
         with self.turn, suppress(UserError):  # the first decision need not wait for it
             self.scores.load_probe(self.bench.state())
             import_module("cleanlab.filter")
+        pause = 1  # seconds after a failure: what only a scan mends is not tried over and over
         while not self.stopped:
             with self.woken:
                 came = self.woken.wait_for(lambda: self.stopped or self.seq < self.newest, CALM)
@@ -218,11 +220,14 @@ class ReviewSession:
             try:
                 if came or not self.write_scores():
                     self.rescore()
-                self.error = None
+                self.error, pause = None, 1
             except Exception as e:  # said to whoever asks; the decisions are stored
-                traceback.print_exc()
-                self.error = str(e)
-                time.sleep(1)
+                if str(e) != self.error:
+                    traceback.print_exc()
+                self.error, tried = str(e), self.newest
+                with self.woken:
+                    self.woken.wait_for(lambda: self.stopped or self.newest > tried, pause)  # noqa: B023
+                pause = min(2 * pause, LONGEST_PAUSE)
             with self.woken:
                 self.woken.notify_all()
             time.sleep(min(0.2, time.monotonic() - start) / 4)  # decisions come first
