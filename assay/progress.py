@@ -23,8 +23,7 @@ def progress_bar(text: str, show: bool = True) -> Iterator[Step]:
 
     A script whose errors go to a file gets none. A notebook that is saved keeps none.
     """
-    in_notebook = "ipykernel" in sys.modules
-    if show and in_notebook:
+    if show and in_notebook():
         with notebook_line(text) as step:
             yield step
         return
@@ -40,6 +39,15 @@ def progress_bar(text: str, show: bool = True) -> Iterator[Step]:
             bar.update((round(100 * done) if share else done) - bar.n)
 
         yield step
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this; that its package is imported says nothing."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def test_a_notebook_runs_the_whole_loop(tmp_path):
     assert any(text.startswith("training") for text in seen)
     saved = nbformat.writes(notebook)
     assert "\\r" not in said and "embedding: " not in saved, "and none in what is saved"
-    assert "read as: a folder" in said or "read as: class folders" in said
+    assert "read as: split folders" in said
 
 
 # ---- in: arrays, frames, a model
