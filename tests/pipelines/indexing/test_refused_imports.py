@@ -58,7 +58,9 @@ def test_a_refused_import_leaves_no_folder(tmp_path):
         dict(source=".", colums={"label": "x"}),
         dict(source=[object()], labels=["a"]),
     ],
-    ids=str,
+    ids="a mistyped path|fractions|a label short|no label column|too many shares|a number|labels of a folder|a mistyped option|an object".split(
+        "|"
+    ),
 )
 def test_a_refused_add_leaves_no_folder(tmp_path, given):
     bench = assay.create(tmp_path / "new" / "bench")
