@@ -24,6 +24,7 @@ VARIANTS = {
     "add": {"--dry-run": "preview"},
     "export": {"--patch": "export_corrections", "--in-place": "mend_sources"},
     "issues": {"--keep-one": "keep_one"},
+    "views": {"--save": "save_view", "--remove": "remove_view"},
     "fiftyone": {
         "--pull": "pull_fiftyone",
         "--export": "export_fiftyone",
@@ -33,6 +34,7 @@ VARIANTS = {
 METHODS = {"import": "add"}  # all others are called as their verbs
 PHRASES = {
     "assay log --batches": "bench.batches()",
+    "assay samples --columns": "the page Columns of samples",
     "another with -b": "another folder",
     "another: -b BENCH": "another folder",
 }
