@@ -271,6 +271,8 @@ class ReviewSession:
         Its longer side is at most `side`.
         """
         state = self.state  # bringing it forward takes time, which a picture must not
+        if state is None:
+            state = next(reversed(self.bench.states.values()), None)
         if state is None or sample not in state.index:
             state = self.bench.state()
         return self.thumbnails.load(state.loc[sample], side) if sample in state.index else None
