@@ -58,7 +58,7 @@ def test_a_refused_import_leaves_no_folder(tmp_path):
         dict(source=".", colums={"label": "x"}),
         dict(source=[object()], labels=["a"]),
     ],
-    ids=str,
+    ids="path floats counts columns shares number labels argument object".split(),
 )
 def test_a_refused_add_leaves_no_folder(tmp_path, given):
     bench = assay.create(tmp_path / "new" / "bench")
