@@ -13,6 +13,7 @@ from assay.curation.formats.patches import list_all_files
 from assay.curation.formats.read import read_source
 from assay.curation.formats.write import export_version, write_in_place
 from assay.curation.media.originals import read_bytes
+from tests.helpers import ROOT
 from tests.layouts.base import CLASSES, list_layouts, pictures_of, pixel_hash
 from tests.layouts.readers import READ_AS
 
@@ -102,6 +103,7 @@ def test_it_is_read_as_it_was_meant(layout, tmp_path):
 
 def test_the_reference_lists_every_layout():
     assert set(READ_AS) == {layout.name for layout in LAYOUTS}
+    assert f"{len(LAYOUTS)} layouts come back" in (ROOT / "README.md").read_text()
 
 
 @every_layout
