@@ -76,7 +76,7 @@ def read_progress(bench: Bench, jobs: list[dict], training: dict[str, float]) ->
     text = f"{runs.get('trained', 0)} of {count}" if runs else task.get("text", "it begins")
     if runs and not is_running(runs) and task:
         text = task.get("text", text)
-    mine = {c["key"] for c in runs.get("cells", ())}
+    mine = {c["key"] for c in runs.get("plan_runs", ())}
     return Progress(
         question=runs.get("question") or page_question(bench) or "An experiment",
         state=state,
@@ -85,7 +85,7 @@ def read_progress(bench: Bench, jobs: list[dict], training: dict[str, float]) ->
         left=seconds_left(runs) if runs and is_running(runs) else None,
         error=task.get("error") or runs.get("error", ""),
         jobs=jobs,
-        cells=runs.get("cells", []),
+        cells=runs.get("plan_runs", []),
         finished=frozenset(runs.get("finished", ())),
         training={key: at for key, at in training.items() if key in mine},
     )

@@ -135,7 +135,7 @@ def run_plan(
             done=len(wanted) - len(todo),
             begun=begun,
             keys=[c["key"] for c in todo],
-            cells=describe_matrix(wanted),
+            plan_runs=describe_matrix(wanted),
             expects=round(sum(seconds.values()) / max(1, n), 1),
         )
         with job_files.claim_job(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:

@@ -27,8 +27,8 @@ TEXTS = "state question text error hint trace version at arch key since begun".s
 FIELD_TYPES = dict.fromkeys(TEXTS, (str,))
 FIELD_TYPES |= dict.fromkeys("pid runs done trained of seed".split(), (int,))
 FIELD_TYPES |= dict(share=(int, float), keys=(list,), said=(dict,))
-FIELD_TYPES |= dict(expects=(int, float), cells=(list,), finished=(list,))
-CELL = dict(key=str, version=str, arch=str, seed=int, done=bool)  # of an experiment, in `cells`
+FIELD_TYPES |= dict(expects=(int, float), plan_runs=(list,), finished=(list,))
+CELL = dict(key=str, version=str, arch=str, seed=int, done=bool)  # of an experiment, in `plan_runs`
 PATIENCE = 3600  # seconds that a finished training waits for a bench which somebody else has open
 
 
@@ -133,7 +133,7 @@ def keep_sound_fields(about: dict) -> dict:
         share=not 0 <= fields.get("share", 0) <= 1,
         keys=not all(isinstance(key, str) for key in fields.get("keys", ())),
         finished=not all(isinstance(key, str) for key in fields.get("finished", ())),
-        cells=not all(is_cell(cell) for cell in fields.get("cells", ())),
+        plan_runs=not all(is_cell(cell) for cell in fields.get("plan_runs", ())),
         said=not str(fields.get("said", {}).get("url", HERE)).startswith(HERE),
     )
     return {k: v for k, v in fields.items() if not wrong.get(k)}

@@ -392,7 +392,7 @@ def test_flipped_samples_come_as_pictures_with_their_labels(mended):
     bench, plan = mended
     found = find_slice_effects(load_comparison(bench, plan))
     gained, lost = make_flip_frames(bench, found)
-    assert list(gained) == list(lost) == ["uri", "key", "was", "now", "text"]
+    assert list(gained) == list(lost) == ["sample", "uri", "key", "was", "now", "text"]
     assert (
         len(gained) == len(found["flips"]["gained"])
         and gained.was[0] == "5"
