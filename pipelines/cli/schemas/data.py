@@ -138,6 +138,7 @@ class FiftyOnePull(Output):
     reasons_left_out: int | None = says("reasons that no edit carries", default=None)
     read_as: dict[str, str] | None = says("names that a rename gave up", default=None)
     new_classes: dict[str, list[str]] | None = says("classes that it added", default=None)
+    unread_columns: list[str] | None = says("always empty here: see edit", default=None)
     rescored: bool | str | None = says("whether the queue is re-scored, or why not", default=None)
     applied: list[dict[str, Any]] = says("changes that were applied: sample, field, value, ...")
     left: list[dict[str, Any]] = says("changes that were not, each with why")

@@ -177,7 +177,9 @@ class Job(Part):
     seed: int | None = says("of a run: the seed", default=None)
     key: str | None = says("of a run: the run's key", default=None)
     keys: list[str] | None = says("of an experiment: its runs", default=None)
-    plan_runs: list[PlannedRun] | None = says("of an experiment: all runs of its plan", default=None)
+    plan_runs: list[PlannedRun] | None = says(
+        "of an experiment: all runs of its plan", default=None
+    )
     finished: list[str] | None = says("of these, trained by now: their keys", default=None)
     expects: float | None = says(
         "of an experiment: seconds that it was expected to take", default=None
