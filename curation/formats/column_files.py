@@ -160,7 +160,7 @@ def read_shards(folder: Path, names: list[str]) -> Table:
         for name in first.categories
     }
     held, likely = first.byte_columns, first.image_column
-    return Table(columns, Places("row", range(start)), [], held, likely, categories, shards)
+    return Table(columns, Places("row", range(start)), [], held, likely, categories, shards=shards)
 
 
 def name_split(shard: str) -> str | None:
