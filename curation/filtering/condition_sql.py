@@ -20,6 +20,7 @@ from assay.curation.filtering.functions import (
     quote_name,
     quote_text,
 )
+from assay.curation.text import format_count
 
 Place = tuple[int, int]  # characters of the text, the second not included
 DEEPEST = 100  # brackets in brackets
@@ -170,7 +171,9 @@ class ConditionWriter:
             self._check_pattern(node, given)
         kinds, gives = FUNCTIONS[name]
         if not 1 <= len(given) <= len(kinds):
-            self.refuse(node, f"{len(kinds)} values in {name}(...)", f"{len(given)}")
+            self.refuse(
+                node, f"{format_count(len(kinds), 'value')} in {name}(...)", f"{len(given)}"
+            )
         parts = [self._as(argument, kind) for argument, kind in zip(given, kinds)]
         return f"{name}({', '.join(parts)})", gives
 
@@ -219,8 +222,8 @@ class ConditionWriter:
             if len(text) > LONGEST_TEXT:
                 self.refuse(
                     node,
-                    f"texts of at most {LONGEST_TEXT:,} characters",
-                    f"{len(text):,} characters",
+                    f"texts of at most {format_count(LONGEST_TEXT, 'character')}",
+                    format_count(len(text), "character"),
                 )
             return quote_text(text), "text"
         if kind in ("INTEGER", "NUMERIC") and NUMBER.fullmatch(text):

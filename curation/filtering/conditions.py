@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import FilterError
 from assay.curation.filtering.columns import Column
 from assay.curation.filtering.condition_sql import ConditionWriter, Place
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,8 +95,11 @@ def parse_sort(
 def _parse(con: duckdb.DuckDBPyConnection, text: str, before: str, after: str) -> dict:
     """Parse a text between two others into the node of one SELECT."""
     if len(text) > LONGEST or "\0" in text:
-        found = f"{len(text):,} characters" if len(text) > LONGEST else "a NUL character"
-        raise FilterError(text[:100], None, f"at most {LONGEST:,} characters of text", found, "")
+        long = len(text) > LONGEST
+        found = format_count(len(text), "character") if long else "a NUL character"
+        raise FilterError(
+            text[:100], None, f"at most {format_count(LONGEST, 'character')} of text", found, ""
+        )
     try:
         text.encode()
         with con.cursor() as cursor:

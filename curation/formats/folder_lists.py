@@ -18,6 +18,7 @@ from assay.curation.formats.list_lines import ENDINGS, HEAD, Token, read_lines
 from assay.curation.formats.table_labels import NAMED, plain_name
 from assay.curation.formats.text_spans import Text, read_whole
 from assay.curation.media.image_index import ImageIndex
+from assay.curation.text import format_count
 
 LISTS = (*ENDINGS, ".csv", ".tsv")
 MOST = 50  # lists that are looked at
@@ -188,7 +189,7 @@ def choose_by_header(header: str, found: dict, name: str, options: ImportOptions
     if len(chosen) == 1:
         return {chosen[0]: found[chosen[0]]}
     raise AmbiguousSource(
-        f"expected one class for each image in {name}, found {len(found)} columns that could be it",
+        f"expected one class for each image in {name}, found {format_count(len(found), 'column')} that could be it",
         [
             Reading(f"the word {column + 2} of a line is the class", f"--label-column {column + 2}")
             for column in found
@@ -210,11 +211,11 @@ def read_truth(
         raise UserError(
             f"expected meta.mat of ImageNet's devkit beside {name}, which numbers classes by it, found none",
             f"put the devkit's data/meta.mat into the folder; without {name} there, the"
-            f" {len(val):,} images are imported without labels",
+            f" {format_count(len(val), 'image', 'is', 'are')} imported without labels",
         )
     if len(tokens) != len(val):
         raise UserError(
-            f"expected a line of {name} for each of {len(val):,} images, found {len(tokens):,}",
+            f"expected a line of {name} for each image ({len(val):,}), found {len(tokens):,}",
             "are all images there?",
         )
     classes = {number: folder for number, folder in read_synsets(root / meta) if folder in folders}

@@ -241,8 +241,8 @@ def ask_about_texts(name: str, found: Labels, marks: Counter[str]) -> None:
     if len(marks) * 2 > n:
         first = min(marks, default="")[:60]
         raise AmbiguousSource(
-            f"expected a class in the file beside each image of {name}, found {len(marks):,} texts for"
-            f" {n:,} images, such as {first!r}: captions or measures are no classes",
+            f"expected a class in the file beside each image of {name}, found {format_count(len(marks), 'text')} for"
+            f" {format_count(n, 'image')}, such as {first!r}: captions or measures are no classes",
             [ours, Reading("they are not: the images without labels", "--pictures-only")],
         )
 

@@ -130,10 +130,10 @@ def check_texts(args: argparse.Namespace) -> None:
     for option, value in vars(args).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
-                if option in ("who", "by"):
-                    check_person(text)
                 allowed = MAX_NAME if option in NAMES else MAX_TEXT
                 check_text(text, f"--{option.strip('_').replace('_', '-')}", allowed)
+                if option in ("who", "by"):
+                    check_person(text)
 
 
 def report_error(error: UserError, as_json: bool) -> int:

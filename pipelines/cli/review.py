@@ -273,7 +273,9 @@ def describe_columns(out: dict) -> list[str]:
     unread = out["unread_columns"]
     if not unread:
         return []
-    return [f"note: {format_count(len(unread), 'column')} not read: {', '.join(unread)}"]
+    names = ", ".join(name[:40] for name in unread[:5])
+    more = f" and {len(unread) - 5:,} more" if len(unread) > 5 else ""
+    return [f"note: {format_count(len(unread), 'column')} not read: {names}{more}"]
 
 
 def describe_sheet(out: dict, overwrite: str | None) -> Iterator[str]:

@@ -273,10 +273,16 @@ def test_class_folders_never_leave_their_folder_and_come_back(tmp_path, how):
     ingest(again, tmp_path / "deep" / "out" / ("" if how == "folders" else "src"), "bob")
     state = bench.state()
     # folders of somebody else are read as they are called: an export says so in a note
-    want = state.label if how == "folders" else state.label.map(safe_name)
+    want = state.label if how == "folders" else state.label.map(foreign_name)
     assert dict(zip(again.state().content_hash, again.state().label)) == dict(
         zip(state.content_hash, want)
     )
+
+
+def foreign_name(label):
+    """A folder of somebody else may have a % in its name; what no system takes is written as %xx."""
+    name = safe_name(label)
+    return label if name.replace("%25", "%") == label else name
 
 
 @pytest.mark.slow
@@ -315,7 +321,7 @@ LONG = {
     "an unknown label": ("label", "l" * 100_000, "100,000 characters"),
     "a NUL": ("tag", "a\0b", "NUL"),
     "an escape": ("label", "\x1b[2J", "\\x1b[2J"),
-    "a column": ("c" * 100_000, "x", "expected columns"),
+    "a column": ("label" + "c" * 100_000, "x", "expected columns"),
     "an open quote": ("label", '"open', "expected a CSV"),
 }
 
