@@ -195,7 +195,8 @@ def list_candidates(folder: Path) -> list[str]:
     except OSError:
         return []
     likely = [n for wanted in FILES for n in names if n.lower() == wanted]
-    return [*likely, *(n for n in names if n not in likely and NAMES.match(n))]
+    found = [*likely, *(n for n in names if n not in likely and NAMES.match(n))]
+    return [n for n in found if (folder / n).is_file()]
 
 
 def match_marks(

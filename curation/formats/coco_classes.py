@@ -160,7 +160,7 @@ def list_classes(path: Path) -> list[Path]:
         if (path / folder).is_dir():
             names = sorted(n for n in os.listdir(path / folder) if n.lower().endswith(".json"))
             found += [path / folder / name for name in names[:MOST_FILES]]
-    return [file for file in found if find_coco(file) == "classes"]
+    return [file for file in found if file.is_file() and find_coco(file) == "classes"]
 
 
 def find_root(path: Path, options: ImportOptions) -> Path:

@@ -52,7 +52,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     with pytest.raises(UserError, match="expected images"):
         read_source(tmp_path / "only")
     photos = write_class_folders(tmp_path, make_pictures())
-    for name in ("classes.txt", "t.csv", "metadata.jsonl", "labels.json", "ape/in.txt"):
+    beside = "classes.txt t.csv metadata.jsonl labels.json ape/in.txt data.yaml words.txt wnids.txt"
+    for name in [*beside.split(), "ape/0.txt", "x_validation_ground_truth.txt", "meta.mat"]:
         os.mkfifo(photos / name)
     assert len(read_source(photos).frame) == 30
 
