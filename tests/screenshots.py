@@ -24,7 +24,7 @@ from tests.browser import READY, browser, until, workbench
 SIZES = dict(wide=(1440, 900), tablet=(820, 1180), narrow=(390, 844))
 SCHEMES = "light", "dark"
 PLAN = 'question = "Did the review help?"\nversions = ["v1", "v2"]\narchitectures = ["probe", "mlp"]\nseeds = 5\nmargin = 0.5\n'
-DOCS = "overview review alike map gaps experiments audit history".split()
+DOCS = "overview doubted review alike map gaps experiments audit history".split()
 
 
 def build(folder):

@@ -1,6 +1,5 @@
 """Experiments and History in a real browser: start, follow, stop, read; sessions that open, and the way back."""
 
-import time
 
 import pandas as pd
 import pytest
@@ -37,7 +36,7 @@ def with_reports(bench):
 
 
 @pytest.mark.browser
-@pytest.mark.slow
+@pytest.mark.daily
 def test_an_experiment_is_started_followed_and_stopped(scanned, chrome):
     with workbench(with_reports(scanned).path) as server:
         page = server.page(chrome, "/experiments?who=ann")
@@ -45,11 +44,8 @@ def test_an_experiment_is_started_followed_and_stopped(scanned, chrome):
         start = page.get_by_role("button", name="Start", exact=True)
         start.wait_for()
         until(page, STILL)
-        began = time.monotonic()
         start.click()
         page.get_by_text("it starts").wait_for(timeout=20_000)
-        answered = time.monotonic() - began
-        assert answered < 5, f"{answered:.2f} s: half a second on a machine with nothing else to do"
         until(page, STILL)
         assert page.get_by_role("button", name="Start", exact=True).is_disabled(), "not twice"
         page.locator(".assay-cells td", has_text="of 5 seeds").first.wait_for(
