@@ -138,14 +138,21 @@ class ClassFolders:
             return plan_moves(source.name, changes, plan, files, exported)
         names = name_folders(source, plan)
         lists = find_folder_lists(source, files, images, plan, options, names)
+        add_classes(names, changes)
         listed, done = lists.patch(iter_changes(changes), names)
         rest = changes[~changes.key.isin(done)]
         moves = plan_moves(source.name, rest, plan, files, exported, names)
+        removed = [*moves.removed, *listed.removed]
+        named = {}
+        if names.fresh:
+            left = [moves.moved.get(f, f) for f in images if f not in set(removed)]
+            then = plan_images(source.name, left, options)
+            named = names.plan(source, list_marks(then), most=True)
         return Patch(
-            listed.rewritten,
+            listed.rewritten | named,
             moves.moved,
-            [*moves.removed, *listed.removed],
-            [*moves.notes, *listed.notes],
+            removed,
+            [*moves.notes, *listed.notes, *names.describe_fresh()],
         )
 
 
@@ -182,8 +189,30 @@ def plan_export(images: list[str]) -> FolderPlan:
 
 def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
     """Find the file that names the folders of classes, and says their order."""
-    marks = {placed.label for placed in plan.placed.values() if placed.label is not None}
-    return find_class_names(root, ("", "meta", "annotations"), marks, (), most=True)
+    return find_class_names(root, ("", "meta", "annotations"), list_marks(plan), (), most=True)
+
+
+def list_marks(plan: FolderPlan) -> set[str]:
+    """List the folders of classes."""
+    return {placed.label for placed in plan.placed.values() if placed.label is not None}
+
+
+def add_classes(names: ClassNames, changes: pd.DataFrame) -> None:
+    """Choose folders for new classes, where a file names those that are there.
+
+    UserError where only the file's makers could, as with the numbers of WordNet.
+    """
+    if all(mark == name for mark, name in names.of_mark.items()):
+        return  # a new folder says its class
+    now = changes[~changes.removed.astype(bool)]
+    changed = now[now.label.notna() & (now.label != now.given_label)]
+    for label in dict.fromkeys(changed.label):
+        if names.mark(label) is None and names.add(label) is None:
+            raise UserError(
+                f"expected one of the classes that {names.file} names, found {label}, for which nobody"
+                f" can tell a folder such as {next(iter(names.of_mark))}",
+                f"add both to {names.file} by hand and import it again, or --format manifest",
+            )
 
 
 def describe_label(plan: FolderPlan, names: ClassNames, lists: FolderLists) -> dict[str, str]:

@@ -54,7 +54,7 @@ def plan_moves(
             )
         target = folder
         if row.label != row.given_label:
-            called = row.label and (names.mark(row.label) or row.label)
+            called = row.label and (names.mark(row.label) or names.fresh.get(row.label, row.label))
             target = find_class_folder(plan, folder, called, exported)
             said = unquote(target[-1]) if exported and target else "/".join(target)
             if called and called not in (said, *target):

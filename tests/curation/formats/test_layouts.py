@@ -21,16 +21,16 @@ LAYOUTS = list_layouts()
 # where a folder or a shard says the split, and images do not move into another: a note says so
 SAID = {
     *("names that begin with the class", "imagefolder csv", "a table in each split's folder"),
-    *(
-        "Kaggle's table",
-        "Roboflow's classes",
-        "parquet shards",
-        "WebDataset, numbers and classes.txt",
-    ),
+    *("Kaggle's table", "Roboflow's classes", "parquet shards", "iNaturalist's JSON"),
     *("WebDataset, numbers alone", "WebDataset, numbers and names", "WebDataset, texts"),
+    *("WebDataset, numbers and classes.txt", "a tar for each split", "a zip for each split"),
+    *("a number beside each image", "JSON beside each image"),
+    # the list of val says the classes of its images
+    *("Tiny ImageNet", "ImageNet of Kaggle", "ImageNet and its devkit"),
 }
-# each class has a column, or a number that nothing names
+# each class has a column, or a number that nothing names, or one of WordNet's
 NO_NEW_CLASS = {"one-hot columns", "WebDataset, numbers and names"}
+NO_NEW_CLASS |= {"Tiny ImageNet", "ImageNet of Kaggle", "ImageNet and its devkit"}
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 
 
