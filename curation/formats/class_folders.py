@@ -19,7 +19,7 @@ from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
 from assay.curation.formats.folder_levels import Folder
 from assay.curation.formats.folder_lists import FolderLists, find_folder_lists
-from assay.curation.formats.folder_moves import plan_moves
+from assay.curation.formats.folder_moves import add_classes, plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.table_columns import choose_image_column
@@ -195,24 +195,6 @@ def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
 def list_marks(plan: FolderPlan) -> set[str]:
     """List the folders of classes."""
     return {placed.label for placed in plan.placed.values() if placed.label is not None}
-
-
-def add_classes(names: ClassNames, changes: pd.DataFrame) -> None:
-    """Choose folders for new classes, where a file names those that are there.
-
-    UserError where only the file's makers could, as with the numbers of WordNet.
-    """
-    if all(mark == name for mark, name in names.of_mark.items()):
-        return  # a new folder says its class
-    now = changes[~changes.removed.astype(bool)]
-    changed = now[now.label.notna() & (now.label != now.given_label)]
-    for label in dict.fromkeys(changed.label):
-        if names.mark(label) is None and names.add(label) is None:
-            raise UserError(
-                f"expected one of the classes that {names.file} names, found {label}, for which nobody"
-                f" can tell a folder such as {next(iter(names.of_mark))}",
-                f"add both to {names.file} by hand and import it again, or --format manifest",
-            )
 
 
 def describe_label(plan: FolderPlan, names: ClassNames, lists: FolderLists) -> dict[str, str]:

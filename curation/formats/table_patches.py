@@ -50,6 +50,10 @@ class TableChanges:
     notes: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)  # classes that the file's own list must get
 
+    @property
+    def names(self) -> tuple[str | None, list[str]]:
+        return self.table.class_list, self.fresh
+
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
         """Those of one shard, numbered in it."""
         there = range(shard.start, shard.start + shard.rows)
@@ -70,8 +74,7 @@ def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportO
     elif found.cells or found.removed:
         name = "" if path == source else str(path.relative_to(source))
         rows = number_rows(found.table, found.cells), number_rows(found.table, found.removed)
-        names = found.table.class_list, found.fresh
-        rewritten[name] = partial(write_table, path, options, *rows, names=names)
+        rewritten[name] = partial(write_table, path, options, *rows, names=found.names)
         found.notes += check_names(path, found.table, found.fresh, rewritten[name])
     return Patch(rewritten, notes=found.notes)
 
@@ -102,8 +105,7 @@ def write_changed_rows(
             if not found.table.shards:
                 cells, removed = number_rows(found.table, cells), number_rows(found.table, removed)
             file = path / shard.name if shard.name else path
-            names = found.table.class_list, found.fresh
-            write_table(file, options, cells, removed, target, names)
+            write_table(file, options, cells, removed, target, found.names)
 
 
 def number_rows(table: Table, rows: Any) -> Any:

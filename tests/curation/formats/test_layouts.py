@@ -175,16 +175,20 @@ def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
 
 
 @every_layout
-def test_a_renamed_class_comes_back_also_where_a_list_declares_classes(layout, tmp_path):
+def test_renamed_classes_come_back_also_where_a_list_declares_classes(layout, tmp_path):
+    """Two, whose new names are not in the order of the alphabet: a list gets them as it numbers them."""
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
-    old, new = ("1", "7") if layout.numbers else (CLASSES[1], "dingo")
-    bench.rename_class(old, new, who="ann")
+    new = {"1": "7", "2": "5"} if layout.numbers else {CLASSES[1]: "zebu", CLASSES[2]: "dingo"}
+    if layout.name == "split folders and data.yaml":
+        new.popitem()  # a list that names fewer than half of the folders is not taken for theirs
+    for old, name in new.items():
+        bench.rename_class(old, name, who="ann")
     if layout.name in NO_NEW_CLASS:
-        with pytest.raises(UserError, match="dingo"):
+        with pytest.raises(UserError, match="dingo|zebu"):
             export_version(bench, tmp_path / "out", format="source", copy=True)
         return
-    want = {h: new if label == old else label for h, label in labels_of(layout).items()}
+    want = {h: new.get(label, label) for h, label in labels_of(layout).items()}
     export_version(bench, tmp_path / "out", format="source", copy=True)
     out = only(tmp_path / "out")
     assert layout.read_back(out) == want
