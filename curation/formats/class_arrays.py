@@ -16,7 +16,7 @@ from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.numpy_arrays import find_arrays, is_class_set, write_array
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.containers.stacks import find_flat
-from assay.curation.text import find_flaw
+from assay.curation.text import find_flaw, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,12 +66,17 @@ class ClassArrays:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move rows to the end of the file of their new class."""
+        """Move rows to the end of the file of their new class.
+
+        A file whose rows all leave takes the name of a class that has none; UserError where there
+        is no such file.
+        """
         files = {file.stem: file for file in list_named(source, (".npy",))}
         by_class = {name_class(file): stem for stem, file in files.items()}
         gone: dict[str, list[int]] = {stem: [] for stem in files}
-        come: dict[str, list[np.ndarray]] = {stem: [] for stem in files}
+        come: dict[str, list[np.ndarray]] = {label: [] for label in by_class}
         arrays: dict[str, np.ndarray] = {}
+        givers: dict[str, dict[str, None]] = {}  # new class -> the files that give to it
         notes = []
         for row in iter_changes(changes):
             stem, _, number = row.key.rpartition("/")
@@ -84,28 +89,43 @@ class ClassArrays:
                 notes.append("changed splits stay as they are: no file says a split")
             if not row.removed and row.label == row.given_label:
                 continue
-            target = None if row.removed else by_class.get(row.label)
-            if target is None and not row.removed:
-                notes.append(f"{row.key}: no file there is of {row.label or 'no label'}")
+            if row.label is None and not row.removed:
+                notes.append(f"{row.key}: no file there is of no label")
                 continue
             array = arrays.setdefault(stem, np.load(files[stem], allow_pickle=False))
             gone[stem].append(int(number))
-            if target is not None:
-                come[target].append(array[int(number)])
+            if not row.removed:
+                come.setdefault(row.label, []).append(array[int(number)])
+                givers.setdefault(row.label, {})[stem] = None
+        left = {stem for stem, array in arrays.items() if len(gone[stem]) == len(array)}
+        left -= {stem for label, stem in by_class.items() if come[label]}
+        moved: dict[str, str] = {}
+        for label in (label for label in come if label not in by_class):
+            stem = next((stem for stem in givers[label] if stem in left), None)
+            if stem is None or label != safe_name(label):
+                raise UserError(
+                    f"expected a class that has a file in {source.name}, found {label}",
+                    "a class gets a new file where all images of another become it; else --format manifest",
+                )
+            left.remove(stem)
+            by_class[label] = stem
+            begin = PREFIX if stem.startswith(PREFIX) else ""
+            moved[files[stem].name] = f"{begin}{label}{files[stem].suffix}"
+        new = {stem: come[label] for label, stem in by_class.items()}
         rewritten: dict[str, Callable[[Path], None]] = {}
         for stem, file in files.items():
-            if gone[stem] or come[stem]:
+            if gone[stem] or new[stem]:
                 array = arrays.get(stem)
                 array = np.load(file, allow_pickle=False) if array is None else array
                 kept = np.delete(array, gone[stem], axis=0)
-                added = np.stack([*come[stem]]) if come[stem] else kept[:0]
+                added = np.stack([*new[stem]]) if new[stem] else kept[:0]
                 if added.shape[1:] != kept.shape[1:]:
                     raise UserError(
                         f"expected images of one size in {source.name}, found {added.shape[1:]} for {file.name}",
                         "use --format manifest",
                     )
                 rewritten[file.name] = partial(write_array, np.concatenate([kept, added]))
-        return Patch(rewritten, notes=list(dict.fromkeys(notes)))
+        return Patch(rewritten, moved, notes=list(dict.fromkeys(notes)))
 
 
 FORMAT = ClassArrays()

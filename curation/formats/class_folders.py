@@ -19,7 +19,7 @@ from assay.curation.formats.copying import place_images
 from assay.curation.formats.file_names import ask_about_names
 from assay.curation.formats.folder_levels import Folder
 from assay.curation.formats.folder_lists import FolderLists, find_folder_lists
-from assay.curation.formats.folder_moves import plan_moves
+from assay.curation.formats.folder_moves import add_classes, plan_moves
 from assay.curation.formats.folder_plan import FolderPlan, Placed, plan_folders
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.table_columns import choose_image_column
@@ -138,14 +138,21 @@ class ClassFolders:
             return plan_moves(source.name, changes, plan, files, exported)
         names = name_folders(source, plan)
         lists = find_folder_lists(source, files, images, plan, options, names)
+        add_classes(names, changes)
         listed, done = lists.patch(iter_changes(changes), names)
         rest = changes[~changes.key.isin(done)]
         moves = plan_moves(source.name, rest, plan, files, exported, names)
+        removed = [*moves.removed, *listed.removed]
+        named = {}
+        if names.fresh:
+            left = [moves.moved.get(f, f) for f in images if f not in set(removed)]
+            then = plan_images(source.name, left, options)
+            named = names.plan(source, list_marks(then), most=True)
         return Patch(
-            listed.rewritten,
+            listed.rewritten | named,
             moves.moved,
-            [*moves.removed, *listed.removed],
-            [*moves.notes, *listed.notes],
+            removed,
+            [*moves.notes, *listed.notes, *names.describe_fresh()],
         )
 
 
@@ -182,8 +189,12 @@ def plan_export(images: list[str]) -> FolderPlan:
 
 def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
     """Find the file that names the folders of classes, and says their order."""
-    marks = {placed.label for placed in plan.placed.values() if placed.label is not None}
-    return find_class_names(root, ("", "meta", "annotations"), marks, (), most=True)
+    return find_class_names(root, ("", "meta", "annotations"), list_marks(plan), (), most=True)
+
+
+def list_marks(plan: FolderPlan) -> set[str]:
+    """List the folders of classes."""
+    return {placed.label for placed in plan.placed.values() if placed.label is not None}
 
 
 def describe_label(plan: FolderPlan, names: ClassNames, lists: FolderLists) -> dict[str, str]:

@@ -8,10 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from assay.curation.errors import UserError
+from assay.curation.formats.json_edits import JsonText, Span
 from assay.curation.formats.text_spans import read_whole
 from assay.curation.text import format_count
 
@@ -55,6 +58,7 @@ class ClassNames:
         """Choose a mark for a class that has none yet: the number after the last.
 
         Where marks are names it is the name; None where nobody can tell. `fresh` knows them from then on.
+        Who adds one calls `plan` in the end.
         """
         if name in self.fresh:
             return self.fresh[name]
@@ -71,8 +75,33 @@ class ClassNames:
         self.fresh[name] = mark
         return mark
 
+    def plan(self, root: Path, marks: Iterable[str], most: bool = False) -> dict:
+        """Plan the file of names with the fresh ones: {file: what writes it}.
+
+        marks: those that the source has then. UserError where it would be read otherwise than before,
+        as a list without numbers where no mark is 0 any more. most: as of find_class_names.
+        """
+        if not self.fresh:
+            return {}
+        marks = set(marks)
+        known = self.of_mark | {mark: name for name, mark in self.fresh.items()}
+        with TemporaryDirectory() as folder:
+            draft = Path(folder) / os.path.basename(self.file)
+            self.write(root, draft)
+            found, why = match_marks(*read_names_file(draft), marks, most)
+        if any(found.get(mark, mark) != known.get(mark, mark) for mark in marks):
+            raise UserError(
+                f"expected that {self.file} can be read with {', '.join(self.fresh)} at its end, "
+                f"found that it then {why or 'names other classes'}",
+                f"rename the class in {self.file} by hand and import it again, or --format manifest",
+            )
+        return {self.file: partial(self.write, root)}
+
     def write(self, root: Path, target: Path) -> None:
         """Write the file of names again with the fresh ones at its end."""
+        if self.file.lower().endswith(".json"):
+            add_to_json(root / self.file, self.fresh, target)
+            return
         text = read_whole(root / self.file)
         body = text.text.rstrip()
         end = "\r\n" if "\r\n" in text.text else "\n"
@@ -88,14 +117,6 @@ class ClassNames:
             said = {mark: new, name: fresh}
             made.append("".join(said.get(part, part) for part in parts))
         return made
-
-    def list_lines(self, root: Path) -> list[str]:
-        """List the lines of the file of names as `write` leaves them."""
-        lines = [
-            line.strip().lstrip("\ufeff") for line in read_whole(root / self.file).text.splitlines()
-        ]
-        lines = [line for line in lines if line]
-        return [*lines, *self.make_lines(lines[-1])]
 
     def describe_fresh(self) -> list[str]:
         """Say which names were added."""
@@ -176,6 +197,30 @@ def read_structure(path: Path, text: str) -> tuple[list[str], Pairs]:
     if pairs and all(n.isdecimal() for n in numbered):  # {"daisy": 0}
         pairs = sorted(((n, name) for name, n in pairs), key=lambda pair: int(pair[0]))
     return [], pairs
+
+
+def add_to_json(path: Path, fresh: dict[str, str], target: Path) -> None:
+    """Write a JSON file of names again, with fresh ones: {name: mark}."""
+    text = JsonText(path)
+    span = Span(text.start, len(text.text))
+    if isinstance(text.value, dict) and isinstance(text.value.get("names"), list | dict):
+        span = text.members()["names"]
+    held = text.read(span)
+    if isinstance(held, list):
+        for name in fresh:
+            text.add_element(span, name)
+    else:
+        numbered = all(str(value).isdecimal() for value in held.values())  # {"daisy": 0}
+        numbers = held.values() if numbered else filter(str.isdecimal, held)
+        last = max(map(int, numbers), default=-1)
+        plain = all(type(value) is int for value in held.values())
+        for n, (name, mark) in enumerate(fresh.items(), last + 1):
+            number = mark if mark.isdecimal() else str(n)
+            if numbered:
+                text.add_member(span, name, int(number) if plain else number)
+            else:
+                text.add_member(span, number, name)
+    text.write(target)
 
 
 def order_dictionary(found: dict[str, str], folder: Path, name: str, marks: set[str]) -> dict:

@@ -120,7 +120,8 @@ class CocoClasses:
                 rewritten[name] = text.write
         if changes.split.notna().any():
             notes.append("changed splits stay as they are: the files' names say them")
-        return Patch(rewritten, notes=list(dict.fromkeys(notes)))
+        gone = [] if source.is_file() else remove_images(source, root, wanted, notes)
+        return Patch(rewritten, removed=gone, notes=list(dict.fromkeys(notes)))
 
 
 FORMAT = CocoClasses()
@@ -217,6 +218,18 @@ def find_images(data: Data, index: ImageIndex) -> Iterator[tuple[dict, str | Non
     for image in data.images:
         key, wrong = index.find_one(str(image.get("file_name", "")), "", "images")
         yield image, key, wrong
+
+
+def remove_images(source: Path, root: Path, wanted: dict, notes: list[str]) -> list[str]:
+    """List the images that go: one that no file names would come back without a label."""
+    gone = []
+    for key in (key for key, row in wanted.items() if row.removed):
+        place = os.path.relpath(root / key, source)
+        if place.startswith("../"):
+            notes.append(f"{key} lies outside of {source.name} and stays there: without a label")
+        else:
+            gone.append(place)
+    return gone
 
 
 def change_file(path: Path, index: ImageIndex, wanted: dict, notes: list[str]) -> JsonText:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from assay.curation.errors import UserError
-from assay.curation.formats.class_names import ClassNames, match_marks
+from assay.curation.formats.class_names import ClassNames
 from assay.curation.formats.list_lines import Line
 from assay.curation.formats.moves import free_place
 from assay.curation.formats.split_words import guess_split
@@ -145,11 +145,8 @@ class ListPatch:
         edits.append((len(text), len(text), before + body.rstrip("\r\n") + end))
 
 
-def check_new_marks(lists: Lists, wanted: dict[str, Any], base: Path) -> None:
-    """Refuse new names with which the file of names would not be read as before.
-
-    Such as one without numbers, where no line of a list says 0 any more.
-    """
+def list_new_marks(lists: Lists, wanted: dict[str, Any]) -> set[str]:
+    """List the marks that the lists have once the changes are in them."""
     names = lists.names
     marks = set()
     for line in (line for sheet in lists.sheets for line in sheet.lines):
@@ -157,11 +154,4 @@ def check_new_marks(lists: Lists, wanted: dict[str, Any], base: Path) -> None:
         label = change.label if change else lists.read_label(line)
         if label is not None and not (change and change.removed):
             marks.add(names.mark(label) or names.fresh.get(label, label))
-    known = names.of_mark | {mark: name for name, mark in names.fresh.items()}
-    found, _ = match_marks(names.list_lines(base), marks)
-    if any(found.get(mark) != known.get(mark) for mark in marks):
-        raise UserError(
-            f"expected that {names.file} can be read with {', '.join(names.fresh)} at its end, found that it"
-            " would not tell any more whether it counts from 0 or from 1: the class of 0 has no image left",
-            f"rename the class in {names.file} by hand and import it again, or --format manifest",
-        )
+    return marks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from assay.curation.formats import list_lines
 from assay.curation.formats.annotations import find_masks, find_sign
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.class_names import find_class_names
-from assay.curation.formats.file_list_patches import ListPatch, Lists, Sheet, check_new_marks
+from assay.curation.formats.file_list_patches import ListPatch, Lists, Sheet, list_new_marks
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.text_spans import read_whole
@@ -128,8 +127,7 @@ class FileLists:
                     f"expected classes that {names.file} names, found {next(iter(names.fresh))}",
                     f"import the folder {base} instead, so that {names.file} can be written too",
                 )
-            check_new_marks(lists, wanted, base)
-            rewritten[names.file] = partial(names.write, base)
+            rewritten |= names.plan(base, list_new_marks(lists, wanted))
         notes = [*plan.notes, *names.describe_fresh()]
         return Patch(rewritten, plan.moved, notes=list(dict.fromkeys(notes)))
 

@@ -42,6 +42,16 @@ class FolderList:
         """{folder: what the list calls it}."""
         return {folder: word for word, folder in self.classes.items()}
 
+    def word(self, folder: str) -> str | None:
+        """What the list calls the class of a folder; also that of a new one, as of the others."""
+        if folder in self.words:
+            return self.words[folder]
+        if not self.lines:  # the devkit numbers its classes
+            return None
+        if all(word == called for word, called in self.classes.items()):
+            return folder
+        return str(int(folder)) if folder.isdecimal() else None
+
     def folder(self, key: str) -> str | None:
         """Which class's folder an image would lie in."""
         return self.classes[self.marks[key].text] if key in self.marks else None
@@ -79,7 +89,8 @@ class FolderLists:
                 edits.setdefault(found.name, []).append((*found.lines[row.key], ""))
                 removed.append(row.key)
             elif row.label != row.given_label:
-                word = found.words.get(names.mark(row.label) or "") if row.label else None
+                folder = row.label and (names.mark(row.label) or names.fresh.get(row.label))
+                word = found.word(folder) if folder else None
                 if word is None:
                     notes.append(f"{row.key}: {found.name} cannot say {row.label or 'no label'}")
                 else:

@@ -54,7 +54,7 @@ def plan_moves(
             )
         target = folder
         if row.label != row.given_label:
-            called = row.label and (names.mark(row.label) or row.label)
+            called = row.label and (names.mark(row.label) or names.fresh.get(row.label, row.label))
             target = find_class_folder(plan, folder, called, exported)
             said = unquote(target[-1]) if exported and target else "/".join(target)
             if called and called not in (said, *target):
@@ -132,3 +132,21 @@ def find_split_folder(plan: FolderPlan, folder: Folder, split: str) -> Folder | 
     # seg_train/seg_train/sea becomes seg_test/seg_test/sea
     below = tuple(word if name == folder[at] else name for name in below[:1]) + below[1:]
     return (*folder[:at], word, *below)
+
+
+def add_classes(names: ClassNames, changes: pd.DataFrame) -> None:
+    """Choose folders for new classes, where a file names those that are there.
+
+    UserError where only the file's makers could, as with the numbers of WordNet.
+    """
+    if all(mark == name for mark, name in names.of_mark.items()):
+        return  # a new folder says its class
+    now = changes[~changes.removed.astype(bool)]
+    changed = now[now.label.notna() & (now.label != now.given_label)]
+    for label in dict.fromkeys(changed.label):
+        if names.mark(label) is None and names.add(label) is None:
+            raise UserError(
+                f"expected one of the classes that {names.file} names, found {label}, for which nobody"
+                f" can tell a folder such as {next(iter(names.of_mark))}",
+                f"add both to {names.file} by hand and import it again, or --format manifest",
+            )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from assay.curation.errors import UserError
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import NAMED, plain_name
 
@@ -44,9 +43,15 @@ def read_class(value: Any) -> tuple[Any, Any] | None:
     """Read one {id, name}."""
     if not isinstance(value, dict):
         return None
-    plain = {plain_name(key): v for key, v in value.items()}
+    keys = find_keys(value)
+    return (value[keys[0]], value[keys[1]]) if keys else None
+
+
+def find_keys(value: dict) -> tuple[str, str] | None:
+    """Find what one class calls its id and its name."""
+    plain = {plain_name(key): key for key in value}
     ids = [plain[key] for key in IDS if key in plain]
-    names = [plain[key] for key in NAMES if isinstance(plain.get(key), str)]
+    names = [plain[key] for key in NAMES if key in plain and isinstance(value[plain[key]], str)]
     return (ids[0], names[0]) if ids and names else None
 
 
@@ -78,8 +83,11 @@ def name_columns(table: Table, value: dict[str, Any], under: str) -> tuple[Table
             notes.append(
                 f"{key} does not plainly name what {column} holds: it stays as it is written"
             )
-    table = replace(table, columns=columns, categories=categories, codes=codes, notes=notes)
-    return table, key if categories else None
+    used = key if categories else None
+    table = replace(
+        table, columns=columns, categories=categories, codes=codes, notes=notes, class_list=used
+    )
+    return table, used
 
 
 def number_names(names: list[str], cells: list) -> dict[int, str]:
@@ -88,19 +96,3 @@ def number_names(names: list[str], cells: list) -> dict[int, str]:
     if not known or (0 in known) == (max(known) == len(names)):
         return {}
     return dict(enumerate(names, 0 if 0 in known else 1))
-
-
-def number_cells(
-    cells: dict[int, dict[str, Any]], codes: dict[str, dict[str, int]], file: str
-) -> None:
-    """Put numbers in the place of names, in columns whose numbers the file's own list names."""
-    for column, numbers in codes.items():
-        for row in cells.values():
-            label = row.get(column)
-            if label is not None and label not in numbers:
-                raise UserError(
-                    f"expected one of the classes that {file} lists, found {label}",
-                    "add it to the list there, and import the source again; or --format manifest",
-                )
-            if label is not None:
-                row[column] = numbers[label]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from json.decoder import scanstring
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,10 +58,12 @@ class JsonText:
 
     def add_member(self, span: Span, key: str, value: Any) -> None:
         """Add a member to the end of an object."""
-        members = list(self.members(span).values())
+        members = member_starts(self.text, span.start)
         at = members[-1].end if members else span.start + 1
-        comma = ", " if members else ""
-        self.edits.append((at, at, f"{comma}{self.dump(key)}: {self.dump(value)}"))
+        between = ", " if members else ""
+        if len(members) > 1:
+            between = self.text[members[-2].end : members[-1].start]
+        self.edits.append((at, at, f"{between}{self.dump(key)}: {self.dump(value)}"))
 
     def add_element(self, span: Span, value: Any) -> None:
         """Add an element to the end of a list."""
@@ -91,7 +94,7 @@ class JsonText:
     def write(self, path: Path) -> None:
         """Write the text with its changes."""
         parts, at = [], 0
-        for start, end, new in sorted(self.edits):
+        for start, end, new in sorted(self.edits, key=itemgetter(0, 1)):  # added in that order
             assert start >= at, "two changes of one place"
             parts += [self.text[at:start], new]
             at = end

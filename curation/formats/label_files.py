@@ -110,11 +110,17 @@ class LabelFiles:
                 notes.append("changed splits stay as they are: the folders say them")
             if row.label == row.given_label:
                 continue
-            mark = found.names.mark(row.label) if row.label is not None else ""
+            mark = ""
+            if row.label is not None:
+                mark = found.names.mark(row.label) or found.names.add(row.label)
             if file is None or mark is None or mark != " ".join(mark.split()):
                 notes.append(f"{row.key}: no file can say {row.label or 'no label'}")
             else:
                 rewritten[file] = change_label(source / file, mark)
+                found.marks[row.key] = mark or None
+        left = {mark for image, mark in found.marks.items() if mark and image not in removed}
+        rewritten |= found.names.plan(source, left)
+        notes += found.names.describe_fresh()
         return Patch(rewritten, removed=removed, notes=list(dict.fromkeys(notes)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,6 +102,7 @@ class NumberedLists:
         names = read_names(source, tables[LABELS])
         wanted = {row.key: row for row in iter_changes(changes)}
         edits: dict[str, list[tuple[int, int, str]]] = {name: [] for name in texts}
+        left = {number: mark.text for number, mark in tables[LABELS].items()}
         notes = []
         for number, value in tables[IMAGES].items():
             key, _ = index.find_one(value.text, "images", "")
@@ -119,6 +119,7 @@ class NumberedLists:
                 for name, table in tables.items():
                     if number in table:
                         edits[name].append((*table[number].line, ""))
+                left.pop(number, None)
                 continue
             if change.label != change.given_label:
                 new = None
@@ -128,14 +129,14 @@ class NumberedLists:
                     notes.append(f"{key}: {LABELS} cannot say {change.label or 'no label'}")
                 else:
                     edits[LABELS].append((mark.start, mark.end, new))
+                    left[number] = new
             split = tables.get(SPLITS, {}).get(number)
             if split and change.split in ("train", "test"):
                 edits[SPLITS].append((split.start, split.end, "01"[change.split == "train"]))
             elif change.split:
                 notes.append(f"{SPLITS} cannot say {change.split}")
         rewritten = {name: texts[name].edit(found) for name, found in edits.items() if found}
-        if names.fresh:
-            rewritten[names.file] = partial(names.write, source)
+        rewritten |= names.plan(source, left.values())
         notes += names.describe_fresh()
         return Patch(rewritten, notes=list(dict.fromkeys(notes)))
 

@@ -47,6 +47,7 @@ class Table:
     categories: dict[str, list[str]] = field(default_factory=dict)
     # column -> {name: number}, where the file has numbers and lists their names
     codes: dict[str, dict[str, int]] = field(default_factory=dict)
+    class_list: str | None = None  # the member of a JSON file that lists the names of its classes
     shards: list[Shard] = field(default_factory=list)  # none: the table is one file
     notes: list[str] = field(default_factory=list)
     nameless: int = 0  # columns without a name, which are not read

@@ -16,7 +16,7 @@ from assay.curation.formats.column_files import ARROW, PARQUET
 from assay.curation.formats.column_patches import patch_columns_file
 from assay.curation.formats.excel_patches import patch_excel
 from assay.curation.formats.excel_tables import EXCEL
-from assay.curation.formats.json_classes import number_cells
+from assay.curation.formats.json_class_patches import add_names, check_names, number_cells
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.moves import none_of
@@ -48,6 +48,11 @@ class TableChanges:
     removed: set[int] = field(default_factory=set)
     labels: dict[int, str | None] = field(default_factory=dict)  # what people say, by row
     notes: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)  # classes that the file's own list must get
+
+    @property
+    def names(self) -> tuple[str | None, list[str]]:
+        return self.table.class_list, self.fresh
 
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
         """Those of one shard, numbered in it."""
@@ -69,7 +74,8 @@ def plan_patch(path: Path, source: Path, changes: pd.DataFrame, options: ImportO
     elif found.cells or found.removed:
         name = "" if path == source else str(path.relative_to(source))
         rows = number_rows(found.table, found.cells), number_rows(found.table, found.removed)
-        rewritten[name] = partial(write_table, path, options, *rows)
+        rewritten[name] = partial(write_table, path, options, *rows, names=found.names)
+        found.notes += check_names(path, found.table, found.fresh, rewritten[name])
     return Patch(rewritten, notes=found.notes)
 
 
@@ -99,7 +105,7 @@ def write_changed_rows(
             if not found.table.shards:
                 cells, removed = number_rows(found.table, cells), number_rows(found.table, removed)
             file = path / shard.name if shard.name else path
-            write_table(file, options, cells, removed, target)
+            write_table(file, options, cells, removed, target, found.names)
 
 
 def number_rows(table: Table, rows: Any) -> Any:
@@ -111,9 +117,14 @@ def number_rows(table: Table, rows: Any) -> Any:
 
 
 def write_table(
-    path: Path, options: ImportOptions, cells: Cells, removed: set[int], target: Path
+    path: Path,
+    options: ImportOptions,
+    cells: Cells,
+    removed: set[int],
+    target: Path,
+    names: tuple[str | None, list[str]] = (None, []),
 ) -> None:
-    """Write a table again at `target`, changed."""
+    """Write a table again at `target`, changed; names: of a list in JSON, and what comes to its end."""
     suffix = path.suffix.lower()
     if suffix in (*PARQUET, *ARROW):
         return patch_columns_file(path, target, cells, removed)
@@ -125,7 +136,8 @@ def write_table(
             return patch_json_lines(text, cells, removed)
         if suffix in JSON:
             shape = find_shape(parse_json(text, path.name), path.name)
-            return patch_json(text, shape, cells, removed)
+            text = patch_json(text, shape, cells, removed)
+            return add_names(text, names[0], names[1]) if names[0] and names[1] else text
         return patch_csv(text, cells, removed)
 
     rewrite_text(path, target, change)
@@ -163,7 +175,7 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
             if new:
                 found.cells[n] = new
     refuse_misread(path, found, rows)
-    number_cells(found.cells, table.codes, path.name)
+    found.fresh = number_cells(found.cells, table)
     found.notes += [f"{count:,} {what}" for what, count in unsaid.items()]
     return found
 

@@ -24,13 +24,16 @@ def write_beside(place, text):
 
 
 def read_beside(name):
-    """A reader that finds the file of an image's stem and folder, and says its class."""
+    """A reader that finds the file of an image's stem and folder, and says its class.
+
+    name: of its text and the list of classes.
+    """
 
     def read(path):
-        out = {}
+        out, classes = {}, (Path(path) / "classes.txt").read_text().split()
         for image in Path(path).rglob("*.png"):
             (file,) = Path(path).rglob(f"{image.stem}.[tj]*")
-            out[pixel_hash(image.read_bytes())] = name(file.read_text())
+            out[pixel_hash(image.read_bytes())] = name(file.read_text(), classes)
         return out
 
     return read
@@ -40,7 +43,7 @@ LAYOUTS = [
     Layout(
         "a text beside each image",
         write_beside(lambda p: (f"{p.name}.png", f"{p.name}.txt"), lambda p: f"{p.label}\n"),
-        read_beside(str.strip),
+        read_beside(lambda text, classes: text.strip()),
         splits={},
     ),
     Layout(
@@ -49,7 +52,7 @@ LAYOUTS = [
             lambda p: (f"images/{p.split}/{p.name}.png", f"labels/{p.split}/{p.name}.txt"),
             lambda p: str(CLASSES.index(p.label)),
         ),
-        read_beside(lambda text: CLASSES[int(text)]),
+        read_beside(lambda text, classes: classes[int(text)]),
     ),
     Layout(
         "JSON beside each image",
@@ -57,6 +60,6 @@ LAYOUTS = [
             lambda p: (f"{p.split}/{p.name}.png", f"{p.split}/{p.name}.json"),
             lambda p: json.dumps(dict(seen_by="ann", label=p.label), indent=1),
         ),
-        read_beside(lambda text: json.loads(text)["label"]),
+        read_beside(lambda text, classes: json.loads(text)["label"]),
     ),
 ]

@@ -148,15 +148,16 @@ def write_gtsrb(folder, pictures):
 
 
 def read_gtsrb(path):
-    """As torchvision's GTSRB reads it."""
+    """As torchvision's GTSRB reads it, with the names that stand beside."""
+    names = (path / "classes.txt").read_text().split()
     found = {
-        hash_of(file): CLASSES[int(file.parent.name)]
+        hash_of(file): names[int(file.parent.name)]
         for file in path.glob("Final_Training/Images/*/*.ppm")
     }
     test = path / "Final_Test" / "Images"
     with open(test / "GT-final_test.csv", newline="") as file:
         for row in csv.DictReader(file, delimiter=";"):
-            found[hash_of(test / row["Filename"])] = CLASSES[int(row["ClassId"])]
+            found[hash_of(test / row["Filename"])] = names[int(row["ClassId"])]
     return found
 
 

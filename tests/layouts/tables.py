@@ -167,8 +167,9 @@ def write_numbered(folder, pictures):
 
 def read_numbered(folder):
     frame = pd.read_csv(folder / "labels.csv")
-    names = [*CLASSES[::-1], "dingo"]  # what a test may add
+    names = dict(zip(frame.label, frame.label_name)) | dict(enumerate(CLASSES[::-1]))
     assert [names[n] for n in frame.label] == list(frame.label_name)
+    assert sorted(names) == list(range(len(names))), "new ones are counted on"
     paths = [folder / "images" / path.split("\\")[-1] for path in frame.ImagePath]
     return labels_of(frame.assign(path=paths), "path", "label_name")
 

@@ -105,17 +105,15 @@ def test_a_folder_without_a_name_keeps_its_own(tmp_path):
     assert any("n00000002" in note for note in source.notes)
 
 
-def test_a_new_class_gets_a_folder_of_its_own_name(tmp_path):
+def test_a_new_class_among_ids_that_a_list_names_is_refused(tmp_path):
+    """Whoever reads synset_words.txt would find no name for a folder dog among WordNet's."""
     text = "".join(f"{wnid} {name}, an animal\n" for wnid, name in NAMES.items())
     path = tmp_path / "x"
     key = named(path, text).frame.key[0]
-    relabel(path, tmp_path / "bench", key, "dog", no_test=True)
-    assert [file.parent.name for file in path.glob("dog/*")] == ["dog"]
-    found = said(path)
-    assert {label for label, _ in found.values()} == {
-        "dog",
-        *(f"{name}, an animal" for name in NAMES.values()),
-    }
+    before = said(path)
+    with pytest.raises(UserError, match="names, found dog"):
+        relabel(path, tmp_path / "bench", key, "dog", no_test=True)
+    assert said(path) == before
 
 
 @pytest.mark.parametrize(

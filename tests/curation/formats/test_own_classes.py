@@ -26,7 +26,7 @@ def write(folder, **value):
     return folder / "x.json"
 
 
-@pytest.mark.parametrize(
+every_list = pytest.mark.parametrize(
     "listed",
     [
         dict(classes=["cow", "ape", "bee"]),
@@ -35,6 +35,9 @@ def write(folder, **value):
         dict(categories=[dict(id=2, name="bee"), dict(id=0, name="cow"), dict(id=1, name="ape")]),
     ],
 )
+
+
+@every_list
 def test_numbers_are_named_by_the_files_own_list(tmp_path, listed):
     source = read_source(write(tmp_path, numbers=[0, 1, 2, -1, 0, 1, 2, 0], **listed))
     assert source.frame.label.tolist() == ["cow", "ape", "bee", None, "cow", "ape", "bee", "cow"]
@@ -66,11 +69,27 @@ def edit(source, folder, label, **options):
     return bench
 
 
-def test_a_class_that_the_list_lacks_is_refused_on_the_way_out(tmp_path):
-    path = write(tmp_path, numbers=[0, 1, 0, 1, 0, 1, 0, 1], classes=["a", "b"])
-    bench = edit(path, tmp_path / "bench", "dog")
-    with pytest.raises(UserError, match="found dog"):
+@every_list
+def test_a_class_that_the_list_lacks_is_added_at_its_end(tmp_path, listed):
+    path = write(tmp_path, numbers=[0, 1, 2, 0, 1, 2, 0, 1], **listed)
+    old = json.loads(path.read_text())
+    write_in_place(edit(path, tmp_path / "bench", "dog"))
+    source, new = read_source(path), json.loads(path.read_text())
+    assert source.classes == ["cow", "ape", "bee", "dog"]
+    assert source.frame.label.tolist().count("dog") == 1
+    assert [row["label"] for row in new["rows"]].count(3) == 1
+    assert [a == b for a, b in zip(old["rows"], new["rows"])].count(False) == 1
+
+
+def test_a_list_that_would_not_tell_from_where_it_counts_is_refused(tmp_path):
+    path = write(tmp_path, numbers=[0, 1, 2, 0, 1, 2, 0, 1], classes=["a", "b", "c"])
+    before = path.read_bytes()
+    bench = assay.create(tmp_path / "bench")
+    bench.add(path, who="ann", progress=False)
+    bench.rename_class("a", "dog", who="ann")
+    with pytest.raises(UserError, match="dog at the end of classes"):
         write_in_place(bench)
+    assert path.read_bytes() == before
 
 
 def test_a_new_class_becomes_a_category(tmp_path):
