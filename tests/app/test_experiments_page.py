@@ -1,6 +1,5 @@
 """Experiments and History in a real browser: start, follow, stop, read; sessions that open, and the way back."""
 
-
 import pandas as pd
 import pytest
 

@@ -32,6 +32,12 @@ SAID = {
 NO_NEW_CLASS = {"one-hot columns", "WebDataset, numbers and names"}
 NO_NEW_CLASS |= {"Tiny ImageNet", "ImageNet of Kaggle", "ImageNet and its devkit"}
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+# one of each format, and the others of it once a day
+FIRST = list({READ_AS[layout.name]: layout for layout in reversed(LAYOUTS)}.values())
+OTHERS = [
+    pytest.param(layout, marks=pytest.mark.daily) for layout in LAYOUTS if layout not in FIRST
+]
+each_format = pytest.mark.parametrize("layout", [*FIRST, *OTHERS], ids=lambda layout: layout.name)
 
 
 def write(layout, folder):
@@ -134,7 +140,7 @@ def test_changes_come_back_and_nothing_else(layout, tmp_path):
     assert {pixel_hash(read_bytes(r.uri)): r.label for r in again.frame.itertuples()} == want
 
 
-@every_layout
+@each_format
 def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     write(layout, tmp_path / "kept")
@@ -149,7 +155,7 @@ def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     assert again["tree"] == out["tree"], "importing it again changes nothing"
 
 
-@every_layout
+@each_format
 def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
@@ -174,7 +180,7 @@ def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
         assert any("split" in note for note in notes)
 
 
-@every_layout
+@each_format
 def test_renamed_classes_come_back_also_where_a_list_declares_classes(layout, tmp_path):
     """Two, whose new names are not in the order of the alphabet: a list gets them as it numbers them."""
     path = write(layout, tmp_path / "in")
