@@ -171,7 +171,7 @@ assay.create(5, group="no")  # wrong twice
 """
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_the_public_face_has_types(python, tmp_path):
     """mypy reads the installed package, as an editor does."""
     pytest.importorskip("mypy")

@@ -289,7 +289,7 @@ def test_another_process_changes_the_bench_and_the_server_goes_and_comes_back(sc
         page.context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.daily)])
 def test_everybody_can_read_and_reach_it(scanned_once, chrome, scheme):
     with workbench(scanned_once.path) as server:
         for size in (390, 1440):
@@ -343,6 +343,7 @@ def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
     shown(page, len(bench.state()))
 
 
+@pytest.mark.daily
 def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, chrome):
     status = scanned_once.status()
     with workbench(scanned_once.path) as server:

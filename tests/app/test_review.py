@@ -280,6 +280,7 @@ def test_everybody_may_look_and_the_name_is_asked_with_the_first_decision(big, c
         assert page.failed == []
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_a_grid_asks_for_the_name_too(big, chrome):
     with workbench(big.path) as server:
@@ -296,6 +297,7 @@ def test_a_grid_asks_for_the_name_too(big, chrome):
         assert [(field, value) for _, field, value, _ in decided(big)] == [("keep", "false")]
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_the_grid_shows_what_a_second_opinion_doubts(big, chrome):
     doubted = big.frame(split="train").query("label == '3'").index[:4]

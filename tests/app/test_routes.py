@@ -121,6 +121,7 @@ class Line:
             return 400, "closed"
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
     bench, server, audit = served

@@ -224,6 +224,7 @@ def test_what_is_decided_while_the_queue_is_fetched_does_not_come_again(
     assert len(set(names)) == 12 and len(decided(bench, request.node.name)) == 12
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome, request):
     from assay.app.server import audit_sheet
@@ -338,6 +339,7 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(
     assert review.failed == []
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
     bench, server, chrome, request

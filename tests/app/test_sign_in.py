@@ -241,7 +241,7 @@ def slow_server(monkeypatch):
     thread.join()
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_half_open_and_slow_connections_end(slow_server):
     server, port = slow_server
 

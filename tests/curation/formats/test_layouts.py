@@ -112,7 +112,7 @@ def test_the_reference_lists_every_layout():
     assert f"{len(LAYOUTS)} layouts come back" in (ROOT / "README.md").read_text()
 
 
-@every_layout
+@each_format
 def test_without_a_change_it_comes_back_to_the_byte(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
@@ -125,7 +125,7 @@ def test_without_a_change_it_comes_back_to_the_byte(layout, tmp_path):
     }
 
 
-@every_layout
+@each_format
 def test_changes_come_back_and_nothing_else(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
@@ -140,7 +140,8 @@ def test_changes_come_back_and_nothing_else(layout, tmp_path):
     assert {pixel_hash(read_bytes(r.uri)): r.label for r in again.frame.itertuples()} == want
 
 
-@each_format
+@pytest.mark.daily
+@every_layout
 def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     write(layout, tmp_path / "kept")

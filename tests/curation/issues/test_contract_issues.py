@@ -142,7 +142,7 @@ def run(environment, *words, cwd=None):
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_finder_of_another_distribution_is_in_every_list(tmp_path):
     bench = bench_of(
         digits(200, wrong=0).assign(id=lambda t: [f"{s}-{i}" for i, s in enumerate(t["split"])]),

@@ -16,7 +16,7 @@ from assay.curation.versioning.states import hash_tree
 from tests.helpers import bench_of, copied, digits, run_assay
 
 QUIET = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NAMES = st.sampled_from([str(i) for i in range(10)])
 

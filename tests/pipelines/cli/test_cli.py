@@ -17,7 +17,7 @@ import assay
 from tests.helpers import ROOT, bench_of, digits, folders, png, run_assay
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_the_story_of_one_sample(tmp_path):
     """A three that was filed under eight: imported, suspected, corrected, committed, retrained on, reported, exported, imported elsewhere."""
     table = digits(500, wrong=0)

@@ -79,6 +79,7 @@ def test_a_notebook_exports_to_the_users_own_fiftyone(shown, tmp_path, monkeypat
     assert len(assay.open(tmp_path / "again").state()) == 7
 
 
+@pytest.mark.daily
 def test_what_is_wrong_is_told_as_a_user_error(bench, monkeypatch, tmp_path):
     monkeypatch.setenv("ASSAY_MONGOD", str(tmp_path / "nowhere"))
     bench = assay.open(bench.path)

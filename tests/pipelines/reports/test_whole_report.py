@@ -49,7 +49,7 @@ def test_a_report_is_made_anew_only_where_something_changed(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_the_random_control_of_a_review_is_told_in_one_line_everywhere(scanned, tmp_path):
     """Nobody reviewed at random, too few, enough: on the screen, in the report and in a notebook."""
     truth = truth_of(scanned)

@@ -163,7 +163,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 @pytest.mark.parametrize("arch", ["mlp", "cnn", "resnet(depth=10, width=8)"])
 def test_a_seed_draws_everything_and_leaves_no_trace(digits, arch, two_threads):
     x = digits[0][:60] if find_recipe(arch).input == "pixels" else digits[0][:60].reshape(60, -1)
