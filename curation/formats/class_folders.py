@@ -152,11 +152,20 @@ class ClassFolders:
             listed.rewritten | named,
             moves.moved,
             removed,
-            [*moves.notes, *listed.notes, *names.describe_fresh()],
+            [*moves.notes, *listed.notes, *names.describe_fresh(), *note_unlisted(names, changes)],
         )
 
 
 FORMAT = ClassFolders()
+
+
+def note_unlisted(names: ClassNames, changes: pd.DataFrame) -> list[str]:
+    """Note the new labels that have a folder, and are not in the file of names beside it."""
+    known = {*names.names, *names.fresh}
+    new = sorted({row.label for row in iter_changes(changes) if row.label} - known)
+    if not names.file or not new:
+        return []
+    return [f"{names.file} does not list {', '.join(new)}, which has a folder: add it by hand"]
 
 
 def plan_images(name: str, images: list[str], options: ImportOptions) -> FolderPlan:

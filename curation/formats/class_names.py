@@ -153,6 +153,7 @@ def find_class_names(
             try:
                 lines, pairs = read_names_file(root / file)
             except (UserError, OSError, RecursionError):
+                note = note or f"{file} cannot be read: the labels stay as they are written"
                 continue
             found, why = match_marks(lines, pairs, marks, most)
             if found:
@@ -252,6 +253,7 @@ def match_marks(
         return {}, ""
     numbers = all(mark.isdecimal() for mark in marks)
     swapped = [(name, mark) for mark, name in pairs]
+    few = 0  # marks that a list of names has, where it has too few of them
     for known in (dict(pairs), dict(swapped)):
         named = marks & set(known)
         if not numbers and all(known[mark].isdecimal() for mark in named):
@@ -263,7 +265,10 @@ def match_marks(
         if named and (named == marks or most and len(named) * 2 > len(marks)):
             # names themselves: their order is the source's
             return {line: line for line in declared}, ""
-    return count_names([name for _, name in pairs] or lines, lines, marks) if numbers else ({}, "")
+        few = max(few, len(named))
+    if numbers:
+        return count_names([name for _, name in pairs] or lines, lines, marks)
+    return {}, f"has {few:,} of the {format_count(len(marks), 'class')}" if few else ""
 
 
 def tell_apart(known: dict[str, str], marks: set[str]) -> dict[str, str]:

@@ -139,6 +139,30 @@ def test_a_file_that_names_no_classes_is_left_alone(tmp_path, text):
     assert [unread.ending for unread in source.unread] == [".json"]
 
 
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("names: [n00000000]\n", "data.yaml has 1 of the 3 classes: the labels stay"),
+        ("names: [\xff", "data.yaml cannot be read: the labels stay"),
+    ],
+)
+def test_a_list_that_is_passed_over_is_said(tmp_path, text, word):
+    named(tmp_path / "x", "names: []", "data.yaml")
+    (tmp_path / "x" / "data.yaml").write_bytes(text.encode("latin-1"))
+    source = read_source(tmp_path / "x")
+    assert set(source.frame.label) == set(NAMES)
+    assert any(note.startswith(word) for note in source.notes), source.notes
+
+
+def test_a_new_folder_that_the_list_lacks_is_said(tmp_path):
+    named(tmp_path / "x", "names: [n00000002, n00000000, n00000001]\n", "data.yaml")
+    bench = assay.create(tmp_path / "bench").add(tmp_path / "x", progress=False)
+    edit = pd.DataFrame(dict(sample=bench.frame(split="train").index[:1], label="dingo"))
+    bench.edit(edit, who="ann", new_classes=["dingo"])
+    notes = bench.export(tmp_path / "out", format="source", copy=True)["notes"]
+    assert any("data.yaml does not list dingo" in note for note in notes), notes
+
+
 def bare(root):
     for p in PICTURES:
         put(root / "images" / f"{p.name}.png", p)
