@@ -305,11 +305,11 @@ class Bench(curation.Bench):
 
     # ---- what to look at
 
-    def embed(self, bench: Bench, raw: bytes) -> np.ndarray:
+    def embed_picture(self, raw: bytes) -> np.ndarray:
         """Embed a picture from outside, for samples(like=...)."""
         from assay.pipelines.embedders.picture import embed_picture
 
-        return embed_picture(bench, raw)
+        return embed_picture(self, raw)
 
     def queue(
         self,
@@ -935,6 +935,7 @@ def say_in_python(function: F) -> F:
             check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
         except BaseException as e:
+            # here, as wrong arguments never reach it: a bench made for it goes again
             if function.__name__ == "add" and args:
                 args[0].remove_empty(e)
             if not isinstance(e, UserError):

@@ -59,7 +59,8 @@ class Bench(Store):
 
     labels: tuple[Any, set[str]] | None = None  # every class, and as of what, where it was asked
     table: SampleTable | None = None  # of the samples, where it was asked
-    embed: Callable | None = None  # makes vectors of pictures from outside: the pipelines have it
+    # makes a vector of a picture from outside: the pipelines have it
+    embed_picture: Callable[[bytes], Any] | None = None
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
@@ -176,7 +177,7 @@ class Bench(Store):
         from assay.curation.filtering.table import SampleTable
 
         if self.table is None:
-            self.table = SampleTable(self, embed=self.embed)
+            self.table = SampleTable(self, embed=self.embed_picture)
         else:
             self.table.refresh()
         return self.table

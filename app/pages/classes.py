@@ -151,8 +151,8 @@ def rename(bench: Bench, old: str, new: str, who: str) -> None:
     def work() -> str:
         out = bench.rename_class(old, new, who)
         word = "is merged into" if out["merged"] else "is called"
-        return escape_markdown(f"{name_shown(old)} {word} {name_shown(new)}: "
-            f"{format_count(out['samples'], 'sample')}")  # fmt: skip
+        count = format_count(out["samples"], "sample")
+        return escape_markdown(f"{name_shown(old)} {word} {name_shown(new)}: {count}")
 
     report_result(work)
 

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,7 +78,7 @@ class BrowseView:
         with self.lock:
             if self.table is None:
                 self.table = self.bench.table = SampleTable(
-                    self.bench, self.live_scores, embed_picture
+                    self.bench, self.live_scores, partial(embed_picture, self.bench)
                 )
             elif self.table.refresh():
                 self.answers.clear()

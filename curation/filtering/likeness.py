@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 65_536  # rows at a time
-Embed = Callable[
-    [Bench, bytes], np.ndarray
-]  # a picture's bytes to a vector (d,) of the last scan's embedder
+Embed = Callable[[bytes], np.ndarray]  # a picture's bytes to a vector (d,) of the last scan
 
 
 def score_likeness(
@@ -67,7 +65,7 @@ def find_vectors(
     if pictures:
         if embed is None:
             raise UserError("expected samples to look for, found a picture", "give an id or a key")
-        X = np.stack([embed(bench, picture) for picture in pictures])
+        X = np.stack([embed(picture) for picture in pictures])
         mean, axes = load_basis(bench, graph)
         out.append(reduction.project_vectors(X, mean, axes))
     return np.concatenate(out)

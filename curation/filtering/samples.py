@@ -78,7 +78,7 @@ def queue_where(
         raise UserError(
             f"expected a condition alone, found {', '.join(others)} beside it",
             "nothing of a filter is drawn at random, and it sees the samples as they are now; "
-            "has('datalab_label') asks for what an opinion doubts",
+            "has('NAME_label') asks for what the opinion NAME doubts",
         )
     found = table.snapshot.state.index[table.select(where)]
     queue = queue_found(bench, found, n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def list_samples(args: argparse.Namespace) -> None:
     if args.count:
         return count_values(args, bench, asked)
     show = args.show.split(",") if args.show else None
-    bench.embed = embed_picture
+    bench.embed_picture = partial(embed_picture, bench)
     like = [read_like(bench, word) for word in args.like or ()]
     rows = bench.samples(**asked, limit=args.limit, like=like, columns=show)
     print_notes(args, rows.attrs["notes"])

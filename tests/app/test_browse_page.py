@@ -146,7 +146,7 @@ def test_a_large_act_asks_with_the_number_and_a_new_class_is_offered(desk):
     test = int((bench.state()["split"] == "test").sum())
     assert f"{test} of test or guard skipped" in said(page, "Undo")
     assert bench.state().tags.map(len).sum() == n - test
-    page.get_by_role("button", name="none").click()
+    page.get_by_role("button", name="select none").click()
     click(page, 0)
     page.get_by_label("label the selected samples").fill("a new kind")
     page.keyboard.press("Enter")

@@ -30,7 +30,7 @@ export class Acts {
   draw() {
     const n = this.selection.size, total = this.order().length, here = n ? this.selection.within(this.order()) : 0;
     const all = make("button", { class: "plain", text: `all ${count(total)} of the filter`, disabled: !total, title: "select all (Ctrl+A)", onclick: () => this.selection.all(this.order()) });
-    const none = make("button", { class: "plain", text: "none", title: "select nothing (Escape)", onclick: () => this.selection.clear() });
+    const none = make("button", { class: "plain", text: "select none", title: "Escape does so, too", onclick: () => this.selection.clear() });
     this.count.replaceChildren(make("b", { text: n ? `${count(n)} selected` : "Nothing selected" }), ...(n && here < n ? [make("span", { class: "quiet", text: `${count(n - here)} not in this filter` })] : []), ...(here < total ? [all] : []), ...(n ? [none] : []));
     for (const one of [...this.buttons, this.label, this.tag, this.split, this.more]) one.disabled = !n || !!this.sending;
   }

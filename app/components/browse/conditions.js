@@ -63,5 +63,5 @@ export function words(condition) { // a chip as it is read: [name, sign, values]
   const p = parse(condition);
   if (!p) return [condition];
   if (p.range) return [p.name, "", `${p.range[0]} to ${p.range[1]}`];
-  return [p.name, p.not ? "not" : "", p.values.map((v) => v ?? "nothing").join(", ")];
+  return [p.name, p.not ? "not" : "", p.values.map((v) => v ?? "none").join(", ")];
 }

@@ -49,7 +49,7 @@ export class Facets {
     const one = this.parts.get(facet.name);
     if (!one) return;
     const rest = [];
-    if (facet.missing) rest.push(this.value(facet, null, facet.missing, "nothing"));
+    if (facet.missing) rest.push(this.value(facet, null, facet.missing, "none"));
     if (facet.locked) rest.push(make("p", { class: "quiet", text: `${count(facet.locked)} of test and guard are not counted` }));
     if (facet.counts.some((n) => n)) return one.body.replaceChildren(this.histogram(facet), ...rest);
     const shown = facet.values.slice(0, one.most), left = facet.values.length - shown.length;

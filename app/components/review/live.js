@@ -10,7 +10,7 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
   $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, `
     + `${said.unsure.toLocaleString()} unsure`;
   $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
-    : `${drawn} of the 30 labels reviewed at random that a rate takes`;
+    : `${drawn} of 30 random reviews done; the errors left are estimated from these`;
   $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
   $("how-gain").textContent = gain ? explainGain(said, n) : "";
   $("how-errors").textContent = explainErrors(said, drawn);

@@ -3,7 +3,7 @@
 const LOOKED_AT = 30; // decisions over which the pace is taken
 const FEWEST = 4; // pauses between decisions that a pace takes
 const BREAK = 120_000; // ms after which somebody was away: no part of the pace
-const ENOUGH = 30; // labels drawn at random that a rate takes
+const ENOUGH = 30; // labels drawn at random, before errors left are estimated
 
 export function makePace() {
   let times = [];
