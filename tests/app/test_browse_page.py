@@ -8,17 +8,11 @@ import pytest
 
 import assay
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.browser import browser, find_barriers, until, workbench
+from tests.browser import find_barriers, until, workbench
 from tests.helpers import bench_of, digits, silent
 
 pytestmark = pytest.mark.browser
 ROOT = ".assay-browse"
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

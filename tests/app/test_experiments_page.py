@@ -9,7 +9,7 @@ from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.jobs import job_files
 from assay.pipelines.reports.kept_reports import keep_report
 from tests.accessibility import violations
-from tests.browser import browser, until, workbench
+from tests.browser import until, workbench
 from tests.helpers import ROOT
 from tests.report_page import REPORT_DATA
 from tests.report_parts import page as draw_page
@@ -18,12 +18,6 @@ from tests.screenshots import STILL
 LINES = ["Not shown: +0.2 points [-1.0, +1.4], v2 against v1."]
 HOSTILE = """<main id="verdict"><h1>kept</h1><script>window.ran = 1</script><img src="/x" onerror="window.ran = 1">
 <a href="javascript:window.ran = 1">go</a><iframe src="/"></iframe><p style="position:fixed">over</p></main>"""
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 def with_reports(bench):

@@ -17,7 +17,7 @@ from assay.curation.predictions import model_errors
 from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.browser import browser, look, look_through, stored, until, workbench
+from tests.browser import look, look_through, stored, until, workbench
 from tests.helpers import ROOT, bench_of, digits, truth_of
 
 REVIEW = "/review?who=ann"
@@ -44,12 +44,6 @@ def session(big):
     with closing(review_session.ReviewSession(big)) as session:
         session.rescore()
         yield session
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 def shown(page):

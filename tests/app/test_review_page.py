@@ -10,7 +10,7 @@ from PIL import Image
 import assay
 from assay.app.server import review_rows, review_session
 from assay.app.server.thumbnails import Thumbnails
-from tests.browser import browser, find_barriers, look, look_through, stored, until, workbench
+from tests.browser import find_barriers, look, look_through, stored, until
 from tests.helpers import bench_of, digits, png, scanned_bench
 
 WORDS = "zero one two three four five six seven eight nine".split()
@@ -21,18 +21,6 @@ def bench(tmp_path_factory):
     table = digits(900)
     table["label"] = [WORDS[int(c)] for c in table.label]
     return scanned_bench(table, tmp_path_factory.mktemp("page"), audited_test=True)
-
-
-@pytest.fixture(scope="module")
-def server(bench):
-    with workbench(bench.path) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from assay.curation.features import image_map
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.browser import browser, look, look_through, stored, until, workbench
+from tests.browser import look, look_through, stored, until
 from tests.helpers import bench_of, digits
 
 
@@ -23,18 +23,6 @@ def bench(tmp_path_factory):
     scan(bench, ScanOptions(embedder="pixels"), say=lambda line: None)
     image_map.sketch_map(bench)
     return bench
-
-
-@pytest.fixture(scope="module")
-def server(bench):
-    with workbench(bench.path) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,16 +13,10 @@ from assay.curation.features import image_map
 from assay.curation.slicing import gap_evidence, gaps
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
-from tests.browser import browser, look_through, until, workbench
+from tests.browser import look_through, until, workbench
 from tests.helpers import bench_of, digits
 
 BOUND = 100_000  # points that components/map.js draws while the map moves
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as running:
-        yield running
 
 
 def poor(folder):
