@@ -461,12 +461,15 @@ class Bench(curation.Bench):
 
         return keep_best(self, who or getpass.getuser(), exact, mark_samples(self, where))
 
-    def not_copies(self, samples: Sequence[str], who: str = "") -> dict:
-        """Store that samples are no copies of each other: see mark_not_copies."""
+    def not_copies(self, samples: Sequence[str], of: Sequence[str] = (), who: str = "") -> dict:
+        """Store that samples are no copies of each other, or none of those in `of`.
+
+        It lasts through later scans: see mark_not_copies.
+        """
         from assay.curation.issues.not_copies import mark_not_copies
 
-        ids = [samples] if isinstance(samples, str) else samples
-        return mark_not_copies(self, ids, who or getpass.getuser())
+        ids, others = ([s] if isinstance(s, str) else s for s in (samples, of))
+        return mark_not_copies(self, ids, who or getpass.getuser(), others)
 
     def triggers(self) -> pd.DataFrame:
         """List the questions that every import is asked."""

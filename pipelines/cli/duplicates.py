@@ -26,6 +26,8 @@ def list_duplicates(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     if args.not_copies:
         return tell_apart(args, bench)
+    if args.of:
+        raise UserError("expected --not-copies before --of, found none", "name the odd ones there")
     if args.keep_best:
         return drop_copies(args, bench)
     wanted = mark_samples(bench, args.where)
@@ -80,9 +82,10 @@ def tell_apart(args: argparse.Namespace, bench: Bench) -> None:
             "expected --not-copies alone, found --keep-best, --where or --exact beside it",
             "as in: assay duplicates --not-copies SAMPLE SAMPLE --who NAME",
         )
-    out = mark_not_copies(bench, args.not_copies, args.who)
-    n = format_count(len(out["samples"]), "sample")
-    print_line(args, f"{out['batch']}: {n} are no copies of each other, says {args.who}")
+    out = mark_not_copies(bench, args.not_copies, args.who, args.of or [])
+    n = format_count(len(out["samples"]), "sample", "is no copy", "are no copies")
+    of = f"{len(out['others']):,} others" if out["others"] else "each other"
+    print_line(args, f"{out['batch']}: {n} of {of}, says {args.who}")
     then = f"assay duplicates, or assay undo {out['batch']} -b {bench.given}"
     print_result(args, out, then, schema="duplicates-not-copies")
 
@@ -108,4 +111,10 @@ def add(verbs: Verbs) -> None:
         nargs="+",
         metavar="SAMPLE",
         help="store that these are no copies of each other: it lasts through later scans",
+    )
+    verb.add_argument(
+        "--of",
+        nargs="+",
+        metavar="SAMPLE",
+        help="those of --not-copies are no copies of these, in place of each other",
     )

@@ -41,3 +41,4 @@ class DuplicatesNotCopies(Output):
 
     batch: str = says("the batch, which undo takes")
     samples: list[str] = says("ids of samples that are no copies of each other")
+    others: list[str] = says("where they were told apart from these alone")

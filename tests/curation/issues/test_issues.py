@@ -13,6 +13,7 @@ from assay import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.formats.base import ImportOptions
 from assay.curation.issues import (
+    copies,
     drift,
     duplicates,
     finders,
@@ -346,8 +347,9 @@ def test_an_older_graph_is_still_read(scanned):
     graph = scanned.arrays / "graph.npz"
     kept = load_arrays(graph)
     save_arrays(graph, **{k: kept[k] for k in set(kept) - {"close", "alike", "limit"}})
-    graph, node = neighbor_graph.load_nodes(scanned, scanned.state())
-    assert not duplicates.find_near_duplicates(scanned.state(), graph, node)
+    found = copies.load_copies(scanned, scanned.state())
+    assert not duplicates.find_near_duplicates(scanned.state(), found)
+    graph = found.graph
     assert np.array_equal(graph.close, kept["pairs"]) and len(graph.neighbours)
 
 
