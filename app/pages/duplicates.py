@@ -24,7 +24,8 @@ component = make_component("duplicates")
 def draw(bench: Bench) -> None:
     """Draw the groups; they fill the window."""
     if not is_scanned(bench):
-        return draw_unscanned(bench)
+        st.markdown("# Duplicates")
+        return tasks.draw_scan_button(bench, "a scan finds exact and near duplicates")
     who = st.session_state.get("who") or st.query_params.get("who", "")
     said = component(
         data=dict(who=who, proposal=propose_name()),
@@ -34,17 +35,6 @@ def draw(bench: Bench) -> None:
     )
     if said.handed:
         hand_over(bench, said.handed)
-
-
-def draw_unscanned(bench: Bench) -> None:
-    """Draw the way to a scan, which finds the copies."""
-    st.markdown("# Duplicates")
-    if tasks.follow_tasks(bench, "scan"):
-        return
-    st.info("Nothing is scanned yet: a scan finds exact and near duplicates.")
-    if st.button("Scan", type="primary"):
-        tasks.begin_task(bench, "scan")
-    st.caption(f"The same by a command: `assay scan -b {bench.given}`.")
 
 
 def hand_over(bench: Bench, handed: dict) -> None:
