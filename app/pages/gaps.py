@@ -129,7 +129,7 @@ def draw_card(bench: Bench, card: GapCard, place: int, who: str) -> None:
 
 def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
     """Draw what to do about a gap, with the command under it, and the way to all of it."""
-    name, given = shlex.quote(card.name), shlex.quote(str(bench.given))
+    name, given = quote_word(card.name), shlex.quote(str(bench.given))
     one, two = st.columns([3, 2])
     with two:
         st.button(
@@ -144,7 +144,7 @@ def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
             word = f"Review its {format_count(len(card.review), 'label')}"
             if st.button(word, key=f"do {place}", type="primary", width="stretch"):
                 review_samples(bench, card.review)
-            command = f"assay queue --where {shlex.quote(card.condition)} -b {given}"
+            command = f"assay queue --where {quote_word(card.condition)} -b {given}"
         elif card.act == "find":
             word = f"Find up to {min(MANY, card.pool)} more in the pool"
             st.button(
@@ -160,7 +160,13 @@ def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
             if st.button("Add a pool", key=f"do {place}", type="primary", width="stretch"):
                 draw_pool_form(bench, who)
             command = f"assay import FOLDER --pictures-only -b {given}"
-    st.caption(f"The same by a command: `{command}`")
+    st.caption(f"By a command: `{command.replace(chr(96), chr(39))}`")
+
+
+def quote_word(word: str) -> str:
+    """Quote a word for a shell: in double quotes where it has single ones and nothing is expanded."""
+    plain = "'" in word and not set(word) & set('"$`\\\\!')
+    return f'"{word}"' if plain else shlex.quote(word)
 
 
 def review_samples(bench: Bench, samples: list[str]) -> None:
@@ -202,8 +208,7 @@ def bar_html(card: GapCard) -> str:
     return (
         f'<div class="assay-gap-bar" role="img" aria-label="{escape(label)}" title="{escape(label)}">'
         f'<i style="width:{100 * card.rate:.1f}%"></i>'
-        f'<b style="left:{100 * card.low:.1f}%;width:{100 * (card.high - card.low):.1f}%"></b>{rest}'
-        f"</div><p><small>wrong on validation {words}{elsewhere}</small></p>"
+        f'<b style="left:{100 * card.low:.1f}%;width:{100 * (card.high - card.low):.1f}%"></b>{rest}</div>'
     )
 
 
