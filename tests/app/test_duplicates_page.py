@@ -165,6 +165,7 @@ def opened(server, chrome, **options):
 
 
 def shows(page, n):
+    page.wait_for_selector(f"{ROOT}[data-total]", timeout=120_000)
     until(page, f"document.querySelector('{ROOT}').dataset.total === '{n}'")
 
 

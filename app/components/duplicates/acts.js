@@ -47,11 +47,11 @@ export class GroupActs {
     try { // a batch that is sent twice is stored once: its name says so
       const said = await patiently(() => ask(`/assay/duplicates/${route}?${this.query()}`, body), this.away, this.stopped);
       if (said.batch) this.remember(said.batch, tell(said));
-      await this.stored(place);
+      await this.stored(place, said);
       this.say(said.batch ? tell(said) : "nothing to drop", ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => this.undo())] : []));
     } catch (e) {
       this.say(`not stored: ${e.message}. ${e.hint ?? ""}`);
-      if (e instanceof Refused) this.stored(place);
+      if (e instanceof Refused) await this.stored(place);
     }
     this.sending = false;
   }
@@ -67,17 +67,18 @@ export class GroupActs {
     this.sending = true;
     this.say("undoing …");
     try {
-      await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, this.stopped);
-      this.undoable = this.undoable.slice(0, -1);
-      sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
+      const said = await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, this.stopped);
+      this.forget();
+      await this.stored(undefined, said);
+      this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
     } catch (e) {
-      this.sending = false;
-      if (!(e instanceof Refused)) return this.say(`not undone: ${e.message}`);
-      this.undoable = this.undoable.slice(0, -1); // it cannot be taken back here any more
-      return this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
+      if (e instanceof Refused) this.forget(); // it cannot be taken back here any more
+      this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
     }
     this.sending = false;
-    await this.stored();
-    this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
+  }
+  forget() {
+    this.undoable = this.undoable.slice(0, -1);
+    sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
   }
 }

@@ -14,7 +14,7 @@ const CALM = 3000; // ms between two looks whether somebody else changed the ben
 const ROOM = 300; // px of a group until one is drawn
 
 export function duplicates(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, known = 0, colours = new Map(), hovered = null, opened = false;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, known = 0, colours = new Map(), hovered = null, opened = false, drawn = false;
   const home = location.pathname, life = new AbortController();
   const filter = new FilterBar({ apply, view: () => wanted, leave: () => focusGroup(0), size, facets: () => {}, saveView: () => {}, openView, dropped: () => null });
   const list = make("div", { class: "groups", tabindex: "0", role: "region", "aria-label": "groups of copies" });
@@ -44,8 +44,7 @@ export function duplicates(root, component) {
       filter.draw(view, said);
       filter.count.replaceChildren(make("b", { text: count(said.total) }), said.total === said.all ? ` ${said.total === 1 ? "group" : "groups"}` : ` of ${count(said.all)} groups`);
       draw();
-      pages.show(said.total, said.page, said.groups);
-      if (!said.total) list.replaceChildren(empty());
+      show();
       Object.assign(root.dataset, { total: said.total, seq: said.seq, of: said.of });
     } catch (e) {
       if (mine !== asked || stopped) return;
@@ -56,6 +55,15 @@ export function duplicates(root, component) {
       else acts.say(`${e.message}. ${e.hint}`);
       if (e.said?.place && !now) { view = { ...next, chips: [] }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
     } finally { if (mine === asked) root.classList.remove("busy"); }
+  }
+  function show() { // what had the focus has it again
+    const tile = document.activeElement?.closest?.(".copy"), group = list.contains(tile) ? tile.closest(".group") : null;
+    const had = group && [Number(group.dataset.place), pictures(group).indexOf(tile.querySelector(".picture"))];
+    pages.show(now.total, now.page, now.groups);
+    if (!now.total) list.replaceChildren(empty());
+    if (had) focusGroup(...had);
+    else if (!drawn && [document.body, list].includes(document.activeElement)) focusGroup(0);
+    drawn = true;
   }
   async function read(after) {
     const said = await patiently(() => ask(`/assay/duplicates?${query(view, { after })}`), away, () => stopped);
@@ -85,14 +93,15 @@ export function duplicates(root, component) {
     colours = new Map(said.classes.map(([name, colour], i) => [name, colour ?? COLOURS[i % COLOURS.length]]));
     filter.describe(said);
     filter.offer(said.views ?? []);
-    if (now) { filter.draw(view, now); load(view, { silent: true }); }
+    if (now) { filter.offer(said.views ?? []); show(); }
   }
 
   // ---- what changes it
 
-  async function stored(place) { // an act of ours is in the log: the groups as they are now
+  async function stored(place, said) { // an act of ours is in the log: the groups as they are now
+    known = Math.max(known, said?.seq ?? 0);
     await load(view, { silent: true });
-    if (place !== undefined) focusGroup(place);
+    if (place !== undefined) await focusGroup(place);
   }
   function away(yes) {
     offline.hidden = !yes;
@@ -133,10 +142,11 @@ export function duplicates(root, component) {
 
   const current = () => { const here = document.activeElement?.closest?.(".copy"); return here && list.contains(here) ? here : hovered?.isConnected ? hovered : null; };
   const pictures = (group) => [...group.querySelectorAll(".picture")];
-  async function focusGroup(place) {
+  async function focusGroup(place, k = 0) {
     const group = now?.total ? await pages.go(Math.min(place, now.total - 1)) : null;
     if (!group) return list.focus({ preventScroll: true });
-    pictures(group)[0]?.focus({ preventScroll: true });
+    const all = pictures(group);
+    all[Math.min(k, all.length - 1)]?.focus({ preventScroll: true });
     group.scrollIntoView({ block: "nearest" });
   }
   function open(group, k) {
@@ -181,7 +191,7 @@ export function duplicates(root, component) {
   on(list, "pointerover", (e) => { hovered = e.target.closest(".copy"); });
   on(list, "pointerleave", () => { hovered = null; });
   describe().catch(() => {});
-  load(view, { replace: true }).then(() => { if (document.activeElement === document.body) focusGroup(0); });
+  load(view, { replace: true });
   look();
   return { stop() { stopped = true; pages.stop(); life.abort(); } };
 }
