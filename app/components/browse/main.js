@@ -260,5 +260,5 @@ export function browse(root, component) {
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
   look();
-  return { stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  return { settle() { grid.relayout(); }, stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }
