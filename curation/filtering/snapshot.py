@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,14 @@ MOST_ORDERS = 8  # that are remembered
 def read_stamps(bench: Bench) -> tuple:
     """Tell which writing of each file of arrays is there."""
     return tuple(file_stamp(bench.arrays / name) for name in FILES)
+
+
+def read_end(bench: Bench) -> tuple:
+    """Tell one end of the log from another without opening the bench.
+
+    Begins with None where that cannot be told."""
+    files = (bench.file, Path(f"{bench.file}.wal"))
+    return bench.read_tail(), *map(file_stamp, files)
 
 
 class Snapshot:

@@ -8,7 +8,7 @@ import { Grid } from "./grid.js";
 import { Inspector } from "./inspector.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
-import { ask, askBytes, patiently, query, readAddress, Refused, writeAddress } from "./server.js";
+import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 import { Tiles } from "./tiles.js";
 
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
@@ -47,10 +47,10 @@ export function browse(root, component) {
     const mine = ++asked, start = performance.now();
     root.classList.add("busy");
     try {
-      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next)}`), away, () => stopped || mine !== asked);
+      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next, { bits: 1 })}`), away, () => stopped || mine !== asked);
       if (mine !== asked || stopped) return;
-      const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-      let order = new Int32Array(bytes, 4 + length);
+      const { header, positions } = unpack(bytes);
+      let order = positions;
       if (order.length < header.total) { const whole = new Int32Array(header.total).fill(-1); whole.set(order); rest(next, header, whole, order.length, mine); order = whole; }
       if (now && now.table !== header.table && selection.size) { selection.reset(header.all); acts.say("Samples came or went: what was selected is selected no longer."); }
       if (!now || now.table !== header.table) selection.reset(header.all);
@@ -60,7 +60,7 @@ export function browse(root, component) {
       if (!silent) writeAddress(view, replace);
       filter.good();
       done?.();
-      tiles.show(header.of, header.seq);
+      tiles.show(header.of, header.seq, header.tiles);
       grid.show(order, header.groups, { keep });
       draw();
       since = start;
@@ -80,9 +80,8 @@ export function browse(root, component) {
     while (from < header.total && mine === asked && !stopped) {
       const bytes = await askBytes(`/assay/samples?${query(next, { after: from })}`).catch(() => null);
       if (!bytes || mine !== asked) return;
-      const [length] = new Uint32Array(bytes, 0, 1), told = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+      const { header: told, positions: part } = unpack(bytes);
       if (told.of !== header.of) return load(next, { keep: true, silent: true });
-      const part = new Int32Array(bytes, 4 + length);
       whole.set(part, from);
       from += part.length;
     }
