@@ -91,9 +91,9 @@ def warm_up(path: str | Path) -> None:
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
-        sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        sampling.random_order_rows(session.bench.state())
 
 
 LARGEST = 4096  # pixels of a picture's longer side

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Arrays = dict[str, "pa.Array"]
-FEW = 1000  # edited samples up to which columns are brought forward
+FEW = 20_000  # edited samples up to which columns are brought forward
 # samples that edits between two positions touched, and "" for a rule or a rename
 TOUCHED = "select distinct sample from edits where seq > ? and seq <= ? limit ?"
 # columns of the state that no decision changes: a moved file makes another state
