@@ -67,7 +67,9 @@ def draw_chosen_queue(bench: Bench) -> str:
         st.warning(error_markdown(e))
         return ""
     left, right = st.columns([5, 2], vertical_alignment="center")
-    left.caption(f"The queue is {format_count(len(chosen.samples), 'sample')} chosen in {chosen.page}, in that order.")
+    left.caption(
+        f"The queue is {format_count(len(chosen.samples), 'sample')} chosen in {chosen.page}, in that order."
+    )
     if right.button("All doubted labels instead"):
         del st.query_params["queue"]
         st.rerun()

@@ -16,7 +16,7 @@ from assay.curation.predictions.model_predictions import (
 )
 from assay.curation.statistics import contrasts
 from assay.curation.tasks.classification import TASK
-from assay.pipelines.evaluation.model_confusions import judge_models
+from assay.pipelines.evaluation.model_confusions import judge_models, measure_accuracy
 from assay.pipelines.evaluation.test_set import interval_to_dict
 
 if TYPE_CHECKING:
@@ -79,13 +79,10 @@ def describe_model(session: ReviewSession, model: Model, val: pd.DataFrame) -> d
     names = [*said.classes, ""]
     truth = val.label[seen]
     right = [TASK.correct([names[i] for i in row], truth) for row in said.codes[:, seen]]
-    runs = [run | dict(accuracy=measure(row)) for run, row in zip(model.runs, right)]
-    return out | dict(accuracy=measure(right), n=int(seen.sum()), runs=runs)
-
-
-def measure(right: Any) -> dict[str, float]:
-    """Measure the accuracy of runs (S, m) or of one (m,), with its interval."""
-    return interval_to_dict(contrasts.cell_accuracy(right))
+    alone = [interval_to_dict(contrasts.cell_accuracy(row)) for row in right]
+    runs = [run | dict(accuracy=e) for run, e in zip(model.runs, alone)]
+    accuracy = interval_to_dict(measure_accuracy(session.bench, model, right, truth))
+    return out | dict(accuracy=accuracy, n=int(seen.sum()), runs=runs)
 
 
 def describe_confusions(

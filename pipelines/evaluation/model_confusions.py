@@ -15,6 +15,7 @@ from assay.curation.predictions.model_predictions import (
     Model,
     PredictedClasses,
     check_model,
+    list_models,
     read_predicted,
 )
 from assay.curation.statistics import contrasts, multiple_testing
@@ -41,11 +42,6 @@ class JudgedModel:
     model: Model
     said: np.ndarray  # (S, m) class indices, a row for each seed
     right: np.ndarray  # (S, m) 0/1
-
-    @property
-    def recipe(self) -> tuple[str, str]:
-        """What lends seed spread: runs of one architecture."""
-        return self.model.kind, self.model.arch
 
 
 def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
@@ -76,7 +72,7 @@ def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
         classes=classes,
         n=len(part),
         unseen=int((~seen).sum()),
-        models=[describe_model(one, judged, truth, doubts, checked) for one in judged],
+        models=[describe_model(bench, one, part, truth, doubts, checked) for one in judged],
         cells=count_cells(judged, truth, doubts, len(classes)),
         rows=rows,
         difference=describe_difference(judged),
@@ -115,15 +111,39 @@ def judge_model(
 # ---- numbers
 
 
+def measure_accuracy(bench: Bench, model: Model, right: np.ndarray, labels: pd.Series) -> Estimate:
+    """Measure a model's accuracy; right (S, m) on m samples, labels theirs by sample."""
+    return contrasts.cell_accuracy(right, others=find_lenders(bench, model, labels))
+
+
+def find_lenders(bench: Bench, model: Model, labels: pd.Series) -> list[np.ndarray]:
+    """Find what lends a recipe its seed spread: whether runs of its architecture are right.
+
+    Arrays (S, m), of the other versions, but for random controls. A run alone borrows nothing: it speaks of itself.
+    """
+    if model.kind != "runs" or "/" not in model.name:
+        return []
+    out = []
+    for other in list_models(bench):
+        if other.arch != model.arch or other.name == model.name or "random(" in other.version:
+            continue
+        if other.kind == "runs" and other.runs:
+            said = read_predicted(bench, other.name, labels.index)
+            if (said.codes >= 0).all():
+                out.append(1.0 * (said.codes == class_indices(labels, said.classes)))
+    return out
+
+
 def describe_model(
+    bench: Bench,
     one: JudgedModel,
-    judged: list[JudgedModel],
+    part: pd.DataFrame,
     truth: np.ndarray,
     doubts: np.ndarray | None,
     checked: np.ndarray,
 ) -> dict:
     """Describe a model: name, kind, accuracy and balanced accuracy with intervals, errors."""
-    others = [o.right for o in judged if o is not one and o.recipe == one.recipe]
+    others = find_lenders(bench, one.model, part.label)
     accuracy = contrasts.cell_accuracy(one.right, others=others)
     balanced = contrasts.balanced_accuracy(one.right, truth, others=others)
     return (
@@ -243,13 +263,14 @@ def list_notes(
     notes = ["Right is what agrees with the validation label as it stands now; labels err, too."]
     if out["unseen"]:
         who = "the model has not" if len(judged) == 1 else "not both models have"
-        few = format_count(out["unseen"], "validation sample is", "validation samples are")
+        few = format_count(out["unseen"], "validation sample", "is", "are")
         notes.append(f"{few} left out: {who} predicted them.")
     if doubts is None:
         notes.append("Which errors are of doubted labels takes a scan.")
     elif any(one.model.name == "probe" for one in judged):
         notes.append(
-            "The live probe doubts every label that it gets wrong, unless somebody has reviewed it."
+            "The live probe doubts every label that it gets wrong, unless somebody has reviewed it or a "
+            "class has too few samples to judge."
         )
     if any(len(one.said) > 1 for one in judged):
         notes.append("Counts are means over seeds.")

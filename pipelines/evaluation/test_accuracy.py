@@ -35,7 +35,9 @@ def measure_test_accuracy(bench: Bench) -> dict:
                 left += 1
     labels = audited_labels(bench, test)
     rule, review = bench.rules().get("test") or {}, progress.summarize_reviews(bench, bench.state())
-    out = dict(n=len(test), caveat=label_caveat(rule, review, labels), rows=[], accesses=0, notes=[])
+    out = dict(
+        n=len(test), caveat=label_caveat(rule, review, labels), rows=[], accesses=0, notes=[]
+    )
     if left:
         out["notes"] = [f"{format_count(left, 'run')} left out: they never saw this test set."]
     if not chosen:

@@ -30,7 +30,7 @@ export function models(root, component) {
   const find = make("input", { type: "search", placeholder: "find a class …", "aria-label": "find a class", maxlength: "300", list: "assay-models-classes", autocomplete: "off" }), names = make("datalist", { id: "assay-models-classes" });
   const size = make("select", { "aria-label": "classes in the matrix" }, ...[20, 40, 80].map((n) => make("option", { value: n, text: `${n} classes` })));
   const tools = make("div", { class: "row tools" }, shows, make("span", { class: "push" }), size, find, names);
-  const middle = make("main", { class: "judged" }, wrong, summary, tools, matrix.about, matrix.root, make("h2", { text: "Classes" }), table.root, notes);
+  const middle = make("main", { class: "judged" }, wrong, summary, tools, matrix.about, matrix.root, matrix.legend, make("h2", { text: "Classes" }), table.root, notes);
   root.replaceChildren(filter.root, left.root, middle, pictures.root, offline);
   find.oninput = () => { const name = find.value.trim(); around = said?.classes.includes(name) ? name : ""; if (said) { matrix.show(said, { most, around }); matrix.mark(view.cell); table.show(said, name); } };
   find.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") { find.value = ""; find.oninput(); } };
@@ -75,14 +75,14 @@ export function models(root, component) {
   function trouble(words, button) {
     said = null;
     wrong.replaceChildren(make("p", { text: words }), ...(button ? [button] : []));
-    for (const part of [summary, tools, matrix.about, matrix.root, table.root, notes, middle.querySelector("h2")]) part.hidden = true;
+    for (const part of [summary, tools, matrix.about, matrix.root, matrix.legend, table.root, notes, middle.querySelector("h2")]) part.hidden = true;
     wrong.hidden = false;
     pictures.hide();
     root.classList.remove("shooting");
   }
   function draw() {
     wrong.hidden = true;
-    for (const part of [summary, tools, matrix.root, table.root, notes, middle.querySelector("h2")]) part.hidden = false;
+    for (const part of [summary, tools, matrix.root, matrix.legend, table.root, notes, middle.querySelector("h2")]) part.hidden = false;
     left.draw(list);
     summarize();
     shows.replaceChildren(...Object.entries(SHOWS).filter(([name]) => name !== "change" || view.b).map(([name, text]) => make("button", { text, "aria-pressed": String((view.show || "count") === name), onclick: () => { view = { ...view, show: name === "count" ? "" : name }; writeAddress(view, true); draw(); shows.querySelectorAll("button")[Object.keys(SHOWS).indexOf(name)].focus(); } })));

@@ -3,7 +3,7 @@
 import { clip, count, make } from "../browse/dom.js";
 import { amount, change, percent } from "./numbers.js";
 
-export const ALL = 30, FEW = 20; // up to ALL classes are all shown; of more, FEW
+export const ALL = 30, FEW = 20, PAIRS = 8; // up to ALL classes are all shown; of more, FEW
 
 export class Matrix {
   constructor(actions) { // open(cell, from), link(cell), view()
@@ -11,7 +11,8 @@ export class Matrix {
     this.at = [0, 0];
     this.table = make("table", { role: "grid", "aria-label": "confusion matrix: labels in rows, predictions in columns" });
     this.root = make("div", { class: "matrix" }, this.table);
-    this.about = make("p", { class: "quiet" });
+    this.about = make("div", { class: "pairs" });
+    this.legend = make("div", { class: "legend" });
     this.table.onkeydown = (e) => this.key(e);
     this.table.onclick = (e) => { const td = e.target.closest("td[data-i]"); if (td && !e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); this.stand(td); this.open(td); } };
   }
@@ -23,17 +24,16 @@ export class Matrix {
     this.chosen = this.choose(most, said.classes.indexOf(around));
     this.draw();
   }
-  choose(most, around) { // class numbers, in the order of the class list; of many those whose samples are confused most
-    const k = this.said.classes.length, weight = new Float64Array(k);
+  choose(most, around) { // class numbers, in the order of the class list; of many those of the cells with most errors, side by side
+    const k = this.said.classes.length, out = new Set(around < 0 ? [] : [around]);
     if (k <= ALL && around < 0) return [...Array(k).keys()];
-    for (const [i, j, ...rest] of this.said.cells) {
-      if (i === j) continue;
-      const n = this.byChange() ? Math.abs(rest[3] - rest[0]) : rest[0] + (this.two ? rest[3] : 0);
-      if (around < 0 || i === around || j === around) { weight[i] += n; weight[j] += n; }
-    }
-    const order = [...Array(k).keys()].sort((x, y) => weight[y] - weight[x] || x - y);
-    if (around < 0) return order.slice(0, most);
-    return [around, ...order.filter((c) => c !== around && weight[c] > 0).slice(0, most - 1)];
+    for (const [i, j] of this.worst(around)) if (new Set([...out, i, j]).size <= most) out.add(i).add(j);
+    for (let c = 0; c < k && out.size < most && around < 0; c++) out.add(c); // where hardly anything is confused
+    return [...out];
+  }
+  errors(cell) { return this.byChange() ? Math.abs(cell[5] - cell[2]) : cell[2] + (this.two ? cell[5] : 0); }
+  worst(around = -1) { // the wrong cells, of one class or of all: most errors, or most change, first
+    return this.said.cells.filter((c) => c[0] !== c[1] && (around < 0 || c[0] === around || c[1] === around) && this.errors(c) > 0).sort((x, y) => this.errors(y) - this.errors(x));
   }
   byChange() { return this.two && this.actions.view().show === "change"; }
   draw() {
@@ -43,13 +43,21 @@ export class Matrix {
     this.table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
     this.at = this.at.map((x) => Math.min(x, chosen.length - 1));
     this.spot(...this.at)?.setAttribute("tabindex", "0");
+    this.root.style.setProperty("--cell", chosen.length <= 12 ? "3.4rem" : "2.5rem");
+    const sign = (colour, text) => make("span", {}, make("i", { style: { "--c": `var(${colour})` } }), text), by = this.byChange();
+    this.legend.replaceChildren(sign("--good", by ? "better" : "right"), sign("--bad", by ? "worse" : "wrong"), make("span", {}, make("i", { class: "corner" }), "errors of doubted labels among them"));
     this.tell();
   }
   tell() { // what is left out
     const { classes, cells } = this.said, inside = new Set(this.chosen), off = cells.filter(([i, j]) => i !== j), sum = (some) => some.reduce((n, c) => n + c[2], 0);
     const shown = off.filter(([i, j]) => inside.has(i) && inside.has(j)), left = this.chosen.length < classes.length;
-    this.about.textContent = left ? `${count(this.chosen.length)} of ${count(classes.length)} classes; their cells hold ${amount(sum(shown))} of ${amount(sum(off))} errors. The table below has every class.` : "";
+    const pairs = left ? this.worst().slice(0, PAIRS) : [], named = (i) => clip(classes[i], 40);
     this.about.hidden = !left;
+    this.about.replaceChildren(make("p", { class: "quiet", text: `${count(this.chosen.length)} of ${count(classes.length)} classes, those confused most; their cells hold ${amount(sum(shown))} of ${amount(sum(off))} errors${this.two ? " of A" : ""}. The table below has every class. ${pairs.length ? "Most confused:" : ""}` }), ...pairs.map((c) => {
+      const cell = { label: classes[c[0]], said: classes[c[1]], part: c[4] === 0 && this.two ? "b" : "a" }, link = make("a", { class: "button", href: this.actions.link(cell), title: `labelled ${classes[c[0]]}, predicted ${classes[c[1]]}` }, `${named(c[0])} → ${named(c[1])}`, make("b", { text: this.byChange() ? change(c[5] - c[2]) : amount(cell.part === "b" ? c[5] : c[2]) }));
+      link.onclick = (e) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); this.actions.open(cell, link); };
+      return link;
+    }));
   }
   cell(i, j, row, column, show) {
     const { classes, rows } = this.said, found = this.cells.get(i * classes.length + j), right = i === j;
