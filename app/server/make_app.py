@@ -29,6 +29,7 @@ from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
+from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -234,4 +235,5 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_models_routes(session),
     ]

@@ -12,6 +12,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.filtering import column_arrays
 from assay.curation.filtering.column_arrays import ScoreReader, replace_rows
+from assay.curation.filtering.columns import read_model
 from assay.curation.filtering.likeness import Embed
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
@@ -51,6 +52,8 @@ def read_part(moment: Moment, source: str) -> Arrays:
         return moment.placing.read(found, state)
     if source == "issues":
         return column_arrays.read_issues(bench, state, flagged_rows(moment))
+    if (model := read_model(source)) is not None:
+        return {source: column_arrays.read_model_predictions(bench, state, model)}
     if source.startswith("opinion "):
         return column_arrays.read_opinion(bench, state, source.split(" ", 1)[1])
     return column_arrays.PARTS[source](bench, state)

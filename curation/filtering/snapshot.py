@@ -13,7 +13,14 @@ import numpy as np
 
 from assay.curation.errors import UnknownColumn, suggest_names
 from assay.curation.filtering import column_arrays
-from assay.curation.filtering.columns import OWN, SAYS_OF_PROPERTY, SIMILARITY, Column
+from assay.curation.filtering.columns import (
+    OWN,
+    SAYS_OF_PROPERTY,
+    SIMILARITY,
+    Column,
+    predicted_column,
+    read_model,
+)
 from assay.curation.filtering.facets import TOO_MANY, encode, present_values
 from assay.curation.filtering.likeness import score_likeness
 from assay.curation.filtering.metadata_columns import read_metadata
@@ -135,6 +142,8 @@ class Snapshot:
 
     def column(self, name: str) -> Column:
         """Give a column; UnknownColumn where there is none."""
+        if name not in self.columns and (model := read_model(name)) is not None:
+            return predicted_column(model)
         if name not in self.columns:
             raise UnknownColumn(
                 f"expected a column of the samples, found {name!r}",
@@ -171,7 +180,10 @@ class Snapshot:
             number=pa.float64(), text=pa.string(), bool=pa.bool_(), list=pa.list_(pa.string())
         )
         out = {}
-        for name, column in (before or self).columns.items():
+        model = read_model(source)
+        own = (before or self).columns.values() if model is None else [predicted_column(model)]
+        for column in own:
+            name = column.name
             if column.source != source or name == "locked":
                 continue
             array = found.get(name)
@@ -260,7 +272,7 @@ class Snapshot:
         empty: dict[str, list[str]] = {}
         for name in names:
             self.array(name)
-            empty.setdefault(self.columns[name].source, []).append(name)
+            empty.setdefault(self.column(name).source, []).append(name)
         return [
             f"{', '.join(of)}: empty: {self.gaps[part]}"
             for part, of in empty.items()
@@ -271,8 +283,9 @@ class Snapshot:
         """Say which values no sample has, where a name may be mistyped."""
         out = []
         for name, value in dict.fromkeys(compared):
-            column = self.columns[name]
-            if name not in NAMED or column.source in self.gaps:
+            column = self.column(name)
+            named = name in NAMED or read_model(name) is not None
+            if not named or column.source in self.gaps:
                 continue
             known = present_values(self.array(name))
             if value not in known:
