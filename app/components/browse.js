@@ -1,12 +1,6 @@
-// Browse as Streamlit starts it: the page lives on while its data changes.
+// Browse as Streamlit starts it.
 
-import { browse } from "./browse/main.js";
+import { start } from "./browse/main.js";
+import { Pictures } from "./browse/pictures.js";
 
-export default function (component) {
-  const root = component.parentElement.querySelector(".assay-browse"), { who, proposal } = component.data;
-  root.component = component;
-  if (who || !root.who) root.who = who; // it may be said, or changed, while the page is open
-  root.proposal = proposal;
-  root.page ??= browse(root, () => root.component);
-  return () => { root.page?.stop(); root.page = null; };
-}
+export default (component) => start(component, ".assay-browse", Pictures);

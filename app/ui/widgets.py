@@ -91,11 +91,16 @@ def quote_sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def make_component(name: str) -> Callable:
-    """Make a component of ours of its three files in components/."""
-    files = {kind: (COMPONENTS / f"{name}.{kind}").read_text() for kind in ("html", "css")}
-    files["js"] = import_component(name)
-    return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
+def make_component(name: str, styles: tuple[str, ...] = ()) -> Callable:
+    """Make a component of ours of its three files in components/.
+
+    styles: the style sheets, where they are not its own alone.
+    """
+    css = "\n".join((COMPONENTS / f"{style}.css").read_text() for style in styles or (name,))
+    html, js = (COMPONENTS / f"{name}.html").read_text(), import_component(name)
+    return st.components.v2.component(
+        f"assay_{name}", isolate_styles=False, html=html, css=css, js=js
+    )
 
 
 def draw_explanation(explanation: dict, label: str = "How is this known?") -> None:
