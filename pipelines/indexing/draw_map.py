@@ -16,7 +16,6 @@ from assay.curation.storage.interface import Bench, Tell
 from assay.curation.text import format_count
 from assay.pipelines.jobs import job_files, tasks
 
-
 JOB = "map"
 WORDS = dict(umap="the map by UMAP", components="the map by principal components")
 
@@ -26,9 +25,7 @@ def start_drawing(bench: Bench, method: str) -> subprocess.Popen:
 
     method: umap or components.
     """
-    return tasks.start_process(
-        bench, JOB, "assay.pipelines.indexing.draw_map", bench.path, method
-    )
+    return tasks.start_process(bench, JOB, "assay.pipelines.indexing.draw_map", bench.path, method)
 
 
 def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
@@ -56,7 +53,6 @@ def refine_map(bench: Bench, method: str = "umap") -> None:
 
     It is kept unless a scan made another graph meanwhile.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job_files.claim_job(bench, JOB, question=WORDS[method]) as job:
         if job is None:
             return
@@ -96,4 +92,5 @@ def format_wait(seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end as by Ctrl-C
     refine_map(curation.open(sys.argv[1]), *sys.argv[2:])
