@@ -110,14 +110,14 @@ def offline(page):
 
 
 def circled(page):
-    box = page.locator(".assay-map canvas").bounding_box()
+    box = page.locator(".assay-map .chart").bounding_box()
     page.keyboard.down("Shift")
     for i, (x, y) in enumerate([(0.62, 0.75), (0.6, 0.35), (0.75, 0.3), (0.85, 0.5), (0.8, 0.75)]):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.locator(".assay-grid .many img").first.wait_for(timeout=30_000)
+    page.locator(".assay-map .panel .tile img").first.wait_for(timeout=30_000)
     page.wait_for_timeout(1500)  # for the pictures
 
 
@@ -154,8 +154,8 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "explained": ("review", READY, explained),
     "offline": ("review", READY, offline),
     "alike": ("review", READY, alike),
-    "map": ("map", ".assay-map[data-n]", None),
-    "circled": ("map", ".assay-map[data-n]", circled),
+    "map": ("map", ".assay-map[data-painted]", None),
+    "circled": ("map", ".assay-map[data-painted]", circled),
     "models": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", None),
     "confused": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", confused),
     "gaps": ("gaps", ".assay-sheet img", None),

@@ -1,4 +1,4 @@
-// Browse as Streamlit starts it: the page lives on while its data changes.
+// Browse as Streamlit starts it.
 
 import { takePage } from "./browse/early.js";
 

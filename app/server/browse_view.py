@@ -71,6 +71,7 @@ class BrowseView:
     def __init__(self, session: ReviewSession) -> None:
         self.session, self.bench, self.lock = session, session.bench, threading.RLock()
         self.orders: LRUCache = LRUCache(ORDERS)
+        self.picked: LRUCache = LRUCache(64 << 20, lambda order: 200 + order.positions.nbytes)
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
         self.stamp, self.rows = "", -1
@@ -145,7 +146,7 @@ class BrowseView:
     def find_order(self, digest: str) -> Order:
         """Find an order that was answered before."""
         with self.lock:
-            found = self.orders.get(digest)
+            found = self.orders.get(digest) or self.picked.get(digest)
         if found is None:
             raise UserError(
                 "expected a filter of this page, found one that is no longer known",

@@ -29,6 +29,7 @@ from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
+from assay.app.server.map_routes import make_map_routes
 from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
@@ -193,15 +194,6 @@ def make_routes(path: str | Path) -> list[Route]:
         row = parse_whole_number(request.path_params["row"], "row")
         return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
 
-    @answer_errors
-    async def points(request: Request) -> Response:
-        from assay.app.server.map_data import pack_points
-
-        by = request.query_params.get("by", "label")
-        packed = await run_in_threadpool(pack_points, session().bench, by)
-        cached = {"cache-control": "private, max-age=3600"}
-        return Response(packed, media_type="application/octet-stream", headers=cached)
-
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
 
@@ -223,7 +215,6 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/browse", browse_page),
         Route("/overview", first_page),  # Streamlit knows its first page by no name
         COMPONENT_ROUTE,
-        Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
@@ -236,4 +227,5 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
         *make_models_routes(session),
+        *make_map_routes(session),
     ]

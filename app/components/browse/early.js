@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { browse } from "./main.js";
+import { Pictures } from "./pictures.js";
 
 let waiting = null; // the page that nobody has taken over yet
 
@@ -9,7 +10,7 @@ export function openPage() { // what it wants to tell Streamlit waits until that
   const root = make("div", { class: "assay-browse" });
   const mounted = new Promise((done) => { root.mount = (component) => { root.component = component; done(); }; });
   const tell = (...said) => mounted.then(() => root.component.setTriggerValue(...said));
-  root.start = () => { root.page ??= browse(root, () => ({ setTriggerValue: tell })); };
+  root.start = () => { root.page ??= browse(root, () => ({ setTriggerValue: tell }), Pictures); };
   return root;
 }
 

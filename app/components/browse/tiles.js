@@ -18,14 +18,9 @@ export class Tiles {
     const number = Math.floor(i / PAGE), page = this.pages.get(number);
     if (!page || (page.stale && !page.coming)) this.load(number, page);
     if (!page?.rows) return null;
-    const k = i % PAGE, { ids, rows } = page.rows;
-    if (k >= ids.length) return null;
-    if (!page.made[k]) {
-      const tile = { id: ids[k] };
-      for (const [name, { values, codes }] of Object.entries(rows)) tile[name] = values[codes[k]];
-      page.made[k] = tile;
-    }
-    return page.made[k];
+    const k = i % PAGE;
+    if (k >= page.rows.ids.length) return null;
+    return (page.made[k] ??= makeTile(page.rows, k));
   }
   fresh(i) { const page = this.pages.get(Math.floor(i / PAGE)); return !!page?.rows && !page.stale && !page.coming; }
   load(number, old) {
@@ -81,4 +76,10 @@ export class Tiles {
     this.running--;
     this.next();
   }
+}
+
+export function makeTile({ ids, rows }, k) { // what is known of the k-th sample of an answer
+  const tile = { id: ids[k] };
+  for (const [name, { values, codes }] of Object.entries(rows)) tile[name] = values[codes[k]];
+  return tile;
 }
