@@ -28,16 +28,19 @@ from assay.app.server.sample_details import describe_sample
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
 from assay.curation.features.scan_settings import is_scanned
+from assay.curation.filtering.likeness import EmbedText, add_words
 
 PICTURE = "picture:"  # before what stands for one that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
-def read_asked(request: Request, pictures: Mapping[str, bytes]) -> Asked:
+def read_asked(
+    request: Request, pictures: Mapping[str, bytes], embed: EmbedText | None = None
+) -> Asked:
     """Read what a page asks for of its query.
 
-    pictures: those that were dropped in, by the names that stand for them.
+    pictures: those that were dropped in, by the names that stand for them. embed: reads words.
     """
     query = request.query_params
     like = words(query.getlist("like"))
@@ -50,7 +53,7 @@ def read_asked(request: Request, pictures: Mapping[str, bytes]) -> Asked:
         words(query.getlist("q")),
         query.get("sort", ""),
         query.get("search", ""),
-        tuple(pictures.get(name, name) for name in like),
+        tuple(add_words([pictures.get(name, name) for name in like], query.get("words", ""), embed)),
         query.get("group", ""),
     )
 
@@ -89,7 +92,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        packed = view().pack_order(read_asked(request, pictures), after)
+        asked = read_asked(request, pictures, view().text_embedder)
+        packed = view().pack_order(asked, after)
         return Response(packed, media_type="application/octet-stream")
 
     def tiles(request: Request) -> dict:
@@ -149,7 +153,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         if not all(isinstance(c, str) for c in conditions):
             raise UserError("expected conditions as text, found other values", "reload the page")
         search, sort = read_field(asked, "search", str, ""), read_field(asked, "sort", str, "")
-        wanted = Asked(words(conditions), sort, search)
+        told = add_words((), read_field(asked, "words", str, ""), None)
+        wanted = Asked(words(conditions), sort, search, tuple(told))
         return JSONResponse(
             dict(views=await run_in_threadpool(view().save_view, name, wanted, who))
         )

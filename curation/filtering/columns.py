@@ -108,7 +108,7 @@ SAYS_OF_PROPERTY = dict(
 SIMILARITY = Column(
     "similarity",
     "number",
-    "likeness to the pictures that were asked for; 1 is as alike as they are to each other",
+    "likeness to the pictures that were asked for, 1 as alike as they are to each other; to words, the cosine",
     source="similarity",
     bars=True,
 )

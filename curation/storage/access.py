@@ -45,6 +45,7 @@ class FileAccess:
         self.states: dict = {}
         self.positions: dict = {}
         self.nodes = None
+        self.likeness = None
         self.new_tail: tuple[str, str] | None = None  # of the log, in the present transaction
 
     @contextmanager
@@ -187,7 +188,7 @@ class FileAccess:
             self.inode = inode
             self.states.clear()
             self.positions.clear()
-            self.nodes = None
+            self.nodes = self.likeness = None
 
     def _explain(self, e: duckdb.Error | str) -> UserError:
         """Tell who can act what DuckDB cannot do."""
