@@ -19,7 +19,7 @@ from assay.curation.selection.similarity import (
 )
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.shards import Shards
+from assay.curation.storage.shards import Rows, Shards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,15 @@ class LikenessSpace:
     vectors: np.ndarray  # (n, p) unit vectors, half precision where mapped from a file
     mean: np.ndarray  # (p,)
     covariance: np.ndarray  # (p, p)
+
+
+@dataclass(frozen=True)
+class WordSpace:
+    """What words are compared with, remembered between questions."""
+
+    key: str  # of the graph whose nodes these are
+    rows: Rows  # (n, d) the vectors of the last scan, mapped from their files
+    lengths: np.ndarray  # (n,) of them
 
 
 Like = Sequence["str | bytes | Words"]  # samples, pictures, or words
@@ -89,10 +98,26 @@ def add_words(like: Any, words: str, embed: EmbedText | None) -> Any:
 
 def load_space(bench: Bench, graph: neighbor_graph.Graph) -> LikenessSpace:
     """Load what likeness is measured with: read for the first question alone."""
-    last = bench.likeness  # which another thread may replace meanwhile
+    last = bench.likeness.get("pictures")
     if last is None or last.key != graph.key:
         vectors = neighbor_graph.load_vectors(bench, graph)
-        last = bench.likeness = LikenessSpace(graph.key, vectors, *mean_and_covariance(vectors))
+        last = LikenessSpace(graph.key, vectors, *mean_and_covariance(vectors))
+        bench.likeness["pictures"] = last
+    return last
+
+
+def load_word_space(bench: Bench, graph: neighbor_graph.Graph) -> WordSpace:
+    """Load what words are compared with: measured for the first question alone."""
+    last = bench.likeness.get("words")
+    if last is None or last.key != graph.key:
+        folder = bench.arrays / "embeddings" / read_settings(bench)["folder"]
+        rows = Shards(folder).rows(graph.hashes)
+        lengths = np.empty(len(rows))
+        for i in range(0, len(rows), BLOCK):
+            block = rows[i : i + BLOCK]
+            lengths[i : i + BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block, dtype="f8"))
+        last = WordSpace(graph.key, rows, np.maximum(lengths, 1e-12))
+        bench.likeness["words"] = last
     return last
 
 
@@ -100,24 +125,18 @@ def score_words(bench: Bench, state: pd.DataFrame, words: Words) -> np.ndarray:
     """Score all samples (n,) by the cosine of their vectors to that of some words."""
     if words.embed is None:
         raise UserError("expected an image-text model to look by words, found none", NO_TEXT)
-    rows = Shards(bench.arrays / "embeddings" / read_settings(bench)["folder"]).rows(
-        state.content_hash
-    )
+    graph, node = neighbor_graph.load_nodes(bench, state)
+    space = load_word_space(bench, graph)
     wanted = np.asarray(words.embed(words.text), "f4")
-    if wanted.shape != rows.shape[1:]:
+    if wanted.shape != space.rows.shape[1:]:
         raise UserError(
-            f"expected a vector of {rows.shape[1]:,} numbers for words, as the last scan gave each "
+            f"expected a vector of {space.rows.shape[1]:,} numbers for words, as the last scan gave each "
             f"picture, found {' x '.join(map(str, wanted.shape)) or 'one number'}",
             "the text embedder must be the other half of the model that the bench was scanned with: "
             "assay scan --embedder package.module:function",
         )
     wanted = wanted / np.linalg.norm(wanted)
-    scores = np.empty(len(rows))
-    for i in range(0, len(rows), BLOCK):
-        block = rows[i : i + BLOCK]
-        lengths = np.sqrt(np.einsum("ij,ij->i", block, block, dtype="f8"))
-        scores[i : i + BLOCK] = block @ wanted / np.maximum(lengths, 1e-12)
-    return scores
+    return ((space.rows @ wanted[:, None])[:, 0] / space.lengths)[node]
 
 
 def find_vectors(

@@ -45,7 +45,7 @@ class FileAccess:
         self.states: dict = {}
         self.positions: dict = {}
         self.nodes = None
-        self.likeness = None
+        self.likeness: dict = {}
         self.new_tail: tuple[str, str] | None = None  # of the log, in the present transaction
 
     @contextmanager
@@ -188,7 +188,8 @@ class FileAccess:
             self.inode = inode
             self.states.clear()
             self.positions.clear()
-            self.nodes = self.likeness = None
+            self.nodes = None
+            self.likeness.clear()
 
     def _explain(self, e: duckdb.Error | str) -> UserError:
         """Tell who can act what DuckDB cannot do."""

@@ -26,7 +26,7 @@ class Bench(Protocol):
     inode: int | None
     new_tail: tuple[str, str] | None  # of the log, in the present transaction
     nodes: Any
-    likeness: Any  # what likeness is measured with, where it was asked
+    likeness: dict  # what likeness was measured with, by what was looked for
 
     def state(self, version: str | int = "HEAD") -> pd.DataFrame: ...
     def frame(self, version: str | int = "HEAD", split: str | None = None) -> pd.DataFrame: ...
