@@ -772,7 +772,8 @@ class Bench(curation.Bench):
     ) -> Workbench:
         """Open the workbench in a process of its own; `stop` ends it.
 
-        text_embedder: package.module:function, with which Browse looks for pictures by words. Returns it: its url opens once, link() makes another; a notebook shows it as a link.
+        text_embedder: package.module:function, with which Browse looks for pictures by words.
+        Returns it: its url opens once, link() makes another; a notebook shows it as a link.
         """
         from assay.workbench import open_workbench
 

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from assay.app.server.browse_acts import act
 from assay.app.server.browse_view import Asked, BrowseView, open_view, words
+from assay.app.server.guard_act import list_sets
 from assay.app.server.requests import (
     answer_errors,
     parse_whole_number,
@@ -25,6 +26,7 @@ from assay.app.server.requests import (
 )
 from assay.app.server.review_session import ReviewSession
 from assay.app.server.sample_details import describe_sample
+from assay.app.server.selected import find_seeds, write_table
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
 from assay.curation.features.scan_settings import is_scanned
@@ -53,7 +55,9 @@ def read_asked(
         words(query.getlist("q")),
         query.get("sort", ""),
         query.get("search", ""),
-        tuple(add_words([pictures.get(name, name) for name in like], query.get("words", ""), embed)),
+        tuple(
+            add_words([pictures.get(name, name) for name in like], query.get("words", ""), embed)
+        ),
         query.get("group", ""),
     )
 
@@ -144,6 +148,20 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def table(request: Request) -> Response:
+        chosen = await read_body(request, LARGEST)
+        told, rows = await run_in_threadpool(write_table, view(), chosen)
+        return Response(told, media_type="text/csv; charset=utf-8", headers={"x-rows": str(rows)})
+
+    @answer_errors
+    async def seeds(request: Request) -> Response:
+        chosen = await read_body(request, LARGEST)
+        return JSONResponse(await run_in_threadpool(find_seeds, view(), chosen))
+
+    def sets(request: Request) -> list:
+        return list_sets(session().bench)
+
+    @answer_errors
     async def save_view(request: Request) -> Response:
         asked = await read_body(request)
         who, name = read_field(asked, "who", str, ""), read_field(asked, "name", str, "")
@@ -180,6 +198,9 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         Route("/assay/position", answering(position)),
         Route("/assay/sample/{sample}", answering(sample)),
         Route("/assay/act", change, methods=["POST"]),
+        Route("/assay/table", table, methods=["POST"]),
+        Route("/assay/ids", seeds, methods=["POST"]),
+        Route("/assay/sets", answering(sets)),
         Route("/assay/view", save_view, methods=["POST"]),
         Route("/assay/picture", picture, methods=["POST"]),
     ]

@@ -132,7 +132,7 @@ def describe_return(out: dict) -> str:
 
 
 def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) -> str:
-    """Draw decisions as pictures; a click shows a picture's history.
+    """Draw decisions as pictures; a click opens one, with its history.
 
     Of test and guard samples no label is shown.
     """
@@ -140,7 +140,7 @@ def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) 
     locked = splits.reindex(shown["sample"]).isin(LOCKED)
     cells = [
         f'<a href="/history?sample={quote(row.sample)}&who={quote(who)}" target="_self" '
-        f'title="{escape(str(row.key))}: its history"><figure>{picture_html(row.sample, row.key)}'
+        f'title="{escape(str(row.key))}"><figure>{picture_html(row.sample, row.key)}'
         f"<figcaption>{decision_html(row, is_locked)}</figcaption></figure></a>"
         for row, is_locked in zip(shown.itertuples(index=False), locked)
     ]

@@ -11,7 +11,13 @@ import numpy as np
 from assay.curation.errors import NotScanned
 from assay.curation.features import knn, reduction
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.storage.arrays import file_stamp, load_arrays, locate_hashes, map_array, save_arrays
+from assay.curation.storage.arrays import (
+    file_stamp,
+    load_arrays,
+    locate_hashes,
+    map_array,
+    save_arrays,
+)
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 

@@ -36,7 +36,9 @@ def find_samples(
     """
     if limit is not None and limit < 1:
         raise UserError(f"expected a limit of at least 1, found {limit}", "leave it out for all")
-    like = [read_like(one) for one in ([like] if isinstance(like, str | bytes | Path | Words) else like)]
+    like = [
+        read_like(one) for one in ([like] if isinstance(like, str | bytes | Path | Words) else like)
+    ]
     names = [*SHOWN, *([SIMILARITY.name] if like else [])] if columns is None else list(columns)
     found = table.select(where, sort, search, like)
     names = [name for name in names if name != "sample"]

@@ -71,7 +71,8 @@ def save_view(
     table.check(asked["where"], asked["sort"])
     if not any(value.strip() for value in asked.values()):
         raise UserError(
-            "expected a view to ask for something, found it empty", "give where, sort, search or words"
+            "expected a view to ask for something, found it empty",
+            "give where, sort, search or words",
         )
     for key in ("search", "words"):
         text.check_text(asked[key], "what is searched for", text.MAX_TEXT)

@@ -216,7 +216,7 @@ def add_question_options(verb: argparse.ArgumentParser) -> None:
         dest="words",
         default="",
         metavar="WORDS",
-        help="what the pictures show, as in \"a red car\": the best come first (takes a --text-embedder)",
+        help='what the pictures show, as in "a red car": the best come first (takes a --text-embedder)',
     )
 
 

@@ -6,28 +6,32 @@ import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
 import { Grid } from "./grid.js";
 import { Inspector } from "./inspector.js";
+import { OutsidePictures } from "./outside.js";
+import { drawExport } from "./download.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
 import { ask, askBytes, patiently, query, readAddress, Refused, writeAddress } from "./server.js";
 import { Tiles } from "./tiles.js";
 
+const MOST_LIKE = 20; // selected samples whose likes are looked for at once
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function browse(root, component) {
   let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0, acting = null;
-  const home = location.pathname, pictures = new Map();
+  const home = location.pathname;
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
-  const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
+  const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening, true); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
   const leave = () => grid.root.focus({ preventScroll: true });
-  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView, dropped: (name) => pictures.get(name) });
+  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView, dropped: (name) => outside.picture(name), choose: () => outside.choose() });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
-  const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
+  const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i, true); } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => alike(ids), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf, ahead: () => [1, 2, -1].map((by) => grid.focus + by).filter((i) => i >= 0 && i < grid.total).map((i) => tiles.get(i)?.id).filter(Boolean) });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const middle = make("div", { class: "middle" }, grid.root, empty);
-  root.replaceChildren(filter.root, facets.root, middle, inspector.root, make("div", { class: "foot" }, offline, names, acts.root));
+  const outside = new OutsidePictures({ root, middle, found: (name) => alike([name]), say: (words) => acts.say(words) });
+  root.replaceChildren(filter.root, facets.root, middle, inspector.root, make("div", { class: "foot" }, offline, names, acts.root), outside.input);
   if (localStorage.getItem("assay:faceted") !== "false" && innerWidth > 1000) root.classList.add("faceted");
   size(Number(localStorage.getItem("assay:size")) || (innerWidth < 600 ? 96 : 112));
   grid.painted = (cells, small) => {
@@ -72,7 +76,7 @@ export function browse(root, component) {
       wanted = view;
       if (e instanceof Refused) {
         filter.bad(e, next.chips);
-        if (!now) { view = { ...next, chips: [], like: [], sort: "" }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
+        if (!now) { view = { ...next, chips: [], like: [], words: "", sort: "" }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
       }
     } finally { if (mine === asked) root.classList.remove("busy"); }
   }
@@ -94,7 +98,7 @@ export function browse(root, component) {
     acts.draw();
     const none = !now.total;
     empty.hidden = !none;
-    if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [] }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
+    if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [], words: "" }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
     root.dataset.total = now.total;
     root.dataset.seq = now.seq;
     root.dataset.of = now.of;
@@ -161,16 +165,18 @@ export function browse(root, component) {
     input.select();
   }
   function hand(what, chosen) { component().setTriggerValue("handed", { what, ...chosen, query: query(view) }); }
-  function like() {
-    const rows = selection.rows().slice(0, 20), at = rows.map((row) => now.order.indexOf(row)).filter((i) => i >= 0), ids = at.map((i) => tiles.get(i)?.id).filter(Boolean);
-    if (ids.length) apply({ like: ids }); else acts.say("Scroll to what is selected first.");
+  const alike = (ids) => apply({ like: ids, words: "", sort: "" }); // the likest come first: another order would hide it
+  async function like() { // the first twenty that are selected, wherever they lie
+    const rows = selection.rows().slice(0, MOST_LIKE);
+    try {
+      const { ids, locked } = await ask("/assay/ids", { table: now.table, only: rows });
+      if (!ids.length) return acts.say("Of test and guard samples no likes are looked for: they would no longer measure anything.");
+      await alike(ids);
+      const left = [locked ? `${count(locked)} of test or guard left out` : "", selection.size > rows.length ? `the first ${rows.length} of ${count(selection.size)} selected` : ""].filter(Boolean);
+      acts.say(`the likest of ${samples(ids.length)} come first${left.length ? `: ${left.join(", ")}` : ""}`);
+    } catch (e) { acts.say(`not looked for: ${e.message}. ${e.hint ?? ""}`); }
   }
-  function showExport() {
-    const word = (w) => `'${w.replaceAll("'", "'\\''")}'`, where = view.chips.map((c) => (view.chips.length > 1 ? `(${c})` : c)).join(" and ");
-    const command = `assay samples${where ? ` --where ${word(where)}` : ""}${view.sort ? ` --sort ${word(view.sort)}` : ""} --csv samples.csv -b ${root.given}`;
-    acts.say("");
-    acts.says.append(make("span", { text: "The filter as a table: " }), make("code", { text: command }), acts.button("copy", () => navigator.clipboard?.writeText(command)));
-  }
+  function showExport() { drawExport(acts, { view, given: root.given, of: now.of, total: now.total }); }
   async function saveView() {
     if (!root.who) return askName(saveView);
     const input = make("input", { placeholder: "name of this view", maxlength: "100", "aria-label": "name of this view" }), form = make("form", {}, input, make("button", { text: "save", class: "main" }));
@@ -178,7 +184,7 @@ export function browse(root, component) {
     form.onsubmit = async (e) => {
       e.preventDefault();
       try {
-        const said = await ask("/assay/view", { name: input.value.trim(), conditions: view.chips, sort: view.sort, search: view.search, who: root.who });
+        const said = await ask("/assay/view", { name: input.value.trim(), conditions: view.chips, sort: view.sort, search: view.search, words: view.words, who: root.who });
         filter.offer(said.views);
         acts.say(`saved: ${input.value.trim()}`);
       } catch (wrong) { acts.say(`not saved: ${wrong.message}. ${wrong.hint ?? ""}`); }
@@ -189,7 +195,7 @@ export function browse(root, component) {
   }
   async function openView(name) {
     const said = await ask("/assay/browse"), found = (said.views ?? []).find((v) => v.name === name);
-    if (found) apply({ chips: found.where ? [found.where] : [], sort: found.sort ?? "", search: found.search ?? "", like: [], group: "" });
+    if (found) apply({ chips: found.where ? [found.where] : [], sort: found.sort ?? "", search: found.search ?? "", words: found.words ?? "", like: [], group: "" });
   }
   function size(side) {
     const to = side > 64 && side < 72 ? 72 : side;
@@ -200,10 +206,11 @@ export function browse(root, component) {
 
   // ---- one sample
 
-  function openTile(i) {
+  function openTile(i, moved) { // opened once more, it has a window of its own
     const tile = tiles.get(i);
     opening = tile ? null : i; // as soon as it is here
-    if (tile) openSample(tile.id);
+    if (tile && tile.id === inspector.id && !inspector.root.hidden && i === grid.focus && !moved) inspector.zoom();
+    else if (tile) openSample(tile.id);
   }
   function openSample(id) {
     view = { ...view, open: id };
@@ -223,7 +230,7 @@ export function browse(root, component) {
     leave();
   }
 
-  // ---- keys, the address, a picture that is dropped in
+  // ---- keys, the address
 
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
@@ -231,6 +238,7 @@ export function browse(root, component) {
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
+    else if (!inspector.root.hidden && inspector.key(e)) e.preventDefault();
     else if (e.key === "Escape") { if (!inspector.root.hidden) close(); else if (selection.size) selection.clear(); }
   }
   function back(e) { // the view of the address: the page stays, so Streamlit need not draw it anew
@@ -239,26 +247,10 @@ export function browse(root, component) {
     const next = readAddress();
     load(next, { silent: true }).then(() => { if (next.open && next.open !== inspector.id) openSample(next.open); if (!next.open && inspector.id) close(); });
   }
-  const drag = (e) => { if ([...e.dataTransfer.items].some((i) => i.kind === "file")) { e.preventDefault(); root.classList.add("dropping"); } };
-  async function drop(e) {
-    root.classList.remove("dropping");
-    const [file] = e.dataTransfer.files;
-    if (!file) return;
-    e.preventDefault();
-    try {
-      const url = await new Promise((r, no) => { const reader = new FileReader(); reader.onload = () => r(reader.result); reader.onerror = no; reader.readAsDataURL(file); });
-      const said = await ask("/assay/picture", { picture: url.slice(url.indexOf(",") + 1) });
-      pictures.set(said.like, url);
-      await apply({ like: [said.like] });
-    } catch (wrong) { acts.say(`${file.name}: ${wrong.message ?? "it cannot be read"}. ${wrong.hint ?? ""}`); }
-  }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
-  middle.ondragover = drag;
-  middle.ondragleave = () => root.classList.remove("dropping");
-  middle.ondrop = drop;
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
   look();
-  return { stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  return { stop() { stopped = true; grid.stop(); inspector.stop(); outside.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }

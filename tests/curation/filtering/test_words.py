@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import assay
-from assay.curation.filtering.likeness import LikenessSpace, Words, load_space
 from assay.curation.features import neighbor_graph
+from assay.curation.filtering.likeness import LikenessSpace, Words, load_space
 from assay.curation.storage.arrays import load_arrays, map_array, save_arrays
 from tests.helpers import run_assay
 
