@@ -55,7 +55,7 @@ export class FilterBar {
   draw(view, { total, all }) {
     const [name, way] = this.sorted(view.sort);
     if (name && ![...this.sort.options].some((o) => o.value === name)) this.sort.append(make("option", { value: name, text: clip(name, 28) }));
-    this.sort.options[0].textContent = view.like.length || view.words ? "the likest first" : "as imported";
+    if (this.sort.options.length) this.sort.options[0].textContent = view.like.length || view.words ? "the likest first" : "as imported";
     this.sort.value = name;
     this.way.disabled = !name;
     this.way.textContent = way === "desc" ? "↓" : "↑";
