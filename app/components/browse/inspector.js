@@ -51,7 +51,7 @@ export class Inspector {
     const near = (said?.near ?? []).map((one) => ({ address: address(one.sample), words: `${clip(one.key, 60)}${one.label ? `, labelled ${clip(one.label, 40)}` : ""}` }));
     return { address: address(id), name: said?.key ?? "sample", caption: said ? `${clip(said.key, 200)}${label}` : "…", near, ahead: (this.actions.ahead?.() ?? []).map((one) => address(one)) };
   }
-  zoom() { this.window ??= openPicture({ ...this.shown(), step: (by) => this.actions.step(by), closed: () => { this.window = null; } }); }
+  zoom() { this.window ??= openPicture({ ...this.shown(), host: this.root.parentElement ?? document.body, step: (by) => this.actions.step(by), closed: () => { this.window = null; } }); }
   key(e) { // a key of the viewer, while the inspector is open; true where it was one
     const key = e.key.toLowerCase(), found = VIEWER_ACTS.find(([, , keys]) => keys.includes(key));
     if (key === "c") { const [near] = this.shown().near; if (near && !e.repeat && !this.viewer.comparing()) this.viewer.compare(near.address, near.words); return true; }

@@ -52,6 +52,8 @@ export class SearchHelp {
     else parts.push(make("p", { class: "quiet" }, "Words are looked for in names and metadata. To look for what pictures show takes an image-text model: ", make("code", { text: "assay app --text-embedder package.module:function" })));
     parts.push(...this.examples(text));
     this.root.replaceChildren(...parts);
+    const { left, bottom } = this.search.getBoundingClientRect(); // fixed: on a phone the line of the field scrolls by itself
+    Object.assign(this.root.style, { top: `${bottom + 6}px`, left: `${Math.max(8, Math.min(left, innerWidth - 500))}px` });
     this.root.hidden = false;
   }
   examples(text) { // class names and conditions that are a click away
