@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     COMPONENTS,
     error_markdown,
@@ -88,6 +89,8 @@ def draw_session(bench: Bench, session: Session, who: str) -> None:
     with opened:
         decisions = read_decisions(bench, session)
         if len(decisions):
+            ids = list(dict.fromkeys(decisions["sample"]))
+            offer_fiftyone(bench, ids, f"the session of {session.who}", f"fiftyone {key}")
             most = PICTURES * st.session_state.get(f"pages {key}", 1)
             st.html(sheet_html(decisions, bench.state().split, who, most))
             if len(decisions) > most:

@@ -4,10 +4,11 @@ import base64
 import csv
 import io
 
+import pandas as pd
 import pytest
 
 import assay
-from tests.browser import until, workbench
+from tests.browser import find_barriers, until, workbench
 from tests.helpers import copied, digits, png
 
 pytestmark = pytest.mark.browser
@@ -201,3 +202,54 @@ def test_the_filter_is_downloaded_as_the_command_line_writes_it(bench, page):
     assert [row["sample"] for row in rows] == list(want["sample"])
     locked = [row for row in rows if row["split"] == "test"]
     assert locked and not any(row["label"] or row["score"] or row["issues"] for row in locked)
+
+
+@pytest.mark.daily
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nobody_meets_a_barrier_in_what_is_looked_for_and_looked_at(server, chrome, scheme, width):
+    view = dict(viewport=dict(width=width, height=900), color_scheme=scheme)
+    page = browse(server, chrome, **view)
+    page.keyboard.press("/")
+    page.keyboard.type("3")
+    page.locator(".offers button").first.wait_for()
+    assert not find_barriers(page)
+    page.keyboard.press("Escape")
+    page.locator(".grid").focus()
+    page.keyboard.press(" ")
+    page.get_by_label("more to do").select_option("guard")
+    page.get_by_label("name of the regression set").wait_for()
+    assert not find_barriers(page)
+    page.keyboard.press("Escape")
+    page.locator(".grid").focus()
+    page.keyboard.press("Enter")
+    page.locator(".inspector h2").wait_for()
+    page.keyboard.press("z")
+    page.locator("dialog.viewer-window .viewer-acts button", has_text="compare").wait_for()
+    assert not find_barriers(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.context.close()
+
+
+@pytest.mark.daily
+def test_pictures_of_history_and_of_the_audit_open_in_the_same_viewer(scanned, chrome):
+    scanned.edit(pd.DataFrame(dict(sample=scanned.queue(3)["sample"], label="7")), "ann")
+    with workbench(scanned.path) as server:
+        page = server.page(chrome, "/history?who=ann")
+        page.get_by_text("ann, ").first.click()
+        page.locator(".assay-sheet a").first.press("Enter")  # by keys alone
+        window = page.locator("dialog.viewer-window")
+        window.locator("img").wait_for()
+        first = window.locator("p").first.inner_text()
+        page.keyboard.press("ArrowRight")
+        until(page, f"document.querySelector('.viewer-window p').innerText !== {first!r}")
+        window.get_by_role("button", name="its history").click()
+        page.wait_for_url(lambda url: "sample=" in url)
+        page.goto(f"{server.url}/audit?who=ann")
+        page.get_by_role("button", name="Begin").click(timeout=60_000)
+        box = page.locator(".assay-blind .picture")
+        box.locator("img").wait_for()
+        page.keyboard.press("+")
+        assert box.get_attribute("data-zoom") == "1.25"
+        assert not page.get_by_text("compare").count(), "it is blind"
+        page.context.close()
