@@ -219,6 +219,7 @@ export function openPicture({ host = document.body, step = null, closed = () => 
     if (held >= 0) (acts.children[held] ?? close).focus();
     for (const address of now.ahead) new Image().src = address;
     if (!other) return;
+    img?.removeAttribute("src"); // nobody waits for one that was passed by
     img = Object.assign(new Image(), { alt: now.name, src: now.address });
     const mine = img;
     img.onload = () => img.classList.toggle("small", Math.max(mine.naturalWidth, mine.naturalHeight) <= 64); // its pixels, not a blur

@@ -4,6 +4,8 @@ import { clip, icon, ICONS, make } from "./dom.js";
 import { ask } from "./server.js";
 import { closeUp, drawTools, makeViewer, openPicture, UNREADABLE, VIEWER_ACTS } from "../viewer.js";
 
+const QUICK = 150; // ms between two samples that are leafed through
+
 const address = (id, side = 1024) => `/assay/image/${encodeURIComponent(id)}?side=${side}`;
 
 export class Inspector {
@@ -29,6 +31,7 @@ export class Inspector {
     this.root.hidden = false;
     if (!again) { // the picture first: the rest is behind it
       this.said = null;
+      this.picture?.removeAttribute("src"); // nobody waits for one that was passed by
       const img = (this.picture = make("img", { src: address(id), alt: "" }));
       img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
       img.onerror = () => { if (this.picture === img) { this.viewer.show(null); this.large.replaceChildren(make("p", { text: UNREADABLE })); } };
@@ -37,11 +40,17 @@ export class Inspector {
       this.body.replaceChildren(this.large, this.tools, make("p", { class: "quiet", text: "…" }));
       this.window?.display(this.shown());
     }
+    const quick = performance.now() - (this.asked ?? 0) < QUICK; // who leafs through asks about the one they stop at
+    this.asked = performance.now();
+    this.asking?.abort();
+    const { signal } = (this.asking = new AbortController());
+    if (quick && !again) await new Promise((r) => setTimeout(r, QUICK));
+    if (signal.aborted) return;
     try {
-      const said = await ask(`/assay/sample/${encodeURIComponent(id)}?who=${encodeURIComponent(this.actions.who())}`);
+      const said = await ask(`/assay/sample/${encodeURIComponent(id)}?who=${encodeURIComponent(this.actions.who())}`, undefined, signal);
       if (this.id === id) this.draw(said);
     } catch (e) {
-      if (this.id === id) this.body.replaceChildren(this.large, this.tools, make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` }));
+      if (this.id === id && !signal.aborted) this.body.replaceChildren(this.large, this.tools, make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` }));
     }
   }
   hide() { this.id = this.said = null; this.root.hidden = true; this.body.replaceChildren(); }
