@@ -10,6 +10,7 @@ import streamlit as st
 
 from assay.app.server.review_session import open_session
 from assay.app.ui import grid
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     ask_reviewer,
     error_markdown,
@@ -66,7 +67,9 @@ def draw_chosen_queue(bench: Bench) -> str:
     except UserError as e:
         st.warning(error_markdown(e))
         return ""
-    left, right = st.columns([5, 2], vertical_alignment="center")
+    left, middle, right = st.columns([5, 2, 2], vertical_alignment="center")
+    with middle:
+        offer_fiftyone(bench, chosen.samples, "the queue", "fiftyone queue")
     left.caption(
         f"The queue is {format_count(len(chosen.samples), 'sample')} chosen in {chosen.page}, in that order."
     )

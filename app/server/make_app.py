@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
+from assay.app.server.called_wrong import list_called_wrong
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
@@ -108,6 +109,12 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
+def read_side(request: Request) -> int:
+    """Read how large a picture is asked for."""
+    asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+    return min(LARGEST, max(16, asked))
+
+
 def make_routes(path: str | Path) -> list[Route]:
     """Make the routes of the bench in `path`.
 
@@ -119,8 +126,7 @@ def make_routes(path: str | Path) -> list[Route]:
 
     @answer_errors
     async def image(request: Request) -> Response:
-        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
-        side, sample = min(LARGEST, max(16, asked)), request.path_params["sample"]
+        side, sample = read_side(request), request.path_params["sample"]
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
@@ -178,6 +184,10 @@ def make_routes(path: str | Path) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def called(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(list_called_wrong, session().bench))
+
+    @answer_errors
     async def live(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         browser = request.query_params.get("session", "")
@@ -192,7 +202,8 @@ def make_routes(path: str | Path) -> list[Route]:
             answer = await read_body(request)
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
-        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
+        side = read_side(request)
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
@@ -221,6 +232,7 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
+        Route("/assay/called", called),
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
