@@ -12,7 +12,7 @@ import { amount, difference, interval, whisker } from "./numbers.js";
 import { Pictures } from "./pictures.js";
 import { browseLink, conditionsOf } from "./sets.js";
 
-const CALM = 4000, SHOWS = { count: "counts", share: "share of row", change: "change, B − A" };
+const CALM = 4000, SHOWS = { count: "counts", share: "share of row", change: "change, B − A" }; // of A, but for the change
 
 export function models(root, component) {
   let view = readAddress(), said = null, list = null, asked = 0, stopped = false, colours = new Map(), from = null, around = "", most = FEW;
@@ -20,7 +20,8 @@ export function models(root, component) {
   const filterQuery = (next) => { const q = new URLSearchParams(); for (const c of next.chips) q.append("q", c); if (next.search) q.set("search", next.search); return q; };
   const link = (cell) => browseLink(view, conditionsOf(cell, chosen()), root.who), colourOf = (name) => colours.get(name) ?? "#8a919b";
   const go = (page) => component().setTriggerValue("wanted", page), hand = (what, some) => component().setTriggerValue("handed", { what, ...some });
-  const filter = new FilterBar({ apply, view: () => view, leave: () => matrix.table.querySelector("td[tabindex='0']")?.focus(), size() {}, facets() {}, saveView() {}, openView() {}, dropped() {} });
+  const filter = new FilterBar({ apply, view: () => view, leave: () => matrix.table.querySelector("td[tabindex='0']")?.focus(), size() {}, facets() {}, saveView() {}, openView() {}, dropped() {}, elsewhere: { path: "/browse", text: "Browse", title: "the same filter as pictures" } });
+  filter.elsewhere.onpointerenter = filter.elsewhere.onpointerdown = filter.elsewhere.onfocus = () => { filter.elsewhere.href = browseLink(view, [], root.who); };
   const left = new ModelList({ choose: (change) => load({ ...view, ...change, cell: null }), view: () => view, go });
   const matrix = new Matrix({ open, link, view: () => view });
   const table = new ClassTable({ open, link, browse: (name) => browseLink(view, [`label = '${name.replaceAll("'", "''")}'`, "split = 'val'", "keep"], root.who), seeds: () => said.models.map((m) => m.seeds) });
@@ -85,7 +86,7 @@ export function models(root, component) {
     for (const part of [summary, tools, matrix.root, matrix.legend, table.root, notes, middle.querySelector("h2")]) part.hidden = false;
     left.draw(list);
     summarize();
-    shows.replaceChildren(...Object.entries(SHOWS).filter(([name]) => name !== "change" || view.b).map(([name, text]) => make("button", { text, "aria-pressed": String((view.show || "count") === name), onclick: () => { view = { ...view, show: name === "count" ? "" : name }; writeAddress(view, true); draw(); shows.querySelectorAll("button")[Object.keys(SHOWS).indexOf(name)].focus(); } })));
+    shows.replaceChildren(...Object.entries(SHOWS).filter(([name]) => name !== "change" || view.b).map(([name, text]) => make("button", { text: view.b && name !== "change" ? `${text}, A` : text, "aria-pressed": String((view.show || "count") === name), onclick: () => { view = { ...view, show: name === "count" ? "" : name }; writeAddress(view, true); draw(); shows.querySelectorAll("button")[Object.keys(SHOWS).indexOf(name)].focus(); } })));
     size.hidden = said.classes.length <= ALL;
     names.replaceChildren(...said.classes.map((value) => make("option", { value })));
     around = said.classes.includes(find.value.trim()) ? find.value.trim() : "";
