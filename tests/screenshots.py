@@ -121,6 +121,11 @@ def circled(page):
     page.wait_for_timeout(1500)  # for the pictures
 
 
+def confused(page):
+    page.locator(".assay-models .matrix td.bad").first.click()
+    page.locator(".assay-models .shots .tile img").first.wait_for()
+
+
 def tab(name, there="[role=tabpanel]:visible"):
     def go(page):
         page.get_by_role("tab", name=name).click()
@@ -151,6 +156,8 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "alike": ("review", READY, alike),
     "map": ("map", ".assay-map[data-painted]", None),
     "circled": ("map", ".assay-map[data-painted]", circled),
+    "models": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", None),
+    "confused": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", confused),
     "gaps": ("gaps", ".assay-sheet img", None),
     "next": ("gaps", ".assay-sheet img", tab("Label these next", ".assay-grid:visible .many img")),
     "experiments": ("experiments", "nav[aria-label=Contents]", None),
@@ -169,7 +176,7 @@ def take(server, chrome, name, size, scheme, file, whole):
     path, ready, act = VIEWS[name]
     page = server.page(
         chrome,
-        f"/{path}?who=ann",
+        f"/{path}{'&' if '?' in path else '?'}who=ann",
         viewport=dict(zip(("width", "height"), SIZES[size])),
         color_scheme=scheme,
     )

@@ -12,7 +12,7 @@ from assay.app.ui.widgets import make_component, propose_name, take_name
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-component = make_component("map", styles=("browse", "map"))
+component = make_component("map", styled_as=("browse",))
 
 
 def draw(bench: Bench) -> None:

@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
+from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -85,9 +93,9 @@ def warm_up(path: str | Path) -> None:
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
-        sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        sampling.random_order_rows(session.bench.state())
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -200,7 +208,11 @@ def make_routes(path: str | Path) -> list[Route]:
     async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
+    async def browse_page(request: Request) -> Response:
+        return HTMLResponse(write_early_page(), headers={"cache-control": "no-cache"})
+
     return [
+        Route("/browse", browse_page),
         Route("/overview", first_page),  # Streamlit knows its first page by no name
         COMPONENT_ROUTE,
         Route("/assay/audit/{name}", audit, methods=["POST"]),
@@ -214,5 +226,6 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_models_routes(session),
         *make_map_routes(session),
     ]

@@ -23,6 +23,7 @@ export class Facets {
     this.root.replaceChildren(...some.map((column) => {
       const body = make("div", { class: "values" }), part = make("details", { open: this.open.has(column.name) }, make("summary", { text: clip(column.name.replaceAll("_", " "), 40), title: `${column.name}: ${column.says}` }), body);
       part.ontoggle = () => {
+        if (part.open === this.open.has(column.name)) return; // it was drawn open
         this.open[part.open ? "add" : "delete"](column.name);
         localStorage.setItem("assay:facets", JSON.stringify([...this.open]));
         if (part.open) this.refresh([column.name]);

@@ -8,7 +8,7 @@ import { Inspector } from "./inspector.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
 import { SharedSelection } from "./shared_selection.js";
-import { ask, askBytes, patiently, query, readAddress, Refused, writeAddress } from "./server.js";
+import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
@@ -23,7 +23,7 @@ export function start(component, selector, Middle) { // as Streamlit starts it: 
 
 // Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
 // takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
-function browse(root, component, Middle) {
+export function browse(root, component, Middle) {
   let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
@@ -57,10 +57,10 @@ function browse(root, component, Middle) {
     const mine = ++asked, start = performance.now();
     root.classList.add("busy");
     try {
-      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next)}`), away, () => stopped || mine !== asked);
+      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next, { bits: 1 })}`), away, () => stopped || mine !== asked);
       if (mine !== asked || stopped) return;
-      const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-      let order = new Int32Array(bytes, 4 + length);
+      const { header, positions } = unpack(bytes);
+      let order = positions;
       if (order.length < header.total) { const whole = new Int32Array(header.total).fill(-1); whole.set(order); rest(next, header, whole, order.length, mine); order = whole; }
       if (now && now.table !== header.table && selection.size) { selection.reset(header.all); acts.say("Samples came or went: what was selected is selected no longer."); }
       const other = !now || now.table !== header.table;
@@ -91,9 +91,8 @@ function browse(root, component, Middle) {
     while (from < header.total && mine === asked && !stopped) {
       const bytes = await askBytes(`/assay/samples?${query(next, { after: from })}`).catch(() => null);
       if (!bytes || mine !== asked) return;
-      const [length] = new Uint32Array(bytes, 0, 1), told = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+      const { header: told, positions: part } = unpack(bytes);
       if (told.of !== header.of) return load(next, { keep: true, silent: true });
-      const part = new Int32Array(bytes, 4 + length);
       whole.set(part, from);
       from += part.length;
     }
@@ -267,5 +266,5 @@ function browse(root, component, Middle) {
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
   look();
-  return { stop() { stopped = true; shared.stop(); middle.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  return { settle() { middle.relayout(); }, stop() { stopped = true; shared.stop(); middle.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }

@@ -19,7 +19,7 @@ export class Pictures {
   stop() { this.grid.stop(); }
   focus() { this.root.focus({ preventScroll: true }); }
   show(set, { keep }) {
-    this.tiles.show(set.of, set.seq);
+    this.tiles.show(set.of, set.seq, set.tiles);
     this.grid.show(set.order, set.groups, { keep });
   }
   extend(order) { this.grid.extend(order); }

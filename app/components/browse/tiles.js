@@ -7,11 +7,12 @@ const MOST_SPRITES = 48, MOST_PAGES = 200, AT_ONCE = 4;
 
 export class Tiles {
   constructor(changed) { this.changed = changed; this.of = null; this.pages = new Map(); this.sprites = new Map(); this.queue = []; this.running = 0; this.failed = () => {}; }
-  show(of, seq) { // another order, or the same one as it stands now; sprites of the same order are the same for ever
+  show(of, seq, first) { // another order, or the same one as it stands now, with its first page; sprites of the same order are the same for ever
     if (of !== this.of) { for (const s of this.sprites.values()) s.bitmap?.close(); this.sprites.clear(); this.pages.clear(); this.queue = []; }
     else if (seq !== this.seq) for (const page of this.pages.values()) page.stale = true;
     this.of = of;
     this.seq = seq;
+    if (first) this.pages.set(0, { rows: first, made: [], coming: false });
   }
   get(i) { // what stands under tile i, or null until it is here
     const number = Math.floor(i / PAGE), page = this.pages.get(number);
@@ -21,7 +22,6 @@ export class Tiles {
     if (k >= page.rows.ids.length) return null;
     return (page.made[k] ??= makeTile(page.rows, k));
   }
-  take(said) { this.show(said.of, said.seq); this.pages.set(0, { rows: said, made: [] }); } // an order of picked samples comes with its first page
   fresh(i) { const page = this.pages.get(Math.floor(i / PAGE)); return !!page?.rows && !page.stale && !page.coming; }
   load(number, old) {
     const of = this.of, page = { rows: old?.rows, made: old?.made ?? [], coming: true };

@@ -26,7 +26,7 @@ export class Nearby {
     try {
       const said = await ask("/assay/picked", { table: this.actions.table(), only: rows });
       if (mine !== this.asked) return;
-      this.tiles.take(said);
+      this.tiles.show(said.of, said.seq, said);
       this.rows = rows;
       this.at = new Map(rows.map((row, i) => [row, i]));
       this.actions.changed();

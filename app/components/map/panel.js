@@ -42,7 +42,7 @@ export class Panel {
       if (mine !== this.asked) return;
       const same = rows.length === this.rows.length && rows.every((row, i) => row === this.rows[i]);
       this.rows = Int32Array.from(rows);
-      this.tiles.take(said);
+      this.tiles.show(said.of, said.seq, said);
       this.grid.show(this.rows, [], { keep: same });
       this.root.dataset.shown = rows.length;
       performance.measure("assay:panel", { start, end: performance.now() });
