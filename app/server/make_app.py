@@ -28,6 +28,7 @@ from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
 from assay.app.server.called_wrong import list_called_wrong
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.duplicates_routes import make_duplicates_routes
 from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
@@ -240,4 +241,5 @@ def make_routes(path: str | Path) -> list[Route]:
         *make_browse_routes(session),
         *make_models_routes(session),
         *make_map_routes(session),
+        *make_duplicates_routes(session),
     ]

@@ -19,6 +19,7 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-cards small { opacity: .8; }
 [data-testid="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; opacity: .85; }
+[data-testid="stCaptionContainer"] code { color: inherit; overflow-wrap: anywhere; }
 .assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem;
   border-radius: 0 12px 12px 0;
   background: color-mix(in srgb, currentColor 5%, transparent); margin-bottom: 1.5rem; }

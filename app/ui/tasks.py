@@ -77,3 +77,13 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
     except UserError as e:
         return st.error(error_markdown(e))
     st.rerun()
+
+
+def draw_scan_button(bench: Bench, why: str) -> None:
+    """Draw the way to a scan, for a page that needs one; the command stands under it."""
+    if follow_tasks(bench, "scan"):
+        return
+    st.info(f"Nothing is scanned yet: {why}.")
+    if st.button("Scan", type="primary"):
+        begin_task(bench, "scan")
+    st.caption(f"The same by a command: `assay scan -b {bench.given}`.")

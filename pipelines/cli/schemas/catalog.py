@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.pipelines.cli.schemas import (
     classes,
     data,
+    duplicates,
     experiments,
     history,
     opinions,
@@ -35,7 +36,9 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "views-save": ("views --save", samples.ViewsSave),
     "views-remove": ("views --remove", samples.ViewsRemove),
     "issues": ("issues", review.Issues),
-    "issues-keep-one": ("issues --keep-one", review.IssuesKeepOne),
+    "duplicates": ("duplicates", duplicates.Duplicates),
+    "duplicates-keep-best": ("duplicates --keep-best", duplicates.DuplicatesKeepBest),
+    "duplicates-not-copies": ("duplicates --not-copies", duplicates.DuplicatesNotCopies),
     "opinion": ("opinion", opinions.Opinions),
     "opinion-add": ("opinion FILE", opinions.OpinionAdd),
     "opinion-remove": ("opinion --remove", opinions.OpinionRemove),

@@ -83,8 +83,10 @@ def story(tmp_path_factory):
     do("opinion")
     do("issues", "--kind", "before_label")
     do("opinion", "--remove", "before")
-    do("issues", "--kind", "near_duplicate", "--keep-one")
-    do("issues", "--kind", "near_duplicate", "--keep-one")
+    do("duplicates")
+    do("duplicates", "--keep-best")
+    do("duplicates", "--keep-best", "--exact")
+    do("duplicates", "--not-copies", *bench.state().index[:2])
     do("audit", "-n", 20, "-o", place / "audit", "--who", "ann")
     sheet = place / "audit" / "worksheet.csv"
     frame = pd.read_csv(sheet, dtype=str)
