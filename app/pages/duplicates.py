@@ -18,7 +18,7 @@ from assay.curation.text import format_count
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-component = make_component("duplicates")
+component = make_component("duplicates", styled_as=("browse",))
 
 
 def draw(bench: Bench) -> None:
