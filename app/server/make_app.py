@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
+from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.links import AccessKeys
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
@@ -223,4 +224,5 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_class_routes(session),
     ]

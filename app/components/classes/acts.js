@@ -1,0 +1,81 @@
+// What is done: one act is one batch, says what it did, what it did to accuracy, and how it is undone.
+
+import { make } from "../browse/dom.js";
+import { ask, Refused } from "../browse/server.js";
+
+export class Acts {
+  constructor({ who, askName, changed, away }) {
+    Object.assign(this, { who, askName, changed, away });
+    this.own = []; // batches of this page, the newest last
+    this.undone = [];
+    this.last = null; // the newest change of the list, by whoever
+    this.sending = false;
+    this.says = make("p", { class: "says", role: "status" });
+    this.effect = make("p", { class: "effect", role: "status" });
+    this.back = make("button", { onclick: () => this.undo(), hidden: true, "aria-keyshortcuts": "Control+Z" });
+    this.root = make("div", { class: "acts" }, this.back, make("div", {}, this.says, this.effect));
+  }
+  async act(asked, focus) { // true where it was done; a second one waits for none
+    if (!this.who()) return new Promise((done) => this.askName(() => done(this.act(asked, focus))));
+    if (this.sending) return false;
+    this.sending = true;
+    this.say("…");
+    try {
+      const said = await ask("/assay/classes", { ...asked, who: this.who() });
+      this.away(false);
+      if (said.batch) this.own.push({ batch: said.batch, words: said.words });
+      this.undone = [];
+      this.say(said.words);
+      await this.changed(focus);
+      if (said.effect) this.follow(said.batch);
+      return true;
+    } catch (e) { this.refuse(e); return false; } finally { this.sending = false; this.draw(); }
+  }
+  async take(batch, words, keep) { // undo is an edit: taken back itself, it is a redo
+    if (!this.who()) return this.askName(() => this.take(batch, words, keep));
+    if (this.sending) return;
+    this.sending = true;
+    try {
+      const said = await ask("/assay/classes", { what: "undo", batch, who: this.who() });
+      keep(said.batch);
+      this.say(words);
+      await this.changed();
+    } catch (e) { this.refuse(e); if (e instanceof Refused) this.own = this.own.filter((one) => one.batch !== batch); } finally { this.sending = false; this.draw(); }
+  }
+  undo() {
+    const one = this.own.at(-1) ?? this.last;
+    if (!one) return this.say("Nothing was changed that could be taken back here; History has what is older.");
+    this.take(one.batch, `Taken back: ${one.words}`, (batch) => { this.own = this.own.filter((o) => o !== one); if (batch) this.undone.push({ batch, words: one.words }); });
+  }
+  redo() {
+    const one = this.undone.at(-1);
+    if (!one) return this.say("Nothing is left to do again.");
+    this.take(one.batch, `Done again: ${one.words}`, (batch) => { this.undone.pop(); if (batch) this.own.push({ batch, words: one.words }); });
+  }
+  async follow(batch) { // the accuracy comes after the act
+    for (this.following = batch; this.following === batch;) {
+      const said = await ask(`/assay/classes/effect?batch=${encodeURIComponent(batch)}`).catch((e) => ({ ready: true, words: e.message }));
+      if (this.following !== batch) return;
+      this.effect.textContent = said.words;
+      this.root.dataset.effect = said.ready ? "ready" : "waits";
+      if (said.ready) return this.changed();
+    }
+  }
+  say(words) {
+    this.following = null;
+    this.says.textContent = words;
+    this.says.classList.remove("bad");
+    this.effect.textContent = "";
+  }
+  refuse(e) {
+    if (!(e instanceof Refused)) this.away(true);
+    this.say(`Not done: ${e.message}.${e.hint ? ` ${e.hint[0].toUpperCase()}${e.hint.slice(1)}.` : ""}`);
+    this.says.classList.add("bad");
+  }
+  draw() {
+    const one = this.own.at(-1) ?? this.last;
+    this.back.hidden = !one;
+    this.back.textContent = one ? `Undo: ${one.words}` : "";
+    this.back.title = one ? one.words : "";
+  }
+}
