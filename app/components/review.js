@@ -6,11 +6,12 @@ import { drawNeighbours, drawVotes, makeCalledWrong } from "./review/evidence.js
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
 import { drawEffect } from "./review/live.js";
+import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
-import { ask, hex, makeNote, picture as address } from "./review/server.js";
+import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
 import { gate, nameForm, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 import { why } from "./why.js";
@@ -32,7 +33,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = false, living = false, wanted = 0;
   let told = false, stopped = false, ended = false, refused = [], unnamed = null, total = null, drawn = null;
-  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong(bench), keys = makeKeys(bench, root.who);
+  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong(bench), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
   let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
@@ -231,6 +232,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
     draw();
@@ -268,14 +270,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   }
   function countDone() { return trail.filter((i) => i.batch).length; }
   const note = makeNote($("note"));
-  function tell(e) {
-    $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message;
+  function tell(e) { $("problem").textContent = describeFault(e); }
+  function setClasses(names) {
+    keys.setClasses(classes = names);
+    drawKeys();
+    notes.load().then(() => { if (!stopped) { keys.setTeam(notes.keys()); drawKeys(); notes.guide($, trail[at]); } });
   }
-  function setClasses(names) { classes = names; keys.setClasses(names); drawKeys(); }
   function drawKeys() {
     for (const kbd of root.querySelectorAll("kbd[data-act]")) kbd.textContent = keys.ofAct(kbd.dataset.act).slice(0, 1).map(nameKey).join("");
     likely.setKeys(keys);
-    drawClasses($("classes"), $("names"), classes, keys, (label, pressed) => decide("label", label, pressed));
+    drawClasses($("classes"), $("names"), classes, { keys, notes, choose: (label, pressed) => decide("label", label, pressed) });
   }
 
   for (const name of ["suggested", "given", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
@@ -293,7 +297,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   follow(null);
   return { named, stop() {
     stopped = true;
-    for (const part of [outbox, press, see, viewer]) part.stop();
+    for (const part of [outbox, press, see, viewer, notes]) part.stop();
     for (const [where, what, work, early] of listeners) where.removeEventListener(what, work, early);
   } };
 }
