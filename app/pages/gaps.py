@@ -44,9 +44,7 @@ def draw(bench: Bench) -> None:
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
     if not scan_settings.is_scanned(bench):
-        return st.info(
-            f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
-        )
+        return tasks.offer_scan(bench)
     with right:
         who = ask_reviewer(bench)
     busy = tasks.follow_tasks(bench, "gaps")  # first: what ends from here on draws the page anew

@@ -56,8 +56,8 @@ class ClassActs:
             )
             new = "the new class" if plan.added else "the class"
             words = (
-                f"{format_count(len(plan.samples), 'sample')} of {plan.name} "
-                f"({count_splits(plan.splits)}) go to {new} {plan.into}; {plan.stay:,} stay"
+                f"{plan.name}: {format_count(len(plan.samples), 'sample', 'goes', 'go')} to {new} "
+                f"{plan.into} ({count_splits(plan.splits)}); {plan.stay:,} stay"
             )
             return dict(words=f"{words}. They count as reviewed by you.", merges=False)
         old, new = text(asked, "name"), text(asked, "new")
@@ -66,9 +66,9 @@ class ClassActs:
         number = format_count(sum(counts.values()), "sample")
         if out["merged"]:
             had = sum(n for s, n in out["had"].items() if s not in LOCKED)
-            words = f"{number} ({count_splits(counts)}) are merged into the {had:,} of {new}"
+            words = f"{number} ({count_splits(counts)}) to be merged into the {had:,} of {new}"
         else:
-            words = f"{number} ({count_splits(counts)}) change the name of their label"
+            words = f"{number} ({count_splits(counts)}) to be called {new}"
         alike = f" {', '.join(out['alike'])} looks the same." if out["alike"] else ""
         words += f".{alike} Test and guard follow, uncounted; no review, no run is trained again."
         return dict(words=words, merges=out["merged"])
@@ -140,7 +140,8 @@ class ClassActs:
         if why := out["refused"].get(batch):
             raise UserError(why, "nothing was stored")
         effect = self.remember(batch, before, {into: name})
-        words = f"{format_count(len(rows), 'sample')} of {name} are {into} now; {plan.stay:,} stay"
+        went = format_count(len(rows), "sample", "is", "are")
+        words = f"{name}: {went} {into} now; {plan.stay:,} stay"
         return dict(batch=batch, words=words, effect=effect)
 
     def undo(self, asked: dict, who: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class ClassView:
     def __init__(self, session: ReviewSession) -> None:
         self.session, self.bench, self.lock = session, session.bench, threading.Lock()
         self.kept: tuple[Any, dict] = (None, {})  # what was asked last, and as of what
+        self.kept_exemplars: tuple[Any, dict] = (None, {})
 
     def position(self) -> int:
         """Give the end of the log."""
@@ -98,6 +99,17 @@ class ClassView:
             row |= dict(chosen=bool(entry["exemplars"]), exemplars=shown.get(name, []))
             rows.append(row | dict(accuracy=describe_accuracy(judged.get(name))))
         return rows
+
+    def exemplars(self) -> dict[str, list[str]]:
+        """Give the exemplars of every class, without waiting for scores."""
+        with self.lock:
+            if self.kept_exemplars[0] != (at := self.position()):
+                state = self.bench.state()
+                with self.bench.connect() as con:
+                    entries = list_entries(read_names(con))
+                found = choose_exemplars(state, read_scores(self.bench, state), entries)
+                self.kept_exemplars = at, found
+            return self.kept_exemplars[1]
 
     def notes(self) -> dict[str, dict]:
         """Tell what Review shows beside its classes: {name: key, guideline, exemplars}."""

@@ -77,3 +77,12 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
     except UserError as e:
         return st.error(error_markdown(e))
     st.rerun()
+
+
+def offer_scan(bench: Bench) -> None:
+    """Say that nothing is scanned yet, with the button that scans."""
+    busy = follow_tasks(bench, "scan")
+    st.info("Nothing is scanned yet: a scan finds what this page shows.")
+    if not busy and st.button("Scan", type="primary"):
+        begin_task(bench, "scan")
+    st.caption(f"The same by a command: `assay scan -b {bench.given}`.")

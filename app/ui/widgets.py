@@ -81,9 +81,19 @@ def link_to_browse(name: str, condition: Callable[[str], str] | None) -> str:
     shown = escape(str(name)[:60])
     if condition is None:
         return shown
+    return f'<a href="{browse_address(condition(name))}" target="_self">{shown}</a>'
+
+
+def browse_address(condition: str) -> str:
+    """Write the address of the samples that fit a condition, as HTML has it."""
+    return page_address("browse", q=condition)
+
+
+def page_address(page: str, **query: str) -> str:
+    """Write the address of a page, with who looks, as HTML has it."""
     who = st.session_state.get("who", "")
-    asked = urlencode(dict(q=condition(name)) | (dict(who=who) if who else {}))
-    return f'<a href="/browse?{escape(asked)}" target="_self">{shown}</a>'
+    asked = urlencode(query | (dict(who=who) if who else {}))
+    return escape(f"/{page}?{asked}" if asked else f"/{page}")
 
 
 def quote_sql(text: str) -> str:
