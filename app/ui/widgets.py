@@ -59,31 +59,6 @@ def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:
     return f'<div class="assay-cards">{"".join(cards)}</div>'
 
 
-def bars_html(
-    counts: dict[str, int], most: int = 30, condition: Callable[[str], str] | None = None
-) -> str:
-    """Draw {name: n} as bars, in the order given.
-
-    condition: of the samples that a name counts; with it each name leads to them in Browse.
-    """
-    top = max(counts.values(), default=1) or 1
-    rows = [
-        f"<span>{link_to_browse(name, condition)}</span>"
-        f"<i style='width:{100 * n / top:.1f}%'></i><span>{n:,}</span>"
-        for name, n in list(counts.items())[:most]
-    ]
-    more = f"<p>and {len(counts) - most:,} more classes</p>" if len(counts) > most else ""
-    return f'<div class="assay-bars">{"".join(rows)}</div>{more}'
-
-
-def link_to_browse(name: str, condition: Callable[[str], str] | None) -> str:
-    """Write a name as a link to the samples that it counts."""
-    shown = escape(str(name)[:60])
-    if condition is None:
-        return shown
-    return f'<a href="{browse_address(condition(name))}" target="_self">{shown}</a>'
-
-
 def browse_address(condition: str) -> str:
     """Write the address of the samples that fit a condition, as HTML has it."""
     return page_address("browse", q=condition)

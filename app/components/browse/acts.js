@@ -17,7 +17,7 @@ export class Acts {
     this.names = make("datalist", { id: "assay-classes" });
     this.tag = make("input", { placeholder: "tag …", "aria-label": "tag the selected samples; a minus before it takes a tag off", maxlength: "300", class: "short" });
     this.split = make("select", { "aria-label": "move the selected samples to a split" }, make("option", { value: "", text: "split …" }), ...SPLITS.map((s) => make("option", { value: s, text: s })));
-    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
+    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "exemplar", text: "exemplars of their class" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
     const button = (words, decision, title) => make("button", { text: words, title, onclick: () => this.act(words, decision) });
     this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
@@ -52,6 +52,7 @@ export class Acts {
     const rows = () => this.selection.body(this.order(), this.of(), this.table());
     if (what === "restore") return this.act("restore", { keep: true });
     if (what === "like") return this.like();
+    if (what === "exemplar") return this.exemplar();
     if (what === "export") return this.showExport();
     this.hand(what, { ...rows(), count: this.selection.size });
   }

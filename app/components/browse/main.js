@@ -2,6 +2,7 @@
 
 import { Acts } from "./acts.js";
 import { count, make, samples } from "./dom.js";
+import { makeExemplars } from "./exemplars.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
 import { Grid } from "./grid.js";
@@ -22,8 +23,8 @@ export function browse(root, component) {
   const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView, dropped: (name) => pictures.get(name) });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
   const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
-  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), exemplar: (ids) => exemplar(ids), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
+  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar, showExport, hand, get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const middle = make("div", { class: "middle" }, grid.root, empty);
@@ -161,8 +162,13 @@ export function browse(root, component) {
     input.select();
   }
   function hand(what, chosen) { component().setTriggerValue("handed", { what, ...chosen, query: query(view) }); }
+  function firstIds(most) { // of what is selected and has been seen
+    const at = selection.rows().slice(0, most).map((row) => now.order.indexOf(row)).filter((i) => i >= 0);
+    return at.map((i) => tiles.get(i)?.id).filter(Boolean);
+  }
+  const exemplar = (ids = firstIds(6)) => makeExemplars(ids, { acts, who: () => root.who, askName });
   function like() {
-    const rows = selection.rows().slice(0, 20), at = rows.map((row) => now.order.indexOf(row)).filter((i) => i >= 0), ids = at.map((i) => tiles.get(i)?.id).filter(Boolean);
+    const ids = firstIds(20);
     if (ids.length) apply({ like: ids }); else acts.say("Scroll to what is selected first.");
   }
   function showExport() {

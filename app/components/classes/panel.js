@@ -22,6 +22,8 @@ export class Panel {
     this.button = make("button", { class: "main", text: "Rename", disabled: true });
     const form = make("form", {}, make("label", {}, "New name ", this.field), this.button);
     form.onsubmit = (e) => { e.preventDefault(); this.rename(); };
+    // a form whose button is disabled sends nothing, and who is quick presses Enter before the plan is here
+    this.field.onkeydown = (e) => { if (e.key === "Enter" && !e.repeat) { e.preventDefault(); this.rename(); } };
     this.field.oninput = () => this.plan();
     this.words.textContent = "Another class's name merges the two.";
     const place = make("input", { type: "number", min: "1", max: String(page.all().length), value: String(page.place(one.name) + 1), "aria-label": "its place in the list", class: "short" });
@@ -42,7 +44,7 @@ export class Panel {
       this.button.textContent = said.merges ? "Merge" : "Rename";
       this.button.disabled = false;
       this.planned = name;
-      if (this.wanted) this.rename();
+      if (this.wanted && !said.merges) this.rename(); // what merges is read first
     } catch (e) { if (mine === this.asked) this.words.textContent = `${e.message}. ${e.hint ?? ""}`; }
   }
   async rename() { // Enter before the plan has come waits for it
