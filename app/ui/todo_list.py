@@ -26,7 +26,8 @@ STYLE = """<style>
 .assay-todo div { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 4px; }
 .assay-todo img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #16181c; border-radius: 5px;
   display: block; }
-.assay-todo a { color: inherit; } .assay-todo .do { text-decoration: none; text-align: center; border-radius: 8px; padding: .4rem .8rem;
+.assay-todo a { color: inherit; }
+.assay-todo .do { text-decoration: none; text-align: center; border-radius: 8px; padding: .4rem .8rem;
   border: 1px solid var(--st-primary-color, #2a78d6); }
 .assay-todo a:hover { text-decoration: underline; }
 .assay-todo a:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }

@@ -101,7 +101,7 @@ def list_worst(
     """
     locked = np.append(state["split"].isin(LOCKED).to_numpy(), True)[rows]
     shown = found.loc[~locked, ["kind", "sample", "score"]]
-    shown = shown.sort_values(["score", "sample"], kind="stable").groupby("kind").head(most)
+    shown = shown.sort_values("score", kind="stable").groupby("kind").head(most)
     return {str(kind): list(part["sample"]) for kind, part in shown.groupby("kind")}
 
 

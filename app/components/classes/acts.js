@@ -9,16 +9,23 @@ export class Acts {
     this.own = []; // batches of this page, the newest last
     this.undone = [];
     this.last = null; // the newest change of the list, by whoever
-    this.sending = false;
+    this.sending = 0; // acts on their way: each waits for the one before
+    this.before = Promise.resolve();
     this.says = make("p", { class: "says", role: "status" });
     this.effect = make("p", { class: "effect", role: "status" });
     this.back = make("button", { onclick: () => this.undo(), hidden: true, "aria-keyshortcuts": "Control+Z" });
     this.root = make("div", { class: "acts" }, this.back, make("div", {}, this.says, this.effect));
   }
-  async act(asked, focus) { // true where it was done; a second one waits for none
+  inTurn(work) {
+    this.sending++;
+    this.before = this.before.then(work).finally(() => { this.sending--; this.draw(); });
+    return this.before;
+  }
+  act(asked, focus) { // true where it was done
     if (!this.who()) return new Promise((done) => this.askName(() => done(this.act(asked, focus))));
-    if (this.sending) return false;
-    this.sending = true;
+    return this.inTurn(() => this.send(asked, focus));
+  }
+  async send(asked, focus) {
     this.say("…");
     try {
       const said = await ask("/assay/classes", { ...asked, who: this.who() });
@@ -29,28 +36,27 @@ export class Acts {
       await this.changed(focus);
       if (said.effect) this.follow(said.batch);
       return true;
-    } catch (e) { this.refuse(e); return false; } finally { this.sending = false; this.draw(); }
+    } catch (e) { this.refuse(e); return false; }
   }
   async take(batch, words, keep) { // undo is an edit: taken back itself, it is a redo
-    if (!this.who()) return this.askName(() => this.take(batch, words, keep));
-    if (this.sending) return;
-    this.sending = true;
     try {
       const said = await ask("/assay/classes", { what: "undo", batch, who: this.who() });
       keep(said.batch);
       this.say(words);
       await this.changed();
-    } catch (e) { this.refuse(e); if (e instanceof Refused) this.own = this.own.filter((one) => one.batch !== batch); } finally { this.sending = false; this.draw(); }
+    } catch (e) { this.refuse(e); if (e instanceof Refused) this.own = this.own.filter((one) => one.batch !== batch); }
   }
-  undo() {
+  undo() { if (this.who()) this.inTurn(() => this.undoOne()); else this.askName(() => this.undo()); }
+  redo() { if (this.who()) this.inTurn(() => this.redoOne()); else this.askName(() => this.redo()); }
+  undoOne() {
     const one = this.own.at(-1) ?? this.last;
     if (!one) return this.say("Nothing was changed that could be taken back here; History has what is older.");
-    this.take(one.batch, `Taken back: ${one.words}`, (batch) => { this.own = this.own.filter((o) => o !== one); if (batch) this.undone.push({ batch, words: one.words }); });
+    return this.take(one.batch, `Taken back: ${one.words}`, (batch) => { this.own = this.own.filter((o) => o !== one); if (batch) this.undone.push({ batch, words: one.words }); });
   }
-  redo() {
+  redoOne() {
     const one = this.undone.at(-1);
     if (!one) return this.say("Nothing is left to do again.");
-    this.take(one.batch, `Done again: ${one.words}`, (batch) => { this.undone.pop(); if (batch) this.own.push({ batch, words: one.words }); });
+    return this.take(one.batch, `Done again: ${one.words}`, (batch) => { this.undone.pop(); if (batch) this.own.push({ batch, words: one.words }); });
   }
   async follow(batch) { // the accuracy comes after the act
     for (this.following = batch; this.following === batch;) {
