@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from assay.curation.filtering.likeness import Words
     from assay.curation.storage.interface import Tell
     from assay.fiftyone_app import FiftyOneApp
+    from assay.pipelines.embedders.text import Texts
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
@@ -310,6 +312,29 @@ class Bench(curation.Bench):
         from assay.pipelines.embedders.picture import embed_picture
 
         return embed_picture(self, raw)
+
+    def samples(
+        self,
+        where: str = "",
+        sort: str = "",
+        limit: int | None = None,
+        search: str = "",
+        like: Iterable[str | bytes | Path | Words] = (),
+        columns: Iterable[str] | None = None,
+        words: str = "",
+        text_embedder: str | Texts | None = None,
+    ) -> pd.DataFrame:
+        """Find samples: by a condition, a search, likeness or words, sorted.
+
+        words: what the pictures show, read by text_embedder: the text half of the image-text model that the bench was
+        scanned with, "package.module:function" or a function from a list of texts to vectors (n, d); the best come
+        first, and `similarity` is the cosine. For the others see curation.Bench.samples.
+        """
+        from assay.curation.filtering.likeness import add_words
+        from assay.pipelines.embedders.text import find_text_embedder
+
+        wanted = add_words(like, words, find_text_embedder(text_embedder))
+        return super().samples(where, sort, limit, search, wanted, columns)
 
     def queue(
         self,
@@ -737,14 +762,22 @@ class Bench(curation.Bench):
 
     # ---- what comes out, and care
 
-    def app(self, port: int = 8501, host: str = "127.0.0.1", *, browser: bool = False) -> Workbench:
+    def app(
+        self,
+        port: int = 8501,
+        host: str = "127.0.0.1",
+        *,
+        browser: bool = False,
+        text_embedder: str = "",
+    ) -> Workbench:
         """Open the workbench in a process of its own; `stop` ends it.
 
+        text_embedder: package.module:function, with which Browse looks for pictures by words.
         Returns it: its url opens once, link() makes another; a notebook shows it as a link.
         """
         from assay.workbench import open_workbench
 
-        return open_workbench(self, host, port, browser)
+        return open_workbench(self, host, port, browser, text_embedder)
 
     def fiftyone(
         self,

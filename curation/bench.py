@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from assay.curation.filtering.likeness import Words
     from assay.curation.filtering.table import SampleTable
     from assay.curation.formats.torch_dataset import TorchDataset
     from assay.curation.versioning.history import Life
@@ -158,7 +159,7 @@ class Bench(Store):
         sort: str = "",
         limit: int | None = None,
         search: str = "",
-        like: Iterable[str | bytes | Path] = (),
+        like: Iterable[str | bytes | Path | Words] = (),
         columns: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Find samples: by a condition, words or likeness, sorted.
@@ -185,22 +186,29 @@ class Bench(Store):
     def views(self) -> pd.DataFrame:
         """List the saved views, the oldest first.
 
-        Frame name, where, sort, search, who, saved.
+        Frame name, where, sort, search, words, who, saved.
         """
         from assay.curation.filtering.views import list_views
 
         return list_views(self)
 
     def save_view(
-        self, name: str, where: str = "", sort: str = "", search: str = "", who: str = ""
+        self,
+        name: str,
+        where: str = "",
+        sort: str = "",
+        search: str = "",
+        who: str = "",
+        words: str = "",
     ) -> dict:
-        """Save a condition, an order and words under a name.
+        """Save a condition, an order and a search under a name.
 
-        It takes the place of a view of that name. Returns {batch, name, replaced}: see views.save_view.
+        words: what an image-text model looks for. It takes the place of a view of that name. Returns {batch, name,
+        replaced}: see views.save_view.
         """
         from assay.curation.filtering.views import save_view
 
-        asked = dict(where=where, sort=sort, search=search)
+        asked = dict(where=where, sort=sort, search=search, words=words)
         return save_view(self, self.sample_table(), name, asked, who or getpass.getuser())
 
     def remove_view(self, name: str, who: str = "") -> dict:

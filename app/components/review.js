@@ -31,11 +31,10 @@ export default function (component) {
 function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
-  let trail = [], at = 0, ahead = [], classes = [], asking = false, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, refused = [], unnamed = null, total = null, drawn = null;
-  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong(bench), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note"));
+  let trail = [], at = 0, ahead = [], classes = [], asking = true, living = false, wanted = 0;
+  let told = false, stopped = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
+  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note")), note = makeNote($("note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
-  let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
   drawView = drawTools($("tools"), viewer);
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
@@ -72,7 +71,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     try {
       return await ask(`/assay/item/${encodeURIComponent(sample)}?session=${session}`);
     } catch (e) {
-      if (e.refused) wrong.remove(sample);
+      if (e.refused) wrong.forget(sample);
       e.refused ? note(`That one cannot be reviewed: ${e.message}.`) : tell(e);
       return null;
     }
@@ -80,18 +79,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   async function take(near) { // it comes before the present one, which is next then
     const there = trail.findIndex((i) => i.sample === near.sample), waits = ahead.find((i) => i.sample === near.sample);
     const item = there < 0 ? waits ?? await fetchOne(near.sample) : null;
-    if (item) {
-      ahead = ahead.filter((i) => i.sample !== near.sample);
-      trail.splice(at, 0, item);
-    } else if (there >= 0) at = there;
+    if (item) { ahead = ahead.filter((i) => i.sample !== near.sample); trail.splice(at, 0, item); } else if (there >= 0) at = there;
     show();
   }
-  async function queueNext(sample, from = "") {
-    wrong.add(sample);
+  async function queueNext(sample, from, by = root.who) { // from: the item beside which it stood; by: who called it wrong
+    if (from && !root.who) { calling = [sample, from]; return nameForm($("who"), proposal, tellName); } // who says so is asked first
+    if (from) wrong.call(sample);
     const waits = ahead.find((i) => i.sample === sample), item = waits ?? await fetchOne(sample);
     if (!item || trail.slice(at).some((i) => i.sample === sample && !i.batch)) return;
     item.called = true;
-    item.reason = ["called wrong by you", item.reason].filter(Boolean).join("; ");
+    item.reason = [`called wrong by ${by === root.who ? "you" : by}`, item.reason].filter(Boolean).join("; ");
     ahead = [item, ...ahead.filter((i) => i.sample !== sample)];
     if (from) note(`Queued: it comes after ${from}.`);
     fetchAhead();
@@ -122,11 +119,12 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (document.activeElement?.matches("input")) document.activeElement.blur(); // and the next key decides
     keys.setReviewer(root.who);
     drawKeys();
-    if (!root.who || !unnamed) return;
-    const [item, decision] = unnamed;
-    unnamed = null;
+    if (!root.who || !(unnamed || calling)) return;
     $("who").hidden = true;
-    if (trail[at] === item && decide(...decision)) $("type").value = "";
+    if (calling) queueNext(...calling);
+    const [item, decision] = unnamed ?? [null, []];
+    unnamed = calling = null;
+    if (item && trail[at] === item && decide(...decision)) $("type").value = "";
   }
   function decide(what, label, pressed, added) { // true where it counts; added: the label is a new class
     const item = trail[at];
@@ -149,7 +147,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   function store(item, decision, pressed) {
     item.batch = `edit-${hex(6)}`;
     item.decision = decision;
-    wrong.remove(item.sample);
+    wrong.settle(item.sample, decision);
     pace.decided(performance.now());
     past.made(item);
     outbox.add({ batch: item.batch, decision }, pressed);
@@ -160,6 +158,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       pace.taken();
       outbox.add({ batch: item.batch }, pressed);
       item.batch = item.said = null;
+      wrong.restore(item.sample, item.decision);
       see.undone(item);
       at = trail.indexOf(item);
     }
@@ -176,8 +175,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     const one = past.nextUndone();
     if (!one || one.item.batch) return note("Nothing is left to decide again.");
     const { said, ...decision } = one.decision;
-    one.item.said = said;
-    at = trail.indexOf(one.item);
+    [one.item.said, at] = [said, trail.indexOf(one.item)];
     store(one.item, decision, pressed);
     step(pressed);
     note(`Decided again: ${one.item.name} is ${said}.`);
@@ -216,8 +214,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (!near) return note("There is no labelled neighbour to compare with.");
     if (!viewer.comparing()) viewer.compare(address(near.sample), `the nearest neighbour, labelled ${near.label}`);
   }
-  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo });
-  const release = () => { if (viewer.comparing()) viewer.compare(null); };
+  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo }), release = () => { if (viewer.comparing()) viewer.compare(null); };
 
   // ---- drawing
 
@@ -269,7 +266,6 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }
   function countDone() { return trail.filter((i) => i.batch).length; }
-  const note = makeNote($("note"));
   function tell(e) { $("problem").textContent = describeFault(e); }
   function setClasses(names) {
     keys.setClasses(classes = names);
@@ -292,7 +288,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   for (const [where, what, work, early] of listeners) where.addEventListener(what, work, early);
   drawKeys();
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide
-  Promise.all(wrong.list().map((sample) => queueNext(sample))).then(more); // what was called wrong comes first
+  wrong.load().then((some) => Promise.all(some.map(([sample, by]) => queueNext(sample, "", by)))).catch(tell).then(() => { asking = false; more(); }); // what was called wrong comes first
   outbox.send();
   follow(null);
   return { named, stop() {

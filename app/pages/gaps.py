@@ -12,6 +12,7 @@ import streamlit as st
 
 from assay.app.server import explanations
 from assay.app.ui import grid, tasks
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     ask_reviewer,
     cards_html,
@@ -100,6 +101,7 @@ def draw_gap(bench: Bench, found: pd.DataFrame, who: str) -> None:
     wrong = wrong[wrong.wrong & wrong.index.isin(mine)]
     if len(wrong):
         draw_errors(wrong, bench.state().key)
+    offer_fiftyone(bench, list(mine), f"the gap {name}", f"fiftyone {name}")
     st.markdown("### More like this, in the pool")
     like = similarity.find_similar(bench, gaps.gap_seeds(bench, name)) if mine else None
     if like is not None and len(like) > MANY:

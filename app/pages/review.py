@@ -10,6 +10,7 @@ import streamlit as st
 
 from assay.app.server.review_session import open_session
 from assay.app.ui import grid, tasks
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     ask_reviewer,
     error_markdown,
@@ -55,17 +56,21 @@ def draw(bench: Bench) -> None:
 
 
 def draw_chosen_queue(bench: Bench) -> str:
-    """Say that the queue is what somebody chose in Browse; gives its name, "" for the queue of all."""
+    """Say that the queue is what somebody chose; gives its name, "" for the queue of all."""
     name = st.query_params.get("queue", "")
     if not name:
         return ""
     try:
-        n = len(open_session(bench.path).queues.find(name).samples)
+        chosen = open_session(bench.path).queues.find(name)
     except UserError as e:
         st.warning(error_markdown(e))
         return ""
-    left, right = st.columns([5, 2], vertical_alignment="center")
-    left.caption(f"The queue is {format_count(n, 'sample')} chosen in Browse, in that order.")
+    left, middle, right = st.columns([5, 2, 2], vertical_alignment="center")
+    with middle:
+        offer_fiftyone(bench, chosen.samples, "the queue", "fiftyone queue")
+    left.caption(
+        f"The queue is {format_count(len(chosen.samples), 'sample')} chosen in {chosen.page}, in that order."
+    )
     if right.button("All doubted labels instead"):
         del st.query_params["queue"]
         st.rerun()

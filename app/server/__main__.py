@@ -19,18 +19,21 @@ def main(arguments: list[str] | None = None) -> int | None:
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8501)
     p.add_argument("--no-browser", action="store_true")
+    p.add_argument("--text-embedder")
     p.add_argument("--link", action="store_true")
     p.add_argument("--json", action="store_true")
     args = p.parse_args(arguments)
     import uvicorn
 
     from assay.app.server.auth import LOCAL
+    from assay.app.server.browse_view import open_view
     from assay.app.server.links import AccessKeys
     from assay.app.server.make_app import make_app
     from assay.app.server.review_session import open_session
     from assay.app.server.timeouts import TimedProtocol
     from assay.curation.errors import UserError
     from assay.pipelines.cli.main import report_error
+    from assay.pipelines.embedders.text import find_text_embedder
 
     hosts = LOCAL if args.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, args.host)
     try:
@@ -39,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int | None:
             print_link(args, make_link(keys.find_address(), args.bench, keys), "")
             return 0
         check_address(args.host, args.port)
-        open_session(args.bench)
+        open_view(open_session(args.bench)).text_embedder = find_text_embedder(args.text_embedder)
     except UserError as e:
         return report_error(e, args.json)
     keys.delete_expired()

@@ -15,14 +15,24 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
+from assay.app.server.called_wrong import list_called_wrong
 from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.early_page import write_early_page
 from assay.app.server.links import AccessKeys
+from assay.app.server.map_routes import make_map_routes
+from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -85,9 +95,9 @@ def warm_up(path: str | Path) -> None:
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
-        sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        sampling.random_order_rows(session.bench.state())
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -98,6 +108,12 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     if jpeg is None:
         return Response("no such picture", 404)
     return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def read_side(request: Request) -> int:
+    """Read how large a picture is asked for."""
+    asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+    return min(LARGEST, max(16, asked))
 
 
 def make_routes(path: str | Path) -> list[Route]:
@@ -111,8 +127,7 @@ def make_routes(path: str | Path) -> list[Route]:
 
     @answer_errors
     async def image(request: Request) -> Response:
-        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
-        side, sample = min(LARGEST, max(16, asked)), request.path_params["sample"]
+        side, sample = read_side(request), request.path_params["sample"]
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
@@ -170,6 +185,10 @@ def make_routes(path: str | Path) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def called(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(list_called_wrong, session().bench))
+
+    @answer_errors
     async def live(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         browser = request.query_params.get("session", "")
@@ -184,16 +203,8 @@ def make_routes(path: str | Path) -> list[Route]:
             answer = await read_body(request)
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
-        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
-
-    @answer_errors
-    async def points(request: Request) -> Response:
-        from assay.app.server.map_data import pack_points
-
-        by = request.query_params.get("by", "label")
-        packed = await run_in_threadpool(pack_points, session().bench, by)
-        cached = {"cache-control": "private, max-age=3600"}
-        return Response(packed, media_type="application/octet-stream", headers=cached)
+        side = read_side(request)
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
@@ -209,20 +220,26 @@ def make_routes(path: str | Path) -> list[Route]:
     async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
+    async def browse_page(request: Request) -> Response:
+        return HTMLResponse(write_early_page(), headers={"cache-control": "no-cache"})
+
     return [
+        Route("/browse", browse_page),
         Route("/overview", first_page),  # Streamlit knows its first page by no name
         COMPONENT_ROUTE,
-        Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
+        Route("/assay/called", called),
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
         *make_class_routes(session),
+        *make_models_routes(session),
+        *make_map_routes(session),
     ]

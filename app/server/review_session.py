@@ -41,6 +41,7 @@ HELD_FOR = 600
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which the scores are written down, and the log asked for others' edits
 LONGEST_PAUSE = 30  # seconds until what failed is tried again, unless a decision comes
+ANSWERS = {"label", "verdict", "keep"}  # fields of a decision that answer what Review asks
 BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
 
@@ -169,7 +170,8 @@ class ReviewSession:
         out["refused"] |= refused
         for batch, decisions in rows:
             if batch not in out["refused"] and decisions:
-                self.samples[batch] = {d["sample"] for d in decisions}
+                # a tag or a split answers no question: the sample stays in the queue
+                self.samples[batch] = {d["sample"] for d in decisions if not ANSWERS.isdisjoint(d)}
                 self.done |= self.samples[batch]
                 self.queues.mark(self.samples[batch], True)
             elif batch not in out["refused"]:

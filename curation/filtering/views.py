@@ -1,4 +1,4 @@
-"""Saved views: a condition, an order and words under a name."""
+"""Saved views: a condition, an order, a search and words under a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREFIX = "view:"  # of the rule in the log that saves one
-COLUMNS = ["name", "where", "sort", "search", "who", "saved"]
+ASKED = ("where", "sort", "search", "words")
+COLUMNS = ["name", *ASKED, "who", "saved"]
 VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
     where field = 'rule' and value ->> 'name' like 'view:%' group by value ->> 'name' order by 3"""
 
@@ -23,7 +24,7 @@ VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
 def list_views(bench: Bench) -> pd.DataFrame:
     """List the saved views, the oldest first.
 
-    Frame name, where, sort, search, who, saved.
+    Frame name, where, sort, search, words, who, saved.
     """
     import pandas as pd
 
@@ -31,13 +32,13 @@ def list_views(bench: Bench) -> pd.DataFrame:
     for value, who, ts in bench.rows(VIEWS):
         rule = json.loads(value)
         if len(rule) > 1:  # one that was removed or undone has its name alone
-            asked = [rule.get(key, "") for key in ("where", "sort", "search")]
+            asked = [rule.get(key, "") for key in ASKED]
             rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def find_view(bench: Bench, name: str) -> dict[str, str]:
-    """Find a view: {where, sort, search}.
+    """Find a view: {where, sort, search, words}.
 
     UserError where there is none of the name.
     """
@@ -51,7 +52,7 @@ def find_view(bench: Bench, name: str) -> dict[str, str]:
             name,
             known,
         )
-    return found[["where", "sort", "search"]].iloc[0].to_dict()
+    return found[list(ASKED)].iloc[0].to_dict()
 
 
 def save_view(
@@ -59,7 +60,8 @@ def save_view(
 ) -> dict[str, str]:
     """Save a view in the log.
 
-    It takes the place of one of the same name. asked: where, sort and search. Returns dict(batch, name, replaced).
+    It takes the place of one of the same name. asked: where, sort, search, and words for an image-text
+    model. Returns dict(batch, name, replaced).
     FilterError for what cannot be asked.
     """
     text.check_text(who, "who saves it")
@@ -69,9 +71,11 @@ def save_view(
     table.check(asked["where"], asked["sort"])
     if not any(value.strip() for value in asked.values()):
         raise UserError(
-            "expected a view to ask for something, found it empty", "give where, sort or search"
+            "expected a view to ask for something, found it empty",
+            "give where, sort, search or words",
         )
-    text.check_text(asked["search"], "what is searched for", text.MAX_TEXT)
+    for key in ("search", "words"):
+        text.check_text(asked[key], "what is searched for", text.MAX_TEXT)
     known = name in set(list_views(bench).name)
     batch = append_rule(bench, dict(name=f"{PREFIX}{name}") | asked, who)
     return dict(batch=batch, name=name, replaced=known)

@@ -120,6 +120,9 @@ def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, reques
     look(page)
     assert name(page) not in (wrong, taken)
     stored(page)
+    assert "called wrong" not in set().union(*bench.state().tags), "decided, it is open no longer"
+    tags = "select distinct value ->> 'on' from edits where field = 'tag' and who = ?"
+    assert len(bench.rows(tags, [request.node.name])) == 2, "the log says that it was called so"
     assert said(bench, request) == {taken: state.set_index("key").label[taken], wrong: "nine"}
 
 

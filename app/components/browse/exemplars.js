@@ -3,7 +3,7 @@
 import { ask } from "./server.js";
 
 export async function makeExemplars(ids, { acts, who, askName }) {
-  if (!ids.length) return acts.say("Scroll to what is selected first.");
+  if (!ids.length) return acts.say("None of test and guard is an exemplar: choose others.");
   if (!who()) return askName(() => makeExemplars(ids, { acts, who, askName }));
   try {
     const said = await ask("/assay/classes", { what: "exemplar", samples: ids.slice(0, 6), who: who() });

@@ -57,7 +57,8 @@ class View(Part):
     name: str = says("its name")
     where: str = says("its condition")
     sort: str = says("what it sorts by")
-    search: str = says("the words that it searches for")
+    search: str = says("the words that it searches for in names and metadata")
+    words: str = says("what an image-text model looks for")
     who: str = says("who saved it")
     saved: str = says("when")
 
