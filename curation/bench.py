@@ -426,14 +426,15 @@ class Bench(Store):
         colour: str | None = None,
         guideline: str | None = None,
         parent: str | None = None,
+        key: str | None = None,
     ) -> dict:
-        """Add a class to the list: its colour, guideline, parent.
+        """Add a class to the list: its colour, key, guideline, parent.
 
         Returns {batch, added, alike, near}: see class_changes.add_class.
         """
         from assay.curation.versioning.class_changes import add_class
 
-        about = dict(colour=colour, guideline=guideline, parent=parent)
+        about = dict(colour=colour, key=key, guideline=guideline, parent=parent)
         return add_class(self, name, who or getpass.getuser(), **about)
 
     def edit_class(
@@ -443,15 +444,39 @@ class Bench(Store):
         colour: str | None = None,
         guideline: str | None = None,
         parent: str | None = None,
+        key: str | None = None,
+        exemplars: str | Iterable[str] | None = None,
     ) -> dict:
-        """Change the colour, guideline or parent of a class.
+        """Change the colour, key, guideline, exemplars or parent of a class.
 
-        Returns {batch, name, colour, guideline, parent, order}: see class_changes.edit_class.
+        exemplars: ids of up to six of its samples; () takes them away. Returns {batch, name, order,
+        colour, ...}: see class_changes.edit_class.
         """
         from assay.curation.versioning.class_changes import edit_class
 
-        about = dict(colour=colour, guideline=guideline, parent=parent)
-        return edit_class(self, name, who or getpass.getuser(), **about)
+        if exemplars is not None and not isinstance(exemplars, str):
+            exemplars = " ".join(exemplars)
+        about = dict(colour=colour, key=key, guideline=guideline, parent=parent)
+        return edit_class(self, name, who or getpass.getuser(), exemplars=exemplars, **about)
+
+    def move_class(self, name: str, before: str | None = None, who: str = "") -> dict:
+        """Move a class before another one in the list, or to its end.
+
+        Returns {batch, name, place, of}: see class_order.move_class.
+        """
+        from assay.curation.versioning.class_order import move_class
+
+        return move_class(self, name, who or getpass.getuser(), before)
+
+    def exemplars(self) -> dict[str, list[str]]:
+        """List up to six exemplars of every class: {name: ids}.
+
+        Those that somebody chose, else its most typical train samples: see
+        exemplars.list_exemplars.
+        """
+        from assay.curation.review.exemplars import list_exemplars
+
+        return list_exemplars(self)
 
     def split_class(
         self, name: str, into: Iterable[str], who: str = ""
@@ -463,6 +488,17 @@ class Bench(Store):
         from assay.curation.review.splitting import split_class
 
         return split_class(self, name, into, who or getpass.getuser())
+
+    def split_off(
+        self, name: str, into: str, samples: Iterable[str], who: str = "", dry: bool = False
+    ) -> dict:
+        """Move samples of a class to another one, as one batch.
+
+        Returns {batch, name, into, added, samples, ...}: see splitting.split_off.
+        """
+        from assay.curation.review.splitting import split_off
+
+        return split_off(self, name, into, samples, who or getpass.getuser(), dry)
 
     def import_classes(self, table: str | Path | list[dict], who: str = "") -> dict:
         """Declare the classes of a table, in its order.

@@ -6,11 +6,12 @@ import { drawNeighbours, drawVotes, makeCalledWrong } from "./review/evidence.js
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
 import { drawEffect } from "./review/live.js";
+import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
-import { ask, hex, makeNote, picture as address } from "./review/server.js";
+import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
 import { gate, nameForm, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 import { why } from "./why.js";
@@ -31,10 +32,9 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = true, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null;
-  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who);
+  let told = false, stopped = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
+  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note")), note = makeNote($("note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
-  let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
   drawView = drawTools($("tools"), viewer);
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
@@ -214,8 +214,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (!near) return note("There is no labelled neighbour to compare with.");
     if (!viewer.comparing()) viewer.compare(address(near.sample), `the nearest neighbour, labelled ${near.label}`);
   }
-  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo });
-  const release = () => { if (viewer.comparing()) viewer.compare(null); };
+  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo }), release = () => { if (viewer.comparing()) viewer.compare(null); };
 
   // ---- drawing
 
@@ -230,6 +229,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
     draw();
@@ -266,15 +266,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }
   function countDone() { return trail.filter((i) => i.batch).length; }
-  const note = makeNote($("note"));
-  function tell(e) {
-    $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message;
+  function tell(e) { $("problem").textContent = describeFault(e); }
+  function setClasses(names) {
+    keys.setClasses(classes = names);
+    drawKeys();
+    notes.load().then(() => { if (!stopped) { keys.setTeam(notes.keys()); drawKeys(); notes.guide($, trail[at]); } });
   }
-  function setClasses(names) { classes = names; keys.setClasses(names); drawKeys(); }
   function drawKeys() {
     for (const kbd of root.querySelectorAll("kbd[data-act]")) kbd.textContent = keys.ofAct(kbd.dataset.act).slice(0, 1).map(nameKey).join("");
     likely.setKeys(keys);
-    drawClasses($("classes"), $("names"), classes, keys, (label, pressed) => decide("label", label, pressed));
+    drawClasses($("classes"), $("names"), classes, { keys, notes, choose: (label, pressed) => decide("label", label, pressed) });
   }
 
   for (const name of ["suggested", "given", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
@@ -292,7 +293,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   follow(null);
   return { named, stop() {
     stopped = true;
-    for (const part of [outbox, press, see, viewer]) part.stop();
+    for (const part of [outbox, press, see, viewer, notes]) part.stop();
     for (const [where, what, work, early] of listeners) where.removeEventListener(what, work, early);
   } };
 }

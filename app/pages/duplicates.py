@@ -25,7 +25,7 @@ def draw(bench: Bench) -> None:
     """Draw the groups; they fill the window."""
     if not is_scanned(bench):
         st.markdown("# Duplicates")
-        return tasks.draw_scan_button(bench, "a scan finds exact and near duplicates")
+        return tasks.offer_scan(bench, "a scan finds exact and near duplicates")
     who = st.session_state.get("who") or st.query_params.get("who", "")
     said = component(
         data=dict(who=who, proposal=propose_name()),

@@ -55,7 +55,7 @@ def draw(bench: Bench) -> None:
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
     if not scan_settings.is_scanned(bench):
-        return tasks.draw_scan_button(bench, "a scan shows where the data lack something")
+        return tasks.offer_scan(bench, "a scan shows where the data lack something")
     with right:
         who = ask_reviewer(bench)
     # first: what ends from here on draws the page anew

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from assay.app.server.review_session import open_session
-from assay.app.ui import grid
+from assay.app.ui import grid, tasks
 from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     ask_reviewer,
@@ -37,9 +37,7 @@ def draw(bench: Bench) -> None:
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
-        return st.info(
-            f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
-        )
+        return tasks.offer_scan(bench)
     with right:
         who = ask_reviewer(bench)
     ways = ("one by one", "grid review")

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
 from assay.app.server.called_wrong import list_called_wrong
+from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.duplicates_routes import make_duplicates_routes
 from assay.app.server.early_page import write_early_page
@@ -239,6 +240,7 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_class_routes(session),
         *make_models_routes(session),
         *make_map_routes(session),
         *make_duplicates_routes(session),

@@ -23,12 +23,6 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem;
   border-radius: 0 12px 12px 0;
   background: color-mix(in srgb, currentColor 5%, transparent); margin-bottom: 1.5rem; }
-.assay-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .8rem;
-  align-items: center; font-size: .9rem; }
-.assay-bars i { display: block; height: .8rem; border-radius: 4px;
-  background: color-mix(in srgb, #2a78d6 75%, transparent); min-width: 2px; }
-.assay-bars span { font-variant-numeric: tabular-nums; opacity: .75; }
-.assay-bars a { color: inherit; }
 .assay-legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .85rem; }
 .assay-legend span::before { content: ""; display: inline-block; width: .65rem; height: .65rem; border-radius: 50%;
   background: var(--c);

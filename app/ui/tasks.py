@@ -79,8 +79,8 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
     st.rerun()
 
 
-def draw_scan_button(bench: Bench, why: str) -> None:
-    """Draw the way to a scan, for a page that needs one; the command stands under it."""
+def offer_scan(bench: Bench, why: str = "a scan finds what this page shows") -> None:
+    """Say that nothing is scanned yet, with the button that scans; the command stands under it."""
     if follow_tasks(bench, "scan"):
         return
     st.info(f"Nothing is scanned yet: {why}.")

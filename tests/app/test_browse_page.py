@@ -342,11 +342,11 @@ def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, 
     status = scanned_once.status()
     with workbench(scanned_once.path) as server:
         page = server.page(chrome, "/?who=ann")
-        page.locator(".assay-bars a", has_text=re.compile("^3$")).click(timeout=60_000)
+        page.locator(".assay-strips a", has=page.get_by_text("3", exact=True)).click(timeout=60_000)
         page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
         shown(page, status["classes"]["3"])
         page.go_back()
-        page.locator(".assay-bars a", has_text=re.compile("^label$")).click(timeout=60_000)
+        page.locator(".assay-todo li", has_text="label").locator("b a").first.click(timeout=60_000)
         page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
         shown(page, status["issues"]["label"])
         assert "who=ann" in page.url and not page.failed

@@ -6,7 +6,7 @@ import { ask, patiently, Refused } from "./server.js";
 
 const ASK = 100; // samples in one act above which the number is asked about
 const SPLITS = ["train", "val", "pool"];
-const MORE = [["restore", "restore what was dropped"], ["guard", "guard: keep as a regression set …"], ["like", "like these"], ["review", "review these"], ["fiftyone", "open in FiftyOne"], ["export", "download as a table …"]];
+const MORE = [["restore", "restore what was dropped"], ["guard", "guard: keep as a regression set …"], ["like", "like these"], ["exemplar", "exemplars of their class"], ["review", "review these"], ["fiftyone", "open in FiftyOne"], ["export", "download as a table …"]];
 const OF_ALL = { review: "review all of the filter", fiftyone: "open the filter in FiftyOne", export: "download the filter as a table …" }; // with nothing selected
 
 export class Acts {
@@ -62,6 +62,7 @@ export class Acts {
     if (what === "guard") return askSet(this);
     if (what === "restore") return this.act("restore", { keep: true });
     if (what === "like") return this.like();
+    if (what === "exemplar") return this.exemplar();
     if (what === "export") return this.showExport();
     this.hand(what, { ...rows(), count: n || this.order().length });
   }

@@ -2,6 +2,7 @@
 
 import { Acts } from "./acts.js";
 import { count, make, samples } from "./dom.js";
+import { makeExemplars } from "./exemplars.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
 import { Inspector } from "./inspector.js";
@@ -35,8 +36,8 @@ export function browse(root, component, Middle) {
   const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => outside.picture(name), choose: () => outside.choose() });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
   const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, enlarge: () => inspector.zoom(), painted, view: () => wanted, set: () => now, inspecting: () => (inspector.root.hidden ? null : inspector.id), get stopped() { return stopped; } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
-  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
+  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const frame = make("div", { class: "middle" }, middle.root, empty);
@@ -188,6 +189,10 @@ export function browse(root, component, Middle) {
       const left = [locked ? `${count(locked)} of test or guard left out` : "", selection.size > rows.length ? `the first ${rows.length} of ${count(selection.size)} selected` : ""].filter(Boolean);
       acts.say(`the likest of ${samples(ids.length)} come first${left.length ? `: ${left.join(", ")}` : ""}`);
     } catch (e) { acts.say(`not looked for: ${e.message}. ${e.hint ?? ""}`); }
+  }
+  async function exemplar(ids) { // one sample, or the first six that are selected
+    const said = ids ? { ids } : await ask("/assay/ids", { table: now.table, only: selection.rows().slice(0, 6) }).catch(() => ({ ids: [] }));
+    makeExemplars(said.ids, { acts, who: () => root.who, askName });
   }
   function showExport() { drawExport(acts, { view, given: root.given, of: now.of, total: now.total }); }
   async function saveView() {

@@ -49,6 +49,8 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "classes-rename": ("classes rename", classes.ClassesRename),
     "classes-add": ("classes add", classes.ClassesAdd),
     "classes-split": ("classes split", classes.ClassesSplit),
+    "classes-split-off": ("classes split --where", classes.ClassesSplitOff),
+    "classes-move": ("classes move", classes.ClassesMove),
     "classes-edit": ("classes edit", classes.ClassesEdit),
     "classes-import": ("classes --import", classes.ClassesImport),
     "log": ("log", history.Log),

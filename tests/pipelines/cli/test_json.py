@@ -130,6 +130,8 @@ def story(tmp_path_factory):
     do("classes", "add", "ten", "--colour", "#fff")
     do("classes", "edit", "ten", "--guideline", "two digits", "--parent", "1")
     do("classes", "split", "1", "thin", "thick")
+    do("classes", "split", "2", "two", "--where", "split = 'val'", "--dry-run")
+    do("classes", "move", "ten", "0")
     do("queue", "--class", "1", "-n", 3)
     do("classes", "--csv", place / "classes.csv")
     do("classes", "--import", place / "classes.csv")
