@@ -34,6 +34,8 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "views": ("views", samples.Views),
     "views-save": ("views --save", samples.ViewsSave),
     "views-remove": ("views --remove", samples.ViewsRemove),
+    "assign": ("assign", samples.Assign),
+    "assign-to": ("assign --to", samples.AssignTo),
     "issues": ("issues", review.Issues),
     "issues-keep-one": ("issues --keep-one", review.IssuesKeepOne),
     "opinion": ("opinion", opinions.Opinions),
