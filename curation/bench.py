@@ -511,11 +511,11 @@ class Bench(Store):
         """Undo the last act of one person, or redo what they undid last.
 
         Nobody else's act is taken back. Returns {batch, undone, words, samples, n, restored, left_alone, passed,
-        seq}: see own_acts.undo_own.
+        seq, rescored}: see own_acts.undo_own.
         """
         from assay.curation.versioning.own_acts import undo_own
 
-        return undo_own(self, who, redo, name)
+        return undo_own(self, who, redo, name) | dict(rescored=self.rescore())
 
     def redo(self, who: str = "") -> dict:
         """Redo what the last undo or revert took away.

@@ -2,6 +2,9 @@
 
 import { count, hex, make, samples } from "./dom.js";
 import { ask, patiently, Refused } from "./server.js";
+import { askAssignee } from "./assign.js";
+import { refresh } from "../frame/events.js";
+import { undoLast } from "../frame/undo.js";
 
 const ASK = 100; // samples in one act above which the number is asked about
 const SPLITS = ["train", "val", "pool"];
@@ -9,7 +12,6 @@ const SPLITS = ["train", "val", "pool"];
 export class Acts {
   constructor(actions) { // selection, order(), of(), table(), classes(), who(), askName(then), stored(), away(), allOfFilter(), link(...)
     Object.assign(this, actions);
-    this.undoable = JSON.parse(sessionStorage.getItem("assay:undo") ?? "[]");
     this.count = make("div", { class: "chosen" });
     this.says = make("div", { class: "says", role: "status" });
     this.tools = make("div", { class: "tools", tabindex: "0", role: "group", "aria-label": "acts" });
@@ -17,7 +19,7 @@ export class Acts {
     this.names = make("datalist", { id: "assay-classes" });
     this.tag = make("input", { placeholder: "tag …", "aria-label": "tag the selected samples; a minus before it takes a tag off", maxlength: "300", class: "short" });
     this.split = make("select", { "aria-label": "move the selected samples to a split" }, make("option", { value: "", text: "split …" }), ...SPLITS.map((s) => make("option", { value: s, text: s })));
-    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
+    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "assign", text: "assign to a person …" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
     const button = (words, decision, title) => make("button", { text: words, title, onclick: () => this.act(words, decision) });
     this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
@@ -53,6 +55,7 @@ export class Acts {
     if (what === "restore") return this.act("restore", { keep: true });
     if (what === "like") return this.like();
     if (what === "export") return this.showExport();
+    if (what === "assign") return this.who() ? askAssignee(this, rows()) : this.askName(() => this.other(what));
     this.hand(what, { ...rows(), count: this.selection.size });
   }
   act(words, decision, done) {
@@ -71,35 +74,18 @@ export class Acts {
     try { // a batch that is sent twice is stored once: its name says so
       const said = await patiently(() => ask("/assay/act", body), this.away, () => this.stopped);
       const left = Object.entries(said.skipped).map(([why, k]) => `${count(k)} ${why === "locked" ? "of test or guard" : why} skipped`);
-      if (said.batch) this.remember(said.batch, words);
       const told = [said.samples ? `${words}: ${samples(said.samples)}` : `${words}: nothing to do`, ...left].join(" · ");
       done?.();
+      refresh();
       await this.stored(said, start);
-      this.say(told, ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => this.undo())] : []));
+      this.say(told, ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => undoLast())] : []));
     } catch (e) { this.say(e instanceof Refused ? `not stored: ${e.message}. ${e.hint}` : `not stored: ${e.message}`); }
     this.sending = false;
     this.draw();
     this.leave();
   }
-  remember(batch, words) { this.undoable = [...this.undoable, { batch, words }].slice(-50); sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable)); }
-  async undo() {
-    const last = this.undoable.at(-1);
-    if (!last) return this.say("Nothing to undo on this page: History takes back what was decided elsewhere.");
-    if (this.sending) return;
-    if (!this.who()) return this.askName(() => this.undo());
-    this.sending = true;
-    this.say("undoing …");
-    try {
-      const said = await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, () => this.stopped);
-      this.undoable = this.undoable.slice(0, -1);
-      sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
-      await this.stored(said);
-      this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
-    } catch (e) {
-      if (e instanceof Refused) this.undoable = this.undoable.slice(0, -1); // it cannot be taken back here any more
-      this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
-    }
-    this.sending = false;
-    this.draw();
+  undone({ words, redo, failed, samples: some, n }) { // what the bar's undo did, wherever the act was made
+    const show = n === 1 ? () => this.showOne(some[0]) : () => this.showSome(some), shown = n && n <= some?.length;
+    this.say(words, ...(failed ? [] : [...(shown ? [this.button(n === 1 ? "show it" : "show them", show)] : []), this.button(redo ? "Do one more again" : "Undo one more", () => undoLast({ redo })), this.button(redo ? "Undo (Ctrl+Z)" : "Redo (Ctrl+Shift+Z)", () => undoLast({ redo: !redo }))]));
   }
 }

@@ -1,6 +1,9 @@
 // Browse: all samples under one filter. The address holds the view; the log holds the acts; here is what lies between.
 
+import { latest, listen } from "../frame/events.js";
+import { setWho } from "../frame/undo.js";
 import { Acts } from "./acts.js";
+import { spell } from "./conditions.js";
 import { count, make, samples } from "./dom.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
@@ -11,10 +14,8 @@ import { Selection } from "./selection.js";
 import { ask, askBytes, patiently, query, readAddress, Refused, writeAddress } from "./server.js";
 import { Tiles } from "./tiles.js";
 
-const CALM = 3000; // ms between two looks whether somebody else changed the bench
-
 export function browse(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0, acting = null;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0, acting = null, looking = false;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
@@ -23,7 +24,7 @@ export function browse(root, component) {
   const facets = new Facets({ apply, view: () => wanted, colourOf });
   const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
-  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
+  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const middle = make("div", { class: "middle" }, grid.root, empty);
@@ -126,20 +127,24 @@ export function browse(root, component) {
     offline.hidden = !yes;
     offline.textContent = yes ? "The server cannot be reached; trying again. What you selected and filtered stays." : "";
   }
-  async function look() { // has somebody else changed the bench?
-    while (!stopped) {
-      await new Promise((r) => setTimeout(r, CALM));
-      if (stopped || document.hidden || acts.sending || !now) continue;
-      try {
-        const said = await ask(`/assay/position?since=${known}`);
-        away(false);
-        if (said.seq <= known || acts.sending) continue;
-        known = said.seq;
-        await load(view, { keep: true, silent: true });
-        const people = said.by.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
-        acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
-      } catch (e) { if (!(e instanceof Refused)) away(true); }
-    }
+  async function noticed(state, gone) { // somebody else changed the bench, or the server is away
+    if (stopped || looking || document.hidden || acts.sending || !now) return;
+    away(gone);
+    if (gone || state.seq <= known) return;
+    looking = true;
+    try {
+      const said = await ask(`/assay/position?since=${known}`);
+      known = Math.max(known, said.seq);
+      await load(view, { keep: true, silent: true });
+      const others = said.by.filter(([who]) => who !== root.who), people = others.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
+      if (others.length) acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
+    } catch (e) { if (!(e instanceof Refused)) away(true); } finally { looking = false; }
+  }
+  const seen = () => { if (latest()) noticed(latest(), false); };
+  function undone(e) { // by the bar, wherever the act was made: the set as it stands now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    stored(e.detail).then(() => acts.undone(e.detail));
   }
   function askName(then) { // everybody may look; who decides is asked with the first decision
     const input = make("input", { placeholder: "your name", maxlength: "300", autocomplete: "name", "aria-label": "your name" });
@@ -151,6 +156,7 @@ export function browse(root, component) {
       const who = input.value.trim();
       if (!who) return input.focus();
       root.who = who;
+      setWho(who);
       names.hidden = true;
       component().setTriggerValue("named", who);
       then();
@@ -228,7 +234,6 @@ export function browse(root, component) {
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
     const typing = e.target.closest?.("input, textarea, select, [contenteditable]");
-    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
     else if (e.key === "Escape") { if (!inspector.root.hidden) close(); else if (selection.size) selection.clear(); }
@@ -259,6 +264,8 @@ export function browse(root, component) {
   middle.ondrop = drop;
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
-  look();
-  return { stop() { stopped = true; grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  const end = listen(noticed);
+  document.addEventListener("visibilitychange", seen);
+  window.addEventListener("assay:undone", undone);
+  return { stop() { stopped = true; end(); document.removeEventListener("visibilitychange", seen); window.removeEventListener("assay:undone", undone); grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }
