@@ -24,7 +24,7 @@ function makeBar(root) {
     return box;
   };
   const bench = make("b", { class: "bench" }), nav = make("nav", { "aria-label": "pages" }), menu = pop("menu", "pages");
-  const search = make("input", { type: "search", placeholder: "search  /", "aria-label": "search names and metadata in Browse", maxlength: "300" });
+  const search = make("input", { type: "search", placeholder: "search  /", "aria-label": "find in Browse", maxlength: "300" });
   const field = make("form", { class: "search", role: "search" }, icon(ICONS.search, 14), search);
   const mine = pop("mine"), work = pop("work"), jobs = pop("jobs"), people = pop("people"), said = make("div", { class: "said", hidden: true }), words = make("div", { role: "status" });
   const lost = make("span", { class: "lost", role: "status", hidden: true, text: "server away" });
@@ -60,11 +60,13 @@ function makeBar(root) {
     }
     fold();
   }
-  function fold() { // the pages fit, or lie under a menu
+  function fold() { // words become short where the pages need the room; else these lie under a menu
+    const tight = () => nav.scrollWidth > nav.clientWidth + 1;
     root.classList.remove("folded");
-    const tight = nav.scrollWidth > nav.clientWidth + 1;
-    root.classList.toggle("folded", tight);
-    menu.hidden = !tight;
+    for (const box of [mine, people, jobs, work]) box.classList.remove("short");
+    for (const box of [mine, people, jobs, work]) if (tight()) box.classList.add("short");
+    root.classList.toggle("folded", tight());
+    menu.hidden = !root.classList.contains("folded");
   }
   const size = new ResizeObserver(fold);
   size.observe(root);
