@@ -45,7 +45,11 @@ class FrameState:
         with self.lock:
             if time.monotonic() - self.at > FRESH:
                 review = self.session()
-                if review.seq < 0 and time.monotonic() - self.begun > FIRST and is_scanned(review.bench):
+                if (
+                    review.seq < 0
+                    and time.monotonic() - self.begun > FIRST
+                    and is_scanned(review.bench)
+                ):
                     review.request_rescore()  # while nobody waits, so that the first act need not
                 self.refresh_log(review)
                 jobs, people = list_running(review.bench), self.people.list_present()

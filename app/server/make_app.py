@@ -45,7 +45,9 @@ STREAMLIT_SETTINGS = {
 }
 
 
-def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]) -> tuple[st.App, FrameState]:
+def make_app(
+    path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
+) -> tuple[st.App, FrameState]:
     """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st

@@ -42,7 +42,9 @@ def list_views(bench: Bench) -> pd.DataFrame:
 def read_views(bench: Bench) -> list[tuple[dict[str, Any], str, datetime]]:
     """Read the rules that save views, with who did and when."""
     found = [(json.loads(value), who, ts) for value, who, ts in bench.rows(VIEWS)]
-    return [row for row in found if len(row[0]) > 1]  # one that was removed or undone has its name alone
+    return [
+        row for row in found if len(row[0]) > 1
+    ]  # one that was removed or undone has its name alone
 
 
 def find_view(bench: Bench, name: str) -> dict[str, str]:

@@ -35,9 +35,7 @@ MEANT = """select sample, min(seq) from edits
     where batch in (select unnest(?)) and sample <> '' group by sample order by 2"""
 
 
-def undo_own(
-    bench: Bench, who: str, redo: bool = False, name: str | None = None
-) -> dict[str, Any]:
+def undo_own(bench: Bench, who: str, redo: bool = False, name: str | None = None) -> dict[str, Any]:
     """Undo the last act of `who` that stands, or redo what they undid last.
 
     name: of the batch that does so, undo- or redo- and 12 hex digits; sent twice it is done once. An act of which
@@ -94,7 +92,9 @@ def describe_act(con: duckdb.DuckDBPyConnection, batches: list[str]) -> dict[str
     offer_names(con)
     said = con.execute(SAID, dict(names=batches)).fetchall()
     samples = [sample for sample, _ in con.execute(MEANT, [batches]).fetchall()]
-    words = list(dict.fromkeys(word_edit(field, value, verdict) for field, value, verdict, _ in said))
+    words = list(
+        dict.fromkeys(word_edit(field, value, verdict) for field, value, verdict, _ in said)
+    )
     if len(words) > 2:
         words = [f"{words[0]} and {len(words) - 1} more"]
     about = f": {format_count(len(samples), 'sample')}" if samples else ""

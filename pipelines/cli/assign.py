@@ -37,7 +37,8 @@ def assign_samples(args: argparse.Namespace) -> None:
     )
     if out["left_out"]:
         print_line(
-            args, f"note: {out['left_out']:,} left out: dropped, or of another split than train and val"
+            args,
+            f"note: {out['left_out']:,} left out: dropped, or of another split than train and val",
         )
     then = f"assay views --remove {shlex.quote(out['name'])} -b {bench.given} ends it"
     print_result(args, out, then, schema="assign-to")
@@ -48,7 +49,10 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add("assign", assign_samples, who=True, csv=True)
     verb.add_argument("--to", metavar="NAME", help="who is to review it (default: list all)")
     verb.add_argument(
-        "--name", default="", metavar="NAME", help="its name (default: made of person and condition)"
+        "--name",
+        default="",
+        metavar="NAME",
+        help="its name (default: made of person and condition)",
     )
     verb.add_argument("--view", metavar="NAME", help="what a saved view asks for (assay views)")
     add_question_options(verb)

@@ -82,7 +82,10 @@ def test_undo_by_the_route_is_once_and_ones_own(client, scanned):
     body = dict(who="ann", name="undo-0123456789ab")
     first, again = post(client, "undo", **body), post(client, "undo", **body)
     assert first["samples"] == again["samples"] == [train[0]]
-    assert scanned.state().label[train[1]] == "7" and scanned.state().label[train[0]] == before[train[0]]
+    assert (
+        scanned.state().label[train[1]] == "7"
+        and scanned.state().label[train[0]] == before[train[0]]
+    )
     post(client, "undo", who="ann", redo=True, name="redo-0123456789ab")
     assert scanned.state().label[train[0]] == "7"
     for wrong in (dict(), dict(who="zoe"), dict(who="ann", redo=1), dict(who="ann", name="x")):
@@ -116,7 +119,7 @@ def to(page, title, seen):
 @pytest.mark.browser
 def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
     """Ten tasks, (10). Target: five presses, whichever pages made the acts, and nothing else."""
-    before = bench.state()
+    before = bench.state().drop(columns="who")  # an undo has an author, too
     page = opened(server, chrome, "/browse?who=five", ".assay-browse[data-painted]")
     for key, field, value in (("0", "label", "7"), ("1", "tag", "odd")):
         page.locator(".tile .picture").nth(int(key)).click()
@@ -132,7 +135,7 @@ def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
     stored(page)
     bench.rename_class("8", "eight", "five")
     to(page, "Classes", "h1")
-    changed = bench.state()
+    changed = bench.state().drop(columns="who")
     for k in range(5):
         page.keyboard.press("Control+z")
         page.locator(f"{BAR} .said", has_text="undone").wait_for()
@@ -140,7 +143,7 @@ def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
             page.locator(f"{BAR} .said", has_text="rename 8 to eight").wait_for()
     until(page, "!document.querySelector('.assay-frame .said').innerText.includes('rename')")
     page.locator(f"{BAR} .said", has_text=re.compile("label 7")).wait_for()
-    assert bench.state().equals(before) and not changed.equals(before)
+    assert bench.state().drop(columns="who").equals(before) and not changed.equals(before)
     page.keyboard.press("Control+Shift+Z")
     page.locator(f"{BAR} .said", has_text="done again: label 7").wait_for()
     page.locator(f"{BAR} .said a").click()  # what it was about
@@ -153,7 +156,9 @@ def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
 def test_two_people_see_each_other_and_neither_loses_anything(bench, server, chrome):
     """Ten tasks, (8)."""
     one = bench.state().query("split == 'train'").index[40]
-    ann = opened(server, chrome, f"/browse?who=ann&q=sample+%3D+%27{one}%27", ".assay-browse[data-painted]")
+    ann = opened(
+        server, chrome, f"/browse?who=ann&q=sample+%3D+%27{one}%27", ".assay-browse[data-painted]"
+    )
     ben = opened(server, chrome, "/review?who=ben+%3Cb%3E", ".assay-review")
     ann.locator(f"{BAR} .people summary").click()
     ann.locator(f"{BAR} .people li", has_text="ben <b> · Review").wait_for()
@@ -183,6 +188,7 @@ def test_two_people_see_each_other_and_neither_loses_anything(bench, server, chr
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_what_is_assigned_waits_in_the_bar_and_open_work_is_committed_there(bench, server, chrome):
     page = opened(server, chrome, "/browse?who=zoe", ".assay-browse[data-painted]")
     page.locator(".tile .picture").nth(0).click()
@@ -192,7 +198,9 @@ def test_what_is_assigned_waits_in_the_bar_and_open_work_is_committed_there(benc
     page.get_by_label("more to do with the selection").select_option("assign")
     page.get_by_label(re.compile("assign 10 samples to")).fill("zoe")
     page.keyboard.press("Enter")
-    n = bench.assign("zoe", samples=list(bench.state().index[:10]), name="again", who="b")["samples"]
+    n = bench.assign("zoe", samples=list(bench.state().index[:10]), name="again", who="b")[
+        "samples"
+    ]
     page.locator(".says", has_text=f"{n} samples assigned to zoe").wait_for()
     page.locator(f"{BAR} .mine summary").click()
     page.locator(f"{BAR} .mine li", has_text=f"0 of {n} reviewed").first.wait_for()
@@ -286,7 +294,9 @@ def test_everybody_can_read_and_reach_the_bar(bench, server, chrome, scheme):
             view = dict(viewport=dict(width=width, height=900), color_scheme=scheme)
             other = server.page(chrome, "/history?who=ben")
             page = server.page(chrome, "/history?who=ann", **view)
-            page.locator(f"{BAR} .people:visible, {BAR} .jobs:visible").first.wait_for(timeout=60_000)
+            page.locator(f"{BAR} .people:visible, {BAR} .jobs:visible").first.wait_for(
+                timeout=60_000
+            )
             for name in ("menu", "mine", "jobs", "work", "people"):
                 part = page.locator(f"{BAR} .{name} summary")
                 if part.is_visible():

@@ -17,7 +17,9 @@ def test_what_a_condition_found_is_assigned_and_its_progress_counted(scanned):
     one, two = want[:2]
     scanned.edit(pd.DataFrame([dict(sample=one, label="5"), dict(sample=two, keep="false")]), "ann")
     (row,) = assay.open(scanned.path).assignments("ann").to_dict("records")
-    assert (row["samples"], row["reviewed"]) == (len(want), 2), "a label that left the filter counts"
+    assert (row["samples"], row["reviewed"]) == (len(want), 2), (
+        "a label that left the filter counts"
+    )
     assert assignments.find_waiting(scanned, row["name"]) == list(want[2:])
     assert scanned.assignments("zoe").empty and list(scanned.views().to) == ["ann"]
     scanned.undo_own("ann")
