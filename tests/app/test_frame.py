@@ -314,3 +314,23 @@ def test_a_bench_of_before_opens_and_names_its_views(scanned):
     scanned.save_view("old", "keep", who="ann")
     again = assay.open(scanned.path)
     assert again.views().to.tolist() == [""] and again.assignments().empty
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+def test_the_filter_goes_along_from_page_to_page_and_words_go_to_browse(bench, server, chrome):
+    address = "/browse?who=ann&q=split+%3D+%27val%27&sort=score"
+    page = opened(server, chrome, address, ".assay-browse[data-painted]")
+    n = int(page.locator(".assay-browse").get_attribute("data-total"))
+    to(page, "Review", ".assay-review")
+    page.get_by_text(f"{n} samples of the filter: split = 'val'").wait_for(timeout=60_000)
+    look(page)
+    to(page, "Browse", ".assay-browse[data-painted]")
+    assert page.locator(".assay-browse").get_attribute("data-total") == str(n)
+    to(page, "History", "h1")
+    page.keyboard.press("/")
+    page.keyboard.type("d00 <b>")
+    page.keyboard.press("Enter")
+    page.locator(".assay-browse .empty button").wait_for(timeout=60_000)
+    assert "s=d00+%3Cb%3E" in page.url and page.failed == []
+    page.context.close()
