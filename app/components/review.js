@@ -1,6 +1,5 @@
 // Review: one picture, one key, the next picture. Pictures are fetched ahead; decisions wait in the browser until they are stored.
 
-import { refresh } from "./frame/events.js";
 import { setWho, undoLast } from "./frame/undo.js";
 import { drawClasses, makeLikely } from "./review/choices.js";
 import { makeDecision } from "./review/decision.js";
@@ -42,7 +41,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
   const outbox = makeOutbox(bench, {
     who: () => root.who, failed: tell, changed: draw,
-    answered(seq, pressed) { wanted = Math.max(wanted, seq); refresh(); follow(pressed); },
+    answered(seq, pressed) { wanted = Math.max(wanted, seq); follow(pressed); },
     refused(batch, words) {
       const item = trail.find((i) => i.batch === batch);
       if (item) { item.batch = item.said = null; past.refused(item); }

@@ -61,7 +61,7 @@ class FrameState:
     def refresh_log(self, review: ReviewSession) -> None:
         """Read what the log says, where it or the day moved on since."""
         bench, day = review.bench, datetime.now().astimezone().replace(hour=0, minute=0, second=0)
-        stamp = (day.date(), *read_stamp(review))
+        stamp = (day.date(), review.seq, *read_stamp(review))
         if stamp == self.stamp:
             return
         with bench.connect() as con:
@@ -69,7 +69,8 @@ class FrameState:
             [(edits,)] = con.execute(EDITS_SINCE_COMMIT).fetchall()
             names = {name for (name,) in con.execute("select name from commits").fetchall()}
             today = dict(con.execute(TODAY, [to_stored(day)]).fetchall())
-        assigned = list_assignments(bench, state=review.state if review.seq == seq else None)
+        # as of the last re-scoring, which is a moment ago, where there is one
+        assigned = list_assignments(bench, state=review.state)
         about = assigned[["name", "to", "samples", "reviewed"]].to_dict("records")
         self.log = dict(seq=seq, edits=edits, next=next_name(names), today=today, assigned=about)
         self.stamp = stamp
