@@ -37,6 +37,7 @@ PAGES = [
     make_page("overview", "Overview", "dashboard", default=True),
     make_page("review", "Review", "rate_review"),
     make_page("map", "Map", "scatter_plot"),
+    make_page("models", "Models", "stacked_line_chart"),
     make_page("gaps", "Gaps", "join_inner"),
     make_page("classes", "Classes", "label"),
     make_page("experiments", "Experiments", "science"),

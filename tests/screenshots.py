@@ -110,15 +110,20 @@ def offline(page):
 
 
 def circled(page):
-    box = page.locator(".assay-map canvas").bounding_box()
+    box = page.locator(".assay-map .chart").bounding_box()
     page.keyboard.down("Shift")
     for i, (x, y) in enumerate([(0.62, 0.75), (0.6, 0.35), (0.75, 0.3), (0.85, 0.5), (0.8, 0.75)]):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.locator(".assay-grid .many img").first.wait_for(timeout=30_000)
+    page.locator(".assay-map .panel .tile img").first.wait_for(timeout=30_000)
     page.wait_for_timeout(1500)  # for the pictures
+
+
+def confused(page):
+    page.locator(".assay-models .matrix td.bad").first.click()
+    page.locator(".assay-models .shots .tile img").first.wait_for()
 
 
 def tab(name, there="[role=tabpanel]:visible"):
@@ -149,8 +154,10 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "explained": ("review", READY, explained),
     "offline": ("review", READY, offline),
     "alike": ("review", READY, alike),
-    "map": ("map", ".assay-map[data-n]", None),
-    "circled": ("map", ".assay-map[data-n]", circled),
+    "map": ("map", ".assay-map[data-painted]", None),
+    "circled": ("map", ".assay-map[data-painted]", circled),
+    "models": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", None),
+    "confused": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", confused),
     "gaps": ("gaps", ".assay-sheet img", None),
     "next": ("gaps", ".assay-sheet img", tab("Label these next", ".assay-grid:visible .many img")),
     "experiments": ("experiments", "nav[aria-label=Contents]", None),
@@ -169,7 +176,7 @@ def take(server, chrome, name, size, scheme, file, whole):
     path, ready, act = VIEWS[name]
     page = server.page(
         chrome,
-        f"/{path}?who=ann",
+        f"/{path}{'&' if '?' in path else '?'}who=ann",
         viewport=dict(zip(("width", "height"), SIZES[size])),
         color_scheme=scheme,
     )

@@ -65,16 +65,15 @@ def draw_chosen_queue(bench: Bench) -> str:
         name = st.query_params.get("queue", "") or remember_filter(bench)
         if not name:
             return ""
-        n = len(open_session(bench.path).queues.find(name).samples)
+        queue = open_session(bench.path).queues.find(name)
     except UserError as e:
         st.warning(error_markdown(e))
         return ""
     left, right = st.columns([5, 2], vertical_alignment="center")
-    chosen = f"{format_count(n, 'sample')} chosen in Browse"
+    n = format_count(len(queue.samples), "sample")
+    chosen = f"{n} chosen in {queue.page}"
     if "queue" not in st.query_params:
-        chosen = f"{format_count(n, 'sample')} of the filter: " + " and ".join(
-            escape_markdown(q) for q in read_filter()[0]
-        )
+        chosen = f"{n} of the filter: " + " and ".join(escape_markdown(q) for q in read_filter()[0])
     left.caption(f"The queue is {chosen}, in that order.")
     if right.button("All doubted labels instead"):
         for key in ("queue", *FILTER):

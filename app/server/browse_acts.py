@@ -5,6 +5,7 @@ Test and guard samples are locked, so they are left out and counted.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from assay.app.server.browse_view import BrowseView
     from assay.app.server.review_session import ReviewSession
 
+PAINTED = 0.3  # seconds in which a page has painted what it did: scores would take its time
 ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag")
 
 
@@ -61,7 +63,9 @@ def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dic
     out = session.append_decisions([sent], who)
     view.refresh()
     if is_scanned(session.bench):
-        session.request_rescore(out["seq"])
+        later = threading.Timer(PAINTED, session.request_rescore, [out["seq"]])
+        later.daemon = True
+        later.start()
     return out
 
 

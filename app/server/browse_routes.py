@@ -88,7 +88,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        packed = view().pack_order(read_asked(request, pictures), after)
+        as_bits = "bits" in request.query_params
+        packed = view().pack_order(read_asked(request, pictures), after, as_bits)
         return Response(packed, media_type="application/octet-stream")
 
     def tiles(request: Request) -> dict:
@@ -99,9 +100,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         number = parse_whole_number(request.path_params["n"], "sprite")
         order = view().find_order(request.query_params.get("of", ""))
         part = order.positions[number * CELLS : (number + 1) * CELLS]
-        ids = view().read_ids(part)
-        state = session().bench.state()
-        jpeg, unreadable = make_sprite(session().thumbnails, state.reindex(ids))
+        jpeg, unreadable = make_sprite(session().thumbnails, view().read_pictured(part))
         headers = FOR_EVER if not unreadable else {"cache-control": "no-store"}
         told = {"x-unreadable": json.dumps(unreadable)}
         return Response(jpeg, media_type="image/jpeg", headers=headers | told)

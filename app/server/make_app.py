@@ -15,15 +15,24 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.early_page import write_early_page
 from assay.app.server.frame_routes import make_frame_routes
 from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
+from assay.app.server.map_routes import make_map_routes
+from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -92,9 +101,9 @@ def warm_up(path: str | Path) -> None:
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
-        sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        sampling.random_order_rows(session.bench.state())
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -193,15 +202,6 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         row = parse_whole_number(request.path_params["row"], "row")
         return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
 
-    @answer_errors
-    async def points(request: Request) -> Response:
-        from assay.app.server.map_data import pack_points
-
-        by = request.query_params.get("by", "label")
-        packed = await run_in_threadpool(pack_points, session().bench, by)
-        cached = {"cache-control": "private, max-age=3600"}
-        return Response(packed, media_type="application/octet-stream", headers=cached)
-
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
 
@@ -216,10 +216,13 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
+    async def browse_page(request: Request) -> Response:
+        return HTMLResponse(write_early_page(), headers={"cache-control": "no-cache"})
+
     return [
+        Route("/browse", browse_page),
         Route("/overview", first_page),  # Streamlit knows its first page by no name
         COMPONENT_ROUTE,
-        Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
@@ -232,4 +235,6 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
         *make_frame_routes(session, frame),
+        *make_models_routes(session),
+        *make_map_routes(session),
     ]

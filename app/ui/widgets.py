@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from html import escape
@@ -91,9 +91,13 @@ def quote_sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def make_component(name: str) -> Callable:
-    """Make a component of ours of its three files in components/."""
-    files = {kind: (COMPONENTS / f"{name}.{kind}").read_text() for kind in ("html", "css")}
+def make_component(name: str, styled_as: Sequence[str] = ()) -> Callable:
+    """Make a component of ours of its three files in components/.
+
+    styled_as: other components whose style sheets it builds on.
+    """
+    css = "\n".join((COMPONENTS / f"{sheet}.css").read_text() for sheet in (*styled_as, name))
+    files = dict(html=(COMPONENTS / f"{name}.html").read_text(), css=css)
     files["js"] = import_component(name)
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 

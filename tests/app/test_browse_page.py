@@ -118,7 +118,7 @@ def test_what_is_selected_is_labelled_as_one_batch_and_ctrl_z_takes_it_back(desk
     assert f"{len(free)} samples" in words and f"{5 - len(free)} of test or guard skipped" in words
     after = bench.state().label
     assert set(after[free]) == {"7"} and (after[split == "test"] == before[split == "test"]).all()
-    assert "who=ann" in page.url
+    until(page, "location.search.includes('who=ann')")  # once Streamlit is up
     page.locator(".grid").focus()
     page.keyboard.press("Control+z")
     said(page, "undone")

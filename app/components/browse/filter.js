@@ -18,9 +18,12 @@ export class FilterBar {
     this.size = make("input", { type: "range", min: "32", max: "320", step: "8", "aria-label": "size of the pictures", title: "size of the pictures" });
     this.views = make("select", { "aria-label": "saved views" });
     this.panel = make("button", { class: "icon", title: "facets", "aria-label": "facets", onclick: () => actions.facets() }, icon(ICONS.panel));
+    const { path, text, title } = actions.elsewhere;
+    this.elsewhere = make("a", { class: "elsewhere", text, title, href: path });
+    this.elsewhere.onpointerenter = this.elsewhere.onpointerdown = this.elsewhere.onfocus = () => { this.elsewhere.href = path + location.search; }; // the view as it is then
     const field = make("label", { class: "field search" }, icon(ICONS.search), this.search);
     this.root = make("div", { class: "filter" },
-      make("div", { class: "line" }, this.panel, field, make("label", { class: "field grow" }, this.condition), this.views),
+      make("div", { class: "line" }, this.panel, this.elsewhere, field, make("label", { class: "field grow" }, this.condition), this.views),
       make("div", { class: "line" }, this.count, this.chips, this.more, make("span", { class: "push" }), make("label", { class: "choice" }, "sort", this.sort, this.way), make("label", { class: "choice" }, "group", this.group), this.size),
       this.wrong);
     let typing = null;

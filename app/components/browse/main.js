@@ -1,4 +1,4 @@
-// Browse: all samples under one filter. The address holds the view; the log holds the acts; here is what lies between.
+// All samples under one filter, which Browse and Map show each in its middle. The address holds the view; the log holds the acts; here is what lies between.
 
 import { latest, listen } from "../frame/events.js";
 import { setWho } from "../frame/undo.js";
@@ -7,36 +7,46 @@ import { spell } from "./conditions.js";
 import { count, make, samples } from "./dom.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
-import { Grid } from "./grid.js";
 import { Inspector } from "./inspector.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
-import { ask, askBytes, patiently, query, readAddress, Refused, writeAddress } from "./server.js";
-import { Tiles } from "./tiles.js";
+import { SharedSelection } from "./shared_selection.js";
+import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
-export function browse(root, component) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], opening = null, known = 0, since = 0, acting = null, looking = false;
+export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
+  const root = component.parentElement.querySelector(selector), { who, proposal } = component.data;
+  root.component = component;
+  if (who || !root.who) root.who = who; // it may be said, or changed, while the page is open
+  root.proposal = proposal;
+  root.page ??= browse(root, () => root.component, Middle);
+  return () => { root.page?.stop(); root.page = null; };
+}
+
+// Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
+// takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
+export function browse(root, component, Middle) {
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false;
   const home = location.pathname, pictures = new Map();
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
-  const tiles = new Tiles(() => { grid.draw(); if (opening !== null) openTile(opening); }), selection = new Selection(() => { acts.draw(); grid.draw(); });
-  const leave = () => grid.root.focus({ preventScroll: true });
-  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem("assay:faceted", root.classList.contains("faceted")); grid.relayout(); }, saveView, openView, dropped: (name) => pictures.get(name) });
+  const drawSelection = () => { acts.draw(); middle.draw(); }, selection = new Selection(() => { drawSelection(); shared.publish(); });
+  const shared = new SharedSelection(selection, () => now?.table, drawSelection), leave = () => middle.focus();
+  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => pictures.get(name) });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
-  const grid = new Grid(tiles, selection, { colourOf, opened: (i) => openTile(i), moved: (i) => { if (!inspector.root.hidden) openTile(i); } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: (ids) => apply({ like: ids }), close, step: (by) => grid.go(Math.max(0, Math.min(grid.total - 1, grid.focus + by))), colourOf });
+  const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, painted, view: () => wanted, set: () => now, inspecting: () => !inspector.root.hidden, get stopped() { return stopped; } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: sortLike, close, step: (by) => middle.step(by), colourOf });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
-  const middle = make("div", { class: "middle" }, grid.root, empty);
-  root.replaceChildren(filter.root, facets.root, middle, inspector.root, make("div", { class: "foot" }, offline, names, acts.root));
-  if (localStorage.getItem("assay:faceted") !== "false" && innerWidth > 1000) root.classList.add("faceted");
+  const frame = make("div", { class: "middle" }, middle.root, empty);
+  root.replaceChildren(filter.root, facets.root, frame, inspector.root, make("div", { class: "foot" }, offline, names, acts.root));
+  if ((localStorage.getItem(`assay:faceted${home}`) ?? String(Middle.faceted)) === "true" && innerWidth > 1000) root.classList.add("faceted");
   size(Number(localStorage.getItem("assay:size")) || (innerWidth < 600 ? 96 : 112));
-  grid.painted = (cells, small) => {
+  function painted() { // all that is in view is drawn
     if (root.dataset.painted || !now) return;
-    const here = cells.filter((c) => c.i !== undefined);
-    const there = here.every((c) => tiles.fresh(c.i)) && (small ? here.every((c) => tiles.sprite(c.i) !== null) : here.every((c) => { const img = grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; }));
-    if (here.length && there) { root.dataset.painted = Math.round(performance.now()); performance.measure(acting ? "assay:act" : "assay:painted", { start: acting ?? since, end: performance.now() }); acting = null; } else if (here.length) setTimeout(() => grid.draw(), 16);
-  };
+    root.dataset.painted = Math.round(performance.now());
+    performance.measure(acting ? "assay:act" : "assay:painted", { start: acting ?? since, end: performance.now() });
+    acting = null;
+  }
 
   // ---- the set
 
@@ -48,24 +58,25 @@ export function browse(root, component) {
     const mine = ++asked, start = performance.now();
     root.classList.add("busy");
     try {
-      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next)}`), away, () => stopped || mine !== asked);
+      const bytes = await patiently(() => askBytes(`/assay/samples?${query(next, { bits: 1 })}`), away, () => stopped || mine !== asked);
       if (mine !== asked || stopped) return;
-      const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-      let order = new Int32Array(bytes, 4 + length);
+      const { header, positions } = unpack(bytes);
+      let order = positions;
       if (order.length < header.total) { const whole = new Int32Array(header.total).fill(-1); whole.set(order); rest(next, header, whole, order.length, mine); order = whole; }
       if (now && now.table !== header.table && selection.size) { selection.reset(header.all); acts.say("Samples came or went: what was selected is selected no longer."); }
-      if (!now || now.table !== header.table) selection.reset(header.all);
+      const other = !now || now.table !== header.table;
+      if (other) selection.reset(header.all);
       view = wanted = { ...next, open: inspector.id ?? next.open };
       now = { ...header, order };
+      if (other) shared.restore();
       known = Math.max(known, header.seq);
       if (!silent) writeAddress(view, replace);
       filter.good();
       done?.();
-      tiles.show(header.of, header.seq);
-      grid.show(order, header.groups, { keep });
-      draw();
       since = start;
-      delete root.dataset.painted; // until all that is in view is drawn
+      delete root.dataset.painted;
+      middle.show(now, { keep });
+      draw();
       facets.refresh();
       if (header.notes?.length) filter.note(header.notes);
     } catch (e) {
@@ -81,13 +92,12 @@ export function browse(root, component) {
     while (from < header.total && mine === asked && !stopped) {
       const bytes = await askBytes(`/assay/samples?${query(next, { after: from })}`).catch(() => null);
       if (!bytes || mine !== asked) return;
-      const [length] = new Uint32Array(bytes, 0, 1), told = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+      const { header: told, positions: part } = unpack(bytes);
       if (told.of !== header.of) return load(next, { keep: true, silent: true });
-      const part = new Int32Array(bytes, 4 + length);
       whole.set(part, from);
       from += part.length;
     }
-    grid.extend(whole);
+    middle.extend(whole);
     acts.draw();
   }
   function draw() {
@@ -111,7 +121,7 @@ export function browse(root, component) {
     facets.describe(columns);
     acts.offer(classes);
     if (now) { filter.draw(view, now); facets.refresh(); }
-    grid.recolour();
+    middle.recolour(columns);
   }
 
   // ---- what changes it
@@ -167,10 +177,11 @@ export function browse(root, component) {
     input.select();
   }
   function hand(what, chosen) { component().setTriggerValue("handed", { what, ...chosen, query: query(view) }); }
-  function like() {
-    const rows = selection.rows().slice(0, 20), at = rows.map((row) => now.order.indexOf(row)).filter((i) => i >= 0), ids = at.map((i) => tiles.get(i)?.id).filter(Boolean);
-    if (ids.length) apply({ like: ids }); else acts.say("Scroll to what is selected first.");
+  function sortLike(ids) { // the likest first: an order, which a map has not
+    if (!Middle.ordered) location.assign(`${Middle.elsewhere.path}?${new URLSearchParams([...new URLSearchParams(location.search), ...ids.map((id) => ["like", id])])}`);
+    else apply({ like: ids });
   }
+  async function like() { const { ids } = await ask("/assay/picked", { table: now.table, only: selection.rows().slice(0, 20) }); sortLike(ids); }
   function showExport() {
     const word = (w) => `'${w.replaceAll("'", "'\\''")}'`, where = view.chips.map((c) => (view.chips.length > 1 ? `(${c})` : c)).join(" and ");
     const command = `assay samples${where ? ` --where ${word(where)}` : ""}${view.sort ? ` --sort ${word(view.sort)}` : ""} --csv samples.csv -b ${root.given}`;
@@ -201,23 +212,18 @@ export function browse(root, component) {
     const to = side > 64 && side < 72 ? 72 : side;
     filter.size.value = to;
     localStorage.setItem("assay:size", to);
-    grid.resize(to);
+    middle.resize(to);
   }
 
   // ---- one sample
 
-  function openTile(i) {
-    const tile = tiles.get(i);
-    opening = tile ? null : i; // as soon as it is here
-    if (tile) openSample(tile.id);
-  }
   function openSample(id) {
     view = { ...view, open: id };
     wanted = { ...wanted, open: id };
     writeAddress(view, true);
     root.classList.add("inspecting");
     inspector.show(id);
-    grid.relayout();
+    middle.relayout();
   }
   function close() {
     view = { ...view, open: "" };
@@ -225,7 +231,7 @@ export function browse(root, component) {
     writeAddress(view, true);
     root.classList.remove("inspecting");
     inspector.hide();
-    grid.relayout();
+    middle.relayout();
     leave();
   }
 
@@ -259,13 +265,13 @@ export function browse(root, component) {
   }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
-  middle.ondragover = drag;
-  middle.ondragleave = () => root.classList.remove("dropping");
-  middle.ondrop = drop;
+  frame.ondragover = drag;
+  frame.ondragleave = () => root.classList.remove("dropping");
+  frame.ondrop = drop;
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
   const end = listen(noticed);
   document.addEventListener("visibilitychange", seen);
   window.addEventListener("assay:undone", undone);
-  return { stop() { stopped = true; end(); document.removeEventListener("visibilitychange", seen); window.removeEventListener("assay:undone", undone); grid.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  return { settle() { middle.relayout(); }, stop() { stopped = true; end(); shared.stop(); middle.stop(); document.removeEventListener("keydown", keys); document.removeEventListener("visibilitychange", seen); window.removeEventListener("assay:undone", undone); window.removeEventListener("popstate", back, true); } };
 }

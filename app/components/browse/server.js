@@ -15,6 +15,15 @@ async function request(path, body, signal) {
 export const ask = async (path, body, signal) => (await request(path, body, signal)).json();
 export const askBytes = async (path, signal) => (await request(path, undefined, signal)).arrayBuffer();
 
+export function unpack(bytes) { // an order: its header, and the rows of the table that it shows
+  const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
+  if (!header.bits) return { header, positions: new Int32Array(bytes, 4 + length) };
+  const marks = new Uint8Array(bytes, 4 + length), positions = new Int32Array(header.total);
+  let n = 0;
+  for (let at = 0; at < marks.length; at++) for (let left = marks[at], row = 8 * at; left; left >>= 1, row++) if (left & 1) positions[n++] = row;
+  return { header, positions };
+}
+
 export async function patiently(work, away, stopped) { // until the server answers; `away(true)` while it does not
   for (let wait = 300; ; wait = Math.min(2 * wait, 4000)) {
     try {

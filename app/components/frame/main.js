@@ -8,6 +8,7 @@ import { address, follow, go, here } from "./pages.js";
 import { announce, drawPeople } from "./people.js";
 import { isUndo, linkTo, setWho, undoLast } from "./undo.js";
 
+const OWN_SEARCH = ["browse", "map", "models", "duplicates"]; // pages whose filter has a field for words
 const SHOWN = 12_000; // ms that what was said stays, unless somebody is at it
 
 export default function (component) {
@@ -49,7 +50,7 @@ function makeBar(root) {
   }
   function mark() { // where one is, and what waits there
     const now = here(), waits = latest()?.waits ?? {};
-    field.hidden = now === "browse"; // it has its own
+    field.hidden = OWN_SEARCH.includes(now);
     menu.firstElementChild.textContent = `${titles[now] ?? "Pages"} ▾`;
     menu.firstElementChild.setAttribute("aria-label", `pages; this is ${titles[now] ?? "one of them"}`);
     for (const a of root.querySelectorAll("[data-page]")) {
