@@ -954,15 +954,15 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app audit batches blame check classes clusters commit "
-    "commits compare dataset diff disagreements duplicates edit edit_class embeddings exemplars "
-    "experiment export export_corrections export_fiftyone fiftyone findings flagged frame gaps "
-    "gate gc guard import_classes issues keep_best label_issues log map mend_sources merge "
-    "move_class not_copies plan_experiment plan_keep_best pred_probs preview pull_fiftyone "
-    "push_fiftyone queue redo relocate remove_opinion remove_trigger remove_view rename_class "
-    "rename_cluster report restore revert reviewers rule rules run_triggers runs samples "
-    "save_view scan set_rule similar split split_class split_off sql start_experiment state "
-    "status suggest triggers undo views write_sheet"
+    "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
+    "classes clusters commit commits compare dataset diff disagreements duplicates edit "
+    "edit_class embeddings exemplars experiment export export_corrections export_fiftyone "
+    "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
+    "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
+    "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
+    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
+    "rules run_triggers runs samples save_view scan set_rule similar split split_class split_off "
+    "sql start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from assay.app.server.running_jobs import WORDS
 from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.pipelines.jobs import job_files, tasks
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
-
-WORDS = dict(
-    scan="scanning",
-    relocate="looking for the images",
-    fiftyone="FiftyOne",
-    demo="the demo",
-    gaps="looking for gaps",
-) | {"import": "importing"}
 
 
 def follow_tasks(bench: Bench, *verbs: str) -> bool:

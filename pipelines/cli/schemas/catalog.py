@@ -35,6 +35,8 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "views": ("views", samples.Views),
     "views-save": ("views --save", samples.ViewsSave),
     "views-remove": ("views --remove", samples.ViewsRemove),
+    "assign": ("assign", samples.Assign),
+    "assign-to": ("assign --to", samples.AssignTo),
     "issues": ("issues", review.Issues),
     "duplicates": ("duplicates", duplicates.Duplicates),
     "duplicates-keep-best": ("duplicates --keep-best", duplicates.DuplicatesKeepBest),

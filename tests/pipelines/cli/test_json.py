@@ -61,6 +61,8 @@ def story(tmp_path_factory):
     do("views", "--save", "low", "--where", "score < 0.2")
     do("views")
     do("views", "--remove", "low")
+    do("assign", "--to", "ann", "--where", "flagged")
+    do("assign")
     bench = assay.open(home)
     truth = truth_of(bench)
     rows = bench.queue(40)
