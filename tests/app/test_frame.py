@@ -105,6 +105,7 @@ def test_what_is_assigned_is_told_and_becomes_a_queue(client, scanned):
 
 def opened(server, chrome, path, seen, **options):
     page = server.page(chrome, path, **options)
+    page.set_default_timeout(90_000)
     page.locator(f"{BAR} nav a", has_text="History").wait_for(timeout=60_000)
     page.wait_for_selector(seen, timeout=60_000)
     return page

@@ -159,10 +159,17 @@ function makeBar(root) {
     if (e.defaultPrevented) return;
     const asked = isUndo(e);
     if (asked) { e.preventDefault(); if (!e.repeat) undo(asked === "redo"); return; }
-    if (e.key === "Escape") { const open = pops.find((p) => p.open); if (open) { open.open = false; open.firstElementChild.focus(); e.preventDefault(); } return; }
     const from = e.composedPath()[0], typing = /^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName) || from.isContentEditable;
     if (e.key === "/" && !typing && !e.ctrlKey && !e.metaKey && !e.altKey && !field.hidden) { e.preventDefault(); search.focus(); search.select(); }
   }
+  root.onkeydown = (e) => { // before the page below hears it
+    const open = pops.find((p) => p.open);
+    if (e.key !== "Escape" || !open) return;
+    e.preventDefault();
+    e.stopPropagation();
+    open.open = false;
+    open.firstElementChild.focus();
+  };
   function outside(e) { for (const box of pops) if (box.open && !box.contains(e.target)) box.open = false; }
   field.onsubmit = (e) => { e.preventDefault(); go(address("browse", { s: search.value.trim() })); search.value = ""; search.blur(); };
   search.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") search.blur(); };
