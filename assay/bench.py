@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from assay.curation.filtering.likeness import Words
     from assay.curation.storage.interface import Tell
     from assay.fiftyone_app import FiftyOneApp
+    from assay.pipelines.embedders.text import Texts
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
@@ -312,6 +314,29 @@ class Bench(curation.Bench):
         from assay.pipelines.embedders.picture import embed_picture
 
         return embed_picture(self, raw)
+
+    def samples(
+        self,
+        where: str = "",
+        sort: str = "",
+        limit: int | None = None,
+        search: str = "",
+        like: Iterable[str | bytes | Path | Words] = (),
+        columns: Iterable[str] | None = None,
+        words: str = "",
+        text_embedder: str | Texts | None = None,
+    ) -> pd.DataFrame:
+        """Find samples: by a condition, a search, likeness or words, sorted.
+
+        words: what the pictures show, read by text_embedder: the text half of the image-text model that the bench was
+        scanned with, "package.module:function" or a function from a list of texts to vectors (n, d); the best come
+        first, and `similarity` is the cosine. For the others see curation.Bench.samples.
+        """
+        from assay.curation.filtering.likeness import add_words
+        from assay.pipelines.embedders.text import find_text_embedder
+
+        wanted = add_words(like, words, find_text_embedder(text_embedder))
+        return super().samples(where, sort, limit, search, wanted, columns)
 
     def queue(
         self,
@@ -767,14 +792,22 @@ class Bench(curation.Bench):
 
     # ---- what comes out, and care
 
-    def app(self, port: int = 8501, host: str = "127.0.0.1", *, browser: bool = False) -> Workbench:
+    def app(
+        self,
+        port: int = 8501,
+        host: str = "127.0.0.1",
+        *,
+        browser: bool = False,
+        text_embedder: str = "",
+    ) -> Workbench:
         """Open the workbench in a process of its own; `stop` ends it.
 
+        text_embedder: package.module:function, with which Browse looks for pictures by words.
         Returns it: its url opens once, link() makes another; a notebook shows it as a link.
         """
         from assay.workbench import open_workbench
 
-        return open_workbench(self, host, port, browser)
+        return open_workbench(self, host, port, browser, text_embedder)
 
     def fiftyone(
         self,
@@ -921,14 +954,15 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app audit batches blame check classes clusters commit "
-    "commits compare dataset diff disagreements duplicates edit edit_class embeddings experiment export "
-    "export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc guard "
-    "import_classes issues keep_best label_issues log map mend_sources merge not_copies plan_experiment plan_keep_best "
+    "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
+    "classes clusters commit commits compare dataset diff disagreements duplicates edit "
+    "edit_class embeddings exemplars experiment export export_corrections export_fiftyone "
+    "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
+    "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
-    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule rules "
-    "run_triggers runs samples save_view scan set_rule similar split split_class sql start_experiment state status "
-    "suggest triggers undo views write_sheet"
+    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
+    "rules run_triggers runs samples save_view scan set_rule similar split split_class split_off "
+    "sql start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

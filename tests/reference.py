@@ -319,6 +319,11 @@ def sample_columns() -> Iterator[str]:
     yield f"- patterns: {', '.join(f'`{word}`' for word in LIKE.values())}, with `escape`"
     yield f"- arithmetic: `{' '.join(ARITHMETIC)}`, and `||` of texts; a division by 0 is infinite, not a number, or null"
     yield "- `has('KIND')`, which is `has(issues, 'KIND')`, and `has(tags, 'TAG')`"
+    yield (
+        "- `predicted('MODEL', 'CLASS')`: whether a model, or any seed of it, predicts a class without having trained on "
+        "the sample; null where it has predicted none, and for test and guard. A model is `probe`, `probe of VERSION`, "
+        "`VERSION/ARCHITECTURE`, or 4 letters or more of a run's key"
+    )
     yield f"- functions: {', '.join(f'`{name}`' for name in FUNCTIONS)}"
     yield f"- `cast(x as TYPE)`, `x::TYPE`, `try_cast(x as TYPE)` to {', '.join(f'`{name}`' for name in CASTS)}\n"
     yield "Nothing else: no subquery, table, file, setting, aggregate, window, lambda or random number. A condition has at most"

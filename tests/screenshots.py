@@ -110,15 +110,20 @@ def offline(page):
 
 
 def circled(page):
-    box = page.locator(".assay-map canvas").bounding_box()
+    box = page.locator(".assay-map .chart").bounding_box()
     page.keyboard.down("Shift")
     for i, (x, y) in enumerate([(0.62, 0.75), (0.6, 0.35), (0.75, 0.3), (0.85, 0.5), (0.8, 0.75)]):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.locator(".assay-grid .many img").first.wait_for(timeout=30_000)
+    page.locator(".assay-map .panel .tile img").first.wait_for(timeout=30_000)
     page.wait_for_timeout(1500)  # for the pictures
+
+
+def confused(page):
+    page.locator(".assay-models .matrix td.bad").first.click()
+    page.locator(".assay-models .shots .tile img").first.wait_for()
 
 
 def tab(name, there="[role=tabpanel]:visible"):
@@ -127,6 +132,14 @@ def tab(name, there="[role=tabpanel]:visible"):
         page.locator(there).first.wait_for()
 
     return go
+
+
+def splitting(page):
+    page.locator("[data-part=pictures]").first.click()
+    page.locator(".picker .strip img").first.wait_for()
+    page.locator(".picker section input").first.check()
+    page.get_by_label("the class that they go to").fill("a new class")
+    page.locator(".plan", has_text="new class").wait_for()
 
 
 def session(page):
@@ -149,11 +162,15 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "explained": ("review", READY, explained),
     "offline": ("review", READY, offline),
     "alike": ("review", READY, alike),
-    "map": ("map", ".assay-map[data-n]", None),
-    "circled": ("map", ".assay-map[data-n]", circled),
+    "map": ("map", ".assay-map[data-painted]", None),
+    "circled": ("map", ".assay-map[data-painted]", circled),
+    "models": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", None),
+    "confused": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", confused),
     "duplicates": ("duplicates", ".assay-duplicates .copy img", None),
     "gaps": ("gaps", ".assay-gap-bar", None),
     "next": ("gaps", ".assay-gap-bar", tab("Label these next", ".assay-grid:visible .many img")),
+    "classes": ("classes", ".assay-classes[data-fresh=true] li[data-name]", None),
+    "splitting": ("classes", ".assay-classes[data-fresh=true] li[data-name]", splitting),
     "experiments": ("experiments", "nav[aria-label=Contents]", None),
     "audit": ("audit", ".assay-blind img", None),
     "history": ("history", ".assay-timeline", None),
@@ -170,7 +187,7 @@ def take(server, chrome, name, size, scheme, file, whole):
     path, ready, act = VIEWS[name]
     page = server.page(
         chrome,
-        f"/{path}?who=ann",
+        f"/{path}{'&' if '?' in path else '?'}who=ann",
         viewport=dict(zip(("width", "height"), SIZES[size])),
         color_scheme=scheme,
     )

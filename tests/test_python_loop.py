@@ -546,6 +546,8 @@ ELSEWHERE = {
     "views --remove": "bench.remove_view(name)",
     "views --where": "bench.save_view(name, where)",
     "views --sort": "bench.save_view(name, sort=...)",
+    "samples --like-words": "words",
+    "views --like-words": "bench.save_view(name, words=...)",
     "views --search": "bench.save_view(name, search=...)",
     "views --who": "bench.save_view(name, who=...)",
     "app --new": "assay.create(path)",

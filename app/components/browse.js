@@ -1,12 +1,13 @@
-// Browse as Streamlit starts it: the page lives on while its data changes.
+// Browse as Streamlit starts it.
 
-import { browse } from "./browse/main.js";
+import { takePage } from "./browse/early.js";
 
 export default function (component) {
-  const root = component.parentElement.querySelector(".assay-browse"), { who, proposal } = component.data;
-  root.component = component;
+  const place = component.parentElement.querySelector(".assay-place"), { who, proposal } = component.data;
+  const root = place.querySelector(".assay-browse") ?? takePage(place);
   if (who || !root.who) root.who = who; // it may be said, or changed, while the page is open
   root.proposal = proposal;
-  root.page ??= browse(root, () => root.component);
+  root.mount(component);
+  root.start();
   return () => { root.page?.stop(); root.page = null; };
 }

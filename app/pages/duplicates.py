@@ -18,14 +18,14 @@ from assay.curation.text import format_count
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-component = make_component("duplicates")
+component = make_component("duplicates", styled_as=("browse",))
 
 
 def draw(bench: Bench) -> None:
     """Draw the groups; they fill the window."""
     if not is_scanned(bench):
         st.markdown("# Duplicates")
-        return tasks.draw_scan_button(bench, "a scan finds exact and near duplicates")
+        return tasks.offer_scan(bench, "a scan finds exact and near duplicates")
     who = st.session_state.get("who") or st.query_params.get("who", "")
     said = component(
         data=dict(who=who, proposal=propose_name()),

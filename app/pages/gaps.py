@@ -18,6 +18,7 @@ from assay.app.server.browse_view import open_view
 from assay.app.server.gap_cards import GapCard
 from assay.app.server.review_session import open_session
 from assay.app.ui import grid, tasks
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.source_preview import draw_preview
 from assay.app.ui.widgets import (
     COMPONENTS,
@@ -54,7 +55,7 @@ def draw(bench: Bench) -> None:
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
     if not scan_settings.is_scanned(bench):
-        return tasks.draw_scan_button(bench, "a scan shows where the data lack something")
+        return tasks.offer_scan(bench, "a scan shows where the data lack something")
     with right:
         who = ask_reviewer(bench)
     # first: what ends from here on draws the page anew
@@ -239,6 +240,7 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
     wrong = wrong[wrong.wrong & wrong.index.isin(mine)]
     if len(wrong):
         draw_errors(wrong, bench.state().key)
+    offer_fiftyone(bench, list(mine), f"the gap {name}", f"fiftyone {name}")
     st.markdown("### More like this, in the pool")
     like = similarity.find_similar(bench, gaps.gap_seeds(bench, name)) if mine else None
     if like is not None and len(like) > MANY:

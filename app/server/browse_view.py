@@ -19,7 +19,10 @@ from cachetools import LRUCache
 
 from assay.app.server.groupings import GROUPS, sort_groups
 from assay.curation.errors import FilterError, UserError
+from assay.curation.filtering.facets import encode
+from assay.curation.filtering.likeness import Words
 from assay.curation.filtering.table import SampleTable
+from assay.curation.filtering.views import ASKED
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
@@ -27,8 +30,10 @@ from assay.pipelines.embedders.picture import embed_picture
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from assay.app.server.review_session import ReviewSession
+    from assay.pipelines.embedders.text import TextEmbedder
 
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
@@ -44,7 +49,7 @@ class Asked(NamedTuple):
     conditions: tuple[str, ...] = ()  # each is one chip; all must hold
     sort: str = ""
     search: str = ""
-    like: tuple[str | bytes, ...] = ()  # ids, or pictures from outside
+    like: tuple[str | bytes | Words, ...] = ()  # ids, pictures from outside, or words
     group: str = ""
 
     @property
@@ -69,9 +74,12 @@ class BrowseView:
     def __init__(self, session: ReviewSession) -> None:
         self.session, self.bench, self.lock = session, session.bench, threading.RLock()
         self.orders: LRUCache = LRUCache(ORDERS)
+        self.picked: LRUCache = LRUCache(64 << 20, lambda order: 200 + order.positions.nbytes)
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
         self.stamp, self.rows = "", -1
+        self.text_embedder: TextEmbedder | None = None  # reads words, where one is configured
+        self.classes: tuple[int, list[list[str]]] = (-1, [])  # as of a position of the log
 
     def refresh(self) -> SampleTable:
         """Bring the table to the end of the log."""
@@ -84,8 +92,7 @@ class BrowseView:
                 self.answers.clear()
             if self.rows != self.count():
                 # what positions mean changes only when samples come or go
-                ids = "\n".join(self.table.rows(np.arange(self.count()), []).index)
-                self.stamp = blake2b(ids.encode(), digest_size=8).hexdigest()
+                self.stamp = digest_texts(self.table.snapshot.state.index)
                 self.rows = self.count()
             return self.table
 
@@ -100,7 +107,8 @@ class BrowseView:
 
     def prepare(self) -> None:
         """Read what the first page asks for."""
-        self.read_tiles(self.choose(Asked()).digest, 0)
+        self.pack_order(Asked())
+        self.describe()
 
     def count(self) -> int:
         """Count the samples of the table."""
@@ -142,7 +150,7 @@ class BrowseView:
     def find_order(self, digest: str) -> Order:
         """Find an order that was answered before."""
         with self.lock:
-            found = self.orders.get(digest)
+            found = self.orders.get(digest) or self.picked.get(digest)
         if found is None:
             raise UserError(
                 "expected a filter of this page, found one that is no longer known",
@@ -152,12 +160,14 @@ class BrowseView:
 
     # ---- what is drawn of an order
 
-    def pack_order(self, asked: Asked, after: int = 0) -> bytes:
-        """Pack an order: the length of a header, the header (JSON), positions as int32.
+    def pack_order(self, asked: Asked, after: int = 0, as_bits: bool = False) -> bytes:
+        """Pack an order: the length of a header, the header (JSON), and positions.
 
-        At most PAGE positions, from `after` on.
+        Positions are int32, at most PAGE of them, from `after` on. as_bits: in the table's order they
+        are a bit for each of its rows (`bits` in the header). The captions of the first come along.
         """
         order = self.choose(asked)
+        bits = as_bits and bool((order.positions[1:] > order.positions[:-1]).all())
         header = dict(
             of=order.digest,
             total=len(order.positions),
@@ -166,23 +176,36 @@ class BrowseView:
             table=self.stamp,
             groups=order.groups,
             after=after,
+            bits=bits,
+            tiles=None if after else self.read_tiles(order.digest, 0),
             notes=self.refresh().check(asked.where, asked.sort, asked.like) if not after else [],
         )
         told = json.dumps(header).encode()
         told += b" " * (-len(told) % 4)
         part = order.positions[after : after + PAGE]
+        if bits:
+            marks = np.zeros(self.rows, bool)
+            marks[order.positions] = True
+            part = np.packbits(marks, bitorder="little")
         return np.array([len(told)], "<u4").tobytes() + told + part.tobytes()
 
     def read_tiles(self, digest: str, page: int) -> dict[str, Any]:
         """Read what stands under the pictures of a page of an order, by columns."""
         order = self.find_order(digest)
         part = order.positions[page * TILES : (page + 1) * TILES]
-        with self.lock:
-            table = self.refresh()
-            names = [c for c in CAPTIONS if c in table.columns]
-            rows = table.rows(part, names)
-        captions = {c: encode_column(rows[c]) for c in names}
-        return dict(seq=table.upto, ids=list(rows.index), rows=captions)
+        snapshot = self.refresh().snapshot
+        captions = {
+            c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
+        }
+        return dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
+
+    def read_pictured(self, positions: np.ndarray) -> pd.DataFrame:
+        """Read the rows of a state whose pictures stand at some positions.
+
+        Which picture a sample has never changes: what is known is not read anew.
+        """
+        assert self.table is not None, "an order was made of it"
+        return self.table.snapshot.state.iloc[positions]
 
     def read_row(self, sample: str) -> dict[str, Any]:
         """Read what the scan says of one sample: {} where there is none."""
@@ -212,14 +235,15 @@ class BrowseView:
         return order.positions[~np.isin(order.positions, but)]
 
     def list_views(self) -> list[dict[str, Any]]:
-        """List the saved views: dicts name, where, sort, search, who."""
+        """List the saved views: dicts name, where, sort, search, words, who."""
         views = self.bench.views()
-        return views[["name", "where", "sort", "search", "who"]].to_dict("records")
+        return views[["name", *ASKED, "who"]].to_dict("records")
 
     def save_view(self, name: str, asked: Asked, who: str) -> list[dict[str, Any]]:
         """Save a view under a name; gives all views."""
         where = asked.conditions[0] if len(asked.conditions) == 1 else asked.where
-        self.bench.save_view(name, where, asked.sort, asked.search, who)
+        words = next((one.text for one in asked.like if isinstance(one, Words)), "")
+        self.bench.save_view(name, where, asked.sort, asked.search, who, words)
         return self.list_views()
 
     def read_ids(self, positions: np.ndarray) -> list[str]:
@@ -229,20 +253,23 @@ class BrowseView:
     def describe(self) -> dict[str, Any]:
         """Describe what can be asked: columns, classes, groups."""
         table = self.refresh()
-        classes = tabulate_classes(self.bench)
+        if self.classes[0] != table.upto:
+            found = tabulate_classes(self.bench)
+            self.classes = table.upto, [[n, c] for n, c in zip(found.name, found.colour)]
         columns = [
             dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test)
             for c in table.columns.values()
         ]
         return dict(
             columns=columns,
-            classes=[[n, c] for n, c in zip(classes.name, classes.colour)],
+            classes=self.classes[1],
             groups=[[k, v] for k, v in GROUPS.items() if k == "pair" or k in table.columns],
             locked=list(LOCKED),
             seq=table.upto,
             all=self.rows,
             given=str(self.bench.given),
             views=self.list_views(),
+            words=self.text_embedder.name if self.text_embedder else None,
         )
 
 
@@ -259,6 +286,16 @@ VIEWS: dict[str, BrowseView] = {}
 OPENING = threading.Lock()
 
 
+def digest_texts(texts: pd.Index) -> str:
+    """Digest texts as Arrow lays them out: a million one by one take a second."""
+    import pyarrow as pa
+
+    column = pa.array(texts, pa.large_string())
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    packed = pa.record_batch([column], ["id"]).serialize()
+    return blake2b(packed, digest_size=8).hexdigest()
+
+
 def to_positions(given: Any, count: int) -> np.ndarray:
     """Read positions that a browser sent."""
     sound = isinstance(given, list) and all(type(p) is int and 0 <= p < count for p in given)
@@ -270,18 +307,20 @@ def to_positions(given: Any, count: int) -> np.ndarray:
     return np.array(given, "i8")
 
 
-def encode_column(values: pd.Series) -> dict[str, list]:
-    """Encode a column as its different values and a code for each row."""
-    codes: dict[str, int] = {}
-    different, out = [], []
-    for value in values:
-        plain = to_plain(value)
-        key = json.dumps(plain)
-        if key not in codes:
-            codes[key] = len(different)
-            different.append(plain)
-        out.append(codes[key])
-    return dict(values=different, codes=out)
+def encode_column(array: pa.Array, positions: np.ndarray) -> dict[str, list]:
+    """Encode a column at some positions as its different values and a code for each."""
+    import pyarrow as pa
+
+    found = array.take(pa.array(positions))
+    if pa.types.is_list(found.type):
+        texts = [json.dumps(to_plain(value)) for value in found.to_pylist()]
+        different = list(dict.fromkeys(texts))
+        codes = {text: code for code, text in enumerate(different)}
+        return dict(values=list(map(json.loads, different)), codes=[codes[t] for t in texts])
+    encoded = encode(found)
+    there, at = np.unique(encoded.indices.fill_null(-1).to_numpy(), return_inverse=True)
+    values = encoded.dictionary.take(pa.array(there, mask=there < 0)).to_pylist()
+    return dict(values=values, codes=at.tolist())
 
 
 def to_plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ class ChosenQueue:
     """Samples in the order in which they were chosen."""
 
     samples: Sequence[str]
+    page: str  # where, by its title
     decided: set[str] = field(default_factory=set)  # since they were chosen
 
 
@@ -28,10 +29,10 @@ class ChosenQueues:
     def __init__(self) -> None:
         self.queues: LRUCache[str, ChosenQueue] = LRUCache(MOST)
 
-    def remember(self, samples: Sequence[str]) -> str:
+    def remember(self, samples: Sequence[str], page: str = "Browse") -> str:
         """Remember samples; gives the queue's name. Chosen again, they are all asked about again."""
         name = sha256("\n".join(samples).encode()).hexdigest()[:16]
-        self.queues[name] = ChosenQueue(samples)
+        self.queues[name] = ChosenQueue(samples, page)
         return name
 
     def find(self, name: str) -> ChosenQueue:
@@ -39,7 +40,7 @@ class ChosenQueues:
         if (found := self.queues.get(name)) is None:
             raise UserError(
                 "expected a queue that this server knows, found another",
-                "choose its samples in Browse again",
+                "choose its samples again",
             )
         return found
 

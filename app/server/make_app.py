@@ -15,14 +15,27 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
+from assay.app.server.called_wrong import list_called_wrong
+from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
 from assay.app.server.duplicates_routes import make_duplicates_routes
+from assay.app.server.early_page import write_early_page
+from assay.app.server.frame_routes import make_frame_routes
+from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
+from assay.app.server.map_routes import make_map_routes
+from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
@@ -44,8 +57,10 @@ STREAMLIT_SETTINGS = {
 }
 
 
-def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]) -> st.App:
-    """Make the ASGI app of the bench in `path`."""
+def make_app(
+    path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
+) -> tuple[st.App, FrameState]:
+    """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
     from streamlit import config
@@ -60,20 +75,24 @@ def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ..
     # or Streamlit takes the modules in pages/ for scripts, until somebody has opened Overview
     PagesManager.uses_pages_directory = False
 
+    frame = FrameState(lambda: open_session(path))
+
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncIterator[None]:
         threading.Thread(target=warm_up, args=(path,), daemon=True).start()
         yield
+        frame.close()
         keys.delete_own_files()  # here: a signal that ended the server is raised again behind it
         for session in SESSIONS.values():
             session.close()
 
-    return st.App(
+    app = st.App(
         Path(__file__).parents[1] / "main.py",
         lifespan=lifespan,
-        routes=make_routes(path),
+        routes=make_routes(path, frame),
         middleware=[Middleware(AccessCheck, keys=keys, port=port, hosts=hosts)],
     )
+    return app, frame
 
 
 def warm_up(path: str | Path) -> None:
@@ -85,9 +104,9 @@ def warm_up(path: str | Path) -> None:
         import_module(f"assay.app.pages.{name}")
     session = open_session(path)
     with suppress(UserError):  # the page says what is wrong
-        sampling.random_order_rows(session.bench.state())
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        sampling.random_order_rows(session.bench.state())
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -100,7 +119,13 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def make_routes(path: str | Path) -> list[Route]:
+def read_side(request: Request) -> int:
+    """Read how large a picture is asked for."""
+    asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+    return min(LARGEST, max(16, asked))
+
+
+def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     """Make the routes of the bench in `path`.
 
     Each works in a thread, so that nobody waits for another's disk.
@@ -111,8 +136,7 @@ def make_routes(path: str | Path) -> list[Route]:
 
     @answer_errors
     async def image(request: Request) -> Response:
-        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
-        side, sample = min(LARGEST, max(16, asked)), request.path_params["sample"]
+        side, sample = read_side(request), request.path_params["sample"]
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
@@ -170,6 +194,10 @@ def make_routes(path: str | Path) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def called(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(list_called_wrong, session().bench))
+
+    @answer_errors
     async def live(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         browser = request.query_params.get("session", "")
@@ -184,16 +212,8 @@ def make_routes(path: str | Path) -> list[Route]:
             answer = await read_body(request)
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
-        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
-
-    @answer_errors
-    async def points(request: Request) -> Response:
-        from assay.app.server.map_data import pack_points
-
-        by = request.query_params.get("by", "label")
-        packed = await run_in_threadpool(pack_points, session().bench, by)
-        cached = {"cache-control": "private, max-age=3600"}
-        return Response(packed, media_type="application/octet-stream", headers=cached)
+        side = read_side(request)
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
@@ -209,20 +229,28 @@ def make_routes(path: str | Path) -> list[Route]:
     async def first_page(request: Request) -> Response:
         return RedirectResponse(f"/?{request.url.query}")
 
+    async def browse_page(request: Request) -> Response:
+        return HTMLResponse(write_early_page(), headers={"cache-control": "no-cache"})
+
     return [
+        Route("/browse", browse_page),
         Route("/overview", first_page),  # Streamlit knows its first page by no name
         COMPONENT_ROUTE,
-        Route("/assay/map", points),
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
+        Route("/assay/called", called),
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_class_routes(session),
+        *make_frame_routes(session, frame),
+        *make_models_routes(session),
+        *make_map_routes(session),
         *make_duplicates_routes(session),
     ]

@@ -1,151 +1,168 @@
-"""The map's points, colours and legend, for browsers."""
+"""The map's points, colours and legend, for browsers.
+
+All are of the table of samples that Browse has: a row's number means the same sample in both.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import image_map
-from assay.curation.splits import LOCKED
+from assay.curation.filtering.facets import BARS, encode, few_numbers, tidy
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
-    from assay.curation.storage.interface import Bench
+    from assay.app.server.browse_view import BrowseView
+    from assay.curation.features.image_map import ImageMap
+    from assay.curation.filtering.columns import Column
 
-WAYS = {
-    "label": "label",
-    "issue": "issue",
-    "split": "split",
-    "correct": "right or wrong on validation",
-    "cluster": "cluster",
-}
-COLOURS = (
-    "#2a78d6 #e4572e #1a8f5a #f0a202 #8d5fd3 #17a2b8 #d6336c #7a6c5d "
-    "#5c7cfa #94b447 #c2562d #0b7285 #b197fc #e8590c #2b8a3e #868e96"
-).split()
-GREY = "#b8bcc4"
-REST = {
-    "label": "pool, test, guard: no label is shown",
-    "issue": "no issue",
-    "correct": "not judged on validation",
-}
-MOST_GROUPS = 254  # a point has one byte for its group, and one group is the others'
+# codes of samples that have no colour of a value's own
+NONE, LOCKED, OTHER = 65_535, 65_534, 65_533
+MOST = 1_000  # values with a colour; the others share one
+NO_COLOUR = ("sample", "key", "path")  # different for each sample
+METHODS = ("umap", "components")
 
 
-def kept_state(bench: Bench) -> pd.DataFrame:
-    """The state of the samples that are kept."""
-    state = bench.state()
-    return state[state.keep]
+@dataclass(frozen=True)
+class Colours:
+    """What the points are coloured by: values, or bars of numbers."""
+
+    codes: np.ndarray  # (n,) uint16: places in `values` or bars, or NONE, LOCKED, OTHER
+    values: list[Any] = field(default_factory=list)  # most frequent first
+    edges: list[float] = field(default_factory=list)  # of bars: one more than there are
 
 
-def map_coordinates(bench: Bench, state: pd.DataFrame) -> np.ndarray:
-    """Place the rows of `state` on the map: (n, 2) in 0..1."""
-    xy, _ = image_map.read_positions(bench, state)
-    whole = image_map.load_map(bench).xy
-    low = whole.min(0)
-    return ((xy - low) / np.maximum((whole.max(0) - low).max(), 1e-9)).astype("f4")
-
-
-def samples_inside(bench: Bench, lasso: list) -> tuple[pd.DataFrame, int]:
-    """Find the kept samples within a polygon of the map.
-
-    lasso: its corners, pairs x, y.
-    Returns (their state without test and guard, which nobody edits; how many of those there are).
-    """
-    from matplotlib.path import Path
-
-    state = kept_state(bench)
-    state = state[Path(np.array(lasso, float)).contains_points(map_coordinates(bench, state))]
-    locked = state["split"].isin(LOCKED)
-    return state[~locked], int(locked.sum())
-
-
-def group_samples(bench: Bench, by: str) -> tuple[list[str], np.ndarray]:
-    """Group the kept samples by what they are coloured by.
-
-    Returns (names of groups, the last for those that have none; group (n,) uint8 of each sample).
-    No label or prediction of a locked sample is shown.
-    """
-    state = kept_state(bench)
-    values = group_values(bench, state, by)
-    if by not in ("split", "cluster"):
-        values[state["split"].isin(LOCKED).to_numpy()] = ""
-    names, which = np.unique(values, return_inverse=True)
-    order = [n for n in names if n][:MOST_GROUPS]
-    at = {n: i for i, n in enumerate(order)}
-    return [*order, "other"], np.array([at.get(n, len(order)) for n in names], "u1")[which]
-
-
-def group_values(bench: Bench, state: pd.DataFrame, by: str) -> np.ndarray:
-    """Find what each sample is coloured by.
-
-    Returns (n,) of str, "" for nothing.
-    """
-    if by == "issue":
-        found = bench.issues().drop_duplicates("sample").set_index("sample").kind
-    elif by == "correct":
-        from assay.curation.predictions import model_errors
-
-        found = model_errors.find_model_errors(bench).wrong.map({True: "wrong", False: "right"})
-    elif by == "cluster":
-        from assay.curation.slicing.cluster_names import samples_by_cluster
-
-        groups = samples_by_cluster(bench, state, "coarse")
-        own = {sample: name for name, samples in groups.items() for sample in samples}
-        return np.array([own.get(sample, "") for sample in state.index], object)
-    else:
-        found = state[by]
-    found = found.reindex(state.index).astype(object)
-    return found.where(found.notna(), "").map(str).to_numpy(object).copy()
-
-
-def pack_points(bench: Bench, by: str) -> bytes:
-    """Pack what the map's component reads: points and legend in one answer.
-
-    The points are in random order, so that no class is drawn over all others.
-    """
-    if by not in WAYS:
+def choose_map(view: BrowseView, method: str) -> ImageMap:
+    """Read the map by a method; by default as it was drawn last."""
+    if method and method not in METHODS:
         raise UserError(
-            f"expected one of {', '.join(WAYS)}, found {by[:40]!r}", "choose one of them"
+            f"expected one of {', '.join(METHODS)}, found {method[:40]!r}", "choose one of them"
         )
-    xy, (names, which) = map_coordinates(bench, kept_state(bench)), group_samples(bench, by)
-    assert len(xy) == len(which)
-    order = np.random.default_rng(0).permutation(len(xy))
-    palette = [hex_to_rgba(pick_colour(i, name)) for i, name in enumerate(names)]
-    return pack_bytes(xy[order], which[order], dict(palette=palette) | make_legend(names, by))
+    components = method == "components"
+    bench = view.bench
+    found = image_map.load_components(bench) if components else image_map.load_map(bench)
+    if found is None:
+        raise NotScanned(
+            "expected a map of the images, found none", f"run: assay scan -b {bench.given}"
+        )
+    return found
 
 
-def pack_bytes(xy: np.ndarray, which: np.ndarray, legend: dict) -> bytes:
-    """Pack points (n, 2) float32, their groups (n,) uint8, and a legend.
+def pack_places(view: BrowseView, method: str = "") -> bytes:
+    """Pack the place of every row of the table, float32 pairs in 0..1; NaN for none.
 
-    n and the length of the legend as uint32, the legend (JSON, filled up with blanks to a multiple
-    of four), the points, the groups.
+    The header says what the rows mean (`table`), how it was drawn, and how many have no place.
     """
-    told = json.dumps(legend).encode()
+    drawn = choose_map(view, method)
+    with view.lock:
+        table = view.refresh()
+        stamp, state = view.stamp, table.snapshot.state
+    xy = scale_places(image_map.locate_samples(drawn, state), drawn.xy)
+    left = int(np.isnan(xy[:, 0]).sum())
+    header = dict(table=stamp, all=len(xy), method=drawn.method, left=left, key=drawn.key)
+    return pack_answer(header, xy)
+
+
+def scale_places(xy: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Scale places (n, 2) so that the whole map (m, 2) lies in 0..1."""
+    if not len(whole):
+        return xy
+    low = whole.min(0)
+    return ((xy - low) / np.maximum((whole.max(0) - low).max(), 1e-9)).astype("<f4")
+
+
+def pack_colours(view: BrowseView, by: str) -> bytes:
+    """Pack the colour of every row of the table, uint16, with what each means.
+
+    Nothing is said of test and guard samples where the column is hidden for them.
+    """
+    with view.lock:
+        snapshot, stamp = view.refresh().snapshot, view.stamp
+    column = snapshot.column(by)
+    if by in NO_COLOUR:
+        raise UserError(
+            f"expected a column that several samples share, found {by}", "choose another"
+        )
+    colours = colour_column(column, snapshot.array(by))
+    if column.hidden_for_test:
+        colours.codes[snapshot.locked] = LOCKED
+    header = dict(
+        by=by,
+        kind=column.kind,
+        says=column.says,
+        table=stamp,
+        seq=snapshot.stamps[0],
+        values=colours.values,
+        edges=colours.edges,
+        notes=snapshot.describe_gaps([by]),
+    )
+    return pack_answer(header, colours.codes)
+
+
+def colour_column(column: Column, array: pa.Array) -> Colours:
+    """Give each different value a code; numbers share the bars of their facet."""
+    if column.kind == "number":
+        numbers = array.to_numpy(zero_copy_only=False)
+        if column.bars and few_numbers(numbers) is None:
+            return colour_bars(numbers)
+        values, codes = np.unique(numbers, return_inverse=True)  # NaN comes last
+        if len(values) and np.isnan(values[-1]):
+            codes, values = np.where(codes == len(values) - 1, -1, codes), values[:-1]
+        return rank_values(codes, [tidy(v) for v in values])
+    if column.kind == "bool":
+        return rank_values(array.cast("int8").fill_null(-1).to_numpy(), [False, True])
+    if column.kind == "list":
+        return colour_lists(array)
+    texts = encode(array)
+    return rank_values(texts.indices.fill_null(-1).to_numpy(), texts.dictionary.to_pylist())
+
+
+def colour_lists(array: pa.Array) -> Colours:
+    """Give each list the code of its first value."""
+    offsets, inside = array.offsets.to_numpy(), encode(array.values)
+    first = inside.indices.fill_null(-1).to_numpy()
+    some = np.diff(offsets) > 0
+    codes = np.full(len(array), -1)
+    codes[some] = first[offsets[:-1][some]]
+    return rank_values(codes, inside.dictionary.to_pylist())
+
+
+def colour_bars(numbers: np.ndarray) -> Colours:
+    """Give each number the code of its bar; the bars are those of the facet."""
+    known = np.isfinite(numbers)
+    low, high = float(numbers[known].min()), float(numbers[known].max())
+    codes = np.full(len(numbers), NONE, "<u2")
+    bar = (numbers[known] - low) * (BARS / (high - low))
+    codes[known] = bar.astype("i8").clip(max=BARS - 1)
+    edges = [low + (high - low) * i / BARS for i in range(BARS)] + [high]
+    return Colours(codes, edges=edges)
+
+
+def rank_values(codes: np.ndarray, names: list) -> Colours:
+    """Put the most frequent values first; equal ones by name.
+
+    codes (n,): places in `names`, -1 for none.
+    """
+    count = np.bincount(codes[codes >= 0], minlength=len(names))
+    there = np.flatnonzero(count)
+    order = sorted(there.tolist(), key=lambda i: (-count[i], str(names[i])))[:MOST]
+    rank = np.full(len(names) + 1, OTHER, "<u2")
+    rank[-1] = NONE  # which is where -1 leads
+    rank[order] = np.arange(len(order))
+    return Colours(rank[codes], [names[i] for i in order])
+
+
+def pack_answer(header: dict, numbers: np.ndarray) -> bytes:
+    """Pack a header and an array.
+
+    The length of the header as uint32, the header (JSON, filled up with blanks to a multiple of four), the array.
+    """
+    told = json.dumps(header).encode()
     told += b" " * (-len(told) % 4)
-    return np.array([len(xy), len(told)], "<u4").tobytes() + told + xy.tobytes() + which.tobytes()
-
-
-def pick_colour(i: int, name: str) -> str:
-    """Pick the colour of the i-th group."""
-    return GREY if name == "other" else COLOURS[i % len(COLOURS)]
-
-
-def hex_to_rgba(colour: str) -> list[int]:
-    """Turn '#2a78d6' into four numbers of 0 to 255."""
-    return [*bytes.fromhex(colour[1:]), 255]
-
-
-def make_legend(names: list[str], by: str, most: int = 16) -> dict:
-    """Say what the colours mean.
-
-    Returns dict legend (pairs colour, name), more (how many names have no room).
-    """
-    rest = REST.get(by, "other")
-    named = [(pick_colour(i, n), rest if n == "other" else n[:40]) for i, n in enumerate(names)]
-    shown = named if len(named) <= most else [*named[: most - 1], named[-1]]
-    return dict(legend=shown, more=max(0, len(named) - most))
+    return np.array([len(told)], "<u4").tobytes() + told + numbers.tobytes()

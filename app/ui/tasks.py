@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from assay.app.server.running_jobs import WORDS
 from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.pipelines.jobs import job_files, tasks
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
-
-WORDS = dict(
-    scan="scanning",
-    relocate="looking for the images",
-    fiftyone="FiftyOne",
-    demo="the demo",
-    gaps="looking for gaps",
-) | {"import": "importing"}
 
 
 def follow_tasks(bench: Bench, *verbs: str) -> bool:
@@ -79,8 +72,8 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
     st.rerun()
 
 
-def draw_scan_button(bench: Bench, why: str) -> None:
-    """Draw the way to a scan, for a page that needs one; the command stands under it."""
+def offer_scan(bench: Bench, why: str = "a scan finds what this page shows") -> None:
+    """Say that nothing is scanned yet, with the button that scans; the command stands under it."""
     if follow_tasks(bench, "scan"):
         return
     st.info(f"Nothing is scanned yet: {why}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from html import escape
@@ -59,31 +59,16 @@ def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:
     return f'<div class="assay-cards">{"".join(cards)}</div>'
 
 
-def bars_html(
-    counts: dict[str, int], most: int = 30, condition: Callable[[str], str] | None = None
-) -> str:
-    """Draw {name: n} as bars, in the order given.
-
-    condition: of the samples that a name counts; with it each name leads to them in Browse.
-    """
-    top = max(counts.values(), default=1) or 1
-    rows = [
-        f"<span>{link_to_browse(name, condition)}</span>"
-        f"<i style='width:{100 * n / top:.1f}%'></i><span>{n:,}</span>"
-        for name, n in list(counts.items())[:most]
-    ]
-    more = f"<p>and {len(counts) - most:,} more classes</p>" if len(counts) > most else ""
-    return f'<div class="assay-bars">{"".join(rows)}</div>{more}'
+def browse_address(condition: str) -> str:
+    """Write the address of the samples that fit a condition, as HTML has it."""
+    return page_address("browse", q=condition)
 
 
-def link_to_browse(name: str, condition: Callable[[str], str] | None) -> str:
-    """Write a name as a link to the samples that it counts."""
-    shown = escape(str(name)[:60])
-    if condition is None:
-        return shown
+def page_address(page: str, **query: str) -> str:
+    """Write the address of a page, with who looks, as HTML has it."""
     who = st.session_state.get("who", "")
-    asked = urlencode(dict(q=condition(name)) | (dict(who=who) if who else {}))
-    return f'<a href="/browse?{escape(asked)}" target="_self">{shown}</a>'
+    asked = urlencode(query | (dict(who=who) if who else {}))
+    return escape(f"/{page}?{asked}" if asked else f"/{page}")
 
 
 def quote_sql(text: str) -> str:
@@ -91,9 +76,13 @@ def quote_sql(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def make_component(name: str) -> Callable:
-    """Make a component of ours of its three files in components/."""
-    files = {kind: (COMPONENTS / f"{name}.{kind}").read_text() for kind in ("html", "css")}
+def make_component(name: str, styled_as: Sequence[str] = ()) -> Callable:
+    """Make a component of ours of its three files in components/.
+
+    styled_as: other components whose style sheets it builds on.
+    """
+    css = "\n".join((COMPONENTS / f"{sheet}.css").read_text() for sheet in (*styled_as, name))
+    files = dict(html=(COMPONENTS / f"{name}.html").read_text(), css=css)
     files["js"] = import_component(name)
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FEWEST = 1_000
 # share of images with a place from which the others are put beside their neighbours, and nobody moves
 KNOWN = 0.8
+COMPONENTS = "components.npz"  # the map by principal components, where the other one is by UMAP
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,27 @@ def load_map(bench: Bench) -> ImageMap | None:
     return ImageMap(str(kept["key"]), kept["hashes"], kept["xy"], str(kept["method"]))
 
 
+def load_components(bench: Bench) -> ImageMap | None:
+    """Read the map by principal components of the last scan.
+
+    None until somebody has had it drawn (`draw_components`)."""
+    first = load_map(bench)
+    if first is not None and first.method == "pca":
+        return first
+    kept = load_arrays(bench.arrays / COMPONENTS)
+    if kept is None or str(kept["key"]) != hash_key(neighbor_graph.load_key(bench) or ""):
+        return None
+    return ImageMap(str(kept["key"]), kept["hashes"], kept["xy"], "pca")
+
+
 def map_key(graph: Graph) -> str:
     """Hash which graph a map is drawn of."""
-    return sha256(graph.key.encode() + b"map").hexdigest()
+    return hash_key(graph.key)
+
+
+def hash_key(key: str) -> str:
+    """Hash the key of a graph for the map that is drawn of it."""
+    return sha256(key.encode() + b"map").hexdigest()
 
 
 def read_positions(bench: Bench, state: pd.DataFrame) -> tuple[np.ndarray, str]:
@@ -72,6 +91,22 @@ def read_positions(bench: Bench, state: pd.DataFrame) -> tuple[np.ndarray, str]:
             f"run: assay scan -b {bench.given}",
         )
     return kept.xy[at], kept.method
+
+
+def locate_samples(drawn: ImageMap, state: pd.DataFrame) -> np.ndarray:
+    """Find the place of every row of `state`: (n, 2) float32.
+
+    NaN for images that came after the map was drawn."""
+    at = locate_hashes(drawn.hashes, state.content_hash)
+    return np.where(at[:, None] < 0, np.nan, drawn.xy[at]).astype("f4")
+
+
+def draw_components(bench: Bench) -> None:
+    """Draw the map by principal components, beside that by UMAP."""
+    graph = Graph.load(bench.arrays / "graph.npz")
+    assert graph is not None, "a bench without a scan has no map to draw"
+    vectors = neighbor_graph.load_vectors(bench, graph)
+    save_map(bench, graph, principal_components(vectors.astype("f4")), "pca", COMPONENTS)
 
 
 def sketch_map(bench: Bench) -> ImageMap:
@@ -96,11 +131,13 @@ def sketch_map(bench: Bench) -> ImageMap:
     return save_map(bench, graph, xy, "umap" if known.mean() >= KNOWN else "placed")
 
 
-def save_map(bench: Bench, graph: Graph, xy: np.ndarray, method: str) -> ImageMap:
+def save_map(
+    bench: Bench, graph: Graph, xy: np.ndarray, method: str, file: str = "map.npz"
+) -> ImageMap:
     """Keep the nodes' places (n, 2) as the map."""
     made = ImageMap(map_key(graph), graph.hashes, xy.astype("f4"), method)
     save_arrays(
-        bench.arrays / "map.npz",
+        bench.arrays / file,
         key=np.array(made.key),
         hashes=made.hashes,
         xy=made.xy,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +43,32 @@ def place_beside_neighbours(
     return xy
 
 
-def run_umap(neighbours: np.ndarray, distances: np.ndarray, start: np.ndarray) -> np.ndarray:
+class EpochReader:
+    """Reads how many epochs are done of what tqdm writes."""
+
+    form = "{n_fmt}/{total_fmt}"
+
+    def __init__(self, tell: Callable[[int, int], Any]) -> None:
+        self.tell = tell
+
+    def write(self, text: str) -> None:
+        """Hear what is written."""
+        if found := re.search(r"(\d+)/(\d+)", text):
+            self.tell(int(found[1]), int(found[2]))
+
+    def flush(self) -> None:
+        """Do nothing: what was written was heard."""
+
+
+def run_umap(
+    neighbours: np.ndarray,
+    distances: np.ndarray,
+    start: np.ndarray,
+    tell: Callable[[int, int], Any] | None = None,
+) -> np.ndarray:
     """Draw places (n, 2) by UMAP from neighbour lists (n, k).
+
+    tell: hears (epochs done, of how many).
 
     start (n, 2): where everyone is now, so that a map drawn anew looks like the one before. [McInnes, Healy and
     Melville 2018, arXiv:1802.03426]"""
@@ -59,6 +86,8 @@ def run_umap(neighbours: np.ndarray, distances: np.ndarray, start: np.ndarray) -
             precomputed_knn=(rows, away, None),
             init=10 * (start - start.min(0)) / np.maximum(np.ptp(start, axis=0), 1e-9),
             random_state=0,
+            verbose=tell is not None,
+            tqdm_kwds=tell and dict(file=EpochReader(tell), bar_format=EpochReader.form),
         )
         # it asks for vectors, and looks at the lists alone
         drawn = fit.fit_transform(np.arange(2.0 * n, dtype="f4").reshape(n, 2))

@@ -12,6 +12,7 @@ from assay.curation.features.scan_settings import read_settings
 from assay.curation.issues import image_properties, opinions
 from assay.curation.issues.copies import load_copies
 from assay.curation.issues.listing import load_issues, open_issues
+from assay.curation.predictions.model_predictions import read_predicted
 from assay.curation.slicing.clusters import Clusters
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
@@ -204,6 +205,16 @@ def read_opinion(bench: Bench, state: pd.DataFrame, name: str) -> dict[str, pa.A
     predicted = np.full(n, None, object)
     predicted[rows[known]] = np.array(said.predicted, object)[known]
     return out | {f"{name}_suggestion": encode_texts(predicted)}
+
+
+def read_model_predictions(bench: Bench, state: pd.DataFrame, model: str) -> pa.Array:
+    """Read the classes that the seeds of a model predict of each sample: [] where none has."""
+    said = read_predicted(bench, model, state.index)
+    rows = np.tile(np.arange(len(state)), len(said.codes))
+    pairs = np.stack([rows, said.codes.ravel()])[:, said.codes.ravel() >= 0]
+    if len(said.codes) > 1:
+        pairs = np.unique(pairs, axis=1)
+    return make_lists(pairs[0], np.array(said.classes, object)[pairs[1]], len(state))
 
 
 PARTS: dict[str, Callable[[Bench, pd.DataFrame], dict[str, pa.Array]]] = dict(

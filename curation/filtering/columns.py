@@ -105,10 +105,27 @@ SAYS_OF_PROPERTY = dict(
     blurriness_grayscale_std="spread of its grey values",
     color="1 where its channels differ, 0 where it is grey",
 )
+PREDICTED = "predicted('"  # so begins the name of what a model predicts
 SIMILARITY = Column(
     "similarity",
     "number",
-    "likeness to the pictures that were asked for; 1 is as alike as they are to each other",
+    "likeness to the pictures that were asked for, 1 as alike as they are to each other; to words, the cosine",
     source="similarity",
     bars=True,
 )
+
+
+def predicted_column(model: str) -> Column:
+    """Make the column of the classes that a model predicts: a list, since seeds may differ.
+
+    It is asked for by `predicted('MODEL', 'CLASS')` alone, and no list of columns has it.
+    """
+    name = "{}{}')".format(PREDICTED, model.replace("'", "''"))
+    return Column(name, "list", "what a model predicts", hidden_for_test=True, source=name)
+
+
+def read_model(source: str) -> str | None:
+    """Read the model that a source of predictions is of; None of another source."""
+    if not source.startswith(PREDICTED):
+        return None
+    return source.removeprefix(PREDICTED).removesuffix("')").replace("''", "'")

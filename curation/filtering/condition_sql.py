@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from assay.curation.errors import FilterError, suggest_names
-from assay.curation.filtering.columns import Column
+from assay.curation.filtering.columns import Column, predicted_column
 from assay.curation.filtering.functions import (
     ARITHMETIC,
     CASTS,
@@ -159,12 +159,14 @@ class ConditionWriter:
             return f"[{', '.join(self._as(argument, 'text') for argument in given)}]", "list"
         if name == "has":
             return self._has(node, given)
+        if name == "predicted":
+            return self._predicted(node, given)
         if name in ("list_has", "array_contains", "contains") and given:
             if self.write(given[0])[1] == "list":
                 return self._has(node, given)
             name = "contains" if name == "contains" else "list_contains"
         if name not in FUNCTIONS:
-            near = suggest_names(name, ["has", *FUNCTIONS])
+            near = suggest_names(name, ["has", "predicted", *FUNCTIONS])
             hint = f"did you mean {' or '.join(near)}?" if near else "see the page of the columns"
             self.refuse(node, "a function that may be used here", name, hint)
         if name.startswith("regexp"):
@@ -197,6 +199,20 @@ class ConditionWriter:
             self.refuse(node, "has('an issue') or has(tags, 'a tag')")
         self._remember(*given)
         return f"list_contains({self._as(given[0], 'list')}, {self._as(given[1], 'text')})", "bool"
+
+    def _predicted(self, node: dict, given: list[dict]) -> tuple[str, str]:
+        """predicted('v2/mlp', 'cat'): whether a model, or a seed of it, predicts a class."""
+        if len(given) != 2 or not all(map(_is_text, given)):
+            self.refuse(node, "predicted('A MODEL', 'A CLASS')", hint="the page Models lists them")
+        model, named = (argument["literal"]["text"] for argument in given)
+        column = predicted_column(model).name
+        code = self.used.setdefault(column, f"{self.prefix}{len(self.used)}")
+        self.compared.append((column, named))
+        # what it has not predicted is neither true nor false
+        return (
+            f"(case when len({code}) > 0 then list_contains({code}, {quote_text(named)}) end)",
+            "bool",
+        )
 
     def _column(self, node: dict) -> tuple[str, str]:
         name = self._find_column(node)

@@ -12,6 +12,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.filtering import column_arrays
 from assay.curation.filtering.column_arrays import ScoreReader, replace_rows
+from assay.curation.filtering.columns import read_model
 from assay.curation.filtering.likeness import Embed
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Arrays = dict[str, "pa.Array"]
-FEW = 1000  # edited samples up to which columns are brought forward
+FEW = 20_000  # edited samples up to which columns are brought forward
 # samples that edits between two positions touched, and "" for a rule or a rename
 TOUCHED = "select distinct sample from edits where seq > ? and seq <= ? limit ?"
 # columns of the state that no decision changes: a moved file makes another state
@@ -51,6 +52,8 @@ def read_part(moment: Moment, source: str) -> Arrays:
         return moment.placing.read(found, state)
     if source == "issues":
         return column_arrays.read_issues(bench, state, flagged_rows(moment))
+    if (model := read_model(source)) is not None:
+        return {source: column_arrays.read_model_predictions(bench, state, model)}
     if source.startswith("opinion "):
         return column_arrays.read_opinion(bench, state, source.split(" ", 1)[1])
     return column_arrays.PARTS[source](bench, state)

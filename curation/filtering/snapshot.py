@@ -6,13 +6,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.errors import UnknownColumn, suggest_names
 from assay.curation.filtering import column_arrays
-from assay.curation.filtering.columns import OWN, SAYS_OF_PROPERTY, SIMILARITY, Column
+from assay.curation.filtering.columns import (
+    OWN,
+    SAYS_OF_PROPERTY,
+    SIMILARITY,
+    Column,
+    predicted_column,
+    read_model,
+)
 from assay.curation.filtering.facets import TOO_MANY, encode, present_values
 from assay.curation.filtering.likeness import score_likeness
 from assay.curation.filtering.metadata_columns import read_metadata
@@ -46,6 +54,14 @@ MOST_ORDERS = 8  # that are remembered
 def read_stamps(bench: Bench) -> tuple:
     """Tell which writing of each file of arrays is there."""
     return tuple(file_stamp(bench.arrays / name) for name in FILES)
+
+
+def read_end(bench: Bench) -> tuple:
+    """Tell one end of the log from another without opening the bench.
+
+    Begins with None where that cannot be told."""
+    files = (bench.file, Path(f"{bench.file}.wal"))
+    return bench.read_tail(), *map(file_stamp, files)
 
 
 class Snapshot:
@@ -126,6 +142,8 @@ class Snapshot:
 
     def column(self, name: str) -> Column:
         """Give a column; UnknownColumn where there is none."""
+        if name not in self.columns and (model := read_model(name)) is not None:
+            return predicted_column(model)
         if name not in self.columns:
             raise UnknownColumn(
                 f"expected a column of the samples, found {name!r}",
@@ -162,7 +180,10 @@ class Snapshot:
             number=pa.float64(), text=pa.string(), bool=pa.bool_(), list=pa.list_(pa.string())
         )
         out = {}
-        for name, column in (before or self).columns.items():
+        model = read_model(source)
+        own = (before or self).columns.values() if model is None else [predicted_column(model)]
+        for column in own:
+            name = column.name
             if column.source != source or name == "locked":
                 continue
             array = found.get(name)
@@ -251,7 +272,7 @@ class Snapshot:
         empty: dict[str, list[str]] = {}
         for name in names:
             self.array(name)
-            empty.setdefault(self.columns[name].source, []).append(name)
+            empty.setdefault(self.column(name).source, []).append(name)
         return [
             f"{', '.join(of)}: empty: {self.gaps[part]}"
             for part, of in empty.items()
@@ -262,8 +283,9 @@ class Snapshot:
         """Say which values no sample has, where a name may be mistyped."""
         out = []
         for name, value in dict.fromkeys(compared):
-            column = self.columns[name]
-            if name not in NAMED or column.source in self.gaps:
+            column = self.column(name)
+            named = name in NAMED or read_model(name) is not None
+            if not named or column.source in self.gaps:
                 continue
             known = present_values(self.array(name))
             if value not in known:

@@ -19,7 +19,7 @@ from assay.curation.filtering.facets import Facet, count_facet
 from assay.curation.filtering.likeness import Embed
 from assay.curation.filtering.parts import Moment
 from assay.curation.filtering.search import fold_words
-from assay.curation.filtering.snapshot import Snapshot, read_stamps
+from assay.curation.filtering.snapshot import Snapshot, read_end, read_stamps
 from assay.curation.storage.engine import SETTINGS
 from assay.curation.storage.interface import Bench
 from assay.curation.system.scratch import scratch_folder
@@ -59,12 +59,19 @@ class SampleTable:
         self.con.execute("set lock_configuration = true")
         self.placing = ScoreReader()
         self.snapshot: Snapshot | None = None
+        self.end: tuple = (None,)
         self.refresh()
 
     def refresh(self) -> bool:
         """Read what changed; True where the log or a scan moved on."""
         with self.lock:
-            upto, state = states.read_newest_state(self.bench)
+            # before the log is read: what comes meanwhile is read the next time
+            end = read_end(self.bench)
+            if self.snapshot is not None and end == self.end and end[0] is not None:
+                upto, state = self.snapshot.stamps[0], self.snapshot.state
+            else:
+                upto, state = states.read_newest_state(self.bench)
+            self.end = end
             scored = self.scores() if self.scores else None
             stamps = (upto, scored and scored[0], *read_stamps(self.bench))
             if self.snapshot is not None and stamps == self.snapshot.stamps:

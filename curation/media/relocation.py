@@ -47,8 +47,9 @@ def count_moved_images(bench: Bench, most: int = 200) -> MovedImages:
     kept = state.keep.to_numpy().nonzero()[0]
     asked = state.uri.iloc[kept[:: max(1, -(-len(kept) // most))]]
     lost = [sample for sample, uri in asked.items() if not is_in_place(uri)]
-    lost = [current_uri(bench, sample, asked[sample]) for sample in lost]
-    lost = [uri for uri in lost if not is_in_place(uri)]
+    # where they were found since: one question for all, since every page asks it
+    known = "select uri from samples where id in (select unnest(?)) order by rowid"
+    lost = [uri for (uri,) in bench.rows(known, [lost]) if not is_in_place(uri)] if lost else []
     return MovedImages(len(lost), len(asked), lost[0] if lost else "")
 
 

@@ -69,7 +69,7 @@ def random_order_rows(state: pd.DataFrame) -> np.ndarray:
     known, drawn = _order
     # to draw a million takes a second, and samples change far more seldom than their labels
     if not state.index.is_(known):
-        drawn = shuffled_rows(state.index.tolist(), SEED)
+        drawn = shuffled_rows(state.index.to_numpy(object), SEED)
         _order = state.index, drawn
     use = (
         state.split.isin(("train", "val"))

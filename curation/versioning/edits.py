@@ -55,19 +55,18 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen = [], [], set()
-    for line, row in zip(lines, decisions.to_dict("records")):
-        given = {k: v if is_odd_value(v) else "" if pd.isna(v) else v for k, v in row.items()}
+    edits, bad, seen, sound = [], [], set(), set()
+    for line, given in zip(lines, list_cells(decisions)):
         asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
         asked = {k: cell if k == "label" else cell.strip() for k, cell in asked.items()}
         if not asked:
             continue
-        sample = str(row["sample"])
+        sample = str(given["sample"])
         now = stands.get(sample)
         try:
             check_sample(now)
             claim_sample(sample, asked, seen)
-            check_cells(given)
+            check_cells(given, sound)
             for edit in parse_decision(asked, now, classes, str(given.get("given_label", ""))):
                 edits.append((sample, *format_edit(edit, given)))
         except ValueError as e:
@@ -75,6 +74,21 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     if bad:
         raise refuse_lines(bad, classes)
     return pd.DataFrame(edits, columns=EDITS).astype(dict(seconds="f8"))
+
+
+def list_cells(decisions: pd.DataFrame) -> list[dict[str, Any]]:
+    """List the cells of every row, empty ones as "".
+
+    What is no single value stays as it is."""
+    import pandas as pd
+
+    def clean(value: Any) -> Any:
+        return "" if not is_odd_value(value) and pd.isna(value) else value
+
+    names = list(map(str, decisions.columns))
+    columns = [decisions.iloc[:, at].tolist() for at in range(len(names))]
+    cells = [[v if isinstance(v, str) else clean(v) for v in column] for column in columns]
+    return [dict(zip(names, row)) for row in zip(*cells)]
 
 
 def format_edit(edit: tuple[str, Any, str], given: dict[str, Any]) -> tuple:
@@ -133,15 +147,23 @@ def claim_sample(sample: str, asked: dict[str, str], seen: set) -> None:
     seen |= claims
 
 
-def check_cells(given: dict[str, Any]) -> None:
-    """Refuse cells that hold several values or unfit text."""
-    for name in (*DECISIONS, *CONTEXT):
-        if is_odd_value(given.get(name)):
-            raise ValueError(f"expected one {name}, found {shorten_value(given[name])}")
-    most = dict(label=MAX_NAME, tag=MAX_NAME) | dict.fromkeys(CONTEXT, MAX_TEXT)
-    for name, longest in most.items():
-        if wrong := find_flaw(str(given.get(name, "")), longest):
+LONGEST = dict(label=MAX_NAME, tag=MAX_NAME) | dict.fromkeys(CONTEXT, MAX_TEXT)
+CELLS = frozenset((*DECISIONS, *CONTEXT))
+
+
+def check_cells(given: dict[str, Any], sound: set[tuple[str, str]]) -> None:
+    """Refuse cells that hold several values or unfit text.
+
+    sound: texts that were checked before; ten thousand decisions have few different ones."""
+    for name, value in given.items():
+        if name not in CELLS or (is_text := isinstance(value, str)) and (name, value) in sound:
+            continue
+        if not is_text and is_odd_value(value):
+            raise ValueError(f"expected one {name}, found {shorten_value(value)}")
+        if name in LONGEST and (wrong := find_flaw(str(value), LONGEST[name])):
             raise ValueError(f"its {name} {wrong}")
+        if is_text:
+            sound.add((name, value))
 
 
 def refuse_lines(bad: list[tuple[str, str, ValueError]], classes: Set[str]) -> UserError:
@@ -174,7 +196,9 @@ def refuse_lines(bad: list[tuple[str, str, ValueError]], classes: Set[str]) -> U
 
 
 COLUMNS = ("value", "verdict", "who", "origin_kind")
-MANY = 2500  # samples from which on all edits are read, and not those that stand alone
+# samples from which on all edits are read, and not those that stand alone; and in a long log, which
+# share of it
+MANY, SHARE = 2500, 100
 
 
 class EditValues:
@@ -189,7 +213,8 @@ class EditValues:
         columns: tuple[str, ...] = COLUMNS,
     ):
         """Read the edits at `points` (n, m) int, 0 for none."""
-        read = _read_all if len(points) >= MANY else _read_some
+        few = len(points) < max(MANY, points.max(initial=0) // SHARE)
+        read = _read_some if few else _read_all
         seq, codes, texts = read(con, points, columns)
         self.codes, self.values = {}, {}
         for c in columns:

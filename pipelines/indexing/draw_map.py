@@ -5,13 +5,27 @@ UMAP follows in a process of its own, since its threads do not mix with others.
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
+import time
 
 from assay import curation
 from assay.curation.features import image_map, neighbor_graph, projection
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.text import format_count
 from assay.pipelines.jobs import job_files, tasks
+
+JOB = "map"
+WORDS = dict(umap="the map by UMAP", components="the map by principal components")
+
+
+def start_drawing(bench: Bench, method: str) -> subprocess.Popen:
+    """Start to draw the map in a process that goes on alone.
+
+    method: umap or components.
+    """
+    return tasks.start_process(bench, JOB, "assay.pipelines.indexing.draw_map", bench.path, method)
 
 
 def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
@@ -24,7 +38,7 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
     if not sketch.needs_umap:
         say(f"map         {format_count(n, 'image')}, by {sketch.method}")
         return
-    process = tasks.start_process(bench, "map", "assay.pipelines.indexing.draw_map", bench.path)
+    process = start_drawing(bench, "umap")
     if wait and process.wait():
         raise RuntimeError(
             f"the map's process ended with status {process.returncode};"
@@ -34,20 +48,49 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
     say(f"map         {format_count(n, 'image')}, {how}")
 
 
-def refine_map(bench: Bench) -> None:
-    """Draw the map by UMAP, from where its images are now.
+def refine_map(bench: Bench, method: str = "umap") -> None:
+    """Draw the map by UMAP, from where its images are now, or by components.
 
     It is kept unless a scan made another graph meanwhile.
     """
-    with job_files.claim_job(bench, "map", question="the map by UMAP") as job:
+    with job_files.claim_job(bench, JOB, question=WORDS[method]) as job:
         if job is None:
             return
-        graph = neighbor_graph.Graph.load(bench.arrays / "graph.npz")
-        now = image_map.load_map(bench)
-        xy = projection.run_umap(graph.neighbours, graph.distances, now.xy)
-        if bench.file.exists() and neighbor_graph.load_key(bench) == graph.key:
-            image_map.save_map(bench, graph, xy, "umap")
+        try:
+            job.tell(often=False, text="reads what the scan found", share=0.0)
+            if method == "components":
+                job.tell(often=False, text="principal components", share=0.1)
+                return image_map.draw_components(bench)
+            draw_umap(bench, job)
+        except Exception as e:
+            job.fail(f"{type(e).__name__}: {e}"[:2000])
+            raise
+
+
+def draw_umap(bench: Bench, job: job_files.Job) -> None:
+    """Draw the map by UMAP, and tell how far it is."""
+    now = image_map.sketch_map(bench)
+    graph = neighbor_graph.Graph.load(bench.arrays / "graph.npz")
+    assert graph is not None, "it was sketched"
+    job.tell(often=False, text="joins neighbours", share=0.05)
+    begun = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        left = (time.monotonic() - begun) / max(done, 1) * (of - done)
+        words = f"epoch {done:,} of {of:,}"
+        words += f", {format_wait(left)} to go" if done else ""
+        job.tell(text=words, share=0.05 + 0.95 * done / max(of, 1))
+
+    xy = projection.run_umap(graph.neighbours, graph.distances, now.xy, tell)
+    if bench.file.exists() and neighbor_graph.load_key(bench) == graph.key:
+        image_map.save_map(bench, graph, xy, "umap")
+
+
+def format_wait(seconds: float) -> str:
+    """Write how long something takes."""
+    return f"{max(1, round(seconds))} s" if seconds < 100 else f"{round(seconds / 60)} min"
 
 
 if __name__ == "__main__":
-    refine_map(curation.open(sys.argv[1]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end as by Ctrl-C
+    refine_map(curation.open(sys.argv[1]), *sys.argv[2:])

@@ -215,13 +215,13 @@ def test_a_sprite_shows_every_picture_whole_in_its_cell(tmp_path):
 
 def test_an_image_that_cannot_be_read_is_named_and_the_others_are_there(tmp_path):
     bench = bench_of(digits(20), tmp_path)
-    page = Page(bench)
-    header, _ = page.order()
     state = bench.state()
     with bench.transaction() as con:
         con.execute("update samples set content_hash = 'gone' where id = ?", [state.index[3]])
         con.execute("update samples set uri = '/no/such/file.png', width = 900")
     bench.states.clear()
+    page = Page(bench)
+    header, _ = page.order()
     answer = page.get("sprite/0", of=header["of"])
     assert json.loads(answer.headers["x-unreadable"]) == [3] and "no-store" in str(answer.headers)
 

@@ -1,6 +1,5 @@
 """Every page on benches as they come: empty, tiny, of one class or a thousand, hostile, broken, moved; and what the pages let one do."""
 
-import json
 import time
 
 import numpy as np
@@ -121,6 +120,21 @@ def test_overview_says_one_thing_to_do(scanned):
 
 
 @pytest.mark.slow
+def test_overview_shows_pictures_of_what_is_to_do_and_of_every_class_and_none_of_test(scanned):
+    state, status = scanned.state(), scanned.status()
+    at = sound(opened(scanned, "overview"))
+    pages = [h.proto.body for h in at.get("html")]
+    todo = next(h for h in pages if "assay-todo" in h)
+    strips = next(h for h in pages if "assay-strips" in h)
+    for kind, n in status["issues"].items():
+        assert kind.replace("_", " ") in todo and f"{n:,}" in todo
+    shown = {s for s in state.index if f"/assay/image/{s}?" in todo + strips}
+    assert set(status["worst"]["label"]) <= shown and len(status["worst"]["label"]) == 4
+    assert len(shown) >= 6 * len(status["classes"])
+    assert set(state["split"][sorted(shown)]) <= {"train", "val"}
+
+
+@pytest.mark.slow
 def test_history_takes_back_what_is_chosen_and_commits(scanned):
     state = scanned.state()
     some = state.index[state.split == "train"][:3]
@@ -133,47 +147,6 @@ def test_history_takes_back_what_is_chosen_and_commits(scanned):
     sound(at)
     assert list(scanned.commits().message)[-1] == "before the regret"
     assert out["batch"] in str(at.dataframe[0].value.name.tolist())
-
-
-@pytest.mark.slow
-def test_the_map_knows_no_test_label_and_finds_what_is_circled(scanned):
-    from assay.app.server import map_data
-
-    draw_map.draw_map(scanned, quiet)
-    state = scanned.state()
-    state = state[state.keep]
-    for by in map_data.WAYS:
-        bytes = map_data.pack_points(scanned, by)
-        n, told = map(int, np.frombuffer(bytes[:8], "u4"))
-        assert n == len(state) and len(bytes) == 8 + told + 9 * n and told % 4 == 0
-        legend = json.loads(bytes[8 : 8 + told])
-        bytes = bytes[8 + told :]
-        names, which = map_data.group_samples(scanned, by)
-        locked = state.split.isin(("test", "guard")).to_numpy()
-        if by not in ("split", "cluster"):
-            assert {names[i] for i in which[locked]} <= {"other"}, by
-        xy = map_data.map_coordinates(scanned, state)
-        sent = (
-            np.frombuffer(bytes, "f4", 2 * n).reshape(-1, 2),
-            np.frombuffer(bytes, "u1", n, 8 * n),
-        )
-        for colour, name in legend["legend"][:-1]:
-            assert legend["palette"][names.index(name)] == [*bytearray.fromhex(colour[1:]), 255], (
-                "points and legend are of one answer"
-            )
-        assert (
-            sorted(zip(*sent[0].T, sent[1])) == sorted(zip(*xy.T, which))
-            and (sent[1] != which).any()
-        ), "all of them, shuffled"
-    assert xy.min() >= 0 and xy.max() <= 1
-    box = [[0.2, 0.2], [0.6, 0.2], [0.6, 0.7], [0.2, 0.7]]
-    within = ((xy > [0.2, 0.2]) & (xy < [0.6, 0.7])).all(1)
-    chosen, others = map_data.samples_inside(scanned, box)
-    assert (
-        set(chosen.index) == set(state.index[within & ~locked])
-        and len(chosen) > 20
-        and others == (within & locked).sum() > 0
-    )
 
 
 @pytest.mark.daily

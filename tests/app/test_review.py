@@ -12,7 +12,6 @@ import pytest
 
 import assay
 from assay.app.server import explanations, live_effect, review_session
-from assay.curation.features import image_map
 from assay.curation.predictions import model_errors
 from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
@@ -368,51 +367,6 @@ def test_a_blind_audit_shows_no_label_and_outlives_its_page(big, chrome):
     assert len(found) == 12 and (found.verdict == "unsure").sum() == 1
     sure = found[found.verdict != "unsure"]
     assert (sure.label == truth[sure.index]).all() and big.commits().name.iloc[-1] == "audit-1"
-
-
-@pytest.mark.daily
-def test_what_is_circled_on_the_map_goes_as_one_batch(big, chrome):
-    image_map.sketch_map(big)
-    before = big.state()
-    with workbench(big.path) as server:
-        page = server.page(chrome, "/map?who=ann", viewport=dict(width=1300, height=16000))
-        page.wait_for_selector(".assay-map[data-n]")
-        box = page.locator(".assay-map canvas").bounding_box()
-        corners = [(0.02, 0.98), (0.02, 0.02), (0.98, 0.02), (0.98, 0.98)]  # all of it
-        page.keyboard.down("Shift")
-        for i, (x, y) in enumerate(corners):
-            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            page.mouse.down() if i == 0 else None
-        page.mouse.up()
-        page.keyboard.up("Shift")
-        pictures = page.locator(".assay-grid .many button")
-        free = before.query("keep and split in ('train', 'val')")
-        n = len(free) - 2
-        look_through(page)
-        assert (
-            page.locator(".assay-grid").get_attribute("data-selected") == "0"
-            and pictures.count() < n
-        )
-        page.get_by_text(f"select all {len(free):,}").click()
-        out = {pictures.nth(i).get_attribute("title").split("\n")[0] for i in (0, 3)}
-        pictures.nth(0).click()
-        pictures.nth(3).click()
-        page.get_by_text(f"drop ({n:,})").click()
-        page.get_by_text(
-            f"drop: {n:,} samples in one batch, {len(free) - pictures.count():,} of them not shown here?"
-        ).wait_for()
-        page.get_by_role("button", name="no", exact=True).click()
-        assert not decided(big)
-        page.get_by_text(f"drop ({n:,})").click()
-        page.get_by_text(f"yes, all {n:,}").click()
-        page.locator(".assay-grid em", has_text="stored as one batch").wait_for()
-        assert page.foreign == [] and page.failed == []
-    state = big.state()
-    assert set(before.index[before.keep]) - set(state.index[state.keep]) == set(
-        free.index[~free.key.isin(out)]
-    )
-    assert not (~state.keep & state.split.isin(("test", "guard"))).any()
-    assert big.rows("select count(distinct batch) from edits where who = 'ann'")[0][0] == 1
 
 
 @pytest.mark.daily

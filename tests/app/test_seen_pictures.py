@@ -1,14 +1,12 @@
 """Nothing is decided about a picture that nobody saw: real keys and clicks, pictures that do not come, answers that come late."""
 
-import re
 import time
 
-import numpy as np
 import pytest
 
 from assay.curation.features import image_map
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.browser import look, look_through, stored, until
+from tests.browser import look, stored, until
 from tests.helpers import bench_of, digits
 
 
@@ -275,102 +273,3 @@ def test_an_audit_has_a_key_for_every_class_and_a_way_back(bench, server, chrome
 
 
 # ---- the map: one answer at a time, and all of what is circled
-
-
-def drag(page, corners, steps=4):
-    """Circle with the pointer: corners (x, y) in 0..1 of the canvas."""
-    box = page.locator(".assay-map canvas").bounding_box()
-    page.keyboard.down("Shift")
-    for i, (x, y) in enumerate(corners):
-        page.mouse.move(
-            box["x"] + x * box["width"], box["y"] + y * box["height"], steps=steps if i else 1
-        )
-        page.mouse.down() if i == 0 else None
-    page.mouse.up()
-    page.keyboard.up("Shift")
-
-
-@pytest.mark.daily
-def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(
-    bench, server, review, request
-):
-    from assay.app.server import map_data
-
-    held = []
-    review.goto(f"{server.url}/map?who={request.node.name}")
-    review.wait_for_selector(".assay-map[data-view]")
-    box = review.locator(".assay-map canvas").bounding_box()
-    fitted = review.locator(".assay-map").get_attribute("data-view")
-    review.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
-    review.mouse.wheel(0, -300)
-    until(review, f"document.querySelector('.assay-map').dataset.view !== '{fitted}'")
-    view = review.locator(".assay-map").get_attribute("data-view")
-
-    review.route("**/assay/map?by=issue*", lambda route: held.append(route))
-    review.get_by_text("issue", exact=True).click()
-    review.locator(".assay-map .veil").wait_for()
-    end = time.monotonic() + 30
-    while not held and time.monotonic() < end:
-        review.wait_for_timeout(50)
-    review.get_by_text("split", exact=True).click()
-    review.wait_for_selector(".assay-map[data-url*='by=split']")
-    held[0].continue_()
-    review.wait_for_timeout(1000)
-    names, _ = map_data.group_samples(bench, "split")
-    assert [
-        t for t in review.locator(".assay-map .assay-legend span").all_inner_texts() if t != "other"
-    ] == names[:-1]
-    assert (
-        review.locator(".assay-map").get_attribute("data-view") == view
-        and review.locator(".assay-map .veil").is_hidden()
-    )
-    assert review.failed == []
-
-
-@pytest.mark.daily
-@pytest.mark.browser
-def test_what_is_circled_is_edited_whole_and_what_is_blank_not_at_all(
-    bench, server, chrome, request
-):
-    from assay.app.server import map_data
-
-    state = bench.state()
-    state = state[state.keep]
-    xy = map_data.map_coordinates(bench, state)
-    held, page = (
-        [],
-        server.page(
-            chrome, f"/map?who={request.node.name}", viewport=dict(width=1300, height=9000)
-        ),
-    )
-    page.wait_for_selector(".assay-map[data-view]")
-    page.route(
-        "**/assay/image/*?side=256",
-        lambda route: held.append(route) if len(held) < 3 else route.continue_(),
-    )
-    x, _, zoom = map(float, page.locator(".assay-map").get_attribute("data-view").split())
-    box = page.locator(".assay-map canvas").bounding_box()
-    free = np.sort(xy[state.split.isin(("train", "val")).to_numpy(), 0])
-    across = (
-        (float(free[165:167].mean()) - x) * zoom * min(1, box["height"] / box["width"]) + 1
-    ) / 2  # 166 lie to the left of it
-    drag(
-        page, [(0.02, 0.98), (0.02, 0.02), (across, 0.02), (across, 0.98)]
-    )  # all points lie within
-    chosen = page.get_by_role("heading", name=re.compile("^[0-9]+ selected"))
-    chosen.wait_for()
-    n = int(chosen.inner_text().split()[0])
-    assert 160 < n < 172
-    page.get_by_text(f"select all {n}").click()
-    act = page.get_by_role("button", name=f"drop ({n})")
-    page.get_by_text(f"3 of {n} pictures are not here yet").wait_for()
-    assert act.is_disabled(), "what is blank cannot be judged"
-    for route in held:
-        route.continue_()
-    look_through(page)
-    act.click()
-    page.get_by_text(f"drop: {n} samples in one batch?").wait_for()
-    page.get_by_text(f"yes, all {n}").click()
-    page.locator(".assay-grid em", has_text=f"{n} stored as one batch").wait_for()
-    assert len(decided(bench, request.node.name)) == n and page.failed == []
-    page.context.close()

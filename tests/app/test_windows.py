@@ -11,15 +11,12 @@ import pandas as pd
 import pytest
 
 import assay
-from assay.app.server import explanations, map_data
-from assay.curation.features import image_map
+from assay.app.server import explanations
 from assay.curation.slicing import gap_evidence, gaps
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
-from tests.browser import look_through, until, workbench
+from tests.browser import look_through, workbench
 from tests.helpers import bench_of, digits
-
-BOUND = 100_000  # points that components/map.js draws while the map moves
 
 
 def poor(folder):
@@ -119,59 +116,6 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
             before.split[frozen.index[frozen.split == "guard"]]
         ) <= {"val", "pool", "train"}
         assert page.foreign == [] and page.failed == []
-
-
-def drawn_at(page, xy):
-    """Where on the screen places (n, 2) lie when the map has just been fitted to all of them: pixels (n, 2)."""
-    box = page.locator(".assay-map canvas").bounding_box()
-    size, (low, high) = np.array([box["width"], box["height"]]), (xy.min(0), xy.max(0))
-    zoom = 1.84 * min(size / size.min() / (high - low))
-    return (
-        np.array([box["x"], box["y"]])
-        + ((xy - (low + high) / 2) * [1, -1] * zoom * size.min() / size + 1) * size / 2
-    )
-
-
-@pytest.mark.daily
-def test_a_click_shows_what_lies_there_and_many_points_are_drawn_in_part_while_they_move(
-    scanned, chrome
-):
-    image_map.sketch_map(scanned)
-    state = scanned.state()
-    state = state[state.keep]
-    free = ~state.split.isin(("test", "guard")).to_numpy()
-    with workbench(scanned.path) as server:
-        page = server.page(chrome, "/map?who=ann")
-        page.wait_for_selector(".assay-map[data-drawn]")
-        spots = drawn_at(page, map_data.map_coordinates(scanned, state))
-        one = spots[np.flatnonzero(free)[7]]
-        page.mouse.click(*one)
-        page.locator(".assay-grid .many button").first.wait_for()
-        shown = {
-            b.get_attribute("title").split("\n")[0]
-            for b in page.locator(".assay-grid .many button").all()
-        }
-        away = np.abs(spots - one).max(1)  # the browser rounds a little
-        assert set(state.key[free & (away < 6)]) <= shown <= set(state.key[free & (away < 8.5)])
-
-        n, rng = BOUND + 20_000, np.random.default_rng(0)
-        body = map_data.pack_bytes(
-            rng.random((n, 2)).astype("f4"), np.zeros(n, "u1"), dict(palette=[], legend=[])
-        )
-        page.route(
-            "**/assay/map*",
-            lambda route: route.fulfill(body=body, content_type="application/octet-stream"),
-        )
-        page.reload()
-        page.wait_for_selector(f".assay-map[data-drawn='{n}']")
-        page.evaluate(
-            "window.seen = new Set(); const m = document.querySelector('.assay-map');"
-            "new MutationObserver(() => seen.add(+m.dataset.drawn)).observe(m, { attributes: true })"
-        )
-        page.mouse.move(*one)
-        page.mouse.wheel(0, -200)
-        until(page, f"seen.has({BOUND}) && seen.has({n})")
-        assert page.evaluate("[...seen]") == [BOUND, n], "in part first, then all"
 
 
 @pytest.mark.daily

@@ -8,7 +8,7 @@ export function make(tag, options = {}, ...children) {
     else if (name === "text") element.textContent = value;
     else if (name === "class") element.className = value;
     else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "style") for (const [k, v] of Object.entries(value)) element.style.setProperty(k, v);
+    else if (name === "style") for (const [k, v] of Object.entries(value)) { if (v !== null) element.style.setProperty(k, v); }
     else if (typeof value === "boolean" && name in element) element[name] = value;
     else element.setAttribute(name, value);
   }

@@ -23,6 +23,7 @@ export class Facets {
     this.root.replaceChildren(...some.map((column) => {
       const body = make("div", { class: "values" }), part = make("details", { open: this.open.has(column.name) }, make("summary", { text: clip(column.name.replaceAll("_", " "), 40), title: `${column.name}: ${column.says}` }), body);
       part.ontoggle = () => {
+        if (part.open === this.open.has(column.name)) return; // it was drawn open
         this.open[part.open ? "add" : "delete"](column.name);
         localStorage.setItem("assay:facets", JSON.stringify([...this.open]));
         if (part.open) this.refresh([column.name]);
@@ -58,38 +59,45 @@ export class Facets {
     one.body.replaceChildren(...shown.map(([value, n]) => this.value(facet, value, n)), ...more, ...rest, ...none);
   }
   value(facet, value, n, words) {
-    const { column } = this.parts.get(facet.name), chips = about(this.actions.view().chips, facet.name).map(parse), list = column.kind === "list";
-    const on = chips.find((c) => c.values?.includes(value)), most = Math.max(1, ...facet.values.map((v) => v[1]));
-    const text = words ?? String(value), share = `${(100 * n) / most}%`;
-    const button = make("button", { class: `value${on ? (on.not ? " excluded" : " included") : ""}`, title: `${text}\nclick: only these; Alt and click: all but these`, "aria-pressed": String(!!on) },
-      make("span", { class: "bar", style: { width: share } }), facet.name === "label" || facet.name === "suggestion" ? make("i", { style: { "--c": this.actions.colourOf(value) } }) : null,
-      make("span", { class: "name", text }), make("span", { class: "n", text: count(n) }));
-    button.onclick = (e) => {
-      const not = on ? on.not : e.altKey, chips = this.actions.view().chips;
-      this.actions.apply({ chips: toggle(chips, facet.name, value, not, list) });
-    };
-    return button;
+    const { column } = this.parts.get(facet.name), most = Math.max(1, ...facet.values.map((v) => v[1]));
+    const colour = facet.name === "label" || facet.name === "suggestion" ? this.actions.colourOf(value) : null;
+    return makeValue(this.actions, { name: facet.name, list: column.kind === "list" }, value, n, { words, colour, share: n / most });
   }
-  histogram(facet) { // bars that are brushed; two fields say the same in numbers
-    const { edges, counts } = facet, most = Math.max(1, ...counts), range = about(this.actions.view().chips, facet.name).map(parse).find((p) => p.range)?.range;
-    const tidy = (v) => String(Number(v.toPrecision(4)));
-    const bars = counts.map((n, i) => make("span", { class: range && (edges[i + 1] <= range[0] || edges[i] >= range[1]) ? "bar off" : "bar", title: `${tidy(edges[i])} to ${tidy(edges[i + 1])}: ${count(n)}`, style: { height: `${n ? Math.max(4, (100 * n) / most) : 0}%` } }));
-    const chart = make("div", { class: "bars", "aria-hidden": "true" }, ...bars);
-    const field = (at, label) => make("input", { type: "number", step: "any", value: range ? tidy(range[at]) : "", placeholder: tidy(at ? edges.at(-1) : edges[0]), "aria-label": `${facet.name} ${label}` });
-    const low = field(0, "from"), high = field(1, "to"), set = (found) => this.actions.apply({ chips: setRange(this.actions.view().chips, facet.name, found) });
-    const fields = () => { const a = low.value === "" ? null : Number(low.value), b = high.value === "" ? null : Number(high.value); set(a === null && b === null ? null : [a ?? edges[0], b ?? edges.at(-1)]); };
-    low.onchange = high.onchange = fields;
-    low.onkeydown = high.onkeydown = (e) => e.stopPropagation();
-    let from = null;
-    const where = (e) => { const box = chart.getBoundingClientRect(); return Math.max(0, Math.min(counts.length, (counts.length * (e.clientX - box.left)) / box.width)); };
-    const mark = (a, b) => bars.forEach((bar, i) => bar.classList.toggle("off", i + 1 <= a || i >= b));
-    chart.onpointerdown = (e) => { from = where(e); chart.setPointerCapture(e.pointerId); mark(Math.floor(from), Math.floor(from) + 1); };
-    chart.onpointermove = (e) => { if (from !== null) { const to = where(e); mark(Math.floor(Math.min(from, to)), Math.ceil(Math.max(from, to))); } };
-    chart.onpointerup = (e) => {
-      const to = where(e), a = Math.floor(Math.min(from, to)), b = Math.max(a + 1, Math.ceil(Math.max(from, to)));
-      from = null;
-      set([edges[a], edges[Math.min(b, counts.length)]]);
-    };
-    return make("div", { class: "histogram" }, chart, make("div", { class: "ends" }, low, make("span", { class: "quiet", text: "to" }), high));
-  }
+  histogram(facet) { return makeHistogram(this.actions, facet); }
+}
+
+// a value with its count: a click includes it, or no longer; Alt and click excludes it. Map's legend has the same
+export function makeValue(actions, { name, list }, value, n, { words, colour, share }) {
+  const on = about(actions.view().chips, name).map(parse).find((c) => c.values?.includes(value)), text = words ?? String(value);
+  const button = make("button", { class: `value${on ? (on.not ? " excluded" : " included") : ""}`, title: `${text}\nclick: only these; Alt and click: all but these`, "aria-pressed": String(!!on) },
+    make("span", { class: "bar", style: { width: `${100 * share}%` } }), colour ? make("i", { style: { "--c": colour } }) : null,
+    make("span", { class: "name", text }), make("span", { class: "n", text: count(n) }));
+  button.onclick = (e) => {
+    const not = on ? on.not : e.altKey;
+    actions.apply({ chips: toggle(actions.view().chips, name, value, not, list) });
+  };
+  return button;
+}
+
+export function makeHistogram(actions, facet, shade = () => null) { // bars that are brushed; two fields say the same in numbers
+  const { edges, counts } = facet, most = Math.max(1, ...counts), range = about(actions.view().chips, facet.name).map(parse).find((p) => p.range)?.range;
+  const tidy = (v) => String(Number(v.toPrecision(4)));
+  const bars = counts.map((n, i) => make("span", { class: range && (edges[i + 1] <= range[0] || edges[i] >= range[1]) ? "bar off" : "bar", title: `${tidy(edges[i])} to ${tidy(edges[i + 1])}: ${count(n)}`, style: { height: `${n ? Math.max(4, (100 * n) / most) : 0}%`, background: shade(i) } }));
+  const chart = make("div", { class: "bars", "aria-hidden": "true" }, ...bars);
+  const field = (at, label) => make("input", { type: "number", step: "any", value: range ? tidy(range[at]) : "", placeholder: tidy(at ? edges.at(-1) : edges[0]), "aria-label": `${facet.name} ${label}` });
+  const low = field(0, "from"), high = field(1, "to"), set = (found) => actions.apply({ chips: setRange(actions.view().chips, facet.name, found) });
+  const fields = () => { const a = low.value === "" ? null : Number(low.value), b = high.value === "" ? null : Number(high.value); set(a === null && b === null ? null : [a ?? edges[0], b ?? edges.at(-1)]); };
+  low.onchange = high.onchange = fields;
+  low.onkeydown = high.onkeydown = (e) => e.stopPropagation();
+  let from = null;
+  const where = (e) => { const box = chart.getBoundingClientRect(); return Math.max(0, Math.min(counts.length, (counts.length * (e.clientX - box.left)) / box.width)); };
+  const mark = (a, b) => bars.forEach((bar, i) => bar.classList.toggle("off", i + 1 <= a || i >= b));
+  chart.onpointerdown = (e) => { from = where(e); chart.setPointerCapture(e.pointerId); mark(Math.floor(from), Math.floor(from) + 1); };
+  chart.onpointermove = (e) => { if (from !== null) { const to = where(e); mark(Math.floor(Math.min(from, to)), Math.ceil(Math.max(from, to))); } };
+  chart.onpointerup = (e) => {
+    const to = where(e), a = Math.floor(Math.min(from, to)), b = Math.max(a + 1, Math.ceil(Math.max(from, to)));
+    from = null;
+    set([edges[a], edges[Math.min(b, counts.length)]]);
+  };
+  return make("div", { class: "histogram" }, chart, make("div", { class: "ends" }, low, make("span", { class: "quiet", text: "to" }), high));
 }

@@ -7,24 +7,20 @@ const MOST_SPRITES = 48, MOST_PAGES = 200, AT_ONCE = 4;
 
 export class Tiles {
   constructor(changed) { this.changed = changed; this.of = null; this.pages = new Map(); this.sprites = new Map(); this.queue = []; this.running = 0; this.failed = () => {}; }
-  show(of, seq) { // another order, or the same one as it stands now; sprites of the same order are the same for ever
+  show(of, seq, first) { // another order, or the same one as it stands now, with its first page; sprites of the same order are the same for ever
     if (of !== this.of) { for (const s of this.sprites.values()) s.bitmap?.close(); this.sprites.clear(); this.pages.clear(); this.queue = []; }
     else if (seq !== this.seq) for (const page of this.pages.values()) page.stale = true;
     this.of = of;
     this.seq = seq;
+    if (first) this.pages.set(0, { rows: first, made: [], coming: false });
   }
   get(i) { // what stands under tile i, or null until it is here
     const number = Math.floor(i / PAGE), page = this.pages.get(number);
     if (!page || (page.stale && !page.coming)) this.load(number, page);
     if (!page?.rows) return null;
-    const k = i % PAGE, { ids, rows } = page.rows;
-    if (k >= ids.length) return null;
-    if (!page.made[k]) {
-      const tile = { id: ids[k] };
-      for (const [name, { values, codes }] of Object.entries(rows)) tile[name] = values[codes[k]];
-      page.made[k] = tile;
-    }
-    return page.made[k];
+    const k = i % PAGE;
+    if (k >= page.rows.ids.length) return null;
+    return (page.made[k] ??= makeTile(page.rows, k));
   }
   fresh(i) { const page = this.pages.get(Math.floor(i / PAGE)); return !!page?.rows && !page.stale && !page.coming; }
   load(number, old) {
@@ -80,4 +76,10 @@ export class Tiles {
     this.running--;
     this.next();
   }
+}
+
+export function makeTile({ ids, rows }, k) { // what is known of the k-th sample of an answer
+  const tile = { id: ids[k] };
+  for (const [name, { values, codes }] of Object.entries(rows)) tile[name] = values[codes[k]];
+  return tile;
 }

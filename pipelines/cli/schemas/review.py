@@ -84,6 +84,9 @@ class Status(Output):
     open_edits: int = says("edits since then")
     runs: int = says("finished runs")
     issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
+    worst: dict[str, list[str]] = says(
+        "samples of each kind that are worst, four at most, none of test or guard"
+    )
     review: Review = says("what people reviewed")
     waiting_at_random: int = says(
         "decided at random, and counted when those drawn before them are decided"

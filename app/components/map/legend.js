@@ -1,0 +1,57 @@
+// The legend is a facet of what the points are coloured by: a click includes, Alt and a click excludes, a double click leaves only this.
+
+import { about, parse, spell } from "../browse/conditions.js";
+import { clip, count, make } from "../browse/dom.js";
+import { makeHistogram, makeValue } from "../browse/facets.js";
+import { css, LOCKED, NONE, OTHER } from "./colours.js";
+
+const FEW = 14, TWICE = 400; // ms between the clicks of a double click
+const NEVER = ["sample", "key", "path"];
+
+export class Legend {
+  constructor(actions) { // apply(change), view(), colour(by)
+    this.actions = actions;
+    this.by = make("select", { "aria-label": "colour by", onchange: () => actions.colour(this.by.value) });
+    this.body = make("div", { class: "values" });
+    this.fold = make("details", { open: innerWidth > 640 }, make("summary", { text: "legend" }), this.body);
+    this.root = make("div", { class: "legend", role: "region", "aria-label": "legend" }, make("label", { class: "choice" }, "colour", this.by), this.fold);
+    this.root.onpointerdown = this.root.onwheel = (e) => e.stopPropagation();
+    this.most = FEW;
+  }
+  describe(columns, by) {
+    this.by.replaceChildren(...columns.filter((c) => !NEVER.includes(c.name)).map((c) => make("option", { value: c.name, text: clip(c.name.replaceAll("_", " "), 30), title: c.says })));
+    this.by.value = by;
+  }
+  draw(colours, order) {
+    const counts = colours.count(order), { by } = colours;
+    if (this.of !== by) { this.of = by; this.most = FEW; }
+    this.by.value = by;
+    const rest = [[NONE, "none"], [OTHER, "other values"], [LOCKED, "locked: test and guard"]].filter(([code]) => counts[code]);
+    const facet = { name: by, edges: colours.edges, counts: [...counts.subarray(0, Math.max(0, colours.edges.length - 1))] };
+    const rows = colours.edges.length ? [makeHistogram(this.actions, facet, (i) => css(colours.colours.get(i)))] : this.values(colours, counts);
+    const last = rest.map(([code, words]) => (code === NONE ? this.value(colours, null, counts[code], css(colours.colours.get(code)), "none", 1) : this.plain(words, counts[code], css(colours.colours.get(code)))));
+    const notes = colours.notes.map((words) => make("p", { class: "quiet", text: words }));
+    if (colours.kind === "list" && colours.values.length) notes.push(make("p", { class: "quiet", text: "a sample with several has the colour of its first" }));
+    this.body.replaceChildren(...rows, ...last, ...notes);
+  }
+  values(colours, counts) {
+    const most = Math.max(1, ...colours.values.map((_, i) => counts[i])), on = about(this.actions.view().chips, colours.by).flatMap((c) => parse(c).values ?? []);
+    const order = colours.values.map((value, i) => [value, i]).sort((a, b) => (on.includes(b[0]) - on.includes(a[0])) || counts[b[1]] - counts[a[1]] || a[1] - b[1]);
+    const shown = order.slice(0, this.most).map(([value, i]) => this.value(colours, value, counts[i], css(colours.colours.get(i)), undefined, counts[i] / most)), left = order.length - shown.length;
+    if (left > 0) shown.push(make("button", { class: "plain", text: `${count(left)} more`, onclick: () => { this.most += 200; this.actions.redraw(); } }));
+    return shown;
+  }
+  value(colours, value, n, colour, words, share) {
+    const { by } = colours, list = colours.kind === "list", button = makeValue(this.actions, { name: by, list }, value, n, { words, colour, share }), once = button.onclick;
+    button.title = `${words ?? value}\nclick: only these; Alt and click: all but these; double click: this alone`;
+    button.onclick = (e) => { // the first click has already drawn the legend anew
+      const again = this.last?.value === value && this.last.by === by && e.timeStamp - this.last.at < TWICE && e.detail > 0;
+      if (!again) { this.last = { by, value, at: e.timeStamp }; return once(e); }
+      this.last = null;
+      const rest = this.actions.view().chips.filter((c) => parse(c)?.name !== by);
+      this.actions.apply({ chips: [...rest, spell({ name: by, list, not: false, values: [value] })] });
+    };
+    return button;
+  }
+  plain(words, n, colour) { return make("div", { class: "value still" }, make("i", { style: { "--c": colour } }), make("span", { class: "name", text: words, title: words }), make("span", { class: "n", text: count(n) })); }
+}

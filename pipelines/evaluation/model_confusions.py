@@ -1,0 +1,288 @@
+"""Judge models on validation: confusions, and every class with n and interval.
+
+One model, or two of them on the same samples. Validation chooses; only the test set proves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.errors import UserError
+from assay.curation.predictions.model_predictions import (
+    Model,
+    PredictedClasses,
+    check_model,
+    list_models,
+    read_predicted,
+)
+from assay.curation.statistics import contrasts, multiple_testing
+from assay.curation.statistics.clustered import grouped_accuracy
+from assay.curation.statistics.estimates import Estimate
+from assay.curation.storage.interface import Bench
+from assay.curation.tasks.classification import class_indices
+from assay.curation.text import format_count
+from assay.curation.versioning.class_list import order_classes
+from assay.pipelines.evaluation.pairwise import judge_runs
+from assay.pipelines.evaluation.slice_effects import FEW
+from assay.pipelines.evaluation.test_set import estimate_to_dict, interval_to_dict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAIR = (-1, 1)  # B - A
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """What a model said of m validation samples, and whether it was right."""
+
+    model: Model
+    said: np.ndarray  # (S, m) class indices, a row for each seed
+    right: np.ndarray  # (S, m) 0/1
+
+
+def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
+    """Judge one model, or compare two, on labelled validation samples.
+
+    val: frame by sample: label, flagged (null where nothing is scanned), reviewed. Returns a dict as JSON has it:
+    classes; n (samples judged), unseen (those that a model has not predicted); models (a dict each: see
+    describe_model); cells (a list each: row and column of `classes`, then for each model count, doubted, samples);
+    rows (a class each: see describe_class); difference (of two: estimate, low, high, word); notes.
+    """
+    models = [check_model(bench, name) for name in names]
+    refuse_shared_runs(models)
+    said = [read_predicted(bench, name, val.index) for name in names]
+    seen = np.all([(one.codes >= 0).all(0) for one in said], axis=0)
+    part = val[seen]
+    if not len(part):
+        raise UserError(
+            f"expected validation samples that {' and '.join(names)} predicted, found none",
+            "choose another model or filter, or train anew: assay experiment",
+        )
+    classes = list_seen_classes(bench, part, said, seen)
+    truth = class_indices(part.label, classes)
+    judged = [judge_model(m, one, seen, classes, truth) for m, one in zip(models, said)]
+    doubts = None if part.flagged.isna().all() else part.flagged.eq(True).to_numpy()
+    checked = part.reviewed.eq(True).to_numpy()
+    rows, tested = describe_classes(judged, classes, truth, doubts, checked)
+    out = dict(
+        classes=classes,
+        n=len(part),
+        unseen=int((~seen).sum()),
+        models=[describe_model(bench, one, part, truth, doubts, checked) for one in judged],
+        cells=count_cells(judged, truth, doubts, len(classes)),
+        rows=rows,
+        difference=describe_difference(judged),
+    )
+    return out | dict(notes=list_notes(judged, out, tested, doubts))
+
+
+def refuse_shared_runs(models: list[Model]) -> None:
+    """Refuse to compare a model with itself, or a run with its own recipe."""
+    names, keys = [m.name for m in models], [{run["key"] for run in m.runs} for m in models]
+    if len(models) > 1 and (names[0] == names[1] or keys[0] & keys[1]):
+        raise UserError(
+            f"expected two different models, found {names[0]} and {names[1]}, which share some",
+            "a difference from itself is nothing",
+        )
+
+
+def list_seen_classes(
+    bench: Bench, part: pd.DataFrame, said: list[PredictedClasses], seen: np.ndarray
+) -> list[str]:
+    """List the classes that a label or a model names, in the order of the class list."""
+    names = set(part.label)
+    for one in said:
+        names.update(one.classes[i] for i in np.unique(one.codes[:, seen]))
+    return order_classes(bench, names)
+
+
+def judge_model(
+    model: Model, said: PredictedClasses, seen: np.ndarray, classes: list[str], truth: np.ndarray
+) -> JudgedModel:
+    """Bring a model's predictions to the common classes, and judge them."""
+    codes = class_indices(said.classes, classes)[said.codes[:, seen]]
+    return JudgedModel(model, codes, 1.0 * (codes == truth))
+
+
+# ---- numbers
+
+
+def measure_accuracy(bench: Bench, model: Model, right: np.ndarray, labels: pd.Series) -> Estimate:
+    """Measure a model's accuracy; right (S, m) on m samples, labels theirs by sample."""
+    return contrasts.cell_accuracy(right, others=find_lenders(bench, model, labels))
+
+
+def find_lenders(bench: Bench, model: Model, labels: pd.Series) -> list[np.ndarray]:
+    """Find what lends a recipe its seed spread: whether runs of its architecture are right.
+
+    Arrays (S, m), of the other versions, but for random controls. A run alone borrows nothing: it speaks of itself.
+    """
+    if model.kind != "runs" or "/" not in model.name:
+        return []
+    out = []
+    for other in list_models(bench):
+        if other.arch != model.arch or other.name == model.name or "random(" in other.version:
+            continue
+        if other.kind == "runs" and other.runs:
+            said = read_predicted(bench, other.name, labels.index)
+            if (said.codes >= 0).all():
+                out.append(1.0 * (said.codes == class_indices(labels, said.classes)))
+    return out
+
+
+def describe_model(
+    bench: Bench,
+    one: JudgedModel,
+    part: pd.DataFrame,
+    truth: np.ndarray,
+    doubts: np.ndarray | None,
+    checked: np.ndarray,
+) -> dict:
+    """Describe a model: name, kind, accuracy and balanced accuracy with intervals, errors."""
+    others = find_lenders(bench, one.model, part.label)
+    accuracy = contrasts.cell_accuracy(one.right, others=others)
+    balanced = contrasts.balanced_accuracy(one.right, truth, others=others)
+    return (
+        dict(name=one.model.name, kind=one.model.kind, seeds=len(one.said))
+        | dict(accuracy=interval_to_dict(accuracy), balanced=interval_to_dict(balanced))
+        | count_errors(one.right, doubts, checked)
+    )
+
+
+def count_errors(right: np.ndarray, doubts: np.ndarray | None, checked: np.ndarray) -> dict:
+    """Count errors, a mean over seeds: those of doubted labels, and of reviewed ones."""
+    wrong = 1 - right
+    return dict(
+        errors=mean_count(wrong),
+        doubted=None if doubts is None else mean_count(wrong * doubts),
+        reviewed=mean_count(wrong * checked),
+    )
+
+
+def mean_count(marks: np.ndarray) -> float:
+    """Count marks (S, m), a mean over seeds."""
+    return float(marks.sum() / len(marks))
+
+
+def describe_classes(
+    judged: list[JudgedModel],
+    classes: list[str],
+    truth: np.ndarray,
+    doubts: np.ndarray | None,
+    checked: np.ndarray,
+) -> tuple[list[dict], int]:
+    """Describe every class, and count those whose difference was tested."""
+    rows, found = [], []
+    order = np.argsort(truth, kind="stable")
+    ends = np.searchsorted(truth[order], np.arange(len(classes) + 1))
+    for code, name in enumerate(classes):
+        own = order[ends[code] : ends[code + 1]]
+        part = None if doubts is None else doubts[own]
+        models = [describe_class(one, code, own, part, checked[own]) for one in judged]
+        row: dict = dict(name=name, n=len(own), models=models, difference=None)
+        if len(judged) > 1 and len(own) >= FEW:
+            e = contrasts.contrast([one.right[:, own] for one in judged], PAIR)
+            row["difference"] = interval_to_dict(e)
+            found.append(e)
+        rows.append(row)
+    tested = [row for row in rows if row["difference"]]
+    adjusted = multiple_testing.adjust_holm([e.p for e in found])
+    for row, wide, p in zip(tested, multiple_testing.holm_intervals(found), adjusted):
+        row["difference"] |= dict(p_holm=float(p), word=judge_runs(wide))
+    return rows, len(tested)
+
+
+def describe_class(
+    one: JudgedModel, code: int, own: np.ndarray, doubts: np.ndarray | None, checked: np.ndarray
+) -> dict:
+    """Describe a class by a model: recall, precision, errors.
+
+    own: the samples labelled so; doubts and checked are theirs. Each of recall and precision is None where there is
+    nothing to judge; precision's interval takes a sample that several seeds call so as one.
+    """
+    right = one.right[:, own]
+    recall = interval_to_dict(contrasts.cell_accuracy(right)) if len(own) else None
+    _, called = np.nonzero(one.said == code)
+    precision = None
+    if len(called):
+        hits = one.right[one.said == code]
+        precision = dict(zip(("estimate", "low", "high"), grouped_accuracy(hits, called)))
+    counts = count_errors(right, doubts, checked)
+    return dict(recall=recall, precision=precision, called=len(called) / len(one.said)) | counts
+
+
+def describe_difference(judged: list[JudgedModel]) -> dict | None:
+    """Describe the paired difference of two models, B - A."""
+    if len(judged) < 2:
+        return None
+    e: Estimate = contrasts.contrast([one.right for one in judged], PAIR)
+    return estimate_to_dict(e) | dict(word=judge_runs(e))
+
+
+def count_cells(
+    judged: list[JudgedModel], truth: np.ndarray, doubts: np.ndarray | None, k: int
+) -> list[list]:
+    """Count the cells of the confusion matrix that are not empty.
+
+    Lists: row, column, then for each model count (a mean over seeds), doubted (likewise; None without a scan),
+    samples (those that any seed puts there).
+    """
+    counts: dict[int, list] = {}
+    for number, one in enumerate(judged):
+        at = truth * k + one.said  # (S, m)
+        weights = np.ones(len(truth)) if doubts is None else doubts
+        places, inverse = np.unique(at, return_inverse=True)
+        inverse = inverse.reshape(at.shape)
+        count = np.bincount(inverse.ravel()) / len(at)
+        doubted = np.bincount(inverse.ravel(), np.tile(weights, len(at))) / len(at)
+        pairs = np.unique(
+            np.stack([inverse.ravel(), np.tile(np.arange(len(truth)), len(at))]), axis=1
+        )
+        samples = np.bincount(pairs[0], minlength=len(places))
+        for i, place in enumerate(places.tolist()):
+            cell = counts.setdefault(place, [[0.0, 0.0, 0] for _ in judged])
+            cell[number] = [count[i], doubted[i], int(samples[i])]
+    out = []
+    for place, cell in sorted(counts.items()):
+        flat = [x if j != 1 or doubts is not None else None for c in cell for j, x in enumerate(c)]
+        out.append([place // k, place % k, *flat])
+    return out
+
+
+# ---- words
+
+
+def list_notes(
+    judged: list[JudgedModel], out: dict, tested: int, doubts: np.ndarray | None
+) -> list[str]:
+    """Say how the numbers are to be read, and what is left out."""
+    notes = [
+        "Right is what agrees with the validation label as it stands now; labels err, too.",
+        "Intervals take samples as independent: where several are of one patient or scene, they are too narrow.",
+    ]
+    if out["unseen"]:
+        who = "the model has not" if len(judged) == 1 else "not both models have"
+        few = format_count(out["unseen"], "validation sample", "is", "are")
+        notes.append(f"{few} left out: {who} predicted them.")
+    if doubts is None:
+        notes.append("Which errors are of doubted labels takes a scan.")
+    elif any(one.model.name == "probe" for one in judged):
+        notes.append(
+            "The live probe doubts every label that it gets wrong, unless somebody has reviewed it or a "
+            "class has too few samples to judge."
+        )
+    if any(len(one.said) > 1 for one in judged):
+        notes.append("Counts are means over seeds.")
+    if all(len(one.said) == 1 for one in judged):
+        notes.append("One run speaks of itself, not of its recipe.")
+    if len(judged) > 1:
+        notes.append(
+            f"Differences are paired; better and worse allow for all {format_count(tested, 'class')} tested "
+            f"(Holm), and under {FEW} samples a class is not tested. Intervals are 95 % each, for one "
+            "look; Review's live effect holds at every look, and the test set proves."
+        )
+    return notes
