@@ -186,7 +186,7 @@ class Bench(Store):
     def views(self) -> pd.DataFrame:
         """List the saved views, the oldest first.
 
-        Frame name, where, sort, search, words, who, saved.
+        Frame name, where, sort, search, words, who, saved, to (whom it is assigned, "": nobody).
         """
         from assay.curation.filtering.views import list_views
 
@@ -216,6 +216,36 @@ class Bench(Store):
         from assay.curation.filtering.views import remove_view
 
         return remove_view(self, name, who or getpass.getuser())
+
+    def assign(
+        self,
+        to: str,
+        where: str = "",
+        sort: str = "",
+        search: str = "",
+        name: str = "",
+        who: str = "",
+        samples: Iterable[str] | None = None,
+    ) -> dict:
+        """Assign what a condition finds, or `samples`, to a person who reviews it.
+
+        It is saved as a view that keeps its samples. Returns {batch, name, to, samples, reviewed, left_out,
+        replaced}: see assignments.assign_samples.
+        """
+        from assay.curation.filtering.assignments import assign_samples
+
+        asked = dict(where=where, sort=sort, search=search)
+        by = who or getpass.getuser()
+        return assign_samples(self, self.sample_table(), to, asked, by, name, samples)
+
+    def assignments(self, to: str | None = None) -> pd.DataFrame:
+        """List what is assigned to people, or to one, and how much of it is reviewed.
+
+        Frame name, to, where, samples, reviewed, who, saved.
+        """
+        from assay.curation.filtering.assignments import list_assignments
+
+        return list_assignments(self, to)
 
     def findings(self, version: str = "HEAD") -> pd.DataFrame:
         """Tabulate every kept sample's scores and flags, in Datalab's columns.
@@ -520,6 +550,16 @@ class Bench(Store):
         from assay.curation.versioning.changes import undo_batch
 
         return undo_batch(self, batch, who)
+
+    def undo_own(self, who: str, redo: bool = False, name: str | None = None) -> dict:
+        """Undo the last act of one person, or redo what they undid last.
+
+        Nobody else's act is taken back. Returns {batch, undone, words, samples, n, restored, left_alone, passed,
+        seq, rescored}: see own_acts.undo_own.
+        """
+        from assay.curation.versioning.own_acts import undo_own
+
+        return undo_own(self, who, redo, name) | dict(rescored=self.rescore())
 
     def redo(self, who: str = "") -> dict:
         """Redo what the last undo or revert took away.

@@ -252,13 +252,14 @@ def append_undo(
     why: str,
     who: str,
     name: str | None = None,
+    batch: str | None = None,
 ) -> dict:
     """Append what a plan undoes or redoes as a batch.
 
-    Returns {batch (None where it is nothing), restored, left_alone}.
+    batch: its name, made up by default. Returns {batch (None where it is nothing), restored, left_alone}.
     """
     rows = undo.undo_edits(plan, kind, why)
-    batch = new_batch(name or kind) if len(rows) else None
+    batch = (batch or new_batch(name or kind)) if len(rows) else None
     if batch:
         bench.append(con, rows, batch, who)
     return dict(batch=batch, restored=len(rows), left_alone=len(plan) - len(rows))

@@ -324,15 +324,15 @@ def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
     page.locator(".field.grow input").fill("flagged")
     page.keyboard.press("Enter")
     shown(page, n)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Overview").click()
+    page.locator(".assay-frame nav a", has_text="Overview").click()
     page.locator(".assay-cards").wait_for(timeout=60_000)
     assert not page.locator(ROOT).count() and "q=" not in page.url
     page.go_back()
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
     shown(page, n)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Overview").click()
+    page.locator(".assay-frame nav a", has_text="Overview").click()
     page.locator(".assay-cards").wait_for(timeout=60_000)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Browse").click()
+    page.locator(".assay-frame nav a", has_text="Browse").click()
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
     shown(page, len(bench.state()))
 

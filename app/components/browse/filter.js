@@ -19,9 +19,7 @@ export class FilterBar {
     this.size = make("input", { type: "range", min: "32", max: "320", step: "8", "aria-label": "size of the pictures", title: "size of the pictures" });
     this.views = make("select", { "aria-label": "saved views" });
     this.panel = make("button", { class: "icon", title: "facets", "aria-label": "facets", onclick: () => actions.facets() }, icon(ICONS.panel));
-    const { path, text, title } = actions.elsewhere;
-    this.elsewhere = make("a", { class: "elsewhere", text, title, href: path });
-    this.elsewhere.onpointerenter = this.elsewhere.onpointerdown = this.elsewhere.onfocus = () => { this.elsewhere.href = path + location.search; }; // the view as it is then
+    this.elsewhere = actions.elsewhere ? this.linkTo(actions.elsewhere) : null;
     this.help = new SearchHelp({ search: this.search, ...actions });
     const field = make("div", { class: "field search" }, icon(ICONS.search), this.search, this.help.root);
     this.root = make("div", { class: "filter" },
@@ -39,6 +37,11 @@ export class FilterBar {
     this.group.onchange = () => actions.apply({ group: this.group.value });
     this.size.oninput = () => actions.size(Number(this.size.value));
     this.views.onchange = () => actions.openView(this.views.value);
+  }
+  linkTo({ path, text, title }) { // another page that shows the view as it is when somebody goes there
+    const link = make("a", { class: "elsewhere", text, title, href: path });
+    link.onpointerenter = link.onpointerdown = link.onfocus = () => { link.href = path + location.search; };
+    return link;
   }
   sorted(sort) { const found = /^(.*?)(?: (asc|desc))?$/is.exec(sort); return [found[1], (found[2] ?? "asc").toLowerCase()]; }
   typed(e) {

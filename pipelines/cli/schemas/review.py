@@ -187,14 +187,6 @@ class Issues(Output):
     rows: list[Issue] = says("one a sample and kind, worst first")
 
 
-class IssuesKeepOne(Output):
-    """Copies that were dropped."""
-
-    batch: str | None = says("the batch; null where there was nothing to drop")
-    dropped: int = says("samples dropped")
-    groups: int = says("groups of which one was kept")
-
-
 class AuditSheet(Output):
     """A worksheet to judge labels blind."""
 
