@@ -1,16 +1,18 @@
 // Review: one picture, one key, the next picture. Pictures are fetched ahead; decisions wait in the browser until they are stored.
 
+import { setWho, undoLast } from "./frame/undo.js";
 import { drawClasses, makeLikely } from "./review/choices.js";
 import { makeDecision } from "./review/decision.js";
 import { drawNeighbours, drawVotes, makeCalledWrong } from "./review/evidence.js";
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
 import { drawEffect } from "./review/live.js";
+import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
-import { ask, hex, makeNote, picture as address } from "./review/server.js";
+import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
 import { gate, nameForm, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 import { why } from "./why.js";
@@ -31,10 +33,9 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = true, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null;
-  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who);
+  let told = false, stopped = false, apart = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
+  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note")), note = makeNote($("note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
-  let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
   drawView = drawTools($("tools"), viewer);
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
@@ -118,6 +119,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   function named() { // somebody has said who they are: what they had decided first counts now
     if (document.activeElement?.matches("input")) document.activeElement.blur(); // and the next key decides
     keys.setReviewer(root.who);
+    setWho(root.who);
     drawKeys();
     if (!root.who || !(unnamed || calling)) return;
     $("who").hidden = true;
@@ -147,6 +149,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   function store(item, decision, pressed) {
     item.batch = `edit-${hex(6)}`;
     item.decision = decision;
+    apart = false;
     wrong.settle(item.sample, decision);
     pace.decided(performance.now());
     past.made(item);
@@ -157,6 +160,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       past.taken(item, { ...item.decision, said: item.said });
       pace.taken();
       outbox.add({ batch: item.batch }, pressed);
+      item.was = item.batch;
       item.batch = item.said = null;
       wrong.restore(item.sample, item.decision);
       see.undone(item);
@@ -164,14 +168,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     }
     show(pressed);
   }
-  function undo(pressed) {
+  const stored = async () => { while (outbox.size() && !stopped) await new Promise((r) => setTimeout(r, 30)); };
+  function undo(pressed) { // the last one of this page at once; what was done elsewhere since, as the bar does
     const item = past.newest();
-    if (!item) return note("Nothing was decided on this page that could be taken back. History has what is older.");
+    if (!item || apart) return undoLast({ before: stored });
     const { name, said } = item;
     takeBack([item], pressed);
     note(`Taken back: ${name} was ${said}.`);
   }
   function redo(pressed) {
+    if (apart || !(past.newest() || past.hasUndone())) return undoLast({ redo: true, before: stored });
     const one = past.nextUndone();
     if (!one || one.item.batch) return note("Nothing is left to decide again.");
     const { said, ...decision } = one.decision;
@@ -179,6 +185,15 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     store(one.item, decision, pressed);
     step(pressed);
     note(`Decided again: ${one.item.name} is ${said}.`);
+  }
+  function undone({ detail }) { // by the bar: one of this page's is shown again
+    if (detail.failed) return;
+    for (const item of trail.filter((i) => detail.undone.includes(detail.redo ? i.was : i.batch))) {
+      if (detail.redo) { item.batch = item.was; past.made(item); } else { past.taken(item, { ...item.decision, said: item.said }); item.was = item.batch; item.batch = item.said = null; see.undone(item); at = trail.indexOf(item); }
+    }
+    wanted = Math.max(wanted, detail.seq);
+    show();
+    follow(null);
   }
   function step(pressed) {
     if (trail[at]) at++;
@@ -214,8 +229,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (!near) return note("There is no labelled neighbour to compare with.");
     if (!viewer.comparing()) viewer.compare(address(near.sample), `the nearest neighbour, labelled ${near.label}`);
   }
-  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo });
-  const release = () => { if (viewer.comparing()) viewer.compare(null); };
+  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo }), release = () => { if (viewer.comparing()) viewer.compare(null); };
 
   // ---- drawing
 
@@ -230,6 +244,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
     draw();
@@ -266,15 +281,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }
   function countDone() { return trail.filter((i) => i.batch).length; }
-  const note = makeNote($("note"));
-  function tell(e) {
-    $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message;
+  function tell(e) { $("problem").textContent = describeFault(e); }
+  function setClasses(names) {
+    keys.setClasses(classes = names);
+    drawKeys();
+    notes.load().then(() => { if (!stopped) { keys.setTeam(notes.keys()); drawKeys(); notes.guide($, trail[at]); } });
   }
-  function setClasses(names) { classes = names; keys.setClasses(names); drawKeys(); }
   function drawKeys() {
     for (const kbd of root.querySelectorAll("kbd[data-act]")) kbd.textContent = keys.ofAct(kbd.dataset.act).slice(0, 1).map(nameKey).join("");
     likely.setKeys(keys);
-    drawClasses($("classes"), $("names"), classes, keys, (label, pressed) => decide("label", label, pressed));
+    drawClasses($("classes"), $("names"), classes, { keys, notes, choose: (label, pressed) => decide("label", label, pressed) });
   }
 
   for (const name of ["suggested", "given", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
@@ -283,8 +299,9 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     (label, pressed) => { if (!decide("label", label, pressed, true)) return false; setClasses([...classes, label]); return true; });
   $("do-compare").onpointerdown = compare;
   const listeners = [[document, "keydown", key, true], [document, "keyup", release, true], [document, "pointerup", release, true],
-    [window, "blur", release, false], [window, "online", () => outbox.send(), false]];
+    [window, "blur", () => { release(); apart = true; }, false], [window, "assay:undone", undone, false], [window, "online", () => outbox.send(), false]];
   for (const [where, what, work, early] of listeners) where.addEventListener(what, work, early);
+  setWho(root.who);
   drawKeys();
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide
   wrong.load().then((some) => Promise.all(some.map(([sample, by]) => queueNext(sample, "", by)))).catch(tell).then(() => { asking = false; more(); }); // what was called wrong comes first
@@ -292,7 +309,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   follow(null);
   return { named, stop() {
     stopped = true;
-    for (const part of [outbox, press, see, viewer]) part.stop();
+    for (const part of [outbox, press, see, viewer, notes]) part.stop();
     for (const [where, what, work, early] of listeners) where.removeEventListener(what, work, early);
   } };
 }

@@ -29,7 +29,6 @@ from assay.app.server.sample_details import describe_sample
 from assay.app.server.selected import find_seeds, write_table
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
-from assay.curation.features.scan_settings import is_scanned
 from assay.curation.filtering.likeness import EmbedText, add_words
 
 PICTURE = "picture:"  # before what stands for one that was dropped in
@@ -122,9 +121,6 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def position(request: Request) -> dict:
         since = parse_whole_number(request.query_params.get("since", "0"), "since")
-        review = session()
-        if review.seq < 0 and is_scanned(review.bench):
-            review.request_rescore()  # while nobody waits, so that the first act need not
         found = session().bench.rows(
             """select who, count(distinct sample) filter (sample <> ''), max(seq) from edits
             where seq > ? group by who order by 2 desc""",

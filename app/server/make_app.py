@@ -27,8 +27,12 @@ from starlette.routing import Route
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
 from assay.app.server.called_wrong import list_called_wrong
+from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.duplicates_routes import make_duplicates_routes
 from assay.app.server.early_page import write_early_page
+from assay.app.server.frame_routes import make_frame_routes
+from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
 from assay.app.server.models_routes import make_models_routes
@@ -53,8 +57,10 @@ STREAMLIT_SETTINGS = {
 }
 
 
-def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]) -> st.App:
-    """Make the ASGI app of the bench in `path`."""
+def make_app(
+    path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
+) -> tuple[st.App, FrameState]:
+    """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
     from streamlit import config
@@ -69,20 +75,24 @@ def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ..
     # or Streamlit takes the modules in pages/ for scripts, until somebody has opened Overview
     PagesManager.uses_pages_directory = False
 
+    frame = FrameState(lambda: open_session(path))
+
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncIterator[None]:
         threading.Thread(target=warm_up, args=(path,), daemon=True).start()
         yield
+        frame.close()
         keys.delete_own_files()  # here: a signal that ended the server is raised again behind it
         for session in SESSIONS.values():
             session.close()
 
-    return st.App(
+    app = st.App(
         Path(__file__).parents[1] / "main.py",
         lifespan=lifespan,
-        routes=make_routes(path),
+        routes=make_routes(path, frame),
         middleware=[Middleware(AccessCheck, keys=keys, port=port, hosts=hosts)],
     )
+    return app, frame
 
 
 def warm_up(path: str | Path) -> None:
@@ -115,7 +125,7 @@ def read_side(request: Request) -> int:
     return min(LARGEST, max(16, asked))
 
 
-def make_routes(path: str | Path) -> list[Route]:
+def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     """Make the routes of the bench in `path`.
 
     Each works in a thread, so that nobody waits for another's disk.
@@ -238,6 +248,9 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_class_routes(session),
+        *make_frame_routes(session, frame),
         *make_models_routes(session),
         *make_map_routes(session),
+        *make_duplicates_routes(session),
     ]

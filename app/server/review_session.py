@@ -24,13 +24,14 @@ from assay.app.server.thumbnails import Thumbnails
 from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues import disagreements
 from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import incoming, states
+from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
 from assay.curation.versioning.version_names import names_at
 
@@ -177,6 +178,20 @@ class ReviewSession:
             elif batch not in out["refused"]:
                 self.done -= self.samples.get(batch, set())
                 self.queues.mark(self.samples.get(batch, ()), False)
+        return out
+
+    def undo_own(self, who: str, redo: bool, name: str | None) -> dict:
+        """Undo or redo somebody's last act, wherever they made it; the scores follow.
+
+        See own_acts.undo_own.
+        """
+        out = own_acts.undo_own(self.bench, who, redo, name)
+        for batch in out["undone"]:
+            some = self.samples.get(batch, set())
+            self.done = self.done | some if redo else self.done - some
+            self.queues.mark(some, redo)
+        if is_scanned(self.bench):
+            self.request_rescore(out["seq"])
         return out
 
     # ---- the live effect: one at a time, for the newest state

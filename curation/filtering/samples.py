@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.curation.errors import UserError, require_file
 from assay.curation.filtering.columns import SIMILARITY
 from assay.curation.filtering.likeness import Words
@@ -87,3 +89,13 @@ def queue_where(
     queue = queue_found(bench, found, n)
     queue.attrs["notes"] = table.check(where)
     return queue
+
+
+def mark_samples(bench: Bench, where: str) -> np.ndarray | None:
+    """Mark the samples (n,) of which a condition is true; None for no condition."""
+    if not where.strip():
+        return None
+    table = bench.sample_table()
+    wanted = np.zeros(len(table), bool)
+    wanted[table.select(where)] = True
+    return wanted

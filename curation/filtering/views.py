@@ -1,9 +1,12 @@
-"""Saved views: a condition, an order, a search and words under a name."""
+"""Saved views: a condition, an order, a search and words under a name.
+
+One may be assigned to a person: see assignments.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.curation import text
 from assay.curation.errors import UnknownName, UserError
@@ -12,11 +15,13 @@ from assay.curation.storage.interface import Bench
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
 PREFIX = "view:"  # of the rule in the log that saves one
 ASKED = ("where", "sort", "search", "words")
-COLUMNS = ["name", *ASKED, "who", "saved"]
+COLUMNS = ["name", *ASKED, "who", "saved", "to"]
 VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
     where field = 'rule' and value ->> 'name' like 'view:%' group by value ->> 'name' order by 3"""
 
@@ -24,17 +29,23 @@ VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
 def list_views(bench: Bench) -> pd.DataFrame:
     """List the saved views, the oldest first.
 
-    Frame name, where, sort, search, words, who, saved.
+    Frame name, where, sort, search, words, who, saved, to ("": nobody).
     """
     import pandas as pd
 
     rows = []
-    for value, who, ts in bench.rows(VIEWS):
-        rule = json.loads(value)
-        if len(rule) > 1:  # one that was removed or undone has its name alone
-            asked = [rule.get(key, "") for key in ASKED]
-            rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts))
+    for rule, who, ts in read_views(bench):
+        asked = [rule.get(key, "") for key in ASKED]
+        rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts, rule.get("to", "")))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_views(bench: Bench) -> list[tuple[dict[str, Any], str, datetime]]:
+    """Read the rules that save views, with who did and when."""
+    found = [(json.loads(value), who, ts) for value, who, ts in bench.rows(VIEWS)]
+    return [
+        row for row in found if len(row[0]) > 1
+    ]  # one that was removed or undone has its name alone
 
 
 def find_view(bench: Bench, name: str) -> dict[str, str]:

@@ -120,6 +120,21 @@ def test_overview_says_one_thing_to_do(scanned):
 
 
 @pytest.mark.slow
+def test_overview_shows_pictures_of_what_is_to_do_and_of_every_class_and_none_of_test(scanned):
+    state, status = scanned.state(), scanned.status()
+    at = sound(opened(scanned, "overview"))
+    pages = [h.proto.body for h in at.get("html")]
+    todo = next(h for h in pages if "assay-todo" in h)
+    strips = next(h for h in pages if "assay-strips" in h)
+    for kind, n in status["issues"].items():
+        assert kind.replace("_", " ") in todo and f"{n:,}" in todo
+    shown = {s for s in state.index if f"/assay/image/{s}?" in todo + strips}
+    assert set(status["worst"]["label"]) <= shown and len(status["worst"]["label"]) == 4
+    assert len(shown) >= 6 * len(status["classes"])
+    assert set(state["split"][sorted(shown)]) <= {"train", "val"}
+
+
+@pytest.mark.slow
 def test_history_takes_back_what_is_chosen_and_commits(scanned):
     state = scanned.state()
     some = state.index[state.split == "train"][:3]

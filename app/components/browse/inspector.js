@@ -78,7 +78,7 @@ export class Inspector {
     this.picture.alt = said.key;
     const name = make("h2", { text: clip(said.key, 120), title: said.key }), like = make("button", { text: "like this", title: "sort all by likeness to this picture", onclick: () => actions.like([said.sample]) });
     const copy = make("button", { text: "copy id", title: said.sample, onclick: () => navigator.clipboard?.writeText(said.sample) });
-    const parts = [this.large, this.tools, name, make("div", { class: "row" }, said.locked ? null : like, make("button", { text: "zoom (Z)", title: "in a window of its own", onclick: () => this.zoom() }), copy)];
+    const parts = [this.large, this.tools, name, make("div", { class: "row" }, said.locked ? null : like, said.label && actions.exemplar ? make("button", { text: "exemplar", title: `make it an exemplar of ${said.label}`, onclick: () => actions.exemplar([said.sample]) }) : null, make("button", { text: "zoom (Z)", title: "in a window of its own", onclick: () => this.zoom() }), copy)];
     const about = [["split", said.split], ["size", `${said.width} × ${said.height}`], ["file", said.uri]];
     if (said.locked) parts.push(make("p", { class: "lock" }, icon(ICONS.lock), make("span", { text: `A ${said.split} sample is locked: its label, scores and issues are shown nowhere, and nobody edits it here.` })));
     else {

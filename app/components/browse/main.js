@@ -1,7 +1,11 @@
 // All samples under one filter, which Browse and Map show each in its middle. The address holds the view; the log holds the acts; here is what lies between.
 
+import { latest, listen } from "../frame/events.js";
+import { setWho } from "../frame/undo.js";
 import { Acts } from "./acts.js";
+import { spell } from "./conditions.js";
 import { count, make, samples } from "./dom.js";
+import { makeExemplars } from "./exemplars.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
 import { Inspector } from "./inspector.js";
@@ -13,7 +17,6 @@ import { SharedSelection } from "./shared_selection.js";
 import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
 const MOST_LIKE = 20; // selected samples whose likes are looked for at once
-const CALM = 3000; // ms between two looks whether somebody else changed the bench
 
 export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
   const root = component.parentElement.querySelector(selector), { who, proposal } = component.data;
@@ -27,7 +30,7 @@ export function start(component, selector, Middle) { // as Streamlit starts it: 
 // Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
 // takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
 export function browse(root, component, Middle) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false;
   const home = location.pathname;
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const drawSelection = () => { acts.draw(); middle.draw(); }, selection = new Selection(() => { drawSelection(); shared.publish(); });
@@ -35,8 +38,8 @@ export function browse(root, component, Middle) {
   const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => outside.picture(name), choose: () => outside.choose() });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
   const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, enlarge: () => inspector.zoom(), painted, view: () => wanted, set: () => now, inspecting: () => (inspector.root.hidden ? null : inspector.id), get stopped() { return stopped; } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
-  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
+  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const frame = make("div", { class: "middle" }, middle.root, empty);
@@ -140,20 +143,24 @@ export function browse(root, component, Middle) {
     offline.hidden = !yes;
     offline.textContent = yes ? "The server cannot be reached; trying again. What you selected and filtered stays." : "";
   }
-  async function look() { // has somebody else changed the bench?
-    while (!stopped) {
-      await new Promise((r) => setTimeout(r, CALM));
-      if (stopped || document.hidden || acts.sending || !now) continue;
-      try {
-        const said = await ask(`/assay/position?since=${known}`);
-        away(false);
-        if (said.seq <= known || acts.sending) continue;
-        known = said.seq;
-        await load(view, { keep: true, silent: true });
-        const people = said.by.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
-        acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
-      } catch (e) { if (!(e instanceof Refused)) away(true); }
-    }
+  async function noticed(state, gone) { // somebody else changed the bench, or the server is away
+    if (stopped || looking || document.hidden || acts.sending || !now) return;
+    away(gone);
+    if (gone || state.seq <= known) return;
+    looking = true;
+    try {
+      const said = await ask(`/assay/position?since=${known}`);
+      known = Math.max(known, said.seq);
+      await load(view, { keep: true, silent: true });
+      const others = said.by.filter(([who]) => who !== root.who), people = others.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
+      if (others.length) acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
+    } catch (e) { if (!(e instanceof Refused)) away(true); } finally { looking = false; }
+  }
+  const seen = () => { if (latest()) noticed(latest(), false); };
+  function undone(e) { // by the bar, wherever the act was made: the set as it stands now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    stored(e.detail).then(() => acts.undone(e.detail));
   }
   function askName(then) { // everybody may look; who decides is asked with the first decision
     const input = make("input", { placeholder: "your name", maxlength: "300", autocomplete: "name", "aria-label": "your name" });
@@ -165,6 +172,7 @@ export function browse(root, component, Middle) {
       const who = input.value.trim();
       if (!who) return input.focus();
       root.who = who;
+      setWho(who);
       names.hidden = true;
       component().setTriggerValue("named", who);
       then();
@@ -188,6 +196,10 @@ export function browse(root, component, Middle) {
       const left = [locked ? `${count(locked)} of test or guard left out` : "", selection.size > rows.length ? `the first ${rows.length} of ${count(selection.size)} selected` : ""].filter(Boolean);
       acts.say(`the likest of ${samples(ids.length)} come first${left.length ? `: ${left.join(", ")}` : ""}`);
     } catch (e) { acts.say(`not looked for: ${e.message}. ${e.hint ?? ""}`); }
+  }
+  async function exemplar(ids) { // one sample, or the first six that are selected
+    const said = ids ? { ids } : await ask("/assay/ids", { table: now.table, only: selection.rows().slice(0, 6) }).catch(() => ({ ids: [] }));
+    makeExemplars(said.ids, { acts, who: () => root.who, askName });
   }
   function showExport() { drawExport(acts, { view, given: root.given, of: now.of, total: now.total }); }
   async function saveView() {
@@ -242,7 +254,6 @@ export function browse(root, component, Middle) {
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
     const typing = e.target.closest?.("input, textarea, select, [contenteditable]");
-    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
     else if (!inspector.root.hidden && inspector.key(e)) e.preventDefault();
@@ -258,6 +269,8 @@ export function browse(root, component, Middle) {
   window.addEventListener("popstate", back, true);
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
-  look();
-  return { settle() { middle.relayout(); }, stop() { stopped = true; shared.stop(); middle.stop(); inspector.stop(); outside.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  const end = listen(noticed);
+  document.addEventListener("visibilitychange", seen);
+  window.addEventListener("assay:undone", undone);
+  return { settle() { middle.relayout(); }, stop() { stopped = true; end(); shared.stop(); middle.stop(); inspector.stop(); outside.stop(); document.removeEventListener("keydown", keys); document.removeEventListener("visibilitychange", seen); window.removeEventListener("assay:undone", undone); window.removeEventListener("popstate", back, true); } };
 }

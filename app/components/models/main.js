@@ -4,6 +4,7 @@ import { clip, count, make } from "../browse/dom.js";
 import { FilterBar } from "../browse/filter.js";
 import { COLOURS } from "../browse/paint.js";
 import { ask, patiently, Refused } from "../browse/server.js";
+import { listen } from "../frame/events.js";
 import { readAddress, writeAddress } from "./address.js";
 import { ClassTable } from "./classes.js";
 import { ModelList } from "./list.js";
@@ -12,7 +13,7 @@ import { amount, difference, interval, whisker } from "./numbers.js";
 import { Pictures } from "./pictures.js";
 import { browseLink, conditionsOf } from "./sets.js";
 
-const CALM = 4000, SHOWS = { count: "counts", share: "share of row", change: "change, B − A" }; // of A, but for the change
+const SHOWS = { count: "counts", share: "share of row", change: "change, B − A" }; // of A, but for the change
 
 export function models(root, component) {
   let view = readAddress(), said = null, list = null, asked = 0, stopped = false, colours = new Map(), from = null, around = "", most = FEW;
@@ -136,21 +137,15 @@ export function models(root, component) {
     e.stopImmediatePropagation();
     load(readAddress(), { silent: true });
   }
-  async function look() { // labels and models as they stand now
-    while (!stopped) {
-      await new Promise((r) => setTimeout(r, CALM));
-      if (stopped || document.hidden || !list || root.classList.contains("busy")) continue;
-      try {
-        const heard = await ask(`/assay/position?since=${list.seq}`);
-        away(false);
-        if (heard.seq > list.seq && !stopped) await load(view, { silent: true });
-      } catch (e) { if (!(e instanceof Refused)) away(true); }
-    }
+  async function noticed(state, gone) { // labels and models as they stand now
+    if (stopped || document.hidden || !list || root.classList.contains("busy")) return;
+    away(gone);
+    if (!gone && state.seq > list.seq) await load(view, { silent: true });
   }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
   patiently(() => ask("/assay/browse"), away, () => stopped).then(({ classes }) => { colours = new Map(classes.map(([c, colour], i) => [c, colour ?? COLOURS[i % COLOURS.length]])); pictures.grid.recolour(); }).catch(() => {});
   load(view, { replace: true });
-  look();
-  return { stop() { stopped = true; pictures.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  const end = listen(noticed);
+  return { stop() { stopped = true; end(); pictures.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }
