@@ -190,7 +190,9 @@ class BrowseView:
         order = self.find_order(digest)
         part = order.positions[page * TILES : (page + 1) * TILES]
         snapshot = self.refresh().snapshot
-        captions = {c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns}
+        captions = {
+            c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
+        }
         return dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
 
     def read_pictured(self, positions: np.ndarray) -> pd.DataFrame:

@@ -38,7 +38,9 @@ TAGS = """
 select sample, list(name order by name) as tags from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
     from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true' group by sample"""
-FEW = 20_000  # samples that were edited since, of which a state is brought forward and not read anew
+FEW = (
+    20_000  # samples that were edited since, of which a state is brought forward and not read anew
+)
 MOST_KEPT = 6  # states that a bench remembers
 
 
