@@ -11,6 +11,7 @@ import streamlit as st
 
 from assay.app.server.review_session import open_session
 from assay.app.ui.banners import draw_banners
+from assay.app.ui.frame import draw_frame
 from assay.app.ui.style import ICON, STYLE
 from assay.app.ui.widgets import draw_page
 
@@ -37,6 +38,7 @@ PAGES = [
     make_page("review", "Review", "rate_review"),
     make_page("map", "Map", "scatter_plot"),
     make_page("models", "Models", "stacked_line_chart"),
+    make_page("duplicates", "Duplicates", "filter_none"),
     make_page("gaps", "Gaps", "join_inner"),
     make_page("classes", "Classes", "label"),
     make_page("experiments", "Experiments", "science"),
@@ -45,5 +47,8 @@ PAGES = [
 ]
 if who := st.query_params.get("who"):
     st.session_state["who"] = who  # a link to another page takes no query along
-st.session_state["pages"] = {p.url_path or "overview": p for p in PAGES}
-st.navigation(PAGES, position="top").run()
+pages = {p.url_path or "overview": p for p in PAGES}
+st.session_state["pages"] = pages
+page = st.navigation(PAGES, position="hidden")
+draw_frame(bench, pages, page.url_path or "overview")
+page.run()

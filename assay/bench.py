@@ -19,11 +19,15 @@ from assay.progress import line_printer, progress_bar
 from assay.python_hints import translate_hint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
 
+    from assay.curation.filtering.likeness import Words
     from assay.curation.storage.interface import Tell
     from assay.fiftyone_app import FiftyOneApp
+    from assay.pipelines.embedders.text import Texts
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
@@ -311,6 +315,29 @@ class Bench(curation.Bench):
 
         return embed_picture(self, raw)
 
+    def samples(
+        self,
+        where: str = "",
+        sort: str = "",
+        limit: int | None = None,
+        search: str = "",
+        like: Iterable[str | bytes | Path | Words] = (),
+        columns: Iterable[str] | None = None,
+        words: str = "",
+        text_embedder: str | Texts | None = None,
+    ) -> pd.DataFrame:
+        """Find samples: by a condition, a search, likeness or words, sorted.
+
+        words: what the pictures show, read by text_embedder: the text half of the image-text model that the bench was
+        scanned with, "package.module:function" or a function from a list of texts to vectors (n, d); the best come
+        first, and `similarity` is the cosine. For the others see curation.Bench.samples.
+        """
+        from assay.curation.filtering.likeness import add_words
+        from assay.pipelines.embedders.text import find_text_embedder
+
+        wanted = add_words(like, words, find_text_embedder(text_embedder))
+        return super().samples(where, sort, limit, search, wanted, columns)
+
     def queue(
         self,
         n: int = 200,
@@ -431,15 +458,43 @@ class Bench(curation.Bench):
 
         return Frame.of(suggest_samples(self, n), self, draw_candidates)
 
-    def keep_one(self, kind: str = "near_duplicate", who: str = "") -> dict:
-        """Drop all but one of each group of copies, as one batch."""
-        from assay.curation.issues.duplicates import drop_copies
+    def duplicates(self, where: str = "", exact: bool = False) -> pd.DataFrame:
+        """List groups of copies: see tabulate_groups.
 
-        if kind not in ("near_duplicate", "exact_duplicates"):
-            raise UserError(
-                f"expected near_duplicate or exact_duplicates, found {kind!r}", "name one of them"
-            )
-        return drop_copies(self, kind, who or getpass.getuser())
+        where: groups that hold a sample of which this is true. exact: those with the same bytes alone.
+        """
+        from assay.curation.filtering.samples import mark_samples
+        from assay.curation.issues.duplicate_groups import tabulate_groups
+
+        return tabulate_groups(self, exact, mark_samples(self, where))
+
+    def plan_keep_best(self, where: str = "", exact: bool = False) -> dict:
+        """Say what keep_best would do: {dropped, kept, groups, locked}."""
+        from assay.curation.filtering.samples import mark_samples
+        from assay.curation.issues.keep_best import plan_state
+
+        return plan_state(self, self.state(), exact, mark_samples(self, where)).count()
+
+    def keep_best(self, where: str = "", exact: bool = False, who: str = "") -> dict:
+        """Drop all but the best of each group of copies, as one batch.
+
+        Nothing of test or guard is dropped. A reviewed, a labelled, the largest copy stays; of equals one of val
+        before train before pool. where, exact: as duplicates.
+        """
+        from assay.curation.filtering.samples import mark_samples
+        from assay.curation.issues.keep_best import keep_best
+
+        return keep_best(self, who or getpass.getuser(), exact, mark_samples(self, where))
+
+    def not_copies(self, samples: Sequence[str], of: Sequence[str] = (), who: str = "") -> dict:
+        """Store that samples are no copies of each other, or none of those in `of`.
+
+        It lasts through later scans: see mark_not_copies.
+        """
+        from assay.curation.issues.not_copies import mark_not_copies
+
+        ids, others = ([s] if isinstance(s, str) else s for s in (samples, of))
+        return mark_not_copies(self, ids, who or getpass.getuser(), others)
 
     def triggers(self) -> pd.DataFrame:
         """List the questions that every import is asked."""
@@ -737,14 +792,22 @@ class Bench(curation.Bench):
 
     # ---- what comes out, and care
 
-    def app(self, port: int = 8501, host: str = "127.0.0.1", *, browser: bool = False) -> Workbench:
+    def app(
+        self,
+        port: int = 8501,
+        host: str = "127.0.0.1",
+        *,
+        browser: bool = False,
+        text_embedder: str = "",
+    ) -> Workbench:
         """Open the workbench in a process of its own; `stop` ends it.
 
+        text_embedder: package.module:function, with which Browse looks for pictures by words.
         Returns it: its url opens once, link() makes another; a notebook shows it as a link.
         """
         from assay.workbench import open_workbench
 
-        return open_workbench(self, host, port, browser)
+        return open_workbench(self, host, port, browser, text_embedder)
 
     def fiftyone(
         self,
@@ -891,14 +954,15 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app audit batches blame check classes clusters commit "
-    "commits compare dataset diff disagreements edit edit_class embeddings experiment export "
-    "export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc guard "
-    "import_classes issues keep_one label_issues log map mend_sources merge plan_experiment "
+    "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
+    "classes clusters commit commits compare dataset diff disagreements duplicates edit "
+    "edit_class embeddings exemplars experiment export export_corrections export_fiftyone "
+    "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
+    "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
-    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule rules "
-    "run_triggers runs samples save_view scan set_rule similar split split_class sql start_experiment state status "
-    "suggest triggers undo views write_sheet"
+    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
+    "rules run_triggers runs samples save_view scan set_rule similar split split_class split_off "
+    "sql start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

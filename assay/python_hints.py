@@ -23,7 +23,7 @@ PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value
 VARIANTS = {
     "add": {"--dry-run": "preview"},
     "export": {"--patch": "export_corrections", "--in-place": "mend_sources"},
-    "issues": {"--keep-one": "keep_one"},
+    "duplicates": {"--keep-best": "keep_best", "--not-copies": "not_copies"},
     "views": {"--save": "save_view", "--remove": "remove_view"},
     "fiftyone": {
         "--pull": "pull_fiftyone",

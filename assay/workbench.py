@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class Workbench:
     """The server of a bench's workbench, a process of its own; `stop` ends it."""
 
-    def __init__(self, bench: Bench, host: str, port: int) -> None:
+    def __init__(self, bench: Bench, host: str, port: int, text_embedder: str = "") -> None:
         self.bench, self.host, self.port = bench, host, port
-        self.url, self.process = start_server(bench, "--host", host, "--port", port)
+        reads = ["--text-embedder", text_embedder] if text_embedder else []
+        self.url, self.process = start_server(bench, "--host", host, "--port", port, *reads)
         self._wait_until_open()
 
     def _wait_until_open(self, seconds: float = 60) -> None:
@@ -67,9 +68,11 @@ class Workbench:
         return text if self.process.poll() is None else "The workbench was stopped."
 
 
-def open_workbench(bench: Bench, host: str, port: int, browser: bool) -> Workbench:
+def open_workbench(
+    bench: Bench, host: str, port: int, browser: bool, text_embedder: str
+) -> Workbench:
     """Start the workbench; open the browser, if asked."""
-    opened = Workbench(bench, host, port)
+    opened = Workbench(bench, host, port, text_embedder)
     if browser:
         webbrowser.open(opened.link())
     return opened

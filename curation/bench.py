@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from assay.curation.filtering.likeness import Words
     from assay.curation.filtering.table import SampleTable
     from assay.curation.formats.torch_dataset import TorchDataset
     from assay.curation.versioning.history import Life
@@ -158,7 +159,7 @@ class Bench(Store):
         sort: str = "",
         limit: int | None = None,
         search: str = "",
-        like: Iterable[str | bytes | Path] = (),
+        like: Iterable[str | bytes | Path | Words] = (),
         columns: Iterable[str] | None = None,
     ) -> pd.DataFrame:
         """Find samples: by a condition, words or likeness, sorted.
@@ -185,22 +186,29 @@ class Bench(Store):
     def views(self) -> pd.DataFrame:
         """List the saved views, the oldest first.
 
-        Frame name, where, sort, search, who, saved.
+        Frame name, where, sort, search, words, who, saved, to (whom it is assigned, "": nobody).
         """
         from assay.curation.filtering.views import list_views
 
         return list_views(self)
 
     def save_view(
-        self, name: str, where: str = "", sort: str = "", search: str = "", who: str = ""
+        self,
+        name: str,
+        where: str = "",
+        sort: str = "",
+        search: str = "",
+        who: str = "",
+        words: str = "",
     ) -> dict:
-        """Save a condition, an order and words under a name.
+        """Save a condition, an order and a search under a name.
 
-        It takes the place of a view of that name. Returns {batch, name, replaced}: see views.save_view.
+        words: what an image-text model looks for. It takes the place of a view of that name. Returns {batch, name,
+        replaced}: see views.save_view.
         """
         from assay.curation.filtering.views import save_view
 
-        asked = dict(where=where, sort=sort, search=search)
+        asked = dict(where=where, sort=sort, search=search, words=words)
         return save_view(self, self.sample_table(), name, asked, who or getpass.getuser())
 
     def remove_view(self, name: str, who: str = "") -> dict:
@@ -208,6 +216,36 @@ class Bench(Store):
         from assay.curation.filtering.views import remove_view
 
         return remove_view(self, name, who or getpass.getuser())
+
+    def assign(
+        self,
+        to: str,
+        where: str = "",
+        sort: str = "",
+        search: str = "",
+        name: str = "",
+        who: str = "",
+        samples: Iterable[str] | None = None,
+    ) -> dict:
+        """Assign what a condition finds, or `samples`, to a person who reviews it.
+
+        It is saved as a view that keeps its samples. Returns {batch, name, to, samples, reviewed, left_out,
+        replaced}: see assignments.assign_samples.
+        """
+        from assay.curation.filtering.assignments import assign_samples
+
+        asked = dict(where=where, sort=sort, search=search)
+        by = who or getpass.getuser()
+        return assign_samples(self, self.sample_table(), to, asked, by, name, samples)
+
+    def assignments(self, to: str | None = None) -> pd.DataFrame:
+        """List what is assigned to people, or to one, and how much of it is reviewed.
+
+        Frame name, to, where, samples, reviewed, who, saved.
+        """
+        from assay.curation.filtering.assignments import list_assignments
+
+        return list_assignments(self, to)
 
     def findings(self, version: str = "HEAD") -> pd.DataFrame:
         """Tabulate every kept sample's scores and flags, in Datalab's columns.
@@ -418,14 +456,15 @@ class Bench(Store):
         colour: str | None = None,
         guideline: str | None = None,
         parent: str | None = None,
+        key: str | None = None,
     ) -> dict:
-        """Add a class to the list: its colour, guideline, parent.
+        """Add a class to the list: its colour, key, guideline, parent.
 
         Returns {batch, added, alike, near}: see class_changes.add_class.
         """
         from assay.curation.versioning.class_changes import add_class
 
-        about = dict(colour=colour, guideline=guideline, parent=parent)
+        about = dict(colour=colour, key=key, guideline=guideline, parent=parent)
         return add_class(self, name, who or getpass.getuser(), **about)
 
     def edit_class(
@@ -435,15 +474,39 @@ class Bench(Store):
         colour: str | None = None,
         guideline: str | None = None,
         parent: str | None = None,
+        key: str | None = None,
+        exemplars: str | Iterable[str] | None = None,
     ) -> dict:
-        """Change the colour, guideline or parent of a class.
+        """Change the colour, key, guideline, exemplars or parent of a class.
 
-        Returns {batch, name, colour, guideline, parent, order}: see class_changes.edit_class.
+        exemplars: ids of up to six of its samples; () takes them away. Returns {batch, name, order,
+        colour, ...}: see class_changes.edit_class.
         """
         from assay.curation.versioning.class_changes import edit_class
 
-        about = dict(colour=colour, guideline=guideline, parent=parent)
-        return edit_class(self, name, who or getpass.getuser(), **about)
+        if exemplars is not None and not isinstance(exemplars, str):
+            exemplars = " ".join(exemplars)
+        about = dict(colour=colour, key=key, guideline=guideline, parent=parent)
+        return edit_class(self, name, who or getpass.getuser(), exemplars=exemplars, **about)
+
+    def move_class(self, name: str, before: str | None = None, who: str = "") -> dict:
+        """Move a class before another one in the list, or to its end.
+
+        Returns {batch, name, place, of}: see class_order.move_class.
+        """
+        from assay.curation.versioning.class_order import move_class
+
+        return move_class(self, name, who or getpass.getuser(), before)
+
+    def exemplars(self) -> dict[str, list[str]]:
+        """List up to six exemplars of every class: {name: ids}.
+
+        Those that somebody chose, else its most typical train samples: see
+        exemplars.list_exemplars.
+        """
+        from assay.curation.review.exemplars import list_exemplars
+
+        return list_exemplars(self)
 
     def split_class(
         self, name: str, into: Iterable[str], who: str = ""
@@ -455,6 +518,17 @@ class Bench(Store):
         from assay.curation.review.splitting import split_class
 
         return split_class(self, name, into, who or getpass.getuser())
+
+    def split_off(
+        self, name: str, into: str, samples: Iterable[str], who: str = "", dry: bool = False
+    ) -> dict:
+        """Move samples of a class to another one, as one batch.
+
+        Returns {batch, name, into, added, samples, ...}: see splitting.split_off.
+        """
+        from assay.curation.review.splitting import split_off
+
+        return split_off(self, name, into, samples, who or getpass.getuser(), dry)
 
     def import_classes(self, table: str | Path | list[dict], who: str = "") -> dict:
         """Declare the classes of a table, in its order.
@@ -476,6 +550,16 @@ class Bench(Store):
         from assay.curation.versioning.changes import undo_batch
 
         return undo_batch(self, batch, who)
+
+    def undo_own(self, who: str, redo: bool = False, name: str | None = None) -> dict:
+        """Undo the last act of one person, or redo what they undid last.
+
+        Nobody else's act is taken back. Returns {batch, undone, words, samples, n, restored, left_alone, passed,
+        seq, rescored}: see own_acts.undo_own.
+        """
+        from assay.curation.versioning.own_acts import undo_own
+
+        return undo_own(self, who, redo, name) | dict(rescored=self.rescore())
 
     def redo(self, who: str = "") -> dict:
         """Redo what the last undo or revert took away.

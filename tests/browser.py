@@ -54,8 +54,8 @@ def free_port():
 class Workbench:
     """`assay app` on a bench; `kill` is a real kill, `start` starts it again on the same port."""
 
-    def __init__(self, bench, port=None):
-        self.bench, self.port = bench, port or free_port()
+    def __init__(self, bench, port=None, *options):
+        self.bench, self.port, self.options = bench, port or free_port(), options
         self.url, self.cookie = f"http://127.0.0.1:{self.port}", f"assay-{self.port}={TOKEN}"
 
     def start(self):
@@ -69,6 +69,7 @@ class Workbench:
             "--port",
             str(self.port),
             "--no-browser",
+            *self.options,
         ]
         quiet = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.keys = AccessKeys(self.bench)
@@ -166,8 +167,8 @@ def stored(page):
 
 
 @contextmanager
-def workbench(bench):
-    running = Workbench(bench).start()
+def workbench(bench, *options):
+    running = Workbench(bench, None, *options).start()
     try:
         yield running
     finally:

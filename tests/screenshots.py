@@ -134,6 +134,14 @@ def tab(name, there="[role=tabpanel]:visible"):
     return go
 
 
+def splitting(page):
+    page.locator("[data-part=pictures]").first.click()
+    page.locator(".picker .strip img").first.wait_for()
+    page.locator(".picker section input").first.check()
+    page.get_by_label("the class that they go to").fill("a new class")
+    page.locator(".plan", has_text="new class").wait_for()
+
+
 def session(page):
     page.locator("details summary").first.click()
     page.locator("details .assay-sheet img").first.wait_for()
@@ -158,8 +166,11 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "circled": ("map", ".assay-map[data-painted]", circled),
     "models": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", None),
     "confused": ("models?a=v1/mlp&b=v2/mlp", ".assay-models[data-ready]", confused),
-    "gaps": ("gaps", ".assay-sheet img", None),
-    "next": ("gaps", ".assay-sheet img", tab("Label these next", ".assay-grid:visible .many img")),
+    "duplicates": ("duplicates", ".assay-duplicates .copy img", None),
+    "gaps": ("gaps", ".assay-gap-bar", None),
+    "next": ("gaps", ".assay-gap-bar", tab("Label these next", ".assay-grid:visible .many img")),
+    "classes": ("classes", ".assay-classes[data-fresh=true] li[data-name]", None),
+    "splitting": ("classes", ".assay-classes[data-fresh=true] li[data-name]", splitting),
     "experiments": ("experiments", "nav[aria-label=Contents]", None),
     "audit": ("audit", ".assay-blind img", None),
     "history": ("history", ".assay-timeline", None),

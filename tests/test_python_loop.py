@@ -235,8 +235,8 @@ def test_copies_and_triggers_have_their_verbs(tmp_path):
     copies = found[found["split"] == "train"].head(5).assign(id=lambda f: "copy-" + f.id)
     bench = bench_of(pd.concat([found, copies], ignore_index=True), tmp_path)
     bench.scan(embedder="pixels", progress=False)
-    assert bench.keep_one("exact_duplicates", who="ann")["dropped"] == 5
-    assert bench.keep_one("exact_duplicates", who="ann")["batch"] is None
+    assert bench.keep_best(exact=True, who="ann")["dropped"] == 5
+    assert bench.keep_best(exact=True, who="ann")["batch"] is None
     bench.add_trigger("wide", query="select id from samples where width > 0")
     later = digits(260, wrong=0).tail(20)
     bench.add(later.drop(columns="truth").set_index("id"), name="later", progress=False,
@@ -427,8 +427,8 @@ def test_hints_are_python_here_and_shell_commands_there(bench):
         ("assay undo edit-8caf9f6b7cc4", "bench.undo('edit-8caf9f6b7cc4')"),
         ("assay log --batches", "bench.batches()"),
         (
-            "assay issues --kind near_duplicate --keep-one",
-            "bench.keep_one(kind='near_duplicate')",
+            "assay duplicates --exact --keep-best",
+            "bench.keep_best(exact=True)",
         ),
         ("assay check --repair", "bench.check(repair=True)"),
         ("assay revert --since v1", "bench.revert(since='v1')"),
@@ -546,13 +546,16 @@ ELSEWHERE = {
     "views --remove": "bench.remove_view(name)",
     "views --where": "bench.save_view(name, where)",
     "views --sort": "bench.save_view(name, sort=...)",
+    "samples --like-words": "words",
+    "views --like-words": "bench.save_view(name, words=...)",
     "views --search": "bench.save_view(name, search=...)",
     "views --who": "bench.save_view(name, who=...)",
     "app --new": "assay.create(path)",
     "app --link": "Workbench.link()",
     "app --no-browser": "bench.app(browser=...)",
-    "issues --who": "bench.keep_one(kind, who)",
-    "issues --keep-one": "bench.keep_one(kind, who)",
+    "duplicates --who": "bench.keep_best(who=...)",
+    "duplicates --keep-best": "bench.keep_best()",
+    "duplicates --not-copies": "bench.not_copies(samples)",
     "reviewers --who": "bench.set_rule(value, who)",
     "reviewers --rule": "bench.set_rule(value, who)",
     "log --batches": "bench.batches()",

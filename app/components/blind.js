@@ -1,6 +1,9 @@
 // One image under its number, one key for its class; an answer is stored before the next image comes, and can be taken back.
 
 import { gate, keysOf, load, presses, typed } from "./seen.js";
+import { closeUp, drawTools, makeViewer } from "./viewer.js";
+
+const ZOOM = { "+": "closer", "=": "closer", "-": "farther", ".": "fit" }; // keys that are no class's
 
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-blind");
@@ -16,12 +19,16 @@ function blind(root, component) {
   const order = [...rows.filter((row) => said.has(row)), ...rows.filter((row) => !said.has(row))];
   let classes = component.data.classes, keys = keysOf(classes, "nuty"), at = said.size, busy = false, stopped = false;
   const picture = (row) => { if (!pictures.has(row)) { const img = load(`/assay/audit/${audit}/${row}?side=512`); img.alt = `row ${row}`; pictures.set(row, img); } return pictures.get(row); };
+  let drawView = () => {};
+  const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) }); // nothing to compare with: the audit is blind
+  drawView = drawTools($("tools"), viewer);
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => one(() => takeBack(some)) });
 
   function show() {
     if (at === order.length && said.size < at) at = order.findIndex((row) => !said.has(row)); // what was passed by
     const row = order[at];
     see.show(row === undefined ? null : picture(row));
+    viewer.show(row === undefined ? null : picture(row), row === undefined ? null : closeUp(picture(row).src));
     order.slice(at + 1, at + 8).forEach(picture);
     $("count").textContent = row === undefined ? `all ${order.length} are answered: U takes the last one back` : `${at + 1} of ${order.length}`;
     $("said").textContent = said.has(row) ? `you said: ${said.get(row) ?? "not sure"}` : "";
@@ -84,6 +91,7 @@ function blind(root, component) {
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(from.tagName)) return held && e.key === "Enter" && root.contains(from) && mine();
     if (see.asking()) return see.answered(e, held) && mine();
+    if (viewer.pan(e) || (ZOOM[e.key] && viewer.act(ZOOM[e.key]))) return mine();
     if ((e.key === "Enter" || e.key === " ") && root.contains(from)) return held && mine(); // a button that is held down is pressed once
     const class_ = keys.indexOf(e.key.toLowerCase()), act = acts[e.key.toLowerCase()];
     if (class_ < 0 && !act) return;
@@ -92,5 +100,5 @@ function blind(root, component) {
   };
   document.addEventListener("keydown", key, true);
   show();
-  return () => { stopped = true; press.stop(); see.stop(); document.removeEventListener("keydown", key, true); };
+  return () => { stopped = true; press.stop(); see.stop(); viewer.stop(); document.removeEventListener("keydown", key, true); };
 }

@@ -1,5 +1,7 @@
 // Grid review: select pictures, and one act on them is one batch. Nothing is selected before somebody selects it.
 
+import { refresh } from "./frame/events.js";
+import { setWho, undoLast } from "./frame/undo.js";
 import { load, nameForm, presses, watch } from "./seen.js";
 import { why } from "./why.js";
 
@@ -8,6 +10,7 @@ const ASK = 100; // samples in one batch above which the number is asked about
 export default function (component) {
   const root = component.parentElement.querySelector(".assay-grid");
   root.who = component.data.who; // it may be said, or changed, while the grid is open
+  setWho(root.who);
   root.named?.();
   if (root.said !== component.data.key) { root.said = component.data.key; root.stop?.(); root.stop = grid(root, component); }
 }
@@ -87,7 +90,7 @@ function grid(root, component) {
       button(hidden ? `select the ${count(items.length)} here` : `select all ${count(items.length)}`, () => selectAll(false)),
       ...(hidden ? [button(`select all ${count(total)}`, () => selectAll(true))] : []),
       button("select none", () => { selected.clear(); root.rest = false; draw(); })];
-    if (root.past?.length) picks.push(button("undo", undo));
+    if (root.acted) picks.push(button("undo", () => undoLast()));
     bar.replaceChildren(...picks, ...actions.map((action) => {
       const b = button("", () => (n() > ASK ? ask(action) : send(action)));
       b.dataset.act = "";
@@ -117,8 +120,9 @@ function grid(root, component) {
     const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !selected.has(s)) } : { only: [...selected] };
     const size = n(), act = { decision: action.decision, of, ...here }, batch = `edit-${hex(6)}`;
     if (!(await store({ batch, ...act }, `${count(size)} stored as one batch: ${batch}`))) return;
-    root.past = [...(root.past ?? []), { batch, act, size }];
-    root.undone = [];
+    root.acted = true;
+    refresh();
+    drawBar();
   }
   async function store(sent, words) { // true where it is in the log
     if (sending) return false;
@@ -141,29 +145,16 @@ function grid(root, component) {
     drawBar();
     return stored;
   }
-  async function undo() { // the newest act on this page
-    const last = root.past?.at(-1);
-    if (!last) return (says.textContent = "Nothing was done on this page that could be taken back. History has what is older.");
-    if (!(await store({ batch: last.batch }, `taken back: ${count(last.size)} of ${last.batch}`))) return;
-    root.past.pop();
-    root.undone.push(last);
+  function undone(e) { // by the bar, wherever the act was made
+    if (!root.offsetParent || stopped) return;
+    e.preventDefault();
+    root.words = e.detail.words;
+    if (!e.detail.failed) component.setTriggerValue("stored", `${e.detail.batch} ${Date.now()}`);
     drawBar();
   }
-  async function redo() {
-    const last = root.undone?.at(-1), batch = `edit-${hex(6)}`;
-    if (!last) return (says.textContent = "Nothing is left to do again.");
-    if (!(await store({ batch, ...last.act }, `${count(last.size)} stored again as one batch: ${batch}`))) return;
-    root.undone.pop();
-    root.past.push({ ...last, batch });
-  }
-  function keys(e) { // Ctrl+Z and Ctrl+Shift+Z, wherever on the page
-    if (!(e.ctrlKey || e.metaKey) || e.altKey || !/^[zy]$/i.test(e.key) || e.repeat || !root.offsetParent || e.target.value) return;
-    e.preventDefault();
-    e.shiftKey || e.key.toLowerCase() === "y" ? redo() : undo();
-  }
-  document.addEventListener("keydown", keys);
+  window.addEventListener("assay:undone", undone);
   box.hidden = whoBox.hidden = true;
   root.named = null;
   drawBar();
-  return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); document.removeEventListener("keydown", keys); };
+  return () => { stopped = true; press.stop(); unwatch.forEach((stop) => stop()); document.removeEventListener("keydown", held, true); window.removeEventListener("assay:undone", undone); };
 }

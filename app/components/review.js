@@ -1,16 +1,18 @@
 // Review: one picture, one key, the next picture. Pictures are fetched ahead; decisions wait in the browser until they are stored.
 
+import { setWho, undoLast } from "./frame/undo.js";
 import { drawClasses, makeLikely } from "./review/choices.js";
 import { makeDecision } from "./review/decision.js";
 import { drawNeighbours, drawVotes, makeCalledWrong } from "./review/evidence.js";
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
 import { drawEffect } from "./review/live.js";
+import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
-import { ask, hex, makeNote, picture as address } from "./review/server.js";
+import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
 import { gate, nameForm, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 import { why } from "./why.js";
@@ -30,11 +32,10 @@ export default function (component) {
 function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
-  let trail = [], at = 0, ahead = [], classes = [], asking = false, living = false, wanted = 0;
-  let told = false, stopped = false, ended = false, refused = [], unnamed = null, total = null, drawn = null;
-  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong(bench), keys = makeKeys(bench, root.who);
+  let trail = [], at = 0, ahead = [], classes = [], asking = true, living = false, wanted = 0;
+  let told = false, stopped = false, apart = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
+  const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note")), note = makeNote($("note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
-  let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
   drawView = drawTools($("tools"), viewer);
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
@@ -71,7 +72,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     try {
       return await ask(`/assay/item/${encodeURIComponent(sample)}?session=${session}`);
     } catch (e) {
-      if (e.refused) wrong.remove(sample);
+      if (e.refused) wrong.forget(sample);
       e.refused ? note(`That one cannot be reviewed: ${e.message}.`) : tell(e);
       return null;
     }
@@ -79,18 +80,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   async function take(near) { // it comes before the present one, which is next then
     const there = trail.findIndex((i) => i.sample === near.sample), waits = ahead.find((i) => i.sample === near.sample);
     const item = there < 0 ? waits ?? await fetchOne(near.sample) : null;
-    if (item) {
-      ahead = ahead.filter((i) => i.sample !== near.sample);
-      trail.splice(at, 0, item);
-    } else if (there >= 0) at = there;
+    if (item) { ahead = ahead.filter((i) => i.sample !== near.sample); trail.splice(at, 0, item); } else if (there >= 0) at = there;
     show();
   }
-  async function queueNext(sample, from = "") {
-    wrong.add(sample);
+  async function queueNext(sample, from, by = root.who) { // from: the item beside which it stood; by: who called it wrong
+    if (from && !root.who) { calling = [sample, from]; return nameForm($("who"), proposal, tellName); } // who says so is asked first
+    if (from) wrong.call(sample);
     const waits = ahead.find((i) => i.sample === sample), item = waits ?? await fetchOne(sample);
     if (!item || trail.slice(at).some((i) => i.sample === sample && !i.batch)) return;
     item.called = true;
-    item.reason = ["called wrong by you", item.reason].filter(Boolean).join("; ");
+    item.reason = [`called wrong by ${by === root.who ? "you" : by}`, item.reason].filter(Boolean).join("; ");
     ahead = [item, ...ahead.filter((i) => i.sample !== sample)];
     if (from) note(`Queued: it comes after ${from}.`);
     fetchAhead();
@@ -120,12 +119,14 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   function named() { // somebody has said who they are: what they had decided first counts now
     if (document.activeElement?.matches("input")) document.activeElement.blur(); // and the next key decides
     keys.setReviewer(root.who);
+    setWho(root.who);
     drawKeys();
-    if (!root.who || !unnamed) return;
-    const [item, decision] = unnamed;
-    unnamed = null;
+    if (!root.who || !(unnamed || calling)) return;
     $("who").hidden = true;
-    if (trail[at] === item && decide(...decision)) $("type").value = "";
+    if (calling) queueNext(...calling);
+    const [item, decision] = unnamed ?? [null, []];
+    unnamed = calling = null;
+    if (item && trail[at] === item && decide(...decision)) $("type").value = "";
   }
   function decide(what, label, pressed, added) { // true where it counts; added: the label is a new class
     const item = trail[at];
@@ -148,7 +149,8 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   function store(item, decision, pressed) {
     item.batch = `edit-${hex(6)}`;
     item.decision = decision;
-    wrong.remove(item.sample);
+    apart = false;
+    wrong.settle(item.sample, decision);
     pace.decided(performance.now());
     past.made(item);
     outbox.add({ batch: item.batch, decision }, pressed);
@@ -158,28 +160,40 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       past.taken(item, { ...item.decision, said: item.said });
       pace.taken();
       outbox.add({ batch: item.batch }, pressed);
+      item.was = item.batch;
       item.batch = item.said = null;
+      wrong.restore(item.sample, item.decision);
       see.undone(item);
       at = trail.indexOf(item);
     }
     show(pressed);
   }
-  function undo(pressed) {
+  const stored = async () => { while (outbox.size() && !stopped) await new Promise((r) => setTimeout(r, 30)); };
+  function undo(pressed) { // the last one of this page at once; what was done elsewhere since, as the bar does
     const item = past.newest();
-    if (!item) return note("Nothing was decided on this page that could be taken back. History has what is older.");
+    if (!item || apart) return undoLast({ before: stored });
     const { name, said } = item;
     takeBack([item], pressed);
     note(`Taken back: ${name} was ${said}.`);
   }
   function redo(pressed) {
+    if (apart || !(past.newest() || past.hasUndone())) return undoLast({ redo: true, before: stored });
     const one = past.nextUndone();
     if (!one || one.item.batch) return note("Nothing is left to decide again.");
     const { said, ...decision } = one.decision;
-    one.item.said = said;
-    at = trail.indexOf(one.item);
+    [one.item.said, at] = [said, trail.indexOf(one.item)];
     store(one.item, decision, pressed);
     step(pressed);
     note(`Decided again: ${one.item.name} is ${said}.`);
+  }
+  function undone({ detail }) { // by the bar: one of this page's is shown again
+    if (detail.failed) return;
+    for (const item of trail.filter((i) => detail.undone.includes(detail.redo ? i.was : i.batch))) {
+      if (detail.redo) { item.batch = item.was; past.made(item); } else { past.taken(item, { ...item.decision, said: item.said }); item.was = item.batch; item.batch = item.said = null; see.undone(item); at = trail.indexOf(item); }
+    }
+    wanted = Math.max(wanted, detail.seq);
+    show();
+    follow(null);
   }
   function step(pressed) {
     if (trail[at]) at++;
@@ -215,8 +229,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (!near) return note("There is no labelled neighbour to compare with.");
     if (!viewer.comparing()) viewer.compare(address(near.sample), `the nearest neighbour, labelled ${near.label}`);
   }
-  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo });
-  const release = () => { if (viewer.comparing()) viewer.compare(null); };
+  const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo }), release = () => { if (viewer.comparing()) viewer.compare(null); };
 
   // ---- drawing
 
@@ -231,6 +244,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
     draw();
@@ -267,15 +281,16 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }
   function countDone() { return trail.filter((i) => i.batch).length; }
-  const note = makeNote($("note"));
-  function tell(e) {
-    $("problem").textContent = e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message;
+  function tell(e) { $("problem").textContent = describeFault(e); }
+  function setClasses(names) {
+    keys.setClasses(classes = names);
+    drawKeys();
+    notes.load().then(() => { if (!stopped) { keys.setTeam(notes.keys()); drawKeys(); notes.guide($, trail[at]); } });
   }
-  function setClasses(names) { classes = names; keys.setClasses(names); drawKeys(); }
   function drawKeys() {
     for (const kbd of root.querySelectorAll("kbd[data-act]")) kbd.textContent = keys.ofAct(kbd.dataset.act).slice(0, 1).map(nameKey).join("");
     likely.setKeys(keys);
-    drawClasses($("classes"), $("names"), classes, keys, (label, pressed) => decide("label", label, pressed));
+    drawClasses($("classes"), $("names"), classes, { keys, notes, choose: (label, pressed) => decide("label", label, pressed) });
   }
 
   for (const name of ["suggested", "given", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
@@ -284,16 +299,17 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     (label, pressed) => { if (!decide("label", label, pressed, true)) return false; setClasses([...classes, label]); return true; });
   $("do-compare").onpointerdown = compare;
   const listeners = [[document, "keydown", key, true], [document, "keyup", release, true], [document, "pointerup", release, true],
-    [window, "blur", release, false], [window, "online", () => outbox.send(), false]];
+    [window, "blur", () => { release(); apart = true; }, false], [window, "assay:undone", undone, false], [window, "online", () => outbox.send(), false]];
   for (const [where, what, work, early] of listeners) where.addEventListener(what, work, early);
+  setWho(root.who);
   drawKeys();
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide
-  Promise.all(wrong.list().map((sample) => queueNext(sample))).then(more); // what was called wrong comes first
+  wrong.load().then((some) => Promise.all(some.map(([sample, by]) => queueNext(sample, "", by)))).catch(tell).then(() => { asking = false; more(); }); // what was called wrong comes first
   outbox.send();
   follow(null);
   return { named, stop() {
     stopped = true;
-    for (const part of [outbox, press, see, viewer]) part.stop();
+    for (const part of [outbox, press, see, viewer, notes]) part.stop();
     for (const [where, what, work, early] of listeners) where.removeEventListener(what, work, early);
   } };
 }

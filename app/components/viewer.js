@@ -6,6 +6,7 @@ const MOST = 32; // times
 const STEP = 1.25; // of one press, or one notch of a wheel
 const NOTCH = 100; // pixels that a wheel turns in one notch
 const LIGHT = { least: 0.2, most: 3, step: 0.1 };
+export const UNREADABLE = "This image cannot be read: its file has moved or is damaged. Overview asks where images are now.";
 const FULL_SIDE = 4096; // pixels that are fetched of a picture that is looked at closely
 
 document.head.append(Object.assign(document.createElement("link"),
@@ -128,14 +129,17 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
   on("dragstart", (e) => e.preventDefault());
 
   return {
-    show(one, closer = null) { // another picture stands in the box: all of it; the light stays as it is set
+    show(one, closer = null, keep = false) { // another picture stands in the box: all of it, or as near as the last; the light stays as it is set
       compare(null);
       img = one;
       large = closer;
       if (img) img.draggable = false;
-      fit();
+      if (!keep) return fit();
+      if (view.scale > 1.2) sharpen();
+      draw();
     },
     act, pan, compare, light,
+    zoomed: () => view.scale > 1,
     comparing: () => other !== null,
     stop() { life.abort(); },
   };
@@ -176,38 +180,71 @@ export function drawTools(bar, viewer) { // the viewer's buttons and sliders; re
   };
 }
 
-export function openPicture({ address, name, caption = "", actions = [], host = document.body }) {
-  // a window with one picture; actions: [words, what is done], each closes it
-  const dialog = Object.assign(document.createElement("dialog"), { className: "viewer-window", ariaLabel: name });
-  const box = document.createElement("div"), img = Object.assign(new Image(), { src: address, alt: name });
-  const words = Object.assign(document.createElement("p"), { textContent: caption });
-  const tools = document.createElement("div"), acts = document.createElement("div");
-  let show = () => {};
-  const viewer = makeViewer(box, { whole: dialog, changed: (view) => show(view) });
+export function openPicture({ host = document.body, step = null, closed = () => {}, ...first }) {
+  // a window with one picture: { address, name, caption, actions, near, ahead }
+  // actions: [words, what is done], each closes it; near: [{ address, words }], what C compares with, the next one with Shift
+  // step(by): gives the picture before or after, or shows it by the window's `display`; ahead: addresses that come next
+  const dialog = Object.assign(document.createElement("dialog"), { className: "viewer-window" });
+  const make = (tag, className = "") => Object.assign(document.createElement(tag), { className });
+  const frame = make("div", "viewer-frame"), box = make("div"), words = make("p"), foot = make("footer"), tools = make("div"), acts = make("div", "viewer-acts");
+  let show = () => {}, now = null, at = -1, img = null;
+  const viewer = makeViewer(box, { whole: frame, changed: (view) => show(view) }); // no dialog can fill the screen itself
   show = drawTools(tools, viewer);
-  img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64); // its pixels, not a blur
-  box.append(img);
-  const button = (text, work) => {
-    const b = Object.assign(document.createElement("button"), { textContent: text });
-    b.onclick = () => { dialog.close(); work?.(); };
-    return b;
-  };
-  acts.className = "viewer-acts";
-  const close = button("close");
+  const button = (text, work, label) => Object.assign(make("button"), { textContent: text, onclick: work, ...(label && { title: label, ariaLabel: label }) });
+  const close = button("close", () => dialog.close());
   close.autofocus = true; // Enter and Escape both lead back
-  acts.append(...actions.map(([text, work]) => button(text, work)), close);
-  const foot = document.createElement("footer");
+  const compareButton = button("hold to compare (C)", null);
+  compareButton.onpointerdown = () => compare(false);
+
+  function compare(next) { // as long as it is held; with `next` another one each time
+    if (!now.near?.length || viewer.comparing()) return;
+    at = next || at < 0 ? (at + 1) % now.near.length : at;
+    viewer.compare(now.near[at].address, now.near[at].words);
+  }
+  const release = () => { if (viewer.comparing()) viewer.compare(null); };
+  async function move(by) {
+    const next = await step(by);
+    if (next) display(next);
+  }
+  function display(picture) { // zoom and light stay as they are
+    const other = now?.address !== picture.address;
+    now = { near: [], actions: [], ahead: [], ...picture };
+    if (other) at = -1;
+    dialog.ariaLabel = now.name;
+    words.textContent = now.caption ?? "";
+    words.title = now.name;
+    const steps = step ? [button("‹", () => move(-1), "the one before (left arrow)"), button("›", () => move(1), "the next one (right arrow)")] : [];
+    const held = acts.contains(document.activeElement) ? [...acts.children].indexOf(document.activeElement) : -1;
+    acts.replaceChildren(...steps, ...(now.near.length ? [compareButton] : []), ...now.actions.map(([text, work]) => button(text, () => { dialog.close(); work?.(); })), close);
+    if (held >= 0) (acts.children[held] ?? close).focus();
+    for (const address of now.ahead) new Image().src = address;
+    if (!other) return;
+    img?.removeAttribute("src"); // nobody waits for one that was passed by
+    img = Object.assign(new Image(), { alt: now.name, src: now.address });
+    const mine = img;
+    img.onload = () => img.classList.toggle("small", Math.max(mine.naturalWidth, mine.naturalHeight) <= 64); // its pixels, not a blur
+    img.onerror = () => { if (mine === img) { viewer.show(null); box.replaceChildren(Object.assign(make("p", "viewer-broken"), { textContent: UNREADABLE })); } };
+    box.replaceChildren(img);
+    viewer.show(img, closeUp(now.address), true);
+  }
   foot.append(tools, acts);
-  dialog.append(box, words, foot);
+  frame.append(box, words, foot);
+  dialog.append(frame);
   dialog.addEventListener("keydown", (e) => {
     e.stopPropagation();
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input")) return;
     const found = VIEWER_ACTS.find(([, , keys]) => keys.includes(e.key.toLowerCase()));
+    const by = e.shiftKey ? 0 : { ArrowLeft: -1, ArrowRight: 1 }[e.key] ?? 0;
+    if (e.key.toLowerCase() === "c") { if (!e.repeat) compare(e.shiftKey); return; }
     if (viewer.pan(e) || (found && viewer.act(found[0]))) e.preventDefault();
+    else if (by && step) { e.preventDefault(); move(by); }
   });
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("keyup", (e) => { e.stopPropagation(); if (e.key.toLowerCase() === "c") release(); });
+  dialog.addEventListener("pointerup", release);
+  dialog.addEventListener("close", () => { viewer.stop(); dialog.remove(); closed(); });
   host.append(dialog);
+  dialog.display = display;
+  display(first);
   dialog.showModal();
-  viewer.show(img, closeUp(address));
   return dialog;
 }

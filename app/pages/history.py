@@ -13,6 +13,7 @@ from assay.app.ui.widgets import (
     ask_reviewer,
     error_markdown,
     escape_markdown,
+    make_component,
     picture_html,
     report_result,
 )
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SHOWN = "kind name who ts samples relabelled confirmed unsure dropped tagged moved why".split()
 LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
 REVERTED, PICTURES = 200, 48  # rows and pictures that are shown at most
+# opens what the sheets show in the viewer
+sheets = make_component("sheets")
 TABS = ["Sessions", "Batches", "Difference", "One sample"]
 
 
@@ -40,6 +43,7 @@ def draw(bench: Bench) -> None:
     with right:
         who = ask_reviewer(bench)
     draw_commit(bench, who)
+    sheets(data={}, key="sheets")
     tabs = st.tabs(TABS, default=TABS[3] if "sample" in st.query_params else None)
     with tabs[0]:
         draw_sessions(bench, who)
@@ -127,8 +131,8 @@ def draw_difference(bench: Bench, who: str) -> None:
             key=f"matrix {a} {b}",
         ).selection.cells
         st.caption(
-            "Select a number, and only its pictures are shown; select a picture, and its history "
-            "is shown. Row: the label before. Column: after."
+            "Select a number, and only its pictures are shown; select a picture, and it opens, with its "
+            "history a button away. Row: the label before. Column: after."
         )
         rows = found["relabelled"]
         for at, after in cells:
@@ -139,7 +143,7 @@ def draw_difference(bench: Bench, who: str) -> None:
 def draw_pictures(bench: Bench, rows: pd.DataFrame, who: str) -> None:
     """Draw what was relabelled, with the label before and after.
 
-    A click on a picture shows its history. Of test and guard samples no label is shown.
+    A click on a picture opens it; there its history is. Of test and guard samples no label is shown.
     """
     locked = bench.state().split.reindex(rows["sample"]).isin(LOCKED).to_numpy()
     if locked.any():
@@ -149,7 +153,7 @@ def draw_pictures(bench: Bench, rows: pd.DataFrame, who: str) -> None:
     changed = rows[["sample", "source_id", "from", "to"]].head(PICTURES)
     cells = [
         f'<a href="/history?sample={quote(sample)}&who={quote(who)}" target="_self" '
-        f'title="its history"><figure>{picture_html(sample, name)}<figcaption>'
+        f'title="open it"><figure>{picture_html(sample, name)}<figcaption>'
         f"<s>{escape(str(before))}</s> → <b>{escape(str(after))}</b></figcaption></figure></a>"
         for sample, name, before, after in changed.itertuples(index=False)
     ]
@@ -172,5 +176,7 @@ def draw_sample(bench: Bench) -> None:
     except UserError as e:
         return st.warning(error_markdown(e))
     left, right = st.columns([1, 4])
-    left.html(f'<div class="assay-sheet"><figure>{picture_html(id, key, 256)}</figure></div>')
+    whole = f"/assay/image/{quote(id)}?side=1024"
+    picture = f'<a href="{whole}" target="_self"><figure>{picture_html(id, key, 256)}</figure></a>'
+    left.html(f'<div class="assay-sheet">{picture}</div>')
     right.dataframe(localize(life[LIFE], show_time), hide_index=True)

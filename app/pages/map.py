@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.pages.browse import hand_over
+from assay.app.ui.handing import hand_over
 from assay.app.ui.widgets import make_component, propose_name, take_name
 
 if TYPE_CHECKING:
@@ -25,4 +25,4 @@ def draw(bench: Bench) -> None:
         on_handed_change=lambda: None,
     )
     if said.handed:
-        hand_over(bench, said.handed)
+        hand_over(bench, said.handed, "Map")

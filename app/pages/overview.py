@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from assay.app.server.class_view import open_classes
+from assay.app.server.review_session import open_session
 from assay.app.ui import fiftyone_button, import_form, tasks
 from assay.app.ui.accuracy_chart import whiskers_html
 from assay.app.ui.banners import draw_link
-from assay.app.ui.widgets import bars_html, cards_html, escape_markdown, quote_sql
+from assay.app.ui.class_strips import strips_html
+from assay.app.ui.progress_chart import progress_html
+from assay.app.ui.todo_list import todo_html
+from assay.app.ui.widgets import cards_html, escape_markdown
 from assay.curation.predictions import runs
-from assay.curation.review import progress
+from assay.curation.review import progress, progress_curve
 from assay.curation.statistics import wording
 from assay.curation.text import format_count
 
@@ -33,18 +38,19 @@ def draw(bench: Bench) -> None:
     st.html(cards_html(status_cards(status)))
     if status["weak_model"]:
         st.warning(status["weak_model"])
-    one, two = st.columns(2, gap="large")
-    with one:
-        st.markdown("### Classes, without the test split")
-        classes = dict(sorted(status["classes"].items(), key=lambda c: -c[1]))
-        st.html(bars_html(classes, condition=lambda name: f"label = {quote_sql(name)} and keep"))
-    with two:
-        st.markdown("### Issues")
-        st.html(
-            bars_html(status["issues"], condition=lambda kind: f"has({quote_sql(kind)})")
-            if status["issues"]
-            else "<p>None known: a scan looks for them.</p>"
-        )
+    st.markdown("### To do")
+    if status["issues"]:
+        pages = st.session_state.get("pages", {})
+        st.html(todo_html(status["issues"], status["worst"], pages))
+    elif status["issues"] is None:
+        st.html("<p>Not known yet: a scan looks for issues.</p>")
+    else:
+        st.html("<p>No issue is open.</p>")
+    draw_progress(bench)
+    st.markdown("### Classes, without the test split")
+    classes = dict(sorted(status["classes"].items(), key=lambda c: -c[1]))
+    st.html(strips_html(classes, open_classes(open_session(bench.path)).exemplars()))
+    draw_link("classes", "Order, describe, rename, merge or split classes →")
     if status["classes_reviewed"]:
         with st.expander("What labels reviewed at random say of each class"):
             st.dataframe(class_rows(status["classes_reviewed"]), hide_index=True, width="stretch")
@@ -57,15 +63,31 @@ def draw(bench: Bench) -> None:
             f"The network's second opinion is {format_count(old, 'edit')} old: a scan asks it anew."
         )
     fiftyone_button.draw_fiftyone_button(bench)
-    judged = runs.tabulate_versions(bench)
+
+
+def draw_progress(bench: Bench) -> None:
+    """Draw errors left and accuracy against reviews; then every version's accuracy."""
+    state, judged = bench.state(), runs.tabulate_versions(bench)
+    charts = [
+        ("Errors left", progress_curve.trace_errors_left(bench, state), "{:,.0f}".format),
+        (
+            "Validation accuracy",
+            progress_curve.trace_accuracy(bench, state, judged),
+            lambda x: f"{100 * x:.1f} %",
+        ),
+    ]
+    if any(points for _, points, _ in charts):
+        st.markdown("### What the review did")
+        st.html(progress_html(charts))
+        st.caption("95 % intervals; those of errors left hold at all looks together.")
     if len(judged):
-        st.markdown("### Validation accuracy by version")
-        st.html(whiskers_html(judged))
-        st.caption(
-            f"On the {format_count(judged.n[0], 'val label')} as they stand now, to which no model was fitted; "
-            "95 % intervals over seeds and samples. Whether versions differ an experiment tests, "
-            f"on the test set: these lines do not. Each run: `assay runs -b {bench.given}`."
-        )
+        with st.expander("Validation accuracy by version and architecture"):
+            st.html(whiskers_html(judged))
+            st.caption(
+                f"On the {format_count(judged.n[0], 'val label')} as they stand now, to which no "
+                "model was fitted; 95 % intervals over seeds and samples. Whether versions differ "
+                "an experiment tests, on the test set: these lines do not."
+            )
 
 
 def status_cards(status: dict) -> list[tuple[str, str]]:

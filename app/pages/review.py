@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from assay.app.server.browse_view import Asked, open_view, words
 from assay.app.server.review_session import open_session
-from assay.app.ui import grid
+from assay.app.ui import grid, tasks
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     ask_reviewer,
     error_markdown,
+    escape_markdown,
     make_component,
     propose_name,
     take_name,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 MANY = 60  # pictures in a grid
+FILTER = ("q", "sort", "s", "like", "group")  # of the address, as Browse writes it
 review = make_component("review")
 
 
@@ -36,9 +40,7 @@ def draw(bench: Bench) -> None:
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
-        return st.info(
-            f"Nothing is scanned yet. Run `assay scan -b {bench.given}`, then reload this page."
-        )
+        return tasks.offer_scan(bench)
     with right:
         who = ask_reviewer(bench)
     ways = ("one by one", "grid review")
@@ -57,22 +59,48 @@ def draw(bench: Bench) -> None:
 
 
 def draw_chosen_queue(bench: Bench) -> str:
-    """Say that the queue is what somebody chose; gives its name, "" for the queue of all."""
-    name = st.query_params.get("queue", "")
-    if not name:
-        return ""
+    """Say what the queue is, where somebody chose it; gives its name, "" for the queue of all."""
     try:
-        chosen = open_session(bench.path).queues.find(name)
+        name = st.query_params.get("queue", "") or remember_filter(bench)
+        if not name:
+            return ""
+        queue = open_session(bench.path).queues.find(name)
     except UserError as e:
         st.warning(error_markdown(e))
         return ""
-    left, right = st.columns([5, 2], vertical_alignment="center")
-    left.caption(
-        f"The queue is {format_count(len(chosen.samples), 'sample')} chosen in {chosen.page}, in that order."
-    )
+    left, middle, right = st.columns([5, 2, 2], vertical_alignment="center")
+    n = format_count(len(queue.samples), "sample")
+    chosen = f"{n} chosen in {queue.page}"
+    if "queue" not in st.query_params:
+        chosen = f"{n} of the filter: " + " and ".join(escape_markdown(q) for q in read_filter()[0])
+    left.caption(f"The queue is {chosen}, in that order.")
+    with middle:
+        offer_fiftyone(bench, queue.samples, "the queue", "fiftyone queue")
     if right.button("All doubted labels instead"):
-        del st.query_params["queue"]
+        for key in ("queue", *FILTER):
+            st.query_params.pop(key, None)
         st.rerun()
+    return name
+
+
+def read_filter() -> tuple[list[str], str, str, list[str]]:
+    """Read the filter of the address: conditions, order, words and likeness."""
+    asked = st.query_params
+    return asked.get_all("q"), asked.get("sort", ""), asked.get("s", ""), asked.get_all("like")
+
+
+def remember_filter(bench: Bench) -> str:
+    """Make a queue of the filter of the address, once a session; "" where there is none."""
+    conditions, sort, search, like = asked = read_filter()
+    if not (conditions or search or like):
+        return ""
+    session, known = open_session(bench.path), st.session_state.get("filtered queue")
+    if known and known[0] == asked and known[1] in session.queues.queues:
+        return known[1]  # what is decided since stays decided
+    view = open_view(session)
+    order = view.choose(Asked(words(conditions), sort, search, words(like)))
+    name = session.queues.remember(view.read_ids(order.positions))
+    st.session_state["filtered queue"] = asked, name
     return name
 
 

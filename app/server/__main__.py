@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assay.app.server.frame_state import FrameState
     from assay.app.server.links import AccessKeys
 
 
@@ -19,18 +22,18 @@ def main(arguments: list[str] | None = None) -> int | None:
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8501)
     p.add_argument("--no-browser", action="store_true")
+    p.add_argument("--text-embedder")
     p.add_argument("--link", action="store_true")
     p.add_argument("--json", action="store_true")
     args = p.parse_args(arguments)
-    import uvicorn
-
     from assay.app.server.auth import LOCAL
+    from assay.app.server.browse_view import open_view
     from assay.app.server.links import AccessKeys
     from assay.app.server.make_app import make_app
     from assay.app.server.review_session import open_session
-    from assay.app.server.timeouts import TimedProtocol
     from assay.curation.errors import UserError
     from assay.pipelines.cli.main import report_error
+    from assay.pipelines.embedders.text import find_text_embedder
 
     hosts = LOCAL if args.host in ("127.0.0.1", "localhost", "::1") else (*LOCAL, args.host)
     try:
@@ -39,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int | None:
             print_link(args, make_link(keys.find_address(), args.bench, keys), "")
             return 0
         check_address(args.host, args.port)
-        open_session(args.bench)
+        open_view(open_session(args.bench)).text_embedder = find_text_embedder(args.text_embedder)
     except UserError as e:
         return report_error(e, args.json)
     keys.delete_expired()
-    app = make_app(args.bench, keys, args.port, hosts)
+    app, frame = make_app(args.bench, keys, args.port, hosts)
     address = f"http://{args.host}:{args.port}/?token="
     print_link(args, make_link(address, args.bench, keys), "the workbench is at ")
     if not args.json:
@@ -56,14 +59,30 @@ def main(arguments: list[str] | None = None) -> int | None:
     if not args.no_browser:
         page = keys.write_redirect(make_link(address, args.bench, keys))
         threading.Timer(1, open_browser, [page]).start()
-    uvicorn.run(
-        app,
-        host=args.host,
-        port=args.port,
-        log_level="warning",
-        access_log=False,
-        http=TimedProtocol,
+    serve(app, frame, args.host, args.port)
+
+
+def serve(app: Callable, frame: FrameState, host: str, port: int) -> None:
+    """Serve until a signal ends it; the streams of open windows end first."""
+    import uvicorn
+
+    from assay.app.server.timeouts import TimedProtocol
+
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, http=TimedProtocol
     )
+    server = uvicorn.Server(config)
+    leave = server.handle_exit
+
+    def end(*signal: Any) -> None:
+        frame.close()  # or the server waited for its streams, which wait for the server
+        leave(*signal)
+
+    server.handle_exit = end  # type: ignore[method-assign]
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(3)  # uvicorn has said why
 
 
 def make_link(address: str, path: str | Path, keys: AccessKeys) -> str:

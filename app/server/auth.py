@@ -5,28 +5,17 @@ One check stands before pages, routes and websocket, on loopback too.
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from html import escape
 from http.cookies import CookieError, SimpleCookie
-from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from assay.app.server.content_policy import content_policy
 from assay.app.server.links import KEY_SECONDS, AccessKeys
 from assay.app.server.timeouts import Receive, limit_body_time
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-# Streamlit writes styles into its pages, makes workers and components of blobs, and has one script
-# in its first page, known by its digest
-POLICY = (
-    "default-src 'self'; script-src 'self' blob: {scripts}; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'self'"
-)
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -128,19 +117,6 @@ class AccessCheck:
         await send(dict(type="http.response.start", status=200, headers=headers))
         body = REDIRECT.format(to=escape(to)).encode()
         await send(dict(type="http.response.body", body=body))
-
-
-def content_policy() -> str:
-    """Say what a page of ours may load and run.
-
-    That is what this server gives, and nothing that was written into it.
-    """
-    import streamlit
-
-    page = Path(streamlit.__file__).with_name("static") / "index.html"
-    scripts = re.findall(r"<script>(.*?)</script>", page.read_text(), re.S)
-    digests = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
-    return POLICY.format(scripts=" ".join(f"'sha256-{digest}'" for digest in digests))
 
 
 def read_headers(scope: Scope) -> dict[str, str]:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from assay.app.server.browse_acts import act
 from assay.app.server.browse_view import Asked, BrowseView, open_view, words
+from assay.app.server.guard_act import list_sets
 from assay.app.server.requests import (
     answer_errors,
     parse_whole_number,
@@ -25,19 +26,22 @@ from assay.app.server.requests import (
 )
 from assay.app.server.review_session import ReviewSession
 from assay.app.server.sample_details import describe_sample
+from assay.app.server.selected import find_seeds, write_table
 from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
-from assay.curation.features.scan_settings import is_scanned
+from assay.curation.filtering.likeness import EmbedText, add_words
 
 PICTURE = "picture:"  # before what stands for one that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
-def read_asked(request: Request, pictures: Mapping[str, bytes]) -> Asked:
+def read_asked(
+    request: Request, pictures: Mapping[str, bytes], embed: EmbedText | None = None
+) -> Asked:
     """Read what a page asks for of its query.
 
-    pictures: those that were dropped in, by the names that stand for them.
+    pictures: those that were dropped in, by the names that stand for them. embed: reads words.
     """
     query = request.query_params
     like = words(query.getlist("like"))
@@ -50,7 +54,9 @@ def read_asked(request: Request, pictures: Mapping[str, bytes]) -> Asked:
         words(query.getlist("q")),
         query.get("sort", ""),
         query.get("search", ""),
-        tuple(pictures.get(name, name) for name in like),
+        tuple(
+            add_words([pictures.get(name, name) for name in like], query.get("words", ""), embed)
+        ),
         query.get("group", ""),
     )
 
@@ -89,8 +95,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        as_bits = "bits" in request.query_params
-        packed = view().pack_order(read_asked(request, pictures), after, as_bits)
+        asked = read_asked(request, pictures, view().text_embedder)
+        packed = view().pack_order(asked, after, "bits" in request.query_params)
         return Response(packed, media_type="application/octet-stream")
 
     def tiles(request: Request) -> dict:
@@ -115,9 +121,6 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def position(request: Request) -> dict:
         since = parse_whole_number(request.query_params.get("since", "0"), "since")
-        review = session()
-        if review.seq < 0 and is_scanned(review.bench):
-            review.request_rescore()  # while nobody waits, so that the first act need not
         found = session().bench.rows(
             """select who, count(distinct sample) filter (sample <> ''), max(seq) from edits
             where seq > ? group by who order by 2 desc""",
@@ -139,6 +142,20 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def table(request: Request) -> Response:
+        chosen = await read_body(request, LARGEST)
+        told, rows = await run_in_threadpool(write_table, view(), chosen)
+        return Response(told, media_type="text/csv; charset=utf-8", headers={"x-rows": str(rows)})
+
+    @answer_errors
+    async def seeds(request: Request) -> Response:
+        chosen = await read_body(request, LARGEST)
+        return JSONResponse(await run_in_threadpool(find_seeds, view(), chosen))
+
+    def sets(request: Request) -> list:
+        return list_sets(session().bench)
+
+    @answer_errors
     async def save_view(request: Request) -> Response:
         asked = await read_body(request)
         who, name = read_field(asked, "who", str, ""), read_field(asked, "name", str, "")
@@ -148,7 +165,8 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         if not all(isinstance(c, str) for c in conditions):
             raise UserError("expected conditions as text, found other values", "reload the page")
         search, sort = read_field(asked, "search", str, ""), read_field(asked, "sort", str, "")
-        wanted = Asked(words(conditions), sort, search)
+        told = add_words((), read_field(asked, "words", str, ""), None)
+        wanted = Asked(words(conditions), sort, search, tuple(told))
         return JSONResponse(
             dict(views=await run_in_threadpool(view().save_view, name, wanted, who))
         )
@@ -174,6 +192,9 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         Route("/assay/position", answering(position)),
         Route("/assay/sample/{sample}", answering(sample)),
         Route("/assay/act", change, methods=["POST"]),
+        Route("/assay/table", table, methods=["POST"]),
+        Route("/assay/ids", seeds, methods=["POST"]),
+        Route("/assay/sets", answering(sets)),
         Route("/assay/view", save_view, methods=["POST"]),
         Route("/assay/picture", picture, methods=["POST"]),
     ]

@@ -20,7 +20,9 @@ from cachetools import LRUCache
 from assay.app.server.groupings import GROUPS, sort_groups
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.facets import encode
+from assay.curation.filtering.likeness import Words
 from assay.curation.filtering.table import SampleTable
+from assay.curation.filtering.views import ASKED
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from assay.app.server.review_session import ReviewSession
+    from assay.pipelines.embedders.text import TextEmbedder
 
 ORDERS = 32  # filters that are remembered
 PAGE = 250_000  # positions in one answer: 1 MB
@@ -46,7 +49,7 @@ class Asked(NamedTuple):
     conditions: tuple[str, ...] = ()  # each is one chip; all must hold
     sort: str = ""
     search: str = ""
-    like: tuple[str | bytes, ...] = ()  # ids, or pictures from outside
+    like: tuple[str | bytes | Words, ...] = ()  # ids, pictures from outside, or words
     group: str = ""
 
     @property
@@ -75,6 +78,7 @@ class BrowseView:
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
         self.stamp, self.rows = "", -1
+        self.text_embedder: TextEmbedder | None = None  # reads words, where one is configured
         self.classes: tuple[int, list[list[str]]] = (-1, [])  # as of a position of the log
 
     def refresh(self) -> SampleTable:
@@ -231,14 +235,15 @@ class BrowseView:
         return order.positions[~np.isin(order.positions, but)]
 
     def list_views(self) -> list[dict[str, Any]]:
-        """List the saved views: dicts name, where, sort, search, who."""
+        """List the saved views: dicts name, where, sort, search, words, who."""
         views = self.bench.views()
-        return views[["name", "where", "sort", "search", "who"]].to_dict("records")
+        return views[["name", *ASKED, "who"]].to_dict("records")
 
     def save_view(self, name: str, asked: Asked, who: str) -> list[dict[str, Any]]:
         """Save a view under a name; gives all views."""
         where = asked.conditions[0] if len(asked.conditions) == 1 else asked.where
-        self.bench.save_view(name, where, asked.sort, asked.search, who)
+        words = next((one.text for one in asked.like if isinstance(one, Words)), "")
+        self.bench.save_view(name, where, asked.sort, asked.search, who, words)
         return self.list_views()
 
     def read_ids(self, positions: np.ndarray) -> list[str]:
@@ -264,6 +269,7 @@ class BrowseView:
             all=self.rows,
             given=str(self.bench.given),
             views=self.list_views(),
+            words=self.text_embedder.name if self.text_embedder else None,
         )
 
 

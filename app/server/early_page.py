@@ -24,7 +24,11 @@ def write_early_page() -> str:
 
     page = Path(streamlit.__file__).with_name("static") / "index.html"
     text, at = page.read_text(), components_address()
-    ours = [n for n in read_components() if re.fullmatch(r"(browse/.*|browse|viewer)\.js", n)]
+    ours = [
+        n
+        for n in read_components()
+        if re.fullmatch(r"(browse/.*|frame/(events|undo)|browse|viewer)\.js", n)
+    ]
     head = [
         f'<link rel="stylesheet" href="{at}/browse.css">',
         f'<script type="module" src="{at}/browse/boot.js"></script>',

@@ -26,8 +26,13 @@ from starlette.routing import Route
 
 from assay.app.server.browse_routes import make_browse_routes
 from assay.app.server.browse_view import open_view
+from assay.app.server.called_wrong import list_called_wrong
+from assay.app.server.class_routes import make_class_routes
 from assay.app.server.component_files import COMPONENT_ROUTE
+from assay.app.server.duplicates_routes import make_duplicates_routes
 from assay.app.server.early_page import write_early_page
+from assay.app.server.frame_routes import make_frame_routes
+from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
 from assay.app.server.models_routes import make_models_routes
@@ -52,8 +57,10 @@ STREAMLIT_SETTINGS = {
 }
 
 
-def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]) -> st.App:
-    """Make the ASGI app of the bench in `path`."""
+def make_app(
+    path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
+) -> tuple[st.App, FrameState]:
+    """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
     from streamlit import config
@@ -68,20 +75,24 @@ def make_app(path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ..
     # or Streamlit takes the modules in pages/ for scripts, until somebody has opened Overview
     PagesManager.uses_pages_directory = False
 
+    frame = FrameState(lambda: open_session(path))
+
     @asynccontextmanager
     async def lifespan(app: st.App) -> AsyncIterator[None]:
         threading.Thread(target=warm_up, args=(path,), daemon=True).start()
         yield
+        frame.close()
         keys.delete_own_files()  # here: a signal that ended the server is raised again behind it
         for session in SESSIONS.values():
             session.close()
 
-    return st.App(
+    app = st.App(
         Path(__file__).parents[1] / "main.py",
         lifespan=lifespan,
-        routes=make_routes(path),
+        routes=make_routes(path, frame),
         middleware=[Middleware(AccessCheck, keys=keys, port=port, hosts=hosts)],
     )
+    return app, frame
 
 
 def warm_up(path: str | Path) -> None:
@@ -108,7 +119,13 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def make_routes(path: str | Path) -> list[Route]:
+def read_side(request: Request) -> int:
+    """Read how large a picture is asked for."""
+    asked = parse_whole_number(request.query_params.get("side", "512"), "side")
+    return min(LARGEST, max(16, asked))
+
+
+def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     """Make the routes of the bench in `path`.
 
     Each works in a thread, so that nobody waits for another's disk.
@@ -119,8 +136,7 @@ def make_routes(path: str | Path) -> list[Route]:
 
     @answer_errors
     async def image(request: Request) -> Response:
-        asked = parse_whole_number(request.query_params.get("side", "512"), "side")
-        side, sample = min(LARGEST, max(16, asked)), request.path_params["sample"]
+        side, sample = read_side(request), request.path_params["sample"]
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
@@ -178,6 +194,10 @@ def make_routes(path: str | Path) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
+    async def called(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(list_called_wrong, session().bench))
+
+    @answer_errors
     async def live(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         browser = request.query_params.get("session", "")
@@ -192,7 +212,8 @@ def make_routes(path: str | Path) -> list[Route]:
             answer = await read_body(request)
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
-        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, 512))
+        side = read_side(request)
+        return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:
         from assay.pipelines.reports.kept_reports import find_page
@@ -221,11 +242,15 @@ def make_routes(path: str | Path) -> list[Route]:
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
+        Route("/assay/called", called),
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
+        *make_class_routes(session),
+        *make_frame_routes(session, frame),
         *make_models_routes(session),
         *make_map_routes(session),
+        *make_duplicates_routes(session),
     ]

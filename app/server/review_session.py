@@ -24,13 +24,14 @@ from assay.app.server.thumbnails import Thumbnails
 from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues import disagreements
 from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import incoming, states
+from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
 from assay.curation.versioning.version_names import names_at
 
@@ -41,6 +42,7 @@ HELD_FOR = 600
 BETWEEN = 30  # seconds between two looks for what people contradict each other about: it takes the whole log
 CALM = 2  # seconds without a decision after which the scores are written down, and the log asked for others' edits
 LONGEST_PAUSE = 30  # seconds until what failed is tried again, unless a decision comes
+ANSWERS = {"label", "verdict", "keep"}  # fields of a decision that answer what Review asks
 BACK = object()  # says that a batch is to be taken back
 SESSION = re.compile(r"[0-9a-f]{16}")
 
@@ -169,12 +171,27 @@ class ReviewSession:
         out["refused"] |= refused
         for batch, decisions in rows:
             if batch not in out["refused"] and decisions:
-                self.samples[batch] = {d["sample"] for d in decisions}
+                # a tag or a split answers no question: the sample stays in the queue
+                self.samples[batch] = {d["sample"] for d in decisions if not ANSWERS.isdisjoint(d)}
                 self.done |= self.samples[batch]
                 self.queues.mark(self.samples[batch], True)
             elif batch not in out["refused"]:
                 self.done -= self.samples.get(batch, set())
                 self.queues.mark(self.samples.get(batch, ()), False)
+        return out
+
+    def undo_own(self, who: str, redo: bool, name: str | None) -> dict:
+        """Undo or redo somebody's last act, wherever they made it; the scores follow.
+
+        See own_acts.undo_own.
+        """
+        out = own_acts.undo_own(self.bench, who, redo, name)
+        for batch in out["undone"]:
+            some = self.samples.get(batch, set())
+            self.done = self.done | some if redo else self.done - some
+            self.queues.mark(some, redo)
+        if is_scanned(self.bench):
+            self.request_rescore(out["seq"])
         return out
 
     # ---- the live effect: one at a time, for the newest state

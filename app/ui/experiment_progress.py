@@ -7,18 +7,17 @@ import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from assay.app.server.running_jobs import seconds_left
 from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.curation.system import permissions
 from assay.curation.text import format_count
-from assay.curation.times import now, to_local
 from assay.pipelines.experiments.plan import format_duration
 from assay.pipelines.jobs import job_files, tasks
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 VERB = "experiment"
-SOON = 0.03  # of the work: before that its pace says nothing
 STARTED: dict[str, subprocess.Popen] = {}  # by bench: the process that this server started last
 
 
@@ -89,19 +87,6 @@ def read_progress(bench: Bench, jobs: list[dict], training: dict[str, float]) ->
         finished=frozenset(runs.get("finished", ())),
         training={key: at for key, at in training.items() if key in mine},
     )
-
-
-def seconds_left(job: dict) -> float | None:
-    """Tell the seconds that an experiment still takes.
-
-    By its pace so far; at first, as expected.
-    """
-    share = job.get("share", 0.0)
-    with suppress(TypeError, ValueError):
-        took = (to_local(now()) - datetime.fromisoformat(job.get("since"))).total_seconds()
-        if share >= SOON and took > 0:
-            return took * (1 - share) / share
-    return job.get("expects")
 
 
 def find_started(bench: Bench, known: set[int | None]) -> list[Progress]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -30,6 +31,14 @@ def hand_over(bench: Bench, handed: dict, page: str) -> None:
         who = st.session_state.get("who") or st.query_params.get("who", "")
         asked = dict(queue=session.queues.remember(ids, page)) | (dict(who=who) if who else {})
         st.switch_page(review, query_params=asked)
+
+
+def offer_fiftyone(bench: Bench, ids: Sequence[str], page: str, key: str) -> None:
+    """Draw a button that opens some samples of a page in FiftyOne."""
+    n = format_count(len(ids), "sample")
+    if ids and st.button("Open in FiftyOne", key=key, help=f"the {n} of {page}"):
+        st.session_state["chosen"] = list(ids), page
+        draw_fiftyone(bench)
 
 
 @st.dialog("Open in FiftyOne")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     COMPONENTS,
     error_markdown,
@@ -88,6 +89,8 @@ def draw_session(bench: Bench, session: Session, who: str) -> None:
     with opened:
         decisions = read_decisions(bench, session)
         if len(decisions):
+            ids = list(dict.fromkeys(decisions["sample"]))
+            offer_fiftyone(bench, ids, f"the session of {session.who}", f"fiftyone {key}")
             most = PICTURES * st.session_state.get(f"pages {key}", 1)
             st.html(sheet_html(decisions, bench.state().split, who, most))
             if len(decisions) > most:
@@ -132,7 +135,7 @@ def describe_return(out: dict) -> str:
 
 
 def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) -> str:
-    """Draw decisions as pictures; a click shows a picture's history.
+    """Draw decisions as pictures; a click opens one, with its history.
 
     Of test and guard samples no label is shown.
     """
@@ -140,7 +143,7 @@ def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) 
     locked = splits.reindex(shown["sample"]).isin(LOCKED)
     cells = [
         f'<a href="/history?sample={quote(row.sample)}&who={quote(who)}" target="_self" '
-        f'title="{escape(str(row.key))}: its history"><figure>{picture_html(row.sample, row.key)}'
+        f'title="{escape(str(row.key))}"><figure>{picture_html(row.sample, row.key)}'
         f"<figcaption>{decision_html(row, is_locked)}</figcaption></figure></a>"
         for row, is_locked in zip(shown.itertuples(index=False), locked)
     ]

@@ -8,7 +8,7 @@ ICON = Image.new("RGB", (64, 64), "#2a78d6")  # our own: a named one would be fe
 ImageDraw.Draw(ICON).polygon([(12, 52), (32, 10), (52, 52), (42, 52), (32, 30), (22, 52)], "white")
 
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] { padding: 4.5rem 2.5rem 3rem; max-width: 96rem; }
+[data-testid="stMainBlockContainer"] { padding: 4rem 2.5rem 3rem; max-width: 96rem; }
 h1 { font-size: 1.7rem !important; font-weight: 650 !important; letter-spacing: -.01em; }
 h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem;
@@ -19,15 +19,10 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-cards small { opacity: .8; }
 [data-testid="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; opacity: .85; }
+[data-testid="stCaptionContainer"] code { color: inherit; overflow-wrap: anywhere; }
 .assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem;
   border-radius: 0 12px 12px 0;
   background: color-mix(in srgb, currentColor 5%, transparent); margin-bottom: 1.5rem; }
-.assay-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .8rem;
-  align-items: center; font-size: .9rem; }
-.assay-bars i { display: block; height: .8rem; border-radius: 4px;
-  background: color-mix(in srgb, #2a78d6 75%, transparent); min-width: 2px; }
-.assay-bars span { font-variant-numeric: tabular-nums; opacity: .75; }
-.assay-bars a { color: inherit; }
 .assay-legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .85rem; }
 .assay-legend span::before { content: ""; display: inline-block; width: .65rem; height: .65rem; border-radius: 50%;
   background: var(--c);
@@ -41,11 +36,11 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
 .assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 .assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
-[data-testid="stHeaderActionElements"] { display: none; }
+[data-testid="stHeaderActionElements"], [data-testid="stHeader"] { display: none; }
 [data-testid="stPageLink"] a { width: fit-content; padding: .45rem .9rem; border-radius: 8px;
   border: 1px solid var(--st-primary-color, #2a78d6); }
 @media (pointer: coarse) { [data-testid="stMainBlockContainer"] :is(button, summary, [role="tab"], [role="combobox"]),
-  [data-testid="stTopNavLink"], [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
+  [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
 [data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], summary):focus-visible {
   outline: 2px solid var(--st-primary-color, #2a78d6); outline-offset: 2px; }
 @media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 2rem; }

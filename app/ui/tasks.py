@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from assay.app.server.running_jobs import WORDS
 from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.pipelines.jobs import job_files, tasks
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
-
-WORDS = dict(
-    scan="scanning",
-    relocate="looking for the images",
-    fiftyone="FiftyOne",
-    demo="the demo",
-    gaps="looking for gaps",
-) | {"import": "importing"}
 
 
 def follow_tasks(bench: Bench, *verbs: str) -> bool:
@@ -77,3 +70,13 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
     except UserError as e:
         return st.error(error_markdown(e))
     st.rerun()
+
+
+def offer_scan(bench: Bench, why: str = "a scan finds what this page shows") -> None:
+    """Say that nothing is scanned yet, with the button that scans; the command stands under it."""
+    if follow_tasks(bench, "scan"):
+        return
+    st.info(f"Nothing is scanned yet: {why}.")
+    if st.button("Scan", type="primary"):
+        begin_task(bench, "scan")
+    st.caption(f"The same by a command: `assay scan -b {bench.given}`.")

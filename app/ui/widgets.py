@@ -59,31 +59,16 @@ def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:
     return f'<div class="assay-cards">{"".join(cards)}</div>'
 
 
-def bars_html(
-    counts: dict[str, int], most: int = 30, condition: Callable[[str], str] | None = None
-) -> str:
-    """Draw {name: n} as bars, in the order given.
-
-    condition: of the samples that a name counts; with it each name leads to them in Browse.
-    """
-    top = max(counts.values(), default=1) or 1
-    rows = [
-        f"<span>{link_to_browse(name, condition)}</span>"
-        f"<i style='width:{100 * n / top:.1f}%'></i><span>{n:,}</span>"
-        for name, n in list(counts.items())[:most]
-    ]
-    more = f"<p>and {len(counts) - most:,} more classes</p>" if len(counts) > most else ""
-    return f'<div class="assay-bars">{"".join(rows)}</div>{more}'
+def browse_address(condition: str) -> str:
+    """Write the address of the samples that fit a condition, as HTML has it."""
+    return page_address("browse", q=condition)
 
 
-def link_to_browse(name: str, condition: Callable[[str], str] | None) -> str:
-    """Write a name as a link to the samples that it counts."""
-    shown = escape(str(name)[:60])
-    if condition is None:
-        return shown
+def page_address(page: str, **query: str) -> str:
+    """Write the address of a page, with who looks, as HTML has it."""
     who = st.session_state.get("who", "")
-    asked = urlencode(dict(q=condition(name)) | (dict(who=who) if who else {}))
-    return f'<a href="/browse?{escape(asked)}" target="_self">{shown}</a>'
+    asked = urlencode(query | (dict(who=who) if who else {}))
+    return escape(f"/{page}?{asked}" if asked else f"/{page}")
 
 
 def quote_sql(text: str) -> str:

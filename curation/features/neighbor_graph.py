@@ -11,7 +11,13 @@ import numpy as np
 from assay.curation.errors import NotScanned
 from assay.curation.features import knn, reduction
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.storage.arrays import file_stamp, load_arrays, locate_hashes, save_arrays
+from assay.curation.storage.arrays import (
+    file_stamp,
+    load_arrays,
+    locate_hashes,
+    map_array,
+    save_arrays,
+)
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 
@@ -88,12 +94,13 @@ def load_nodes(bench: Bench, state: pd.DataFrame) -> tuple[Graph, np.ndarray]:
 def load_vectors(bench: Bench, graph: Graph) -> np.ndarray:
     """Read the unit vectors of the graph's nodes: (n, <=128).
 
-    As the graph compared them. They are those that the scan kept, in half precision; of a small bench made anew, in
-    single.
+    As the graph compared them. They are those that the scan kept, in half precision and mapped from their file; of a
+    small bench made anew, in single.
     """
-    kept = load_arrays(bench.arrays / "lists.npz", ["of", "hashes", "vectors"])
+    file = bench.arrays / "lists.npz"
+    kept = load_arrays(file, ["of", "hashes"])
     if kept is not None and knn.graph_key(str(kept["of"]), kept["hashes"]) == graph.key:
-        return kept["vectors"]
+        return map_array(file, "vectors")
     return reduction.reduce_vectors(
         Shards(bench.arrays / "embeddings" / read_settings(bench)["folder"]).rows(graph.hashes)
     )

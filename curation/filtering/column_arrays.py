@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features.neighbor_graph import load_nodes
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.issues import image_properties, opinions
+from assay.curation.issues.copies import load_copies
 from assay.curation.issues.listing import load_issues, open_issues
 from assay.curation.predictions.model_predictions import read_predicted
 from assay.curation.slicing.clusters import Clusters
@@ -170,9 +170,8 @@ def read_duplicates(bench: Bench, state: pd.DataFrame) -> dict[str, pa.Array]:
     """Number the groups of kept exact and near duplicates."""
     import pyarrow as pa
 
-    graph, node = load_nodes(bench, state)
-    group, keep = graph.groups[node], state.keep.to_numpy(bool)
-    size = np.bincount(group[keep], minlength=len(graph.groups))
+    group, keep = load_copies(bench, state).groups, state.keep.to_numpy(bool)
+    size = np.bincount(group[keep], minlength=group.max(initial=-1) + 1)
     several = keep & (size[group] > 1)
     return dict(duplicate_group=pa.array(group.astype("f8"), mask=~several))
 

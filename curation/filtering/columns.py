@@ -109,7 +109,7 @@ PREDICTED = "predicted('"  # so begins the name of what a model predicts
 SIMILARITY = Column(
     "similarity",
     "number",
-    "likeness to the pictures that were asked for; 1 is as alike as they are to each other",
+    "likeness to the pictures that were asked for, 1 as alike as they are to each other; to words, the cosine",
     source="similarity",
     bars=True,
 )

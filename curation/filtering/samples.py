@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.curation.errors import UserError, require_file
 from assay.curation.filtering.columns import SIMILARITY
+from assay.curation.filtering.likeness import Words
 from assay.curation.filtering.table import SampleTable
 from assay.curation.review.filtered_queue import queue_found
 from assay.curation.storage.interface import Bench
@@ -24,7 +27,7 @@ def find_samples(
     sort: str = "",
     limit: int | None = None,
     search: str = "",
-    like: Iterable[str | bytes | Path] = (),
+    like: Iterable[str | bytes | Path | Words] = (),
     columns: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """Find samples, and give columns of them.
@@ -35,7 +38,9 @@ def find_samples(
     """
     if limit is not None and limit < 1:
         raise UserError(f"expected a limit of at least 1, found {limit}", "leave it out for all")
-    like = [read_like(one) for one in ([like] if isinstance(like, str | bytes | Path) else like)]
+    like = [
+        read_like(one) for one in ([like] if isinstance(like, str | bytes | Path | Words) else like)
+    ]
     names = [*SHOWN, *([SIMILARITY.name] if like else [])] if columns is None else list(columns)
     found = table.select(where, sort, search, like)
     names = [name for name in names if name != "sample"]
@@ -46,7 +51,7 @@ def find_samples(
     return rows
 
 
-def read_like(like: str | bytes | Path) -> str | bytes:
+def read_like(like: str | bytes | Path | Words) -> str | bytes | Words:
     """Read what to look for.
 
     A Path is a picture's file; a text names a sample.
@@ -84,3 +89,13 @@ def queue_where(
     queue = queue_found(bench, found, n)
     queue.attrs["notes"] = table.check(where)
     return queue
+
+
+def mark_samples(bench: Bench, where: str) -> np.ndarray | None:
+    """Mark the samples (n,) of which a condition is true; None for no condition."""
+    if not where.strip():
+        return None
+    table = bench.sample_table()
+    wanted = np.zeros(len(table), bool)
+    wanted[table.select(where)] = True
+    return wanted

@@ -1,9 +1,12 @@
-"""Saved views: a condition, an order and words under a name."""
+"""Saved views: a condition, an order, a search and words under a name.
+
+One may be assigned to a person: see assignments.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.curation import text
 from assay.curation.errors import UnknownName, UserError
@@ -12,10 +15,13 @@ from assay.curation.storage.interface import Bench
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
 PREFIX = "view:"  # of the rule in the log that saves one
-COLUMNS = ["name", "where", "sort", "search", "who", "saved"]
+ASKED = ("where", "sort", "search", "words")
+COLUMNS = ["name", *ASKED, "who", "saved", "to"]
 VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
     where field = 'rule' and value ->> 'name' like 'view:%' group by value ->> 'name' order by 3"""
 
@@ -23,21 +29,27 @@ VIEWS = """select arg_max(value, seq), arg_max(who, seq), max(ts) from edits
 def list_views(bench: Bench) -> pd.DataFrame:
     """List the saved views, the oldest first.
 
-    Frame name, where, sort, search, who, saved.
+    Frame name, where, sort, search, words, who, saved, to ("": nobody).
     """
     import pandas as pd
 
     rows = []
-    for value, who, ts in bench.rows(VIEWS):
-        rule = json.loads(value)
-        if len(rule) > 1:  # one that was removed or undone has its name alone
-            asked = [rule.get(key, "") for key in ("where", "sort", "search")]
-            rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts))
+    for rule, who, ts in read_views(bench):
+        asked = [rule.get(key, "") for key in ASKED]
+        rows.append((rule["name"].removeprefix(PREFIX), *asked, who, ts, rule.get("to", "")))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def read_views(bench: Bench) -> list[tuple[dict[str, Any], str, datetime]]:
+    """Read the rules that save views, with who did and when."""
+    found = [(json.loads(value), who, ts) for value, who, ts in bench.rows(VIEWS)]
+    return [
+        row for row in found if len(row[0]) > 1
+    ]  # one that was removed or undone has its name alone
+
+
 def find_view(bench: Bench, name: str) -> dict[str, str]:
-    """Find a view: {where, sort, search}.
+    """Find a view: {where, sort, search, words}.
 
     UserError where there is none of the name.
     """
@@ -51,7 +63,7 @@ def find_view(bench: Bench, name: str) -> dict[str, str]:
             name,
             known,
         )
-    return found[["where", "sort", "search"]].iloc[0].to_dict()
+    return found[list(ASKED)].iloc[0].to_dict()
 
 
 def save_view(
@@ -59,7 +71,8 @@ def save_view(
 ) -> dict[str, str]:
     """Save a view in the log.
 
-    It takes the place of one of the same name. asked: where, sort and search. Returns dict(batch, name, replaced).
+    It takes the place of one of the same name. asked: where, sort, search, and words for an image-text
+    model. Returns dict(batch, name, replaced).
     FilterError for what cannot be asked.
     """
     text.check_text(who, "who saves it")
@@ -69,9 +82,11 @@ def save_view(
     table.check(asked["where"], asked["sort"])
     if not any(value.strip() for value in asked.values()):
         raise UserError(
-            "expected a view to ask for something, found it empty", "give where, sort or search"
+            "expected a view to ask for something, found it empty",
+            "give where, sort, search or words",
         )
-    text.check_text(asked["search"], "what is searched for", text.MAX_TEXT)
+    for key in ("search", "words"):
+        text.check_text(asked[key], "what is searched for", text.MAX_TEXT)
     known = name in set(list_views(bench).name)
     batch = append_rule(bench, dict(name=f"{PREFIX}{name}") | asked, who)
     return dict(batch=batch, name=name, replaced=known)

@@ -11,9 +11,11 @@ import numpy as np
 
 from assay.curation.features import neighbor_graph
 from assay.curation.issues import image_properties
+from assay.curation.issues.copies import Copies, load_copies
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import multiple_testing
 from assay.curation.storage.interface import Bench
+from assay.curation.versioning import expressions, pointers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +84,12 @@ class ScanView:
     def node(self) -> np.ndarray:
         """Each sample's node (n,) in the graph: equal images share one."""
         return neighbor_graph.load_nodes(self.bench, self.state)[1]
+
+    @cached_property
+    def copies(self) -> Copies:
+        """The copies among the samples, but for those that people told apart."""
+        upto = pointers.find_position(self.bench, expressions.root_version(self.version))
+        return load_copies(self.bench, self.state, upto)
 
     @cached_property
     def is_open(self) -> np.ndarray:

@@ -10,7 +10,7 @@ def find_conflicting_duplicates(
     scan: ScanView, kind: str, threshold: float | None = None
 ) -> list[Issue]:
     label, ids, out = scan.state.label.to_numpy(object), scan.state.index, []
-    for members in group_copies(scan.state, scan.graph.groups[scan.node]).values():
+    for members in group_copies(scan.state, scan.copies.groups).values():
         for i in members:
             others = sorted({label[j] for j in members if label[j] not in (None, label[i])})
             if label[i] is not None and others:

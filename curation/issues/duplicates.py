@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.features.neighbor_graph import Graph, load_nodes
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
+from assay.curation.issues.copies import Copies
 from assay.curation.media.image_similarity import NEAR_DUPLICATE
-from assay.curation.splits import LOCKED
-from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -30,39 +28,6 @@ def group_copies(state: pd.DataFrame, groups: Sequence) -> dict[object, list[int
     return {group: members for group, members in rows.items() if len(members) > 1}
 
 
-def choose_representatives(state: pd.DataFrame, groups: Sequence) -> dict[str, str]:
-    """Choose which copies to drop: {sample: what stands for it}.
-
-    What is of test, guard, val, train, pool, in this order, then the largest, stands for the others; nothing of test
-    or guard is dropped. groups (n,): as group_copies.
-    """
-    order = {split: rank for rank, split in enumerate(("test", "guard", "val", "train", "pool"))}
-    size = (state.width * state.height).to_numpy()
-    ids, split, out = state.index, state.split.to_numpy(), {}
-    for members in group_copies(state, groups).values():
-        first, *others = sorted(members, key=lambda i: (order[split[i]], -size[i], ids[i]))
-        out |= {ids[i]: ids[first] for i in others if split[i] not in LOCKED}
-    return out
-
-
-def drop_copies(bench: Bench, kind: str, who: str) -> dict:
-    """Drop all but one of each group of copies, as one batch.
-
-    kind: near_duplicate or exact_duplicates. Returns {batch, dropped, groups}; batch is None where there are none.
-    """
-    import pandas as pd
-
-    state = bench.state()
-    graph, at = load_nodes(bench, state)
-    near = kind == "near_duplicate"
-    stands = choose_representatives(state, graph.groups[at] if near else state.content_hash)
-    rows = [(sample, "false", f"{kind}: {other} stands for it") for sample, other in stands.items()]
-    if not rows:
-        return dict(batch=None, dropped=0, groups=0)
-    out = bench.edit(pd.DataFrame(rows, columns=["sample", "keep", "why"]), who)
-    return dict(batch=out["batch"], dropped=out["edits"], groups=len(set(stands.values())))
-
-
 def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
     """Find samples with the same bytes."""
     split, out = state.split.to_numpy(), []
@@ -76,18 +41,19 @@ def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
 
 
 def find_near_duplicates(
-    state: pd.DataFrame, graph: Graph, node: np.ndarray, likeness: float | None = None
+    state: pd.DataFrame, copies: Copies, likeness: float | None = None
 ) -> list[Issue]:
     """Find near duplicates, nearest first: 1 - likeness is the score.
 
-    node (n,): of each sample in the graph. likeness: from which on two are near duplicates, else the graph's own.
+    likeness: from which on two are near duplicates, else the graph's own.
     """
-    seen = graph.alike >= (graph.limit if likeness is None else likeness)
+    seen = copies.alike >= (copies.graph.limit if likeness is None else likeness)
+    node = copies.node
     on_node: dict[int, int] = {}
     for i in np.flatnonzero(state.keep):
         on_node.setdefault(node[i], i)
     ids, split, out = state.index, state.split.to_numpy(), {}
-    pairs = zip(graph.close[seen].tolist(), graph.alike[seen].tolist())
+    pairs = zip(copies.close[seen].tolist(), copies.alike[seen].tolist())
     for (a, b), alike in sorted(pairs, key=lambda pair: -pair[1]):
         if a in on_node and b in on_node:
             for i, j in ((on_node[a], on_node[b]), (on_node[b], on_node[a])):
@@ -101,7 +67,7 @@ def find_duplicates(scan: ScanView, kind: str, threshold: float | None) -> list[
     if kind == "exact_duplicates":
         return find_exact_duplicates(scan.state)
     likeness = None if threshold is None else 1 - threshold
-    return find_near_duplicates(scan.state, scan.graph, scan.node, likeness)
+    return find_near_duplicates(scan.state, scan.copies, likeness)
 
 
 FINDER = IssueFinder(

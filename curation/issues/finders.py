@@ -44,17 +44,20 @@ def list_kinds(when: Collection[str] = ("scan", "edit", "look")) -> dict[str, Ki
     }
 
 
-def find_issues(scan: ScanView, when: Collection[str] = ("scan",)) -> pd.DataFrame:
+def find_issues(
+    scan: ScanView, when: Collection[str] = ("scan",), kinds: Collection[str] | None = None
+) -> pd.DataFrame:
     """Ask the finders that look then.
 
     Frame kind, sample, score (0 to 1, low is bad), suggestion, why. Sorted by kind, worst first; one row for each
-    sample of a kind. `when`: see IssueFinder.
+    sample of a kind. `when`: see IssueFinder. kinds: these alone.
     """
     frame = _frame_of(
         row
         for finder in list_finders()
         if finder.when in when
         for kind in finder.kinds
+        if kinds is None or kind in kinds
         for row in finder.find(scan, kind, None)
     )
     one_each = frame["sample"].isna() | ~frame.duplicated(["kind", "sample"])

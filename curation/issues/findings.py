@@ -79,7 +79,7 @@ def add_copies(out: pd.DataFrame, scan: ScanView, listed: pd.DataFrame) -> None:
     for sample, row in row_of.items():
         on_node.setdefault(int(node[sample]), []).append(row)
     near: dict[int, list[int]] = {}
-    for a, b in scan.graph.pairs.tolist():
+    for a, b in scan.copies.near[:, :2].astype(int).tolist():
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
     scores = find_scores(scan, "near_duplicate")

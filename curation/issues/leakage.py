@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.features.neighbor_graph import Graph
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
@@ -23,18 +22,13 @@ GIVEN_AWAY = (
 LAST_KEEP = "select sample from edits where field = 'keep' group by sample having"  # the last word on keeping it
 
 
-def near_pairs(graph: Graph) -> np.ndarray:
-    """Give near-duplicate pairs of nodes with distances: (m, 3)."""
-    return np.column_stack([graph.pairs, graph.gaps]) if len(graph.pairs) else np.empty((0, 3))
-
-
 def match_leaks(
     state: pd.DataFrame, near: np.ndarray, node: Sequence[int]
 ) -> dict[int, tuple[int, float]]:
     """Match kept samples with what they must not equal.
 
     {row: (row of the one that it equals or nearly equals, distance)}. Train must not give a val, test or guard sample
-    away, val a test or guard sample, pool a guard sample. near: as near_pairs; node (n,): of each sample.
+    away, val a test or guard sample, pool a guard sample. near: as Copies.near; node (n,): of each sample.
     """
     kept, split = state.keep.to_numpy(), state.split.to_numpy()
     out: dict[int, tuple[int, float]] = {}
@@ -56,7 +50,7 @@ def match_leaks(
 def find_leakage(scan: ScanView, kind: str, threshold: float | None = None) -> list[Issue]:
     ids, split, node = scan.state.index, scan.state.split.to_numpy(), scan.node
     out = []
-    for i, (j, distance) in match_leaks(scan.state, near_pairs(scan.graph), node).items():
+    for i, (j, distance) in match_leaks(scan.state, scan.copies.near, node).items():
         how = "equals" if distance == 0 and node[i] == node[j] else "nearly equals"
         why = f"{how} the {split[j]} sample {ids[j]}"
         out.append(Issue(kind, ids[i], float(distance), None, why))

@@ -12,6 +12,7 @@ from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.base import COLUMNS, ScanView
 from assay.curation.issues.finders import find_below, find_issues, list_kinds
 from assay.curation.issues.leakage import ignore_leakage_holdout
+from assay.curation.issues.not_copies import was_told_apart
 from assay.curation.issues.opinions import list_opinion_issues, opinion_kinds
 from assay.curation.label_quality.live import refresh_scores
 from assay.curation.splits import LOCKED
@@ -22,6 +23,7 @@ from assay.curation.versioning.version_names import names_at
 if TYPE_CHECKING:
     import pandas as pd
 
+OF_COPIES = ("near_duplicate", "conflicting_duplicates", "leakage")
 SHOWN = "kind sample source_id path split label score suggestion why".split()
 
 
@@ -104,8 +106,19 @@ def load_scan_issues(
         if rescore:
             refresh_scores(bench)
         found = bench.query(f"select {', '.join(columns)} from issues")
+        if was_told_apart(bench):
+            found = renew_copies(bench, found, version)
         return call_suggestions(bench, found) if "suggestion" in columns else found
     return find_issues(view_scan(bench, version), when=("edit", "scan"))[list(columns)]
+
+
+def renew_copies(bench: Bench, found: pd.DataFrame, version: str) -> pd.DataFrame:
+    """Find the issues of copies anew: people have told some apart, before or since the scan."""
+    import pandas as pd
+
+    new = find_issues(view_scan(bench, version), ("scan", "edit"), kinds=OF_COPIES)
+    rest = found[~found.kind.isin(OF_COPIES)]
+    return pd.concat([rest, new[list(found.columns)]], ignore_index=True) if len(new) else rest
 
 
 def call_suggestions(bench: Bench, found: pd.DataFrame) -> pd.DataFrame:

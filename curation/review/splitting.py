@@ -1,8 +1,12 @@
-"""Split a class: add new ones, and queue its samples to decide which they are."""
+"""Split a class: move some of its samples to another, or queue all of them to decide.
+
+What is not decided keeps its label.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
@@ -10,8 +14,9 @@ from assay.curation.label_quality import live
 from assay.curation.review.queue import COLUMNS
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.changes import find_known_labels
+from assay.curation.versioning.changes import apply_decisions, find_known_labels
 from assay.curation.versioning.class_changes import add_classes, explain_unknown
+from assay.curation.versioning.class_entries import check_name
 from assay.curation.versioning.class_list import list_entries
 from assay.curation.versioning.class_names import read_names
 
@@ -79,3 +84,78 @@ def queue_class(bench: Bench, name: str) -> pd.DataFrame:
         )
     )
     return out[COLUMNS]
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """Which samples of a class would go to another."""
+
+    name: str
+    into: str
+    added: bool  # whether `into` is a new class
+    samples: list[str]  # kept ones of train, val and pool
+    splits: dict[str, int]  # how many of each
+    stay: int  # kept ones outside test and guard that keep their label
+    skipped: int  # ids that are no such sample of the class
+    locked: int  # of these, samples of test and guard
+
+    def describe(self) -> dict:
+        """Describe it as JSON, with the number of samples."""
+        about = dict(name=self.name, into=self.into, added=self.added, samples=len(self.samples))
+        return about | dict(
+            splits=self.splits, stay=self.stay, skipped=self.skipped, locked=self.locked
+        )
+
+
+def plan_split(bench: Bench, name: str, into: str, samples: Iterable[str]) -> SplitPlan:
+    """Plan to move samples of a class to another one, which may be new.
+
+    What is asked for and cannot go is counted: samples of test and guard, of other classes, and
+    dropped ones. UserError where nothing would change.
+    """
+    check_name(into)
+    with bench.connect() as con:
+        known, names = find_known_labels(bench, con), read_names(con)
+    if name not in known:
+        raise explain_unknown(names, known, name)
+    if into == name:
+        raise UserError(f"expected another class than {name!r}, found the same", "say a new name")
+    state, asked = bench.state(), list(dict.fromkeys(samples))
+    rows = state.reindex(asked)
+    locked = rows.split.isin(LOCKED)
+    mine = (rows.label == name) & rows.keep.eq(True) & ~locked
+    if not mine.any():
+        also = "; those of test and guard only an audit decides" * bool(locked.any())
+        raise UserError(
+            f"expected samples of {name!r} to split off, found none", f"choose some{also}"
+        )
+    counts = rows.split[mine].value_counts()
+    all_of = (state.label == name) & state.keep & ~state.split.isin(LOCKED)
+    return SplitPlan(
+        name,
+        into,
+        into not in known,
+        list(rows.index[mine]),
+        {split: int(n) for split, n in counts.items()},
+        int(all_of.sum() - mine.sum()),
+        int((~mine).sum()),
+        int(locked.sum()),
+    )
+
+
+def split_off(
+    bench: Bench, name: str, into: str, samples: Iterable[str], who: str, dry: bool = False
+) -> dict:
+    """Move samples of a class to another one as one batch, which adds it where it is new.
+
+    They count as reviewed: somebody has chosen them. dry: only say what it would do. Returns {batch,
+    name, into, added, samples, splits, stay, skipped, locked, rescored}: see SplitPlan.
+    """
+    import pandas as pd
+
+    plan = plan_split(bench, name, into, samples)
+    if dry:
+        return dict(batch=None) | plan.describe() | dict(rescored=False)
+    rows = pd.DataFrame(dict(sample=plan.samples, label=into, given_label=name))
+    out = apply_decisions(bench, rows, who, f"split {name}", [into], overwrite=True)
+    return dict(batch=out["batch"]) | plan.describe() | dict(rescored=out["rescored"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.formats.source_records import SourceRecord, read_records
@@ -61,6 +63,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         runs=runs,
         sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
+        worst={},
         review=progress.summarize_reviews(bench, state),
         waiting_at_random=progress.count_waiting(bench, state),
         classes_reviewed=[],
@@ -69,9 +72,9 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     )
     found = waits = None  # the open issues, or why there are none yet
     try:
-        found, _ = listing.open_issues(
-            state, listing.load_issues(bench, version=version, columns=("kind", "sample"))
-        )
+        every = listing.load_issues(bench, version=version, columns=("kind", "sample", "score"))
+        found, rows = listing.open_issues(state, every)
+        out["worst"] = list_worst(state, found, rows)
         counts = found.kind.value_counts()
         kinds = [*finders.list_kinds(), *opinion_kinds(bench)]
         out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
@@ -87,6 +90,19 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     else:
         out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
     return out
+
+
+def list_worst(
+    state: pd.DataFrame, found: pd.DataFrame, rows: np.ndarray, most: int = 4
+) -> dict[str, list[str]]:
+    """List the worst samples of each kind of issue: {kind: ids}; none of test or guard.
+
+    found, rows: as listing.open_issues gives them.
+    """
+    locked = np.append(state["split"].isin(LOCKED).to_numpy(), True)[rows]
+    shown = found.loc[~locked, ["kind", "sample", "score"]]
+    shown = shown.sort_values("score", kind="stable").groupby("kind").head(most)
+    return {str(kind): list(part["sample"]) for kind, part in shown.groupby("kind")}
 
 
 def find_weak_model(bench: Bench, status: dict) -> str | None:

@@ -45,6 +45,7 @@ class FileAccess:
         self.states: dict = {}
         self.positions: dict = {}
         self.nodes = None
+        self.likeness: dict = {}
         self.new_tail: tuple[str, str] | None = None  # of the log, in the present transaction
 
     @contextmanager
@@ -188,6 +189,7 @@ class FileAccess:
             self.states.clear()
             self.positions.clear()
             self.nodes = None
+            self.likeness.clear()
 
     def _explain(self, e: duckdb.Error | str) -> UserError:
         """Tell who can act what DuckDB cannot do."""

@@ -6,7 +6,9 @@ Shards of vectors and pixels are in shards.py.
 from __future__ import annotations
 
 import os
+import struct
 import uuid
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 from assay.curation.errors import DamagedFile
 from assay.curation.system.permissions import make_folder, opener
 
+ZIP_HEADER = 30  # bytes of a zip's header of a file, before its name
 MANY = 1000  # hashes from which on it pays to look for them as numbers first
 
 
@@ -53,6 +56,30 @@ def load_arrays(
     except FileNotFoundError:
         return None
     except Exception as e:  # a flipped bit can make zipfile say anything
+        raise damaged_arrays(path, e) from None
+
+
+def map_array(path: str | Path, name: str) -> np.ndarray:
+    """Map one array of an .npz into memory, read-only.
+
+    Its checksum is read once, now: DamagedFile where it does not fit. What replaces the file later
+    is another file.
+    """
+    try:
+        with zipfile.ZipFile(path) as file, open(path, "rb") as raw:
+            about = file.getinfo(f"{name}.npy")
+            with file.open(about) as member:
+                while member.read(1 << 20):
+                    pass
+            raw.seek(about.header_offset)
+            *_, name_size, extra_size = struct.unpack("<4s5H3I2H", raw.read(ZIP_HEADER))
+            raw.seek(name_size + extra_size, os.SEEK_CUR)
+            version = np.lib.format.read_magic(raw)
+            assert about.compress_type == zipfile.ZIP_STORED and version == (1, 0)
+            shape, in_columns, dtype = np.lib.format.read_array_header_1_0(raw)
+            order = "F" if in_columns else "C"
+            return np.memmap(path, dtype, "r", raw.tell(), shape, order)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as e:
         raise damaged_arrays(path, e) from None
 
 

@@ -26,6 +26,7 @@ class Bench(Protocol):
     inode: int | None
     new_tail: tuple[str, str] | None  # of the log, in the present transaction
     nodes: Any
+    likeness: dict  # what likeness was measured with, by what was looked for
 
     def state(self, version: str | int = "HEAD") -> pd.DataFrame: ...
     def frame(self, version: str | int = "HEAD", split: str | None = None) -> pd.DataFrame: ...

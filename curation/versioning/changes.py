@@ -162,11 +162,12 @@ def read_former_names(
     return decisions, {old: new for old, new in former.items() if old in said}
 
 
-def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
+def undo_batch(bench: Bench, batch: str | None = None, who: str = "", rescore: bool = True) -> dict:
     """Undo a batch: restore what stood before it.
 
     batch: by default the last decision that stands. What somebody edited since is left alone. Undo
-    is an edit: undone itself, it is a redo.
+    is an edit: undone itself, it is a redo. rescore: whether to bring the scores to what stands
+    then, or leave that to the caller.
     Returns {batch, undone, by, restored, left_alone, renames (of classes, that it took back, or
     made again), rescored}.
     """
@@ -189,7 +190,7 @@ def undo_batch(bench: Bench, batch: str | None = None, who: str = "") -> dict:
             if plan.popped.astype(bool).any():
                 break
         out = append_undo(bench, con, plan, kind, f"{kind} of {name}", who)
-    rescored = bench.rescore() if out["batch"] else False
+    rescored = bench.rescore() if out["batch"] and rescore else False
     out["renames"] = describe_renames(plan, kind)
     return out | dict(undone=name, by=stacks.authors[name], rescored=rescored)
 
@@ -251,13 +252,14 @@ def append_undo(
     why: str,
     who: str,
     name: str | None = None,
+    batch: str | None = None,
 ) -> dict:
     """Append what a plan undoes or redoes as a batch.
 
-    Returns {batch (None where it is nothing), restored, left_alone}.
+    batch: its name, made up by default. Returns {batch (None where it is nothing), restored, left_alone}.
     """
     rows = undo.undo_edits(plan, kind, why)
-    batch = new_batch(name or kind) if len(rows) else None
+    batch = (batch or new_batch(name or kind)) if len(rows) else None
     if batch:
         bench.append(con, rows, batch, who)
     return dict(batch=batch, restored=len(rows), left_alone=len(plan) - len(rows))

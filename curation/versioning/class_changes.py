@@ -7,7 +7,6 @@ is no review, and is undone like any other batch.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,13 @@ from assay.curation.storage.schema import new_batch
 from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
+from assay.curation.versioning.class_entries import (
+    check_entry,
+    check_exemplars,
+    check_name,
+    check_who,
+    list_groups,
+)
 from assay.curation.versioning.class_list import FIELDS, list_entries, make_entry
 from assay.curation.versioning.class_names import RENAME, ClassNames
 
@@ -25,19 +31,24 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
-
 
 # ---- rename, and merge
 
 
 def rename_class(
-    bench: Bench, old: str, new: str, who: str, why: str = "", dry: bool = False
+    bench: Bench,
+    old: str,
+    new: str,
+    who: str,
+    why: str = "",
+    dry: bool = False,
+    rescore: bool = True,
 ) -> dict:
     """Rename a class; where there is one of the new name, the two are merged.
 
     One edit, whatever number of samples have the class, of all splits. Labels given from here on
-    keep the name that they are given. dry: only say what it would do.
+    keep the name that they are given. dry: only say what it would do. rescore: whether to bring the
+    scores to the new names, or leave that to the caller.
     Returns {batch, old, new, merged, samples, splits ({split: kept samples of the old name}),
     had (of the new name before, likewise), dropped (samples that are out), alike (other names that
     differ from the new one in capitals, blanks, accents or Unicode form alone), rescored}.
@@ -65,7 +76,7 @@ def rename_class(
         had=count_splits(state, new),
         dropped=int((has & ~state.keep).sum()),
         alike=list_alike(new, known - {old}),
-        rescored=bench.rescore() if batch else False,
+        rescored=bench.rescore() if batch and rescore else False,
     )
 
 
@@ -117,7 +128,7 @@ def count_splits(state: pd.DataFrame, label: str) -> dict[str, int]:
 def add_class(bench: Bench, name: str, who: str, **about: str | None) -> dict:
     """Declare a class, last in the list, whether a sample has it or not.
 
-    about: colour, guideline, parent. A name that was given up by a rename is a new class from here
+    about: colour, key, guideline, parent. A name that was given up by a rename is a new class from here
     on. Returns {batch, added [names], alike (names that differ from it in capitals, blanks, accents
     or Unicode form alone), near (a name that may have been meant)}.
     """
@@ -137,7 +148,7 @@ def add_classes(bench: Bench, new: list[str], who: str, **about: str | None) -> 
         if there := [name for name in new if name in entries]:
             raise UserError(
                 f"expected a new class, found {there[0]!r}, which is in the list",
-                f"assay classes edit {there[0]!r} changes its colour, guideline or parent",
+                f"assay classes edit {there[0]!r} changes its colour, key or guideline",
             )
         orders = next_orders(entries, len(new))
         fresh = [
@@ -161,18 +172,21 @@ def next_orders(entries: dict[str, dict], n: int) -> list[int | None]:
 
 
 def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
-    """Change colour, guideline, parent or order of a class.
+    """Change colour, key, guideline, exemplars, parent or order of a class.
 
-    about: these; None leaves one as it is, "" takes it away. A class that is in no list yet is
-    declared by it. Returns {batch, name, colour, guideline, parent, order}.
+    about: these; None leaves one as it is, "" takes it away. key: the one that chooses the class in
+    Review; exemplars: up to six ids of samples, with blanks between. A class that is in no list yet
+    is declared by it. Returns {batch, name, order, colour, key, guideline, exemplars, parent}.
     """
     check_who(who)
     given = {field: value for field, value in about.items() if value is not None}
     if not given:
         raise UserError(
             f"expected what to change of {name!r}, found nothing",
-            "say --colour, --guideline or --parent",
+            "say --colour, --key, --guideline, --exemplars or --parent",
         )
+    if given.get("exemplars"):
+        given["exemplars"] = check_exemplars(bench.state(), name, given["exemplars"])
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)
         if name not in known:
@@ -191,12 +205,13 @@ def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
 def import_table(bench: Bench, rows: list[dict[str, Any]], who: str) -> dict:
     """Declare the classes of a table, in its order.
 
-    rows: name, and any of order, colour, guideline, parent; a field that a row has not stays as it
+    rows: name, and any of order, colour, key, guideline, exemplars, parent; a field that a row has not stays as it
     is. Classes that the table does not name come after it. Returns {batch, declared, new (names
     that no sample has), missing (classes that the table does not name), alike}.
     """
     check_who(who)
     given = [row["name"] for row in rows]
+    rows = [check_row(bench, row) for row in rows]
     if twice := {name for name in given if given.count(name) > 1}:
         raise UserError(
             f"expected every class once, found {sorted(twice)[0]!r} twice", "remove one of the rows"
@@ -233,6 +248,13 @@ def import_table(bench: Bench, rows: list[dict[str, Any]], who: str) -> dict:
         missing=sorted(known - set(given)),
         alike=alike,
     )
+
+
+def check_row(bench: Bench, row: dict[str, Any]) -> dict[str, Any]:
+    """Check the exemplars that a row of a class list names."""
+    if not row.get("exemplars"):
+        return row
+    return row | dict(exemplars=check_exemplars(bench.state(), row["name"], row["exemplars"]))
 
 
 def declare_classes(
@@ -286,69 +308,6 @@ def append_schema(
     texts = [json.dumps(value) for value in values]
     rows = pd.DataFrame(dict(sample="", field="schema", value=texts, why=why))
     bench.append(con, rows, batch, who)
-
-
-def check_who(who: str) -> None:
-    if not who:
-        raise UserError("expected to know who decides, found nobody", "say --who NAME")
-
-
-def check_name(name: str) -> None:
-    """Refuse what can be no name of a class."""
-    check_text(name, "a class name")
-    if not name.strip():
-        raise UserError(
-            f"expected a name for a class, found {name!r}, which nobody could see",
-            "choose another name",
-        )
-
-
-def check_entry(
-    entries: dict[str, Any], known: set[str], name: str, entry: dict[str, Any]
-) -> dict[str, Any]:
-    """Check what is said of a class: {order, colour, guideline, parent}, "" as None."""
-    out = {field: entry.get(field) for field in FIELDS}
-    out |= {f: out[f] or None for f in ("colour", "guideline", "parent")}
-    if out["colour"] and not COLOUR.fullmatch(out["colour"]):
-        raise UserError(
-            f"expected a colour such as #1f77b4 for {name!r}, found {out['colour'][:40]!r}",
-            "# and three or six digits of 0 to 9 and a to f",
-        )
-    if out["guideline"]:
-        check_text(out["guideline"], "a guideline", MAX_TEXT)
-        if "\n" in out["guideline"].strip():
-            raise UserError(
-                f"expected a guideline of one line for {name!r}, found several", "shorten it"
-            )
-    check_parent(entries, known, name, out["parent"])
-    return out
-
-
-def list_groups(entries: dict[str, dict[str, Any]]) -> set[str]:
-    """List the parents that classes have; a source's may be no class themselves."""
-    return {entry["parent"] for entry in entries.values() if entry["parent"]}
-
-
-def check_parent(entries: dict[str, Any], known: set[str], name: str, parent: str | None) -> None:
-    """Refuse a parent that is no class, or a child of its child."""
-    if parent is None:
-        return
-    if parent not in known and parent not in entries:
-        raise UnknownClass(
-            f"expected a class as parent of {name!r}, found {parent!r}",
-            f"add it first: assay classes add {parent!r}",
-            parent,
-            {*known, *entries},
-        )
-    above, at = {name}, parent
-    while at is not None:
-        if at in above:
-            raise UserError(
-                f"expected a parent above {name!r}, found {parent!r}, which is below it or itself",
-                "choose another parent",
-            )
-        above.add(at)
-        at = (entries.get(at) or {}).get("parent")
 
 
 def list_alike(name: str, known: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The class list: order, colour, guideline and parent of every class.
+"""The class list: order, colour, key, guideline, exemplars, parent of every class.
 
 Classes may be declared, by a source or a person, as edits of field `schema`. Those that are not
 come after those that are, by name.
@@ -17,7 +17,7 @@ from assay.curation.versioning.version_names import names_at
 if TYPE_CHECKING:
     import pandas as pd
 
-FIELDS = ("order", "colour", "guideline", "parent")
+FIELDS = ("order", "colour", "key", "guideline", "exemplars", "parent")
 
 
 def encode_identity(identity: str) -> str:
@@ -33,7 +33,7 @@ def decode_identity(text: str) -> str:
 
 
 def list_entries(names: ClassNames) -> dict[str, dict[str, Any]]:
-    """List the declared classes: {name: {order, colour, guideline, parent}}.
+    """List the declared classes: {name: what is said of it, by FIELDS}.
 
     As they are called now. One that was merged into another has left the list.
     """
@@ -90,8 +90,8 @@ def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD
 def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     """Tabulate the class list: a row for each class, in order.
 
-    Frame name, n (kept samples), train, val, test, pool, guard (of these), order, colour,
-    guideline, parent, declared.
+    Frame name, n (kept samples), train, val, test, pool, guard (of these), order, colour, key,
+    guideline, exemplars (chosen ones: ids with blanks between), parent, declared.
     """
     import pandas as pd
 
@@ -107,7 +107,7 @@ def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
         rows.append(row | dict(declared=name in entries))
     columns = ["name", "n", *SPLITS, *FIELDS, "declared"]
     out = pd.DataFrame(rows, columns=columns)
-    texts = ("colour", "guideline", "parent")
+    texts = [field for field in FIELDS if field != "order"]
     return out.assign(**{c: out[c].astype(object).where(out[c].notna(), None) for c in texts})
 
 

@@ -1,4 +1,4 @@
-"""Read a table of classes: name, order, colour, guideline, parent."""
+"""Read a table of classes: name, order, colour, key, guideline, exemplars, parent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.curation.versioning.class_list import FIELDS
 
 NAMES = ("name", "class", "label")
 COUNTS = ("n", *SPLITS, "declared")  # what `assay classes --csv` writes besides
-HINT = "its columns: name, and any of order, colour, guideline, parent"
+HINT = "its columns: name, and any of order, colour, key, guideline, exemplars, parent"
 
 
 def read_class_table(path: str | Path) -> list[dict[str, Any]]:

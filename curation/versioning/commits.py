@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from assay.curation.errors import UserError
 from assay.curation.storage import backup
@@ -38,12 +39,16 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
                 f"expected a new name for the version, found {name!r}, which is taken",
                 "choose another name",
             )
-        if name is None:
-            numbers = [int(n[1:]) for n in names if n[0] == "v" and n[1:].isdecimal()]
-            name = f"v{1 + max(numbers, default=0)}"
+        name = name or next_name(names)
         con.execute(
             "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
             [name, upto, tree, last[0], message, who, now()],
         )
         states.write_standing(con)
     return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep_backup(bench, name))
+
+
+def next_name(names: Iterable[str]) -> str:
+    """Name the next version, of the `names` that there are: v1, v2, ..."""
+    numbers = [int(n[1:]) for n in names if n[0] == "v" and n[1:].isdecimal()]
+    return f"v{1 + max(numbers, default=0)}"

@@ -118,10 +118,10 @@ class Stacks(NamedTuple):
     brought: dict[str, str]  # batch of votes -> the import that brought them, and takes them back
 
 
-def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
+def read_stacks(con: duckdb.DuckDBPyConnection, each_person: bool = False) -> Stacks:
     """Read which batches can be undone, and which redone.
 
-    A new edit empties the second, as editors do."""
+    A new edit empties the second, as editors do; with each_person only its author's."""
     targets = {}
     for by, target, alive in con.execute(
         f"with {TOGGLES} select distinct by_batch, target, alive from turned order by 1, 2",
@@ -130,6 +130,7 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         targets.setdefault(by, (alive, []))[1].append(target)
     batches = con.execute(BATCHES).fetchall()
     kinds = {batch: kind for batch, kind, _ in batches}
+    authors = {batch: who for batch, _, who in batches}
     brought = dict(con.execute(BROUGHT).fetchall())
     done, undone = [], []
     for batch in [batch for batch in kinds if batch not in brought]:
@@ -137,7 +138,7 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         legacy = [t for t in of if kinds.get(t) == "undo"]
         if alive is None:
             done.append(batch)
-            undone = []
+            undone = [u for u in undone if each_person and authors[u] != authors[batch]]
         elif alive or legacy:
             of = [t for u in legacy for t in targets[u][1]] or of
             undone = [u for u in undone if not set(targets[u][1]) & set(of)]
@@ -145,7 +146,7 @@ def read_stacks(con: duckdb.DuckDBPyConnection) -> Stacks:
         else:
             done = [d for d in done if d not in of]
             undone.append(batch)
-    return Stacks(done, undone, {batch: who for batch, _, who in batches}, kinds, brought)
+    return Stacks(done, undone, authors, kinds, brought)
 
 
 def choose_batches(

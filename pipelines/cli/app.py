@@ -15,6 +15,7 @@ from assay.curation.storage.store import MAKE
 from assay.curation.system import permissions, processes
 from assay.curation.system.extras import require
 from assay.pipelines.cli.output import bench_path, open_bench
+from assay.pipelines.cli.samples import add_text_embedder
 from assay.pipelines.cli.verbs import Verbs
 
 SERVER = ("streamlit", "starlette", "uvicorn", "cachetools", "matplotlib")
@@ -36,8 +37,9 @@ def open_app(args: argparse.Namespace) -> None:
     else:
         if args.group:
             permissions.set_modes(bench.path, group=True)
+    reads = ["--text-embedder", args.text_embedder] if args.text_embedder else []
     more = [*["--no-browser"] * args.no_browser, *["--link"] * args.link, *["--json"] * args.json]
-    become_server(bench, "--host", args.host, "--port", args.port, *more)
+    become_server(bench, "--host", args.host, "--port", args.port, *more, *reads)
 
 
 def become_server(bench: curation.Bench, *options: object) -> None:
@@ -72,4 +74,5 @@ def add(verbs: Verbs) -> None:
         action="store_true",
         help="only print another link to the workbench that is open: each opens once, in one browser",
     )
+    add_text_embedder(verb)
     verb.add_argument("--no-browser", action="store_true", help="only print the link")

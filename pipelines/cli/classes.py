@@ -18,14 +18,15 @@ from assay.pipelines.cli.output import (
 from assay.pipelines.cli.review import describe_rescore, write_sheet
 from assay.pipelines.cli.verbs import Verbs
 
-SHOWN = ["name", "n", "train", "val", "test", "pool", "guard", "colour", "parent", "guideline"]
-ABOUT = ("colour", "guideline", "parent")
+SHOWN = "name n train val test pool guard colour key parent guideline exemplars".split()
+ABOUT = ("colour", "key", "guideline", "parent")
 
 
 def manage_classes(args: argparse.Namespace) -> None:
-    """List the classes, or rename, merge, add, split or describe one.
+    """List the classes, or rename, merge, add, split, move or describe one.
 
-    rename OLD NEW, add NAME..., split NAME INTO..., edit NAME; without a word it lists them.
+    rename OLD NEW, add NAME..., split NAME INTO..., edit NAME, move NAME [BEFORE]; without a word it
+    lists them. split NAME INTO --where CONDITION moves what fits at once.
     --import FILE reads a class list, --csv FILE writes it. A name that begins with - comes after --.
     """
     bench = open_bench(args)
@@ -56,11 +57,12 @@ def refuse_options(args: argparse.Namespace, action: str) -> None:
         list=("csv",),
         rename=("why", "dry_run"),
         add=ABOUT,
-        edit=ABOUT,
-        split=("csv", "html"),
+        edit=(*ABOUT, "exemplars"),
+        split=("csv", "html", "where", "dry_run"),
+        move=(),
     )
-    for option in ("csv", "html", "why", "dry_run", *ABOUT):
-        if getattr(args, option) and option not in heeded[action]:
+    for option in ("csv", "html", "why", "dry_run", "where", "exemplars", *ABOUT):
+        if getattr(args, option) not in (None, "", False) and option not in heeded[action]:
             raise UserError(
                 f"expected options of {action}, found --{option.replace('_', '-')}", "leave it out"
             )
@@ -138,6 +140,10 @@ def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
             f"expected a class and those to split it into, found {len(names)} name(s)",
             "as in: assay classes split cat tabby siamese --html sheet.html",
         )
+    if args.where:
+        return split_off(args, bench, names)
+    if args.dry_run:
+        raise UserError("expected --where with --dry-run, found none", "a queue changes nothing")
     rows, out = bench.split_class(names[0], names[1:], args.who)
     if out["added"]:
         print_line(args, f"{out['batch']}: {', '.join(map(format_cell, out['added']))} added")
@@ -157,6 +163,43 @@ def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
     print_result(args, out, then, schema="classes-split")
 
 
+def split_off(args: argparse.Namespace, bench: Bench, names: list[str]) -> None:
+    """Move the samples of a class that fit a condition to another class."""
+    name, *into = names
+    if len(into) != 1 or args.html or args.csv:
+        raise UserError(
+            "expected one class to move them to, found others, or --html or --csv",
+            "as in: assay classes split cat tabby --where \"cluster = '7'\"",
+        )
+    found = bench.samples(where=args.where)["sample"]
+    out = bench.split_off(name, into[0], found, args.who, args.dry_run)
+    began = f"{out['batch']}: " if out["batch"] else "planned: "
+    went = f"{format_count(out['samples'], 'sample')} of {format_cell(name)}"
+    print_line(
+        args,
+        f"{began}{went} -> {format_cell(into[0])} ({describe_counts(out['splits'])}); "
+        f"{out['stay']:,} stay",
+    )
+    if not args.dry_run:
+        print_line(args, describe_rescore(out))
+    then = f"assay undo {out['batch']} -b {bench.given} takes it back"
+    again = "the same without --dry-run does it"
+    print_result(args, out, again if args.dry_run else then, schema="classes-split-off")
+
+
+def move_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> None:
+    """Move a class in the list."""
+    if len(names) not in (1, 2):
+        raise UserError(
+            f"expected a class, and perhaps the one that it shall stand before, found {len(names)}",
+            "as in: assay classes move cat dog",
+        )
+    out = bench.move_class(*names, who=args.who)
+    place = f"{format_cell(names[0])} is {out['place']:,} of {out['of']:,}"
+    print_line(args, f"{out['batch'] or 'as it was'}: {place}")
+    print_result(args, out, f"assay classes -b {bench.given}", schema="classes-move")
+
+
 def edit_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> None:
     """Change what the list says of a class."""
     if len(names) != 1:
@@ -164,9 +207,10 @@ def edit_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> None
             f"expected one class, found {len(names)}",
             "as in: assay classes edit cat --colour '#1f77b4'",
         )
-    about = {field: getattr(args, field) for field in ABOUT}
+    about = {field: getattr(args, field) for field in (*ABOUT, "exemplars")}
     out = bench.edit_class(names[0], args.who, **about)
-    said = ", ".join(f"{f} {format_cell(out[f])}" for f in ABOUT if out[f]) or "nothing said of it"
+    told = {f: out[f] for f in (*ABOUT, "exemplars") if out[f]}
+    said = ", ".join(f"{f} {format_cell(v)}" for f, v in told.items()) or "nothing said of it"
     print_line(args, f"{out['batch'] or 'as it was'}: {format_cell(names[0])}: {said}")
     print_result(args, out, f"assay classes -b {bench.given}", schema="classes-edit")
 
@@ -192,7 +236,12 @@ def import_classes(args: argparse.Namespace, bench: Bench) -> None:
 
 
 ACTIONS = dict(
-    list=list_classes, rename=rename_class, add=add_classes, split=split_class, edit=edit_class
+    list=list_classes,
+    rename=rename_class,
+    add=add_classes,
+    split=split_class,
+    edit=edit_class,
+    move=move_class,
 )
 
 
@@ -203,15 +252,28 @@ def add(verbs: Verbs) -> None:
         "words",
         nargs="*",
         metavar="WORD",
-        help="rename OLD NEW, add NAME..., split NAME INTO..., edit NAME",
+        help="rename OLD NEW, add NAME..., split NAME INTO..., edit NAME, move NAME [BEFORE]",
     )
     verb.add_argument("--colour", metavar="#RRGGBB", help="its colour (add, edit)")
     verb.add_argument(
         "--guideline", metavar="TEXT", help="what belongs in it, one line (add, edit)"
     )
     verb.add_argument("--parent", metavar="NAME", help="the class above it (add, edit)")
+    verb.add_argument(
+        "--key", metavar="K", help="the key that chooses it in Review, for everybody (add, edit)"
+    )
+    verb.add_argument(
+        "--exemplars", metavar="IDS", help="up to six of its samples, blanks between (edit)"
+    )
+    verb.add_argument(
+        "--where", metavar="CONDITION", help="what a split moves at once, as `assay samples` has it"
+    )
     verb.add_argument("--why", default="", help="the reason of a rename")
-    verb.add_argument("--dry-run", action="store_true", help="only say what a rename would change")
+    verb.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only say what a rename or a split by --where would change",
+    )
     verb.add_argument(
         "--import",
         dest="import_",

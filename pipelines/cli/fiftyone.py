@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIELD_WORDS = dict(label="labels", keep="deletions", split="splits", tag="tags")
+THEIRS = ("pymongo", "mongoengine", "fiftyone", "eta")  # whose errors are FiftyOne's, not ours
 LEFT_COLUMNS = "verdict sample field value stands why".split()
 
 
@@ -45,11 +46,13 @@ def run_fiftyone(args: argparse.Namespace) -> None:
             return export_kept(args)
         return show_bench(args)
     except Exception as e:
-        if type(e).__module__.split(".")[0] != "pymongo":
+        raised_by = type(e).__module__.split(".")[0]
+        if raised_by not in THEIRS:
             raise
+        what = "database to answer" if raised_by == "pymongo" else "own code to work"
         raise UserError(
-            f"expected FiftyOne's database to answer, found: {e}",
-            "whoever had it open closed it: run it again",
+            f"expected FiftyOne's {what}, found: {str(e)[:500] or type(e).__name__}",
+            "whoever had its database open closed it, or it ended: run it again",
         ) from None
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from assay.curation.filtering.facets import Facet
 
-QUESTION = ("where", "sort", "search")
+QUESTION = ("where", "sort", "search", "words")
 
 
 def list_samples(args: argparse.Namespace) -> None:
@@ -35,17 +35,21 @@ def list_samples(args: argparse.Namespace) -> None:
     Without an option all are listed. --columns says what a condition can ask for. Test and guard
     samples show no label, score or issue here.
     """
+    from assay.curation.filtering.likeness import add_words
     from assay.pipelines.embedders.picture import embed_picture
+    from assay.pipelines.embedders.text import find_text_embedder
 
     bench = open_bench(args)
     if args.columns:
         return list_columns(args, bench)
     asked = read_question(args, bench)
+    words = asked.pop("words")
     if args.count:
         return count_values(args, bench, asked)
     show = args.show.split(",") if args.show else None
     bench.embed_picture = partial(embed_picture, bench)
-    like = [read_like(bench, word) for word in args.like or ()]
+    named = [read_like(bench, word) for word in args.like or ()]
+    like = add_words(named, words, find_text_embedder(args.text_embedder))
     rows = bench.samples(**asked, limit=args.limit, like=like, columns=show)
     print_notes(args, rows.attrs["notes"])
     if args.csv:
@@ -86,9 +90,9 @@ def list_columns(args: argparse.Namespace, bench: Bench) -> None:
 
 def count_values(args: argparse.Namespace, bench: Bench, asked: dict[str, str]) -> None:
     """Count the values of some columns among what is found."""
-    if args.csv or args.like or args.sort:
+    if args.csv or args.like or args.words or args.sort:
         raise UserError(
-            "expected --count with --where and --search alone, found --csv, --like or --sort beside it",
+            "expected --count with --where and --search alone, found --csv, --like, --like-words or --sort beside it",
             "leave them out: --json gives the counts as data",
         )
     table, names = bench.sample_table(), args.count.split(",")
@@ -111,10 +115,13 @@ def read_question(args: argparse.Namespace, bench: Bench) -> dict[str, str]:
     view = find_view(bench, args.view)
     if twice := [name for name in QUESTION if given[name] and view[name]]:
         raise UserError(
-            f"expected --view {args.view} alone, found --{twice[0]}, which the view has, too",
+            f"expected --view {args.view} alone, found {OPTIONS[twice[0]]}, which the view has, too",
             "leave out one of them",
         )
     return {name: given[name] or view[name] for name in QUESTION}
+
+
+OPTIONS = {name: f"--{name}" for name in QUESTION} | dict(words="--like-words")
 
 
 def print_notes(args: argparse.Namespace, notes: list[str]) -> None:
@@ -170,6 +177,7 @@ def add(verbs: Verbs) -> None:
         metavar="SAMPLE",
         help="ids, keys or files of pictures: the likest come first, and there is a column similarity",
     )
+    add_text_embedder(verb)
     verb.add_argument("--view", metavar="NAME", help="what a saved view asks for (assay views)")
     verb.add_argument("--limit", type=int, metavar="N", help="the first N of them (default: all)")
     verb.add_argument(
@@ -202,4 +210,21 @@ def add_question_options(verb: argparse.ArgumentParser) -> None:
         default="",
         metavar="WORDS",
         help="words that key or metadata hold, without regard to capitals and accents (default: any)",
+    )
+    verb.add_argument(
+        "--like-words",
+        dest="words",
+        default="",
+        metavar="WORDS",
+        help='what the pictures show, as in "a red car": the best come first (takes a --text-embedder)',
+    )
+
+
+def add_text_embedder(verb: argparse.ArgumentParser) -> None:
+    """Add what reads words: --text-embedder."""
+    verb.add_argument(
+        "--text-embedder",
+        metavar="FUNCTION",
+        help="the text half of the image-text model of the last scan, package.module:function: "
+        "it takes a list of texts and returns vectors (n, d)",
     )

@@ -10,13 +10,13 @@ from assay.pipelines.cli.output import open_bench, print_line, print_result, pri
 from assay.pipelines.cli.samples import QUESTION, add_question_options, print_notes
 from assay.pipelines.cli.verbs import Verbs
 
-SHOWN = ["name", "where", "sort", "search", "who", "saved"]
+SHOWN = ["name", "where", "sort", "search", "words", "who", "saved"]
 
 
 def show_views(args: argparse.Namespace) -> None:
     """List saved views, save one, or remove one.
 
-    A view is a condition, an order and words to search for, under a name.
+    A view is a condition, an order, a search, or words for an image-text model, under a name.
     """
     bench = open_bench(args)
     asked = {name: getattr(args, name) for name in QUESTION}

@@ -260,7 +260,10 @@ def list_notes(
     judged: list[JudgedModel], out: dict, tested: int, doubts: np.ndarray | None
 ) -> list[str]:
     """Say how the numbers are to be read, and what is left out."""
-    notes = ["Right is what agrees with the validation label as it stands now; labels err, too."]
+    notes = [
+        "Right is what agrees with the validation label as it stands now; labels err, too.",
+        "Intervals take samples as independent: where several are of one patient or scene, they are too narrow.",
+    ]
     if out["unseen"]:
         who = "the model has not" if len(judged) == 1 else "not both models have"
         few = format_count(out["unseen"], "validation sample", "is", "are")

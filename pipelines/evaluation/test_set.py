@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features import neighbor_graph
+from assay.curation.issues.copies import load_copies
 from assay.curation.predictions import run_predictions, runs
 from assay.curation.review import audit, label_noise, progress
 from assay.curation.statistics import audit_correction, contrasts, diverged_runs
@@ -219,8 +219,10 @@ def count_near_copies(bench: Bench, test: pd.DataFrame, rows: dict[str, str]) ->
 
     What a model could know by heart. rows: {row: version}; returns {row: count}.
     """
-    graph, at = neighbor_graph.load_nodes(bench, test)
-    one, other = graph.pairs.T if len(graph.pairs) else np.empty((2, 0), int)
+    state = bench.state()
+    copies = load_copies(bench, state)
+    graph, at = copies.graph, copies.node[state.index.get_indexer(test.index)]
+    one, other = copies.near[:, :2].astype(int).T
     held = np.zeros(len(graph.hashes), bool)
     held[at] = True
     near = graph.hashes[np.r_[at, one[held[other]], other[held[one]]]]

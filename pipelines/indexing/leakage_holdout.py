@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import Question
-from assay.curation.features.neighbor_graph import Graph, load_nodes
 from assay.curation.issues import leakage
+from assay.curation.issues.copies import load_copies
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Leaks = list[tuple[int, int]]  # (row of a state, row of the sample that it gives away)
 
 
-def find_leaks(bench: Bench, state: pd.DataFrame, graph: Graph) -> Leaks:
+def find_leaks(bench: Bench, state: pd.DataFrame) -> Leaks:
     """Find the samples to hold out; what a person restored stays."""
-    _, at = load_nodes(bench, state)
+    copies = load_copies(bench, state)
     restored = leakage.find_restored(bench)
-    found = leakage.match_leaks(state, leakage.near_pairs(graph), at)
+    found = leakage.match_leaks(state, copies.near, copies.node)
     return [(i, j) for i, (j, _) in found.items() if state.index[i] not in restored]
 
 

@@ -88,7 +88,7 @@ def scan(
         f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
-    leaks = find_leaks(bench, state, graph) if options.hold_out else []
+    leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
     if matched is None and options.effort == 1:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.errors import Question, UnknownName, UserError
-from assay.curation.features.neighbor_graph import load_nodes
 from assay.curation.formats.split_shares import Shares, parse_shares
-from assay.curation.issues.leakage import ignore_leakage_holdout, near_pairs
+from assay.curation.issues.copies import load_copies
+from assay.curation.issues.leakage import ignore_leakage_holdout
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import shared_lock
@@ -143,13 +143,13 @@ def find_copies(
     from scipy.sparse.csgraph import connected_components
 
     try:
-        graph, node = load_nodes(bench, state)
+        copies = load_copies(bench, state)
     except UserError:
         return list(state.content_hash), False
-    n = len(graph.hashes)
+    node, n = copies.node, len(copies.graph.hashes)
     live = np.zeros(n, bool)
     live[node[play]] = True
-    pairs = near_pairs(graph)[:, :2].astype(int)
+    pairs = copies.near[:, :2].astype(int)
     pairs = pairs[live[pairs].all(1)]
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (n, n))
     component = connected_components(links, directed=False)[1]

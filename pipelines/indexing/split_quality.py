@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features.neighbor_graph import load_nodes
-from assay.curation.issues.leakage import GIVEN_AWAY, match_leaks, near_pairs
+from assay.curation.issues.copies import load_copies
+from assay.curation.issues.leakage import GIVEN_AWAY, match_leaks
 from assay.curation.label_quality import judges, probe, scoring
 from assay.curation.splits import SPLITS
 from assay.curation.statistics.clustered import grouped_accuracy
@@ -80,10 +80,10 @@ def find_leaks(bench: Bench, state: pd.DataFrame) -> dict[int, tuple[int, float]
     None where the images are not scanned.
     """
     try:
-        graph, node = load_nodes(bench, state)
+        copies = load_copies(bench, state)
     except UserError:
         return None
-    return match_leaks(state, near_pairs(graph), node)
+    return match_leaks(state, copies.near, copies.node)
 
 
 def find_crossing(state: pd.DataFrame, groups: Sequence[str | None]) -> list[int]:

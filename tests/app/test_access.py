@@ -1,10 +1,12 @@
 """The door of the workbench: how long a key is kept, and what a page without one says."""
 
 import asyncio
+import re
 
 from streamlit.testing.v1 import AppTest
 
 from assay.app.server.auth import AccessCheck
+from assay.app.server.content_policy import POLICY, content_policy
 from assay.app.server.links import KEY_SECONDS, AccessKeys
 
 
@@ -45,3 +47,13 @@ def test_a_page_without_a_query_shows_the_name_that_was_typed():
     page.text_input[0].input("bob").run()
     assert page.run().text_input[0].value == page.session_state["who"] == "bob"
     assert page.query_params["who"] in ("bob", ["bob"])
+
+
+def test_the_policy_allows_nothing_more_than_it_gives_a_reason_for():
+    said = dict(part.split(" ", 1) for part in content_policy().split("; "))
+    assert list(said) == [name for name, _, _ in POLICY]
+    for name, sources, why in POLICY:
+        assert bool(why) == (sources not in ("'self'", "'none'")), name
+    assert not re.search("unsafe|eval|http|data:|[*]", said["script-src"])
+    assert "unsafe-eval" not in content_policy() and "*" not in content_policy()
+    assert said["connect-src"] == "'self'", "nothing leaves the machine"

@@ -324,15 +324,15 @@ def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
     page.locator(".field.grow input").fill("flagged")
     page.keyboard.press("Enter")
     shown(page, n)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Overview").click()
+    page.locator(".assay-frame nav a", has_text="Overview").click()
     page.locator(".assay-cards").wait_for(timeout=60_000)
     assert not page.locator(ROOT).count() and "q=" not in page.url
     page.go_back()
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
     shown(page, n)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Overview").click()
+    page.locator(".assay-frame nav a", has_text="Overview").click()
     page.locator(".assay-cards").wait_for(timeout=60_000)
-    page.get_by_test_id("stTopNavLink").filter(has_text="Browse").click()
+    page.locator(".assay-frame nav a", has_text="Browse").click()
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
     shown(page, len(bench.state()))
 
@@ -342,11 +342,11 @@ def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, 
     status = scanned_once.status()
     with workbench(scanned_once.path) as server:
         page = server.page(chrome, "/?who=ann")
-        page.locator(".assay-bars a", has_text=re.compile("^3$")).click(timeout=60_000)
+        page.locator(".assay-strips a", has=page.get_by_text("3", exact=True)).click(timeout=60_000)
         page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
         shown(page, status["classes"]["3"])
         page.go_back()
-        page.locator(".assay-bars a", has_text=re.compile("^label$")).click(timeout=60_000)
+        page.locator(".assay-todo li", has_text="label").locator("b a").first.click(timeout=60_000)
         page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
         shown(page, status["issues"]["label"])
         assert "who=ann" in page.url and not page.failed

@@ -1,89 +1,235 @@
-"""The page Classes: similar names merged by a button, a rename seen before it is done, a new class, and the way back."""
+"""The page Classes as people use it: rename, merge, add, split, order and describe, each with its way back."""
 
+import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.app.test_pages import noise, opened, sound
-from tests.browser import browser, look, stored, workbench
-from tests.helpers import bench_of
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.accessibility import violations
+from tests.browser import look, stored, until, workbench
+from tests.helpers import bench_of, copied, digits, silent
+
+pytestmark = pytest.mark.browser
+ROOT = ".assay-classes"
+
+
+@pytest.fixture(scope="module")
+def bench(scanned_once, tmp_path_factory):
+    return copied(scanned_once, tmp_path_factory.mktemp("classes"))
 
 
 @pytest.fixture
-def pets(tmp_path):
-    return bench_of(noise(60, ["cat", "cat", "Cat", "dog :red[x]", "<b>"]), tmp_path)
+def page(bench, server, chrome):
+    """Classes as ann opens it, with the accuracy of every class."""
+    page = classes(server, chrome)
+    yield page
+    assert not page.failed and not page.foreign
+    page.context.close()
 
 
-def press(at, label):
-    return sound(next(b for b in at.button if label in b.label.replace("\\", "")).click().run())
+def classes(server, chrome, **options):
+    page = server.page(chrome, "/classes?who=ann", **options)
+    page.wait_for_selector(f"{ROOT} li[data-name]", timeout=120_000)
+    until(page, f"document.querySelector('{ROOT}').dataset.fresh === 'true'", seconds=120)
+    return page
 
 
-def panel(bench, name, who="ann"):
-    """The form that renames one class, as it is drawn where that is selected."""
-
-    def script(path, name, who):
-        import assay
-        from assay.app.pages.classes import draw_rename
-
-        draw_rename(assay.open(path), name, who)
-
-    kwargs = dict(path=str(bench.path), name=name, who=who)
-    return sound(AppTest.from_function(script, kwargs=kwargs, default_timeout=60).run())
+def row(page, name):
+    return page.locator(f'li[data-name="{name}"]')
 
 
-@pytest.mark.slow
-def test_a_button_merges_similar_names_and_another_takes_it_back(pets):
-    at = sound(opened(pets, "classes", who="ann"))
-    assert any("looks like" in m.value for m in at.markdown)
-    at = press(at, "Merge into cat")
-    assert set(pets.state().label) == {"cat", "dog :red[x]", "<b>"}
-    assert pets.batches().iloc[-1].who == "ann" and not pets.state().reviewed.any()
-    press(at, "Undo: merge Cat to cat")
-    assert "Cat" in set(pets.state().label)
+def said(page, words):
+    page.locator(f"{ROOT} .says", has_text=words).wait_for(timeout=60_000)
 
 
-@pytest.mark.slow
-def test_a_rename_shows_what_it_changes_before_it_does(pets):
-    at = panel(pets, "<b>")
-    assert not at.button
-    at = sound(at.text_input[0].set_value("cat").run())
-    splits = pets.classes().set_index("name").loc["<b>"]
-    words = at.caption[0].value.replace("\\", "")
-    assert f"12 samples ({splits.train} train" in words and "are merged into" in words
-    assert "<b>" in set(pets.state().label)
-    press(at, "Merge")
-    assert "<b>" not in set(pets.state().label)
-    at = sound(panel(pets, "cat").text_input[0].set_value("   ").run())
-    assert "nobody could see" in at.warning[0].value and not at.button
+class Hand:
+    """A person at the page, whose clicks and keys are counted."""
+
+    def __init__(self, page):
+        self.page, self.n = page, 0
+
+    def click(self, place):
+        place.click()
+        self.n += 1
+
+    def type(self, words):
+        self.page.keyboard.type(words)
+        self.n += len(words)
+
+    def press(self, key):
+        self.page.keyboard.press(key)
+        self.n += 1
 
 
-@pytest.mark.slow
-def test_nobody_changes_a_class_without_a_name(pets):
-    at = sound(opened(pets, "classes"))
-    assert all(b.disabled for b in at.button)
+def test_rename_merge_and_add_a_class_take_few_acts_and_go_back(bench, page):
+    """The ninth of ten ordinary tasks. Target: 12 clicks and keys besides what the names spell."""
+    before, hand = bench.state().label, Hand(page)
+    hand.click(row(page, "7").locator("[data-part=name]"))
+    hand.type("seven")
+    hand.press("Enter")
+    said(page, "7 is called seven now")
+    hand.click(row(page, "1").locator("[data-part=name]"))
+    hand.type("seven")
+    page.locator(".plan", has_text="merged into").wait_for()  # it is said before it is done
+    assert (bench.state().label == "1").any()
+    hand.press("Enter")
+    said(page, "1 is merged into seven")
+    hand.click(page.get_by_label("add a class"))
+    hand.type("eleven")
+    hand.press("Enter")
+    said(page, "eleven is added")
+    assert hand.n - len("sevenseveneleven") <= 12
+    assert set(bench.state().label) == set(before) - {"1", "7"} | {"seven"}
+    assert {"eleven"} == set(bench.classes().name) - set(bench.state().label)
+    page.locator("h1").click()
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+        said(page, "Taken back")
+        until(page, "!document.querySelector('.assay-classes .says').textContent.startsWith('…')")
+    until(page, f"document.querySelectorAll('{ROOT} li[data-name]').length === 10")
+    assert (bench.state().label == before).all() and set(bench.batches().who) >= {"ann"}
 
 
-@pytest.mark.slow
-def test_a_class_is_added(pets):
-    at = sound(opened(pets, "classes", who="ann"))
-    field = next(t for t in at.text_input if t.placeholder == "add a class")
-    press(sound(field.set_value("bird").run()), "Add")
-    assert pets.classes().query("declared").name.tolist() == ["bird"]
+def test_a_split_says_how_many_go_and_what_it_did_to_accuracy(bench, page):
+    state = bench.state()
+    free = state.index[(state.label == "3") & state.keep & (state["split"] != "test")]
+    row(page, "3").locator("[data-part=pictures]").click()
+    group = page.locator(".picker section").first
+    group.locator("input").check()
+    n = int(group.locator("label .quiet").inner_text())
+    group.locator(".strip button").nth(0).click()  # but for one
+    page.get_by_label("the class that they go to").fill("three, too")
+    page.locator(".plan", has_text=f"{n - 1} samples").wait_for()
+    assert f"{len(free) - n + 1} stay" in page.locator(".plan").inner_text()
+    page.get_by_role("button", name="Split off").click()
+    said(page, f"{n - 1} samples are three, too now")
+    page.locator(".acts[data-effect=ready] .effect", has_text="Accuracy:").wait_for(timeout=60_000)
+    now = bench.state()
+    went = now.index[now.label == "three, too"]
+    assert len(went) == n - 1 and set(went) <= set(free)
+    page.get_by_role("button", name="Undo: 3:").click()
+    said(page, "Taken back")
+    assert (bench.state().label == state.label).all()
 
 
-@pytest.mark.browser
-@pytest.mark.slow
-def test_review_offers_a_class_that_is_new_and_adds_it_when_told_to(scanned):
-    with workbench(scanned.path) as server, browser() as chrome:
-        page = server.page(chrome, "/review?who=ann")
-        look(page)
-        page.keyboard.press("/")
-        page.keyboard.type("eleven")
+def test_a_class_is_moved_by_keys_and_by_dragging(bench, page):
+    was = list(bench.classes().name)
+    row(page, was[2]).locator("[data-part=grip]").focus()
+    page.keyboard.press("ArrowUp")
+    said(page, f"{was[2]} is number 2 of 10")
+    until(page, "document.activeElement.dataset.part === 'grip'")
+    assert list(bench.classes().name)[:3] == [was[0], was[2], was[1]]
+    first = page.locator("li[data-name]").first
+    row(page, was[2]).locator("[data-part=grip]").drag_to(first, target_position=dict(x=300, y=4))
+    said(page, f"{was[2]} is number 1 of 10")
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+        said(page, "Taken back")
+    until(page, f"document.querySelector('{ROOT} li[data-name]').dataset.name === '{was[0]}'")
+    assert list(bench.classes().name) == was
+
+
+def test_a_key_and_a_guideline_of_the_team_are_beside_the_classes_in_review(bench, page, server):
+    row(page, "4").locator("[data-part=key]").fill("s")
+    page.keyboard.press("Tab")
+    said(page, "Review leaves free")
+    row(page, "4").locator("[data-part=key]").fill("x")
+    page.keyboard.press("Tab")
+    said(page, "4: key x stored")
+    row(page, "5").locator("[data-part=key]").fill("x")
+    page.keyboard.press("Tab")
+    said(page, "the key of '4'")
+    row(page, "4").locator("[data-part=guideline]").fill("a roof that is open")
+    page.keyboard.press("Enter")
+    said(page, "4: guideline stored")
+    page.goto(f"{server.url}/review?who=ann")
+    look(page)
+    button = page.locator(".fixed .classes button", has_text="a roof that is open")
+    button.wait_for()
+    assert button.locator("kbd").inner_text() == "X"
+    button.hover()
+    page.locator(".class-note img").nth(5).wait_for()
+    page.keyboard.press("x")
+    stored(page)
+    last = bench.batches().iloc[-1]
+    assert last.who == "ann" and "4" in set(bench.state().label[bench.state().reviewed])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(bench, server, chrome, scheme):
+    page = classes(server, chrome, color_scheme=scheme)
+    page.locator("[data-part=pictures]").first.click()
+    page.locator(".picker .strip button").first.click()
+    page.locator(".plan", has_text="1 selected").wait_for()
+    assert violations(page) == []
+    page.locator("[data-part=name]").nth(1).click()
+    assert violations(page) == []
+    page.context.close()
+
+
+HARD = [
+    "قطة سوداء",
+    "黑猫🐈‍⬛",
+    "x" * 300,
+    "<img src=x onerror=window.ran=1>",
+    'it\'s "so" & so',
+    " blank",
+]
+
+
+@pytest.mark.daily
+def test_a_thousand_classes_and_hard_names_are_found_moved_and_never_run(tmp_path, chrome):
+    table = digits(400)
+    names = np.array([*HARD, *(f"class {i:04d}" for i in range(994))], object)
+    bench = bench_of(table.assign(label=names[np.arange(400) % 400]), tmp_path)
+    bench.import_classes([dict(name=str(n)) for n in names], "ann")
+    scan(bench, ScanOptions(embedder="pixels"), say=silent)
+    with workbench(bench.path) as server:
+        page = classes(server, chrome, viewport=dict(width=390, height=844))
+        assert page.locator("header [role=status]").inner_text() == "1,000"
+        assert page.locator("li[data-name]").count() == 50
+        for name in HARD:
+            shown = page.locator(f".name[title^={assay_quote(name)}]").first
+            assert shown.inner_text().strip() == name.strip()
+        wide = "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+        assert page.evaluate(wide) <= 0 and not page.evaluate("window.ran")
+        page.get_by_label("search classes").fill("class 0777")
+        row(page, "class 0777").locator("[data-part=grip]").focus()
+        page.keyboard.press("Home")
+        said(page, "class 0777 is number 1 of 1,000")
+        assert bench.classes().name[0] == "class 0777"
+        assert violations(page) == []
+        page.context.close()
+
+
+def assay_quote(name):
+    """A name as a CSS string."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@pytest.mark.daily
+def test_similar_names_are_merged_by_a_button_and_a_nameless_person_is_asked(tmp_path, chrome):
+    table = digits(60).assign(label=[["cat", "cat", "Cat", "dog"][i % 4] for i in range(60)])
+    bench = bench_of(table, tmp_path)
+    with workbench(bench.path) as server:
+        page = server.page(chrome, "/classes")
+        page.get_by_role("button", name="Merge into cat").click()
+        page.get_by_label("your name").fill("ben")
         page.keyboard.press("Enter")
-        problem = page.get_by_text("no class is called eleven")
-        problem.wait_for(timeout=60_000)
-        assert "eleven" not in set(scanned.state().label)
-        page.keyboard.press("Shift+Enter")
-        stored(page)
-        assert "eleven" in set(scanned.state().label)
-        option = page.locator('#assay-names option[value="eleven"]')
-        option.wait_for(state="attached", timeout=60_000)  # the next one is typed by its beginning
+        said(page, "Cat is merged into cat")
+        assert set(bench.state().label) == {"cat", "dog"} and bench.batches().iloc[-1].who == "ben"
+        page.context.close()
+
+
+def test_review_offers_a_class_that_is_new_and_adds_it_when_told_to(bench, server, chrome):
+    page = server.page(chrome, "/review?who=ann")
+    look(page)
+    page.keyboard.press("/")
+    page.keyboard.type("eleven")
+    page.keyboard.press("Enter")
+    page.get_by_text("no class is called eleven").wait_for(timeout=60_000)
+    assert "eleven" not in set(bench.state().label)
+    page.keyboard.press("Shift+Enter")
+    stored(page)
+    assert "eleven" in set(bench.state().label)
+    page.locator('#assay-names option[value="eleven"]').wait_for(state="attached", timeout=60_000)
+    page.context.close()

@@ -229,7 +229,7 @@ def test_umap_is_begun_shows_how_far_it_is_and_stops(bench, server, chrome):
     page = on_map(server, chrome)
     assert page.get_by_label("drawn by").input_value() == "components"
     page.get_by_label("drawn by").select_option("umap")
-    page.locator(".drawing", has_text="begins").wait_for(timeout=500)
+    page.locator(".drawing", has_text="begins").wait_for()
     page.locator(".drawing", has_text="UMAP").wait_for(timeout=60_000)
     page.locator(".drawing button", has_text="Stop").click()
     page.locator(".drawing", has_text="Stopped").wait_for(timeout=60_000)
@@ -257,10 +257,10 @@ def test_everybody_can_read_and_reach_it(bench, server, chrome, scheme):
 
 
 @pytest.mark.daily
-def test_a_bench_without_a_map_has_the_button_and_a_million_names_are_text(tmp_path, chrome):
+def test_a_bench_without_a_map_has_the_button_and_any_name_is_text(tmp_path, chrome):
     table = digits(80)
     names = ["<img src=x onerror=window.ran=1>", "قطة", "一只猫", "🐈cat", "x" * 250]
-    table["label"] = [names[i % 5] for i in range(len(table))]
+    table["label"] = [names[i // 5 % 5] for i in range(len(table))]
     strange = bench_of(table, tmp_path, audited_test=True)
     with workbench(strange.path) as server:
         page = server.page(chrome, "/map?who=ann")

@@ -120,6 +120,9 @@ def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, reques
     look(page)
     assert name(page) not in (wrong, taken)
     stored(page)
+    assert "called wrong" not in set().union(*bench.state().tags), "decided, it is open no longer"
+    tags = "select distinct value ->> 'on' from edits where field = 'tag' and who = ?"
+    assert len(bench.rows(tags, [request.node.name])) == 2, "the log says that it was called so"
     assert said(bench, request) == {taken: state.set_index("key").label[taken], wrong: "nine"}
 
 
@@ -211,12 +214,13 @@ def test_an_act_on_a_grid_is_undone_and_done_again(bench, server, chrome):
     assert bench.state().keep.sum() == before - 2
     page.locator("h1").click()
     page.keyboard.press("Control+z")
-    page.get_by_text("taken back: 2 of edit-").wait_for()
+    page.get_by_text("undone: drop: 2 samples").wait_for()
     assert bench.state().keep.sum() == before
     page.keyboard.press("Control+Shift+Z")
-    page.get_by_text("2 stored again as one batch").wait_for()
+    page.get_by_text("done again: drop: 2 samples").wait_for()
+    assert bench.state().keep.sum() == before - 2
     page.locator(".assay-grid .bar").get_by_role("button", name="undo").click()
-    page.get_by_text("taken back: 2 of edit-").wait_for()
+    page.get_by_text("undone: drop: 2 samples").wait_for()
     assert bench.state().keep.sum() == before and page.failed == []
     page.context.close()
 

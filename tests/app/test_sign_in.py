@@ -18,7 +18,7 @@ from assay.app.server.links import AccessKeys
 from tests.browser import browser, free_port, workbench
 from tests.helpers import ROOT
 
-PAGES = ("", "review", "map", "gaps", "experiments", "audit", "history", "classes")
+PAGES = ("", "review", "map", "duplicates", "gaps", "experiments", "audit", "history", "classes")
 
 
 @pytest.fixture

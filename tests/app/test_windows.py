@@ -1,13 +1,16 @@
 """Pages in a real browser, each from what it shows to what the log says: gaps, the map, experiments; what they explain counted by hand."""
 
 import os
+import re
 import signal
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import assay
 from assay.app.server import explanations
 from assay.curation.slicing import gap_evidence, gaps
 from assay.pipelines.indexing.scan import ScanOptions, scan
@@ -38,9 +41,18 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
     before, version = bench.state(), bench.rows("select max(seq) from edits")[0][0]
     with workbench(bench.path) as server:
         page = server.page(chrome, "/gaps?who=ann")
+        card = page.locator(".st-key-gap-card-1")
+        card.get_by_text(name.partition(": ")[2]).first.wait_for()
+        assert card.locator("figure img").count() == 4
+        label = card.locator(".assay-gap-bar").get_attribute("aria-label")
+        row = found.set_index("gap").loc[name]
+        assert f"{row.rate:.0%} [{row.low:.0%}, {row.high:.0%}]" in label
+        link = card.get_by_role("link").get_attribute("href")
+        where = parse_qs(urlsplit(link).query)["q"][0]
+        assert set(assay.open(bench.path).samples(where=where).index) == set(gaps.gap_members(bench, name))  # fmt: skip
+        card.get_by_role("button", name=re.compile("more in the pool")).click()
         page.locator(".assay-grid:visible .many img").first.wait_for()
         page.get_by_text("How is this known?").click()
-        row = found.set_index("gap").loc[name]
         page.locator(
             ".assay-told", has_text=f"wrong about {row.errors} of its {row.val} validation images"
         ).wait_for()
@@ -91,6 +103,7 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         assert len(named) > 10 and named <= pool, "the pool alone is asked"
 
         page.reload()
+        page.get_by_role("button", name="All about it").first.click()
         page.get_by_text("Guard this").click()
         page.get_by_label("Name of the set").fill("threes")
         page.get_by_label("Name of the set").press("Enter")

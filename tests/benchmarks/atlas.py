@@ -67,7 +67,7 @@ def circled(page, share, times=8):
     middle, half = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), np.sqrt(share) / 2
     corners = [
         (middle[0] + half * box["width"] * a, middle[1] + half * box["height"] * b)
-        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))  # not from beneath the legend
     ]
     for _ in range(times):
         page.locator(".chart").focus()

@@ -1,15 +1,20 @@
 // What is done with the selection: one act is one batch, and says how it is undone. Nothing is selected by default.
 
 import { count, hex, make, samples } from "./dom.js";
+import { askSet } from "./guard.js";
 import { ask, patiently, Refused } from "./server.js";
+import { askAssignee } from "./assign.js";
+import { refresh } from "../frame/events.js";
+import { undoLast } from "../frame/undo.js";
 
 const ASK = 100; // samples in one act above which the number is asked about
 const SPLITS = ["train", "val", "pool"];
+const MORE = [["restore", "restore what was dropped"], ["guard", "guard: keep as a regression set …"], ["like", "like these"], ["exemplar", "exemplars of their class"], ["review", "review these"], ["assign", "assign to a person …"], ["fiftyone", "open in FiftyOne"], ["export", "download as a table …"]];
+const OF_ALL = { review: "review all of the filter", fiftyone: "open the filter in FiftyOne", export: "download the filter as a table …" }; // with nothing selected
 
 export class Acts {
   constructor(actions) { // selection, order(), of(), table(), classes(), who(), askName(then), stored(), away(), allOfFilter(), link(...)
     Object.assign(this, actions);
-    this.undoable = JSON.parse(sessionStorage.getItem("assay:undo") ?? "[]");
     this.count = make("div", { class: "chosen" });
     this.says = make("div", { class: "says", role: "status" });
     this.tools = make("div", { class: "tools", tabindex: "0", role: "group", "aria-label": "acts" });
@@ -17,7 +22,7 @@ export class Acts {
     this.names = make("datalist", { id: "assay-classes" });
     this.tag = make("input", { placeholder: "tag …", "aria-label": "tag the selected samples; a minus before it takes a tag off", maxlength: "300", class: "short" });
     this.split = make("select", { "aria-label": "move the selected samples to a split" }, make("option", { value: "", text: "split …" }), ...SPLITS.map((s) => make("option", { value: s, text: s })));
-    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), make("option", { value: "restore", text: "restore what was dropped" }), make("option", { value: "like", text: "like these" }), make("option", { value: "review", text: "review these" }), make("option", { value: "fiftyone", text: "open in FiftyOne" }), make("option", { value: "export", text: "export command" }));
+    this.more = make("select", { "aria-label": "more to do with the selection" }, make("option", { value: "", text: "more …" }), ...MORE.map(([value, text]) => make("option", { value, text })));
     const button = (words, decision, title) => make("button", { text: words, title, onclick: () => this.act(words, decision) });
     this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
@@ -32,7 +37,13 @@ export class Acts {
     const all = make("button", { class: "plain", text: `all ${count(total)} of the filter`, disabled: !total, title: "select all (Ctrl+A)", onclick: () => this.selection.all(this.order()) });
     const none = make("button", { class: "plain", text: "select none", title: "Escape does so, too", onclick: () => this.selection.clear() });
     this.count.replaceChildren(make("b", { text: n ? `${count(n)} selected` : "Nothing selected" }), ...(n && here < n ? [make("span", { class: "quiet", text: `${count(n - here)} not in this filter` })] : []), ...(here < total ? [all] : []), ...(n ? [none] : []));
-    for (const one of [...this.buttons, this.label, this.tag, this.split, this.more]) one.disabled = !n || !!this.sending;
+    for (const one of [...this.buttons, this.label, this.tag, this.split]) one.disabled = !n || !!this.sending;
+    this.more.disabled = (!n && !total) || !!this.sending;
+    for (const [i, [what, words]] of MORE.entries()) {
+      const option = this.more.options[i + 1];
+      option.disabled = !n && !OF_ALL[what];
+      option.textContent = n ? words : OF_ALL[what] ?? words;
+    }
   }
   offer(classes) { this.names.replaceChildren(...classes.map((c) => make("option", { value: c }))); }
   say(words, ...buttons) { this.says.replaceChildren(...(words ? [make("span", { text: words })] : []), ...buttons); }
@@ -49,11 +60,14 @@ export class Acts {
     this.say(`no class is called ${said}`, this.button(`add it as a new class (Shift and Enter)`, () => this.labelled(true)));
   }
   other(what) {
-    const rows = () => this.selection.body(this.order(), this.of(), this.table());
+    const n = this.selection.size, rows = () => (n ? this.selection.body(this.order(), this.of(), this.table()) : { of: this.of(), but: [] });
+    if (what === "guard") return askSet(this);
     if (what === "restore") return this.act("restore", { keep: true });
     if (what === "like") return this.like();
+    if (what === "exemplar") return this.exemplar();
     if (what === "export") return this.showExport();
-    this.hand(what, { ...rows(), count: this.selection.size });
+    if (what === "assign") return this.who() ? askAssignee(this, rows()) : this.askName(() => this.other(what));
+    this.hand(what, { ...rows(), count: n || this.order().length });
   }
   act(words, decision, done) {
     const n = this.selection.size;
@@ -71,35 +85,19 @@ export class Acts {
     try { // a batch that is sent twice is stored once: its name says so
       const said = await patiently(() => ask("/assay/act", body), this.away, () => this.stopped);
       const left = Object.entries(said.skipped).map(([why, k]) => `${count(k)} ${why === "locked" ? "of test or guard" : why} skipped`);
-      if (said.batch) this.remember(said.batch, words);
+      if (said.copies) left.push(`${count(said.copies)} near copies went along`);
       const told = [said.samples ? `${words}: ${samples(said.samples)}` : `${words}: nothing to do`, ...left].join(" · ");
       done?.();
+      refresh();
       await this.stored(said, start);
-      this.say(told, ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => this.undo())] : []));
+      this.say(told, ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => undoLast())] : []));
     } catch (e) { this.say(e instanceof Refused ? `not stored: ${e.message}. ${e.hint}` : `not stored: ${e.message}`); }
     this.sending = false;
     this.draw();
     this.leave();
   }
-  remember(batch, words) { this.undoable = [...this.undoable, { batch, words }].slice(-50); sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable)); }
-  async undo() {
-    const last = this.undoable.at(-1);
-    if (!last) return this.say("Nothing to undo on this page: History takes back what was decided elsewhere.");
-    if (this.sending) return;
-    if (!this.who()) return this.askName(() => this.undo());
-    this.sending = true;
-    this.say("undoing …");
-    try {
-      const said = await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, () => this.stopped);
-      this.undoable = this.undoable.slice(0, -1);
-      sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
-      await this.stored(said);
-      this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
-    } catch (e) {
-      if (e instanceof Refused) this.undoable = this.undoable.slice(0, -1); // it cannot be taken back here any more
-      this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
-    }
-    this.sending = false;
-    this.draw();
+  undone({ words, redo, failed, samples: some, n }) { // what the bar's undo did, wherever the act was made
+    const show = n === 1 ? () => this.showOne(some[0]) : () => this.showSome(some), shown = n && n <= some?.length;
+    this.say(words, ...(failed ? [] : [...(shown ? [this.button(n === 1 ? "show it" : "show them", show)] : []), this.button(redo ? "Do one more again" : "Undo one more", () => undoLast({ redo })), this.button(redo ? "Undo (Ctrl+Z)" : "Redo (Ctrl+Shift+Z)", () => undoLast({ redo: !redo }))]));
   }
 }

@@ -2,6 +2,7 @@
 
 import { words } from "./conditions.js";
 import { clip, count, icon, ICONS, make } from "./dom.js";
+import { SearchHelp } from "./words.js";
 
 export class FilterBar {
   constructor(actions) { // apply(change), view(), show facets
@@ -18,10 +19,9 @@ export class FilterBar {
     this.size = make("input", { type: "range", min: "32", max: "320", step: "8", "aria-label": "size of the pictures", title: "size of the pictures" });
     this.views = make("select", { "aria-label": "saved views" });
     this.panel = make("button", { class: "icon", title: "facets", "aria-label": "facets", onclick: () => actions.facets() }, icon(ICONS.panel));
-    const { path, text, title } = actions.elsewhere;
-    this.elsewhere = make("a", { class: "elsewhere", text, title, href: path });
-    this.elsewhere.onpointerenter = this.elsewhere.onpointerdown = this.elsewhere.onfocus = () => { this.elsewhere.href = path + location.search; }; // the view as it is then
-    const field = make("label", { class: "field search" }, icon(ICONS.search), this.search);
+    this.elsewhere = actions.elsewhere ? this.linkTo(actions.elsewhere) : null;
+    this.help = new SearchHelp({ search: this.search, ...actions });
+    const field = make("div", { class: "field search" }, icon(ICONS.search), this.search, this.help.root);
     this.root = make("div", { class: "filter" },
       make("div", { class: "line" }, this.panel, this.elsewhere, field, make("label", { class: "field grow" }, this.condition), this.views),
       make("div", { class: "line" }, this.count, this.chips, this.more, make("span", { class: "push" }), make("label", { class: "choice" }, "sort", this.sort, this.way), make("label", { class: "choice" }, "group", this.group), this.size),
@@ -29,7 +29,7 @@ export class FilterBar {
     let typing = null;
     this.search.oninput = () => { clearTimeout(typing); typing = setTimeout(() => actions.apply({ search: this.search.value.trim() }, this.search.dataset.pushed === "yes"), 180); };
     this.search.onfocus = () => { this.search.dataset.pushed = "no"; };
-    this.search.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") { this.search.value = ""; actions.apply({ search: "" }); actions.leave(); } if (e.key === "Enter") { clearTimeout(typing); actions.apply({ search: this.search.value.trim() }); actions.leave(); } };
+    this.search.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") { this.search.value = ""; actions.apply({ search: "" }); actions.leave(); } if (e.key === "ArrowDown") { e.preventDefault(); this.help.enter(); } if (e.key === "Enter" && e.shiftKey && this.help.byWords()) return clearTimeout(typing); if (e.key === "Enter") { clearTimeout(typing); actions.apply({ search: this.search.value.trim() }); actions.leave(); } };
     this.condition.onkeydown = (e) => this.typed(e);
     this.condition.oninput = () => { this.wrong.hidden = true; this.condition.removeAttribute("aria-invalid"); };
     this.sort.onchange = () => actions.apply({ sort: this.sort.value ? `${this.sort.value} asc` : "" });
@@ -37,6 +37,11 @@ export class FilterBar {
     this.group.onchange = () => actions.apply({ group: this.group.value });
     this.size.oninput = () => actions.size(Number(this.size.value));
     this.views.onchange = () => actions.openView(this.views.value);
+  }
+  linkTo({ path, text, title }) { // another page that shows the view as it is when somebody goes there
+    const link = make("a", { class: "elsewhere", text, title, href: path });
+    link.onpointerenter = link.onpointerdown = link.onfocus = () => { link.href = path + location.search; };
+    return link;
   }
   sorted(sort) { const found = /^(.*?)(?: (asc|desc))?$/is.exec(sort); return [found[1], (found[2] ?? "asc").toLowerCase()]; }
   typed(e) {
@@ -47,7 +52,8 @@ export class FilterBar {
     const next = !said ? (at < 0 ? chips : chips.toSpliced(at, 1)) : at < 0 ? [...chips, said] : chips.with(at, said);
     this.actions.apply({ chips: next }, false, () => { this.condition.value = ""; this.editing = null; this.actions.leave(); });
   }
-  describe({ columns, groups }) { // what can be sorted and grouped by
+  describe({ columns, groups, ...rest }) { // what can be sorted and grouped by, and looked for
+    this.help.describe({ columns, ...rest });
     const named = (name) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
     this.sort.replaceChildren(make("option", { value: "", text: "as imported" }), ...columns.filter((c) => c.kind !== "list").map((c) => make("option", { value: named(c.name), text: clip(c.name, 28), title: c.says })));
     this.group.replaceChildren(make("option", { value: "", text: "nothing" }), ...groups.map(([value, text]) => make("option", { value, text })));
@@ -55,6 +61,7 @@ export class FilterBar {
   draw(view, { total, all }) {
     const [name, way] = this.sorted(view.sort);
     if (name && ![...this.sort.options].some((o) => o.value === name)) this.sort.append(make("option", { value: name, text: clip(name, 28) }));
+    if (this.sort.options.length) this.sort.options[0].textContent = view.like.length || view.words ? "the likest first" : "as imported";
     this.sort.value = name;
     this.way.disabled = !name;
     this.way.textContent = way === "desc" ? "↓" : "↑";
@@ -71,11 +78,12 @@ export class FilterBar {
       const img = make("img", { src: this.actions.dropped(one) ?? `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
       chips.push(this.chip(make("span", { class: "words" }, img, "like this"), () => this.actions.apply({ like: view.like.filter((l) => l !== one) }), "chip", "no longer like this picture"));
     }
+    if (view.words) chips.push(this.chip(make("button", { class: "words", title: `${view.words}\n(click to edit)`, onclick: () => { this.search.value = view.words; this.search.focus(); } }, make("span", { class: "quiet", text: "shows " }), clip(view.words, 60)), () => this.actions.apply({ words: "" }), "chip", "no longer by these words"));
     this.chips.toggleAttribute("hidden", !chips.length);
     this.chips.replaceChildren(...chips);
     const more = [];
-    if (chips.length || view.search) more.push(make("button", { class: "plain", text: "clear", title: "show all samples", onclick: () => { this.search.value = ""; this.actions.apply({ chips: [], like: [], search: "" }); } }));
-    if (chips.length || view.search || view.sort) more.push(make("button", { class: "plain", text: "save view", onclick: () => this.actions.saveView() }));
+    if (chips.length || view.search) more.push(make("button", { class: "plain", text: "clear", title: "show all samples", onclick: () => { this.search.value = ""; this.actions.apply({ chips: [], like: [], words: "", search: "" }); } }));
+    if (view.chips.length || view.words || view.search || view.sort) more.push(make("button", { class: "plain", text: "save view", onclick: () => this.actions.saveView() }));
     this.more.replaceChildren(...more);
   }
   chip(inner, away, name, label) {

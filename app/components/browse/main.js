@@ -1,16 +1,22 @@
 // All samples under one filter, which Browse and Map show each in its middle. The address holds the view; the log holds the acts; here is what lies between.
 
+import { latest, listen } from "../frame/events.js";
+import { setWho } from "../frame/undo.js";
 import { Acts } from "./acts.js";
+import { spell } from "./conditions.js";
 import { count, make, samples } from "./dom.js";
+import { makeExemplars } from "./exemplars.js";
 import { Facets } from "./facets.js";
 import { FilterBar } from "./filter.js";
 import { Inspector } from "./inspector.js";
+import { drawExport } from "./download.js";
+import { OutsidePictures } from "./outside.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
 import { SharedSelection } from "./shared_selection.js";
 import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
-const CALM = 3000; // ms between two looks whether somebody else changed the bench
+const MOST_LIKE = 20; // selected samples whose likes are looked for at once
 
 export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
   const root = component.parentElement.querySelector(selector), { who, proposal } = component.data;
@@ -24,20 +30,21 @@ export function start(component, selector, Middle) { // as Streamlit starts it: 
 // Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
 // takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
 export function browse(root, component, Middle) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null;
-  const home = location.pathname, pictures = new Map();
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false;
+  const home = location.pathname;
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const drawSelection = () => { acts.draw(); middle.draw(); }, selection = new Selection(() => { drawSelection(); shared.publish(); });
   const shared = new SharedSelection(selection, () => now?.table, drawSelection), leave = () => middle.focus();
-  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => pictures.get(name) });
+  const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => outside.picture(name), choose: () => outside.choose() });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
-  const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, painted, view: () => wanted, set: () => now, inspecting: () => !inspector.root.hidden, get stopped() { return stopped; } });
-  const inspector = new Inspector({ who: () => root.who, open: openSample, like: sortLike, close, step: (by) => middle.step(by), colourOf });
-  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, showExport, hand, get stopped() { return stopped; } });
+  const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, enlarge: () => inspector.zoom(), painted, view: () => wanted, set: () => now, inspecting: () => (inspector.root.hidden ? null : inspector.id), get stopped() { return stopped; } });
+  const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
+  const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
   const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
   const frame = make("div", { class: "middle" }, middle.root, empty);
-  root.replaceChildren(filter.root, facets.root, frame, inspector.root, make("div", { class: "foot" }, offline, names, acts.root));
+  const outside = new OutsidePictures({ root, middle: frame, found: (name) => alike([name]), say: (words) => acts.say(words) });
+  root.replaceChildren(filter.root, facets.root, frame, inspector.root, make("div", { class: "foot" }, offline, names, acts.root), outside.input);
   if ((localStorage.getItem(`assay:faceted${home}`) ?? String(Middle.faceted)) === "true" && innerWidth > 1000) root.classList.add("faceted");
   size(Number(localStorage.getItem("assay:size")) || (innerWidth < 600 ? 96 : 112));
   function painted() { // all that is in view is drawn
@@ -83,7 +90,7 @@ export function browse(root, component, Middle) {
       wanted = view;
       if (e instanceof Refused) {
         filter.bad(e, next.chips);
-        if (!now) { view = { ...next, chips: [], like: [], sort: "" }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
+        if (!now) { view = { ...next, chips: [], like: [], words: "", sort: "" }; load(view, { silent: true }).then(() => filter.bad(e, next.chips)); }
       }
     } finally { if (mine === asked) root.classList.remove("busy"); }
   }
@@ -104,7 +111,7 @@ export function browse(root, component, Middle) {
     acts.draw();
     const none = !now.total;
     empty.hidden = !none;
-    if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [] }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
+    if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [], words: "" }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
     root.dataset.total = now.total;
     root.dataset.seq = now.seq;
     root.dataset.of = now.of;
@@ -136,20 +143,24 @@ export function browse(root, component, Middle) {
     offline.hidden = !yes;
     offline.textContent = yes ? "The server cannot be reached; trying again. What you selected and filtered stays." : "";
   }
-  async function look() { // has somebody else changed the bench?
-    while (!stopped) {
-      await new Promise((r) => setTimeout(r, CALM));
-      if (stopped || document.hidden || acts.sending || !now) continue;
-      try {
-        const said = await ask(`/assay/position?since=${known}`);
-        away(false);
-        if (said.seq <= known || acts.sending) continue;
-        known = said.seq;
-        await load(view, { keep: true, silent: true });
-        const people = said.by.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
-        acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
-      } catch (e) { if (!(e instanceof Refused)) away(true); }
-    }
+  async function noticed(state, gone) { // somebody else changed the bench, or the server is away
+    if (stopped || looking || document.hidden || acts.sending || !now) return;
+    away(gone);
+    if (gone || state.seq <= known) return;
+    looking = true;
+    try {
+      const said = await ask(`/assay/position?since=${known}`);
+      known = Math.max(known, said.seq);
+      await load(view, { keep: true, silent: true });
+      const others = said.by.filter(([who]) => who !== root.who), people = others.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
+      if (others.length) acts.say(`The bench was changed meanwhile (${people}); shown as it stands now. Your selection is kept.`);
+    } catch (e) { if (!(e instanceof Refused)) away(true); } finally { looking = false; }
+  }
+  const seen = () => { if (latest()) noticed(latest(), false); };
+  function undone(e) { // by the bar, wherever the act was made: the set as it stands now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    stored(e.detail).then(() => acts.undone(e.detail));
   }
   function askName(then) { // everybody may look; who decides is asked with the first decision
     const input = make("input", { placeholder: "your name", maxlength: "300", autocomplete: "name", "aria-label": "your name" });
@@ -161,6 +172,7 @@ export function browse(root, component, Middle) {
       const who = input.value.trim();
       if (!who) return input.focus();
       root.who = who;
+      setWho(who);
       names.hidden = true;
       component().setTriggerValue("named", who);
       then();
@@ -171,17 +183,25 @@ export function browse(root, component, Middle) {
     input.select();
   }
   function hand(what, chosen) { component().setTriggerValue("handed", { what, ...chosen, query: query(view) }); }
-  function sortLike(ids) { // the likest first: an order, which a map has not
-    if (!Middle.ordered) location.assign(`${Middle.elsewhere.path}?${new URLSearchParams([...new URLSearchParams(location.search), ...ids.map((id) => ["like", id])])}`);
-    else apply({ like: ids });
+  async function alike(ids) { // the likest first: another order would hide it, and a map has none
+    if (!Middle.ordered) return location.assign(`${Middle.elsewhere.path}?${new URLSearchParams([...new URLSearchParams(location.search), ...ids.map((id) => ["like", id])])}`);
+    await apply({ like: ids, words: "", sort: "" });
   }
-  async function like() { const { ids } = await ask("/assay/picked", { table: now.table, only: selection.rows().slice(0, 20) }); sortLike(ids); }
-  function showExport() {
-    const word = (w) => `'${w.replaceAll("'", "'\\''")}'`, where = view.chips.map((c) => (view.chips.length > 1 ? `(${c})` : c)).join(" and ");
-    const command = `assay samples${where ? ` --where ${word(where)}` : ""}${view.sort ? ` --sort ${word(view.sort)}` : ""} --csv samples.csv -b ${root.given}`;
-    acts.say("");
-    acts.says.append(make("span", { text: "The filter as a table: " }), make("code", { text: command }), acts.button("copy", () => navigator.clipboard?.writeText(command)));
+  async function like() { // the first twenty that are selected, wherever they lie
+    const rows = selection.rows().slice(0, MOST_LIKE);
+    try {
+      const { ids, locked } = await ask("/assay/ids", { table: now.table, only: rows });
+      if (!ids.length) return acts.say("Of test and guard samples no likes are looked for: they would no longer measure anything.");
+      await alike(ids);
+      const left = [locked ? `${count(locked)} of test or guard left out` : "", selection.size > rows.length ? `the first ${rows.length} of ${count(selection.size)} selected` : ""].filter(Boolean);
+      acts.say(`the likest of ${samples(ids.length)} come first${left.length ? `: ${left.join(", ")}` : ""}`);
+    } catch (e) { acts.say(`not looked for: ${e.message}. ${e.hint ?? ""}`); }
   }
+  async function exemplar(ids) { // one sample, or the first six that are selected
+    const said = ids ? { ids } : await ask("/assay/ids", { table: now.table, only: selection.rows().slice(0, 6) }).catch(() => ({ ids: [] }));
+    makeExemplars(said.ids, { acts, who: () => root.who, askName });
+  }
+  function showExport() { drawExport(acts, { view, given: root.given, of: now.of, total: now.total }); }
   async function saveView() {
     if (!root.who) return askName(saveView);
     const input = make("input", { placeholder: "name of this view", maxlength: "100", "aria-label": "name of this view" }), form = make("form", {}, input, make("button", { text: "save", class: "main" }));
@@ -189,7 +209,7 @@ export function browse(root, component, Middle) {
     form.onsubmit = async (e) => {
       e.preventDefault();
       try {
-        const said = await ask("/assay/view", { name: input.value.trim(), conditions: view.chips, sort: view.sort, search: view.search, who: root.who });
+        const said = await ask("/assay/view", { name: input.value.trim(), conditions: view.chips, sort: view.sort, search: view.search, words: view.words, who: root.who });
         filter.offer(said.views);
         acts.say(`saved: ${input.value.trim()}`);
       } catch (wrong) { acts.say(`not saved: ${wrong.message}. ${wrong.hint ?? ""}`); }
@@ -200,7 +220,7 @@ export function browse(root, component, Middle) {
   }
   async function openView(name) {
     const said = await ask("/assay/browse"), found = (said.views ?? []).find((v) => v.name === name);
-    if (found) apply({ chips: found.where ? [found.where] : [], sort: found.sort ?? "", search: found.search ?? "", like: [], group: "" });
+    if (found) apply({ chips: found.where ? [found.where] : [], sort: found.sort ?? "", search: found.search ?? "", words: found.words ?? "", like: [], group: "" });
   }
   function size(side) {
     const to = side > 64 && side < 72 ? 72 : side;
@@ -229,14 +249,14 @@ export function browse(root, component, Middle) {
     leave();
   }
 
-  // ---- keys, the address, a picture that is dropped in
+  // ---- keys, the address
 
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
     const typing = e.target.closest?.("input, textarea, select, [contenteditable]");
-    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
+    else if (!inspector.root.hidden && inspector.key(e)) e.preventDefault();
     else if (e.key === "Escape") { if (!inspector.root.hidden) close(); else if (selection.size) selection.clear(); }
   }
   function back(e) { // the view of the address: the page stays, so Streamlit need not draw it anew
@@ -245,26 +265,12 @@ export function browse(root, component, Middle) {
     const next = readAddress();
     load(next, { silent: true }).then(() => { if (next.open && next.open !== inspector.id) openSample(next.open); if (!next.open && inspector.id) close(); });
   }
-  const drag = (e) => { if ([...e.dataTransfer.items].some((i) => i.kind === "file")) { e.preventDefault(); root.classList.add("dropping"); } };
-  async function drop(e) {
-    root.classList.remove("dropping");
-    const [file] = e.dataTransfer.files;
-    if (!file) return;
-    e.preventDefault();
-    try {
-      const url = await new Promise((r, no) => { const reader = new FileReader(); reader.onload = () => r(reader.result); reader.onerror = no; reader.readAsDataURL(file); });
-      const said = await ask("/assay/picture", { picture: url.slice(url.indexOf(",") + 1) });
-      pictures.set(said.like, url);
-      await apply({ like: [said.like] });
-    } catch (wrong) { acts.say(`${file.name}: ${wrong.message ?? "it cannot be read"}. ${wrong.hint ?? ""}`); }
-  }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
-  frame.ondragover = drag;
-  frame.ondragleave = () => root.classList.remove("dropping");
-  frame.ondrop = drop;
   describe().catch(() => {});
   load(view, { replace: true }).then(() => { if (view.open) openSample(view.open); if (document.activeElement === document.body) leave(); });
-  look();
-  return { settle() { middle.relayout(); }, stop() { stopped = true; shared.stop(); middle.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  const end = listen(noticed);
+  document.addEventListener("visibilitychange", seen);
+  window.addEventListener("assay:undone", undone);
+  return { settle() { middle.relayout(); }, stop() { stopped = true; end(); shared.stop(); middle.stop(); inspector.stop(); outside.stop(); document.removeEventListener("keydown", keys); document.removeEventListener("visibilitychange", seen); window.removeEventListener("assay:undone", undone); window.removeEventListener("popstate", back, true); } };
 }

@@ -11,8 +11,8 @@ export class Pictures {
   constructor(page) {
     this.page = page;
     this.opening = null; // a tile whose caption is not here yet
-    this.tiles = new Tiles(() => { this.grid.draw(); if (this.opening !== null) this.open(this.opening); });
-    this.grid = new Grid(this.tiles, page.selection, { colourOf: page.colourOf, opened: (i) => this.open(i), moved: (i) => { if (page.inspecting()) this.open(i); } });
+    this.tiles = new Tiles(() => { this.grid.draw(); if (this.opening !== null) this.open(this.opening, true); });
+    this.grid = new Grid(this.tiles, page.selection, { colourOf: page.colourOf, opened: (i) => this.open(i), moved: (i) => { if (page.inspecting()) this.open(i, true); } });
     this.grid.painted = (cells, small) => this.look(cells, small);
     this.root = this.grid.root;
   }
@@ -28,10 +28,12 @@ export class Pictures {
   relayout() { this.grid.relayout(); }
   resize(side) { this.grid.resize(side); }
   step(by) { this.grid.go(Math.max(0, Math.min(this.grid.total - 1, this.grid.focus + by))); }
-  open(i) {
+  ahead() { return [1, 2, -1].map((by) => this.grid.focus + by).filter((i) => i >= 0 && i < this.grid.total).map((i) => this.tiles.get(i)?.id).filter(Boolean); }
+  open(i, moved) { // opened once more, it has a window of its own
     const tile = this.tiles.get(i);
     this.opening = tile ? null : i; // as soon as it is here
-    if (tile) this.page.opened(tile.id);
+    if (tile && !moved && tile.id === this.page.inspecting()) this.page.enlarge();
+    else if (tile) this.page.opened(tile.id);
   }
   look(cells, small) { // is all that is in view there?
     if (this.page.root.dataset.painted || !this.page.set()) return;

@@ -42,7 +42,7 @@ export async function patiently(work, away, stopped) { // until the server answe
 export function query(view, more = {}) { // a view as the server's routes take it
   const out = new URLSearchParams();
   for (const q of view.chips) out.append("q", q);
-  for (const name of ["sort", "search", "group"]) if (view[name]) out.set(name, view[name]);
+  for (const name of ["sort", "search", "group", "words"]) if (view[name]) out.set(name, view[name]);
   for (const one of view.like) out.append("like", one);
   for (const [k, v] of Object.entries(more)) for (const one of [v].flat()) out.append(k, one);
   return out.toString();
@@ -51,14 +51,14 @@ export function query(view, more = {}) { // a view as the server's routes take i
 // what the address says is the view: a link is a view, and back goes to the one before
 export function readAddress() {
   const said = new URLSearchParams(location.search);
-  return { chips: said.getAll("q").filter(Boolean), sort: said.get("sort") ?? "", search: said.get("s") ?? "", like: said.getAll("like").filter(Boolean), group: said.get("group") ?? "", open: said.get("open") ?? "" };
+  return { chips: said.getAll("q").filter(Boolean), sort: said.get("sort") ?? "", search: said.get("s") ?? "", like: said.getAll("like").filter(Boolean), words: said.get("words") ?? "", group: said.get("group") ?? "", open: said.get("open") ?? "" };
 }
 export function writeAddress(view, replace) {
   const said = new URLSearchParams(location.search);
-  for (const name of ["q", "sort", "s", "like", "group", "open"]) said.delete(name);
+  for (const name of ["q", "sort", "s", "like", "words", "group", "open"]) said.delete(name);
   for (const q of view.chips) said.append("q", q);
   for (const one of view.like) said.append("like", one);
-  for (const [name, key] of [["sort", "sort"], ["s", "search"], ["group", "group"], ["open", "open"]]) if (view[key]) said.set(name, view[key]);
+  for (const [name, key] of [["sort", "sort"], ["s", "search"], ["words", "words"], ["group", "group"], ["open", "open"]]) if (view[key]) said.set(name, view[key]);
   const to = `${location.pathname}${said.size ? `?${said}` : ""}`;
   if (to !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](history.state, "", to);
 }

@@ -3,7 +3,7 @@
 import { make } from "../browse/dom.js";
 import { ask } from "../browse/server.js";
 
-const POLL = 700;
+const POLL = 700, PATIENCE = 120; // ms between two looks, and looks until a job must have begun
 
 export class Drawing {
   constructor(actions) { // method(name): show that map; drawn(): a map was drawn anew; stopped()
@@ -19,15 +19,17 @@ export class Drawing {
   async follow() { // while something is at work
     if (this.following) return;
     this.following = true;
-    for (let waited = 0; !this.actions.stopped() && (this.said?.job?.state === "running" || (this.begun && waited < 20)); waited++) {
+    for (let waited = 0; !this.actions.stopped() && (this.said?.job?.state === "running" || (this.begun && waited < PATIENCE)); waited++) {
       const key = `${this.said?.key} ${this.said?.method} ${this.said?.components}`;
       await new Promise((r) => setTimeout(r, POLL));
       await this.ask();
       if (this.said?.job) { this.begun = false; waited = 0; }
       if (key !== `${this.said?.key} ${this.said?.method} ${this.said?.components}`) { this.begun = false; this.actions.drawn(this.wanted); this.wanted = null; }
     }
+    const lost = this.begun;
     this.begun = this.following = false;
     this.draw();
+    if (lost) this.tell([make("b", { text: "The map was not drawn" }), make("span", { text: "its process did not begin: jobs/map.log of the bench says why" })]);
   }
   choose(method) {
     const { said } = this, there = method === "components" ? said?.components : said?.method === "umap";

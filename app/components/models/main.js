@@ -4,6 +4,7 @@ import { clip, count, make } from "../browse/dom.js";
 import { FilterBar } from "../browse/filter.js";
 import { COLOURS } from "../browse/paint.js";
 import { ask, patiently, Refused } from "../browse/server.js";
+import { listen } from "../frame/events.js";
 import { readAddress, writeAddress } from "./address.js";
 import { ClassTable } from "./classes.js";
 import { ModelList } from "./list.js";
@@ -12,7 +13,7 @@ import { amount, difference, interval, whisker } from "./numbers.js";
 import { Pictures } from "./pictures.js";
 import { browseLink, conditionsOf } from "./sets.js";
 
-const CALM = 4000, SHOWS = { count: "counts", share: "share of row", change: "change, B − A" };
+const SHOWS = { count: "counts", share: "share of row", change: "change, B − A" }; // of A, but for the change
 
 export function models(root, component) {
   let view = readAddress(), said = null, list = null, asked = 0, stopped = false, colours = new Map(), from = null, around = "", most = FEW;
@@ -20,7 +21,8 @@ export function models(root, component) {
   const filterQuery = (next) => { const q = new URLSearchParams(); for (const c of next.chips) q.append("q", c); if (next.search) q.set("search", next.search); return q; };
   const link = (cell) => browseLink(view, conditionsOf(cell, chosen()), root.who), colourOf = (name) => colours.get(name) ?? "#8a919b";
   const go = (page) => component().setTriggerValue("wanted", page), hand = (what, some) => component().setTriggerValue("handed", { what, ...some });
-  const filter = new FilterBar({ apply, view: () => view, leave: () => matrix.table.querySelector("td[tabindex='0']")?.focus(), size() {}, facets() {}, saveView() {}, openView() {}, dropped() {} });
+  const filter = new FilterBar({ apply, view: () => view, leave: () => matrix.table.querySelector("td[tabindex='0']")?.focus(), size() {}, facets() {}, saveView() {}, openView() {}, dropped() {}, elsewhere: { path: "/browse", text: "Browse", title: "the same filter as pictures" } });
+  filter.elsewhere.onpointerenter = filter.elsewhere.onpointerdown = filter.elsewhere.onfocus = () => { filter.elsewhere.href = browseLink(view, [], root.who); };
   const left = new ModelList({ choose: (change) => load({ ...view, ...change, cell: null }), view: () => view, go });
   const matrix = new Matrix({ open, link, view: () => view });
   const table = new ClassTable({ open, link, browse: (name) => browseLink(view, [`label = '${name.replaceAll("'", "''")}'`, "split = 'val'", "keep"], root.who), seeds: () => said.models.map((m) => m.seeds) });
@@ -85,7 +87,7 @@ export function models(root, component) {
     for (const part of [summary, tools, matrix.root, matrix.legend, table.root, notes, middle.querySelector("h2")]) part.hidden = false;
     left.draw(list);
     summarize();
-    shows.replaceChildren(...Object.entries(SHOWS).filter(([name]) => name !== "change" || view.b).map(([name, text]) => make("button", { text, "aria-pressed": String((view.show || "count") === name), onclick: () => { view = { ...view, show: name === "count" ? "" : name }; writeAddress(view, true); draw(); shows.querySelectorAll("button")[Object.keys(SHOWS).indexOf(name)].focus(); } })));
+    shows.replaceChildren(...Object.entries(SHOWS).filter(([name]) => name !== "change" || view.b).map(([name, text]) => make("button", { text: view.b && name !== "change" ? `${text}, A` : text, "aria-pressed": String((view.show || "count") === name), onclick: () => { view = { ...view, show: name === "count" ? "" : name }; writeAddress(view, true); draw(); shows.querySelectorAll("button")[Object.keys(SHOWS).indexOf(name)].focus(); } })));
     size.hidden = said.classes.length <= ALL;
     names.replaceChildren(...said.classes.map((value) => make("option", { value })));
     around = said.classes.includes(find.value.trim()) ? find.value.trim() : "";
@@ -135,21 +137,15 @@ export function models(root, component) {
     e.stopImmediatePropagation();
     load(readAddress(), { silent: true });
   }
-  async function look() { // labels and models as they stand now
-    while (!stopped) {
-      await new Promise((r) => setTimeout(r, CALM));
-      if (stopped || document.hidden || !list || root.classList.contains("busy")) continue;
-      try {
-        const heard = await ask(`/assay/position?since=${list.seq}`);
-        away(false);
-        if (heard.seq > list.seq && !stopped) await load(view, { silent: true });
-      } catch (e) { if (!(e instanceof Refused)) away(true); }
-    }
+  async function noticed(state, gone) { // labels and models as they stand now
+    if (stopped || document.hidden || !list || root.classList.contains("busy")) return;
+    away(gone);
+    if (!gone && state.seq > list.seq) await load(view, { silent: true });
   }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
   patiently(() => ask("/assay/browse"), away, () => stopped).then(({ classes }) => { colours = new Map(classes.map(([c, colour], i) => [c, colour ?? COLOURS[i % COLOURS.length]])); pictures.grid.recolour(); }).catch(() => {});
   load(view, { replace: true });
-  look();
-  return { stop() { stopped = true; pictures.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
+  const end = listen(noticed);
+  return { stop() { stopped = true; end(); pictures.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };
 }

@@ -2,7 +2,7 @@
 
 import { clip, count, icon, ICONS, make, samples } from "../browse/dom.js";
 import { Grid } from "../browse/grid.js";
-import { askBytes } from "../browse/server.js";
+import { askBytes, unpack } from "../browse/server.js";
 import { Tiles } from "../browse/tiles.js";
 import { conditionsOf, samplesQuery } from "./sets.js";
 
@@ -35,10 +35,9 @@ export class Pictures {
     try {
       const bytes = await askBytes(`/assay/samples?${samplesQuery(view, conditions, this.actions.scanned() ? "score" : "")}`);
       if (mine !== this.asked) return;
-      const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-      const order = new Int32Array(bytes, 4 + length);
+      const { header, positions: order } = unpack(bytes);
       this.now = { ...header, order };
-      this.tiles.show(header.of, header.seq);
+      this.tiles.show(header.of, header.seq, header.tiles);
       this.grid.show(order, [], {});
       this.says.textContent = `${samples(header.total)} of validation${header.total && this.actions.scanned() ? ", lowest score of the label first" : ""}. ${(header.notes ?? []).join(" ")}`;
       this.empty.hidden = header.total > 0;

@@ -23,7 +23,7 @@ export function makeLikely(box, choose) { // five rows, made once and filled ane
         b.hidden = i >= likely.length;
         if (b.hidden) return;
         const [label, p] = likely[i];
-        name.textContent = b.title = label;
+        name.textContent = b.title = b.dataset.label = label;
         bar.style.width = `${Math.max(100 * p, 1)}%`;
         share.textContent = p < 0.005 ? "< 1 %" : `${Math.round(100 * p)} %`;
         b.classList.toggle("given", label === item.given_label && label !== item.suggested_label); // one that is doubted
@@ -32,13 +32,14 @@ export function makeLikely(box, choose) { // five rows, made once and filled ane
   };
 }
 
-export function drawClasses(box, names, classes, keys, choose) { // those that have a key; every class can be typed
+export function drawClasses(box, names, classes, { keys, notes, choose }) { // those that have a key; every class can be typed
   const keyed = classes.filter((label) => keys.ofClass(label));
   box.replaceChildren(...keyed.map((label) => {
     const b = document.createElement("button"), key = document.createElement("kbd");
     key.textContent = nameKey(keys.ofClass(label));
-    b.title = label;
+    b.title = b.dataset.label = label;
     b.append(key, ` ${label}`);
+    if (notes.guideline(label)) b.append(Object.assign(element("small", "guideline"), { textContent: notes.guideline(label) }));
     b.onclick = (e) => choose(label, e.timeStamp);
     return b;
   }));

@@ -3,7 +3,13 @@
 import { openPicture } from "../viewer.js";
 import { ask, picture } from "./server.js";
 
-export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // each opens; there it is taken, or called wrong
+export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // each opens; there it is taken, or called wrong; C compares it with the one that is judged
+  const shown = (near) => ({
+    address: picture(near.sample), name: `a neighbour labelled ${near.label}`,
+    caption: `Labelled ${near.label}; near ${item.name}.${isQueued(near.sample) ? " You called its label wrong: it is queued." : ""}`,
+    near: [{ address: picture(item.sample), words: `${item.name}, which is judged` }],
+    actions: [["review this one now", () => take(near)], ["its label is wrong: queue it next", () => queue(near)]],
+  });
   box.replaceChildren(...item.near.map((near) => {
     const figure = document.createElement("figure"), open = document.createElement("button"), img = new Image();
     const words = document.createElement("figcaption");
@@ -14,11 +20,9 @@ export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // 
     open.ariaLabel = `open the neighbour labelled ${near.label}`;
     open.onclick = () => {
       open.blur();
-      openPicture({
-        address: picture(near.sample), name: `a neighbour labelled ${near.label}`, host,
-        caption: `Labelled ${near.label}; near ${item.name}.${isQueued(near.sample) ? " You called its label wrong: it is queued." : ""}`,
-        actions: [["review this one now", () => take(near)], ["its label is wrong: queue it next", () => queue(near)]],
-      });
+      let at = item.near.indexOf(near);
+      const step = (by) => shown(item.near[(at = Math.max(0, Math.min(item.near.length - 1, at + by)))]);
+      openPicture({ ...shown(near), host, step });
     };
     figure.className = near.label === item.suggested_label ? "for" : near.label === item.given_label ? "against" : "";
     open.append(img);
@@ -39,15 +43,16 @@ export async function drawVotes(box, item, who, asked) { // after one's own deci
   };
 }
 
-export function makeCalledWrong(bench) { // neighbours whose label somebody calls wrong wait in the browser until they are decided
-  const key = `assay-wrong:${bench}`;
-  const read = () => { try { return JSON.parse(localStorage.getItem(key)) ?? []; } catch { return []; } };
-  let samples = read();
-  const write = (now) => { samples = now; try { localStorage.setItem(key, JSON.stringify(now)); } catch { /* until the page closes */ } };
+const CALLED = "called wrong"; // the tag of a sample whose label somebody calls wrong, in the log until it is decided
+
+export function makeCalledWrong(store) { // store(decision): as any other decision
+  const samples = new Set();
   return {
-    list: () => samples,
-    has: (sample) => samples.includes(sample),
-    add(sample) { write([...new Set([...read(), ...samples, sample])]); },
-    remove(sample) { if (samples.includes(sample)) write(samples.filter((s) => s !== sample)); },
+    has: (sample) => samples.has(sample),
+    async load() { const found = await ask("/assay/called"); for (const [sample] of found) samples.add(sample); return found; }, // [sample, who called it wrong]
+    call(sample) { if (!samples.has(sample)) store({ sample, tag: CALLED }); samples.add(sample); },
+    settle(sample, decision) { if (samples.delete(sample)) decision.tag = `-${CALLED}`; }, // in the same batch: one undo brings both back
+    restore(sample, decision) { if (decision?.tag) samples.add(sample); },
+    forget: (sample) => samples.delete(sample),
   };
 }

@@ -1,4 +1,4 @@
-// Which key does what: the ones given, and the ones that somebody has set instead.
+// Which key does what: one's own keys come first, then the team's of its classes, then the ones given.
 
 import { keysOf } from "../seen.js";
 import { VIEWER_ACTS } from "../viewer.js";
@@ -21,7 +21,7 @@ export const nameKey = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCas
 export const readKey = (e) => (e.key.length === 1 ? e.key.toLowerCase() : e.key);
 
 export function makeKeys(bench, who) { // who: somebody's own keys are kept in their browser
-  let own = { acts: {}, classes: {} }, classes = [], found = new Map(), mine = who;
+  let own = { acts: {}, classes: {} }, team = {}, classes = [], found = new Map(), mine = who;
   const places = () => ({ acts: `assay-keys:${mine}`, classes: `assay-keys:${mine}:${bench}` });
 
   function read() {
@@ -36,13 +36,14 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
       return true;
     } catch { return false; }
   }
-  function assign() { // own keys first, then the classes', then what is left of the others'
+  function assign() { // own keys first, then the team's, the classes' by their place, and what is left of the others'
     found = new Map();
     const take = (key, what) => { if (!found.has(key)) found.set(key, what); };
     for (const [act, key] of Object.entries(own.acts)) take(key, { act });
     for (const [label, key] of Object.entries(own.classes)) if (classes.includes(label)) take(key, { label });
+    for (const [label, key] of Object.entries(team)) if (classes.includes(label) && !own.classes[label]) take(key, { label });
     const digits = keysOf(classes).slice(0, 10);
-    digits.forEach((key, i) => { if (!own.classes[classes[i]]) take(key, { label: classes[i] }); });
+    digits.forEach((key, i) => { if (!own.classes[classes[i]] && !team[classes[i]]) take(key, { label: classes[i] }); });
     for (const [act, , keys] of ACTS) if (!own.acts[act]) keys.forEach((key) => take(key, { act }));
   }
   const of = (part, name) => [...found].filter(([, what]) => what[part] === name).map(([key]) => key);
@@ -53,6 +54,7 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
     ofAct: (act) => of("act", act),
     ofClass: (label) => of("label", label)[0],
     setClasses(names) { classes = names; assign(); },
+    setTeam(keys) { team = keys; assign(); }, // {class: key}, as Classes sets them for everybody
     setReviewer(name) { // what was set before anybody said who they are is theirs who says so
       const before = mine === "" ? own : null;
       if (name === mine) return;
@@ -113,7 +115,7 @@ export function showKeys(dialog, keys, changed) { // the list of all keys, each 
   close.onclick = () => dialog.close();
   const acts = text("div", "", { className: "acts-below" });
   acts.append(reset, close);
-  dialog.replaceChildren(text("h2", "Keys"), text("p", "Choose one to set another. Yours are kept in this browser, under your name."), word, table, acts);
+  dialog.replaceChildren(text("h2", "Keys"), text("p", "Choose one to set another. Yours are kept in this browser, under your name, and come before the keys that Classes sets for everybody."), word, table, acts);
   draw();
   dialog.showModal();
 }

@@ -14,6 +14,7 @@ export function makePast() { // of items, each with its batch and what was decid
     refused(item) { done = without(done, item); },
     newest: () => done.at(-1),
     nextUndone: () => undone.pop(),
+    hasUndone: () => undone.length > 0,
     last: () => done.slice(-PAST),
   };
 }

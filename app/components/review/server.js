@@ -12,6 +12,7 @@ export async function ask(path, body) { // throws with the server's words; `refu
     : `the server says ${answer.status}`);
 }
 
+export const describeFault = (e) => (e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message);
 export const hex = (n) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 export function makeNote(place) { // says something for a while

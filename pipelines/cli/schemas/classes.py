@@ -17,7 +17,9 @@ class ClassRow(Part):
     guard: int = says("in regression sets")
     order: float | None = says("its place in the list; null: after those that have one, by name")
     colour: str | None = says("its colour, as #rrggbb")
+    key: str | None = says("the key that chooses it in Review")
     guideline: str | None = says("what belongs in it")
+    exemplars: str | None = says("ids of the samples chosen to show it, blanks between")
     parent: str | None = says("the class above it")
     declared: bool = says("whether it is in the list, or only a label that samples have")
 
@@ -63,6 +65,30 @@ class ClassesSplit(Output):
     locked: int = says("samples of test and guard, which no queue shows")
 
 
+class ClassesSplitOff(Output):
+    """Samples of a class that were moved to another one."""
+
+    batch: str | None = says("the batch, which undo takes; null with --dry-run")
+    name: str = says("the class that they had")
+    into: str = says("the class that they have now")
+    added: bool = says("whether that is a new class")
+    samples: int = says("how many went")
+    splits: dict[str, int] = says("of these in each split")
+    stay: int = says("samples outside test and guard that keep their label")
+    skipped: int = says("samples that fit the condition and could not go")
+    locked: int = says("of these, samples of test and guard")
+    rescored: bool | str = says("whether the queue is re-scored; false without a scan; or why not")
+
+
+class ClassesMove(Output):
+    """The place of a class in the list."""
+
+    batch: str | None = says("the batch, which undo takes; null where it stood there")
+    name: str = says("the class")
+    place: int = says("its place, from 1")
+    of: int = says("how many classes the list has")
+
+
 class ClassesEdit(Output):
     """What the list says of a class now."""
 
@@ -70,7 +96,9 @@ class ClassesEdit(Output):
     name: str = says("the class")
     order: float | None = says("its place in the list")
     colour: str | None = says("its colour")
+    key: str | None = says("the key that chooses it in Review")
     guideline: str | None = says("what belongs in it")
+    exemplars: str | None = says("ids of the samples chosen to show it, blanks between")
     parent: str | None = says("the class above it")
 
 

@@ -84,6 +84,9 @@ class Status(Output):
     open_edits: int = says("edits since then")
     runs: int = says("finished runs")
     issues: dict[str, int] | None = says("open issues of each kind; null where there was no scan")
+    worst: dict[str, list[str]] = says(
+        "samples of each kind that are worst, four at most, none of test or guard"
+    )
     review: Review = says("what people reviewed")
     waiting_at_random: int = says(
         "decided at random, and counted when those drawn before them are decided"
@@ -182,14 +185,6 @@ class Issues(Output):
     """What the scan found."""
 
     rows: list[Issue] = says("one a sample and kind, worst first")
-
-
-class IssuesKeepOne(Output):
-    """Copies that were dropped."""
-
-    batch: str | None = says("the batch; null where there was nothing to drop")
-    dropped: int = says("samples dropped")
-    groups: int = says("groups of which one was kept")
 
 
 class AuditSheet(Output):

@@ -57,9 +57,11 @@ class View(Part):
     name: str = says("its name")
     where: str = says("its condition")
     sort: str = says("what it sorts by")
-    search: str = says("the words that it searches for")
+    search: str = says("the words that it searches for in names and metadata")
+    words: str = says("what an image-text model looks for")
     who: str = says("who saved it")
     saved: str = says("when")
+    to: str = says("whom it is assigned to; empty for nobody")
 
 
 class Views(Output):
@@ -81,3 +83,33 @@ class ViewsRemove(Output):
 
     batch: str = says("the batch, which undo takes")
     name: str = says("its name")
+
+
+class Assignment(Part):
+    """Samples that a person is to review."""
+
+    name: str = says("its name, that of a saved view")
+    to: str = says("who is to review it")
+    where: str = says("the condition that found its samples")
+    samples: int = says("how many it has")
+    reviewed: int = says("of them, those that wait for nobody: reviewed or dropped")
+    who: str = says("who assigned it")
+    saved: str = says("when")
+
+
+class Assign(Output):
+    """The assignments."""
+
+    rows: list[Assignment] = says("the oldest first")
+
+
+class AssignTo(Output):
+    """Samples that were assigned."""
+
+    batch: str = says("the batch, which undo takes")
+    name: str = says("its name, that of a saved view")
+    to: str = says("who is to review it")
+    samples: int = says("how many there are")
+    reviewed: int = says("of them, those that somebody has reviewed already")
+    left_out: int = says("what was found and is dropped, or of another split than train and val")
+    replaced: bool = says("whether there was a view of that name")

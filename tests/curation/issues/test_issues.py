@@ -13,6 +13,7 @@ from assay import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.formats.base import ImportOptions
 from assay.curation.issues import (
+    copies,
     drift,
     duplicates,
     finders,
@@ -177,59 +178,7 @@ def test_the_verb(scanned, capsys):
         len(json.loads(capsys.readouterr().out)["rows"]) == len(rows(scanned, "outlier", 0.8)) > 0
     )
     assert main(["issues", "-b", str(scanned.path), "--kind", "leakage", "--threshold", "0.8"]) == 2
-    assert main(["issues", "-b", str(scanned.path), "--kind", "outlier", "--keep-one"]) == 2
     assert scanned.state().keep.all()
-
-
-# ---- keep one
-
-
-@pytest.mark.slow
-def test_one_of_each_group_is_kept_and_all_come_back_by_one_undo(tmp_path, capsys):
-    from tests.helpers import nearly
-
-    table = digits(300, wrong=0)
-    train, val, test = (table[table["split"] == s].iloc[0] for s in ("train", "val", "test"))
-    twins = [
-        train.to_dict() | dict(id=f"train-{at}", image=nearly(train.image, at))
-        for at in (20, 27, 36)
-    ]  # each copy nearly equals the first: a group of four
-    twins += [
-        val.to_dict() | dict(id="val-in-train", image=nearly(val.image), split="train"),
-        test.to_dict() | dict(id="test-2"),
-    ]
-    bench = bench_of(pd.concat([table, pd.DataFrame(twins)]), tmp_path, audited_test=True)
-    scan(bench, ScanOptions(embedder="pixels", hold_out=False), say=silent)
-    keys = bench.state().key
-    assert (
-        main(
-            [
-                "issues",
-                "-b",
-                str(bench.path),
-                "--kind",
-                "near_duplicate",
-                "--keep-one",
-                "--who",
-                "ann",
-                "--json",
-            ]
-        )
-        == 0
-    )
-    out = json.loads(capsys.readouterr().out)
-    dropped = set(keys[~bench.state().keep])
-    group = {train.id, "train-20", "train-27", "train-36"}
-    assert len(dropped & group) == 3 and dropped - group == {"val-in-train"}, (
-        "val stays for its copy in train; nothing of test goes"
-    )
-    assert out["dropped"] == 4 and out["groups"] == 2
-    assert (
-        rows(bench, "near_duplicate").empty
-        or not set(rows(bench, "near_duplicate").source_id) & dropped
-    )
-    bench.undo(out["batch"], who="ann")
-    assert bench.state().keep.all()
 
 
 # ---- the whole
@@ -398,8 +347,9 @@ def test_an_older_graph_is_still_read(scanned):
     graph = scanned.arrays / "graph.npz"
     kept = load_arrays(graph)
     save_arrays(graph, **{k: kept[k] for k in set(kept) - {"close", "alike", "limit"}})
-    graph, node = neighbor_graph.load_nodes(scanned, scanned.state())
-    assert not duplicates.find_near_duplicates(scanned.state(), graph, node)
+    found = copies.load_copies(scanned, scanned.state())
+    assert not duplicates.find_near_duplicates(scanned.state(), found)
+    graph = found.graph
     assert np.array_equal(graph.close, kept["pairs"]) and len(graph.neighbours)
 
 

@@ -1,0 +1,68 @@
+"""Measure what a change of the class list did to accuracy.
+
+The model before and the model after are judged on the same validation labels, by the coarser of
+both class lists: what a merge makes one counts as one before it, and what a split parts counts as
+one after it. So a change of names alone is no gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.curation.statistics import sequential
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tally_classes(state: pd.DataFrame, predicted: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """Count (right, n) of the validation labels of every class.
+
+    predicted: {sample: class} out of sample, of validation alone.
+    """
+    import pandas as pd
+
+    said = pd.Series(predicted, dtype=object)
+    rows = state.reindex(said.index)
+    use = rows.keep.eq(True).to_numpy() & rows.label.notna().to_numpy()
+    use &= (rows["split"] == "val").to_numpy()
+    label, right = rows.label[use], (rows.label == said)[use]
+    found = right.groupby(label).agg(["sum", "size"])
+    return {name: (int(r["sum"]), int(r["size"])) for name, r in found.iterrows()}
+
+
+def measure_change(
+    state: pd.DataFrame,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    same: Mapping[str, str],
+) -> dict[str, Any]:
+    """Measure the paired difference between the predictions before and after a change.
+
+    state: with the labels after it; same: {name: the name that it counts as}. Dict n, gain
+    (estimate, low, high: see sequential.live_gain), better, worse, measurable.
+    """
+    ids = [s for s in before if s in after]
+    rows = state.reindex(ids)
+    use = (rows.keep.eq(True) & rows.label.notna() & (rows["split"] == "val")).to_numpy()
+
+    def call(names: Any) -> np.ndarray:
+        return np.array([same.get(name, name) for name in names], object)[use]
+
+    label = call(rows.label)
+    was = call(before[s] for s in ids) == label
+    now = call(after[s] for s in ids) == label
+    better, worse, n = int((now & ~was).sum()), int((was & ~now).sum()), int(use.sum())
+    if not n:
+        return dict(n=0, gain=None, better=0, worse=0, measurable=False)
+    gain = sequential.live_gain(better, worse, n)
+    return dict(
+        n=n,
+        gain=[gain.estimate, gain.low, gain.high],
+        better=better,
+        worse=worse,
+        measurable=gain.measurable,
+    )
