@@ -128,6 +128,11 @@ export function duplicates(root, component) {
     if (root.who) out.set("who", root.who);
     return `/browse?${out}`;
   }
+  function undone(e) { // by the bar, wherever the act was made: the groups as they are now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    stored(undefined, e.detail).then(() => acts.undone(e.detail));
+  }
   async function openView(name) {
     const said = await ask("/assay/browse"), found = (said.views ?? []).find((v) => v.name === name);
     if (found) apply({ chips: found.where ? [found.where] : [], search: found.search ?? "", like: [] });
@@ -164,7 +169,6 @@ export function duplicates(root, component) {
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented || opened) return;
     const typing = e.target.closest?.("input, textarea, select, [contenteditable]"), key = e.key.toLowerCase();
-    if ((e.ctrlKey || e.metaKey) && key === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); return filter.search.select(); }
     const tile = current(), section = tile?.closest(".group"), place = Number(section?.dataset.place ?? -1);
@@ -188,6 +192,7 @@ export function duplicates(root, component) {
   on(document, "keyup", (e) => { if (e.key.toLowerCase() === "c") blink(false); });
   on(window, "blur", () => blink(false));
   on(window, "popstate", back, true);
+  on(window, "assay:undone", undone);
   on(list, "pointerover", (e) => { hovered = e.target.closest(".copy"); });
   on(list, "pointerleave", () => { hovered = null; });
   describe().catch(() => {});
