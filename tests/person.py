@@ -1,6 +1,11 @@
 """A person at a page, whose keys and clicks are counted."""
 
+import re
 import time
+
+from tests.browser import until
+
+BAR = ".assay-frame"
 
 
 class Person:
@@ -26,6 +31,11 @@ class Person:
     def click(self, place, **options):
         place.click(**options)
         self.clicks += 1
+
+    def go(self, title, seen):
+        """Click on a page's name in the bar."""
+        self.click(self.page.locator(f"{BAR} nav a", has_text=title))
+        self.page.wait_for_selector(seen)
 
     def fill(self, place, words):
         """Click on a field and type into it; what it held goes."""
@@ -63,3 +73,19 @@ class Person:
             f"\ntask {task}: {self.keys} keys, {self.clicks} clicks, target {target}, {seconds:.0f} s"
         )
         assert acts <= target, f"{self.keys} keys and {self.clicks} clicks"
+
+
+def said(page, words):
+    """Wait until the line under the acts says something."""
+    page.locator(".says", has_text=re.compile(re.escape(words))).wait_for()
+
+
+def browse_shows(page, n):
+    """Wait until the filter of Browse shows n samples."""
+    until(page, f"document.querySelector('.assay-browse').dataset.total === '{n}'")
+
+
+def edits_of(bench, who):
+    """(batches, samples) that somebody's edits in the log are of."""
+    sql = "select count(distinct batch), count(distinct sample) from edits where who = ?"
+    return bench.rows(sql, [who])[0]

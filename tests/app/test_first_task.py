@@ -9,10 +9,9 @@ import pytest
 import assay
 from tests.browser import browser, look, stored, until, workbench
 from tests.helpers import png
-from tests.person import Person
+from tests.person import BAR, Person
 from tests.screenshots import STILL
 
-BAR = ".assay-frame"
 REVIEWED, UNDONE = 30, 3
 
 

@@ -4,20 +4,22 @@
 """
 
 import re
-import time
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from assay.curation.features import image_map
 from assay.curation.splits import LOCKED
 from tests.browser import look, look_through, stored, until
 from tests.map_places import around, drawn_at, inside, read_places
-from tests.person import Person
+from tests.person import BAR, Person, browse_shows, edits_of, said
 from tests.photographs import COPIES, GAP, bench_of_photographs, true_labels
 
 pytestmark = pytest.mark.browser
-BAR, BROWSE = ".assay-frame", ".assay-browse[data-painted]"
+BROWSE = ".assay-browse[data-painted]"
+SPRITES = """new Set(performance.getEntriesByType('resource')
+    .map((one) => /assay.sprite.([0-9]+)/.exec(one.name)?.[1]).filter(Boolean))"""  # of 128 pictures each
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +48,12 @@ def come(server, chrome):
         page.context.close()
 
 
-def go(person, title, seen):
-    """Click on a page's name in the bar."""
-    person.click(person.page.locator(f"{BAR} nav a", has_text=title))
-    person.page.wait_for_selector(seen)
-
-
-def said(page, words):
-    page.locator(".says", has_text=re.compile(re.escape(words))).wait_for()
-
-
-def edits_of(bench, who):
-    """(batches, samples) that somebody's edits in the log are of."""
-    sql = "select count(distinct batch), count(distinct sample) from edits where who = ?"
-    return bench.rows(sql, [who])[0]
-
-
-def browse_shows(page, n):
-    until(page, f"document.querySelector('.assay-browse').dataset.total === '{n}'")
-
-
 @pytest.mark.daily
 def test_2_one_of_each_near_duplicate_is_kept(bench, come):
     """1 page, 1 *keep the best of all*, 1 yes."""
     person, groups = come("two"), bench.duplicates().members
     assert len(groups) == COPIES
-    go(person, "Duplicates", ".assay-duplicates[data-total]")
+    person.go("Duplicates", ".assay-duplicates[data-total]")
     person.click(person.page.get_by_role("button", name="keep the best of all"))
     person.page.get_by_text(f"Drops {COPIES} of").wait_for()
     person.press("Enter")
@@ -86,7 +68,7 @@ def test_3_fifteen_are_relabelled_from_the_map(bench, come):
     """1 page, 1 key for the lasso, 1 circle; 1 field, 1 name of the class, Enter."""
     person, before = come("three"), bench.state()
     page = person.page
-    go(person, "Map", ".assay-map[data-painted]")
+    person.go("Map", ".assay-map[data-painted]")
     spots = drawn_at(page, read_places(bench))
     free = ~before["split"].isin(LOCKED).to_numpy()
     # what a person sees: the left edge of the map, with 15 samples which may be edited
@@ -111,7 +93,7 @@ def test_4_ten_likes_of_a_gap_are_labelled_from_the_pool(bench, come):
     """1 page, 1 button of the gap's card; 3 for the class; 10 pictures; 1 act."""
     person, before = come("four"), bench.state()
     page, truth = person.page, true_labels(bench)
-    go(person, "Gaps", ".st-key-gap-card-1")
+    person.go("Gaps", ".st-key-gap-card-1")
     card = page.locator("[class*=st-key-gap-card]", has_text=f"class {GAP}").first
     person.click(card.get_by_role("button", name=re.compile("more in the pool")))
     page.locator(".assay-grid:visible .many img").first.wait_for()
@@ -148,7 +130,7 @@ def test_5_what_is_behind_a_cell_of_the_matrix_is_a_grid_and_relabelled(bench, c
     page = person.page
     want = bench.samples("label = 'cat' and split = 'val' and keep and predicted('probe', 'dog')")
     assert 0 < len(want) < len(table)
-    go(person, "Models", ".assay-models[data-ready]")
+    person.go("Models", ".assay-models[data-ready]")
     names = page.locator(".matrix tbody th span").all_inner_texts()
     i, j = names.index("cat"), names.index("dog")
     person.click(page.locator(f".matrix td[data-row='{i}'][data-column='{j}']"))
@@ -167,7 +149,7 @@ def test_5_what_is_behind_a_cell_of_the_matrix_is_a_grid_and_relabelled(bench, c
 
 
 @pytest.mark.daily
-def test_6_samples_are_found_by_name_picture_score_and_metadata(bench, come, tmp_path):
+def test_6_samples_are_found_by_name_picture_score_and_metadata(bench, server, come, tmp_path):
     """Name: 2 and 1 to clear. Picture: 3 and 1 to clear. Score: 3 and 1 to clear. Metadata: 2."""
     person, state, truth = come("six"), bench.state(), true_labels(bench)
     page, n = person.page, len(bench.state())
@@ -178,7 +160,7 @@ def test_6_samples_are_found_by_name_picture_score_and_metadata(bench, come, tmp
     browse_shows(page, n)
     one = state.index[state["split"] == "train"][20]
     picture = tmp_path / "found elsewhere.jpg"
-    picture.write_bytes(page.request.get(f"{server_of(page)}/assay/image/{one}?side=512").body())
+    picture.write_bytes(page.request.get(f"{server.url}/assay/image/{one}?side=512").body())
     person.press("/")
     person.choose_file(page.get_by_role("button", name="choose a file"), picture)
     page.locator(".chip", has_text="like this").wait_for()
@@ -197,28 +179,22 @@ def test_6_samples_are_found_by_name_picture_score_and_metadata(bench, come, tmp
     person.took(6, 14)
 
 
-def server_of(page):
-    return page.evaluate("location.origin")
-
-
 @pytest.mark.daily
 def test_7_all_pictures_are_zoomed_through(bench, come):
-    """4 keys until all are small, 2 screens of them; 5 until they are large; 1 opens, 1 enlarges, 2 zoom; 30 pictures."""
-    asked = set()
+    """3 keys until all are small, 3 through all of them; 6 back and until they are large; 1 opens, 1 enlarges, 2 zoom; 30 pictures."""
     person = come("seven")
     page, state = person.page, bench.state()
-    page.on("response", lambda r: asked.update(re.findall(r"/assay/sprite/(\d+)", r.url)))
     size = page.get_by_label("size of the pictures")
     while size.input_value() != "32":
         person.press("-")
-    at, before = page.locator("#assay-tile"), None
-    while before != (before := at.get_attribute("aria-posinset")):
+    at = page.locator("#assay-tile")
+    for _ in range(2):
+        was = at.get_attribute("aria-posinset")
         person.press("PageDown")
-        page.wait_for_selector(BROWSE)
+        expect(at).not_to_have_attribute("aria-posinset", was, timeout=30_000)
     person.press("End")
-    whole = {str(k) for k in range(-(-len(state) // 128))}
-    assert at.get_attribute("aria-posinset") == str(len(state))
-    until_asked(page, asked, whole)
+    expect(at).to_have_attribute("aria-posinset", str(len(state)), timeout=30_000)
+    until(page, f"({SPRITES}).size === {-(-len(state) // 128)}")
     person.press("Home")
     while int(size.input_value()) < 200:
         person.press("+")
@@ -230,15 +206,7 @@ def test_7_all_pictures_are_zoomed_through(bench, come):
     person.press("+", "+", *["ArrowRight"] * 30)
     page.locator("dialog.viewer-window p", has_text=state.key.iloc[30]).wait_for()
     assert box.get_attribute("data-zoom") == "1.56" and edits_of(bench, "seven") == (0, 0)
-    person.took(7, 48)
-
-
-def until_asked(page, asked, whole):
-    """Wait until all of these have come."""
-    end = time.monotonic() + 30
-    while asked != whole:
-        assert time.monotonic() < end, f"not on the screen: {whole - asked}"
-        page.wait_for_timeout(100)
+    person.took(7, 46)
 
 
 @pytest.mark.daily
@@ -273,17 +241,17 @@ def test_9_a_class_is_renamed_another_merged_and_one_added(bench, come):
     """1 page; for each of three 1 field, 1 name, Enter; 3 to take them back."""
     person, before = come("nine"), bench.state().label
     page = person.page
-    go(person, "Classes", ".assay-classes li[data-name]")
+    person.go("Classes", ".assay-classes li[data-name]")
 
-    def call(name, other, words):
-        person.click(page.locator(f'li[data-name="{name}"] [data-part=name]'))
-        person.write(other)
-        page.locator(".plan:visible").first.wait_for()  # it is said before it is done
-        person.press("Enter")
-        said(page, words)
-
-    call("automobile", "car", "automobile is called car now")
-    call("truck", "car", "truck is merged into car")
+    person.click(page.locator('li[data-name="automobile"] [data-part=name]'))
+    person.write("car")
+    person.press("Enter")
+    said(page, "automobile is called car now")
+    person.click(page.locator('li[data-name="truck"] [data-part=name]'))
+    person.write("car")
+    page.locator(".plan", has_text="merged into").wait_for()  # it is said before it is done
+    person.press("Enter")
+    said(page, "truck is merged into car")
     person.click(page.get_by_label("add a class"))
     person.write("bicycle")
     person.press("Enter")
@@ -310,13 +278,13 @@ def test_10_the_last_five_acts_are_undone_from_another_page(bench, come):
         said(page, "Undo")
         page.locator(".grid").focus()
         maker.press("Escape")
-    go(maker, "Review", ".assay-review")
+    maker.go("Review", ".assay-review")
     for _ in range(2):
         look(page)
         maker.press("n")
     stored(page)
     bench.rename_class("bird", "fowl", "ten")
-    go(maker, "Duplicates", ".assay-duplicates[data-total]")
+    maker.go("Duplicates", ".assay-duplicates[data-total]")
     changed = bench.state().drop(columns="who")
     person = Person(page)
     for k in range(5):
