@@ -51,7 +51,7 @@ def test_1_a_zip_becomes_a_reviewed_version_and_a_verdict(tmp_path):
     bench = assay.create(tmp_path / "bench")
     with browser() as chrome, workbench(bench.path) as server:
         page = server.page(chrome, "/")
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(60_000)
         person = Person(page)
         fill_the_bench(page, person, tmp_path / "cells.zip")
         assert len(bench.state()) == len(truth) and list(bench.commits().name) == ["v1"]
@@ -72,11 +72,11 @@ def fill_the_bench(page, person, file):
     person.fill(page.get_by_label("Your name"), "ann")
     person.press("Enter")
     person.click(page.get_by_role("tab", name="Upload"))
-    person.choose_file(page.get_by_test_id("stFileUploader").get_by_role("button").first, file)
+    person.choose_file(page.get_by_test_id("stFileUploader").locator("button").first, file)
     person.click(page.get_by_role("button", name="Look at it").locator("visible=true"))
-    page.get_by_text("Nothing is imported yet").wait_for()
+    page.get_by_text("Nothing is imported yet").wait_for(timeout=120_000)
     person.click(page.get_by_role("button", name="Import", exact=True))
-    person.click(page.get_by_role("button", name="Scan", exact=True))
+    person.click(page.get_by_role("button", name="Scan", exact=True), timeout=180_000)
     page.locator(".assay-todo").wait_for(timeout=300_000)
 
 

@@ -48,7 +48,6 @@ def come(server, chrome):
         page.context.close()
 
 
-@pytest.mark.daily
 def test_2_one_of_each_near_duplicate_is_kept(bench, come):
     """1 page, 1 *keep the best of all*, 1 yes."""
     person, groups = come("two"), bench.duplicates().members
@@ -267,6 +266,7 @@ def test_9_a_class_is_renamed_another_merged_and_one_added(bench, come):
     person.took(9, 13)
 
 
+@pytest.mark.daily
 def test_10_the_last_five_acts_are_undone_from_another_page(bench, come):
     """5 presses, whichever pages made the acts; to make them is another task."""
     before, maker = bench.state().drop(columns="who"), come("ten")  # an undo has an author, too
