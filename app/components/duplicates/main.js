@@ -103,6 +103,12 @@ export function duplicates(root, component) {
     await load(view, { silent: true });
     if (place !== undefined) await focusGroup(place);
   }
+  function undone(e) { // by the bar: the groups as they are now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    acts.sending = true;
+    stored(undefined, e.detail).then(() => { acts.sending = false; acts.undone(e.detail); });
+  }
   function away(yes) {
     offline.hidden = !yes;
     offline.textContent = yes ? "The server cannot be reached; trying again. What you filtered stays." : "";
@@ -127,11 +133,6 @@ export function duplicates(root, component) {
     if (group) out.set("group", group);
     if (root.who) out.set("who", root.who);
     return `/browse?${out}`;
-  }
-  function undone(e) { // by the bar, wherever the act was made: the groups as they are now
-    e.preventDefault();
-    if (e.detail.failed) return acts.undone(e.detail);
-    stored(undefined, e.detail).then(() => acts.undone(e.detail));
   }
   async function openView(name) {
     const said = await ask("/assay/browse"), found = (said.views ?? []).find((v) => v.name === name);

@@ -13,7 +13,7 @@ export function askName(box, root, component, then) {
     const who = input.value.trim();
     if (!who) return input.focus();
     root.who = who;
-    setWho(who);
+    setWho(who); // whose acts Ctrl+Z takes back
     box.hidden = true;
     component().setTriggerValue("named", who);
     then();
