@@ -14,7 +14,7 @@ export default function (component) {
     let at = all.indexOf(link.closest("figure") ?? link.querySelector("figure"));
     if (at < 0) return;
     e.preventDefault();
-    openPicture({ ...shown(all[at]), host: root, step: all.length > 1 ? step : null, closed: () => link.focus() });
+    openPicture({ ...shown(all[at]), step: all.length > 1 ? step : null, closed: () => link.focus() });
     function shown(figure) {
       const img = figure.querySelector("img"), to = figure.closest('a[href*="/history?"]')?.href;
       return {

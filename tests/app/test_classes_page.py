@@ -109,6 +109,7 @@ def test_a_split_says_how_many_go_and_what_it_did_to_accuracy(bench, page):
     assert (bench.state().label == state.label).all()
 
 
+@pytest.mark.daily
 def test_a_class_is_moved_by_keys_and_by_dragging(bench, page):
     was = list(bench.classes().name)
     row(page, was[2]).locator("[data-part=grip]").focus()
@@ -152,7 +153,7 @@ def test_a_key_and_a_guideline_of_the_team_are_beside_the_classes_in_review(benc
     assert last.who == "ann" and "4" in set(bench.state().label[bench.state().reviewed])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.daily)])
 def test_everybody_can_use_it(bench, server, chrome, scheme):
     page = classes(server, chrome, color_scheme=scheme)
     page.locator("[data-part=pictures]").first.click()

@@ -3,7 +3,6 @@
 import re
 import signal
 import socket
-import time
 
 import pandas as pd
 import pytest
@@ -15,7 +14,7 @@ from assay.app.server.frame_routes import make_frame_routes
 from assay.app.server.frame_state import FrameState
 from assay.app.server.review_session import ReviewSession
 from assay.pipelines.jobs import job_files
-from tests.browser import find_barriers, look, stored, until
+from tests.browser import find_barriers, look, stored, until, workbench
 from tests.helpers import digits, scanned_bench
 
 BAR = ".assay-frame"
@@ -192,14 +191,14 @@ def test_two_people_see_each_other_and_neither_loses_anything(bench, server, chr
 @pytest.mark.daily
 def test_what_is_assigned_waits_in_the_bar_and_open_work_is_committed_there(bench, server, chrome):
     page = opened(server, chrome, "/browse?who=zoe", ".assay-browse[data-painted]")
-    page.locator(".tile .picture").nth(0).click()
+    page.locator(".tile .picture").nth(10).click()
     page.keyboard.down("Shift")
-    page.locator(".tile .picture").nth(9).click()
+    page.locator(".tile .picture").nth(19).click()
     page.keyboard.up("Shift")
     page.get_by_label("more to do with the selection").select_option("assign")
     page.get_by_label(re.compile("assign 10 samples to")).fill("zoe")
     page.keyboard.press("Enter")
-    n = bench.assign("zoe", samples=list(bench.state().index[:10]), name="again", who="b")[
+    n = bench.assign("zoe", samples=list(bench.state().index[10:20]), name="again", who="b")[
         "samples"
     ]
     page.locator(".says", has_text=f"{n} samples assigned to zoe").wait_for()
@@ -257,26 +256,22 @@ def test_without_a_stream_the_server_is_asked(bench, server, chrome, way):
         page.route("**/assay/events", lambda route: None)  # as a proxy that keeps it back
     page.goto(f"{server.url}/browse?who=asker")
     page.wait_for_selector(".assay-browse[data-painted]", timeout=60_000)
-    label(bench, bench.state().query("split == 'train'").index[60], "1", "other")
+    label(bench, bench.state().query("split == 'train'").index[60], str(len(way) % 10), "other")
     page.locator(".says", has_text="other: 1 sample").wait_for(timeout=40_000)
     page.context.close()
 
 
 @pytest.mark.browser
 @pytest.mark.daily
-def test_a_stream_ends_with_its_server_and_comes_back_with_it(bench, chrome):
-    from tests.browser import workbench
-
-    with workbench(bench.path) as server:
+def test_a_stream_ends_with_its_server_and_comes_back_with_it(scanned, chrome):
+    with workbench(scanned.path) as server:
         page = opened(server, chrome, "/history?who=ann", "h1")
         with socket.create_connection(("127.0.0.1", server.port)) as line:
             head = f"Host: 127.0.0.1:{server.port}\r\nCookie: {server.cookie}\r\n\r\n"
             line.sendall(f"GET /assay/events HTTP/1.1\r\n{head}".encode())
             assert b"text/event-stream" in line.recv(4096)
-            start = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(20)
-            assert time.monotonic() - start < 10
+            server.process.wait(60)  # a server that waits for its streams never ends
         server.process.stdout.close()
         page.locator(f"{BAR} .lost").wait_for(timeout=30_000)
         server.start()

@@ -7,7 +7,6 @@ export class Acts {
   constructor({ who, askName, changed, away }) {
     Object.assign(this, { who, askName, changed, away });
     this.own = []; // batches of this page, the newest last
-    this.undone = [];
     this.last = null; // the newest change of the list, by whoever
     this.sending = 0; // acts on their way: each waits for the one before
     this.before = Promise.resolve();
@@ -31,32 +30,29 @@ export class Acts {
       const said = await ask("/assay/classes", { ...asked, who: this.who() });
       this.away(false);
       if (said.batch) this.own.push({ batch: said.batch, words: said.words });
-      this.undone = [];
-      this.say(said.words);
+        this.say(said.words);
       await this.changed(focus);
       if (said.effect) this.follow(said.batch);
       return true;
     } catch (e) { this.refuse(e); return false; }
   }
-  async take(batch, words, keep) { // undo is an edit: taken back itself, it is a redo
+  async take(batch, words, keep) {
     try {
-      const said = await ask("/assay/classes", { what: "undo", batch, who: this.who() });
-      keep(said.batch);
+      await ask("/assay/classes", { what: "undo", batch, who: this.who() });
+      keep();
       this.say(words);
       await this.changed();
     } catch (e) { this.refuse(e); if (e instanceof Refused) this.own = this.own.filter((one) => one.batch !== batch); }
   }
   undo() { if (this.who()) this.inTurn(() => this.undoOne()); else this.askName(() => this.undo()); }
-  redo() { if (this.who()) this.inTurn(() => this.redoOne()); else this.askName(() => this.redo()); }
   undoOne() {
     const one = this.own.at(-1) ?? this.last;
     if (!one) return this.say("Nothing was changed that could be taken back here; History has what is older.");
-    return this.take(one.batch, `Taken back: ${one.words}`, (batch) => { this.own = this.own.filter((o) => o !== one); if (batch) this.undone.push({ batch, words: one.words }); });
+    return this.take(one.batch, `Taken back: ${one.words}`, () => { this.own = this.own.filter((o) => o !== one); });
   }
-  redoOne() {
-    const one = this.undone.at(-1);
-    if (!one) return this.say("Nothing is left to do again.");
-    return this.take(one.batch, `Done again: ${one.words}`, (batch) => { this.undone.pop(); if (batch) this.own.push({ batch, words: one.words }); });
+  hear({ words, failed }) { // of what Ctrl+Z took back, wherever it was done
+    if (!failed) this.own = [];
+    this.inTurn(async () => { this.say(words); await this.changed(); });
   }
   async follow(batch) { // the accuracy comes after the act
     for (this.following = batch; this.following === batch;) {

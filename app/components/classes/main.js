@@ -97,10 +97,12 @@ export function classes(root, component, opened) {
       } catch (e) { if (!(e instanceof Refused)) away(true); }
     }
   }
+  function undone(e) { // Ctrl+Z is the frame's: what it took back is said and shown here
+    e.preventDefault();
+    acts.hear(e.detail);
+  }
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
-    const typing = e.target.matches?.("input:not([type=color]):not([type=checkbox]), textarea, select") && e.target.value !== "";
-    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z" && !typing) { e.preventDefault(); e.shiftKey ? acts.redo() : acts.undo(); return; }
     if (e.ctrlKey || e.metaKey || e.altKey || e.target.matches?.("input, textarea, select")) return;
     if (e.key === "/") { e.preventDefault(); search.focus(); search.select(); }
     if (e.key === "Escape" && panel) close();
@@ -113,7 +115,8 @@ export function classes(root, component, opened) {
     if (await acts.act({ what: "add", name: added.value.trim() })) { added.value = ""; at = Infinity; draw(); }
   };
   document.addEventListener("keydown", keys);
+  addEventListener("assay:undone", undone);
   load().then(() => opened && all.some((c) => c.name === opened) && open(opened, "pictures")).catch((e) => acts.refuse(e));
   look();
-  return { stop() { stopped = true; clearTimeout(timer); moving.stop(); document.removeEventListener("keydown", keys); } };
+  return { stop() { stopped = true; clearTimeout(timer); moving.stop(); document.removeEventListener("keydown", keys); removeEventListener("assay:undone", undone); } };
 }

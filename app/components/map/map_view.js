@@ -37,7 +37,7 @@ export class MapView {
     this.legend = new Legend({ apply: page.apply, view: page.view, colour: (by) => this.colourBy(by), redraw: () => this.drawLegend() });
     this.drawing = new Drawing({ method: (name) => this.loadPlaces(name), drawn: (method) => this.loadPlaces(method ?? this.drawn), stopped: () => page.stopped });
     this.panel = new Panel(page, () => this.openPanel(false));
-    this.hands = new Hands(this.chart, this.camera, { moved: () => this.moved(), lasso: (corners, how) => this.select(this.points.within(corners), how), trace: (corners) => this.outline(corners), hover: (x, y) => this.hover(x, y), leave: () => this.nearby.hover(-1), click: (x, y, e) => this.click(x, y, e), open: (x, y) => this.openNearest(x, y), fit: () => this.fit(), selectView: (e) => this.selectView(e) });
+    this.hands = new Hands(this.chart, this.camera, { moved: () => this.moved(), lasso: (corners, how) => this.select(this.points.within(corners), how), trace: (corners) => this.outline(corners), hover: (x, y) => this.hover(x, y), leave: () => { clearTimeout(this.pointing); this.nearby.hover(-1); }, click: (x, y, e) => this.click(x, y, e), open: (x, y) => this.openNearest(x, y), fit: () => this.fit(), selectView: (e) => this.selectView(e) });
     this.chart.append(this.canvas, this.trace, this.nearby.card);
     this.root = make("div", { class: "map" }, make("div", { class: "left" }, this.chart, this.legend.root, this.toolbar(), this.says, this.drawing.box, this.veil), this.panel.root);
     this.openPanel(innerWidth > 1000 && localStorage.getItem("assay:panel") !== "no", true);
@@ -176,6 +176,7 @@ export class MapView {
   moved() { // a part of very many while it moves
     clearTimeout(this.resting);
     if (this.points.n > MANY) { this.most = MANY; this.resting = setTimeout(() => { this.most = undefined; this.draw(); }, REST); }
+    clearTimeout(this.pointing);
     this.nearby.hover(-1);
     this.nearby.look();
     this.draw();
@@ -216,7 +217,10 @@ export class MapView {
   }
   selectView(e) { this.select(this.points.inView(this.camera, Infinity), { add: e.shiftKey }); }
   find(x, y) { return this.points.nearest(this.camera, x, y, this.nearby.reach()); }
-  hover(x, y) { const row = this.find(x, y); this.chart.classList.toggle("over", row >= 0); this.nearby.hover(row); }
+  hover(x, y) { // once the pointer has slowed down: to find the nearest of a million takes a while
+    clearTimeout(this.pointing);
+    this.pointing = setTimeout(() => { const row = this.find(x, y); this.chart.classList.toggle("over", row >= 0); this.nearby.hover(row); }, 16);
+  }
   click(x, y) { const row = this.find(x, y); if (row >= 0) this.page.selection.toggle(row); }
   async openNearest(x, y) {
     const row = this.points.nearest(this.camera, x, y, Infinity);
