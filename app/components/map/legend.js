@@ -45,8 +45,8 @@ export class Legend {
     const { by } = colours, list = colours.kind === "list", button = makeValue(this.actions, { name: by, list }, value, n, { words, colour, share }), once = button.onclick;
     button.title = `${words ?? value}\nclick: only these; Alt and click: all but these; double click: this alone`;
     button.onclick = (e) => { // the first click has already drawn the legend anew
-      const again = this.last?.value === value && this.last.by === by && e.timeStamp - this.last.at < TWICE && e.detail > 0;
-      if (!again) { this.last = { by, value, at: e.timeStamp }; return once(e); }
+      const again = this.last?.value === value && this.last.by === by && !e.altKey && e.detail > 0 && (e.detail === 2 || e.timeStamp - this.last.at < TWICE);
+      if (!again) { this.last = e.altKey ? null : { by, value, at: e.timeStamp }; return once(e); }
       this.last = null;
       const rest = this.actions.view().chips.filter((c) => parse(c)?.name !== by);
       this.actions.apply({ chips: [...rest, spell({ name: by, list, not: false, values: [value] })] });
