@@ -72,7 +72,10 @@ def fill_the_bench(page, person, file):
     """Say one's name, hand in a zip, look at it, import it, scan it."""
     person.fill(page.get_by_label("Your name"), "ann")
     person.press("Enter")
+    page.wait_for_url("**who=ann*")
+    until(page, STILL)  # or the file goes to a field that is drawn anew
     person.click(page.get_by_role("tab", name="Upload"))
+    until(page, STILL)
     person.choose_file(page.get_by_test_id("stFileUploader").locator("button").first, file)
     person.click(page.get_by_role("button", name="Look at it").locator("visible=true"))
     page.get_by_text("Nothing is imported yet").wait_for(timeout=120_000)
