@@ -172,7 +172,7 @@ def quote_word(word: str) -> str:
 
 def review_samples(bench: Bench, samples: list[str]) -> None:
     """Go to Review, with these samples as its queue."""
-    queue = open_session(bench.path).queues.remember(samples)
+    queue = open_session(bench.path).queues.remember(samples, "Gaps")
     who = st.session_state.get("who") or st.query_params.get("who", "")
     if page := st.session_state.get("pages", {}).get("review"):
         st.switch_page(page, query_params=dict(queue=queue) | (dict(who=who) if who else {}))
