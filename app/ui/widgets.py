@@ -23,6 +23,8 @@ from assay.curation.text import check_text
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
+WORD_JOINER = "\u2060"
+
 
 def draw_page(name: str, bench: Bench) -> None:
     """Draw a page, or what a person can mend.
@@ -47,7 +49,15 @@ def report_result(work: Callable[[], str]) -> None:
 def picture_html(sample: str, name: Any, side: int = 128) -> str:
     """Draw the picture of a sample."""
     source = f"/assay/image/{quote(sample)}?side={side}"
-    return f'<img src="{source}" loading="lazy" alt="{escape(str(name))}">'
+    return f'<img src="{source}" loading="lazy" alt="{escape_attribute(name)}">'
+
+
+def escape_attribute(text: Any) -> str:
+    """Write text from outside as the value of an attribute.
+
+    Streamlit drops an attribute in which a tag or a comment ends, so a word joiner, which nobody sees, parts these.
+    """
+    return escape(re.sub(r"(?<=<)(?=/)|(?<=[-!\]])(?=>)", WORD_JOINER, str(text)))
 
 
 def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:

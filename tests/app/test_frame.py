@@ -134,7 +134,7 @@ def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
         page.keyboard.press("n")
     stored(page)
     bench.rename_class("8", "eight", "five")
-    to(page, "Classes", "h1")
+    to(page, "History", "h1:has-text('History')")
     changed = bench.state().drop(columns="who")
     for k in range(5):
         page.keyboard.press("Control+z")
