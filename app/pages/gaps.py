@@ -308,8 +308,8 @@ def grid_items(found: pd.DataFrame) -> list[dict]:
     return [
         dict(
             sample=r.sample,
-            label=r.label if "label" in found else None,
-            suggested_label=r.suggested_label if suggested else r.label,
+            label=label_of(r.label) if "label" in found else None,
+            suggested_label=r.suggested_label if suggested else label_of(r.label),
             name=str(r.source_id),
             note=f"{r.suggested_label}: {r.score:.0%}"
             if suggested
@@ -318,6 +318,11 @@ def grid_items(found: pd.DataFrame) -> list[dict]:
         )
         for r in found.itertuples()
     ]
+
+
+def label_of(label: object) -> str | None:
+    """Give a label, or None: where some of the pool have one, pandas writes NaN, which is no JSON."""
+    return label if isinstance(label, str) else None
 
 
 def draw_suggestions(bench: Bench, who: str) -> None:

@@ -17,7 +17,7 @@ from assay.curation.system import permissions, processes
 from assay.pipelines.jobs.job_files import list_jobs
 
 PREFIX = "errand-"  # of a task's job file, as benches have had it from the beginning
-START = 30.0  # seconds that a task may take to begin, on a busy machine
+START = 30  # seconds that a task may take until it has begun
 
 
 def start_process(bench: Bench, name: str, module: str, *arguments: object) -> subprocess.Popen:

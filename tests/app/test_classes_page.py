@@ -1,4 +1,4 @@
-"""The page Classes as people use it: rename, merge, add, split, order and describe, each with its way back."""
+"""The page Classes as people use it: rename, merge, add, split, order and describe, each with its way back. (Rename, merge, add: test_ten_tasks.)"""
 
 import numpy as np
 import pytest
@@ -39,52 +39,6 @@ def row(page, name):
 
 def said(page, words):
     page.locator(f"{ROOT} .says", has_text=words).wait_for(timeout=60_000)
-
-
-class Hand:
-    """A person at the page, whose clicks and keys are counted."""
-
-    def __init__(self, page):
-        self.page, self.n = page, 0
-
-    def click(self, place):
-        place.click()
-        self.n += 1
-
-    def type(self, words):
-        self.page.keyboard.type(words)
-        self.n += len(words)
-
-    def press(self, key):
-        self.page.keyboard.press(key)
-        self.n += 1
-
-
-def test_rename_merge_and_add_a_class_take_few_acts_and_go_back(bench, page):
-    """The ninth of ten ordinary tasks. Target: 12 clicks and keys besides what the names spell."""
-    before, hand = bench.state().label, Hand(page)
-    hand.click(row(page, "7").locator("[data-part=name]"))
-    hand.type("seven")
-    hand.press("Enter")
-    said(page, "7 is called seven now")
-    hand.click(row(page, "1").locator("[data-part=name]"))
-    hand.type("seven")
-    page.locator(".plan", has_text="merged into").wait_for()  # it is said before it is done
-    assert (bench.state().label == "1").any()
-    hand.press("Enter")
-    said(page, "1 is merged into seven")
-    hand.click(page.get_by_label("add a class"))
-    hand.type("eleven")
-    hand.press("Enter")
-    said(page, "eleven is added")
-    assert hand.n - len("sevenseveneleven") <= 12
-    assert set(bench.state().label) == set(before) - {"1", "7"} | {"seven"}
-    assert {"eleven"} == set(bench.classes().name) - set(bench.state().label)
-    page.locator("h1").click()
-    for _ in range(3):
-        page.keyboard.press("Control+z")
-    row(page, "7").wait_for(timeout=60_000)
-    assert (bench.state().label == before).all() and set(bench.batches().who) >= {"ann"}
 
 
 def test_a_split_says_how_many_go_and_what_it_did_to_accuracy(bench, page):

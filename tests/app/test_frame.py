@@ -1,4 +1,4 @@
-"""The bar above all pages: undo from anywhere, people who see each other, assignments, one stream for many windows."""
+"""The bar above all pages: what it says, assignments, one stream for many windows. (Undo from anywhere, two people: test_ten_tasks.)"""
 
 import re
 import signal
@@ -114,77 +114,6 @@ def to(page, title, seen):
     """Go to a page by its name in the bar."""
     page.locator(f"{BAR} nav a", has_text=title).click()
     page.wait_for_selector(seen, timeout=60_000)
-
-
-@pytest.mark.browser
-def test_the_last_five_acts_are_undone_from_any_page(bench, server, chrome):
-    """Ten tasks, (10). Target: five presses, whichever pages made the acts, and nothing else."""
-    before = bench.state().drop(columns="who")  # an undo has an author, too
-    page = opened(server, chrome, "/browse?who=five", ".assay-browse[data-painted]")
-    for key, field, value in (("0", "label", "7"), ("1", "tag", "odd")):
-        page.locator(".tile .picture").nth(int(key)).click()
-        page.get_by_label(f"{field} the selected samples").fill(value)
-        page.keyboard.press("Enter")
-        page.locator(".says", has_text="Undo").wait_for()
-        page.locator(".grid").focus()
-        page.keyboard.press("Escape")
-    to(page, "Review", ".assay-review")
-    for _ in range(2):
-        look(page)
-        page.keyboard.press("n")
-    stored(page)
-    bench.rename_class("8", "eight", "five")
-    to(page, "History", "h1:has-text('History')")
-    changed = bench.state().drop(columns="who")
-    for k in range(5):
-        page.keyboard.press("Control+z")
-        page.locator(f"{BAR} .said", has_text="undone").wait_for()
-        if k == 0:
-            page.locator(f"{BAR} .said", has_text="rename 8 to eight").wait_for()
-    until(page, "!document.querySelector('.assay-frame .said').innerText.includes('rename')")
-    page.locator(f"{BAR} .said", has_text=re.compile("label 7")).wait_for()
-    assert bench.state().drop(columns="who").equals(before) and not changed.equals(before)
-    page.keyboard.press("Control+Shift+Z")
-    page.locator(f"{BAR} .said", has_text="done again: label 7").wait_for()
-    page.locator(f"{BAR} .said a").click()  # what it was about
-    page.locator(".assay-browse .inspector h2").wait_for(timeout=60_000)
-    assert page.failed == [] and page.foreign == []
-    page.context.close()
-
-
-@pytest.mark.browser
-def test_two_people_see_each_other_and_neither_loses_anything(bench, server, chrome):
-    """Ten tasks, (8)."""
-    one = bench.state().query("split == 'train'").index[40]
-    ann = opened(
-        server, chrome, f"/browse?who=ann&q=sample+%3D+%27{one}%27", ".assay-browse[data-painted]"
-    )
-    ben = opened(server, chrome, "/review?who=ben+%3Cb%3E", ".assay-review")
-    ann.locator(f"{BAR} .people summary").click()
-    ann.locator(f"{BAR} .people li", has_text="ben <b> · Review").wait_for()
-    ann.keyboard.press("Escape")
-    ann.locator(".tile .picture").first.click()
-    ann.get_by_label("tag the selected samples").fill("half wri")
-    look(ben)
-    ben.keyboard.press("n")
-    stored(ben)
-    label(bench, one, "2", "ben <b>")
-    ann.locator(".says", has_text="ben <b>: ").wait_for()
-    ann.locator(f"{BAR} .people summary").click()
-    ann.locator(f"{BAR} .people li", has_text="2 today").wait_for()
-    ann.keyboard.press("Escape")
-    assert ann.get_by_label("tag the selected samples").input_value() == "half wri"
-    assert ann.locator(".chosen b").inner_text() == "1 selected"
-    ann.get_by_label("tag the selected samples").focus()
-    ann.keyboard.press("Enter")
-    ann.locator(".says", has_text="Undo").wait_for()
-    state = bench.state()
-    assert state.label[one] == "2" and state.tags[one] == ("half wri",)
-    ben.locator(f"{BAR} .people summary[aria-label*=ann]").wait_for()
-    assert not ann.failed and not ben.failed
-    ann.context.close()
-    ben.context.close()
-    bench.undo_own("ben <b>")
 
 
 @pytest.mark.browser

@@ -1,19 +1,16 @@
-"""Map as people use it: circle and relabel, a legend that is a facet, the selection of another window, keys, trouble."""
+"""Map as people use it: a legend that is a facet, the selection of another window, keys, trouble."""
 
 import re
 
 import numpy as np
 import pytest
-from matplotlib.path import Path
 
-from assay.app.server import map_data
-from assay.app.server.browse_view import BrowseView
-from assay.app.server.review_session import ReviewSession
 from assay.curation.features import image_map
 from assay.curation.splits import LOCKED
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, until, workbench
 from tests.helpers import bench_of, copied, digits, silent
+from tests.map_places import around, drawn_at, inside, read_places
 
 pytestmark = pytest.mark.browser
 ROOT = ".assay-map"
@@ -28,24 +25,13 @@ def bench(scanned_once, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def places(bench):
-    """Where each row of the table lies, (n, 2)."""
-    packed = map_data.pack_places(BrowseView(ReviewSession(bench)))
-    start = 4 + int(np.frombuffer(packed, "<u4", 1)[0])
-    return np.frombuffer(packed, "<f4", offset=start).reshape(-1, 2)
+    return read_places(bench)
 
 
 def on_map(server, chrome, address="/map?who=ann", **options):
     page = server.page(chrome, address, **options)
     page.wait_for_selector(f"{ROOT}[data-painted]", timeout=120_000)
     return page
-
-
-def drawn_at(page, xy):
-    """Where places of the map (n, 2) are on the screen."""
-    box = page.locator(".chart").bounding_box()
-    x, y, scale = map(float, page.locator(ROOT).get_attribute("data-view").split())
-    across = box["x"] + box["width"] / 2 + (xy[:, 0] - x) * scale
-    return np.c_[across, box["y"] + box["height"] / 2 + (y - xy[:, 1]) * scale].astype(float)
 
 
 def circle(page, corners):
@@ -59,52 +45,6 @@ def circle(page, corners):
 
 def selected(page, n):
     page.locator(".chosen b", has_text=re.compile(f"^{n:,} selected$")).wait_for()
-
-
-def around(spots, want):
-    """Corners of a rectangle around some spots."""
-    (x0, y0), (x1, y1) = (spots[want].min(0) - 3).tolist(), (spots[want].max(0) + 3).tolist()
-    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
-
-
-def test_fifteen_are_relabelled_from_the_map_in_eight_acts(bench, server, chrome, places):
-    state = bench.state()
-    page = on_map(server, chrome, "/map?who=ann")
-    spots = drawn_at(page, places)
-    free = ~state["split"].isin(LOCKED).to_numpy()
-    # what a person sees: a corner of the map that holds 15 samples which may be edited
-    middle = spots[free].mean(0)
-    far = np.argsort(-np.abs(spots - middle).max(1))
-    size = next(k for k in range(15, 80) if free[inside(spots, around(spots, far[:k]))].sum() >= 15)
-    corners = around(spots, far[:size])
-    want = inside(spots, corners)
-    acts = 0
-    page.keyboard.press("l")
-    circle(page, corners)
-    acts += 2
-    selected(page, int(want.sum()))
-    page.get_by_label("label the selected samples").click()
-    page.keyboard.type("7")
-    page.keyboard.press("Enter")
-    acts += 3
-    if want.sum() > 100:
-        page.keyboard.press("Enter")
-        acts += 1
-    page.locator(".says", has_text="Undo").wait_for(timeout=60_000)
-    after = bench.state().label
-    assert set(after[want & free]) == {"7"} and (want & free).sum() >= 15
-    assert after[~(want & free)].equals(state.label[~(want & free)]), "nobody else, no test sample"
-    assert acts <= 8
-    page.locator(".chart").focus()
-    page.keyboard.press("Control+z")
-    page.locator(".says", has_text="undone").wait_for()
-    assert bench.state().label.equals(state.label) and not page.failed and not page.foreign
-    page.context.close()
-
-
-def inside(spots, corners):
-    """Which spots a polygon holds, (n,) bool: as matplotlib says."""
-    return Path(np.array(corners)).contains_points(spots)
 
 
 def test_the_legend_is_a_facet_and_counts_what_is_in_the_filter(bench, server, chrome):

@@ -16,7 +16,7 @@ export class FilterBar {
     this.sort = make("select", { "aria-label": "sort by" });
     this.way = make("button", { class: "way", title: "the other way round" });
     this.group = make("select", { "aria-label": "group by" });
-    this.size = make("input", { type: "range", min: "32", max: "320", step: "8", "aria-label": "size of the pictures", title: "size of the pictures" });
+    this.size = make("input", { type: "range", min: "32", max: "320", step: "8", "aria-label": "size of the pictures", title: "size of the pictures (+ and -)" });
     this.views = make("select", { "aria-label": "saved views" });
     this.panel = make("button", { class: "icon", title: "facets", "aria-label": "facets", onclick: () => actions.facets() }, icon(ICONS.panel));
     this.elsewhere = actions.elsewhere ? this.linkTo(actions.elsewhere) : null;

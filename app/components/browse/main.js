@@ -16,6 +16,7 @@ import { Selection } from "./selection.js";
 import { SharedSelection } from "./shared_selection.js";
 import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
+const ZOOM = 1.5; // what one key makes the pictures larger
 const MOST_LIKE = 20; // selected samples whose likes are looked for at once
 
 export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
@@ -209,6 +210,8 @@ export function browse(root, component, Middle) {
     localStorage.setItem("assay:size", to);
     middle.resize(to);
   }
+  function zoom(by) { size(Math.max(filter.size.min, Math.min(filter.size.max, 8 * Math.round((Number(filter.size.value) * by) / 8)))); }
+
 
   // ---- one sample
 
@@ -238,6 +241,7 @@ export function browse(root, component, Middle) {
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
     else if (!inspector.root.hidden && inspector.key(e)) e.preventDefault();
+    else if (Middle.ordered && /^[+=-]$/.test(e.key)) { e.preventDefault(); zoom(e.key === "-" ? 1 / ZOOM : ZOOM); }
     else if (e.key === "Escape") { if (!inspector.root.hidden) close(); else if (selection.size) selection.clear(); }
   }
   function back(e) { // the view of the address: the page stays, so Streamlit need not draw it anew
