@@ -42,23 +42,25 @@ def fail(route):
         route.fulfill(status=500, body="Internal Server Error")
 
 
-def open_view(server, chrome, name, state):
-    """A page as it is in a state, at 1440 px."""
+def open_view(server, chrome, name, state, size=1440, plain=False):
+    """A page as it is in a state; plain: of any bench, with nothing done on it."""
     path, ready, act = VIEWS[name]
-    if state != "normal":
+    plain = plain or state != "normal"
+    if plain:
         path = path.partition("?")[0]
-    page = server.page(chrome, "/assay/nothing", viewport=dict(width=1440, height=900))
+    page = server.page(chrome, "/assay/nothing", viewport=dict(width=size, height=SIZES[size]))
     if state in ("loading", "error"):
         page.route(DATA, hold if state == "loading" else fail)
     page.goto(f"{server.url}/{path}{'&' if '?' in path else '?'}who=ann", wait_until="commit")
-    if state == "normal":
+    if not plain:
         page.wait_for_selector(ready, timeout=90_000)
         if act:
             act(page)
         until(page, STILL)
     else:
-        page.wait_for_selector("[data-testid=stMain]", state="attached", timeout=60_000)
-        page.wait_for_timeout(2500)
+        page.wait_for_selector("[data-testid=stMain] :is(h1, [class^=assay])", timeout=60_000)
+        until(page, STILL if state not in ("loading", "error") else "true")
+        page.wait_for_timeout(1500)  # what comes after Streamlit is still
     return page
 
 
@@ -108,15 +110,19 @@ def draw_state(server, chrome, state, a):
     for name in a.only:
         if state != "normal" and name not in PAGES:
             continue  # what is done on a page needs an ordinary bench
-        try:
-            page = open_view(server, chrome, name, state)
-        except Exception as e:  # one page is not worth the others
-            print(f"{name}-{state}: not drawn: {str(e)[:300]}", flush=True)
-            continue
-        for scheme in a.schemes:
-            for size in a.sizes:
-                take(page, a.out / f"{name}-{state}-{size}-{scheme}.png", size, scheme)
-        page.context.close()
+        # a telephone's page is opened as one: what is folded there is not on a desk
+        for sizes in ([s for s in a.sizes if s < 800], [s for s in a.sizes if s > 800]):
+            if not sizes:
+                continue
+            try:
+                page = open_view(server, chrome, name, state, sizes[-1])
+            except Exception as e:  # one page is not worth the others
+                print(f"{name}-{state}-{sizes[-1]}: not drawn: {str(e)[:300]}", flush=True)
+                continue
+            for scheme in a.schemes:
+                for size in sizes:
+                    take(page, a.out / f"{name}-{state}-{size}-{scheme}.png", size, scheme)
+            page.context.close()
         draw_sheet(a.out, name, state, a.out / f"sheet-{name}-{state}.jpg")
         print(f"{name}-{state}", flush=True)
 
