@@ -47,6 +47,7 @@ def test_a_bench_of_one_picture_is_told_what_keeps_it_and_has_the_button_that_sc
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_browse_of_an_empty_bench_opens_the_import(tmp_path, chrome):
     with workbench(make_empty(tmp_path).path) as server:
         page = server.page(chrome, "/browse?who=ann")
@@ -57,20 +58,19 @@ def test_browse_of_an_empty_bench_opens_the_import(tmp_path, chrome):
 
 
 @pytest.fixture(scope="module")
-def benches(scanned_once, tmp_path_factory):
-    """{state: bench}"""
-    made = {"normal": copied(scanned_once, tmp_path_factory.mktemp("normal"))}
-    for name, make in (("empty", make_empty), ("one", make_one), ("thousand", make_thousand)):
-        made[name] = make(tmp_path_factory.mktemp(name))
-    return made
+def bench(scanned_once, tmp_path_factory):
+    return copied(scanned_once, tmp_path_factory.mktemp("every"))
+
+
+MAKE = dict(empty=make_empty, one=make_one, thousand=make_thousand)
 
 
 @pytest.mark.browser
 @pytest.mark.daily
 @pytest.mark.parametrize("state", STATES)
-def test_nobody_is_barred_from_a_page_in_a_state(benches, chrome, state):
-    found = []
-    with workbench(benches.get(state, benches["normal"]).path) as server:
+def test_nobody_is_barred_from_a_page_in_a_state(scanned, tmp_path, chrome, state):
+    found, bench = [], MAKE[state](tmp_path / state) if state in MAKE else scanned
+    with workbench(bench.path) as server:
         for name in PAGES:
             page = open_view(server, chrome, name, state, plain=True)
             for scheme in ("light", "dark"):
@@ -84,17 +84,16 @@ def test_nobody_is_barred_from_a_page_in_a_state(benches, chrome, state):
 @pytest.mark.browser
 @pytest.mark.daily
 @pytest.mark.parametrize("name", PAGES)
-def test_the_tab_key_leads_through_a_page_and_out_again(benches, chrome, name):
-    with workbench(benches["normal"].path) as server:
-        page = open_view(server, chrome, name, "normal", plain=True)
-        until(page, STILL)
-        at, seen = "", []
-        for _ in range(400):
-            page.keyboard.press("Tab")
-            at = page.evaluate(NAMED)
-            if at is None or at["times"] > 1:
-                break
-            seen.append(at)
-        assert len(seen) > 10 and (at is None or at["what"] == seen[0]["what"]), (at, seen[-3:])
-        assert [s["what"] for s in seen if not s["shown"]] == []
-        page.context.close()
+def test_the_tab_key_leads_through_a_page_and_out_again(bench, server, chrome, name):
+    page = open_view(server, chrome, name, "normal", plain=True)
+    until(page, STILL)
+    at, seen = "", []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        at = page.evaluate(NAMED)
+        if at is None or at["times"] > 1:
+            break
+        seen.append(at)
+    assert len(seen) > 10 and (at is None or at["what"] == seen[0]["what"]), (at, seen[-3:])
+    assert [s["what"] for s in seen if not s["shown"]] == []
+    page.context.close()
