@@ -116,4 +116,6 @@ def word_edit(field: str, value: str, verdict: str) -> str:
         return f"tag {said['name']}" if said.get("on") else f"take off the tag {said['name']}"
     if field == "schema":
         return f"rename {said['from']} to {said['to']}" if "from" in said else "change of classes"
+    if field == "rule" and said.get("name", "").startswith("not copies:"):
+        return "no copies"
     return f"view {said.get('name', '').removeprefix('view:')}" if field == "rule" else field

@@ -29,7 +29,13 @@ def assign_samples(args: argparse.Namespace) -> None:
         rows = bench.assignments()
         then = f'assay assign --where "flagged" --to NAME -b {bench.given}'
         return print_table(args, rows, SHOWN, then)
-    out = bench.assign(args.to, **read_question(args, bench), name=args.name, who=args.who)
+    asked = read_question(args, bench)
+    if words := asked.pop("words"):
+        raise UserError(
+            f"expected a condition or a search, found the words {words!r}, which put all samples in an order",
+            "assign what --where or --search finds",
+        )
+    out = bench.assign(args.to, **asked, name=args.name, who=args.who)
     done = f" ({out['reviewed']:,} reviewed already)" if out["reviewed"] else ""
     print_line(
         args,

@@ -107,7 +107,7 @@ def count_values(args: argparse.Namespace, bench: Bench, asked: dict[str, str]) 
 
 def read_question(args: argparse.Namespace, bench: Bench) -> dict[str, str]:
     """Read what is asked for: the options, or a saved view."""
-    given = {name: getattr(args, name) for name in QUESTION}
+    given = {name: getattr(args, name, "") for name in QUESTION}
     if not args.view:
         return given
     from assay.curation.filtering.views import find_view
@@ -171,6 +171,7 @@ def add(verbs: Verbs) -> None:
     """Add the verb samples."""
     verb = verbs.add("samples", list_samples, csv=True)
     add_question_options(verb)
+    add_like_words(verb)
     verb.add_argument(
         "--like",
         nargs="+",
@@ -211,6 +212,10 @@ def add_question_options(verb: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         help="words that key or metadata hold, without regard to capitals and accents (default: any)",
     )
+
+
+def add_like_words(verb: argparse.ArgumentParser) -> None:
+    """Add what ranks by words: --like-words."""
     verb.add_argument(
         "--like-words",
         dest="words",

@@ -7,7 +7,7 @@ import shlex
 
 from assay.curation.errors import UserError
 from assay.pipelines.cli.output import open_bench, print_line, print_result, print_table
-from assay.pipelines.cli.samples import QUESTION, add_question_options, print_notes
+from assay.pipelines.cli.samples import QUESTION, add_like_words, add_question_options, print_notes
 from assay.pipelines.cli.verbs import Verbs
 
 SHOWN = ["name", "where", "sort", "search", "words", "who", "saved"]
@@ -51,3 +51,4 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--save", metavar="NAME", help="save what is asked for under this name")
     verb.add_argument("--remove", metavar="NAME", help="remove the view of this name")
     add_question_options(verb)
+    add_like_words(verb)

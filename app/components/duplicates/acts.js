@@ -2,6 +2,8 @@
 
 import { count, hex, make, samples } from "../browse/dom.js";
 import { ask, patiently, Refused } from "../browse/server.js";
+import { refresh } from "../frame/events.js";
+import { undoLast } from "../frame/undo.js";
 
 const groups = (n) => `${count(n)} ${n === 1 ? "group" : "groups"}`;
 const kept = (p) => (p.locked ? ` ${groups(p.locked)} with test or guard copies ${p.locked === 1 ? "keeps its" : "keep their"} test or guard samples.` : "");
@@ -9,7 +11,6 @@ const kept = (p) => (p.locked ? ` ${groups(p.locked)} with test or guard copies 
 export class GroupActs {
   constructor(actions) { // who(), askName(then), stored(place), away(yes), query(), stopped()
     Object.assign(this, actions);
-    this.undoable = JSON.parse(sessionStorage.getItem("assay:undo") ?? "[]");
     this.says = make("div", { class: "says", role: "status" });
     this.root = make("div", { class: "acts", role: "region", "aria-label": "what was done" }, this.says);
   }
@@ -46,39 +47,16 @@ export class GroupActs {
     this.say("storing …");
     try { // a batch that is sent twice is stored once: its name says so
       const said = await patiently(() => ask(`/assay/duplicates/${route}?${this.query()}`, body), this.away, this.stopped);
-      if (said.batch) this.remember(said.batch, tell(said));
+      refresh();
       await this.stored(place, said);
-      this.say(said.batch ? tell(said) : "nothing to drop", ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => this.undo())] : []));
+      this.say(said.batch ? tell(said) : "nothing to drop", ...(said.batch ? [this.button("Undo (Ctrl+Z)", () => undoLast())] : []));
     } catch (e) {
       this.say(`not stored: ${e.message}. ${e.hint ?? ""}`);
       if (e instanceof Refused) await this.stored(place);
     }
     this.sending = false;
   }
-  remember(batch, words) {
-    this.undoable = [...this.undoable, { batch, words }].slice(-50);
-    sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
-  }
-  async undo() {
-    const last = this.undoable.at(-1);
-    if (!last) return this.say("Nothing to undo on this page: History takes back what was decided elsewhere.");
-    if (this.sending) return;
-    if (!this.who()) return this.askName(() => this.undo());
-    this.sending = true;
-    this.say("undoing …");
-    try {
-      const said = await patiently(() => ask("/assay/act", { who: this.who(), batch: last.batch, undo: true }), this.away, this.stopped);
-      this.forget();
-      await this.stored(undefined, said);
-      this.say(`undone: ${last.words}`, ...(this.undoable.length ? [this.button("Undo one more", () => this.undo())] : []));
-    } catch (e) {
-      if (e instanceof Refused) this.forget(); // it cannot be taken back here any more
-      this.say(`not undone: ${e.message}. ${e.hint ?? ""}`);
-    }
-    this.sending = false;
-  }
-  forget() {
-    this.undoable = this.undoable.slice(0, -1);
-    sessionStorage.setItem("assay:undo", JSON.stringify(this.undoable));
+  undone({ words, redo, failed }) { // what the bar's undo did, wherever the act was made
+    this.say(words, ...(failed ? [] : [this.button(redo ? "Do one more again" : "Undo one more", () => undoLast({ redo })), this.button(redo ? "Undo (Ctrl+Z)" : "Redo (Ctrl+Shift+Z)", () => undoLast({ redo: !redo }))]));
   }
 }

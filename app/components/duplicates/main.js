@@ -103,6 +103,12 @@ export function duplicates(root, component) {
     await load(view, { silent: true });
     if (place !== undefined) await focusGroup(place);
   }
+  function undone(e) { // by the bar: the groups as they are now
+    e.preventDefault();
+    if (e.detail.failed) return acts.undone(e.detail);
+    acts.sending = true;
+    stored(undefined, e.detail).then(() => { acts.sending = false; acts.undone(e.detail); });
+  }
   function away(yes) {
     offline.hidden = !yes;
     offline.textContent = yes ? "The server cannot be reached; trying again. What you filtered stays." : "";
@@ -164,7 +170,6 @@ export function duplicates(root, component) {
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented || opened) return;
     const typing = e.target.closest?.("input, textarea, select, [contenteditable]"), key = e.key.toLowerCase();
-    if ((e.ctrlKey || e.metaKey) && key === "z" && !e.shiftKey && !typing) { e.preventDefault(); return acts.undo(); }
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); return filter.search.select(); }
     const tile = current(), section = tile?.closest(".group"), place = Number(section?.dataset.place ?? -1);
@@ -188,6 +193,7 @@ export function duplicates(root, component) {
   on(document, "keyup", (e) => { if (e.key.toLowerCase() === "c") blink(false); });
   on(window, "blur", () => blink(false));
   on(window, "popstate", back, true);
+  on(window, "assay:undone", undone);
   on(list, "pointerover", (e) => { hovered = e.target.closest(".copy"); });
   on(list, "pointerleave", () => { hovered = null; });
   describe().catch(() => {});

@@ -1,6 +1,7 @@
 // Who decides: asked with the first decision, as everybody may look.
 
 import { make } from "../browse/dom.js";
+import { setWho } from "../frame/undo.js";
 
 export function askName(box, root, component, then) {
   const input = make("input", { placeholder: "your name", maxlength: "300", autocomplete: "name", "aria-label": "your name" });
@@ -12,6 +13,7 @@ export function askName(box, root, component, then) {
     const who = input.value.trim();
     if (!who) return input.focus();
     root.who = who;
+    setWho(who); // whose acts Ctrl+Z takes back
     box.hidden = true;
     component().setTriggerValue("named", who);
     then();

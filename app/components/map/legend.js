@@ -36,8 +36,8 @@ export class Legend {
   }
   values(colours, counts) {
     const most = Math.max(1, ...colours.values.map((_, i) => counts[i])), on = about(this.actions.view().chips, colours.by).flatMap((c) => parse(c).values ?? []);
-    const order = colours.values.map((value, i) => [value, i]).sort((a, b) => (on.includes(b[0]) - on.includes(a[0])) || counts[b[1]] - counts[a[1]] || a[1] - b[1]);
-    const shown = order.slice(0, this.most).map(([value, i]) => this.value(colours, value, counts[i], css(colours.colours.get(i)), undefined, counts[i] / most)), left = order.length - shown.length;
+    const all = colours.values.map((value, i) => [value, i]), some = all.filter(([value], i) => i < this.most || on.includes(value)); // no row moves while a filter changes, or a second click would fall on another
+    const shown = some.map(([value, i]) => this.value(colours, value, counts[i], css(colours.colours.get(i)), undefined, counts[i] / most)), left = all.length - some.length;
     if (left > 0) shown.push(make("button", { class: "plain", text: `${count(left)} more`, onclick: () => { this.most += 200; this.actions.redraw(); } }));
     return shown;
   }
@@ -45,8 +45,8 @@ export class Legend {
     const { by } = colours, list = colours.kind === "list", button = makeValue(this.actions, { name: by, list }, value, n, { words, colour, share }), once = button.onclick;
     button.title = `${words ?? value}\nclick: only these; Alt and click: all but these; double click: this alone`;
     button.onclick = (e) => { // the first click has already drawn the legend anew
-      const again = this.last?.value === value && this.last.by === by && e.timeStamp - this.last.at < TWICE && e.detail > 0;
-      if (!again) { this.last = { by, value, at: e.timeStamp }; return once(e); }
+      const again = this.last?.value === value && this.last.by === by && !e.altKey && e.detail > 0 && (e.detail === 2 || e.timeStamp - this.last.at < TWICE);
+      if (!again) { this.last = e.altKey ? null : { by, value, at: e.timeStamp }; return once(e); }
       this.last = null;
       const rest = this.actions.view().chips.filter((c) => parse(c)?.name !== by);
       this.actions.apply({ chips: [...rest, spell({ name: by, list, not: false, values: [value] })] });

@@ -179,14 +179,14 @@ def test_what_is_no_copy_is_none_for_issues_groups_and_leakage_until_it_is_undon
     columns = lambda: bench.samples(where=f"key = '{val}'", columns=["duplicate_group"])  # noqa: E731
     before = leaks(), near(), bench.duplicates().members.tolist()
     assert "val-in-train" in before[0] and "val-in-train" in before[1]
-    out = bench.not_copies(pair, "ann")
+    out = bench.not_copies(pair, who="ann")
     assert columns().duplicate_group.isna().all()
     for again in (False, True):
         assert before[0] - leaks() == {"val-in-train"} and not {val, "val-in-train"} & near()
         assert not any(set(pair) <= set(m) for m in bench.duplicates().members)
         if not again:  # a later scan finds them as near as ever, and knows better
             scan(bench, ScanOptions(embedder="pixels", hold_out=False), say=silent)
-    assert bench.not_copies(pair, "ben")["batch"] != out["batch"]
+    assert bench.not_copies(pair, who="ben")["batch"] != out["batch"]
     bench.undo(who="ben")
     assert not {val, "val-in-train"} & near(), "ann said so, too"
     bench.undo(out["batch"], who="ann")
@@ -207,7 +207,7 @@ def test_what_cannot_be_told_apart_is_refused_and_nothing_is_stored(copies):
         ([s for s in keys.index if bench.state()["split"][s] == "test"][:2], "outside test"),
     ):
         with pytest.raises(UserError, match=word):
-            bench.not_copies(some, "ann")
+            bench.not_copies(some, who="ann")
     assert len(bench.batches()) == n
 
 
@@ -220,7 +220,7 @@ def test_the_word_comes_home_with_a_merge_and_stays_in_a_backup(copies, tmp_path
     other = assay.open(tmp_path / "other")
     keys = bench.state().key
     pair = list(keys.index[keys.isin([val, "val-in-train"])])
-    other.not_copies(pair, "ben")
+    other.not_copies(pair, who="ben")
     theirs = other.duplicates().members.tolist()
     bench.merge(other.path, who="ann")
     assert bench.duplicates().members.tolist() == theirs
