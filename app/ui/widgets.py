@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from html import escape
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -26,15 +25,10 @@ if TYPE_CHECKING:
 WORD_JOINER = "\u2060"
 
 
-def draw_page(name: str, bench: Bench) -> None:
-    """Draw a page, or what a person can mend.
-
-    Such as a bench that waits for a scan.
-    """
-    try:
-        import_module(f"assay.app.pages.{name}").draw(bench)
-    except UserError as e:
-        st.warning(error_markdown(e))
+def draw_link(name: str, label: str) -> None:
+    """Draw a link to another page, where there are pages."""
+    if page := st.session_state.get("pages", {}).get(name):
+        st.page_link(page, label=label)
 
 
 def report_result(work: Callable[[], str]) -> None:
