@@ -12,8 +12,8 @@ import streamlit as st
 from assay.app.server.review_session import open_session
 from assay.app.ui.banners import draw_banners
 from assay.app.ui.frame import draw_frame
+from assay.app.ui.page import draw_page
 from assay.app.ui.style import ICON, STYLE
-from assay.app.ui.widgets import draw_page
 
 st.set_page_config(page_title="Assay", page_icon=ICON, layout="wide")
 st.html(STYLE)

@@ -359,14 +359,15 @@ class Bench(Store):
     def rules(self, version: str = "HEAD") -> dict[str, dict]:
         """List the standing rules: {name: value}.
 
-        Such as `test`: the hash, size and audit of the frozen test split. A rule that was undone is none.
+        Such as `test`: the hash, size and audit of the frozen test split. A rule that was undone is none, and
+        saved views are listed by `views` and `assignments` alone: each may name 20,000 samples.
         """
         import json
 
         upto = pointers.find_position(self, expressions.root_version(version))
         found = self.rows(
             """select value ->> 'name', arg_max(value, seq) from edits
-            where field = 'rule' and seq <= ? group by 1""",
+            where field = 'rule' and seq <= ? and value ->> 'name' not like 'view:%' group by 1""",
             [upto],
         )
         rules = {name: json.loads(value) for name, value in found}

@@ -2,7 +2,8 @@
 
 import { refresh } from "./frame/events.js";
 import { setWho, undoLast } from "./frame/undo.js";
-import { load, nameForm, presses, watch } from "./seen.js";
+import { askName } from "./name.js";
+import { load, presses, watch } from "./seen.js";
 import { why } from "./why.js";
 
 const ASK = 100; // samples in one batch above which the number is asked about
@@ -115,7 +116,7 @@ function grid(root, component) {
     if (sending || !n()) return;
     if (!root.who) { // everybody may look; who decides is asked with the first decision
       root.named = () => { if (!root.who) return; root.named = null; whoBox.hidden = true; send(action); };
-      return nameForm(whoBox, proposal, (name) => component.setTriggerValue("named", name));
+      return askName(whoBox, proposal, (name) => component.setTriggerValue("named", name));
     }
     const here = root.rest ? { but: items.map((i) => i.sample).filter((s) => !selected.has(s)) } : { only: [...selected] };
     const size = n(), act = { decision: action.decision, of, ...here }, batch = `edit-${hex(6)}`;

@@ -1,21 +1,22 @@
 // Review: one picture, one key, the next picture. Pictures are fetched ahead; decisions wait in the browser until they are stored.
 
 import { setWho, undoLast } from "./frame/undo.js";
+import { askName } from "./name.js";
 import { drawClasses, makeLikely } from "./review/choices.js";
 import { makeDecision } from "./review/decision.js";
-import { drawNeighbours, drawVotes, makeCalledWrong } from "./review/evidence.js";
+import { makeBackground } from "./review/background.js";
+import { drawNeighbours, makeCalledWrong } from "./review/evidence.js";
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
-import { drawEffect } from "./review/live.js";
+import { drawEffect, makeLive } from "./review/live.js";
 import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
 import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
-import { gate, nameForm, presses, typed } from "./seen.js";
+import { gate, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
-import { why } from "./why.js";
 
 const AHEAD = 12; // pictures that are ready before they are asked for
 const FIXED = 4; // next items that a re-scoring leaves in place: those of the film strip
@@ -32,16 +33,18 @@ export default function (component) {
 function review(root, { bench, session, proposal, queue }, tellName) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
-  let trail = [], at = 0, ahead = [], classes = [], asking = true, living = false, wanted = 0;
-  let told = false, stopped = false, apart = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
+  let trail = [], at = 0, ahead = [], classes = [], asking = true;
+  let stopped = false, apart = false, ended = false, refused = [], unnamed = null, calling = null, total = null, drawn = null, drawView = () => {};
   const press = presses(), past = makePast(), pace = makePace(), wrong = makeCalledWrong((decision) => outbox.add({ batch: `edit-${hex(6)}`, decision })), keys = makeKeys(bench, root.who), notes = makeNotes(root, $("class-note")), note = makeNote($("note"));
   const see = gate(root, $("picture"), $("hint"), { stand: () => show(), back: (some) => takeBack(some, null) });
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) });
   drawView = drawTools($("tools"), viewer);
+  const live = makeLive(root, session, { measured, moved: () => more(), tell, stopped: () => stopped });
+  const background = makeBackground($, { item: () => trail[at], who: () => root.who, tell });
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
   const outbox = makeOutbox(bench, {
     who: () => root.who, failed: tell, changed: draw,
-    answered(seq, pressed) { wanted = Math.max(wanted, seq); follow(pressed); },
+    answered(seq, pressed) { live.want(seq); live.follow(pressed); },
     refused(batch, words) {
       const item = trail.find((i) => i.batch === batch);
       if (item) { item.batch = item.said = null; past.refused(item); }
@@ -84,7 +87,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     show();
   }
   async function queueNext(sample, from, by = root.who) { // from: the item beside which it stood; by: who called it wrong
-    if (from && !root.who) { calling = [sample, from]; return nameForm($("who"), proposal, tellName); } // who says so is asked first
+    if (from && !root.who) { calling = [sample, from]; return askName($("who"), proposal, tellName); } // who says so is asked first
     if (from) wrong.call(sample);
     const waits = ahead.find((i) => i.sample === sample), item = waits ?? await fetchOne(sample);
     if (!item || trail.slice(at).some((i) => i.sample === sample && !i.batch)) return;
@@ -95,23 +98,11 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     fetchAhead();
     trail[at] ? drawLater() : step();
   }
-  async function follow(pressed) { // the live effect comes after the answer, one at a time, for the newest state
-    if (living || stopped) return;
-    living = true;
-    try {
-      const before = wanted, said = await ask(`/assay/live?session=${session}&after=${wanted}`);
-      root.dataset.seq = said.seq;
-      if (said.error) tell(new Error(`not re-scored: ${said.error}`));
-      else {
-        drawEffect($, said);
-        total = said.doubted + countDone() - outbox.size();
-        drawn = said.sure_at_random + said.unsure_at_random;
-        draw();
-      }
-      if (pressed) performance.measure("assay:live", { start: pressed, end: performance.now() });
-      if (said.seq >= before) more();
-    } catch (e) { tell(e); } finally { living = false; }
-    if (wanted > Number(root.dataset.seq || 0)) setTimeout(() => follow(null), 100);
+  function measured(said) { // the live effect of what is decided so far
+    drawEffect($, said);
+    total = said.doubted + countDone() - outbox.size();
+    drawn = said.sure_at_random + said.unsure_at_random;
+    draw();
   }
 
   // ---- deciding
@@ -135,7 +126,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (seconds === null || (what === "suggested" && !item.suggested_label)) return false;
     if (!root.who) { // everybody may look; who decides is asked with the first decision
       unnamed = [item, [what, label, pressed, added]];
-      nameForm($("who"), proposal, tellName);
+      askName($("who"), proposal, tellName);
       return false;
     }
     const [decision, said] = makeDecision(item, what, label, seconds, added);
@@ -191,9 +182,9 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     for (const item of trail.filter((i) => detail.undone.includes(detail.redo ? i.was : i.batch))) {
       if (detail.redo) { item.batch = item.was; past.made(item); } else { past.taken(item, { ...item.decision, said: item.said }); item.was = item.batch; item.batch = item.said = null; see.undone(item); at = trail.indexOf(item); }
     }
-    wanted = Math.max(wanted, detail.seq);
+    live.want(detail.seq);
     show();
-    follow(null);
+    live.follow(null);
   }
   function step(pressed) {
     if (trail[at]) at++;
@@ -217,8 +208,8 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       if (item && see.passable()) item.passed = true;
       if (item && (at < trail.length - 1 || item.batch || item.passed)) step(pressed);
     } else if (what === "type") $("type").focus();
-    else if (what === "why") { told = !told; explain(); }
-    else if (what === "votes") votes(true);
+    else if (what === "why") background.toggle();
+    else if (what === "votes") background.votes(true);
     else if (what === "keys") showKeys($("keys"), keys, drawKeys);
     else if (what === "compare") compare();
     else if (what.startsWith("likely ")) { const label = item?.likely[Number(what.slice(7)) - 1]?.[0]; if (label) decide("label", label, pressed); }
@@ -248,27 +239,13 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
     draw();
-    if (told) explain();
-    votes(false);
+    background.show();
     if (!pressed || !item) return drawLater();
     whenPainted(img, pressed, drawLater);
   }
   function drawLater() { // nobody waits for the film strip
     const next = [...trail.slice(at + 1).filter((i) => !i.batch), ...ahead];
     drawStrip($("strip"), { last: past.last(), next, current: trail[at], go: (item) => { at = trail.indexOf(item); show(); } });
-  }
-  async function explain() { // how the number came about, with this very sample
-    const item = trail[at], box = $("told");
-    $("do-why").setAttribute("aria-expanded", String(told));
-    box.hidden = !told || !item;
-    if (box.hidden) return;
-    try { const fill = await why(box, item.sample); if (trail[at] === item) fill(); } catch (e) { tell(e); }
-  }
-  async function votes(asked) {
-    const item = trail[at], box = $("votes");
-    box.hidden = true;
-    if (!item || !(asked || item.batch)) return;
-    try { const fill = await drawVotes(box, item, root.who, asked); if (trail[at] === item) fill(); } catch (e) { tell(e); }
   }
   function draw() {
     const n = outbox.size(), done = countDone();
@@ -306,7 +283,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide
   wrong.load().then((some) => Promise.all(some.map(([sample, by]) => queueNext(sample, "", by)))).catch(tell).then(() => { asking = false; more(); }); // what was called wrong comes first
   outbox.send();
-  follow(null);
+  live.follow(null);
   return { named, stop() {
     stopped = true;
     for (const part of [outbox, press, see, viewer, notes]) part.stop();

@@ -105,21 +105,6 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
   };
 }
 
-export function nameForm(box, proposal, named) { // asks who decides, where nobody has said; a proposal stands there until somebody takes it
-  const form = document.createElement("form"), words = document.createElement("label"), input = document.createElement("input"), go = document.createElement("button");
-  words.textContent = "Who decides? The name goes into the log with every decision. ";
-  Object.assign(input, { value: proposal ?? "", placeholder: "your name", maxLength: 300, autocomplete: "name", ariaLabel: "your name" });
-  go.textContent = "decide";
-  words.append(input);
-  form.append(words, go);
-  input.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") box.hidden = true; };
-  form.onsubmit = (e) => { e.preventDefault(); if (input.value.trim()) named(input.value.trim()); else input.focus(); };
-  box.replaceChildren(form);
-  box.hidden = false;
-  input.focus();
-  input.select();
-}
-
 export function keysOf(classes, taken = "") { // the key of each class: its own where all are digits, else 1 to 9, 0, and the letters that are free
   if (classes.every((name) => /^[0-9]$/.test(name))) return classes;
   return [..."1234567890abcdefghijklmnopqrstuvwxyz"].filter((k) => !taken.includes(k)).slice(0, classes.length);

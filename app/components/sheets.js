@@ -16,9 +16,10 @@ export default function (component) {
     e.preventDefault();
     openPicture({ ...shown(all[at]), step: all.length > 1 ? step : null, closed: () => link.focus() });
     function shown(figure) {
-      const img = figure.querySelector("img"), to = figure.closest('a[href*="/history?"]')?.href;
+      const img = figure.querySelector("img"), words = img.alt.replaceAll("\u2060", ""); // see escape_attribute
+      const to = figure.closest('a[href*="/history?"]')?.href;
       return {
-        address: img.src.replace(/side=\d+/, "side=1024"), name: img.alt, caption: [img.alt, figure.innerText.trim()].filter(Boolean).join(": "),
+        address: img.src.replace(/side=\d+/, "side=1024"), name: words, caption: [words, figure.innerText.trim()].filter(Boolean).join(": "),
         ahead: [all[at + 1], all[at - 1]].filter(Boolean).map((f) => f.querySelector("img").src.replace(/side=\d+/, "side=1024")),
         actions: to ? [["its history", () => location.assign(to)]] : [],
       };

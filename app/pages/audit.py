@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assay.app.server import audit_sheet, explanations
-from assay.app.ui.widgets import ask_reviewer, draw_explanation, error_markdown, make_component
+from assay.app.ui.widgets import (
+    ask_reviewer,
+    draw_explanation,
+    error_markdown,
+    make_component,
+)
 from assay.curation.errors import UserError
 from assay.curation.review import audit
 from assay.curation.review.label_noise import describe_noise, estimate_noise
@@ -30,7 +35,8 @@ def draw(bench: Bench) -> None:
     with right:
         who = ask_reviewer(bench)
     if not (bench.state()["split"] == "test").any():
-        return st.info("There is no test split here: import one, and its labels can be audited.")
+        st.info("There is no test split here. Its labels can be audited once there is one.")
+        return st.caption(f"`assay split -b {bench.given}` draws splits: `assay split --help`.")
     noise = estimate_noise(bench, "test")
     st.caption(
         f"So far: {describe_noise(noise, 'test')}. Neither the given label nor a prediction is "

@@ -47,7 +47,7 @@ def hand_over(bench: Bench, handed: dict) -> None:
         return draw_fiftyone(bench)
     if page := st.session_state.get("pages", {}).get("review"):
         who = st.session_state.get("who") or st.query_params.get("who", "")
-        queue = session.queues.remember([str(s) for s in handed["samples"]])
+        queue = session.queues.remember([str(s) for s in handed["samples"]], "Duplicates")
         st.switch_page(page, query_params=dict(queue=queue) | (dict(who=who) if who else {}))
 
 

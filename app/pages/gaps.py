@@ -9,7 +9,6 @@ import shlex
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from xml.sax.saxutils import quoteattr
 
 import streamlit as st
 
@@ -26,6 +25,7 @@ from assay.app.ui.widgets import (
     cards_html,
     draw_explanation,
     error_markdown,
+    escape_attribute,
     escape_markdown,
     picture_html,
     report_result,
@@ -172,7 +172,7 @@ def quote_word(word: str) -> str:
 
 def review_samples(bench: Bench, samples: list[str]) -> None:
     """Go to Review, with these samples as its queue."""
-    queue = open_session(bench.path).queues.remember(samples)
+    queue = open_session(bench.path).queues.remember(samples, "Gaps")
     who = st.session_state.get("who") or st.query_params.get("who", "")
     if page := st.session_state.get("pages", {}).get("review"):
         st.switch_page(page, query_params=dict(queue=queue) | (dict(who=who) if who else {}))
@@ -191,7 +191,8 @@ def draw_pool_form(bench: Bench, who: str) -> None:
 def pictures_html(card: GapCard) -> str:
     """Draw the pictures of a card."""
     cells = [
-        f"<figure>{picture_html(sample, key, 256)}<figcaption title={quoteattr(words)}>{escape(words)}"
+        f"<figure>{picture_html(sample, key, 256)}"
+        f'<figcaption title="{escape_attribute(words)}">{escape(words)}'
         "</figcaption></figure>"
         for sample, key, words in card.pictures
     ]

@@ -21,7 +21,6 @@ from assay.curation.errors import UserError
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.times import localize, show_time
-from assay.curation.versioning import history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +36,11 @@ TABS = ["Sessions", "Batches", "Difference", "One sample"]
 
 
 def draw(bench: Bench) -> None:
-    """Draw the commit line, and what was done in tabs."""
+    """Draw what was done, in tabs; the bar above commits it."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# History")
     with right:
         who = ask_reviewer(bench)
-    draw_commit(bench, who)
     sheets(data={}, key="sheets")
     tabs = st.tabs(TABS, default=TABS[3] if "sample" in st.query_params else None)
     with tabs[0]:
@@ -53,19 +51,6 @@ def draw(bench: Bench) -> None:
         draw_difference(bench, who)
     with tabs[3]:
         draw_sample(bench)
-
-
-def draw_commit(bench: Bench, who: str) -> None:
-    """Draw the line that commits a version."""
-    since = history.count_edits_since_commit(bench)
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    message = left.text_input(
-        "What changed",
-        placeholder=f"{format_count(since, 'edit')} since the last version: what changed?",
-        label_visibility="collapsed",
-    )
-    if right.button("Commit", disabled=not (since and who), type="primary", width="stretch"):
-        report_result(lambda: f"{bench.commit(message, who)['name']} is committed")
 
 
 def draw_log(bench: Bench, who: str) -> None:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assay.app.ui import tasks
-from assay.app.ui.banners import draw_link
 from assay.app.ui.handing import hand_over
-from assay.app.ui.widgets import make_component, propose_name
+from assay.app.ui.widgets import draw_link, make_component, propose_name
 from assay.curation.features.scan_settings import is_scanned
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 component = make_component("models", styled_as=("browse",))
-JUDGED = "select count(*), (select count(*) from runs) from samples"
 
 
 def draw(bench: Bench) -> None:
@@ -43,9 +41,7 @@ def draw(bench: Bench) -> None:
 
 def describe_lack(bench: Bench) -> tuple[str, str] | None:
     """Say what a bench lacks before models can be judged: (sentence, next step), or None."""
-    samples, trained = bench.rows(JUDGED)[0]
-    if not samples:
-        return "This bench has no samples yet.", "import"
+    trained = bench.rows("select count(*) from runs")[0][0]
     state = bench.state()
     if not (state.keep & (state["split"] == "val") & state.label.notna()).any():
         return "No validation sample has a label, so there is nothing to judge a model on.", "split"
@@ -58,9 +54,7 @@ def draw_next_step(bench: Bench, why: str, step: str, busy: bool) -> None:
     """Draw what comes first, with its button."""
     st.markdown("# Models")
     st.info(why)
-    if step == "import":
-        draw_link("overview", "Import samples")
-    elif step == "split":
+    if step == "split":
         draw_link("browse", "Choose samples, and move them to val")
         st.caption(f"`assay split -b {bench.given}` draws splits: `assay split --help`.")
     elif not busy and st.button("Scan", type="primary"):

@@ -11,11 +11,10 @@ from assay.app.server.class_view import open_classes
 from assay.app.server.review_session import open_session
 from assay.app.ui import fiftyone_button, import_form, tasks
 from assay.app.ui.accuracy_chart import whiskers_html
-from assay.app.ui.banners import draw_link
 from assay.app.ui.class_strips import strips_html
 from assay.app.ui.progress_chart import progress_html
 from assay.app.ui.todo_list import todo_html
-from assay.app.ui.widgets import cards_html, escape_markdown
+from assay.app.ui.widgets import cards_html, draw_link, escape_markdown
 from assay.curation.predictions import runs
 from assay.curation.review import progress, progress_curve
 from assay.curation.statistics import wording

@@ -70,7 +70,7 @@ def draw_chosen_queue(bench: Bench) -> str:
         return ""
     left, middle, right = st.columns([5, 2, 2], vertical_alignment="center")
     n = format_count(len(queue.samples), "sample")
-    chosen = f"{n} chosen in {queue.page}"
+    chosen = f"{n} chosen in {escape_markdown(queue.page)}"
     if "queue" not in st.query_params:
         chosen = f"{n} of the filter: " + " and ".join(escape_markdown(q) for q in read_filter()[0])
     left.caption(f"The queue is {chosen}, in that order.")

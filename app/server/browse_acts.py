@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.app.server.guard_act import freeze_selection
-from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.splits import LOCKED
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 PAINTED = 0.3  # seconds in which a page has painted what it did: scores would take its time
 ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag", "guard")
-FROZEN = "guard-"  # what the name of a batch begins with that froze a set
 
 
 def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict[str, Any]:
@@ -37,8 +35,6 @@ def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict
     batch = asked.get("batch")
     if not isinstance(batch, str):
         raise UserError("expected the name of a batch, found none", "reload the page")
-    if asked.get("undo") is True and batch.startswith(FROZEN):
-        return undo_freeze(view, session, batch, who)
     if asked.get("undo") is True:
         out = store(view, session, dict(batch=batch), who)
         return settle(out, batch, samples=0, skipped={})
@@ -75,22 +71,10 @@ def freeze(
     Frozen twice they change nothing, so that an answer that was lost does no harm.
     """
     out = freeze_selection(session.bench, samples, asked, who)
-    return after_other_batch(view, session, out | dict(skipped=skipped | out["skipped"]))
-
-
-def undo_freeze(view: BrowseView, session: ReviewSession, batch: str, who: str) -> dict[str, Any]:
-    """Take a freeze back: its samples return to their splits."""
-    text.check_text(who, "a name")
-    session.bench.undo(batch, who)
-    return after_other_batch(view, session, dict(batch=batch, samples=0, skipped={}))
-
-
-def after_other_batch(view: BrowseView, session: ReviewSession, out: dict) -> dict[str, Any]:
-    """Bring the page's set and the scores forward by a batch that no page named."""
     seq = view.refresh().upto
     if is_scanned(session.bench):
         session.request_rescore(seq)
-    return out | dict(seq=seq)
+    return out | dict(seq=seq, skipped=skipped | out["skipped"])
 
 
 def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dict:

@@ -92,10 +92,13 @@ def make_frame_routes(session: Callable[[], ReviewSession], state: FrameState) -
         return dict(name=made["name"], new=made["new"])
 
     def queue(asked: dict) -> dict:
-        waiting = find_waiting(session().bench, read_field(asked, "view", str, ""))
+        name = read_field(asked, "view", str, "")
+        waiting = find_waiting(session().bench, name)
         if not waiting:
             raise UserError("expected samples to review, found all reviewed", "nothing is left")
-        return dict(queue=session().queues.remember(waiting), samples=len(waiting))
+        return dict(
+            queue=session().queues.remember(waiting, f"the assignment {name}"), samples=len(waiting)
+        )
 
     def assign(asked: dict) -> dict:
         return assign_chosen(session(), asked, read_who(asked))

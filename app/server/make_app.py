@@ -230,6 +230,9 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return RedirectResponse(f"/?{request.url.query}")
 
     async def browse_page(request: Request) -> Response:
+        has_data = await run_in_threadpool(session().bench.rows, "select 1 from samples limit 1")
+        if not has_data:  # there is nothing to browse, and Overview imports
+            return await first_page(request)
         return HTMLResponse(write_early_page(), headers={"cache-control": "no-cache"})
 
     return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assay.app.ui.tasks import begin_task, follow_tasks
-from assay.app.ui.widgets import error_markdown, escape_markdown
+from assay.app.ui.widgets import draw_link, error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.curation.media import relocation
 
@@ -59,9 +59,3 @@ def ask_new_folder(bench: Bench) -> None:
     if right.button("Find them", disabled=not path):
         begin_task(bench, "relocate", path)
     st.caption(f"The same by a command: `assay relocate FOLDER -b {bench.given}`.")
-
-
-def draw_link(name: str, label: str) -> None:
-    """Draw a link to another page, where there are pages."""
-    if page := st.session_state.get("pages", {}).get(name):
-        st.page_link(page, label=label)

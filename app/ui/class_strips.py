@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from assay.app.ui.widgets import browse_address, picture_html, quote_sql
+from assay.app.ui.widgets import browse_address, escape_attribute, picture_html, quote_sql
 from assay.curation.text import format_count
 
 MOST = 24  # classes that are drawn
@@ -32,7 +32,7 @@ def strips_html(counts: Mapping[str, int], exemplars: Mapping[str, Sequence[str]
         pictures = "".join(picture_html(s, "", 96) for s in exemplars.get(name, ()))
         address = browse_address(f"label = {quote_sql(name)} and keep")
         strips.append(
-            f'<a href="{address}" target="_self" title="{escape(name)}"><b>{escape(name)}</b>'
+            f'<a href="{address}" target="_self" title="{escape_attribute(name)}"><b>{escape(name)}</b>'
             f"<span>{n:,}</span><div>{pictures}</div></a>"
         )
     left = len(counts) - MOST

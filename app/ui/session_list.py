@@ -14,6 +14,7 @@ from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
     COMPONENTS,
     error_markdown,
+    escape_attribute,
     escape_markdown,
     picture_html,
     report_result,
@@ -143,7 +144,7 @@ def sheet_html(decisions: pd.DataFrame, splits: pd.Series, who: str, most: int) 
     locked = splits.reindex(shown["sample"]).isin(LOCKED)
     cells = [
         f'<a href="/history?sample={quote(row.sample)}&who={quote(who)}" target="_self" '
-        f'title="{escape(str(row.key))}"><figure>{picture_html(row.sample, row.key)}'
+        f'title="{escape_attribute(row.key)}"><figure>{picture_html(row.sample, row.key)}'
         f"<figcaption>{decision_html(row, is_locked)}</figcaption></figure></a>"
         for row, is_locked in zip(shown.itertuples(index=False), locked)
     ]
@@ -206,6 +207,6 @@ def bars_of(sessions: Iterable[Session], at: Callable[[datetime], float]) -> str
     """Draw the sessions of one person as bars."""
     return "".join(
         f'<i style="--at:{at(s.first):.2f}%;--width:{at(s.last) - at(s.first):.2f}%" '
-        f'title="{escape(describe_session(s))}"></i>'
+        f'title="{escape_attribute(describe_session(s))}"></i>'
         for s in sessions
     )

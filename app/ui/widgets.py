@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from html import escape
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -23,16 +22,13 @@ from assay.curation.text import check_text
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
+WORD_JOINER = "\u2060"
 
-def draw_page(name: str, bench: Bench) -> None:
-    """Draw a page, or what a person can mend.
 
-    Such as a bench that waits for a scan.
-    """
-    try:
-        import_module(f"assay.app.pages.{name}").draw(bench)
-    except UserError as e:
-        st.warning(error_markdown(e))
+def draw_link(name: str, label: str) -> None:
+    """Draw a link to another page, where there are pages."""
+    if page := st.session_state.get("pages", {}).get(name):
+        st.page_link(page, label=label)
 
 
 def report_result(work: Callable[[], str]) -> None:
@@ -47,7 +43,15 @@ def report_result(work: Callable[[], str]) -> None:
 def picture_html(sample: str, name: Any, side: int = 128) -> str:
     """Draw the picture of a sample."""
     source = f"/assay/image/{quote(sample)}?side={side}"
-    return f'<img src="{source}" loading="lazy" alt="{escape(str(name))}">'
+    return f'<img src="{source}" loading="lazy" alt="{escape_attribute(name)}">'
+
+
+def escape_attribute(text: Any) -> str:
+    """Write text from outside as the value of an attribute.
+
+    Streamlit drops an attribute in which a tag or a comment ends, so a word joiner, which nobody sees, parts these.
+    """
+    return escape(re.sub(r"(?<=<)(?=/)|(?<=[-!\]])(?=>)", WORD_JOINER, str(text)))
 
 
 def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:

@@ -33,6 +33,8 @@ def compare_pairs(
     common_slopes(pixels), where it is known. Returns (m,): the correlation of the slopes on a 16 x 16 grid, the best
     over the whole image and crops of 6 % in the middle and at each corner, either way round, mirrored or not. Slopes
     and not brightness, for that correlates between any two birds in a blue sky."""
+    if not len(pairs):  # a bench of one picture has none
+        return np.zeros(0)
     common = common_slopes(pixels) if common is None else common
     seen, at = np.unique(pairs, return_inverse=True)
     at, out = at.reshape(-1, 2), np.zeros(len(pairs))

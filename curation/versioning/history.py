@@ -264,8 +264,3 @@ def describe_suggestion(suggested: str | None) -> str:
 
 EDITS_SINCE_COMMIT = """select count(*) from edits
 where seq > (select coalesce(max(upto), 0) from commits)"""
-
-
-def count_edits_since_commit(bench: Bench) -> int:
-    """Count the edits since the last commit."""
-    return int(bench.rows(EDITS_SINCE_COMMIT)[0][0])

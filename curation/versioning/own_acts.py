@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 NAMED = re.compile(r"(undo|redo)-[0-9a-f]{12}")
+ACTS = ("edit", "schema", "guard")  # kinds of batches that are somebody's act, whole
 SHOWN = 20  # samples of an act that are named
 # batches that save, assign or remove a view: acts of a person, too
 VIEWS = """select distinct batch from edits
@@ -84,7 +85,7 @@ def list_own_acts(con: duckdb.DuckDBPyConnection, who: str, kind: str) -> list[s
         return [b for b in stacks.undone[::-1] if stacks.authors[b] == who]
     views = {batch for (batch,) in con.execute(VIEWS, [who]).fetchall()}
     mine = [b for b in stacks.done[::-1] if stacks.authors[b] == who]
-    return [b for b in mine if stacks.kinds[b] in ("edit", "schema") or b in views]
+    return [b for b in mine if stacks.kinds[b] in ACTS or b in views]
 
 
 def describe_act(con: duckdb.DuckDBPyConnection, batches: list[str]) -> dict[str, Any]:
@@ -95,10 +96,19 @@ def describe_act(con: duckdb.DuckDBPyConnection, batches: list[str]) -> dict[str
     words = list(
         dict.fromkeys(word_edit(field, value, verdict) for field, value, verdict, _ in said)
     )
+    sets = [name for name in map(name_set, (value for _, value, *_ in said)) if name]
+    words = [f"guard as {name}" for name in sets] or words
     if len(words) > 2:
         words = [f"{words[0]} and {len(words) - 1} more"]
     about = f": {format_count(len(samples), 'sample')}" if samples else ""
     return dict(words=", ".join(words) + about, samples=samples[:SHOWN], n=len(samples))
+
+
+def name_set(value: str) -> str | None:
+    """Name the regression set that a rule freezes; None for another value."""
+    said = json.loads(value)
+    name = said.get("name", "") if isinstance(said, dict) and "score" in said else ""
+    return name.removeprefix("guard:") if name.startswith("guard:") else None
 
 
 def word_edit(field: str, value: str, verdict: str) -> str:

@@ -123,7 +123,11 @@ def test_a_session_opens_into_pictures_and_is_taken_back(scanned, chrome):
         page = server.page(chrome, "/history?who=ann", viewport=dict(width=390, height=850))
         page.locator("summary", has_text="<i>ben</i>, ").click()
         page.locator("details .assay-sheet figure").first.wait_for()
-        assert page.locator("summary", has_text="<i>ben</i>, ").inner_text().endswith("3 reviewed, 3 relabelled")
+        assert (
+            page.locator("summary", has_text="<i>ben</i>, ")
+            .inner_text()
+            .endswith("3 reviewed, 3 relabelled")
+        )
         shown = page.locator("details figcaption").all_inner_texts()
         assert sorted(shown) == sorted(f"{a} → {b}" for a, b in zip(was, new))
         assert violations(page) == []

@@ -22,7 +22,7 @@ def opened(bench, page, **query):
 
     def script(path, page):
         import assay
-        from assay.app.ui.widgets import draw_page
+        from assay.app.ui.page import draw_page
 
         draw_page(page, assay.open(path))
 

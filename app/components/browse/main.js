@@ -1,7 +1,7 @@
 // All samples under one filter, which Browse and Map show each in its middle. The address holds the view; the log holds the acts; here is what lies between.
 
 import { latest, listen } from "../frame/events.js";
-import { setWho } from "../frame/undo.js";
+import { askNameOnce } from "../name.js";
 import { Acts } from "./acts.js";
 import { spell } from "./conditions.js";
 import { count, make, samples } from "./dom.js";
@@ -163,26 +163,7 @@ export function browse(root, component, Middle) {
     if (e.detail.failed) return acts.undone(e.detail);
     stored(e.detail).then(() => acts.undone(e.detail));
   }
-  function askName(then) { // everybody may look; who decides is asked with the first decision
-    const input = make("input", { placeholder: "your name", maxlength: "300", autocomplete: "name", "aria-label": "your name" });
-    input.value = root.proposal ?? "";
-    const form = make("form", {}, make("label", {}, "Who decides? The name goes into the log with every decision. ", input), make("button", { text: "decide", class: "main" }));
-    input.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Escape") names.hidden = true; };
-    form.onsubmit = (e) => {
-      e.preventDefault();
-      const who = input.value.trim();
-      if (!who) return input.focus();
-      root.who = who;
-      setWho(who);
-      names.hidden = true;
-      component().setTriggerValue("named", who);
-      then();
-    };
-    names.replaceChildren(form);
-    names.hidden = false;
-    input.focus();
-    input.select();
-  }
+  function askName(then) { askNameOnce(names, root, component, then); }
   function hand(what, chosen) { component().setTriggerValue("handed", { what, ...chosen, query: query(view) }); }
   async function alike(ids) { // the likest first: another order would hide it, and a map has none
     if (!Middle.ordered) return location.assign(`${Middle.elsewhere.path}?${new URLSearchParams([...new URLSearchParams(location.search), ...ids.map((id) => ["like", id])])}`);

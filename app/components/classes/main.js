@@ -2,11 +2,12 @@
 
 import { count, make } from "../browse/dom.js";
 import { ask, patiently, Refused } from "../browse/server.js";
+import { askNameOnce } from "../name.js";
 import { Acts } from "./acts.js";
-import { askName, listSimilar } from "./asking.js";
 import { letMove } from "./order.js";
 import { Panel } from "./panel.js";
 import { ClassRow } from "./row.js";
+import { listSimilar } from "./similar.js";
 
 const PAGE = 50; // classes at once
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
@@ -20,7 +21,7 @@ export function classes(root, component, opened) {
   const names = make("datalist", { id: "assay-class-names" }), asks = make("div", { class: "asks", hidden: true });
   const pager = make("nav", { "aria-label": "pages of classes" }), similar = make("section", { class: "similar", hidden: true });
   const offline = make("p", { class: "offline", role: "alert", hidden: true });
-  const acts = new Acts({ who: () => root.who, askName: (then) => askName(root, asks, component, then), changed: load, away });
+  const acts = new Acts({ who: () => root.who, askName: (then) => askNameOnce(asks, root, component, then), changed: load, away });
   root.replaceChildren(make("header", {}, make("h1", { text: "Classes" }), total, search, form), offline, asks, acts.root, similar, list, pager, names);
   list.append(make("li", { class: "quiet", text: "…" }));
 

@@ -4,9 +4,9 @@ import { count, make } from "../browse/dom.js";
 import { FilterBar } from "../browse/filter.js";
 import { COLOURS } from "../browse/paint.js";
 import { ask, patiently, query, readAddress, Refused, writeAddress } from "../browse/server.js";
+import { askNameOnce } from "../name.js";
 import { GroupActs } from "./acts.js";
 import { drawGroup, address } from "./group.js";
-import { askName } from "./name.js";
 import { Pages } from "./pages.js";
 import { openStage, otherOf } from "./stage.js";
 
@@ -20,7 +20,7 @@ export function duplicates(root, component) {
   const list = make("div", { class: "groups", tabindex: "0", role: "region", "aria-label": "groups of copies" });
   const head = make("div", { class: "summary" });
   const names = make("div", { class: "names", hidden: true }), offline = make("div", { class: "offline", role: "alert", hidden: true });
-  const acts = new GroupActs({ who: () => root.who, askName: (then) => askName(names, root, component, then), stored, away, query: () => query(view), stopped: () => stopped });
+  const acts = new GroupActs({ who: () => root.who, askName: (then) => askNameOnce(names, root, component, then), stored, away, query: () => query(view), stopped: () => stopped });
   const doing = { keep: (...a) => acts.keep(...a), apart: (...a) => acts.apart(...a), review: (g) => hand("review", { samples: g.members.filter((m) => !m.locked).map((m) => m.id) }), open, browse, colourOf: (name) => colours.get(name) ?? "#8a919b" };
   const pages = new Pages(list, { room: ROOM, read, draw: (group, place) => drawGroup(group, place, doing) });
   root.replaceChildren(filter.root, make("div", { class: "middle" }, head, list), make("div", { class: "foot" }, offline, names, acts.root));
@@ -123,7 +123,8 @@ export function duplicates(root, component) {
         if (said.seq <= known || acts.sending) continue;
         known = said.seq;
         await load(view, { silent: true });
-        acts.say(`The bench was changed meanwhile (${said.by.map(([who]) => who).join(", ")}); shown as it is now.`);
+        const others = said.by.map(([who]) => who).filter((who) => who !== root.who); // what oneself did elsewhere is shown, too
+        if (others.length) acts.say(`The bench was changed meanwhile (${others.join(", ")}); shown as it is now.`);
       } catch (e) { if (!(e instanceof Refused)) away(true); }
     }
   }

@@ -1,5 +1,7 @@
 // What the decisions did: the gain on validation and the errors left, in words.
 
+import { ask } from "./server.js";
+
 const points = (x) => `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).toFixed(1)}`;
 
 export function drawEffect($, said) { // $ finds a part of the page by its name; said: an answer of /assay/live
@@ -32,4 +34,22 @@ function explainErrors(said, drawn) {
     : "Below 30 such reviews no rate is shown.";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
     + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}`;
+}
+
+export function makeLive(root, session, { measured, moved, tell, stopped }) { // it comes after the answer, one at a time, for the newest state
+  let asking = false, wanted = 0; // the log's position that is waited for
+  async function follow(pressed) {
+    if (asking || stopped()) return;
+    asking = true;
+    try {
+      const before = wanted, said = await ask(`/assay/live?session=${session}&after=${wanted}`);
+      root.dataset.seq = said.seq;
+      if (said.error) tell(new Error(`not re-scored: ${said.error}`));
+      else measured(said);
+      if (pressed) performance.measure("assay:live", { start: pressed, end: performance.now() });
+      if (said.seq >= before) moved();
+    } catch (e) { tell(e); } finally { asking = false; }
+    if (wanted > Number(root.dataset.seq || 0)) setTimeout(() => follow(null), 100);
+  }
+  return { follow, want(seq) { wanted = Math.max(wanted, seq); } };
 }

@@ -15,6 +15,7 @@ def test_a_view_is_saved_replaced_removed_and_undone(odd):
     assert (row["name"], row["where"], row["sort"]) == ("döubtful 😀", "score < 0.2", "score")
     assert row["search"] == "d0" and row["who"] == "ann"
     out = again.save_view("döubtful 😀", "score < 0.1", who="bob")
+    assert not any(name.startswith("view:") for name in again.rules())
     assert out["replaced"] and list(odd.views()["where"]) == ["score < 0.1"]
     removed = odd.remove_view("döubtful 😀", who="bob")
     assert odd.views().empty

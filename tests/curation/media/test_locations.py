@@ -116,7 +116,7 @@ def page_of(bench, page):
     def script(path, page):
         import assay
         from assay.app.ui import banners
-        from assay.app.ui.widgets import draw_page
+        from assay.app.ui.page import draw_page
 
         bench = assay.Bench(path)
         if banners.draw_banners(page, bench):

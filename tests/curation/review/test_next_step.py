@@ -189,7 +189,7 @@ def test_accuracy_by_version_is_that_of_the_versions_own_runs(bench):
 
     def script(path):
         import assay
-        from assay.app.ui.widgets import draw_page
+        from assay.app.ui.page import draw_page
 
         draw_page("overview", assay.open(path))
 

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from assay.curation.errors import UserError
+from assay.curation.slicing.regression_sets import freeze_sets, frozen_sets
 
 
 def label(bench, sample, value, who):
@@ -63,3 +64,11 @@ def test_an_undo_that_is_sent_twice_is_done_once_and_a_new_act_ends_redo(scanned
     for wrong in ("redo-0123456789ab", "x", "undo-'; drop"):
         with pytest.raises(UserError, match="named"):
             scanned.undo_own("ann", name=wrong)
+
+
+def test_a_regression_set_is_undone_as_one_act(scanned):
+    before = scanned.state()
+    train = before.query("split == 'train'").index[:3]
+    freeze_sets(scanned, dict(hard=dict(score=0.9, asked=list(train))), "ann")
+    assert scanned.undo_own("ann")["words"].startswith("guard as hard: ")
+    assert scanned.state()["split"].equals(before["split"]) and not frozen_sets(scanned, before)

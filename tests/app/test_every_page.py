@@ -1,0 +1,99 @@
+"""Every page in every state: nobody is barred, by a screen reader, a keyboard or a lack of data."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import assay
+from assay.app.ui.page import WITHOUT_SAMPLES
+from tests.browser import find_barriers, until, workbench
+from tests.helpers import PAGES, copied
+from tests.screenshot_benches import make_empty, make_one, make_thousand
+from tests.screenshots import STATES, STILL, open_view
+
+NAMED = """() => { const e = document.activeElement; if (!e || e === document.body) return null;
+  const s = getComputedStyle(e), box = e.getBoundingClientRect();
+  e.dataset.walked = (Number(e.dataset.walked) || 0) + 1;
+  return { what: `${e.tagName} ${e.getAttribute('aria-label') || e.textContent.slice(0, 40)}`,
+    times: Number(e.dataset.walked), shown: s.outlineStyle !== 'none' || s.boxShadow !== 'none'
+    || !!e.closest(':focus-within:not(body, html)'), size: box.width * box.height }; }"""
+
+
+def opened(bench, page):
+    """A page as Streamlit runs it, without a browser."""
+
+    def script(path, page):
+        import assay
+        from assay.app.ui.page import draw_page
+
+        draw_page(page, assay.open(path))
+
+    kwargs = dict(path=str(bench.path), page=page)
+    at = AppTest.from_function(script, kwargs=kwargs, default_timeout=60).run()
+    assert not at.exception, [e.value for e in at.exception]
+    return at
+
+
+def test_every_page_of_an_empty_bench_says_so(tmp_path):
+    bench = assay.create(tmp_path / "bench")
+    for name in set(PAGES) - set(WITHOUT_SAMPLES):
+        at = opened(bench, name)
+        assert [i.value for i in at.info] == ["This bench has no samples yet."], name
+
+
+def test_a_bench_of_one_picture_is_told_what_keeps_it_and_has_the_button_that_scans(tmp_path):
+    at = opened(make_one(tmp_path), "gaps")
+    assert "scan" in at.warning[0].value and "run:" not in at.warning[0].value
+    assert [b.label for b in at.button] == ["Scan"]
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+def test_browse_of_an_empty_bench_opens_the_import(tmp_path, chrome):
+    with workbench(make_empty(tmp_path).path) as server:
+        page = server.page(chrome, "/browse?who=ann")
+        page.get_by_role("tab", name="Upload").wait_for(timeout=60_000)
+        assert not page.get_by_text("Page not found").count()
+        assert find_barriers(page) == [] and not page.failed
+        page.context.close()
+
+
+@pytest.fixture(scope="module")
+def bench(scanned_once, tmp_path_factory):
+    return copied(scanned_once, tmp_path_factory.mktemp("every"))
+
+
+MAKE = dict(empty=make_empty, one=make_one, thousand=make_thousand)
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+@pytest.mark.parametrize("state", STATES)
+def test_nobody_is_barred_from_a_page_in_a_state(scanned, tmp_path, chrome, state):
+    found, bench = [], MAKE[state](tmp_path / state) if state in MAKE else scanned
+    with workbench(bench.path) as server:
+        for name in PAGES:
+            page = open_view(server, chrome, name, state, plain=True)
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.wait_for_timeout(400)  # a fade
+                found += [(name, scheme, *barrier) for barrier in find_barriers(page)]
+            page.context.close()
+    assert found == []
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+@pytest.mark.parametrize("name", PAGES)
+def test_the_tab_key_leads_through_a_page_and_out_again(bench, server, chrome, name):
+    page = open_view(server, chrome, name, "normal", plain=True)
+    until(page, STILL)
+    at, seen = "", []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        at = page.evaluate(NAMED)
+        if at is None or at["times"] > 1:
+            break
+        seen.append(at)
+    assert len(seen) > 10 and (at is None or at["what"] == seen[0]["what"]), (at, seen[-3:])
+    assert [s["what"] for s in seen if not s["shown"]] == []
+    page.context.close()
