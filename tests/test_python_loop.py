@@ -540,6 +540,7 @@ ELSEWHERE = {
     "fiftyone --yes": "bench.pull_fiftyone(yes=True)",
     "queue --class": "bench.split_class(name, into) has them",
     "samples --view": "bench.views()",
+    "assign --view": "bench.views()",
     "samples --show": "columns",
     "samples --count": "bench.samples(...)[column].value_counts()",
     "views --save": "bench.save_view(name)",
