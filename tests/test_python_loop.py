@@ -557,6 +557,7 @@ ELSEWHERE = {
     "duplicates --who": "bench.keep_best(who=...)",
     "duplicates --keep-best": "bench.keep_best()",
     "duplicates --not-copies": "bench.not_copies(samples)",
+    "duplicates --of": "bench.not_copies(samples, of)",
     "reviewers --who": "bench.set_rule(value, who)",
     "reviewers --rule": "bench.set_rule(value, who)",
     "log --batches": "bench.batches()",
