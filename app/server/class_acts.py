@@ -108,7 +108,8 @@ class ClassActs:
         fit = rows.keep.eq(True) & rows.label.notna() & ~rows["split"].isin(LOCKED)
         classes = rows.label[fit].unique()
         if len(classes) != 1:
-            found = "none" if not len(classes) else f"samples of {len(classes)} classes"
+            held = format_count(len(classes), "class")
+            found = f"samples of {held}" if len(classes) else "none"
             raise UserError(
                 f"expected samples of one class outside test and guard, found {found}",
                 "select pictures of one class",

@@ -54,7 +54,7 @@ def assign_samples(
     ids = [str(sample) for sample in np.asarray(found, object)[free]]
     if not 0 < len(ids) <= MOST:
         raise UserError(
-            f"expected 1 to {MOST:,} samples of train or val to assign, found {len(ids):,} of {len(found):,}",
+            f"expected one sample to {MOST:,} of train or val to assign, found {len(ids):,} of {len(found):,}",
             "narrow the condition, or assign it in parts"
             if ids
             else "only train and val are reviewed: choose some of these",

@@ -20,6 +20,7 @@ from assay.curation.selection.similarity import (
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def score_likeness(
     asked = [one for one in like if isinstance(one, Words)]
     if asked and len(like) > 1:
         raise UserError(
-            f"expected words alone, found {len(like) - 1:,} samples or pictures beside them",
+            "expected words alone, found samples or pictures beside them",
             "look for one or for the other",
         )
     if asked:
@@ -130,8 +131,8 @@ def score_words(bench: Bench, state: pd.DataFrame, words: Words) -> np.ndarray:
     wanted = np.asarray(words.embed(words.text), "f4")
     if wanted.shape != space.rows.shape[1:]:
         raise UserError(
-            f"expected a vector of {space.rows.shape[1]:,} numbers for words, as the last scan gave each "
-            f"picture, found {' x '.join(map(str, wanted.shape)) or 'one number'}",
+            f"expected a vector of {format_count(space.rows.shape[1], 'number')} for words, as the last "
+            f"scan gave each picture, found {' x '.join(map(str, wanted.shape)) or 'one number'}",
             "the text embedder must be the other half of the model that the bench was scanned with: "
             "assay scan --embedder package.module:function",
         )

@@ -18,7 +18,7 @@ from assay.curation.errors import UnknownSample, UserError
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END, new_batch
-from assay.curation.text import check_text
+from assay.curation.text import check_text, format_count
 from assay.curation.versioning.rules import make_rule_edit
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def mark_not_copies(
     value = json.dumps(edit.value)
     if len(value) > LONGEST:
         raise UserError(
-            f"expected ids of {LONGEST:,} characters in all, found more", "name fewer samples"
+            f"expected ids of {format_count(LONGEST, 'character')} in all, found more",
+            "name fewer samples",
         )
     batch = batch or new_batch("edit")
     with bench.transaction() as con:

@@ -127,6 +127,7 @@ def test_what_is_selected_is_labelled_as_one_batch_and_ctrl_z_takes_it_back(desk
     assert len(batches) == 1
 
 
+@pytest.mark.daily
 def test_a_large_act_asks_with_the_number_and_a_new_class_is_offered(desk):
     bench, _, page = desk
     page.locator(".grid").focus()
@@ -149,6 +150,7 @@ def test_a_large_act_asks_with_the_number_and_a_new_class_is_offered(desk):
     assert "a new kind" in set(bench.state().label)
 
 
+@pytest.mark.daily
 def test_a_rectangle_selects_what_it_touches_and_keeps_what_was_selected(desk):
     bench, _, page = desk
     click(page, 0)
@@ -237,6 +239,7 @@ def strange(tmp_path_factory):
     return bench
 
 
+@pytest.mark.daily
 def test_names_from_anywhere_are_shown_clipped_whole_on_hover_and_never_run(strange, chrome):
     with workbench(strange.path) as server:
         page = browse(server, chrome)
@@ -259,6 +262,7 @@ def test_names_from_anywhere_are_shown_clipped_whole_on_hover_and_never_run(stra
         page.context.close()
 
 
+@pytest.mark.daily
 def test_another_process_changes_the_bench_and_the_server_goes_and_comes_back(scanned, chrome):
     with workbench(scanned.path) as server:
         page = browse(server, chrome, "/browse?q=label+%3D+%273%27&who=ann")
@@ -299,6 +303,7 @@ def test_everybody_can_read_and_reach_it(scanned_once, chrome, scheme):
             page.context.close()
 
 
+@pytest.mark.daily
 def test_what_is_selected_goes_to_review_as_its_queue_and_to_fiftyone(desk):
     bench, _, page = desk
     state = bench.state()
@@ -318,6 +323,7 @@ def test_what_is_selected_goes_to_review_as_its_queue_and_to_fiftyone(desk):
     assert train[1] in first and "queue=" in page.url
 
 
+@pytest.mark.daily
 def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
     bench, _, page = desk
     n = len(bench.samples(where="flagged"))

@@ -41,6 +41,7 @@ def said(page, words):
     page.locator(f"{ROOT} .says", has_text=words).wait_for(timeout=60_000)
 
 
+@pytest.mark.daily
 def test_a_split_says_how_many_go_and_what_it_did_to_accuracy(bench, page):
     state = bench.state()
     free = state.index[(state.label == "3") & state.keep & (state["split"] != "test")]

@@ -114,6 +114,7 @@ def test_a_second_one_is_refused_and_a_failed_one_says_why(scanned):
 
 @pytest.mark.browser
 @pytest.mark.slow
+@pytest.mark.daily
 def test_a_session_opens_into_pictures_and_is_taken_back(scanned, chrome):
     ids = scanned.frame(split="train").index[:3]
     was = scanned.state().label[ids]

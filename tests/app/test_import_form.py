@@ -52,6 +52,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_a_person_chooses_a_reading_and_imports(tmp_path):
     bench = assay.create(tmp_path / "bench")
     root = batches(tmp_path / "zoo")

@@ -93,6 +93,7 @@ def test_a_late_colour_does_not_win_and_the_map_stays_where_one_looks(server, ch
     page.context.close()
 
 
+@pytest.mark.daily
 def test_two_windows_share_a_selection_and_a_link_carries_it(server, chrome, places):
     page = on_map(server, chrome)
     other = page.context.new_page()

@@ -79,6 +79,7 @@ def test_a_cell_opens_its_pictures_and_its_number_is_a_link_into_browse(go, benc
     page.wait_for_selector(f".assay-browse[data-total='{n}']:not({ROOT})", timeout=60_000)
 
 
+@pytest.mark.daily
 def test_a_picture_goes_to_review_and_the_queue_is_its_cell(go):
     page = go("/models?who=ann&a=v1/mlp")
     td, *_ = first_error(page)
@@ -118,6 +119,7 @@ def test_two_models_are_compared_and_keys_alone_open_and_close_a_cell(go):
     page.locator(f"{ROOT} .card", has_text="B − A").wait_for(timeout=60_000)
 
 
+@pytest.mark.daily
 def test_the_filter_of_the_address_holds_and_a_wrong_one_is_marked(go, bench):
     page = go("/models?q=label+in+(%273%27,+%275%27)")
     table = bench.sample_table()
@@ -146,6 +148,7 @@ def test_test_is_numbers_alone_and_asked_for(go, bench):
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.daily)])
+@pytest.mark.daily
 def test_everybody_can_read_and_reach_models(go, scheme):
     address = "/models?a=v1/mlp&b=v1/big&label=3"
     for size in (390, 1440) if scheme == "light" else (390, 820, 1440, 2560):

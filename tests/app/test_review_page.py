@@ -291,6 +291,7 @@ def test_likely_classes_are_those_of_the_model_and_a_locked_sample_is_no_item(be
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_nobody_meets_a_barrier(server, chrome):
     """Each state of the page by axe-core's rules; and it is never wider than the window."""
     server.kill()

@@ -63,6 +63,7 @@ def first_truths(page, bench, n=12):
     return [truth[state.key[src.split("/image/")[1].split("?")[0]]] for src in names[:n]]
 
 
+@pytest.mark.daily
 def test_words_find_what_pictures_show_and_are_a_link_and_a_view(bench, server, page, chrome):
     page.keyboard.press("/")
     page.keyboard.type("drawn 3")
@@ -135,6 +136,7 @@ def test_a_picture_from_outside_finds_itself_first(bench, page, how):
     page.locator(".says", has_text="x <b>.png: expected a picture").wait_for(timeout=60_000)
 
 
+@pytest.mark.daily
 def test_arrows_lead_through_thirty_pictures_with_the_zoom_kept_and_no_key_lost(bench, page):
     keys = ["Enter", "Enter", "+", "+", "b", *["ArrowRight"] * 30]
     page.locator(".grid").focus()

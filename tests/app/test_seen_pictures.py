@@ -56,6 +56,7 @@ DOWN, UP = ["keydown"], ["keyup"]
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_who_has_said_their_name_decides_with_the_next_key(bench, server, chrome):
     page = server.page(chrome, "/review")
     page.get_by_placeholder("your name").fill("zoe")
@@ -118,6 +119,7 @@ def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, revi
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_a_key_counts_once_however_long_it_is_held(bench, server, review, request):
     review.goto(f"{server.url}/review?who={request.node.name}")
     look(review)

@@ -48,6 +48,7 @@ def come(server, chrome):
         page.context.close()
 
 
+@pytest.mark.daily
 def test_2_one_of_each_near_duplicate_is_kept(bench, come):
     """1 page, 1 *keep the best of all*, 1 yes."""
     person, groups = come("two"), bench.duplicates().members

@@ -157,6 +157,7 @@ def test_mended_in_place_the_source_says_what_the_bench_says(layout, tmp_path):
 
 
 @each_format
+@pytest.mark.daily
 def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
     path = write(layout, tmp_path / "in")
     bench = import_layout(layout, path, tmp_path / "bench")
@@ -182,6 +183,7 @@ def test_removed_samples_go_and_moved_ones_change_their_split(layout, tmp_path):
 
 
 @each_format
+@pytest.mark.daily
 def test_renamed_classes_come_back_also_where_a_list_declares_classes(layout, tmp_path):
     """Two, whose new names are not in the order of the alphabet: a list gets them as it numbers them."""
     path = write(layout, tmp_path / "in")

@@ -187,6 +187,7 @@ def test_two_finders_of_one_kind_are_refused(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_the_page_for_contributors_is_right_word_for_word(tmp_path):
     """Its commands, run in order with its finder installed, print what it says."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.S | re.M)

@@ -67,6 +67,7 @@ print(n)
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_making_a_bench_killed_before_any_line_is_done_by_the_next(tmp_path):
     subprocess.run([sys.executable, "-c", CUT, tmp_path], cwd=ROOT, check=True)
     places = sorted(tmp_path.iterdir(), key=lambda p: int(p.name))

@@ -84,6 +84,7 @@ def test_a_blame_tells_the_rename(own):
 
 @QUIET
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["a", "b", "1", "2"])), max_size=4))
+@pytest.mark.daily
 def test_renames_then_as_many_undos_give_the_equal_tree(small, tmp_path_factory, steps):
     bench = copied(small, tmp_path_factory.mktemp("undo"))
     tree, done = hash_tree(bench.state()), 0

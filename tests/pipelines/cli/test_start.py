@@ -11,6 +11,7 @@ from tests.helpers import bench_of, digits
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_the_program_ends_in_order(tmp_path):
     """All that it says arrives, its scratch folder goes, and so it is where a verb fails or has a fault."""
     bench = bench_of(digits(60), tmp_path / "digits").path

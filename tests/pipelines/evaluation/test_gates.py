@@ -333,6 +333,7 @@ def test_nothing_reads_a_guard_label_but_a_gate(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_a_later_copy_of_a_guard_sample_is_held_out(guarded, tmp_path):
     from assay.curation.formats.base import ImportOptions
     from assay.pipelines.indexing.ingest import ingest

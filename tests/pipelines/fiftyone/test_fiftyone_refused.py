@@ -52,6 +52,7 @@ except UserError as e:
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_an_app_that_is_late_is_asked_once_more():
     """FiftyOne gives up after a minute; its page may come later, or never. (In a process of its own: FiftyOne keeps the database it met first.)"""
     if find_spec("fiftyone") is None:

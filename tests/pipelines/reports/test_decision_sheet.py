@@ -112,6 +112,7 @@ def test_a_class_that_is_a_digit_has_its_own_key(tmp_path):
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_decisions_outlive_a_reload_and_another_sheet_has_none_of_them(odd, tmp_path):
     sheet = write_sheet(odd, tmp_path)
     with browser() as running:

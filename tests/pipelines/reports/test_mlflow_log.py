@@ -42,6 +42,7 @@ def runs_of(client, experiment="assay bench"):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_each_cell_and_training_is_a_run_with_its_bounds(trained_once, store, tmp_path):
     bench = copied(trained_once, tmp_path / "own")
     status, out, said = run_assay("report", "--log", "mlflow", "--json", "-b", bench.path)

@@ -105,6 +105,7 @@ def chrome():
 
 @pytest.mark.browser
 @pytest.mark.slow
+@pytest.mark.daily
 def test_it_fits_every_screen_and_paper_and_all_can_read_it(chrome, tmp_path):
     long = "a class with a name that never ends " * 3
     slices = [region("class", f"{long}{i}", 30, 0.01, 0.02, 1.0, "helps") for i in range(30)]
