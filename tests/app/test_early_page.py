@@ -48,6 +48,20 @@ def test_a_grid_that_is_used_before_streamlit_is_up_is_taken_over_as_it_stands(h
     until(page, "location.search.includes('who=ann')")  # what was said meanwhile
 
 
+def test_ctrl_z_is_heard_before_streamlit_is_up(held, bench):
+    page, _ = held
+    page.evaluate("document.querySelector('.assay-browse').who = 'ben'")
+    page.locator(".tile .picture").first.click()
+    page.get_by_label("tag the selected samples").fill("early")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Undo (Ctrl+Z)").wait_for()
+    page.locator(".grid").focus()
+    page.keyboard.press("Control+z")
+    page.locator(".says", has_text="undone: ").wait_for()
+    assert not page.locator(".assay-place").count(), "Streamlit is held back"
+    assert not any("early" in tags for tags in bench.state().tags)
+
+
 def test_a_grid_that_nobody_takes_over_goes_with_its_address(held):
     page, _ = held
     page.evaluate("history.pushState(null, '', '/history')")

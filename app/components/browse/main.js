@@ -1,6 +1,7 @@
 // All samples under one filter, which Browse and Map show each in its middle. The address holds the view; the log holds the acts; here is what lies between.
 
 import { latest, listen } from "../frame/events.js";
+import { isUndo, setWho, undoLast } from "../frame/undo.js";
 import { askNameOnce } from "../name.js";
 import { Acts } from "./acts.js";
 import { spell } from "./conditions.js";
@@ -134,6 +135,7 @@ export function browse(root, component, Middle) {
   // ---- what changes it
 
   async function stored(said, start) { // an act of ours is in the log: the set as it stands now
+    setWho(root.who); // whose act Ctrl+Z takes back
     known = Math.max(known, said.seq);
     acting = start ?? null;
     await load(view, { keep: true, silent: true });
@@ -237,7 +239,8 @@ export function browse(root, component, Middle) {
 
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented) return;
-    const typing = e.target.closest?.("input, textarea, select, [contenteditable]");
+    const asks = isUndo(e), typing = e.target.closest?.("input, textarea, select, [contenteditable]");
+    if (asks) { e.preventDefault(); if (!e.repeat) undoLast({ redo: asks === "redo" }); return; } // here as well: the bar may not be up yet
     if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "/") { e.preventDefault(); filter.search.focus(); filter.search.select(); }
     else if (!inspector.root.hidden && inspector.key(e)) e.preventDefault();
