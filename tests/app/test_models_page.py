@@ -198,7 +198,7 @@ def test_many_classes_show_the_most_confused_find_any_and_never_run_a_name(many,
                 .startswith(name)
             )
             assert page.locator(f"{ROOT} .classes tbody th a", has_text=name[:50]).count() >= 1
-        page.get_by_label("find a class").fill("o'neil")
+        page.get_by_label("find a class").fill("")
         page.locator(f"{ROOT} .classes td.number a").first.click()
         page.locator(f"{ROOT} .shots .tile img").first.wait_for()
         assert page.evaluate("window.ran") is None and not page.locator("img[src=x]").count()

@@ -49,7 +49,7 @@ def test_more_like_a_gap_is_labelled_as_one_batch_and_the_gap_is_guarded(tmp_pat
         assert f"{row.rate:.0%} [{row.low:.0%}, {row.high:.0%}]" in label
         link = card.get_by_role("link").get_attribute("href")
         where = parse_qs(urlsplit(link).query)["q"][0]
-        assert set(assay.open(bench.path).samples(where=where).index) == set(gaps.gap_members(bench, name))  # fmt: skip
+        assert set(assay.open(bench.path).samples(where=where)["sample"]) == set(gaps.gap_members(bench, name))  # fmt: skip
         card.get_by_role("button", name=re.compile("more in the pool")).click()
         page.locator(".assay-grid:visible .many img").first.wait_for()
         page.get_by_text("How is this known?").click()
