@@ -70,10 +70,10 @@ def test_the_tutorial_and_what_goes_on_from_it_run(tmp_path):
 @pytest.mark.daily
 def test_the_demo_prints_what_the_readme_shows(tmp_path):
     pytest.importorskip("elpv_dataset")
-    assert (
-        missing_lines(DEMO.search(read_page("README.md"))[1], run_assay("assay demo", tmp_path))
-        == []
-    )
+    shown = DEMO.search(read_page("README.md"))[1]
+    if os.environ.get("ASSAY_ENGINE") == "int8":  # whose second story differs from CPU to CPU
+        shown = shown.split("\n2. Many labels")[0]
+    assert missing_lines(shown, run_assay("assay demo", tmp_path)) == []
 
 
 def test_the_tutorial_is_the_loop_in_six_commands():
