@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.statistics import sequential
+from assay.app.server.live_effect import describe_gain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +55,4 @@ def measure_change(
     label = call(rows.label)
     was = call(before[s] for s in ids) == label
     now = call(after[s] for s in ids) == label
-    better, worse, n = int((now & ~was).sum()), int((was & ~now).sum()), int(use.sum())
-    if not n:
-        return dict(n=0, gain=None, better=0, worse=0, measurable=False)
-    gain = sequential.live_gain(better, worse, n)
-    return dict(
-        n=n,
-        gain=[gain.estimate, gain.low, gain.high],
-        better=better,
-        worse=worse,
-        measurable=gain.measurable,
-    )
+    return describe_gain(now, was)

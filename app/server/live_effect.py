@@ -70,21 +70,22 @@ def measure_effect(state: pd.DataFrame, predicted: dict[str, str], baseline: dic
     now = np.array([predicted.get(s, "") for s in ids], object)
     use = keep & np.array([bool(x) for x in label]) & (now != "")
     changed = int(((label != baseline["labels"].astype(object)) & use).sum())
-    n = int(use.sum())
-    if not n:
-        return dict(n=n, gain=None, better=0, worse=0, measurable=False, validation_changed=changed)
     then = baseline["said"].astype(object)
-    right, was = (now == label)[use], (then == label)[use]
-    better, worse = int((right & ~was).sum()), int((was & ~right).sum())
+    found = describe_gain((now == label)[use], (then == label)[use])
+    return found | dict(validation_changed=changed)
+
+
+def describe_gain(right: np.ndarray, was: np.ndarray) -> dict:
+    """Describe a paired difference as measure_effect does.
+
+    right, was (n,): which answers are right now, and were before.
+    """
+    n, better, worse = len(right), int((right & ~was).sum()), int((was & ~right).sum())
+    if not n:
+        return dict(n=0, gain=None, better=0, worse=0, measurable=False)
     gain = sequential.live_gain(better, worse, n)
-    return dict(
-        n=n,
-        gain=[gain.estimate, gain.low, gain.high],
-        better=better,
-        worse=worse,
-        measurable=gain.measurable,
-        validation_changed=changed,
-    )
+    interval = [gain.estimate, gain.low, gain.high]
+    return dict(n=n, gain=interval, better=better, worse=worse, measurable=gain.measurable)
 
 
 def describe_reviews(review: dict) -> dict:

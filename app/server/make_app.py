@@ -194,7 +194,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return JSONResponse(found)
 
     @answer_errors
-    async def called(request: Request) -> Response:
+    async def list_wrong(request: Request) -> Response:
         return JSONResponse(await run_in_threadpool(list_called_wrong, session().bench))
 
     @answer_errors
@@ -245,7 +245,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),
-        Route("/assay/called", called),
+        Route("/assay/called", list_wrong),
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),

@@ -32,8 +32,8 @@ def make_map_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     def view() -> BrowseView:
         return open_view(session())
 
-    def packed(pack: Callable[[BrowseView, str], bytes], name: str) -> Callable:
-        """Answer with what is packed of one word of the query."""
+    def answer_packed(pack: Callable[[BrowseView, str], bytes], name: str) -> Callable:
+        """Answer with what `pack` makes of one word of the query."""
 
         @answer_errors
         async def answer(request: Request) -> Response:
@@ -43,7 +43,7 @@ def make_map_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return answer
 
     @answer_errors
-    async def picked(request: Request) -> Response:
+    async def pick(request: Request) -> Response:
         asked = await read_body(request, LARGEST)
         return JSONResponse(await run_in_threadpool(pick_samples, view(), asked))
 
@@ -56,10 +56,10 @@ def make_map_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return JSONResponse(await run_in_threadpool(describe_drawing, bench))
 
     return [
-        Route("/assay/map/places", packed(map_data.pack_places, "drawn")),
-        Route("/assay/map/colours", packed(map_data.pack_colours, "by")),
+        Route("/assay/map/places", answer_packed(map_data.pack_places, "drawn")),
+        Route("/assay/map/colours", answer_packed(map_data.pack_colours, "by")),
         Route("/assay/map/drawing", drawing, methods=["GET", "POST"]),
-        Route("/assay/picked", picked, methods=["POST"]),
+        Route("/assay/picked", pick, methods=["POST"]),
     ]
 
 

@@ -30,7 +30,7 @@ export class Acts {
       const said = await ask("/assay/classes", { ...asked, who: this.who() });
       this.away(false);
       if (said.batch) this.own.push({ batch: said.batch, words: said.words });
-        this.say(said.words);
+      this.say(said.words);
       await this.changed(focus);
       if (said.effect) this.follow(said.batch);
       return true;
