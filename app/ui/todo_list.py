@@ -17,7 +17,7 @@ WAYS |= dict.fromkeys(COPIES, ("Compare the copies", "duplicates"))
 WAYS |= dict.fromkeys(("class_imbalance", "similar_class_names"), ("Open the classes", "classes"))
 WAYS |= dict.fromkeys(("spurious_correlations", "drift"), ("Open the gaps", "gaps"))
 STYLE = """<style>
-.assay-todo { list-style: none; margin: 0; padding: 0; }
+.assay-todo { list-style: none; margin: 0; padding: 0 !important; }
 .assay-todo li { display: grid; gap: .3rem 1rem; align-items: center;
   grid-template-columns: 4.5rem minmax(9rem, 1fr) minmax(8rem, 15rem) 11.5rem;
   padding: .45rem 0; margin: 0 !important; border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); }

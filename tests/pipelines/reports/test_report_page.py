@@ -24,7 +24,7 @@ from tests.report_page import (
 from tests.report_parts import page, rows
 
 HURTS = change("data", "v2 against v1", -0.02, -0.03, -0.01, p=1e-3, p_holm=1e-3, verdict="hurts")
-NARROW, TABLET, DESK = 390, 820, 1440
+NARROW, TABLET, LAPTOP, DESK = 390, 820, 1200, 1440
 
 
 def tones(html, kind):
@@ -111,7 +111,7 @@ def test_it_fits_every_screen_and_paper_and_all_can_read_it(chrome, tmp_path):
     slices = [region("class", f"{long}{i}", 30, 0.01, 0.02, 1.0, "helps") for i in range(30)]
     data = WHERE | dict(slices=[*WHERE["slices"], *slices, region("class", HOSTILE, 30, 0.01, 0.02, 1.0, "hurts")])  # fmt: skip
     (tmp_path / "report.html").write_text(page(where=deepcopy(data)))
-    for width in (NARROW, TABLET, DESK):
+    for width in (NARROW, TABLET, LAPTOP, DESK):
         seen = chrome.new_page(viewport=dict(width=width, height=850), color_scheme="dark")
         seen.goto((tmp_path / "report.html").as_uri())
         assert seen.evaluate("document.documentElement.scrollWidth") <= width
@@ -121,7 +121,7 @@ def test_it_fits_every_screen_and_paper_and_all_can_read_it(chrome, tmp_path):
         seen.wait_for_timeout(300)
         assert 0 <= contents.bounding_box()["y"] < 100, "the contents stay in sight"
         heading = seen.get_by_role("heading", name="Is it fair?").bounding_box()["y"]
-        assert heading > (contents.bounding_box()["height"] if width < DESK else 0)
+        assert heading > (contents.bounding_box()["height"] if width < LAPTOP else 0)
         assert seen.evaluate("getComputedStyle(document.body).backgroundColor") == (
             "rgb(251, 250, 248)"
         ), "light, whatever the reader's screen is"
