@@ -347,6 +347,7 @@ class Bench(curation.Bench):
         who: str = "",
         opinion: str | None = None,
         where: str = "",
+        mistakes: Iterable[str] = (),
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -357,7 +358,7 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = super().queue(n, random, version, again, who, opinion, where)
+        rows = super().queue(n, random, version, again, who, opinion, where, mistakes)
         return Frame.of(add_cells(rows, upto), self, draw_queue)
 
     def issues(

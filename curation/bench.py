@@ -137,16 +137,23 @@ class Bench(Store):
         who: str = "",
         opinion: str | None = None,
         where: str = "",
+        mistakes: Iterable[str] = (),
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
         random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
         and from what others have reviewed. opinion: only what this second opinion doubts. where: only what this
-        condition finds (see samples), without random ones: see filtered_queue.queue_found. Frame rank, sample,
-        source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
+        condition finds (see samples), without random ones: see filtered_queue.queue_found. mistakes: val samples that
+        the model gets wrong; the train labels that made it so come first: see mistake_queue.queue_mistakes. Frame rank,
+        sample, source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue
 
+        if mistaken := [mistakes] if isinstance(mistakes, str) else list(mistakes):
+            from assay.curation.review.mistake_queue import queue_mistakes
+
+            others = random, version != "HEAD", again, opinion, where.strip()
+            return queue_mistakes(self, mistaken, n, others=any(others))
         if where.strip():
             from assay.curation.filtering.samples import queue_where
 

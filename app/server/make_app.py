@@ -35,6 +35,7 @@ from assay.app.server.frame_routes import make_frame_routes
 from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
+from assay.app.server.mistakes import explain_mistake
 from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
@@ -186,6 +187,11 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
 
     @answer_errors
+    async def mistake(request: Request) -> Response:
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(explain_mistake, session(), sample))
+
+    @answer_errors
     async def votes(request: Request) -> Response:
         from assay.curation.review.reviewers import list_other_votes
 
@@ -249,6 +255,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
+        Route("/assay/mistake/{sample}", mistake),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
         *make_class_routes(session),

@@ -357,3 +357,26 @@ def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, 
         shown(page, status["issues"]["label"])
         assert "who=ann" in page.url and not page.failed
         page.context.close()
+
+
+@pytest.mark.daily
+def test_the_labels_behind_a_mistake_are_pictures_and_a_queue(desk, chrome):
+    bench, server, page = desk
+    val = bench.samples("split = 'val' and suggestion <> label")["sample"][0]
+    rows = bench.queue(40, mistakes=[val])
+    page.context.close()
+    page = browse(server, chrome, f"/browse?who=ann&open={val}")
+    page.get_by_text("Which labels made this mistake?").click()
+    page.get_by_role("link", name=f"Review these {len(rows)}").wait_for()
+    pictures = page.locator(".inspector .why .near button")
+    assert pictures.count() == 8
+    first = rows.iloc[0]
+    assert f"+{first.influence:.2f} {first.given_label}" in pictures.first.inner_text()
+    assert not find_barriers(page)
+    page.get_by_role("link", name=f"Review these {len(rows)}").click()
+    page.locator(".assay-review img").first.wait_for(timeout=60_000)
+    asked = page.evaluate(
+        "document.querySelector('.assay-review .large img, .assay-review img').src"
+    )
+    assert first["sample"] in asked
+    page.context.close()

@@ -112,6 +112,9 @@ class QueueRow(Part):
     score: float | None = says("probability of the given label, out of sample; low is bad")
     reason: str = says("why it is here")
     random: bool = says("whether it was drawn at random")
+    influence: float | None = says(
+        "of --mistake: log-odds that the val labels would gain without it", default=None
+    )
     label: str | None = says("empty, to be filled in in a file", default=None)
     verdict: str | None = says("empty, to be filled in in a file", default=None)
     keep: str | None = says("empty, to be filled in in a file", default=None)
@@ -128,6 +131,7 @@ class MadeOf(Part):
     again: int = says("samples that others have decided (--again)")
     of_class: int = says("samples of one class (--class)", default=0)
     filtered: int = says("other samples that a condition found (--where)", default=0)
+    influential: int = says("of train that made mistakes on val (--mistake)", default=0)
 
 
 class NotQueued(Part):
