@@ -163,7 +163,6 @@ def show_queue(args: argparse.Namespace) -> None:
             args.who,
             args.opinion,
             args.where,
-            args.mistake,
         )
         rows = bench.queue(args.n, *asked, args.mistakes)
     print_notes(args, rows.attrs.get("notes", []))
