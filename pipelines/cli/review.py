@@ -156,14 +156,7 @@ def show_queue(args: argparse.Namespace) -> None:
         rows = queue_class(bench, args.class_).head(args.n)
         rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
     else:
-        asked = (
-            args.random,
-            args.version,
-            args.again,
-            args.who,
-            args.opinion,
-            args.where,
-        )
+        asked = args.random, args.version, args.again, args.who, args.opinion, args.where
         rows = bench.queue(args.n, *asked, args.mistakes)
     print_notes(args, rows.attrs.get("notes", []))
     rows = queue.add_cells(rows, upto)
