@@ -91,9 +91,11 @@ def describe_gain(right: np.ndarray, was: np.ndarray) -> dict:
 def describe_reviews(review: dict) -> dict:
     """Put the share wrong and the errors left in words.
 
-    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews.
+    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews, and `next`, a
+    NextHundred or None.
     """
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
+        next_words=review["next"] and review["next"].describe(),
     )

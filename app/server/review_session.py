@@ -30,6 +30,7 @@ from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
+from assay.curation.review.next_hundred import expect_next
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
@@ -94,7 +95,11 @@ class ReviewSession:
             part = without_locked(state[["split"]])
             doubted = set(scored.found.index[scored.found.flagged]) | set(self.between["sample"])
             predicted = live_effect.predict_val(part, scored.classes, answers)
-            reviewed = progress.summarize_reviews(self.bench, state)
+            reviewed = progress.summarize_reviews(self.bench, state) | dict(
+                next=expect_next(
+                    self.bench, state, scored.found, scored.classes, scored.probs, scored.few
+                )
+            )
             former = names_at(self.bench, seq).former_names(set(state.label))
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted

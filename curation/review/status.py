@@ -15,6 +15,7 @@ from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.review import label_noise, next_step, progress
+from assay.curation.review.next_hundred import expect_next_written
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
@@ -69,6 +70,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         classes_reviewed=[],
         network=None,
         weak_model=None,
+        next_labels=None,
     )
     found = waits = None  # the open issues, or why there are none yet
     try:
@@ -82,6 +84,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             out["network"] = judges.second_opinion_age(bench, state)
             out["weak_model"] = find_weak_model(bench, out)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
+            if pointers.is_head(bench, version) and (coming := expect_next_written(bench, state)):
+                out["next_labels"] = coming._asdict()
     except UserError as e:
         waits = e
     if pointers.is_head(bench, version):

@@ -44,6 +44,7 @@ def show_status(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     with keep_loaded():
         from assay.curation.review.label_noise import describe_noise
+        from assay.curation.review.next_hundred import NextHundred
         from assay.curation.review.progress import describe_random_rate, describe_waiting
 
         out, tell = bench.status(args.version), line_printer(args)
@@ -90,6 +91,8 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
+    if coming := out["next_labels"]:
+        tell(f"expect   {NextHundred(**coming).describe()} in the queue to be wrong")
     if waiting := describe_waiting(review, out["waiting_at_random"]):
         tell(f"note     {waiting}")
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:

@@ -66,6 +66,15 @@ class ReadSource(Part):
     unread: list[Unread] = says("files that were not read, by ending")
 
 
+class NextLabels(Part):
+    """How many of the next labels of the queue are wrong."""
+
+    labels: int = says("labels that come next: 100, or what is left")
+    wrong: float = says("of these wrong, as is to be expected")
+    low: int = says("so few may be found, 95 %")
+    high: int = says("so many may be found, 95 %")
+
+
 class Status(Output):
     """What the bench holds, what is flagged, what comes next."""
 
@@ -95,6 +104,9 @@ class Status(Output):
     network: Network | None = says("the second opinion of scan --effort 2 or 3")
     weak_model: str | None = says(
         "why the flags say little, where the model contradicts over a third"
+    )
+    next_labels: NextLabels | None = says(
+        "how many of the next labels of the queue are wrong, as people's looks say; null before 30 at random"
     )
     advice: Advice | None = says("what to do next; absent for an older version", default=None)
     next: str = says("the command that comes next")
