@@ -477,10 +477,11 @@ class Bench(curation.Bench):
         return plan_state(self, self.state(), exact, mark_samples(self, where)).count()
 
     def keep_best(self, where: str = "", exact: bool = False, who: str = "") -> dict:
-        """Drop all but the best of each group of copies, as one batch.
+        """Drop all but the best sample of each group of copies.
 
-        Nothing of test or guard is dropped. A reviewed, a labelled, the largest copy stays; of equals one of val
-        before train before pool. where, exact: as duplicates.
+        It is one batch. Nothing of test or guard is dropped. A reviewed copy stays, else a labelled
+        one, else the largest; of equals one of val before train before pool. where, exact: as
+        duplicates.
         """
         from assay.curation.filtering.samples import mark_samples
         from assay.curation.issues.keep_best import keep_best
@@ -488,9 +489,10 @@ class Bench(curation.Bench):
         return keep_best(self, who or getpass.getuser(), exact, mark_samples(self, where))
 
     def not_copies(self, samples: Sequence[str], of: Sequence[str] = (), who: str = "") -> dict:
-        """Store that samples are no copies of each other, or none of those in `of`.
+        """Store that samples are not copies of each other.
 
-        It lasts through later scans: see mark_not_copies.
+        of: only that they are no copies of those. It lasts through later scans: see
+        mark_not_copies.
         """
         from assay.curation.issues.not_copies import mark_not_copies
 

@@ -181,7 +181,10 @@ class Bench(Store):
         return find_samples(self.sample_table(), where, sort, limit, search, like, columns)
 
     def sample_table(self) -> SampleTable:
-        """The samples as they are now, in memory: made once, then kept up to date."""
+        """Give the samples as they are now, as a table in memory.
+
+        It is made once, then kept up to date.
+        """
         from assay.curation.filtering.table import SampleTable
 
         if self.table is None:
@@ -234,7 +237,7 @@ class Bench(Store):
         who: str = "",
         samples: Iterable[str] | None = None,
     ) -> dict:
-        """Assign what a condition finds, or `samples`, to a person who reviews it.
+        """Assign what a condition finds, or `samples`, to a reviewer.
 
         It is saved as a view that keeps its samples. Returns {batch, name, to, samples, reviewed, left_out,
         replaced}: see assignments.assign_samples.
@@ -246,9 +249,9 @@ class Bench(Store):
         return assign_samples(self, self.sample_table(), to, asked, by, name, samples)
 
     def assignments(self, to: str | None = None) -> pd.DataFrame:
-        """List what is assigned to people, or to one, and how much of it is reviewed.
+        """List the assignments, with how many of their samples are reviewed.
 
-        Frame name, to, where, samples, reviewed, who, saved.
+        to: only those of this person. Frame name, to, where, samples, reviewed, who, saved.
         """
         from assay.curation.filtering.assignments import list_assignments
 
@@ -448,7 +451,7 @@ class Bench(Store):
     def rename_class(
         self, old: str, new: str, who: str = "", why: str = "", dry: bool = False
     ) -> dict:
-        """Rename a class in every split, or merge it into one of that name.
+        """Rename a class in every split; merge it if the name exists.
 
         One batch, no review. Returns {batch, old, new, merged, samples, splits, had, ...}: see
         class_changes.rename_class.
@@ -498,7 +501,7 @@ class Bench(Store):
         return edit_class(self, name, who or getpass.getuser(), exemplars=exemplars, **about)
 
     def move_class(self, name: str, before: str | None = None, who: str = "") -> dict:
-        """Move a class before another one in the list, or to its end.
+        """Move a class before another in the list, or to its end.
 
         Returns {batch, name, place, of}: see class_order.move_class.
         """
@@ -519,9 +522,10 @@ class Bench(Store):
     def split_class(
         self, name: str, into: Iterable[str], who: str = ""
     ) -> tuple[pd.DataFrame, dict]:
-        """Add classes, and queue the samples of one to decide which they are.
+        """Split a class: add new classes, and queue its samples for review.
 
-        Returns (queue, what happened): see splitting.split_class. Who is not decided keeps its label.
+        Returns (queue, what happened): see splitting.split_class. A sample that is not decided
+        keeps its label.
         """
         from assay.curation.review.splitting import split_class
 
@@ -560,7 +564,7 @@ class Bench(Store):
         return undo_batch(self, batch, who)
 
     def undo_own(self, who: str, redo: bool = False, name: str | None = None) -> dict:
-        """Undo the last act of one person, or redo what they undid last.
+        """Undo the last act of one person, or redo what they undid.
 
         Nobody else's act is taken back. Returns {batch, undone, words, samples, n, restored, left_alone, passed,
         seq, rescored}: see own_acts.undo_own.
@@ -587,9 +591,10 @@ class Bench(Store):
         dry: bool = False,
         until: datetime | None = None,
     ) -> tuple[pd.DataFrame, dict]:
-        """Revert a batch, or decisions `of` a person, `since` or `until` a time.
+        """Revert a batch, or decisions by person or time.
 
-        `dry`: only plan it. Returns (plan, what happened): see changes.revert_batches.
+        The decisions are those `of` a person, `since` or `until` a time. `dry`: only plan it.
+        Returns (plan, what happened): see changes.revert_batches.
         """
         from assay.curation.versioning.changes import revert_batches
 

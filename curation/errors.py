@@ -185,7 +185,10 @@ class FilterError(UserError):
 
 
 def mark_place(text: str, place: tuple[int, int]) -> str:
-    """Show a place of a text: its line, and marks under the characters."""
+    """Show the line of a place in a text, and mark it.
+
+    The marks stand under its characters.
+    """
     start = text.rfind("\n", 0, place[0]) + 1
     line, at = text[start:].split("\n", 1)[0].expandtabs(1), place[0] - start
     cut = max(0, at - 60)

@@ -42,7 +42,7 @@ SIMILARITY = "1: as like as its own images are to each other on average; 0: as l
 
 
 def draw(bench: Bench) -> None:
-    """Draw gaps as cards in one tab, what to label next in another."""
+    """Draw gaps as cards in one tab, labelling suggestions in another."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Gaps")
     if not scan_settings.is_scanned(bench):
@@ -179,7 +179,10 @@ def grid_items(found: pd.DataFrame) -> list[dict]:
 
 
 def label_of(label: object) -> str | None:
-    """Give a label, or None: where some of the pool have one, pandas writes NaN, which is no JSON."""
+    """Give a label, or None where there is none.
+
+    Where only some of the pool have one, pandas writes NaN, which is no JSON.
+    """
     return label if isinstance(label, str) else None
 
 

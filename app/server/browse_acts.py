@@ -1,4 +1,4 @@
-"""One act on many samples: what Browse sends becomes one batch of decisions.
+"""Turn an act on many samples into one batch of decisions.
 
 Test and guard samples are locked, so they are left out and counted.
 """
@@ -78,9 +78,9 @@ def freeze(
 
 
 def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dict:
-    """Store a batch, and read the samples as they are now; then the scores follow.
+    """Store a batch, and read the samples as they are now.
 
-    The page waits for the samples, and nobody for the scores.
+    Then the scores follow. The page waits for the samples, and nobody for the scores.
     """
     out = session.append_decisions([sent], who)
     view.refresh()
@@ -92,7 +92,10 @@ def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dic
 
 
 def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:
-    """Mark the rows (n,) that a decision can be about, and count the others by reason."""
+    """Mark the rows (n,) that a decision can be about.
+
+    The others are counted by reason.
+    """
     locked = rows["split"].isin(LOCKED).to_numpy()
     lacking = np.zeros(len(rows), bool)
     why = ""

@@ -78,7 +78,10 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return open_view(session())
 
     def answering(work: Callable[[Request], Any]) -> Callable:
-        """Do some work in a thread; what is wrong with a condition is marked."""
+        """Make a request's answer of work that runs in a thread.
+
+        Where a condition is wrong, the answer marks the place.
+        """
 
         @answer_errors
         async def answer(request: Request) -> Response:

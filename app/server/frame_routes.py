@@ -1,4 +1,7 @@
-"""The routes of the bar above all pages: events, people, undo, jobs, commit, assignments."""
+"""The routes of the bar above all pages.
+
+They are for events, people, undo, jobs, commits and assignments.
+"""
 
 from __future__ import annotations
 

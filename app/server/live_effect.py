@@ -47,7 +47,7 @@ def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) ->
 
 
 def rename_baseline(baseline: dict, former: dict[str, str]) -> dict:
-    """Call the classes of a session's beginning by the names that they have now."""
+    """Rename the classes of a session's beginning to their present names."""
     if not former:
         return baseline
     called = {

@@ -61,7 +61,10 @@ STREAMLIT_SETTINGS = {
 def make_app(
     path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
 ) -> tuple[st.App, FrameState]:
-    """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
+    """Make the ASGI app of a bench, and its FrameState.
+
+    path: of the bench. The state is what all windows are told.
+    """
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
     from streamlit import config

@@ -137,7 +137,10 @@ class ReviewSession:
         return out
 
     def take_sample(self, session: str, sample: str) -> dict:
-        """Give a browser one train or val sample that it asks for, as a row of the queue."""
+        """Give a browser one train or val sample to review.
+
+        It is the one asked for, as a row of the queue.
+        """
         with self.lock:
             row = find_row(self.shown, sample)
             self.holders[sample] = session, time.monotonic() + HELD_FOR
@@ -186,9 +189,9 @@ class ReviewSession:
         return out
 
     def undo_own(self, who: str, redo: bool, name: str | None) -> dict:
-        """Undo or redo somebody's last act, wherever they made it; the scores follow.
+        """Undo or redo somebody's last act, wherever they made it.
 
-        See own_acts.undo_own.
+        The scores follow. See own_acts.undo_own.
         """
         out = own_acts.undo_own(self.bench, who, redo, name)
         for batch in out["undone"]:

@@ -20,9 +20,9 @@ GROUND = (22, 24, 28)  # as the grid's own ground, so that nothing is seen aroun
 
 
 def make_sprite(thumbnails: Thumbnails, rows: pd.DataFrame) -> tuple[bytes, list[int]]:
-    """Draw the pictures of some rows of a state, each whole in its cell.
+    """Draw pictures of some rows, each whole in its cell.
 
-    Returns the JPEG, and the cells whose image cannot be read.
+    rows: of a state. Returns the JPEG, and the cells whose image cannot be read.
     """
     sheet = Image.new("RGB", (ACROSS * SIDE, -(-max(1, len(rows)) // ACROSS) * SIDE), GROUND)
     unreadable = []
@@ -47,7 +47,7 @@ def make_sprite(thumbnails: Thumbnails, rows: pd.DataFrame) -> tuple[bytes, list
 
 
 def paste_whole(sheet: Image.Image, picture: Image.Image, cell: int) -> None:
-    """Paste a picture into its cell, as large as it fits, never cropped."""
+    """Paste a picture into its cell, as large as fits, uncropped."""
     scale = SIDE / max(picture.size)
     size = tuple(max(1, round(side * scale)) for side in picture.size)
     small = picture.resize(size, Image.Resampling.BILINEAR)

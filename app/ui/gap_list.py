@@ -1,4 +1,4 @@
-"""Draw gaps as cards: pictures, an interval, a sentence, and what to do about each."""
+"""Draw gaps as cards: pictures, an interval, a sentence, an act."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def show_more(most: int) -> None:
 
 
 def draw_card(bench: Bench, card: GapCard, place: int, who: str) -> None:
-    """Draw one card: four pictures, a bar with its interval, a sentence, a button."""
+    """Draw a card: four pictures, an interval bar, a sentence, a button."""
     left, right = st.columns([3, 4], gap="medium", vertical_alignment="center")
     with left:
         st.html(pictures_html(card))
@@ -64,7 +64,10 @@ def draw_card(bench: Bench, card: GapCard, place: int, who: str) -> None:
 
 
 def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
-    """Draw what to do about a gap, with the command under it, and the way to all of it."""
+    """Draw what to do about a gap, with its command.
+
+    A button opens all about the gap.
+    """
     name, given = quote_word(card.name), shlex.quote(str(bench.given))
     one, two = st.columns([3, 2])
     with two:
@@ -100,7 +103,10 @@ def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
 
 
 def quote_word(word: str) -> str:
-    """Quote a word for a shell: in double quotes where it has single ones and nothing is expanded."""
+    """Quote a word for a shell.
+
+    In double quotes where it has single ones and nothing is expanded.
+    """
     plain = "'" in word and not set(word) & set('"$`\\\\!')
     return f'"{word}"' if plain else shlex.quote(word)
 
@@ -115,7 +121,7 @@ def review_samples(bench: Bench, samples: list[str]) -> None:
 
 @st.dialog("Add a pool")
 def draw_pool_form(bench: Bench, who: str) -> None:
-    """Ask for a folder of images without labels, and import it as a pool."""
+    """Ask for a folder of unlabelled images to import as a pool."""
     st.markdown("Images without labels, in which more of what is missing is then looked for.")
     path = st.text_input("Path on this server", placeholder="/data/unlabelled").strip()
     if path:
@@ -135,7 +141,10 @@ def pictures_html(card: GapCard) -> str:
 
 
 def bar_html(card: GapCard) -> str:
-    """Draw the error rate of a gap as a bar with its interval, and a mark for the rest's rate."""
+    """Draw a gap's error rate as a bar with its interval.
+
+    A mark shows the rate of the rest.
+    """
     if card.rate is None:
         return "<p>No val label shows how often the model is wrong here.</p>"
     rest = "" if card.rest is None else f'<u style="left:{100 * card.rest:.1f}%"></u>'

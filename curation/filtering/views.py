@@ -1,4 +1,4 @@
-"""Saved views: a condition, an order, a search and words under a name.
+"""Saved views: a condition, order, search and words under a name.
 
 One may be assigned to a person: see assignments.
 """

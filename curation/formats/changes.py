@@ -25,7 +25,7 @@ HELD_OUT_BY = "scan"  # what a scan holds out of training stays in the source
 
 
 def list_changes(bench: Bench, source: str, version: str | int = "HEAD") -> pd.DataFrame:
-    """List the samples of a source of which a version says something else.
+    """List the samples about which a version and their source differ.
 
     Frame by sample id: key, uri, given_label (the source's own word for it), label (None: none), split (ours; None:
     unchanged) and removed (bool). What a scan held out as leakage is no change; a class that was renamed is one.
@@ -73,7 +73,10 @@ def read_own_labels(
 
 
 def count_held_out(bench: Bench, source: str, version: str | int = "HEAD") -> int:
-    """Count the samples that a scan held out, and that stay in the source."""
+    """Count a source's samples that a scan held out.
+
+    They stay in the source.
+    """
     state = bench.state(version)
     upto = find_position(bench, "HEAD" if is_expression(version) else version)
     last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)

@@ -155,7 +155,10 @@ def sync_file(path: Path) -> None:
 
 
 def finish_plan(source: Path, backup: Path) -> None:
-    """Do what is left of a plan; each step can be done twice."""
+    """Do what is left of a plan.
+
+    Each step can be done twice.
+    """
     plan = json.loads((backup / PLAN).read_text("utf-8"))
     steps = (replace_files, remove_files, put_aside, put_down)
     try:

@@ -1,4 +1,4 @@
-"""What no zip may hold: names that leave it, links, secrets, the same bytes twice."""
+"""Refuse harmful zips: names that lead outside, links, encryption, shared bytes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ M = TypeVar("M", ZipMember, zipfile.ZipInfo)
 
 
 def list_checked(path: Path) -> dict[str, ZipMember]:
-    """List the files of a zip that is read in place; only its directory is read.
+    """List the files of a zip that is read in place.
 
-    UserError names what could do harm.
+    Only its directory is read. UserError names what could do harm.
     """
     with plain_faults(path.name):
         members = read_directory(str(path)).members

@@ -58,10 +58,10 @@ def was_told_apart(bench: Bench) -> bool:
 
 
 def find_pairs_apart(decisions: list[NotCopies], index: pd.Index, node: np.ndarray) -> np.ndarray:
-    """Find the pairs of nodes that people told apart: (k, 2), the lower first.
+    """Find the pairs of nodes (k, 2) that people told apart.
 
-    index, node (n,): the samples, and each one's node of the graph. Equal images share a node, so that nobody tells
-    them apart.
+    The lower node comes first. index, node (n,): the samples, and each one's node of the graph.
+    Equal images share a node, so that nobody tells them apart.
     """
 
     def find(samples: list[str]) -> list[int]:

@@ -56,7 +56,7 @@ class SecondOpinion:
         )
 
     def rename(self, former: dict[str, str]) -> SecondOpinion:
-        """Call classes that were renamed since by the names that they have now.
+        """Give renamed classes the names that they have now.
 
         former: {old name: new name}. Probabilities of classes that were merged are summed.
         """

@@ -97,7 +97,10 @@ where kind = 'edit' and suggested ->> 'random' = 'true'"""
 
 
 def count_waiting(bench: Bench, state: pd.DataFrame) -> int:
-    """Count reviewed samples that were drawn at random and stand behind a gap in that order."""
+    """Count the random reviews that do not count yet.
+
+    A sample that was drawn before them is still to be reviewed.
+    """
     order = sampling.random_order(state)
     reviewed = order[state.reviewed[order].to_numpy(bool)].difference(
         sampling.random_stratum(state)
@@ -106,7 +109,10 @@ def count_waiting(bench: Bench, state: pd.DataFrame) -> int:
 
 
 def describe_waiting(review: dict, waiting: int) -> str:
-    """Say how many random reviews do not count yet, and why; "" where all do."""
+    """Say how many random reviews do not count yet, and why.
+
+    "" where all do.
+    """
     counted = review["sure_at_random"] + review["unsure_at_random"]
     if not waiting:
         return ""

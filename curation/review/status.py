@@ -99,9 +99,9 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
 def list_worst(
     state: pd.DataFrame, found: pd.DataFrame, rows: np.ndarray, most: int = 4
 ) -> dict[str, list[str]]:
-    """List the worst samples of each kind of issue: {kind: ids}; none of test or guard.
+    """List the worst samples of each kind of issue: {kind: ids}.
 
-    found, rows: as listing.open_issues gives them.
+    None is of test or guard. found, rows: as listing.open_issues gives them.
     """
     locked = np.append(state["split"].isin(LOCKED).to_numpy(), True)[rows]
     shown = found.loc[~locked, ["kind", "sample", "score"]]
@@ -122,7 +122,7 @@ def order_counts(bench: Bench, counts: pd.Series, version: str) -> dict[str, int
 
 
 def list_only_in_test(bench: Bench, state: pd.DataFrame, version: str) -> list[str]:
-    """List the classes that no sample outside test has, but for the pool's.
+    """List the classes that samples of test alone have.
 
     No model can learn them; often they are other names for a class that train has.
     """

@@ -33,9 +33,10 @@ DECIDING = ("sample", "label", "verdict", "class")  # in the name of a column: i
 
 
 def list_unread(columns: Iterable[Any], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """List columns that are not `known`: (of one's own, those that a decision may live in).
+    """List the columns that are not `known`, in two groups.
 
-    The second are near misses, such as lable, or hold a word such as label: nobody may think that they were read.
+    Returns (one's own, those that may hold a decision). The second are near misses, such as lable,
+    or hold a word such as label: nobody may think that they were read.
     """
     others = [str(c) for c in columns if c not in known]
     asked = [*DECIDING, *(c for c in DECISIONS if c in known)]

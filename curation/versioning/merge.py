@@ -176,10 +176,11 @@ def take_edits(bench: Bench, con: duckdb.DuckDBPyConnection, other: Bench, count
 
 
 def find_unknown_renames(con: duckdb.DuckDBPyConnection) -> list[SchemaEdit]:
-    """Find our renames that they did not know when they gave a label its old name.
+    """Find our renames of class names that their new labels use.
 
-    Those are read through them, too: they meant the class that had the name. Not where the name is
-    a class again here: then nobody can tell.
+    The other copy did not know these renames when it gave a label the old name. Its label is
+    renamed, too, since it meant the class that had that name. Not where the name is a class again
+    here: then nobody can tell.
     """
     names = offer_names(con)
     told = {e.uid for e in names.edits if "from" in e.value}
@@ -226,7 +227,7 @@ def append_renames(
 
 
 def call_labels(con: duckdb.DuckDBPyConnection, sides: pd.DataFrame) -> pd.DataFrame:
-    """Call the labels that a merge says again as their classes are called now.
+    """Rename labels on both sides of a merge to present class names.
 
     What differed in a name alone is no conflict.
     """

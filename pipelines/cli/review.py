@@ -274,7 +274,10 @@ def apply_edits(args: argparse.Namespace) -> None:
 
 
 def describe_columns(out: dict) -> list[str]:
-    """Describe the columns of a sheet that decide nothing; out: as bench.edit returns it."""
+    """Describe the columns of a sheet that were not read.
+
+    out: as bench.edit returns it.
+    """
     unread = out["unread_columns"]
     if not unread:
         return []

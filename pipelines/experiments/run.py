@@ -174,7 +174,10 @@ def cannot_build(cell: dict, answer: Failure) -> UserError:
 
 
 def describe_matrix(wanted: list[dict]) -> list[dict]:
-    """Describe the cells of a plan, for whoever follows it; none where they are too many."""
+    """Describe the cells of a plan, for whoever follows it.
+
+    [] where they are too many.
+    """
     if len(wanted) > MOST_FOLLOWED:
         return []
     names = [name for name in job_files.CELL if name != "done"]
