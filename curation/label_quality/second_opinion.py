@@ -91,7 +91,7 @@ class AlignedOpinion:
         at = [second.classes.index(c) if c in second.classes else 0 for c in classes]
         _, rows, mine = np.intersect1d(ids, second.ids, return_indices=True)
         probs = second.probs[mine][:, at] * self.known
-        some = probs.sum(1) > 0  # else all it says is of classes that have gone
+        some = probs.sum(1) > 0  # else it names only classes that are gone
         self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
         self.weight = second.weight
 
