@@ -1,4 +1,4 @@
-"""What a version says otherwise than its source."""
+"""What a version says differently from its source."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def append_renames(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say our renames again, so that their labels are read through them."""
+    """Repeat our renames, so that their labels get the new names."""
     import pandas as pd
 
     if not renames:
@@ -260,7 +260,7 @@ def append_sides(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say again what should stand and would not."""
+    """Repeat the edits that should stand after a merge and would not."""
     if not len(sides):
         return
     said, why = [], []
