@@ -152,7 +152,7 @@ class Bench(curation.Bench):
             if not is_path and name in set(self.state().source):
                 e.add_hint(f"there are {name} already: to add them beside those, say name='...'")
             raise
-        # a frame's file is ours: which format it has is no news
+        # Assay wrote a frame's file, so its format is no news
         read = out if held is None else out | dict(format="")
         for line in (describe_import(out), *describe_reading(read)):
             say(line)
@@ -1002,7 +1002,7 @@ def say_in_python(function: F) -> F:
             check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
         except BaseException as e:
-            # here, as wrong arguments never reach it: a bench made for it goes again
+            # here, since `add` never sees wrong arguments: a bench made for it is removed again
             if function.__name__ == "add" and args:
                 args[0].remove_empty(e)
             if not isinstance(e, UserError):

@@ -381,7 +381,7 @@ class Bench(Store):
             [upto],
         )
         rules = {name: json.loads(value) for name, value in found}
-        # one that was undone has its name alone
+        # a rule that was undone has a name and nothing else
         return {name: value for name, value in rules.items() if len(value) > 1}
 
     def rule(self, version: str = "HEAD") -> str:

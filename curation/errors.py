@@ -199,7 +199,8 @@ def mark_place(text: str, place: tuple[int, int]) -> str:
 
 def require_file(path: str | Path, expected: str, hint: str) -> None:
     """Refuse a path where nothing lies."""
-    with suppress(OSError, ValueError):  # what cannot be asked for is refused where it is opened
+    # a path that cannot be looked up is refused when it is opened
+    with suppress(OSError, ValueError):
         if not Path(path).expanduser().exists():
             raise MissingFile(f"expected {expected}, found nothing at {path}", hint, path)
 

@@ -49,7 +49,7 @@ def draw(bench: Bench) -> None:
         return tasks.offer_scan(bench, "a scan shows where the data lack something")
     with right:
         who = ask_reviewer(bench)
-    # first: what ends from here on draws the page anew
+    # first: a task that ends after this line draws the page anew
     busy = tasks.follow_tasks(bench, "gaps", "import", "scan")
     found, late = gaps.load_recent_gaps(bench)
     if late and not busy:
@@ -89,7 +89,7 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
         (f"{row.train:,}", "in train"),
         (f"{row.val:,}", "in val"),
     ]
-    if "class" not in row.facets:  # which class a pool image is nobody knows
+    if "class" not in row.facets:  # nobody knows the class of a pool image
         facts.append((f"{row.pool:,}", "in the pool"))
     st.html(cards_html(facts))
     st.html(f'<p class="assay-evidence">{escape(row.why)}.</p>')

@@ -22,7 +22,7 @@ def draw(bench: Bench) -> None:
 
     A bench without any has the next step's button.
     """
-    # first: what ends from here on draws the page anew
+    # first: a task that ends after this line draws the page anew
     busy = tasks.follow_tasks(bench, "scan")
     if why := describe_lack(bench):
         return draw_next_step(bench, *why, busy)

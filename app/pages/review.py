@@ -171,6 +171,6 @@ def draw_grid_review(bench: Bench, who: str) -> None:
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
-    if some.suggestion.isna().any():  # there is nothing that could be right
+    if some.suggestion.isna().any():  # no suggestion to call right
         actions = actions[1:]
     grid.draw_grid(bench, items, actions, who, "alike")

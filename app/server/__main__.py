@@ -78,7 +78,7 @@ def serve(app: Callable, frame: FrameState, host: str, port: int) -> None:
     leave = server.handle_exit
 
     def end(*signal: Any) -> None:
-        frame.close()  # or the server waited for its streams, which wait for the server
+        frame.close()  # else the server would wait for its streams, and they for the server
         leave(*signal)
 
     server.handle_exit = end  # type: ignore[method-assign]

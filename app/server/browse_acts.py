@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assay.app.server.browse_view import BrowseView
     from assay.app.server.review_session import ReviewSession
 
-PAINTED = 0.3  # seconds in which a page has painted what it did: scores would take its time
+PAINTED = 0.3  # seconds until a page has painted its act: scoring sooner would slow it
 ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag", "guard")
 
 
@@ -118,7 +118,7 @@ def make_rows(samples: pd.DataFrame, decision: dict) -> list[dict]:
             for s, label in zip(samples.index, hints)
         ]
     if decision.get("verdict") == "confirm":
-        # who confirms means the label that was on the screen
+        # a confirmation is of the label that was on the screen
         return [
             plain | dict(sample=s, suggested_label=hint, given_label=seen)
             for s, hint, seen in zip(samples.index, hints, samples.label)

@@ -31,7 +31,7 @@ from assay.app.server.sprites import CELLS, make_sprite
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.likeness import EmbedText, add_words
 
-PICTURE = "picture:"  # before what stands for one that was dropped in
+PICTURE = "picture:"  # before the digest of a picture that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 

@@ -342,5 +342,5 @@ def to_plain(value: Any) -> Any:
 
 
 def words(values: Sequence[str]) -> tuple[str, ...]:
-    """Keep what says anything."""
+    """Keep the texts that are not blank."""
     return tuple(v for v in values if v.strip())

@@ -159,7 +159,7 @@ class ClassActs:
 
     def undo(self, asked: dict, who: str) -> dict[str, Any]:
         batch = text(asked, "batch")
-        if batch in self.session.samples:  # which the queue of Review passes over since
+        if batch in self.session.samples:  # Review's queue passes over its samples
             out = self.session.append_decisions([dict(batch=batch)], who)
             if why := out["refused"].get(batch):
                 raise UserError(why, "History shows what came since")

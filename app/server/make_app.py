@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import streamlit as st
 
 
-# nobody is told that we are here, and what is for developers of pages is not shown
+# no usage statistics, and nothing shown that is for developers of pages
 STREAMLIT_SETTINGS = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
@@ -86,7 +86,7 @@ def make_app(
         threading.Thread(target=warm_up, args=(path,), daemon=True).start()
         yield
         frame.close()
-        keys.delete_own_files()  # here: a signal that ended the server is raised again behind it
+        keys.delete_own_files()  # here: after this the signal that ended the server is raised again
         for session in SESSIONS.values():
             session.close()
 

@@ -158,7 +158,7 @@ def rank_values(codes: np.ndarray, names: list) -> Colours:
     there = np.flatnonzero(count)
     order = sorted(there.tolist(), key=lambda i: (-count[i], str(names[i])))[:MOST]
     rank = np.full(len(names) + 1, OTHER, "<u2")
-    rank[-1] = NONE  # which is where -1 leads
+    rank[-1] = NONE  # code -1 indexes the last
     rank[order] = np.arange(len(order))
     return Colours(rank[codes], [names[i] for i in order])
 

@@ -295,7 +295,7 @@ class ReviewSession:
 
         Its longer side is at most `side`.
         """
-        state = self.state  # bringing it forward takes time, which a picture must not
+        state = self.state  # bringing it up to date takes time, and a picture must come at once
         if state is None:
             state = next(reversed(self.bench.states.values()), None)
         if state is None or sample not in state.index:

@@ -14,7 +14,7 @@ from assay.pipelines.jobs import job_files, tasks
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-SOON = 0.03  # of the work: before that its pace says nothing
+SOON = 0.03  # share of the work before which its pace says nothing
 # what a task does, and the page that starts it, stops it and says why it failed
 WORDS = dict(
     scan="scanning",

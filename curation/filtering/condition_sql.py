@@ -188,7 +188,10 @@ class ConditionWriter:
             self.refuse(given[1], "a short regular expression of few repetitions", pattern)
 
     def _has(self, node: dict, given: list[dict]) -> tuple[str, str]:
-        """has('dark'), of the issues, or has(tags, 'mine')."""
+        """Write has('dark') or has(tags, 'mine') as SQL.
+
+        has('dark') looks among the issues.
+        """
         if len(given) == 1:
             issues = {"class": "COLUMN_REF", "column_names": ["issues"]}
             given = [

@@ -232,7 +232,7 @@ def find_mask_folder(path: Path) -> Sign | None:
         if images:
             stems[os.path.relpath(folder, path)] = {os.path.splitext(n)[0] for n in images}
     for folder, found in stems.items():
-        # a class may be called so too: then its images are called otherwise, or there are others
+        # a class may be named so, too: its images then have other names, or others lie there
         parts = {part.lower() for part in folder.split(os.sep)}
         if not parts & set(MASKS):
             continue

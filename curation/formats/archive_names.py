@@ -92,7 +92,7 @@ def wrapping(names: list[str]) -> str:
             break
         below = [name.removeprefix(f"{prefix}{top}/") for name in names]
         if not any("/" in name or name.lower().endswith(TABLES) for name in below):
-            break  # a class is no wrapping
+            break  # a class folder is no wrapping folder
         prefix = f"{prefix}{top}/"
     return prefix
 

@@ -1,4 +1,4 @@
-"""What a version says otherwise than its source."""
+"""What a version says differently from its source."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_changes(bench: Bench, source: str, version: str | int = "HEAD") -> pd.D
     last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)
     gone = last.kept_by == "import"  # the source does not hold it any more
     removed = ~state.keep & ~gone & (last.kept_by != HELD_OUT_BY)
-    # what another sample is called by now has gone already: rows are numbered anew
+    # a key that another sample has now is gone already: rows were numbered anew
     removed &= ~state.key.isin(state.key[state.keep])
     moved = (last.placed_by != "import") & last.placed_by.notna()
     changes = state[["key", "uri", "given_label", "label"]].assign(

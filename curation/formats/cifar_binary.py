@@ -101,7 +101,7 @@ class CifarBinary:
         kind = options.columns.get("label") or kinds[0]
         names, at = read_names(source, kind), kinds.index(kind)
         numbers = {name: read_labels(file, at) for name, file in files.items()}
-        # where it lies outside of what is written again, it stays as it is
+        # a list of names outside of the source stays as it is
         list_of_names = source.is_dir() and find_names(source, kind)
         fresh: list[str] = []
         plans = {name: BatchPlan() for name in files}

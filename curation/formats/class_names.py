@@ -270,7 +270,7 @@ def match_marks(
     for known in (dict(pairs), dict(swapped)):
         named = marks & set(known)
         if not numbers and all(known[mark].isdecimal() for mark in named):
-            continue  # a name is worth more than a number
+            continue  # a name tells more than a number
         if named and (named == marks or most and len(named) * 2 > len(marks)):
             return tell_apart(known, marks), ""
     for declared in (lines, *([pair[i] for pair in pairs] for i in (1, 0))):

@@ -59,7 +59,7 @@ class FolderList:
         return str(int(folder)) if folder.isdecimal() else None
 
     def folder(self, key: str) -> str | None:
-        """Which class's folder an image would lie in."""
+        """Find the class folder in which an image would lie."""
         return self.classes[self.marks[key].text] if key in self.marks else None
 
 

@@ -100,7 +100,7 @@ def find_class_folder(
     if label is None:
         return folder[:at] if plan.split_at else (*folder[:at], UNLABELLED[0])
     name = name_folder(label, exported)
-    # one that is there has the class's name, whatever system made it
+    # a folder that is there already is named as the class, whatever system made it
     if not exported and any(f[level] == label for f, level in plan.class_at.items()):
         name = label
     if at is None:

@@ -134,7 +134,7 @@ def copy_group(old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], 
 
 
 def write_dataset(old: h5py.Dataset, group: h5py.Group, name: str, values: np.ndarray) -> None:
-    """Write a dataset of other rows as one was written."""
+    """Write other rows as a dataset, stored as the old one was."""
     shape = (len(values), *old.shape[1:])
     kept = {
         k: getattr(old, k) for k in ("compression", "compression_opts", "shuffle", "fletcher32")

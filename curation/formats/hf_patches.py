@@ -164,5 +164,5 @@ def write_changes(
 
 
 def relative_to(path: Path, source: Path) -> str:
-    """A file's path in its source; "" where it is that."""
+    """Find a file's path in its source; "" for the source itself."""
     return "" if path == source else os.path.relpath(path, source)

@@ -196,7 +196,7 @@ def remove_files(source: Path, backup: Path, plan: dict) -> None:
 
 
 def put_aside(source: Path, backup: Path, plan: dict) -> None:
-    """Give moving files a name that no other wants."""
+    """Give moving files temporary names that no other file has."""
     for aside, old, _ in list_moves(source, plan):
         if os.path.lexists(old) and not os.path.lexists(aside):
             os.rename(old, aside)

@@ -260,7 +260,7 @@ def write_places(bench: Bench, places: pd.DataFrame, name: str) -> None:
         con.register("places", places)
         con.execute("update samples set uri = places.uri from places where samples.id = places.id")
         bench.append(con, edits[["sample", "field", "value", "why"]], new_batch("mend"), "assay")
-    bench.states.clear()  # they tell the old places
+    bench.states.clear()  # cached states have the old places
 
 
 def refuse_handed_in(bench: Bench, name: str, path: Path) -> None:

@@ -55,7 +55,10 @@ class TableChanges:
         return self.table.class_list, self.fresh
 
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
-        """Those of one shard, numbered in it."""
+        """Take the changes of one shard, by its own row numbers.
+
+        Returns (cells, removed rows).
+        """
         there = range(shard.start, shard.start + shard.rows)
         cells = {n - shard.start: row for n, row in self.cells.items() if n in there}
         return cells, {n - shard.start for n in self.removed if n in there}

@@ -103,7 +103,7 @@ def discard_upload(bench: Bench, path: object) -> None:
 
 
 def hash_upload(file: BinaryIO, name: str) -> str:
-    """A folder's name for these bytes, called like that."""
+    """Hash the bytes and name of a file into its folder's name."""
     digest = blake2b(name.encode(errors="replace"), digest_size=8)
     file.seek(0)
     while piece := file.read(PIECE):

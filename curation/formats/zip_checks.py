@@ -74,7 +74,10 @@ def refuse_harm(members: Sequence[ZipMember | zipfile.ZipInfo], name: str) -> No
 
 
 def find_harm(info: ZipMember | zipfile.ZipInfo) -> str | None:
-    """What makes a member no plain file of its zip, in words."""
+    """Say why a member is no plain file of its zip.
+
+    None where it is one.
+    """
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     if AWAY.search(name):
         return "leaves the folder that it is unpacked into"

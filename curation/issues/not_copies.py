@@ -48,7 +48,7 @@ class NotCopies(NamedTuple):
 def load_not_copies(bench: Bench, upto: int = END) -> list[NotCopies]:
     """List the decisions that stand at a position of the log."""
     said = [json.loads(value) for (value,) in bench.rows(DECISIONS, [upto])]
-    # one that was undone has its name alone
+    # a decision that was undone has a name and nothing else
     return [NotCopies(r["samples"], r.get("others", [])) for r in said if "samples" in r]
 
 

@@ -67,7 +67,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     reviewed = state[
         state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()
     ]
-    # what was frozen as a regression set since was reviewed all the same
+    # samples that became a regression set later still count as reviewed
     guarded = reviewed.split == "guard"
     wrong = find_wrong(bench, reviewed)
     first, population = sampling.random_stratum(state), len(random_order_rows(state))
@@ -75,7 +75,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     n, hits = len(sure), int(wrong.loc[sure].sum())
     came = errors_left.estimate_wrong(hits, n, population, len(first) - n)
     share = came and came.scale(1 / population)
-    # what people found anywhere is no longer left
+    # errors that people found anywhere are no longer left
     left = came and came.scale(1, -int(wrong[~guarded].sum()))
     return dict(
         reviewed=len(reviewed),

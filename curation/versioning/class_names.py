@@ -185,7 +185,7 @@ def list_standing(rows: Sequence[tuple]) -> list[SchemaEdit]:
             for target in of if isinstance(of, list) else [of]:
                 dead[target, said["name"]] = "undo" in about
         else:
-            # what a merge said again goes and comes with what it says
+            # an edit that a merge repeats is undone and redone with the original
             decision = origin if kind == "merge" else batch
             stack.append(SchemaEdit(seq, uid, decision, said))
     top = {

@@ -208,7 +208,7 @@ def append_renames(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say our renames again, so that their labels are read through them."""
+    """Repeat our renames, so that their labels get the new names."""
     import pandas as pd
 
     if not renames:
@@ -260,7 +260,7 @@ def append_sides(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say again what should stand and would not."""
+    """Repeat the edits that should stand after a merge and would not."""
     if not len(sides):
         return
     said, why = [], []
@@ -283,7 +283,7 @@ def check_test_split(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()[0][0]
     state = states.read_state_at(con, schema.END)
     test = state[state.keep & (state.split == "test")].assign(label=None)
-    frozen = json.loads(rule or "{}")  # one that was undone has its name alone
+    frozen = json.loads(rule or "{}")  # a rule that was undone has only its name
     if "hash" in frozen and len(test) and states.hash_tree(test) != frozen["hash"]:
         raise UserError(
             f"expected the frozen test split ({format_count(frozen['n'], 'sample')}) after the merge, "

@@ -185,7 +185,7 @@ def write_import(
             lost = pd.DataFrame(left_out, columns=["key", "reason"])
             con.register("lost", lost.assign(batch=batch, source=name))
             con.execute("insert into left_out by name select * from lost")
-    bench.states.clear()  # they may tell the old places
+    bench.states.clear()  # cached states may have the old places
 
 
 def find_removed_images(incoming: Incoming, path: str) -> dict[str, str]:
