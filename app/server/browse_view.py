@@ -78,6 +78,7 @@ class BrowseView:
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
         self.stamp, self.rows = "", -1
+        self.largest = 0  # pixels of the longest side of any image
         self.text_embedder: TextEmbedder | None = None  # reads words, where one is configured
         self.classes: tuple[int, list[list[str]]] = (-1, [])  # as of a position of the log
 
@@ -92,7 +93,9 @@ class BrowseView:
                 self.answers.clear()
             if self.rows != self.count():
                 # what positions mean changes only when samples come or go
-                self.stamp = digest_texts(self.table.snapshot.state.index)
+                state = self.table.snapshot.state
+                self.stamp = digest_texts(state.index)
+                self.largest = int(state[["width", "height"]].max().max()) if len(state) else 0
                 self.rows = self.count()
             return self.table
 
@@ -109,6 +112,12 @@ class BrowseView:
         """Read what the first page asks for."""
         self.pack_order(Asked())
         self.describe()
+
+    def read_columns(self) -> None:
+        """Read what filters and facets ask for: of a million samples one part takes a second."""
+        snapshot = self.refresh().snapshot
+        for name in snapshot.columns:
+            snapshot.array(name)
 
     def count(self) -> int:
         """Count the samples of the table."""
@@ -197,7 +206,8 @@ class BrowseView:
         captions = {
             c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
         }
-        return dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
+        told = dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
+        return told | dict(largest=self.largest)
 
     def read_pictured(self, positions: np.ndarray) -> pd.DataFrame:
         """Read the rows of a state whose pictures stand at some positions.
@@ -322,10 +332,9 @@ def encode_column(array: pa.Array, positions: np.ndarray) -> dict[str, list]:
 
     found = array.take(pa.array(positions))
     if pa.types.is_list(found.type):
-        texts = [json.dumps(to_plain(value)) for value in found.to_pylist()]
-        different = list(dict.fromkeys(texts))
-        codes = {text: code for code, text in enumerate(different)}
-        return dict(values=list(map(json.loads, different)), codes=[codes[t] for t in texts])
+        lists = [value if value is None else tuple(value) for value in found.to_pylist()]
+        codes = {value: code for code, value in enumerate(dict.fromkeys(lists))}
+        return dict(values=[to_plain(value) for value in codes], codes=[codes[v] for v in lists])
     encoded = encode(found)
     there, at = np.unique(encoded.indices.fill_null(-1).to_numpy(), return_inverse=True)
     values = encoded.dictionary.take(pa.array(there, mask=there < 0)).to_pylist()

@@ -111,6 +111,7 @@ def warm_up(path: str | Path) -> None:
         session.thumbnails.load_shards()
         open_view(session).prepare()
         sampling.random_order_rows(session.bench.state())
+        open_view(session).read_columns()
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -120,7 +121,9 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     """Answer with a picture, or 404 where there is none."""
     if jpeg is None:
         return Response("no such picture", 404)
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
+    # or Streamlit compresses it once more
+    as_is = {"content-encoding": "identity"}
+    return Response(jpeg, media_type="image/jpeg", headers=as_is | (headers or {}))
 
 
 def read_side(request: Request) -> int:
