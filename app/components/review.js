@@ -26,11 +26,11 @@ export default function (component) {
   const changed = root.who !== component.data.who; // it may be said, or changed, while the page is open
   root.who = component.data.who;
   if (root.desk) { if (changed) root.desk.named(); return root.desk.stop; }
-  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name));
+  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name), () => component.setTriggerValue("unscanned", hex(4)));
   return () => { root.desk.stop(); root.desk = null; };
 }
 
-function review(root, { bench, session, proposal, queue }, tellName) {
+function review(root, { bench, session, proposal, queue }, tellName, offerScan) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = true;
@@ -69,7 +69,11 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       if (!trail[at]) step();
       else drawLater();
       if (!trail[at] && !stopped) setTimeout(more, 2000); // others may hold what is left, or a re-scoring bring more
-    } catch (e) { tell(e); setTimeout(more, 2000); } finally { asking = false; }
+    } catch (e) {
+      tell(e);
+      if (e.unscanned) return offerScan(); // the page has the button
+      setTimeout(more, 2000);
+    } finally { asking = false; }
   }
   async function fetchOne(sample) { // one that somebody asks for, whatever the queue says; null, and words, where it cannot be had
     try {

@@ -57,6 +57,18 @@ def test_browse_of_an_empty_bench_opens_the_import(tmp_path, chrome):
         page.context.close()
 
 
+@pytest.mark.browser
+@pytest.mark.daily
+def test_review_of_one_picture_without_a_label_has_the_button_that_scans(tmp_path, chrome):
+    with workbench(make_one(tmp_path).path) as server:
+        page = server.page(chrome, "/review?who=ann")
+        page.get_by_role("button", name="Scan", exact=True).wait_for(timeout=60_000)
+        assert not page.locator(".assay-review").count() and not page.failed
+        page.get_by_role("button", name="Scan", exact=True).click()
+        page.locator(".assay-frame .jobs:visible", has_text="scan").wait_for(timeout=60_000)
+        page.context.close()
+
+
 @pytest.fixture(scope="module")
 def bench(scanned_once, tmp_path_factory):
     return copied(scanned_once, tmp_path_factory.mktemp("every"))
