@@ -140,7 +140,7 @@ export function models(root, component) {
   async function noticed(state, gone) { // labels and models as they stand now
     if (stopped || document.hidden || !list || root.classList.contains("busy")) return;
     away(gone);
-    if (!gone && state.seq > list.seq) await load(view, { silent: true });
+    if (!gone && (state.seq > list.seq || state.runs !== list.runs)) await load(view, { silent: true });
   }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
