@@ -43,6 +43,7 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
   [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
 [data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], summary):focus-visible {
   outline: 2px solid var(--st-primary-color, #2a78d6); outline-offset: 2px; }
+[data-testid="stMain"]:focus-visible { outline: 2px solid var(--st-primary-color, #2a78d6); outline-offset: -2px; }
 @media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 2rem; }
   .assay-sheet { grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); }
   .assay-cards { grid-template-columns: 1fr 1fr; gap: .6rem; } .assay-cards div { padding: .7rem .8rem; }
