@@ -237,8 +237,9 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
     if (item) {
       img.alt = item.name;
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
-      for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
+      for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "no suggestion"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      $("do-suggested").disabled = !item.suggested_label;
       notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
@@ -257,7 +258,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
     $("stored").classList.toggle("waiting", n > 0);
     root.dataset.waiting = n;
     root.dataset.done = done;
-    $("pace").textContent = describePace({ done, total, drawn }, pace.perMinute());
+    $("pace").textContent = total === null && !done ? "" : describePace({ done, total, drawn }, pace.perMinute());
     if (!n) $("problem").textContent = refused.length ? `not stored: ${refused.at(-1)}` : "";
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }

@@ -98,9 +98,10 @@ def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
     """
     review, issues = status["review"], status["issues"] or {}
     splits = ", ".join(f"{n:,} {split}" for split, n in status["splits"].items())
+    every = status["samples"] + status["dropped"]
     dropped = f"; {status['dropped']:,} dropped" if status["dropped"] else ""
     return [
-        (f"{status['samples'] + status['dropped']:,}", f"samples: {splits}{dropped}"),
+        (f"{every:,}", f"{'sample' if every == 1 else 'samples'}: {splits}{dropped}"),
         (f"{total:,}", "class" if total == 1 else "classes"),
         (f"{issues.get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
         (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
