@@ -29,7 +29,8 @@ STOP = """() => {
   const without = near.map(style);
   e.focus({ preventScroll: true });
   const comparable = before?.isConnected && before.getRootNode() === root;
-  return { what: `${e.tagName} ${e.className || ''} ${e.getAttribute('aria-label') || e.textContent.slice(0, 40)}`, again,
+  const name = e.getAttribute('aria-label') || e.textContent.slice(0, 40);
+  return { what: `${e.tagName} ${e.className || ''} ${name}`, again, under: [r.y, on_top[0]?.outerHTML.slice(0, 90)],
     forward: !comparable || !!(before.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING),
     marked: with_focus.some((s, i) => s !== without[i]),
     seen: on_top.some((x) => e.contains(x) || x.contains(e) || e.parentElement?.contains(x)) }; }"""
@@ -71,7 +72,7 @@ def test_tab_leads_through_a_page_and_reaches_what_a_mouse_reaches(server, chrom
         stops.append(at)
     assert len(stops) > 10 and (at is None or at["what"] == stops[0]["what"]), (at, stops[-3:])
     for wish in ("forward", "marked", "seen"):
-        assert [s["what"] for s in stops if not s[wish]] == [], wish
+        assert [(s["what"], s["under"]) for s in stops if not s[wish]] == [], wish
     assert page.evaluate(MISSED) == []
     page.context.close()
 
