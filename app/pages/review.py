@@ -41,6 +41,9 @@ def draw(bench: Bench) -> None:
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
         return tasks.offer_scan(bench)
+    if st.session_state.get("unscanned"):
+        live.label_scores(bench)  # raises what the page then offers to mend
+        del st.session_state["unscanned"]
     with right:
         who = ask_reviewer(bench)
     ways = ("one by one", "grid review")
@@ -55,6 +58,7 @@ def draw(bench: Bench) -> None:
         key=f"review {queue}".strip(),
         height="content",
         on_named_change=lambda: take_name(f"review {queue}".strip()),
+        on_unscanned_change=lambda: st.session_state.update(unscanned=True),
     )
 
 

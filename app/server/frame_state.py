@@ -44,7 +44,7 @@ class FrameState:
         self.at, self.told, self.stamp, self.log = 0.0, {}, (), {}  # type: ignore[var-annotated]
 
     def read(self) -> dict[str, Any]:
-        """Read all: dict seq, edits, next, today, waits, assigned, jobs, people."""
+        """Read all: dict seq, edits, runs, next, today, waits, assigned, jobs, people."""
         with self.lock:
             if time.monotonic() - self.at > FRESH:
                 review = self.session()
@@ -70,12 +70,14 @@ class FrameState:
         with bench.connect() as con:
             [(seq,)] = con.execute("select coalesce(max(seq), 0) from edits").fetchall()
             [(edits,)] = con.execute(EDITS_SINCE_COMMIT).fetchall()
+            [(runs,)] = con.execute("select count(*) from runs").fetchall()
             names = {name for (name,) in con.execute("select name from commits").fetchall()}
             today = dict(con.execute(TODAY, [to_stored(day)]).fetchall())
         # as of the last re-scoring, which is a moment ago, where there is one
         assigned = list_assignments(bench, state=review.state)
         about = assigned[["name", "to", "samples", "reviewed"]].to_dict("records")
-        self.log = dict(seq=seq, edits=edits, next=next_name(names), today=today, assigned=about)
+        self.log = dict(seq=seq, edits=edits, runs=runs, next=next_name(names))
+        self.log |= dict(today=today, assigned=about)
         self.stamp = stamp
 
     def close(self) -> None:

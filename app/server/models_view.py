@@ -54,11 +54,13 @@ def describe_models(session: ReviewSession, view: BrowseView, asked: Asked) -> d
     """
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
+    [(runs,)] = session.bench.rows("select count(*) from runs")  # first: one that ends now is news
     models = list_models(session.bench)
     return dict(
         models=[describe_model(session, model, val) for model in models],
         n=len(val),
         of=total,
+        runs=runs,
         scanned=is_scanned(session.bench),
         seq=view.refresh().upto,
     )

@@ -133,6 +133,25 @@ def test_overview_says_one_thing_to_do(scanned):
 
 
 @pytest.mark.slow
+def test_overview_counts_samples_and_classes_as_browse_and_classes_do(scanned):
+    from assay.app.server.browse_view import Asked, open_view
+    from assay.app.server.class_view import ClassView
+    from assay.app.server.review_session import ReviewSession
+
+    state = scanned.state()
+    train = state.index[state.split == "train"]
+    scanned.edit(pd.DataFrame(dict(sample=train[:3], keep=False)), "ann")
+    scanned.add_class("a class without a sample", who="ann")
+    session = ReviewSession(scanned)
+    samples = len(open_view(session).choose(Asked()).positions)
+    classes = len(ClassView(session).describe()["classes"])
+    body = sound(opened(scanned, "overview")).get("html")[1].proto.body
+    assert f"<b>{samples:,}</b><small>samples: " in body and "; 3 dropped<" in body
+    assert f"<b>{classes:,}</b><small>classes<" in body
+    assert (samples, classes) == (len(state), state.label.nunique() + 1)
+
+
+@pytest.mark.slow
 def test_overview_shows_pictures_of_what_is_to_do_and_of_every_class_and_none_of_test(scanned):
     state, status = scanned.state(), scanned.status()
     at = sound(opened(scanned, "overview"))
