@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def draw(bench: Bench) -> None:
     """Draw the bench in numbers; an empty one has an import form."""
     st.markdown(f"# {escape_markdown(bench.path.name)}")
-    # first: what ends from here on draws the page anew
+    # first: a task that ends after this line draws the page anew
     busy = tasks.follow_tasks(bench, "import", "scan")
     status = bench.status()
     if not status["samples"]:

@@ -63,7 +63,10 @@ def draw(bench: Bench) -> None:
 
 
 def draw_chosen_queue(bench: Bench) -> str:
-    """Say what the queue is, where somebody chose it; gives its name, "" for the queue of all."""
+    """Say what the chosen queue is, and give its name.
+
+    The name is "" for the queue of all doubted labels.
+    """
     try:
         name = st.query_params.get("queue", "") or remember_filter(bench)
         if not name:
@@ -94,7 +97,10 @@ def read_filter() -> tuple[list[str], str, str, list[str]]:
 
 
 def remember_filter(bench: Bench) -> str:
-    """Make a queue of the filter of the address, once a session; "" where there is none."""
+    """Make a queue of the address's filter, once a session.
+
+    Returns its name, "" where there is no filter.
+    """
     conditions, sort, search, like = asked = read_filter()
     if not (conditions or search or like):
         return ""
@@ -109,7 +115,10 @@ def remember_filter(bench: Bench) -> str:
 
 
 def choose_judge(bench: Bench) -> str | None:
-    """Choose whose doubts are shown: our model's, or those of a second opinion, by name."""
+    """Choose whose doubts are shown: the model's or a second opinion's.
+
+    Returns the opinion's name, None for the model.
+    """
     names = opinions.list_opinions(bench)
     if not names:
         return None
@@ -166,6 +175,6 @@ def draw_grid_review(bench: Bench, who: str) -> None:
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
-    if some.suggestion.isna().any():  # there is nothing that could be right
+    if some.suggestion.isna().any():  # no suggestion to call right
         actions = actions[1:]
     grid.draw_grid(bench, items, actions, who, "alike")

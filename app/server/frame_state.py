@@ -1,4 +1,7 @@
-"""What the bar above all pages shows: jobs, people, what waits, open work."""
+"""What the bar above all pages shows: jobs, people and work.
+
+Work is what waits for a review or a commit, and what is assigned.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ class FrameState:
             return self.told
 
     def refresh_log(self, review: ReviewSession) -> None:
-        """Read what the log says, where it or the day moved on since."""
+        """Read the log again if it or the day has changed."""
         bench, day = review.bench, datetime.now().astimezone().replace(hour=0, minute=0, second=0)
         stamp = (day.date(), review.seq, *read_stamp(review))
         if stamp == self.stamp:
@@ -83,7 +86,10 @@ class FrameState:
 
 
 def read_stamp(review: ReviewSession) -> tuple:
-    """Read what changes whenever the log or the commits do; the bench is not opened."""
+    """Read what changes whenever the log or the commits do.
+
+    The bench is not opened.
+    """
     out: list = [review.bench.read_tail()]
     for name in (review.bench.file, review.bench.file.with_name(f"{review.bench.file.name}.wal")):
         with suppress(OSError):
@@ -93,7 +99,10 @@ def read_stamp(review: ReviewSession) -> tuple:
 
 
 def count_waiting(review: ReviewSession) -> int | None:
-    """Count the doubted labels that wait for a review; None before they are known."""
+    """Count the doubted labels that wait for a review.
+
+    None before they are known.
+    """
     with review.lock:
         return None if review.seq < 0 else len(review.doubted - review.done)
 

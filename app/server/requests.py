@@ -1,4 +1,4 @@
-"""Read what requests ask, and answer what is wrong with them in words."""
+"""Read requests, and answer their errors in words."""
 
 from __future__ import annotations
 

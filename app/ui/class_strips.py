@@ -1,4 +1,4 @@
-"""Draw classes as strips of their pictures, each a link to its samples."""
+"""Draw classes as strips of pictures that link to their samples."""
 
 from __future__ import annotations
 

@@ -63,9 +63,6 @@ def odd(tmp_path_factory):
         "1 class": noise(
             40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10
         ),
-        "500 classes": noise(
-            1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250
-        ),
         "hostile": noise(
             60,
             ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"],
@@ -90,12 +87,28 @@ def odd(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A bench of 500 classes; fewer images than those of which UMAP draws a map beside us."""
+    names, splits = [f"class {i}" for i in range(500)], ["train", "train", "val", "test"] * 249
+    bench = bench_of(noise(996, names, split=splits), tmp_path_factory.mktemp("many"))
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
+    draw_map.draw_map(bench, quiet)
+    return bench
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_on_every_bench(odd, page):
     for name, bench in odd.items():
         at = opened(bench, page, who="ann")
         assert not at.exception, (name, [e.value for e in at.exception])
+
+
+@pytest.mark.daily
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_500_classes(many, page):
+    sound(opened(many, page, who="ann"))
 
 
 @pytest.mark.slow

@@ -127,6 +127,7 @@ def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, reques
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_a_picture_is_zoomed_lit_compared_and_the_next_one_is_whole(bench, server, page):
     box = page.locator(".assay-review .picture")
     frame = box.bounding_box()
@@ -225,6 +226,7 @@ def test_shift_selects_a_range_of_a_grid_by_mouse_and_by_keys(server, chrome):
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_an_act_on_a_grid_is_undone_and_done_again(bench, server, chrome):
     page = server.page(chrome, "/review?who=gridder")
     page.get_by_text("grid review").click()

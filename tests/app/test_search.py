@@ -57,10 +57,10 @@ def browse(server, chrome, address="/browse?who=ann", **options):
 
 def first_truths(page, bench, n=12):
     """What the first pictures of the grid really are."""
-    names = page.locator(".tile").evaluate_all("all => all.map(t => t.querySelector('img').src)")
+    names = page.locator(".tile").evaluate_all("all => all.map(t => t.dataset.sample)")
     state = bench.state()
     truth = digits().set_index("id").truth
-    return [truth[state.key[src.split("/image/")[1].split("?")[0]]] for src in names[:n]]
+    return [truth[state.key[name]] for name in names[:n]]
 
 
 @pytest.mark.daily

@@ -18,6 +18,7 @@ import { SharedSelection } from "./shared_selection.js";
 import { ask, askBytes, describeAway, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
 const ZOOM = 1.5; // what one key makes the pictures larger
+const LATE = 500; // ms after which facets are counted though not all pictures are there
 const MOST_LIKE = 20; // selected samples whose likes are looked for at once
 
 export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
@@ -32,7 +33,7 @@ export function start(component, selector, Middle) { // as Streamlit starts it: 
 // Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
 // takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
 export function browse(root, component, Middle) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false, uncounted = false;
   const home = location.pathname;
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const drawSelection = () => { acts.draw(); middle.draw(); }, selection = new Selection(() => { drawSelection(); shared.publish(); });
@@ -54,6 +55,13 @@ export function browse(root, component, Middle) {
     root.dataset.painted = Math.round(performance.now());
     performance.measure(acting ? "assay:act" : "assay:painted", { start: acting ?? since, end: performance.now() });
     acting = null;
+    countFacets();
+  }
+  function countFacets() { // after the pictures: both at once would keep each other waiting
+    if (!uncounted || stopped) return;
+    uncounted = false;
+    const start = since;
+    facets.refresh().then(() => performance.measure("assay:counted", { start, end: performance.now() }));
   }
 
   // ---- the set
@@ -85,7 +93,8 @@ export function browse(root, component, Middle) {
       delete root.dataset.painted;
       middle.show(now, { keep });
       draw();
-      facets.refresh();
+      uncounted = true;
+      setTimeout(countFacets, now.total ? LATE : 0);
       if (header.notes?.length) filter.note(header.notes);
     } catch (e) {
       if (mine !== asked || stopped) return;
