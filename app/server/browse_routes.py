@@ -33,7 +33,9 @@ from assay.curation.filtering.likeness import EmbedText, add_words
 
 PICTURE = "picture:"  # before the digest of a picture that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
-AS_IS = {"content-encoding": "identity"}  # Streamlit compresses what does not say so: 5 ms of a JPEG
+AS_IS = {
+    "content-encoding": "identity"
+}  # Streamlit compresses what does not say so: 5 ms of a JPEG
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
