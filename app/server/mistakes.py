@@ -1,4 +1,4 @@
-"""Which train labels made one mistake of the model, as the inspector shows them."""
+"""The train labels behind one mistake, as the inspector shows them."""
 
 from __future__ import annotations
 

@@ -63,7 +63,10 @@ async def read_body(request: Request, longest: int = LONGEST) -> dict:
 
 
 def answer_errors(work: Answer) -> Answer:
-    """Answer a UserError as JSON with status 400; `unscanned`: a scan mends it."""
+    """Answer a UserError as JSON with status 400.
+
+    `unscanned` says that a scan mends it.
+    """
 
     async def answer(request: Request) -> Response:
         try:

@@ -1,4 +1,4 @@
-"""Expect how many of the labels that come next in the queue are wrong."""
+"""Expect how many of the next labels in the queue are wrong."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def expect_next(
     probs: np.ndarray,
     few: np.ndarray,
 ) -> NextHundred | None:
-    """Expect how many of the next 100 labels of the queue are wrong; None where nobody can say.
+    """Expect how many of the next 100 labels are wrong.
 
-    From what people said of the labels that they looked at, by how these score now: see wrong_rate. found: the scores
-    of a state's labels, as score_labels; classes (k,), probs (m, k) of the state's rows without test and guard, out of
-    sample, few (k,): what they were made of. Nothing is said before 30 looks at random. Labels that somebody was
-    unsure of count as right at the lower end, and as wrong at the upper one.
+    None where nobody can say. From what people said of the labels that they looked at, by how these score now: see
+    wrong_rate. found: the scores of a state's labels, as score_labels; classes (k,), probs (m, k) of the state's rows
+    without test and guard, out of sample, few (k,): what they were made of. Nothing is said before 30 looks at random.
+    Labels that somebody was unsure of count as right at the lower end, and as wrong at the upper one.
     """
     head = found.score[~found.reviewed.to_numpy(bool)].nsmallest(MANY).to_numpy("f8")
     first = random_stratum(state)
@@ -74,7 +74,7 @@ def expect_next(
 
 
 def expect_next_written(bench: Bench, state: pd.DataFrame) -> NextHundred | None:
-    """Do so by the scores that are written down; None where there are none."""
+    """Do so by the scores on disk; None where there are none."""
     kept = LabelScores.load(bench)
     ids = np.asarray(state.index[~state["split"].isin(LOCKED)], "S32")
     if kept is None or not np.array_equal(kept.ids, ids):

@@ -1,4 +1,4 @@
-"""Predict how many labels are wrong by their scores, from those that people looked at.
+"""Predict from people's looks how many other labels are wrong.
 
 P(wrong) is a logistic function of the log-odds of a label's score, with a weak normal prior on its slope. What is
 unknown of the two weights (Laplace's approximation) and the chance of each label make the interval: one for labels
@@ -23,7 +23,10 @@ class WrongRate:
     covariance: np.ndarray  # (2, 2) of what is unknown of them
 
     def count_wrong(self, scores: np.ndarray, level: float = 0.95) -> tuple[float, int, int]:
-        """Expect how many labels of scores (m,) are wrong: (mean, low, high) for the number itself."""
+        """Expect how many labels of scores (m,) are wrong.
+
+        Returns (mean, low, high): an interval for the number itself.
+        """
         rng = np.random.default_rng(0)  # the same scores, the same answer
         spread = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(2))
         drawn = self.weights + rng.normal(size=(DRAWS, 2)) @ spread.T
@@ -35,9 +38,9 @@ class WrongRate:
 
 
 def fit_wrong_rate(scores: np.ndarray, wrong: np.ndarray) -> WrongRate:
-    """Fit the rate to looks: scores (n,) of the labels as given, and whether each was wrong (n,).
+    """Fit the rate to looks.
 
-    By Newton's method; the loss is convex.
+    scores (n,) of the labels as given; wrong (n,): whether each was. By Newton's method; the loss is convex.
     """
     A, b = design(scores), np.zeros(2)
     wrong = np.asarray(wrong, float)
