@@ -31,9 +31,11 @@ from assay.app.server.sprites import SIDES, count_cells, make_sprite
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.likeness import EmbedText, add_words
 
-PICTURE = "picture:"  # before what stands for one that was dropped in
+PICTURE = "picture:"  # before the digest of a picture that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
-AS_IS = {"content-encoding": "identity"}  # Streamlit compresses what does not say so: 5 ms of a JPEG
+AS_IS = {
+    "content-encoding": "identity"
+}  # Streamlit compresses what does not say so: 5 ms of a JPEG
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -79,7 +81,10 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return open_view(session())
 
     def answering(work: Callable[[Request], Any]) -> Callable:
-        """Do some work in a thread; what is wrong with a condition is marked."""
+        """Make a request's answer of work that runs in a thread.
+
+        Where a condition is wrong, the answer marks the place.
+        """
 
         @answer_errors
         async def answer(request: Request) -> Response:

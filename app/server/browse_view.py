@@ -114,7 +114,7 @@ class BrowseView:
         self.describe()
 
     def read_columns(self) -> None:
-        """Read what filters and facets ask for: of a million samples one part takes a second."""
+        """Read all columns: of a million samples each takes a second."""
         snapshot = self.refresh().snapshot
         for name in snapshot.columns:
             snapshot.array(name)
@@ -170,7 +170,7 @@ class BrowseView:
     # ---- what is drawn of an order
 
     def pack_order(self, asked: Asked, after: int = 0, as_bits: bool = False) -> bytes:
-        """Pack an order: the length of a header, the header (JSON), and positions.
+        """Pack an order: a header's length, the header (JSON), and positions.
 
         Positions are int32, at most PAGE of them, from `after` on. as_bits: in the table's order they
         are a bit for each of its rows (`bits` in the header). The captions of the first come along.
@@ -199,7 +199,7 @@ class BrowseView:
         return np.array([len(told)], "<u4").tobytes() + told + part.tobytes()
 
     def read_tiles(self, digest: str, page: int) -> dict[str, Any]:
-        """Read what stands under the pictures of a page of an order, by columns."""
+        """Read the captions of a page of an order, by columns."""
         order = self.find_order(digest)
         part = order.positions[page * TILES : (page + 1) * TILES]
         snapshot = self.refresh().snapshot
@@ -218,7 +218,10 @@ class BrowseView:
         return self.table.snapshot.state.iloc[positions]
 
     def read_row(self, sample: str) -> dict[str, Any]:
-        """Read what the scan says of one sample: {} where there is none."""
+        """Read what the scan says of one sample.
+
+        {} where there is no such sample.
+        """
         table = self.refresh()
         at = table.snapshot.state.index.get_indexer([sample])
         if at[0] < 0:
@@ -297,7 +300,10 @@ OPENING = threading.Lock()
 
 
 def digest_texts(texts: pd.Index) -> str:
-    """Digest texts as Arrow lays them out: a million one by one take a second."""
+    """Digest texts as Arrow lays them out.
+
+    To digest a million one by one takes a second.
+    """
     import pyarrow as pa
 
     column = pa.array(texts, pa.large_string())
@@ -318,7 +324,10 @@ def to_positions(given: Any, count: int) -> np.ndarray:
 
 
 def encode_column(array: pa.Array, positions: np.ndarray) -> dict[str, list]:
-    """Encode a column at some positions as its different values and a code for each."""
+    """Encode a column at some positions as values and codes.
+
+    Each different value comes once, and each position has its code.
+    """
     import pyarrow as pa
 
     found = array.take(pa.array(positions))
@@ -342,5 +351,5 @@ def to_plain(value: Any) -> Any:
 
 
 def words(values: Sequence[str]) -> tuple[str, ...]:
-    """Keep what says anything."""
+    """Keep the texts that are not blank."""
     return tuple(v for v in values if v.strip())

@@ -27,9 +27,9 @@ def count_cells(side: int) -> int:
 def make_sprite(
     thumbnails: Thumbnails, rows: pd.DataFrame, side: int = 64
 ) -> tuple[bytes, list[int]]:
-    """Draw the pictures of some rows of a state, each whole in its cell.
+    """Draw pictures of some rows, each whole in its cell.
 
-    side: pixels of a cell; of one with stored pixels no file is read. Returns the JPEG, and the
+    rows: of a state. side: pixels of a cell; of one with stored pixels no file is read. Returns the JPEG, and the
     cells whose image cannot be read.
     """
     across = WIDTH // side
@@ -60,7 +60,7 @@ def make_sprite(
 def paste_whole(
     sheet: Image.Image, picture: Image.Image, place: tuple[int, int], side: int
 ) -> None:
-    """Paste a picture into its cell, as large as it fits, never cropped."""
+    """Paste a picture into its cell, as large as fits, uncropped."""
     scale = side / max(picture.size)
     width, height = (max(1, round(length * scale)) for length in picture.size)
     if (width, height) != picture.size:

@@ -15,7 +15,7 @@ class Remembered:
         self.kept: dict[Hashable, Any] = {}
 
     def recall(self, asked: Hashable, work: Callable[[], Any]) -> Any:
-        """Give the answer to what was asked before; do the work where it was not.
+        """Give an answer that is remembered, or work it out.
 
         Two that ask at once may both work: nobody waits for another's answer.
         """

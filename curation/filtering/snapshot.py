@@ -54,14 +54,15 @@ MOST_READ, MOST_FOUND = 64, 4  # conditions, and what they left: 8 MB each of a 
 
 
 def read_stamps(bench: Bench) -> tuple:
-    """Tell which writing of each file of arrays is there."""
+    """Stamp each file of arrays, so that a new writing shows."""
     return tuple(file_stamp(bench.arrays / name) for name in FILES)
 
 
 def read_end(bench: Bench) -> tuple:
-    """Tell one end of the log from another without opening the bench.
+    """Stamp the end of the log, without opening the bench.
 
-    Begins with None where that cannot be told."""
+    Begins with None where that cannot be told.
+    """
     files = (bench.file, Path(f"{bench.file}.wal"))
     return bench.read_tail(), *map(file_stamp, files)
 
@@ -158,7 +159,7 @@ class Snapshot:
         return self.columns[name]
 
     def array(self, name: str) -> pa.Array:
-        """Read a column; test and guard say what they may."""
+        """Read a column, without what test and guard samples must hide."""
         import pyarrow as pa
 
         if name == "locked":

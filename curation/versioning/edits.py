@@ -125,9 +125,10 @@ KNOWN = ("sample", *DECISIONS, *CONTEXT, *QUEUE)  # columns of a frame of decisi
 
 
 def check_columns(decisions: pd.DataFrame) -> None:
-    """Refuse a frame without decisions, or with a column that may hold unread ones.
+    """Refuse a frame without decisions, or with a misnamed column.
 
-    Other columns are one's own, such as notes.
+    Such a column may hold decisions that nobody would read. Other columns are one's own, such as
+    notes.
     """
     own, odd = list_unread(decisions.columns, KNOWN)
     decides = set(DECISIONS) & set(decisions.columns)
@@ -253,7 +254,7 @@ class EditValues:
         return self.values[column][self.codes[column][seqs]]
 
     def read_labels(self, seqs: np.ndarray, names: ClassNames) -> np.ndarray:
-        """Read the labels that the edits `seqs` say, as their classes are called.
+        """Read the labels of the edits `seqs`, by present class names.
 
         As objects; None where seq is 0."""
         return names.find_many(self.read("value", seqs), seqs, self.codes["value"][seqs])

@@ -15,7 +15,7 @@ import { OutsidePictures } from "./outside.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
 import { SharedSelection } from "./shared_selection.js";
-import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
+import { ask, askBytes, describeAway, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
 const ZOOM = 1.5; // what one key makes the pictures larger
 const LATE = 500; // ms after which facets are counted though not all pictures are there
@@ -44,7 +44,7 @@ export function browse(root, component, Middle) {
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
-  const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
+  const empty = make("div", { class: "empty coming" }, make("p", { role: "status", text: "Fetching the samples …" })), names = make("div", { class: "names", hidden: true });
   const frame = make("div", { class: "middle" }, middle.root, empty);
   const outside = new OutsidePictures({ root, middle: frame, found: (name) => alike([name]), say: (words) => acts.say(words) });
   root.replaceChildren(filter.root, facets.root, frame, inspector.root, make("div", { class: "foot" }, offline, names, acts.root), outside.input);
@@ -122,6 +122,7 @@ export function browse(root, component, Middle) {
     acts.draw();
     const none = !now.total;
     empty.hidden = !none;
+    empty.classList.remove("coming");
     if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [], words: "" }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
     root.dataset.total = now.total;
     root.dataset.seq = now.seq;
@@ -151,9 +152,9 @@ export function browse(root, component, Middle) {
     if (!classes.every((c) => colours.has(c)) || said.samples) describe();
     if (inspector.id) inspector.show(inspector.id, true);
   }
-  function away(yes) {
+  function away(yes, e) {
     offline.hidden = !yes;
-    offline.textContent = yes ? "The server cannot be reached; trying again. What you selected and filtered stays." : "";
+    offline.textContent = yes ? `${describeAway(e)} What you selected and filtered stays.` : "";
   }
   async function noticed(state, gone) { // somebody else changed the bench, or the server is away
     if (stopped || looking || document.hidden || acts.sending || !now) return;
