@@ -36,8 +36,8 @@ class Influences(NamedTuple):
 def influence(probe: Probe, X: np.ndarray | Rows, Z: np.ndarray, margins: np.ndarray) -> np.ndarray:
     """Compute what the absence of each fitted row adds to margins.
 
-    Returns (n,), by rows of X. X (n, d): the probe's rows. Z (m, d): the rows asked about, none of them fitted. margins (m, k): the weight of each
-    class's score in the sum. Rows that are not fitted have 0.
+    Returns (n,), by rows of X (n, d), the probe's. Z (m, d): the rows asked about, none of them fitted. margins
+    (m, k): the weight of each class's score in the sum. Rows that are not fitted have 0.
     """
     toward = probe.inverse @ (probe.standardize(Z).T @ margins)  # (d + 1, k)
     residual = one_hot(probe.y, probe.k) - probe.score_in_sample(X)
@@ -49,9 +49,9 @@ def influence(probe: Probe, X: np.ndarray | Rows, Z: np.ndarray, margins: np.nda
 def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = None) -> Influences:
     """Find the train labels that made the probe's mistakes.
 
-    samples: ids of labelled val samples; what several mistakes owe to a train sample is added up. live: scores at hand. A positive value is
-    the log-odds that the given labels would gain over what the model says, were that sample not there. UserError
-    where the model makes no mistake, and where only a scan can tell.
+    samples: ids of labelled val samples; what several mistakes owe to a train sample is added up. live: scores at
+    hand. A positive value is the log-odds that the given labels would gain over what the model says, were that
+    sample not there. UserError where the model makes no mistake, and where only a scan can tell.
     """
     import pandas as pd
 

@@ -45,10 +45,10 @@ def expect_next(
 ) -> NextHundred | None:
     """Expect how many of the next 100 labels are wrong.
 
-    None where nobody can say. From what people said of the labels that they looked at, by how these score now: see wrong_rate. found: the scores
-    of a state's labels, as score_labels; classes (k,), probs (m, k) of the state's rows without test and guard, out of
-    sample, few (k,): what they were made of. Nothing is said before 30 looks at random. Labels that somebody was
-    unsure of count as right at the lower end, and as wrong at the upper one.
+    None where nobody can say. From what people said of the labels that they looked at, by how these score now: see
+    wrong_rate. found: the scores of a state's labels, as score_labels; classes (k,), probs (m, k) of the state's rows
+    without test and guard, out of sample, few (k,): what they were made of. Nothing is said before 30 looks at random.
+    Labels that somebody was unsure of count as right at the lower end, and as wrong at the upper one.
     """
     head = found.score[~found.reviewed.to_numpy(bool)].nsmallest(MANY).to_numpy("f8")
     first = random_stratum(state)
