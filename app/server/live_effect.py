@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from assay.curation.review.next_hundred import NextHundred
+
 
 def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -> dict[str, str]:
     """Predict each validation sample: {sample: class}.
@@ -88,14 +90,14 @@ def describe_gain(right: np.ndarray, was: np.ndarray) -> dict:
     return dict(n=n, gain=interval, better=better, worse=worse, measurable=gain.measurable)
 
 
-def describe_reviews(review: dict) -> dict:
+def describe_reviews(review: dict, coming: NextHundred | None) -> dict:
     """Put the share wrong and the errors left in words.
 
-    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews, and `next`, a
-    NextHundred or None.
+    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews. coming: what the
+    next labels of the queue hold.
     """
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
-        next_words=review["next"] and review["next"].describe(),
+        next_words=coming and coming.describe(),
     )

@@ -95,15 +95,14 @@ class ReviewSession:
             part = without_locked(state[["split"]])
             doubted = set(scored.found.index[scored.found.flagged]) | set(self.between["sample"])
             predicted = live_effect.predict_val(part, scored.classes, answers)
-            reviewed = progress.summarize_reviews(self.bench, state) | dict(
-                next=expect_next(
-                    self.bench, state, scored.found, scored.classes, scored.probs, scored.few
-                )
+            reviewed = progress.summarize_reviews(self.bench, state)
+            coming = expect_next(
+                self.bench, state, scored.found, scored.classes, scored.probs, scored.few
             )
             former = names_at(self.bench, seq).former_names(set(state.label))
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
-                self.rows, self.reviewed = rows.to_dict("records"), reviewed
+                self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
                 self.doubted = doubted
                 self.shown = QueueEvidence(
                     self.bench, state, self.rows, scored, part.index, graph, node, evidence
@@ -275,7 +274,7 @@ class ReviewSession:
                 self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
             )
             now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
-            return now | effect | live_effect.describe_reviews(self.reviewed)
+            return now | effect | live_effect.describe_reviews(self.reviewed, self.coming)
 
     def session_baseline(self, session: str) -> dict:
         """Read what the model predicted when a browser's session began.

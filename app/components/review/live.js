@@ -33,7 +33,7 @@ function explainErrors(said, drawn) {
   const left = said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at "
     + "every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest."
     : "Below 30 such reviews no rate is shown.";
-  const then = said.next ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
+  const then = said.next_words ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
     + "oftener it was wrong. The range is for the number itself (95 %)." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
     + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}`;
