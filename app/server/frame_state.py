@@ -104,7 +104,7 @@ def count_waiting(review: ReviewSession) -> int | None:
     None before they are known.
     """
     with review.lock:
-        return None if review.seq < 0 else len(review.doubted - review.done)
+        return None if review.seq < 0 else review.count_doubted()
 
 
 def read_calmly(state: FrameState) -> dict[str, Any]:

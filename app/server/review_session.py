@@ -93,17 +93,19 @@ class ReviewSession:
             evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
             answers = np.where(scored.few, 0, scored.probs)
             part = without_locked(state[["split"]])
-            doubted = set(scored.found.index[scored.found.flagged]) | set(self.between["sample"])
+            contested, found = set(self.between["sample"]), scored.found
+            doubted = found.flagged | found.index.isin(contested)
+            unscored = {s for s in contested if s not in found.index}
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
             coming = expect_next(
                 self.bench, state, scored.found, scored.classes, scored.probs, scored.few
             )
-            former = names_at(self.bench, seq).former_names(set(state.label))
+            former = names_at(self.bench, seq).former_names(state.label.dropna().unique())
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
-                self.doubted = doubted
+                self.doubted, self.unscored = doubted, unscored
                 self.shown = QueueEvidence(
                     self.bench, state, self.rows, scored, part.index, graph, node, evidence
                 )
@@ -268,13 +270,18 @@ class ReviewSession:
                 self.woken.wait(0.5)
         with self.lock:
             left = sum(row["sample"] not in self.done for row in self.rows)
-            doubted = len(self.doubted - self.done)
+            doubted = self.count_doubted()
             baseline = self.session_baseline(session)
             effect = live_effect.measure_effect(
                 self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
             )
             now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
             return now | effect | live_effect.describe_reviews(self.reviewed, self.coming)
+
+    def count_doubted(self) -> int:
+        """Count the doubted labels that nobody has decided about."""
+        decided = sum(bool(self.doubted.get(sample)) for sample in self.done)
+        return int(self.doubted.sum()) - decided + len(self.unscored - self.done)
 
     def session_baseline(self, session: str) -> dict:
         """Read what the model predicted when a browser's session began.

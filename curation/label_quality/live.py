@@ -94,7 +94,9 @@ class LiveProbe:
         never seen, or it knows one that was renamed.
         """
         names = version_names.names_at(self.bench, upto)
-        if names.renames and set(self.classes) & set(names.former_names(set(state.label))):
+        if names.renames and set(self.classes) & set(
+            names.former_names(state.label.dropna().unique())
+        ):
             return None
         part = without_locked(state[["label", "keep", "split", "reviewed"]])
         indices = class_indices(part.label, self.classes)

@@ -254,8 +254,8 @@ class Probe:
     def count_groups(self) -> None:
         """Count in how many groups each class stands: `sizes` (k,)."""
         fitted = self.y >= 0
-        pairs = np.unique(np.stack([self.groups[fitted], self.y[fitted]]), axis=1)
-        self.sizes = np.bincount(pairs[1], minlength=self.k)
+        pairs = np.unique(self.groups[fitted].astype("i8") * self.k + self.y[fitted])
+        self.sizes = np.bincount(pairs % self.k, minlength=self.k)
 
 
 def choose_lambda(

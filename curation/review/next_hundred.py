@@ -79,7 +79,7 @@ def expect_next_written(bench: Bench, state: pd.DataFrame) -> NextHundred | None
     ids = np.asarray(state.index[~state["split"].isin(LOCKED)], "S32")
     if kept is None or not np.array_equal(kept.ids, ids):
         return None
-    former = names_at(bench).former_names(set(state.label))
+    former = names_at(bench).former_names(state.label.dropna().unique())
     classes = [former.get(name, name) for name in kept.classes]
     return expect_next(
         bench, state, kept.scores.to_frame(state), classes, kept.pred_probs, kept.few

@@ -135,7 +135,7 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     if kept is None or not len(sure):
         return []
-    former = names_at(bench).former_names(set(state.label))
+    former = names_at(bench).former_names(state.label.dropna().unique())
     classes = np.array([former.get(name, name) for name in kept.classes], object)
     at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)

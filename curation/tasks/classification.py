@@ -55,7 +55,7 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
     suggestion (the likeliest class), confidence (its probability), flagged (another class is likelier).
     """
     import pandas as pd
-    from cleanlab.filter import find_label_issues
+    from cleanlab.filter import find_predicted_neq_given
     from cleanlab.rank import get_label_quality_scores
 
     out = pd.DataFrame(index=range(len(y)))
@@ -69,11 +69,7 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
     )
     out["suggestion"] = np.array(classes, dtype=object)[best]
     out["confidence"] = probs[np.arange(len(y)), best]
-    out["flagged"] = (
-        False
-        if alone
-        else find_label_issues(narrow, probs[:, seen], filter_by="predicted_neq_given", n_jobs=1)
-    )
+    out["flagged"] = False if alone else find_predicted_neq_given(narrow, probs[:, seen])
     return out
 
 
