@@ -362,6 +362,22 @@ def test_a_number_of_overview_leads_to_the_samples_that_it_counts(bench, server,
 
 
 @pytest.mark.daily
+def test_a_value_that_is_pressed_is_not_taken_away_by_an_answer(desk):
+    """The counts come anew between press and release: the click counts all the same, and then they are drawn."""
+    bench, _, page = desk
+    value = page.locator(".facets .value", has=page.get_by_text("3", exact=True)).first
+    box = value.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 5)
+    page.mouse.down()
+    with page.expect_response("**/assay/facets**"):
+        page.evaluate("window.dispatchEvent(new Event('popstate'))")
+    page.wait_for_timeout(300)  # as long as a person presses
+    page.mouse.up()
+    label = bench.state().label.where(bench.state()["split"] != "test")
+    shown(page, (label == "3").sum())
+
+
+@pytest.mark.daily
 def test_the_labels_behind_a_mistake_are_pictures_and_a_queue(desk, chrome):
     bench, server, page = desk
     val = bench.samples("split = 'val' and suggestion <> label")["sample"][0]

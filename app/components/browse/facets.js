@@ -15,6 +15,16 @@ export class Facets {
     this.parts = new Map();
     this.open = new Set(JSON.parse(localStorage.getItem("assay:facets") ?? "null") ?? FIRST);
     this.asked = 0;
+    this.held = null; // answers that came while a value was pressed: drawn at once, they would take it from under the pointer
+    this.root.onpointerdown = () => {
+      this.held ??= new Map();
+      for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => setTimeout(() => this.letGo()), { once: true });
+    };
+  }
+  letGo() { // after the click
+    const waiting = this.held;
+    this.held = null;
+    for (const facet of waiting?.values() ?? []) this.draw(facet);
   }
   describe(columns, metadata) {
     const rank = (c) => { const at = FIRST.indexOf(c.name); return at < 0 ? FIRST.length : at; };
@@ -47,6 +57,7 @@ export class Facets {
     performance.measure("assay:facets", { start, end: performance.now() });
   }
   draw(facet) {
+    if (this.held) return void this.held.set(facet.name, facet);
     const one = this.parts.get(facet.name);
     if (!one) return;
     const rest = [];
