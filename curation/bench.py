@@ -152,8 +152,12 @@ class Bench(Store):
         if mistaken := [mistakes] if isinstance(mistakes, str) else list(mistakes):
             from assay.curation.review.mistake_queue import queue_mistakes
 
-            others = random, version != "HEAD", again, opinion, where.strip()
-            return queue_mistakes(self, mistaken, n, others=any(others))
+            if any((random, version != "HEAD", again, opinion, where.strip())):
+                raise UserError(
+                    "expected mistakes alone, found another choice beside them",
+                    "they are looked into as labels are now, and none is drawn at random",
+                )
+            return queue_mistakes(self, mistaken, n)
         if where.strip():
             from assay.curation.filtering.samples import queue_where
 

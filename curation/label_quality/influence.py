@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.label_quality.linear_algebra import one_hot
-from assay.curation.label_quality.live import LiveScores, ScoredState
+from assay.curation.label_quality.live import LiveProbe, LiveScores, ScoredState
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import class_indices, without_locked
 from assay.curation.storage.interface import Bench
@@ -50,54 +50,57 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
     """Find the train labels that made the probe's mistakes.
 
     samples: ids of labelled val samples; what several mistakes owe to a train sample is added up. live: scores at
-    hand. A positive value is the log-odds that the given labels would gain over what the model says, were that
-    sample not there. UserError where the model makes no mistake, and where only a scan can tell.
+    hand. A positive value is the log-odds that the given labels would gain over what the probe says, were that
+    sample not there. UserError where the probe makes no mistake, and where only a scan can tell.
     """
     import pandas as pd
 
-    upto, state = states.read_newest_state(bench)
-    live = live or LiveScores(bench)
-    loaded = live.load_probe(state)
-    if loaded is None:
-        raise NotScanned(
-            "expected a scan of the samples as they are, found some that came, left or changed split",
-            f"run: assay scan -b {bench.given}",
-        )
-    scored, probe, X, part = live.score(upto, state), loaded.probe, loaded.X, without_locked(state)
-    if live.probe is not loaded:  # a new one was fitted, as a label was of a new class
-        assert live.probe is not None
-        probe, X, loaded = live.probe.probe, live.probe.X, live.probe
+    scored, live_probe = score_now(bench, live or LiveScores(bench))
+    probe, X, names = live_probe.probe, live_probe.X, live_probe.classes
+    part = without_locked(scored.state)
     at = part.index.get_indexer(samples)
-    Z = np.asarray(X[at], "f8")
-    given, said = class_indices(part.label.iloc[at], loaded.classes), probe.predict(Z).argmax(1)
-    wrong = said != given
-    if not wrong.any():
-        raise UserError(
-            f"expected mistakes of the model, found {format_count(len(samples), 'sample')} that it "
-            f"predicts as labelled, first {part.key.iloc[at[0]]}",
-            "val samples that it gets wrong: " + where_wrong(bench),
-        )
-    unknown = wrong & (given < 0)
-    if unknown.any():
-        name = part.label.iloc[at[np.flatnonzero(unknown)[0]]]
-        raise UserError(
-            f"expected a label that train has, found {name}, which no train sample has",
-            "no train label taught the model that class: label some of train with it",
-        )
+    Z, given = np.asarray(X[at], "f8"), class_indices(part.label.iloc[at], names)
+    said = np.where(probe.few(), 0, probe.predict(Z)).argmax(1)  # classes too small are no answer
+    check_mistakes(bench, part.iloc[at], given, said)
+    rows = np.flatnonzero(said != given)
     margins = np.zeros((len(Z), probe.k))
-    rows = np.flatnonzero(wrong)
-    margins[rows, given[rows]], margins[rows, said[rows]] = (
-        probe.slope[given[rows]],
-        -probe.slope[said[rows]],
-    )
+    margins[rows, given[rows]] = probe.slope[given[rows]]
+    margins[rows, said[rows]] = -probe.slope[said[rows]]
     moved = influence(probe, X, Z, margins)
     fitted = np.flatnonzero(probe.y >= 0)
     order = fitted[np.argsort(-moved[fitted], kind="stable")]
-    names = loaded.classes
     mistakes = [(samples[r], names[given[r]], names[said[r]]) for r in rows]
     return Influences(pd.Series(moved[order], part.index[order]), mistakes, scored)
 
 
-def where_wrong(bench: Bench) -> str:
-    """Give the command that lists what the model gets wrong on val."""
-    return f"assay samples --where \"split = 'val' and suggestion <> label\" -b {bench.given}"
+def score_now(bench: Bench, live: LiveScores) -> tuple[ScoredState, LiveProbe]:
+    """Score the newest state, and give the probe that did; UserError without a scan of it."""
+    upto, state = states.read_newest_state(bench)
+    if live.load_probe(state) is None:
+        raise NotScanned(
+            "expected a scan of the samples as they are, found some that came, left or changed split",
+            f"run: assay scan -b {bench.given}",
+        )
+    scored = live.score(upto, state)
+    assert live.probe is not None, "it was loaded, or fitted anew"
+    return scored, live.probe
+
+
+def check_mistakes(bench: Bench, asked: pd.DataFrame, given: np.ndarray, said: np.ndarray) -> None:
+    """Refuse samples none of which is a mistake, and labels that train lacks.
+
+    asked: m rows of a state; given, said (m,): class indices, -1 for a class that train lacks.
+    """
+    if (said == given).all():
+        raise UserError(
+            f"expected mistakes of the probe, found {format_count(len(asked), 'sample')} that it "
+            f"predicts as labelled, first {asked.key.iloc[0]}",
+            "val samples that the model gets wrong: "
+            f"assay samples --where \"split = 'val' and suggestion <> label\" -b {bench.given}",
+        )
+    if (given < 0).any():
+        name = asked.label.iloc[int(given.argmin())]
+        raise UserError(
+            f"expected a label that train has, found {name}, which no train sample has",
+            "no train label taught the model that class: label some of train with it",
+        )

@@ -22,27 +22,17 @@ if TYPE_CHECKING:
 
 
 def queue_mistakes(
-    bench: Bench,
-    samples: Sequence[str],
-    n: int = 200,
-    live: LiveScores | None = None,
-    others: bool = False,
+    bench: Bench, samples: Sequence[str], n: int = 200, live: LiveScores | None = None
 ) -> pd.DataFrame:
     """List the train labels that made the model's mistakes on val samples.
 
-    samples: ids or keys of labelled val samples. live: scores at hand. others: whether anything else was asked for,
-    which does not go with it. A frame as build_queue, the strongest first, and
-    `influence`: the log-odds that the given labels would gain, were this sample not there. Those that speak
-    for a mistake and that nobody has reviewed; attrs["left_out"] counts the reviewed, attrs["notes"] says which
-    mistakes, attrs["waiting"] what has no room among n. Nothing of it counts as drawn at random.
+    samples: ids or keys of labelled val samples. live: scores at hand. A frame as build_queue, the strongest first, and
+    `influence`: the log-odds that the given labels would gain, were this sample not there. Those that speak for a
+    mistake and that nobody has reviewed; attrs["left_out"] counts the reviewed, attrs["notes"] says which mistakes,
+    attrs["waiting"] what has no room among n. Nothing of it counts as drawn at random.
     """
     import pandas as pd
 
-    if others:
-        raise UserError(
-            "expected mistakes alone, found another choice beside them",
-            "they are looked into as the labels are now, and nothing of them is drawn at random",
-        )
     if n < 1:
         raise UserError(f"expected n of at least 1, found {n}", "for example: -n 200")
     asked = find_asked(bench, samples)
@@ -111,7 +101,7 @@ def describe_mistakes(keys: pd.Series, mistakes: list[tuple[str, str, str]], ask
     """Say which mistakes were looked into."""
     sample, given, said = mistakes[0]
     if len(mistakes) == 1 == asked:
-        return f"the model says {said} of {keys[sample]}, which is labelled {given}"
+        return f"the probe says {said} of {keys[sample]}, which is labelled {given}"
     right = asked - len(mistakes)
     more = f"; {format_count(right, 'sample', 'is', 'are')} predicted as labelled" if right else ""
     return f"{format_count(len(mistakes), 'mistake')}, first {keys[sample]}: {said}, labelled {given}{more}"

@@ -34,7 +34,7 @@ function explainErrors(said, drawn) {
     + "every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest."
     : "Below 30 such reviews no rate is shown.";
   const then = said.next_words ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
-    + "oftener it was wrong. The range is for the number itself (95 %)." : "";
+    + "oftener it was wrong. The range is for the number itself, and meant for 95 % of sessions; simulated, it held in 80 to 100 %." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
     + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}`;
 }

@@ -71,8 +71,8 @@ class NextLabels(Part):
 
     labels: int = says("labels that come next: 100, or what is left")
     wrong: float = says("of these wrong, as is to be expected")
-    low: int = says("so few may be found, 95 %")
-    high: int = says("so many may be found, 95 %")
+    low: int = says("so few may be found, about 95 %")
+    high: int = says("so many may be found, about 95 %")
 
 
 class Status(Output):

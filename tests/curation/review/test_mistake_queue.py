@@ -52,7 +52,7 @@ def test_what_is_no_mistake_on_val_is_refused(scanned):
     for split, what in (("train", "one of train"), ("test", "one of test")):
         with pytest.raises(UserError, match=what):
             scanned.queue(5, mistakes=[state.index[state["split"] == split][0]])
-    with pytest.raises(UserError, match="expected mistakes of the model"):
+    with pytest.raises(UserError, match="expected mistakes of the probe"):
         scanned.queue(5, mistakes=[right])
     with pytest.raises(UserError, match="mistakes alone"):
         scanned.queue(5, mistakes=mistakes_of(scanned), where="keep")
