@@ -19,6 +19,7 @@ from assay.app.server.browse_acts import act
 from assay.app.server.browse_view import Asked, BrowseView, open_view, words
 from assay.app.server.guard_act import list_sets
 from assay.app.server.requests import (
+    PACKED,
     answer_errors,
     parse_whole_number,
     read_body,
@@ -33,9 +34,6 @@ from assay.curation.filtering.likeness import EmbedText, add_words
 
 PICTURE = "picture:"  # before the digest of a picture that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
-AS_IS = {
-    "content-encoding": "identity"
-}  # Streamlit compresses what does not say so: 5 ms of a JPEG
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -103,7 +101,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         asked = read_asked(request, pictures, view().text_embedder)
         packed = view().pack_order(asked, after, "bits" in request.query_params)
-        return Response(packed, media_type="application/octet-stream", headers=AS_IS)
+        return Response(packed, media_type="application/octet-stream", headers=PACKED)
 
     def tiles(request: Request) -> dict:
         page = parse_whole_number(request.path_params["page"], "page")
@@ -119,7 +117,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         jpeg, unreadable = make_sprite(session().thumbnails, view().read_pictured(part), side)
         headers = FOR_EVER if not unreadable else {"cache-control": "no-store"}
         told = {"x-unreadable": json.dumps(unreadable)}
-        return Response(jpeg, media_type="image/jpeg", headers=headers | told | AS_IS)
+        return Response(jpeg, media_type="image/jpeg", headers=headers | told | PACKED)
 
     def facets(request: Request) -> list:
         asked = read_asked(request, pictures)

@@ -37,7 +37,13 @@ from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
 from assay.app.server.mistakes import explain_mistake
 from assay.app.server.models_routes import make_models_routes
-from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
+from assay.app.server.requests import (
+    PACKED,
+    answer_errors,
+    parse_whole_number,
+    read_body,
+    read_field,
+)
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
 from assay.curation.errors import UserError
 
@@ -121,9 +127,7 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     """Answer with a picture, or 404 where there is none."""
     if jpeg is None:
         return Response("no such picture", 404)
-    # or Streamlit compresses it once more
-    as_is = {"content-encoding": "identity"}
-    return Response(jpeg, media_type="image/jpeg", headers=as_is | (headers or {}))
+    return Response(jpeg, media_type="image/jpeg", headers=PACKED | (headers or {}))
 
 
 def read_side(request: Request) -> int:
