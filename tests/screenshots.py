@@ -80,6 +80,8 @@ def draw_sheet(folder, name, state, out):
     files = [[folder / f"{name}-{state}-{w}-{s}.png" for w in SIZES] for s in SCHEMES]
     rows = [[Image.open(f).convert("RGB") for f in row if f.exists()] for row in files]
     rows = [[i.resize((i.width * 900 // i.height, 900)) for i in row] for row in rows if row]
+    if not rows:  # what was not drawn was said
+        return
     width = max(sum(i.width + 12 for i in row) for row in rows)
     sheet = Image.new("RGB", (width, 912 * len(rows)), "#888")
     for y, row in enumerate(rows):
