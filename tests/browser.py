@@ -151,10 +151,15 @@ def look_through(page):
     )
 
 
+OPAQUE = """() => !document.querySelector('[data-stale=true]') && document.getAnimations().every(
+  a => a.playState !== 'running' || a.effect.getComputedTiming().endTime === Infinity)"""
+
+
 def find_barriers(page):
-    """What axe-core says against the page as it is: WCAG 2.2, A and AA; [] where nothing."""
+    """What axe-core says against the page once nothing fades any more: WCAG 2.2, A and AA; [] where nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
+    until(page, OPAQUE)
     levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = Axe().run(page, options=dict(runOnly=levels, resultTypes=["violations"])).response
     return [

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.accessibility import violations
-from tests.browser import look, stored, until, workbench
+from tests.browser import find_barriers, look, stored, until, workbench
 from tests.helpers import bench_of, copied, digits, silent
 
 pytestmark = pytest.mark.browser
@@ -114,9 +113,9 @@ def test_everybody_can_use_it(bench, server, chrome, scheme):
     page.locator("[data-part=pictures]").first.click()
     page.locator(".picker .strip button").first.click()
     page.locator(".plan", has_text="1 selected").wait_for()
-    assert violations(page) == []
+    assert find_barriers(page) == []
     page.locator("[data-part=name]").nth(1).click()
-    assert violations(page) == []
+    assert find_barriers(page) == []
     page.context.close()
 
 
@@ -125,7 +124,7 @@ def test_everybody_can_use_it(bench, server, chrome, scheme):
 def test_everybody_can_use_overview(server, chrome, scheme):
     page = server.page(chrome, "/overview?who=ann", color_scheme=scheme)
     page.locator(".assay-strips img").first.wait_for(timeout=60_000)
-    assert violations(page) == []
+    assert find_barriers(page) == []
     page.locator(".assay-todo .do").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/review*", timeout=60_000)
@@ -163,7 +162,7 @@ def test_a_thousand_classes_and_hard_names_are_found_moved_and_never_run(tmp_pat
         page.keyboard.press("Home")
         said(page, "class 0777 is number 1 of 1,000")
         assert bench.classes().name[0] == "class 0777"
-        assert violations(page) == []
+        assert find_barriers(page) == []
         page.context.close()
 
 

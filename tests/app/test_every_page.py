@@ -75,7 +75,6 @@ def test_nobody_is_barred_from_a_page_in_a_state(scanned, tmp_path, chrome, stat
             page = open_view(server, chrome, name, state, plain=True)
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                page.wait_for_timeout(400)  # a fade
                 found += [(name, scheme, *barrier) for barrier in find_barriers(page)]
             page.context.close()
     assert found == []

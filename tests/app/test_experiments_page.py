@@ -8,8 +8,7 @@ from assay.curation.errors import UserError
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.jobs import job_files
 from assay.pipelines.reports.kept_reports import keep_report
-from tests.accessibility import violations
-from tests.browser import until, workbench
+from tests.browser import find_barriers, until, workbench
 from tests.helpers import ROOT
 from tests.report_page import REPORT_DATA
 from tests.report_parts import page as draw_page
@@ -44,7 +43,7 @@ def test_an_experiment_is_started_followed_and_stopped(scanned, chrome):
         page.locator(".assay-cells td", has_text="of 5 seeds").first.wait_for(
             timeout=400_000
         )  # it gives way to others
-        assert page.get_by_text("to go").count() and violations(page) == []
+        assert page.get_by_text("to go").count() and find_barriers(page) == []
         (progress,) = list_progress(scanned)
         assert len(progress.cells) == 10 and progress.state == "running"
         page.get_by_role("button", name="Stop", exact=True).click()
@@ -70,8 +69,7 @@ def test_the_report_is_a_part_of_the_page_and_runs_nothing(scanned, chrome):
             contents = page.get_by_role("navigation", name="Contents")
             contents.wait_for(timeout=60_000)
             until(page, STILL)
-            page.wait_for_timeout(500)  # a fade
-            assert page.locator("iframe").count() == 0 and violations(page) == []
+            assert page.locator("iframe").count() == 0 and find_barriers(page) == []
             contents.get_by_text("Is it fair?").click()
             page.wait_for_timeout(1200)
             assert 0 <= contents.bounding_box()["y"] < 120, "the contents stay in sight"
@@ -131,7 +129,7 @@ def test_a_session_opens_into_pictures_and_is_taken_back(scanned, chrome):
         )
         shown = page.locator("details figcaption").all_inner_texts()
         assert sorted(shown) == sorted(f"{a} → {b}" for a, b in zip(was, new))
-        assert violations(page) == []
+        assert find_barriers(page) == []
         page.get_by_text("It restores 3 values.").wait_for()
         page.get_by_role("button", name="Take back").click()
         page.locator("summary", has_text="3 values taken back").wait_for()

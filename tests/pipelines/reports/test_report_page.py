@@ -7,8 +7,7 @@ import pytest
 
 from assay.pipelines.reports import classes
 from assay.pipelines.reports.set_marks import is_label, quote_text
-from tests.accessibility import violations
-from tests.browser import browser
+from tests.browser import browser, find_barriers
 from tests.report_page import (
     HOSTILE,
     MAIN,
@@ -115,7 +114,7 @@ def test_it_fits_every_screen_and_paper_and_all_can_read_it(chrome, tmp_path):
         seen = chrome.new_page(viewport=dict(width=width, height=850), color_scheme="dark")
         seen.goto((tmp_path / "report.html").as_uri())
         assert seen.evaluate("document.documentElement.scrollWidth") <= width
-        assert violations(seen) == []
+        assert find_barriers(seen) == []
         contents = seen.get_by_role("navigation", name="Contents")
         contents.get_by_text("Is it fair?").click()
         seen.wait_for_timeout(300)
