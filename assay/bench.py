@@ -964,8 +964,8 @@ VERBS = (
     "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
     "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
-    "rules run_triggers runs samples save_view scan set_rule similar split split_class split_off "
-    "sql start_experiment state status suggest triggers undo undo_own views write_sheet"
+    "rules run_triggers runs samples save_view scan set_rule set_stop similar split split_class "
+    "split_off sql start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

@@ -613,6 +613,16 @@ class Bench(Store):
 
         return set_label_rule(self, value, who)
 
+    def set_stop(self, below: float | None, who: str) -> dict:
+        """Set the gain of the next 100 reviews below which to stop.
+
+        below: as a fraction, 0.002 is 0.2 points; None: no limit. `status` says when it is reached. Returns
+        {batch, below}: see next_gain.set_limit.
+        """
+        from assay.curation.review.next_gain import set_limit
+
+        return set_limit(self, below, who)
+
     def merge(self, other: str | Path, who: str = "") -> dict:
         """Merge the log of another copy of this bench.
 

@@ -89,6 +89,12 @@ def make_frame_routes(session: Callable[[], ReviewSession], state: FrameState) -
             raise UserError("expected a job at work, found it ended", "nothing is to be stopped")
         return {}
 
+    def stop_below(asked: dict) -> dict:
+        below = read_field(asked, "below", (int, float), 0)
+        out = session().bench.set_stop(below / 100 or None, read_who(asked))
+        session().keep_fresh()
+        return out
+
     def commit(asked: dict) -> dict:
         who, message = read_who(asked), read_field(asked, "message", str, "")
         made = session().bench.commit(message, who)
@@ -112,6 +118,7 @@ def make_frame_routes(session: Callable[[], ReviewSession], state: FrameState) -
         Route("/assay/here", posting(here), methods=["POST"]),
         Route("/assay/undo", posting(undo), methods=["POST"]),
         Route("/assay/stop", posting(stop), methods=["POST"]),
+        Route("/assay/stop-below", posting(stop_below), methods=["POST"]),
         Route("/assay/commit", posting(commit), methods=["POST"]),
         Route("/assay/queue", posting(queue), methods=["POST"]),
         Route("/assay/assign", posting(assign, LARGEST), methods=["POST"]),

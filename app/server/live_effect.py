@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from assay.curation.review.next_gain import Outlook
     from assay.curation.review.next_hundred import NextHundred
+
+
+class Coming(NamedTuple):
+    """What the next labels of the queue hold, and what they gain."""
+
+    hold: NextHundred | None
+    gain: Outlook
 
 
 def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -> dict[str, str]:
@@ -90,14 +98,15 @@ def describe_gain(right: np.ndarray, was: np.ndarray) -> dict:
     return dict(n=n, gain=interval, better=better, worse=worse, measurable=gain.measurable)
 
 
-def describe_reviews(review: dict, coming: NextHundred | None) -> dict:
+def describe_reviews(review: dict, coming: Coming) -> dict:
     """Put the share wrong and the errors left in words.
 
-    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews. coming: what the
-    next labels of the queue hold.
+    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews. `outlook`: what the next
+    labels gain, see Outlook.to_json.
     """
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
-        next_words=coming and coming.describe(),
+        next_words=coming.hold and coming.hold.describe(),
+        outlook=coming.gain.to_json(),
     )

@@ -30,7 +30,8 @@ from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
-from assay.curation.review.next_hundred import expect_next
+from assay.curation.review.next_gain import foresee_gain
+from assay.curation.review.next_hundred import expect_next, fit_rates
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
@@ -98,8 +99,10 @@ class ReviewSession:
             unscored = {s for s in contested if s not in found.index}
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
-            coming = expect_next(
-                self.bench, state, scored.found, scored.classes, scored.probs, scored.few
+            rates = fit_rates(self.bench, scored)
+            live = rates and self.scores.load_probe(state)
+            coming = live_effect.Coming(
+                expect_next(scored, rates), foresee_gain(self.bench, scored, rates, live)
             )
             former = names_at(self.bench, seq).former_names(state.label.dropna().unique())
             with self.lock:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from assay.curation.label_quality.live import ScoredState
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.label_quality.scoring import class_indices
 from assay.curation.review.progress import find_wrong
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.errors_left import FEWEST
 from assay.curation.statistics.sampling import random_stratum
-from assay.curation.statistics.wrong_rate import fit_wrong_rate
+from assay.curation.statistics.wrong_rate import WrongRate, fit_wrong_rate
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.version_names import names_at
 
@@ -35,52 +35,68 @@ class NextHundred(NamedTuple):
         return f"{self.wrong:.0f} [{self.low}, {self.high}] of the next {self.labels}"
 
 
-def expect_next(
-    bench: Bench,
-    state: pd.DataFrame,
-    found: pd.DataFrame,
-    classes: Sequence[str],
-    probs: np.ndarray,
-    few: np.ndarray,
-) -> NextHundred | None:
-    """Expect how many of the next 100 labels are wrong.
+class Rates(NamedTuple):
+    """How often labels are wrong at their score, as people's looks say."""
 
-    None where nobody can say. From what people said of the labels that they looked at, by how these score now: see
-    wrong_rate. found: the scores of a state's labels, as score_labels; classes (k,), probs (m, k) of the state's rows
-    without test and guard, out of sample, few (k,): what they were made of. Nothing is said before 30 looks at random.
-    Labels that somebody was unsure of count as right at the lower end, and as wrong at the upper one.
+    sure: WrongRate
+    low: WrongRate  # what somebody was unsure of counts as right
+    high: WrongRate  # and as wrong
+
+
+def fit_rates(bench: Bench, scored: ScoredState) -> Rates | None:
+    """Fit how often labels are wrong to what people looked at.
+
+    None before 30 looks at random, and where nobody was sure of any. By how these labels score now: see wrong_rate.
     """
-    head = found.score[~found.reviewed.to_numpy(bool)].nsmallest(MANY).to_numpy("f8")
-    first = random_stratum(state)
-    if len(first) < FEWEST or not len(head):
+    state = scored.state
+    if len(random_stratum(state)) < FEWEST:
         return None
     unlocked = ~state["split"].isin(LOCKED).to_numpy()
-    assert len(probs) == unlocked.sum(), "a row of scores for each sample that may be looked at"
+    assert len(scored.probs) == unlocked.sum(), "a row of scores for each sample to look at"
     looked = unlocked & (state.reviewed & state.given_label.notna()).to_numpy(bool)
     looked &= (state["split"] != "pool").to_numpy()
     seen, at = state[looked], (np.cumsum(unlocked) - 1)[looked]
-    given = class_indices(seen.given_label, list(classes))
-    judged = (given >= 0) & ~np.asarray(few)[given]
-    score = probs[at[judged], given[judged]]
+    given = class_indices(seen.given_label, list(scored.classes))
+    judged = (given >= 0) & ~np.asarray(scored.few)[given]
+    score = scored.probs[at[judged], given[judged]]
     wrong = find_wrong(bench, seen).to_numpy()[judged]
     unsure = (seen.verdict == "unsure").to_numpy()[judged]
     if unsure.all():
         return None
-    expected, low, high = fit_wrong_rate(score[~unsure], wrong[~unsure]).count_wrong(head)
-    if unsure.any():
-        low = fit_wrong_rate(score, wrong & ~unsure).count_wrong(head)[1]
-        high = fit_wrong_rate(score, wrong | unsure).count_wrong(head)[2]
+    sure = fit_wrong_rate(score[~unsure], wrong[~unsure])
+    if not unsure.any():
+        return Rates(sure, sure, sure)
+    low, high = (fit_wrong_rate(score, w) for w in (wrong & ~unsure, wrong | unsure))
+    return Rates(sure, low, high)
+
+
+def find_head(found: pd.DataFrame) -> pd.Series:
+    """Find the scores of the next 100 labels of the queue, by sample."""
+    return found.score[~found.reviewed.to_numpy(bool)].nsmallest(MANY)
+
+
+def expect_next(scored: ScoredState, rates: Rates | None) -> NextHundred | None:
+    """Expect how many of the next 100 labels are wrong.
+
+    None where nobody can say. Labels that somebody was unsure of count as right at the lower end, and as wrong at the
+    upper one.
+    """
+    head = find_head(scored.found).to_numpy("f8")
+    if rates is None or not len(head):
+        return None
+    expected, low, high = rates.sure.count_wrong(head)
+    if rates.low is not rates.sure:
+        low, high = rates.low.count_wrong(head)[1], rates.high.count_wrong(head)[2]
     return NextHundred(len(head), expected, low, high)
 
 
-def expect_next_written(bench: Bench, state: pd.DataFrame) -> NextHundred | None:
-    """Do so by the scores on disk; None where there are none."""
+def read_written(bench: Bench, state: pd.DataFrame) -> ScoredState | None:
+    """Read the scores on disk; None where there are none of this state."""
     kept = LabelScores.load(bench)
     ids = np.asarray(state.index[~state["split"].isin(LOCKED)], "S32")
     if kept is None or not np.array_equal(kept.ids, ids):
         return None
     former = names_at(bench).former_names(state.label.dropna().unique())
     classes = [former.get(name, name) for name in kept.classes]
-    return expect_next(
-        bench, state, kept.scores.to_frame(state), classes, kept.pred_probs, kept.few
-    )
+    found = kept.scores.to_frame(state)
+    return ScoredState(kept.upto, state, found, classes, kept.pred_probs, kept.few)

@@ -207,7 +207,9 @@ def suggest_embedder(now: Situation) -> Step | None:
 
 
 def suggest_review(now: Situation) -> Step | None:
-    """Review while many labels are flagged."""
+    """Review while many labels are flagged, and what that gains is not too little."""
+    if (now.status["outlook"] or {}).get("stop"):
+        return None
     flagged = now.status["issues"].get("label", 0)
     of = sum(now.status["splits"].get(split, 0) for split in ("train", "val"))
     if flagged < max(FEW, MANY * of):

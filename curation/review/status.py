@@ -14,8 +14,10 @@ from assay.curation.issues import finders, listing
 from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
 from assay.curation.label_quality.model_trust import warn_of_weak_model
+from assay.curation.label_quality.live import LiveProbe
 from assay.curation.review import label_noise, next_step, progress
-from assay.curation.review.next_hundred import expect_next_written
+from assay.curation.review.next_gain import Outlook, foresee_gain
+from assay.curation.review.next_hundred import expect_next, fit_rates, read_written
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
@@ -71,6 +73,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         network=None,
         weak_model=None,
         next_labels=None,
+        outlook=None,
     )
     found = waits = None  # the open issues, or why there are none yet
     try:
@@ -84,8 +87,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             out["network"] = judges.second_opinion_age(bench, state)
             out["weak_model"] = find_weak_model(bench, out)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
-            if pointers.is_head(bench, version) and (coming := expect_next_written(bench, state)):
-                out["next_labels"] = coming._asdict()
+            if pointers.is_head(bench, version):
+                out |= look_ahead(bench, state)
     except UserError as e:
         waits = e
     if pointers.is_head(bench, version):
@@ -94,6 +97,22 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     else:
         out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
     return out
+
+
+def look_ahead(bench: Bench, state: pd.DataFrame) -> dict:
+    """Say what the next labels of the queue hold, and what they gain.
+
+    By the scores on disk. Dict next_labels (see NextHundred), outlook (see Outlook.to_json); None each where nobody
+    can say.
+    """
+    scored = read_written(bench, state)
+    if scored is None:
+        return {}
+    rates = fit_rates(bench, scored)
+    coming = expect_next(scored, rates)
+    live = None if rates is None else LiveProbe.load(bench, state)
+    outlook: Outlook = foresee_gain(bench, scored, rates, live)
+    return dict(next_labels=coming and coming._asdict(), outlook=outlook.to_json())
 
 
 def list_worst(

@@ -36,3 +36,12 @@ def live_gain(better: int, worse: int, n: int, level: float = 0.95) -> LiveGain:
     difference = better - worse
     low, high = max(-1.0, (difference - radius) / n), min(1.0, (difference + radius) / n)
     return LiveGain(difference / n, low, high, bool(abs(difference) > radius))
+
+
+def sequence_radius(variance: float, level: float = 0.95) -> float:
+    """Say how far a mean may be off at all looks together.
+
+    variance: of the mean of paired differences that need not be flips. The radius of live_gain with rho at V itself,
+    where it is 3.66 standard errors instead of one look's 1.96.
+    """
+    return math.sqrt(2 * variance * math.log(2 / (1 - level) ** 2))

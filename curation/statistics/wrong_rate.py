@@ -27,14 +27,25 @@ class WrongRate:
 
         Returns (mean, low, high): an interval for the number itself.
         """
+        chances, wrong = self.draw_wrong(scores)
+        tail = (1 - level) / 2
+        low, high = np.quantile(wrong.sum(0), [tail, 1 - tail], method="nearest")
+        return float(chances.mean(1).sum()), int(low), int(high)
+
+    def draw_wrong(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw which labels of scores (m,) are wrong, as far as is known.
+
+        Returns (chances, wrong), both (m, 1000): a column a draw of what is unknown of the weights, then of each label.
+        """
         rng = np.random.default_rng(0)  # the same scores, the same answer
         spread = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(2))
         drawn = self.weights + rng.normal(size=(DRAWS, 2)) @ spread.T
         chances = sigmoid(design(scores) @ drawn.T)
-        counts = (rng.random(chances.shape) < chances).sum(0)
-        tail = (1 - level) / 2
-        low, high = np.quantile(counts, [tail, 1 - tail], method="nearest")
-        return float(chances.mean(1).sum()), int(low), int(high)
+        return chances, rng.random(chances.shape) < chances
+
+    def predict(self, scores: np.ndarray) -> np.ndarray:
+        """Predict P(wrong) of labels of scores (m,), at the likeliest weights."""
+        return sigmoid(design(scores) @ self.weights)
 
 
 def fit_wrong_rate(scores: np.ndarray, wrong: np.ndarray) -> WrongRate:

@@ -40,8 +40,13 @@ QUEUE_WORDS = dict(
 
 
 def show_status(args: argparse.Namespace) -> None:
-    """Show what the bench holds, what is flagged, what comes next."""
+    """Show what the bench holds, what is flagged, what comes next.
+
+    --stop-below says from now on when reviews gain too little to go on.
+    """
     bench = open_bench(args)
+    if args.stop_below is not None:
+        bench.set_stop(args.stop_below / 100 or None, args.who)
     with keep_loaded():
         from assay.curation.review.label_noise import describe_noise
         from assay.curation.review.next_hundred import NextHundred
@@ -93,6 +98,8 @@ def show_status(args: argparse.Namespace) -> None:
     )
     if coming := out["next_labels"]:
         tell(f"expect   {NextHundred(**coming).describe()} in the queue to be wrong")
+    for line in describe_outlook(out["outlook"]):
+        tell(line)
     if waiting := describe_waiting(review, out["waiting_at_random"]):
         tell(f"note     {waiting}")
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:
@@ -106,6 +113,16 @@ def show_status(args: argparse.Namespace) -> None:
     if "advice" in out:
         tell(f"advice   {out['advice']['do']}: {out['advice']['why']}")
     print_result(args, out, out["next"])
+
+
+def describe_outlook(outlook: dict | None) -> Iterator[str]:
+    """Describe what the next reviews gain, and whether to stop; outlook: as Outlook.to_json."""
+    if not outlook:
+        return
+    if outlook["gain"]:
+        yield f"gain     the next {outlook['gain']['labels']} reviewed: {outlook['gain_words']}"
+    if outlook["stop_words"]:
+        yield f"stop     {outlook['stop_words']}"
 
 
 def describe_class(row: dict) -> str:
@@ -315,7 +332,14 @@ def describe_rescore(out: dict) -> str:
 
 def add(verbs: Verbs) -> None:
     """Add the verbs status, queue and edit."""
-    verbs.add("status", show_status, version=True)
+    verb = verbs.add("status", show_status, who=True, version=True)
+    verb.add_argument(
+        "--stop-below",
+        type=float,
+        metavar="POINTS",
+        help="from now on say when the next 100 reviews gain less than this, 95 %% sure: points of "
+        "the probability that the model gives to val labels (0.2 is 0.002; 0: no limit)",
+    )
     verb = verbs.add("queue", show_queue, who=True, csv=True, version=True)
     verb.add_argument(
         "-n",

@@ -15,8 +15,27 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
     : `${drawn} of 30 random reviews done; the errors left are estimated from these`;
   $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
   $("next").textContent = said.next_words ? `expect ${said.next_words} in the queue to be wrong` : "";
+  drawOutlook($, said.outlook);
   $("how-gain").textContent = gain ? explainGain(said, n) : "";
   $("how-errors").textContent = explainErrors(said, drawn);
+}
+
+function drawOutlook($, outlook) { // what the next hundred gain, and whether to stop
+  const known = Boolean(outlook.gain), field = $("stop-below");
+  $("next-gain").textContent = known ? `the next ${outlook.gain.labels} reviewed: ${outlook.gain_words}` : "";
+  $("stop").textContent = outlook.stop_words;
+  $("limit").hidden = !known && outlook.stop_below === null;
+  if (!field.matches(":focus")) field.value = outlook.stop_below === null ? "" : +(100 * outlook.stop_below).toPrecision(6);
+}
+
+export function listenToLimit($, who, { changed, tell }) { // a limit of the gain is the bench's, not a browser's
+  $("stop-below").addEventListener("change", async ({ target }) => {
+    try {
+      if (!who()) throw new Error("decide about one sample first, so that it is known who sets the limit");
+      await ask("/assay/stop-below", { who: who(), below: Number(target.value) || 0 });
+      changed();
+    } catch (e) { tell(e); }
+  });
 }
 
 function explainGain({ gain, better, worse }, n) {
@@ -35,8 +54,11 @@ function explainErrors(said, drawn) {
     : "Below 30 such reviews no rate is shown.";
   const then = said.next_words ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
     + "oftener it was wrong. The range is for the number itself, and meant for 95 % of sessions; simulated, it held in 80 to 100 %." : "";
+  const worth = said.outlook.gain ? " What the next gain is computed by relabelling each as suggested, as likely as it is wrong: how far the "
+    + "mean probability rises that the model gives the right class of val samples. Accuracy moves less, most often. The range holds at all looks "
+    + "together (95 %), whichever val labels are wrong of those nobody reviewed." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
-    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}`;
+    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}${worth}`;
 }
 
 export function makeLive(root, session, { measured, moved, tell, stopped }) { // it comes after the answer, one at a time, for the newest state

@@ -75,6 +75,27 @@ class NextLabels(Part):
     high: int = says("so many may be found, about 95 %")
 
 
+class NextGain(Part):
+    """What the next labels of the queue gain, as is to be expected."""
+
+    labels: int = says("labels that come next: 100, or what is left")
+    n: int = says("val labels that it is judged by")
+    gain: float = says("of the mean probability that the model gives to them; 0.01 is a point")
+    low: float = says("at least, 95 % at all looks of a session together")
+    high: float = says("at most")
+
+
+class Outlook(Part):
+    """What the next labels gain, or why nobody can say, and whether to stop."""
+
+    gain: NextGain | None = says("null where nobody can say")
+    gain_words: str | None = says("in words")
+    why_not: str = says("why nobody can say; empty where there is a gain")
+    stop_below: float | None = says("the gain below which to stop (--stop-below), as a fraction")
+    stop: bool | None = says("whether the gain is below it; null where no limit is set, or no gain known")
+    stop_words: str = says("in words; empty where no limit is set")
+
+
 class Status(Output):
     """What the bench holds, what is flagged, what comes next."""
 
@@ -108,6 +129,7 @@ class Status(Output):
     next_labels: NextLabels | None = says(
         "how many of the next labels of the queue are wrong, as people's looks say; null before 30 at random"
     )
+    outlook: Outlook | None = says("what these gain, and whether to stop; null without scores")
     advice: Advice | None = says("what to do next; absent for an older version", default=None)
     next: str = says("the command that comes next")
 

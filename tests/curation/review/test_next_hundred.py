@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from assay.curation.review.next_hundred import expect_next_written
+from assay.curation.review.next_hundred import expect_next, fit_rates, read_written
 from assay.curation.statistics.sampling import random_order
 from tests.helpers import run_assay, truth_of
 
@@ -20,16 +20,22 @@ def judge(bench, samples):
     bench.edit(pd.DataFrame(rows), "ann")
 
 
+def foresee(bench):
+    """What the next hundred hold, by the scores on disk."""
+    scored = read_written(bench, bench.state())
+    return expect_next(scored, fit_rates(bench, scored))
+
+
 def test_it_takes_thirty_looks_at_random_and_then_covers_what_is_found(scanned):
     state, truth = scanned.state(), truth_of(scanned)
     order = list(random_order(state))
     judge(scanned, order[:29])
-    assert expect_next_written(scanned, scanned.state()) is None
+    assert foresee(scanned) is None
     assert scanned.status()["next_labels"] is None
     judge(scanned, order[29:40])
     judge(scanned, scanned.queue(40, random=0.0)["sample"])
     state = scanned.state()
-    found = expect_next_written(scanned, state)
+    found = foresee(scanned)
     head = scanned.queue(100, random=0.0)["sample"]
     wrong = int((truth[head] != state.label[head]).sum())
     assert found.labels == 100 and found.low <= wrong <= found.high
@@ -43,8 +49,8 @@ def test_what_nobody_is_sure_of_widens_it(scanned):
     judge(scanned, list(random_order(state))[:40])
     head = scanned.queue(30, random=0.0)["sample"]
     judge(scanned, head[:20])
-    before = expect_next_written(scanned, scanned.state())
+    before = foresee(scanned)
     scanned.edit(pd.DataFrame(dict(sample=head[20:], verdict="unsure")), "ann")
-    after = expect_next_written(scanned, scanned.state())
+    after = foresee(scanned)
     assert after.high - after.low > before.high - before.low
     assert np.isfinite(after.wrong)
