@@ -8,7 +8,7 @@ import { makeBackground } from "./review/background.js";
 import { drawNeighbours, makeCalledWrong } from "./review/evidence.js";
 import { makeKeys, nameKey, showKeys } from "./review/keys.js";
 import { listenToKeys } from "./review/keyboard.js";
-import { drawEffect, makeLive } from "./review/live.js";
+import { drawEffect, listenToLimit, makeLive } from "./review/live.js";
 import { makeNotes } from "./review/notes.js";
 import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
@@ -283,6 +283,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   const listeners = [[document, "keydown", key, true], [document, "keyup", release, true], [document, "pointerup", release, true],
     [window, "blur", () => { release(); apart = true; }, false], [window, "assay:undone", undone, false], [window, "online", () => outbox.send(), false]];
   for (const [where, what, work, early] of listeners) where.addEventListener(what, work, early);
+  listenToLimit($, { who: () => root.who, changed: (seq) => { live.want(seq); live.follow(null); }, tell });
   setWho(root.who);
   drawKeys();
   show(); // where the page was drawn anew nothing old may stand there that a key would not decide

@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ from assay.app.server.running_jobs import dismiss_named, stop_named
 from assay.curation.errors import UserError
 from assay.curation.filtering.assignments import find_waiting
 from assay.curation.text import check_text
+from assay.curation.versioning.pointers import find_position
 
 TICK = 0.7  # seconds between two looks of a stream
 BEAT = 10  # seconds after which it says the same again, so that a dead stream is noticed
@@ -90,10 +92,13 @@ def make_frame_routes(session: Callable[[], ReviewSession], state: FrameState) -
         return {}
 
     def stop_below(asked: dict) -> dict:
-        below = read_field(asked, "below", (int, float), 0)
-        out = session().bench.set_stop(below / 100 or None, read_who(asked))
-        session().keep_fresh()
-        return out
+        points = read_field(asked, "points", str, "") or "0"
+        with suppress(ValueError):
+            session().bench.set_stop(float(points) / 100 or None, read_who(asked))
+            seq = find_position(session().bench, "HEAD")
+            session().request_rescore(seq)
+            return dict(seq=seq)
+        raise UserError(f"expected a number of points, found {points[:40]!r}", "for example: 0.2")
 
     def commit(asked: dict) -> dict:
         who, message = read_who(asked), read_field(asked, "message", str, "")

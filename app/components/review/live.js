@@ -28,12 +28,11 @@ function drawOutlook($, outlook) { // what the next hundred gain, and whether to
   if (!field.matches(":focus")) field.value = outlook.stop_below === null ? "" : +(100 * outlook.stop_below).toPrecision(6);
 }
 
-export function listenToLimit($, who, { changed, tell }) { // a limit of the gain is the bench's, not a browser's
+export function listenToLimit($, { who, changed, tell }) { // a limit of the gain is the bench's, not a browser's
   $("stop-below").addEventListener("change", async ({ target }) => {
     try {
       if (!who()) throw new Error("decide about one sample first, so that it is known who sets the limit");
-      await ask("/assay/stop-below", { who: who(), below: Number(target.value) || 0 });
-      changed();
+      changed((await ask("/assay/stop-below", { who: who(), points: target.value })).seq);
     } catch (e) { tell(e); }
   });
 }
