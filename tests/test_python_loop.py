@@ -570,6 +570,8 @@ ELSEWHERE = {
     "duplicates --of": "bench.not_copies(samples, of)",
     "reviewers --who": "bench.set_rule(value, who)",
     "reviewers --rule": "bench.set_rule(value, who)",
+    "status --who": "bench.set_stop(below, who)",
+    "status --stop-below": "bench.set_stop(below, who)",
     "log --batches": "bench.batches()",
     "diff --samples": "bench.diff has frames of them",
     "clusters --who": "bench.rename_cluster",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from assay.app.server.browse_view import Asked, open_view, words
 from assay.app.server.review_session import open_session
+from assay.app.server.value_order import BY_VALUE
 from assay.app.ui import grid, tasks
 from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
@@ -51,7 +52,7 @@ def draw(bench: Bench) -> None:
     if way == ways[1]:
         return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
-    queue = draw_chosen_queue(bench)
+    queue = draw_chosen_queue(bench) or choose_order(bench)
     data = dict(bench=str(bench.path), who=who, session=session, proposal=propose_name())
     review(
         data=data | dict(queue=queue),
@@ -60,6 +61,26 @@ def draw(bench: Bench) -> None:
         on_named_change=lambda: take_name(f"review {queue}".strip()),
         on_unscanned_change=lambda: st.session_state.update(unscanned=True),
     )
+
+
+def choose_order(bench: Bench) -> str:
+    """Choose in which order the queue of all comes: the name of that queue.
+
+    "" is the most doubted first.
+    """
+    asked = st.query_params.get("by") == "value"
+    orders = ("most doubted first", "most gain first")
+    chosen = st.segmented_control("Order", orders, default=orders[asked], key="review order")
+    by_value = chosen == orders[1]
+    if by_value != asked:
+        st.query_params.update(by="value") if by_value else st.query_params.pop("by", None)
+    if not by_value:
+        return ""
+    st.caption(
+        "By doubt times what the correction gains on validation. Fewer of the first are wrong than in the order of "
+        "doubt, and correcting them gains more. What is expected of the next 100 is said of the order of doubt."
+    )
+    return BY_VALUE
 
 
 def draw_chosen_queue(bench: Bench) -> str:

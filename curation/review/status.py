@@ -13,8 +13,8 @@ from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
 from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
-from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.live import LiveProbe
+from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.review.next_gain import Outlook, foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates, read_written

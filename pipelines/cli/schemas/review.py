@@ -92,7 +92,9 @@ class Outlook(Part):
     gain_words: str | None = says("in words")
     why_not: str = says("why nobody can say; empty where there is a gain")
     stop_below: float | None = says("the gain below which to stop (--stop-below), as a fraction")
-    stop: bool | None = says("whether the gain is below it; null where no limit is set, or no gain known")
+    stop: bool | None = says(
+        "whether the gain is below it; null where no limit is set, or no gain known"
+    )
     stop_words: str = says("in words; empty where no limit is set")
 
 
@@ -148,6 +150,10 @@ class QueueRow(Part):
     random: bool = says("whether it was drawn at random")
     influence: float | None = says(
         "of --mistake: log-odds that the val labels would gain without it", default=None
+    )
+    worth: float | None = says(
+        "of --by value: (1 - score)^4 times what the correction takes off val's log-loss",
+        default=None,
     )
     label: str | None = says("empty, to be filled in in a file", default=None)
     verdict: str | None = says("empty, to be filled in in a file", default=None)

@@ -60,7 +60,9 @@ def test_what_is_unsure_widens_it_and_a_val_label_teaches_nothing():
     fixes, val = correct(X, y, truth, probe, np.full(100, 0.5))
     rng = np.random.default_rng(0)
     unsure = fixes._replace(drawn=rng.random((100, 50)) < 0.5)
-    a, b = (expect_gain(probe, X, f, val) for f in (fixes._replace(drawn=fixes.drawn & False), unsure))
+    a, b = (
+        expect_gain(probe, X, f, val) for f in (fixes._replace(drawn=fixes.drawn & False), unsure)
+    )
     assert a.gain == b.gain and b.high > a.high and b.low < a.low
     of_val = fixes._replace(rows=np.arange(TRAIN, TRAIN + 100))
     assert expect_gain(probe, X, of_val, val).gain == 0
