@@ -60,8 +60,7 @@ def expect_gain(
     before = probe.probabilities(before)
     effects = label_effects(probe, (before + after) / 2, moves, val.labels)
     per_fix = (effects * change).sum(1)
-    spread = float((per_fix @ fixes.drawn).var())
-    return bound_gain(after - before, val, spread)
+    return bound_gain(after - before, val, per_fix @ fixes.drawn)
 
 
 def label_effects(
@@ -75,21 +74,23 @@ def label_effects(
     return moves.T @ (probs * (labels - right) * probe.slope) / len(probs)
 
 
-def bound_gain(moved: np.ndarray, val: Validation, spread: float) -> GainRange:
+def bound_gain(moved: np.ndarray, val: Validation, drawn: np.ndarray) -> GainRange:
     """Bound the mean gain, were the wrong val labels where they matter most.
 
-    moved (m, k): how far each class's probability moves. spread: variance of the gain by what else is unknown. The ends
-    lie further out by the radius of a sequence, see sequence_radius.
+    moved (m, k): how far each class's probability moves. drawn (draws,): gains as far as P(wrong) is unknown. The ends lie
+    further out by the radius of a sequence, see sequence_radius, and hold what 95 % of the draws say: where hardly any
+    label is wrong most draws gain nothing, which is no normal law.
     """
     m = len(moved)
     gains = (val.labels * moved).sum(1)
-    radius = sequence_radius(gains.var() / m + spread)
+    radius = sequence_radius(float(gains.var() / m + drawn.var()))
     shares = np.clip(val.wrong - np.arange(m), 0, 1)  # so many of them, the strongest first
     others = np.where(val.labels > 0.5, np.nan, moved)
     up = np.sort(np.nanmax(others, axis=1) - gains)[::-1].clip(0)
     down = np.sort(np.nanmin(others, axis=1) - gains).clip(None, 0)
-    mean = float(gains.mean())
-    low, high = mean + float(shares @ down) / m - radius, mean + float(shares @ up) / m + radius
+    mean, (least, most) = float(gains.mean()), np.quantile(drawn, [0.025, 0.975])
+    low = min(mean - radius, float(least)) + float(shares @ down) / m
+    high = max(mean + radius, float(most)) + float(shares @ up) / m
     return GainRange(mean, low, high)
 
 

@@ -72,7 +72,9 @@ def test_wrong_val_labels_stand_at_both_ends_whichever_they_are():
     """Worked by hand: of two labels one is wrong, in a third class or the second; the worst choices are found."""
     moved = np.array([[0.1, -0.1, 0.0], [0.2, -0.3, 0.1]])
     labels = one_hot(np.array([1, 0]), 3)  # gains -0.1 and 0.2: mean 0.05
-    sure, one = (bound_gain(moved, Validation(np.arange(2), labels, w), 0.0) for w in (0, 1))
+    sure, one = (
+        bound_gain(moved, Validation(np.arange(2), labels, w), np.zeros(1)) for w in (0, 1)
+    )
     assert one.high - sure.high == pytest.approx(0.2 / 2), "the first is of class 0: +0.1 for -0.1"
     assert one.low - sure.low == pytest.approx(-0.5 / 2), "the second is of class 1: -0.3 for 0.2"
     assert sure.high - sure.gain == pytest.approx(3.656 * 0.15 / np.sqrt(2), rel=1e-3)
