@@ -29,16 +29,22 @@ from assay.curation.slicing import clusters
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from assay.curation.storage.interface import Bench
 
 MANY = 60  # pictures in a grid
+ORDER = (
+    "By doubt times what the correction gains on validation. Fewer of the first are wrong than of the most doubted, "
+    "and correcting them gains more. What is expected of the next 100 is said of the order by doubt."
+)
 FILTER = ("q", "sort", "s", "like", "group")  # of the address, as Browse writes it
 review = make_component("review")
 
 
 def draw(bench: Bench) -> None:
     """Draw the review, one by one or as a grid."""
-    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+    left, order, middle, right = st.columns([2, 3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
         return tasks.offer_scan(bench)
@@ -52,7 +58,7 @@ def draw(bench: Bench) -> None:
     if way == ways[1]:
         return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
-    queue = draw_chosen_queue(bench) or choose_order(bench)
+    queue = draw_chosen_queue(bench) or choose_order(order)
     data = dict(bench=str(bench.path), who=who, session=session, proposal=propose_name())
     review(
         data=data | dict(queue=queue),
@@ -63,24 +69,16 @@ def draw(bench: Bench) -> None:
     )
 
 
-def choose_order(bench: Bench) -> str:
+def choose_order(place: DeltaGenerator) -> str:
     """Choose in which order the queue of all comes: the name of that queue.
 
-    "" is the most doubted first.
+    "" is the most doubted first. place: where the choice stands.
     """
     asked = st.query_params.get("by") == "value"
-    orders = ("most doubted first", "most gain first")
-    chosen = st.segmented_control("Order", orders, default=orders[asked], key="review order")
-    by_value = chosen == orders[1]
+    by_value = place.toggle("most gain first", value=asked, help=ORDER)
     if by_value != asked:
         st.query_params.update(by="value") if by_value else st.query_params.pop("by", None)
-    if not by_value:
-        return ""
-    st.caption(
-        "By doubt times what the correction gains on validation. Fewer of the first are wrong than in the order of "
-        "doubt, and correcting them gains more. What is expected of the next 100 is said of the order of doubt."
-    )
-    return BY_VALUE
+    return BY_VALUE if by_value else ""
 
 
 def draw_chosen_queue(bench: Bench) -> str:

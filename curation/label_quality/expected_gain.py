@@ -47,7 +47,7 @@ def expect_gain(
 ) -> GainRange:
     """Expect the gain in mean probability that the probe gives to the val labels.
 
-    X (n, d): the probe's rows. The interval is made to hold at all looks of a session together, for the samples
+    X (n, d): the probe's rows. The interval is meant for all looks of a session together, and for the samples
     that val is drawn from, whichever labels are wrong in it: see bound_gain.
     """
     Z = probe.standardize(np.asarray(X[fixes.rows]))
@@ -77,9 +77,9 @@ def label_effects(
 def bound_gain(moved: np.ndarray, val: Validation, drawn: np.ndarray) -> GainRange:
     """Bound the mean gain, were the wrong val labels where they matter most.
 
-    moved (m, k): how far each class's probability moves. drawn (draws,): gains as far as P(wrong) is unknown. The ends lie
-    further out by the radius of a sequence, see sequence_radius, and hold what 95 % of the draws say: where hardly any
-    label is wrong most draws gain nothing, which is no normal law.
+    moved (m, k): how far each class's probability moves. drawn (draws,): gains as far as P(wrong) is unknown. The
+    ends lie further out by the radius of a sequence, see sequence_radius, and hold what 95 % of the draws say: where
+    hardly any label is wrong most draws gain nothing, which is no normal law.
     """
     m = len(moved)
     gains = (val.labels * moved).sum(1)

@@ -32,13 +32,13 @@ class NextGain(NamedTuple):
     labels: int  # 100, or what is left
     n: int  # val labels that it is judged by
     gain: float  # in the mean probability that the probe gives to them
-    low: float  # at least and at most, 95 %, at all looks of a session together
+    low: float  # at least and at most; meant for 95 % of sessions, at all their looks together
     high: float
 
     def describe(self) -> str:
         low, high = (format_points(x, digits=2) for x in (self.low, self.high))
         gain = format_points(self.gain, digits=2)
-        return f"{gain} points [{low}, {high}] of probability for the right class, on {self.n:,} val labels"
+        return f"{gain} points [{low}, {high}] more probability for the right class, on {self.n:,} val labels"
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,15 @@ class Outlook:
         """Say whether to stop, in words; "" where no limit is set."""
         if self.below is None:
             return ""
-        limit = f"your {format_points(self.below, False, 2)}"
+        limit = f"your {100 * self.below:g}"
         if self.gain is None:
-            return f"whether that is below {limit} points is not known: {self.why_not}"
-        at_most = format_points(self.gain.high, digits=2)
+            return (
+                f"whether the next 100 gain less than {limit} points is not known: {self.why_not}"
+            )
+        most = format_points(self.gain.high, digits=2)
         if self.stop:
-            return f"at most {at_most} points, below {limit}: you may stop"
-        return f"it may be {at_most} points, not below {limit}: go on"
+            return f"{most} points at most, below {limit}: you may stop"
+        return f"up to {most} points, not below {limit}: go on"
 
     def to_json(self) -> dict:
         """Give it as `status --json` does, with its sentences."""

@@ -120,7 +120,7 @@ def describe_outlook(outlook: dict | None) -> Iterator[str]:
     if not outlook:
         return
     if outlook["gain"]:
-        yield f"gain     the next {outlook['gain']['labels']} reviewed: {outlook['gain_words']}"
+        yield f"gain     the next {outlook['gain']['labels']}: {outlook['gain_words']}"
     if outlook["stop_words"]:
         yield f"stop     {outlook['stop_words']}"
 

@@ -4,12 +4,14 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import assay
 from assay.app.server import review_rows, review_session
 from assay.app.server.thumbnails import Thumbnails
+from assay.curation.statistics.sampling import random_order
 from tests.browser import find_barriers, look, look_through, stored, until
 from tests.helpers import bench_of, digits, png, scanned_bench
 
@@ -348,3 +350,27 @@ def visit_states(server, chrome, scheme, width):
     assert find_barriers(page) == []
     page.keyboard.press("Escape")
     page.context.close()
+
+
+@pytest.mark.browser
+def test_the_order_is_chosen_and_stop_is_said_below_ones_own_limit(bench, server, page, request):
+    """The limit is typed in the panel, and is the bench's; by value the first is what the command line names first."""
+    first = list(random_order(bench.state()))[:40]
+    bench.edit(pd.DataFrame(dict(sample=first, verdict="confirm")), request.node.name)
+    press(page, "n")  # with a decision come its effects, and those of all before it
+    limit = page.locator('[data-is="stop-below"]')
+    limit.wait_for()
+    for points, words in (("50", "you may stop"), ("0.0001", "go on")):
+        limit.fill(points)
+        limit.press("Enter")
+        page.locator('[data-is="stop"]', has_text=words).wait_for()
+        assert bench.rules()["stop"]["below"] == pytest.approx(float(points) / 100)
+    assert (
+        "more probability for the right class" in page.locator('[data-is="next-gain"]').inner_text()
+    )
+    page.get_by_text("most gain first").click()
+    page.wait_for_url("**by=value**")
+    by_value = [key for key in bench.queue(20, by="value").source_id if key]
+    until(page, f"{by_value[:3]!r}.includes(document.querySelector('[data-is=name]').innerText)")
+    look(page)
+    assert find_barriers(page) == []

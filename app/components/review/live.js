@@ -22,7 +22,7 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
 
 function drawOutlook($, outlook) { // what the next hundred gain, and whether to stop
   const known = Boolean(outlook.gain), field = $("stop-below");
-  $("next-gain").textContent = known ? `the next ${outlook.gain.labels} reviewed: ${outlook.gain_words}` : "";
+  $("next-gain").textContent = known ? `the next ${outlook.gain.labels}: ${outlook.gain_words}` : "";
   $("stop").textContent = outlook.stop_words;
   $("limit").hidden = !known && outlook.stop_below === null;
   if (!field.matches(":focus")) field.value = outlook.stop_below === null ? "" : +(100 * outlook.stop_below).toPrecision(6);
@@ -54,8 +54,8 @@ function explainErrors(said, drawn) {
   const then = said.next_words ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
     + "oftener it was wrong. The range is for the number itself, and meant for 95 % of sessions; simulated, it held in 80 to 100 %." : "";
   const worth = said.outlook.gain ? " What the next gain is computed by relabelling each as suggested, as likely as it is wrong: how far the "
-    + "mean probability rises that the model gives the right class of val samples. Accuracy moves less, most often. The range holds at all looks "
-    + "together (95 %), whichever val labels are wrong of those nobody reviewed." : "";
+    + "mean probability rises that the model gives the right class of val samples. Accuracy moves less, most often. The range allows for wrong "
+    + "val labels among those nobody reviewed, and is meant for all looks together; simulated, it held at 96 to 100 % of looks." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
     + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}${worth}`;
 }

@@ -81,7 +81,7 @@ class NextGain(Part):
     labels: int = says("labels that come next: 100, or what is left")
     n: int = says("val labels that it is judged by")
     gain: float = says("of the mean probability that the model gives to them; 0.01 is a point")
-    low: float = says("at least, 95 % at all looks of a session together")
+    low: float = says("at least; meant for 95 % of sessions, at all their looks together")
     high: float = says("at most")
 
 
