@@ -23,19 +23,27 @@ from assay.curation.label_quality.linear_algebra import (
 from assay.curation.storage.shards import Rows
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
+LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
 ENOUGH = 5  # groups a class needs before the probe may judge it
 
 
-def fit(X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray, k: int) -> Probe:
+def fit(
+    X: np.ndarray | Rows,
+    y: np.ndarray,
+    groups: np.ndarray,
+    k: int,
+    weights: np.ndarray | None = None,
+) -> Probe:
     """Fit a probe on X (n, d), which may stay on disk.
 
     y (n,): class indices below k, or -1 for rows that are only predicted. groups (n,): samples of equal group are left
-    out together.
+    out together. weights (d,): what the standardised columns are multiplied by.
     """
     y, groups = np.array(y), np.array(groups)
     rows = np.flatnonzero(y >= 0)
     n, D = len(rows), X.shape[1] + 1
-    probe = Probe(*column_moments(X, rows), k)
+    mean, scale = column_moments(X, rows)
+    probe = Probe(mean, scale if weights is None else scale / weights, k)
     probe.y, probe.groups, probe.XtY = y, groups, np.zeros((D, k))
     gram = np.zeros((D, D) if n >= D else (n, n))
     wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
@@ -54,7 +62,8 @@ def fit(X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray, k: int) -> Prob
         s, U = decompose(Z @ Z.T)
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
-    probe.lam = choose_lambda(X, probe, s, Q) * s.sum() / D
+    factors = LAMBDAS if weights is None else LESS
+    probe.lam = choose_lambda(X, probe, s, Q, factors) * s.sum() / D
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
     ) @ Q.T  # directions that no row spans keep 1 / lambda
@@ -259,9 +268,14 @@ class Probe:
 
 
 def choose_lambda(
-    X: np.ndarray | Rows, probe: Probe, s: np.ndarray, Q: np.ndarray, most: int = 4096
+    X: np.ndarray | Rows,
+    probe: Probe,
+    s: np.ndarray,
+    Q: np.ndarray,
+    factors: np.ndarray,
+    most: int = 4096,
 ) -> float:
-    """Choose lambda, a multiple of trace / d.
+    """Choose lambda among `factors`, multiples of trace / d.
 
     By the least squared error of out-of-group scores. On about `most` rows, whole groups. s (j,), Q (d + 1, j):
     eigenvalues and eigenvectors of X'X.
@@ -270,7 +284,7 @@ def choose_lambda(
     rows = sample_groups(probe.groups, probe.y >= 0, most)
     T, Y, G = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], probe.k), probe.groups[rows]
     losses = []
-    for factor in LAMBDAS:
+    for factor in factors:
         d = 1 / (s + factor * unit)
         miss = Y - T @ (YQ * d[:, None])
         h = (T * T) @ d
@@ -281,4 +295,4 @@ def choose_lambda(
                     T[stack.ravel()] * np.sqrt(d), None, Y[stack] - miss[stack], Y[stack]
                 )
         losses.append((out**2).sum())
-    return LAMBDAS[int(np.argmin(losses))]
+    return factors[int(np.argmin(losses))]

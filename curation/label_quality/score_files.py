@@ -123,7 +123,7 @@ class LabelScores:
 class StoredProbe:
     """The probe that the last scan left, brought to later edits: arrays/probe.npz."""
 
-    folder: str  # of the embeddings that it was fitted on
+    folder: str  # of the columns that it was fitted on: see judged_folder
     ids: np.ndarray  # (n,) S32: the samples it judges, in the state's order
     classes: list[str]
     probe: Probe

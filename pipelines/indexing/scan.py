@@ -17,7 +17,7 @@ from assay.curation.features import graph_updates, knn, neighbor_graph
 from assay.curation.features.neighbor_graph import Graph
 from assay.curation.issues import finders, image_properties, leakage
 from assay.curation.issues.base import ScanView
-from assay.curation.label_quality import live
+from assay.curation.label_quality import kernel_columns, live
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 class ScanOptions:
     """What a scan does."""
 
-    effort: int = 1  # 1: the probe; 2 and 3 add a trained network
+    effort: int = 1  # 0: the probe on embeddings; 1: on a kernel too; 2 and 3 add a network
     embedder: str = "lite0"
     hold_out: bool = True  # samples that equal a val, test or guard sample
     yes: bool = False  # hold them out even where that takes most of a class, of train or of val
@@ -88,12 +88,14 @@ def scan(
         f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
+    # where a person's own probabilities judge, the probe does not
+    kernel = add_kernel(bench, state, folder, tell) if options.effort and matched is None else None
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
-    if matched is None and options.effort == 1:
+    if matched is None and options.effort < 2:
         (bench.arrays / "second.npz").unlink(missing_ok=True)
-    store_settings(bench, options, folder, engine, matched)
+    store_settings(bench, options, folder, engine, matched, kernel)
 
     measure_quality(bench, state, say, progress)
     held = hold_out_leakage(bench, state, leaks, who)
@@ -164,17 +166,27 @@ def embed_samples(
     return embedded.folder, engine
 
 
+def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str:
+    """Add kernel columns for the probe; name their folder."""
+    drawn = state.content_hash[state.split.eq("train").to_numpy() & state.keep.to_numpy()]
+    if not len(drawn):
+        drawn = state.content_hash
+    return kernel_columns.store_columns(bench, folder, state.content_hash, drawn)
+
+
 def store_settings(
     bench: Bench,
     options: ScanOptions,
     folder: str,
     engine: str | None,
     matched: MatchedProbs | None,
+    kernel: str | None,
 ) -> None:
     """Store what the scan was asked for, for `scan_settings.read_settings`."""
     asked = dict(
         embedder=options.embedder,
         folder=folder,
+        kernel=kernel,
         engine=engine,
         effort=options.effort,
         probabilities="own" if matched is not None else "probe",
