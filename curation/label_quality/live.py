@@ -168,7 +168,9 @@ class LiveScores:
         fitted = fit_probe(self.bench, state)
         keep_judge(self.bench, upto, fitted.classes, fitted.probe)
         ids = np.asarray(fitted.part.index, "S32")
-        stored = StoredProbe(judged_folder(read_settings(self.bench)), ids, fitted.classes, fitted.probe)
+        stored = StoredProbe(
+            judged_folder(read_settings(self.bench)), ids, fitted.classes, fitted.probe
+        )
         self.probe, self.changed = LiveProbe(self.bench, stored, fitted.part), True
         self.unwritten, _ = self.probe.score(upto, state)
         return self.publish()

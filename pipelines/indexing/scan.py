@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST = 200_000  # images with kernel columns: of more they would cost 6 GB, and an edit seconds
+
+
 @dataclass(frozen=True)
 class ScanOptions:
     """What a scan does."""
@@ -89,7 +92,9 @@ def scan(
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
     # where a person's own probabilities judge, the probe does not
-    kernel = add_kernel(bench, state, folder, tell) if options.effort and matched is None else None
+    wanted = options.effort > 0 and matched is None
+    begin_step(progress, "measuring distances to landmarks")
+    kernel = add_kernel(bench, state, folder, say) if wanted else None
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
@@ -166,12 +171,20 @@ def embed_samples(
     return embedded.folder, engine
 
 
-def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str:
-    """Add kernel columns for the probe; name their folder."""
-    drawn = state.content_hash[state.split.eq("train").to_numpy() & state.keep.to_numpy()]
-    if not len(drawn):
-        drawn = state.content_hash
-    return kernel_columns.store_columns(bench, folder, state.content_hash, drawn)
+def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str | None:
+    """Add kernel columns for the probe; name their folder.
+
+    None where there is nothing to draw landmarks from, or there are too many images.
+    """
+    drawn = state.content_hash[(state.split == "train") & state.keep]
+    if len(state) > MOST:
+        say(f"kernel      left out: over {MOST:,} images the probe is linear, as at --effort 0")
+        return None
+    return (
+        kernel_columns.store_columns(bench, folder, state.content_hash, drawn)
+        if len(drawn)
+        else None
+    )
 
 
 def store_settings(
