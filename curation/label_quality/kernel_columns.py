@@ -13,7 +13,7 @@ from hashlib import sha256
 import numpy as np
 
 from assay.curation.label_quality.linear_algebra import column_moments, row_blocks
-from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
+from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
 
@@ -24,7 +24,7 @@ LANDMARKS = 1500  # fewer samples are all landmarks
 WIDTH = 0.3
 LINEAR = 0.3  # weight of the embedding's columns beside those of the kernel
 SHARD = 8192  # rows
-GROWTH = 1.25  # landmarks are drawn anew where samples have become so many times as many
+GROWTH = 2  # landmarks are drawn anew where samples have become so many times as many
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def store_columns(bench: Bench, folder: str, hashes: np.ndarray, drawn: np.ndarr
     they are is in arrays/kernel.npz, so that one new image costs one image.
     """
     X = Shards(bench.arrays / "embeddings" / folder)
-    landmarks = keep_landmarks(bench, folder, np.unique(np.asarray(drawn, "S32")))
+    landmarks = keep_landmarks(bench, folder, X, np.unique(np.asarray(drawn, "S32")))
     name = name_folder(folder, landmarks)
     stored = Shards(bench.arrays / "embeddings" / name)
     hashes = np.unique(np.asarray(hashes, "S32"))
@@ -122,16 +122,17 @@ def name_folder(folder: str, landmarks: np.ndarray) -> str:
     return f"{folder}-kernel-{sha256(made).hexdigest()[:12]}"
 
 
-def keep_landmarks(bench: Bench, folder: str, hashes: np.ndarray) -> np.ndarray:
+def keep_landmarks(bench: Bench, folder: str, X: Shards, hashes: np.ndarray) -> np.ndarray:
     """Take the landmarks of the last scan, or draw others.
 
-    hashes (n,): sorted, the images that may be one.
+    X: what `folder` holds. hashes (n,): sorted, the images that may be one. Those that an edit took out since stay:
+    another judge would judge all versions anew.
     """
     file = bench.arrays / "kernel.npz"
     kept = load_arrays(file)
     if kept is not None and str(kept["folder"]) == folder:
-        here = (locate_hashes(hashes, kept["landmarks"]) >= 0).all()
-        if here and kept["drawn_from"] <= len(hashes) <= GROWTH * kept["drawn_from"]:
+        here = (X.find(kept["landmarks"]) >= 0).all()
+        if here and len(hashes) <= GROWTH * kept["drawn_from"]:
             return kept["landmarks"]
     landmarks = draw_landmarks(hashes)
     save_arrays(

@@ -17,7 +17,7 @@ from assay.curation.features import graph_updates, knn, neighbor_graph
 from assay.curation.features.neighbor_graph import Graph
 from assay.curation.issues import finders, image_properties, leakage
 from assay.curation.issues.base import ScanView
-from assay.curation.label_quality import kernel_columns, live
+from assay.curation.label_quality import live
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
@@ -32,6 +32,7 @@ from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
+from assay.pipelines.indexing.kernel import add_kernel
 from assay.pipelines.indexing.leakage_holdout import (
     check_enough_left,
     find_leaks,
@@ -45,9 +46,6 @@ from assay.pipelines.indexing.triggers import run_triggers
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-MOST = 200_000  # images with kernel columns: of more they would cost 6 GB, and an edit seconds
 
 
 @dataclass(frozen=True)
@@ -169,22 +167,6 @@ def embed_samples(
         f"{f' ({engine})' if engine else ''}, {format_count(embedded.rows.shape[1], 'number')} each"
     )
     return embedded.folder, engine
-
-
-def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str | None:
-    """Add kernel columns for the probe; name their folder.
-
-    None where there is nothing to draw landmarks from, or there are too many images.
-    """
-    drawn = state.content_hash[(state.split == "train") & state.keep]
-    if len(state) > MOST:
-        say(f"kernel      left out: over {MOST:,} images the probe is linear, as at --effort 0")
-        return None
-    return (
-        kernel_columns.store_columns(bench, folder, state.content_hash, drawn)
-        if len(drawn)
-        else None
-    )
 
 
 def store_settings(
