@@ -11,6 +11,7 @@ from assay.curation.label_quality.kernel_columns import LINEAR, WIDTH, Kernel
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import find_unneeded
 from assay.curation.storage.shards import Shards
+from assay.pipelines.indexing import kernel
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.curation.label_quality.test_probe import refitted
@@ -99,25 +100,29 @@ def test_errors_are_found_no_later_than_by_the_linear_probe(data):
 
 
 @pytest.mark.slow
-def test_one_new_image_costs_one_row_of_columns(tmp_path):
+def test_one_new_image_costs_one_row_of_columns(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "LEAST", 50)
     table = digits(120)
     bench = bench_of(table.drop(119 - 4), tmp_path)  # a train sample comes later
     scan(bench, ScanOptions(embedder="pixels"), say=silent)
-    kernel = read_settings(bench)["kernel"]
-    before = Shards(bench.arrays / "embeddings" / kernel)
+    folder = read_settings(bench)["kernel"]
+    before = Shards(bench.arrays / "embeddings" / folder)
     table.to_parquet(tmp_path / "digits.parquet")
     options = ImportOptions(columns=dict(label="label"))
     ingest(bench, tmp_path / "digits.parquet", "tester", options)
     scan(bench, ScanOptions(embedder="pixels"), say=silent)
-    assert read_settings(bench)["kernel"] == kernel
-    after = Shards(bench.arrays / "embeddings" / kernel)
+    assert read_settings(bench)["kernel"] == folder
+    after = Shards(bench.arrays / "embeddings" / folder)
     assert len(after.index) == len(before.index) + 1 and len(after.arrays) == 2
 
 
 @pytest.mark.slow
-def test_effort_0_is_the_linear_probe_and_content_alone_draws_the_landmarks(tmp_path):
+def test_effort_0_is_the_linear_probe_and_content_alone_draws_the_landmarks(tmp_path, monkeypatch):
     table = digits(120)
     one, other = bench_of(table, tmp_path / "a"), bench_of(table[::-1], tmp_path / "b")
+    scan(one, ScanOptions(embedder="pixels"), say=silent)
+    assert read_settings(one)["kernel"] is None, "too few images"
+    monkeypatch.setattr(kernel, "LEAST", 50)
     for bench in (one, other):
         scan(bench, ScanOptions(embedder="pixels"), say=silent)
         assert not [f for f in find_unneeded(bench)[0] if "kernel" in str(f)]
