@@ -152,7 +152,7 @@ class Bench(curation.Bench):
             if not is_path and name in set(self.state().source):
                 e.add_hint(f"there are {name} already: to add them beside those, say name='...'")
             raise
-        # a frame's file is ours: which format it has is no news
+        # Assay wrote a frame's file, so its format is no news
         read = out if held is None else out | dict(format="")
         for line in (describe_import(out), *describe_reading(read)):
             say(line)
@@ -347,6 +347,7 @@ class Bench(curation.Bench):
         who: str = "",
         opinion: str | None = None,
         where: str = "",
+        mistakes: Iterable[str] = (),
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -357,7 +358,7 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = super().queue(n, random, version, again, who, opinion, where)
+        rows = super().queue(n, random, version, again, who, opinion, where, mistakes)
         return Frame.of(add_cells(rows, upto), self, draw_queue)
 
     def issues(
@@ -476,10 +477,11 @@ class Bench(curation.Bench):
         return plan_state(self, self.state(), exact, mark_samples(self, where)).count()
 
     def keep_best(self, where: str = "", exact: bool = False, who: str = "") -> dict:
-        """Drop all but the best of each group of copies, as one batch.
+        """Drop all but the best sample of each group of copies.
 
-        Nothing of test or guard is dropped. A reviewed, a labelled, the largest copy stays; of equals one of val
-        before train before pool. where, exact: as duplicates.
+        It is one batch. Nothing of test or guard is dropped. A reviewed copy stays, else a labelled
+        one, else the largest; of equals one of val before train before pool. where, exact: as
+        duplicates.
         """
         from assay.curation.filtering.samples import mark_samples
         from assay.curation.issues.keep_best import keep_best
@@ -487,9 +489,10 @@ class Bench(curation.Bench):
         return keep_best(self, who or getpass.getuser(), exact, mark_samples(self, where))
 
     def not_copies(self, samples: Sequence[str], of: Sequence[str] = (), who: str = "") -> dict:
-        """Store that samples are no copies of each other, or none of those in `of`.
+        """Store that samples are not copies of each other.
 
-        It lasts through later scans: see mark_not_copies.
+        of: only that they are no copies of those. It lasts through later scans: see
+        mark_not_copies.
         """
         from assay.curation.issues.not_copies import mark_not_copies
 
@@ -999,7 +1002,7 @@ def say_in_python(function: F) -> F:
             check_call(function.__name__, signature, args, kwargs)
             return function(*args, **kwargs)
         except BaseException as e:
-            # here, as wrong arguments never reach it: a bench made for it goes again
+            # here, since `add` never sees wrong arguments: a bench made for it is removed again
             if function.__name__ == "add" and args:
                 args[0].remove_empty(e)
             if not isinstance(e, UserError):

@@ -1,4 +1,4 @@
-"""FiftyOne from Python: show a bench, bring changes home, export.
+"""FiftyOne from Python: show a bench, import its changes, export.
 
 Each runs in a process of its own, since FiftyOne keeps the database that it met first and takes the signals of its
 process.

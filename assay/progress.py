@@ -42,7 +42,10 @@ def progress_bar(text: str, show: bool = True) -> Iterator[Step]:
 
 
 def in_notebook() -> bool:
-    """Whether a notebook's kernel runs this; that its package is imported says nothing."""
+    """Whether a notebook's kernel runs this code.
+
+    That its package is imported says nothing.
+    """
     if "ipykernel" not in sys.modules:
         return False
     from IPython import get_ipython
@@ -52,9 +55,9 @@ def in_notebook() -> bool:
 
 @contextmanager
 def notebook_line(text: str) -> Iterator[Step]:
-    """Show progress as a line of a cell's output, empty at the end.
+    """Show progress as a line of a cell's output.
 
-    tqdm's text would stay in the saved notebook, a line for each change.
+    It is empty at the end. tqdm's text would stay in the saved notebook, a line for each change.
     """
     from IPython.display import display
 

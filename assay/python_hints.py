@@ -87,7 +87,10 @@ def translate_hint(text: str, methods: dict[str, inspect.Signature], given: obje
 
 
 def read_class_names(text: str, at: int, most: int) -> tuple[int, list[str]]:
-    """Read the names of classes that a command is about: (where they end, as Python)."""
+    """Read the class names that a command is about, as Python.
+
+    Returns (where they end, the names).
+    """
     names = []
     while len(names) < most and (match := WORD.match(text, at)) and match[1][0] != "-":
         names.append(write_value(match[1]))

@@ -1,4 +1,4 @@
-"""Run a verb in a process of its own, and hear its one object."""
+"""Run a verb in a process of its own; read its JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assay.curation.system import processes
 
 
 def start_verb(words: list[str], name: str) -> tuple[dict, subprocess.Popen]:
-    """Start a command with --json, and return what it says and its process.
+    """Start a command with --json; return its answer and its process.
 
     It may run on. name: of what it opens or does, for an error. UserError where it says that it cannot, with its code.
     """

@@ -137,16 +137,23 @@ class Bench(Store):
         who: str = "",
         opinion: str | None = None,
         where: str = "",
+        mistakes: Iterable[str] = (),
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
         random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
         and from what others have reviewed. opinion: only what this second opinion doubts. where: only what this
-        condition finds (see samples), without random ones: see filtered_queue.queue_found. Frame rank, sample,
-        source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
+        condition finds (see samples), without random ones: see filtered_queue.queue_found. mistakes: val samples that
+        the model gets wrong; the train labels that made it so come first: see mistake_queue.queue_mistakes. Frame rank,
+        sample, source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue
 
+        if mistaken := [mistakes] if isinstance(mistakes, str) else list(mistakes):
+            from assay.curation.review.mistake_queue import queue_mistakes
+
+            others = random, version != "HEAD", again, opinion, where.strip()
+            return queue_mistakes(self, mistaken, n, others=any(others))
         if where.strip():
             from assay.curation.filtering.samples import queue_where
 
@@ -174,7 +181,10 @@ class Bench(Store):
         return find_samples(self.sample_table(), where, sort, limit, search, like, columns)
 
     def sample_table(self) -> SampleTable:
-        """The samples as they are now, in memory: made once, then kept up to date."""
+        """Give the samples as they are now, as a table in memory.
+
+        It is made once, then kept up to date.
+        """
         from assay.curation.filtering.table import SampleTable
 
         if self.table is None:
@@ -227,7 +237,7 @@ class Bench(Store):
         who: str = "",
         samples: Iterable[str] | None = None,
     ) -> dict:
-        """Assign what a condition finds, or `samples`, to a person who reviews it.
+        """Assign what a condition finds, or `samples`, to a reviewer.
 
         It is saved as a view that keeps its samples. Returns {batch, name, to, samples, reviewed, left_out,
         replaced}: see assignments.assign_samples.
@@ -239,9 +249,9 @@ class Bench(Store):
         return assign_samples(self, self.sample_table(), to, asked, by, name, samples)
 
     def assignments(self, to: str | None = None) -> pd.DataFrame:
-        """List what is assigned to people, or to one, and how much of it is reviewed.
+        """List the assignments, with how many of their samples are reviewed.
 
-        Frame name, to, where, samples, reviewed, who, saved.
+        to: only those of this person. Frame name, to, where, samples, reviewed, who, saved.
         """
         from assay.curation.filtering.assignments import list_assignments
 
@@ -371,7 +381,7 @@ class Bench(Store):
             [upto],
         )
         rules = {name: json.loads(value) for name, value in found}
-        # one that was undone has its name alone
+        # a rule that was undone has a name and nothing else
         return {name: value for name, value in rules.items() if len(value) > 1}
 
     def rule(self, version: str = "HEAD") -> str:
@@ -441,7 +451,7 @@ class Bench(Store):
     def rename_class(
         self, old: str, new: str, who: str = "", why: str = "", dry: bool = False
     ) -> dict:
-        """Rename a class in every split, or merge it into one of that name.
+        """Rename a class in every split; merge it if the name exists.
 
         One batch, no review. Returns {batch, old, new, merged, samples, splits, had, ...}: see
         class_changes.rename_class.
@@ -491,7 +501,7 @@ class Bench(Store):
         return edit_class(self, name, who or getpass.getuser(), exemplars=exemplars, **about)
 
     def move_class(self, name: str, before: str | None = None, who: str = "") -> dict:
-        """Move a class before another one in the list, or to its end.
+        """Move a class before another in the list, or to its end.
 
         Returns {batch, name, place, of}: see class_order.move_class.
         """
@@ -512,9 +522,10 @@ class Bench(Store):
     def split_class(
         self, name: str, into: Iterable[str], who: str = ""
     ) -> tuple[pd.DataFrame, dict]:
-        """Add classes, and queue the samples of one to decide which they are.
+        """Split a class: add new classes, and queue its samples for review.
 
-        Returns (queue, what happened): see splitting.split_class. Who is not decided keeps its label.
+        Returns (queue, what happened): see splitting.split_class. A sample that is not decided
+        keeps its label.
         """
         from assay.curation.review.splitting import split_class
 
@@ -553,7 +564,7 @@ class Bench(Store):
         return undo_batch(self, batch, who)
 
     def undo_own(self, who: str, redo: bool = False, name: str | None = None) -> dict:
-        """Undo the last act of one person, or redo what they undid last.
+        """Undo the last act of one person, or redo what they undid.
 
         Nobody else's act is taken back. Returns {batch, undone, words, samples, n, restored, left_alone, passed,
         seq, rescored}: see own_acts.undo_own.
@@ -580,9 +591,10 @@ class Bench(Store):
         dry: bool = False,
         until: datetime | None = None,
     ) -> tuple[pd.DataFrame, dict]:
-        """Revert a batch, or decisions `of` a person, `since` or `until` a time.
+        """Revert a batch, or decisions by person or time.
 
-        `dry`: only plan it. Returns (plan, what happened): see changes.revert_batches.
+        The decisions are those `of` a person, `since` or `until` a time. `dry`: only plan it.
+        Returns (plan, what happened): see changes.revert_batches.
         """
         from assay.curation.versioning.changes import revert_batches
 

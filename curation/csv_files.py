@@ -37,9 +37,10 @@ def read_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_lines(text: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Read the rows of a CSV, each with its first and last line.
+    """Read the rows of a CSV, each with its line numbers.
 
-    A quoted cell may hold line breaks. Raises BadCsv."""
+    Yields (first line, last line, cells). A quoted cell may hold line breaks. Raises BadCsv.
+    """
     file = io.StringIO(text, newline="")
     rows, line = csv.reader(file, delimiter=guess_separator(text), strict=True), 1
     try:

@@ -185,7 +185,10 @@ class FilterError(UserError):
 
 
 def mark_place(text: str, place: tuple[int, int]) -> str:
-    """Show a place of a text: its line, and marks under the characters."""
+    """Show the line of a place in a text, and mark it.
+
+    The marks stand under its characters.
+    """
     start = text.rfind("\n", 0, place[0]) + 1
     line, at = text[start:].split("\n", 1)[0].expandtabs(1), place[0] - start
     cut = max(0, at - 60)
@@ -196,7 +199,8 @@ def mark_place(text: str, place: tuple[int, int]) -> str:
 
 def require_file(path: str | Path, expected: str, hint: str) -> None:
     """Refuse a path where nothing lies."""
-    with suppress(OSError, ValueError):  # what cannot be asked for is refused where it is opened
+    # a path that cannot be looked up is refused when it is opened
+    with suppress(OSError, ValueError):
         if not Path(path).expanduser().exists():
             raise MissingFile(f"expected {expected}, found nothing at {path}", hint, path)
 

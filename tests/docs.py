@@ -94,6 +94,13 @@ def plug_in_group(text: str) -> str:
     return found[1] if found else ""
 
 
+def needs_engine(text: str) -> bool:
+    """Whether what a page runs scans with a network, which an engine of the CPU runs."""
+    by_network = re.compile(r"^(\$ )?(\S*/)?assay scan (?!.*--embedder)|\.scan\(\)", re.M)
+    run = [b.text for b in list_blocks(text) if b.language in ("console", "sh", "python")]
+    return runs_on(text) == "solar cells" or any(map(by_network.search, run))
+
+
 # ---- where pages run
 
 

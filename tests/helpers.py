@@ -3,7 +3,9 @@
 import io
 import os
 import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -29,20 +31,26 @@ def png(pixels):
     return out.getvalue()
 
 
-def digits(n=600, wrong=0.08, seed=0):
-    """scikit-learn's handwritten digits as a table id, image, label, split, truth: `wrong` of the train and val labels are planted errors."""
-    import pandas as pd
+@cache
+def drawn_digits():
+    """(PNGs, classes) of scikit-learn's 1,797 handwritten digits."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
+    return [png(image * 15.9) for image in found.images], found.target
+
+
+def digits(n=600, wrong=0.08, seed=0):
+    """scikit-learn's handwritten digits as a table id, image, label, split, truth: `wrong` of the train and val labels are planted errors."""
+    images, target = drawn_digits()
     rng = np.random.default_rng(seed)
-    rows = rng.permutation(len(found.target))[:n]
-    truth = found.target[rows]
+    rows = rng.permutation(len(target))[:n]
+    truth = target[rows]
     split = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
     label = truth.copy()
     planted = (rng.random(n) < wrong) & (split != "test")
     label[planted] = (truth[planted] + rng.integers(1, 10, planted.sum())) % 10
-    image = [png(found.images[r] * 15.9) for r in rows]
+    image = [images[r] for r in rows]
     return pd.DataFrame(
         dict(
             id=[f"d{r:04d}" for r in rows],
@@ -82,6 +90,18 @@ def bench_of(table, folder, **options):
     bench = assay.create(folder / "bench")
     ingest(bench, source, "tester", ImportOptions(columns=dict(label="label"), **options))
     return bench
+
+
+@cache
+def digits_once(n):
+    """(a bench of n digits, what holds its folder until this process ends)"""
+    folder = TemporaryDirectory()
+    return bench_of(digits(n), Path(folder.name)), folder
+
+
+def digits_bench(n, folder):
+    """A bench of n digits of one's own, quicker than `bench_of`: it is copied."""
+    return copied(digits_once(n)[0], folder)
 
 
 def copied(bench, folder):

@@ -25,6 +25,7 @@ from tests.docs import (
     list_blocks,
     list_pages,
     missing_lines,
+    needs_engine,
     play,
     plug_in_group,
     read_page,
@@ -35,7 +36,11 @@ from tests.helpers import ROOT
 from tests.reference import PAGES, list_methods, list_verbs, make_page
 
 ALL = list_pages()
-ALONE = [page for page in ALL if runs_on(read_page(page)) in ("photos", "photos cells")]
+ALONE = [
+    pytest.param(page, marks=pytest.mark.engine if needs_engine(read_page(page)) else ())
+    for page in ALL
+    if runs_on(read_page(page)) in ("photos", "photos cells")
+]
 MORE = ["CONTRIBUTING.md", "CHANGELOG.md"]
 FINDER = "docs/contributing/add-an-issue-finder.md"  # see test_contract_issues.py
 
@@ -47,18 +52,8 @@ def stages(tmp_path_factory):
     return {stage: (folder, STAGES[stage](folder)) for stage, folder in made.items()}
 
 
-@pytest.mark.daily  # `.ci/run` has them with either engine, one after the other
-@pytest.mark.parametrize("page", ALONE)
-def test_what_a_page_shows_runs(page, stages, tmp_path):
-    if page == "README.md":  # it scans with the default embedder
-        pytest.importorskip("efficientnet_lite_pytorch")
-    made, truth = stages[runs_on(read_page(page))]
-    folder = shutil.copytree(made, tmp_path / "page")
-    for command, shown, said in play(page, folder, truth):
-        assert differences(command, shown, said, is_exact(page, command)) == [], command
-
-
-@pytest.mark.daily
+@pytest.mark.engine
+@pytest.mark.daily  # `.ci/run` has these three: the longest first
 def test_the_tutorial_and_what_goes_on_from_it_run(tmp_path):
     pytest.importorskip("elpv_dataset")
     truth = STAGES["solar cells"](tmp_path)
@@ -67,6 +62,7 @@ def test_the_tutorial_and_what_goes_on_from_it_run(tmp_path):
             assert differences(command, shown, said, is_exact(page, command)) == [], command
 
 
+@pytest.mark.engine
 @pytest.mark.daily
 def test_the_demo_prints_what_the_readme_shows(tmp_path):
     pytest.importorskip("elpv_dataset")
@@ -74,6 +70,17 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path):
     if os.environ.get("ASSAY_ENGINE") == "int8":  # whose second story differs from CPU to CPU
         shown = shown.split("\n2. Many labels")[0]
     assert missing_lines(shown, run_assay("assay demo", tmp_path)) == []
+
+
+@pytest.mark.daily
+@pytest.mark.parametrize("page", ALONE)
+def test_what_a_page_shows_runs(page, stages, tmp_path):
+    if page == "README.md":  # it scans with the default embedder
+        pytest.importorskip("efficientnet_lite_pytorch")
+    made, truth = stages[runs_on(read_page(page))]
+    folder = shutil.copytree(made, tmp_path / "page")
+    for command, shown, said in play(page, folder, truth):
+        assert differences(command, shown, said, is_exact(page, command)) == [], command
 
 
 def test_the_tutorial_is_the_loop_in_six_commands():
@@ -273,6 +280,15 @@ def test_an_excerpt_has_its_lines_in_their_order():
     assert missing_lines("one 1\n...\nthree 3\n", said) == []
     (missing,) = missing_lines("three 3\n...\none 1\n", said)
     assert missing.split()[0] == "one"
+
+
+def test_a_page_that_scans_with_a_network_is_run_with_either_engine():
+    page = "<!-- runs on: photos -->\n```console\n$ {}\n```\n"
+    assert needs_engine(page.format("assay scan -b cells"))
+    assert not needs_engine(page.format("assay scan -b cells --embedder pixels"))
+    assert not needs_engine(page.format("assay status -b cells\nnext: assay scan -b cells"))
+    assert needs_engine(page.format("").replace("console\n$", "python\nbench.scan()"))
+    assert needs_engine(read_page("README.md")) and needs_engine(read_page(STORY[0]))
 
 
 def test_blocks_are_read_with_what_stands_before_them():

@@ -20,7 +20,17 @@ from assay.bench import VERBS, translate
 from assay.pipelines.cli.main import list_parsers, make_parser
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.python_hints import METHODS, name_parameter
-from tests.helpers import bench_of, digits, folders, png, run_assay, silent, table, truth_of
+from tests.helpers import (
+    bench_of,
+    digits,
+    folders,
+    png,
+    run_assay,
+    scanned_bench,
+    silent,
+    table,
+    truth_of,
+)
 
 LOOP = [  # the loop as it is shown to whoever has never seen Assay
     """import assay
@@ -304,8 +314,7 @@ def test_frames_stay_frames_and_a_part_of_one_is_drawn_like_it(scanned):
 
 @pytest.mark.slow
 def test_a_gap_is_shown_with_what_is_wrong_there(tmp_path):
-    bench = bench_of(table(), tmp_path)
-    bench.scan(embedder="pixels", progress=False)
+    bench = scanned_bench(table(), tmp_path)  # without a map, which UMAP would draw beside us
     gaps = bench.gaps()
     assert len(gaps) and pictures(gaps._repr_html_())
     assert "bench.similar(gap=" in " ".join(gaps.action), "what to do, in Python"

@@ -116,6 +116,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_a_batch_script_works_beside_folders_of_our_names(python, folder):
     def assay(*arguments):
         return run(python, "-m", "assay", *arguments, "-b", "bench", cwd=folder)

@@ -29,7 +29,7 @@ function grid(root, component) {
 
   list.style.setProperty("--side", `${side ?? 112}px`);
   list.replaceChildren(...items.map((item) => {
-    const img = load(`/assay/image/${encodeURIComponent(item.sample)}?side=256`), b = button("", () => select(item));
+    const img = load(`/assay/image/${encodeURIComponent(item.sample)}?side=256`), b = button("", (e) => select(item, e.shiftKey));
     img.alt = item.name;
     img.addEventListener("state", draw);
     unwatch.push(watch(img, () => { seen.add(item.sample); draw(); }));
@@ -52,9 +52,14 @@ function grid(root, component) {
     if (to !== undefined && all[to]) { e.preventDefault(); all[to].focus(); }
   };
 
-  function select(item) {
+  function select(item, range) { // with Shift all from the last one to this, as the last one is
     root.words = null;
-    selected.has(item.sample) ? selected.delete(item.sample) : selected.add(item.sample);
+    const to = items.indexOf(item), from = range ? items.findIndex((i) => i.sample === root.last) : -1;
+    const on = from < 0 ? !selected.has(item.sample) : selected.has(root.last);
+    for (const { sample } of from < 0 ? [item] : items.slice(Math.min(from, to), Math.max(from, to) + 1)) {
+      if (on && (sample === item.sample || state(sample) !== "broken")) selected.add(sample); else selected.delete(sample);
+    }
+    root.last = item.sample;
     draw();
   }
   function selectAll(rest) { // all that have a picture here, and with `rest` those that are chosen and not here

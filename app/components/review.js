@@ -26,11 +26,11 @@ export default function (component) {
   const changed = root.who !== component.data.who; // it may be said, or changed, while the page is open
   root.who = component.data.who;
   if (root.desk) { if (changed) root.desk.named(); return root.desk.stop; }
-  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name));
+  root.desk = review(root, component.data, (name) => component.setTriggerValue("named", name), () => component.setTriggerValue("unscanned", hex(4)));
   return () => { root.desk.stop(); root.desk = null; };
 }
 
-function review(root, { bench, session, proposal, queue }, tellName) {
+function review(root, { bench, session, proposal, queue }, tellName, offerScan) {
   const $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const pictures = makePictures();
   let trail = [], at = 0, ahead = [], classes = [], asking = true;
@@ -69,7 +69,11 @@ function review(root, { bench, session, proposal, queue }, tellName) {
       if (!trail[at]) step();
       else drawLater();
       if (!trail[at] && !stopped) setTimeout(more, 2000); // others may hold what is left, or a re-scoring bring more
-    } catch (e) { tell(e); setTimeout(more, 2000); } finally { asking = false; }
+    } catch (e) {
+      tell(e);
+      if (e.unscanned) return offerScan(); // the page has the button
+      setTimeout(more, 2000);
+    } finally { asking = false; }
   }
   async function fetchOne(sample) { // one that somebody asks for, whatever the queue says; null, and words, where it cannot be had
     try {
@@ -233,8 +237,9 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     if (item) {
       img.alt = item.name;
       img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
-      for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "none"],
+      for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "no suggestion"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
+      $("do-suggested").disabled = !item.suggested_label;
       notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
@@ -253,7 +258,7 @@ function review(root, { bench, session, proposal, queue }, tellName) {
     $("stored").classList.toggle("waiting", n > 0);
     root.dataset.waiting = n;
     root.dataset.done = done;
-    $("pace").textContent = describePace({ done, total, drawn }, pace.perMinute());
+    $("pace").textContent = total === null && !done ? "" : describePace({ done, total, drawn }, pace.perMinute());
     if (!n) $("problem").textContent = refused.length ? `not stored: ${refused.at(-1)}` : "";
     $("end").textContent = ended ? "Nothing is left in the queue." : "Fetching the queue …";
   }

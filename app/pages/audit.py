@@ -37,6 +37,9 @@ def draw(bench: Bench) -> None:
     if not (bench.state()["split"] == "test").any():
         st.info("There is no test split here. Its labels can be audited once there is one.")
         return st.caption(f"`assay split -b {bench.given}` draws splits: `assay split --help`.")
+    waiting = audit_sheet.list_open_sheets(bench) if who else {}
+    if waiting:
+        draw_sheet(bench, list(waiting)[-1], who)
     noise = estimate_noise(bench, "test")
     st.caption(
         f"So far: {describe_noise(noise, 'test')}. Neither the given label nor a prediction is "
@@ -44,11 +47,13 @@ def draw(bench: Bench) -> None:
     )
     draw_explanation(explanations.explain_audit(noise))
     if not who:
-        return st.info("Say who judges: the name goes into the log with every answer.")
-    waiting = audit_sheet.list_open_sheets(bench)
-    if not waiting:
-        return draw_start(bench, who)
-    name = list(waiting)[-1]
+        st.info("Say who judges: the name goes into the log with every answer.")
+    elif not waiting:
+        draw_start(bench, who)
+
+
+def draw_sheet(bench: Bench, name: str, who: str) -> None:
+    """Draw an open sheet, and read its answers when all are there."""
     rows, answers = (
         sorted(audit_sheet.row_images(bench, name)),
         audit_sheet.load_answers(bench, name),

@@ -38,7 +38,7 @@ def draw(bench: Bench) -> None:
 
 
 def hand_over(bench: Bench, handed: dict) -> None:
-    """Hand the groups that are shown to FiftyOne, or one group to Review."""
+    """Hand the shown groups to FiftyOne, or one group to Review."""
     session = open_session(bench.path)
     if handed["what"] == "fiftyone":
         query = parse_qs(handed["query"])

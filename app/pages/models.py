@@ -18,8 +18,11 @@ component = make_component("models", styled_as=("browse",))
 
 
 def draw(bench: Bench) -> None:
-    """Draw the models; it fills the window. A bench without any has the next step's button."""
-    # first: what ends from here on draws the page anew
+    """Draw the models over the whole window.
+
+    A bench without any has the next step's button.
+    """
+    # first: a task that ends after this line draws the page anew
     busy = tasks.follow_tasks(bench, "scan")
     if why := describe_lack(bench):
         return draw_next_step(bench, *why, busy)
@@ -40,7 +43,10 @@ def draw(bench: Bench) -> None:
 
 
 def describe_lack(bench: Bench) -> tuple[str, str] | None:
-    """Say what a bench lacks before models can be judged: (sentence, next step), or None."""
+    """Say what a bench lacks before models can be judged.
+
+    Returns (sentence, next step), or None where it lacks nothing.
+    """
     trained = bench.rows("select count(*) from runs")[0][0]
     state = bench.state()
     if not (state.keep & (state["split"] == "val") & state.label.notna()).any():

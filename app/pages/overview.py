@@ -19,6 +19,7 @@ from assay.curation.predictions import runs
 from assay.curation.review import progress, progress_curve
 from assay.curation.statistics import wording
 from assay.curation.text import format_count
+from assay.curation.versioning.class_list import list_classes
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
 def draw(bench: Bench) -> None:
     """Draw the bench in numbers; an empty one has an import form."""
     st.markdown(f"# {escape_markdown(bench.path.name)}")
-    # first: what ends from here on draws the page anew
+    # first: a task that ends after this line draws the page anew
     busy = tasks.follow_tasks(bench, "import", "scan")
     status = bench.status()
     if not status["samples"]:
         return None if busy else import_form.draw_import_form(bench)
     if not busy:
         draw_next_step(bench, status["advice"])
-    st.html(cards_html(status_cards(status)))
+    total = len(list_classes(bench))
+    st.html(cards_html(status_cards(status, total)))
     if status["weak_model"]:
         st.warning(status["weak_model"])
     st.markdown("### To do")
@@ -48,7 +50,7 @@ def draw(bench: Bench) -> None:
     draw_progress(bench)
     st.markdown("### Classes, without the test split")
     classes = dict(sorted(status["classes"].items(), key=lambda c: -c[1]))
-    st.html(strips_html(classes, open_classes(open_session(bench.path)).exemplars()))
+    st.html(strips_html(classes, open_classes(open_session(bench.path)).exemplars(), total))
     draw_link("classes", "Order, describe, rename, merge or split classes →")
     if status["classes_reviewed"]:
         with st.expander("What labels reviewed at random say of each class"):
@@ -89,13 +91,18 @@ def draw_progress(bench: Bench) -> None:
             )
 
 
-def status_cards(status: dict) -> list[tuple[str, str]]:
-    """Make the numbers of a bench: (value, what it is)."""
+def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
+    """Make the numbers of a bench: (value, what it is).
+
+    Samples are counted as Browse counts them, the dropped ones too, and classes as Classes does.
+    """
     review, issues = status["review"], status["issues"] or {}
     splits = ", ".join(f"{n:,} {split}" for split, n in status["splits"].items())
+    every = status["samples"] + status["dropped"]
+    dropped = f"; {status['dropped']:,} dropped" if status["dropped"] else ""
     return [
-        (f"{status['samples']:,}", f"samples: {splits}"),
-        (f"{len(status['classes']):,}", "classes"),
+        (f"{every:,}", f"{'sample' if every == 1 else 'samples'}: {splits}{dropped}"),
+        (f"{total:,}", "class" if total == 1 else "classes"),
         (f"{issues.get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
         (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
         (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),

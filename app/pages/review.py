@@ -41,6 +41,9 @@ def draw(bench: Bench) -> None:
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
         return tasks.offer_scan(bench)
+    if st.session_state.get("unscanned"):
+        live.label_scores(bench)  # raises what the page then offers to mend
+        del st.session_state["unscanned"]
     with right:
         who = ask_reviewer(bench)
     ways = ("one by one", "grid review")
@@ -55,11 +58,15 @@ def draw(bench: Bench) -> None:
         key=f"review {queue}".strip(),
         height="content",
         on_named_change=lambda: take_name(f"review {queue}".strip()),
+        on_unscanned_change=lambda: st.session_state.update(unscanned=True),
     )
 
 
 def draw_chosen_queue(bench: Bench) -> str:
-    """Say what the queue is, where somebody chose it; gives its name, "" for the queue of all."""
+    """Say what the chosen queue is, and give its name.
+
+    The name is "" for the queue of all doubted labels.
+    """
     try:
         name = st.query_params.get("queue", "") or remember_filter(bench)
         if not name:
@@ -90,7 +97,10 @@ def read_filter() -> tuple[list[str], str, str, list[str]]:
 
 
 def remember_filter(bench: Bench) -> str:
-    """Make a queue of the filter of the address, once a session; "" where there is none."""
+    """Make a queue of the address's filter, once a session.
+
+    Returns its name, "" where there is no filter.
+    """
     conditions, sort, search, like = asked = read_filter()
     if not (conditions or search or like):
         return ""
@@ -105,7 +115,10 @@ def remember_filter(bench: Bench) -> str:
 
 
 def choose_judge(bench: Bench) -> str | None:
-    """Choose whose doubts are shown: our model's, or those of a second opinion, by name."""
+    """Choose whose doubts are shown: the model's or a second opinion's.
+
+    Returns the opinion's name, None for the model.
+    """
     names = opinions.list_opinions(bench)
     if not names:
         return None
@@ -162,6 +175,6 @@ def draw_grid_review(bench: Bench, who: str) -> None:
         dict(name="not sure", decision=dict(verdict="unsure")),
         dict(name="drop", decision=dict(keep=False)),
     ]
-    if some.suggestion.isna().any():  # there is nothing that could be right
+    if some.suggestion.isna().any():  # no suggestion to call right
         actions = actions[1:]
     grid.draw_grid(bench, items, actions, who, "alike")

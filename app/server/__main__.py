@@ -63,7 +63,10 @@ def main(arguments: list[str] | None = None) -> int | None:
 
 
 def serve(app: Callable, frame: FrameState, host: str, port: int) -> None:
-    """Serve until a signal ends it; the streams of open windows end first."""
+    """Serve until a signal ends it.
+
+    The streams of open windows end first.
+    """
     import uvicorn
 
     from assay.app.server.timeouts import TimedProtocol
@@ -75,7 +78,7 @@ def serve(app: Callable, frame: FrameState, host: str, port: int) -> None:
     leave = server.handle_exit
 
     def end(*signal: Any) -> None:
-        frame.close()  # or the server waited for its streams, which wait for the server
+        frame.close()  # else the server would wait for its streams, and they for the server
         leave(*signal)
 
     server.handle_exit = end  # type: ignore[method-assign]
@@ -86,9 +89,9 @@ def serve(app: Callable, frame: FrameState, host: str, port: int) -> None:
 
 
 def make_link(address: str, path: str | Path, keys: AccessKeys) -> str:
-    """Make a link that opens the workbench once: on Browse, where the bench has samples.
+    """Make a link that opens the workbench once.
 
-    address: ends in `/?token=`.
+    It opens Browse where the bench has samples. address: ends in `/?token=`.
     """
     from assay.app.server.review_session import open_session
 

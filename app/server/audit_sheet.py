@@ -112,7 +112,10 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
 
 
 def list_answers(bench: Bench, name: str) -> list[str]:
-    """List the classes that an auditor may answer with: the bench's, and those added here."""
+    """List the classes with which an auditor may answer.
+
+    They are the bench's, and those added in this audit.
+    """
     classes = audit.list_classes(bench)
     return [*classes, *(label for label in list_added(bench, name) if label not in classes)]
 

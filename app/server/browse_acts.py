@@ -1,4 +1,4 @@
-"""One act on many samples: what Browse sends becomes one batch of decisions.
+"""Turn an act on many samples into one batch of decisions.
 
 Test and guard samples are locked, so they are left out and counted.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assay.app.server.browse_view import BrowseView
     from assay.app.server.review_session import ReviewSession
 
-PAINTED = 0.3  # seconds in which a page has painted what it did: scores would take its time
+PAINTED = 0.3  # seconds until a page has painted its act: scoring sooner would slow it
 ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag", "guard")
 
 
@@ -78,9 +78,9 @@ def freeze(
 
 
 def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dict:
-    """Store a batch, and read the samples as they are now; then the scores follow.
+    """Store a batch, and read the samples as they are now.
 
-    The page waits for the samples, and nobody for the scores.
+    Then the scores follow. The page waits for the samples, and nobody for the scores.
     """
     out = session.append_decisions([sent], who)
     view.refresh()
@@ -92,7 +92,10 @@ def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dic
 
 
 def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:
-    """Mark the rows (n,) that a decision can be about, and count the others by reason."""
+    """Mark the rows (n,) that a decision can be about.
+
+    The others are counted by reason.
+    """
     locked = rows["split"].isin(LOCKED).to_numpy()
     lacking = np.zeros(len(rows), bool)
     why = ""
@@ -115,7 +118,7 @@ def make_rows(samples: pd.DataFrame, decision: dict) -> list[dict]:
             for s, label in zip(samples.index, hints)
         ]
     if decision.get("verdict") == "confirm":
-        # who confirms means the label that was on the screen
+        # a confirmation is of the label that was on the screen
         return [
             plain | dict(sample=s, suggested_label=hint, given_label=seen)
             for s, hint, seen in zip(samples.index, hints, samples.label)

@@ -27,12 +27,15 @@ from assay.app.server.requests import (
 from assay.app.server.review_session import ReviewSession
 from assay.app.server.sample_details import describe_sample
 from assay.app.server.selected import find_seeds, write_table
-from assay.app.server.sprites import CELLS, make_sprite
+from assay.app.server.sprites import SIDES, count_cells, make_sprite
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.likeness import EmbedText, add_words
 
-PICTURE = "picture:"  # before what stands for one that was dropped in
+PICTURE = "picture:"  # before the digest of a picture that was dropped in
 LARGEST = 16 << 20  # bytes of an act: two million positions
+AS_IS = {
+    "content-encoding": "identity"
+}  # Streamlit compresses what does not say so: 5 ms of a JPEG
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -78,7 +81,10 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         return open_view(session())
 
     def answering(work: Callable[[Request], Any]) -> Callable:
-        """Do some work in a thread; what is wrong with a condition is marked."""
+        """Make a request's answer of work that runs in a thread.
+
+        Where a condition is wrong, the answer marks the place.
+        """
 
         @answer_errors
         async def answer(request: Request) -> Response:
@@ -97,7 +103,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         asked = read_asked(request, pictures, view().text_embedder)
         packed = view().pack_order(asked, after, "bits" in request.query_params)
-        return Response(packed, media_type="application/octet-stream")
+        return Response(packed, media_type="application/octet-stream", headers=AS_IS)
 
     def tiles(request: Request) -> dict:
         page = parse_whole_number(request.path_params["page"], "page")
@@ -105,12 +111,15 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def sprite(request: Request) -> Response:
         number = parse_whole_number(request.path_params["n"], "sprite")
-        order = view().find_order(request.query_params.get("of", ""))
-        part = order.positions[number * CELLS : (number + 1) * CELLS]
-        jpeg, unreadable = make_sprite(session().thumbnails, view().read_pictured(part))
+        side = parse_whole_number(request.query_params.get("side", "64"), "side")
+        if side not in SIDES:
+            raise UserError(f"expected a side of {SIDES}, found {side}", "reload the page")
+        order, cells = view().find_order(request.query_params.get("of", "")), count_cells(side)
+        part = order.positions[number * cells : (number + 1) * cells]
+        jpeg, unreadable = make_sprite(session().thumbnails, view().read_pictured(part), side)
         headers = FOR_EVER if not unreadable else {"cache-control": "no-store"}
         told = {"x-unreadable": json.dumps(unreadable)}
-        return Response(jpeg, media_type="image/jpeg", headers=headers | told)
+        return Response(jpeg, media_type="image/jpeg", headers=headers | told | AS_IS)
 
     def facets(request: Request) -> list:
         asked = read_asked(request, pictures)

@@ -78,6 +78,7 @@ class BrowseView:
         self.answers: LRUCache = LRUCache(ORDERS)
         self.table: SampleTable | None = None
         self.stamp, self.rows = "", -1
+        self.largest = 0  # pixels of the longest side of any image
         self.text_embedder: TextEmbedder | None = None  # reads words, where one is configured
         self.classes: tuple[int, list[list[str]]] = (-1, [])  # as of a position of the log
 
@@ -92,7 +93,9 @@ class BrowseView:
                 self.answers.clear()
             if self.rows != self.count():
                 # what positions mean changes only when samples come or go
-                self.stamp = digest_texts(self.table.snapshot.state.index)
+                state = self.table.snapshot.state
+                self.stamp = digest_texts(state.index)
+                self.largest = int(state[["width", "height"]].max().max()) if len(state) else 0
                 self.rows = self.count()
             return self.table
 
@@ -109,6 +112,12 @@ class BrowseView:
         """Read what the first page asks for."""
         self.pack_order(Asked())
         self.describe()
+
+    def read_columns(self) -> None:
+        """Read all columns: of a million samples each takes a second."""
+        snapshot = self.refresh().snapshot
+        for name in snapshot.columns:
+            snapshot.array(name)
 
     def count(self) -> int:
         """Count the samples of the table."""
@@ -161,7 +170,7 @@ class BrowseView:
     # ---- what is drawn of an order
 
     def pack_order(self, asked: Asked, after: int = 0, as_bits: bool = False) -> bytes:
-        """Pack an order: the length of a header, the header (JSON), and positions.
+        """Pack an order: a header's length, the header (JSON), and positions.
 
         Positions are int32, at most PAGE of them, from `after` on. as_bits: in the table's order they
         are a bit for each of its rows (`bits` in the header). The captions of the first come along.
@@ -190,14 +199,15 @@ class BrowseView:
         return np.array([len(told)], "<u4").tobytes() + told + part.tobytes()
 
     def read_tiles(self, digest: str, page: int) -> dict[str, Any]:
-        """Read what stands under the pictures of a page of an order, by columns."""
+        """Read the captions of a page of an order, by columns."""
         order = self.find_order(digest)
         part = order.positions[page * TILES : (page + 1) * TILES]
         snapshot = self.refresh().snapshot
         captions = {
             c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
         }
-        return dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
+        told = dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
+        return told | dict(largest=self.largest)
 
     def read_pictured(self, positions: np.ndarray) -> pd.DataFrame:
         """Read the rows of a state whose pictures stand at some positions.
@@ -208,7 +218,10 @@ class BrowseView:
         return self.table.snapshot.state.iloc[positions]
 
     def read_row(self, sample: str) -> dict[str, Any]:
-        """Read what the scan says of one sample: {} where there is none."""
+        """Read what the scan says of one sample.
+
+        {} where there is no such sample.
+        """
         table = self.refresh()
         at = table.snapshot.state.index.get_indexer([sample])
         if at[0] < 0:
@@ -287,7 +300,10 @@ OPENING = threading.Lock()
 
 
 def digest_texts(texts: pd.Index) -> str:
-    """Digest texts as Arrow lays them out: a million one by one take a second."""
+    """Digest texts as Arrow lays them out.
+
+    To digest a million one by one takes a second.
+    """
     import pyarrow as pa
 
     column = pa.array(texts, pa.large_string())
@@ -308,15 +324,17 @@ def to_positions(given: Any, count: int) -> np.ndarray:
 
 
 def encode_column(array: pa.Array, positions: np.ndarray) -> dict[str, list]:
-    """Encode a column at some positions as its different values and a code for each."""
+    """Encode a column at some positions as values and codes.
+
+    Each different value comes once, and each position has its code.
+    """
     import pyarrow as pa
 
     found = array.take(pa.array(positions))
     if pa.types.is_list(found.type):
-        texts = [json.dumps(to_plain(value)) for value in found.to_pylist()]
-        different = list(dict.fromkeys(texts))
-        codes = {text: code for code, text in enumerate(different)}
-        return dict(values=list(map(json.loads, different)), codes=[codes[t] for t in texts])
+        lists = [value if value is None else tuple(value) for value in found.to_pylist()]
+        codes = {value: code for code, value in enumerate(dict.fromkeys(lists))}
+        return dict(values=[to_plain(value) for value in codes], codes=[codes[v] for v in lists])
     encoded = encode(found)
     there, at = np.unique(encoded.indices.fill_null(-1).to_numpy(), return_inverse=True)
     values = encoded.dictionary.take(pa.array(there, mask=there < 0)).to_pylist()
@@ -333,5 +351,5 @@ def to_plain(value: Any) -> Any:
 
 
 def words(values: Sequence[str]) -> tuple[str, ...]:
-    """Keep what says anything."""
+    """Keep the texts that are not blank."""
     return tuple(v for v in values if v.strip())

@@ -1,4 +1,7 @@
-"""Neighbours whose label somebody called wrong in Review: a tag in the log, so that all see it."""
+"""Neighbours whose label somebody called wrong in Review.
+
+A tag in the log says so, so that all see it.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ TAGGED = """select sample, arg_max(who, seq) from edits
 
 
 def list_called_wrong(bench: Bench) -> list[tuple[str, str]]:
-    """List the train and val samples that were called wrong and not decided since: (sample, who).
+    """List samples that were called wrong and are not yet decided.
 
-    Who decides on one in Review takes its tag off with the same batch.
+    (sample, who), of train and val. A decision on one in Review takes its tag off with the same
+    batch.
     """
     state, out = bench.state(), []
     for sample, who in bench.rows(TAGGED, [CALLED]):

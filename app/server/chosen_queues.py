@@ -1,4 +1,4 @@
-"""Queues of samples that somebody chose, such as what a filter of Browse found."""
+"""Queues of samples that somebody chose, as with Browse's filter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class ChosenQueues:
         self.queues: LRUCache[str, ChosenQueue] = LRUCache(MOST)
 
     def remember(self, samples: Sequence[str], page: str = "Browse") -> str:
-        """Remember samples; gives the queue's name. Chosen again, they are all asked about again."""
+        """Remember samples as a queue, and return the queue's name.
+
+        Chosen again, they are all asked about again.
+        """
         name = sha256("\n".join(samples).encode()).hexdigest()[:16]
         self.queues[name] = ChosenQueue(samples, page)
         return name

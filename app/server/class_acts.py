@@ -1,4 +1,7 @@
-"""What the page Classes does: each act is one batch, and names what undoes it."""
+"""Carry out acts of the page Classes, each as one batch.
+
+Each names what undoes it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class ClassActs:
         self.before: dict[str, tuple[dict, dict, int]] = {}  # of an act: predictions, same, seq
 
     def act(self, asked: dict, who: str) -> dict[str, Any]:
-        """Carry out an act: {batch, words, seq, effect (whether it may be asked for)}."""
+        """Carry out an act, and say what it did.
+
+        Returns {batch, words, seq, effect (whether it may be asked for)}.
+        """
         if not who:
             raise UserError("expected to know who decides, found nobody", "say your name")
         check_text(who, "a name")
@@ -49,7 +55,10 @@ class ClassActs:
         return dict(batch=None, words="", effect=False) | found | dict(seq=seq)
 
     def plan(self, asked: dict) -> dict[str, Any]:
-        """Say what a rename or a split would change, in words: {words, merges}."""
+        """Say in words what a rename or a split would change.
+
+        Returns {words, merges}.
+        """
         if "samples" in asked:
             plan = plan_split(
                 self.bench, text(asked, "name"), text(asked, "into"), samples(asked, "samples")
@@ -102,7 +111,10 @@ class ClassActs:
         return dict(batch=out["batch"], words=f"{name}: {said} stored")
 
     def exemplar(self, asked: dict, who: str) -> dict[str, Any]:
-        """Make samples exemplars of the class that each has; the newest come first."""
+        """Make samples exemplars of the class that they have.
+
+        The newest come first.
+        """
         state, ids = self.bench.state(), samples(asked, "samples")
         rows = state.reindex(ids)
         fit = rows.keep.eq(True) & rows.label.notna() & ~rows["split"].isin(LOCKED)
@@ -147,7 +159,7 @@ class ClassActs:
 
     def undo(self, asked: dict, who: str) -> dict[str, Any]:
         batch = text(asked, "batch")
-        if batch in self.session.samples:  # which the queue of Review passes over since
+        if batch in self.session.samples:  # Review's queue passes over its samples
             out = self.session.append_decisions([dict(batch=batch)], who)
             if why := out["refused"].get(batch):
                 raise UserError(why, "History shows what came since")
@@ -163,7 +175,10 @@ class ClassActs:
     # ---- what it did to accuracy
 
     def wait_for_predictions(self) -> dict | None:
-        """Give the predictions by the labels as they are; None where they are not there in time."""
+        """Wait for the predictions by the present labels.
+
+        None where they are not there in time.
+        """
         if not is_scanned(self.bench):
             return None
         end = time.monotonic() + PATIENCE
@@ -174,7 +189,10 @@ class ClassActs:
             return dict(self.session.predicted) if self.view.is_fresh() else None
 
     def remember(self, batch: str, before: dict | None, same: dict[str, str]) -> bool:
-        """Remember what was predicted before an act; False where that is not known."""
+        """Remember what was predicted before an act.
+
+        False where that is not known.
+        """
         if before is None:
             return False
         while len(self.before) >= REMEMBERED:
@@ -183,7 +201,10 @@ class ClassActs:
         return True
 
     def effect(self, batch: str, patience: float = 5) -> dict[str, Any]:
-        """Say what an act did to accuracy: {ready, words}; it is waited for, `patience` seconds."""
+        """Say what an act did to accuracy.
+
+        Waits for it, up to `patience` seconds. Returns {ready, words}.
+        """
         if batch not in self.before:
             return dict(ready=True, words="What it did to accuracy is not known.")
         before, same, seq = self.before[batch]
@@ -200,7 +221,10 @@ class ClassActs:
 
 
 def describe_effect(found: dict[str, Any]) -> str:
-    """Say what measure_change found; a gain whose interval holds 0 is not shown."""
+    """Describe the change of accuracy that measure_change found.
+
+    A gain whose interval holds 0 is not shown.
+    """
     if not found["n"]:
         return "Accuracy: not shown, there are no validation labels."
     on = f"on {format_count(found['n'], 'validation label')}, both judged by the coarser classes"

@@ -1,4 +1,4 @@
-"""The routes of Classes: the list, what a change would do, the change, and its effect."""
+"""The routes of Classes: the list, planned changes, changes and effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class list as the pages show it: counts, exemplars and accuracy of every class.
+"""The class list on the pages: counts, exemplars and accuracy.
 
 Nothing of test and guard is counted, judged or shown.
 """
@@ -76,10 +76,11 @@ class ClassView:
         )
 
     def list_rows(self, state: pd.DataFrame, entries: dict[str, dict]) -> list[dict]:
-        """List the classes: name, what is said of each, n by split, exemplars and accuracy.
+        """List the classes with their entries, counts, exemplars and accuracy.
 
-        accuracy: (right, n, low, high) of the validation labels that say the class, by a model that
-        did not see them; None without any.
+        Dicts of name, what is said of the class, n by split, exemplars and accuracy. accuracy:
+        (right, n, low, high) of the validation labels that say the class, by a model that did not
+        see them; None without any.
         """
         import pandas as pd
 
@@ -117,10 +118,10 @@ class ClassView:
         return {row["name"]: {f: row[f] for f in fields} for row in self.describe()["classes"]}
 
     def list_samples(self, name: str) -> dict[str, Any]:
-        """List the samples of a class by cluster, for a split: the largest cluster first.
+        """List the samples of a class by cluster, the largest first.
 
-        Dict groups (lists of (id, key), the least likely of the class first), listed, n, and
-        clustered (whether there are clusters).
+        They are shown to whoever splits the class. Dict groups (lists of (id, key), the least
+        likely of the class first), listed, n, and clustered (whether there are clusters).
         """
         state = self.bench.state()
         mine = state[state.keep & (state.label == name) & ~state["split"].isin(LOCKED)]
@@ -143,7 +144,10 @@ class ClassView:
 
 
 def read_scores(bench: Any, state: pd.DataFrame) -> pd.DataFrame | None:
-    """Read the scores that were written last; None where samples came or left since."""
+    """Read the scores that were written last.
+
+    None where samples came or left since.
+    """
     kept = LabelScores.load(bench) if is_scanned(bench) else None
     if kept is None:
         return None
@@ -152,7 +156,10 @@ def read_scores(bench: Any, state: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def list_similar(state: pd.DataFrame) -> dict[str, Any]:
-    """List names that a person would take for one another, with the one to keep."""
+    """List names that a person would mistake for one another.
+
+    Each comes with the one to keep.
+    """
     groups = find_similar_names(state.label[state.keep & ~state["split"].isin(LOCKED)])
     pairs = [
         dict(old=old, n=n, new=group.name, of=group.n)
@@ -163,7 +170,10 @@ def list_similar(state: pd.DataFrame) -> dict[str, Any]:
 
 
 def describe_accuracy(found: tuple[int, int] | None) -> list[float] | None:
-    """Give (right, n, low, high) of a class; None where nothing is judged."""
+    """Give (right, n, low, high) of a class's accuracy.
+
+    None where nothing is judged.
+    """
     if not found or not found[1]:
         return None
     return [*found, *wilson_interval(*found)]

@@ -1,4 +1,4 @@
-"""Serve the JavaScript of the pages as ES modules, so that they can import each other."""
+"""Serve the pages' JavaScript as ES modules that import each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page of ours may load and run: the content security policy."""
+"""The content security policy: what a page may load and run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ POLICY = (
 
 
 def content_policy() -> str:
-    """Write the policy as its header; nothing that was written into a page runs."""
+    """Write the content security policy as its header.
+
+    Nothing that was written into a page runs.
+    """
     import streamlit
 
     page = Path(streamlit.__file__).with_name("static") / "index.html"

@@ -1,4 +1,4 @@
-"""Groups of copies as the page Duplicates shows them, and what is done with them."""
+"""Groups of copies on the page Duplicates, and acts on them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class DuplicateView:
         self.found: tuple[tuple, DuplicateGroups] | None = None
 
     def choose(self, asked: Asked) -> Shown:
-        """Choose the groups that hold a sample of a filter. UserError where images are not scanned."""
+        """Choose the groups that hold a sample of a filter.
+
+        UserError where images are not scanned.
+        """
         with self.view.lock:
             positions = self.view.choose(asked._replace(sort="", group="")).positions
             table = self.view.refresh()
@@ -65,7 +68,10 @@ class DuplicateView:
         return Shown(groups, some, wanted, stamps[0], told.hexdigest())
 
     def describe(self, asked: Asked, after: int) -> dict[str, Any]:
-        """Describe a page of groups, from `after` on; the first page tells of all."""
+        """Describe a page of groups, from `after` on.
+
+        The first page also has the counts of all groups.
+        """
         shown = self.choose(asked)
         groups, some = shown.groups, shown.some
         page = [describe_group(shown, int(i)) for i in some[after : after + PAGE]]
@@ -82,9 +88,10 @@ class DuplicateView:
         )
 
     def plan(self, asked: Asked) -> dict[str, Any]:
-        """Say what keeping the best of all groups of a filter would do.
+        """Say what keeping the best of all groups would do.
 
-        `all` counts all of them, `agreeing` those whose labels do not contradict each other.
+        The groups are those of a filter. `all` counts all of them, `agreeing` those whose labels do
+        not contradict each other.
         """
         shown = self.choose(asked)
         agreeing = shown.some[~shown.groups.conflict[shown.some]]
@@ -124,7 +131,10 @@ class DuplicateView:
 
 
 def describe_group(shown: Shown, i: int) -> dict[str, Any]:
-    """Describe a group and its first members; of a locked one no label is said."""
+    """Describe a group and its first members.
+
+    The label of a locked member is not shown.
+    """
     groups = shown.groups
     rows = groups.members(i)
     part = groups.state.iloc[rows[:SHOWN]]
@@ -149,7 +159,7 @@ def describe_group(shown: Shown, i: int) -> dict[str, Any]:
 
 
 def plan_one(shown: Shown, sent: dict) -> KeepPlan:
-    """Plan to keep the best of one group, or the sample that a person names."""
+    """Plan to keep the best of a group, or a named sample."""
     groups = shown.groups
     at = np.flatnonzero(groups.number[shown.some] == sent["group"])
     if not len(at):
@@ -173,7 +183,10 @@ def plan_one(shown: Shown, sent: dict) -> KeepPlan:
 
 
 def plan_all(shown: Shown, sent: dict) -> KeepPlan:
-    """Plan to keep the best of all groups, if they are those that were seen."""
+    """Plan to keep the best of all groups that were seen.
+
+    UserError where they are others now.
+    """
     if sent.get("of") != shown.of:
         raise UserError(
             "expected the groups that were shown, found others: the bench was changed meanwhile",

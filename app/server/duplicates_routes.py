@@ -1,4 +1,4 @@
-"""The routes of Duplicates: groups by pages, what keeping the best would do, and acts."""
+"""The routes of Duplicates: pages of groups, plans and acts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def make_duplicates_routes(session: Callable[[], ReviewSession]) -> list[Route]:
     """Make the routes of Duplicates; each works in a thread."""
 
     def answering(work: Callable[[Request, dict], Any]) -> Callable:
-        """Do some work in a thread; what is wrong with a condition is marked."""
+        """Make a request's answer of work that runs in a thread.
+
+        Where a condition is wrong, the answer marks the place.
+        """
 
         @answer_errors
         async def answer(request: Request) -> Response:

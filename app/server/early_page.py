@@ -19,7 +19,10 @@ SCRIPTS = re.compile(
 
 @cache
 def write_early_page() -> str:
-    """Write the page; it is Streamlit's own where that has no scripts as we know them."""
+    """Write Browse's page, in which our scripts run before Streamlit's.
+
+    It is Streamlit's own page where that has no scripts of the expected form.
+    """
     import streamlit
 
     page = Path(streamlit.__file__).with_name("static") / "index.html"

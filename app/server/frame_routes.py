@@ -1,4 +1,7 @@
-"""The routes of the bar above all pages: events, people, undo, jobs, commit, assignments."""
+"""The routes of the bar above all pages.
+
+They are for events, people, undo, jobs, commits and assignments.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from assay.curation.filtering.assignments import find_waiting
 from assay.curation.text import check_text
 
 TICK = 0.7  # seconds between two looks of a stream
-BEAT = 10  # seconds after which it says the same again, so that a dead one is known
+BEAT = 10  # seconds after which it says the same again, so that a dead stream is noticed
 LARGEST = 16 << 20  # bytes of what is assigned: two million positions
 
 

@@ -1,4 +1,7 @@
-"""What the bar above all pages shows: jobs, people, what waits, open work."""
+"""What the bar above all pages shows: jobs, people and work.
+
+Work is what waits for a review or a commit, and what is assigned.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class FrameState:
         self.at, self.told, self.stamp, self.log = 0.0, {}, (), {}  # type: ignore[var-annotated]
 
     def read(self) -> dict[str, Any]:
-        """Read all: dict seq, edits, next, today, waits, assigned, jobs, people."""
+        """Read all: dict seq, edits, runs, next, today, waits, assigned, jobs, people."""
         with self.lock:
             if time.monotonic() - self.at > FRESH:
                 review = self.session()
@@ -59,7 +62,7 @@ class FrameState:
             return self.told
 
     def refresh_log(self, review: ReviewSession) -> None:
-        """Read what the log says, where it or the day moved on since."""
+        """Read the log again if it or the day has changed."""
         bench, day = review.bench, datetime.now().astimezone().replace(hour=0, minute=0, second=0)
         stamp = (day.date(), review.seq, *read_stamp(review))
         if stamp == self.stamp:
@@ -67,12 +70,14 @@ class FrameState:
         with bench.connect() as con:
             [(seq,)] = con.execute("select coalesce(max(seq), 0) from edits").fetchall()
             [(edits,)] = con.execute(EDITS_SINCE_COMMIT).fetchall()
+            [(runs,)] = con.execute("select count(*) from runs").fetchall()
             names = {name for (name,) in con.execute("select name from commits").fetchall()}
             today = dict(con.execute(TODAY, [to_stored(day)]).fetchall())
         # as of the last re-scoring, which is a moment ago, where there is one
         assigned = list_assignments(bench, state=review.state)
         about = assigned[["name", "to", "samples", "reviewed"]].to_dict("records")
-        self.log = dict(seq=seq, edits=edits, next=next_name(names), today=today, assigned=about)
+        self.log = dict(seq=seq, edits=edits, runs=runs, next=next_name(names))
+        self.log |= dict(today=today, assigned=about)
         self.stamp = stamp
 
     def close(self) -> None:
@@ -81,7 +86,10 @@ class FrameState:
 
 
 def read_stamp(review: ReviewSession) -> tuple:
-    """Read what changes whenever the log or the commits do; the bench is not opened."""
+    """Read what changes whenever the log or the commits do.
+
+    The bench is not opened.
+    """
     out: list = [review.bench.read_tail()]
     for name in (review.bench.file, review.bench.file.with_name(f"{review.bench.file.name}.wal")):
         with suppress(OSError):
@@ -91,7 +99,10 @@ def read_stamp(review: ReviewSession) -> tuple:
 
 
 def count_waiting(review: ReviewSession) -> int | None:
-    """Count the doubted labels that wait for a review; None before they are known."""
+    """Count the doubted labels that wait for a review.
+
+    None before they are known.
+    """
     with review.lock:
         return None if review.seq < 0 else len(review.doubted - review.done)
 

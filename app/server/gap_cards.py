@@ -1,4 +1,4 @@
-"""Gaps as cards: pictures, an interval, one sentence, and what to do about each."""
+"""Make cards of gaps: pictures, an interval, a sentence, an act."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ CARDS: LRUCache = LRUCache(512)
 
 
 def make_card(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCard:
-    """Make the card of a row of find_gaps; made once for each state of the bench.
+    """Make the card of a row of find_gaps.
 
-    table: the samples as they are.
+    It is made once for each state of the bench. table: the samples as they are.
     """
     key = str(bench.path), table.snapshot.stamps, row["gap"]
     if key not in CARDS:
@@ -97,7 +97,7 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
 
 
 def order_doubted(bench: Bench, kind: str, part: pd.DataFrame, wrong: pd.DataFrame) -> list[str]:
-    """Order the samples of a gap whose labels are to be looked at, the most doubted first.
+    """List a gap's samples with labels to review, most doubted first.
 
     Of inconsistent labels those of train and val that the model doubts; else the val samples that
     it predicts otherwise. What is reviewed already is left out.
@@ -115,7 +115,10 @@ def order_doubted(bench: Bench, kind: str, part: pd.DataFrame, wrong: pd.DataFra
 def choose_pictures(
     part: pd.DataFrame, wrong: pd.DataFrame, review: list[str]
 ) -> list[tuple[str, str, str]]:
-    """Choose what a card shows: what is to be reviewed, else what is wrong on val, else others."""
+    """Choose what a card shows: samples to review, wrong ones, others.
+
+    In this order; the wrong ones are of val.
+    """
     order = {s: i for i, s in enumerate(("val", "train", "pool"))}
     rest = part.index[np.argsort(part["split"].map(order), kind="stable")]
     ids = list(dict.fromkeys([*review, *wrong.index, *rest]))[:PICTURES]

@@ -1,4 +1,4 @@
-"""Put the samples of a group together: by class, pair, cluster, duplicates, reviewer."""
+"""Sort samples into groups by class, pair, cluster, duplicates or reviewer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def sort_groups(
 def encode_groups(
     table: SampleTable, positions: np.ndarray, by: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Number the group of each sample (n,), -1 for none, and name the groups."""
+    """Number the group of each sample (n,), and name the groups.
+
+    -1 for none.
+    """
     if by == "pair":
         return encode_pairs(table, positions)
     if by in ("reviewers", "duplicate_group"):
@@ -78,7 +81,7 @@ def encode_texts(table: SampleTable, positions: np.ndarray, by: str) -> tuple[np
 
 
 def encode_pairs(table: SampleTable, positions: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Number the pairs of label and suggestion, of the labels that are doubted."""
+    """Number the pairs of label and suggestion of doubted labels."""
     given, labels = encode_texts(table, positions, "label")
     hint, classes = encode_texts(table, positions, "suggestion")
     doubted = table.snapshot.array("flagged").fill_null(False).to_numpy(zero_copy_only=False)

@@ -1,4 +1,7 @@
-"""The act guard: selected samples become a regression set, kept out of all that trains or guides."""
+"""The act guard: make selected samples a regression set.
+
+They are kept out of all that trains or guides.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) ->
 
 
 def rename_baseline(baseline: dict, former: dict[str, str]) -> dict:
-    """Call the classes of a session's beginning by the names that they have now."""
+    """Rename the classes of a session's beginning to their present names."""
     if not former:
         return baseline
     called = {
@@ -91,9 +91,11 @@ def describe_gain(right: np.ndarray, was: np.ndarray) -> dict:
 def describe_reviews(review: dict) -> dict:
     """Put the share wrong and the errors left in words.
 
-    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews.
+    Beside their figures; None before 30 random reviews. review: as progress.summarize_reviews, and `next`, a
+    NextHundred or None.
     """
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
+        next_words=review["next"] and review["next"].describe(),
     )

@@ -35,6 +35,7 @@ from assay.app.server.frame_routes import make_frame_routes
 from assay.app.server.frame_state import FrameState
 from assay.app.server.links import AccessKeys
 from assay.app.server.map_routes import make_map_routes
+from assay.app.server.mistakes import explain_mistake
 from assay.app.server.models_routes import make_models_routes
 from assay.app.server.requests import answer_errors, parse_whole_number, read_body, read_field
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     import streamlit as st
 
 
-# nobody is told that we are here, and what is for developers of pages is not shown
+# no usage statistics, and nothing shown that is for developers of pages
 STREAMLIT_SETTINGS = {
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
@@ -60,7 +61,10 @@ STREAMLIT_SETTINGS = {
 def make_app(
     path: str | Path, keys: AccessKeys, port: int, hosts: tuple[str, ...]
 ) -> tuple[st.App, FrameState]:
-    """Make the ASGI app of the bench in `path`, and the state that it tells all windows."""
+    """Make the ASGI app of a bench, and its FrameState.
+
+    path: of the bench. The state is what all windows are told.
+    """
     os.environ["ASSAY_BENCH"] = str(Path(path).absolute())
     import streamlit as st
     from streamlit import config
@@ -82,7 +86,7 @@ def make_app(
         threading.Thread(target=warm_up, args=(path,), daemon=True).start()
         yield
         frame.close()
-        keys.delete_own_files()  # here: a signal that ended the server is raised again behind it
+        keys.delete_own_files()  # here: after this the signal that ended the server is raised again
         for session in SESSIONS.values():
             session.close()
 
@@ -107,6 +111,7 @@ def warm_up(path: str | Path) -> None:
         session.thumbnails.load_shards()
         open_view(session).prepare()
         sampling.random_order_rows(session.bench.state())
+        open_view(session).read_columns()
 
 
 LARGEST = 4096  # pixels of a picture's longer side
@@ -116,7 +121,9 @@ def draw_jpeg(jpeg: bytes | None, headers: dict | None = None) -> Response:
     """Answer with a picture, or 404 where there is none."""
     if jpeg is None:
         return Response("no such picture", 404)
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
+    # or Streamlit compresses it once more
+    as_is = {"content-encoding": "identity"}
+    return Response(jpeg, media_type="image/jpeg", headers=as_is | (headers or {}))
 
 
 def read_side(request: Request) -> int:
@@ -186,6 +193,11 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
 
     @answer_errors
+    async def mistake(request: Request) -> Response:
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(explain_mistake, session(), sample))
+
+    @answer_errors
     async def votes(request: Request) -> Response:
         from assay.curation.review.reviewers import list_other_votes
 
@@ -249,6 +261,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
+        Route("/assay/mistake/{sample}", mistake),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),
         *make_class_routes(session),

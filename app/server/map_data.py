@@ -39,7 +39,7 @@ class Colours:
 
 
 def choose_map(view: BrowseView, method: str) -> ImageMap:
-    """Read the map by a method; by default as it was drawn last."""
+    """Read the map by a method, or as drawn last."""
     if method and method not in METHODS:
         raise UserError(
             f"expected one of {', '.join(METHODS)}, found {method[:40]!r}", "choose one of them"
@@ -55,9 +55,10 @@ def choose_map(view: BrowseView, method: str) -> ImageMap:
 
 
 def pack_places(view: BrowseView, method: str = "") -> bytes:
-    """Pack the place of every row of the table, float32 pairs in 0..1; NaN for none.
+    """Pack the place of every row of the table.
 
-    The header says what the rows mean (`table`), how it was drawn, and how many have no place.
+    float32 pairs in 0..1; NaN for none. The header says what the rows mean (`table`), how it was
+    drawn, and how many have no place.
     """
     drawn = choose_map(view, method)
     with view.lock:
@@ -70,7 +71,7 @@ def pack_places(view: BrowseView, method: str = "") -> bytes:
 
 
 def scale_places(xy: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Scale places (n, 2) so that the whole map (m, 2) lies in 0..1."""
+    """Scale places (n, 2) into 0..1, by their whole map (m, 2)."""
     if not len(whole):
         return xy
     low = whole.min(0)
@@ -78,9 +79,10 @@ def scale_places(xy: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def pack_colours(view: BrowseView, by: str) -> bytes:
-    """Pack the colour of every row of the table, uint16, with what each means.
+    """Pack the colour of every row of the table, as uint16.
 
-    Nothing is said of test and guard samples where the column is hidden for them.
+    The header says what each means. Nothing is said of test and guard samples where the column is
+    hidden for them.
     """
     with view.lock:
         snapshot, stamp = view.refresh().snapshot, view.stamp
@@ -106,7 +108,10 @@ def pack_colours(view: BrowseView, by: str) -> bytes:
 
 
 def colour_column(column: Column, array: pa.Array) -> Colours:
-    """Give each different value a code; numbers share the bars of their facet."""
+    """Give each different value a colour code.
+
+    Numbers share the bars of their facet.
+    """
     if column.kind == "number":
         numbers = array.to_numpy(zero_copy_only=False)
         if column.bars and few_numbers(numbers) is None:
@@ -134,7 +139,7 @@ def colour_lists(array: pa.Array) -> Colours:
 
 
 def colour_bars(numbers: np.ndarray) -> Colours:
-    """Give each number the code of its bar; the bars are those of the facet."""
+    """Give each number the code of its bar in the facet."""
     known = np.isfinite(numbers)
     low, high = float(numbers[known].min()), float(numbers[known].max())
     codes = np.full(len(numbers), NONE, "<u2")
@@ -153,7 +158,7 @@ def rank_values(codes: np.ndarray, names: list) -> Colours:
     there = np.flatnonzero(count)
     order = sorted(there.tolist(), key=lambda i: (-count[i], str(names[i])))[:MOST]
     rank = np.full(len(names) + 1, OTHER, "<u2")
-    rank[-1] = NONE  # which is where -1 leads
+    rank[-1] = NONE  # code -1 indexes the last
     rank[order] = np.arange(len(order))
     return Colours(rank[codes], [names[i] for i in order])
 

@@ -1,4 +1,4 @@
-"""The routes of Map: places, colours, what was picked, and how the map is drawn."""
+"""The routes of Map: places, colours, picked samples and drawing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def find_job(bench: Bench) -> dict | None:
 
 
 def change_drawing(bench: Bench, wanted: str) -> None:
-    """Start to draw the map, scan, stop what is at work, or dismiss what failed."""
+    """Start a drawing or scan, stop it, or dismiss a failed one."""
     job = find_job(bench)
     if wanted == "stop":
         return job_files.stop_job(bench, job) if job else None

@@ -1,4 +1,7 @@
-"""The routes of Models: the list, confusions of one or two models, test accuracy."""
+"""The routes of Models: the list, confusions and test accuracy.
+
+Confusions are those of one or two models.
+"""
 
 from __future__ import annotations
 

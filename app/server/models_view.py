@@ -1,4 +1,4 @@
-"""What the page Models shows: models on the validation samples of a filter."""
+"""What the page Models shows, on a filter's validation samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ VALIDATION = "split = 'val' and keep and label is not null"  # what is judged
 
 
 def write_fresh_scores(session: ReviewSession) -> None:
-    """Write down what a review session holds in memory, or the probe would be asked twice."""
+    """Write down the scores that a review session holds in memory.
+
+    Else the probe would be asked twice.
+    """
     if is_scanned(session.bench) and session.seq >= 0:
         session.rescore()
         session.write_scores()
@@ -45,24 +48,29 @@ def choose_validation(view: BrowseView, asked: Asked) -> tuple[pd.DataFrame, int
 
 
 def describe_models(session: ReviewSession, view: BrowseView, asked: Asked) -> dict[str, Any]:
-    """Describe every model, with its accuracy on the validation samples of a filter.
+    """Describe every model, with its accuracy on a filter's validation samples.
 
     The probe of an earlier version is fitted when it is chosen, and not before.
     """
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
+    [(runs,)] = session.bench.rows("select count(*) from runs")  # first: one that ends now is news
     models = list_models(session.bench)
     return dict(
         models=[describe_model(session, model, val) for model in models],
         n=len(val),
         of=total,
+        runs=runs,
         scanned=is_scanned(session.bench),
         seq=view.refresh().upto,
     )
 
 
 def describe_model(session: ReviewSession, model: Model, val: pd.DataFrame) -> dict[str, Any]:
-    """Describe a model: name, kind, runs, failed, accuracy, error (why it has none)."""
+    """Describe a model, its runs and its accuracy.
+
+    Dict of name, kind, version, arch, runs, failed, accuracy, n and error (why it has no accuracy).
+    """
     out: dict[str, Any] = dict(name=model.name, kind=model.kind, version=model.version)
     out |= dict(arch=model.arch, failed=model.failed, accuracy=None, error="", runs=[], n=0)
     if model.kind == "probe" and model.name != PROBE or not len(val):
@@ -88,7 +96,10 @@ def describe_model(session: ReviewSession, model: Model, val: pd.DataFrame) -> d
 def describe_confusions(
     session: ReviewSession, view: BrowseView, asked: Asked, names: list[str]
 ) -> dict[str, Any]:
-    """Judge one or two models on the validation samples of a filter: see judge_models."""
+    """Judge one or two models on the validation samples of a filter.
+
+    See judge_models.
+    """
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
     if not len(val):

@@ -32,7 +32,10 @@ class People:
         self.windows: dict[str, Window] = {}
 
     def arrive(self, window: str, who: str, page: str) -> None:
-        """Note that a window is open on a page. who: "" where nobody has said their name."""
+        """Note that a window is open on a page.
+
+        who: "" where nobody has said their name.
+        """
         who = check_text(who, "a name").strip()
         with self.lock:
             self.windows.pop(window[:LONGEST], None)
@@ -46,7 +49,10 @@ class People:
             self.windows.pop(window[:LONGEST], None)
 
     def list_present(self) -> list[dict[str, Any]]:
-        """List who is here: dicts who and page, each person once, where they came last."""
+        """List who is here, each person once.
+
+        Dicts of who and page, where they came last.
+        """
         with self.lock:
             since = time.monotonic() - GONE
             self.windows = {k: w for k, w in self.windows.items() if w.at > since}

@@ -1,4 +1,7 @@
-"""Samples that a page picked out: a selection, what is in view of the map, one under the pointer."""
+"""Samples that a page picked out, such as a selection.
+
+Others are those in view of the map, and the one under the pointer.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pick_samples(view: BrowseView, chosen: dict) -> dict[str, Any]:
-    """Make an order of what was picked, so that its pictures can be asked for.
+    """Make an order of picked samples, to ask for their pictures.
 
     chosen: as BrowseView.chosen_positions takes it; their order stays. Returns dict of (the order's digest), total,
     seq, and ids and rows of its first tiles, as BrowseView.read_tiles gives them.

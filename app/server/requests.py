@@ -1,4 +1,4 @@
-"""Read what requests ask, and answer what is wrong with them in words."""
+"""Read requests, and answer their errors in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from assay.curation.errors import UserError
+from assay.curation.errors import NotScanned, UserError
 from assay.curation.text import format_count
 
 LONGEST = 64 << 10  # bytes of a decision
@@ -63,12 +63,16 @@ async def read_body(request: Request, longest: int = LONGEST) -> dict:
 
 
 def answer_errors(work: Answer) -> Answer:
-    """Answer a UserError as JSON with status 400."""
+    """Answer a UserError as JSON with status 400.
+
+    `unscanned` says that a scan mends it.
+    """
 
     async def answer(request: Request) -> Response:
         try:
             return await work(request)
         except UserError as e:
-            return JSONResponse(dict(error=e.problem, hint=e.hint), 400)
+            told = dict(error=e.problem, hint=e.hint, unscanned=isinstance(e, NotScanned))
+            return JSONResponse(told, 400)
 
     return answer

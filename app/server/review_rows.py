@@ -54,7 +54,7 @@ def describe_row(shown: QueueEvidence, row: dict) -> dict:
 
 
 def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:
-    """List the likeliest classes of a sample: pairs of class and probability, out of sample.
+    """List a sample's likeliest classes with their probabilities, out of sample.
 
     The likeliest first; none of a class that is too small to judge.
     """
@@ -67,9 +67,10 @@ def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:
 
 
 def find_row(shown: QueueEvidence, sample: str) -> dict:
-    """Find the row of any sample that may be reviewed, in the queue or not.
+    """Find the row of any sample that may be reviewed.
 
-    UserError for one that may not: of test and guard no label is shown.
+    It may be in the queue or not. UserError for one that may not: of test and guard no label is
+    shown.
     """
     state = shown.state
     free = sample in state.index and state["split"][sample] in ("train", "val")

@@ -30,6 +30,7 @@ from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
+from assay.curation.review.next_hundred import expect_next
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
@@ -94,7 +95,11 @@ class ReviewSession:
             part = without_locked(state[["split"]])
             doubted = set(scored.found.index[scored.found.flagged]) | set(self.between["sample"])
             predicted = live_effect.predict_val(part, scored.classes, answers)
-            reviewed = progress.summarize_reviews(self.bench, state)
+            reviewed = progress.summarize_reviews(self.bench, state) | dict(
+                next=expect_next(
+                    self.bench, state, scored.found, scored.classes, scored.probs, scored.few
+                )
+            )
             former = names_at(self.bench, seq).former_names(set(state.label))
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
@@ -132,7 +137,10 @@ class ReviewSession:
         return out
 
     def take_sample(self, session: str, sample: str) -> dict:
-        """Give a browser one train or val sample that it asks for, as a row of the queue."""
+        """Give a browser one train or val sample to review.
+
+        It is the one asked for, as a row of the queue.
+        """
         with self.lock:
             row = find_row(self.shown, sample)
             self.holders[sample] = session, time.monotonic() + HELD_FOR
@@ -181,9 +189,9 @@ class ReviewSession:
         return out
 
     def undo_own(self, who: str, redo: bool, name: str | None) -> dict:
-        """Undo or redo somebody's last act, wherever they made it; the scores follow.
+        """Undo or redo somebody's last act, wherever they made it.
 
-        See own_acts.undo_own.
+        The scores follow. See own_acts.undo_own.
         """
         out = own_acts.undo_own(self.bench, who, redo, name)
         for batch in out["undone"]:
@@ -287,7 +295,7 @@ class ReviewSession:
 
         Its longer side is at most `side`.
         """
-        state = self.state  # bringing it forward takes time, which a picture must not
+        state = self.state  # bringing it up to date takes time, and a picture must come at once
         if state is None:
             state = next(reversed(self.bench.states.values()), None)
         if state is None or sample not in state.index:

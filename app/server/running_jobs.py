@@ -14,7 +14,7 @@ from assay.pipelines.jobs import job_files, tasks
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-SOON = 0.03  # of the work: before that its pace says nothing
+SOON = 0.03  # share of the work before which its pace says nothing
 # what a task does, and the page that starts it, stops it and says why it failed
 WORDS = dict(
     scan="scanning",
@@ -27,10 +27,10 @@ PAGES = dict(gaps="gaps", experiment="experiments", map="map")
 
 
 def list_running(bench: Bench) -> list[dict[str, Any]]:
-    """List what is at work or has failed: dicts name, words, share, stage, left, failed, page.
+    """List what is at work or has failed.
 
-    share: 0 to 1, None where nobody can tell; left: time to go in words, "" likewise. The runs of an experiment are
-    parts of it.
+    Dicts of name, words, share, stage, left, failed, page. share: 0 to 1, None where nobody can
+    tell; left: time to go in words, "" likewise. The runs of an experiment are parts of it.
     """
     jobs = job_files.list_jobs(bench)
     held = {j.get("pid") for j in jobs if "runs" in j}
@@ -75,7 +75,10 @@ def seconds_left(job: dict) -> float | None:
 
 
 def stop_named(bench: Bench, name: str) -> bool:
-    """Stop the job of a name; False where none of it is at work."""
+    """Stop the job of a name.
+
+    False where none of it is at work.
+    """
     for job in job_files.list_jobs(bench):
         if job["name"] == name and job["state"] == "running":
             job_files.stop_job(bench, job)

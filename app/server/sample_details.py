@@ -115,7 +115,10 @@ def list_edits(bench: Bench, sample: str) -> list[dict]:
 
 
 def list_neighbours(bench: Bench, state: pd.DataFrame, sample: str) -> list[dict]:
-    """List the samples nearest to one; a locked one among them without its label."""
+    """List the samples nearest to one.
+
+    A locked one among them comes without its label.
+    """
     try:
         graph, node = neighbor_graph.load_nodes(bench, state)
     except NotScanned:

@@ -1,4 +1,7 @@
-"""What is done with selected samples and is no decision: a table, and samples to look for."""
+"""Acts on selected samples that are no decisions.
+
+They write a table of them, or find samples to look for.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def write_table(view: BrowseView, chosen: dict) -> tuple[bytes, int]:
 
 
 def find_seeds(view: BrowseView, chosen: dict) -> dict[str, Any]:
-    """Find the samples to look for among chosen ones: dict ids, locked (how many were left out)."""
+    """Find the samples to look for among chosen ones.
+
+    Dict of ids and locked (how many were left out).
+    """
     with view.lock:
         rows = view.refresh().rows(view.chosen_positions(chosen)[:MOST_LIKE], ["split"])
     locked = rows["split"].isin(LOCKED)

@@ -31,7 +31,7 @@ def draw_banners(name: str, bench: Bench) -> bool:
 
 def warn_of_moved_images(name: str, bench: Bench) -> None:
     """Warn that images have moved; on Overview ask for the new folder."""
-    # first: what ends from here on draws the page anew
+    # first: a task that ends after this line draws the page anew
     busy = name == "overview" and follow_tasks(bench, "relocate")
     lost, looked, first = relocation.count_moved_images(bench)
     if not lost:

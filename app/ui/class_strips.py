@@ -1,4 +1,4 @@
-"""Draw classes as strips of their pictures, each a link to its samples."""
+"""Draw classes as strips of pictures that link to their samples."""
 
 from __future__ import annotations
 
@@ -25,8 +25,13 @@ STYLE = """<style>
 </style>"""
 
 
-def strips_html(counts: Mapping[str, int], exemplars: Mapping[str, Sequence[str]]) -> str:
-    """Draw {class: n} in the order given, with the pictures of each."""
+def strips_html(
+    counts: Mapping[str, int], exemplars: Mapping[str, Sequence[str]], total: int
+) -> str:
+    """Draw {class: n} in the order given, with the pictures of each.
+
+    total: classes that there are, those too of which no sample is counted.
+    """
     strips = []
     for name, n in list(counts.items())[:MOST]:
         pictures = "".join(picture_html(s, "", 96) for s in exemplars.get(name, ()))
@@ -35,6 +40,6 @@ def strips_html(counts: Mapping[str, int], exemplars: Mapping[str, Sequence[str]
             f'<a href="{address}" target="_self" title="{escape_attribute(name)}"><b>{escape(name)}</b>'
             f"<span>{n:,}</span><div>{pictures}</div></a>"
         )
-    left = len(counts) - MOST
+    left = total - len(strips)
     more = f"<p>And {format_count(left, 'class', 'more', 'more')} in Classes.</p>" * (left > 0)
     return f'{STYLE}<div class="assay-strips">{"".join(strips)}</div>{more}'

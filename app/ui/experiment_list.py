@@ -79,9 +79,9 @@ def verdict_html(about: KeptReport) -> str:
 
 
 def whisker_html(about: KeptReport, axis: Axis) -> str:
-    """Draw the gain with its interval, on the one axis of the list."""
+    """Draw the gain with its interval, on the list's one axis."""
     if about.estimate is None or about.low is None or about.high is None:
-        return "<p></p>"  # no page takes nothing
+        return "<p></p>"  # Streamlit takes no empty HTML
     e = dict(estimate=about.estimate, low=about.low, high=about.high)
     size = f"{format_count(about.n, 'test sample')}, {format_count(about.seeds, 'seed')}"
     style = (

@@ -17,7 +17,10 @@ component = make_component("frame")
 
 
 def draw_frame(bench: Bench, pages: dict[str, StreamlitPage], page: str) -> None:
-    """Draw the bar; it tells this page's name, and draws anew what an undo changed."""
+    """Draw the bar above a page.
+
+    It tells the page's name, and draws anew what an undo changed.
+    """
     who = st.session_state.get("who") or st.query_params.get("who", "")
     listed = [dict(name=name, title=one.title) for name, one in pages.items()]
     component(

@@ -24,8 +24,10 @@ def draw_import_form(bench: Bench) -> None:
         "decision go into this bench."
     )
     who = ask_reviewer()
-    if not who:
-        st.info("Say who imports: the name goes into the log.")
+    # a place that stays: tabs that move are drawn anew, and a file that was chosen just then is lost
+    with st.container():
+        if not who:
+            st.info("Say who imports: the name goes into the log.")
     one, two, three = st.tabs(["A folder on this server", "Upload", "Make me an example"])
     with one:
         path = st.text_input(

@@ -34,7 +34,10 @@ def draw_page(name: str, bench: Bench) -> None:
 
 
 def offer_scan_anew(bench: Bench, why: str) -> None:
-    """Say why a scan is wanted, with its button; the page is drawn anew when one has ended."""
+    """Say why a scan is wanted, with its button.
+
+    The page is drawn anew when one has ended.
+    """
     if is_scanning(bench):
         st.info("A scan is at work: the bar above the page shows how far it is.")
         return st.fragment(run_every=1)(draw_anew)(bench)
@@ -57,7 +60,7 @@ def draw_anew(bench: Bench) -> None:
 
 
 def draw_lack(name: str) -> None:
-    """Say that the bench has no samples, with the way to import some."""
+    """Say that the bench has no samples; link to the import."""
     st.markdown(f"# {name.capitalize()}")
     st.info("This bench has no samples yet.")
     draw_link("overview", "Import samples")

@@ -38,7 +38,7 @@ def progress_html(charts: Sequence[tuple[str, Sequence[Point], Callable[[float],
 
 
 def figure_html(title: str, points: Sequence[Point], write: Callable[[float], str]) -> str:
-    """Draw one chart: a whisker for each point with a name, else points in a band."""
+    """Draw one chart: whiskers of named points, else points in a band."""
     low, high = min(p.low for p in points), max(p.high for p in points)
     most = max(p.reviewed for p in points) or 1
 
@@ -65,7 +65,7 @@ def figure_html(title: str, points: Sequence[Point], write: Callable[[float], st
 
 
 def point_html(p: Point, x: float, down: Callable[[float], float]) -> str:
-    """Draw a point; one that has a name with it and its own interval."""
+    """Draw a point; a named one with its name and interval."""
     dot = f'<b style="left:{x:.2f}%;top:{down(p.estimate):.2f}%"></b>'
     if not p.name:
         return dot

@@ -131,7 +131,7 @@ def draw_way_back(bench: Bench, session: Session, who: str, key: str) -> None:
 
 
 def describe_return(out: dict) -> str:
-    """Say what came back, and as which batch."""
+    """Say how many values were restored, and as which batch."""
     return f"{format_count(out['restored'], 'value', 'is', 'are')} back, as {out['batch']}"
 
 

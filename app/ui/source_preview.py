@@ -37,7 +37,10 @@ class Look:
     readings: list[Reading] = field(default_factory=list)
 
     def take(self, fetch: Callable[[], str]) -> None:
-        """Look at the source; what is wrong, or can be read in two ways, is kept in words."""
+        """Look at the source, and keep what it holds.
+
+        What is wrong, or can be read in two ways, is kept in words.
+        """
         self.found, self.problem, self.readings = {}, "", []
         try:
             self.path = self.path or fetch()
@@ -52,9 +55,10 @@ class Look:
 def draw_preview(
     bench: Bench, who: str, source: str, fetch: Callable[[], str], more: list[str]
 ) -> None:
-    """Show how a source would be read; import it, once that is clear.
+    """Show how a source would be read, and offer to import it.
 
-    source: what it is called, unlike any other of this page. fetch: returns its path.
+    The import is offered once that is clear. source: what it is called, unlike any other of this
+    page. fetch: returns its path.
     """
     look: Look | None = st.session_state.get("look")
     if look and (look.source, look.more) != (source, more):
@@ -99,7 +103,10 @@ def draw_readings(look: Look, fetch: Callable[[], str]) -> None:
 
 
 def draw_found(found: dict) -> None:
-    """Show what a source holds and how it was read; `found`: as preview_source returns it."""
+    """Show what a source holds and how it was read.
+
+    `found`: as preview_source returns it.
+    """
     splits = ", ".join(f"{n:,} {split}" for split, n in found["splits"].items())
     st.markdown(
         f"**{escape_markdown(found['source'])}**: {format_count(found['samples'], 'image')} ({splits}), "

@@ -18,6 +18,8 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-cards b { display: block; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .assay-cards small { opacity: .8; }
 [data-testid="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
+[data-testid="stMultiSelect"] span[title], [data-testid="stMultiSelect"] span[title] ~ * {
+  color: light-dark(#fff, #10151c) !important; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; opacity: .85; }
 [data-testid="stCaptionContainer"] code { color: inherit; overflow-wrap: anywhere; }
 .assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem;
@@ -41,8 +43,9 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
   border: 1px solid var(--st-primary-color, #2a78d6); }
 @media (pointer: coarse) { [data-testid="stMainBlockContainer"] :is(button, summary, [role="tab"], [role="combobox"]),
   [data-testid="stTextInputRootElement"] { min-height: 2.75rem; } }
-[data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], summary):focus-visible {
+[data-testid="stMainBlockContainer"] :is(button, input, [role="tab"], [role="tabpanel"], summary):focus-visible {
   outline: 2px solid var(--st-primary-color, #2a78d6); outline-offset: 2px; }
+[data-testid="stMain"]:focus-visible { outline: 2px solid var(--st-primary-color, #2a78d6); outline-offset: -2px; }
 @media (max-width: 40rem) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 2rem; }
   .assay-sheet { grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)); }
   .assay-cards { grid-template-columns: 1fr 1fr; gap: .6rem; } .assay-cards div { padding: .7rem .8rem; }

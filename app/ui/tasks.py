@@ -73,7 +73,10 @@ def begin_task(bench: Bench, verb: str, *arguments: Any) -> None:
 
 
 def offer_scan(bench: Bench, why: str = "a scan finds what this page shows") -> None:
-    """Say that nothing is scanned yet, with the button that scans; the command stands under it."""
+    """Say that nothing is scanned yet, with the button that scans.
+
+    The command stands under it.
+    """
     if follow_tasks(bench, "scan"):
         return
     st.info(f"Nothing is scanned yet: {why}.")

@@ -1,4 +1,4 @@
-"""Draw the open issues as a list of things to do, each with one button."""
+"""Draw open issues as things to do, each with one button."""
 
 from __future__ import annotations
 
@@ -40,13 +40,16 @@ STYLE = """<style>
 def todo_html(
     counts: Mapping[str, int], worst: Mapping[str, Sequence[str]], pages: Collection[str]
 ) -> str:
-    """Draw {kind: n}; worst: {kind: samples to show}; pages: those that there are."""
+    """Draw the open issues {kind: n} as a list.
+
+    worst: {kind: samples to show}; pages: those that there are.
+    """
     lines = [todo_line(kind, n, worst.get(kind, ()), pages) for kind, n in counts.items()]
     return f'{STYLE}<ul class="assay-todo">{"".join(lines)}</ul>'
 
 
 def todo_line(kind: str, n: int, some: Sequence[str], pages: Collection[str]) -> str:
-    """Draw one thing to do: its count, what it is, four pictures, a button."""
+    """Draw one thing to do: count, words, four pictures, a button."""
     words, page = WAYS.get(kind, ("Look at them", "browse"))
     they = browse_address(f"has({quote_sql(kind)})")
     address = page_address(page)

@@ -64,12 +64,12 @@ def cards_html(pairs: Iterable[tuple[Any, Any]]) -> str:
 
 
 def browse_address(condition: str) -> str:
-    """Write the address of the samples that fit a condition, as HTML has it."""
+    """Write the Browse address of a condition's samples, escaped for HTML."""
     return page_address("browse", q=condition)
 
 
 def page_address(page: str, **query: str) -> str:
-    """Write the address of a page, with who looks, as HTML has it."""
+    """Write a page's address with who looks, escaped for HTML."""
     who = st.session_state.get("who", "")
     asked = urlencode(query | (dict(who=who) if who else {}))
     return escape(f"/{page}?{asked}" if asked else f"/{page}")
@@ -140,7 +140,7 @@ def propose_name() -> str:
 
 @cache
 def find_own_name() -> str:
-    """Find what git calls the owner of this account, else the account's name."""
+    """Find git's name of this account's owner, else the account's name."""
     with suppress(OSError, subprocess.SubprocessError, UserError):
         command = ["git", "config", "--global", "user.name"]
         said = subprocess.run(command, capture_output=True, text=True, timeout=2).stdout.strip()

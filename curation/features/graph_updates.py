@@ -90,9 +90,10 @@ def measure_distances(
 
 
 def offer_pairs(lists: NeighborLists, pairs: np.ndarray, X: np.ndarray) -> None:
-    """Let each list take in what is nearer than its last.
+    """Put samples into the lists whose last neighbour is farther away.
 
-    pairs (m, 2): whose list, and what it is offered."""
+    pairs (m, 2): whose list, and what it is offered.
+    """
     if not len(pairs):
         return
     distance = measure_distances(X, lists, pairs[:, 0], pairs[:, 1:])[:, 0]

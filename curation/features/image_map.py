@@ -71,7 +71,7 @@ def map_key(graph: Graph) -> str:
 
 
 def hash_key(key: str) -> str:
-    """Hash the key of a graph for the map that is drawn of it."""
+    """Hash the key of a graph into the key of its map."""
     return sha256(key.encode() + b"map").hexdigest()
 
 

@@ -52,12 +52,12 @@ class EpochReader:
         self.tell = tell
 
     def write(self, text: str) -> None:
-        """Hear what is written."""
+        """Read the epochs done from what tqdm writes."""
         if found := re.search(r"(\d+)/(\d+)", text):
             self.tell(int(found[1]), int(found[2]))
 
     def flush(self) -> None:
-        """Do nothing: what was written was heard."""
+        """Do nothing: `write` has read it all."""
 
 
 def run_umap(

@@ -77,7 +77,10 @@ def assign_samples(
 def find_asked(
     table: SampleTable, asked: dict[str, str], samples: Iterable[str] | None
 ) -> list[str]:
-    """Find the ids of what is asked for; `samples` where these are given."""
+    """Find the ids that a condition, order and search ask for.
+
+    samples: these instead. UserError where nothing is asked for.
+    """
     if samples is not None:
         return list(samples)
     if not any(value.strip() for value in (asked["where"], asked["search"])):
@@ -100,7 +103,7 @@ def make_name(to: str, asked: dict[str, str], n: int, names: set[str]) -> str:
 def list_assignments(
     bench: Bench, to: str | None = None, state: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """List what is assigned, the oldest first, with how much of it is reviewed.
+    """List the assignments, oldest first, with how many samples are reviewed.
 
     to: only of this person. state: as the samples are now, where somebody has it. A sample counts as reviewed when
     anybody has decided about it. Frame name, to, where, samples, reviewed, who, saved.

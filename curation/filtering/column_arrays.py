@@ -208,7 +208,10 @@ def read_opinion(bench: Bench, state: pd.DataFrame, name: str) -> dict[str, pa.A
 
 
 def read_model_predictions(bench: Bench, state: pd.DataFrame, model: str) -> pa.Array:
-    """Read the classes that the seeds of a model predict of each sample: [] where none has."""
+    """Read the classes that a model's seeds predict of each sample.
+
+    A list for each sample: [] where none has predicted it.
+    """
     said = read_predicted(bench, model, state.index)
     rows = np.tile(np.arange(len(state)), len(said.codes))
     pairs = np.stack([rows, said.codes.ravel()])[:, said.codes.ravel() >= 0]

@@ -116,16 +116,20 @@ SIMILARITY = Column(
 
 
 def predicted_column(model: str) -> Column:
-    """Make the column of the classes that a model predicts: a list, since seeds may differ.
+    """Make the column of the classes that a model predicts.
 
-    It is asked for by `predicted('MODEL', 'CLASS')` alone, and no list of columns has it.
+    It is a list, since seeds may differ. It is asked for by `predicted('MODEL', 'CLASS')` alone,
+    and no list of columns has it.
     """
     name = "{}{}')".format(PREDICTED, model.replace("'", "''"))
     return Column(name, "list", "what a model predicts", hidden_for_test=True, source=name)
 
 
 def read_model(source: str) -> str | None:
-    """Read the model that a source of predictions is of; None of another source."""
+    """Read which model a source of predictions is of.
+
+    None where the source is another.
+    """
     if not source.startswith(PREDICTED):
         return None
     return source.removeprefix(PREDICTED).removesuffix("')").replace("''", "'")

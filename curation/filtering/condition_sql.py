@@ -188,7 +188,10 @@ class ConditionWriter:
             self.refuse(given[1], "a short regular expression of few repetitions", pattern)
 
     def _has(self, node: dict, given: list[dict]) -> tuple[str, str]:
-        """has('dark'), of the issues, or has(tags, 'mine')."""
+        """Write has('dark') or has(tags, 'mine') as SQL.
+
+        has('dark') looks among the issues.
+        """
         if len(given) == 1:
             issues = {"class": "COLUMN_REF", "column_names": ["issues"]}
             given = [
@@ -201,7 +204,10 @@ class ConditionWriter:
         return f"list_contains({self._as(given[0], 'list')}, {self._as(given[1], 'text')})", "bool"
 
     def _predicted(self, node: dict, given: list[dict]) -> tuple[str, str]:
-        """predicted('v2/mlp', 'cat'): whether a model, or a seed of it, predicts a class."""
+        """Write predicted('v2/mlp', 'cat') as SQL: whether a model predicts a class.
+
+        Of a model with several seeds: whether one of them does.
+        """
         if len(given) != 2 or not all(map(_is_text, given)):
             self.refuse(node, "predicted('A MODEL', 'A CLASS')", hint="the page Models lists them")
         model, named = (argument["literal"]["text"] for argument in given)

@@ -64,7 +64,7 @@ Like = Sequence["str | bytes | Words"]  # samples, pictures, or words
 def score_likeness(
     bench: Bench, state: pd.DataFrame, like: Like, embed: Embed | None = None
 ) -> np.ndarray:
-    """Score how alike all samples (n,) are to given ones, or to words.
+    """Score each sample's (n,) likeness to given samples, pictures or words.
 
     1 is as these are on average, 0 as all are; of words it is the cosine. like: ids or keys, or bytes of pictures,
     which `embed` makes vectors of. As similarity.score_similarity does, of every sample. UserError for test and guard
@@ -123,7 +123,7 @@ def load_word_space(bench: Bench, graph: neighbor_graph.Graph) -> WordSpace:
 
 
 def score_words(bench: Bench, state: pd.DataFrame, words: Words) -> np.ndarray:
-    """Score all samples (n,) by the cosine of their vectors to that of some words."""
+    """Score all samples (n,) by cosine with the vector of some words."""
     if words.embed is None:
         raise UserError("expected an image-text model to look by words, found none", NO_TEXT)
     graph, node = neighbor_graph.load_nodes(bench, state)

@@ -92,7 +92,10 @@ def queue_where(
 
 
 def mark_samples(bench: Bench, where: str) -> np.ndarray | None:
-    """Mark the samples (n,) of which a condition is true; None for no condition."""
+    """Mark the samples (n,) for which a condition is true.
+
+    None where there is no condition.
+    """
     if not where.strip():
         return None
     table = bench.sample_table()

@@ -31,6 +31,7 @@ from assay.curation.filtering.parts import (
     find_touched,
     read_or_explain,
 )
+from assay.curation.filtering.remembered import Remembered
 from assay.curation.filtering.search import fold_texts
 from assay.curation.issues.image_properties import FOLDER
 from assay.curation.issues.opinions import list_opinions, load_opinion
@@ -49,17 +50,19 @@ FILES = ("opinion.npz", "probe.npz", "clusters.npz", "graph.npz", f"quality/{FOL
 # parts that the log brings forward, a few rows at a time
 PATCHED = ("state", "reviewers")
 MOST_ORDERS = 8  # that are remembered
+MOST_READ, MOST_FOUND = 64, 4  # conditions, and what they left: 8 MB each of a million
 
 
 def read_stamps(bench: Bench) -> tuple:
-    """Tell which writing of each file of arrays is there."""
+    """Stamp each file of arrays, so that a new writing shows."""
     return tuple(file_stamp(bench.arrays / name) for name in FILES)
 
 
 def read_end(bench: Bench) -> tuple:
-    """Tell one end of the log from another without opening the bench.
+    """Stamp the end of the log, without opening the bench.
 
-    Begins with None where that cannot be told."""
+    Begins with None where that cannot be told.
+    """
     files = (bench.file, Path(f"{bench.file}.wal"))
     return bench.read_tail(), *map(file_stamp, files)
 
@@ -91,6 +94,8 @@ class Snapshot:
         # {what was asked: (the order, the columns that it was made of)}
         self.orders: dict[tuple, tuple[np.ndarray, list[pa.Array]]] = {}
         self.alike: tuple[tuple, Snapshot] | None = None  # what was asked for, and as
+        # a page asks for an order, its facets and its notes in turn: what a text means, what it left
+        self.read, self.found = Remembered(MOST_READ), Remembered(MOST_FOUND)
         self.locked = self.state.split.isin(LOCKED).to_numpy()
         self.positions = pa.array(np.arange(len(self.state)))
         self.metadata: list[Column] = []
@@ -154,7 +159,7 @@ class Snapshot:
         return self.columns[name]
 
     def array(self, name: str) -> pa.Array:
-        """Read a column; test and guard say what they may."""
+        """Read a column, without what test and guard samples must hide."""
         import pyarrow as pa
 
         if name == "locked":
@@ -210,6 +215,9 @@ class Snapshot:
         array, kind = self.array(name).take(pa.array(at)), self.column(name).kind
         if kind == "number":
             return array.to_numpy(zero_copy_only=False)
+        if hasattr(array, "dictionary"):  # few texts, for many samples
+            known = np.array([None, *array.dictionary.to_pylist()], object)
+            return known[array.indices.fill_null(-1).to_numpy() + 1]
         values = array.to_pylist()
         found = np.empty(len(at), object)
         found[:] = [v if v is None else tuple(v) for v in values] if kind == "list" else values
@@ -233,6 +241,7 @@ class Snapshot:
             similarity={SIMILARITY.name: pa.array(scores, from_pandas=True)}
         )
         out.columns, out.orders = self.columns | {SIMILARITY.name: SIMILARITY}, {}
+        out.read, out.found = Remembered(MOST_READ), Remembered(MOST_FOUND)
         self.alike = asked, out
         return out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from assay.curation.filtering.conditions import Condition, SortKey, parse_condit
 from assay.curation.filtering.facets import Facet, count_facet
 from assay.curation.filtering.likeness import Embed
 from assay.curation.filtering.parts import Moment
+from assay.curation.filtering.query_watch import QueryWatch
 from assay.curation.filtering.search import fold_words
 from assay.curation.filtering.snapshot import Snapshot, read_end, read_stamps
 from assay.curation.storage.engine import SETTINGS
@@ -57,7 +59,7 @@ class SampleTable:
         self.con = duckdb.connect(config=SETTINGS | limits)
         self.con.execute("set enable_external_access = false")
         self.con.execute("set lock_configuration = true")
-        self.placing = ScoreReader()
+        self.placing, self.watch = ScoreReader(), QueryWatch()
         self.snapshot: Snapshot | None = None
         self.end: tuple = (None,)
         self.refresh()
@@ -105,10 +107,9 @@ class SampleTable:
         asked for. FilterError marks what is wrong in where or sort.
         """
         snapshot = self.snapshot.with_similarity(like) if len(like) else self.snapshot
-        condition = parse_condition(self.con, where, snapshot.columns)
-        keys = parse_sort(self.con, sort, snapshot.columns)
+        condition, keys = self._read(snapshot, where, sort)
         if len(like) and not keys:
-            keys = parse_sort(self.con, f"{SIMILARITY.name} desc", snapshot.columns)
+            keys = self._read_sort(snapshot, f"{SIMILARITY.name} desc")
         found = self._find(snapshot, condition, where, search)
         return self._sort(snapshot, found, keys, sort)
 
@@ -121,8 +122,7 @@ class SampleTable:
         shown. FilterError as in `select`.
         """
         snapshot = self.snapshot.with_similarity(like) if len(like) else self.snapshot
-        condition = parse_condition(self.con, where, snapshot.columns)
-        keys = parse_sort(self.con, sort, snapshot.columns)
+        condition, keys = self._read(snapshot, where, sort)
         used = dict.fromkeys(
             [*condition.columns, *(name for key in keys for name in key.columns), *names]
         )
@@ -136,7 +136,7 @@ class SampleTable:
         names: by default all columns that have few values, or numbers.
         """
         snapshot = self.snapshot
-        condition = parse_condition(self.con, where, snapshot.columns)
+        condition = self._read_condition(snapshot, where)
         rows = self._find(snapshot, condition, where, search)
         chosen = snapshot.facet_names() if names is None else names
         return [
@@ -157,6 +157,19 @@ class SampleTable:
 
     # ---- how it finds
 
+    def _read(self, snapshot: Snapshot, where: str, sort: str) -> tuple[Condition, list[SortKey]]:
+        return self._read_condition(snapshot, where), self._read_sort(snapshot, sort)
+
+    def _read_condition(self, snapshot: Snapshot, where: str) -> Condition:
+        return snapshot.read.recall(
+            ("where", where), lambda: parse_condition(self.con, where, snapshot.columns)
+        )
+
+    def _read_sort(self, snapshot: Snapshot, sort: str) -> list[SortKey]:
+        return snapshot.read.recall(
+            ("sort", sort), lambda: parse_sort(self.con, sort, snapshot.columns)
+        )
+
     def _find(
         self, snapshot: Snapshot, condition: Condition, where: str, search: str
     ) -> NDArray[np.int64]:
@@ -164,6 +177,13 @@ class SampleTable:
         words = fold_words(self.con, search)
         if condition.sql == "true" and not words:
             return np.arange(len(snapshot.state))
+        return snapshot.found.recall(
+            (where, tuple(words)), lambda: self._find_anew(snapshot, condition, where, words)
+        )
+
+    def _find_anew(
+        self, snapshot: Snapshot, condition: Condition, where: str, words: list[str]
+    ) -> NDArray[np.int64]:
         arrays = {code: snapshot.array(name) for name, code in condition.columns.items()}
         sql, parameters = condition.sql, []
         if words:
@@ -174,7 +194,9 @@ class SampleTable:
         names = {code: name for name, code in condition.columns.items()}
         found = self._run(snapshot, arrays, query, parameters, where, names)["position"]
         # they come in order, as a rule: to sort them costs four times as much as to find them
-        return found if (found[1:] > found[:-1]).all() else np.sort(found)
+        found = found if (found[1:] > found[:-1]).all() else np.sort(found)
+        found.flags.writeable = False  # it is given to whoever asks the same
+        return found
 
     def _sort(
         self, snapshot: Snapshot, found: NDArray[np.int64], keys: list[SortKey], text: str
@@ -220,20 +242,13 @@ class SampleTable:
         table = pa.table(arrays | dict(position=snapshot.positions))
         with self.con.cursor() as cursor:
             cursor.register("samples", table)
-            late = threading.Event()
-
-            def stop() -> None:
-                late.set()
-                cursor.interrupt()
-
-            watch = threading.Timer(SECONDS, stop)
-            watch.start()
+            end = self.watch.start(cursor, SECONDS)
             try:
                 return cursor.execute(query, parameters).fetchnumpy()
             except duckdb.Error as e:
-                raise explain_error(e, late.is_set(), text, names) from None
+                raise explain_error(e, time.monotonic() >= end, text, names) from None
             finally:
-                watch.cancel()
+                self.watch.end(cursor)
 
 
 def explain_error(e: duckdb.Error, late: bool, text: str, names: dict[str, str]) -> FilterError:

@@ -1,4 +1,4 @@
-"""Saved views: a condition, an order, a search and words under a name.
+"""Saved views: a condition, order, search and words under a name.
 
 One may be assigned to a person: see assignments.
 """
@@ -45,7 +45,7 @@ def read_views(bench: Bench) -> list[tuple[dict[str, Any], str, datetime]]:
     found = [(json.loads(value), who, ts) for value, who, ts in bench.rows(VIEWS)]
     return [
         row for row in found if len(row[0]) > 1
-    ]  # one that was removed or undone has its name alone
+    ]  # a view that was removed or undone has only its name
 
 
 def find_view(bench: Bench, name: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Boxes, masks and several labels beside images: recognised, and refused in one sentence."""
+"""Recognise boxes, masks and several labels beside images, and refuse them.
+
+Each is refused in one sentence.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,10 @@ def list_bare(root: Path, images: list[str]) -> tuple[list[dict], list[tuple[str
 
 
 def find_sign(path: Path) -> Sign | None:
-    """Find a sign of annotations in a file, or in the first files of a folder."""
+    """Find a sign of annotations in a file, or in a folder.
+
+    Of a folder only the first files are read.
+    """
     if path.is_file():
         return read_sign(path, path.name)
     if not path.is_dir():
@@ -112,7 +118,10 @@ def find_sign(path: Path) -> Sign | None:
 
 
 def walk_folders(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Walk folders from the top, without following links; each with its sorted files."""
+    """Walk folders from the top; yield each with its sorted files.
+
+    Links to folders are not followed.
+    """
     waiting = [str(path)]
     while waiting:
         folder = waiting.pop(0)
@@ -127,7 +136,10 @@ def walk_folders(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def read_sign(path: Path, where: str) -> Sign | None:
-    """Read the beginning and the end of a file, and see whose annotations it holds."""
+    """Read the start of a file to see which annotations it holds.
+
+    Of JSON the end is read, too.
+    """
     ending = path.suffix.lower()
     if ending not in (".json", ".xml", ".yaml", ".yml", ".txt", ".csv") or not path.is_file():
         return None
@@ -163,7 +175,10 @@ def has_image(path: Path) -> bool:
 
 
 def read_coco_sign(kind: str, where: str) -> Sign | None:
-    """Say what COCO's JSON holds; None where each image has a class, which is read."""
+    """Say what COCO's JSON holds: boxes or masks, or other annotations.
+
+    None where each image has one class, which Assay reads.
+    """
     holds = {"boxes": "boxes or masks", "other": "images and annotations"}
     return Sign("COCO JSON", holds[kind], where) if kind in holds else None
 
@@ -192,7 +207,10 @@ def read_xml_sign(text: bytes, where: str) -> Sign | None:
 
 
 def read_yaml_sign(path: Path, text: bytes, where: str) -> Sign | None:
-    """See whether a data.yaml has label files beside its images; classify has none."""
+    """Find whether a data.yaml has label files beside its images.
+
+    A data set of YOLO's classify has none.
+    """
     if not re.search(rb"^\s*[\"']?(nc|names|train)[\"']?\s*:", text, re.MULTILINE):
         return None
     found = (
@@ -207,14 +225,14 @@ def read_yaml_sign(path: Path, text: bytes, where: str) -> Sign | None:
 
 
 def find_mask_folder(path: Path) -> Sign | None:
-    """Find a folder of masks: images that are called as those of another folder."""
+    """Find a folder of masks: images named as those of another folder."""
     stems: dict[str, set[str]] = {}
     for folder, names in islice(walk_folders(path), LOOKED // 10):
         images = [n for n in names if n.lower().endswith(SUFFIXES)][:LOOKED]
         if images:
             stems[os.path.relpath(folder, path)] = {os.path.splitext(n)[0] for n in images}
     for folder, found in stems.items():
-        # a class may be called so too: then its images are called otherwise, or there are others
+        # a class may be named so, too: its images then have other names, or others lie there
         parts = {part.lower() for part in folder.split(os.sep)}
         if not parts & set(MASKS):
             continue
@@ -254,7 +272,10 @@ def find_masks(images: list[str]) -> Iterator[str]:
 
 
 def near(folder: str, base: str) -> set[str]:
-    """Where the image of a mask in a folder of masks may lie."""
+    """List the paths at which the image of a mask may lie.
+
+    folder: that of the mask.
+    """
     parts = folder.split("/")
     found = {"/".join([*parts[:-1], base])}
     for at, part in enumerate(parts):

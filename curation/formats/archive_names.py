@@ -92,7 +92,7 @@ def wrapping(names: list[str]) -> str:
             break
         below = [name.removeprefix(f"{prefix}{top}/") for name in names]
         if not any("/" in name or name.lower().endswith(TABLES) for name in below):
-            break  # a class is no wrapping
+            break  # a class folder is no wrapping folder
         prefix = f"{prefix}{top}/"
     return prefix
 
@@ -111,7 +111,10 @@ def name_files(archive: Archive) -> Iterator[tuple[Path, str]]:
 
 
 def list_names(archive: Archive) -> tuple[list[str], str]:
-    """List the names of an archive's files, and what wraps them all; UserError where it is not read."""
+    """List the names of an archive's files, and what wraps them all.
+
+    UserError where the archive is not read.
+    """
     names = [name for name in archive.sizes if not is_junk(name)]
     refuse_both(names, archive.path.name)
     if (size := sum(archive.sizes[n] for n in names if n.lower().endswith(TEXTS))) > MOST_TEXT:
@@ -131,7 +134,7 @@ def list_names(archive: Archive) -> tuple[list[str], str]:
 
 
 def make_files(archive: Archive, root: Path, prefix: str, names: Iterable[str]) -> None:
-    """Make empty files of these names, and tables and texts as they are."""
+    """Make empty files of these names; write tables and texts whole."""
     made: set[str] = set()
     for name in names:
         place = f"{root}/{name.removeprefix(prefix)}"
@@ -145,7 +148,10 @@ def make_files(archive: Archive, root: Path, prefix: str, names: Iterable[str]) 
 
 
 def refuse_both(names: list[str], file: str) -> None:
-    """Refuse a name that is a file and a folder, or two names of one file: a/b and a//b."""
+    """Refuse an archive in which names of files collide.
+
+    That is a name that is a file and a folder, or two names of one file, such as a/b and a//b.
+    """
     names = [str(PurePosixPath(name)) if ODD.search(name) else name for name in names]
     files, folders = set(names), {name.rpartition("/")[0] for name in names}
     if len(files) < len(names):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def change_arrays(
     arrays: list[ArrayInfo], changes: pd.DataFrame, options: ImportOptions, file: str
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Change labels in arrays, take out removed rows, and move those of another split.
+    """Change labels in arrays, drop removed rows, and move others between splits.
 
     Returns the arrays that differ, by name, and what there is to say.
     """
@@ -63,7 +63,10 @@ def change_arrays(
 
 
 def add_names(values: np.ndarray, fresh: list[str]) -> np.ndarray:
-    """Add names at the end of an array of texts; it gets as wide as they need."""
+    """Add names at the end of an array of texts.
+
+    It gets as wide as they need.
+    """
     more = np.array([name.encode() if values.dtype.kind == "S" else name for name in fresh])
     return np.concatenate([values, more])
 

@@ -1,4 +1,4 @@
-"""Take rows out of arrays, or move them into the arrays of another split."""
+"""Take rows out of arrays, or move them to another split's arrays."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def change_rows(
 
 
 def group_arrays(pair: Pair, others: list[ArrayInfo], options: ImportOptions) -> RowGroup:
-    """Group the arrays that have a row for each image of a pair.
+    """Group the arrays with a row for each image of a pair.
 
     The names of classes have none, although there may be as many.
     """

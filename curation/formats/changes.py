@@ -1,4 +1,4 @@
-"""What a version says otherwise than its source."""
+"""What a version says differently from its source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HELD_OUT_BY = "scan"  # what a scan holds out of training stays in the source
 
 
 def list_changes(bench: Bench, source: str, version: str | int = "HEAD") -> pd.DataFrame:
-    """List the samples of a source of which a version says something else.
+    """List the samples about which a version and their source differ.
 
     Frame by sample id: key, uri, given_label (the source's own word for it), label (None: none), split (ours; None:
     unchanged) and removed (bool). What a scan held out as leakage is no change; a class that was renamed is one.
@@ -37,7 +37,7 @@ def list_changes(bench: Bench, source: str, version: str | int = "HEAD") -> pd.D
     last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)
     gone = last.kept_by == "import"  # the source does not hold it any more
     removed = ~state.keep & ~gone & (last.kept_by != HELD_OUT_BY)
-    # what another sample is called by now has gone already: rows are numbered anew
+    # a key that another sample has now is gone already: rows were numbered anew
     removed &= ~state.key.isin(state.key[state.keep])
     moved = (last.placed_by != "import") & last.placed_by.notna()
     changes = state[["key", "uri", "given_label", "label"]].assign(
@@ -73,7 +73,10 @@ def read_own_labels(
 
 
 def count_held_out(bench: Bench, source: str, version: str | int = "HEAD") -> int:
-    """Count the samples that a scan held out, and that stay in the source."""
+    """Count a source's samples that a scan held out.
+
+    They stay in the source.
+    """
     state = bench.state(version)
     upto = find_position(bench, "HEAD" if is_expression(version) else version)
     last = bench.query(LAST, [upto]).set_index("sample").reindex(state.index)

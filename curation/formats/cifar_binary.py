@@ -92,13 +92,16 @@ class CifarBinary:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change bytes of labels, take records out, and move them between train and test."""
+        """Change the labels of records, remove records, and move them between splits.
+
+        A label is a byte; the splits are train and test.
+        """
         files = {file.name: file for file in list_batches(source)}
         kinds = label_kinds(next(iter(files.values())), options)
         kind = options.columns.get("label") or kinds[0]
         names, at = read_names(source, kind), kinds.index(kind)
         numbers = {name: read_labels(file, at) for name, file in files.items()}
-        # where it lies outside of what is written again, it stays as it is
+        # a list of names outside of the source stays as it is
         list_of_names = source.is_dir() and find_names(source, kind)
         fresh: list[str] = []
         plans = {name: BatchPlan() for name in files}
@@ -223,7 +226,10 @@ def find_names(path: Path, kind: str) -> Path | None:
 
 
 def add_names(file: Path, fresh: list[str], target: Path) -> None:
-    """Write the list of names with more at its end, before its empty lines."""
+    """Write a list of names with more names at its end.
+
+    They come before its empty lines.
+    """
     text = file.read_bytes().decode("utf-8", "surrogateescape")
     body = text.rstrip()
     end = "\r\n" if "\r\n" in text else "\n"
@@ -260,7 +266,10 @@ def split_of_batch(name: str) -> str:
 def write_batch(
     files: dict[str, Path], plans: dict[str, BatchPlan], name: str, at: int, target: Path
 ) -> None:
-    """Write a file again with its records changed; at: the byte of the label."""
+    """Write a file again with its records changed.
+
+    at: the byte of the label.
+    """
 
     def load(file: str) -> np.ndarray:
         records = np.fromfile(files[file], np.uint8)

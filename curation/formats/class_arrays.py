@@ -1,4 +1,4 @@
-"""A NumPy file for each class: cat.npy and dog.npy, as QuickDraw has them."""
+"""A NumPy file for each class, as QuickDraw has: cat.npy, dog.npy."""
 
 from __future__ import annotations
 

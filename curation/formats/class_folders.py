@@ -126,9 +126,10 @@ class ClassFolders:
         place_images(export.samples, place, export.copy)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move every image into the folder of its label and split; listed ones change in their list.
+        """Move every image into the folder of its label and split.
 
-        A name that is taken there gets a number.
+        An image that a list labels is changed in that list instead. A name that is taken there gets
+        a number.
         """
         files = list(list_files(str(source)))
         images = [f for f in files if f.lower().endswith(SUFFIXES)]
@@ -160,7 +161,10 @@ FORMAT = ClassFolders()
 
 
 def note_unlisted(names: ClassNames, changes: pd.DataFrame) -> list[str]:
-    """Note the new labels that have a folder, and are not in the file of names beside it."""
+    """Note new labels that the file of class names does not list.
+
+    They have a folder all the same.
+    """
     known = {*names.names, *names.fresh}
     new = sorted({row.label for row in iter_changes(changes) if row.label} - known)
     if not names.file or not new:
@@ -169,7 +173,10 @@ def note_unlisted(names: ClassNames, changes: pd.DataFrame) -> list[str]:
 
 
 def plan_images(name: str, images: list[str], options: ImportOptions) -> FolderPlan:
-    """Plan what the folders of images are; asked, where that can be read in two ways."""
+    """Plan what the folders of images are: classes, splits or neither.
+
+    AmbiguousSource where they can be read in two ways.
+    """
     folders = count_folders(images)
     if options.pictures_only and not options.class_level:
         return FolderPlan({f: Placed() for f in folders}, roles={"label": "none, as asked"})
@@ -183,7 +190,10 @@ def count_folders(images: list[str]) -> Counter[Folder]:
 
 
 def plan_export(images: list[str]) -> FolderPlan:
-    """Plan an export of Assay: split/class, and what is unlabelled in the split itself."""
+    """Plan the folders of an export of Assay: split/class.
+
+    What is unlabelled lies in the split's own folder.
+    """
     folders = count_folders(images)
     placed = {f: Placed(f[1] if len(f) > 1 else None, f[0] if f else None, {}) for f in folders}
     roles = {"label": "the second folder", "split": "the top folder"}
@@ -197,7 +207,7 @@ def plan_export(images: list[str]) -> FolderPlan:
 
 
 def name_folders(root: Path, plan: FolderPlan) -> ClassNames:
-    """Find the file that names the folders of classes, and says their order."""
+    """Find the file that names the folders' classes and their order."""
     return find_class_names(root, ("", "meta", "annotations"), list_marks(plan), (), most=True)
 
 
@@ -314,7 +324,10 @@ def read_only_table(
 
 
 def refuse_beside(root: Path, files: list[str], images: list[str]) -> None:
-    """Refuse images without labels beside a table or text that names them: it may hold the labels."""
+    """Refuse images without labels where a table or text names them.
+
+    It lies beside the images, and may hold the labels.
+    """
     names = {os.path.basename(f) for f in images[:MOST_NAMES]}
     # a number may be something else
     names |= {stem for n in names if len(stem := os.path.splitext(n)[0]) > 3 and not stem.isdigit()}

@@ -1,4 +1,7 @@
-"""Names of classes in a file beside lists or folders: classes.txt, data.yaml, words.txt, ..."""
+"""Read class names from a file beside lists or folders.
+
+Such are classes.txt, data.yaml and words.txt.
+"""
 
 from __future__ import annotations
 
@@ -49,16 +52,19 @@ class ClassNames:
         return self.of_mark.get(mark, mark)
 
     def mark(self, name: str) -> str | None:
-        """Find what a list writes for a class; None where it has no mark."""
+        """Find what a list writes for a class.
+
+        None where the class has no mark.
+        """
         if not self.of_mark:
             return name
         return next((m for m, n in self.of_mark.items() if n == name), None)
 
     def add(self, name: str) -> str | None:
-        """Choose a mark for a class that has none yet: the number after the last.
+        """Choose a mark for a new class: the number after the last.
 
-        Where marks are names it is the name; None where nobody can tell. `fresh` knows them from then on.
-        Who adds one calls `plan` in the end.
+        Where marks are names it is the name. None where nothing tells what it should be. `fresh`
+        keeps the mark; in the end the caller calls `plan`.
         """
         if name in self.fresh:
             return self.fresh[name]
@@ -76,10 +82,11 @@ class ClassNames:
         return mark
 
     def plan(self, root: Path, marks: Iterable[str], most: bool = False) -> dict:
-        """Plan the file of names with the fresh ones: {file: what writes it}.
+        """Plan how the new names are added to their file.
 
-        marks: those that the source has then. UserError where it would be read otherwise than before,
-        as a list without numbers where no mark is 0 any more. most: as of find_class_names.
+        Returns {file: what writes it}. marks: those that the source has then. UserError where it
+        would be read otherwise than before, as a list without numbers where no mark is 0 any more.
+        most: as of find_class_names.
         """
         if not self.fresh:
             return {}
@@ -98,7 +105,7 @@ class ClassNames:
         return {self.file: partial(self.write, root)}
 
     def write(self, root: Path, target: Path) -> None:
-        """Write the file of names again with the fresh ones at its end."""
+        """Write the file of names with the new ones at its end."""
         if self.file.lower().endswith(".json"):
             add_to_json(root / self.file, self.fresh, target)
             return
@@ -109,7 +116,7 @@ class ClassNames:
         text.edit([(len(body), len(body), more)])(target)
 
     def make_lines(self, last: str) -> list[str]:
-        """Make the lines of the fresh names as the last one is made."""
+        """Make a line for each new name, formed as the last line."""
         mark, name = list(self.of_mark.items())[-1]
         parts = re.split(f"({re.escape(name)}|{re.escape(mark)})", last, maxsplit=2)
         made = []
@@ -139,7 +146,7 @@ def find_class_names(
     not_these: Iterable[str],
     most: bool = False,
 ) -> ClassNames:
-    """Find the file that names the marks of lists, in one of `folders`.
+    """Find the file in `folders` that names the marks of lists.
 
     not_these: files that are lists of images. most: some marks may be without a name, as folders
     of new classes are. Without any file, a mark is its own name.
@@ -166,7 +173,7 @@ def find_class_names(
 
 
 def read_names_file(path: Path) -> tuple[list[str], Pairs]:
-    """Read a file of class names: its lines, and the pairs of marks and names that it has."""
+    """Read the lines of a names file, and its (mark, name) pairs."""
     text = read_whole(path).text.lstrip("\ufeff")
     if path.suffix.lower() in STRUCTURED:
         return read_structure(path, text)
@@ -176,7 +183,10 @@ def read_names_file(path: Path) -> tuple[list[str], Pairs]:
 
 
 def read_structure(path: Path, text: str) -> tuple[list[str], Pairs]:
-    """Read names in JSON or YAML: a list, {mark: name}, {name: number} or {number: [mark, name]}."""
+    """Read class names from JSON or YAML.
+
+    They are a list, {mark: name}, {name: number} or {number: [mark, name]}.
+    """
     import yaml
 
     try:
@@ -225,7 +235,10 @@ def add_to_json(path: Path, fresh: dict[str, str], target: Path) -> None:
 
 
 def order_dictionary(found: dict[str, str], folder: Path, name: str, marks: set[str]) -> dict:
-    """Keep of WordNet's words those that are there, in the order of wnids.txt."""
+    """Keep the WordNet names that are used, in wnids.txt's order.
+
+    Names of any other file stay as they are.
+    """
     if name.lower() != DICTIONARY:
         return found
     listed = []
@@ -248,7 +261,7 @@ def list_candidates(folder: Path) -> list[str]:
 def match_marks(
     lines: list[str], pairs: Pairs, marks: set[str], most: bool = False
 ) -> tuple[dict[str, str], str]:
-    """Match marks with what a file has of names: ({mark: name}, why not)."""
+    """Match marks with a file's names: ({mark: name}, why not)."""
     if not (lines or pairs) or not marks or max(len(lines), len(pairs)) > 100_000:
         return {}, ""
     numbers = all(mark.isdecimal() for mark in marks)
@@ -257,7 +270,7 @@ def match_marks(
     for known in (dict(pairs), dict(swapped)):
         named = marks & set(known)
         if not numbers and all(known[mark].isdecimal() for mark in named):
-            continue  # a name is worth more than a number
+            continue  # a name tells more than a number
         if named and (named == marks or most and len(named) * 2 > len(marks)):
             return tell_apart(known, marks), ""
     for declared in (lines, *([pair[i] for pair in pairs] for i in (1, 0))):
@@ -272,7 +285,10 @@ def match_marks(
 
 
 def tell_apart(known: dict[str, str], marks: set[str]) -> dict[str, str]:
-    """Put the mark behind a name that several classes have: ImageNet has two cranes."""
+    """Add its mark to each name that several classes share.
+
+    ImageNet has two cranes.
+    """
     counts = Counter(name for mark, name in known.items() if mark in marks)
     return {
         mark: f"{name} ({mark})" if counts[name] > 1 else name
@@ -282,7 +298,10 @@ def tell_apart(known: dict[str, str], marks: set[str]) -> dict[str, str]:
 
 
 def count_names(names: list[str], lines: list[str], marks: set[str]) -> tuple[dict[str, str], str]:
-    """Name numbers by the lines of a file, where it is plain from where it counts."""
+    """Name numbers by a file's lines, counted from 0 or 1.
+
+    Returns ({number: name}, why not): {} where nothing tells from which the file counts.
+    """
     marked = {int(mark): mark for mark in marks}
     if len(set(names)) < len(lines):
         names = lines

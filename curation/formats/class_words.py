@@ -1,4 +1,7 @@
-"""Names of classes that are probably none: dates, a camera's folders, words for no label."""
+"""Note names that are probably no classes, such as dates.
+
+Others are a camera's folders, and words for no label.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ NO_LABEL = {
 
 
 def note_odd_classes(labels: Iterable[str | None]) -> list[str]:
-    """Say where all classes are called as dates, or as a camera calls its folders."""
+    """Note where all classes are named as dates or camera folders."""
     names = set(labels) - {None}
     kinds = {"dates": DATE, "folders of a camera": CAMERA}
     return [
@@ -30,7 +33,7 @@ def note_odd_classes(labels: Iterable[str | None]) -> list[str]:
 
 
 def note_blank_words(labels: Iterable[str | None]) -> list[str]:
-    """Say which classes are called as people write that there is no label."""
+    """Note which classes are named by a word for no label."""
     counts = Counter(name for name in labels if name and name.strip().lower() in NO_LABEL)
     if not counts:
         return []

@@ -1,4 +1,7 @@
-"""COCO's JSON with one class an image and no boxes, as iNaturalist's competitions have it."""
+"""COCO's JSON with one class an image and no boxes.
+
+iNaturalist's competitions have it.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class CocoClasses:
         return Match("no", "expects COCO's JSON without boxes")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
-        """List the images of all files, and those that no file names without a label."""
+        """List the images of the files, and all others as unlabelled."""
         root = find_root(path, options)
         files = list(list_files(str(root)))
         index = ImageIndex(files)
@@ -107,7 +110,7 @@ class CocoClasses:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change category_id in the files; a new class is added to the categories."""
+        """Change category_id in the files; add new classes to the categories."""
         root = find_root(source, options)
         index = ImageIndex(list_files(str(root)))
         wanted = {row.key: row for row in iter_changes(changes)}
@@ -138,7 +141,10 @@ class Data:
 
 
 def find_coco(path: Path) -> Literal["classes", "boxes", "other"] | None:
-    """Find which kind of COCO's JSON a file is; None: it is none. Looks for words in all of it."""
+    """Find which kind of COCO's JSON a file is.
+
+    None where it is none. Looks for words in all of it.
+    """
     try:
         with open(path, "rb") as file:
             if not START.match(file.read(64)):
@@ -175,7 +181,10 @@ def is_plain(value: Any) -> bool:
 
 
 def parse_data(path: Path) -> Data:
-    """Read a file; UserError where an image has several annotations, or parts are missing."""
+    """Read a file of COCO's images, annotations and categories.
+
+    UserError where an image has several labels, or parts are missing.
+    """
     value = parse_json(read_text(path), path.name)
     parts = [value.get(key) for key in ("images", "annotations", "categories")]
     whole = all(isinstance(p, list) and all(isinstance(v, dict) for v in p) for p in parts)
@@ -205,7 +214,10 @@ def name_categories(data: Data) -> dict[Any, str]:
 
 
 def find_parents(data: Data, names: dict[Any, str]) -> dict[str, str]:
-    """Find what each class is a kind of, where there are several such."""
+    """Find what each class is a kind of: its supercategory.
+
+    {} where there are not several of these.
+    """
     above = {
         names[c["id"]]: str(c["supercategory"]) for c in data.categories if c.get("supercategory")
     }
@@ -221,7 +233,11 @@ def find_images(data: Data, index: ImageIndex) -> Iterator[tuple[dict, str | Non
 
 
 def remove_images(source: Path, root: Path, wanted: dict, notes: list[str]) -> list[str]:
-    """List the images that go: one that no file names would come back without a label."""
+    """List the image files to remove from the source.
+
+    One that no file names would be imported again, without a label. Those outside of the source
+    stay, and a note says so.
+    """
     gone = []
     for key in (key for key, row in wanted.items() if row.removed):
         place = os.path.relpath(root / key, source)

@@ -179,7 +179,10 @@ def find_file(path: Path) -> Path:
 
 
 def list_several(path: Path) -> list[Path]:
-    """List the XMLs of a folder, where there are several and none is annotations.xml."""
+    """List a folder's XML files where none is annotations.xml.
+
+    [] where there are not several.
+    """
     if not path.is_dir() or (path / FILE).is_file():
         return []
     found = sorted(path / name for name in os.listdir(path) if name.lower().endswith(".xml"))
@@ -293,7 +296,10 @@ def edit_image(blob: bytes, image: Tagged, change: Any) -> list[tuple[int, int, 
 
 
 def start_tag(blob: bytes, at: int) -> int:
-    """Find the end of the start tag that begins at a byte; a > inside quotes is none."""
+    """Find the end of the start tag that begins at a byte.
+
+    A > inside quotes does not end it.
+    """
     found = re.compile(rb"""<[^>"']*(?:"[^"]*"[^>"']*|'[^']*'[^>"']*)*>""").match(blob, at)
     assert found
     return found.end()

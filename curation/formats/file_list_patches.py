@@ -1,4 +1,4 @@
-"""File lists as they were read; change their lines, and the names of their classes."""
+"""Change the lines of file lists, and the names of their classes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ class ListPatch:
     split_moves: dict[str, tuple[Sheet, str]] = field(default_factory=dict)  # key -> list, its line
 
     def change_line(self, sheet: Sheet, line: Line, change: Any) -> None:
-        """Plan what becomes of one line; UserError where it does not say the given label."""
+        """Plan what becomes of one line.
+
+        UserError where it does not say the given label.
+        """
         edits = self.edits.setdefault(sheet.name, [])
         if change.removed:
             edits.append((line.start, line.end, ""))
@@ -127,7 +130,10 @@ class ListPatch:
         return [(line.path.start, line.path.end, "/".join(parts))]
 
     def find_list(self, sheet: Sheet, split: str | None) -> Sheet | None:
-        """Find the list of another split; None where the line stays in its own."""
+        """Find the list of another split.
+
+        None where the line stays in its own.
+        """
         if split is None or sheet.split is None or guess_split(sheet.split) == split:
             return None
         found = [s for s in self.lists.sheets if s.split and guess_split(s.split) == split]
@@ -146,7 +152,7 @@ class ListPatch:
 
 
 def list_new_marks(lists: Lists, wanted: dict[str, Any]) -> set[str]:
-    """List the marks that the lists have once the changes are in them."""
+    """List the marks that the lists will have after the changes."""
     names = lists.names
     marks = set()
     for line in (line for sheet in lists.sheets for line in sheet.lines):

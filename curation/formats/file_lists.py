@@ -1,4 +1,7 @@
-"""Lists of images in text files: train.txt with a path and a label a line, and the like."""
+"""Lists of images in text files, such as train.txt.
+
+Each line has a path and a label.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,10 @@ class FileLists:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the words of labels in the lists; where the folder is the class, images move."""
+        """Change labels in the lists, or move images between class folders.
+
+        Images move where the folder is the class.
+        """
         lists = read_lists(source, options)
         wanted = {row.key: row for row in iter_changes(changes)}
         plan = ListPatch(lists, {f.casefold() for f in lists.files})

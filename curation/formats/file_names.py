@@ -81,7 +81,10 @@ class FileNames:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Rename every image to the class that it has; a name that is taken gets another number."""
+        """Rename images to the class that they now have.
+
+        A name that is taken gets another number.
+        """
         notes = []
         moved: dict[str, str] = {}
         taken = {f.casefold() for f in list_files(str(source))} - set(

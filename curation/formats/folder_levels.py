@@ -1,4 +1,4 @@
-"""Which level of a source's folders is the class, and which the split."""
+"""Find which folder level is the class, and which the split."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def find_split_level(
 
 
 def refuse_folds(name: str, folders: Counter[Folder], level: int) -> None:
-    """Ask what folds are: they are splits of several experiments, not of one."""
+    """Ask which fold is the test split, where folders are folds.
+
+    Folds are splits of several experiments, not of one.
+    """
     names = count_names(folders, level)
     if len(names) < 2 or not all(is_fold(n) for n in names):
         return
@@ -201,7 +204,10 @@ def describe_levels(folders: Counter[Folder], levels: Iterable[int]) -> list[tup
 
 
 def read_level(name: str, folders: Counter[Folder], asked: int) -> dict[Folder, int]:
-    """Find the level that the importer named: 1 is the topmost, -1 the innermost."""
+    """Find the folder level that was asked for.
+
+    1 is the topmost, -1 the innermost.
+    """
     at = {f: asked - 1 if asked > 0 else len(f) + asked for f in folders}
     found = {f: level for f, level in at.items() if 0 <= level < len(f)}
     if not found:

@@ -1,4 +1,7 @@
-"""Lists of the images that lie in no class's folder: val_annotations.txt beside val/images."""
+"""Lists of the images that lie in no class's folder.
+
+An example is val_annotations.txt beside val/images.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class FolderList:
         return {folder: word for word, folder in self.classes.items()}
 
     def word(self, folder: str) -> str | None:
-        """What the list calls the class of a folder; also that of a new one, as of the others."""
+        """Find what the list calls the class of a folder.
+
+        A new folder is called as the others are; None where nothing tells how.
+        """
         if folder in self.words:
             return self.words[folder]
         if not self.lines:  # the devkit numbers its classes
@@ -53,7 +59,7 @@ class FolderList:
         return str(int(folder)) if folder.isdecimal() else None
 
     def folder(self, key: str) -> str | None:
-        """Which class's folder an image would lie in."""
+        """Find the class folder in which an image would lie."""
         return self.classes[self.marks[key].text] if key in self.marks else None
 
 
@@ -70,7 +76,10 @@ class FolderLists:
         return [found.name for found in self.lists]
 
     def patch(self, changes: Any, names: ClassNames) -> tuple[Patch, set[str]]:
-        """Plan the changes of listed images; returns also the keys that are done with."""
+        """Plan the changes of the images in lists.
+
+        Returns the patch, and the keys that are done with.
+        """
         edits: dict[str, list[tuple[int, int, str]]] = {}
         notes, done, removed = [], set(), []
         for row in changes:
@@ -111,7 +120,7 @@ def find_folder_lists(
     options: ImportOptions,
     names: ClassNames,
 ) -> FolderLists:
-    """Find the lists that name the classes of images which lie in no class's folder.
+    """Find the lists that label images outside of class folders.
 
     AmbiguousSource where several columns could be the class; UserError where a list numbers classes
     by a file that is not there.
@@ -139,7 +148,10 @@ def find_folder_lists(
 def read_list(
     root: Path, name: str, index: ImageIndex, folders: set[str], options: ImportOptions
 ) -> FolderList | None:
-    """Read a list; None where it names no such images, or no class of the folders."""
+    """Read a list of images and their classes.
+
+    None where it names no such images, or no class of the folders.
+    """
     folder = os.path.dirname(name)
     bases = [folder, os.path.join(folder, "images"), ""]
     with open(root / name, "rb") as file:
@@ -174,13 +186,19 @@ def read_list(
 
 
 def first_word(token: Token) -> Token:
-    """Take the first word: an answer of ImageNet's is n01440764 240 170 260 240."""
+    """Take the first word of a token.
+
+    An answer of ImageNet's is n01440764 240 170 260 240.
+    """
     word = WORD.match(token.text)
     return Token(token.start, token.start + len(word[0]), word[0]) if word else token
 
 
 def match_folders(marks: set[str], folders: set[str]) -> dict[str, str]:
-    """Match all marks with folders: {mark: folder}; 3 means 00003. {} where one has none."""
+    """Match all marks with folders: {mark: folder}.
+
+    3 means 00003. {} where a mark has no folder.
+    """
     if marks <= folders:
         return {f: f for f in folders}
     numbers = {str(int(f)): f for f in folders if f.isdecimal()}
@@ -188,7 +206,10 @@ def match_folders(marks: set[str], folders: set[str]) -> dict[str, str]:
 
 
 def choose_by_header(header: str, found: dict, name: str, options: ImportOptions) -> dict:
-    """Choose the column that the header calls a label, or that was asked for."""
+    """Choose the column that was asked for, or titled a label.
+
+    AmbiguousSource where that is not one.
+    """
     titles = [title.strip().strip('"') for title in re.split(r"[\t,;]", header)][1:]
     asked = options.columns.get("label")
     chosen = [
@@ -211,9 +232,10 @@ def choose_by_header(header: str, found: dict, name: str, options: ImportOptions
 def read_truth(
     root: Path, name: str, files: list[str], val: list[str], folders: set[str]
 ) -> FolderList:
-    """Read ImageNet's ground truth: line n is the number of the class of the n-th image.
+    """Read ImageNet's ground truth, which has a class number a line.
 
-    meta.mat of its devkit says which class has which number; it is not that of the sorted folders.
+    Line n is about the n-th image. meta.mat of its devkit says which class has which number; it is
+    not that of the sorted folders.
     """
     text = read_whole(root / name)
     tokens = [Token(m.start(), m.end(), m[0]) for m in WORD.finditer(text.text)]

@@ -30,7 +30,7 @@ def plan_moves(
     exported: bool,
     names: ClassNames | None = None,
 ) -> Patch:
-    """Plan moves of images into the folders of their new labels and splits.
+    """Plan moves of images into the folders of new labels and splits.
 
     plan: what the folders of the source are now; files: all that lies there. UserError where an
     image does not have its given label any more. names: of the folders, where they have others.
@@ -92,12 +92,15 @@ def name_folder(label: str, exported: bool) -> str:
 def find_class_folder(
     plan: FolderPlan, folder: Folder, label: str | None, exported: bool
 ) -> Folder:
-    """Find the folder of a class nearest to another folder; it may be a new one."""
+    """Find the folder of a class nearest to another folder.
+
+    It may be a new one.
+    """
     at, split = plan.class_at.get(folder), plan.split_at.get(folder)
     if label is None:
         return folder[:at] if plan.split_at else (*folder[:at], UNLABELLED[0])
     name = name_folder(label, exported)
-    # one that is there has the class's name, whatever system made it
+    # a folder that is there already is named as the class, whatever system made it
     if not exported and any(f[level] == label for f, level in plan.class_at.items()):
         name = label
     if at is None:
@@ -121,7 +124,10 @@ def find_class_folder(
 
 
 def find_split_folder(plan: FolderPlan, folder: Folder, split: str) -> Folder | None:
-    """Put another split into a folder's path, in the source's own word; None where it has none."""
+    """Put another split into a folder's path, in the source's word.
+
+    None where the path has no split.
+    """
     at = next((at for f, at in plan.split_at.items() if f[: at + 1] == folder[: at + 1]), None)
     if at is None:
         return None
@@ -135,7 +141,7 @@ def find_split_folder(plan: FolderPlan, folder: Folder, split: str) -> Folder | 
 
 
 def add_classes(names: ClassNames, changes: pd.DataFrame) -> None:
-    """Choose folders for new classes, where a file names those that are there.
+    """Choose folders for new classes, where a file names the others.
 
     UserError where only the file's makers could, as with the numbers of WordNet.
     """

@@ -1,4 +1,4 @@
-"""What every folder of a source is: its class, its split, its place in a taxonomy."""
+"""What each folder of a source says: class, split and taxonomy."""
 
 from __future__ import annotations
 
@@ -152,9 +152,10 @@ def name_level(at: dict[Folder, int]) -> str:
 def find_parents(
     plan: FolderPlan, folders: Counter[Folder], class_at: dict[Folder, int], splits: set[int]
 ) -> dict[str, str]:
-    """Find the taxonomy above the classes: {class: the folder above, which may have one too}.
+    """Find the taxonomy above the classes: {class: its parent folder}.
 
-    {} where a class lies in several folders, as under batches; a note says so.
+    A parent may have one, too. {} where a class lies in several folders, as under batches; a note
+    says so.
     """
     above: dict[str, set[str]] = {}
     for folder, at in class_at.items():

@@ -40,7 +40,7 @@ class Hdf5Arrays:
         return list_arrays(path, find_arrays(path), options, self.name, "HDF5 arrays")
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the datasets of labels and rows in a copy of their file."""
+        """Change datasets of labels and rows in copies of their files."""
         changed, notes = change_arrays(find_arrays(source), changes, options, source.name)
         by_file: dict[str, dict[str, np.ndarray]] = {}
         for name, array in changed.items():
@@ -113,7 +113,10 @@ def write_hdf5(file: Path, arrays: dict[str, np.ndarray], target: Path) -> None:
 
 
 def copy_group(old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], below: str) -> None:
-    """Copy a group with its links and attributes; arrays that changed take others' places."""
+    """Copy a group with its links, attributes and changed arrays.
+
+    A changed array takes the place of the old one.
+    """
     import h5py
 
     for key, value in old.attrs.items():
@@ -131,7 +134,7 @@ def copy_group(old: h5py.Group, new: h5py.Group, arrays: dict[str, np.ndarray], 
 
 
 def write_dataset(old: h5py.Dataset, group: h5py.Group, name: str, values: np.ndarray) -> None:
-    """Write a dataset of other rows as one was written."""
+    """Write other rows as a dataset, stored as the old one was."""
     shape = (len(values), *old.shape[1:])
     kept = {
         k: getattr(old, k) for k in ("compression", "compression_opts", "shuffle", "fletcher32")

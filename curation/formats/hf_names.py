@@ -1,4 +1,4 @@
-"""Declare more class names, and other numbers of rows, in a Hugging Face data set."""
+"""Declare a Hugging Face data set's new class names and row counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_info(file: Path, column: str, names: Sequence[str], target: Path) -> N
 def write_card(
     card: Path, column: str | None, fresh: Mapping[int, str], rows: Mapping[str, int], target: Path
 ) -> None:
-    """Write README.md with more class names, and with the number of rows of each split.
+    """Write README.md with new class names and each split's row count.
 
     fresh: number -> name. rows: by the data set's word for the split. All else stays as it was.
     """

@@ -57,7 +57,10 @@ class ShardPatch:
         }
 
     def count_changed(self) -> Counter[str]:
-        """Count how many rows each split has more than before, by the data set's word for it."""
+        """Count how many rows each split gains.
+
+        By the data set's word for the split; less than 0 where it loses rows.
+        """
         more: Counter[str] = Counter()
         for shard, plan in self.plans.items():
             if shard.split and (plan.removed or plan.added):
@@ -122,7 +125,10 @@ def find_place(rows: ShardRows, given: dict[str, Any], change: Any, source: Path
 
 
 def encode_label(label: str | None, names: list[str] | None, fresh: list[str]) -> Any:
-    """Encode a label as its column has it; a name that is not declared joins `fresh`."""
+    """Encode a label as its column has it.
+
+    A name that is not declared is added to `fresh`.
+    """
     if names is None:
         return label
     if label is None:
@@ -158,5 +164,5 @@ def write_changes(
 
 
 def relative_to(path: Path, source: Path) -> str:
-    """A file's path in its source; "" where it is that."""
+    """Find a file's path in its source; "" for the source itself."""
     return "" if path == source else os.path.relpath(path, source)

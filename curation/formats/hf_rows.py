@@ -61,7 +61,10 @@ class ShardRows:
     too_long: Counter[str] = field(default_factory=Counter)  # column -> texts that were not read
 
     def split_of(self, key: str, split_map: dict[str, str]) -> str | None:
-        """The split of the file that holds a sample, as we call it."""
+        """Find the split of a sample, from the file it is in.
+
+        It is Assay's word for the split.
+        """
         word = self.places[key].shard.split
         return word and read_split_word(word, split_map)
 

@@ -129,7 +129,7 @@ def make_table(columns: dict[str, list], schema: pa.Schema) -> pa.Table:
 
 
 def parse_metadata(meta: object) -> dict[str, Any]:
-    """The metadata of a sample, which a state has as JSON."""
+    """Parse the metadata of a sample from a state's JSON."""
     found = json.loads(meta) if isinstance(meta, str) else meta
     return found if isinstance(found, dict) else {}
 

@@ -76,7 +76,10 @@ class HuggingFace:
         write_shards(folder, export)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Put new labels into their shards, take rows out, and move them; all other cells stay."""
+        """Change labels in their shards, remove rows, and move others.
+
+        All other cells stay.
+        """
         folder, rows = read_all(source, options)
         plan = plan_shards(rows, changes, source, options.split_map)
         files = plan.list_files(source)

@@ -155,7 +155,10 @@ def sync_file(path: Path) -> None:
 
 
 def finish_plan(source: Path, backup: Path) -> None:
-    """Do what is left of a plan; each step can be done twice."""
+    """Do what is left of a plan.
+
+    Each step can be done twice.
+    """
     plan = json.loads((backup / PLAN).read_text("utf-8"))
     steps = (replace_files, remove_files, put_aside, put_down)
     try:
@@ -193,7 +196,7 @@ def remove_files(source: Path, backup: Path, plan: dict) -> None:
 
 
 def put_aside(source: Path, backup: Path, plan: dict) -> None:
-    """Give moving files a name that no other wants."""
+    """Give moving files temporary names that no other file has."""
     for aside, old, _ in list_moves(source, plan):
         if os.path.lexists(old) and not os.path.lexists(aside):
             os.rename(old, aside)

@@ -1,4 +1,7 @@
-"""Add classes to the list of their names that a JSON file has beside its rows."""
+"""Add classes to the list of names in a JSON file.
+
+The file has the list beside its rows.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ NewCells = dict[int, dict[str, Any]]  # of a row, by column
 
 
 def number_cells(cells: NewCells, table: Table) -> list[str]:
-    """Put numbers in the place of names, in columns whose numbers the file's own list names.
+    """Replace new names with the numbers of the file's class list.
 
-    Returns the names that the list must get.
+    Only in columns whose numbers that list names. Returns the names that the list must get.
     """
     if table.class_list is None:
         return []
@@ -42,7 +45,10 @@ def number_cells(cells: NewCells, table: Table) -> list[str]:
 def check_names(
     path: Path, table: Table, fresh: list[str], write: Callable[[Path], None]
 ) -> list[str]:
-    """Check that a file is read as before with new names in its list; returns what to say."""
+    """Check that new names do not change how a file is read.
+
+    The names come at the end of its list. UserError where they do change it. Returns what to say.
+    """
     if not fresh:
         return []
     with TemporaryDirectory() as folder:
@@ -62,7 +68,10 @@ def check_names(
 
 
 def add_names(text: str, key: str, fresh: list[str]) -> str:
-    """Add names to the end of the list at `key`, as the others stand there."""
+    """Add names to the end of the list at `key`.
+
+    They are written as the others are.
+    """
     member = [child for child in list_children(text) if child.key == key][-1]
     children, listed = list_children(text, member.start), read_class_list(member.value)
     first = max(listed) + 1 if isinstance(listed, dict) else 0

@@ -1,4 +1,7 @@
-"""Names of classes that a JSON file lists itself, beside its rows of numbers."""
+"""Names of classes that a JSON file lists beside its rows.
+
+The rows have numbers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ def holds_class_list(key: str, value: Any) -> bool:
 
 
 def read_class_list(value: Any) -> dict[int, str] | list[str] | None:
-    """Read a list of names, of {id, name}, {number: name} or {name: number}."""
+    """Read a list of class names in any of four forms.
+
+    They are [name], [{id, name}], {number: name} and {name: number}. None of anything else.
+    """
     if isinstance(value, list) and value:
         if all(isinstance(name, str) for name in value):
             return value if len(set(value)) == len(value) else None
@@ -56,7 +62,7 @@ def find_keys(value: dict) -> tuple[str, str] | None:
 
 
 def name_columns(table: Table, value: dict[str, Any], under: str) -> tuple[Table, str | None]:
-    """Put names in the place of numbers in the columns of labels, as the file's own list says.
+    """Replace numbers in columns of labels by the file's class names.
 
     Returns the table, and which member is that list, if one was of use. A note says so; another
     says where numbers and list do not fit.
@@ -91,7 +97,10 @@ def name_columns(table: Table, value: dict[str, Any], under: str) -> tuple[Table
 
 
 def number_names(names: list[str], cells: list) -> dict[int, str]:
-    """Number a list of names; {} where the cells do not tell whether it counts from 0 or from 1."""
+    """Number a list of names from 0 or from 1.
+
+    {} where the cells do not tell which.
+    """
     known = {c for c in cells if type(c) is int and c >= 0}
     if not known or (0 in known) == (max(known) == len(names)):
         return {}

@@ -148,5 +148,5 @@ def collect_rows(rows: Iterable[tuple[int, Any]], word: str, name: str) -> Table
 
 
 def blank_cells(cells: list) -> list:
-    """An empty text is no cell, as in a CSV."""
+    """Read empty texts as missing cells, as in a CSV."""
     return [None if cell == "" else cell for cell in cells]

@@ -85,9 +85,9 @@ def splice(text: str, pieces: list[tuple[int, int, str]]) -> str:
 
 
 def replace_field(blob: bytes, name: str, value: Any) -> bytes:
-    """Replace a field's value at the top of a JSON object; a missing one is put first.
+    """Replace the value of a top-level field in a JSON object.
 
-    Of two with one name the last counts, as for those who read it.
+    A missing field is put first. Of two with one name the last counts, as for those who read it.
     """
     mark = b"\xef\xbb\xbf" if blob.startswith(b"\xef\xbb\xbf") else b""
     text = blob[len(mark) :].decode()

@@ -1,4 +1,4 @@
-"""A table of labels beside folders of images, as Kaggle's competitions have it."""
+"""A table of labels beside folders of images, as on Kaggle."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ class Kaggle:
         return Match("sure", f"{found[0]} names images beside it") if found else no
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
-        """List the rows of every table that names images, and the other images without a label."""
+        """List the rows of tables that name images, and other images.
+
+        The others have no label.
+        """
         files = list(list_files(str(path)))
         masks = set(find_masks([f for f in files if f.lower().endswith(SUFFIXES)]))
         index = ImageIndex(f for f in files if f not in masks)
@@ -126,7 +129,7 @@ class Kaggle:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the cells of labels in the tables; removed images go with their row.
+        """Change labels in the tables; remove images with their row.
 
         An image without a row would be read as one without a label.
         """
@@ -165,7 +168,10 @@ FORMAT = Kaggle()
 
 
 def read_split_folders(samples: list[dict], roles: dict[str, str]) -> None:
-    """Give samples the split of their folder, where they lie in several and no column says it."""
+    """Give samples the split of their folder, where no column has it.
+
+    Only where they lie in several splits.
+    """
     words = {}
     for sample in samples:
         folders = os.path.dirname(sample["key"]).split("/")
@@ -180,12 +186,18 @@ def read_split_folders(samples: list[dict], roles: dict[str, str]) -> None:
 
 
 def in_split(key: str) -> bool:
-    """Whether an image lies in a folder that is called as a split, with no class below."""
+    """Whether an image's own folder is named as a split.
+
+    Then no class folder lies below it.
+    """
     return bool(guess_split(os.path.basename(os.path.dirname(key))))
 
 
 def list_tables(path: Path) -> list[str]:
-    """List the tables at the top of a folder, and in annotations/ or labels/, that may hold labels."""
+    """List the tables in a folder that may hold labels.
+
+    They lie at its top, in annotations/, labels/ or csv/, or in the folder of a split.
+    """
     found = []
     tops = sorted(e.name for e in os.scandir(path) if e.is_dir() and not e.is_symlink())
     likely = [f"{top}/" for top in tops if top.lower() in ("annotations", "labels", "csv")]
@@ -205,7 +217,10 @@ def list_tables(path: Path) -> list[str]:
 
 
 def names_images(path: Path, table: str) -> bool:
-    """Whether the first rows of a table name images beside it, and say something of them."""
+    """Whether the first rows of a table name images beside it.
+
+    They must say something of the images, too.
+    """
     file = path / table
     if not file.is_file():
         return False

@@ -1,4 +1,7 @@
-"""A small file beside each image that holds its class: 1.jpg and 1.txt."""
+"""A small file beside each image that holds its class.
+
+Such as 1.txt beside 1.jpg.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +147,10 @@ class Labels:
 
 
 def probe(path: Path) -> tuple[list[str], dict[str, str]]:
-    """Look at the first images of a folder: (images, {file beside one: what it says})."""
+    """Look at a folder's first images and the files beside them.
+
+    Returns (images, {file beside one: what it says}).
+    """
     images, texts = [], {}
     for folder, names in islice(walk_folders(path), 20):
         there, most = set(names), LOOKED if Path(folder) == path else FEW
@@ -202,7 +208,10 @@ def find_field(value: Any) -> tuple[str, str] | None:
 
 
 def read_labels(path: Path, options: ImportOptions) -> Labels:
-    """Read the files beside all images; AmbiguousSource where they may be no classes."""
+    """Read the label files beside all images.
+
+    AmbiguousSource where they may hold no classes.
+    """
     files = list(list_files(str(path)))
     masks = set(find_masks([f for f in files if f.lower().endswith(SUFFIXES)]))
     images = [f for f in files if f.lower().endswith(SUFFIXES) and f not in masks]
@@ -233,7 +242,7 @@ def read_labels(path: Path, options: ImportOptions) -> Labels:
 
 
 def ask_about_texts(name: str, found: Labels, marks: Counter[str]) -> None:
-    """Ask where the texts may be captions, and where folders may be the classes."""
+    """Ask where texts may be captions, or folders may be classes."""
     n, classes = sum(marks.values()), {placed.label for placed in found.plan.placed.values()}
     shown = Counter({mark[:40]: count for mark, count in marks.items()})
     ours = Reading(
@@ -254,7 +263,10 @@ def ask_about_texts(name: str, found: Labels, marks: Counter[str]) -> None:
 
 
 def change_label(path: Path, mark: str) -> Callable[[Path], None]:
-    """Make what writes a file again with another label, and all else as it was."""
+    """Make a function that writes a file with another label.
+
+    All else stays as it was.
+    """
     if path.suffix.lower() == ".json":
         text = JsonText(path)
         (name, _) = find_field(text.value) or ("", "")

@@ -1,4 +1,4 @@
-"""Tables of labels beside images: which column is which, and where every cell stands."""
+"""Tables of labels beside images: their columns, and each cell's place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Sheet:
         self.rows: list[tuple[str, Row]] = []  # of each sample's key
 
     def change(self, row: Row, change: Any, cells: Cells, removed: set[int]) -> None:
-        """Add the change of a row; UserError where it does not say the given label any more."""
+        """Add the change of a row.
+
+        UserError where the row does not say the given label any more.
+        """
         if not self.label:
             return
         cell = row.cells[self.names.index(self.label)]
@@ -78,12 +81,18 @@ def replace_padded(cell: str, value: str) -> str:
 
 
 def same_number(cell: str, label: str | None) -> bool:
-    """Whether 3.0 in a column of numbers with a gap was read as 3."""
+    """Whether a cell such as 3.0 was read as the label 3.
+
+    A column of numbers with a gap has such cells.
+    """
     return label is not None and cell.strip().split(".")[0] == label
 
 
 def read_sheet(path: Path, name: str, index: ImageIndex, options: ImportOptions) -> Sheet | None:
-    """Read a table of labels; None where it names no images, or has no column of labels."""
+    """Read a table of images and labels.
+
+    None where it names no images, or has no column of labels.
+    """
     rows = read_sheet_rows(path / name)
     names = [cell.strip() for cell in rows[0].cells] if rows else []
     whole = [row for row in rows[1:] if len(row.cells) == len(names)]
@@ -165,7 +174,10 @@ def fill_sheet(
 
 
 def guess_table_split(name: str) -> str | None:
-    """Guess the split of a table by its name, such as train_labels.csv, or by its folder."""
+    """Guess the split of a table by its name or folder.
+
+    Such a name is train_labels.csv.
+    """
     stem = os.path.splitext(os.path.basename(name))[0]
     words = re.sub(r"_?labels?|Labels?|_?v\d+$", "", stem)
     return guess_split(words) or guess_split(os.path.dirname(name))
@@ -190,7 +202,10 @@ def guess_label_column(name: str, table: Table, taken: set[str | None]) -> str |
 
 
 def ask_about_several(name: str, column: str, values: list[str | None]) -> None:
-    """Ask whether cells of several words are several labels: "haze primary" and "primary clear"."""
+    """Ask whether cells of several words are several labels.
+
+    Such cells are "haze primary" and "primary clear".
+    """
     texts = {v for v in values if v}
     for separator in (" ", ",", ";", "|"):
         parts = {part.strip() for text in texts for part in text.split(separator)}
@@ -227,7 +242,10 @@ def choose_bases(index: ImageIndex, split: str | None) -> list[str]:
 
 
 def could_name_images(column: str, values: list[str]) -> bool:
-    """Whether values may be images' names: bare numbers only in a column that is called so."""
+    """Whether the values of a column may be names of images.
+
+    Bare numbers may only where the column is called so.
+    """
     words = ("id", "image", "img", "file", "path", "name", "photo", "picture", "key", "sample")
     named = any(word in column.lower() for word in words) or not column.strip()
     return named or not all(v.strip().isdecimal() for v in values)

@@ -198,7 +198,7 @@ def find_member(text: str, child: Child, name: str) -> Child:
 
 
 def set_apart(text: str, members: list[Child]) -> str:
-    """What stands between two members of an object."""
+    """Find the text between two members of an object."""
     if len(members) < 2:
         return ", "
     return text[members[-2].end : members[-1].opens]

@@ -1,4 +1,4 @@
-"""Lines of file lists: an image and what is said of it, and where each stands."""
+"""Lines of file lists: an image, its words, and their places."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class Line(NamedTuple):
 
 
 def list_candidates(path: Path) -> list[str]:
-    """List the texts at the top of a folder, and in meta/, splits/ and the like, that may be lists."""
+    """List the texts in a folder that may be image lists.
+
+    They lie at its top, or in meta/, splits/ and the like.
+    """
     found = []
     try:
         below = [n for n in sorted(os.listdir(path)) if n.lower() in FOLDERS]
@@ -91,14 +94,17 @@ def exists(root: Path, folder: str, name: str) -> bool:
 
 
 def split_ways(line: str) -> list[str]:
-    """List what could be the image of a line: all of it, all but the last word, the first."""
+    """List what could be the image of a line.
+
+    That is all of it, all but the last word, or the first.
+    """
     line = line.strip()
     first = re.split(r"[\t,;]", line)[0].strip().strip('"')
     return list(dict.fromkeys([line, line.rsplit(None, 1)[0], first, line.split()[0]]))
 
 
 def read_lines(text: Text, index: ImageIndex, bases: list[str]) -> tuple[list[Line], list[tuple]]:
-    """Read the lines of a list; returns them, and (place, reason) of bad ones."""
+    """Read the lines of a list, and (place, reason) of bad ones."""
     lines, bad = [], []
     at = 1 if text.text[:1] == "\ufeff" else 0
     for number, raw in enumerate(text.text[at:].splitlines(keepends=True), 1):
@@ -133,7 +139,7 @@ def read_line(
 
 
 def split_tokens(body: str, start: int) -> list[Token]:
-    """Split a line at tabs, commas or semicolons where it has any, else at blanks."""
+    """Split a line at tabs, commas or semicolons, else at blanks."""
     separator = next((s for s in "\t,;" if s in body), None)
     pattern = rf"[^{separator}]+" if separator else r"\S+"
     tokens = []
@@ -146,10 +152,10 @@ def split_tokens(body: str, start: int) -> list[Token]:
 
 
 def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None:
-    """Choose which word after the image is the label; None where there is none.
+    """Choose which word after the image is the label.
 
-    AmbiguousSource where there are several; UserError where they are marks of several labels, or
-    boxes.
+    None where there is none. AmbiguousSource where there are several; UserError where they are
+    marks of several labels, or boxes.
     """
     most = max((len(line.rest) for line in lines), default=0)
     if asked == "none" or not most:
@@ -188,7 +194,7 @@ def choose_column(lines: list[Line], asked: str | None, name: str) -> int | None
 
 
 def ask_about_sentences(lines: list[Line], name: str) -> None:
-    """Ask where texts of several words hardly come again: captions are no classes."""
+    """Ask whether long texts that hardly repeat are classes or captions."""
     texts = [line.rest[0].text for line in lines if line.rest]
     several = sum(len(text.split()) > 2 for text in texts)
     if len(texts) < 4 or len(set(texts)) * 2 <= len(texts) or several * 2 <= len(texts):

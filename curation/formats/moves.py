@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def iter_changes(changes: pd.DataFrame) -> Iterator[Any]:
-    """Yield the rows of changes as PatchableFormat.patch takes them; what is missing is None.
+    """Yield the rows of changes with None for what is missing.
 
-    A column of texts would have NaN there, which is true.
+    PatchableFormat.patch takes such rows. A column of texts would have NaN there, which is true.
     """
     whole = changes.astype(object)
     yield from whole.where(whole.notna(), None).itertuples()

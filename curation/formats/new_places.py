@@ -47,7 +47,10 @@ class Touched(NamedTuple):
         return {f"{self.source}/{a}": f"{self.source}/{b}" for a, b in self.patch.moved.items()}
 
     def kept_copies(self) -> dict[str, str]:
-        """The path of each file that was rewritten or removed -> that of its copy in the backup."""
+        """Map each rewritten or removed file to its copy's path.
+
+        The copy lies in the backup.
+        """
         source, files = self.source, [*self.patch.rewritten, *self.patch.removed]
         return {
             str(source / file) if file else str(source): str(self.backup / (file or source.name))
@@ -56,15 +59,19 @@ class Touched(NamedTuple):
 
 
 def list_places(reader: ReadableFormat, path: Path, options: ImportOptions) -> list[Listed]:
-    """List where a source's samples lie, in its own order; no image is opened."""
+    """List where a source's samples lie, in its own order.
+
+    No image is opened.
+    """
     rows = (row for batch in reader.read(path, options).batches for row in batch)
     return [Listed(row["key"], row["uri"], row["label"], row.get("id")) for row in rows]
 
 
 def drop_said(changes: pd.DataFrame, places: list[Listed]) -> pd.DataFrame:
-    """Drop the changes that a source says already, as one that was mended before does.
+    """Drop the changes that a source says already.
 
-    A sample that was removed may have left its key to another.
+    A source that was mended before has some of them. A sample that was removed may have left its
+    key to another.
     """
     by_key, by_id = {row.key: row for row in places}, {row.id: row for row in places if row.id}
     given, keep = [], []
@@ -90,9 +97,9 @@ def follow_images(
     after: list[Listed],
     touched: Touched,
 ) -> list[str]:
-    """Write where the images of a mended source lie now into the bench, in one transaction.
+    """Write into the bench where a mended source's images now lie.
 
-    Those that went lie in the backup. Returns what there is to say about it.
+    It is one transaction. Removed images lie in the backup. Returns what there is to say about it.
     """
     import pandas as pd
 
@@ -145,7 +152,10 @@ def find_certain(
     copies: dict[str, str],
     changed: set[str],
 ) -> dict[str, str]:
-    """Find the images whose new place needs no look at their bytes: old uri -> new uri."""
+    """Find the images whose new place is certain without their bytes.
+
+    Returns {old uri: new uri}.
+    """
     now = {row.uri for row in after}
     numbered = {f for f in copies if (c := find_container(f)) and c.name in OF_ROWS}
     certain = dict(moved)
@@ -186,16 +196,20 @@ def hash_images(uris: list[str]) -> list[str | None]:
 
 
 def keep_copy(uri: str, copies: dict[str, str]) -> str:
-    """Where an image lies in the backup; where it was, if its file is not there."""
+    """Find where the backup holds an image.
+
+    Its old place, if the backup has no copy of its file.
+    """
     file = file_of(uri)
     return copies[file] + uri.removeprefix(file) if file in copies else uri
 
 
 def find_in_backups(source: Path, samples: pd.DataFrame) -> dict[str, str]:
-    """Find the images of removed samples that lie in the backups of a mended source.
+    """Find the images of removed samples in a mended source's backups.
 
-    For those whose bytes are no more where the bench thinks: a mending was killed before it could
-    tell. samples  # by id: uri, content_hash. Returns {sample: its uri in the newest backup that has it}.
+    They are images whose bytes are not where the bench says: a mending was killed before it wrote
+    down the new place. samples: by id, with uri and content_hash. Returns {sample: its uri in the
+    newest backup that has it}.
     """
     backups = list(list_backups(source))
     if not backups or not len(samples):
@@ -212,7 +226,7 @@ def find_in_backups(source: Path, samples: pd.DataFrame) -> dict[str, str]:
 
 
 def place_in(backup: Path, source: Path, uri: str) -> str:
-    """Where a backup would keep the image that a source had at a uri."""
+    """Find where a backup would keep the image of a source's uri."""
     file = file_of(uri)
     inside = os.path.relpath(file, source)
     kept = backup / (source.name if inside == "." else inside)
@@ -220,15 +234,18 @@ def place_in(backup: Path, source: Path, uri: str) -> str:
 
 
 def new_key(sample: object, row: Listed | None, name: str) -> str:
-    """The key of a sample at its new place; one of another source keeps its own."""
+    """Find the key of a sample at its new place.
+
+    One of another source keeps its own.
+    """
     own = sample.source == name and row is not None and row.id is None
     return row.key if own else sample.key
 
 
 def write_places(bench: Bench, places: pd.DataFrame, name: str) -> None:
-    """Write new places; their keys are edits, as those that an import finds.
+    """Write the new places and keys of images into the bench.
 
-    places  # id, uri, key, was
+    places: id, uri, key and was. Keys are edits, as those that an import finds.
     """
     if not len(places):
         return
@@ -243,11 +260,14 @@ def write_places(bench: Bench, places: pd.DataFrame, name: str) -> None:
         con.register("places", places)
         con.execute("update samples set uri = places.uri from places where samples.id = places.id")
         bench.append(con, edits[["sample", "field", "value", "why"]], new_batch("mend"), "assay")
-    bench.states.clear()  # they tell the old places
+    bench.states.clear()  # cached states have the old places
 
 
 def refuse_handed_in(bench: Bench, name: str, path: Path) -> None:
-    """Refuse to mend what was handed in: its owner has another copy of it."""
+    """Refuse to mend a source that was handed in.
+
+    Its owner has another copy of it.
+    """
     from assay.curation.formats.uploads import uploads_folder
 
     if uploads_folder(bench).resolve() in Path(os.path.realpath(path)).parents:

@@ -96,7 +96,10 @@ class NumberedLists:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Change the numbers of classes and splits in the lists; images stay where they are."""
+        """Change the numbers of classes and splits in the lists.
+
+        Images stay where they are.
+        """
         texts, tables = read_tables(source)
         index = ImageIndex(list_files(str(source)))
         names = read_names(source, tables[LABELS])

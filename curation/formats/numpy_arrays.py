@@ -94,7 +94,10 @@ def is_image_array(path: Path) -> bool:
 
 
 def is_class_set(path: Path) -> bool:
-    """Whether each .npy of a folder holds the images of one class, as QuickDraw has them."""
+    """Whether each .npy of a folder holds images of one class.
+
+    QuickDraw has them so.
+    """
     files = list_named(path, FORMAT.suffixes)
     if len(files) < 2 or any(file.suffix.lower() != ".npy" for file in files):
         return False

@@ -54,7 +54,7 @@ def read_object(source: Any, labels: Any = None, split: Iterable[str] | str = ""
 
 
 def is_frame(source: Any) -> bool:
-    """Whether an object is a frame of pandas or polars, or a pyarrow Table."""
+    """Whether an object is a pandas or polars frame or pyarrow Table."""
     import pandas as pd
 
     others = is_of(source, "polars", "pyarrow") and (

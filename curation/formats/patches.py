@@ -40,7 +40,7 @@ def write_patched(source: Path, patch: Patch, target: Path, copy: bool) -> None:
 
 
 def list_all_files(folder: Path) -> list[str]:
-    """List all files of a folder, hidden ones too, by their relative path."""
+    """List all files of a folder, hidden too, by relative path."""
     found = []
     for root, folders, files in os.walk(folder, followlinks=False):
         folders.sort()

@@ -15,10 +15,11 @@ from assay.curation.system.scratch import scratch_folder
 
 
 def preview_source(path: str | Path, options: ImportOptions | None = None) -> dict:
-    """Read what a source lists, and return how; no image is opened and nothing written.
+    """Read what a source lists, and return how it was read.
 
-    Returns {source, format, kind, samples, unlabelled, classes {name: count} in the source's order, splits {name:
-    count; "to be drawn": count}, roles, unread, left_out [[key, reason]], notes}. Raises what read_source raises.
+    No image is opened, and nothing is written. Returns {source, format, kind, samples, unlabelled,
+    classes {name: count} in the source's order, splits {name: count; "to be drawn": count}, roles,
+    unread, left_out [[key, reason]], notes}. Raises what read_source raises.
     """
     there = fetch_archive(os.path.expanduser(path))
     archive = find_unpacker(there, options.format if options else None)

@@ -136,7 +136,7 @@ def refuse_own_splits(samples: list[dict], options: ImportOptions, name: str) ->
 
 
 def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
-    """Find the format of what lies at `path`, or the one called `asked`.
+    """Find the format of a source, or the one called `asked`.
 
     UserError says what each format expects; AmbiguousSource names the formats where several are
     sure that it is theirs.

@@ -107,7 +107,10 @@ class Roboflow:
         )
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        """Move the 1 of every changed row; removed images lose their row alone."""
+        """Move the 1 of each changed row to its new class.
+
+        A removed image loses its row alone: its file stays.
+        """
         files = list(list_files(str(source)))
         index = ImageIndex(files)
         wanted = {row.key: row for row in iter_changes(changes)}
@@ -171,7 +174,7 @@ def read_names(sheet: Path, name: str) -> tuple[list[Row], list[str]]:
 
 
 def add_columns(sheet: Path, more: list[str], ones: dict[int, str], lines: set[int]) -> bytes:
-    """Add a column for each new class at the end of a sheet.
+    """Add a column at a sheet's end for each new class.
 
     ones: line -> the column that has its 1. lines: those where a row begins.
     """

@@ -159,7 +159,10 @@ def read_shards(
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Split a member's name at the first dot, as webdataset does; no ending where there is none."""
+    """Split a member's name at its first dot, as webdataset does.
+
+    The ending is "" where there is none.
+    """
     folder, slash, file = name.rpartition("/")
     stem, _, ending = file.partition(".")
     if stem and ending:
@@ -169,9 +172,10 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def find_dotted(names: Iterable[str]) -> set[str]:
-    """Find the stems with further dots that an image and its text share, such as img.001.
+    """Find the dotted stems that an image and its text share.
 
-    webdataset would read up to the first dot, and find neither a label nor one image there.
+    Such a stem is img.001. webdataset would read up to the first dot, and find neither a label nor
+    one image there.
     """
     endings: dict[str, set[str]] = {}
     for name in names:

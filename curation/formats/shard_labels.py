@@ -87,7 +87,7 @@ def choose_labels(
 
 
 def exported_labels(samples: list[ShardSample], folder: Path) -> ShardLabels:
-    """What an export of ours is labelled by.
+    """Read the labels of samples that Assay exported.
 
     The name in .json, to the letter, and the number in .cls.
     """

@@ -1,4 +1,4 @@
-"""What a bench knows of its sources: where they lie, and how they were read."""
+"""A bench's sources: where they lie, and how they were read."""
 
 from __future__ import annotations
 

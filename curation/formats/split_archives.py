@@ -1,4 +1,7 @@
-"""An archive for each split: train.tar and val.tar side by side, or train.zip and test.zip."""
+"""An archive for each split, such as train.tar and val.tar.
+
+They lie side by side, tar or zip.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,10 @@ FORMAT = SplitArchives()
 
 
 def find_archives(path: Path) -> dict[Path, str]:
-    """Find the archives of splits in a folder, and each one's split; {} where others lie there."""
+    """Find the archives of splits in a folder: {file: split}.
+
+    {} where other archives lie there.
+    """
     files = list_named(path, tuple(FORMATS))
     words = guess_splits(file.stem for file in files)
     if len(set(words.values())) < 2 or len(words) < len(files):

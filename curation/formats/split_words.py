@@ -1,4 +1,4 @@
-"""Words that people use for splits, in columns and in names of folders and files."""
+"""Words for splits in columns and in folders' and files' names."""
 
 from __future__ import annotations
 
@@ -64,14 +64,18 @@ def guess_split(name: str) -> str | None:
 
 
 def read_split_word(word: str, split_map: dict[str, str] | None = None) -> str | None:
-    """Read a source's word for a split, such as training_set, as the importer or people mean it."""
+    """Read a source's word for a split, such as training_set.
+
+    It means what `split_map` says, else what people mean by it.
+    """
     return guess_split((split_map or {}).get(word, word))
 
 
 def guess_splits(names: Iterable[str]) -> dict[str, str]:
-    """Guess the splits that names mean together: birds_train and birds_test share a word.
+    """Guess the splits that several names mean together: {name: split}.
 
-    Names that mean none are left out.
+    birds_train and birds_test share the word birds, which is ignored. Names that mean none are left
+    out.
     """
     names = list(names)
     found = {name: split for name in names if (split := guess_split(name))}

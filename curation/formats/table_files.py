@@ -66,7 +66,10 @@ def read_first_column(path: Path) -> str:
 
 
 def read_header(path: Path) -> str:
-    """Read how a text file begins; OSError for a pipe, which nobody could read to its end."""
+    """Read the first bytes of a text file, as text.
+
+    OSError for a pipe, which nobody could read to its end.
+    """
     if not path.is_file():
         raise OSError(f"{path} is no file")
     with open(path, "rb") as file:

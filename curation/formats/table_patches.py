@@ -55,7 +55,10 @@ class TableChanges:
         return self.table.class_list, self.fresh
 
     def of(self, shard: Shard) -> tuple[Cells, set[int]]:
-        """Those of one shard, numbered in it."""
+        """Take the changes of one shard, by its own row numbers.
+
+        Returns (cells, removed rows).
+        """
         there = range(shard.start, shard.start + shard.rows)
         cells = {n - shard.start: row for n, row in self.cells.items() if n in there}
         return cells, {n - shard.start for n in self.removed if n in there}
@@ -124,7 +127,10 @@ def write_table(
     target: Path,
     names: tuple[str | None, list[str]] = (None, []),
 ) -> None:
-    """Write a table again at `target`, changed; names: of a list in JSON, and what comes to its end."""
+    """Write a table again at `target` with changed cells and removed rows.
+
+    names: of a list in JSON, and what comes to its end.
+    """
     suffix = path.suffix.lower()
     if suffix in (*PARQUET, *ARROW):
         return patch_columns_file(path, target, cells, removed)
@@ -181,7 +187,10 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
 
 
 def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
-    """Refuse labels that the table would not say: a blank, nan, numbers that read as others."""
+    """Refuse labels that the table would read as something else.
+
+    Such are a blank, nan, and numbers that read as others.
+    """
     column = rows.roles.labels.column
     if column is None:
         return
@@ -202,7 +211,10 @@ def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
 
 
 def find_rows(table: Table, rows: Rows, changes: pd.DataFrame) -> dict[str, list[int]]:
-    """Find the rows of each key, or of each sample's id; the first is the one that was read."""
+    """Find the rows of each key, or of each sample's id.
+
+    The first is the one that was read.
+    """
     found: dict[str, list[int]] = {}
     if rows.exported:
         for i, sample in enumerate(table.columns["sample_id"]):

@@ -35,7 +35,10 @@ class Text:
 
 
 def read_whole(path: Path) -> Text:
-    """Read a text so that it can be written again to the byte; UserError where it is none."""
+    """Read a text file so that every byte can be written again.
+
+    UserError where it is no text in UTF-8 or UTF-16.
+    """
     if path.stat().st_size > MOST:
         raise UserError(f"expected a text of at most 1 GB, found {path.name}", "cut it")
     blob = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Files that hold data and that Assay does not read, each with what converts it."""
+"""Data files that Assay does not read, and what converts each."""
 
 from __future__ import annotations
 
@@ -134,12 +134,18 @@ FORMAT = Unreadable()
 
 
 def find_data_set(path: Path) -> str | None:
-    """Find the file that shows a data set which another program converts first."""
+    """Find the file that marks a data set to convert first.
+
+    Another program converts it.
+    """
     return next((name for name in DATA_SETS if (path / name).is_file()), None)
 
 
 def find_reason(path: Path) -> str | None:
-    """Find why a file is not read: its ending, or that of its like; None where it may be."""
+    """Find the ending by which a file is not read.
+
+    It is the file's own, or that of files which begin alike. None where it may be read.
+    """
     ending = match_ending(path.name)
     if ending or not path.is_file():
         return ending
@@ -152,7 +158,7 @@ def find_reason(path: Path) -> str | None:
 
 
 def match_ending(name: str) -> str | None:
-    """Match a file's name with an ending that is known not to be read.
+    """Match a file's name with an ending that Assay does not read.
 
     train.tfrecord-00000-of-00002 and scan.nii.gz count as their like.
     """
@@ -164,7 +170,10 @@ def match_ending(name: str) -> str | None:
 
 
 def explain_ending(name: str) -> str:
-    """Say why a file in a folder is not read, and what converts it; "" for any other file."""
+    """Say why a file is not read, and what converts it.
+
+    "" for a file that may be read.
+    """
     ending = match_ending(name)
     if not ending:
         return ""
@@ -173,7 +182,10 @@ def explain_ending(name: str) -> str:
 
 
 def fill_command(command: str, name: str) -> str:
-    """Put a file's name into a command, so that a shell takes it for nothing else."""
+    """Put a file's name into a shell command safely.
+
+    A shell takes the name for nothing else.
+    """
     plain = re.fullmatch(r"[\w.+-]+", name, re.ASCII)
     # inside of a program in quotes no quoting is safe: it is for the person to fill in
     inside = name if plain else "FILE"

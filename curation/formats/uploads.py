@@ -27,9 +27,9 @@ LONGEST = 120  # characters of a file's name that are kept
 def open_source(
     bench: Bench, source: object, skip_bad: bool = False, format: str | None = None
 ) -> Iterator[object]:
-    """Yield what can be imported: an archive that is not read in place is unpacked first.
+    """Yield a source to import; unpack an archive first where needed.
 
-    What was handed in and could not be imported goes again.
+    An archive that is read in place stays packed. An upload whose import fails is removed.
     """
     path = source
     if isinstance(source, str | os.PathLike):
@@ -103,7 +103,7 @@ def discard_upload(bench: Bench, path: object) -> None:
 
 
 def hash_upload(file: BinaryIO, name: str) -> str:
-    """A folder's name for these bytes, called like that."""
+    """Hash the bytes and name of a file into its folder's name."""
     digest = blake2b(name.encode(errors="replace"), digest_size=8)
     file.seek(0)
     while piece := file.read(PIECE):

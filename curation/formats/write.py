@@ -107,7 +107,10 @@ def export_version(
 
 
 def name_commit(bench: Bench, version: str | int) -> str | None:
-    """Name the commit that a version is, if it is one: HEAD may be the last."""
+    """Name the commit that a version is, if it is one.
+
+    HEAD may be the last commit.
+    """
     commits = bench.commits()
     if version in set(commits.name):
         return str(version)
@@ -250,10 +253,10 @@ def finish_sources(bench: Bench, version: str | int) -> Iterator[dict]:
 
 
 def write_corrections(bench: Bench, folder: str | Path, version: str | int = "HEAD") -> list[dict]:
-    """Write for each source what changed alone, as a small file of its kind.
+    """Write for each source a small file of its changes alone.
 
-    Of a format that has none: a CSV of path, given_label, label, split and removed.
-    Returns [{source, file (None where nothing changed), changes}].
+    It is a file of the source's kind. Of a format that has none: a CSV of path, given_label, label,
+    split and removed. Returns [{source, file (None where nothing changed), changes}].
     """
     formats = {f.name: f for f in list_formats(CorrectionsFormat)}
     records = read_records(bench)

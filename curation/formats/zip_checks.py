@@ -1,4 +1,4 @@
-"""What no zip may hold: names that leave it, links, secrets, the same bytes twice."""
+"""Refuse harmful zips: names that lead outside, links, encryption, shared bytes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ M = TypeVar("M", ZipMember, zipfile.ZipInfo)
 
 
 def list_checked(path: Path) -> dict[str, ZipMember]:
-    """List the files of a zip that is read in place; only its directory is read.
+    """List the files of a zip that is read in place.
 
-    UserError names what could do harm.
+    Only its directory is read. UserError names what could do harm.
     """
     with plain_faults(path.name):
         members = read_directory(str(path)).members
@@ -74,7 +74,10 @@ def refuse_harm(members: Sequence[ZipMember | zipfile.ZipInfo], name: str) -> No
 
 
 def find_harm(info: ZipMember | zipfile.ZipInfo) -> str | None:
-    """What makes a member no plain file of its zip, in words."""
+    """Say why a member is no plain file of its zip.
+
+    None where it is one.
+    """
     name, kind = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
     if AWAY.search(name):
         return "leaves the folder that it is unpacked into"

@@ -1,4 +1,4 @@
-"""Copies as the last scan found them, but for those that people told apart."""
+"""Copies that the last scan found and that nobody told apart."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def load_copies(bench: Bench, state: pd.DataFrame, upto: int = END) -> Copies:
 
 
 def mark_pairs(pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Mark the pairs (m,) that are among `apart` (k, 2), whichever comes first."""
+    """Mark the pairs (m,) that are among `apart` (k, 2).
+
+    Either of a pair may come first.
+    """
     if not len(apart) or not len(pairs):
         return np.zeros(len(pairs), bool)
     wide = int(max(pairs.max(), apart.max())) + 1
@@ -51,11 +54,12 @@ def mark_pairs(pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
 
 
 def split_groups(groups: np.ndarray, pairs: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Split groups of near duplicates, so that none holds a pair told apart.
+    """Split groups of near duplicates that hold a pair told apart.
 
-    groups (n,): of each node, as group_near_duplicates numbers them. pairs (m, 2): near duplicates, nearest first,
-    without those told apart. apart (k, 2). Groups without such a pair stay as they are; in the others a node joins the
-    first near duplicate that leads nobody told apart from it.
+    No group holds such a pair then. groups (n,): of each node, as group_near_duplicates numbers
+    them. pairs (m, 2): near duplicates, nearest first, without those told apart. apart (k, 2).
+    Groups without such a pair stay as they are; in the others a node joins the first near duplicate
+    that leads nobody told apart from it.
     """
     inside = apart[groups[apart[:, 0]] == groups[apart[:, 1]]] if len(apart) else apart
     if not len(inside):

@@ -113,9 +113,9 @@ def find_groups(copies: Copies, state: pd.DataFrame, exact: bool = False) -> Dup
 
 
 def measure_alike(copies: Copies, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Measure the least likeness of near duplicates in each group: (g,), 1 where all are equal.
+    """Measure the least likeness of near duplicates in each group (g,).
 
-    rows (r,): sorted by group, each of which begins at one of `starts` (g,).
+    1 where all are equal. rows (r,): sorted by group, each of which begins at one of `starts` (g,).
     """
     of_node = np.full(len(copies.graph.hashes), -1)
     of_node[copies.node[rows]] = np.repeat(

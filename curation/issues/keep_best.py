@@ -41,9 +41,9 @@ class KeepPlan:
 
 
 def number_groups(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Number the groups (n,) that hold two kept samples or more; -1 for all else.
+    """Number the groups (n,) that hold two kept samples or more.
 
-    values (n,): what copies share, such as a number or a hash. keep (n,) bool.
+    -1 for all else. values (n,): what copies share, such as a number or a hash. keep (n,) bool.
     """
     _, code = np.unique(values, return_inverse=True)
     size = np.bincount(code[keep], minlength=code.max(initial=-1) + 1)
@@ -74,7 +74,7 @@ def rank_copies(state: pd.DataFrame) -> np.ndarray:
 def plan_keep_best(
     groups: np.ndarray, rank: np.ndarray, locked: np.ndarray, wanted: np.ndarray | None = None
 ) -> KeepPlan:
-    """Plan to keep the first by rank of each group, and all that is locked.
+    """Plan to keep each group's first by rank, and all locked rows.
 
     groups (n,): as number_groups; rank (n,): as rank_copies; locked (n,) bool. wanted (n,) bool: the groups of these
     rows alone.
@@ -96,7 +96,10 @@ def plan_keep_best(
 
 
 def group_state(copies: Copies, state: pd.DataFrame, exact: bool = False) -> np.ndarray:
-    """Number the groups of copies (n,) of a state; -1 for none. exact: those with equal bytes alone."""
+    """Number the groups of copies (n,) of a state.
+
+    -1 for none. exact: those with equal bytes alone.
+    """
     keep = state.keep.to_numpy(bool)
     values = state.content_hash.to_numpy().astype(str) if exact else copies.groups
     return number_groups(values, keep)
@@ -105,7 +108,10 @@ def group_state(copies: Copies, state: pd.DataFrame, exact: bool = False) -> np.
 def plan_state(
     bench: Bench, state: pd.DataFrame, exact: bool = False, wanted: np.ndarray | None = None
 ) -> KeepPlan:
-    """Plan to keep the best of the groups of a state. wanted (n,) bool: as plan_keep_best."""
+    """Plan to keep the best of each group of a state.
+
+    exact: as group_state. wanted (n,) bool: as plan_keep_best.
+    """
     groups = group_state(load_copies(bench, state), state, exact)
     locked = state["split"].isin(LOCKED).to_numpy()
     return plan_keep_best(groups, rank_copies(state), locked, wanted)

@@ -113,7 +113,10 @@ def load_scan_issues(
 
 
 def renew_copies(bench: Bench, found: pd.DataFrame, version: str) -> pd.DataFrame:
-    """Find the issues of copies anew: people have told some apart, before or since the scan."""
+    """Find the issues of copies anew, as people told some apart.
+
+    They may have done so before or since the scan.
+    """
     import pandas as pd
 
     new = find_issues(view_scan(bench, version), ("scan", "edit"), kinds=OF_COPIES)

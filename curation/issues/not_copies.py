@@ -48,7 +48,7 @@ class NotCopies(NamedTuple):
 def load_not_copies(bench: Bench, upto: int = END) -> list[NotCopies]:
     """List the decisions that stand at a position of the log."""
     said = [json.loads(value) for (value,) in bench.rows(DECISIONS, [upto])]
-    # one that was undone has its name alone
+    # a decision that was undone has a name and nothing else
     return [NotCopies(r["samples"], r.get("others", [])) for r in said if "samples" in r]
 
 
@@ -58,10 +58,10 @@ def was_told_apart(bench: Bench) -> bool:
 
 
 def find_pairs_apart(decisions: list[NotCopies], index: pd.Index, node: np.ndarray) -> np.ndarray:
-    """Find the pairs of nodes that people told apart: (k, 2), the lower first.
+    """Find the pairs of nodes (k, 2) that people told apart.
 
-    index, node (n,): the samples, and each one's node of the graph. Equal images share a node, so that nobody tells
-    them apart.
+    The lower node comes first. index, node (n,): the samples, and each one's node of the graph.
+    Equal images share a node, so that nobody tells them apart.
     """
 
     def find(samples: list[str]) -> list[int]:

@@ -94,7 +94,10 @@ def list_opinions(bench: Bench) -> list[str]:
 
 
 def load_opinion(bench: Bench, name: str) -> Opinion:
-    """Read an opinion, labels as they are called now; UserError where there is none of the name."""
+    """Read a second opinion, by the names that classes have now.
+
+    UserError where there is none of the name.
+    """
     known = list_opinions(bench)
     if name not in known:
         raise UnknownName(

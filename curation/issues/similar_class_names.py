@@ -7,10 +7,10 @@ from assay.curation.versioning.similar_names import find_similar_names, merge_co
 
 
 def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
-    """Find classes that are probably one: an issue for each name to merge.
+    """Find classes that are probably one and the same.
 
-    The suggestion is the commonest name. Names that only test has count, too, for a name is no
-    judgement; its samples are not counted.
+    There is an issue for each name to merge. The suggestion is the commonest name. Names that only
+    test has count, too, for a name is no judgement; its samples are not counted.
     """
     state = scan.bench.state(scan.version)
     names = state.label[state.keep].dropna().unique()

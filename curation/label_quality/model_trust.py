@@ -11,9 +11,10 @@ ENOUGH = 30  # labels before such a share says anything
 
 
 def warn_of_weak_model(bench: Bench, flagged: int, judged: int) -> str | None:
-    """Warn where a model contradicts more labels than can be wrong; else None.
+    """Warn where a model contradicts more labels than can be wrong.
 
-    flagged: labels that look wrong to it, of `judged` that nobody has reviewed.
+    None where it does not. flagged: labels that look wrong to it, of `judged` that nobody has
+    reviewed.
     """
     if judged < ENOUGH or flagged <= WEAK * judged:
         return None

@@ -86,7 +86,7 @@ class LabelScores:
 
     @staticmethod
     def position(bench: Bench) -> int | None:
-        """Read of which position the file is, alone.
+        """Read the log position of the file, and nothing else.
 
         None where there is none, or an older Assay's.
         """

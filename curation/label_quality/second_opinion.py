@@ -30,7 +30,7 @@ class SecondOpinion:
 
     @classmethod
     def of_scan(cls, bench: Bench) -> SecondOpinion | None:
-        """Read that of the last scan, arrays/second.npz.
+        """Read the last scan's second opinion, arrays/second.npz.
 
         None where the probe judges alone.
         """
@@ -44,7 +44,10 @@ class SecondOpinion:
 
     @classmethod
     def from_arrays(cls, kept: dict[str, np.ndarray]) -> SecondOpinion | None:
-        """Read that which a scan left with its judge: see to_arrays."""
+        """Read the second opinion that a scan left with its judge.
+
+        See to_arrays.
+        """
         if "second_ids" not in kept:
             return None
         return cls(
@@ -56,7 +59,7 @@ class SecondOpinion:
         )
 
     def rename(self, former: dict[str, str]) -> SecondOpinion:
-        """Call classes that were renamed since by the names that they have now.
+        """Give renamed classes the names that they have now.
 
         former: {old name: new name}. Probabilities of classes that were merged are summed.
         """
@@ -91,7 +94,7 @@ class AlignedOpinion:
         at = [second.classes.index(c) if c in second.classes else 0 for c in classes]
         _, rows, mine = np.intersect1d(ids, second.ids, return_indices=True)
         probs = second.probs[mine][:, at] * self.known
-        some = probs.sum(1) > 0  # else all it says is of classes that have gone
+        some = probs.sum(1) > 0  # else it names only classes that are gone
         self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
         self.weight = second.weight
 

@@ -57,7 +57,7 @@ def is_older(file: Path, age: float = AGE) -> bool:
 
 
 def ended_sessions(bench: Bench) -> list[Path]:
-    """List the files of review sessions that nobody comes back to.
+    """List the files of review sessions that are long over.
 
     They hold the model's scores at the start of a session.
     """

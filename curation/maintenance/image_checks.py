@@ -35,7 +35,10 @@ def compare_originals(
 
 
 def check_images(state: pd.DataFrame, progress: Progress | None = None) -> Iterator[dict]:
-    """Check that the kept images are what was imported; none is fetched from an address for it."""
+    """Check that the kept images are what was imported.
+
+    No image is fetched from an address for it.
+    """
     away = state.keep & state.uri.map(is_address).astype(bool)
     if n := int(away.sum()):
         yield make_finding(

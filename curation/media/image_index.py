@@ -80,7 +80,10 @@ class ImageIndex:
         return Counter(fold(split_path(text)[-1]) for text in self.texts or () if text)
 
     def find(self, text: str) -> Found:
-        """Find the images that fit a text, else those that fit it without %20 and the like."""
+        """Find the images that fit a text, as written or unquoted.
+
+        Only where none fits as written are %20 and the like decoded.
+        """
         found = self.find_as_written(text)
         if found.files or unquote(text) == text:
             return found
@@ -108,9 +111,10 @@ class ImageIndex:
         return Found(["/".join(path) for path in files], describe_way(text, parts, files))
 
     def find_one(self, name: str, *bases: str) -> tuple[str | None, str]:
-        """Find the one image that a list means; returns (file, "") or (None, what is wrong).
+        """Find the one image that a list means.
 
-        bases: folders to which its paths may be relative, the likeliest first.
+        Returns (file, "") or (None, what is wrong). bases: folders to which its paths may be
+        relative, the likeliest first.
         """
         plain = name.strip().replace("\\", "/")
         for base in bases:

@@ -16,6 +16,7 @@ ABOVE, SURE = 8, 0.995
 # slopes in fewer cells than this, such as strokes on paper, agree by chance: that much less on Fisher's scale
 SPARSE, DOUBT = 25, 0.8
 SAME = 1 - 1e-6
+SAMPLE = 2_000  # images by which is told what is usual between look-alikes
 SHARED = 16  # directions of what all images share
 HOPEFUL = 0.2  # of two whole images, below which no cropping is tried
 CROP = 0.06  # of a side
@@ -89,7 +90,7 @@ def duplicate_limit(
     pixels: Pixels | np.ndarray,
     neighbours: np.ndarray,
     common: np.ndarray | None = None,
-    sample: int = 2_000,
+    sample: int = SAMPLE,
 ) -> float:
     """Find the similarity from which images are near duplicates.
 

@@ -67,7 +67,9 @@ class Images:
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
     ) -> Similarities:
         """Compare pairs of images by the slopes of their brightness: see image_similarity."""
-        pixels = Pixels(shards, hashes, image_similarity.SIDE)
+        pixels: Pixels | np.ndarray = Pixels(shards, hashes, image_similarity.SIDE)
+        if len(pixels) <= 2 * image_similarity.SAMPLE:  # all are read, most of them several times
+            pixels = pixels[:]
         common = image_similarity.common_slopes(pixels)
         return Similarities(
             image_similarity.compare_pairs(pixels, pairs, common),

@@ -49,7 +49,10 @@ def list_files(folder: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
 
 
 def is_special(entry: os.DirEntry) -> bool:
-    """Whether a name leads to a pipe, a socket or a device; one that leads nowhere does not."""
+    """Whether a name leads to a pipe, a socket or a device.
+
+    A link that leads nowhere does not.
+    """
     return not entry.is_file() and os.path.exists(entry.path)
 
 

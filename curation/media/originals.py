@@ -62,7 +62,7 @@ def read_container(
 
 
 def read_file(path: str) -> bytes | BadMedia:
-    """Read a file whole, in half the calls to the system that open() needs."""
+    """Read a whole file, in half the system calls of open()."""
     try:
         about = os.stat(path)
     except (OSError, ValueError):

@@ -113,7 +113,7 @@ class RemoteCache:
             con.executemany("insert or replace into addresses values (?, ?, ?, ?, ?)", rows)
 
     def mark_used(self, file: Path) -> None:
-        """Let a file be the last to go."""
+        """Mark a file as just used, so that it is deleted last."""
         with suppress(OSError):
             if file.stat().st_mtime < time.time() - USED:
                 os.utime(file)

@@ -95,7 +95,10 @@ def read_predicted(bench: Bench, name: str, ids: Iterable[str]) -> PredictedClas
 
 
 def read_run(bench: Bench, key: str) -> Likeliest:
-    """Read the likeliest class of each sample that a run predicted; UserError where it is lost."""
+    """Read the likeliest class of each sample that a run predicted.
+
+    UserError where its predictions are lost.
+    """
 
     def read() -> Likeliest:
         kept = Predictions.load_named(bench, key)
@@ -105,7 +108,10 @@ def read_run(bench: Bench, key: str) -> Likeliest:
 
 
 def place_codes(known: Iterable[str], codes: np.ndarray, ids: list[str]) -> np.ndarray:
-    """Bring codes of known samples to others: (n,), -1 for those that are not known."""
+    """Look up the codes (n,) of samples among known ones.
+
+    -1 for those that are not known.
+    """
     import pandas as pd
 
     at = pd.Index(np.asarray(known, object)).get_indexer(np.asarray(ids, object))

@@ -78,7 +78,7 @@ class Predictions:
 
     @classmethod
     def load_named(cls, bench: Bench, key: str) -> Predictions:
-        """Load the predictions of a run, by the names that classes have now.
+        """Load the predictions of a run, by the classes' present names.
 
         Probabilities of classes that were merged since are summed.
         """
@@ -146,9 +146,10 @@ def add_pool_predictions(bench: Bench, key: str, ids: Iterable[str], probs: np.n
 
 
 def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list[str], np.ndarray]:
-    """Read (identities of classes, probs (m, k)) of samples of val and the pool.
+    """Read the probabilities of samples of val and the pool.
 
-    A row is NaN where the run did not see the sample.
+    Returns (identities of classes, probs (m, k)). A row is NaN where the run did not see the
+    sample.
     """
     kept, ids = Predictions.load(bench, key), np.asarray(ids, "S32")
     out = np.full((len(ids), len(kept.classes)), np.nan)

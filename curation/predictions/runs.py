@@ -83,7 +83,10 @@ def tabulate_versions(bench: Bench, split: str = "val", version: str = "HEAD") -
 
 
 def read_truth(bench: Bench, split: str, version: str) -> pd.Series:
-    """Read the labels of a split in a version, as classes are called now: id -> label."""
+    """Read the labels of a split, by the classes' present names.
+
+    They are those of a version: a Series by id.
+    """
     return rename_labels(bench, bench.frame(version, split).label.dropna().sort_index(), version)
 
 

@@ -1,4 +1,4 @@
-"""Choose the exemplars of every class: pictures that show what belongs in it."""
+"""Choose every class's exemplars: pictures that show what belongs in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def list_exemplars(bench: Bench) -> dict[str, list[str]]:
-    """List up to six exemplars of every class that has samples: {name: ids}.
+    """List up to six exemplars of every class with samples: {name: ids}.
 
     Those that somebody chose; else the most typical ones, see find_typical.
     """

@@ -67,7 +67,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     reviewed = state[
         state.reviewed & state.split.isin(("train", "val", "guard")) & state.given_label.notna()
     ]
-    # what was frozen as a regression set since was reviewed all the same
+    # samples that became a regression set later still count as reviewed
     guarded = reviewed.split == "guard"
     wrong = find_wrong(bench, reviewed)
     first, population = sampling.random_stratum(state), len(random_order_rows(state))
@@ -75,7 +75,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     n, hits = len(sure), int(wrong.loc[sure].sum())
     came = errors_left.estimate_wrong(hits, n, population, len(first) - n)
     share = came and came.scale(1 / population)
-    # what people found anywhere is no longer left
+    # errors that people found anywhere are no longer left
     left = came and came.scale(1, -int(wrong[~guarded].sum()))
     return dict(
         reviewed=len(reviewed),
@@ -97,7 +97,10 @@ where kind = 'edit' and suggested ->> 'random' = 'true'"""
 
 
 def count_waiting(bench: Bench, state: pd.DataFrame) -> int:
-    """Count reviewed samples that were drawn at random and stand behind a gap in that order."""
+    """Count the random reviews that do not count yet.
+
+    A sample that was drawn before them is still to be reviewed.
+    """
     order = sampling.random_order(state)
     reviewed = order[state.reviewed[order].to_numpy(bool)].difference(
         sampling.random_stratum(state)
@@ -106,7 +109,10 @@ def count_waiting(bench: Bench, state: pd.DataFrame) -> int:
 
 
 def describe_waiting(review: dict, waiting: int) -> str:
-    """Say how many random reviews do not count yet, and why; "" where all do."""
+    """Say how many random reviews do not count yet, and why.
+
+    "" where all do.
+    """
     counted = review["sure_at_random"] + review["unsure_at_random"]
     if not waiting:
         return ""

@@ -1,4 +1,4 @@
-"""How many errors were left, and how right the models were, as the review went on."""
+"""Trace errors left and model accuracy as the review went on."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class Point(NamedTuple):
 
 
 def trace_errors_left(bench: Bench, state: pd.DataFrame, most: int = 12) -> list[Point]:
-    """Estimate the errors left after each of at most `most` numbers of reviews.
+    """Estimate the errors left after each of several numbers of reviews.
 
-    By what is known now of the labels that were reviewed until then, as summarize_reviews does it
-    for all of them; the intervals hold at all looks together. [] under 30 random reviews.
+    There are at most `most` of them. It goes by what is known now of the labels that were reviewed
+    until then, as summarize_reviews does it for all of them; the intervals hold at all looks
+    together. [] under 30 random reviews.
     """
     first = random_stratum(state)
     if len(first) < FEWEST:
@@ -64,9 +65,10 @@ def trace_errors_left(bench: Bench, state: pd.DataFrame, most: int = 12) -> list
 
 
 def trace_accuracy(bench: Bench, state: pd.DataFrame, judged: pd.DataFrame | None = None) -> list:
-    """Give each version's validation accuracy, after as many reviews as it had: Points.
+    """Give each version's validation accuracy by its number of reviews.
 
-    Of the architecture that most versions were trained with. judged: runs.tabulate_versions.
+    Returns Points, of the architecture that most versions were trained with. judged:
+    runs.tabulate_versions.
     """
     judged = tabulate_versions(bench) if judged is None else judged
     if not len(judged):

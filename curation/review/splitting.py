@@ -1,4 +1,4 @@
-"""Split a class: move some of its samples to another, or queue all of them to decide.
+"""Split a class: move some samples to another, or queue them all.
 
 What is not decided keeps its label.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def split_class(
     bench: Bench, name: str, into: Iterable[str], who: str
 ) -> tuple[pd.DataFrame, dict]:
-    """Add the classes that a class is split into, and queue its samples.
+    """Add the classes to split one into, and queue its samples.
 
     Nothing is relabelled: what is not decided keeps its label. Returns (queue_class; dict batch,
     name, into, added (of these, new to the list), samples (in the queue), locked (samples of test and
@@ -108,7 +108,7 @@ class SplitPlan:
 
 
 def plan_split(bench: Bench, name: str, into: str, samples: Iterable[str]) -> SplitPlan:
-    """Plan to move samples of a class to another one, which may be new.
+    """Plan to move a class's samples to another or a new class.
 
     What is asked for and cannot go is counted: samples of test and guard, of other classes, and
     dropped ones. UserError where nothing would change.
@@ -146,10 +146,11 @@ def plan_split(bench: Bench, name: str, into: str, samples: Iterable[str]) -> Sp
 def split_off(
     bench: Bench, name: str, into: str, samples: Iterable[str], who: str, dry: bool = False
 ) -> dict:
-    """Move samples of a class to another one as one batch, which adds it where it is new.
+    """Move samples of a class to another one, as one batch.
 
-    They count as reviewed: somebody has chosen them. dry: only say what it would do. Returns {batch,
-    name, into, added, samples, splits, stay, skipped, locked, rescored}: see SplitPlan.
+    The batch adds the other class where it is new. The samples count as reviewed: somebody has
+    chosen them. dry: only say what it would do. Returns {batch, name, into, added, samples, splits,
+    stay, skipped, locked, rescored}: see SplitPlan.
     """
     import pandas as pd
 

@@ -15,6 +15,7 @@ from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.review import label_noise, next_step, progress
+from assay.curation.review.next_hundred import expect_next_written
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
@@ -69,6 +70,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         classes_reviewed=[],
         network=None,
         weak_model=None,
+        next_labels=None,
     )
     found = waits = None  # the open issues, or why there are none yet
     try:
@@ -82,6 +84,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             out["network"] = judges.second_opinion_age(bench, state)
             out["weak_model"] = find_weak_model(bench, out)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
+            if pointers.is_head(bench, version) and (coming := expect_next_written(bench, state)):
+                out["next_labels"] = coming._asdict()
     except UserError as e:
         waits = e
     if pointers.is_head(bench, version):
@@ -95,9 +99,9 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
 def list_worst(
     state: pd.DataFrame, found: pd.DataFrame, rows: np.ndarray, most: int = 4
 ) -> dict[str, list[str]]:
-    """List the worst samples of each kind of issue: {kind: ids}; none of test or guard.
+    """List the worst samples of each kind of issue: {kind: ids}.
 
-    found, rows: as listing.open_issues gives them.
+    None is of test or guard. found, rows: as listing.open_issues gives them.
     """
     locked = np.append(state["split"].isin(LOCKED).to_numpy(), True)[rows]
     shown = found.loc[~locked, ["kind", "sample", "score"]]
@@ -118,7 +122,7 @@ def order_counts(bench: Bench, counts: pd.Series, version: str) -> dict[str, int
 
 
 def list_only_in_test(bench: Bench, state: pd.DataFrame, version: str) -> list[str]:
-    """List the classes that no sample outside test has, but for the pool's.
+    """List the classes that samples of test alone have.
 
     No model can learn them; often they are other names for a class that train has.
     """

@@ -110,7 +110,10 @@ def bound_wrong_anytime(
     from scipy.special import betaln, gammaln
 
     def log_likelihood(w: int) -> float:
-        """Of these looks in their order, were w of the population wrong."""
+        """Log likelihood of the looks if w of the population are wrong.
+
+        Of the looks in their order, without the term `whole`.
+        """
         right = population - w
         return (gammaln(w + 1) - gammaln(w - hits + 1)) + (
             gammaln(right + 1) - gammaln(right - looks + hits + 1)

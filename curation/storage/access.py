@@ -148,7 +148,10 @@ class FileAccess:
         return read_tail(self.path / ".lock")
 
     def _umask(self):
-        """What DuckDB makes meanwhile is for whom the bench is."""
+        """Limit the umask while DuckDB makes files.
+
+        They are for whom the bench is for.
+        """
         return permissions.limit_umask(permissions.file_mode(self.path) or 0o600)
 
     def _close(self, queue: ThreadQueue) -> None:

@@ -93,7 +93,7 @@ def damaged_arrays(path: str | Path, why: object) -> DamagedFile:
 
 
 def file_stamp(file: Path) -> tuple[int, int] | None:
-    """Tell one writing of a file or folder from the next.
+    """Stamp a file or folder, so that a new writing shows.
 
     None where there is no such file.
     """

@@ -136,7 +136,7 @@ def quote_path(path: str | Path) -> str:
 
 
 def file_version(file: Path) -> tuple[tuple, ...] | None:
-    """Tell one writing of a DuckDB file from the next.
+    """Stamp a DuckDB file, so that a new writing shows.
 
     With what DuckDB has not folded into it yet; None where there is no file.
     """

@@ -25,7 +25,7 @@ def pause_collector() -> Iterator[None]:
 
 @contextmanager
 def keep_loaded() -> Iterator[None]:
-    """Pause the garbage collector, and leave what was loaded meanwhile alone for good.
+    """Pause the garbage collector, and exclude what is loaded meanwhile from it.
 
     Modules stay until the program ends: to look through them takes a tenth of the CPU of
     `assay status`.

@@ -111,7 +111,7 @@ def list_decided(decisions: pd.DataFrame) -> set[str]:
 def find_known_labels(
     bench: Bench, con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame | None = None
 ) -> set[str]:
-    """Find every class: declared, or a label that any sample has or had.
+    """Find every class: declared, or ever the label of a sample.
 
     As classes are called now. For `decisions` the log is asked only where one has a label that is
     news.
@@ -129,14 +129,17 @@ def find_known_labels(
 
 
 def list_new(rows: pd.DataFrame, known: Set[str]) -> dict[str, list[str]]:
-    """List the classes that edits add: {name: known ones that look like it}."""
+    """List the classes that edits add: {name: similar known names}."""
     said = {json.loads(value) for value in rows.value[rows.field == "label"].unique()}
     near = {name: find_near(name, known) for name in sorted(said - known)}
     return near
 
 
 def find_near(name: str, known: Set[str]) -> list[str]:
-    """Find the known names that may have been meant, those that look the same first."""
+    """Find the known names that may have been meant.
+
+    Those that look the same come first.
+    """
     alike = [g for g in find_alike({name, *known}) if name in g]
     same = [other for group in alike for other in group if other != name]
     return list(dict.fromkeys([*same, *suggest_names(name, known)]))
@@ -145,7 +148,7 @@ def find_near(name: str, known: Set[str]) -> list[str]:
 def read_former_names(
     con: duckdb.DuckDBPyConnection, decisions: pd.DataFrame, known: Set[str]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read names that were given up as what their classes are called now.
+    """Replace former class names by those that the classes have now.
 
     A sheet may have been written before a rename. Returns the decisions, and {old: new} of the
     labels among them.
@@ -223,11 +226,11 @@ def revert_batches(
     dry: bool = False,
     until: datetime | None = None,
 ) -> tuple[pd.DataFrame, dict]:
-    """Revert a batch, or decisions of a person, since or until a time.
+    """Revert a batch, or decisions by person or time.
 
-    Whatever came between: `of` names a person, `since` and `until` are datetimes with their zone,
-    else in local time; all may be given. Values that somebody else edited since are left alone. `dry`: only plan.
-    Returns (plan: see undo.plan_undo; what happened: as `undo_batch`).
+    Later batches may follow them. `of` names a person, `since` and `until` are datetimes with their
+    zone, else in local time; all may be given. Values that somebody else edited since are left
+    alone. `dry`: only plan. Returns (plan: see undo.plan_undo; what happened: as `undo_batch`).
     """
     start, end = to_stored(since) if since else None, to_stored(until) if until else None
     with bench.connect() if dry else bench.transaction() as con:

@@ -44,7 +44,7 @@ def rename_class(
     dry: bool = False,
     rescore: bool = True,
 ) -> dict:
-    """Rename a class; where there is one of the new name, the two are merged.
+    """Rename a class, or merge it into the one of that name.
 
     One edit, whatever number of samples have the class, of all splits. Labels given from here on
     keep the name that they are given. dry: only say what it would do. rescore: whether to bring the
@@ -87,7 +87,7 @@ def make_rename(names: ClassNames, known: Iterable[str], old: str, new: str) -> 
 
 
 def check_rename(names: ClassNames, known: set[str], old: str, new: str) -> None:
-    """Refuse to rename what is no class, or to what can be no name."""
+    """Refuse to rename an unknown class, or to an invalid name."""
     check_name(new)
     if old not in known:
         raise explain_unknown(names, known, old)
@@ -117,7 +117,7 @@ def explain_unknown(names: ClassNames, known: set[str], name: str) -> UserError:
 
 
 def count_splits(state: pd.DataFrame, label: str) -> dict[str, int]:
-    """Count the kept samples of a label in each split that has some."""
+    """Count a label's kept samples in each split that has some."""
     counts = state.split[state.keep & (state.label == label)].value_counts()
     return {split: int(counts[split]) for split in SPLITS if split in counts}
 
@@ -126,7 +126,7 @@ def count_splits(state: pd.DataFrame, label: str) -> dict[str, int]:
 
 
 def add_class(bench: Bench, name: str, who: str, **about: str | None) -> dict:
-    """Declare a class, last in the list, whether a sample has it or not.
+    """Declare a class, last in the list, with or without samples.
 
     about: colour, key, guideline, parent. A name that was given up by a rename is a new class from here
     on. Returns {batch, added [names], alike (names that differ from it in capitals, blanks, accents
@@ -166,7 +166,10 @@ def add_classes(bench: Bench, new: list[str], who: str, **about: str | None) -> 
 
 
 def next_orders(entries: dict[str, dict], n: int) -> list[int | None]:
-    """Give n classes the next places in the list; None where it has no order."""
+    """Give n classes the next places in the list.
+
+    None where the list has no order.
+    """
     taken = [entry["order"] for entry in entries.values() if entry["order"] is not None]
     return [int(max(taken)) + 1 + i for i in range(n)] if taken else [None] * n
 
@@ -260,7 +263,7 @@ def check_row(bench: Bench, row: dict[str, Any]) -> dict[str, Any]:
 def declare_classes(
     con: duckdb.DuckDBPyConnection, classes: Iterable[str], parents: dict[str, str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the values that declare the classes of a source, in its order.
+    """Yield the values that declare a source's classes, in its order.
 
     Those that are declared already stay where they are; new ones follow them. parents {class: what
     it is a kind of}: of classes that have none yet; the topmost are no classes themselves.

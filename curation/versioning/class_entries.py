@@ -62,7 +62,10 @@ def check_entry(
 
 
 def check_key(entries: dict[str, dict[str, Any]], name: str, key: str) -> str:
-    """Return the key of a class, in lower case; UserError where it is taken."""
+    """Return the key of a class, in lower case.
+
+    UserError where it is no single sign, or is taken.
+    """
     key = unicodedata.normalize("NFC", str(key)).lower()
     if len(key) != 1 or not key.isprintable() or unicodedata.combining(key):
         raise UserError(
@@ -84,10 +87,10 @@ def check_key(entries: dict[str, dict[str, Any]], name: str, key: str) -> str:
 
 
 def check_exemplars(state: pd.DataFrame, name: str, text: str) -> str:
-    """Return the exemplars of a class as they are stored; UserError where one can be none.
+    """Return the exemplars of a class as they are stored.
 
-    text: ids of samples with blanks between. Exemplars are kept samples of the class, none of test
-    or guard, at most six.
+    UserError where a sample cannot be one. text: ids of samples with blanks between. Exemplars are
+    kept samples of the class, none of test or guard, at most six.
     """
     ids = list(dict.fromkeys(text.split()))
     if len(ids) > MOST_EXEMPLARS:
@@ -116,7 +119,10 @@ def check_exemplars(state: pd.DataFrame, name: str, text: str) -> str:
 
 
 def find_standing_exemplars(state: pd.DataFrame, name: str, text: str | None) -> list[str]:
-    """Find the chosen exemplars of a class that still are samples of it, and may be shown."""
+    """Find the chosen exemplars of a class that may be shown.
+
+    They still are samples of it.
+    """
     ids = [one for one in (text or "").split() if one in state.index]
     rows = state.loc[ids]
     fit = rows.keep.astype(bool) & (rows.label == name) & ~rows.split.isin(LOCKED)
@@ -124,12 +130,15 @@ def find_standing_exemplars(state: pd.DataFrame, name: str, text: str | None) ->
 
 
 def list_groups(entries: dict[str, dict[str, Any]]) -> set[str]:
-    """List the parents that classes have; a source's may be no class themselves."""
+    """List the parents that classes have.
+
+    Parents from a source may be no classes themselves.
+    """
     return {entry["parent"] for entry in entries.values() if entry["parent"]}
 
 
 def check_parent(entries: dict[str, Any], known: set[str], name: str, parent: str | None) -> None:
-    """Refuse a parent that is no class, or a child of its child."""
+    """Refuse a parent that is no class or lies below the class."""
     if parent is None:
         return
     if parent not in known and parent not in entries:

@@ -21,7 +21,10 @@ FIELDS = ("order", "colour", "key", "guideline", "exemplars", "parent")
 
 
 def encode_identity(identity: str) -> str:
-    """Write the identity of a class as text that the log may hold: "1 cat"."""
+    """Write a class's identity as text that the log may hold.
+
+    Such a text is "1 cat".
+    """
     name, _, ended = identity.partition("\0")
     return f"{1 + int(ended or 0)} {name}"
 
@@ -52,7 +55,10 @@ def list_entries(names: ClassNames) -> dict[str, dict[str, Any]]:
 
 
 def make_entry(names: ClassNames, name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """Make the value of the edit that declares a class; entry: by FIELDS."""
+    """Make the value of the edit that declares a class.
+
+    entry: by FIELDS.
+    """
     text = encode_identity(names.find_class(name))
     parent = entry.get("parent")
     if parent is not None:
@@ -61,7 +67,7 @@ def make_entry(names: ClassNames, name: str, entry: dict[str, Any]) -> dict[str,
 
 
 def sort_classes(classes: Iterable[str], entries: dict[str, dict[str, Any]]) -> list[str]:
-    """Sort classes as they are declared, and the others after them by name."""
+    """Sort classes as they are declared, the others after them by name."""
     order = {name: entry["order"] for name, entry in entries.items() if entry["order"] is not None}
     return sorted(classes, key=lambda name: (name not in order, order.get(name, 0), name))
 
@@ -82,7 +88,10 @@ def list_classes(bench: Bench, version: str | int = "HEAD") -> list[str]:
 
 
 def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD") -> list[str]:
-    """List the classes that a label may say: of `labels`, and declared ones, in order."""
+    """List the classes that a label may say, in order.
+
+    They are those of `labels`, and the declared ones.
+    """
     entries = list_entries(names_at(bench, version))
     return sort_classes({*labels, *entries}, entries)
 

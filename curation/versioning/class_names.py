@@ -1,4 +1,4 @@
-"""What classes are called: labels are read through the renames that came after them.
+"""What classes are called: labels are read through later renames.
 
 A rename is one edit of field `schema`, whatever number of samples have the class. No label is
 written again: one that was given before the rename is read under the new name, of test samples too.
@@ -81,7 +81,7 @@ class ClassNames:
             self._identity[old], self._name[fresh] = fresh, old
 
     def find(self, name: str, seq: int) -> str:
-        """Find what a label is called that was given as `name` at `seq`."""
+        """Find the present name of a label given as `name` at `seq`."""
         seqs = self._seqs.get(name)
         if seqs is None:
             return name
@@ -89,13 +89,16 @@ class ClassNames:
         return self._finals[name][at] if at < len(seqs) else name
 
     def may_mean(self, name: str) -> set[str]:
-        """List what labels are called that were given as `name`, whenever that was."""
+        """List the names that labels given as `name` may have now.
+
+        They may have been given at any time.
+        """
         return {name, *self._finals.get(name, ())}
 
     def find_many(self, names: np.ndarray, seqs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Find what labels are called, in place: (n,) objects, given at `seqs` (n,).
+        """Replace label names (n,) by those they have now, in place.
 
-        codes (n,): equal where names are.
+        seqs (n,): when each was given. codes (n,): equal where names are.
         """
         if not self.renames:
             return names
@@ -117,7 +120,7 @@ class ClassNames:
         return name.partition("\0")[0]
 
     def former_names(self, known: Iterable[str]) -> dict[str, str]:
-        """List the names that were given up: {old: what the class is called now}.
+        """List the names that were given up: {old: present name}.
 
         Those in `known`, which are classes now, are none of these.
         """
@@ -125,7 +128,10 @@ class ClassNames:
         return {old: self.find(old, 0) for old in self._seqs if old not in known}
 
     def rows(self) -> list[tuple[str, int, int, str]]:
-        """List (was, since, until, label): a label `was` given from since to before until."""
+        """List (was, since, until, label) of every renamed label.
+
+        A label `was` that was given from since to before until is called `label` now.
+        """
         return [
             (name, since, until, json.dumps(final))
             for name, seqs in self._seqs.items()
@@ -179,7 +185,7 @@ def list_standing(rows: Sequence[tuple]) -> list[SchemaEdit]:
             for target in of if isinstance(of, list) else [of]:
                 dead[target, said["name"]] = "undo" in about
         else:
-            # what a merge said again goes and comes with what it says
+            # an edit that a merge repeats is undone and redone with the original
             decision = origin if kind == "merge" else batch
             stack.append(SchemaEdit(seq, uid, decision, said))
     top = {
@@ -208,7 +214,7 @@ def offer_names(con: duckdb.DuckDBPyConnection, upto: int = END) -> ClassNames:
 def name_probabilities(
     names: ClassNames, classes: Sequence[str], probs: np.ndarray
 ) -> tuple[list[str], np.ndarray]:
-    """Name the columns of stored probabilities (m, k) as classes are called now.
+    """Name the columns of stored probabilities (m, k) by present class names.
 
     classes: identities. Those of classes that were merged since are summed; sorted by name.
     """

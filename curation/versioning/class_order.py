@@ -15,7 +15,7 @@ from assay.curation.versioning.class_list import FIELDS, list_entries, make_entr
 
 
 def move_class(bench: Bench, name: str, who: str, before: str | None = None) -> dict:
-    """Move a class before another one in the list, or to its end.
+    """Move a class before another in the list, or to its end.
 
     One edit where the list has an order with room there; else all of it is numbered anew.
     Returns {batch (None where it stands there already), name, place (from 1), of}.
@@ -46,7 +46,10 @@ def move_class(bench: Bench, name: str, who: str, before: str | None = None) -> 
 
 
 def place_class(moved: list[str], at: int, entries: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Give the class at place `at` an order between its neighbours', or all of them new ones."""
+    """Give the class at place `at` an order between its neighbours'.
+
+    Where that cannot be, all get new ones.
+    """
     order = [(entries.get(name) or {}).get("order") for name in moved]
     if all(o is not None for i, o in enumerate(order) if i != at):
         low = order[at - 1] if at else order[at + 1] - 2

@@ -17,9 +17,10 @@ HINT = "its columns: name, and any of order, colour, key, guideline, exemplars, 
 
 
 def read_class_table(path: str | Path) -> list[dict[str, Any]]:
-    """Read a CSV of classes, a row each; UserError where it is none.
+    """Read a CSV of classes, a row each.
 
-    Returns dicts of name, and of the other columns that it has. Rows without a name are refused.
+    UserError where it is none. Returns dicts of name, and of the other columns that it has. Rows
+    without a name are refused.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")

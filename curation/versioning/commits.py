@@ -49,6 +49,6 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
 
 
 def next_name(names: Iterable[str]) -> str:
-    """Name the next version, of the `names` that there are: v1, v2, ..."""
+    """Name the version after `names`: v1, v2 and so on."""
     numbers = [int(n[1:]) for n in names if n[0] == "v" and n[1:].isdecimal()]
     return f"v{1 + max(numbers, default=0)}"

@@ -22,7 +22,7 @@ CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "secon
 # a queue's columns that say nothing to decide; upto: the position in the log where it was written
 QUEUE = ("source_id", "path", "given_label", "line", "upto")
 MOVES = ("train", "val", "pool")
-# a tab left open for a year is no look
+# nobody looks at a sample for a year: such a tab was left open
 BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))
 # older logs hold Infinity and NaN, too
 SECONDS = "if(seconds between {} and {}, seconds, null)".format(*BOUNDS["seconds"])
@@ -33,9 +33,10 @@ DECIDING = ("sample", "label", "verdict", "class")  # in the name of a column: i
 
 
 def list_unread(columns: Iterable[Any], known: Collection[str]) -> tuple[list[str], list[str]]:
-    """List columns that are not `known`: (of one's own, those that a decision may live in).
+    """List the columns that are not `known`, in two groups.
 
-    The second are near misses, such as lable, or hold a word such as label: nobody may think that they were read.
+    Returns (one's own, those that may hold a decision). The second are near misses, such as lable,
+    or hold a word such as label: nobody may think that they were read.
     """
     others = [str(c) for c in columns if c not in known]
     asked = [*DECIDING, *(c for c in DECISIONS if c in known)]
@@ -73,7 +74,7 @@ def parse_number(cell: Any, name: str = "seconds") -> float | None:
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
     low, high = BOUNDS[name]
-    if not low <= found <= high:  # what is not a number lies nowhere
+    if not low <= found <= high:  # NaN fails both comparisons
         raise ValueError(
             f"expected {name} as a number from {low:,.0f} to {high:,.0f}, found {shorten_value(cell)}"
         )

@@ -55,9 +55,10 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen, sound = [], [], set(), set()
+    edits, bad, seen, sound, formats = [], [], set(), set(), EditFormats()
+    names = [name for name in DECISIONS if name in decisions]
     for line, given in zip(lines, list_cells(decisions)):
-        asked = {k: str(given[k]) for k in DECISIONS if str(given.get(k, "")) != ""}
+        asked = {k: cell for k in names if (cell := str(given[k])) != ""}
         asked = {k: cell if k == "label" else cell.strip() for k, cell in asked.items()}
         if not asked:
             continue
@@ -68,7 +69,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
             claim_sample(sample, asked, seen)
             check_cells(given, sound)
             for edit in parse_decision(asked, now, classes, str(given.get("given_label", ""))):
-                edits.append((sample, *format_edit(edit, given)))
+                edits.append((sample, *formats.format(edit, given)))
         except ValueError as e:
             bad.append((f"line {line} ({sample[:32]}): {e}", sample, e))
     if bad:
@@ -91,20 +92,43 @@ def list_cells(decisions: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row)) for row in zip(*cells)]
 
 
-def format_edit(edit: tuple[str, Any, str], given: dict[str, Any]) -> tuple:
-    """Format one edit of a row: EDITS without the sample."""
-    field, value, verdict = edit
-    why, seconds = str(given.get("why", "")), given.get("seconds", "")
-    return field, json.dumps(value), verdict, why, format_hint(given), parse_number(seconds)
+HINT = ("suggested_label", "reason", "score", "rank", "random")  # what format_hint reads
+
+
+class EditFormats:
+    """Formats edits; ten thousand have few different values and hints, which are written once."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], str] = {}
+        self.hints: dict[tuple[str, ...], str | None] = {}
+
+    def format(self, edit: tuple[str, Any, str], given: dict[str, Any]) -> tuple:
+        """Format one edit of a row: EDITS without the sample."""
+        field, value, verdict = edit
+        why, seconds = str(given.get("why", "")), given.get("seconds", "")
+        text = self.values.get(key := (field, repr(value)))
+        if text is None:
+            text = self.values[key] = json.dumps(value)
+        return field, text, verdict, why, self.hint(given), parse_number(seconds)
+
+    def hint(self, given: dict[str, Any]) -> str | None:
+        """Format what suggested it."""
+        cells = tuple([given.get(name, "") for name in HINT])
+        if not all([type(cell) is str for cell in cells]):
+            return format_hint(given)
+        if cells not in self.hints:
+            self.hints[cells] = format_hint(given)
+        return self.hints[cells]
 
 
 KNOWN = ("sample", *DECISIONS, *CONTEXT, *QUEUE)  # columns of a frame of decisions
 
 
 def check_columns(decisions: pd.DataFrame) -> None:
-    """Refuse a frame without decisions, or with a column that may hold unread ones.
+    """Refuse a frame without decisions, or with a misnamed column.
 
-    Other columns are one's own, such as notes.
+    Such a column may hold decisions that nobody would read. Other columns are one's own, such as
+    notes.
     """
     own, odd = list_unread(decisions.columns, KNOWN)
     decides = set(DECISIONS) & set(decisions.columns)
@@ -198,7 +222,7 @@ def refuse_lines(bad: list[tuple[str, str, ValueError]], classes: Set[str]) -> U
 COLUMNS = ("value", "verdict", "who", "origin_kind")
 # samples from which on all edits are read, and not those that stand alone; and in a long log, which
 # share of it
-MANY, SHARE = 2500, 100
+MANY, SHARE = 20_000, 20
 
 
 class EditValues:
@@ -230,7 +254,7 @@ class EditValues:
         return self.values[column][self.codes[column][seqs]]
 
     def read_labels(self, seqs: np.ndarray, names: ClassNames) -> np.ndarray:
-        """Read the labels that the edits `seqs` say, as their classes are called.
+        """Read the labels of the edits `seqs`, by present class names.
 
         As objects; None where seq is 0."""
         return names.find_many(self.read("value", seqs), seqs, self.codes["value"][seqs])
@@ -251,15 +275,15 @@ def _read_some(
     Their seqs, and by column their codes from 1, and the texts."""
     register_values(con, "pointed", np.unique(points), "seq")
     cells = ", ".join(f"{c}::varchar" for c in columns)
-    rows = con.execute(
+    found = con.sql(
         f"select seq, {cells} from edits where seq in (select seq from pointed)"
-    ).fetchall()
-    seq, *said = zip(*rows) if rows else [()] * (1 + len(columns))
+    ).to_arrow_table()
     codes, texts = {}, {}
-    for c, cells in zip(columns, said):
-        found, at = np.unique(np.array(cells, object), return_inverse=True)
-        codes[c], texts[c] = at + 1, found.tolist()
-    return np.asarray(seq, "i8"), codes, texts
+    for c, said in zip(columns, found.columns[1:]):
+        encoded = said.combine_chunks().dictionary_encode()
+        codes[c] = encoded.indices.to_numpy() + 1
+        texts[c] = encoded.dictionary.to_pylist()
+    return found["seq"].to_numpy(), codes, texts
 
 
 def _read_all(

@@ -218,7 +218,7 @@ def blame_sample(bench: Bench, sample: str, version: str | int = "HEAD") -> Life
 
 
 def add_renames(bench: Bench, life: pd.DataFrame, upto: int) -> pd.DataFrame:
-    """Add the renames of the class of a sample to what it was labelled.
+    """Add the renames of a sample's class to its labels' history.
 
     life: the frame of a Life. The label that stands may then be the one that a rename says.
     """

@@ -176,10 +176,11 @@ def take_edits(bench: Bench, con: duckdb.DuckDBPyConnection, other: Bench, count
 
 
 def find_unknown_renames(con: duckdb.DuckDBPyConnection) -> list[SchemaEdit]:
-    """Find our renames that they did not know when they gave a label its old name.
+    """Find our renames of class names that their new labels use.
 
-    Those are read through them, too: they meant the class that had the name. Not where the name is
-    a class again here: then nobody can tell.
+    The other copy did not know these renames when it gave a label the old name. Its label is
+    renamed, too, since it meant the class that had that name. Not where the name is a class again
+    here: then nobody can tell.
     """
     names = offer_names(con)
     told = {e.uid for e in names.edits if "from" in e.value}
@@ -207,7 +208,7 @@ def append_renames(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say our renames again, so that their labels are read through them."""
+    """Repeat our renames, so that their labels get the new names."""
     import pandas as pd
 
     if not renames:
@@ -226,7 +227,7 @@ def append_renames(
 
 
 def call_labels(con: duckdb.DuckDBPyConnection, sides: pd.DataFrame) -> pd.DataFrame:
-    """Call the labels that a merge says again as their classes are called now.
+    """Rename labels on both sides of a merge to present class names.
 
     What differed in a name alone is no conflict.
     """
@@ -259,7 +260,7 @@ def append_sides(
     other: Bench,
     batch: str | None,
 ) -> None:
-    """Say again what should stand and would not."""
+    """Repeat the edits that should stand after a merge and would not."""
     if not len(sides):
         return
     said, why = [], []
@@ -282,7 +283,7 @@ def check_test_split(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()[0][0]
     state = states.read_state_at(con, schema.END)
     test = state[state.keep & (state.split == "test")].assign(label=None)
-    frozen = json.loads(rule or "{}")  # one that was undone has its name alone
+    frozen = json.loads(rule or "{}")  # a rule that was undone has only its name
     if "hash" in frozen and len(test) and states.hash_tree(test) != frozen["hash"]:
         raise UserError(
             f"expected the frozen test split ({format_count(frozen['n'], 'sample')}) after the merge, "

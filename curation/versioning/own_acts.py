@@ -1,4 +1,4 @@
-"""Undo and redo a person's own last act, and say what it was.
+"""Undo or redo a person's own last act, and describe it.
 
 Another person's act is never taken back: neither their batch, nor a value that they edited since.
 """
@@ -37,7 +37,7 @@ MEANT = """select sample, min(seq) from edits
 
 
 def undo_own(bench: Bench, who: str, redo: bool = False, name: str | None = None) -> dict[str, Any]:
-    """Undo the last act of `who` that stands, or redo what they undid last.
+    """Undo the last act of `who`, or redo what they undid.
 
     name: of the batch that does so, undo- or redo- and 12 hex digits; sent twice it is done once. An act of which
     others edited every value since is passed over. Returns {batch, undone (the batches), words, samples (the first
@@ -62,7 +62,10 @@ def undo_own(bench: Bench, who: str, redo: bool = False, name: str | None = None
 def take_back(
     bench: Bench, con: duckdb.DuckDBPyConnection, who: str, kind: str, name: str | None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Undo or redo the newest of somebody's acts that can be; gives what happened, and the batches."""
+    """Undo or redo the newest possible act of one person.
+
+    Returns (what happened, the batches).
+    """
     acts = list_own_acts(con, who, kind)
     for passed, batch in enumerate(acts):
         plan = undo.plan_undo(con, [batch]) if kind == "undo" else undo.plan_redo(con, batch)

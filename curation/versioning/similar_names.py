@@ -35,7 +35,7 @@ def merge_command(old: str, new: str, bench: object) -> str:
 
 
 def find_similar_names(labels: pd.Series, more: Iterable[str] = ()) -> list[SimilarNames]:
-    """Find classes that are probably one, among the labels of samples and `more` names.
+    """Find classes that are probably one, in labels and `more` names.
 
     Of each group the commonest name is the one to keep.
     """

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 TAGS = """
-select sample, list(name order by name) as tags from (
+select sample, name from (
     select sample, value ->> 'name' as name, arg_max(value ->> 'on', seq) as state
-    from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true' group by sample"""
+    from edits where field = 'tag' and seq <= $upto {only} group by all) where state = 'true'"""
 FEW = (
     20_000  # samples that were edited since, of which a state is brought forward and not read anew
 )
@@ -168,13 +168,25 @@ def read_tags(
     con: duckdb.DuckDBPyConnection, upto: int, index: pd.Index, wanted: bool = False
 ) -> np.ndarray:
     """Read the tags of samples at `upto`: (n,) objects, tuples of names."""
+    import pandas as pd
+
     tags = np.fromiter(itertools.repeat((), len(index)), object, len(index))
     only = "and sample in (select sample from wanted)" if wanted else ""
-    named = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchall()
-    places = index.get_indexer([sample for sample, _ in named]) if named else ()
-    for at, (_, names) in zip(places, named):
-        if at >= 0:
-            tags[at] = tuple(names)
+    found = con.execute(TAGS.format(only=only), dict(upto=upto)).fetchnumpy()
+    row = index.get_indexer(found["sample"]) if len(found["sample"]) else np.empty(0, int)
+    if not (row >= 0).any():
+        return tags
+    # names are few, and samples with tags may be many
+    codes, names = pd.factorize(np.asarray(found["name"], object), sort=True)
+    order = np.lexsort((codes, row))[np.count_nonzero(row < 0) :]
+    row, codes = row[order], codes[order]
+    starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+    made: dict[bytes, tuple[str, ...]] = {}
+    for start, end in zip(starts, [*starts[1:], len(row)]):
+        key = codes[start:end].tobytes()
+        if key not in made:
+            made[key] = tuple(names[codes[start:end]])
+        tags[row[start]] = made[key]
     return tags
 
 

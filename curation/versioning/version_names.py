@@ -33,7 +33,10 @@ def rename_labels(
 
 
 def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.Series:
-    """Give the identity of each label's class: a rename leaves it as it is."""
+    """Give the identity of each label's class.
+
+    A rename leaves it as it is.
+    """
     names = names_at(bench, version)
     if not names.renames:
         return labels
@@ -42,7 +45,10 @@ def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.
 
 
 def describe_renames(bench: Bench, versions: Iterable[str]) -> list[str]:
-    """Describe classes that are called otherwise now than in some versions: "kat -> cat, merged"."""
+    """Describe classes that have been renamed since some versions.
+
+    As in "kat -> cat, merged".
+    """
     after, out = names_at(bench), {}
     for version in versions:
         before = names_at(bench, version)

@@ -134,7 +134,7 @@ def add_classes(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
 
 
 def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> None:
-    """Queue the samples of a class, to decide which of others they are."""
+    """Queue a class's samples, to decide which other class each is."""
     if len(names) < 2:
         raise UserError(
             f"expected a class and those to split it into, found {len(names)} name(s)",
@@ -164,7 +164,7 @@ def split_class(args: argparse.Namespace, bench: Bench, names: list[str]) -> Non
 
 
 def split_off(args: argparse.Namespace, bench: Bench, names: list[str]) -> None:
-    """Move the samples of a class that fit a condition to another class."""
+    """Move a class's samples that fit a condition to another class."""
     name, *into = names
     if len(into) != 1 or args.html or args.csv:
         raise UserError(

@@ -102,7 +102,7 @@ def preview_import(args: argparse.Namespace) -> None:
 
 
 def show_source(source: str) -> str:
-    """Show a source as it was given, but for a signature or password in it."""
+    """Show a source as given, without a signature or password."""
     from assay.curation.media.addresses import clean_address, is_address
 
     return clean_address(source) if is_address(source) else source

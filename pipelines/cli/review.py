@@ -35,6 +35,7 @@ QUEUE_WORDS = dict(
     again="that others have decided",
     of_class="of the class that is asked for",
     filtered="that the condition found, worst first",
+    influential="of train that made the model's mistakes, the strongest first",
 )
 
 
@@ -43,6 +44,7 @@ def show_status(args: argparse.Namespace) -> None:
     bench = open_bench(args)
     with keep_loaded():
         from assay.curation.review.label_noise import describe_noise
+        from assay.curation.review.next_hundred import NextHundred
         from assay.curation.review.progress import describe_random_rate, describe_waiting
 
         out, tell = bench.status(args.version), line_printer(args)
@@ -89,6 +91,8 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
+    if coming := out["next_labels"]:
+        tell(f"expect   {NextHundred(**coming).describe()} in the queue to be wrong")
     if waiting := describe_waiting(review, out["waiting_at_random"]):
         tell(f"note     {waiting}")
     for row in sorted(out["classes_reviewed"], key=lambda row: -row["sure_at_random"])[:12]:
@@ -156,14 +160,15 @@ def show_queue(args: argparse.Namespace) -> None:
         rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
     else:
         asked = args.random, args.version, args.again, args.who, args.opinion, args.where
-        rows = bench.queue(args.n, *asked)
+        rows = bench.queue(args.n, *asked, args.mistakes)
     print_notes(args, rows.attrs.get("notes", []))
     rows = queue.add_cells(rows, upto)
     if args.csv:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
         then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
     else:
-        then = f"assay queue -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
+        which = f" --mistake {shlex.join(args.mistakes)}" if args.mistakes else ""
+        then = f"assay queue{which} -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
     if args.json or args.csv:
@@ -190,7 +195,7 @@ def describe_filter(left_out: dict[str, int], waiting: int) -> str:
     if waiting:
         parts.append(f"{waiting:,} more that -n has no room for")
     found = f"; it also found {', '.join(parts)}" if parts else ""
-    return f"nothing of a condition counts as drawn at random{found}"
+    return f"nothing of it counts as drawn at random{found}"
 
 
 def describe_queue(rows: pd.DataFrame) -> str:
@@ -269,7 +274,10 @@ def apply_edits(args: argparse.Namespace) -> None:
 
 
 def describe_columns(out: dict) -> list[str]:
-    """Describe the columns of a sheet that decide nothing; out: as bench.edit returns it."""
+    """Describe the columns of a sheet that were not read.
+
+    out: as bench.edit returns it.
+    """
     unread = out["unread_columns"]
     if not unread:
         return []
@@ -344,6 +352,14 @@ def add(verbs: Verbs) -> None:
         default="",
         metavar="CONDITION",
         help="only what this condition finds (assay samples --where), without random ones",
+    )
+    verb.add_argument(
+        "--mistake",
+        dest="mistakes",
+        nargs="+",
+        default=(),
+        metavar="SAMPLE",
+        help="the train labels that made the model's mistakes on these val samples, strongest first",
     )
     verb.add_argument(
         "--html",

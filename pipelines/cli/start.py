@@ -40,10 +40,10 @@ def entry() -> None:
 
 
 def end_program() -> None:
-    """End the program without taking every module down, which takes a tenth of a second of CPU.
+    """End the program without unloading its modules.
 
-    Its threads have ended, and what it registered for its end was called. Where it ends otherwise
-    than a verb does, Python ends it as ever.
+    To unload them takes a tenth of a second of CPU. Its threads have ended, and what it registered
+    for its end was called. Where it ends otherwise than a verb does, Python ends it as ever.
     """
     gc.unfreeze()  # else duckdb's binding takes what is left for a leak
     if STATUS and "coverage" not in sys.modules:

@@ -59,7 +59,10 @@ def load_text_embedder(name: str) -> TextEmbedder:
 
 
 def find_text_embedder(given: str | Texts | None) -> TextEmbedder | None:
-    """Find a text embedder by its name, or take a function; None for none."""
+    """Find a text embedder by its name, or wrap a function.
+
+    None for none.
+    """
     if given is None or given == "":
         return None
     return load_text_embedder(given) if isinstance(given, str) else TextEmbedder(given)

@@ -81,7 +81,10 @@ def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
 
 
 def refuse_shared_runs(models: list[Model]) -> None:
-    """Refuse to compare a model with itself, or a run with its own recipe."""
+    """Refuse to compare a model with itself.
+
+    A run and its own recipe share that run, and are refused, too.
+    """
     names, keys = [m.name for m in models], [{run["key"] for run in m.runs} for m in models]
     if len(models) > 1 and (names[0] == names[1] or keys[0] & keys[1]):
         raise UserError(
@@ -93,7 +96,10 @@ def refuse_shared_runs(models: list[Model]) -> None:
 def list_seen_classes(
     bench: Bench, part: pd.DataFrame, said: list[PredictedClasses], seen: np.ndarray
 ) -> list[str]:
-    """List the classes that a label or a model names, in the order of the class list."""
+    """List the classes that a label or model names, in order.
+
+    The order is that of the class list.
+    """
     names = set(part.label)
     for one in said:
         names.update(one.classes[i] for i in np.unique(one.codes[:, seen]))
@@ -112,14 +118,18 @@ def judge_model(
 
 
 def measure_accuracy(bench: Bench, model: Model, right: np.ndarray, labels: pd.Series) -> Estimate:
-    """Measure a model's accuracy; right (S, m) on m samples, labels theirs by sample."""
+    """Measure a model's accuracy.
+
+    right (S, m): whether each seed is right on m samples. labels: theirs, by sample.
+    """
     return contrasts.cell_accuracy(right, others=find_lenders(bench, model, labels))
 
 
 def find_lenders(bench: Bench, model: Model, labels: pd.Series) -> list[np.ndarray]:
-    """Find what lends a recipe its seed spread: whether runs of its architecture are right.
+    """Find the runs that lend a recipe their spread over seeds.
 
-    Arrays (S, m), of the other versions, but for random controls. A run alone borrows nothing: it speaks of itself.
+    Returns arrays (S, m): whether runs of its architecture on other versions are right. Random
+    controls are left out. A run alone borrows nothing: it speaks of itself.
     """
     if model.kind != "runs" or "/" not in model.name:
         return []
@@ -154,7 +164,10 @@ def describe_model(
 
 
 def count_errors(right: np.ndarray, doubts: np.ndarray | None, checked: np.ndarray) -> dict:
-    """Count errors, a mean over seeds: those of doubted labels, and of reviewed ones."""
+    """Count errors, as means over seeds: all, doubted and reviewed.
+
+    doubted: those of doubted labels; None where doubts are not known.
+    """
     wrong = 1 - right
     return dict(
         errors=mean_count(wrong),
@@ -259,7 +272,7 @@ def count_cells(
 def list_notes(
     judged: list[JudgedModel], out: dict, tested: int, doubts: np.ndarray | None
 ) -> list[str]:
-    """Say how the numbers are to be read, and what is left out."""
+    """Say how to read the numbers, and what is left out."""
     notes = [
         "Right is what agrees with the validation label as it stands now; labels err, too.",
         "Intervals take samples as independent: where several are of one patient or scene, they are too narrow.",

@@ -1,4 +1,7 @@
-"""Measure the test accuracy of every recipe: numbers alone, and an access that is recorded."""
+"""Measure the test accuracy of every recipe, and record the access.
+
+Numbers alone are given.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,11 @@ from assay.pipelines.experiments.cells import test_labels
 
 
 def measure_test_accuracy(bench: Bench) -> dict:
-    """Measure every recipe on the locked test labels, corrected by an audit where there is one.
+    """Measure every recipe on the locked test labels.
 
-    Returns dict rows (dicts name, accuracy, balanced, seeds, diverged), n, caveat, accesses, notes. UserError where
-    there are no labelled test samples.
+    Labels are corrected by an audit where there is one. Returns dict rows (dicts name, accuracy,
+    balanced, seeds, diverged), n, caveat, accesses, notes. UserError where there are no labelled
+    test samples.
     """
     test = test_labels(bench, {})
     ids, chosen, left = np.asarray(test.index, "S32"), [], 0

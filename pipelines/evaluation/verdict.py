@@ -41,7 +41,7 @@ def write_verdict(c: Comparison, primary: dict | None, power: dict | None) -> st
 
 
 def write_verdict_lines(c: Comparison, primary: dict | None, power: dict | None) -> list[str]:
-    """Write the verdict as short lines, for a screen: the answer alone is the first."""
+    """Write the verdict as short lines for a screen, answer first."""
     conditions = list_conditions(c, primary, power)
     if primary is None:
         lines = [explain_no_effect(c.plan), *conditions]
@@ -54,7 +54,7 @@ def write_verdict_lines(c: Comparison, primary: dict | None, power: dict | None)
 
 
 def list_conditions(c: Comparison, primary: dict | None, power: dict | None) -> list[str]:
-    """List what the answer rests on, what the test labels are worth first."""
+    """List what the answer rests on, the test labels' worth first."""
     out = [c.caveat] if c.caveat else []
     if primary is not None and primary["verdict"] == UNCLEAR:
         out += explain_unclear(primary, power)

@@ -140,7 +140,7 @@ def run_plan(
         )
         with job_files.claim_job(bench, f"experiment-{uuid.uuid4().hex[:12]}", **about) as job:
             if broken:
-                job.fail(broken[0].problem)  # whoever follows it from elsewhere hears of it
+                job.fail(broken[0].problem)  # shown to whoever follows the job from elsewhere
                 raise broken[0]
             failed = [
                 cell | dict(error=lost[cell["arch"]], lost=True)
@@ -174,7 +174,10 @@ def cannot_build(cell: dict, answer: Failure) -> UserError:
 
 
 def describe_matrix(wanted: list[dict]) -> list[dict]:
-    """Describe the cells of a plan, for whoever follows it; none where they are too many."""
+    """Describe the cells of a plan, for whoever follows it.
+
+    [] where they are too many.
+    """
     if len(wanted) > MOST_FOLLOWED:
         return []
     names = [name for name in job_files.CELL if name != "done"]

@@ -101,7 +101,14 @@ def start_server(program: str, folder: Path, log: Path) -> int:
     ended = process.poll()
     stop_server(process)
     silence = f"nothing within {PATIENCE} seconds"
-    words = last_error(log) or (silence if ended is None else f"its end with status {ended}")
+    said = last_error(log)
+    if "DBPathInUse" in said:
+        raise UserError(
+            f"expected the FiftyOne database of this bench free, found another mongod at work on {folder}",
+            "end the FiftyOne that has it open (of this bench under another path, or of another "
+            "person or machine), then run it again",
+        )
+    words = said or (silence if ended is None else f"its end with status {ended}")
     raise UserError(
         f"expected mongod to start, found: {words}", f"{log} says more; its data are in {folder}"
     )

@@ -49,9 +49,10 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
 
 
 def refine_map(bench: Bench, method: str = "umap") -> None:
-    """Draw the map by UMAP, from where its images are now, or by components.
+    """Draw the map by UMAP or by principal components.
 
-    It is kept unless a scan made another graph meanwhile.
+    UMAP begins from where the images are now. The map is kept unless a scan made another graph
+    meanwhile.
     """
     with job_files.claim_job(bench, JOB, question=WORDS[method]) as job:
         if job is None:

@@ -70,7 +70,7 @@ def ingest(
 
 
 def read_former_names(bench: Bench, source: Source) -> Source:
-    """Read classes that were renamed here by the names that they have now.
+    """Read a source's renamed classes by their present names.
 
     Of labels, of people's votes, and in the class list of the source.
     """
@@ -106,7 +106,10 @@ def read_former_names(bench: Bench, source: Source) -> Source:
 
 
 def add_class_list(bench: Bench, edits: ImportEdits, source: Source, batch: str) -> ImportEdits:
-    """Add the edits that declare the classes of a source, if it has a list or a taxonomy."""
+    """Add the edits that declare the classes of a source.
+
+    There are none where it has neither a list nor a taxonomy.
+    """
     import pandas as pd
 
     if not (source.classes or source.parents):
@@ -182,11 +185,11 @@ def write_import(
             lost = pd.DataFrame(left_out, columns=["key", "reason"])
             con.register("lost", lost.assign(batch=batch, source=name))
             con.execute("insert into left_out by name select * from lost")
-    bench.states.clear()  # they may tell the old places
+    bench.states.clear()  # cached states may have the old places
 
 
 def find_removed_images(incoming: Incoming, path: str) -> dict[str, str]:
-    """Find removed samples' images in the backups of a source that was mended in place."""
+    """Find removed samples' images in the backups of a mended source."""
     old = incoming.old
     removed = old[~old.keep & ~old.index.isin(incoming.frame.index)]
     return find_in_backups(Path(path), removed) if path and not is_address(path) else {}

@@ -182,7 +182,7 @@ def as_labels(column: pd.Series) -> list[str | None]:
 
 
 def read_former_labels(bench: Bench, labels: dict[str, list[str | None]]) -> list[str]:
-    """Read classes that were renamed here by the names that they have now, in place.
+    """Read renamed classes by their present names, in place.
 
     labels: by column. Returns notes.
     """

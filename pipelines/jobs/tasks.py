@@ -44,9 +44,9 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
 
 
 def launch_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
-    """Start a task as `start_task` does, and come back before it has begun.
+    """Start a task as `start_task` does, without waiting until it begins.
 
-    Its job is there as soon as it has.
+    Its job is there as soon as it has begun.
     """
     if any(task["verb"] == verb and task["state"] == "running" for task in list_tasks(bench)):
         raise UserError(

@@ -71,7 +71,10 @@ def list_changes(changed: list[dict]) -> Markup:
 
 
 def mark_confusion(label: str, prediction: str) -> Markup:
-    """Mark a cell with the validation samples like it; those of the test stay locked."""
+    """Mark a cell with the validation samples like it.
+
+    Those of the test stay locked.
+    """
     where = is_label(label, suggestion=prediction, split="val")
     shows = (
         f"validation samples labelled {cut(label, 60)} that the model calls {cut(prediction, 60)}"

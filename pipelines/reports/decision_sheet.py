@@ -64,7 +64,10 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
 
 
 def name_sheet(bench: Bench, cards: list[dict]) -> str:
-    """Name a sheet by what is on it: the same queue, written again, is the same sheet."""
+    """Name a sheet by what is on it.
+
+    The same queue, written again, is the same sheet.
+    """
     shown = [[card["fields"]["sample"], card["fields"].get("upto")] for card in cards]
     text = json.dumps([str(bench.path.absolute()), shown])
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:24]

@@ -128,6 +128,6 @@ def draw_batches(bench: Bench, frame: pd.DataFrame) -> Markup:
 
 
 def fill(table: pd.DataFrame) -> pd.DataFrame:
-    """Write times as people read them, and leave empty what is not there."""
+    """Write times as people read them; leave missing values empty."""
     shown = localize(table, show_time)
     return shown.astype(object).where(shown.notna(), "")

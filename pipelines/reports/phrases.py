@@ -31,12 +31,18 @@ def true_minus(text: str) -> str:
 
 
 def set_minus(text: str) -> str:
-    """Put a true minus before the numbers of a sentence; names keep their hyphens."""
+    """Put a true minus before the numbers of a sentence.
+
+    Names keep their hyphens.
+    """
     return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def split_verdict(verdict: str) -> tuple[str, str, str]:
-    """Split a verdict: (its answer, what joins them, its conditions and what comes next)."""
+    """Split a verdict into its answer and all that follows.
+
+    Returns (its answer, what joins them, its conditions and what comes next).
+    """
     parts = re.split(r"(; |\. (?=Next: ))", verdict, maxsplit=1)
     return (*parts, "", "")[:3]
 

@@ -64,7 +64,7 @@ def smallest_gain(data: dict) -> float | None:
 
 
 def title_parts(data: dict) -> dict:
-    """Part the verdict: the answer, its basis, its conditions and what comes next."""
+    """Split the verdict into its answer, basis, conditions and next step."""
     verdict = set_minus(sentence(data["verdict"], 1200))
     main, joint, rest = split_verdict(verdict)
     answer, _, basis = main.partition(": ")

@@ -95,7 +95,7 @@ def review_queue(
     who: str = "simulated expert",
     why: str = "review in queue order",
 ) -> tuple[pd.DataFrame, dict]:
-    """Review n doubted labels in queue order, and the random sample beside them.
+    """Review n doubted labels in queue order, and random ones beside.
 
     All is one batch. Returns (queue frame, edit summary).
     """

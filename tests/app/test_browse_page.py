@@ -9,20 +9,24 @@ import pytest
 import assay
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, until, workbench
-from tests.helpers import bench_of, digits, silent
+from tests.helpers import bench_of, copied, digits, silent
 
 pytestmark = pytest.mark.browser
 ROOT = ".assay-browse"
 
 
+@pytest.fixture(scope="module")
+def bench(scanned_once, tmp_path_factory):
+    return copied(scanned_once, tmp_path_factory.mktemp("browse"))
+
+
 @pytest.fixture
-def desk(scanned, chrome):
-    """(bench, its workbench, a page on Browse)"""
-    with workbench(scanned.path) as server:
-        page = browse(server, chrome)
-        yield scanned, server, page
-        assert not page.failed and not page.foreign
-        page.context.close()
+def desk(bench, server, chrome):
+    """(the bench of all these stories, its workbench, a page on Browse)"""
+    page = browse(server, chrome)
+    yield bench, server, page
+    assert not page.failed and not page.foreign
+    page.context.close()
 
 
 def browse(server, chrome, address="/browse", **options):
@@ -134,7 +138,7 @@ def test_a_large_act_asks_with_the_number_and_a_new_class_is_offered(desk):
     page.keyboard.press("Control+a")
     n = len(bench.state())
     assert page.locator(".chosen b").inner_text() == f"{n} selected"
-    page.evaluate("document.querySelector('.assay-browse').who = 'ann'")
+    page.evaluate("document.querySelector('.assay-browse').who = 'ben'")
     page.get_by_label("tag the selected samples").fill("seen <b>bold</b>")
     page.keyboard.press("Enter")
     page.get_by_role("button", name=f"yes, all {n}").click()
@@ -288,19 +292,18 @@ def test_another_process_changes_the_bench_and_the_server_goes_and_comes_back(sc
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.daily)])
-def test_everybody_can_read_and_reach_it(scanned_once, chrome, scheme):
-    with workbench(scanned_once.path) as server:
-        for size in (390, 1440):
-            view = dict(viewport=dict(width=size, height=900), color_scheme=scheme)
-            page = browse(server, chrome, "/browse?q=label+in+(%273%27,+%275%27)", **view)
-            page.locator(".grid").focus()
-            page.keyboard.press(" ")
-            assert not find_barriers(page)
-            page.keyboard.press("Enter")
-            page.locator(".inspector h2").wait_for()
-            assert not find_barriers(page)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            page.context.close()
+def test_everybody_can_read_and_reach_it(server, chrome, scheme):
+    for size in (390, 1440):
+        view = dict(viewport=dict(width=size, height=900), color_scheme=scheme)
+        page = browse(server, chrome, "/browse?q=label+in+(%273%27,+%275%27)", **view)
+        page.locator(".grid").focus()
+        page.keyboard.press(" ")
+        assert not find_barriers(page)
+        page.keyboard.press("Enter")
+        page.locator(".inspector h2").wait_for()
+        assert not find_barriers(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.context.close()
 
 
 @pytest.mark.daily
@@ -344,16 +347,38 @@ def test_other_pages_are_a_click_away_and_back_brings_the_view_back(desk):
 
 
 @pytest.mark.daily
-def test_a_number_of_overview_leads_to_the_samples_that_it_counts(scanned_once, chrome):
-    status = scanned_once.status()
-    with workbench(scanned_once.path) as server:
-        page = server.page(chrome, "/?who=ann")
-        page.locator(".assay-strips a", has=page.get_by_text("3", exact=True)).click(timeout=60_000)
-        page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
-        shown(page, status["classes"]["3"])
-        page.go_back()
-        page.locator(".assay-todo li", has_text="label").locator("b a").first.click(timeout=60_000)
-        page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
-        shown(page, status["issues"]["label"])
-        assert "who=ann" in page.url and not page.failed
-        page.context.close()
+def test_a_number_of_overview_leads_to_the_samples_that_it_counts(bench, server, chrome):
+    status = bench.status()
+    page = server.page(chrome, "/?who=ann")
+    page.locator(".assay-strips a", has=page.get_by_text("3", exact=True)).click(timeout=60_000)
+    page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
+    shown(page, status["classes"]["3"])
+    page.go_back()
+    page.locator(".assay-todo li", has_text="label").locator("b a").first.click(timeout=60_000)
+    page.wait_for_selector(f"{ROOT}[data-painted]", timeout=60_000)
+    shown(page, status["issues"]["label"])
+    assert "who=ann" in page.url and not page.failed
+    page.context.close()
+
+
+@pytest.mark.daily
+def test_the_labels_behind_a_mistake_are_pictures_and_a_queue(desk, chrome):
+    bench, server, page = desk
+    val = bench.samples("split = 'val' and suggestion <> label")["sample"][0]
+    rows = bench.queue(40, mistakes=[val])
+    page.context.close()
+    page = browse(server, chrome, f"/browse?who=ann&open={val}")
+    page.get_by_text("Which labels made this mistake?").click()
+    page.get_by_role("link", name=f"Review these {len(rows)}").wait_for()
+    pictures = page.locator(".inspector .why .near button")
+    assert pictures.count() == 8
+    first = rows.iloc[0]
+    assert f"+{first.influence:.2f} {first.given_label}" in pictures.first.inner_text()
+    assert not find_barriers(page)
+    page.get_by_role("link", name=f"Review these {len(rows)}").click()
+    page.locator(".assay-review img").first.wait_for(timeout=60_000)
+    asked = page.evaluate(
+        "document.querySelector('.assay-review .large img, .assay-review img').src"
+    )
+    assert first["sample"] in asked
+    page.context.close()

@@ -5,17 +5,10 @@ from streamlit.testing.v1 import AppTest
 
 import assay
 from assay.app.ui.page import WITHOUT_SAMPLES
-from tests.browser import find_barriers, until, workbench
-from tests.helpers import PAGES, copied
+from tests.browser import find_barriers, workbench
+from tests.helpers import PAGES
 from tests.screenshot_benches import make_empty, make_one, make_thousand
-from tests.screenshots import STATES, STILL, open_view
-
-NAMED = """() => { const e = document.activeElement; if (!e || e === document.body) return null;
-  const s = getComputedStyle(e), box = e.getBoundingClientRect();
-  e.dataset.walked = (Number(e.dataset.walked) || 0) + 1;
-  return { what: `${e.tagName} ${e.getAttribute('aria-label') || e.textContent.slice(0, 40)}`,
-    times: Number(e.dataset.walked), shown: s.outlineStyle !== 'none' || s.boxShadow !== 'none'
-    || !!e.closest(':focus-within:not(body, html)'), size: box.width * box.height }; }"""
+from tests.screenshots import STATES, open_view
 
 
 def opened(bench, page):
@@ -57,9 +50,16 @@ def test_browse_of_an_empty_bench_opens_the_import(tmp_path, chrome):
         page.context.close()
 
 
-@pytest.fixture(scope="module")
-def bench(scanned_once, tmp_path_factory):
-    return copied(scanned_once, tmp_path_factory.mktemp("every"))
+@pytest.mark.browser
+@pytest.mark.daily
+def test_review_of_one_picture_without_a_label_has_the_button_that_scans(tmp_path, chrome):
+    with workbench(make_one(tmp_path).path) as server:
+        page = server.page(chrome, "/review?who=ann")
+        page.get_by_role("button", name="Scan", exact=True).wait_for(timeout=60_000)
+        assert not page.locator(".assay-review").count() and not page.failed
+        page.get_by_role("button", name="Scan", exact=True).click()
+        page.locator(".assay-frame .jobs:visible", has_text="scan").wait_for(timeout=60_000)
+        page.context.close()
 
 
 MAKE = dict(empty=make_empty, one=make_one, thousand=make_thousand)
@@ -81,19 +81,27 @@ def test_nobody_is_barred_from_a_page_in_a_state(scanned, tmp_path, chrome, stat
     assert found == []
 
 
+@pytest.fixture(scope="module")
+def bench(scanned_once):
+    return scanned_once
+
+
+COMING = dict(  # what a page says while nothing has come
+    browse="Fetching the samples",
+    map="drawing",
+    review="Fetching the queue",
+    models="Judging the models",
+    duplicates="Fetching the groups",
+    classes="Fetching the classes",
+)
+
+
 @pytest.mark.browser
 @pytest.mark.daily
-@pytest.mark.parametrize("name", PAGES)
-def test_the_tab_key_leads_through_a_page_and_out_again(bench, server, chrome, name):
-    page = open_view(server, chrome, name, "normal", plain=True)
-    until(page, STILL)
-    at, seen = "", []
-    for _ in range(400):
-        page.keyboard.press("Tab")
-        at = page.evaluate(NAMED)
-        if at is None or at["times"] > 1:
-            break
-        seen.append(at)
-    assert len(seen) > 10 and (at is None or at["what"] == seen[0]["what"]), (at, seen[-3:])
-    assert [s["what"] for s in seen if not s["shown"]] == []
-    page.context.close()
+@pytest.mark.parametrize("name", COMING)
+def test_a_page_says_that_it_waits_and_that_the_server_has_failed(server, chrome, name):
+    for state, words in (("loading", COMING[name]), ("error", "error of its own (500)")):
+        page = open_view(server, chrome, name, state, plain=True)
+        page.locator(f".assay-{name}").get_by_text(words).first.wait_for(timeout=30_000)
+        assert not page.failed
+        page.context.close()

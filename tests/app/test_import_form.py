@@ -1,6 +1,7 @@
 """The import page: what a source would be is seen first, asked where it is not clear, then imported."""
 
 import json
+import zipfile
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -71,3 +72,24 @@ def test_a_person_chooses_a_reading_and_imports(tmp_path):
     state = bench.state()
     assert {k.split("/")[1] for k in state.key} == set(state.label) == {"ape", "bee", "cow"}
     assert json.loads(state.meta.iloc[0])["folder_1"].startswith("2024")
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+def test_a_file_chosen_right_after_the_name_is_kept(tmp_path):
+    bench, root = assay.create(tmp_path / "bench"), batches(tmp_path / "zoo")
+    with zipfile.ZipFile(tmp_path / "zoo.zip", "w") as out:
+        for file in root.rglob("*.png"):
+            out.write(file, file.relative_to(root))
+    with browser() as chrome, workbench(bench.path) as server:
+        page = server.page(chrome, "/")
+        page.get_by_role("tab", name="Upload").click()
+        page.get_by_label("Your name").fill("ann")
+        with page.expect_file_chooser() as chosen:  # the click takes the name along
+            page.locator("[data-testid=stFileUploaderDropzone] button").click()
+        chosen.value.set_files(tmp_path / "zoo.zip")
+        page.wait_for_url("**who=ann**")
+        page.get_by_text("zoo.zip").wait_for(timeout=30_000)
+        page.get_by_role("button", name="Look at it").locator("visible=true").click()
+        page.get_by_text("2 levels deep").wait_for(timeout=60_000)
+        assert page.failed == []

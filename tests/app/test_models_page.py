@@ -205,3 +205,12 @@ def test_many_classes_show_the_most_confused_find_any_and_never_run_a_name(many,
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert not page.failed and not find_barriers(page)
         page.context.close()
+
+
+@pytest.mark.daily
+def test_a_run_that_ends_while_the_page_is_open_is_listed(go, bench):
+    page = go()
+    page.locator(f"{ROOT} .list .title", has_text="v1/mlp").first.wait_for()
+    assert not page.locator(f"{ROOT} .list .title", has_text="v1/late").count()
+    store_answers(bench, "v1", "late", 0, mistakes(bench, 7, 3))
+    page.locator(f"{ROOT} .list .title", has_text="v1/late").wait_for(timeout=20_000)

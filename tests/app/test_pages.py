@@ -63,9 +63,6 @@ def odd(tmp_path_factory):
         "1 class": noise(
             40, ["only", "only", "only", "gone"], split=["train", "val", "test", "train"] * 10
         ),
-        "500 classes": noise(
-            1000, [f"class {i}" for i in range(500)], split=["train", "train", "val", "test"] * 250
-        ),
         "hostile": noise(
             60,
             ["<script>window.ran=1</script>", "=1+1", "a\u202eb", "`x` $y$ :red[z]"],
@@ -90,12 +87,28 @@ def odd(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A bench of 500 classes; fewer images than those of which UMAP draws a map beside us."""
+    names, splits = [f"class {i}" for i in range(500)], ["train", "train", "val", "test"] * 249
+    bench = bench_of(noise(996, names, split=splits), tmp_path_factory.mktemp("many"))
+    scan(bench, ScanOptions(embedder="pixels"), say=quiet)
+    draw_map.draw_map(bench, quiet)
+    return bench
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_opens_on_every_bench(odd, page):
     for name, bench in odd.items():
         at = opened(bench, page, who="ann")
         assert not at.exception, (name, [e.value for e in at.exception])
+
+
+@pytest.mark.daily
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_500_classes(many, page):
+    sound(opened(many, page, who="ann"))
 
 
 @pytest.mark.slow
@@ -117,6 +130,25 @@ def test_overview_says_one_thing_to_do(scanned):
         "Review" in at.get("html")[0].proto.body
         and f"{len(scanned.frame()):,}" in at.get("html")[1].proto.body
     )
+
+
+@pytest.mark.slow
+def test_overview_counts_samples_and_classes_as_browse_and_classes_do(scanned):
+    from assay.app.server.browse_view import Asked, open_view
+    from assay.app.server.class_view import ClassView
+    from assay.app.server.review_session import ReviewSession
+
+    state = scanned.state()
+    train = state.index[state.split == "train"]
+    scanned.edit(pd.DataFrame(dict(sample=train[:3], keep=False)), "ann")
+    scanned.add_class("a class without a sample", who="ann")
+    session = ReviewSession(scanned)
+    samples = len(open_view(session).choose(Asked()).positions)
+    classes = len(ClassView(session).describe()["classes"])
+    body = sound(opened(scanned, "overview")).get("html")[1].proto.body
+    assert f"<b>{samples:,}</b><small>samples: " in body and "; 3 dropped<" in body
+    assert f"<b>{classes:,}</b><small>classes<" in body
+    assert (samples, classes) == (len(state), state.label.nunique() + 1)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import look, look_through, stored, until, workbench
-from tests.helpers import ROOT, bench_of, digits, truth_of
+from tests.helpers import ROOT, bench_of, copied, digits, truth_of
 
 REVIEW = "/review?who=ann"
 
@@ -36,6 +36,14 @@ def big_once(tmp_path_factory):
 def big(big_once, tmp_path):
     shutil.copytree(big_once.path, tmp_path / "bench")
     return assay.open(tmp_path / "bench")
+
+
+@pytest.fixture(scope="module")
+def crowded(big_once, tmp_path_factory):
+    """(a bench on which several stories go on, each with its own people, its workbench)"""
+    bench = copied(big_once, tmp_path_factory.mktemp("crowded"))
+    with workbench(bench.path) as server:
+        yield bench, server
 
 
 @pytest.fixture
@@ -189,47 +197,45 @@ def test_two_browsers_lose_and_double_nothing(big, chrome):
 
 
 @pytest.mark.browser
-def test_nobody_else_gets_in(big):
+def test_nobody_else_gets_in(crowded):
+    big, server = crowded
     some = big.state().index[0]
-    with workbench(big.path) as server:
-        assert server.ask("/")[0] == 200
-        for headers, word in (
-            (dict(Cookie=None), "token"),
-            (dict(Cookie=f"assay-{server.port}=wrong"), "token"),
-            (dict(Host="evil.example"), "not called"),
-            (dict(Host=f"evil.example:{server.port}"), "not called"),
-        ):
-            for path in ("/", f"/assay/image/{some}", "/_stcore/health", "/static/index.html"):
-                status, text = server.ask(path, **headers)
-                assert status == 403 and word in text, (headers, path)
-        sent = json.dumps(
-            dict(
-                who="eve",
-                sent=[
-                    dict(batch="edit-0123456789ab", decision=dict(sample=some, verdict="unsure"))
-                ],
-            )
-        ).encode()
-        assert server.ask("/assay/decisions", sent, Origin="http://evil.example")[0] == 403
-        assert server.ask("/assay/decisions", sent, Origin=None)[0] == 403
-        assert server.ask("/assay/decisions", sent, Content_Type="text/plain")[0] == 403
-        assert (
-            server.ask("/assay/decisions", b"[1]")[0] == 400
-            and server.ask("/assay/decisions", b"{" * 70_000)[0] == 400
+    assert server.ask("/")[0] == 200
+    for headers, word in (
+        (dict(Cookie=None), "token"),
+        (dict(Cookie=f"assay-{server.port}=wrong"), "token"),
+        (dict(Host="evil.example"), "not called"),
+        (dict(Host=f"evil.example:{server.port}"), "not called"),
+    ):
+        for path in ("/", f"/assay/image/{some}", "/_stcore/health", "/static/index.html"):
+            status, text = server.ask(path, **headers)
+            assert status == 403 and word in text, (headers, path)
+    sent = json.dumps(
+        dict(
+            who="eve",
+            sent=[dict(batch="edit-0123456789ab", decision=dict(sample=some, verdict="unsure"))],
         )
-        assert decided(big, "eve") == []
-        status, text = server.ask("/assay/decisions", sent)
-        assert status == 200 and json.loads(text)["refused"] == {} and len(decided(big, "eve")) == 1
-        server.ask("/assay/decisions", sent)
-        assert len(decided(big, "eve")) == 1, "sent twice, stored once"
-        for path in (
-            "/assay/image/..%2f..%2fassay.duckdb",
-            "/assay/image/%2fetc%2fpasswd",
-            "/assay/image/nothing",
-        ):
-            status, text = server.ask(path)
-            assert status in (400, 404) or '<div id="root"' in text, "at most Streamlit's own page"
-        assert_no_websocket(server)
+    ).encode()
+    assert server.ask("/assay/decisions", sent, Origin="http://evil.example")[0] == 403
+    assert server.ask("/assay/decisions", sent, Origin=None)[0] == 403
+    assert server.ask("/assay/decisions", sent, Content_Type="text/plain")[0] == 403
+    assert (
+        server.ask("/assay/decisions", b"[1]")[0] == 400
+        and server.ask("/assay/decisions", b"{" * 70_000)[0] == 400
+    )
+    assert decided(big, "eve") == []
+    status, text = server.ask("/assay/decisions", sent)
+    assert status == 200 and json.loads(text)["refused"] == {} and len(decided(big, "eve")) == 1
+    server.ask("/assay/decisions", sent)
+    assert len(decided(big, "eve")) == 1, "sent twice, stored once"
+    for path in (
+        "/assay/image/..%2f..%2fassay.duckdb",
+        "/assay/image/%2fetc%2fpasswd",
+        "/assay/image/nothing",
+    ):
+        status, text = server.ask(path)
+        assert status in (400, 404) or '<div id="root"' in text, "at most Streamlit's own page"
+    assert_no_websocket(server)
 
 
 def assert_no_websocket(server):
@@ -250,28 +256,28 @@ def assert_no_websocket(server):
 
 
 @pytest.mark.browser
-def test_everybody_may_look_and_the_name_is_asked_with_the_first_decision(big, chrome):
-    with workbench(big.path) as server:
-        page = server.page(chrome, "/review")
-        look(page)
-        first = shown(page)
-        page.keyboard.press("Enter")
-        name = page.locator(".assay-review form input")
-        name.wait_for()
-        assert shown(page) == first and decided(big) == [], "it still waits to be decided"
-        name.fill("ann")
-        name.press("Enter")
-        until(page, f"document.querySelector('[data-is=name]').innerText !== '{first[0]}'")
-        stored(page)
-        assert decided(big) == [(first[0], "label", first[1], "set")] and "who=ann" in page.url
-        mine = page.get_by_placeholder("your name").first
-        mine.fill("bob")
-        mine.press("Enter")
-        until(page, "document.querySelector('.assay-review').who === 'bob'")
-        (_, second, *_) = press(page, [" "], pause=500)[0]
-        stored(page)
-        assert [key for key, *_ in decided(big, "bob")] == [second] and len(decided(big)) == 1
-        assert page.failed == []
+def test_everybody_may_look_and_the_name_is_asked_with_the_first_decision(crowded, chrome):
+    big, server = crowded
+    page = server.page(chrome, "/review")
+    look(page)
+    first = shown(page)
+    page.keyboard.press("Enter")
+    name = page.locator(".assay-review form input")
+    name.wait_for()
+    assert shown(page) == first and decided(big) == [], "it still waits to be decided"
+    name.fill("ann")
+    name.press("Enter")
+    until(page, f"document.querySelector('[data-is=name]').innerText !== '{first[0]}'")
+    stored(page)
+    assert decided(big) == [(first[0], "label", first[1], "set")] and "who=ann" in page.url
+    mine = page.get_by_placeholder("your name").first
+    mine.fill("bob")
+    mine.press("Enter")
+    until(page, "document.querySelector('.assay-review').who === 'bob'")
+    (_, second, *_) = press(page, [" "], pause=500)[0]
+    stored(page)
+    assert [key for key, *_ in decided(big, "bob")] == [second] and len(decided(big)) == 1
+    assert page.failed == []
 
 
 @pytest.mark.daily
@@ -311,29 +317,27 @@ def test_the_grid_shows_what_a_second_opinion_doubts(big, chrome):
 
 
 @pytest.mark.browser
-def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(big, chrome):
-    with workbench(big.path) as server:
-        page = server.page(chrome)
-        page.wait_for_selector(".assay-cards")
-        assert "token" not in page.url and f"assay-{server.port}" not in page.evaluate(
-            "document.cookie"
-        )
-        cookie = next(c for c in page.context.cookies() if c["name"] == f"assay-{server.port}")
-        assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
-        assert "1,797" in page.locator(".assay-cards").inner_text() and page.foreign == []
-        page.goto(server.url + "/?who=ann")
-        page.get_by_role("link", name="Review →").click()  # the next step, which knows who comes
-        look(page)
+def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(crowded, chrome):
+    _, server = crowded
+    page = server.page(chrome)
+    page.wait_for_selector(".assay-cards")
+    assert "token" not in page.url and f"assay-{server.port}" not in page.evaluate(
+        "document.cookie"
+    )
+    cookie = next(c for c in page.context.cookies() if c["name"] == f"assay-{server.port}")
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+    assert "1,797" in page.locator(".assay-cards").inner_text() and page.foreign == []
+    page.goto(server.url + "/?who=ann")
+    page.get_by_role("link", name="Review →").click()  # the next step, which knows who comes
+    look(page)
 
 
 @pytest.mark.daily
-def test_the_first_page_has_its_name_in_the_address_too(big, chrome):
-    with workbench(big.path) as server:
-        page = server.page(chrome, "/overview?who=ann")
-        page.locator(".assay-cards").wait_for()
-        assert (
-            page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
-        )
+def test_the_first_page_has_its_name_in_the_address_too(crowded, chrome):
+    _, server = crowded
+    page = server.page(chrome, "/overview?who=ann")
+    page.locator(".assay-cards").wait_for()
+    assert page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
 
 
 @pytest.mark.daily

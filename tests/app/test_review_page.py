@@ -127,6 +127,7 @@ def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, reques
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_a_picture_is_zoomed_lit_compared_and_the_next_one_is_whole(bench, server, page):
     box = page.locator(".assay-review .picture")
     frame = box.bounding_box()
@@ -202,6 +203,30 @@ def test_keys_are_ones_own_and_conflicts_are_refused_with_a_word(bench, server, 
 
 
 @pytest.mark.browser
+@pytest.mark.daily
+def test_shift_selects_a_range_of_a_grid_by_mouse_and_by_keys(server, chrome):
+    page = server.page(chrome, "/review?who=ranger")
+    page.get_by_text("grid review").click()
+    look_through(page)
+    pictures = page.locator(".assay-grid .many button")
+    pressed = page.locator(".assay-grid .many button[aria-pressed=true]")
+    pictures.nth(1).click()
+    pictures.nth(5).click(modifiers=["Shift"])
+    assert pressed.count() == 5
+    pictures.nth(3).click()  # one of them is let go, and with Shift those before it
+    pictures.nth(1).click(modifiers=["Shift"])
+    assert pressed.count() == 2
+    pictures.nth(0).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+Space")
+    assert pressed.count() == 5 and page.failed == []
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.daily
 def test_an_act_on_a_grid_is_undone_and_done_again(bench, server, chrome):
     page = server.page(chrome, "/review?who=gridder")
     page.get_by_text("grid review").click()

@@ -57,10 +57,10 @@ def browse(server, chrome, address="/browse?who=ann", **options):
 
 def first_truths(page, bench, n=12):
     """What the first pictures of the grid really are."""
-    names = page.locator(".tile").evaluate_all("all => all.map(t => t.querySelector('img').src)")
+    names = page.locator(".tile").evaluate_all("all => all.map(t => t.dataset.sample)")
     state = bench.state()
     truth = digits().set_index("id").truth
-    return [truth[state.key[src.split("/image/")[1].split("?")[0]]] for src in names[:n]]
+    return [truth[state.key[name]] for name in names[:n]]
 
 
 @pytest.mark.daily
@@ -262,3 +262,13 @@ def test_pictures_of_history_and_of_the_audit_open_in_the_same_viewer(scanned, c
         assert box.get_attribute("data-zoom") == "1.25"
         assert not page.get_by_text("compare").count(), "it is blind"
         page.context.close()
+
+
+@pytest.mark.daily
+def test_a_search_that_takes_long_says_what_takes_long(page, tmp_path):
+    file = tmp_path / "<b>five.png"
+    file.write_bytes(digits(1).image[0])
+    page.route("**/assay/picture", lambda route: None)  # as while a model is loaded
+    page.get_by_label("a picture to look for").set_input_files(file)
+    page.locator(".says", has_text="Looking for samples like <b>five.png").wait_for()
+    page.locator(".says", has_text="the model of the scan is loaded").wait_for()

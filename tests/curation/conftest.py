@@ -10,12 +10,17 @@ from assay.pipelines.experiments import run
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.gapped import PLAN
-from tests.helpers import bench_of, digits, silent, table
+from tests.helpers import bench_of, copied, digits, silent, table
+
+
+@pytest.fixture(scope="session")
+def small_once(tmp_path_factory):
+    return bench_of(digits(60), tmp_path_factory.mktemp("small"), audited_test=True)
 
 
 @pytest.fixture
-def small(tmp_path):
-    return bench_of(digits(60), tmp_path, audited_test=True)
+def small(small_once, tmp_path):
+    return copied(small_once, tmp_path)
 
 
 @pytest.fixture(scope="session")

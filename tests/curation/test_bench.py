@@ -356,10 +356,10 @@ EVIL = [
 @pytest.mark.parametrize("query", EVIL)
 def test_a_query_reads_the_bench_and_nothing_else(bench, query, tmp_path):
     digits = pd.DataFrame(dict(a=[1]))  # noqa: F841 - a variable of the caller's is no table
-    count = len(bench.sql("select * from edits"))
+    edits = bench.rows("select * from edits")
     with pytest.raises(UserError):
         bench.sql(query.format(out=tmp_path / "out"))
-    assert len(bench.sql("select * from edits")) == count and not (tmp_path / "out").exists()
+    assert bench.rows("select * from edits") == edits and not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

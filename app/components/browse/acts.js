@@ -27,6 +27,8 @@ export class Acts {
     this.buttons = [button("confirm", { verdict: "confirm" }, "the given label is right"), button("suggestion is right", { suggested: true }, "label each as the model suggests"), button("not sure", { verdict: "unsure" }), button("drop", { keep: false }, "leave out of every version from here on")];
     this.tools.append(this.label, this.names, ...this.buttons, this.split, this.tag, this.more);
     this.root = make("div", { class: "acts", role: "region", "aria-label": "what to do with the selection" }, make("div", { class: "row" }, this.count, this.tools), this.says);
+    this.root.dataset.n = 0;
+    for (const one of this.tools.children) one.disabled = true; // until there are samples
     this.label.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") { e.preventDefault(); this.labelled(e.shiftKey); } if (e.key === "Escape") this.leave(); };
     this.tag.onkeydown = (e) => { e.stopPropagation(); const name = this.tag.value.trim(); if (e.key === "Enter") e.preventDefault(); if (e.key === "Enter" && name) this.act(name.startsWith("-") ? `take off the tag ${name.slice(1)}` : `tag ${name}`, { tag: name }, () => { this.tag.value = ""; }); if (e.key === "Escape") this.leave(); };
     this.split.onchange = () => { const to = this.split.value; this.split.value = ""; if (to) this.act(`move to ${to}`, { split: to }); };
@@ -37,6 +39,7 @@ export class Acts {
     const all = make("button", { class: "plain", text: `all ${count(total)} of the filter`, disabled: !total, title: "select all (Ctrl+A)", onclick: () => this.selection.all(this.order()) });
     const none = make("button", { class: "plain", text: "select none", title: "Escape does so, too", onclick: () => this.selection.clear() });
     this.count.replaceChildren(make("b", { text: n ? `${count(n)} selected` : "Nothing selected" }), ...(n && here < n ? [make("span", { class: "quiet", text: `${count(n - here)} not in this filter` })] : []), ...(here < total ? [all] : []), ...(n ? [none] : []));
+    this.root.dataset.n = n;
     for (const one of [...this.buttons, this.label, this.tag, this.split]) one.disabled = !n || !!this.sending;
     this.more.disabled = (!n && !total) || !!this.sending;
     for (const [i, [what, words]] of MORE.entries()) {

@@ -68,7 +68,7 @@ export class FilterBar {
     this.way.setAttribute("aria-label", way === "desc" ? "largest first" : "smallest first");
     this.group.value = view.group;
     if (document.activeElement !== this.search) this.search.value = view.search;
-    this.count.replaceChildren(make("b", { text: count(total) }), total === all ? " samples" : ` of ${count(all)}`);
+    this.count.replaceChildren(make("b", { text: count(total) }), total !== all ? ` of ${count(all)}` : total === 1 ? " sample" : " samples");
     const chips = view.chips.map((chip, at) => {
       const [what, sign, values] = words(chip);
       const text = make("button", { class: "words", title: `${chip}\n(click to edit)`, onclick: () => this.edit(chip) }, ...(values === undefined ? [clip(what, 70)] : [make("span", { class: "quiet", text: what }), sign ? make("em", { text: " not " }) : " ", clip(values, 60)]));

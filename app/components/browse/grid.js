@@ -40,10 +40,10 @@ export class Grid {
     this.groups = groups;
     const at = row === undefined ? 0 : order.indexOf(row);
     this.focus = this.anchor = keep ? (at >= 0 ? at : Math.min(this.focus, Math.max(0, this.total - 1))) : 0;
-    this.painter.elements.clear();
+    this.painter.elements.forget();
     this.relayout(keep ? top : 0);
   }
-  recolour() { this.painter.elements.clear(); this.draw(); }
+  recolour() { this.painter.elements.forget(); this.draw(); }
   extend(order) { this.order = order; this.draw(); } // the rest of a long order has come
   resize(side) {
     const middle = place(this.layout, this.focus), seen = middle.y - this.top;
@@ -80,18 +80,24 @@ export class Grid {
     const { layout, top, total } = this, height = this.root.clientHeight;
     const cells = total ? [...visible(layout, top, top + height)] : [], small = this.side <= SMALL;
     const shown = { layout, top, order: this.order, selection: this.selection, focus: this.focus, focused: document.activeElement === this.root };
-    this.canvas.hidden = !small;
-    if (small !== this.small) { this.small = small; this.painter.elements.clear(); }
-    (small ? this.painter.canvas : this.painter.elements).paint(cells, shown);
-    paintHeadings(this.heads, cells, layout, top);
+    const own = !this.tiles.fit(layout.side * Math.min(2, devicePixelRatio || 1)) && !small;
+    this.canvas.hidden = own;
+    if (!own) this.painter.canvas.paint(cells, shown, !small);
+    if (small && !this.small) this.painter.elements.clear();
+    if (!small) this.painter.elements.paint(cells, shown, own);
+    this.small = small;
+    if (layout.headed || this.heads.firstChild) paintHeadings(this.heads, cells, layout, top);
     for (const cell of cells) if (cell.i !== undefined && cell.i % 32 === 0) this.tiles.touch(cell.i);
     this.say();
-    this.painted?.(cells, small);
+    this.painted?.(cells, own);
   }
   say() { // the tile that the keyboard stands on, in words
     const tile = this.total ? this.tiles.get(this.focus) : null, words = tile ? nameOf(tile) : "";
+    const on = this.total > 0 && this.selection.has(this.order[this.focus]), now = `${on} ${this.focus} ${this.total} ${words}`;
+    if (now === this.told) return; // to say the same again costs a layout
+    this.told = now;
     this.active.textContent = words || "no sample";
-    this.active.setAttribute("aria-selected", String(this.total > 0 && this.selection.has(this.order[this.focus])));
+    this.active.setAttribute("aria-selected", String(on));
     this.active.setAttribute("aria-posinset", this.total ? this.focus + 1 : 1);
     this.active.setAttribute("aria-setsize", this.total || 1);
   }

@@ -88,6 +88,7 @@ export class Inspector {
       if (said.votes.hidden) parts.push(make("p", { class: "quiet", text: `${said.votes.hidden} others have decided; what they said is shown once you have, since the majority counts here.` }));
       else if (said.votes.votes.length) parts.push(this.part("Others said", this.pairs(said.votes.votes.map((v) => [v.who, v.said]))));
       parts.push(this.why(said));
+      if (said.split === "val" && said.label && row.suggestion && row.suggestion !== said.label) parts.push(this.mistake(said));
       if (said.issues.length) parts.push(this.part("Issues", make("ul", {}, ...said.issues.map((i) => make("li", {}, make("b", { text: i.kind.replaceAll("_", " ") }), make("span", { text: i.why ? ` ${clip(i.why, 400)}` : "" }), i.score === null ? null : make("span", { class: "quiet", text: ` ${i.score.toFixed(3)}` }))))));
       if (said.near.length) parts.push(this.part("Neighbours", this.near(said.near)));
     }
@@ -96,21 +97,31 @@ export class Inspector {
     this.body.replaceChildren(...parts);
   }
   near(some) {
-    return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
-      make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.locked ? "locked" : one.label ?? "no label" }))));
+    return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}${one.doubted ? ", doubted" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
+      make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.says ?? (one.locked ? "locked" : one.label ?? "no label") }))));
   }
-  why({ sample, label }) { // how its number came about, when it is asked for
-    const box = make("div", { class: "why" });
-    const part = make("details", {}, make("summary", { text: "How is this known?" }), box);
+  later(title, address, fill) { // what is asked for when it is opened
+    const box = make("div", { class: "why" }), part = make("details", {}, make("summary", { text: title }), box);
     part.ontoggle = async () => {
       if (!part.open || box.childElementCount) return;
-      try {
-        const said = await ask(`/assay/why/${encodeURIComponent(sample)}`);
-        const bars = make("div", { class: "probs" }, ...said.probs.flatMap(([name, p]) => [make("span", { text: clip(name, 24), title: name }), make("i", { style: { "--w": `${Math.max(0.5, 100 * p)}%` }, class: name === label ? "given" : "" }), make("span", { text: `${(100 * p).toFixed(0)} %` })]));
-        const [first, ...rest] = said.sentences.map((s) => make("p", { text: s }));
-        box.replaceChildren(first, bars, ...rest, make("code", { text: said.formula }));
-      } catch (e) { box.replaceChildren(make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` })); }
+      box.replaceChildren(make("p", { class: "quiet", text: "…" }));
+      try { box.replaceChildren(...fill(await ask(address))); } catch (e) { box.replaceChildren(make("p", { class: "quiet", text: `${e.message}. ${e.hint ?? ""}` })); }
     };
     return part;
+  }
+  why({ sample, label }) { // how its number came about
+    return this.later("How is this known?", `/assay/why/${encodeURIComponent(sample)}`, (said) => {
+      const bars = make("div", { class: "probs" }, ...said.probs.flatMap(([name, p]) => [make("span", { text: clip(name, 24), title: name }), make("i", { style: { "--w": `${Math.max(0.5, 100 * p)}%` }, class: name === label ? "given" : "" }), make("span", { text: `${(100 * p).toFixed(0)} %` })]));
+      const [first, ...rest] = said.sentences.map((s) => make("p", { text: s }));
+      return [first, bars, ...rest, make("code", { text: said.formula })];
+    });
+  }
+  mistake({ sample }) { // which train labels made the model say otherwise
+    return this.later("Which labels made this mistake?", `/assay/mistake/${encodeURIComponent(sample)}`, (said) => {
+      if (!said.rows.length) return [make("p", { text: "Of the train labels that speak for it none is left to review." })];
+      const to = `/review?${new URLSearchParams({ queue: said.queue, ...(this.actions.who() ? { who: this.actions.who() } : {}) })}`;
+      const some = said.rows.map((one) => ({ ...one, says: `+${one.influence.toFixed(2)} ${one.label}${one.doubted ? ", doubted" : ""}` }));
+      return [make("p", { text: "Train labels that pull the model most towards it: without the first, the label here would gain so much in log-odds." }), this.near(some), make("p", {}, make("a", { href: to, target: "_self", text: said.total === 1 ? "Review it" : `Review these ${said.total}` }))];
+    });
   }
 }

@@ -15,9 +15,10 @@ import { OutsidePictures } from "./outside.js";
 import { COLOURS } from "./paint.js";
 import { Selection } from "./selection.js";
 import { SharedSelection } from "./shared_selection.js";
-import { ask, askBytes, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
+import { ask, askBytes, describeAway, patiently, query, readAddress, Refused, unpack, writeAddress } from "./server.js";
 
 const ZOOM = 1.5; // what one key makes the pictures larger
+const LATE = 500; // ms after which facets are counted though not all pictures are there
 const MOST_LIKE = 20; // selected samples whose likes are looked for at once
 
 export function start(component, selector, Middle) { // as Streamlit starts it: the page lives on while its data changes
@@ -32,7 +33,7 @@ export function start(component, selector, Middle) { // as Streamlit starts it: 
 // Middle fills the window: it shows the set (show, extend), what is selected (draw), other colours or sizes (recolour, resize, relayout),
 // takes the keyboard (focus), opens the one beside (step), and says where else the set can be seen (elsewhere)
 export function browse(root, component, Middle) {
-  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false;
+  let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, classes = [], colours = new Map(), columns = [], known = 0, since = 0, acting = null, looking = false, uncounted = false;
   const home = location.pathname;
   const colourOf = (name) => colours.get(name) ?? "#8a919b";
   const drawSelection = () => { acts.draw(); middle.draw(); }, selection = new Selection(() => { drawSelection(); shared.publish(); });
@@ -43,7 +44,7 @@ export function browse(root, component, Middle) {
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
-  const empty = make("div", { class: "empty", hidden: true }), names = make("div", { class: "names", hidden: true });
+  const empty = make("div", { class: "empty coming" }, make("p", { role: "status", text: "Fetching the samples …" })), names = make("div", { class: "names", hidden: true });
   const frame = make("div", { class: "middle" }, middle.root, empty);
   const outside = new OutsidePictures({ root, middle: frame, found: (name) => alike([name]), say: (words) => acts.say(words) });
   root.replaceChildren(filter.root, facets.root, frame, inspector.root, make("div", { class: "foot" }, offline, names, acts.root), outside.input);
@@ -54,6 +55,13 @@ export function browse(root, component, Middle) {
     root.dataset.painted = Math.round(performance.now());
     performance.measure(acting ? "assay:act" : "assay:painted", { start: acting ?? since, end: performance.now() });
     acting = null;
+    countFacets();
+  }
+  function countFacets() { // after the pictures: both at once would keep each other waiting
+    if (!uncounted || stopped) return;
+    uncounted = false;
+    const start = since;
+    facets.refresh().then(() => performance.measure("assay:counted", { start, end: performance.now() }));
   }
 
   // ---- the set
@@ -85,7 +93,8 @@ export function browse(root, component, Middle) {
       delete root.dataset.painted;
       middle.show(now, { keep });
       draw();
-      facets.refresh();
+      uncounted = true;
+      setTimeout(countFacets, now.total ? LATE : 0);
       if (header.notes?.length) filter.note(header.notes);
     } catch (e) {
       if (mine !== asked || stopped) return;
@@ -113,6 +122,7 @@ export function browse(root, component, Middle) {
     acts.draw();
     const none = !now.total;
     empty.hidden = !none;
+    empty.classList.remove("coming");
     if (none) empty.replaceChildren(make("p", { text: now.all ? "No sample fits this filter." : "This bench has no samples yet." }), now.all ? make("button", { text: `show all ${count(now.all)}`, onclick: () => apply({ chips: [], search: "", like: [], words: "" }) }) : make("p", { class: "quiet", text: "Overview imports some." }));
     root.dataset.total = now.total;
     root.dataset.seq = now.seq;
@@ -142,9 +152,9 @@ export function browse(root, component, Middle) {
     if (!classes.every((c) => colours.has(c)) || said.samples) describe();
     if (inspector.id) inspector.show(inspector.id, true);
   }
-  function away(yes) {
+  function away(yes, e) {
     offline.hidden = !yes;
-    offline.textContent = yes ? "The server cannot be reached; trying again. What you selected and filtered stays." : "";
+    offline.textContent = yes ? `${describeAway(e)} What you selected and filtered stays.` : "";
   }
   async function noticed(state, gone) { // somebody else changed the bench, or the server is away
     if (stopped || looking || document.hidden || acts.sending || !now) return;

@@ -1,4 +1,4 @@
-// Paint tiles: on a canvas while they are small, as elements with pictures of their own when they are larger.
+// Paint tiles: on a canvas of sprites; larger ones have their words in elements above it, and the largest pictures of their own.
 
 import { make } from "./dom.js";
 import { HEADING } from "./layout.js";
@@ -46,8 +46,8 @@ export class Canvas {
     this.pen.fillStyle = colour;
     this.pen.fillText(shown, x, y);
   }
-  paint(cells, { layout, order, selection, focus, focused, top }) {
-    const pen = this.pen, side = layout.side;
+  paint(cells, { layout, order, selection, focus, focused, top }, bare) { // bare: pictures alone
+    const pen = this.pen, side = layout.side, from = Math.round(top);
     pen.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
     pen.fillStyle = GROUND;
     pen.fillRect(0, 0, this.width, this.height);
@@ -55,13 +55,15 @@ export class Canvas {
     pen.textBaseline = "alphabetic";
     for (const cell of cells) {
       if (cell.i === undefined) continue; // headings are elements: they are read aloud
-      const { i, x } = cell, y = Math.round(cell.y - top), tile = this.tiles.get(i), sprite = this.tiles.sprite(i);
-      if (sprite) pen.drawImage(sprite[0], sprite[1], sprite[2], 64, 64, x, y, side, side);
+      const { i, x } = cell, y = cell.y - from, sprite = this.tiles.sprite(i);
+      if (sprite) pen.drawImage(sprite[0], sprite[1], sprite[2], sprite[3], sprite[3], x, y, side, side);
       else {
         pen.fillStyle = CELL;
         pen.fillRect(x, y, side, side);
-        if (sprite === false) { pen.strokeStyle = QUIET; pen.beginPath(); pen.moveTo(x + side * 0.35, y + side * 0.35); pen.lineTo(x + side * 0.65, y + side * 0.65); pen.moveTo(x + side * 0.65, y + side * 0.35); pen.lineTo(x + side * 0.35, y + side * 0.65); pen.stroke(); }
+        if (sprite === false && !bare) { pen.strokeStyle = QUIET; pen.beginPath(); pen.moveTo(x + side * 0.35, y + side * 0.35); pen.lineTo(x + side * 0.65, y + side * 0.65); pen.moveTo(x + side * 0.65, y + side * 0.35); pen.lineTo(x + side * 0.35, y + side * 0.65); pen.stroke(); }
       }
+      if (bare) continue;
+      const tile = this.tiles.get(i);
       if (tile) this.caption(tile, x, y, side, layout.caption);
       if (selection.has(order[i])) {
         pen.fillStyle = "rgb(91 155 234 / .28)";
@@ -94,46 +96,82 @@ export class Canvas {
   }
 }
 
-export class Elements { // large tiles: each has a picture of its own
-  constructor(layer, tiles, colourOf) { this.layer = layer; this.tiles = tiles; this.colourOf = colourOf; this.shown = new Map(); }
+const FAR = 4000; // pixels of scrolling after which the elements are laid anew
+
+export class Elements { // what stands under larger tiles; own: each has a picture of its own, too
+  constructor(layer, tiles, colourOf) { Object.assign(this, { layer, tiles, colourOf, shown: new Map(), base: 0, own: false }); }
   clear() { this.layer.replaceChildren(); this.shown.clear(); }
-  paint(cells, { layout, order, selection, focus, focused, top }) {
+  forget() { if (this.own) this.clear(); else for (const one of this.shown.values()) one.tile = null; } // another order, or other labels
+  paint(cells, { layout, order, selection, focus, focused, top }, own) {
+    const from = Math.round(top);
+    if (own !== this.own || Math.abs(from - this.base) > FAR) { this.clear(); this.base = from; this.own = own; }
+    this.layer.style.transform = `translateY(${this.base - from}px)`; // all move at once: none is laid out for it
     const gone = new Set(this.shown.keys());
+    for (const { i } of cells) gone.delete(i);
+    const spare = [...gone];
     for (const cell of cells) {
       if (cell.i === undefined) continue;
-      const { i, x, y } = cell;
-      gone.delete(i);
-      let one = this.shown.get(i);
-      if (!one) { one = this.build(i); this.shown.set(i, one); this.layer.append(one.root); }
-      one.root.style.transform = `translate(${x}px, ${Math.round(y - top)}px)`;
+      const { i, x, y } = cell, old = own || this.shown.has(i) ? undefined : spare.pop();
+      if (old !== undefined) this.reuse(old, i);
+      const one = this.shown.get(i) ?? this.build(i);
+      if (one.x !== x || one.y !== y) { one.root.style.transform = `translate(${x}px, ${y - this.base}px)`; one.x = x; one.y = y; }
       if (one.side !== layout.side) { one.side = layout.side; one.root.style.width = `${layout.side}px`; one.box.style.height = `${layout.side}px`; }
       const tile = this.tiles.get(i);
       if (tile && one.tile !== tile) this.fill(one, tile);
-      const on = selection.has(order[i]);
-      one.root.classList.toggle("on", on);
-      one.root.classList.toggle("here", i === focus && focused);
+      set(one, "bare", !tile);
+      set(one, "on", selection.has(order[i]));
+      set(one, "here", i === focus && focused);
+      if (!own) set(one, "broken", this.tiles.sprite(i) === false);
     }
-    for (const i of gone) { this.shown.get(i).root.remove(); this.shown.delete(i); }
+    for (const i of spare) { this.shown.get(i).root.remove(); this.shown.delete(i); }
   }
-  build() {
-    const img = make("img", { alt: "", decoding: "async", draggable: "false" }), box = make("div", { class: "picture" }, img), line = make("div", { class: "caption" });
-    return { root: make("div", { class: "tile" }, box, line), box, img, line, tile: null };
+  build(i) {
+    const img = this.own ? make("img", { alt: "", decoding: "async", draggable: "false" }) : null, box = make("div", { class: "picture" }, img);
+    const name = make("span", { text: " " }), marks = make("span", { class: "marks", text: " " }), given = make("div", { class: "given" }, name, marks), second = make("div", { text: " " }), line = make("div", { class: "caption" }, given, second);
+    const one = { root: make("div", { class: this.own ? "tile own" : "tile" }, box, line), box, img, line, given, name, marks, second, colour: null, tile: null };
+    this.shown.set(i, one);
+    this.layer.append(one.root);
+    return one;
+  }
+  reuse(old, i) { // what left the window comes in again as another
+    const one = this.shown.get(old);
+    this.shown.delete(old);
+    this.shown.set(i, one);
+    one.tile = null;
+    set(one, "out", false);
   }
   fill(one, tile) {
-    const side = one.side * (devicePixelRatio || 1), [label, hint, marks] = captionOf(tile);
-    const url = `/assay/image/${encodeURIComponent(tile.id)}?side=${side <= 128 ? 128 : side <= 256 ? 256 : 512}`;
-    if (one.url !== url) {
-      one.url = url;
-      one.img.onerror = () => one.root.classList.add("broken");
-      one.root.classList.remove("broken");
-      one.img.src = url;
-    }
+    const [label, hint, marks] = captionOf(tile), side = one.side * (devicePixelRatio || 1);
+    if (this.own) this.picture(one, `/assay/image/${encodeURIComponent(tile.id)}?side=${side <= 128 ? 128 : side <= 256 ? 256 : 512}`);
     one.tile = tile;
-    one.root.classList.toggle("out", tile.keep === false);
-    one.line.replaceChildren(
-      make("div", { class: "given" }, label ? make("i", { style: { "--c": this.colourOf(tile.label) } }) : null, make("span", { text: label || tile.split, class: label ? "" : "quiet" }), make("span", { class: "marks", text: marks.filter((m) => label || m !== tile.split).join(" ") })),
-      hint ? make("div", { class: "hint", text: `→ ${hint}` }) : make("div", { class: "quiet", text: tile.key }));
+    one.root.dataset.sample = tile.id;
+    set(one, "out", tile.keep === false);
+    this.mark(one, label ? this.colourOf(tile.label) : null);
+    one.name.className = label ? "" : "quiet";
+    one.second.className = hint ? "hint" : "quiet";
+    // words are changed, and no element comes or goes: that would cost a layout of all
+    one.name.firstChild.data = label || tile.split;
+    one.marks.firstChild.data = marks.filter((m) => label || m !== tile.split).join(" ");
+    one.second.firstChild.data = hint ? `→ ${hint}` : tile.key;
   }
+  mark(one, colour) { // the class's colour before its name; none where there is no label to be seen
+    if (!colour) { one.colour?.remove(); one.colour = null; return; }
+    if (!one.colour) { one.colour = make("i"); one.given.prepend(one.colour); }
+    one.colour.style.setProperty("--c", colour);
+  }
+  picture(one, url) {
+    if (one.url === url) return;
+    one.url = url;
+    one.img.onerror = () => set(one, "broken", true);
+    set(one, "broken", false);
+    one.img.src = url;
+  }
+}
+
+function set(one, name, on) { // a class is set when it changes: to ask the document costs more
+  if (one[name] === on) return;
+  one[name] = on;
+  one.root.classList.toggle(name, on);
 }
 
 export function paintHeadings(layer, cells, layout, top) { // the names of groups; the one that is scrolled through stays in sight

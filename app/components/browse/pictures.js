@@ -13,7 +13,7 @@ export class Pictures {
     this.opening = null; // a tile whose caption is not here yet
     this.tiles = new Tiles(() => { this.grid.draw(); if (this.opening !== null) this.open(this.opening, true); });
     this.grid = new Grid(this.tiles, page.selection, { colourOf: page.colourOf, opened: (i) => this.open(i), moved: (i) => { if (page.inspecting()) this.open(i, true); } });
-    this.grid.painted = (cells, small) => this.look(cells, small);
+    this.grid.painted = (cells, own) => this.look(cells, own);
     this.root = this.grid.root;
   }
   stop() { this.grid.stop(); }
@@ -35,10 +35,10 @@ export class Pictures {
     if (tile && !moved && tile.id === this.page.inspecting()) this.page.enlarge();
     else if (tile) this.page.opened(tile.id);
   }
-  look(cells, small) { // is all that is in view there?
+  look(cells, own) { // is all that is in view there?
     if (this.page.root.dataset.painted || !this.page.set()) return;
     const here = cells.filter((c) => c.i !== undefined);
-    const there = here.every((c) => this.tiles.fresh(c.i)) && (small ? here.every((c) => this.tiles.sprite(c.i) !== null) : here.every((c) => { const img = this.grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; }));
+    const there = here.every((c) => this.tiles.fresh(c.i)) && (own ? here.every((c) => { const img = this.grid.painter.elements.shown.get(c.i)?.img; return img?.complete && img.src; }) : here.every((c) => this.tiles.sprite(c.i) !== null));
     if (here.length && there) this.page.painted();
     else if (here.length) setTimeout(() => this.grid.draw(), 16);
   }

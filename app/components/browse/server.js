@@ -8,12 +8,14 @@ async function request(path, body, signal) {
   const answer = await fetch(path, body === undefined ? { signal } : { method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
   if (answer.status === 400) throw new Refused(await answer.json().catch(() => ({})));
   if (answer.status === 403) throw new Refused({ error: "The server does not know this browser", hint: "open its link again" });
-  if (!answer.ok) throw new Error(`the server says ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`the server says ${answer.status}`), { status: answer.status });
   return answer;
 }
 
 export const ask = async (path, body, signal) => (await request(path, body, signal)).json();
 export const askBytes = async (path, signal) => (await request(path, undefined, signal)).arrayBuffer();
+
+export const describeAway = (e) => (e?.status ? `The server has met an error of its own (${e.status}): where it was started it says which. It is asked again.` : "The server cannot be reached; trying again.");
 
 export function unpack(bytes) { // an order: its header, and the rows of the table that it shows
   const [length] = new Uint32Array(bytes, 0, 1), header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));

@@ -2,17 +2,24 @@
 
 import { ask } from "./server.js";
 
-const PAGE = 400, CELLS = 128, ACROSS = 16, SPRITE = 64;
+const PAGE = 400, WIDTH = 1024, HEIGHT = 512, MOST = 128, CELLS = [32, 64, 128]; // pixels of a sprite, and of a picture's cell in it
 const MOST_SPRITES = 48, MOST_PAGES = 200, AT_ONCE = 4;
 
 export class Tiles {
-  constructor(changed) { this.changed = changed; this.of = null; this.pages = new Map(); this.sprites = new Map(); this.queue = []; this.running = 0; this.failed = () => {}; }
+  constructor(changed) { this.changed = changed; this.of = null; this.pages = new Map(); this.sprites = new Map(); this.queue = []; this.running = 0; this.cell = 64; this.largest = Infinity; this.failed = () => {}; }
   show(of, seq, first) { // another order, or the same one as it stands now, with its first page; sprites of the same order are the same for ever
-    if (of !== this.of) { for (const s of this.sprites.values()) s.bitmap?.close(); this.sprites.clear(); this.pages.clear(); this.queue = []; }
+    if (first) this.largest = first.largest;
+    if (of !== this.of) { this.forgetSprites(); this.pages.clear(); this.queue = []; }
     else if (seq !== this.seq) for (const page of this.pages.values()) page.stale = true;
     this.of = of;
     this.seq = seq;
     if (first) this.pages.set(0, { rows: first, made: [], coming: false });
+  }
+  forgetSprites() { for (const s of this.sprites.values()) s.bitmap?.close(); this.sprites.clear(); }
+  fit(side) { // sprites for tiles of so many pixels; false where only pictures of their own are sharp enough
+    const cell = CELLS.find((c) => c >= Math.min(side, this.largest));
+    if (cell && cell !== this.cell) { this.forgetSprites(); this.cell = cell; }
+    return cell !== undefined;
   }
   get(i) { // what stands under tile i, or null until it is here
     const number = Math.floor(i / PAGE), page = this.pages.get(number);
@@ -35,8 +42,12 @@ export class Tiles {
       this.changed();
     }, () => { this.pages.delete(number); }, of);
   }
-  sprite(i) { // [bitmap, x, y] of tile i; null until it is here; false where its image cannot be read
-    const number = Math.floor(i / CELLS), k = i % CELLS;
+  spriteOf(i) { // [its number, the place in it]
+    const cells = Math.min(MOST, (WIDTH * HEIGHT) / this.cell ** 2);
+    return [Math.floor(i / cells), i % cells];
+  }
+  sprite(i) { // [bitmap, x, y, side] of tile i; null until it is here; false where its image cannot be read
+    const [number, k] = this.spriteOf(i), across = WIDTH / this.cell;
     let found = this.sprites.get(number);
     if (!found) {
       found = { bitmap: null, broken: new Set() };
@@ -45,23 +56,24 @@ export class Tiles {
       if (this.sprites.size > MOST_SPRITES) { const [oldest, gone] = this.sprites.entries().next().value; gone.bitmap?.close(); this.sprites.delete(oldest); }
     }
     if (found.broken.has(k)) return false;
-    return found.bitmap && [found.bitmap, (k % ACROSS) * SPRITE, Math.floor(k / ACROSS) * SPRITE];
+    return found.bitmap && [found.bitmap, (k % across) * this.cell, Math.floor(k / across) * this.cell, this.cell];
   }
   touch(i) { // what is in view is the last to go
-    const number = Math.floor(i / CELLS), found = this.sprites.get(number);
+    const [number] = this.spriteOf(i), found = this.sprites.get(number);
     if (found) { this.sprites.delete(number); this.sprites.set(number, found); }
   }
   fetchSprite(number, found) {
-    const of = this.of;
+    const { of, cell } = this;
     this.push(async () => {
-      const answer = await fetch(`/assay/sprite/${number}?of=${of}`);
+      if (this.cell !== cell) return;
+      const answer = await fetch(`/assay/sprite/${number}?of=${of}&side=${cell}`);
       if (!answer.ok) throw Object.assign(new Error("no sprite"), { gone: answer.status === 400 });
       const bitmap = await createImageBitmap(await answer.blob());
-      if (this.of !== of) return bitmap.close();
+      if (this.of !== of || this.cell !== cell) return bitmap.close();
       found.broken = new Set(JSON.parse(answer.headers.get("x-unreadable") ?? "[]"));
       found.bitmap = bitmap;
       this.changed();
-    }, () => this.sprites.delete(number), of);
+    }, () => { if (this.sprites.get(number) === found) this.sprites.delete(number); }, of);
   }
   push(work, undo, of) { // few at a time, the newest first: what was scrolled past may wait
     this.queue.push({ work, undo, of });

@@ -1,7 +1,7 @@
 // Classes: the list that all see, in order. What is done with a class is one batch, with its undo.
 
 import { count, make } from "../browse/dom.js";
-import { ask, patiently, Refused } from "../browse/server.js";
+import { ask, describeAway, patiently, Refused } from "../browse/server.js";
 import { askNameOnce } from "../name.js";
 import { Acts } from "./acts.js";
 import { letMove } from "./order.js";
@@ -23,7 +23,7 @@ export function classes(root, component, opened) {
   const offline = make("p", { class: "offline", role: "alert", hidden: true });
   const acts = new Acts({ who: () => root.who, askName: (then) => askNameOnce(asks, root, component, then), changed: load, away });
   root.replaceChildren(make("header", {}, make("h1", { text: "Classes" }), total, search, form), offline, asks, acts.root, similar, list, pager, names);
-  list.append(make("li", { class: "quiet", text: "…" }));
+  list.append(make("li", { class: "quiet", text: "Fetching the classes …" }));
 
   const page = { all: () => all, place: (name) => all.findIndex((c) => c.name === name), act: (asked) => acts.act(asked), open, close, plan: (asked) => ask("/assay/classes/plan", asked), refuse: (e) => acts.refuse(e) };
   const moving = letMove(list, page);
@@ -83,9 +83,9 @@ export function classes(root, component, opened) {
     panel = null;
     draw(was && { name: was.name, part: was.part });
   }
-  function away(yes) {
+  function away(yes, e) {
     offline.hidden = !yes;
-    offline.textContent = yes ? "The server cannot be reached; trying again." : "";
+    offline.textContent = yes ? describeAway(e) : "";
   }
   async function look() { // has somebody else changed the bench?
     while (!stopped) {

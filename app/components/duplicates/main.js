@@ -1,9 +1,9 @@
 // Duplicates: groups of copies under the filter of the address; the log holds the acts.
 
-import { count, make } from "../browse/dom.js";
+import { count, make, samples } from "../browse/dom.js";
 import { FilterBar } from "../browse/filter.js";
 import { COLOURS } from "../browse/paint.js";
-import { ask, patiently, query, readAddress, Refused, writeAddress } from "../browse/server.js";
+import { ask, describeAway, patiently, query, readAddress, Refused, writeAddress } from "../browse/server.js";
 import { askNameOnce } from "../name.js";
 import { GroupActs } from "./acts.js";
 import { drawGroup, address } from "./group.js";
@@ -17,7 +17,7 @@ export function duplicates(root, component) {
   let view = readAddress(), wanted = view, now = null, asked = 0, stopped = false, known = 0, colours = new Map(), hovered = null, opened = false, drawn = false;
   const home = location.pathname, life = new AbortController();
   const filter = new FilterBar({ apply, view: () => wanted, leave: () => focusGroup(0), size, facets: () => {}, saveView: () => {}, openView, dropped: () => null });
-  const list = make("div", { class: "groups", tabindex: "0", role: "region", "aria-label": "groups of copies" });
+  const list = make("div", { class: "groups", tabindex: "0", role: "region", "aria-label": "groups of copies" }, make("div", { class: "empty coming" }, make("p", { role: "status", text: "Fetching the groups …" })));
   const head = make("div", { class: "summary" });
   const names = make("div", { class: "names", hidden: true }), offline = make("div", { class: "offline", role: "alert", hidden: true });
   const acts = new GroupActs({ who: () => root.who, askName: (then) => askNameOnce(names, root, component, then), stored, away, query: () => query(view), stopped: () => stopped });
@@ -73,7 +73,7 @@ export function duplicates(root, component) {
   function draw() {
     const part = (n, one, several, title) => (n ? make("span", { class: "fact", title }, make("b", { text: count(n) }), ` ${n === 1 ? one : several}`) : null);
     const where = [...view.chips.map((c) => `(${c})`), "duplicate_group is not null"].join(" and ");
-    const link = make("a", { href: browse(where, "duplicate_group"), target: "_self", text: `${count(now.samples)} samples`, title: "open them in Browse" });
+    const link = make("a", { href: browse(where, "duplicate_group"), target: "_self", text: samples(now.samples), title: "open them in Browse" });
     head.replaceChildren(...[
       make("span", { class: "fact" }, link, " in these groups"),
       part(now.conflict, "has contradicting labels", "have contradicting labels"),
@@ -82,7 +82,7 @@ export function duplicates(root, component) {
       make("span", { class: "push" }),
       make("button", { class: "main", text: "keep the best of all …", disabled: !now.total, title: "says first what it would do", onclick: () => acts.planAll() }),
       make("button", { text: "open in FiftyOne", disabled: !now.total, onclick: () => hand("fiftyone", {}) })].filter(Boolean));
-    head.hidden = false;
+    head.hidden = !now.total;
   }
   function empty() {
     const words = now.all ? "No group of copies holds a sample of this filter." : "No copies are left. A scan finds exact and near duplicates; what was told apart stays apart.";
@@ -109,9 +109,9 @@ export function duplicates(root, component) {
     acts.sending = true;
     stored(undefined, e.detail).then(() => { acts.sending = false; acts.undone(e.detail); });
   }
-  function away(yes) {
+  function away(yes, e) {
     offline.hidden = !yes;
-    offline.textContent = yes ? "The server cannot be reached; trying again. What you filtered stays." : "";
+    offline.textContent = yes ? `${describeAway(e)} What you filtered stays.` : "";
   }
   async function look() {
     while (!stopped) {

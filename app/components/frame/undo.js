@@ -1,7 +1,7 @@
 // Ctrl+Z and Ctrl+Shift+Z on every page: one's own last act, wherever it was made. Presses wait for each other; each counts once.
 
 import { hex } from "../browse/dom.js";
-import { ask, patiently } from "../browse/server.js";
+import { ask, describeAway, patiently } from "../browse/server.js";
 import { refresh } from "./events.js";
 
 let line = Promise.resolve(), who = "";
@@ -18,7 +18,7 @@ async function once(redo, before) {
   if (!who) return tell({ redo, words: "Nobody has said who you are: say your name, and your acts can be undone.", failed: true });
   try {
     await before?.();
-    const said = await patiently(() => ask("/assay/undo", body), (away) => { if (away) tell({ redo, words: "The server cannot be reached; trying again.", failed: true }); }, () => false);
+    const said = await patiently(() => ask("/assay/undo", body), (away, e) => { if (away) tell({ redo, words: describeAway(e), failed: true }); }, () => false);
     tell({ ...said, redo, words: describe(said, redo) });
     refresh();
   } catch (e) { tell({ redo, words: `${e.message}. ${e.hint ?? ""}`, failed: true }); }

@@ -1,7 +1,7 @@
 // What fills the middle of Map: the set as points where like images lie near each other, and what is selected beside it.
 
 import { count, make } from "../browse/dom.js";
-import { ask, askBytes, patiently, Refused } from "../browse/server.js";
+import { ask, askBytes, describeAway, patiently, Refused } from "../browse/server.js";
 import { Camera } from "./camera.js";
 import { Colours, css } from "./colours.js";
 import { Drawing } from "./drawing.js";
@@ -95,7 +95,7 @@ export class MapView {
     const mine = ++this.asked[kind], old = () => this.gone || mine !== this.asked[kind];
     this.veil.hidden = false;
     try {
-      const bytes = await patiently(() => askBytes(path), (away) => { this.veil.textContent = away ? "The server cannot be reached; trying again." : "drawing …"; }, old);
+      const bytes = await patiently(() => askBytes(path), (away, e) => { this.veil.textContent = away ? describeAway(e) : "drawing …"; }, old);
       if (old()) return;
       take(bytes);
       this.waiting = { ...this.waiting, [kind]: false };

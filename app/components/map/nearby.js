@@ -27,6 +27,7 @@ export class Nearby {
       const said = await ask("/assay/picked", { table: this.actions.table(), only: rows });
       if (mine !== this.asked) return;
       this.tiles.show(said.of, said.seq, said);
+      this.tiles.fit(64);
       this.rows = rows;
       this.at = new Map(rows.map((row, i) => [row, i]));
       this.actions.changed();
@@ -47,7 +48,7 @@ export class Nearby {
       pen.fillRect(x - edge, y - edge, side + 2 * edge, side + 2 * edge);
       pen.fillStyle = "#16181c";
       pen.fillRect(x, y, side, side);
-      pen.drawImage(sprite[0], sprite[1], sprite[2], 64, 64, x, y, side, side);
+      pen.drawImage(sprite[0], sprite[1], sprite[2], sprite[3], sprite[3], x, y, side, side);
       if (on) { pen.fillStyle = this.actions.inkOf(row); pen.fillRect(x, y + side - 4, side, 4); }
       n++;
     }

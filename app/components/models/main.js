@@ -3,7 +3,7 @@
 import { clip, count, make } from "../browse/dom.js";
 import { FilterBar } from "../browse/filter.js";
 import { COLOURS } from "../browse/paint.js";
-import { ask, patiently, Refused } from "../browse/server.js";
+import { ask, describeAway, patiently, Refused } from "../browse/server.js";
 import { listen } from "../frame/events.js";
 import { readAddress, writeAddress } from "./address.js";
 import { ClassTable } from "./classes.js";
@@ -78,6 +78,7 @@ export function models(root, component) {
     said = null;
     wrong.replaceChildren(make("p", { text: words }), ...(button ? [button] : []));
     for (const part of [summary, tools, matrix.about, matrix.root, matrix.legend, table.root, notes, middle.querySelector("h2")]) part.hidden = true;
+    wrong.classList.remove("coming");
     wrong.hidden = false;
     pictures.hide();
     root.classList.remove("shooting");
@@ -126,7 +127,7 @@ export function models(root, component) {
 
   // ---- keys, the address, other people
 
-  function away(yes) { offline.hidden = !yes; offline.textContent = yes ? "The server cannot be reached; trying again." : ""; }
+  function away(yes, e) { offline.hidden = !yes; offline.textContent = yes ? describeAway(e) : ""; }
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey) return;
     if (e.key === "Escape" && view.cell) close();
@@ -140,11 +141,13 @@ export function models(root, component) {
   async function noticed(state, gone) { // labels and models as they stand now
     if (stopped || document.hidden || !list || root.classList.contains("busy")) return;
     away(gone);
-    if (!gone && state.seq > list.seq) await load(view, { silent: true });
+    if (!gone && (state.seq > list.seq || state.runs !== list.runs)) await load(view, { silent: true });
   }
   document.addEventListener("keydown", keys);
   window.addEventListener("popstate", back, true);
   patiently(() => ask("/assay/browse"), away, () => stopped).then(({ classes }) => { colours = new Map(classes.map(([c, colour], i) => [c, colour ?? COLOURS[i % COLOURS.length]])); pictures.grid.recolour(); }).catch(() => {});
+  trouble("Judging the models …");
+  wrong.classList.add("coming");
   load(view, { replace: true });
   const end = listen(noticed);
   return { stop() { stopped = true; end(); pictures.stop(); document.removeEventListener("keydown", keys); window.removeEventListener("popstate", back, true); } };

@@ -14,6 +14,7 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
   $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
     : `${drawn} of 30 random reviews done; the errors left are estimated from these`;
   $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
+  $("next").textContent = said.next_words ? `expect ${said.next_words} in the queue to be wrong` : "";
   $("how-gain").textContent = gain ? explainGain(said, n) : "";
   $("how-errors").textContent = explainErrors(said, drawn);
 }
@@ -32,8 +33,10 @@ function explainErrors(said, drawn) {
   const left = said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at "
     + "every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest."
     : "Below 30 such reviews no rate is shown.";
+  const then = said.next ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
+    + "oftener it was wrong. The range is for the number itself (95 %)." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
-    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}`;
+    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}`;
 }
 
 export function makeLive(root, session, { measured, moved, tell, stopped }) { // it comes after the answer, one at a time, for the newest state

@@ -29,7 +29,7 @@ export function makeNotes(root, box) { // box: where the note of the class lies 
   const named = (e) => e.target.closest?.("[data-label]");
   const listeners = [["pointerover", (e) => { if (box.contains(e.target)) clearTimeout(timer); else if (e.pointerType !== "touch" && named(e)) show(named(e)); }],
     ["pointerout", (e) => { if (named(e) || box.contains(e.target)) later(); }],
-    ["focusin", (e) => { if (named(e)?.matches(":focus-visible")) show(named(e)); }], ["focusout", (e) => { if (named(e)) later(); }],
+    ["focusin", (e) => { if (named(e)?.matches(":focus-visible")) show(named(e)); }], ["focusout", (e) => { if (named(e) && !box.matches(":hover")) hide(); }], // at once: it lies over what has the focus next
     ["keydown", (e) => { if (e.key === "Escape") hide(); }]];
   for (const [what, work] of listeners) root.addEventListener(what, work);
   return {

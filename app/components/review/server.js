@@ -6,10 +6,10 @@ export async function ask(path, body) { // throws with the server's words; `refu
   const answer = await fetch(path, body && {
     method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), keepalive: true });
   const said = await answer.json().catch(() => ({}));
-  if (answer.status === 400) throw Object.assign(new Error(said.error), { refused: true, hint: said.hint });
+  if (answer.status === 400) throw Object.assign(new Error(said.error), { refused: true, hint: said.hint, unscanned: said.unscanned });
   if (answer.ok) return said;
   throw new Error(answer.status === 403 ? "the server does not know this browser: open its link again"
-    : `the server says ${answer.status}`);
+    : `the server has met an error of its own (${answer.status}): where it was started it says which; it is asked again`);
 }
 
 export const describeFault = (e) => (e.message === "Failed to fetch" ? "the server cannot be reached: decisions are kept here until it is back" : e.message);

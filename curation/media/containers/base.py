@@ -1,4 +1,4 @@
-"""What a container is: one file that holds the bytes of many images.
+"""What a container is: one file with the bytes of many images.
 
 An image in it has the uri PATH::MEMBER, such as cats.parquet::17 or cats.tar::a/1.jpg. A container is
 one file of this package, or of another distribution (see plugins.discover), with a member CONTAINER.
@@ -30,12 +30,15 @@ class Container(Protocol):
     suffixes: tuple[str, ...]  # of its files, in lower case
 
     def list_members(self, path: str) -> list[str]:
-        """List the members that could be images; [] where the file cannot be read."""
+        """List the members that could be images.
+
+        [] where the file cannot be read.
+        """
 
     def read_members(
         self, path: str, wanted: list[Wanted]
     ) -> Iterator[tuple[int, bytes | BadMedia]]:
-        """Read each wanted member once, in the order in which the file holds them."""
+        """Read each wanted member once, in the file's own order."""
 
 
 class InContainer(NamedTuple):
@@ -46,7 +49,10 @@ class InContainer(NamedTuple):
 
 
 def split_uri(uri: str) -> InContainer | None:
-    """Split the uri of a container's member; None where it is a file's."""
+    """Split the uri of a container's member.
+
+    None where it is a file's.
+    """
     inside = match_uri(uri)
     return inside if inside and not os.path.isfile(uri) else None
 
@@ -82,7 +88,10 @@ def match_uri(uri: str) -> InContainer | None:
 
 
 def has_lookalike(path: str) -> bool:
-    """Whether a file or a folder is called as a container's members are: cats.tar::1.jpg."""
+    """Whether a file or folder is named like a container's member.
+
+    Such a name is cats.tar::1.jpg.
+    """
     folder, name = os.path.split(path)
     try:
         return any(found.startswith(f"{name}::") for found in os.listdir(folder or "."))

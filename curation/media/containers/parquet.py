@@ -39,7 +39,10 @@ CONTAINER = Parquet()
 def read_rows(
     path: str, column: str | None, wanted: list[tuple[int, int]]
 ) -> Iterator[tuple[int, bytes | BadMedia]]:
-    """Read (row, index) pairs, sorted by row; row groups that nobody asked for are skipped."""
+    """Read the images of wanted (row, index) pairs, sorted by row.
+
+    Row groups that nobody asked for are skipped.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Read the pieces of a file in order, many small ones at once."""
+"""Read the pieces of a file in order, small ones together."""
 
 from __future__ import annotations
 

@@ -118,7 +118,10 @@ def find_shape(shape: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def find_flat(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Find the square that each row of an array (n, 784) is; None where it is none."""
+    """Find the square that each row of an array (n, 784) is.
+
+    None where it is none.
+    """
     side = isqrt(shape[1]) if len(shape) == 2 else 0
     return (side, side) if side >= FLAT and side * side == shape[1] else None
 

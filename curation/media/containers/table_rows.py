@@ -1,4 +1,7 @@
-"""Images in the cells of a table's rows: ROW, or ROW::COLUMN where image_column would not guess it."""
+"""Images in the cells of a table's rows.
+
+A member is ROW, or ROW::COLUMN where image_column would not guess it.
+"""
 
 from __future__ import annotations
 

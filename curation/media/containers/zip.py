@@ -88,7 +88,10 @@ def index_zip(path: str) -> dict[str, ZipMember]:
 
 
 def read_directory(path: str) -> ZipDirectory:
-    """Read what a zip says that it holds; zipfile's errors where it is damaged."""
+    """Read what a zip says that it holds.
+
+    Raises zipfile's errors where it is damaged.
+    """
     about = os.stat(path)
     return _read_directory(path, about.st_mtime_ns, about.st_size)
 

@@ -66,6 +66,15 @@ class ReadSource(Part):
     unread: list[Unread] = says("files that were not read, by ending")
 
 
+class NextLabels(Part):
+    """How many of the next labels of the queue are wrong."""
+
+    labels: int = says("labels that come next: 100, or what is left")
+    wrong: float = says("of these wrong, as is to be expected")
+    low: int = says("so few may be found, 95 %")
+    high: int = says("so many may be found, 95 %")
+
+
 class Status(Output):
     """What the bench holds, what is flagged, what comes next."""
 
@@ -96,6 +105,9 @@ class Status(Output):
     weak_model: str | None = says(
         "why the flags say little, where the model contradicts over a third"
     )
+    next_labels: NextLabels | None = says(
+        "how many of the next labels of the queue are wrong, as people's looks say; null before 30 at random"
+    )
     advice: Advice | None = says("what to do next; absent for an older version", default=None)
     next: str = says("the command that comes next")
 
@@ -112,6 +124,9 @@ class QueueRow(Part):
     score: float | None = says("probability of the given label, out of sample; low is bad")
     reason: str = says("why it is here")
     random: bool = says("whether it was drawn at random")
+    influence: float | None = says(
+        "of --mistake: log-odds that the val labels would gain without it", default=None
+    )
     label: str | None = says("empty, to be filled in in a file", default=None)
     verdict: str | None = says("empty, to be filled in in a file", default=None)
     keep: str | None = says("empty, to be filled in in a file", default=None)
@@ -128,6 +143,7 @@ class MadeOf(Part):
     again: int = says("samples that others have decided (--again)")
     of_class: int = says("samples of one class (--class)", default=0)
     filtered: int = says("other samples that a condition found (--where)", default=0)
+    influential: int = says("of train that made mistakes on val (--mistake)", default=0)
 
 
 class NotQueued(Part):

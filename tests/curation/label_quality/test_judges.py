@@ -16,7 +16,7 @@ from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.simulation.reviewer import true_decisions
 from assay.pipelines.training.data import TrainingData
 from assay.pipelines.training.out_of_fold import predict_out_of_fold
-from tests.helpers import bench_of, digits, truth_of
+from tests.helpers import bench_of, digits, digits_bench, truth_of
 
 silent = lambda line: None  # noqa: E731
 
@@ -191,7 +191,7 @@ def written(frame, folder, ending, **more):
 @pytest.mark.parametrize("ending", ["csv", "parquet", "feather", "npz"])
 @pytest.mark.parametrize("way", ["sample", "key", "path", "nameless index"])
 def test_rows_and_columns_are_taken_by_name_in_any_order(tmp_path, ending, way):
-    bench = bench_of(digits(60), tmp_path)
+    bench = digits_bench(60, tmp_path)
     own, state = model_of(bench), bench.state()
     named = dict(
         sample=state.index, key=state.key, path=state.uri, **{"nameless index": state.key}

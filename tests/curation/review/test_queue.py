@@ -19,7 +19,13 @@ def looks_of(bench):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [[200], [50] * 4, [67, 66, 67], [20] * 10])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [67, 66, 67],
+        *(pytest.param(p, marks=pytest.mark.daily) for p in ([200], [50] * 4, [20] * 10)),
+    ],
+)
 def test_200_reviews_bring_30_looks_however_they_are_queued(scanned, parts):
     truth, reviewed = truth_of(scanned), 0
     for n in parts:

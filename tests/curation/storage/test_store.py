@@ -187,11 +187,11 @@ def test_a_folder_that_cannot_be_written_can_be_read(bench, disk):
     assert status == 0, "a copy on a disk that cannot be written can be merged from"
 
 
-DAMAGE = (
-    [("bit", s) for s in range(12)]
-    + [("hole", s) for s in range(6)]
-    + [("end", s) for s in range(5)]
-)
+DAMAGE = [(how, s) for how, n in (("bit", 5), ("hole", 3), ("end", 3)) for s in range(n)]
+# other places, once a day
+MORE = [
+    (how, s) for how, a, b in (("bit", 5, 12), ("hole", 3, 6), ("end", 3, 5)) for s in range(a, b)
+]
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,9 @@ def committed(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how, seed", DAMAGE)
+@pytest.mark.parametrize(
+    "how, seed", [*DAMAGE, *(pytest.param(*d, marks=pytest.mark.daily) for d in MORE)]
+)
 def test_a_damaged_file_is_told_made_no_worse_and_the_backup_named(committed, tmp_path, how, seed):
     shutil.copytree(committed.path, tmp_path / "bench")
     bench, whole = assay.Bench(tmp_path / "bench"), committed.state()

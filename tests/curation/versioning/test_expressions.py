@@ -114,6 +114,7 @@ def test_an_erring_review_is_in_the_log_as_it_was_said(scanned):
 
 
 @pytest.mark.slow
+@pytest.mark.daily
 def test_a_reviewer_may_be_unsure_more_often_of_wrong_labels(scanned):
     rows, truth = asked_of(8000)
     said = fallible_decisions(rows, truth, 0.1, 0.1, unsure=(0.3, 0.03))

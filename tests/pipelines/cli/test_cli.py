@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import assay
-from tests.helpers import ROOT, bench_of, digits, folders, png, run_assay
+from tests.helpers import ROOT, bench_of, digits, digits_bench, folders, png, run_assay
 
 
 @pytest.mark.daily
@@ -379,7 +379,7 @@ def test_every_verb_answers_on_a_bench_with_little_in_it(n, tmp_path):
     ["export", "-o", "w" * 300], ["report", "-o", "v" * 300 + ".html"], ["experiment", "p" * 300], ["status", "-b", "/dev/null/x"]])  # fmt: skip
 def test_a_path_that_cannot_be_is_an_error_in_words(words, tmp_path):
     status, _, err = run_assay(
-        *words, *([] if "-b" in words else ["-b", bench_of(digits(10), tmp_path).path])
+        *words, *([] if "-b" in words else ["-b", digits_bench(10, tmp_path).path])
     )
     assert status == 2 and err.startswith("error: ") and "hint:" in err, err
 
@@ -388,7 +388,7 @@ def test_a_path_that_cannot_be_is_an_error_in_words(words, tmp_path):
     "version", ["half(" * 300 + "v1" + ")" * 300, "v1" + " - flagged" * 2000, "part(" * 5000]
 )
 def test_an_expression_without_end_is_refused(version, tmp_path):
-    bench = bench_of(digits(10), tmp_path)
+    bench = digits_bench(10, tmp_path)
     bench.commit("first", "ann", "v1")
     status, _, err = run_assay("status", "--version", version[:4900], "-b", bench.path)
     assert status == 2 and "at most 20 operations" in err
@@ -398,7 +398,10 @@ def test_an_expression_without_end_is_refused(version, tmp_path):
     assert status == 2 and "hint:" in err
 
 
-@pytest.mark.parametrize("milliseconds", [60, 120, 200, 300, 450])
+SELDOM = [pytest.param(after, marks=pytest.mark.daily) for after in (60, 200, 450)]
+
+
+@pytest.mark.parametrize("milliseconds", [120, 300, *SELDOM])
 def test_a_ctrl_c_at_any_time_is_no_traceback(milliseconds, tmp_path):
     """The program is stopped while it loads itself: at most the interpreter's own start is before our time."""
     import signal

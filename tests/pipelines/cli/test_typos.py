@@ -10,7 +10,7 @@ import assay
 from assay.curation.errors import UnknownName
 from assay.pipelines.cli.main import list_parsers, make_parser
 from assay.pipelines.cli.parser import parse_words
-from tests.helpers import bench_of, digits, folders, run_assay
+from tests.helpers import bench_of, digits, digits_bench, folders, run_assay
 
 PARSER = make_parser()
 PARSERS = list_parsers(PARSER)
@@ -74,7 +74,7 @@ def test_a_mistyped_option(verb):
     ],
 )
 def test_a_mistyped_name(words, meant, tmp_path):
-    bench = bench_of(digits(60), tmp_path)
+    bench = digits_bench(60, tmp_path)
     bench.commit("x", "ann", "first")
     places = dict(
         PLAN=tmp_path / "p.toml",

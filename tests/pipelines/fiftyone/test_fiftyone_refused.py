@@ -1,6 +1,7 @@
 """What the verb refuses, and an App that is late."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -66,3 +67,22 @@ def test_an_app_that_is_late_is_asked_once_more():
     assert "expected FiftyOne's App on port 1" in done.stdout and done.stdout.endswith(" 2\n"), (
         done.stderr
     )
+
+
+@pytest.mark.browser
+@pytest.mark.daily
+def test_a_database_killed_under_an_open_app_is_told_in_a_sentence(bench):
+    if find_spec("fiftyone") is None:
+        pytest.skip("FiftyOne is not installed")
+    command = [sys.executable, "-m", "assay", "fiftyone", "-b", bench.path]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    app = subprocess.Popen(command, cwd=ROOT, **pipes)
+    try:
+        assert any(line.startswith("open http") for line in app.stdout)
+        lock = bench.path / "fiftyone" / "db" / "mongod.lock"
+        os.kill(int(lock.read_text()), signal.SIGKILL)
+        _, err = app.communicate(timeout=120)
+    finally:
+        app.kill()
+    assert app.returncode == 2 and "database to run on, found it ended" in err
+    assert "Traceback" not in err

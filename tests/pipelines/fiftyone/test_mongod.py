@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from assay.curation.errors import UserError
 from assay.pipelines.fiftyone import mongod
 from tests.helpers import ROOT
 from tests.json_verbs import run_assay
@@ -57,3 +58,26 @@ def test_mongod_is_shared_and_dies_with_who_began_it(tmp_path):
         for p in both:
             p.kill()
             p.wait()
+
+
+@pytest.mark.slow
+def test_a_database_in_use_is_told_in_a_sentence(tmp_path):
+    """Another mongod has the folder open, under another spelling of its path."""
+    if find_spec("fiftyone") is None:
+        pytest.skip("FiftyOne is not installed")
+    folder = tmp_path / "db"
+    folder.mkdir()
+    spelled, quiet = f"{tmp_path}/db/../db", dict(stdout=subprocess.DEVNULL)
+    command = [mongod.find_binary(), "--dbpath", spelled, "--port", "0", "--nounixsocket"]
+    other = subprocess.Popen(command, **quiet)
+    try:
+        until = time.monotonic() + 60
+        while not (folder / "mongod.lock").exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        with pytest.raises(UserError) as e:
+            mongod.join_or_start(folder)
+        assert "another mongod at work" in e.value.problem and "{" not in str(e.value)
+        assert other.poll() is None, "it is left alone"
+    finally:
+        other.kill()
+        other.wait()

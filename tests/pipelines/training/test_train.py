@@ -463,6 +463,7 @@ def test_images_of_any_size(shape, arch):
 
 
 @pytest.mark.slow
+@pytest.mark.daily  # `.ci/run` has it as on such a CPU
 def test_narrow_networks_train_too():
     """In a process of their own: on a CPU with AVX2 alone, channels_last writes past the end in their strided shortcuts."""
     code = f"""if True:

@@ -1,0 +1,103 @@
+"""Find which train labels made the model's mistakes.
+
+Without train sample i the ridge weights are W - A^-1 x_i (y_i - p_i)' / (1 - h_i), so that what its absence does to
+any score is known for all samples at once, exactly and without refitting. (Cook, Detection of influential
+observation in linear regression, Technometrics 19, 1977.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from assay.curation.errors import NotScanned, UserError
+from assay.curation.label_quality.linear_algebra import one_hot
+from assay.curation.label_quality.live import LiveScores, ScoredState
+from assay.curation.label_quality.probe import Probe
+from assay.curation.label_quality.scoring import class_indices, without_locked
+from assay.curation.storage.interface import Bench
+from assay.curation.storage.shards import Rows
+from assay.curation.text import format_count
+from assay.curation.versioning import states
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Influences(NamedTuple):
+    """What the absence of each train sample would do to some mistakes."""
+
+    found: pd.Series  # by train sample, the strongest first: log-odds
+    mistakes: list[tuple[str, str, str]]  # sample, its label, what the model says
+    scored: ScoredState
+
+
+def influence(probe: Probe, X: np.ndarray | Rows, Z: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """Compute what the absence of each fitted row adds to margins.
+
+    Returns (n,), by rows of X (n, d), the probe's. Z (m, d): the rows asked about, none of them fitted. margins
+    (m, k): the weight of each class's score in the sum. Rows that are not fitted have 0.
+    """
+    toward = probe.inverse @ (probe.standardize(Z).T @ margins)  # (d + 1, k)
+    residual = one_hot(probe.y, probe.k) - probe.score_in_sample(X)
+    moved = (probe.project(X, toward) * residual).sum(1)
+    fitted = probe.y >= 0
+    return np.where(fitted, -moved / (1 - np.where(fitted, probe.h, 0)), 0.0)
+
+
+def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = None) -> Influences:
+    """Find the train labels that made the probe's mistakes.
+
+    samples: ids of labelled val samples; what several mistakes owe to a train sample is added up. live: scores at
+    hand. A positive value is the log-odds that the given labels would gain over what the model says, were that
+    sample not there. UserError where the model makes no mistake, and where only a scan can tell.
+    """
+    import pandas as pd
+
+    upto, state = states.read_newest_state(bench)
+    live = live or LiveScores(bench)
+    loaded = live.load_probe(state)
+    if loaded is None:
+        raise NotScanned(
+            "expected a scan of the samples as they are, found some that came, left or changed split",
+            f"run: assay scan -b {bench.given}",
+        )
+    scored, probe, X, part = live.score(upto, state), loaded.probe, loaded.X, without_locked(state)
+    if live.probe is not loaded:  # a new one was fitted, as a label was of a new class
+        assert live.probe is not None
+        probe, X, loaded = live.probe.probe, live.probe.X, live.probe
+    at = part.index.get_indexer(samples)
+    Z = np.asarray(X[at], "f8")
+    given, said = class_indices(part.label.iloc[at], loaded.classes), probe.predict(Z).argmax(1)
+    wrong = said != given
+    if not wrong.any():
+        raise UserError(
+            f"expected mistakes of the model, found {format_count(len(samples), 'sample')} that it "
+            f"predicts as labelled, first {part.key.iloc[at[0]]}",
+            "val samples that it gets wrong: " + where_wrong(bench),
+        )
+    unknown = wrong & (given < 0)
+    if unknown.any():
+        name = part.label.iloc[at[np.flatnonzero(unknown)[0]]]
+        raise UserError(
+            f"expected a label that train has, found {name}, which no train sample has",
+            "no train label taught the model that class: label some of train with it",
+        )
+    margins = np.zeros((len(Z), probe.k))
+    rows = np.flatnonzero(wrong)
+    margins[rows, given[rows]], margins[rows, said[rows]] = (
+        probe.slope[given[rows]],
+        -probe.slope[said[rows]],
+    )
+    moved = influence(probe, X, Z, margins)
+    fitted = np.flatnonzero(probe.y >= 0)
+    order = fitted[np.argsort(-moved[fitted], kind="stable")]
+    names = loaded.classes
+    mistakes = [(samples[r], names[given[r]], names[said[r]]) for r in rows]
+    return Influences(pd.Series(moved[order], part.index[order]), mistakes, scored)
+
+
+def where_wrong(bench: Bench) -> str:
+    """Give the command that lists what the model gets wrong on val."""
+    return f"assay samples --where \"split = 'val' and suggestion <> label\" -b {bench.given}"
