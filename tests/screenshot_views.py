@@ -37,12 +37,12 @@ def lassoed(page):
         page.mouse.down() if i == 0 else None
     page.mouse.up()
     page.keyboard.up("Shift")
-    page.locator(".assay-map .panel .tile img").first.wait_for(timeout=30_000)
+    page.locator(".assay-map .panel .tile[data-sample]").first.wait_for(timeout=30_000)
 
 
 def confused(page):
     page.locator(".assay-models .matrix td.bad").first.click()
-    page.locator(".assay-models .shots .tile img").first.wait_for()
+    page.locator(".assay-models .shots .tile[data-sample]").first.wait_for()
 
 
 def tab(name, there="[role=tabpanel]:visible"):

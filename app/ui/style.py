@@ -18,8 +18,7 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-cards b { display: block; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .assay-cards small { opacity: .8; }
 [data-testid="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
-[data-testid="stMultiSelect"] span[title], [data-testid="stMultiSelect"] span[title] ~ * {
-  color: light-dark(#fff, #10151c) !important; }
+[data-testid="stMultiSelect"] [data-tag] :is(span, button) { color: light-dark(#fff, #10151c) !important; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; opacity: .85; }
 [data-testid="stCaptionContainer"] code { color: inherit; overflow-wrap: anywhere; }
 .assay-next { border-left: 4px solid var(--st-primary-color, #2a78d6); padding: .8rem 1.2rem;

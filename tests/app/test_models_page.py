@@ -72,9 +72,9 @@ def test_a_cell_opens_its_pictures_and_its_number_is_a_link_into_browse(go, benc
         "called",
         said,
     ]
-    shown = page.locator(f"{ROOT} .shots .tile img").first
+    shown = page.locator(f"{ROOT} .shots .tile[data-sample]").first
     shown.wait_for()
-    assert shown.get_attribute("src").split("/")[3].split("?")[0] in set(found["sample"])
+    assert shown.get_attribute("data-sample") in set(found["sample"])
     page.locator(f"{ROOT} .shots a.button").click()
     page.wait_for_selector(f".assay-browse[data-total='{n}']:not({ROOT})", timeout=60_000)
 
@@ -84,9 +84,9 @@ def test_a_picture_goes_to_review_and_the_queue_is_its_cell(go):
     page = go("/models?who=ann&a=v1/mlp")
     td, *_ = first_error(page)
     td.click()
-    picture = page.locator(f"{ROOT} .shots .tile img").first
+    picture = page.locator(f"{ROOT} .shots .tile[data-sample]").first
     picture.wait_for()
-    sample = picture.get_attribute("src").split("/")[3].split("?")[0]
+    sample = picture.get_attribute("data-sample")
     n = page.locator(f"{ROOT} .shots").get_attribute("data-total")
     picture.click()
     page.get_by_text(re.compile(f"{n} samples? chosen in Models")).wait_for(timeout=60_000)
@@ -111,7 +111,7 @@ def test_two_models_are_compared_and_keys_alone_open_and_close_a_cell(go):
     )
     assert page.locator(f"{ROOT} .matrix td:focus").inner_text().startswith(("+", "−", "0"))
     page.keyboard.press("Enter")
-    page.locator(f"{ROOT} .shots .tile img").first.wait_for()
+    page.locator(f"{ROOT} .shots .tile[data-sample]").first.wait_for()
     page.keyboard.press("Escape")
     page.locator(f"{ROOT} .shots").wait_for(state="hidden")
     assert "show=change" in page.url and "b=v1%2Fbig" in page.url
@@ -153,7 +153,7 @@ def test_everybody_can_read_and_reach_models(go, scheme):
     address = "/models?a=v1/mlp&b=v1/big&label=3"
     for size in (390, 1440) if scheme == "light" else (390, 820, 1440, 2560):
         page = go(address, viewport=dict(width=size, height=900), color_scheme=scheme)
-        page.locator(f"{ROOT} .shots .tile img").first.wait_for()
+        page.locator(f"{ROOT} .shots .tile[data-sample]").first.wait_for()
         assert not find_barriers(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.get_by_role("button", name="close", exact=True).click()
@@ -200,7 +200,7 @@ def test_many_classes_show_the_most_confused_find_any_and_never_run_a_name(many,
             assert page.locator(f"{ROOT} .classes tbody th a", has_text=name[:50]).count() >= 1
         page.get_by_label("find a class").fill("")
         page.locator(f"{ROOT} .classes td.number a").first.click()
-        page.locator(f"{ROOT} .shots .tile img").first.wait_for()
+        page.locator(f"{ROOT} .shots .tile[data-sample]").first.wait_for()
         assert page.evaluate("window.ran") is None and not page.locator("img[src=x]").count()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert not page.failed and not find_barriers(page)

@@ -320,7 +320,7 @@ def test_the_grid_shows_what_a_second_opinion_doubts(big, chrome):
 def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(crowded, chrome):
     _, server = crowded
     page = server.page(chrome)
-    page.wait_for_selector(".assay-cards")
+    page.wait_for_selector(".assay-cards", timeout=120_000)
     assert "token" not in page.url and f"assay-{server.port}" not in page.evaluate(
         "document.cookie"
     )
@@ -336,7 +336,7 @@ def test_the_link_is_exchanged_for_a_cookie_that_no_script_reads(crowded, chrome
 def test_the_first_page_has_its_name_in_the_address_too(crowded, chrome):
     _, server = crowded
     page = server.page(chrome, "/overview?who=ann")
-    page.locator(".assay-cards").wait_for()
+    page.locator(".assay-cards").wait_for(timeout=120_000)
     assert page.url == f"{server.url}/?who=ann" and not page.get_by_text("Page not found").count()
 
 

@@ -219,9 +219,11 @@ def test_the_filter_is_downloaded_as_the_command_line_writes_it(bench, page):
 def test_nobody_meets_a_barrier_in_what_is_looked_for_and_looked_at(server, chrome, scheme, width):
     view = dict(viewport=dict(width=width, height=900), color_scheme=scheme)
     page = browse(server, chrome, **view)
+    page.wait_for_selector(".assay-place .assay-browse")  # Streamlit has taken it over
     page.keyboard.press("/")
     page.keyboard.type("3")
     page.locator(".offers button").first.wait_for()
+    page.get_by_role("button", name="clear").wait_for()  # what is written is looked for
     assert not find_barriers(page)
     page.keyboard.press("Escape")
     page.locator(".grid").focus()

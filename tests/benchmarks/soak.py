@@ -72,9 +72,10 @@ class Person:
             "select batch, sample, count(*), count(distinct field) from edits where who = ? and batch like 'edit-%' group by all",
             [self.who],
         )
-        undone = bench.rows(
-            "select suggested ->> 'undo' from edits where who = ? and kind = 'undo'", [self.who]
+        found = bench.rows(
+            "select suggested::varchar from edits where who = ? and kind = 'undo'", [self.who]
         )
+        undone = [b for (text,) in found for b in np.atleast_1d(json.loads(text)["undo"])]
         kept = {batch: sample for batch, sample, *_ in log}
         waits = {
             name: (np.median(t), np.quantile(t, 0.95), t.max()) for name, t in self.times.items()
@@ -96,7 +97,7 @@ class Person:
             )
         if any(n != fields for *_, n, fields in log):
             wrong.append("a batch is in the log twice")
-        if sorted({b for (b,) in undone}) != sorted(self.back):
+        if set(undone) != self.back:
             wrong.append(f"{len(self.back)} were taken back, {len(undone)} are")
         wrong += [f"{n} took {c:.0f} ms once" for n, (*_, c) in waits.items() if c > LIMIT]
         return [f"{self.who}: {words}" for words in wrong]

@@ -163,6 +163,7 @@ export function browse(root, component, Middle) {
     looking = true;
     try {
       const said = await ask(`/assay/position?since=${known}`);
+      if (root.classList.contains("busy")) return; // what was asked for meanwhile comes as it stands now, and must not be lost for this
       known = Math.max(known, said.seq);
       await load(view, { keep: true, silent: true });
       const others = said.by.filter(([who]) => who !== root.who), people = others.map(([who, n]) => `${who}: ${samples(n)}`).join(", ");
