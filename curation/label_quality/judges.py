@@ -158,10 +158,14 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
     return judge.rename_second(bench, version)
 
 
-def keep_judge(bench: Bench, upto: int, classes: list[str], probe: Probe) -> None:
+def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> None:
     """Leave a judge for the versions from the log position `upto` on."""
+    probe, second = fitted.probe, SecondOpinion.of_scan(bench)
+    if second is not None:
+        ids = np.asarray(fitted.part.index, "S32")
+        second = second.weigh(fitted.classes, ids, probe.pred_probs(fitted.X), probe.y)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
-    judge = Judge(classes, fixed, SecondOpinion.of_scan(bench))
+    judge = Judge(fitted.classes, fixed, second)
     judge.save(bench.arrays / "judges" / f"{settings_key(bench)}-{upto:012}.npz")
 
 

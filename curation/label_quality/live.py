@@ -168,7 +168,7 @@ class LiveScores:
         It is left as the judge of the versions from now on.
         """
         fitted = fit_probe(self.bench, state)
-        keep_judge(self.bench, upto, fitted.classes, fitted.probe)
+        keep_judge(self.bench, upto, fitted)
         ids = np.asarray(fitted.part.index, "S32")
         stored = StoredProbe(
             judged_folder(read_settings(self.bench)), ids, fitted.classes, fitted.probe
