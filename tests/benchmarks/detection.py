@@ -107,8 +107,8 @@ def judge_with_others(X, table):
     table.line("logistic regression", probs[at, y], probs.argmax(1) != y, seconds, probs)
     table.line(f"  {name}", probs[at, y], flagged, seconds, probs)
     start = cpu()
-    found = CleanLearning(model, cv_n_folds=5).find_label_issues(X, y)
-    table.line("CleanLearning", found.label_quality.to_numpy(), found.is_label_issue.to_numpy(), cpu() - start)  # fmt: skip
+    found = CleanLearning(model).find_label_issues(labels=y, pred_probs=probs)
+    table.line("CleanLearning", found.label_quality.to_numpy(), found.is_label_issue.to_numpy(), cpu() - start + seconds)  # fmt: skip
     start = cpu()
     lab = Datalab(dict(label=y), label_name="label", verbosity=0)
     lab.find_issues(pred_probs=probs, features=X, issue_types=dict(label={}))
