@@ -17,7 +17,7 @@ def rescan_command(bench: Bench) -> str:
     words = ["assay scan"]
     if asked["embedder"] != "lite0":
         words.append(f"--embedder {asked['embedder']}")
-    if asked["effort"] > 1:
+    if asked["effort"] != 1:
         words.append(f"--effort {asked['effort']}")
     if asked["folder"].startswith("own-"):
         words.append("--embeddings FILE")

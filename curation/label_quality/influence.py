@@ -64,8 +64,9 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
     check_mistakes(bench, part.iloc[at], given, said)
     rows = np.flatnonzero(said != given)
     margins = np.zeros((len(Z), probe.k))
-    margins[rows, given[rows]] = probe.slope[given[rows]]
-    margins[rows, said[rows]] = -probe.slope[said[rows]]
+    slopes = probe.curve.slopes(probe.score_in_sample(Z) * probe.stretch) * probe.stretch
+    margins[rows, given[rows]] = slopes[rows, given[rows]]
+    margins[rows, said[rows]] = -slopes[rows, said[rows]]
     moved = influence(probe, X, Z, margins)
     fitted = np.flatnonzero(probe.y >= 0)
     order = fitted[np.argsort(-moved[fitted], kind="stable")]

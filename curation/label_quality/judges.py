@@ -20,6 +20,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import probe as probes
+from assay.curation.label_quality.kernel_columns import SideBySide, judged_folder, read_columns
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
 from assay.curation.label_quality.scoring import (
@@ -50,8 +51,9 @@ FIXED = (
     "mean",
     "scale",
     "lam",
-    "slope",
-    "offset",
+    "knots",
+    "heights",
+    "stretch",
 )  # of a probe: what an edit leaves as it was fitted
 
 
@@ -81,13 +83,14 @@ class Judge:
         former = names.former_names(bench.state(version).label.dropna().unique())
         return replace(self, second=self.second.rename(former))
 
-    def refit(self, X: Rows, y: np.ndarray, groups: np.ndarray) -> Probe:
+    def refit(self, X: Rows | SideBySide, y: np.ndarray, groups: np.ndarray) -> Probe:
         """Fit a probe to labels, as this one standardises and calibrates.
 
         X (n, d); y (n,): class indices or -1; groups (n,) of copies.
         """
         probe = Probe(self.fixed["mean"], self.fixed["scale"], len(self.classes))
-        probe.lam, probe.slope, probe.offset = (self.fixed[k] for k in ("lam", "slope", "offset"))
+        for name in FIXED:
+            setattr(probe, name, self.fixed[name])
         probe.refit(X, y, groups)
         return probe
 
@@ -98,7 +101,7 @@ class FittedProbe:
 
     classes: list[str]
     part: pd.DataFrame  # the state without test and guard, n rows
-    X: Rows  # (n, d) their embeddings
+    X: Rows | SideBySide  # (n, d) what it is fitted on
     probe: Probe
 
 
@@ -133,8 +136,9 @@ def list_judge_files(bench: Bench) -> list[Path]:
 
 
 def settings_key(bench: Bench) -> str:
-    """Name the last scan's settings."""
-    return sha256(json.dumps(read_settings(bench), sort_keys=True).encode()).hexdigest()[:12]
+    """Name the last scan's settings, and what a judge is."""
+    made = json.dumps([FIXED, read_settings(bench)], sort_keys=True)
+    return sha256(made.encode()).hexdigest()[:12]
 
 
 def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
@@ -145,17 +149,23 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
     if file := find_judge_file(bench, version):
         return Judge.load(file).rename_second(bench, version)
     kept = load_arrays(bench.arrays / "probe.npz", (*FIXED, "folder", "classes"))
-    if kept is None or str(kept["folder"]) != read_settings(bench)["folder"]:
+    if kept is None or not kept.keys() >= {*FIXED}:
+        return None  # it is calibrated as an older Assay did
+    if str(kept["folder"]) != judged_folder(read_settings(bench)):
         return None
     fixed = {name: kept[name] for name in FIXED}
     judge = Judge(json.loads(str(kept["classes"])), fixed, SecondOpinion.of_scan(bench))
     return judge.rename_second(bench, version)
 
 
-def keep_judge(bench: Bench, upto: int, classes: list[str], probe: Probe) -> None:
+def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> None:
     """Leave a judge for the versions from the log position `upto` on."""
+    probe, second = fitted.probe, SecondOpinion.of_scan(bench)
+    if second is not None:
+        ids = np.asarray(fitted.part.index, "S32")
+        second = second.weigh(fitted.classes, ids, probe.pred_probs(fitted.X), probe.y)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
-    judge = Judge(classes, fixed, SecondOpinion.of_scan(bench))
+    judge = Judge(fitted.classes, fixed, second)
     judge.save(bench.arrays / "judges" / f"{settings_key(bench)}-{upto:012}.npz")
 
 
@@ -185,7 +195,7 @@ def name_judge(bench: Bench, version: str | int = "HEAD") -> str | None:
     if file := find_judge_file(bench, version):
         return file.stem
     kept = load_arrays(bench.arrays / "probe.npz", FIXED)
-    if kept is None:
+    if kept is None or not kept.keys() >= {*FIXED}:
         return None
     blob = b"".join(np.ascontiguousarray(kept[name]).tobytes() for name in FIXED)
     return sha256(blob).hexdigest()[:12]
@@ -212,7 +222,7 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
     else:
         _need_two_classes(here)
         classes = judge.classes
-        X, groups = load_features(bench, part)
+        X, groups = load_columns(bench, part)
         probe = judge.refit(X, find_targets(part, classes)[1], groups)
     probs = probe.pred_probs(X)
     if judge is not None and judge.second is not None:
@@ -229,12 +239,22 @@ def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
     part = without_locked(state)
     classes, y = find_targets(part)
     _need_two_classes(classes)
-    X, groups = load_features(bench, part)
-    return FittedProbe(classes, part, X, probes.fit(X, y, groups, len(classes)))
+    X, groups = load_columns(bench, part)
+    weights = getattr(X, "weights", None)
+    return FittedProbe(classes, part, X, probes.fit(X, y, groups, len(classes), weights))
+
+
+def load_columns(bench: Bench, part: pd.DataFrame) -> tuple[Rows | SideBySide, np.ndarray]:
+    """Read what a judge is fitted on, for some samples.
+
+    Their columns (n, d), and their groups of copies (n,).
+    """
+    graph, node = neighbor_graph.load_nodes(bench, part)
+    return read_columns(bench, read_settings(bench), part.content_hash), graph.groups[node]
 
 
 def load_features(bench: Bench, part: pd.DataFrame) -> tuple[Rows, np.ndarray]:
-    """Read what a probe is fitted on, for some samples.
+    """Read what the plain probe is fitted on, for some samples.
 
     Their embeddings (n, d), and their groups of copies (n,).
     """

@@ -16,6 +16,7 @@ from assay.curation.label_quality.judges import (
     predict_version,
     score_version,
 )
+from assay.curation.label_quality.kernel_columns import judged_folder, read_columns
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
     class_indices,
@@ -27,7 +28,6 @@ from assay.curation.label_quality.second_opinion import AlignedOpinion
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.shards import Shards
 from assay.curation.versioning import pointers, version_names
 from assay.curation.versioning.pointers import find_position
 
@@ -57,7 +57,7 @@ class LiveProbe:
         """
         self.bench = bench
         self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
-        self.X = Shards(bench.arrays / "embeddings" / stored.folder).rows(part.content_hash)
+        self.X = read_columns(bench, read_settings(bench), part.content_hash)
         judge = load_judge(bench)
         second = judge and judge.second
         self.second = second and AlignedOpinion(second, self.classes, stored.ids)
@@ -70,8 +70,8 @@ class LiveProbe:
         None where there is none, or samples came, left or changed split since: only a scan can tell.
         """
         stored = StoredProbe.load(bench)
-        if stored is None or stored.folder != read_settings(bench)["folder"]:
-            return None  # a scan with another embedder began and has not ended
+        if stored is None or stored.folder != judged_folder(read_settings(bench)):
+            return None  # a scan with another embedder or effort began and has not ended
         part = without_locked(state)
         if not np.array_equal(stored.ids, np.asarray(part.index, "S32")):
             return None
@@ -168,9 +168,11 @@ class LiveScores:
         It is left as the judge of the versions from now on.
         """
         fitted = fit_probe(self.bench, state)
-        keep_judge(self.bench, upto, fitted.classes, fitted.probe)
+        keep_judge(self.bench, upto, fitted)
         ids = np.asarray(fitted.part.index, "S32")
-        stored = StoredProbe(read_settings(self.bench)["folder"], ids, fitted.classes, fitted.probe)
+        stored = StoredProbe(
+            judged_folder(read_settings(self.bench)), ids, fitted.classes, fitted.probe
+        )
         self.probe, self.changed = LiveProbe(self.bench, stored, fitted.part), True
         self.unwritten, _ = self.probe.score(upto, state)
         return self.publish()

@@ -36,6 +36,6 @@ def name_better_model(bench: Bench) -> str:
         return f"other vectors would help, or ours: {scan} --embedder lite0"
     if asked["embedder"] != "lite0":
         return f"try {scan} --embedder lite0, {own}"
-    if asked["effort"] == 1:
+    if asked["effort"] < 2:
         return f"try {scan} --effort 2, which trains a network, {own}"
     return f"try vectors of your own model: {scan} --embeddings FILE"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from assay.curation.label_quality.calibration import Curve, fit_calibration, softmax, straight
 from assay.curation.label_quality.linear_algebra import (
     column_moments,
     decompose,
@@ -23,19 +24,31 @@ from assay.curation.label_quality.linear_algebra import (
 from assay.curation.storage.shards import Rows
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
+LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
+FEW, FRESH = (
+    4,
+    100,
+)  # changed rows: so many are added to the scores, and so many until these are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
 
 
-def fit(X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray, k: int) -> Probe:
+def fit(
+    X: np.ndarray | Rows,
+    y: np.ndarray,
+    groups: np.ndarray,
+    k: int,
+    weights: np.ndarray | None = None,
+) -> Probe:
     """Fit a probe on X (n, d), which may stay on disk.
 
     y (n,): class indices below k, or -1 for rows that are only predicted. groups (n,): samples of equal group are left
-    out together.
+    out together. weights (d,): what the standardised columns are multiplied by.
     """
     y, groups = np.array(y), np.array(groups)
     rows = np.flatnonzero(y >= 0)
     n, D = len(rows), X.shape[1] + 1
-    probe = Probe(*column_moments(X, rows), k)
+    mean, scale = column_moments(X, rows)
+    probe = Probe(mean, scale if weights is None else scale / weights, k)
     probe.y, probe.groups, probe.XtY = y, groups, np.zeros((D, k))
     gram = np.zeros((D, D) if n >= D else (n, n))
     wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
@@ -54,7 +67,8 @@ def fit(X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray, k: int) -> Prob
         s, U = decompose(Z @ Z.T)
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
-    probe.lam = choose_lambda(X, probe, s, Q) * s.sum() / D
+    factors = LAMBDAS if weights is None else LESS
+    probe.lam = choose_lambda(X, probe, s, Q, factors) * s.sum() / D
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
     ) @ Q.T  # directions that no row spans keep 1 / lambda
@@ -71,12 +85,13 @@ class Probe:
     `out_of_group` and `update` take the same X, in the same order, that it was fitted on.
     """
 
-    ARRAYS = tuple("mean scale lam inverse XtY h y groups slope offset sizes".split())
+    ARRAYS = tuple("mean scale lam inverse XtY h y groups knots heights stretch sizes".split())
 
     def __init__(self, mean: np.ndarray, scale: np.ndarray, k: int) -> None:
         """mean, scale (d,): what standardises X; k: how many classes."""
         self.mean, self.scale, self.k = mean, scale, k
-        self.slope, self.offset = np.full(k, 5.0), np.zeros(k)
+        (self.knots, self.heights), self.stretch = straight(), np.ones(k)
+        self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
         """Standardise rows (b, d), and add a bias: (b, d + 1)."""
@@ -116,7 +131,9 @@ class Probe:
 
         Rows that are not fitted (y = -1) get their scores by the whole fit.
         """
-        p, Y = self.score_in_sample(X), one_hot(self.y, self.k)
+        if self.fitted is None:
+            self.fitted, self.added = self.score_in_sample(X), 0
+        p, Y = self.fitted.copy(), one_hot(self.y, self.k)
         fitted = self.y >= 0
         tight = np.flatnonzero(fitted & (self.h > 0.9))  # the division magnifies fp32's error there
         for part in row_blocks(len(tight)):
@@ -148,48 +165,20 @@ class Probe:
             [self.standardize(X[rows[part]]) @ W for part in row_blocks(len(rows))]
         )
 
-    def calibrate(self, X: np.ndarray | Rows, most: int = 20_000) -> None:
-        """Choose a bounded scale and bias for each class.
+    def calibrate(self, X: np.ndarray | Rows) -> None:
+        """Choose what makes probabilities of scores, by out-of-group scores."""
+        fitted = self.y >= 0
+        curve, self.stretch = fit_calibration(self.out_of_group(X)[fitted], self.y[fitted])
+        self.knots, self.heights = curve
 
-        Before the softmax, by out-of-group log-loss. One temperature would call rare classes errors. `most`: rows
-        that are asked.
-        """
-        from scipy.optimize import minimize
-        from scipy.special import log_softmax
-
-        S = self.out_of_group(X)
-        rows = np.flatnonzero(self.y >= 0)
-        rows = rows[:: -(-len(rows) // most)]
-        S, Y = S[rows], one_hot(self.y[rows], self.k)
-
-        def loss(w):
-            slope, offset = np.exp(w[: self.k]), w[self.k :]
-            logp = log_softmax(S * slope + offset, axis=1)
-            miss = (np.exp(logp) - Y) / len(S)
-            # rare classes lean on the common scale
-            prior = 1e-3 * ((w[: self.k] - np.log(5)) ** 2).sum() + 1e-4 * (offset**2).sum()
-            step = np.r_[
-                (miss * S).sum(0) * slope + 2e-3 * (w[: self.k] - np.log(5)),
-                miss.sum(0) + 2e-4 * offset,
-            ]
-            return -(logp * Y).sum() / len(S) + prior, step
-
-        bounds = [(np.log(0.5), np.log(50))] * self.k + [(-8, 8)] * self.k
-        w = minimize(
-            loss,
-            np.r_[np.full(self.k, np.log(5)), np.zeros(self.k)],
-            jac=True,
-            bounds=bounds,
-            method="L-BFGS-B",
-            options=dict(maxiter=60),
-        ).x
-        self.slope, self.offset = np.exp(w[: self.k]), w[self.k :]
+    @property
+    def curve(self) -> Curve:
+        """The curve from stretched scores to logits."""
+        return Curve(self.knots, self.heights)
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Turn scores (m, k) into probabilities (m, k), rows sum to 1."""
-        logits = scores * self.slope + self.offset
-        logits = np.exp(logits - logits.max(1, keepdims=True))
-        return logits / logits.sum(1, keepdims=True)
+        return softmax(self.curve.logits(scores * self.stretch))
 
     def predict(self, X: np.ndarray | Rows) -> np.ndarray:
         """Predict samples that were not fitted: probabilities (m, k)."""
@@ -209,6 +198,7 @@ class Probe:
         Standardisation, lambda and calibration stay, as in `update`.
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
+        self.fitted = None
         rows, gram = np.flatnonzero(self.y >= 0), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
@@ -224,30 +214,46 @@ class Probe:
         """Bring the probe to new class indices y (n,).
 
         -1 for rows that are out. A relabelling touches X'Y alone; a row that leaves or comes back is a rank-one
-        update of the inverse and of every h. Standardisation, lambda and calibration stay as fitted.
+        update of the inverse and of every h. What few changed rows do to the scores is added to them: one product
+        with a vector each. Standardisation, lambda and calibration stay as fitted.
         """
         y = np.asarray(y)
         moved = np.flatnonzero((self.y >= 0) != (y >= 0))
         changed = np.flatnonzero(self.y != y)
+        if not len(changed):
+            return
+        self.added += len(changed)
+        if len(changed) > FEW or self.added > FRESH:
+            self.fitted = None
+        Z = self.standardize(X[changed])
+        step = one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k)
         if len(moved) > 200:  # past that, one fresh inverse is quicker
             gram = np.linalg.inv(self.inverse)
             for part in row_blocks(len(moved)):
-                Z = self.standardize(X[moved[part]])
+                rows = self.standardize(X[moved[part]])
                 sign = np.where(y[moved[part]] >= 0, 1.0, -1.0)
-                gram += (Z * sign[:, None]).T @ Z
+                gram += (rows * sign[:, None]).T @ rows
             self.inverse = np.linalg.inv((gram + gram.T) / 2)
             self.h = self.leverage(X)
         elif len(moved):
-            U = np.empty((len(self.mean) + 1, len(moved)))
-            signs = np.where(y[moved] >= 0, 1.0, -1.0)
-            for j, (z, sign) in enumerate(zip(self.standardize(X[moved]), signs)):
+            at = np.searchsorted(changed, moved)
+            U, signs = np.empty((Z.shape[1], len(moved))), np.sign(y[moved] - self.y[moved])
+            shrink = np.empty(len(moved))
+            for j, (z, sign) in enumerate(zip(Z[at], signs)):
                 v = self.inverse @ z
-                U[:, j] = v / np.sqrt(abs(1 + sign * (z @ v)))
+                shrink[j] = np.sqrt(abs(1 + sign * (z @ v)))
+                U[:, j] = v / shrink[j]
                 self.inverse -= sign * np.outer(U[:, j], U[:, j])
-            self.h -= self.project(X, U) ** 2 @ signs
-        if len(changed):
-            Z = self.standardize(X[changed])
-            self.XtY += Z.T @ (one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k))
+            pulls = self.project(X, U)
+            self.h -= pulls**2 @ signs
+            if self.fitted is not None:
+                for j, row in enumerate(moved):
+                    miss = step[at[j]] - signs[j] * self.fitted[row]
+                    self.fitted += np.outer(pulls[:, j] / shrink[j], miss)
+        stayed = ~np.isin(changed, moved)
+        if self.fitted is not None and stayed.any():
+            self.fitted += self.project(X, self.inverse @ Z[stayed].T) @ step[stayed]
+        self.XtY += Z.T @ step
         self.y = y.copy()
         self.count_groups()
 
@@ -259,9 +265,14 @@ class Probe:
 
 
 def choose_lambda(
-    X: np.ndarray | Rows, probe: Probe, s: np.ndarray, Q: np.ndarray, most: int = 4096
+    X: np.ndarray | Rows,
+    probe: Probe,
+    s: np.ndarray,
+    Q: np.ndarray,
+    factors: np.ndarray,
+    most: int = 4096,
 ) -> float:
-    """Choose lambda, a multiple of trace / d.
+    """Choose lambda among `factors`, multiples of trace / d.
 
     By the least squared error of out-of-group scores. On about `most` rows, whole groups. s (j,), Q (d + 1, j):
     eigenvalues and eigenvectors of X'X.
@@ -270,7 +281,7 @@ def choose_lambda(
     rows = sample_groups(probe.groups, probe.y >= 0, most)
     T, Y, G = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], probe.k), probe.groups[rows]
     losses = []
-    for factor in LAMBDAS:
+    for factor in factors:
         d = 1 / (s + factor * unit)
         miss = Y - T @ (YQ * d[:, None])
         h = (T * T) @ d
@@ -281,4 +292,4 @@ def choose_lambda(
                     T[stack.ravel()] * np.sqrt(d), None, Y[stack] - miss[stack], Y[stack]
                 )
         losses.append((out**2).sum())
-    return LAMBDAS[int(np.argmin(losses))]
+    return factors[int(np.argmin(losses))]

@@ -123,16 +123,16 @@ class LabelScores:
 class StoredProbe:
     """The probe that the last scan left, brought to later edits: arrays/probe.npz."""
 
-    folder: str  # of the embeddings that it was fitted on
+    folder: str  # of the columns that it was fitted on: see judged_folder
     ids: np.ndarray  # (n,) S32: the samples it judges, in the state's order
     classes: list[str]
     probe: Probe
 
     @classmethod
     def load(cls, bench: Bench) -> StoredProbe | None:
-        """Read the file; None before a scan."""
+        """Read the file; None before a scan by this Assay."""
         kept = load_arrays(bench.arrays / "probe.npz")
-        if kept is None:
+        if kept is None or not kept.keys() >= {*Probe.ARRAYS}:
             return None
         classes = json.loads(str(kept["classes"]))
         probe = Probe(kept["mean"], kept["scale"], len(classes))

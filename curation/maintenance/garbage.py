@@ -112,8 +112,9 @@ def unneeded_predictions(bench: Bench) -> dict[Path, str]:
     stored = list_files(bench.arrays / "runs")
     lost = [file for file in stored if file.suffix != ".npz" or file.stem not in runs]
     out = dict.fromkeys(lost, "predictions of no run")
-    scans = bench.rows("select value::json ->> 'folder' from meta where key = 'scan'")
-    used = {folder for (folder,) in scans} | {*runs.values()}
+    asked = "select value::json ->> 'folder', value::json ->> 'kernel' from meta where key = 'scan'"
+    scans = bench.rows(asked)
+    used = {folder for pair in scans for folder in pair} | {*runs.values()}
     # a first scan may have been killed, and will resume
     for folder in (bench.arrays / "embeddings").glob("*") if scans else ():
         if folder.name not in used:

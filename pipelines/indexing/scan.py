@@ -32,6 +32,7 @@ from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
+from assay.pipelines.indexing.kernel import add_kernel
 from assay.pipelines.indexing.leakage_holdout import (
     check_enough_left,
     find_leaks,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 class ScanOptions:
     """What a scan does."""
 
-    effort: int = 1  # 1: the probe; 2 and 3 add a trained network
+    effort: int = 1  # 0: the probe on embeddings; 1: on a kernel too; 2 and 3 add a network
     embedder: str = "lite0"
     hold_out: bool = True  # samples that equal a val, test or guard sample
     yes: bool = False  # hold them out even where that takes most of a class, of train or of val
@@ -88,12 +89,15 @@ def scan(
         f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
+    # where a person's own probabilities judge, the probe does not
+    wanted = options.effort > 0 and matched is None
+    kernel = add_kernel(bench, state, folder, say, progress) if wanted else None
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
-    if matched is None and options.effort == 1:
+    if matched is None and options.effort < 2:
         (bench.arrays / "second.npz").unlink(missing_ok=True)
-    store_settings(bench, options, folder, engine, matched)
+    store_settings(bench, options, folder, engine, matched, kernel)
 
     measure_quality(bench, state, say, progress)
     held = hold_out_leakage(bench, state, leaks, who)
@@ -170,11 +174,13 @@ def store_settings(
     folder: str,
     engine: str | None,
     matched: MatchedProbs | None,
+    kernel: str | None,
 ) -> None:
     """Store what the scan was asked for, for `scan_settings.read_settings`."""
     asked = dict(
         embedder=options.embedder,
         folder=folder,
+        kernel=kernel,
         engine=engine,
         effort=options.effort,
         probabilities="own" if matched is not None else "probe",

@@ -23,7 +23,7 @@ def mistaken_digits(fitted=1200):
 
 def margins_of(probe, given, said):
     weights = np.zeros((1, probe.k))
-    weights[0, given], weights[0, said] = probe.slope[given], -probe.slope[said]
+    weights[0, given], weights[0, said] = 5.0, -5.0
     return weights
 
 

@@ -217,9 +217,7 @@ def test_probabilities_are_calibrated_on_scores_that_have_not_seen_the_label():
     assert ((probe.score_in_sample(X).argmax(1) == y).mean()) > 0.8, (
         "in sample it looks as if it knew"
     )
-    assert probe.slope == pytest.approx([0.5, 0.5]), (
-        "the scale is bounded: knowing nothing turns no order around"
-    )
+    assert (np.diff(probe.heights) > 0).all(), "knowing nothing turns no order around"
 
 
 def test_a_class_is_counted_by_groups_and_not_by_copies():

@@ -1,0 +1,34 @@
+"""Add kernel columns for the probe, where they pay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assay.curation.label_quality.kernel_columns import store_columns
+from assay.curation.storage.interface import Bench, Progress, Tell
+from assay.pipelines.indexing.scan_progress import begin_step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# train images: of fewer the kernel finds more errors in all, but puts clean ones first (480 digits, 8 % planted:
+# average precision .90 against .94)
+LEAST = 1000
+MOST = 200_000  # images: of more the columns would cost 6 GB, and an edit seconds
+
+
+def add_kernel(
+    bench: Bench, state: pd.DataFrame, folder: str, say: Tell, progress: Progress | None
+) -> str | None:
+    """Add kernel columns for the probe; name their folder.
+
+    None where there are too few images to train on, or too many images.
+    """
+    drawn = state.content_hash[(state.split == "train") & state.keep]
+    if len(state) > MOST:
+        say(f"kernel      left out: over {MOST:,} images the probe is linear, as at --effort 0")
+        return None
+    if len(drawn) < LEAST:
+        return None
+    begin_step(progress, "measuring distances to landmarks")
+    return store_columns(bench, folder, state.content_hash, drawn)
