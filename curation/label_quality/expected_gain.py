@@ -56,22 +56,22 @@ def expect_gain(
     moves = probe.project(V, probe.inverse @ Z.T) * fitted  # (m, h): of a score, by each label
     change = one_hot(fixes.suggested, probe.k) - one_hot(fixes.given, probe.k)
     before = probe.score_in_sample(V)
-    after = probe.probabilities(before + moves @ (fixes.chances[:, None] * change))
-    before = probe.probabilities(before)
-    effects = label_effects(probe, (before + after) / 2, moves, val.labels)
-    per_fix = (effects * change).sum(1)
-    return bound_gain(after - before, val, per_fix @ fixes.drawn)
+    step = moves @ (fixes.chances[:, None] * change)
+    per_fix = (label_effects(probe, before + step / 2, moves, val.labels) * change).sum(1)
+    moved = probe.probabilities(before + step) - probe.probabilities(before)
+    return bound_gain(moved, val, per_fix @ fixes.drawn)
 
 
 def label_effects(
-    probe: Probe, probs: np.ndarray, moves: np.ndarray, labels: np.ndarray
+    probe: Probe, scores: np.ndarray, moves: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
     """Compute what raising a target does to the mean probability: (h, k).
 
-    To first order, at probabilities (m, k) of val samples. moves (m, h), labels (m, k): as in expect_gain.
+    To first order, at scores (m, k) of val samples. moves (m, h), labels (m, k): as in expect_gain.
     """
+    probs = probe.probabilities(scores)
     right = (labels * probs).sum(1, keepdims=True)
-    return moves.T @ (probs * (labels - right) * probe.slope) / len(probs)
+    return moves.T @ (probs * (labels - right) * probe.slopes(scores)) / len(probs)
 
 
 def bound_gain(moved: np.ndarray, val: Validation, drawn: np.ndarray) -> GainRange:
@@ -108,7 +108,8 @@ def find_values(
     rows without a label; val (m,): rows of X, labels (m,): their class indices.
     """
     Z = np.asarray(X[val])
-    miss = one_hot(labels, probe.k) - probe.predict(Z)
-    toward = probe.inverse @ (probe.standardize(Z).T @ (miss * probe.slope)) / len(val)
+    scores = probe.score_in_sample(Z)
+    steep = (one_hot(labels, probe.k) - probe.probabilities(scores)) * probe.slopes(scores)
+    toward = probe.inverse @ (probe.standardize(Z).T @ steep) / len(val)
     rows, pull = np.arange(len(given)), probe.project(X, toward)
     return np.where(probe.y >= 0, pull[rows, suggested] - pull[rows, given], 0.0)

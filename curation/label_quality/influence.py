@@ -64,7 +64,7 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
     check_mistakes(bench, part.iloc[at], given, said)
     rows = np.flatnonzero(said != given)
     margins = np.zeros((len(Z), probe.k))
-    slopes = probe.curve.slopes(probe.score_in_sample(Z) * probe.stretch) * probe.stretch
+    slopes = probe.slopes(probe.score_in_sample(Z))
     margins[rows, given[rows]] = slopes[rows, given[rows]]
     margins[rows, said[rows]] = -slopes[rows, said[rows]]
     moved = influence(probe, X, Z, margins)

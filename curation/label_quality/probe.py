@@ -180,6 +180,10 @@ class Probe:
         """Turn scores (m, k) into probabilities (m, k), rows sum to 1."""
         return softmax(self.curve.logits(scores * self.stretch))
 
+    def slopes(self, scores: np.ndarray) -> np.ndarray:
+        """Compute how much a logit rises with its score, at scores (m, k)."""
+        return self.curve.slopes(scores * self.stretch) * self.stretch
+
     def predict(self, X: np.ndarray | Rows) -> np.ndarray:
         """Predict samples that were not fitted: probabilities (m, k)."""
         return self.probabilities(self.score_in_sample(X))
