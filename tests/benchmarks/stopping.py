@@ -18,14 +18,15 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import assay
+from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.expected_gain import Corrections, Validation, expect_gain
 from assay.curation.label_quality.linear_algebra import one_hot
-from assay.curation.label_quality.live import LiveProbe
 from assay.curation.review.next_gain import FEWEST
 from assay.curation.review.queue import spread_by_need
 from assay.curation.statistics.estimates import wilson_interval
 from assay.curation.statistics.wrong_rate import fit_wrong_rate
+from assay.curation.storage.shards import Shards
 
 LIMITS = (0.001, 0.002, 0.005, 0.01)
 CIFAR = ("rand1", "worst", "aggre")
@@ -174,9 +175,11 @@ def shorten(X, n=200):
 
 
 def features(bench):
-    """(features of a scanned bench's samples without test, their state)."""
-    state = bench.state()
-    return np.asarray(LiveProbe.load(bench, state).X[:]), state[state["split"] != "test"]
+    """(embeddings of a scanned bench's samples without test, their state); without the kernel's columns, or a session takes minutes."""
+    part = bench.state()
+    part = part[part["split"] != "test"]
+    stored = Shards(bench.arrays / "embeddings" / read_settings(bench)["folder"])
+    return np.asarray(stored.rows(part.content_hash)), part
 
 
 def read_solar():
