@@ -348,7 +348,6 @@ class Bench(curation.Bench):
         opinion: str | None = None,
         where: str = "",
         mistakes: Iterable[str] = (),
-        by: str = "score",
     ) -> Frame:
         """List what to review next, with cells to fill in for `edit`.
 
@@ -359,7 +358,7 @@ class Bench(curation.Bench):
         from assay.pipelines.reports.notebook import Frame, draw_queue
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
-        rows = super().queue(n, random, version, again, who, opinion, where, mistakes, by)
+        rows = super().queue(n, random, version, again, who, opinion, where, mistakes)
         return Frame.of(add_cells(rows, upto), self, draw_queue)
 
     def issues(

@@ -138,23 +138,21 @@ class Bench(Store):
         opinion: str | None = None,
         where: str = "",
         mistakes: Iterable[str] = (),
-        by: str = "score",
     ) -> pd.DataFrame:
         """List what to review next: disagreements, the n worst labels, random ones.
 
         random, again: shares of n, drawn at random (by default 15 % of all reviews until 30 were, then 5 %)
         and from what others have reviewed. opinion: only what this second opinion doubts. where: only what this
         condition finds (see samples), without random ones: see filtered_queue.queue_found. mistakes: val samples that
-        the model gets wrong; the train labels that made it so come first: see mistake_queue.queue_mistakes. by:
-        "score", or "value": doubt times what the correction gains on val. Frame rank, sample, source_id, path,
-        given_label, suggested_label, score, reason, random: see queue.build_queue.
+        the model gets wrong; the train labels that made it so come first: see mistake_queue.queue_mistakes. Frame rank,
+        sample, source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
         from assay.curation.review.queue import build_queue
 
         if mistaken := [mistakes] if isinstance(mistakes, str) else list(mistakes):
             from assay.curation.review.mistake_queue import queue_mistakes
 
-            if any((random, version != "HEAD", again, opinion, where.strip(), by != "score")):
+            if any((random, version != "HEAD", again, opinion, where.strip())):
                 raise UserError(
                     "expected mistakes alone, found another choice beside them",
                     "they are looked into as labels are now, and none is drawn at random",
@@ -163,13 +161,8 @@ class Bench(Store):
         if where.strip():
             from assay.curation.filtering.samples import queue_where
 
-            if by != "score":
-                raise UserError(
-                    "expected an order or a condition, found both", "leave --by or --where out"
-                )
-
             return queue_where(self, self.sample_table(), n, where, random, version, again, opinion)
-        return build_queue(self, n, random, version, again, who, opinion, by)
+        return build_queue(self, n, random, version, again, who, opinion)
 
     def samples(
         self,

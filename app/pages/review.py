@@ -10,7 +10,6 @@ import streamlit as st
 
 from assay.app.server.browse_view import Asked, open_view, words
 from assay.app.server.review_session import open_session
-from assay.app.server.value_order import BY_VALUE
 from assay.app.ui import grid, tasks
 from assay.app.ui.handing import offer_fiftyone
 from assay.app.ui.widgets import (
@@ -29,22 +28,16 @@ from assay.curation.slicing import clusters
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
     from assay.curation.storage.interface import Bench
 
 MANY = 60  # pictures in a grid
-ORDER = (
-    "By doubt times what the correction gains on validation. Fewer of the first are wrong than of the most doubted, "
-    "and correcting them gains more. What is expected of the next 100 is said of the order by doubt."
-)
 FILTER = ("q", "sort", "s", "like", "group")  # of the address, as Browse writes it
 review = make_component("review")
 
 
 def draw(bench: Bench) -> None:
     """Draw the review, one by one or as a grid."""
-    left, order, middle, right = st.columns([2, 3, 2, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     left.markdown("# Review")
     if not scan_settings.is_scanned(bench):
         return tasks.offer_scan(bench)
@@ -58,7 +51,7 @@ def draw(bench: Bench) -> None:
     if way == ways[1]:
         return draw_grid_review(bench, who)
     session = st.session_state.setdefault("session", secrets.token_hex(8))
-    queue = draw_chosen_queue(bench) or choose_order(order)
+    queue = draw_chosen_queue(bench)
     data = dict(bench=str(bench.path), who=who, session=session, proposal=propose_name())
     review(
         data=data | dict(queue=queue),
@@ -67,18 +60,6 @@ def draw(bench: Bench) -> None:
         on_named_change=lambda: take_name(f"review {queue}".strip()),
         on_unscanned_change=lambda: st.session_state.update(unscanned=True),
     )
-
-
-def choose_order(place: DeltaGenerator) -> str:
-    """Choose in which order the queue of all comes: the name of that queue.
-
-    "" is the most doubted first. place: where the choice stands.
-    """
-    asked = st.query_params.get("by") == "value"
-    by_value = place.toggle("most gain first", value=asked, help=ORDER)
-    if by_value != asked:
-        st.query_params.update(by="value") if by_value else st.query_params.pop("by", None)
-    return BY_VALUE if by_value else ""
 
 
 def draw_chosen_queue(bench: Bench) -> str:

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,6 @@ from assay.app.server.chosen_queues import ChosenQueues
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
 from assay.app.server.review_rows import QueueEvidence, describe_row, find_row
 from assay.app.server.thumbnails import Thumbnails
-from assay.app.server.value_order import BY_VALUE, ValueOrder
 from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
@@ -60,7 +59,7 @@ class ReviewSession:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.thumbnails, self.choices = Thumbnails(bench), GridChoices()
-        self.queues, self.value = ChosenQueues(), ValueOrder()
+        self.queues = ChosenQueues()
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
         self.lock = threading.RLock()
@@ -91,9 +90,6 @@ class ReviewSession:
                 self.between = disagreements.disagreement_issues(self.bench)
                 self.asked = time.monotonic()
             rows = queue.order_queue(self.bench, state, scored.found, self.between, AHEAD)
-            by_value = None
-            if self.value.is_wanted():
-                by_value = self.value.order(self.bench, scored, self.scores, self.between, AHEAD)
             usable = neighbor_graph.labelled_rows(state)  # never a test sample as evidence
             evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
             answers = np.where(scored.few, 0, scored.probs)
@@ -112,7 +108,6 @@ class ReviewSession:
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
-                self.value.rows = by_value
                 self.doubted, self.unscored = doubted, unscored
                 self.shown = QueueEvidence(
                     self.bench, state, self.rows, scored, part.index, graph, node, evidence
@@ -120,15 +115,6 @@ class ReviewSession:
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
-
-    def rows_by_value(self) -> list[dict]:
-        """Give the queue by value, which costs only who asks for it."""
-        value = self.value
-        value.asked = time.monotonic()
-        with self.turn:
-            if value.rows is None:
-                value.rows = value.order(self.bench, self.scored, self.scores, self.between, AHEAD)
-        return value.rows
 
     def write_scores(self) -> bool:
         """Write the scores down for others; False where nothing is new."""
@@ -141,15 +127,11 @@ class ReviewSession:
         """Give the next n rows of the queue to a browser.
 
         Those that are not decided, not in `skip`, and not with another browser. skip: the samples that this browser,
-        which names itself `session`, holds already. queue: the name of one of `queues`, BY_VALUE, or the queue of all.
+        which names itself `session`, holds already. queue: the name of one of `queues`, or the queue of all.
         """
         skip, out, now = set(skip) | self.done, [], time.monotonic()
-        by_value = self.rows_by_value() if queue == BY_VALUE else None
         with self.lock:
-            rows: Iterable[dict] = self.rows if by_value is None else by_value
-            if queue and by_value is None:
-                rows = self.queues.rows(queue, self.shown)
-            for row in rows:
+            for row in self.queues.rows(queue, self.shown) if queue else self.rows:
                 holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
                     self.holders[row["sample"]] = session, now + HELD_FOR

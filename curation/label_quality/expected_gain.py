@@ -92,24 +92,3 @@ def bound_gain(moved: np.ndarray, val: Validation, drawn: np.ndarray) -> GainRan
     low = min(mean - radius, float(least)) + float(shares @ down) / m
     high = max(mean + radius, float(most)) + float(shares @ up) / m
     return GainRange(mean, low, high)
-
-
-def find_values(
-    probe: Probe,
-    X: np.ndarray | Rows,
-    given: np.ndarray,
-    suggested: np.ndarray,
-    val: np.ndarray,
-    labels: np.ndarray,
-) -> np.ndarray:
-    """Find what correcting each label alone takes off the mean log-loss on val.
-
-    Returns (n,) by rows of X, to first order; 0 for what is not fitted. given, suggested (n,): class indices, -1 for
-    rows without a label; val (m,): rows of X, labels (m,): their class indices.
-    """
-    Z = np.asarray(X[val])
-    scores = probe.score_in_sample(Z)
-    steep = (one_hot(labels, probe.k) - probe.probabilities(scores)) * probe.slopes(scores)
-    toward = probe.inverse @ (probe.standardize(Z).T @ steep) / len(val)
-    rows, pull = np.arange(len(given)), probe.project(X, toward)
-    return np.where(probe.y >= 0, pull[rows, suggested] - pull[rows, given], 0.0)

@@ -10,7 +10,6 @@ from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues
 from assay.curation.issues.opinions import find_doubted_samples
 from assay.curation.label_quality import live, scoring
-from assay.curation.review.value_queue import NOTE, read_worth
 from assay.curation.statistics import sampling
 from assay.curation.statistics.sampling import random_order, random_order_rows
 from assay.curation.storage.interface import Bench
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 # the share of all reviews that is drawn at random: until ENOUGH labels were, for an estimate takes so
 # many, and from then on
 FIRST_SHARE, LATER_SHARE, ENOUGH = 0.15, 0.05, 30
-ORDERS = ("score", "value")
 COLUMNS = "rank sample source_id path given_label suggested_label score reason random".split()
 
 
@@ -33,7 +31,6 @@ def build_queue(
     again: float = 0.0,
     who: str = "",
     opinion: str | None = None,
-    by: str = "score",
 ) -> pd.DataFrame:
     """List what to review next: disagreements, the n worst labels, random ones.
 
@@ -43,7 +40,6 @@ def build_queue(
     random * n of them. And again * n that others have reviewed and `who` has not, with the label they
     came with, so that two people's judgements can be compared.
     opinion: only labels that this second opinion doubts, in the order of our own scores, beside the random ones.
-    by: "score", or "value": doubt times what the correction gains, see value_queue.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
     reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again.
     """
@@ -53,12 +49,9 @@ def build_queue(
             f"found {n}, {random} and {again}",
             "for example: -n 200 --random 0.05",
         )
-    check_order(by, version, opinion)
     state, disagreements = bench.state(version), disagreement_issues(bench, version)
     scores = None
-    if by == "value":
-        state, scores = read_worth(bench)
-    elif is_scanned(bench) or disagreements.empty and opinion is None:
+    if is_scanned(bench) or disagreements.empty and opinion is None:
         scores = live.label_scores(bench, version)
     if opinion is not None:
         return queue_opinion(bench, state, scores, disagreements, n, random, opinion)
@@ -66,22 +59,7 @@ def build_queue(
     if again:
         others = find_reviewed_by_others(bench, who, state).intersection(random_order(state))
         second = sampling.shuffle_samples(others, "again")[: round(n * again)]
-    rows = order_queue(bench, state, scores, disagreements, n, random, second)
-    if by == "value":
-        rows["worth"] = scores.worth.reindex(rows["sample"]).to_numpy()
-        rows.attrs["notes"] = [NOTE]
-    return rows
-
-
-def check_order(by: str, version: str, opinion: str | None) -> None:
-    """Refuse an order that there is not; UserError."""
-    if by not in ORDERS:
-        raise UserError(f"expected an order, found {by!r}", f"there are {' and '.join(ORDERS)}")
-    if by == "value" and (version != "HEAD" or opinion is not None):
-        raise UserError(
-            "expected the order by value alone, found an older version or an opinion beside it",
-            "it is computed for the labels as they are now",
-        )
+    return order_queue(bench, state, scores, disagreements, n, random, second)
 
 
 def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
@@ -148,8 +126,6 @@ def order_queue(
         scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
     else:
         scores = scores[~scores.reviewed].sort_values("score", kind="stable")
-        if "worth" in scores:  # what is worth nothing stays in the order of its score
-            scores = scores.sort_values("worth", ascending=False, kind="stable")
     first = list(disagreements["sample"])
     worst = [*first, *scores.index[:n]]
     rank = {s: i + 1 for i, s in enumerate(worst)}

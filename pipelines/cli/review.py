@@ -177,7 +177,7 @@ def show_queue(args: argparse.Namespace) -> None:
         rows.attrs["made_of"] = dict.fromkeys(QUEUE_WORDS, 0) | dict(of_class=len(rows))
     else:
         asked = args.random, args.version, args.again, args.who, args.opinion, args.where
-        rows = bench.queue(args.n, *asked, args.mistakes, args.by)
+        rows = bench.queue(args.n, *asked, args.mistakes)
     print_notes(args, rows.attrs.get("notes", []))
     rows = queue.add_cells(rows, upto)
     if args.csv:
@@ -185,7 +185,6 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
     else:
         which = f" --mistake {shlex.join(args.mistakes)}" if args.mistakes else ""
-        which += " --by value" if args.by == "value" else ""
         then = f"assay queue{which} -n {args.n} --html sheet.html -b {bench.given} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
@@ -385,13 +384,6 @@ def add(verbs: Verbs) -> None:
         default=(),
         metavar="SAMPLE",
         help="the train labels that made the model's mistakes on these val samples, strongest first",
-    )
-    verb.add_argument(
-        "--by",
-        choices=("score", "value"),
-        default="score",
-        help="what looks most wrong first, or doubt times what the correction gains on val: fewer wrong "
-        "labels, more gain (default: %(default)s)",
     )
     verb.add_argument(
         "--html",

@@ -151,10 +151,6 @@ class QueueRow(Part):
     influence: float | None = says(
         "of --mistake: log-odds that the val labels would gain without it", default=None
     )
-    worth: float | None = says(
-        "of --by value: (1 - score)^4 times what the correction takes off val's log-loss",
-        default=None,
-    )
     label: str | None = says("empty, to be filled in in a file", default=None)
     verdict: str | None = says("empty, to be filled in in a file", default=None)
     keep: str | None = says("empty, to be filled in in a file", default=None)

@@ -11,7 +11,6 @@ from assay.curation.label_quality.expected_gain import (
     Validation,
     bound_gain,
     expect_gain,
-    find_values,
 )
 from assay.curation.label_quality.linear_algebra import one_hot
 
@@ -78,17 +77,3 @@ def test_wrong_val_labels_stand_at_both_ends_whichever_they_are():
     assert one.high - sure.high == pytest.approx(0.2 / 2), "the first is of class 0: +0.1 for -0.1"
     assert one.low - sure.low == pytest.approx(-0.5 / 2), "the second is of class 1: -0.3 for 0.2"
     assert sure.high - sure.gain == pytest.approx(3.656 * 0.15 / np.sqrt(2), rel=1e-3)
-
-
-def test_a_label_is_worth_what_correcting_it_alone_does_to_val():
-    X, y, truth, probe = weak_digits()
-    labels = one_hot(truth[TRAIN:], 10)
-    values = find_values(probe, X, y, truth, np.arange(TRAIN, TRAIN + VAL), truth[TRAIN:])
-    wrong = np.flatnonzero(y[:TRAIN] != truth[:TRAIN])
-    row = wrong[values[wrong].argmax()]
-    assert (values[TRAIN:] == 0).all() and (values[:TRAIN][y[:TRAIN] == truth[:TRAIN]] == 0).all()
-    fixed, loss = probe.y.copy(), lambda p: -np.log((p.predict(X[TRAIN:]) * labels).sum(1)).mean()
-    before = loss(probe)
-    fixed[row] = truth[row]
-    probe.update(X, fixed)
-    assert before - loss(probe) == pytest.approx(values[row], rel=0.15) and values[row] > 0
