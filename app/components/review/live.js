@@ -55,7 +55,7 @@ function explainErrors(said, drawn) {
     + "oftener it was wrong. The range is for the number itself, and meant for 95 % of sessions; simulated, it held in 80 to 100 %." : "";
   const worth = said.outlook.gain ? " What the next gain is computed by relabelling each as suggested, as likely as it is wrong: how far the "
     + "mean probability rises that the model gives the right class of val samples. Accuracy moves less, most often. The range allows for wrong "
-    + "val labels among those nobody reviewed, and is meant for all looks together; simulated, it held at 96 to 100 % of looks." : "";
+    + "val labels among those nobody reviewed, and is meant for all looks together; simulated, it held at all looks of 87 to 100 % of sessions." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
     + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}${worth}`;
 }
