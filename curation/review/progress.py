@@ -128,8 +128,8 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     """Count what the random stratum says of each class.
 
     Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given label
-    the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
-    clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are doubted more often
+    the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
+    clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are flagged more often
     than others, and this is where it shows.
     """
     kept = LabelScores.load(bench)

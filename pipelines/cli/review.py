@@ -212,12 +212,12 @@ def describe_queue(rows: pd.DataFrame) -> str:
     parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in counts.items() if n]
     if both:
         parts.append(f"{both:,} of them both")
-    flagged = int(
+    doubted = int(
         (worst.suggested_label.notna() & (worst.suggested_label != worst.given_label)).sum()
     )
     # the others come next by their score
-    some = flagged < counts["suspicious"]
-    flags = f"; {flagged:,} are flagged: another label is likelier" if some else ""
+    some = doubted < counts["suspicious"]
+    flags = f"; another label is likelier for {doubted:,}" if some else ""
     return f"{len(rows):,} to review: {', '.join(parts)}{flags}"
 
 

@@ -7,7 +7,6 @@ from scipy.special import softmax
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from assay.curation.label_quality import flagging
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.flagging import fit_cuts, flag_labels, share_to_flag
 
